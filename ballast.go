@@ -1,0 +1,315 @@
+// Package ballast holds the words of the project: the plain types that every
+// other package speaks in. It imports the standard library only and does no
+// work; what a word means is said here once.
+//
+// The path of the data is task, rollout, credit, loss, train, monitor, runlog,
+// report; docs/architecture.md follows one task along it.
+package ballast
+
+import "context"
+
+// Owner says who wrote a token of a conversation. It is recorded when the token
+// is made and never inferred later.
+type Owner uint8
+
+// The owners. Only Policy tokens were sampled; Gold tokens are a demonstration
+// written into the conversation in the policy's place.
+const (
+	OwnerTemplate Owner = iota // role headers, separators, tool docs
+	OwnerUser                  // text of the user
+	OwnerTool                  // what a tool answered
+	OwnerPolicy                // sampled by the policy
+	OwnerGold                  // gold reply in the policy's place
+)
+
+// String returns the lower-case name of the owner.
+func (o Owner) String() string {
+	return [...]string{"template", "user", "tool", "policy", "gold"}[o]
+}
+
+// Form is the paper's classification of one reply (section 2, figure 1).
+type Form uint8
+
+// The four forms.
+const (
+	FormCall      Form = iota // complete, well-formed tool calls and nothing else
+	FormResponse              // natural language without tool-related residue
+	FormPolluted              // open tags, misplaced control tokens, bad bodies
+	FormCollapsed             // nothing but terminators or control tokens
+)
+
+// NumForms is the number of forms.
+const NumForms = 4
+
+// String returns the lower-case name of the form.
+func (f Form) String() string {
+	return [...]string{"call", "response", "polluted", "collapsed"}[f]
+}
+
+// Arg is one argument of a call. Name is empty for a positional argument.
+// Value is one of the kinds of package value.
+type Arg struct {
+	Name  string
+	Value any
+}
+
+// Call is one tool call as the policy or a gold answer wrote it; nothing in it
+// has been checked against a schema.
+type Call struct {
+	Name string
+	Args []Arg
+}
+
+// Param is one parameter of a tool.
+type Param struct {
+	Name     string
+	Type     string // JSON schema type: string, integer, number, boolean, array, object
+	Doc      string
+	Required bool
+	Enum     []string
+}
+
+// Tool is one function that a policy may call.
+type Tool struct {
+	Name   string
+	Doc    string
+	Params []Param
+	// Schema is the documentation that prompts show, as an ordered value
+	// (*value.Dict); nil means that it is built from the fields above.
+	Schema any
+}
+
+// Task is one problem: some worlds in an initial state and a user who wants
+// things of them over several turns.
+type Task struct {
+	ID       string
+	Set      string   // task set it belongs to: desk, bfcl, ...
+	Category string   // base, miss_func, miss_param, long_context
+	Worlds   []string // names of the worlds, in order
+	// Init is the initial configuration by world, kinds of package value.
+	Init map[string]any
+	// Tools documents the functions of all worlds, held back ones included.
+	Tools []Tool
+	Turns []TaskTurn
+}
+
+// TaskTurn is one user message and its gold answer.
+type TaskTurn struct {
+	User   string   // empty at a turn that only reveals functions
+	Gold   []Call   // one call a step; empty where nothing can be done yet
+	Reply  string   // gold closing reply; empty means a templated one
+	Reveal []string // functions held back until this turn
+}
+
+// Stop says why an episode ended.
+type Stop string
+
+// The stops. Everything but StopInfra is the policy's doing and is scored;
+// StopInfra is a broken machine: retried, then left out, never scored 0.
+const (
+	StopDone      Stop = "done"         // every user turn was closed by a reply
+	StopTurns     Stop = "turn_budget"  // more replies than allowed
+	StopTokens    Stop = "token_budget" // the episode's tokens are used up
+	StopCut       Stop = "reply_cut"    // one reply ran into its own budget
+	StopMalformed Stop = "malformed"    // a reply that is neither calls nor a response
+	StopInfra     Stop = "infra"        // not the policy's fault
+)
+
+// Step is one reply of the policy and what the tools answered.
+type Step struct {
+	Start, End int      // token span of the reply in Episode.Tokens
+	Text       string   // the reply, decoded with control tokens visible
+	Form       Form     //
+	Reason     string   // why the form, "" for the healthy ones
+	Calls      []Call   //
+	Results    []string // one per call that was executed
+	Cut        bool     // ended by a budget; no end token was added
+	Gold       bool     // written by the demonstration, not sampled
+}
+
+// Check is the comparison of one closed turn with its gold answer.
+type Check struct {
+	Done     bool   // the turn was closed and compared
+	Empty    bool   // gold makes calls in this turn, the policy made none
+	State    bool   // the worlds' states are equal
+	Response bool   // every gold result so far required is among the results
+	Where    string // first difference: world.attribute, or the missing result
+}
+
+// OK reports whether the turn passes.
+func (c Check) OK() bool { return c.Done && !c.Empty && c.State && c.Response }
+
+// Turn is one user message and all that follows until the policy's final reply.
+type Turn struct {
+	User  string
+	Steps []Step
+	Check Check
+}
+
+// Score is what an episode earned.
+type Score struct {
+	Reward   float64 // what advantage is computed from
+	Success  bool    // every turn passed and the turn counts agree (paper, section 1)
+	FailTurn int     // first failing turn, -1 on success
+	Reason   string  // empty_turn, state, response, turns; "" on success
+	Progress float64 // share of turns that passed before the first failure, in [0,1]
+	Format   float64 // share of replies in a healthy form, in [0,1]
+}
+
+// Episode is one play of a task. The conversation is one growing list of
+// tokens; the slices of per-token facts have its length.
+type Episode struct {
+	Task    string
+	Group   int // index of the task in its update
+	Sample  int // index in the group
+	Seed    uint64
+	Tokens  []int32
+	Owners  []Owner
+	LogProb []float32 // of sampled tokens, nats at temperature 1; 0 elsewhere
+	Entropy []float32 // nats at sampled positions; nil if not recorded
+	// Watch holds, for every sampled token in order, the policy's probability
+	// of each watched control token at that position: [policy tokens][watched].
+	Watch  [][]float32
+	Prompt int // length of the first prompt, shared by the group
+	Turns  []Turn
+	Stop   Stop
+	Error  string // what broke, for StopInfra
+	Hinted bool
+	Score  Score
+}
+
+// Term is one stream of the loss over one sample. Weight has the length of the
+// sample's tokens (or is nil: the term is absent); Weight[i] belongs to
+// predicting Tokens[i] from Tokens[:i]. Count is what the sample adds to the
+// term's denominator: its number of weighted tokens for token-mean, 1 for
+// sequence-mean with weights divided by that number. A weighted token may have
+// weight 0 (a group without spread) and still counts.
+type Term struct {
+	Weight []float32
+	Count  float64
+}
+
+// The four terms of the loss. See package loss for the formulas.
+const (
+	TermPolicy       = iota // clipped ratio; weight = advantage
+	TermOffPolicy           // p/(p+gamma); weight = advantage
+	TermCrossEntropy        // -log p; weight >= 0
+	TermReference           // k3 KL to the reference; weight = coefficient
+	NumTerms
+)
+
+// Sample is what the learner sees: tokens and a weight per token for each term.
+// Samples with the same Group share their first Prefix tokens, which lets the
+// learner compute those once.
+type Sample struct {
+	Tokens     []int32
+	Group      int
+	Prefix     int
+	Terms      [NumTerms]Term
+	OldLogProb []float32 // sampler's log-probabilities; nil where no term needs them
+}
+
+// Stats is what one optimiser step reports. Keys are the metric names of
+// package monitor (loss, grad_norm, kl, clip_fraction, ...).
+type Stats map[string]float64
+
+// Learner updates weights. It knows no algorithm.
+type Learner interface {
+	// Update takes one optimiser step on one minibatch of samples at learning
+	// rate rate. A non-finite gradient leaves the weights alone and is
+	// reported as stat "nonfinite".
+	Update(ctx context.Context, samples []Sample, rate float64) (Stats, error)
+	// LogProbs returns the current log-probability of every token of each
+	// sample given those before it; the first is 0.
+	LogProbs(ctx context.Context, samples []Sample) ([][]float32, error)
+	// Freeze makes the current weights the reference policy.
+	Freeze() error
+	// ResetOptimizer forgets the optimiser's moments and step count.
+	ResetOptimizer() error
+	// Save writes weights (a Hugging Face directory), optimiser and reference
+	// below dir; Load restores exactly that state.
+	Save(dir string) error
+	Load(dir string) error
+}
+
+// Sampling says how tokens are drawn. The zero value is greedy.
+type Sampling struct {
+	Temperature float64 // 0 = greedy
+	TopP        float64 // 0 or 1 = off
+	TopK        int     // 0 = off
+}
+
+// Request asks for the next reply in one conversation.
+type Request struct {
+	Append []int32 // tokens that the conversation grew by since the last reply
+	Max    int     // most tokens to sample
+	Stop   []int32 // a sampled stop token ends the reply and is part of it
+	Seed   uint64  // of the conversation; the draw at position i depends on (Seed, i) only
+}
+
+// Reply is what was sampled.
+type Reply struct {
+	Tokens  []int32
+	LogProb []float32   // nats, of the untempered, untruncated distribution
+	Entropy []float32   // nats
+	Watch   [][]float32 // [len(Tokens)][watched] probabilities
+	Err     error       // the policy could not answer (infrastructure)
+}
+
+// Conversation is one side of a play: it says what was appended, and takes the
+// reply. A conversation is used by one goroutine at a time.
+type Conversation interface {
+	// Next returns the next request, or false when the conversation is over.
+	Next() (Request, bool)
+	// Take hands over the reply to the last request.
+	Take(Reply)
+}
+
+// Policy samples. Play drives all conversations until each is over, in any
+// interleaving; the tokens of a conversation do not depend on the others.
+// Conversations whose first requests begin with the same tokens share that work.
+type Policy interface {
+	Play(ctx context.Context, convs []Conversation, how Sampling) error
+	// Watched returns the ids of the watched control tokens, in Watch order.
+	Watched() []int32
+}
+
+// World is one simulated tool API. It holds no state of its own.
+type World interface {
+	Name() string
+	// Tools documents the functions; worlds whose documentation comes with the
+	// task data return only names.
+	Tools() []Tool
+	// New starts a fresh state from a configuration (kinds of package value,
+	// nil for the default). long selects the long-context variant.
+	New(config any, long bool) (State, error)
+}
+
+// State is one world during one episode.
+type State interface {
+	// Call runs one call and returns the text the policy sees. A failure of
+	// the call is such a text too. It never keeps or changes c's values.
+	Call(c Call) string
+	// Equal names the first public attribute in which other (a state of the
+	// same world) differs, or returns "".
+	Equal(other State) string
+	// Dump returns the public attributes as an ordered value.
+	Dump() any
+}
+
+// Update is the record of one optimiser update (never called a step).
+type Update struct {
+	Index   int     // from 1, over all phases
+	Phase   string  // "rl", "sft", ...
+	Seconds float64 // wall-clock of the update
+	// Metrics by name; package monitor lists the names.
+	Metrics map[string]float64
+}
+
+// Event is a thing that happened in a run: a phase began, an alarm, an action.
+type Event struct {
+	Update int
+	Kind   string // phase, checkpoint, alarm, action, interrupt, resume, done
+	Text   string
+	Data   map[string]any `json:",omitempty"`
+}
