@@ -1,0 +1,205 @@
+// Package model holds decoder models as plain data: configuration, weights by
+// Hugging Face name, and reading and writing them. It computes nothing; package
+// model/cpu samples from a model in plain Go and package model/graph expresses
+// the same decoder as a GoMLX graph.
+package model
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"ballast/chat/bpe"
+)
+
+// Config describes a decoder: pre-norm RMSNorm blocks, rotary positions,
+// grouped-query attention, SwiGLU feed-forward.
+type Config struct {
+	Arch      string  // qwen2 (biases on q, k, v), qwen3 (RMSNorm on q and k heads), llama (neither)
+	Vocab     int     // rows of the embedding
+	Hidden    int     // width of the residual stream
+	Layers    int     //
+	Heads     int     // query heads
+	KVHeads   int     // key and value heads; divides Heads
+	HeadDim   int     // width of a head; Heads*HeadDim need not equal Hidden (qwen3)
+	FFN       int     // inner width of the feed-forward
+	MaxLen    int     // longest conversation the positions are made for
+	RopeTheta float64 // base of the rotary frequencies
+	Rope      *RopeScaling
+	NormEps   float64
+	Tied      bool // the output matrix is the embedding
+}
+
+// RopeScaling is Llama 3's frequency rescaling (rope_type "llama3").
+type RopeScaling struct {
+	Factor, LowFreq, HighFreq float64
+	OriginalLen               int
+}
+
+// Frequencies returns the HeadDim/2 rotary angular frequencies in radians per
+// position; dimension i is rotated with dimension i+HeadDim/2 (the "half"
+// layout of Hugging Face weights).
+func (c *Config) Frequencies() []float64 {
+	out := make([]float64, c.HeadDim/2)
+	for i := range out {
+		f := math.Pow(c.RopeTheta, -2*float64(i)/float64(c.HeadDim))
+		if s := c.Rope; s != nil {
+			f = s.rescale(f)
+		}
+		out[i] = f
+	}
+	return out
+}
+
+// rescale lowers the frequencies whose wavelength exceeds the original context
+// and interpolates between the two cut-offs.
+func (s *RopeScaling) rescale(f float64) float64 {
+	wave := 2 * math.Pi / f
+	low, high := float64(s.OriginalLen)/s.LowFreq, float64(s.OriginalLen)/s.HighFreq
+	switch {
+	case wave < high:
+		return f
+	case wave > low:
+		return f / s.Factor
+	}
+	t := (float64(s.OriginalLen)/wave - s.LowFreq) / (s.HighFreq - s.LowFreq)
+	return (1-t)*f/s.Factor + t*f
+}
+
+// Tensor is one weight, row-major. Linear weights are [out, in] as in Hugging
+// Face files.
+type Tensor struct {
+	Name  string
+	Shape []int
+	Data  []float32
+}
+
+// Weights is the list of tensors of a model in the order of Config.Names.
+type Weights struct {
+	Tensors []*Tensor
+	byName  map[string]*Tensor
+}
+
+// NewWeights indexes tensors by name.
+func NewWeights(ts []*Tensor) *Weights {
+	w := &Weights{Tensors: ts, byName: make(map[string]*Tensor, len(ts))}
+	for _, t := range ts {
+		w.byName[t.Name] = t
+	}
+	return w
+}
+
+// Get returns the named tensor; asking for one that is not there is a bug.
+func (w *Weights) Get(name string) *Tensor {
+	t := w.byName[name]
+	if t == nil {
+		panic("model: no tensor " + name)
+	}
+	return t
+}
+
+// Count returns the number of parameters.
+func (w *Weights) Count() int {
+	n := 0
+	for _, t := range w.Tensors {
+		n += len(t.Data)
+	}
+	return n
+}
+
+// Spec is the name and shape of one tensor that a configuration calls for.
+type Spec struct {
+	Name  string
+	Shape []int
+}
+
+// Specs lists every tensor of the configuration with its shape, in the order in
+// which weights are stored and updated.
+func (c *Config) Specs() []Spec {
+	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	out := []Spec{{"model.embed_tokens.weight", []int{c.Vocab, c.Hidden}}}
+	for i := range c.Layers {
+		p := fmt.Sprintf("model.layers.%d.", i)
+		add := func(name string, shape ...int) { out = append(out, Spec{p + name, shape}) }
+		add("input_layernorm.weight", c.Hidden)
+		add("self_attn.q_proj.weight", q, c.Hidden)
+		add("self_attn.k_proj.weight", kv, c.Hidden)
+		add("self_attn.v_proj.weight", kv, c.Hidden)
+		switch c.Arch {
+		case "qwen2":
+			add("self_attn.q_proj.bias", q)
+			add("self_attn.k_proj.bias", kv)
+			add("self_attn.v_proj.bias", kv)
+		case "qwen3":
+			add("self_attn.q_norm.weight", c.HeadDim)
+			add("self_attn.k_norm.weight", c.HeadDim)
+		}
+		add("self_attn.o_proj.weight", c.Hidden, q)
+		add("post_attention_layernorm.weight", c.Hidden)
+		add("mlp.gate_proj.weight", c.FFN, c.Hidden)
+		add("mlp.up_proj.weight", c.FFN, c.Hidden)
+		add("mlp.down_proj.weight", c.Hidden, c.FFN)
+	}
+	out = append(out, Spec{"model.norm.weight", []int{c.Hidden}})
+	if !c.Tied {
+		out = append(out, Spec{"lm_head.weight", []int{c.Vocab, c.Hidden}})
+	}
+	return out
+}
+
+// Model is a decoder with its tokenizer.
+type Model struct {
+	Config  Config
+	Weights *Weights
+	Tok     *bpe.Tokenizer
+	// Template is the name of the chat template the model was made for, one
+	// of chat.Templates.
+	Template string
+	// Origin is where the model was read from, for messages.
+	Origin string
+}
+
+// New returns a model with random weights: normal with deviation 0.02 (the
+// matrices that write into the residual stream scaled by 1/sqrt(2*Layers)),
+// norms 1, biases 0. The same seed gives the same weights.
+func New(c Config, tok *bpe.Tokenizer, seed uint64) *Model {
+	var ts []*Tensor
+	for k, s := range c.Specs() {
+		t := &Tensor{Name: s.Name, Shape: s.Shape, Data: make([]float32, size(s.Shape))}
+		rng := rand.New(rand.NewPCG(seed, uint64(k)))
+		fill(t, &c, rng)
+		ts = append(ts, t)
+	}
+	return &Model{Config: c, Weights: NewWeights(ts), Tok: tok, Origin: "random initialisation"}
+}
+
+func fill(t *Tensor, c *Config, rng *rand.Rand) {
+	switch {
+	case len(t.Shape) == 1 && hasSuffix(t.Name, "bias"):
+		return
+	case len(t.Shape) == 1:
+		for i := range t.Data {
+			t.Data[i] = 1
+		}
+		return
+	}
+	dev := 0.02
+	if hasSuffix(t.Name, "o_proj.weight") || hasSuffix(t.Name, "down_proj.weight") {
+		dev /= math.Sqrt(2 * float64(c.Layers))
+	}
+	for i := range t.Data {
+		t.Data[i] = float32(dev * rng.NormFloat64())
+	}
+}
+
+func hasSuffix(s, suffix string) bool {
+	return len(s) >= len(suffix) && s[len(s)-len(suffix):] == suffix
+}
+
+func size(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
