@@ -1,0 +1,186 @@
+package desk
+
+import (
+	"fmt"
+	"slices"
+
+	"ballast/value"
+)
+
+// files is a flat drawer: folders hold files, a file's name is unique over all
+// folders, its content is one line. Configuration:
+//
+//	{"folders": {"docs": {"tax.txt": "pay rent"}, "work": {}}}
+//
+// A file that is written without being there yet goes to the folder "home".
+var files = newAPI("files", func() *filesState { return &filesState{} },
+	fn[*filesState]{tool("list(folder)", "names of the files in a folder"), (*filesState).list},
+	fn[*filesState]{tool("find(file)", "folder of a file"), (*filesState).find},
+	fn[*filesState]{tool("search(text)", "name of the file with this text"), (*filesState).search},
+	fn[*filesState]{tool("read(file)", "text of a file"), (*filesState).read},
+	fn[*filesState]{tool("write(file, text)", "set the text of a new or old file"), (*filesState).write},
+	fn[*filesState]{tool("move(file, folder)", "move a file to a folder"), (*filesState).move},
+	fn[*filesState]{tool("copy(file, name)", "copy a file under a new name"), (*filesState).copy},
+	fn[*filesState]{tool("rename(file, name)", "give a file a new name"), (*filesState).rename},
+	fn[*filesState]{tool("delete(file)", "delete a file"), (*filesState).delete},
+	fn[*filesState]{tool("mkdir(folder)", "make a folder"), (*filesState).mkdir},
+)
+
+const home = "home"
+
+type file struct{ name, folder, text string }
+
+func (f file) key() string { return f.name }
+
+type filesState struct {
+	files   table[file]
+	folders bag
+}
+
+func (s *filesState) load(c *value.Dict) error {
+	return each(c, "folders", func(folder string, v any) error {
+		d, ok := v.(*value.Dict)
+		if !ok {
+			return fmt.Errorf("is a %T, want a mapping of files", v)
+		}
+		s.folders.add(folder)
+		for i := range d.Len() {
+			k, v := d.At(i)
+			name, ok := k.(string)
+			content, ok2 := v.(string)
+			if !ok || !ok2 {
+				return fmt.Errorf("entry %v: %v, want a name and a text", k, v)
+			}
+			if !s.files.add(file{name, folder, content}) {
+				return fmt.Errorf("file %s occurs twice", name)
+			}
+		}
+		return nil
+	})
+}
+
+func (s *filesState) diff(o *filesState) string {
+	switch {
+	case !s.files.equal(o.files):
+		return "files"
+	case !slices.Equal(s.folders, o.folders):
+		return "folders"
+	}
+	return ""
+}
+
+func (s *filesState) dump() *value.Dict {
+	folders := &value.Dict{}
+	for _, name := range s.folders {
+		in := &value.Dict{}
+		for _, f := range s.files {
+			if f.folder == name {
+				in.Set(f.name, f.text)
+			}
+		}
+		folders.Set(name, in)
+	}
+	out := &value.Dict{}
+	out.Set("folders", folders)
+	return out
+}
+
+func (s *filesState) list(a args) string {
+	if !s.folders.has(a[0].str) {
+		return missing("folder", a[0].str)
+	}
+	var names []string
+	for _, f := range s.files {
+		if f.folder == a[0].str {
+			names = append(names, f.name)
+		}
+	}
+	return joined(names)
+}
+
+func (s *filesState) find(a args) string {
+	i, ok := s.files.at(a[0].str)
+	if !ok {
+		return missing("file", a[0].str)
+	}
+	return s.files[i].folder
+}
+
+func (s *filesState) search(a args) string {
+	var names []string
+	for _, f := range s.files {
+		if f.text == a[0].str {
+			names = append(names, f.name)
+		}
+	}
+	return joined(names)
+}
+
+func (s *filesState) read(a args) string {
+	i, ok := s.files.at(a[0].str)
+	if !ok {
+		return missing("file", a[0].str)
+	}
+	return s.files[i].text
+}
+
+func (s *filesState) write(a args) string {
+	if i, ok := s.files.at(a[0].str); ok {
+		s.files[i].text = a[1].str
+		return "ok"
+	}
+	if !s.folders.has(home) {
+		s.folders.add(home)
+	}
+	s.files.add(file{a[0].str, home, a[1].str})
+	return "ok"
+}
+
+func (s *filesState) move(a args) string {
+	i, ok := s.files.at(a[0].str)
+	if !ok {
+		return missing("file", a[0].str)
+	}
+	if !s.folders.has(a[1].str) {
+		return missing("folder", a[1].str)
+	}
+	s.files[i].folder = a[1].str
+	return "ok"
+}
+
+// copy puts the copy beside the original.
+func (s *filesState) copy(a args) string {
+	i, ok := s.files.at(a[0].str)
+	if !ok {
+		return missing("file", a[0].str)
+	}
+	f := s.files[i]
+	f.name = a[1].str
+	if !s.files.add(f) {
+		return exists(f.name)
+	}
+	return "ok"
+}
+
+func (s *filesState) rename(a args) string {
+	answer := s.copy(a)
+	if answer == "ok" {
+		s.files.remove(a[0].str)
+	}
+	return answer
+}
+
+func (s *filesState) delete(a args) string {
+	if !s.files.remove(a[0].str) {
+		return missing("file", a[0].str)
+	}
+	return "ok"
+}
+
+func (s *filesState) mkdir(a args) string {
+	if s.folders.has(a[0].str) {
+		return exists(a[0].str)
+	}
+	s.folders.add(a[0].str)
+	return "ok"
+}

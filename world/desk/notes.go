@@ -1,0 +1,111 @@
+package desk
+
+import (
+	"fmt"
+
+	"ballast/value"
+)
+
+// notes is a board of titled notes with one tag each. It belongs to the
+// out-of-distribution worlds: no training task uses it. Configuration: title to
+// text and tag.
+//
+//	{"notes": {"math exam": ["bring food", "work"]}}
+var notes = newAPI("notes", func() *notesState { return &notesState{} },
+	fn[*notesState]{tool("jot(title, text)", "make a note"), (*notesState).jot},
+	fn[*notesState]{tool("open(title)", "text of a note"), (*notesState).open},
+	fn[*notesState]{tool("tag(title, tag)", "set the tag of a note"), (*notesState).tag},
+	fn[*notesState]{tool("tagged(tag)", "titles of the notes with a tag"), (*notesState).tagged},
+	fn[*notesState]{tool("pin(title)", "pin a note"), (*notesState).pin},
+	fn[*notesState]{tool("erase(title)", "erase a note"), (*notesState).erase},
+)
+
+type note struct {
+	title, text, tag string
+	pinned           bool
+}
+
+func (n note) key() string { return n.title }
+
+type notesState struct{ notes table[note] }
+
+func (s *notesState) load(c *value.Dict) error {
+	return each(c, "notes", func(title string, v any) error {
+		fields, err := texts(v)
+		if err != nil || len(fields) != 2 {
+			return fmt.Errorf("want a list of text and tag")
+		}
+		s.notes.add(note{title: title, text: fields[0], tag: fields[1]})
+		return nil
+	})
+}
+
+func (s *notesState) diff(o *notesState) string {
+	if !s.notes.equal(o.notes) {
+		return "notes"
+	}
+	return ""
+}
+
+func (s *notesState) dump() *value.Dict {
+	all, out := &value.Dict{}, &value.Dict{}
+	for _, n := range s.notes {
+		all.Set(n.title, value.NewList(n.text, n.tag, n.pinned))
+	}
+	out.Set("notes", all)
+	return out
+}
+
+// jot makes a note without a tag.
+func (s *notesState) jot(a args) string {
+	if !s.notes.add(note{title: a[0].str, text: a[1].str}) {
+		return exists(a[0].str)
+	}
+	return "ok"
+}
+
+func (s *notesState) open(a args) string {
+	i, ok := s.notes.at(a[0].str)
+	if !ok {
+		return missing("note", a[0].str)
+	}
+	return s.notes[i].text
+}
+
+func (s *notesState) tag(a args) string {
+	i, ok := s.notes.at(a[0].str)
+	if !ok {
+		return missing("note", a[0].str)
+	}
+	s.notes[i].tag = a[1].str
+	return "ok"
+}
+
+func (s *notesState) tagged(a args) string {
+	var titles []string
+	for _, n := range s.notes {
+		if n.tag == a[0].str {
+			titles = append(titles, n.title)
+		}
+	}
+	return joined(titles)
+}
+
+func (s *notesState) pin(a args) string {
+	i, ok := s.notes.at(a[0].str)
+	if !ok {
+		return missing("note", a[0].str)
+	}
+	if s.notes[i].pinned {
+		return "error: pinned already"
+	}
+	s.notes[i].pinned = true
+	return "ok"
+}
+
+func (s *notesState) erase(a args) string {
+	if !s.notes.remove(a[0].str) {
+		return missing("note", a[0].str)
+	}
+	return "ok"
+}
