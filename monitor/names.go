@@ -1,0 +1,48 @@
+// Package monitor derives signals from updates and episodes. Everything in it
+// is a pure function: it runs live, on old runs, and in tests on scripted ones.
+package monitor
+
+// Names of the metrics in ballast.Update.Metrics. They follow TRL and verl where
+// those have a name for the thing. Shares are in [0,1], log-probabilities and
+// entropies in nats, times in seconds.
+const (
+	RewardMean  = "reward/mean"        // over scored episodes
+	RewardStd   = "reward/std"         // unbiased, over the same
+	SuccessMean = "success/mean"       // share of episodes that pass every check
+	ZeroSpread  = "groups/zero_spread" // share of groups whose rewards are all equal
+	Infra       = "episodes/infra"     // episodes left out for infrastructure
+
+	FormPrefix = "form/" // + ballast.Form: share of replies
+	StopPrefix = "stop/" // + ballast.Stop: share of episodes
+	CutShare   = "cut/share"
+
+	EntropyMean = "entropy/mean"
+
+	KL             = "kl/mean" // k3 against the reference, on the policy's tokens
+	LossPolicy     = "loss/policy"
+	LossOffPolicy  = "loss/offpolicy"
+	LossCE         = "loss/cross_entropy"
+	LossReference  = "loss/reference"
+	ClipFraction   = "clip_fraction"
+	GradNorm       = "grad_norm"
+	NonFinite      = "nonfinite" // optimiser steps skipped for a non-finite gradient
+	GapMean        = "logprob_gap/mean"
+	GapMax         = "logprob_gap/max"
+	LearningRate   = "lr"
+	EpisodeLength  = "len/episode" // tokens after the prompt
+	ReplyLength    = "len/reply"   // tokens of a reply
+	PromptLength   = "len/prompt"
+	Turns          = "turns/mean"   // closed user turns of an episode
+	Calls          = "calls/mean"   // calls of an episode
+	ToolCallRate   = "calls/rate"   // share of replies that are healthy calls
+	WatchPrefix    = "watch/"       // + token + WatchStart or WatchAll: mean probability
+	WatchStart     = "/start"       // at the first token of a reply
+	WatchAll       = "/all"         // at every sampled token
+	TokensSampled  = "tokens/sampled"
+	TokensTrained  = "tokens/trained"  // with a weight in some term
+	TokensComputed = "tokens/computed" // real tokens the learner computed
+	TokensPadded   = "tokens/padded"   // padding the learner computed
+	SecondsRollout = "seconds/rollout"
+	SecondsTrain   = "seconds/train"
+	EvalSuccess    = "eval/success"
+)
