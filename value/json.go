@@ -1,0 +1,339 @@
+package value
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+	"unicode/utf8"
+)
+
+// ParseJSON reads one JSON value, keeping the order of objects and the exact
+// kind of numbers. It accepts what Python's json.loads accepts: NaN, Infinity
+// and -Infinity, numbers that overflow to infinity, duplicate keys (the last
+// wins, at the first one's place), lone surrogates. The error names the byte.
+func ParseJSON(data []byte) (any, error) {
+	p := jsonParser{data: data}
+	v, err := p.value(0)
+	if err != nil {
+		return nil, err
+	}
+	p.space()
+	if p.pos < len(data) {
+		return nil, p.fail("extra data")
+	}
+	return v, nil
+}
+
+type jsonParser struct {
+	data []byte
+	pos  int
+}
+
+func (p *jsonParser) fail(what string) error {
+	return fmt.Errorf("json: %s at byte %d", what, p.pos)
+}
+
+func (p *jsonParser) space() {
+	for p.pos < len(p.data) {
+		switch p.data[p.pos] {
+		case ' ', '\t', '\n', '\r':
+			p.pos++
+		default:
+			return
+		}
+	}
+}
+
+func (p *jsonParser) word(w string) bool {
+	if len(p.data)-p.pos >= len(w) && string(p.data[p.pos:p.pos+len(w)]) == w {
+		p.pos += len(w)
+		return true
+	}
+	return false
+}
+
+func (p *jsonParser) value(depth int) (any, error) {
+	p.space()
+	if p.pos >= len(p.data) {
+		return nil, p.fail("unexpected end")
+	}
+	if depth > MaxDepth {
+		return nil, p.fail("nested too deeply")
+	}
+	switch p.data[p.pos] {
+	case '{':
+		return p.object(depth)
+	case '[':
+		return p.array(depth)
+	case '"':
+		return p.str()
+	}
+	switch {
+	case p.word("true"):
+		return true, nil
+	case p.word("false"):
+		return false, nil
+	case p.word("null"):
+		return nil, nil
+	case p.word("NaN"):
+		return math.NaN(), nil
+	case p.word("Infinity"):
+		return math.Inf(1), nil
+	case p.word("-Infinity"):
+		return math.Inf(-1), nil
+	}
+	return p.number()
+}
+
+func (p *jsonParser) object(depth int) (any, error) {
+	p.pos++
+	d := &Dict{}
+	p.space()
+	if p.word("}") {
+		return d, nil
+	}
+	for {
+		p.space()
+		if p.pos >= len(p.data) || p.data[p.pos] != '"' {
+			return nil, p.fail("expected a key in double quotes")
+		}
+		key, err := p.str()
+		if err != nil {
+			return nil, err
+		}
+		p.space()
+		if !p.word(":") {
+			return nil, p.fail("expected ':'")
+		}
+		v, err := p.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		d.Set(key, v)
+		p.space()
+		if p.word("}") {
+			return d, nil
+		}
+		if !p.word(",") {
+			return nil, p.fail("expected ',' or '}'")
+		}
+	}
+}
+
+func (p *jsonParser) array(depth int) (any, error) {
+	p.pos++
+	l := &List{}
+	p.space()
+	if p.word("]") {
+		return l, nil
+	}
+	for {
+		v, err := p.value(depth + 1)
+		if err != nil {
+			return nil, err
+		}
+		l.Items = append(l.Items, v)
+		p.space()
+		if p.word("]") {
+			return l, nil
+		}
+		if !p.word(",") {
+			return nil, p.fail("expected ',' or ']'")
+		}
+	}
+}
+
+func (p *jsonParser) str() (any, error) {
+	p.pos++
+	start := p.pos
+	for i := start; i < len(p.data); i++ {
+		switch c := p.data[i]; {
+		case c == '"':
+			s := string(p.data[start:i])
+			p.pos = i + 1
+			if !validText(s) {
+				p.pos = start
+				return nil, p.fail("string is not UTF-8")
+			}
+			return s, nil
+		case c == '\\':
+			return p.escaped(start, i)
+		case c < ' ':
+			p.pos = i
+			return nil, p.fail("control character in a string")
+		}
+	}
+	return nil, p.fail("unterminated string")
+}
+
+// escaped reads on from the first escape of a string.
+func (p *jsonParser) escaped(start, at int) (any, error) {
+	b := append(make([]byte, 0, at-start+32), p.data[start:at]...)
+	p.pos = at
+	for p.pos < len(p.data) {
+		c := p.data[p.pos]
+		switch {
+		case c == '"':
+			p.pos++
+			if s := string(b); validText(s) {
+				return s, nil
+			}
+			return nil, p.fail("string is not UTF-8")
+		case c < ' ':
+			return nil, p.fail("control character in a string")
+		case c != '\\':
+			b = append(b, c)
+			p.pos++
+			continue
+		}
+		if p.pos++; p.pos >= len(p.data) {
+			break
+		}
+		c = p.data[p.pos]
+		p.pos++
+		switch c {
+		case '"', '\\', '/':
+			b = append(b, c)
+		case 'b':
+			b = append(b, '\b')
+		case 'f':
+			b = append(b, '\f')
+		case 'n':
+			b = append(b, '\n')
+		case 'r':
+			b = append(b, '\r')
+		case 't':
+			b = append(b, '\t')
+		case 'u':
+			r, ok := p.hex4()
+			if !ok {
+				return nil, p.fail("bad \\u escape")
+			}
+			if r >= 0xD800 && r < 0xDC00 && p.pos+1 < len(p.data) && p.data[p.pos] == '\\' && p.data[p.pos+1] == 'u' {
+				p.pos += 2
+				low, ok := p.hex4()
+				if ok && low >= 0xDC00 && low < 0xE000 {
+					r = 0x10000 + (r-0xD800)<<10 + low - 0xDC00
+				} else if ok {
+					p.pos -= 6
+				} else {
+					return nil, p.fail("bad \\u escape")
+				}
+			}
+			b = appendRune(b, r)
+		default:
+			return nil, p.fail("bad escape")
+		}
+	}
+	return nil, p.fail("unterminated string")
+}
+
+func (p *jsonParser) hex4() (rune, bool) {
+	if len(p.data)-p.pos < 4 {
+		return 0, false
+	}
+	r, ok := hexValue(string(p.data[p.pos : p.pos+4]))
+	if ok {
+		p.pos += 4
+	}
+	return r, ok
+}
+
+func hexValue(s string) (rune, bool) {
+	r := rune(0)
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			c = c | 0x20 - 'a' + 10
+		default:
+			return 0, false
+		}
+		r = r<<4 | rune(c)
+	}
+	return r, true
+}
+
+// validText reports whether s is UTF-8, lone surrogates allowed.
+func validText(s string) bool {
+	if utf8.ValidString(s) {
+		return true
+	}
+	for s != "" {
+		r, n := decode(s)
+		if r == utf8.RuneError && n == 1 {
+			return false
+		}
+		s = s[n:]
+	}
+	return true
+}
+
+func (p *jsonParser) number() (any, error) {
+	start := p.pos
+	i := p.pos
+	digits := func() bool {
+		from := i
+		for i < len(p.data) && p.data[i] >= '0' && p.data[i] <= '9' {
+			i++
+		}
+		return i > from
+	}
+	if i < len(p.data) && p.data[i] == '-' {
+		i++
+	}
+	if i < len(p.data) && p.data[i] == '0' {
+		i++
+	} else if !digits() {
+		return nil, p.fail("expected a value")
+	}
+	whole := true
+	if i+1 < len(p.data) && p.data[i] == '.' && p.data[i+1] >= '0' && p.data[i+1] <= '9' {
+		i++
+		digits()
+		whole = false
+	}
+	if i < len(p.data) && p.data[i]|0x20 == 'e' {
+		mark := i
+		if i++; i < len(p.data) && (p.data[i] == '+' || p.data[i] == '-') {
+			i++
+		}
+		if digits() {
+			whole = false
+		} else {
+			i = mark
+		}
+	}
+	text := string(p.data[start:i])
+	p.pos = i
+	if whole {
+		v, err := parseInt(text, 10)
+		if err != nil {
+			return nil, p.fail(err.Error())
+		}
+		return v, nil
+	}
+	f, _ := strconv.ParseFloat(text, 64) // out of range gives an infinity, as in Python
+	return f, nil
+}
+
+// parseInt reads an integer of at most MaxDigits decimal digits.
+func parseInt(text string, base int) (any, error) {
+	if n, err := strconv.ParseInt(text, base, 64); err == nil {
+		return n, nil
+	}
+	if base == 10 && len(text) > MaxDigits+1 {
+		return nil, fmt.Errorf("Exceeds the limit (%d digits) for integer string conversion", MaxDigits)
+	}
+	if len(text) > 20*MaxDigits {
+		return nil, fmt.Errorf("integer too long")
+	}
+	b, ok := new(big.Int).SetString(text, base)
+	if !ok {
+		return nil, fmt.Errorf("bad integer")
+	}
+	return Int(b), nil
+}
