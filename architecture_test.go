@@ -1,0 +1,258 @@
+package ballast_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+)
+
+// layer holds the rank of every package; imports point to lower ranks, or to
+// the same rank inside one top folder. A new package needs a line here.
+var layer = map[string]int{
+	"ballast":             0,
+	"ballast/value":       1,
+	"ballast/chat/bpe":    2,
+	"ballast/chat":        2,
+	"ballast/world/desk":  2,
+	"ballast/world/bfcl":  2,
+	"ballast/world":       2,
+	"ballast/credit":      2,
+	"ballast/monitor":     2,
+	"ballast/loss":        2,
+	"ballast/model":       3,
+	"ballast/model/cpu":   3,
+	"ballast/model/graph": 3,
+	"ballast/task/desk":   3,
+	"ballast/task/bfcl":   3,
+	"ballast/task":        3,
+	"ballast/rollout":     4,
+	"ballast/train":       4,
+	"ballast/runlog":      4,
+	"ballast/eval":        5,
+	"ballast/report":      5,
+	"ballast/recipe":      6,
+	"ballast/cmd/ballast": 7,
+}
+
+// gomlx lists the packages that may import GoMLX.
+var gomlx = map[string]bool{
+	"ballast/model/graph": true, "ballast/loss": true, "ballast/train": true, "ballast/cmd/ballast": true,
+}
+
+// The budgets, with the exceptions that are worth it.
+const (
+	maxFile, maxFunc, maxPackage, maxDepth = 500, 80, 1500, 2
+)
+
+var (
+	longFiles = map[string]bool{}
+	longFuncs = map[string]bool{}
+	// Worlds are many small functions of one kind.
+	longPackages = map[string]bool{"ballast/world/bfcl": true, "ballast/world/desk": true}
+)
+
+// source is one parsed non-test file.
+type source struct {
+	pkg, path string
+	lines     int
+	file      *ast.File
+	fset      *token.FileSet
+}
+
+func sources(t *testing.T) []source {
+	t.Helper()
+	var out []source
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); path != "." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "runs") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, path, text, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		pkg := "ballast"
+		if dir := filepath.ToSlash(filepath.Dir(path)); dir != "." {
+			pkg += "/" + dir
+		}
+		out = append(out, source{pkg, path, strings.Count(string(text), "\n"), f, fset})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(out) < 10 {
+		t.Fatalf("only %d source files found", len(out))
+	}
+	return out
+}
+
+func TestImportsPointDown(t *testing.T) {
+	for _, s := range sources(t) {
+		mine, ok := layer[s.pkg]
+		if !ok {
+			t.Errorf("%s: package %s has no line in the layer table", s.path, s.pkg)
+		}
+		for _, imp := range s.file.Imports {
+			path := strings.Trim(imp.Path.Value, `"`)
+			if strings.HasPrefix(path, "github.com/gomlx/") && !gomlx[s.pkg] {
+				t.Errorf("%s imports %s; only loss, train, model/graph and cmd may", s.path, path)
+			}
+			other, ok := layer[path]
+			if !ok {
+				continue
+			}
+			sameFolder := top(path) == top(s.pkg)
+			if other > mine || other == mine && !sameFolder {
+				t.Errorf("%s (layer %d) imports %s (layer %d)", s.path, mine, path, other)
+			}
+		}
+	}
+}
+
+func top(pkg string) string {
+	parts := strings.Split(pkg, "/")
+	return parts[min(1, len(parts)-1)]
+}
+
+func TestRootImportsStandardLibraryOnly(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.pkg != "ballast" {
+			continue
+		}
+		for _, imp := range s.file.Imports {
+			if strings.Contains(imp.Path.Value, ".") {
+				t.Errorf("%s imports %s", s.path, imp.Path.Value)
+			}
+		}
+	}
+}
+
+func TestEveryPackageHasOneComment(t *testing.T) {
+	count := map[string]int{}
+	for _, s := range sources(t) {
+		n := 0
+		if s.file.Doc != nil {
+			n = 1
+		}
+		count[s.pkg] += n
+	}
+	for pkg, n := range count {
+		if n != 1 {
+			t.Errorf("%s has %d package comments", pkg, n)
+		}
+	}
+}
+
+func TestExportedNamesAreDocumented(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			for _, name := range undocumented(d) {
+				t.Errorf("%s: %s has no comment", s.path, name)
+			}
+		}
+	}
+}
+
+// undocumented lists the exported top-level names of a declaration that carry no
+// comment; a comment on a const or var block counts for its members.
+func undocumented(d ast.Decl) []string {
+	var out []string
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		if d.Doc == nil && d.Name.IsExported() && (d.Recv == nil || exportedReceiver(d)) {
+			out = append(out, d.Name.Name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				if spec.Name.IsExported() && d.Doc == nil && spec.Doc == nil {
+					out = append(out, spec.Name.Name)
+				}
+			case *ast.ValueSpec:
+				if spec.Names[0].IsExported() && d.Doc == nil && spec.Doc == nil && spec.Comment == nil {
+					out = append(out, spec.Names[0].Name)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func exportedReceiver(d *ast.FuncDecl) bool {
+	x := d.Recv.List[0].Type
+	if star, ok := x.(*ast.StarExpr); ok {
+		x = star.X
+	}
+	if gen, ok := x.(*ast.IndexExpr); ok {
+		x = gen.X
+	}
+	id, ok := x.(*ast.Ident)
+	return ok && id.IsExported()
+}
+
+func TestBudgets(t *testing.T) {
+	perPackage := map[string]int{}
+	for _, s := range sources(t) {
+		perPackage[s.pkg] += s.lines
+		if s.lines > maxFile && !longFiles[s.path] {
+			t.Errorf("%s has %d lines, the budget is %d", s.path, s.lines, maxFile)
+		}
+		if depth := strings.Count(s.pkg, "/"); depth > maxDepth {
+			t.Errorf("%s lies %d folders deep", s.pkg, depth)
+		}
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || longFuncs[s.path+":"+f.Name.Name] {
+				continue
+			}
+			if n := s.fset.Position(f.End()).Line - s.fset.Position(f.Pos()).Line + 1; n > maxFunc {
+				t.Errorf("%s: %s has %d lines, the budget is %d", s.path, f.Name.Name, n, maxFunc)
+			}
+		}
+	}
+	var names []string
+	for pkg := range perPackage {
+		names = append(names, pkg)
+	}
+	sort.Strings(names)
+	for _, pkg := range names {
+		if n := perPackage[pkg]; n > maxPackage && !longPackages[pkg] {
+			t.Errorf("package %s has %d lines, the budget is %d", pkg, n, maxPackage)
+		}
+	}
+}
+
+func TestNoBannedNamesOrRegistration(t *testing.T) {
+	banned := map[string]bool{"util": true, "utils": true, "common": true, "helpers": true, "misc": true}
+	for _, s := range sources(t) {
+		if banned[filepath.Base(filepath.Dir(s.path))] {
+			t.Errorf("%s: the folder's name says nothing", s.path)
+		}
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+				t.Errorf("%s: init function; use an explicit table", s.path)
+			}
+		}
+	}
+}
