@@ -1,0 +1,8 @@
+//go:build !amd64 || !goexperiment.simd
+
+package attn
+
+// Vector says whether the vector kernels are compiled in and can run here.
+func Vector() bool { return false }
+
+func pick(int) kernels { return scalar }
