@@ -1,0 +1,66 @@
+// Package chat turns a conversation into tokens and a reply into calls.
+//
+// A Template is how a model family frames messages, a Format is how tool calls
+// are written in replies; every template goes with every format. Style joins
+// both with a tokenizer, Dialogue is one conversation.
+//
+// # Tokens are made once
+//
+// A Dialogue is one growing list of token ids with an owner for each. Only new
+// messages are rendered; what was appended never changes. The ids of a reply are
+// appended as they were sampled and never decoded and encoded again. A reply
+// that was cut has no end token: the template writes one, as its own, when the
+// next message comes. Text between two control tokens is encoded as one run, so
+// the ids are those of the whole conversation encoded at once; only the
+// beginning of a reply is a border that no token crosses. Text of users and
+// tools is plain: a control token spelled in it stays text.
+//
+// # One parser
+//
+// Format.Parse gives each reply one of the paper's four forms (section 2) and
+// the precise reason. The rules, for all formats:
+//
+//   - White space is ASCII. One end token at the end is taken off, so a reply
+//     parses alike with and without it; any other is a misplaced control token.
+//   - Collapsed: no letter, digit or character outside ASCII is left when the
+//     control tokens are taken out.
+//   - Call: one or more well-formed calls, which end the reply. Prose before the
+//     first call is healthy (Qwen often says what it will do), also a <think>
+//     block at the very start; text between or after calls is pollution.
+//   - Response: prose without any residue of calls: no tag, no control token, no
+//     call in another syntax.
+//   - Polluted: everything else.
+//
+// A tag is what is spelled like one, whether it is one token or several; Render
+// escapes such spellings in arguments, so that a rendered call always parses as
+// the same call. Calls of functions that are not offered keep the form of a
+// call, with ReasonUnknownTool: the format is healthy.
+//
+// The automaton (State, Format.Next, Format.Legal) is the same theory token by
+// token: in a healthy reply every control token was legal where it stood.
+//
+// # Templates and the models' own
+//
+// The renderings are those of the models' Jinja templates (golden files in
+// testdata) with these differences, all but the last two so that a message,
+// once rendered, never changes:
+//
+//   - qwen3 keeps thoughts in the conversation; Qwen3's template drops those
+//     before the last user message. It writes no empty thought into a last
+//     reply without one.
+//   - qwen3-nothink keeps the empty thought of every reply, owned by the
+//     template; Qwen3's template drops it from all but the last.
+//   - llama3 puts tools into the system prompt (tools_in_user_message off), has
+//     the template's fixed default date, and allows several calls and results.
+//   - Whatever follows a reply, its end token and line end are written when the
+//     next message is.
+//   - smollm2 has a tool section (the format's); its own template knows no tools.
+//   - Control tokens spelled in tool documentation are escaped.
+//
+// # Failure
+//
+// The model's behaviour is never an error: Parse answers every reply. Check and
+// Detect answer a tokenizer or model that does not fit with an error that says
+// what to choose. Messages in an impossible order and calls that a format cannot
+// write are slips of the caller and panic.
+package chat

@@ -1,0 +1,152 @@
+package chat
+
+import "strings"
+
+// The control tokens that are spelled as tags. All others have the form <|name|>.
+const (
+	openCall   = "<tool_call>"
+	closeCall  = "</tool_call>"
+	openThink  = "<think>"
+	closeThink = "</think>"
+	openReply  = "<tool_response>"
+	closeReply = "</tool_response>"
+)
+
+var tags = [...]string{openCall, closeCall, openThink, closeThink, openReply, closeReply}
+
+// ends are the tokens that end a reply, of all templates.
+var ends = [...]string{"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"}
+
+// IsEnd reports whether token ends a reply in one of the templates.
+func IsEnd(token string) bool {
+	for _, e := range ends {
+		if token == e {
+			return true
+		}
+	}
+	return false
+}
+
+// maxControl bounds the length of a control token's text.
+const maxControl = 48
+
+// controlAt returns the length of the control token that s begins with: one of
+// the tags, or <|name|> with a name of letters, digits and underscores; 0 if
+// there is none, -1 if s is a proper beginning of one.
+func controlAt(s string) int {
+	if s == "" || s[0] != '<' {
+		return 0
+	}
+	if len(s) == 1 {
+		return -1
+	}
+	if s[1] != '|' {
+		for _, t := range tags {
+			if strings.HasPrefix(s, t) {
+				return len(t)
+			}
+			if strings.HasPrefix(t, s) {
+				return -1
+			}
+		}
+		return 0
+	}
+	for i := 2; ; i++ {
+		switch {
+		case i == maxControl:
+			return 0
+		case i == len(s):
+			return -1
+		case s[i] == '_' || wordByte(s[i]) && s[i] < 0x80:
+		case s[i] == '|' && i > 2 && i+1 == len(s):
+			return -1
+		case s[i] == '|' && i > 2 && s[i+1] == '>':
+			return i + 2
+		default:
+			return 0
+		}
+	}
+}
+
+// piece is a run of text, or one control token.
+type piece struct {
+	text    string
+	control bool
+}
+
+// split cuts a reply into text and control tokens, in linear time.
+func split(s string) []piece {
+	var out []piece
+	start := 0
+	for i := 0; i < len(s); {
+		j := strings.IndexByte(s[i:], '<')
+		if j < 0 {
+			break
+		}
+		i += j
+		n := controlAt(s[i:])
+		if n <= 0 {
+			i++
+			continue
+		}
+		if start < i {
+			out = append(out, piece{text: s[start:i]})
+		}
+		out = append(out, piece{s[i : i+n], true})
+		i += n
+		start = i
+	}
+	if start < len(s) {
+		out = append(out, piece{text: s[start:]})
+	}
+	return out
+}
+
+// withoutEnd strips white space and then exactly one end token from the end of
+// a reply: with and without its end token a reply parses alike. Every further
+// end token is a misplaced control token.
+func withoutEnd(reply string) string {
+	reply = strings.TrimRight(reply, blanks)
+	for _, e := range ends {
+		if strings.HasSuffix(reply, e) {
+			return reply[:len(reply)-len(e)]
+		}
+	}
+	return reply
+}
+
+// escapeControl replaces the "<" of every control token in s by esc, an escape
+// of the string literals that s is written in. There a control token can only
+// stand inside a string, which therefore keeps its value.
+func escapeControl(s, esc string) string {
+	pieces := split(s)
+	var b strings.Builder
+	for _, p := range pieces {
+		if p.control {
+			b.WriteString(esc)
+			p.text = p.text[1:]
+		}
+		b.WriteString(p.text)
+	}
+	return b.String()
+}
+
+// blanks are the bytes that count as white space in replies.
+const blanks = " \t\r\n\f\v"
+
+func trim(s string) string { return strings.Trim(s, blanks) }
+
+// wordByte reports whether c is an ASCII letter or digit or part of any
+// character outside ASCII.
+func wordByte(c byte) bool {
+	return c >= 0x80 || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z'
+}
+
+func hasWord(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if wordByte(s[i]) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,323 @@
+package chat
+
+import (
+	"fmt"
+	"strings"
+
+	"ballast"
+	"ballast/chat/bpe"
+)
+
+// tokenizer is what a dialogue needs of *bpe.Tokenizer.
+type tokenizer interface {
+	EncodePlain(dst []int32, text string, plain []bpe.Span) []int32
+	Bytes(dst []byte, ids []int32) []byte
+	ID(token string) (int32, bool)
+	Decode(ids []int32) string
+}
+
+// Style is how one model talks: its tokenizer, its template and the format its
+// calls are written in. Check it once at startup.
+type Style struct {
+	Tok      *bpe.Tokenizer
+	Template *Template
+	Format   Format
+}
+
+// Stops returns the ids of the tokens that end a reply, the usual one first.
+func (s Style) Stops() []int32 { return ids(s.Tok, s.Template.stops) }
+
+// Control returns the ids of the control tokens to watch and their texts: those
+// of the format's calls, the stops, the role header's first token and the tags
+// of a thought, as far as they are single tokens of the vocabulary.
+func (s Style) Control() (id []int32, text []string) {
+	all := append(append([]string{}, s.Format.Control()...), s.Template.stops...)
+	all = append(append(all, s.Template.control...), openThink, closeThink)
+	seen := map[string]bool{}
+	for _, t := range all {
+		if i, ok := s.Tok.ID(t); ok && !seen[t] {
+			seen[t] = true
+			id, text = append(id, i), append(text, t)
+		}
+	}
+	return id, text
+}
+
+func ids(tok tokenizer, tokens []string) []int32 {
+	var out []int32
+	for _, t := range tokens {
+		if id, ok := tok.ID(t); ok {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// Dialogue is one growing conversation as token ids with an owner for each.
+// Every method appends; nothing that was appended changes. The order of calls
+// is the caller's contract (a reply follows Open, results follow a reply);
+// breaking it panics.
+type Dialogue struct {
+	template *Template
+	format   Format
+	tok      tokenizer
+	closers  []int32
+	tokens   []int32
+	owners   []ballast.Owner
+	stage    stage
+}
+
+// stage is what the conversation ends in.
+type stage uint8
+
+const (
+	closed  stage = iota // a complete message
+	open                 // the generation prompt
+	replied              // a reply, its message not yet closed
+)
+
+// NewDialogue begins a conversation with the system message: the template's
+// rule for system ("" for its default) and the documentation of tools. The
+// system text is the host's own: control tokens in it are control tokens. The
+// documentation of tools comes from data: control tokens in it are escaped.
+func NewDialogue(s Style, tools []ballast.Tool, system string) *Dialogue {
+	return newDialogue(s.Tok, s.Template, s.Format, tools, system)
+}
+
+func newDialogue(tok tokenizer, t *Template, f Format, tools []ballast.Tool, system string) *Dialogue {
+	d := &Dialogue{template: t, format: f, tok: tok, closers: ids(tok, t.closers)}
+	text := t.begin
+	if section := t.section(f, tools, system); section != "" {
+		text += t.system + section + t.end + t.gap
+	}
+	d.write(part{text, ballast.OwnerTemplate})
+	return d
+}
+
+// Tokens returns the ids so far. The slice grows: do not keep it, do not change it.
+func (d *Dialogue) Tokens() []int32 { return d.tokens }
+
+// Owners returns the owner of each token.
+func (d *Dialogue) Owners() []ballast.Owner { return d.owners }
+
+// User appends a message of the user.
+func (d *Dialogue) User(text string) {
+	d.message(d.template.user, part{d.trim(text), ballast.OwnerUser})
+}
+
+// RevealText is what the user says when functions are revealed without a text
+// (BFCL's wording).
+const RevealText = "I have updated some more functions you can choose from. What about now?"
+
+// Reveal appends a user message that documents functions held back so far; text
+// follows the documentation, "" stands for RevealText.
+func (d *Dialogue) Reveal(tools []ballast.Tool, text string) {
+	docs := d.format.Docs
+	if d.template.docs != nil {
+		docs = d.template.docs
+	}
+	if text == "" {
+		text = RevealText
+	}
+	d.message(d.template.user, part{docs(tools) + "\n", ballast.OwnerTemplate}, part{d.trim(text), ballast.OwnerUser})
+}
+
+// Results appends what the tools answered to the calls of the last reply, in
+// the order of the calls.
+func (d *Dialogue) Results(results []string) {
+	if d.stage != replied {
+		panic("chat: tool results without a reply before them")
+	}
+	var parts []part
+	for i, r := range results {
+		before, body, after := d.format.Result(r)
+		if i > 0 && !d.template.separate {
+			before = "\n" + before
+		}
+		parts = append(parts, part{before, ballast.OwnerTemplate}, part{body, ballast.OwnerTool},
+			part{after, ballast.OwnerTemplate})
+		if d.template.separate {
+			d.message(d.template.tool, parts...)
+			parts = parts[:0]
+		}
+	}
+	if !d.template.separate {
+		d.message(d.template.tool, parts...)
+	}
+}
+
+// Open appends the generation prompt.
+func (d *Dialogue) Open() {
+	if d.stage == open {
+		panic("chat: a reply is open already")
+	}
+	d.write(part{d.closing() + d.template.reply, ballast.OwnerTemplate})
+	d.stage = open
+}
+
+// Reply appends the ids of a reply exactly as they are. If the reply was cut it
+// has no end token; the next message brings one, owned by the template.
+func (d *Dialogue) Reply(ids []int32, owner ballast.Owner) {
+	if d.stage != open {
+		panic("chat: a reply without a generation prompt before it")
+	}
+	d.tokens = append(d.tokens, ids...)
+	for range ids {
+		d.owners = append(d.owners, owner)
+	}
+	d.stage = replied
+}
+
+// Gold returns the ids of a reply with its end token, as the policy would have
+// to sample it after Open. The format's control tokens and a thought's tags in
+// text are control tokens; all else is plain text.
+func (d *Dialogue) Gold(text string) []int32 {
+	control := append([]string{openThink, closeThink}, d.format.Control()...)
+	var spans []bpe.Span
+	start, at := 0, 0
+	for _, p := range split(text) {
+		if p.control && contains(control, p.text) {
+			spans = append(spans, bpe.Span{Start: start, End: at})
+			start = at + len(p.text)
+		}
+		at += len(p.text)
+	}
+	spans = append(spans, bpe.Span{Start: start, End: at})
+	return d.tok.EncodePlain(nil, text+d.template.end, spans)
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *Dialogue) trim(text string) string {
+	if d.template.trim {
+		return strings.TrimSpace(text)
+	}
+	return text
+}
+
+// closing is the text that closes an open message before the next one.
+func (d *Dialogue) closing() string {
+	if d.stage != replied {
+		return ""
+	}
+	for _, id := range d.closers {
+		if d.tokens[len(d.tokens)-1] == id {
+			return d.template.gap
+		}
+	}
+	return d.template.end + d.template.gap
+}
+
+// message appends one complete message.
+func (d *Dialogue) message(header string, content ...part) {
+	if d.stage == open {
+		panic("chat: a message after the generation prompt, where a reply must stand")
+	}
+	parts := make([]part, 0, len(content)+2)
+	parts = append(parts, part{d.closing() + header, ballast.OwnerTemplate})
+	parts = append(parts, content...)
+	parts = append(parts, part{d.template.end + d.template.gap, ballast.OwnerTemplate})
+	d.write(parts...)
+	d.stage = closed
+}
+
+// part is a text with one owner.
+type part struct {
+	text  string
+	owner ballast.Owner
+}
+
+// write encodes the parts as one text, so that tokens may span their borders as
+// they do when a whole conversation is encoded, and appends the tokens. A token
+// that spans a border belongs to the owner of its last byte.
+func (d *Dialogue) write(parts ...part) {
+	var text strings.Builder
+	var plain []bpe.Span
+	for _, p := range parts {
+		start := text.Len()
+		text.WriteString(p.text)
+		if p.owner != ballast.OwnerTemplate && p.text != "" {
+			plain = append(plain, bpe.Span{Start: start, End: text.Len()})
+		}
+	}
+	from := len(d.tokens)
+	d.tokens = d.tok.EncodePlain(d.tokens, text.String(), plain)
+	if len(plain) == 0 {
+		for range d.tokens[from:] {
+			d.owners = append(d.owners, ballast.OwnerTemplate)
+		}
+		return
+	}
+	var buf []byte
+	at, part, border := 0, 0, d.width(parts[0].text)
+	for i := from; i < len(d.tokens); i++ {
+		buf = d.tok.Bytes(buf[:0], d.tokens[i:i+1])
+		at += len(buf)
+		for at > border && part+1 < len(parts) {
+			part++
+			border += d.width(parts[part].text)
+		}
+		d.owners = append(d.owners, parts[part].owner)
+	}
+}
+
+// width is the number of bytes that the tokens of a part stand for. It differs
+// from the length of the text where the tokenizer normalises characters; no
+// part begins with a character that combines with the one before it, because
+// all template text ends in a line end or a control token.
+func (d *Dialogue) width(text string) int {
+	for i := 0; i < len(text); i++ {
+		if text[i] >= 0x80 {
+			ids := d.tok.EncodePlain(nil, text, []bpe.Span{{Start: 0, End: len(text)}})
+			return len(d.tok.Bytes(nil, ids))
+		}
+	}
+	return len(text)
+}
+
+// Check reports whether the tokenizer fits the template and the format: it must
+// have their control tokens as single tokens and give the frame's text back.
+func Check(s Style) error {
+	switch {
+	case s.Template == nil:
+		return fmt.Errorf("chat: no chat template was chosen; choose one of %s", names(Templates))
+	case s.Format == nil:
+		return fmt.Errorf("chat: no tool-call format was chosen; choose one of %s", names(Formats))
+	case s.Tok == nil:
+		return fmt.Errorf("chat: no tokenizer was loaded")
+	}
+	return check(s.Tok, s.Template, s.Format)
+}
+
+func check(tok tokenizer, t *Template, f Format) error {
+	lacks := func(tokens []string) string {
+		var out []string
+		for _, c := range tokens {
+			id, ok := tok.ID(c)
+			if got := tok.EncodePlain(nil, c, nil); !ok || len(got) != 1 || got[0] != id {
+				out = append(out, c)
+			}
+		}
+		return strings.Join(out, " ")
+	}
+	if l := lacks(t.control); l != "" {
+		return fmt.Errorf("chat: template %s (%s) needs control tokens that the tokenizer lacks: %s; "+
+			"choose the template the model was trained with, one of %s", t.Name, t.Doc, l, names(Templates))
+	}
+	if l := lacks(f.Control()); l != "" && !t.spelled {
+		return fmt.Errorf("chat: format %s needs control tokens that the tokenizer lacks: %s; "+
+			"choose another format, one of %s", f.Name(), l, names(Formats))
+	}
+	frame := t.begin + t.system + t.end + t.gap + t.user + t.end + t.gap + t.tool + t.end + t.gap + t.reply
+	if got := tok.Decode(tok.EncodePlain(nil, frame, nil)); got != frame {
+		return fmt.Errorf("chat: the tokenizer does not give the frame of template %s back: %q became %q", t.Name, frame, got)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package chat
+
+import (
+	"strings"
+
+	"ballast"
+)
+
+// tagged is what formats have in common that write each call between <tool_call>
+// and </tool_call>: the walk over the reply and the automaton.
+type tagged struct {
+	// body reads what stands between the tags, trimmed and not empty.
+	body func(text string) (ballast.Call, Reason)
+	// quotes are the string quotes of a body in JSON: the closing tag is legal
+	// only where all brackets and strings are closed. "" for other bodies.
+	quotes string
+}
+
+// Control returns the control tokens of calls.
+func (t tagged) Control() []string { return []string{openCall, closeCall} }
+
+// Parse reads a reply; see Format.
+func (t tagged) Parse(reply string, known func(string) bool) Parsed {
+	pieces := split(withoutEnd(reply))
+	if p, bad := collapsed(pieces); bad {
+		return p
+	}
+	var p Parsed
+	var lead, body strings.Builder
+	place := PlaceStart
+	for _, x := range pieces {
+		if !x.control {
+			switch {
+			case place == PlaceCall:
+				body.WriteString(x.text)
+			case place == PlaceThink:
+				p.Thought = trim(x.text)
+			case trim(x.text) == "":
+				lead.WriteString(x.text)
+			default:
+				if place == PlaceAfter {
+					p.fault(ReasonTextAroundCall)
+				} else {
+					place = PlaceProse
+				}
+				lead.WriteString(x.text)
+			}
+			continue
+		}
+		switch {
+		case x.text == openCall && place == PlaceCall:
+			p.fault(ReasonNestedTag)
+			body.Reset()
+		case x.text == openCall && place == PlaceThink:
+			p.fault(ReasonControlInText)
+			place = PlaceCall
+			body.Reset()
+		case x.text == openCall:
+			place = PlaceCall
+			body.Reset()
+		case x.text == closeCall && place == PlaceCall:
+			place = PlaceAfter
+			if call, fault := t.call(trim(body.String())); fault == "" {
+				p.Calls = append(p.Calls, call)
+			} else {
+				p.fault(fault)
+			}
+		case x.text == openThink && place == PlaceStart:
+			place = PlaceThink
+		case x.text == closeThink && place == PlaceThink:
+			place = PlaceThought
+		case x.text == closeCall || x.text == closeThink:
+			p.fault(ReasonStrayClose)
+		default:
+			p.fault(ReasonControlInText)
+		}
+	}
+	p.Text = lead.String()
+	if place == PlaceCall || place == PlaceThink {
+		p.fault(ReasonUnclosedTag)
+	}
+	p.fault(faultyProse(p.Text))
+	if len(p.Calls) == 0 {
+		if otherSyntax(p.Text, known, true) {
+			p.fault(ReasonOtherSyntax)
+		}
+		if !hasWord(p.Text) {
+			p.fault(ReasonEmpty)
+		}
+	}
+	return p.finish(known)
+}
+
+func (t tagged) call(body string) (ballast.Call, Reason) {
+	if body == "" {
+		return ballast.Call{}, ReasonBadCall
+	}
+	return t.body(body)
+}
+
+// Next moves the automaton on by the text of one or more tokens; see Format.
+func (t tagged) Next(s State, text string) State { return feed(s, text, t.char, t.control) }
+
+func (t tagged) char(s State, c byte) State {
+	switch s.Place {
+	case PlaceOpen:
+		if isBlank(c) {
+			return s
+		}
+		s.Place = PlaceCall
+		fallthrough
+	case PlaceCall:
+		return bodyByte(s, c, t.quotes)
+	}
+	return proseByte(s, c)
+}
+
+func (t tagged) control(s State, token string) State {
+	switch {
+	case token == openCall:
+		return State{Place: PlaceOpen}
+	case token == closeCall && (s.Place == PlaceOpen || s.Place == PlaceCall):
+		return State{Place: PlaceAfter}
+	}
+	return otherControl(s, token)
+}
+
+// Legal says whether a control token may stand after s; see Format.
+func (t tagged) Legal(s State, token string) bool {
+	s = settle(s, t.char)
+	switch token {
+	case openCall:
+		return s.Place != PlaceThink && s.Place != PlaceOpen && s.Place != PlaceCall &&
+			s.Place != PlaceTail && s.Place != PlaceEnd
+	case closeCall:
+		return s.Place == PlaceCall && (t.quotes == "" || s.depth == 0 && s.quote == 0)
+	}
+	return otherLegal(s, token)
+}

@@ -1,0 +1,154 @@
+package chat
+
+import (
+	"fmt"
+	"strings"
+
+	"ballast"
+)
+
+// Template is how a model family writes a conversation: the frame around each
+// message. It is data; Dialogue renders with it. The zero Template is unusable:
+// take one from Templates.
+type Template struct {
+	Name string // in Templates
+	Doc  string // one line: for which models, and what is special
+
+	begin  string // before everything
+	system string // header of the system message
+	user   string // header of a user message
+	tool   string // header of a message of tool results
+	reply  string // header of a reply: the generation prompt
+	end    string // the token after every message
+	gap    string // after end
+
+	closers []string // sampled tokens after which a reply needs no end
+	stops   []string // tokens that end sampling, closers first
+	control []string // the frame's control tokens, which the tokenizer must have
+
+	// section is the content of the system message; "" leaves the message out.
+	section func(f Format, tools []ballast.Tool, system string) string
+	// docs documents tools that are revealed later; nil means the format's way.
+	docs     func(tools []ballast.Tool) string
+	separate bool // one message for each tool result
+	trim     bool // texts are trimmed of white space, as the model's Jinja template does
+	// spelled: models of this family write a format's tags with ordinary tokens.
+	spelled bool
+}
+
+const (
+	qwenSystem   = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+	smollmSystem = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+)
+
+// chatML returns the frame that the ChatML family shares.
+func chatML(name, doc string, section func(Format, []ballast.Tool, string) string) *Template {
+	return &Template{
+		Name: name, Doc: doc, section: section,
+		system: "<|im_start|>system\n", user: "<|im_start|>user\n", tool: "<|im_start|>user\n",
+		reply: "<|im_start|>assistant\n", end: "<|im_end|>", gap: "\n",
+		closers: []string{"<|im_end|>"}, stops: []string{"<|im_end|>", "<|endoftext|>"},
+		control: []string{"<|im_start|>", "<|im_end|>"},
+	}
+}
+
+// The templates. Each is prefix-preserving: a message, once rendered, never
+// changes. The package documentation lists where they differ from the models'
+// own Jinja templates, and why.
+var (
+	// ChatML is Qwen2.5-Instruct's template with its default system prompt.
+	ChatML = chatML("chatml", "Qwen2.5-Instruct", withDefault(qwenSystem))
+	// Qwen3 lets the policy think: thoughts are the policy's tokens and stay in
+	// the conversation.
+	Qwen3 = chatML("qwen3", "Qwen3, thinking allowed", withDefault(""))
+	// Qwen3NoThink gives every reply an empty thought, owned by the template.
+	Qwen3NoThink = noThink(chatML("qwen3-nothink", "Qwen3 without thinking", withDefault("")))
+	// SmolLM2 is SmolLM2-Instruct's template; its tags are ordinary text.
+	SmolLM2 = spelled(chatML("smollm2", "SmolLM2-Instruct", withDefault(smollmSystem)))
+	// Llama3 is that of Llama 3.1 and 3.2 Instruct with tools in the system prompt.
+	Llama3 = &Template{
+		Name: "llama3", Doc: "Llama 3.1 and 3.2 Instruct", section: llamaSection,
+		begin:  "<|begin_of_text|>",
+		system: "<|start_header_id|>system<|end_header_id|>\n\n",
+		user:   "<|start_header_id|>user<|end_header_id|>\n\n",
+		tool:   "<|start_header_id|>ipython<|end_header_id|>\n\n",
+		reply:  "<|start_header_id|>assistant<|end_header_id|>\n\n",
+		end:    "<|eot_id|>", separate: true, trim: true,
+		closers: []string{"<|eot_id|>", "<|eom_id|>"},
+		stops:   []string{"<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"},
+		control: []string{"<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
+	}
+	// Compact is ballast's own for small models: ChatML with one line per tool.
+	Compact = compact(chatML("compact", "ballast's own small models", compactSection))
+)
+
+// Templates is the table of templates by name.
+var Templates = map[string]*Template{
+	"chatml": ChatML, "qwen3": Qwen3, "qwen3-nothink": Qwen3NoThink,
+	"smollm2": SmolLM2, "llama3": Llama3, "compact": Compact,
+}
+
+// TemplateByName finds a template; its error lists the names.
+func TemplateByName(name string) (*Template, error) {
+	if t, ok := Templates[name]; ok {
+		return t, nil
+	}
+	return nil, fmt.Errorf("chat: no chat template %q; choose one of %s", name, names(Templates))
+}
+
+func noThink(t *Template) *Template {
+	t.reply += openThink + "\n\n" + closeThink + "\n\n"
+	t.control = append(t.control, openThink, closeThink)
+	return t
+}
+
+func spelled(t *Template) *Template {
+	t.spelled = true
+	return t
+}
+
+func compact(t *Template) *Template {
+	t.tool = "<|im_start|>tool\n"
+	t.docs = func(tools []ballast.Tool) string { return strings.TrimPrefix(signatures(tools), "\n") }
+	return t
+}
+
+// withDefault is Qwen's rule: the system prompt, or the default one, and the
+// tool section after an empty line.
+func withDefault(text string) func(Format, []ballast.Tool, string) string {
+	return func(f Format, tools []ballast.Tool, system string) string {
+		if system == "" {
+			system = text
+		}
+		if len(tools) == 0 {
+			return system
+		}
+		if system != "" {
+			system += "\n\n"
+		}
+		return system + f.Instructions(tools)
+	}
+}
+
+// llamaSection is the system message of Llama 3.2's template with
+// tools_in_user_message off and the date that its default has. The call syntax
+// is the format's.
+func llamaSection(f Format, tools []ballast.Tool, system string) string {
+	head := "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
+	if len(tools) > 0 {
+		head = "Environment: ipython\n" + head + f.Instructions(tools) + "\n\n"
+	}
+	return head + strings.TrimSpace(system)
+}
+
+// compactSection shows the format's syntax in one line and each tool in one.
+func compactSection(f Format, tools []ballast.Tool, system string) string {
+	if len(tools) == 0 {
+		return system
+	}
+	text := f.Hint() + signatures(tools)
+	if system != "" {
+		text = system + "\n" + text
+	}
+	return text
+}
