@@ -1,0 +1,317 @@
+package desk
+
+// The requests to files and messages, and those that need both.
+
+func listFolder(s *scene) (request, bool) {
+	d := s.pick(s.folders[1:])
+	return ask(s.say("What is in "+d+"?", "List "+d+"."), call("list", "folder", d)), true
+}
+
+// useFile takes a file and makes it the thing that "it" means.
+func (s *scene) useFile() (*thing, bool) {
+	f := s.take(&s.files)
+	s.it = f
+	return f, f != nil
+}
+
+// elsewhere returns a folder that is neither the file's nor the solo one.
+func (s *scene) elsewhere(f *thing) string {
+	for {
+		if d := s.pick(s.folders[1:]); d != f.place {
+			return d
+		}
+	}
+}
+
+func findFile(s *scene) (request, bool) {
+	f, ok := s.useFile()
+	if !ok {
+		return request{}, false
+	}
+	return ask(s.say("Where is "+f.name+"?", "Find "+f.name+"."), call("find", "file", f.name)), true
+}
+
+func readFile(s *scene) (request, bool) {
+	f, ok := s.useFile()
+	if !ok {
+		return request{}, false
+	}
+	return ask(s.say("What does "+f.name+" say?", "Read "+f.name+"."), call("read", "file", f.name)), true
+}
+
+func writeFile(s *scene) (request, bool) {
+	t := s.fresh(textName)
+	f := &thing{sort: fileName, name: s.fresh(fileName), place: "home", text: t}
+	s.it = f
+	return do(s.say("Write "+t+" to "+f.name+".", "Save "+t+" in "+f.name+"."), call("write", "file", f.name, "text", t)).
+		without("Write a text to "+f.name+".", "text", t+"."), true
+}
+
+func moveFile(s *scene) (request, bool) {
+	f, ok := s.useFile()
+	if !ok {
+		return request{}, false
+	}
+	d := s.elsewhere(f)
+	f.place = d
+	return do(s.say("Move "+f.name+" to "+d+".", "Put "+f.name+" in "+d+"."), call("move", "file", f.name, "folder", d)).
+		without("Move "+f.name+".", "folder", "To "+d+"."), true
+}
+
+func copyFile(s *scene) (request, bool) {
+	f, ok := s.useFile()
+	if !ok {
+		return request{}, false
+	}
+	n := s.fresh(fileName)
+	s.it = nil // the old or the new one
+	return do(s.say("Copy "+f.name+" to "+n+".", "Make a copy of "+f.name+" named "+n+"."), call("copy", "file", f.name, "name", n)).
+		without("Copy "+f.name+".", "name", "To "+n+"."), true
+}
+
+func renameFile(s *scene) (request, bool) {
+	f, ok := s.useFile()
+	if !ok {
+		return request{}, false
+	}
+	old := f.name
+	f.name = s.fresh(fileName)
+	return do(s.say("Rename "+old+" to "+f.name+".", "Give "+old+" the name "+f.name+"."), call("rename", "file", old, "name", f.name)).
+		without("Rename "+old+".", "name", "To "+f.name+"."), true
+}
+
+func deleteFile(s *scene) (request, bool) {
+	f, ok := s.useFile()
+	if !ok {
+		return request{}, false
+	}
+	s.it = nil
+	return do(s.say("Delete "+f.name+".", "Remove "+f.name+"."), call("delete", "file", f.name)), true
+}
+
+func makeFolder(s *scene) (request, bool) {
+	for _, d := range shuffled(s.rng, folders) {
+		if !contains(s.folders, d) {
+			s.folders = append(s.folders, d)
+			s.it = nil
+			return do(s.say("Make the folder "+d+".", "Make a folder named "+d+"."), call("mkdir", "folder", d)), true
+		}
+	}
+	return request{}, false
+}
+
+func searchMove(s *scene) (request, bool) {
+	f, ok := s.useFile()
+	if !ok {
+		return request{}, false
+	}
+	d := s.elsewhere(f)
+	f.place = d
+	return do(s.say("Move the file that says "+f.text+" to "+d+".", "Put the file that says "+f.text+" in "+d+"."),
+		call("search", "text", f.text), call("move", "file", f.name, "folder", d)), true
+}
+
+func searchDelete(s *scene) (request, bool) {
+	f, ok := s.useFile()
+	if !ok {
+		return request{}, false
+	}
+	s.it = nil
+	return do(s.say("Delete the file that says "+f.text+".", "Remove the file that says "+f.text+"."),
+		call("search", "text", f.text), call("delete", "file", f.name)), true
+}
+
+func moveBeside(s *scene) (request, bool) {
+	f, ok := s.useFile()
+	other := s.take(&s.files)
+	if !ok || other == nil || other.place == f.place {
+		return request{}, false
+	}
+	f.place = other.place
+	return do(s.say("Move "+f.name+" to the folder of "+other.name+".", "Put "+f.name+" in the folder of "+other.name+"."),
+		call("find", "file", other.name), call("move", "file", f.name, "folder", other.place)), true
+}
+
+func deleteOnly(s *scene) (request, bool) {
+	f := claim(&s.solo)
+	if f == nil {
+		return request{}, false
+	}
+	s.it = nil
+	return do(s.say("Delete the only file in "+f.place+".", "Remove the only file in "+f.place+"."),
+		call("list", "folder", f.place), call("delete", "file", f.name)), true
+}
+
+func readWrite(s *scene) (request, bool) {
+	f, ok := s.useFile()
+	if !ok {
+		return request{}, false
+	}
+	n := &thing{sort: fileName, name: s.fresh(fileName), place: "home", text: f.text}
+	s.it = n
+	return do(s.say("Write the text of "+f.name+" to "+n.name+".", "Save the text of "+f.name+" in "+n.name+"."),
+		call("read", "file", f.name), call("write", "file", n.name, "text", f.text)), true
+}
+
+// isIt returns the thing that "it" means, if it is of that sort.
+func (s *scene) isIt(k kindOfName) (*thing, bool) { return s.it, s.it != nil && s.it.sort == k }
+
+func moveIt(s *scene) (request, bool) {
+	f, ok := s.isIt(fileName)
+	if !ok {
+		return request{}, false
+	}
+	d := s.elsewhere(f)
+	f.place = d
+	return do(s.say("Now move it to "+d+".", "Then put it in "+d+"."), call("move", "file", f.name, "folder", d)), true
+}
+
+func deleteIt(s *scene) (request, bool) {
+	f, ok := s.isIt(fileName)
+	s.it = nil
+	if !ok {
+		return request{}, false
+	}
+	return do(s.say("Now delete it.", "Then remove it."), call("delete", "file", f.name)), true
+}
+
+func copyIt(s *scene) (request, bool) {
+	f, ok := s.isIt(fileName)
+	s.it = nil
+	if !ok {
+		return request{}, false
+	}
+	n := s.fresh(fileName)
+	return do(s.say("Now copy it to "+n+".", "Then make a copy named "+n+"."), call("copy", "file", f.name, "name", n)), true
+}
+
+// usePerson takes a contact and makes it the one that "it" means.
+func (s *scene) usePerson(from *[]*thing) (*thing, bool) {
+	p := s.take(from)
+	s.it = p
+	return p, p != nil
+}
+
+func sendText(s *scene) (request, bool) {
+	p, ok := s.usePerson(&s.people)
+	if !ok {
+		return request{}, false
+	}
+	t := s.fresh(textName)
+	return do(s.say("Send "+t+" to "+p.name+".", "Tell "+p.name+" "+t+"."), call("send", "person", p.name, "text", t)).
+		without("Send a text to "+p.name+".", "text", t+"."), true
+}
+
+func lastText(s *scene) (request, bool) {
+	p, ok := s.usePerson(&s.wrote)
+	if !ok {
+		return request{}, false
+	}
+	return ask(s.say("What did "+p.name+" write?", "Read the text of "+p.name+"."), call("last", "person", p.name)), true
+}
+
+func whoWrote(s *scene) (request, bool) {
+	p, ok := s.usePerson(&s.wrote)
+	if !ok {
+		return request{}, false
+	}
+	return ask(s.say("Who wrote "+p.text+"?", "Find who wrote "+p.text+"."), call("who", "text", p.text)), true
+}
+
+func listInbox(s *scene) (request, bool) {
+	s.it = nil
+	return ask(s.say("Who wrote to me?", "List who wrote to me."), call("inbox")), true
+}
+
+func askPhone(s *scene) (request, bool) {
+	p, ok := s.usePerson(&s.people)
+	if !ok {
+		return request{}, false
+	}
+	return ask(s.say("What is the number of "+p.name+"?", "Find the number of "+p.name+"."), call("phone", "person", p.name)), true
+}
+
+func saveNumber(s *scene) (request, bool) {
+	p := &thing{sort: personName, name: s.fresh(personName), n: s.between(100, 999)}
+	s.it = p
+	return do(s.say("Save "+p.name+" with number "+num(p.n)+".", "Save the number "+num(p.n)+" of "+p.name+"."),
+		call("save", "person", p.name, "number", p.n)).
+		without("Save the number of "+p.name+".", "number", num(p.n)+"."), true
+}
+
+func blockPerson(s *scene) (request, bool) {
+	p, ok := s.usePerson(&s.people)
+	if !ok {
+		return request{}, false
+	}
+	s.it = nil
+	return do(s.say("Block "+p.name+".", "Now block "+p.name+"."), call("block", "person", p.name)), true
+}
+
+func clearPerson(s *scene) (request, bool) {
+	p, ok := s.usePerson(&s.wrote)
+	if !ok {
+		return request{}, false
+	}
+	return do(s.say("Clear what "+p.name+" wrote.", "Clear the text of "+p.name+"."), call("clear", "person", p.name)), true
+}
+
+func relay(s *scene) (request, bool) {
+	from, to := s.take(&s.wrote), s.take(&s.people)
+	if from == nil || to == nil {
+		return request{}, false
+	}
+	s.it = nil
+	return do(s.say("Tell "+to.name+" what "+from.name+" wrote.", "Send what "+from.name+" wrote to "+to.name+"."),
+		call("last", "person", from.name), call("send", "person", to.name, "text", from.text)), true
+}
+
+func whoSend(s *scene) (request, bool) {
+	p, ok := s.usePerson(&s.wrote)
+	if !ok {
+		return request{}, false
+	}
+	t := s.fresh(textName)
+	return do(s.say("Send "+t+" to who wrote "+p.text+".", "Tell who wrote "+p.text+" "+t+"."),
+		call("who", "text", p.text), call("send", "person", p.name, "text", t)), true
+}
+
+func whoBlock(s *scene) (request, bool) {
+	p, ok := s.usePerson(&s.wrote)
+	if !ok {
+		return request{}, false
+	}
+	s.it = nil
+	return do(s.say("Block who wrote "+p.text+".", "Now block who wrote "+p.text+"."),
+		call("who", "text", p.text), call("block", "person", p.name)), true
+}
+
+func sendIt(s *scene) (request, bool) {
+	p, ok := s.isIt(personName)
+	if !ok {
+		return request{}, false
+	}
+	t := s.fresh(textName)
+	return do(s.say("Now send them "+t+".", "Then tell them "+t+"."), call("send", "person", p.name, "text", t)), true
+}
+
+func sendFile(s *scene) (request, bool) {
+	f, p := s.take(&s.files), s.take(&s.people)
+	if f == nil || p == nil {
+		return request{}, false
+	}
+	s.it = nil
+	return do(s.say("Send the text of "+f.name+" to "+p.name+".", "Tell "+p.name+" what "+f.name+" says."),
+		call("read", "file", f.name), call("send", "person", p.name, "text", f.text)), true
+}
+
+func saveMessage(s *scene) (request, bool) {
+	p := s.take(&s.wrote)
+	if p == nil {
+		return request{}, false
+	}
+	f := &thing{sort: fileName, name: s.fresh(fileName), place: "home", text: p.text}
+	s.it = f
+	return do(s.say("Save what "+p.name+" wrote in "+f.name+".", "Write what "+p.name+" wrote to "+f.name+"."),
+		call("last", "person", p.name), call("write", "file", f.name, "text", p.text)), true
+}

@@ -1,0 +1,179 @@
+package desk
+
+import "ballast"
+
+// The requests to the worlds that no training task uses.
+
+// useNote takes a note and makes it the thing that "it" means.
+func (s *scene) useNote() (*thing, bool) {
+	n := s.take(&s.notes)
+	s.it = n
+	return n, n != nil
+}
+
+func jotNote(s *scene) (request, bool) {
+	n := &thing{sort: eventName, name: s.fresh(eventName), text: s.fresh(textName)}
+	s.it = n
+	return do(s.say("Jot "+n.text+" under "+n.name+".", "Make a note "+n.name+" that says "+n.text+"."),
+		call("jot", "title", n.name, "text", n.text)).
+		without("Make a note "+n.name+".", "text", n.text+"."), true
+}
+
+func openNote(s *scene) (request, bool) {
+	n, ok := s.useNote()
+	if !ok {
+		return request{}, false
+	}
+	return ask(s.say("Open the note "+n.name+".", "What does the note "+n.name+" say?"), call("open", "title", n.name)), true
+}
+
+func tagNote(s *scene) (request, bool) {
+	n, ok := s.useNote()
+	if !ok {
+		return request{}, false
+	}
+	// A tag that only one note has stays unique.
+	t := n.place
+	for t == n.place || s.tagged != nil && t == s.tagged.place {
+		t = s.pick(tags)
+	}
+	return do(s.say("Tag "+n.name+" as "+t+".", "Give "+n.name+" the tag "+t+"."), call("tag", "title", n.name, "tag", t)).
+		without("Tag "+n.name+".", "tag", "As "+t+"."), true
+}
+
+func pinNote(s *scene) (request, bool) {
+	n, ok := s.useNote()
+	s.it = nil
+	if !ok {
+		return request{}, false
+	}
+	return do(s.say("Pin "+n.name+".", "Please pin "+n.name+"."), call("pin", "title", n.name)), true
+}
+
+func eraseNote(s *scene) (request, bool) {
+	n, ok := s.useNote()
+	s.it = nil
+	if !ok {
+		return request{}, false
+	}
+	return do(s.say("Erase "+n.name+".", "Please erase "+n.name+"."), call("erase", "title", n.name)), true
+}
+
+func pinTagged(s *scene) (request, bool) {
+	n := claim(&s.tagged)
+	s.it = nil
+	if n == nil {
+		return request{}, false
+	}
+	return do(s.say("Pin the only note with tag "+n.place+".", "Please pin the only note with tag "+n.place+"."),
+		call("tagged", "tag", n.place), call("pin", "title", n.name)), true
+}
+
+func eraseTagged(s *scene) (request, bool) {
+	n := claim(&s.tagged)
+	s.it = nil
+	if n == nil {
+		return request{}, false
+	}
+	return do(s.say("Erase the only note with tag "+n.place+".", "Please erase the only note with tag "+n.place+"."),
+		call("tagged", "tag", n.place), call("erase", "title", n.name)), true
+}
+
+func pinIt(s *scene) (request, bool) {
+	n, ok := s.isIt(eventName)
+	s.it = nil
+	if !ok {
+		return request{}, false
+	}
+	return do(s.say("Now pin it.", "Then pin it."), call("pin", "title", n.name)), true
+}
+
+// roomName is the sort of rooms, which are no free names.
+const roomName = numNames
+
+// useRoom takes a room whose light is on or off, as wanted.
+func (s *scene) useRoom(fits func(r *thing) bool) (*thing, bool) {
+	s.it = nil
+	for i, r := range s.rooms {
+		if fits(r) {
+			s.rooms = append(s.rooms[:i:i], s.rooms[i+1:]...)
+			s.it = r
+			r.sort = roomName
+			return r, true
+		}
+	}
+	return nil, false
+}
+
+func isOn(r *thing) bool  { return r.n > 0 }
+func isOff(r *thing) bool { return r.n == 0 }
+func any1(*thing) bool    { return true }
+
+func lightOn(s *scene) (request, bool) {
+	r, ok := s.useRoom(isOff)
+	if !ok {
+		return request{}, false
+	}
+	return do(s.say("Light on in the "+r.name+".", "Switch the "+r.name+" on."), call("on", "room", r.name)), true
+}
+
+func lightOff(s *scene) (request, bool) {
+	r, ok := s.useRoom(isOn)
+	if !ok {
+		return request{}, false
+	}
+	return do(s.say("Light off in the "+r.name+".", "Switch the "+r.name+" off."), call("off", "room", r.name)), true
+}
+
+func lightDim(s *scene) (request, bool) {
+	r, ok := s.useRoom(any1)
+	if !ok {
+		return request{}, false
+	}
+	n := s.between(10, 90)
+	return do(s.say("Dim the "+r.name+" to "+num(n)+".", "Set the "+r.name+" to "+num(n)+"."), call("dim", "room", r.name, "level", n)).
+		without("Dim the "+r.name+".", "level", "To "+num(n)+"."), true
+}
+
+func lightLevel(s *scene) (request, bool) {
+	r, ok := s.useRoom(any1)
+	if !ok {
+		return request{}, false
+	}
+	return ask(s.say("What is the level in the "+r.name+"?", "Find the level of the "+r.name+"."), call("level", "room", r.name)), true
+}
+
+// paint gives a room another color and returns the sentence and the call.
+func paint(s *scene, start string, r *thing) (string, ballast.Call) {
+	old := r.place
+	for r.place == old {
+		r.place = s.pick(shades)
+	}
+	return start + " " + r.place + ".", call("paint", "room", r.name, "color", r.place)
+}
+
+func lightPaint(s *scene) (request, bool) {
+	r, ok := s.useRoom(any1)
+	if !ok {
+		return request{}, false
+	}
+	return do(paint(s, "Paint the "+r.name, r)).without("Paint the "+r.name+".", "color", r.place+"."), true
+}
+
+func paintIt(s *scene) (request, bool) {
+	r, ok := s.isIt(roomName)
+	if !ok {
+		return request{}, false
+	}
+	return do(paint(s, s.say("Now paint it", "Then paint it"), r)), true
+}
+
+func dimAs(s *scene) (request, bool) {
+	other, ok := s.useRoom(isOn)
+	r, ok2 := s.useRoom(any1)
+	if !ok || !ok2 {
+		return request{}, false
+	}
+	return do(s.say("Dim the "+r.name+" as the "+other.name+".", "Set the "+r.name+" to the level of the "+other.name+"."),
+		call("level", "room", other.name), call("dim", "room", r.name, "level", other.n)), true
+}
