@@ -95,3 +95,16 @@ type Unknowner interface {
 type Failer interface {
 	Failed(answer string) bool
 }
+
+// Failed reports whether one of the named worlds knows the answer for that of a
+// failed call.
+func Failed(worlds []string, answer string) bool {
+	for _, name := range worlds {
+		if e := entries[name]; e != nil {
+			if f, ok := e.world.(Failer); ok && f.Failed(answer) {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,156 @@
+// Package task loads and generates sets of tasks, and checks that their gold
+// answers are right.
+//
+// Contract: the same Spec gives the same tasks in the same order. A task's gold
+// calls pass every check of its own turns; Check proves it by playing them.
+//
+// How it fails: an unknown set, split, category, world or level is an error that
+// lists what there is; a missing or broken data file is an error that names it.
+package task
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/task/desk"
+	"ballast/world"
+)
+
+// Spec says which tasks to load.
+type Spec struct {
+	Name       string   // a name of Sets
+	Data       string   // folder of the data, for sets that are read from files
+	Split      string   // train or test; empty means train, then test
+	Categories []string // empty means those that the split uses by default
+	Worlds     []string // only tasks whose worlds are all among these; empty means any
+	Seed       uint64   // of generated tasks
+	Count      int      // number of tasks; 0 means the set's own number
+	// Level is the difficulty of generated tasks, by name of an option: mix,
+	// min_turns, max_turns, requests, calls, tools. See desk.Options.
+	Level map[string]int
+}
+
+// Set is one source of tasks.
+type Set struct {
+	Name string
+	Doc  string
+	// Load returns the tasks of one split, "train" or "test".
+	Load func(Spec) ([]ballast.Task, error)
+}
+
+// Sets is the table of the sets. A new one is one line.
+var Sets = []Set{
+	{"desk", "generated office tasks: files, messages, calendar, shop", generated(desk.Worlds)},
+	{"desk-ood", "generated tasks in worlds that no training task uses: notes, lights", generated(desk.OOD)},
+}
+
+// ByName returns the set of that name.
+func ByName(name string) (*Set, error) {
+	names := make([]string, len(Sets))
+	for i := range Sets {
+		if names[i] = Sets[i].Name; names[i] == name {
+			return &Sets[i], nil
+		}
+	}
+	return nil, fmt.Errorf("task: no set of tasks is named %q; there are %s", name, strings.Join(names, ", "))
+}
+
+// Load returns the tasks of a spec.
+func Load(spec Spec) ([]ballast.Task, error) {
+	set, err := ByName(spec.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range spec.Worlds {
+		if _, err := world.Get(w); err != nil {
+			return nil, err
+		}
+	}
+	if spec.Count < 0 {
+		return nil, fmt.Errorf("task: count is %d, want 0 (the set's own number) or more", spec.Count)
+	}
+	switch spec.Split {
+	case desk.Train, desk.Test:
+		return set.Load(spec)
+	case "":
+		var all []ballast.Task
+		for _, split := range []string{desk.Train, desk.Test} {
+			s := spec
+			s.Split = split
+			tasks, err := set.Load(s)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, tasks...)
+		}
+		return all, nil
+	}
+	return nil, fmt.Errorf("task: no split %q; there are train and test", spec.Split)
+}
+
+// Own numbers of the generated sets.
+const (
+	ownTrain = 400
+	ownTest  = 200
+)
+
+// generated returns the loader of a generated set over some worlds. Categories
+// take turns. By default training uses base, miss_func and miss_param, and tests
+// add long_context, as the paper does (section 1).
+func generated(worlds []string) func(Spec) ([]ballast.Task, error) {
+	return func(spec Spec) ([]ballast.Task, error) {
+		o, err := options(spec.Level)
+		if err != nil {
+			return nil, err
+		}
+		o.Worlds = worlds
+		if len(spec.Worlds) > 0 {
+			o.Worlds = slices.DeleteFunc(slices.Clone(worlds), func(w string) bool { return !slices.Contains(spec.Worlds, w) })
+			if len(o.Worlds) == 0 {
+				return nil, fmt.Errorf("task: set %s has none of the worlds %s; it has %s",
+					spec.Name, strings.Join(spec.Worlds, ", "), strings.Join(worlds, ", "))
+			}
+		}
+		categories, count := spec.Categories, spec.Count
+		if len(categories) == 0 {
+			categories = desk.Categories
+			if spec.Split == desk.Train {
+				categories = slices.DeleteFunc(slices.Clone(categories), func(c string) bool { return c == world.LongContext })
+			}
+		}
+		if count == 0 {
+			if count = ownTrain; spec.Split == desk.Test {
+				count = ownTest
+			}
+		}
+		tasks := make([]ballast.Task, count)
+		for i := range tasks {
+			c := categories[i%len(categories)]
+			t, err := desk.Generate(spec.Seed, spec.Split, c, i/len(categories), o)
+			if err != nil {
+				return nil, err
+			}
+			tasks[i] = *t
+		}
+		return tasks, nil
+	}
+}
+
+// options turns a level into options.
+func options(level map[string]int) (desk.Options, error) {
+	var o desk.Options
+	fields := map[string]*int{
+		"mix": &o.Mix, "min_turns": &o.MinTurns, "max_turns": &o.MaxTurns,
+		"requests": &o.Requests, "calls": &o.Calls, "tools": &o.Tools,
+	}
+	for name, n := range level {
+		f := fields[name]
+		if f == nil {
+			return o, fmt.Errorf("task: no level option %q; there are mix, min_turns, max_turns, requests, calls, tools", name)
+		}
+		*f = n
+	}
+	return o, nil
+}
