@@ -1,0 +1,169 @@
+// Package eval plays tasks and reports success with intervals. It trains
+// nothing, and methods never read its tasks.
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+
+	"ballast"
+	"ballast/credit"
+	"ballast/rollout"
+)
+
+// Count is a number of successes among a number of episodes.
+type Count struct {
+	OK  int `json:"ok"`
+	All int `json:"all"`
+}
+
+// Rate is OK/All, 0 when nothing was played.
+func (c Count) Rate() float64 {
+	if c.All == 0 {
+		return 0
+	}
+	return float64(c.OK) / float64(c.All)
+}
+
+// Wilson returns the 95% Wilson score interval of the rate.
+func (c Count) Wilson() (lo, hi float64) {
+	if c.All == 0 {
+		return 0, 1
+	}
+	const z = 1.959963984540054
+	n, p := float64(c.All), c.Rate()
+	mid := (p + z*z/(2*n)) / (1 + z*z/n)
+	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
+	return max(0, mid-half), min(1, mid+half)
+}
+
+// Result is the outcome of an evaluation.
+type Result struct {
+	Total      Count                 `json:"total"`
+	Categories map[string]Count      `json:"categories"`
+	Reasons    map[string]int        `json:"reasons"`   // of failures: credit's reasons
+	FailTurn   map[int]int           `json:"fail_turn"` // first failing turn, from 1
+	Stops      map[ballast.Stop]int  `json:"stops"`
+	Forms      [ballast.NumForms]int `json:"forms"`
+	Calls      float64               `json:"calls_per_turn"`
+	Infra      int                   `json:"infra"` // episodes left out
+	Episodes   []ballast.Episode     `json:"-"`
+}
+
+// Run plays every task once and scores it.
+func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, tasks []ballast.Task, how ballast.Sampling) (Result, error) {
+	plays := make([]rollout.Play, len(tasks))
+	for i := range tasks {
+		plays[i] = rollout.Play{Task: &tasks[i], Group: i, Seed: uint64(i)}
+	}
+	eps, err := rollout.Run(ctx, policy, cfg, plays, how)
+	if err != nil {
+		return Result{}, err
+	}
+	r := Result{Categories: map[string]Count{}, Reasons: map[string]int{}, FailTurn: map[int]int{}, Stops: map[ballast.Stop]int{}, Episodes: eps}
+	turns, calls := 0, 0
+	for i := range eps {
+		ep := &eps[i]
+		r.Stops[ep.Stop]++
+		if ep.Stop == ballast.StopInfra {
+			r.Infra++
+			continue
+		}
+		ep.Score = credit.Score(ep, &tasks[i], credit.Options{})
+		r.add(&tasks[i], ep.Score)
+		for _, t := range ep.Turns {
+			turns++
+			for _, s := range t.Steps {
+				calls += len(s.Calls)
+				r.Forms[s.Form]++
+			}
+		}
+	}
+	r.Calls = float64(calls) / float64(max(1, turns))
+	return r, nil
+}
+
+func (r *Result) add(task *ballast.Task, s ballast.Score) {
+	c := r.Categories[task.Category]
+	c.All++
+	r.Total.All++
+	if s.Success {
+		c.OK++
+		r.Total.OK++
+	} else {
+		r.Reasons[s.Reason]++
+		r.FailTurn[s.FailTurn+1]++
+	}
+	r.Categories[task.Category] = c
+}
+
+// Rate is the overall success rate.
+func (r Result) Rate() float64 { return r.Total.Rate() }
+
+// String is one line with the overall rate, its interval and the categories.
+func (r Result) String() string {
+	lo, hi := r.Total.Wilson()
+	var b strings.Builder
+	fmt.Fprintf(&b, "%.1f%% (%d/%d, 95%% %.1f-%.1f)", 100*r.Rate(), r.Total.OK, r.Total.All, 100*lo, 100*hi)
+	for _, name := range r.names() {
+		fmt.Fprintf(&b, " %s %.1f%%", name, 100*r.Categories[name].Rate())
+	}
+	return b.String()
+}
+
+// Data is the result as event data.
+func (r Result) Data() map[string]any {
+	d := map[string]any{"ok": r.Total.OK, "all": r.Total.All}
+	for name, c := range r.Categories {
+		d[name] = c.Rate()
+	}
+	return d
+}
+
+func (r Result) names() []string {
+	var names []string
+	for name := range r.Categories {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Table is the result for a terminal: a row per category, then why episodes
+// failed.
+func (r Result) Table() string {
+	var b strings.Builder
+	row := func(name string, c Count) {
+		lo, hi := c.Wilson()
+		fmt.Fprintf(&b, "%-14s %4d/%-4d %6.1f%%  [%5.1f, %5.1f]\n", name, c.OK, c.All, 100*c.Rate(), 100*lo, 100*hi)
+	}
+	fmt.Fprintf(&b, "%-14s %9s %7s  %s\n", "category", "episodes", "success", "95% interval")
+	for _, name := range r.names() {
+		row(name, r.Categories[name])
+	}
+	row("all", r.Total)
+	fmt.Fprintf(&b, "calls per turn %.2f; replies:", r.Calls)
+	for f, n := range r.Forms {
+		fmt.Fprintf(&b, " %s %d", ballast.Form(f), n)
+	}
+	b.WriteString("\nfailures:")
+	for _, k := range []string{"turns", "empty_turn", "state", "response"} {
+		if n := r.Reasons[k]; n > 0 {
+			fmt.Fprintf(&b, " %s %d", k, n)
+		}
+	}
+	var stops []string
+	for s := range r.Stops {
+		stops = append(stops, string(s))
+	}
+	sort.Strings(stops)
+	b.WriteString("; stops:")
+	for _, s := range stops {
+		fmt.Fprintf(&b, " %s %d", s, r.Stops[ballast.Stop(s)])
+	}
+	b.WriteByte('\n')
+	return b.String()
+}

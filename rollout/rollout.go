@@ -1,0 +1,186 @@
+// Package rollout plays tasks with a policy: it renders the conversation, reads
+// each reply, runs the calls in the task's worlds, closes user turns, holds the
+// budgets and records everything token by token.
+//
+// The conversation is one growing list of token ids. What the policy sampled is
+// appended as it was sampled and is never decoded and encoded again; a reply
+// that a budget cut gets no end token. The state of the worlds lives as long as
+// the episode.
+//
+// A policy's bad behaviour ends in a typed stop and is data. Only a broken
+// machine (a policy that cannot answer, a world that panics) is StopInfra; such
+// episodes are played again, then left to the caller to leave out.
+package rollout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/world"
+)
+
+// Budget bounds an episode. All counts but Steps are tokens.
+type Budget struct {
+	Prompt  int // longest first prompt; a longer one is an error, not an episode
+	Episode int // everything after the first prompt, tool results included
+	Reply   int // one reply
+	Result  int // one tool result; a longer one loses its beginning, as in the paper
+	Steps   int // replies in an episode
+}
+
+// Paper is the budget of the paper's rollouts (section 1): 30 turns are 31
+// replies.
+var Paper = Budget{Prompt: 8192, Episode: 8192, Reply: 2048, Result: 1024, Steps: 31}
+
+// Malformed says what a reply that is neither calls nor a response leads to.
+type Malformed string
+
+// The treatments of malformed replies.
+const (
+	MalformedStop    Malformed = "stop"    // the episode ends (default)
+	MalformedRetry   Malformed = "retry"   // the policy is told and may reply again
+	MalformedAdvance Malformed = "advance" // it closes the user turn, as in the paper's code
+)
+
+// RetryText is what a policy is told after a malformed reply under
+// MalformedRetry.
+const RetryText = "The last reply was not a valid tool call. Check the format and reply again."
+
+// Config says how episodes are played.
+type Config struct {
+	Style     chat.Style
+	System    string // text of the system message before the tools; "" = the template's own
+	Budget    Budget
+	Malformed Malformed // "" = stop
+	Retries   int       // plays of an episode after an infrastructure failure
+}
+
+// Play is one episode to be played.
+type Play struct {
+	Task   *ballast.Task
+	Group  int
+	Sample int
+	Seed   uint64
+	// Gold writes the task's gold replies into the conversation instead of
+	// sampling; the tools are really executed.
+	Gold bool
+	// Hint is shown to the policy while it samples, at the end of the system
+	// message, and is absent from the recorded tokens.
+	Hint string
+}
+
+// Run plays all episodes and returns them in order. The error is the host's: a
+// prompt over the budget, a world that does not load, a policy that fails as a
+// whole, a cancelled context.
+func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, how ballast.Sampling) ([]ballast.Episode, error) {
+	if cfg.Malformed == "" {
+		cfg.Malformed = MalformedStop
+	}
+	out := make([]ballast.Episode, len(plays))
+	todo := make([]int, len(plays))
+	for i := range todo {
+		todo[i] = i
+	}
+	for try := 0; len(todo) > 0; try++ {
+		again, err := playAll(ctx, policy, &cfg, plays, todo, how, out)
+		if err != nil {
+			return nil, err
+		}
+		if try >= cfg.Retries {
+			break
+		}
+		todo = again
+	}
+	return out, nil
+}
+
+// playAll plays the episodes of todo and returns those that failed for
+// infrastructure.
+func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Play, todo []int, how ballast.Sampling, out []ballast.Episode) (again []int, err error) {
+	eps := make([]*episode, len(todo))
+	var convs []ballast.Conversation
+	for k, i := range todo {
+		e, err := newEpisode(cfg, plays[i])
+		if err != nil {
+			return nil, err
+		}
+		eps[k] = e
+		if plays[i].Gold {
+			e.playGold()
+		} else {
+			convs = append(convs, e)
+		}
+	}
+	if len(convs) > 0 {
+		if policy == nil {
+			return nil, errors.New("rollout: episodes to sample but no policy")
+		}
+		if err := policy.Play(ctx, convs, how); err != nil {
+			return nil, fmt.Errorf("rollout: %w", err)
+		}
+	}
+	for k, i := range todo {
+		out[i] = eps[k].finish()
+		if out[i].Stop == ballast.StopInfra {
+			again = append(again, i)
+		}
+	}
+	return again, nil
+}
+
+// Prompt returns the first prompt of a task, for budget checks and estimates.
+func Prompt(cfg *Config, task *ballast.Task) ([]int32, error) {
+	e, err := newEpisode(cfg, Play{Task: task})
+	if err != nil {
+		return nil, err
+	}
+	e.openTurn()
+	return e.plain.Tokens(), nil
+}
+
+// CheckPrompts reports the first task whose prompt does not fit the budget, and
+// the length of the longest prompt.
+func CheckPrompts(cfg *Config, tasks []ballast.Task) (longest int, err error) {
+	for i := range tasks {
+		p, err := Prompt(cfg, &tasks[i])
+		if err != nil {
+			return 0, err
+		}
+		longest = max(longest, len(p))
+		if len(p) > cfg.Budget.Prompt {
+			return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; raise budget.prompt or leave the task out", tasks[i].ID, len(p), cfg.Budget.Prompt)
+		}
+	}
+	return longest, nil
+}
+
+// split separates the tools that are shown at the start from those that a later
+// turn reveals.
+func split(task *ballast.Task) (shown []ballast.Tool, held map[string]ballast.Tool) {
+	held = map[string]ballast.Tool{}
+	for _, t := range task.Turns {
+		for _, name := range t.Reveal {
+			held[name] = ballast.Tool{}
+		}
+	}
+	for _, tool := range task.Tools {
+		if _, later := held[tool.Name]; later {
+			held[tool.Name] = tool
+		} else {
+			shown = append(shown, tool)
+		}
+	}
+	return shown, held
+}
+
+// open starts the session of a task, with errors that name the task.
+func open(task *ballast.Task) (*world.Session, error) {
+	s, err := world.NewSession(task)
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", task.ID, err)
+	}
+	return s, nil
+}
