@@ -1,0 +1,253 @@
+// Package graph expresses the decoders of package model as GoMLX graphs: each
+// layer in two parts, before and after attention, and the head, each with its
+// derivative written by hand.
+//
+// Why by hand: on the pure-Go backend a transpose or a broadcast costs several
+// times what a product's pass does, and automatic differentiation is full of
+// them. Here no score and no activation wider than the residual stream is ever
+// transposed, and row means are products with a constant matrix. Why in parts: a
+// part is compiled once and run for every layer with the weights as inputs, and
+// what lies between the parts (attention, positions, gathers) may run elsewhere,
+// see package model/attn.
+//
+// All nodes are float32. tokens is the flat number of tokens of a batch, padding
+// included; a row never looks at another one, so padding needs no mask here.
+// Graph code panics on wrong shapes; callers convert once at their boundary.
+package graph
+
+import (
+	"ballast/model"
+
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // graph code reads as formulas
+	"github.com/gomlx/gomlx/support/exceptions"
+)
+
+// PreNames lists the weights of Pre, without the layer's prefix, in order.
+func PreNames(c *model.Config) []string {
+	names := []string{"input_layernorm.weight", "self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"}
+	switch c.Arch {
+	case "qwen2":
+		names = append(names, "self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias")
+	case "qwen3":
+		names = append(names, "self_attn.q_norm.weight", "self_attn.k_norm.weight")
+	}
+	return names
+}
+
+// PostNames lists the weights of Post, without the layer's prefix, in order.
+func PostNames() []string {
+	return []string{"self_attn.o_proj.weight", "post_attention_layernorm.weight",
+		"mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight"}
+}
+
+// PreTape is what Pre computed and PreBack needs.
+type PreTape struct {
+	Q, K, V    *Node // [tokens, Heads*HeadDim], [tokens, KVHeads*HeadDim] twice; before rotation
+	norm       rms
+	headQ      rms // qwen3 only: [tokens*Heads, HeadDim]
+	headK      rms
+	scaled     [3]*Node // projections with the norm's weight folded in, [out, in]
+	x          *Node
+	hasHeadRMS bool
+}
+
+// Pre is the first part of a layer: RMSNorm, then queries, keys and values.
+//
+//	x [tokens, Hidden]; w as PreNames
+func Pre(c *model.Config, x *Node, w []*Node) PreTape {
+	want(x, -1, c.Hidden)
+	if len(w) != len(PreNames(c)) {
+		exceptions.Panicf("graph: Pre got %d weights, want %d", len(w), len(PreNames(c)))
+	}
+	t := PreTape{x: x, norm: normalize(x, c.NormEps)}
+	var out [3]*Node
+	for i := range out {
+		// The norm's weight scales the matrix instead of the activations.
+		t.scaled[i] = Mul(w[1+i], ExpandDims(w[0], 0))
+		out[i] = apply(t.norm.hat, t.scaled[i])
+		if c.Arch == "qwen2" {
+			out[i] = Add(out[i], ExpandDims(w[4+i], 0))
+		}
+	}
+	if c.Arch == "qwen3" {
+		t.hasHeadRMS = true
+		out[0], t.headQ = headNorm(c, out[0], w[4])
+		out[1], t.headK = headNorm(c, out[1], w[5])
+	}
+	t.Q, t.K, t.V = out[0], out[1], out[2]
+	want(t.Q, -1, c.Heads*c.HeadDim)
+	want(t.V, -1, c.KVHeads*c.HeadDim)
+	return t
+}
+
+// PreBack is the derivative of Pre. dq, dk, dv are shaped as Q, K, V; rest is
+// what flows into x past this part, [tokens, Hidden]. It returns the derivative
+// with respect to x and to each weight.
+func PreBack(c *model.Config, t PreTape, w []*Node, dq, dk, dv, rest *Node) (dx *Node, dw []*Node) {
+	dw = make([]*Node, len(w))
+	d := [3]*Node{dq, dk, dv}
+	if t.hasHeadRMS {
+		d[0], dw[4] = headNormBack(c, t.headQ, w[4], dq)
+		d[1], dw[5] = headNormBack(c, t.headK, w[5], dk)
+	}
+	if c.Arch == "qwen2" {
+		for i := range d {
+			dw[4+i] = columnSum(d[i])
+		}
+	}
+	hatT := Transpose(t.norm.hat, 0, 1) // [Hidden, tokens]
+	var dhat *Node
+	for i := range d {
+		dhat = plus(dhat, applyT(d[i], t.scaled[i]))
+		dw[1+i], dw[0] = unfold(hatT, d[i], w[1+i], w[0], dw[0])
+	}
+	return Add(rest, t.norm.back(dhat)), dw
+}
+
+// PostTape is what Post computed and PostBack needs.
+type PostTape struct {
+	Y            *Node // [tokens, Hidden], the layer's output
+	norm         rms
+	att          *Node // [tokens, Heads*HeadDim]
+	gate, up, on *Node // [tokens, FFN]; on = sigmoid(gate)
+	scaled       [2]*Node
+}
+
+// Post is the second part of a layer: output projection, residual, RMSNorm,
+// SwiGLU, residual.
+//
+//	x [tokens, Hidden], the layer's input; att [tokens, Heads*HeadDim]; w as PostNames
+func Post(c *model.Config, x, att *Node, w []*Node) PostTape {
+	want(x, -1, c.Hidden)
+	want(att, x.Shape().Dimensions[0], c.Heads*c.HeadDim)
+	t := PostTape{att: att}
+	mid := Add(x, apply(att, w[0]))
+	t.norm = normalize(mid, c.NormEps)
+	for i := range t.scaled {
+		t.scaled[i] = Mul(w[2+i], ExpandDims(w[1], 0))
+	}
+	t.gate, t.up = apply(t.norm.hat, t.scaled[0]), apply(t.norm.hat, t.scaled[1])
+	t.on = Logistic(t.gate)
+	t.Y = Add(mid, apply(Mul(Mul(t.gate, t.on), t.up), w[4]))
+	return t
+}
+
+// Keep lists the nodes of the tape to carry from Post's graph to PostBack's;
+// PostKept puts them together again there.
+func (t PostTape) Keep() []*Node {
+	return []*Node{t.att, t.norm.hat, t.norm.inv, t.gate, t.up, t.on}
+}
+
+// PostKept is the tape from Keep's nodes and the weights.
+func PostKept(keep, w []*Node) PostTape {
+	t := PostTape{att: keep[0], norm: rms{hat: keep[1], inv: keep[2]}, gate: keep[3], up: keep[4], on: keep[5]}
+	for i := range t.scaled {
+		t.scaled[i] = Mul(w[2+i], ExpandDims(w[1], 0))
+	}
+	return t
+}
+
+// PostBack is the derivative of Post: with respect to x (the path past
+// attention), to att, and to each weight.
+func PostBack(c *model.Config, t PostTape, w []*Node, dy *Node) (dx, datt *Node, dw []*Node) {
+	want(dy, -1, c.Hidden)
+	dw = make([]*Node, len(w))
+	act := Mul(t.gate, t.on)                                   // [tokens, FFN]
+	dw[4] = Dot(Transpose(dy, 0, 1), Mul(act, t.up)).Product() // [Hidden, FFN]
+	dm := applyT(dy, w[4])                                     // [tokens, FFN]
+	dup := Mul(dm, act)
+	// silu'(g) = on + g on (1 - on) = on + act - act on
+	dgate := Mul(Mul(dm, t.up), Sub(Add(t.on, act), Mul(act, t.on)))
+	hatT := Transpose(t.norm.hat, 0, 1) // [Hidden, tokens]
+	dw[2], dw[1] = unfold(hatT, dgate, w[2], w[1], nil)
+	dw[3], dw[1] = unfold(hatT, dup, w[3], w[1], dw[1])
+	dhat := Add(applyT(dgate, t.scaled[0]), applyT(dup, t.scaled[1]))
+	dx = Add(dy, t.norm.back(dhat))
+	dw[0] = Dot(Transpose(dx, 0, 1), t.att).Product() // [Hidden, Heads*HeadDim]
+	return dx, applyT(dx, w[0]), dw
+}
+
+// rms is a normalised tensor: hat = x * inv, inv = 1/sqrt(mean(x^2) + eps).
+type rms struct {
+	hat *Node // [rows, width]
+	inv *Node // [rows, width] or [rows, 1]
+}
+
+func normalize(x *Node, eps float64) rms {
+	inv := Reciprocal(Sqrt(AddScalar(rowMean(Mul(x, x)), eps)))
+	return rms{hat: Mul(x, inv), inv: inv}
+}
+
+// back maps the derivative with respect to hat to the one with respect to x.
+func (r rms) back(dhat *Node) *Node {
+	return Mul(r.inv, Sub(dhat, Mul(r.hat, rowMean(Mul(dhat, r.hat)))))
+}
+
+// narrow is the width up to which a row mean is a product with a constant square
+// matrix: below it the product beats a reduction and two broadcasts.
+const narrow = 128
+
+// rowMean is the mean of each row of x [rows, width], either repeated to
+// [rows, width] or [rows, 1].
+func rowMean(x *Node) *Node {
+	width := x.Shape().Dimensions[1]
+	if width > narrow {
+		return MulScalar(ReduceAndKeep(x, ReduceSum, 1), 1/float64(width))
+	}
+	mean := make([][]float32, width)
+	for i := range mean {
+		mean[i] = make([]float32, width)
+		for j := range mean[i] {
+			mean[i][j] = 1 / float32(width)
+		}
+	}
+	return Dot(x, Const(x.Graph(), mean)).Product()
+}
+
+// headNorm normalises each head of x [tokens, heads*HeadDim] and scales it by
+// w [HeadDim].
+func headNorm(c *model.Config, x, w *Node) (*Node, rms) {
+	r := normalize(Reshape(x, -1, c.HeadDim), c.NormEps)
+	return ReshapeLike(Mul(r.hat, ExpandDims(w, 0)), x), r
+}
+
+func headNormBack(c *model.Config, r rms, w, dy *Node) (dx, dw *Node) {
+	d := Reshape(dy, -1, c.HeadDim)
+	return ReshapeLike(r.back(Mul(d, ExpandDims(w, 0))), dy), columnSum(Mul(d, r.hat))
+}
+
+// apply is x [rows, in] times w [out, in] transposed.
+func apply(x, w *Node) *Node { return DotGeneral(x, []int{1}, nil, w, []int{1}, nil) }
+
+// applyT is y [rows, out] times w [out, in].
+func applyT(y, w *Node) *Node { return DotGeneral(y, []int{1}, nil, w, []int{0}, nil) }
+
+// unfold takes hatT [in, rows] and dy [rows, out] of a projection by
+// w [out, in] scaled by a norm's weight [in] and returns the derivatives with
+// respect to both, the latter added to sum (nil for none).
+func unfold(hatT, dy, w, norm, sum *Node) (dw, dnorm *Node) {
+	d := Transpose(Dot(hatT, dy).Product(), 0, 1) // [out, in]
+	return Mul(d, ExpandDims(norm, 0)), plus(sum, columnSum(Mul(d, w)))
+}
+
+// columnSum sums x [rows, width] over rows, as a product: [width].
+func columnSum(x *Node) *Node {
+	ones := BroadcastToDims(Scalar(x.Graph(), x.DType(), 1), 1, x.Shape().Dimensions[0])
+	return Reshape(Dot(ones, x).Product(), -1)
+}
+
+// plus adds, nil being nothing.
+func plus(a, b *Node) *Node {
+	if a == nil {
+		return b
+	}
+	return Add(a, b)
+}
+
+// want panics unless x is [rows, width]; rows < 0 is any.
+func want(x *Node, rows, width int) {
+	d := x.Shape().Dimensions
+	if len(d) != 2 || d[1] != width || rows >= 0 && d[0] != rows {
+		exceptions.Panicf("graph: node is %s, want [%d, %d]", x.Shape(), rows, width)
+	}
+}
