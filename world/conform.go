@@ -1,0 +1,249 @@
+package world
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"ballast"
+	"ballast/value"
+)
+
+// TestWorld checks what every world promises, on the default configuration and
+// on those given, in the normal and in the long variant:
+//
+//   - calls never panic, whatever the arguments, and do not change them;
+//   - the same calls on two states give the same answers and equal states, whose
+//     dumps are the same;
+//   - states share nothing with each other, nor with the configuration;
+//   - states that differ have different dumps;
+//   - a call whose answer the world calls failed (Failer) left the state alone.
+//
+// The calls are random; seeds are fixed, so a failure comes again.
+func TestWorld(t *testing.T, w ballast.World, configs ...any) {
+	t.Helper()
+	testTable(t, w)
+	for i, config := range append([]any{nil}, configs...) {
+		for _, long := range []bool{false, true} {
+			t.Run(fmt.Sprintf("config %d long %t", i, long), func(t *testing.T) {
+				c := &conformance{T: t, world: w, config: config, long: long}
+				before := value.Repr(config)
+				for seed := range uint64(4) {
+					c.twins(seed)
+					c.hostile(seed)
+				}
+				if after := value.Repr(config); after != before {
+					t.Errorf("the configuration was changed from %s to %s", before, after)
+				}
+			})
+		}
+	}
+}
+
+// testTable checks names and documentation.
+func testTable(t *testing.T, w ballast.World) {
+	t.Helper()
+	if w.Name() == "" {
+		t.Error("the world has no name")
+	}
+	if len(w.Tools()) == 0 {
+		t.Error("the world has no functions")
+	}
+	seen := make(map[string]bool)
+	for _, tool := range w.Tools() {
+		if tool.Name == "" || seen[tool.Name] {
+			t.Errorf("function name %q is empty or occurs twice", tool.Name)
+		}
+		seen[tool.Name] = true
+	}
+}
+
+// conformance is one run of the checks.
+type conformance struct {
+	*testing.T
+	world  ballast.World
+	config any
+	long   bool
+}
+
+func (c *conformance) start() ballast.State {
+	c.Helper()
+	s, err := c.world.New(c.config, c.long)
+	if err != nil {
+		c.Fatalf("New: %v", err)
+	}
+	return s
+}
+
+// call runs one call and fails the test on a panic or a changed argument.
+func (c *conformance) call(s ballast.State, call ballast.Call) string {
+	c.Helper()
+	defer func() {
+		if r := recover(); r != nil {
+			c.Fatalf("%s panics: %v", describe(call), r)
+		}
+	}()
+	before := describe(call)
+	answer := s.Call(call)
+	if after := describe(call); after != before {
+		c.Fatalf("%s was changed to %s", before, after)
+	}
+	return answer
+}
+
+// twins plays the same plausible calls on two states, and leaves a third alone.
+func (c *conformance) twins(seed uint64) {
+	c.Helper()
+	rng := rand.New(rand.NewPCG(seed, 1))
+	a, b, idle := c.start(), c.start(), c.start()
+	untouched := value.Repr(idle.Dump())
+	failer, _ := c.world.(Failer)
+	words := stringsIn(nil, idle.Dump())
+	for range 150 {
+		call := c.random(rng, words, plausible)
+		answer := c.call(a, call)
+		if failer != nil && failer.Failed(answer) {
+			if where := a.Equal(b); where != "" {
+				c.Fatalf("%s answers %q but changes %s", describe(call), answer, where)
+			}
+		}
+		if again := c.call(b, call); again != answer {
+			c.Fatalf("%s answers %q, and %q in an equal state", describe(call), answer, again)
+		}
+		c.same(a, b)
+	}
+	c.same(idle, c.start())
+	if now := value.Repr(idle.Dump()); now != untouched {
+		c.Errorf("calls on one state changed another from %s to %s", untouched, now)
+	}
+	if a.Equal(idle) != "" && value.Repr(a.Dump()) == untouched {
+		c.Errorf("states differ in %s but have the same dump", a.Equal(idle))
+	}
+	if (a.Equal(idle) == "") != (idle.Equal(a) == "") {
+		c.Error("Equal is not symmetrical")
+	}
+}
+
+// same demands equal states with the same dump.
+func (c *conformance) same(a, b ballast.State) {
+	c.Helper()
+	if where := a.Equal(b); where != "" {
+		c.Fatalf("equal histories differ in %s", where)
+	}
+	if x, y := value.Repr(a.Dump()), value.Repr(b.Dump()); x != y {
+		c.Fatalf("equal histories have the dumps %s and %s", x, y)
+	}
+}
+
+// hostile plays calls with arguments of every kind.
+func (c *conformance) hostile(seed uint64) {
+	c.Helper()
+	rng := rand.New(rand.NewPCG(seed, 2))
+	s := c.start()
+	words := stringsIn(nil, s.Dump())
+	for range 400 {
+		call := c.random(rng, words, nasty)
+		if rng.IntN(20) == 0 {
+			call.Name += "x"
+		}
+		c.call(s, call)
+	}
+	s.Dump()
+	if where := s.Equal(c.start()); where == "" {
+		return
+	}
+	s.Equal(s)
+}
+
+// random makes a call of some function with arguments drawn by draw. Most calls
+// name the documented parameters; the others are positional, too few or too many.
+func (c *conformance) random(rng *rand.Rand, words []string, draw func(*rand.Rand, []string, string) any) ballast.Call {
+	tools := c.world.Tools()
+	tool := tools[rng.IntN(len(tools))]
+	call := ballast.Call{Name: tool.Name}
+	named := rng.IntN(4) > 0
+	for _, p := range tool.Params {
+		if rng.IntN(12) == 0 {
+			continue
+		}
+		a := ballast.Arg{Value: draw(rng, words, p.Type)}
+		if named {
+			a.Name = p.Name
+		}
+		call.Args = append(call.Args, a)
+	}
+	for rng.IntN(8) == 0 || len(tool.Params) == 0 && rng.IntN(2) == 0 {
+		a := ballast.Arg{Value: draw(rng, words, "")}
+		if rng.IntN(2) == 0 {
+			a.Name = "other"
+		}
+		call.Args = append(call.Args, a)
+	}
+	return call
+}
+
+// plausible draws a value of the type, often one that occurs in the state.
+func plausible(rng *rand.Rand, words []string, kind string) any {
+	switch kind {
+	case "integer":
+		return rng.Int64N(30)
+	case "number", "float":
+		return float64(rng.IntN(60)) / 2
+	case "boolean":
+		return rng.IntN(2) == 0
+	case "array":
+		return value.NewList(plausible(rng, words, "string"))
+	case "object", "dict":
+		return value.NewDict("key", plausible(rng, words, "string"))
+	}
+	if len(words) > 0 && rng.IntN(4) > 0 {
+		return words[rng.IntN(len(words))]
+	}
+	return [...]string{"a", "b c", "mon", "new.txt"}[rng.IntN(4)]
+}
+
+// nasty draws any value at all.
+func nasty(rng *rand.Rand, words []string, kind string) any {
+	huge := new(big.Int).Lsh(big.NewInt(-1), 100)
+	odd := []any{
+		nil, true, int64(0), int64(-1), int64(math.MaxInt64), int64(math.MinInt64), huge,
+		0.5, -0.0, 1e300, math.NaN(), math.Inf(1), math.Inf(-1),
+		"", " ", "\x00", "a\nb", "\xff\xfe", "..", "/", "{}", "'", strings.Repeat("long", 3000),
+		value.NewList(), value.NewList(nil, "a", value.NewList()), &value.Dict{},
+		value.NewDict("a", value.NewList(1.5), int64(1), "b", nil, nil),
+	}
+	if i := rng.IntN(len(odd) * 2); i < len(odd) {
+		return odd[i]
+	}
+	return plausible(rng, words, kind)
+}
+
+// stringsIn collects the strings of a value.
+func stringsIn(out []string, v any) []string {
+	switch v := v.(type) {
+	case string:
+		out = append(out, v)
+	case *value.List:
+		for _, item := range v.Items {
+			out = stringsIn(out, item)
+		}
+	case *value.Dict:
+		for i := range v.Len() {
+			k, item := v.At(i)
+			out = stringsIn(stringsIn(out, k), item)
+		}
+	}
+	return out
+}
+
+// describe renders a call with its argument values.
+func describe(c ballast.Call) string {
+	var b strings.Builder
+	for _, a := range c.Args {
+		fmt.Fprintf(&b, " %s=%s", a.Name, value.Repr(a.Value))
+	}
+	return c.Name + "(" + b.String() + " )"
+}

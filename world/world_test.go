@@ -1,0 +1,188 @@
+package world
+
+import (
+	"strings"
+	"testing"
+
+	"ballast"
+	"ballast/value"
+)
+
+// office is a small configuration of every desk world.
+func office() map[string]any {
+	return map[string]any{
+		"files": value.NewDict("folders", value.NewDict(
+			"docs", value.NewDict("tax.txt", "pay rent"), "work", &value.Dict{})),
+		"messages": value.NewDict("contacts", value.NewDict("ann lee", int64(412), "bob fox", int64(7)),
+			"inbox", value.NewDict("ann lee", "buy milk")),
+		"calendar": value.NewDict("events", value.NewDict("team lunch", value.NewList("mon", int64(12), "ann lee"))),
+		"shop": value.NewDict("items", value.NewDict("red lamp", value.NewList(int64(12), int64(3)),
+			"blue lamp", value.NewList(int64(10), int64(1))), "cart", value.NewDict("red lamp", int64(1)), "money", int64(90)),
+		"notes":  value.NewDict("notes", value.NewDict("math exam", value.NewList("bring food", "work"))),
+		"lights": value.NewDict("rooms", value.NewDict("hall", value.NewList(int64(40), "red"), "attic", value.NewList(int64(0), "blue"))),
+	}
+}
+
+func TestConformance(t *testing.T) {
+	for name, config := range office() {
+		w, err := Get(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) { TestWorld(t, w, config) })
+	}
+}
+
+// call parses a call in Python syntax.
+func call(t *testing.T, text string) ballast.Call {
+	t.Helper()
+	c, err := value.ParseCall(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func calls(t *testing.T, text string) (out []ballast.Call) {
+	t.Helper()
+	for s := range strings.SplitSeq(text, "; ") {
+		if s != "" {
+			out = append(out, call(t, s))
+		}
+	}
+	return out
+}
+
+// session starts a task over all desk worlds with one string of gold calls a turn.
+func session(t *testing.T, gold ...string) *Session {
+	t.Helper()
+	task := &ballast.Task{ID: "t", Worlds: []string{"files", "messages", "calendar", "shop"}, Init: office()}
+	for _, g := range gold {
+		task.Turns = append(task.Turns, ballast.TaskTurn{User: "u", Gold: calls(t, g)})
+	}
+	s, err := NewSession(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestChecks(t *testing.T) {
+	const move = "move('tax.txt', 'work')"
+	ok := ballast.Check{Done: true, State: true, Response: true}
+	for _, c := range []struct {
+		name   string
+		gold   []string
+		policy []string // calls of each turn
+		want   []ballast.Check
+	}{
+		{"gold", []string{move, "read('tax.txt')"}, []string{move, "read('tax.txt')"}, []ballast.Check{ok, ok}},
+		{"named", []string{move}, []string{"move(folder='work', file='tax.txt')"}, []ballast.Check{ok}},
+		{"empty turn", []string{"read('tax.txt')"}, []string{""},
+			[]ballast.Check{{Done: true, Empty: true, State: true, Where: "pay rent"}}},
+		{"state", []string{move}, []string{"read('tax.txt'); mkdir('x')"},
+			[]ballast.Check{{Done: true, Response: true, Where: "files.files"}}},
+		{"response only", []string{"price('red lamp')"}, []string{"price('blue lamp')"},
+			[]ballast.Check{{Done: true, State: true, Where: "12"}}},
+		{"extra calls are free", []string{"when('team lunch')"}, []string{"nothing(); price('red lamp'); when('team lunch')"}, []ballast.Check{ok}},
+		{"another way to the state", []string{"rename('tax.txt', 'a.txt')"},
+			[]string{"copy('tax.txt', 'a.txt'); delete('tax.txt')"}, []ballast.Check{ok}},
+		{"gold-empty turn is unchecked, its calls count later", []string{"", move}, []string{"delete('tax.txt')", "mkdir('x')"},
+			[]ballast.Check{ok, {Done: true, Response: true, Where: "files.files"}}},
+		{"held-back function runs", []string{"", move}, []string{move, "list('work')"},
+			[]ballast.Check{ok, ok}},
+		{"answers of earlier turns count", []string{"price('red lamp')", "price('red lamp')"},
+			[]string{"price('red lamp')", "stock('red lamp')"}, []ballast.Check{ok, ok}},
+		{"answers count with multiplicity", []string{"price('red lamp'); price('red lamp')"}, []string{"price('red lamp')"},
+			[]ballast.Check{{Done: true, State: true, Where: "12"}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := session(t, c.gold...)
+			for i, p := range c.policy {
+				for _, x := range calls(t, p) {
+					s.Call(x)
+				}
+				if got := s.CloseTurn(); got != c.want[i] {
+					t.Errorf("turn %d: %+v, want %+v", i, got, c.want[i])
+				}
+			}
+			if got := s.CloseTurn(); got.Done {
+				t.Errorf("a turn too many: %+v", got)
+			}
+		})
+	}
+}
+
+// broken is a world whose calls panic.
+type broken struct{}
+
+func (broken) Name() string                         { return "broken" }
+func (broken) Tools() []ballast.Tool                { return []ballast.Tool{{Name: "f"}} }
+func (broken) New(any, bool) (ballast.State, error) { return broken{}, nil }
+func (broken) Call(ballast.Call) string             { panic("boom") }
+func (broken) Equal(ballast.State) string           { return "" }
+func (broken) Dump() any                            { return nil }
+
+func TestPanicIsInfra(t *testing.T) {
+	s := session(t, "read('tax.txt')")
+	s.worlds = append(s.worlds, &entry{broken{}, map[string]bool{"f": true}})
+	s.policy, s.gold = append(s.policy, broken{}), append(s.gold, broken{})
+	if got := s.Call(ballast.Call{Name: "f"}); got != "" {
+		t.Errorf("answer %q", got)
+	}
+	if err := s.Err(); err == nil || !strings.Contains(err.Error(), "boom") || !strings.Contains(err.Error(), "turn 0") {
+		t.Errorf("error %v", err)
+	}
+	if s.Call(call(t, "read('tax.txt')")) != "" || s.CloseTurn().Done {
+		t.Error("a broken session plays on")
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	if _, err := Get("nowhere"); err == nil || !strings.Contains(err.Error(), "calendar") {
+		t.Errorf("error %v", err)
+	}
+	for _, task := range []ballast.Task{
+		{ID: "none"},
+		{ID: "name", Worlds: []string{"nowhere"}},
+		{ID: "init", Worlds: []string{"files"}, Init: map[string]any{"files": value.NewList()}},
+	} {
+		if _, err := NewSession(&task); err == nil || !strings.Contains(err.Error(), "task "+task.ID) {
+			t.Errorf("%s: error %v", task.ID, err)
+		}
+	}
+	s := session(t)
+	if got := s.Call(call(t, "fly()")); got != "error: no tool fly" {
+		t.Errorf("answer %q", got)
+	}
+}
+
+// TestIsolation plays one session and looks at another of the same task.
+func TestIsolation(t *testing.T) {
+	a := session(t, "read('tax.txt')")
+	b, err := NewSession(a.task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := value.Repr(b.Dump()["files"])
+	for _, x := range calls(t, "delete('tax.txt'); mkdir('z'); write('q', 'w')") {
+		a.Call(x)
+	}
+	if got := value.Repr(b.Dump()["files"]); got != before {
+		t.Errorf("the other session changed to %s", got)
+	}
+	b.Call(call(t, "read('tax.txt')"))
+	if got := b.CloseTurn(); !got.OK() {
+		t.Errorf("check %+v", got)
+	}
+}
+
+func BenchmarkCall(b *testing.B) {
+	task := &ballast.Task{ID: "t", Worlds: []string{"files", "messages", "calendar", "shop"}, Init: office()}
+	s, _ := NewSession(task)
+	x, _ := value.ParseCall("move(file='tax.txt', folder='work')")
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Call(x)
+	}
+}
