@@ -12,11 +12,12 @@ import (
 type Dict struct {
 	keys  []any
 	vals  []any
-	index map[any]int // built when the dict grows past a few entries
+	index map[any]int // of large dicts; kept up by writes, so that reads are safe together
 }
 
-// indexFrom is the size from which a dict looks keys up by hash.
-const indexFrom = 9
+// indexFrom is the size from which a dict looks keys up by hash; below it, a
+// walk over the keys is faster than making the index.
+const indexFrom = 40
 
 // NewDict returns a dict of alternating keys and values.
 func NewDict(pairs ...any) *Dict {
@@ -141,12 +142,17 @@ func (d *Dict) Set(key, val any) {
 	d.vals = append(d.vals, val)
 	if d.index != nil {
 		d.index[hashKey(key)] = len(d.keys) - 1
-	} else if len(d.keys) >= indexFrom {
+	} else {
 		d.reindex()
 	}
 }
 
+// reindex makes the index of a large dict.
 func (d *Dict) reindex() {
+	d.index = nil
+	if len(d.keys) < indexFrom {
+		return
+	}
 	d.index = make(map[any]int, 2*len(d.keys))
 	for i, k := range d.keys {
 		d.index[hashKey(k)] = i
@@ -161,10 +167,7 @@ func (d *Dict) Delete(key any) bool {
 	}
 	d.keys = append(d.keys[:i], d.keys[i+1:]...)
 	d.vals = append(d.vals[:i], d.vals[i+1:]...)
-	d.index = nil
-	if len(d.keys) >= indexFrom {
-		d.reindex()
-	}
+	d.reindex()
 	return true
 }
 
@@ -186,8 +189,13 @@ func (d *Dict) Clone() *Dict {
 	for i, v := range d.vals {
 		c.vals[i] = Clone(v)
 	}
-	if len(c.keys) >= indexFrom {
-		c.reindex()
-	}
+	c.reindex()
+	return c
+}
+
+// Copy returns a shallow copy: the values are shared.
+func (d *Dict) Copy() *Dict {
+	c := &Dict{keys: append([]any(nil), d.keys...), vals: append([]any(nil), d.vals...)}
+	c.reindex()
 	return c
 }

@@ -263,7 +263,7 @@ func validText(s string) bool {
 		return true
 	}
 	for s != "" {
-		r, n := decode(s)
+		r, n := DecodeRune(s)
 		if r == utf8.RuneError && n == 1 {
 			return false
 		}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"unicode"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // AppendFloat appends Python's repr of a float: the shortest digits that read
@@ -58,9 +59,9 @@ func appendBig(dst []byte, b *big.Int) []byte {
 	return b.Append(dst, 10)
 }
 
-// decode reads one code point of s, lone surrogates included. Bytes that are
+// DecodeRune reads one code point of s, lone surrogates included. Bytes that are
 // neither come back as U+FFFD of width 1.
-func decode(s string) (rune, int) {
+func DecodeRune(s string) (rune, int) {
 	r, n := utf8.DecodeRuneInString(s)
 	if r == utf8.RuneError && n == 1 && len(s) >= 3 && s[0] == 0xED && s[1] >= 0xA0 && s[1] <= 0xBF && s[2]&0xC0 == 0x80 {
 		return 0xD000 | rune(s[1]&0x3F)<<6 | rune(s[2]&0x3F), 3
@@ -93,7 +94,7 @@ func AppendQuoted(dst []byte, s string) []byte {
 			dst = appendEscape(dst, c)
 			i++
 		} else {
-			r, n := decode(s[i:])
+			r, n := DecodeRune(s[i:])
 			if r > 0xFFFF {
 				r -= 0x10000
 				dst = appendU(dst, 0xD800|r>>10)
@@ -106,6 +107,11 @@ func AppendQuoted(dst []byte, s string) []byte {
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
+}
+
+// AppendQuotedBytes is AppendQuoted for text that is not a string yet.
+func AppendQuotedBytes(dst, text []byte) []byte {
+	return AppendQuoted(dst, unsafe.String(unsafe.SliceData(text), len(text)))
 }
 
 func appendEscape(dst []byte, c byte) []byte {
@@ -339,7 +345,7 @@ func appendReprString(dst []byte, s string) []byte {
 			i++
 			continue
 		}
-		r, n := decode(s[i:])
+		r, n := DecodeRune(s[i:])
 		switch {
 		case unicode.IsPrint(r) && !(r == utf8.RuneError && n == 1):
 			dst = append(dst, s[i:i+n]...)
