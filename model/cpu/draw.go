@@ -1,0 +1,165 @@
+package cpu
+
+import (
+	"math"
+	"slices"
+
+	"ballast"
+)
+
+// uniform returns a number in [0, 1) for position pos of the conversation with
+// this seed: two rounds of the splitmix64 finaliser (Stafford's mix 13) over
+// the seed and a counter on the golden-ratio sequence. Every (seed, position)
+// is drawn independently of what else was drawn.
+func uniform(seed uint64, pos int) float64 {
+	const golden = 0x9e3779b97f4a7c15
+	z := mix(seed + golden)
+	z = mix(z ^ (uint64(pos)+1)*golden)
+	return float64(z>>11) * 0x1p-53
+}
+
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// chunk is how many probabilities are added up in float32 before the sum goes
+// on in float64.
+const chunk = 64
+
+// dist is the next-token distribution of one row of logits.
+type dist struct {
+	k       *kernels
+	logits  []float32 // [vocab], padded to a multiple of 8 with -Inf
+	size    int       // the real vocabulary
+	best    int       // lowest id of the largest logit
+	most    float64   // that logit
+	logZ    float64   // log sum exp(logit - most)
+	entropy float32
+	ok      bool      // all finite
+	e, sums []float32 // exp((logit - most) / temperature), and by chunk
+	total   float64
+	order   []int32 // scratch of truncated draws
+}
+
+// load computes everything about the row but the draw: the log-probabilities
+// and the entropy are of the untempered distribution.
+func (d *dist) load(logits []float32, size int, temperature float64) {
+	for i := size; i < len(logits); i++ {
+		logits[i] = negInf
+	}
+	d.logits, d.size = logits, size
+	d.best = 0
+	for i, v := range logits[:size] {
+		if v > logits[d.best] {
+			d.best = i
+		}
+	}
+	d.most = float64(logits[d.best])
+	d.e = resize(d.e, len(logits))[:len(logits)]
+	z, dot := d.exp(1)
+	d.logZ, d.total = math.Log(z), z
+	d.entropy = float32(d.logZ - dot/z)
+	d.ok = !math.IsNaN(d.most) && !math.IsInf(d.most, 0) && z >= 1 && !math.IsInf(z, 0)
+	if temperature > 0 && temperature != 1 {
+		d.total, _ = d.exp(float32(1 / temperature))
+	}
+}
+
+// exp fills e and sums; it returns the sums of e and of e * log e in float64.
+func (d *dist) exp(scale float32) (sum, dot float64) {
+	d.sums = d.sums[:0]
+	for i := 0; i < len(d.logits); i += chunk {
+		j := min(i+chunk, len(d.logits))
+		s, t := d.k.expSum(d.e[i:j], d.logits[i:j], float32(d.most), scale)
+		d.sums = append(d.sums, s)
+		sum, dot = sum+float64(s), dot+float64(t)
+	}
+	return sum, dot
+}
+
+// logProb returns the log-probability of token t.
+func (d *dist) logProb(t int32) float32 {
+	return float32(float64(d.logits[t]) - d.most - d.logZ)
+}
+
+// draw returns the token at u of the cumulative distribution (inverse CDF over
+// ids, or over falling probability when truncated).
+func (d *dist) draw(how ballast.Sampling, u float64) int32 {
+	switch {
+	case how.Temperature == 0:
+		return int32(d.best)
+	case how.TopK > 0 && how.TopK < d.size, how.TopP > 0 && how.TopP < 1:
+		return d.drawTruncated(how, u)
+	}
+	u *= d.total
+	for c, s := range d.sums {
+		if u >= float64(s) && c < len(d.sums)-1 {
+			u -= float64(s)
+			continue
+		}
+		last := int32(d.best)
+		for i := c * chunk; i < min(c*chunk+chunk, d.size); i++ {
+			if d.e[i] == 0 {
+				continue
+			}
+			last = int32(i)
+			if u -= float64(d.e[i]); u < 0 {
+				break
+			}
+		}
+		return last // the last possible one where rounding ate the rest
+	}
+	panic("model/cpu: draw from an empty distribution")
+}
+
+// drawTruncated keeps the k most probable tokens, of these the fewest that hold
+// share p of what is left, and draws among them. Equal probabilities rank by id.
+func (d *dist) drawTruncated(how ballast.Sampling, u float64) int32 {
+	p, floor := 1.0, float32(0)
+	if how.TopP > 0 && how.TopP < 1 {
+		p = how.TopP
+	}
+	if how.TopK <= 0 || how.TopK >= d.size {
+		// All tokens below floor together hold less than share 1-p.
+		floor = float32((1 - p) * d.total / float64(d.size) * 0.999)
+	}
+	d.order = d.order[:0]
+	for i, e := range d.e[:d.size] {
+		if e > floor {
+			d.order = append(d.order, int32(i))
+		}
+	}
+	slices.SortFunc(d.order, func(a, b int32) int {
+		switch {
+		case d.e[a] > d.e[b]:
+			return -1
+		case d.e[a] < d.e[b]:
+			return 1
+		}
+		return int(a - b)
+	})
+	total := d.total
+	if k := how.TopK; k > 0 && k < d.size {
+		d.order = d.order[:min(k, len(d.order))]
+		total = 0
+		for _, i := range d.order {
+			total += float64(d.e[i])
+		}
+	}
+	kept := 0.0
+	for n, i := range d.order {
+		if kept += float64(d.e[i]); kept >= p*total {
+			d.order = d.order[:n+1]
+			break
+		}
+	}
+	u *= kept
+	for _, i := range d.order {
+		if u -= float64(d.e[i]); u < 0 {
+			return i
+		}
+	}
+	return d.order[len(d.order)-1]
+}

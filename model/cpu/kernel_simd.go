@@ -1,0 +1,154 @@
+//go:build goexperiment.simd && amd64
+
+package cpu
+
+import (
+	"simd/archsimd"
+	"unsafe"
+)
+
+// detect returns the fastest kernels that this CPU runs. The AVX2 and AVX-512
+// products add in the same order and give the same bits.
+func detect() *kernels {
+	if !archsimd.X86.AVX2() || !archsimd.X86.FMA() {
+		return portable()
+	}
+	k := &kernels{name: "AVX2", mul32: mul32AVX2, mul16: mul16AVX2, rmsnorm: rmsnormAVX2,
+		rope: ropeAVX2, softmax: softmaxAVX2, swiglu: swigluAVX2, expSum: expSumAVX2, scale: scaleAVX2}
+	if archsimd.X86.AVX512() {
+		k.name, k.mul32, k.mul16 = "AVX-512", mul32AVX512, mul16AVX512
+	}
+	return k
+}
+
+type ptr = unsafe.Pointer
+
+// at returns p moved by n float32.
+func at(p ptr, n int) ptr { return unsafe.Add(p, n*4) }
+
+func load16(p ptr, n int) archsimd.Float32x16 {
+	return archsimd.LoadFloat32x16((*[16]float32)(at(p, n)))
+}
+
+func store16(v archsimd.Float32x16, p ptr, n int) { v.Store((*[16]float32)(at(p, n))) }
+
+func all16(p ptr, n int) archsimd.Float32x16 {
+	return archsimd.BroadcastFloat32x16(*(*float32)(at(p, n)))
+}
+
+// mul32AVX512 takes the rows in tiles of 4, 2 and 1. A larger tile does not fit
+// the 15 vector registers that the compiler uses and spills.
+func mul32AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int) {
+	d, a, b, c := base(dst), base(x), base(w), base(init)
+	for ; rows >= 4; rows -= 4 {
+		tile4(d, ldd, a, ldx, b, ldw, k, c, ldi)
+		d, a, c = at(d, 4*ldd), at(a, 4*ldx), at(c, 4*ldi)
+	}
+	if rows >= 2 {
+		tile2(d, ldd, a, ldx, b, ldw, k, c, ldi)
+		d, a, c, rows = at(d, 2*ldd), at(a, 2*ldx), at(c, 2*ldi), rows-2
+	}
+	if rows == 1 {
+		tile1(d, a, b, ldw, k, c)
+	}
+}
+
+func base(s []float32) ptr { return ptr(unsafe.SliceData(s)) }
+
+func tile4(dst ptr, ldd int, x ptr, ldx int, w ptr, ldw, k int, init ptr, ldi int) {
+	a0, b0 := load16(init, 0), load16(init, 16)
+	a1, b1 := load16(init, ldi), load16(init, ldi+16)
+	a2, b2 := load16(init, 2*ldi), load16(init, 2*ldi+16)
+	a3, b3 := load16(init, 3*ldi), load16(init, 3*ldi+16)
+	x1, x2, x3 := at(x, ldx), at(x, 2*ldx), at(x, 3*ldx)
+	for i := 0; i < k; i++ {
+		u, v := load16(w, 0), load16(w, 16)
+		w = at(w, ldw)
+		s := all16(x, i)
+		a0, b0 = s.MulAdd(u, a0), s.MulAdd(v, b0)
+		s = all16(x1, i)
+		a1, b1 = s.MulAdd(u, a1), s.MulAdd(v, b1)
+		s = all16(x2, i)
+		a2, b2 = s.MulAdd(u, a2), s.MulAdd(v, b2)
+		s = all16(x3, i)
+		a3, b3 = s.MulAdd(u, a3), s.MulAdd(v, b3)
+	}
+	store16(a0, dst, 0)
+	store16(b0, dst, 16)
+	store16(a1, dst, ldd)
+	store16(b1, dst, ldd+16)
+	store16(a2, dst, 2*ldd)
+	store16(b2, dst, 2*ldd+16)
+	store16(a3, dst, 3*ldd)
+	store16(b3, dst, 3*ldd+16)
+}
+
+func tile2(dst ptr, ldd int, x ptr, ldx int, w ptr, ldw, k int, init ptr, ldi int) {
+	a0, b0 := load16(init, 0), load16(init, 16)
+	a1, b1 := load16(init, ldi), load16(init, ldi+16)
+	x1 := at(x, ldx)
+	for i := 0; i < k; i++ {
+		u, v := load16(w, 0), load16(w, 16)
+		w = at(w, ldw)
+		s := all16(x, i)
+		a0, b0 = s.MulAdd(u, a0), s.MulAdd(v, b0)
+		s = all16(x1, i)
+		a1, b1 = s.MulAdd(u, a1), s.MulAdd(v, b1)
+	}
+	store16(a0, dst, 0)
+	store16(b0, dst, 16)
+	store16(a1, dst, ldd)
+	store16(b1, dst, ldd+16)
+}
+
+func tile1(dst, x, w ptr, ldw, k int, init ptr) {
+	a, b := load16(init, 0), load16(init, 16)
+	for i := 0; i < k; i++ {
+		u, v := load16(w, 0), load16(w, 16)
+		w = at(w, ldw)
+		s := all16(x, i)
+		a, b = s.MulAdd(u, a), s.MulAdd(v, b)
+	}
+	store16(a, dst, 0)
+	store16(b, dst, 16)
+}
+
+// mul16AVX512 is the half-width product, in tiles of 4 and 1 rows.
+func mul16AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int) {
+	d, a, b, c := base(dst), base(x), base(w), base(init)
+	for ; rows >= 4; rows -= 4 {
+		a0, a1, a2, a3 := load16(c, 0), load16(c, ldi), load16(c, 2*ldi), load16(c, 3*ldi)
+		x1, x2, x3 := at(a, ldx), at(a, 2*ldx), at(a, 3*ldx)
+		q := b
+		for i := 0; i < k; i++ {
+			u := load16(q, 0)
+			q = at(q, ldw)
+			a0, a1 = all16(a, i).MulAdd(u, a0), all16(x1, i).MulAdd(u, a1)
+			a2, a3 = all16(x2, i).MulAdd(u, a2), all16(x3, i).MulAdd(u, a3)
+		}
+		store16(a0, d, 0)
+		store16(a1, d, ldd)
+		store16(a2, d, 2*ldd)
+		store16(a3, d, 3*ldd)
+		d, a, c = at(d, 4*ldd), at(a, 4*ldx), at(c, 4*ldi)
+	}
+	if rows >= 2 {
+		a0, a1, x1, q := load16(c, 0), load16(c, ldi), at(a, ldx), b
+		for i := 0; i < k; i++ {
+			u := load16(q, 0)
+			q = at(q, ldw)
+			a0, a1 = all16(a, i).MulAdd(u, a0), all16(x1, i).MulAdd(u, a1)
+		}
+		store16(a0, d, 0)
+		store16(a1, d, ldd)
+		d, a, c, rows = at(d, 2*ldd), at(a, 2*ldx), at(c, 2*ldi), rows-2
+	}
+	if rows == 1 {
+		s, q := load16(c, 0), b
+		for i := 0; i < k; i++ {
+			s = all16(a, i).MulAdd(load16(q, 0), s)
+			q = at(q, ldw)
+		}
+		store16(s, d, 0)
+	}
+}
