@@ -1,0 +1,314 @@
+// Package recipe turns a method into phases of reinforcement learning and
+// supervised fine-tuning and runs them.
+//
+// A method is data: one file with one Method value and one line in All. It says
+// which phases follow each other and how weights are stamped on tokens; the
+// learner never hears of it. A recipe is a method with every setting resolved;
+// it is written into the run directory and is all that a resumed run needs.
+//
+// Bad settings are errors that name the key. A run without any signal (no
+// reward spread, non-finite numbers) stops and says so.
+package recipe
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/credit"
+	"ballast/rollout"
+)
+
+// Recipe is a method with all its settings.
+type Recipe struct {
+	Method string  `yaml:"method"`
+	Model  string  `yaml:"model"` // embedded, init, a Hugging Face directory, or a GGUF file
+	Seed   uint64  `yaml:"seed"`
+	Tasks  Tasks   `yaml:"tasks"`
+	Chat   Chat    `yaml:"chat"`
+	Budget Budget  `yaml:"budget"`
+	RL     RL      `yaml:"rl"`
+	SFT    SFT     `yaml:"sft"`
+	Adam   Adam    `yaml:"adam"`
+	Init   Init    `yaml:"init,omitempty"`
+	Phases []Phase `yaml:"phases"`
+	Keep   Keep    `yaml:"keep"`
+}
+
+// Tasks says what is played.
+type Tasks struct {
+	Set        string         `yaml:"set"`                  // desk, bfcl, ...
+	Data       string         `yaml:"data,omitempty"`       // folder of the data, for sets that need one
+	Categories []string       `yaml:"categories,omitempty"` // empty = all that are trained on
+	Worlds     []string       `yaml:"worlds,omitempty"`     // only tasks whose worlds are all among these
+	Level      map[string]int `yaml:"level,omitempty"`      // difficulty of generated tasks, see task.Spec
+	Count      int            `yaml:"count,omitempty"`      // training tasks; 0 = the set's own number
+	Test       int            `yaml:"test,omitempty"`       // test tasks of an evaluation; 0 = the set's own number
+}
+
+// Chat says how conversations are written.
+type Chat struct {
+	Template  string            `yaml:"template,omitempty"` // one of chat.Templates; empty = the model's own
+	Format    string            `yaml:"format"`             // one of chat.Formats
+	System    string            `yaml:"system,omitempty"`
+	Malformed rollout.Malformed `yaml:"malformed"` // stop, retry, advance
+}
+
+// Budget bounds episodes, in tokens but for Steps. See rollout.Budget.
+type Budget struct {
+	Prompt  int `yaml:"prompt"`
+	Episode int `yaml:"episode"`
+	Reply   int `yaml:"reply"`
+	Result  int `yaml:"result"`
+	Steps   int `yaml:"steps"`
+}
+
+// RL holds the settings of reinforcement-learning phases.
+type RL struct {
+	Prompts     int     `yaml:"prompts"`     // tasks per update
+	Rollouts    int     `yaml:"rollouts"`    // episodes per task
+	Minibatches int     `yaml:"minibatches"` // optimiser steps per update
+	LR          float64 `yaml:"lr"`          //
+	Warmup      int     `yaml:"warmup"`      // updates of linear warm-up
+	KL          float64 `yaml:"kl"`          // coefficient of the k3 term, in the loss
+	Advantage   string  `yaml:"advantage"`   // one of credit.Estimators
+	Aggregate   string  `yaml:"aggregate"`   // token-mean or sequence-mean
+	Clip        Clip    `yaml:"clip"`
+	Temperature float64 `yaml:"temperature"`
+	TopP        float64 `yaml:"top_p,omitempty"`
+	TopK        int     `yaml:"top_k,omitempty"`
+	Progress    float64 `yaml:"progress,omitempty"` // weights of the shaped reward parts
+	Format      float64 `yaml:"format,omitempty"`
+	Patience    int     `yaml:"patience"` // updates without any reward spread before the run stops; 0 = never
+}
+
+// Clip bounds the policy ratio.
+type Clip struct {
+	Low  float64 `yaml:"low"`
+	High float64 `yaml:"high"`
+	Dual float64 `yaml:"dual"` // bound for negative advantages; 0 = off
+}
+
+// SFT holds the settings of supervised phases.
+type SFT struct {
+	Epochs   int      `yaml:"epochs"`
+	Batch    int      `yaml:"batch"` // dialogues per update
+	LR       float64  `yaml:"lr"`
+	Warmup   float64  `yaml:"warmup"`            // share of the phase's updates
+	Schedule string   `yaml:"schedule"`          // cosine or constant, after the warm-up
+	Formats  []string `yaml:"formats,omitempty"` // formats the gold is written in, drawn per dialogue; empty = chat.format
+	Turns    int      `yaml:"turns,omitempty"`   // only dialogues of at most so many user turns; 0 = all
+}
+
+// Adam holds AdamW's settings.
+type Adam struct {
+	Beta1 float64 `yaml:"beta1"`
+	Beta2 float64 `yaml:"beta2"`
+	Eps   float64 `yaml:"eps"`
+	Decay float64 `yaml:"decay"`
+	Clip  float64 `yaml:"clip"` // gradient norm
+}
+
+// Init is the shape of a model made from random weights (model: init). Its
+// tokenizer is trained on the task set's own texts.
+type Init struct {
+	Vocab  int `yaml:"vocab,omitempty"`
+	Hidden int `yaml:"hidden,omitempty"`
+	Layers int `yaml:"layers,omitempty"`
+	Heads  int `yaml:"heads,omitempty"`
+	KV     int `yaml:"kv,omitempty"`
+	FFN    int `yaml:"ffn,omitempty"`
+}
+
+// Phase is one entry of the schedule; exactly one of the two is set.
+type Phase struct {
+	RL  int    `yaml:"rl,omitempty"`  // so many updates of reinforcement learning
+	SFT string `yaml:"sft,omitempty"` // supervised fine-tuning on this source, one of Sources
+}
+
+// Keep says what is recorded how often, in updates.
+type Keep struct {
+	Checkpoint  int `yaml:"checkpoint"`  // write a checkpoint every so many updates
+	Checkpoints int `yaml:"checkpoints"` // keep this many of the newest; 0 = all
+	Eval        int `yaml:"eval"`        // evaluate every so many updates; 0 = at the end only
+}
+
+// Method is a named recipe.
+type Method struct {
+	Name string
+	Doc  string
+	// New returns the method's defaults.
+	New func() Recipe
+}
+
+// All is the table of methods.
+var All = []Method{quickstart, grpo, sft, base}
+
+// New returns the defaults of the named method.
+func New(name string) (Recipe, error) {
+	var names []string
+	for _, m := range All {
+		if m.Name == name {
+			r := m.New()
+			r.Method = name
+			return r, nil
+		}
+		names = append(names, m.Name)
+	}
+	return Recipe{}, fmt.Errorf("method %q is not known; choose one of: %s", name, strings.Join(names, ", "))
+}
+
+// Apply reads YAML text over the recipe; keys that are not mentioned stay. An
+// unknown key is an error with its line.
+func (r *Recipe) Apply(name string, text []byte) error {
+	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := dec.Decode(r); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+// Set applies one key=value pair with a dotted key, such as sft.lr=1e-5.
+func (r *Recipe) Set(pair string) error {
+	key, val, ok := strings.Cut(pair, "=")
+	if !ok || key == "" {
+		return fmt.Errorf("--set %s: want key=value, such as rl.lr=1e-6", pair)
+	}
+	var b strings.Builder
+	parts := strings.Split(key, ".")
+	for i, p := range parts {
+		fmt.Fprintf(&b, "%s%s:", strings.Repeat("  ", i), p)
+		if i < len(parts)-1 {
+			b.WriteByte('\n')
+		}
+	}
+	if val == "" {
+		val = `""`
+	}
+	fmt.Fprintf(&b, " %s\n", val)
+	return r.Apply("--set "+pair, []byte(b.String()))
+}
+
+// YAML returns the recipe as it is written into the run directory.
+func (r *Recipe) YAML() []byte {
+	out, err := yaml.Marshal(r)
+	if err != nil {
+		panic(err) // a struct of numbers and strings always marshals
+	}
+	return out
+}
+
+// Check reports every setting that cannot be honoured.
+func (r *Recipe) Check() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf(key+": "+format, args...))
+	}
+	positive := func(key string, v int) {
+		if v <= 0 {
+			bad(key, "must be at least 1, is %d", v)
+		}
+	}
+	positive("budget.prompt", r.Budget.Prompt)
+	positive("budget.episode", r.Budget.Episode)
+	positive("budget.reply", r.Budget.Reply)
+	positive("budget.result", r.Budget.Result)
+	positive("budget.steps", r.Budget.Steps)
+	r.checkChat(bad)
+	if len(r.Phases) == 0 {
+		bad("phases", "the recipe has none; add e.g. `- rl: 50`")
+	}
+	for i, p := range r.Phases {
+		key := fmt.Sprintf("phases[%d]", i)
+		switch {
+		case (p.RL != 0) == (p.SFT != ""):
+			bad(key, "wants either rl or sft")
+		case p.RL < 0:
+			bad(key+".rl", "must be at least 1, is %d", p.RL)
+		case p.RL > 0:
+			r.checkRL(bad, positive)
+		case p.SFT != "":
+			r.checkSFT(bad, positive, key, p.SFT)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Recipe) checkChat(bad func(string, string, ...any)) {
+	if _, err := chat.FormatByName(r.Chat.Format); err != nil {
+		bad("chat.format", "%v", err)
+	}
+	if r.Chat.Template != "" {
+		if _, err := chat.TemplateByName(r.Chat.Template); err != nil {
+			bad("chat.template", "%v", err)
+		}
+	}
+	switch r.Chat.Malformed {
+	case rollout.MalformedStop, rollout.MalformedRetry, rollout.MalformedAdvance:
+	default:
+		bad("chat.malformed", "%q is not one of stop, retry, advance", r.Chat.Malformed)
+	}
+}
+
+func (r *Recipe) checkRL(bad func(string, string, ...any), positive func(string, int)) {
+	positive("rl.prompts", r.RL.Prompts)
+	positive("rl.minibatches", r.RL.Minibatches)
+	if r.RL.Rollouts < 2 {
+		bad("rl.rollouts", "a group needs at least 2 episodes, is %d", r.RL.Rollouts)
+	}
+	if r.RL.Minibatches > r.RL.Prompts {
+		bad("rl.minibatches", "%d minibatches of %d prompts leave some empty", r.RL.Minibatches, r.RL.Prompts)
+	}
+	if !(r.RL.LR > 0) {
+		bad("rl.lr", "must be positive, is %v", r.RL.LR)
+	}
+	if !(r.RL.Temperature > 0) {
+		bad("rl.temperature", "must be positive, is %v: greedy episodes of a group would all be equal", r.RL.Temperature)
+	}
+	if _, _, err := credit.Advantages(r.RL.Advantage, nil); err != nil {
+		bad("rl.advantage", "%v", err)
+	}
+	if a := r.RL.Aggregate; a != "token-mean" && a != "sequence-mean" {
+		bad("rl.aggregate", "%q is not one of token-mean, sequence-mean", a)
+	}
+}
+
+func (r *Recipe) checkSFT(bad func(string, string, ...any), positive func(string, int), key, source string) {
+	if findSource(source) == nil {
+		bad(key+".sft", "source %q is not known; choose one of: %s", source, sourceNames())
+	}
+	positive("sft.epochs", r.SFT.Epochs)
+	positive("sft.batch", r.SFT.Batch)
+	if !(r.SFT.LR > 0) {
+		bad("sft.lr", "must be positive, is %v", r.SFT.LR)
+	}
+	if s := r.SFT.Schedule; s != "cosine" && s != "constant" {
+		bad("sft.schedule", "%q is not one of cosine, constant", s)
+	}
+	for _, f := range r.SFT.Formats {
+		if _, err := chat.FormatByName(f); err != nil {
+			bad("sft.formats", "%v", err)
+		}
+	}
+}
+
+// Rollout is the configuration of the recipe's episodes in the given style.
+func (r *Recipe) Rollout(style chat.Style) rollout.Config {
+	return rollout.Config{
+		Style:     style,
+		System:    r.Chat.System,
+		Budget:    rollout.Budget(r.Budget),
+		Malformed: r.Chat.Malformed,
+		Retries:   2,
+	}
+}
+
+// Sampling is how RL phases draw tokens.
+func (r *Recipe) Sampling() ballast.Sampling {
+	return ballast.Sampling{Temperature: r.RL.Temperature, TopP: r.RL.TopP, TopK: r.RL.TopK}
+}

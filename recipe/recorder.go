@@ -1,0 +1,58 @@
+package recipe
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+
+	"ballast"
+)
+
+// Recorder is the deterministic fake of a learner: it keeps what it was given
+// and learns nothing, so that a method can be tested as token weights with no
+// model.
+type Recorder struct {
+	Batches [][]ballast.Sample
+	Rates   []float64
+	Frozen  int // calls of Freeze
+	Resets  int // calls of ResetOptimizer
+	Stats   ballast.Stats
+}
+
+// Update implements ballast.Learner.
+func (r *Recorder) Update(_ context.Context, samples []ballast.Sample, rate float64) (ballast.Stats, error) {
+	r.Batches = append(r.Batches, samples)
+	r.Rates = append(r.Rates, rate)
+	return r.Stats, nil
+}
+
+// LogProbs implements ballast.Learner; every token is certain.
+func (r *Recorder) LogProbs(_ context.Context, samples []ballast.Sample) ([][]float32, error) {
+	out := make([][]float32, len(samples))
+	for i, s := range samples {
+		out[i] = make([]float32, len(s.Tokens))
+	}
+	return out, nil
+}
+
+// Freeze implements ballast.Learner.
+func (r *Recorder) Freeze() error { r.Frozen++; return nil }
+
+// ResetOptimizer implements ballast.Learner.
+func (r *Recorder) ResetOptimizer() error { r.Resets++; return nil }
+
+// Save implements ballast.Learner: the number of updates seen.
+func (r *Recorder) Save(dir string) error {
+	data, err := json.Marshal(len(r.Batches))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "recorder.json"), data, 0o644)
+}
+
+// Load implements ballast.Learner; the batches themselves are not restored.
+func (r *Recorder) Load(dir string) error {
+	_, err := os.ReadFile(filepath.Join(dir, "recorder.json"))
+	return err
+}

@@ -1,0 +1,269 @@
+package recipe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/eval"
+	"ballast/monitor"
+)
+
+// Engine is what a run trains with.
+type Engine struct {
+	Style   chat.Style
+	Policy  ballast.Policy
+	Learner ballast.Learner
+	// Sync makes the policy sample from the learner's current weights.
+	Sync func() error
+}
+
+// Log is where a run records itself; runlog.Run is one.
+type Log interface {
+	Update(ballast.Update) error
+	Episodes(update int, eps []ballast.Episode) error
+	Event(ballast.Event) error
+	Checkpoint(update int, state any, fill func(dir string) error) error
+}
+
+// State is the cursor of a run: all that a resumed run needs beside weights and
+// optimiser. It says what is done.
+type State struct {
+	Update  int     // updates done, over all phases
+	Phase   int     // index of the phase
+	InPhase int     // updates done in it
+	Drawn   int     // training tasks drawn for RL so far
+	Flat    int     // consecutive RL updates without reward spread
+	Broken  int     // consecutive updates with a non-finite gradient
+	Best    float64 // best evaluation so far
+}
+
+// Run is one training run.
+type Run struct {
+	Recipe Recipe
+	Engine Engine
+	Train  []ballast.Task
+	Test   []ballast.Task
+	Log    Log
+	State  State
+	// Observe, if not nil, sees every update after it was recorded.
+	Observe func(ballast.Update, Progress)
+	// Stop, if not nil, is asked between updates; true ends the run after a
+	// checkpoint with ErrInterrupted.
+	Stop func() bool
+}
+
+// Progress says how far a run is.
+type Progress struct {
+	Done, Total int // updates
+}
+
+// The ways in which a run ends early on purpose. Each is wrapped with what to do.
+var (
+	ErrInterrupted = errors.New("interrupted")
+	ErrNoSignal    = errors.New("no signal")
+	ErrNonFinite   = errors.New("non-finite gradients")
+)
+
+// maxBroken is the number of consecutive non-finite updates that ends a run.
+const maxBroken = 3
+
+// Do runs the phases that are left and returns the last evaluation.
+func (r *Run) Do(ctx context.Context) (eval.Result, error) {
+	if err := r.check(); err != nil {
+		return eval.Result{}, err
+	}
+	for ; r.State.Phase < len(r.Recipe.Phases); r.State.Phase, r.State.InPhase = r.State.Phase+1, 0 {
+		p := r.newPhase(r.Recipe.Phases[r.State.Phase])
+		if r.State.InPhase == 0 {
+			if err := r.begin(p); err != nil {
+				return eval.Result{}, err
+			}
+		}
+		if err := r.phase(ctx, p); err != nil {
+			return eval.Result{}, err
+		}
+	}
+	res, err := r.evaluate(ctx)
+	if err != nil {
+		return res, err
+	}
+	if err := r.checkpoint(); err != nil {
+		return res, err
+	}
+	return res, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "done", Text: res.String()})
+}
+
+func (r *Run) check() error {
+	if err := r.Recipe.Check(); err != nil {
+		return err
+	}
+	if len(r.Train) == 0 {
+		return fmt.Errorf("tasks: the set %q has no training tasks for these categories", r.Recipe.Tasks.Set)
+	}
+	return nil
+}
+
+// phase is one phase in progress.
+type phase interface {
+	name() string
+	updates() int
+	// update does update i of the phase and fills in the metrics.
+	update(ctx context.Context, i int, m map[string]float64) ([]ballast.Episode, error)
+}
+
+func (r *Run) newPhase(p Phase) phase {
+	if p.RL > 0 {
+		return &rlPhase{run: r, total: p.RL}
+	}
+	return newSFTPhase(r, *findSource(p.SFT))
+}
+
+// begin starts a phase: the optimiser starts afresh and the reference policy is
+// the model as it is now (paper, section 1: every round restarts both).
+func (r *Run) begin(p phase) error {
+	if err := r.Engine.Learner.ResetOptimizer(); err != nil {
+		return err
+	}
+	if err := r.Engine.Learner.Freeze(); err != nil {
+		return err
+	}
+	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "phase",
+		Text: fmt.Sprintf("%s, %d updates", p.name(), p.updates())})
+}
+
+func (r *Run) phase(ctx context.Context, p phase) error {
+	for r.State.InPhase < p.updates() {
+		if r.Stop != nil && r.Stop() {
+			if err := r.checkpoint(); err != nil {
+				return err
+			}
+			return errors.Join(ErrInterrupted, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "interrupt"}))
+		}
+		if err := r.one(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// one does one update of the phase and everything that is due after it.
+func (r *Run) one(ctx context.Context, p phase) error {
+	start := time.Now()
+	m := map[string]float64{}
+	eps, err := p.update(ctx, r.State.InPhase, m)
+	if err != nil {
+		return fmt.Errorf("update %d (%s): %w", r.State.Update+1, p.name(), err)
+	}
+	r.State.Update++
+	r.State.InPhase++
+	if err := r.Engine.Sync(); err != nil {
+		return err
+	}
+	if k := r.Recipe.Keep.Eval; k > 0 && r.State.Update%k == 0 && len(r.Test) > 0 {
+		res, err := r.evaluate(ctx)
+		if err != nil {
+			return err
+		}
+		m[monitor.EvalSuccess] = res.Rate()
+	}
+	u := ballast.Update{Index: r.State.Update, Phase: p.name(), Seconds: time.Since(start).Seconds(), Metrics: m}
+	if err := r.record(u, eps); err != nil {
+		return err
+	}
+	if k := r.Recipe.Keep.Checkpoint; k > 0 && r.State.Update%k == 0 {
+		if err := r.checkpoint(); err != nil {
+			return err
+		}
+	}
+	return r.alive(m)
+}
+
+func (r *Run) record(u ballast.Update, eps []ballast.Episode) error {
+	if len(eps) > 0 {
+		if err := r.Log.Episodes(u.Index, eps); err != nil {
+			return err
+		}
+	}
+	if err := r.Log.Update(u); err != nil {
+		return err
+	}
+	if r.Observe != nil {
+		r.Observe(u, Progress{Done: u.Index, Total: r.Total()})
+	}
+	return nil
+}
+
+// alive stops a run that cannot learn any more.
+func (r *Run) alive(m map[string]float64) error {
+	r.State.Broken++
+	if m[monitor.NonFinite] == 0 {
+		r.State.Broken = 0
+	}
+	if n := r.State.Broken; n >= maxBroken {
+		return r.dead(ErrNonFinite, fmt.Sprintf("%d updates in a row had non-finite gradients; lower the learning rate", n))
+	}
+	if n := r.Recipe.RL.Patience; n > 0 && r.State.Flat >= n {
+		return r.dead(ErrNoSignal, fmt.Sprintf("no group had two different rewards for %d updates, so only the KL term moved the weights; use a stronger base (an sft phase first), easier tasks, or rl.patience=0 to go on", n))
+	}
+	return nil
+}
+
+func (r *Run) dead(kind error, text string) error {
+	if err := r.checkpoint(); err != nil {
+		return err
+	}
+	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "alarm", Text: text}); err != nil {
+		return err
+	}
+	return fmt.Errorf("update %d: %w: %s", r.State.Update, kind, text)
+}
+
+func (r *Run) checkpoint() error {
+	return r.Log.Checkpoint(r.State.Update, r.State, r.Engine.Learner.Save)
+}
+
+// evaluate plays the test tasks greedily.
+func (r *Run) evaluate(ctx context.Context) (eval.Result, error) {
+	res, err := eval.Run(ctx, r.Engine.Policy, r.Recipe.Rollout(r.Engine.Style), r.Test, ballast.Sampling{})
+	if err != nil {
+		return res, fmt.Errorf("evaluation: %w", err)
+	}
+	r.State.Best = max(r.State.Best, res.Rate())
+	return res, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "eval", Text: res.String(), Data: res.Data()})
+}
+
+// Total is the number of updates of all phases.
+func (r *Run) Total() int {
+	n := 0
+	for _, p := range r.Recipe.Phases {
+		n += r.newPhase(p).updates()
+	}
+	return n
+}
+
+// order returns the permutation of n tasks in an epoch of a stream of draws.
+func (r *Run) order(stream string, epoch, n int) []int {
+	h := uint64(len(stream))
+	for _, c := range []byte(stream) {
+		h = h*1099511628211 + uint64(c)
+	}
+	return rand.New(rand.NewPCG(mix(r.Recipe.Seed, h), uint64(epoch))).Perm(n)
+}
+
+// mix hashes numbers to a seed; every part changes every bit.
+func mix(parts ...uint64) uint64 {
+	h := uint64(0x9e3779b97f4a7c15)
+	for _, p := range parts {
+		h ^= p
+		h += 0x9e3779b97f4a7c15
+		h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9
+		h = (h ^ (h >> 27)) * 0x94d049bb133111eb
+		h ^= h >> 31
+	}
+	return h
+}
