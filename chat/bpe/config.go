@@ -54,16 +54,16 @@ type decoder struct {
 }
 
 type model struct {
-	Type          string           `json:"type"`
-	Dropout       *float64         `json:"dropout"`
-	UnkToken      *string          `json:"unk_token"`
-	SubwordPrefix *string          `json:"continuing_subword_prefix"`
-	WordSuffix    *string          `json:"end_of_word_suffix"`
-	FuseUnk       bool             `json:"fuse_unk"`
-	ByteFallback  bool             `json:"byte_fallback"`
-	IgnoreMerges  bool             `json:"ignore_merges"`
-	Vocab         vocab            `json:"vocab"`
-	Merges        merges           `json:"merges"`
+	Type          string   `json:"type"`
+	Dropout       *float64 `json:"dropout"`
+	UnkToken      *string  `json:"unk_token"`
+	SubwordPrefix *string  `json:"continuing_subword_prefix"`
+	WordSuffix    *string  `json:"end_of_word_suffix"`
+	FuseUnk       bool     `json:"fuse_unk"`
+	ByteFallback  bool     `json:"byte_fallback"`
+	IgnoreMerges  bool     `json:"ignore_merges"`
+	Vocab         vocab    `json:"vocab"`
+	Merges        merges   `json:"merges"`
 }
 
 // merges reads both forms: "a b" and ["a", "b"].

@@ -68,6 +68,10 @@ func classAt(s string, i int) (class, int) {
 		return number, i + n
 	case unicode.IsSpace(r):
 		return space, i + n
+	case lateLetters.has(r):
+		return letter, i + n
+	case lateNumbers.has(r):
+		return number, i + n
 	}
 	return other, i + n
 }

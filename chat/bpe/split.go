@@ -32,24 +32,23 @@ func prefixSpace(s string, emit func(string)) {
 
 // digitSplit parts numeric characters from the rest: each on its own, or in runs.
 func digitSplit(each bool) splitter {
-	limit := func(n int) int {
-		if each {
-			return 1
-		}
-		return n
-	}
 	return func(s string, emit func(string)) {
-		for start, i := 0, 0; start < len(s); start = i {
-			if i = run(s, start, number, limit(len(s))); i == start {
-				for i < len(s) {
-					c, j := classAt(s, i)
-					if c == number {
-						break
-					}
-					i = j
-				}
+		start, inside := 0, false // inside a run of numbers
+		for i := 0; i < len(s); {
+			c, j := classAt(s, i)
+			is := c == number
+			if c == other && s[i] >= utf8.RuneSelf {
+				r, _ := utf8.DecodeRuneInString(s[i:])
+				is = lateDigits.has(r)
 			}
-			emit(s[start:i])
+			if start < i && (is != inside || is && each) {
+				emit(s[start:i])
+				start = i
+			}
+			inside, i = is, j
+		}
+		if start < len(s) {
+			emit(s[start:])
 		}
 	}
 }

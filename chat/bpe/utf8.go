@@ -3,20 +3,7 @@ package bpe
 import (
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 )
-
-// normalize rewrites a text before it is split.
-type normalize func(string) string
-
-// nfc is Unicode normalisation form C.
-func nfc(s string) string {
-	if norm.NFC.IsNormalString(s) {
-		return s
-	}
-	return norm.NFC.String(s)
-}
 
 // lossy replaces every maximal ill-formed part of s by U+FFFD, as Python's
 // bytes.decode("utf-8", "replace") and Rust's String::from_utf8_lossy do (Go's
