@@ -28,6 +28,9 @@ type Config struct {
 	Rope      *RopeScaling
 	NormEps   float64
 	Tied      bool // the output matrix is the embedding
+	// BOS and EOS are the begin and end tokens that the files name, for
+	// messages and for saving; none if they name none.
+	BOS, EOS []int32
 }
 
 // RopeScaling is Llama 3's frequency rescaling (rope_type "llama3").
@@ -157,6 +160,10 @@ type Model struct {
 	Template string
 	// Origin is where the model was read from, for messages.
 	Origin string
+	// Extra holds files of a Hugging Face directory by name that Save writes
+	// as they are: those of the tokenizer and generation_config.json as read,
+	// and chat_template.jinja. nil for a model made here.
+	Extra map[string][]byte
 }
 
 // New returns a model with random weights: normal with deviation 0.02 (the

@@ -157,7 +157,7 @@ func TestDerivatives(t *testing.T) {
 				tape := Pre(c, in[0], in[1:])
 				dq, dk, dv := Sin(IotaLike(tape.Q, 1)), Cos(IotaLike(tape.K, 0)), Cos(IotaLike(tape.V, 1))
 				rest := Cos(IotaLike(in[0], 1))
-				dx, dw := PreBack(c, tape, in[1:], dq, dk, dv, rest)
+				dx, dw := PreBack(c, PreKept(c, tape.Keep(), in[1:]), in[1:], dq, dk, dv, rest)
 				value := Add(Add(dot(tape.Q, dq), dot(tape.K, dk)), Add(dot(tape.V, dv), dot(in[0], rest)))
 				return value, append([]*Node{dx}, dw...)
 			})
@@ -169,7 +169,7 @@ func TestDerivatives(t *testing.T) {
 						tape := Post(c, in[0], in[1], in[2:])
 						dy, y := Cos(IotaLike(in[0], 1)), tape.Y
 						if kept {
-							tape = PostKept(tape.Keep(), in[2:])
+							tape = PostKept(in[1], tape.Keep(), in[2:])
 						}
 						dx, datt, dw := PostBack(c, tape, in[2:], dy)
 						return dot(y, dy), append([]*Node{dx, datt}, dw...)

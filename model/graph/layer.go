@@ -47,7 +47,6 @@ type PreTape struct {
 	headQ      rms // qwen3 only: [tokens*Heads, HeadDim]
 	headK      rms
 	scaled     [3]*Node // projections with the norm's weight folded in, [out, in]
-	x          *Node
 	hasHeadRMS bool
 }
 
@@ -59,7 +58,7 @@ func Pre(c *model.Config, x *Node, w []*Node) PreTape {
 	if len(w) != len(PreNames(c)) {
 		exceptions.Panicf("graph: Pre got %d weights, want %d", len(w), len(PreNames(c)))
 	}
-	t := PreTape{x: x, norm: normalize(x, c.NormEps)}
+	t := PreTape{norm: normalize(x, c.NormEps)}
 	var out [3]*Node
 	for i := range out {
 		// The norm's weight scales the matrix instead of the activations.
@@ -77,6 +76,29 @@ func Pre(c *model.Config, x *Node, w []*Node) PreTape {
 	t.Q, t.K, t.V = out[0], out[1], out[2]
 	want(t.Q, -1, c.Heads*c.HeadDim)
 	want(t.V, -1, c.KVHeads*c.HeadDim)
+	return t
+}
+
+// Keep lists the nodes of the tape to carry from Pre's graph to PreBack's;
+// PreKept puts them together again there.
+func (t PreTape) Keep() []*Node {
+	keep := []*Node{t.norm.hat, t.norm.inv}
+	if t.hasHeadRMS {
+		keep = append(keep, t.headQ.hat, t.headQ.inv, t.headK.hat, t.headK.inv)
+	}
+	return keep
+}
+
+// PreKept is the tape from Keep's nodes and the weights; Q, K and V are missing.
+func PreKept(c *model.Config, keep, w []*Node) PreTape {
+	t := PreTape{norm: rms{hat: keep[0], inv: keep[1]}}
+	for i := range t.scaled {
+		t.scaled[i] = Mul(w[1+i], ExpandDims(w[0], 0))
+	}
+	if c.Arch == "qwen3" {
+		t.hasHeadRMS = true
+		t.headQ, t.headK = rms{hat: keep[2], inv: keep[3]}, rms{hat: keep[4], inv: keep[5]}
+	}
 	return t
 }
 
@@ -135,12 +157,12 @@ func Post(c *model.Config, x, att *Node, w []*Node) PostTape {
 // Keep lists the nodes of the tape to carry from Post's graph to PostBack's;
 // PostKept puts them together again there.
 func (t PostTape) Keep() []*Node {
-	return []*Node{t.att, t.norm.hat, t.norm.inv, t.gate, t.up, t.on}
+	return []*Node{t.norm.hat, t.norm.inv, t.gate, t.up, t.on}
 }
 
-// PostKept is the tape from Keep's nodes and the weights.
-func PostKept(keep, w []*Node) PostTape {
-	t := PostTape{att: keep[0], norm: rms{hat: keep[1], inv: keep[2]}, gate: keep[3], up: keep[4], on: keep[5]}
+// PostKept is the tape from att, Keep's nodes and the weights; Y is missing.
+func PostKept(att *Node, keep, w []*Node) PostTape {
+	t := PostTape{att: att, norm: rms{hat: keep[0], inv: keep[1]}, gate: keep[2], up: keep[3], on: keep[4]}
 	for i := range t.scaled {
 		t.scaled[i] = Mul(w[2+i], ExpandDims(w[1], 0))
 	}

@@ -1,0 +1,191 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"ballast/chat/bpe"
+)
+
+// archive translates a GGUF head to Hugging Face names, shapes and settings.
+func (f *ggufFile) archive() (*archive, error) {
+	if n, err := f.int("split.count", 1); err != nil || n > 1 {
+		return nil, fmt.Errorf("%s: one part of a split model; merge the parts first", f.name)
+	}
+	a := &archive{origin: f.name, tensors: map[string]*stored{}, extra: map[string][]byte{}}
+	var rope *stored
+	for _, t := range f.tensors {
+		if t.name == "rope_freqs.weight" {
+			rope = t
+			continue
+		}
+		name := hfName(t.name)
+		if a.tensors[name] != nil {
+			return nil, fmt.Errorf("%s: stored twice", t.where)
+		}
+		t.name, a.tensors[name] = name, t
+	}
+	if err := f.config(a); err != nil {
+		return nil, err
+	}
+	if rope != nil {
+		if err := ropeFactors(&a.config, rope); err != nil {
+			return nil, err
+		}
+	}
+	if a.config.Arch == "llama" {
+		for name, t := range a.tensors {
+			switch {
+			case strings.HasSuffix(name, ".q_proj.weight"):
+				t.heads = a.config.Heads
+			case strings.HasSuffix(name, ".k_proj.weight"):
+				t.heads = a.config.KVHeads
+			}
+		}
+	}
+	if text := f.str("tokenizer.chat_template"); text != "" {
+		a.extra[templateFile] = []byte(text)
+	}
+	a.tokenizer = f.tokenizer
+	return a, nil
+}
+
+// config reads the sizes.
+func (f *ggufFile) config(a *archive) error {
+	c := &a.config
+	c.Arch = f.str("general.architecture")
+	switch c.Arch {
+	case "llama", "qwen2", "qwen3":
+	default:
+		return fmt.Errorf("%s: general.architecture %q is not supported; llama, qwen2 and qwen3 are", f.name, c.Arch)
+	}
+	p := c.Arch + "."
+	for _, k := range []struct {
+		key string
+		to  *int
+	}{
+		{"block_count", &c.Layers}, {"context_length", &c.MaxLen}, {"embedding_length", &c.Hidden},
+		{"feed_forward_length", &c.FFN}, {"attention.head_count", &c.Heads},
+	} {
+		v, err := f.int(p + k.key)
+		if err != nil {
+			return err
+		}
+		*k.to = v
+	}
+	var err error
+	if c.KVHeads, err = f.int(p+"attention.head_count_kv", c.Heads); err != nil {
+		return err
+	}
+	if c.HeadDim, err = f.int(p+"attention.key_length", c.Hidden/max(c.Heads, 1)); err != nil {
+		return err
+	}
+	if c.RopeTheta, err = f.float(p+"rope.freq_base", 10000); err != nil {
+		return err
+	}
+	if c.NormEps, err = f.float(p+"attention.layer_norm_rms_epsilon", 0); err != nil {
+		return err
+	}
+	// Both are stored as float32; the decimal that was meant is the shortest.
+	c.NormEps, c.RopeTheta = shortest(c.NormEps), shortest(c.RopeTheta)
+	embed := a.tensors["model.embed_tokens.weight"]
+	if embed == nil {
+		return fmt.Errorf("%s: tensor token_embd.weight is missing", f.name)
+	}
+	c.Vocab, c.Tied = embed.shape[0], a.tensors["lm_head.weight"] == nil
+	for key, to := range map[string]*[]int32{"tokenizer.ggml.bos_token_id": &c.BOS, "tokenizer.ggml.eos_token_id": &c.EOS} {
+		if id, err := f.int(key, -1); err != nil {
+			return err
+		} else if id >= 0 {
+			*to = []int32{int32(id)}
+		}
+	}
+	if err := f.unsupported(p, c); err != nil {
+		return err
+	}
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("%s: %w", f.name, err)
+	}
+	return nil
+}
+
+// shortest returns the decimal with the fewest digits that is the same float32.
+func shortest(v float64) float64 {
+	var out float64
+	fmt.Sscan(fmt.Sprint(float32(v)), &out)
+	return out
+}
+
+// ggufNames maps the names inside a block, and those outside.
+var ggufNames = map[string]string{
+	"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head",
+	"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
+	"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
+	"attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
+	"ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+}
+
+// hfName translates a tensor name; one that is not known stays as it is, and is
+// refused later.
+func hfName(name string) string {
+	base, suffix := name, ""
+	if i := strings.LastIndexByte(name, '.'); i >= 0 {
+		base, suffix = name[:i], name[i:]
+	}
+	prefix := ""
+	if rest, ok := strings.CutPrefix(base, "blk."); ok {
+		if n, inner, ok := strings.Cut(rest, "."); ok {
+			prefix, base = "model.layers."+n+".", inner
+		}
+	}
+	hf, ok := ggufNames[base]
+	if !ok {
+		return name
+	}
+	return prefix + hf + suffix
+}
+
+// ropeFactors recovers Llama 3's frequency scaling from rope_freqs.weight, the
+// divisors of the frequencies, which is all that GGUF keeps of it. The published
+// models share the cut-offs 1 and 4 and the original length 8192; anything that
+// these do not explain is refused.
+func ropeFactors(c *Config, t *stored) error {
+	if size(t.shape) != c.HeadDim/2 {
+		return fmt.Errorf("%s: %d factors for a head of %d", t.where, size(t.shape), c.HeadDim)
+	}
+	div := make([]float32, c.HeadDim/2)
+	if err := t.read(div); err != nil {
+		return err
+	}
+	plain := c.Frequencies()
+	c.Rope = &RopeScaling{Factor: shortest(float64(div[len(div)-1])), LowFreq: 1, HighFreq: 4, OriginalLen: 8192}
+	for i, f := range c.Frequencies() {
+		if got := plain[i] / f; math.Abs(got-float64(div[i])) > 1e-3*got {
+			return fmt.Errorf("%s: factor %d is %g: %w", t.where, i, div[i], errScaling)
+		}
+	}
+	return nil
+}
+
+// tokenizer builds the tokenizer from the metadata.
+func (f *ggufFile) tokenizer() (*bpe.Tokenizer, error) {
+	if kind := f.str("tokenizer.ggml.model"); kind != "gpt2" {
+		return nil, fmt.Errorf("%s: tokenizer.ggml.model %q is not supported; gpt2 (byte-level BPE) is", f.name, kind)
+	}
+	tokens, _ := f.meta["tokenizer.ggml.tokens"].([]string)
+	merges, _ := f.meta["tokenizer.ggml.merges"].([]string)
+	types, _ := f.meta["tokenizer.ggml.token_type"].([]int64)
+	if len(tokens) == 0 || len(merges) == 0 || len(types) != len(tokens) {
+		return nil, fmt.Errorf("%s: tokenizer.ggml.tokens, merges and token_type are missing or of unequal length", f.name)
+	}
+	kinds := make([]int, len(types))
+	for i, t := range types {
+		kinds[i] = int(t)
+	}
+	tok, err := bpe.FromVocab(tokens, merges, kinds, bpe.Pattern(f.str("tokenizer.ggml.pre")))
+	if err != nil {
+		return nil, fmt.Errorf("%s: tokenizer: %w", f.name, err)
+	}
+	return tok, nil
+}

@@ -1,0 +1,121 @@
+package model
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+)
+
+// Summary is what the headers of a model tell, without reading its weights.
+type Summary struct {
+	Origin     string
+	Config     Config
+	Params     int            // parameters, a tied output matrix counted once
+	Stored     int64          // bytes of the weights in the files
+	Memory     int64          // bytes of the weights in memory, float32
+	DTypes     map[DType]int  // number of tensors of each storage type
+	Tensors    []TensorInfo   // in the order of Config.Specs
+	Tokens     int            // ids of the tokenizer
+	Controls   int            // of those, control tokens
+	Template   string         // chat template, "" if the files describe none that is known
+	Parameters map[string]int // parameters of each part: embedding, attention, feed-forward, norms, output
+}
+
+// TensorInfo is one stored tensor.
+type TensorInfo struct {
+	Name  string
+	Shape []int
+	DType DType
+}
+
+// Inspect reads the headers and the tokenizer of a model and checks them as Load
+// does.
+func Inspect(path string) (*Summary, error) {
+	a, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer a.close()
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	s := &Summary{Origin: a.origin, Config: a.config, Template: a.template(),
+		DTypes: map[DType]int{}, Parameters: map[string]int{}}
+	for _, spec := range a.config.Specs() {
+		t := a.tensors[spec.Name]
+		n := size(t.shape)
+		bytes, err := t.bytes()
+		if err != nil {
+			return nil, err
+		}
+		s.Params += n
+		s.Stored += bytes
+		s.Parameters[part(spec.Name)] += n
+		s.DTypes[t.dtype]++
+		s.Tensors = append(s.Tensors, TensorInfo{spec.Name, t.shape, t.dtype})
+	}
+	s.Memory = 4 * int64(s.Params)
+	tok, err := a.readTokenizer()
+	if err != nil {
+		return nil, err
+	}
+	s.Tokens = tok.Size()
+	for _, t := range tok.Added() {
+		if t.Special {
+			s.Controls++
+		}
+	}
+	return s, nil
+}
+
+// part names the part of the decoder that a tensor belongs to.
+func part(name string) string {
+	switch {
+	case hasSuffix(name, "norm.weight"):
+		return "norms"
+	case hasSuffix(name, "embed_tokens.weight"):
+		return "embedding"
+	case hasSuffix(name, "lm_head.weight"):
+		return "output"
+	case strings.Contains(name, ".self_attn."):
+		return "attention"
+	}
+	return "feed-forward"
+}
+
+// String gives a few lines for a terminal.
+func (s *Summary) String() string {
+	c := &s.Config
+	var types []string
+	for t, n := range s.DTypes {
+		types = append(types, fmt.Sprintf("%d %s", n, t))
+	}
+	sort.Strings(types)
+	return fmt.Sprintf(`%s
+  architecture  %s, %d layers, width %d, %d heads of %d (%d key/value), feed-forward %d, tied %v
+  positions     %d, rope theta %g, scaling %v
+  parameters    %d (%v)
+  tensors       %d: %v; %.1f MB stored, %.1f MB in memory
+  tokenizer     %d ids (%d control), embedding %d rows
+  chat template %s
+`, s.Origin, c.Arch, c.Layers, c.Hidden, c.Heads, c.HeadDim, c.KVHeads, c.FFN, c.Tied,
+		c.MaxLen, c.RopeTheta, c.Rope != nil, s.Params, s.Parameters,
+		len(s.Tensors), types, float64(s.Stored)/1e6, float64(s.Memory)/1e6,
+		s.Tokens, s.Controls, c.Vocab, orNone(s.Template))
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none that is known; name one with --template"
+	}
+	return s
+}
+
+// Convert loads a model and saves it as a Hugging Face directory.
+func Convert(from, to string, dtype DType) error {
+	m, err := Load(from)
+	if err != nil {
+		return err
+	}
+	return m.Save(to, dtype)
+}

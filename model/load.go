@@ -1,0 +1,178 @@
+package model
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"ballast/chat/bpe"
+)
+
+// Load reads a model with its tokenizer from a Hugging Face directory
+// (config.json, *.safetensors single or sharded, tokenizer.json) or a .gguf file.
+// Weights of any storage type become float32; memory stays near 4 bytes per
+// parameter. Errors name the file and the key or tensor.
+func Load(path string) (*Model, error) {
+	a, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	return a.load(true)
+}
+
+// LoadFS reads a Hugging Face directory from a file system, such as one that is
+// embedded in the binary; origin names it in messages.
+func LoadFS(fsys fs.FS, origin string) (*Model, error) {
+	a, err := openDir(fsys, origin)
+	if err != nil {
+		return nil, err
+	}
+	return a.load(true)
+}
+
+// LoadWeights is Load for uses without text: no tokenizer is read or needed, and
+// Model.Tok is nil.
+func LoadWeights(path string) (*Model, error) {
+	a, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	return a.load(false)
+}
+
+// load reads what the headers promise, and closes the archive.
+func (a *archive) load(text bool) (*Model, error) {
+	defer a.close()
+	m := &Model{Config: a.config, Origin: a.origin, Extra: a.extra}
+	if text {
+		tok, err := a.readTokenizer()
+		if err != nil {
+			return nil, err
+		}
+		m.Tok, m.Template = tok, a.template()
+	}
+	w, err := a.weights()
+	if err != nil {
+		return nil, err
+	}
+	m.Weights = w
+	return m, nil
+}
+
+// readTokenizer reads the tokenizer and makes sure that every id has a row in
+// the embedding; rows without an id are common padding.
+func (a *archive) readTokenizer() (*bpe.Tokenizer, error) {
+	tok, err := a.tokenizer()
+	if err != nil {
+		return nil, err
+	}
+	if tok.Size() > a.config.Vocab {
+		return nil, fmt.Errorf("%s: the tokenizer has %d ids, but the embedding only %d rows (vocab_size): they do not belong together",
+			a.origin, tok.Size(), a.config.Vocab)
+	}
+	return tok, nil
+}
+
+// open reads the headers of a model on disk.
+func open(path string) (*archive, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("model: %w; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json) or a .gguf file", err)
+	case info.IsDir():
+		return openDir(os.DirFS(path), path)
+	case strings.EqualFold(filepath.Ext(path), ".gguf"):
+		return openGGUF(path)
+	}
+	return nil, fmt.Errorf("model: %s is neither a directory nor a .gguf file", path)
+}
+
+// The files of a Hugging Face directory that are carried over unchanged when a
+// model is saved again.
+const tokenizerFile, templateFile, generationFile, tokenizerConfigFile = "tokenizer.json", "chat_template.jinja", "generation_config.json", "tokenizer_config.json"
+
+var carried = []string{tokenizerFile, tokenizerConfigFile, "special_tokens_map.json", templateFile, generationFile}
+
+// openDir reads the headers of a Hugging Face directory.
+func openDir(fsys fs.FS, origin string) (*archive, error) {
+	name := path.Join(origin, "config.json")
+	data, err := fs.ReadFile(fsys, "config.json")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; a Hugging Face model directory has one", name, bare(err))
+	}
+	a := &archive{origin: origin, tensors: map[string]*stored{}, extra: map[string][]byte{}}
+	if a.config, err = ParseConfig(data, name); err != nil {
+		return nil, err
+	}
+	for _, f := range carried {
+		data, err := fs.ReadFile(fsys, f)
+		if err == nil {
+			a.extra[f] = data
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: %w", path.Join(origin, f), bare(err))
+		}
+	}
+	// The end tokens of generation_config.json are the ones generation honours.
+	var gen struct {
+		EOS json.RawMessage `json:"eos_token_id"`
+	}
+	if data := a.extra[generationFile]; data != nil && json.Unmarshal(data, &gen) == nil && !null(gen.EOS) {
+		if a.config.EOS, err = tokenIDs(gen.EOS, path.Join(origin, generationFile)+": eos_token_id"); err != nil {
+			return nil, err
+		}
+	}
+	a.tokenizer = func() (*bpe.Tokenizer, error) {
+		data := a.extra[tokenizerFile]
+		if data == nil {
+			return nil, fmt.Errorf("%s: file does not exist; a model without tokenizer.json cannot read text", path.Join(origin, tokenizerFile))
+		}
+		return bpe.Parse(data, path.Join(origin, tokenizerFile))
+	}
+	files, err := weightFiles(fsys, origin)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if err := a.addFile(fsys, f); err != nil {
+			a.close()
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// addFile reads the header of one safetensors file.
+func (a *archive) addFile(fsys fs.FS, file string) error {
+	name := path.Join(a.origin, file)
+	r, n, c, err := openAt(fsys, file)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, bare(err))
+	}
+	a.closers = append(a.closers, c)
+	ts, err := readHeader(r, n, name)
+	if err != nil {
+		return err
+	}
+	for _, t := range ts {
+		if first := a.tensors[t.name]; first != nil {
+			return fmt.Errorf("%s: also stored as %s", t.where, first.where)
+		}
+		a.tensors[t.name] = t
+	}
+	return nil
+}
+
+// bare strips the operation and the name inside the file system, which messages
+// already give in full.
+func bare(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

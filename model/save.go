@@ -1,0 +1,148 @@
+package model
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sort"
+)
+
+// Save writes m as a Hugging Face directory that other tools load: config.json,
+// model.safetensors in dtype F32 or BF16 (rounded to nearest even),
+// tokenizer.json, tokenizer_config.json with the chat template if one is known,
+// generation_config.json. Files that came with the model are written unchanged.
+//
+// All is written into a fresh directory beside dir, synced, and renamed: dir is
+// complete or not there, whatever happens. A dir that exists and is not empty is
+// refused.
+func (m *Model) Save(dir string, dtype DType) error {
+	return m.save(dir, dtype, func(path string) (file, error) { return os.Create(path) })
+}
+
+// file is what Save needs of an *os.File; tests put a full disk behind it.
+type file interface {
+	io.WriteCloser
+	Sync() error
+}
+
+func (m *Model) save(dir string, dtype DType, create func(string) (file, error)) (err error) {
+	if dtype != F32 && dtype != BF16 {
+		return fmt.Errorf("model: cannot save weights as %q; F32 and BF16 can be", dtype)
+	}
+	dir = filepath.Clean(dir)
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fmt.Errorf("model: %s exists and is not empty; remove it or choose another directory", dir)
+	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("model: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	aside := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".tmp-"+rand.Text()[:8])
+	if err := os.Mkdir(aside, 0o777); err != nil {
+		return fmt.Errorf("model: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(aside) // what was half-written
+			err = fmt.Errorf("model: saving %s: %w", dir, err)
+		}
+	}()
+	files, err := m.files(dtype)
+	if err != nil {
+		return err
+	}
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	for _, name := range names {
+		if err := writeFile(filepath.Join(aside, name), create, files[name]); err != nil {
+			return err
+		}
+	}
+	if err := syncDir(aside); err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // it is empty, if there
+		return err
+	}
+	if err := os.Rename(aside, dir); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// files gives the writers of all files by name.
+func (m *Model) files(dtype DType) (map[string]func(io.Writer) error, error) {
+	out := map[string]func(io.Writer) error{}
+	text := func(name string, data []byte) {
+		out[name] = func(w io.Writer) error { _, err := w.Write(data); return err }
+	}
+	text("config.json", m.Config.JSON(dtype))
+	text(generationFile, indented(map[string]any{
+		"bos_token_id": oneOrMany(m.Config.BOS), "eos_token_id": oneOrMany(m.Config.EOS)}))
+	if m.Tok != nil {
+		data, err := m.Tok.JSON()
+		if err != nil {
+			return nil, err
+		}
+		text(tokenizerFile, data)
+		text(tokenizerConfigFile, m.tokenizerConfig())
+	}
+	for name, data := range m.Extra {
+		text(name, data)
+	}
+	out["model.safetensors"] = func(w io.Writer) error { return writeSafetensors(w, m.Weights, dtype) }
+	return out, nil
+}
+
+// tokenizerConfig is the tokenizer_config.json of a model that came without one.
+func (m *Model) tokenizerConfig() []byte {
+	c := map[string]any{
+		"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": m.Config.MaxLen,
+		"clean_up_tokenization_spaces": false, "add_bos_token": false,
+	}
+	if len(m.Config.EOS) > 0 {
+		c["eos_token"] = m.Tok.Token(m.Config.EOS[0])
+		c["pad_token"] = c["eos_token"]
+	}
+	if len(m.Config.BOS) > 0 {
+		c["bos_token"] = m.Tok.Token(m.Config.BOS[0])
+	}
+	if t := m.jinja(); t != "" {
+		c["chat_template"] = t
+	}
+	return indented(c)
+}
+
+// writeFile creates, fills, syncs and closes one file.
+func writeFile(path string, create func(string) (file, error), fill func(io.Writer) error) error {
+	f, err := create(path)
+	if err != nil {
+		return err
+	}
+	if err = fill(f); err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return nil
+}
+
+// syncDir makes the names in a directory durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,69 @@
+package model
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"ballast/chat"
+)
+
+// template names the chat template that the model's files describe, "" if they
+// describe none that is known: then whoever needs one has to be told.
+func (a *archive) template() string {
+	text := jinja(a.extra)
+	if text == "" {
+		return ""
+	}
+	name, err := chat.DetectText(text)
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// jinja returns the chat template among the files, the one for tools where
+// there are several, "" if there is none.
+func jinja(files map[string][]byte) string {
+	if t := files[templateFile]; t != nil {
+		return string(t)
+	}
+	var c struct {
+		Template json.RawMessage `json:"chat_template"`
+	}
+	if json.Unmarshal(files[tokenizerConfigFile], &c) != nil {
+		return ""
+	}
+	var text string
+	if json.Unmarshal(c.Template, &text) == nil {
+		return text
+	}
+	var list []struct{ Name, Template string }
+	json.Unmarshal(c.Template, &list) // another shape is no template
+	for _, want := range []string{"tool_use", "default"} {
+		for _, t := range list {
+			if t.Name == want {
+				return t.Template
+			}
+		}
+	}
+	return ""
+}
+
+// jinja is the chat template that Save writes: the one the model came with, or
+// for a model made here a frame for plain messages that carries the template's
+// mark. Only package chat renders tools for it.
+func (m *Model) jinja() string {
+	if t := jinja(m.Extra); t != "" || m.Template == "" {
+		return t
+	}
+	t, err := chat.TemplateByName(m.Template)
+	if err != nil {
+		return ""
+	}
+	begin, open, mid, end := "", "<|im_start|>", "\\n", "<|im_end|>\\n"
+	if t == chat.Llama3 {
+		begin, open, mid, end = "{{ '<|begin_of_text|>' }}", "<|start_header_id|>", "<|end_header_id|>\\n\\n", "<|eot_id|>"
+	}
+	return fmt.Sprintf("%s%s{%% for m in messages %%}{{ '%s' + m.role + '%s' + m.content + '%s' }}{%% endfor %%}"+
+		"{%% if add_generation_prompt %%}{{ '%sassistant%s' }}{%% endif %%}", chat.Mark(t), begin, open, mid, end, open, mid)
+}
