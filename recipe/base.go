@@ -9,7 +9,7 @@ var base = Method{
 	New: func() Recipe {
 		r := defaults()
 		r.Model = "init"
-		r.Init = Init{Vocab: 512, Hidden: 64, Layers: 4, Heads: 4, KV: 2, FFN: 192}
+		r.Init = Init{Vocab: 640, Hidden: 64, Layers: 4, Heads: 4, KV: 2, FFN: 192}
 		r.Tasks.Count = 4000
 		r.SFT = SFT{Epochs: 8, Batch: 64, LR: 3e-3, Warmup: 0.05, Schedule: "cosine",
 			Formats: []string{"hermes", "pythonic", "pythonic", "pythonic"}}

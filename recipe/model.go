@@ -1,9 +1,10 @@
 package recipe
 
 import (
+	"context"
 	"fmt"
-	"maps"
 	"slices"
+	"strings"
 
 	"ballast"
 	"ballast/chat"
@@ -11,42 +12,48 @@ import (
 	"ballast/model"
 	"ballast/rollout"
 	"ballast/task"
-	"ballast/world"
 )
 
 // corpusTasks is the number of tasks whose texts a new tokenizer is trained on.
-const corpusTasks = 1000
+const corpusTasks = 500
 
-// corpus returns what conversations about training tasks consist of: tool
-// signatures, user messages, gold calls in every format, results and replies.
-func corpus(r *Recipe) ([]string, error) {
+// corpus returns the gold dialogues of training tasks in the recipe's formats, written
+// by a tokenizer of bytes and control tokens, and cut at the control tokens.
+func corpus(r *Recipe, tmpl *chat.Template, control []string) ([]string, error) {
 	tasks, err := task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: "train",
 		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: corpusTasks})
 	if err != nil {
 		return nil, err
 	}
-	var out []string
-	formats := slices.Sorted(maps.Keys(chat.Formats))
+	none := func(func(string) bool) {}
+	bytes, err := bpe.Train(none, 256+len(control), control, bpe.Qwen2)
+	if err != nil {
+		return nil, err
+	}
+	var plays []rollout.Play
 	for i := range tasks {
-		t := &tasks[i]
-		for _, tool := range t.Tools {
-			out = append(out, chat.Signature(tool)+"\n")
-		}
-		ses, err := world.NewSession(t)
+		plays = append(plays, rollout.Play{Task: &tasks[i], Gold: true})
+	}
+	var cut []string
+	for _, c := range control {
+		cut = append(cut, c, "\x00")
+	}
+	split := strings.NewReplacer(cut...)
+	var out []string
+	formats := append(slices.Clone(r.SFT.Formats), r.Chat.Format)
+	slices.Sort(formats)
+	for _, name := range slices.Compact(formats) {
+		cfg := r.Rollout(chat.Style{Tok: bytes, Template: tmpl, Format: chat.Formats[name]})
+		cfg.Budget = rollout.Budget{Prompt: 1 << 20, Episode: 1 << 20, Reply: 1 << 20, Result: 1 << 20, Steps: 1 << 10}
+		eps, err := rollout.Run(context.Background(), nil, cfg, plays, ballast.Sampling{})
 		if err != nil {
 			return nil, err
 		}
-		for k, turn := range t.Turns {
-			out = append(out, turn.User+"\n", rollout.GoldReply(t, k))
-			for _, c := range turn.Gold {
-				out = append(out, ses.Call(c)+"\n")
-				if c, err = chat.Named(c, t.Tools); err != nil {
-					return nil, err
-				}
-				for _, f := range formats {
-					out = append(out, chat.Formats[f].Render([]ballast.Call{c}))
-				}
+		for i := range eps {
+			if eps[i].Stop == ballast.StopInfra {
+				return nil, fmt.Errorf("gold of task %s: %s", eps[i].Task, eps[i].Error)
 			}
+			out = append(out, strings.Split(split.Replace(bytes.Decode(eps[i].Tokens)), "\x00")...)
 		}
 	}
 	return out, nil
@@ -73,11 +80,12 @@ func NewModel(r *Recipe) (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	texts, err := corpus(r)
+	control := chat.ControlTokens(tmpl)
+	texts, err := corpus(r, tmpl, control)
 	if err != nil {
 		return nil, err
 	}
-	tok, err := bpe.Train(slices.Values(texts), i.Vocab, chat.ControlTokens(tmpl), bpe.Qwen2)
+	tok, err := bpe.Train(slices.Values(texts), i.Vocab, control, bpe.Qwen2)
 	if err != nil {
 		return nil, err
 	}
