@@ -12,6 +12,7 @@ require (
 	github.com/gomlx/compute v0.1.5 // indirect
 	github.com/gomlx/gomlx v0.28.5 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/mattn/go-runewidth v0.0.21 // indirect
 	github.com/pkg/errors v0.9.1 // indirect
 	github.com/spf13/cobra v1.10.2 // indirect

@@ -1,0 +1,308 @@
+package runlog
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ballast"
+)
+
+// checkpointFile marks a folder of checkpoints/ as complete.
+const checkpointFile = "checkpoint.json"
+
+// Checkpoint is a complete checkpoint. The zero value stands for the start of the
+// run, before its first update.
+type Checkpoint struct {
+	Update int
+	Dir    string          // its folder, "" for the zero value
+	State  json.RawMessage // what the recipe needs to go on: its cursor
+	// How long the line files were, in bytes.
+	updates, events int64
+}
+
+// wireCheckpoint is the content of checkpoint.json.
+type wireCheckpoint struct {
+	Update  int             `json:"update"`
+	Updates int64           `json:"updates_bytes"`
+	Events  int64           `json:"events_bytes"`
+	State   json.RawMessage `json:"state"`
+}
+
+// Checkpoint lets fill write what it needs into a fresh folder and makes it the
+// checkpoint of an update, replacing one that is there. state is any JSON value.
+// An event of kind "checkpoint" follows in events.jsonl. On an error there is no
+// new checkpoint, and the older ones are untouched.
+func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Checkpoint, error) {
+	fail := func(err error) (Checkpoint, error) {
+		return Checkpoint{}, fmt.Errorf("checkpoint of update %d: %w", update, explain(err, r.dir))
+	}
+	raw, err := json.Marshal(state)
+	if err != nil {
+		return fail(err)
+	}
+	for _, l := range []*lines{r.updates, r.events} {
+		if l.broken != nil {
+			return fail(l.broken)
+		}
+		if err := l.file.Sync(); err != nil {
+			return fail(err)
+		}
+	}
+	c := Checkpoint{
+		Update: update, Dir: filepath.Join(r.dir, checkpointsDir, name(update)), State: raw,
+		updates: r.updates.size, events: r.events.size,
+	}
+	temp := filepath.Join(r.dir, checkpointsDir, "."+name(update))
+	if err := r.fillAside(temp, c, fill); err != nil {
+		os.RemoveAll(temp)
+		return fail(err)
+	}
+	old := filepath.Join(r.dir, checkpointsDir, ".old-"+name(update))
+	if err := os.Rename(c.Dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		os.RemoveAll(temp)
+		return fail(err)
+	}
+	if err := os.Rename(temp, c.Dir); err != nil {
+		os.Rename(old, c.Dir)
+		os.RemoveAll(temp)
+		return fail(err)
+	}
+	if err := syncDir(filepath.Dir(c.Dir)); err != nil {
+		return fail(err)
+	}
+	if err := os.RemoveAll(old); err != nil {
+		return fail(err)
+	}
+	return c, r.announce(c)
+}
+
+// announce appends the event that follows a checkpoint.
+func (r *Run) announce(c Checkpoint) error {
+	return r.Event(ballast.Event{Update: c.Update, Kind: "checkpoint", Text: checkpointsDir + "/" + name(c.Update)})
+}
+
+// fillAside writes a checkpoint's folder, marker last, and flushes all of it.
+func (r *Run) fillAside(temp string, c Checkpoint, fill func(dir string) error) error {
+	if err := os.RemoveAll(temp); err != nil {
+		return err
+	}
+	if err := os.Mkdir(temp, 0o777); err != nil {
+		return err
+	}
+	if err := fill(temp); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(wireCheckpoint{c.Update, c.updates, c.events, c.State}, "", "\t")
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(temp, checkpointFile))
+	if err != nil {
+		return err
+	}
+	_, err = r.write(f, append(data, '\n'))
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return filepath.WalkDir(temp, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return syncDir(path)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return f.Sync()
+	})
+}
+
+// checkpoints reads the complete checkpoints of a run, oldest first.
+func checkpoints(dir string) ([]Checkpoint, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, checkpointsDir))
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoints: %w", err)
+	}
+	var list []Checkpoint
+	for _, e := range entries {
+		update, err := strconv.Atoi(e.Name())
+		if err != nil || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		c, err := OpenCheckpoint(filepath.Join(dir, checkpointsDir, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		if c.Update != update {
+			return nil, fmt.Errorf("%s says that it belongs to update %d: was the folder renamed?", c.Dir, c.Update)
+		}
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b Checkpoint) int { return a.Update - b.Update })
+	return list, nil
+}
+
+// OpenCheckpoint reads the marker of one checkpoint folder.
+func OpenCheckpoint(dir string) (Checkpoint, error) {
+	path := filepath.Join(dir, checkpointFile)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Checkpoint{}, fmt.Errorf("%s is not a complete checkpoint: it has no %s", dir, checkpointFile)
+	}
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("read checkpoint: %w", err)
+	}
+	var w wireCheckpoint
+	if err := json.Unmarshal(data, &w); err != nil {
+		return Checkpoint{}, fmt.Errorf("%s: %w", path, err)
+	}
+	if w.Update < 0 || w.Updates < 0 || w.Events < 0 {
+		return Checkpoint{}, fmt.Errorf("%s: negative numbers", path)
+	}
+	return Checkpoint{w.Update, dir, w.State, w.Updates, w.Events}, nil
+}
+
+// Latest returns the newest checkpoint, or the zero Checkpoint where there is none.
+func (r *Run) Latest() (Checkpoint, error) {
+	list, err := checkpoints(r.dir)
+	if err != nil || len(list) == 0 {
+		return Checkpoint{}, err
+	}
+	return list[len(list)-1], nil
+}
+
+// Resume forgets everything after a checkpoint of this run: later updates, events,
+// episodes and checkpoints. With the zero Checkpoint the run starts over. It may
+// be killed and called again.
+func (r *Run) Resume(c Checkpoint) error {
+	if err := r.resume(c); err != nil {
+		return fmt.Errorf("resume from update %d: %w", c.Update, explain(err, r.dir))
+	}
+	return nil
+}
+
+func (r *Run) resume(c Checkpoint) error {
+	if c.Dir != "" && filepath.Clean(c.Dir) != filepath.Join(r.dir, checkpointsDir, name(c.Update)) {
+		return fmt.Errorf("%s is not a checkpoint of %s", c.Dir, r.dir)
+	}
+	for _, l := range []struct {
+		*lines
+		want int64
+	}{{r.updates, c.updates}, {r.events, c.events}} {
+		if l.size < l.want {
+			return fmt.Errorf("%s has %d bytes, the checkpoint counts on %d: it was changed or lost", l.path, l.size, l.want)
+		}
+		if end, err := wholeLines(l.file, l.want); err != nil || end != l.want {
+			return errors.Join(fmt.Errorf("%s: byte %d, where the checkpoint was made, is inside a line: it was changed", l.path, l.want), err)
+		}
+	}
+	// Newest first, so that the newest that is left is always a good one.
+	list, err := checkpoints(r.dir)
+	if err != nil {
+		return err
+	}
+	for _, later := range slices.Backward(list) {
+		if later.Update > c.Update || c.Dir == "" {
+			if err := r.remove(later); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.updates.cut(c.updates); err != nil {
+		return err
+	}
+	if err := r.events.cut(c.events); err != nil {
+		return err
+	}
+	updates, err := episodeUpdates(r.dir)
+	if err != nil {
+		return err
+	}
+	for _, u := range updates {
+		if u > c.Update || c.Dir == "" {
+			if err := os.Remove(filepath.Join(r.dir, episodesDir, name(u)+episodeExt)); err != nil {
+				return err
+			}
+		}
+	}
+	if c.Dir == "" {
+		return nil
+	}
+	return r.announce(c)
+}
+
+// remove deletes a checkpoint; one that is being deleted never looks whole.
+func (r *Run) remove(c Checkpoint) error {
+	trash := filepath.Join(r.dir, checkpointsDir, ".old-"+name(c.Update))
+	if err := os.RemoveAll(trash); err != nil {
+		return err
+	}
+	if err := os.Rename(c.Dir, trash); err != nil {
+		return err
+	}
+	return os.RemoveAll(trash)
+}
+
+// Prune deletes checkpoints but for the newest last ones and the best one: that
+// with the highest value of metric best, as last recorded at or before it (""
+// keeps none on merit). Of equal ones the newest stays. last < 1 counts as 1.
+func (r *Run) Prune(last int, best string) error {
+	list, err := checkpoints(r.dir)
+	if err != nil {
+		return err
+	}
+	winner := -1
+	if best != "" {
+		if winner, err = r.best(list, best); err != nil {
+			return fmt.Errorf("prune checkpoints: %w", err)
+		}
+	}
+	for i, c := range list[:max(0, len(list)-max(1, last))] {
+		if i == winner {
+			continue
+		}
+		if err := r.remove(c); err != nil {
+			return fmt.Errorf("prune checkpoints: %w", err)
+		}
+	}
+	return nil
+}
+
+// best returns the index of the checkpoint with the highest value of a metric, or
+// -1 if it was recorded before none.
+func (r *Run) best(list []Checkpoint, metric string) (int, error) {
+	winner, top := -1, math.Inf(-1)
+	i, value := 0, math.NaN()
+	close := func(until int) { // of the checkpoints before update until
+		for ; i < len(list) && list[i].Update < until; i++ {
+			if value >= top {
+				winner, top = i, value
+			}
+		}
+	}
+	for u, err := range readUpdates(r.dir) {
+		if err != nil {
+			return 0, err
+		}
+		close(u.Index)
+		if v, ok := u.Metrics[metric]; ok {
+			value = v
+		}
+	}
+	close(math.MaxInt)
+	return winner, nil
+}

@@ -1,0 +1,209 @@
+package runlog
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+
+	"ballast"
+)
+
+// maxLine bounds one line, so that a broken file costs no more memory than this.
+const maxLine = 256 << 20
+
+// Log is a run directory open for reading. It holds nothing open; each iterator
+// reads its file anew, in bounded memory, and yields at most one error, last.
+// Following a live run is fine: a line that is still being written is left out.
+type Log struct {
+	Dir    string
+	Recipe []byte // recipe.yaml
+}
+
+// Read opens a run for reading.
+func Read(dir string) (*Log, error) {
+	if err := checkHeader(dir); err != nil {
+		return nil, err
+	}
+	recipe, err := os.ReadFile(filepath.Join(dir, recipeFile))
+	if err != nil {
+		return nil, fmt.Errorf("read run: %w", err)
+	}
+	return &Log{Dir: dir, Recipe: recipe}, nil
+}
+
+// Updates yields the updates in order.
+func (l *Log) Updates() iter.Seq2[ballast.Update, error] { return readUpdates(l.Dir) }
+
+// Events yields the events in order.
+func (l *Log) Events() iter.Seq2[ballast.Event, error] {
+	return readLines(filepath.Join(l.Dir, eventsFile), func(line []byte) (ballast.Event, error) {
+		var w wireEvent
+		err := json.Unmarshal(line, &w)
+		return ballast.Event{Update: w.Update, Kind: w.Kind, Text: w.Text, Data: w.Data}, err
+	})
+}
+
+// Checkpoints returns the complete checkpoints, oldest first.
+func (l *Log) Checkpoints() ([]Checkpoint, error) { return checkpoints(l.Dir) }
+
+// EpisodeUpdates returns the updates that have episodes, in order.
+func (l *Log) EpisodeUpdates() ([]int, error) { return episodeUpdates(l.Dir) }
+
+// Episodes yields the episodes of one update in the order they were written.
+func (l *Log) Episodes(update int) iter.Seq2[*ballast.Episode, error] {
+	path := filepath.Join(l.Dir, episodesDir, name(update)+episodeExt)
+	return func(yield func(*ballast.Episode, error) bool) {
+		f, err := os.Open(path)
+		if err != nil {
+			yield(nil, fmt.Errorf("read episodes: %w", err))
+			return
+		}
+		defer f.Close()
+		for e, err := range decodeEpisodes(f) {
+			if err != nil {
+				err = fmt.Errorf("%s: %w", path, err)
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// readUpdates yields the updates of the run in dir.
+func readUpdates(dir string) iter.Seq2[ballast.Update, error] {
+	return readLines(filepath.Join(dir, updatesFile), decodeUpdate)
+}
+
+// decodeUpdate reads one line of updates.jsonl.
+func decodeUpdate(line []byte) (ballast.Update, error) {
+	var w wireUpdate
+	if err := json.Unmarshal(line, &w); err != nil {
+		return ballast.Update{}, err
+	}
+	u := ballast.Update{Index: w.Index, Phase: w.Phase, Seconds: float64(w.Seconds), Metrics: make(map[string]float64, len(w.Metrics))}
+	for k, v := range w.Metrics {
+		u.Metrics[k] = float64(v)
+	}
+	return u, nil
+}
+
+// readLines yields the decoded lines of a file; an unfinished last one is left out.
+func readLines[T any](path string, decode func([]byte) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var zero T
+		f, err := os.Open(path)
+		if err != nil {
+			yield(zero, fmt.Errorf("read run: %w", err))
+			return
+		}
+		defer f.Close()
+		for line, err := range splitLines(f, false) {
+			var v T
+			if err == nil {
+				if v, err = decode(line.text); err != nil {
+					err = fmt.Errorf("line %d: %w", line.number, err)
+				}
+			}
+			if err != nil {
+				yield(zero, fmt.Errorf("%s: %w", path, err))
+				return
+			}
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+// numbered is a line without its newline; text is good until the next one.
+type numbered struct {
+	number int // from 1
+	text   []byte
+}
+
+// splitLines yields lines. An unfinished last one is an error if whole, and left
+// out otherwise. It yields at most one error, last.
+func splitLines(r io.Reader, whole bool) iter.Seq2[numbered, error] {
+	return func(yield func(numbered, error) bool) {
+		br := bufio.NewReaderSize(r, 64<<10)
+		var line []byte
+		for number := 1; ; {
+			part, err := br.ReadSlice('\n')
+			line = append(line, part...)
+			switch {
+			case len(line) > maxLine:
+				yield(numbered{}, fmt.Errorf("line %d is longer than %d bytes", number, maxLine))
+				return
+			case err == bufio.ErrBufferFull:
+				continue
+			case err == io.EOF:
+				if len(line) > 0 && whole {
+					yield(numbered{}, fmt.Errorf("line %d: %w", number, io.ErrUnexpectedEOF))
+				}
+				return
+			case err != nil:
+				yield(numbered{}, err)
+				return
+			}
+			if !yield(numbered{number, line[:len(line)-1]}, nil) {
+				return
+			}
+			number, line = number+1, line[:0]
+		}
+	}
+}
+
+// episodeUpdates lists the updates of the run in dir that have episodes.
+func episodeUpdates(dir string) ([]int, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, episodesDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read episodes: %w", err)
+	}
+	var list []int
+	for _, e := range entries {
+		base, ok := strings.CutSuffix(e.Name(), episodeExt)
+		if n, err := strconv.Atoi(base); ok && err == nil && name(n) == base {
+			list = append(list, n)
+		}
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+// decodeEpisodes yields the episodes of a compressed file.
+func decodeEpisodes(r io.Reader) iter.Seq2[*ballast.Episode, error] {
+	return func(yield func(*ballast.Episode, error) bool) {
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxLine))
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		defer z.Close()
+		for line, err := range splitLines(z, true) {
+			var e *ballast.Episode
+			if err == nil {
+				if e, err = decodeEpisode(line.text); err != nil {
+					err = fmt.Errorf("line %d: %w", line.number, err)
+				}
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
