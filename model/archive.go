@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 
 	"ballast/chat/bpe"
+	"ballast/model/tensorfile"
 )
 
 // archive is an opened model, of which only headers have been read: what both
@@ -31,12 +32,7 @@ type archive struct {
 
 // stored is one tensor in a file.
 type stored struct {
-	name   string // Hugging Face name
-	where  string // file and the name in it, for messages
-	dtype  DType
-	shape  []int // [out, in]
-	r      io.ReaderAt
-	offset int64
+	*tensorfile.Entry
 	// heads is not 0 for q and k rows in the pair layout of llama-architecture
 	// GGUF files; see halves.
 	heads int
@@ -67,8 +63,8 @@ func (a *archive) check() error {
 		if t == nil {
 			return fmt.Errorf("%s: tensor %s is missing, which the configuration calls for", a.origin, s.Name)
 		}
-		if !slices.Equal(t.shape, s.Shape) {
-			return fmt.Errorf("%s: shape %v, but the configuration calls for %v", t.where, t.shape, s.Shape)
+		if !slices.Equal(t.Shape, s.Shape) {
+			return fmt.Errorf("%s: shape %v, but the configuration calls for %v", t.Where, t.Shape, s.Shape)
 		}
 	}
 	var extra []string
@@ -114,41 +110,13 @@ func (a *archive) weights() (*Weights, error) {
 
 // read streams the tensor into dst.
 func (t *stored) read(dst []float32) error {
-	b, err := t.dtype.block()
-	if err != nil {
-		return fmt.Errorf("%s: %w", t.where, err)
-	}
-	const chunk = 1 << 20
-	step := chunk / b.size * b.n // values per read
-	buf := make([]byte, min(step, len(dst))/b.n*b.size)
-	at := t.offset
-	for rest := dst; len(rest) > 0; {
-		n := min(step, len(rest))
-		src := buf[:n/b.n*b.size]
-		if _, err := t.r.ReadAt(src, at); err != nil && err != io.EOF {
-			return fmt.Errorf("%s: %w", t.where, err)
-		} else if err == io.EOF && at+int64(len(src)) > t.end() {
-			return fmt.Errorf("%s: the file is cut off", t.where)
-		}
-		if err := t.dtype.decode(rest[:n], src); err != nil {
-			return fmt.Errorf("%s: %w", t.where, err)
-		}
-		at += int64(len(src))
-		rest = rest[n:]
+	if err := t.Read(dst); err != nil {
+		return err
 	}
 	if t.heads > 0 {
-		halves(dst, t.heads, t.shape[0]/t.heads)
+		halves(dst, t.heads, t.Shape[0]/t.heads)
 	}
 	return nil
-}
-
-// end is where the tensor's bytes end.
-func (t *stored) end() int64 {
-	n, err := t.dtype.bytes(size(t.shape), t.shape[len(t.shape)-1])
-	if err != nil {
-		panic("model: " + err.Error()) // sizes were checked when the header was read
-	}
-	return t.offset + n
 }
 
 // halves undoes the row order that llama.cpp's converter gives to the q and k

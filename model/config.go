@@ -253,7 +253,7 @@ func (c *Config) JSON(dtype DType) []byte {
 		"max_position_embeddings": c.MaxLen, "hidden_act": "silu", "rms_norm_eps": c.NormEps,
 		"rope_theta": c.RopeTheta, "rope_scaling": nil, "tie_word_embeddings": c.Tied,
 		"attention_dropout": 0.0, "initializer_range": 0.02, "use_cache": true,
-		"torch_dtype": dtype.torch(), "model_type": c.Arch,
+		"torch_dtype": torchName(dtype), "model_type": c.Arch,
 		"bos_token_id": oneOrMany(c.BOS), "eos_token_id": oneOrMany(c.EOS),
 	}
 	for hf, arch := range architectures {
@@ -275,6 +275,14 @@ func (c *Config) JSON(dtype DType) []byte {
 			"original_max_position_embeddings": s.OriginalLen}
 	}
 	return indented(m)
+}
+
+// torchName is the name of a storage type in config.json.
+func torchName(d DType) string {
+	if d == BF16 {
+		return "bfloat16"
+	}
+	return "float32"
 }
 
 // oneOrMany writes token ids as transformers does: null, a number or a list.

@@ -1,252 +1,15 @@
 package model
 
 import (
-	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"strings"
+
+	"ballast/chat/bpe"
+	"ballast/model/tensorfile"
 )
-
-// A GGUF file (version 2 or 3, little-endian) is the magic, counts, key-value
-// metadata, a list of tensors with dimensions, type and offset, and the aligned
-// bytes of the tensors. This reader is our own because the one of go-huggingface
-// v0.4.2 brings GoMLX's tensors and a downloader along, reads from paths only and
-// does not check that tensors lie inside the file.
-
-// ggufTypes names the storage types by their number in the file.
-var ggufTypes = map[uint32]DType{0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 8: Q8_0, 12: Q4_K, 14: Q6_K, 30: BF16}
-
-// ggufFile is the parsed head of a file.
-type ggufFile struct {
-	name    string
-	meta    map[string]any // int64, float64, bool, string, or a slice of one of them
-	tensors []*stored      // GGUF names, shapes reversed to row-major
-}
-
-// ggufReader reads the head. The first error sticks; every length is checked
-// against what is left of the file before it is allocated.
-type ggufReader struct {
-	r    *bufio.Reader
-	at   int64
-	size int64
-	err  error
-}
-
-func (g *ggufReader) fail(format string, args ...any) {
-	if g.err == nil {
-		g.err = fmt.Errorf(format, args...)
-	}
-}
-
-// bytes reads n bytes.
-func (g *ggufReader) bytes(n uint64) []byte {
-	if g.err == nil && n > uint64(g.size-g.at) {
-		g.fail("the file is cut off or damaged at byte %d (%d more bytes expected, %d left)", g.at, n, g.size-g.at)
-	}
-	if g.err != nil {
-		return nil
-	}
-	buf := make([]byte, n)
-	if _, err := io.ReadFull(g.r, buf); err != nil {
-		g.fail("byte %d: %w", g.at, err)
-		return nil
-	}
-	g.at += int64(n)
-	return buf
-}
-
-// num reads a little-endian unsigned number of width bytes, 0 after an error.
-func (g *ggufReader) num(width int) uint64 {
-	var buf [8]byte
-	copy(buf[:], g.bytes(uint64(width)))
-	return binary.LittleEndian.Uint64(buf[:])
-}
-
-func (g *ggufReader) text() string { return string(g.bytes(g.num(8))) }
-
-// count reads a number of items that take at least width bytes each.
-func (g *ggufReader) count(width int) int {
-	n := g.num(8)
-	if g.err == nil && n > uint64(g.size-g.at)/uint64(width) {
-		g.fail("the file is cut off or damaged at byte %d (%d items of %d bytes or more expected)", g.at, n, width)
-	}
-	if g.err != nil {
-		return 0
-	}
-	return int(n)
-}
-
-// The numbers of the metadata types.
-const (
-	ggufU8 = iota
-	ggufI8
-	ggufU16
-	ggufI16
-	ggufU32
-	ggufI32
-	ggufF32
-	ggufBool
-	ggufString
-	ggufArray
-	ggufU64
-	ggufI64
-	ggufF64
-)
-
-// scalarWidth is the size of the scalar types; strings take 8 bytes or more.
-var scalarWidth = map[uint64]int{ggufU8: 1, ggufI8: 1, ggufU16: 2, ggufI16: 2, ggufU32: 4, ggufI32: 4,
-	ggufF32: 4, ggufBool: 1, ggufString: 8, ggufU64: 8, ggufI64: 8, ggufF64: 8}
-
-// value reads one metadata value.
-func (g *ggufReader) value(kind uint64) any {
-	switch kind {
-	case ggufU8, ggufU16, ggufU32, ggufU64:
-		return int64(g.num(scalarWidth[kind]))
-	case ggufI8:
-		return int64(int8(g.num(1)))
-	case ggufI16:
-		return int64(int16(g.num(2)))
-	case ggufI32:
-		return int64(int32(g.num(4)))
-	case ggufI64:
-		return int64(g.num(8))
-	case ggufF32:
-		return float64(math.Float32frombits(uint32(g.num(4))))
-	case ggufF64:
-		return math.Float64frombits(g.num(8))
-	case ggufBool:
-		return g.num(1) != 0
-	case ggufString:
-		return g.text()
-	case ggufArray:
-		return g.array()
-	}
-	g.fail("metadata type %d at byte %d is unknown", kind, g.at)
-	return nil
-}
-
-// array reads an array of scalars into a typed slice.
-func (g *ggufReader) array() any {
-	kind := g.num(4)
-	width := scalarWidth[kind]
-	if width == 0 {
-		g.fail("metadata array of type %d at byte %d is not supported", kind, g.at)
-		return nil
-	}
-	n := g.count(width)
-	switch kind {
-	case ggufString:
-		return collect[string](g, kind, n)
-	case ggufF32, ggufF64:
-		return collect[float64](g, kind, n)
-	case ggufBool:
-		return collect[bool](g, kind, n)
-	}
-	return collect[int64](g, kind, n)
-}
-
-func collect[T any](g *ggufReader, kind uint64, n int) []T {
-	out := make([]T, 0, n)
-	for range n {
-		v, ok := g.value(kind).(T)
-		if !ok || g.err != nil {
-			return nil
-		}
-		out = append(out, v)
-	}
-	return out
-}
-
-// readGGUF parses the head of a file of the given size.
-func readGGUF(r io.ReaderAt, size int64, name string) (*ggufFile, error) {
-	g := &ggufReader{r: bufio.NewReaderSize(io.NewSectionReader(r, 0, size), 1<<16), size: size}
-	f := &ggufFile{name: name, meta: map[string]any{}}
-	if magic := string(g.bytes(4)); g.err == nil && magic != "GGUF" {
-		g.fail("does not begin with GGUF")
-	}
-	version := g.num(4)
-	if g.err == nil && version != 2 && version != 3 {
-		g.fail("GGUF version %d is not supported; 2 and 3 are", version)
-	}
-	tensors, keys := g.count(24), g.count(13)
-	for range keys {
-		key := g.text()
-		kind := g.num(4)
-		v := g.value(kind)
-		if g.err != nil {
-			return nil, fmt.Errorf("%s: key %.80q: %w", name, key, g.err)
-		}
-		f.meta[key] = v
-	}
-	for range tensors {
-		if t := g.tensor(name); t != nil {
-			t.r = r
-			f.tensors = append(f.tensors, t)
-		}
-	}
-	if g.err != nil {
-		return nil, fmt.Errorf("%s: %w", name, g.err)
-	}
-	return f, f.place(g.at, size)
-}
-
-// tensor reads one entry of the tensor list.
-func (g *ggufReader) tensor(file string) *stored {
-	t := &stored{name: g.text()}
-	t.where = file + ": tensor " + t.name
-	dims := g.num(4)
-	if g.err == nil && dims > 4 {
-		g.fail("tensor %s has %d dimensions", t.name, dims)
-	}
-	for range min(dims, 4) {
-		d := g.num(8)
-		if d > math.MaxInt32*1024 {
-			g.fail("tensor %s has an impossible dimension %d", t.name, d)
-			return nil
-		}
-		t.shape = append([]int{int(d)}, t.shape...)
-	}
-	kind := uint32(g.num(4))
-	t.offset = int64(g.num(8))
-	if g.err != nil {
-		return nil
-	}
-	var ok bool
-	if t.dtype, ok = ggufTypes[kind]; !ok {
-		t.dtype = DType(fmt.Sprintf("number %d", kind))
-	}
-	if len(t.shape) == 0 {
-		t.shape = []int{1}
-	}
-	return t
-}
-
-// place turns offsets into file positions and checks that all tensors lie inside.
-func (f *ggufFile) place(head, size int64) error {
-	align := int64(32)
-	if v, ok := f.meta["general.alignment"].(int64); ok {
-		align = v
-	}
-	if align <= 0 || align > 1<<20 {
-		return fmt.Errorf("%s: general.alignment %d is out of range", f.name, align)
-	}
-	start := (head + align - 1) / align * align
-	for _, t := range f.tensors {
-		n, err := t.bytes()
-		if err != nil {
-			return err
-		}
-		if t.offset < 0 || t.offset > size || t.offset+start+n > size {
-			return fmt.Errorf("%s: ends at byte %d, the file at %d: the file is cut off; copy it again", t.where, t.offset+start+n, size)
-		}
-		t.offset += start
-	}
-	return nil
-}
 
 // openGGUF reads the head of a GGUF file and translates it.
 func openGGUF(path string) (*archive, error) {
@@ -259,10 +22,10 @@ func openGGUF(path string) (*archive, error) {
 		fh.Close()
 		return nil, fmt.Errorf("model: %w", err)
 	}
-	f, err := readGGUF(fh, info.Size(), path)
+	f, err := tensorfile.ReadGGUF(fh, info.Size(), path)
 	if err == nil {
 		var a *archive
-		if a, err = f.archive(); err == nil {
+		if a, err = (gguf{f}).archive(); err == nil {
 			a.closers = append(a.closers, fh)
 			return a, nil
 		}
@@ -271,42 +34,196 @@ func openGGUF(path string) (*archive, error) {
 	return nil, err
 }
 
-// Keys of the metadata, after the architecture's prefix where they have one.
+// gguf is the head of a GGUF file, to be translated.
+type gguf struct{ *tensorfile.GGUF }
 
-func (f *ggufFile) str(key string) string { s, _ := f.meta[key].(string); return s }
-
-// int reads an integer key; a missing one is an error unless there is a default.
-func (f *ggufFile) int(key string, def ...int) (int, error) {
-	switch v := f.meta[key].(type) {
-	case int64:
-		if v < 0 || v > math.MaxInt32 {
-			return 0, fmt.Errorf("%s: %s %d is out of range", f.name, key, v)
-		}
-		return int(v), nil
-	case nil:
-		if len(def) > 0 {
-			return def[0], nil
-		}
-		return 0, fmt.Errorf("%s: key %s is missing", f.name, key)
+// archive translates a GGUF head to Hugging Face names, shapes and settings.
+func (f gguf) archive() (*archive, error) {
+	if n, err := f.Int("split.count", 1); err != nil || n > 1 {
+		return nil, fmt.Errorf("%s: one part of a split model; merge the parts first", f.Name)
 	}
-	return 0, fmt.Errorf("%s: key %s is not one integer (a value per layer is not supported)", f.name, key)
+	a := &archive{origin: f.Name, tensors: map[string]*stored{}, extra: map[string][]byte{}}
+	var rope *tensorfile.Entry
+	for _, t := range f.Tensors {
+		if t.Name == "rope_freqs.weight" {
+			rope = t
+			continue
+		}
+		name := hfName(t.Name)
+		if a.tensors[name] != nil {
+			return nil, fmt.Errorf("%s: stored twice", t.Where)
+		}
+		a.tensors[name] = &stored{Entry: t}
+	}
+	if err := f.config(a); err != nil {
+		return nil, err
+	}
+	if rope != nil {
+		if err := ropeFactors(&a.config, rope); err != nil {
+			return nil, err
+		}
+	}
+	if a.config.Arch == "llama" {
+		for name, t := range a.tensors {
+			switch {
+			case strings.HasSuffix(name, ".q_proj.weight"):
+				t.heads = a.config.Heads
+			case strings.HasSuffix(name, ".k_proj.weight"):
+				t.heads = a.config.KVHeads
+			}
+		}
+	}
+	if text := f.Text("tokenizer.chat_template"); text != "" {
+		a.extra[templateFile] = []byte(text)
+	}
+	a.tokenizer = f.tokenizer
+	return a, nil
 }
 
-func (f *ggufFile) float(key string, def float64) (float64, error) {
-	switch v := f.meta[key].(type) {
-	case float64:
-		return v, nil
-	case nil:
-		return def, nil
+// config reads the sizes.
+func (f gguf) config(a *archive) error {
+	c := &a.config
+	c.Arch = f.Text("general.architecture")
+	switch c.Arch {
+	case "llama", "qwen2", "qwen3":
+	default:
+		return fmt.Errorf("%s: general.architecture %q is not supported; llama, qwen2 and qwen3 are", f.Name, c.Arch)
 	}
-	return 0, fmt.Errorf("%s: key %s is not a number", f.name, key)
+	p := c.Arch + "."
+	for _, k := range []struct {
+		key string
+		to  *int
+	}{
+		{"block_count", &c.Layers}, {"context_length", &c.MaxLen}, {"embedding_length", &c.Hidden},
+		{"feed_forward_length", &c.FFN}, {"attention.head_count", &c.Heads},
+	} {
+		v, err := f.Int(p + k.key)
+		if err != nil {
+			return err
+		}
+		*k.to = v
+	}
+	var err error
+	if c.KVHeads, err = f.Int(p+"attention.head_count_kv", c.Heads); err != nil {
+		return err
+	}
+	if c.HeadDim, err = f.Int(p+"attention.key_length", c.Hidden/max(c.Heads, 1)); err != nil {
+		return err
+	}
+	if c.RopeTheta, err = f.Float(p+"rope.freq_base", 10000); err != nil {
+		return err
+	}
+	if c.NormEps, err = f.Float(p+"attention.layer_norm_rms_epsilon", 0); err != nil {
+		return err
+	}
+	// Both are stored as float32; the decimal that was meant is the shortest.
+	c.NormEps, c.RopeTheta = shortest(c.NormEps), shortest(c.RopeTheta)
+	embed := a.tensors["model.embed_tokens.weight"]
+	if embed == nil {
+		return fmt.Errorf("%s: tensor token_embd.weight is missing", f.Name)
+	}
+	c.Vocab, c.Tied = embed.Shape[0], a.tensors["lm_head.weight"] == nil
+	for key, to := range map[string]*[]int32{"tokenizer.ggml.bos_token_id": &c.BOS, "tokenizer.ggml.eos_token_id": &c.EOS} {
+		if id, err := f.Int(key, -1); err != nil {
+			return err
+		} else if id >= 0 {
+			*to = []int32{int32(id)}
+		}
+	}
+	if err := f.unsupported(p, c); err != nil {
+		return err
+	}
+	if err := c.Check(); err != nil {
+		return fmt.Errorf("%s: %w", f.Name, err)
+	}
+	return nil
+}
+
+// shortest returns the decimal with the fewest digits that is the same float32.
+func shortest(v float64) float64 {
+	var out float64
+	fmt.Sscan(fmt.Sprint(float32(v)), &out)
+	return out
+}
+
+// ggufNames maps the names inside a block, and those outside.
+var ggufNames = map[string]string{
+	"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head",
+	"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm",
+	"attn_q": "self_attn.q_proj", "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj",
+	"attn_output": "self_attn.o_proj", "attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm",
+	"ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj",
+}
+
+// hfName translates a tensor name; one that is not known stays as it is, and is
+// refused later.
+func hfName(name string) string {
+	base, suffix := name, ""
+	if i := strings.LastIndexByte(name, '.'); i >= 0 {
+		base, suffix = name[:i], name[i:]
+	}
+	prefix := ""
+	if rest, ok := strings.CutPrefix(base, "blk."); ok {
+		if n, inner, ok := strings.Cut(rest, "."); ok {
+			prefix, base = "model.layers."+n+".", inner
+		}
+	}
+	hf, ok := ggufNames[base]
+	if !ok {
+		return name
+	}
+	return prefix + hf + suffix
+}
+
+// ropeFactors recovers Llama 3's frequency scaling from rope_freqs.weight, the
+// divisors of the frequencies, which is all that GGUF keeps of it. The published
+// models share the cut-offs 1 and 4 and the original length 8192; anything that
+// these do not explain is refused.
+func ropeFactors(c *Config, t *tensorfile.Entry) error {
+	if size(t.Shape) != c.HeadDim/2 {
+		return fmt.Errorf("%s: %d factors for a head of %d", t.Where, size(t.Shape), c.HeadDim)
+	}
+	div := make([]float32, c.HeadDim/2)
+	if err := t.Read(div); err != nil {
+		return err
+	}
+	plain := c.Frequencies()
+	c.Rope = &RopeScaling{Factor: shortest(float64(div[len(div)-1])), LowFreq: 1, HighFreq: 4, OriginalLen: 8192}
+	for i, f := range c.Frequencies() {
+		if got := plain[i] / f; math.Abs(got-float64(div[i])) > 1e-3*got {
+			return fmt.Errorf("%s: factor %d is %g: %w", t.Where, i, div[i], errScaling)
+		}
+	}
+	return nil
+}
+
+// tokenizer builds the tokenizer from the metadata.
+func (f gguf) tokenizer() (*bpe.Tokenizer, error) {
+	if kind := f.Text("tokenizer.ggml.model"); kind != "gpt2" {
+		return nil, fmt.Errorf("%s: tokenizer.ggml.model %q is not supported; gpt2 (byte-level BPE) is", f.Name, kind)
+	}
+	tokens, _ := f.Meta["tokenizer.ggml.tokens"].([]string)
+	merges, _ := f.Meta["tokenizer.ggml.merges"].([]string)
+	types, _ := f.Meta["tokenizer.ggml.token_type"].([]int64)
+	if len(tokens) == 0 || len(merges) == 0 || len(types) != len(tokens) {
+		return nil, fmt.Errorf("%s: tokenizer.ggml.tokens, merges and token_type are missing or of unequal length", f.Name)
+	}
+	kinds := make([]int, len(types))
+	for i, t := range types {
+		kinds[i] = int(t)
+	}
+	tok, err := bpe.FromVocab(tokens, merges, kinds, bpe.Pattern(f.Text("tokenizer.ggml.pre")))
+	if err != nil {
+		return nil, fmt.Errorf("%s: tokenizer: %w", f.Name, err)
+	}
+	return tok, nil
 }
 
 var errScaling = errors.New("rope scaling of this kind is not supported; none and llama3's are")
 
 // unsupported names the first key that asks for what the decoder does not compute.
-func (f *ggufFile) unsupported(prefix string, c *Config) error {
-	for key, v := range f.meta {
+func (f gguf) unsupported(prefix string, c *Config) error {
+	for key, v := range f.Meta {
 		rest, ok := strings.CutPrefix(key, prefix)
 		if !ok {
 			continue
@@ -315,9 +232,9 @@ func (f *ggufFile) unsupported(prefix string, c *Config) error {
 		x, _ := v.(float64)
 		switch {
 		case rest == "rope.scaling.type" && v != "none",
-			rest == "rope.scaling.factor" && x != 1 && f.str(prefix+"rope.scaling.type") != "none",
+			rest == "rope.scaling.factor" && x != 1 && f.Text(prefix+"rope.scaling.type") != "none",
 			rest == "rope.scaling.attn_factor" && x != 1:
-			return fmt.Errorf("%s: %s %v: %w", f.name, key, v, errScaling)
+			return fmt.Errorf("%s: %s %v: %w", f.Name, key, v, errScaling)
 		case rest == "expert_count" && n > 0,
 			rest == "attention.sliding_window" && n > 0 && int(n) < c.MaxLen,
 			rest == "rope.dimension_count" && int(n) != c.HeadDim,
@@ -325,7 +242,7 @@ func (f *ggufFile) unsupported(prefix string, c *Config) error {
 			rest == "attention.causal" && v == false,
 			rest == "attention.scale" && x != 0, rest == "logit_scale" && x != 0 && x != 1,
 			rest == "residual_scale" && x != 0 && x != 1, rest == "embedding_scale" && x != 0 && x != 1:
-			return fmt.Errorf("%s: %s %v is not supported", f.name, key, v)
+			return fmt.Errorf("%s: %s %v is not supported", f.Name, key, v)
 		}
 	}
 	return nil

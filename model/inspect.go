@@ -43,16 +43,16 @@ func Inspect(path string) (*Summary, error) {
 		DTypes: map[DType]int{}, Parameters: map[string]int{}}
 	for _, spec := range a.config.Specs() {
 		t := a.tensors[spec.Name]
-		n := size(t.shape)
-		bytes, err := t.bytes()
+		n := size(t.Shape)
+		bytes, err := t.Bytes()
 		if err != nil {
 			return nil, err
 		}
 		s.Params += n
 		s.Stored += bytes
 		s.Parameters[part(spec.Name)] += n
-		s.DTypes[t.dtype]++
-		s.Tensors = append(s.Tensors, TensorInfo{spec.Name, t.shape, t.dtype})
+		s.DTypes[t.DType]++
+		s.Tensors = append(s.Tensors, TensorInfo{spec.Name, t.Shape, t.DType})
 	}
 	s.Memory = 4 * int64(s.Params)
 	tok, err := a.readTokenizer()

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"sort"
 	"strings"
 
 	"ballast/chat/bpe"
+	"ballast/model/tensorfile"
 )
 
 // Load reads a model with its tokenizer from a Hugging Face directory
@@ -154,15 +156,15 @@ func (a *archive) addFile(fsys fs.FS, file string) error {
 		return fmt.Errorf("%s: %w", name, bare(err))
 	}
 	a.closers = append(a.closers, c)
-	ts, err := readHeader(r, n, name)
+	ts, err := tensorfile.ReadSafetensors(r, n, name)
 	if err != nil {
 		return err
 	}
 	for _, t := range ts {
-		if first := a.tensors[t.name]; first != nil {
-			return fmt.Errorf("%s: also stored as %s", t.where, first.where)
+		if first := a.tensors[t.Name]; first != nil {
+			return fmt.Errorf("%s: also stored as %s", t.Where, first.Where)
 		}
-		a.tensors[t.name] = t
+		a.tensors[t.Name] = &stored{Entry: t}
 	}
 	return nil
 }
@@ -175,4 +177,41 @@ func bare(err error) error {
 		return p.Err
 	}
 	return err
+}
+
+// weightFiles lists the safetensors files of a directory: model.safetensors, or
+// the shards that the index names.
+func weightFiles(fsys fs.FS, origin string) ([]string, error) {
+	const single, index = "model.safetensors", "model.safetensors.index.json"
+	if _, err := fs.Stat(fsys, single); err == nil {
+		return []string{single}, nil
+	}
+	data, err := fs.ReadFile(fsys, index)
+	if errors.Is(err, fs.ErrNotExist) {
+		if bins, _ := fs.Glob(fsys, "pytorch_model*.bin"); len(bins) > 0 {
+			return nil, fmt.Errorf("%s: only %s, no safetensors; convert the checkpoint to safetensors first", origin, bins[0])
+		}
+		return nil, fmt.Errorf("%s: neither %s nor %s is there", origin, single, index)
+	} else if err != nil {
+		return nil, fmt.Errorf("%s: %w", origin, err)
+	}
+	var idx struct {
+		Map map[string]string `json:"weight_map"`
+	}
+	if err := json.Unmarshal(data, &idx); err != nil || len(idx.Map) == 0 {
+		return nil, fmt.Errorf("%s: no weight_map that names shards (%v)", path.Join(origin, index), err)
+	}
+	seen := map[string]bool{}
+	var files []string
+	for _, f := range idx.Map {
+		if !fs.ValidPath(f) {
+			return nil, fmt.Errorf("%s: shard name %q leaves the directory", path.Join(origin, index), f)
+		}
+		if !seen[f] {
+			seen[f] = true
+			files = append(files, f)
+		}
+	}
+	sort.Strings(files)
+	return files, nil
 }

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 
 	"ballast/chat/bpe"
+	"ballast/model/tensorfile"
 )
 
 // Config describes a decoder: pre-norm RMSNorm blocks, rotary positions,
@@ -76,6 +77,15 @@ type Tensor struct {
 	Shape []int
 	Data  []float32
 }
+
+// DType names how tensors are stored in a file; in memory they are float32.
+type DType = tensorfile.DType
+
+// The storage types that Save writes.
+const (
+	F32  = tensorfile.F32
+	BF16 = tensorfile.BF16
+)
 
 // Weights is the list of tensors of a model in the order of Config.Names.
 type Weights struct {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+
+	"ballast/model/tensorfile"
 )
 
 // Save writes m as a Hugging Face directory that other tools load: config.json,
@@ -97,7 +99,7 @@ func (m *Model) files(dtype DType) (map[string]func(io.Writer) error, error) {
 	for name, data := range m.Extra {
 		text(name, data)
 	}
-	out["model.safetensors"] = func(w io.Writer) error { return writeSafetensors(w, m.Weights, dtype) }
+	out["model.safetensors"] = func(w io.Writer) error { return m.Weights.write(w, dtype) }
 	return out, nil
 }
 
@@ -145,4 +147,13 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// write writes the weights as a safetensors file.
+func (w *Weights) write(out io.Writer, dtype DType) error {
+	ts := make([]tensorfile.Tensor, len(w.Tensors))
+	for i, t := range w.Tensors {
+		ts[i] = tensorfile.Tensor(*t)
+	}
+	return tensorfile.WriteSafetensors(out, ts, dtype)
 }

@@ -1,4 +1,4 @@
-package model
+package tensorfile
 
 import (
 	"encoding/binary"
@@ -10,7 +10,7 @@ import (
 // those of GGUF for its quantised types. In memory every tensor is float32.
 type DType string
 
-// The storage types. Save writes F32 and BF16.
+// The storage types. WriteSafetensors writes F32 and BF16.
 const (
 	F32  DType = "F32"
 	F16  DType = "F16"
@@ -68,14 +68,6 @@ func (d DType) bytes(values, row int) (int64, error) {
 	return int64(values/b.n) * int64(b.size), nil
 }
 
-// torch is the name of the type in config.json.
-func (d DType) torch() string {
-	if d == BF16 {
-		return "bfloat16"
-	}
-	return "float32"
-}
-
 // decode expands src, whole blocks of type d, into dst.
 func (d DType) decode(dst []float32, src []byte) error {
 	b, err := d.block()
@@ -113,8 +105,8 @@ func half(src []byte) float32 {
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
-// bf16 rounds to the nearest bfloat16, ties to even; a NaN stays a NaN.
-func bf16(f float32) uint16 {
+// RoundBF16 rounds to the nearest bfloat16, ties to even; a NaN stays a NaN.
+func RoundBF16(f float32) uint16 {
 	u := math.Float32bits(f)
 	if f != f {
 		return uint16(u>>16) | 0x40

@@ -1,0 +1,141 @@
+package model
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+
+	"ballast/chat/bpe"
+	"ballast/model/tensorfile"
+)
+
+func TestTokenizerTooLarge(t *testing.T) {
+	m, err := Load("testdata/qwen2.gguf")
+	ok(t, err)
+	m.Tok, err = bpe.FromVocab(append(tokens(m.Tok), "<a>", "<b>"), nil, nil, bpe.Qwen2)
+	ok(t, err)
+	dir := filepath.Join(t.TempDir(), "m")
+	ok(t, m.Save(dir, F32))
+	_, err = Load(dir)
+	fails(t, err, dir, "130 ids", "128 rows")
+}
+
+func tokens(tok *bpe.Tokenizer) (out []string) {
+	for id := range tok.Size() {
+		out = append(out, tok.Token(int32(id)))
+	}
+	return out
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	m, err := Load("testdata/qwen2.gguf")
+	ok(t, err)
+	for _, dtype := range []DType{F32, BF16} {
+		dir := filepath.Join(t.TempDir(), "a", "m")
+		ok(t, m.Save(dir, dtype))
+		back, err := Load(dir)
+		ok(t, err)
+		want := m.Weights
+		if dtype == BF16 {
+			want = rounded(m.Weights)
+		}
+		sameWeights(t, back.Weights, want)
+		if !equalJSON(t, back.Config, m.Config) || back.Template != m.Template || !slices.Equal(tokens(back.Tok), tokens(m.Tok)) {
+			t.Errorf("%s: configuration, template or tokenizer changed", dtype)
+		}
+		embedded, err := LoadFS(os.DirFS(dir), "embedded")
+		ok(t, err)
+		sameWeights(t, embedded.Weights, want)
+		// Saved again without a change, every file has the same bytes.
+		again := filepath.Join(t.TempDir(), "again")
+		ok(t, back.Save(again, dtype))
+		for _, f := range list(t, dir) {
+			a, _ := os.ReadFile(filepath.Join(dir, f))
+			b, err := os.ReadFile(filepath.Join(again, f))
+			if err != nil || string(a) != string(b) {
+				t.Errorf("%s: %s changed when saved again (%v)", dtype, f, err)
+			}
+		}
+		fails(t, m.Save(dir, dtype), dir, "not empty")
+	}
+	fails(t, m.Save(filepath.Join(t.TempDir(), "m"), "Q4_0"), "Q4_0")
+}
+
+func TestSaveNew(t *testing.T) {
+	m, err := Load("testdata/qwen2.gguf")
+	ok(t, err)
+	c := m.Config
+	c.Layers = 1
+	made := New(c, m.Tok, 3)
+	made.Template = "compact"
+	dir := t.TempDir() // empty: may be written over
+	ok(t, made.Save(dir, F32))
+	back, err := Load(dir)
+	ok(t, err)
+	sameWeights(t, back.Weights, made.Weights)
+	if back.Template != "compact" {
+		t.Errorf("template %q", back.Template)
+	}
+}
+
+func rounded(w *Weights) *Weights {
+	var out []*Tensor
+	for _, x := range w.Tensors {
+		y := &Tensor{Name: x.Name, Shape: x.Shape}
+		for _, f := range x.Data {
+			y.Data = append(y.Data, math.Float32frombits(uint32(tensorfile.RoundBF16(f))<<16))
+		}
+		out = append(out, y)
+	}
+	return NewWeights(out)
+}
+
+func list(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	ok(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+func TestFullDisk(t *testing.T) {
+	m, err := Load("testdata/qwen2.gguf")
+	ok(t, err)
+	for _, room := range []int{0, 3000, 50000} {
+		parent := t.TempDir()
+		dir := filepath.Join(parent, "m")
+		left := room
+		err := m.save(dir, F32, func(path string) (file, error) {
+			f, err := os.Create(path)
+			return limited{f, &left}, err
+		})
+		fails(t, err, dir, "no space left on device")
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("the cause is lost: %v", err)
+		}
+		if got := list(t, parent); len(got) != 0 {
+			t.Errorf("with room for %d bytes %q is left behind", room, got)
+		}
+	}
+}
+
+// limited is a file on a disk with a number of bytes left.
+type limited struct {
+	*os.File
+	left *int
+}
+
+func (f limited) Write(p []byte) (int, error) {
+	if len(p) > *f.left {
+		return 0, &fs.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
+	}
+	*f.left -= len(p)
+	return f.File.Write(p)
+}
