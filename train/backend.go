@@ -1,0 +1,40 @@
+package train
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/gomlx/compute"
+	_ "github.com/gomlx/compute/gobackend" // the pure-Go backend
+
+	"ballast/model/attn"
+)
+
+// goBackend is the pure-Go backend's configuration: one operation after the
+// other in the order of the code, so that memory is what the code says.
+const goBackend = "go:ops_sequential,creation_order"
+
+// newBackend makes the named backend; "" is the one of the environment variable
+// GOMLX_BACKEND, or else pure Go.
+func newBackend(name string) (compute.Backend, error) {
+	if name == "" {
+		name = os.Getenv(compute.ConfigEnvVar)
+	}
+	if name == "" || name == "go" {
+		name = goBackend
+	}
+	b, err := compute.NewWithConfig(name)
+	if err != nil {
+		return nil, fmt.Errorf("train: backend %q: %w (this binary has %v)", name, err, compute.List())
+	}
+	return b, nil
+}
+
+// Notice returns a sentence for the user if this binary computes far slower than
+// it could on this machine, else "".
+func Notice() string {
+	if attn.Vector() {
+		return ""
+	}
+	return "this binary has no vector code, so training is 8 to 18 times slower: build it with GOEXPERIMENT=simd on an x86-64-v3 machine"
+}

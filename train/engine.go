@@ -1,0 +1,209 @@
+package train
+
+import (
+	"fmt"
+	"sync"
+
+	"ballast"
+	"ballast/loss"
+	"ballast/model"
+	"ballast/model/attn"
+	"ballast/model/graph"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	gx "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// engine runs a decoder forward and backward, layer by layer: one compiled graph
+// for each part of a layer and each bucket of rows, used for all layers, with
+// gathers, rotation and attention on the host between them. It holds no weights
+// and may be used by several goroutines.
+type engine struct {
+	backend compute.Backend
+	c       model.Config
+	heads   attn.Heads
+	rot     *attn.Rotary
+	params  loss.Params
+	keep    bool // activations are kept for the backward pass, else computed again
+	inner   int  // goroutines of one attention call
+
+	pre, preBack, post, postBack, predict *gx.Exec
+
+	mu      sync.Mutex
+	byTerms map[terms]*gx.Exec // by the terms that are present
+}
+
+// terms says which terms of the loss are present in a minibatch.
+type terms [ballast.NumTerms]bool
+
+func newEngine(backend compute.Backend, c model.Config, p loss.Params, keep bool, inner int) (*engine, error) {
+	e := &engine{backend: backend, c: c, params: p, keep: keep, inner: inner,
+		heads: attn.Heads{Q: c.Heads, KV: c.KVHeads, Dim: c.HeadDim}, rot: attn.NewRotary(c.Frequencies()),
+		byTerms: map[terms]*gx.Exec{}}
+	var err error
+	build := func(name string, fn func(in []*gx.Node) []*gx.Node) *gx.Exec {
+		x, failed := gx.NewExec(backend, fn)
+		if failed != nil {
+			err = fmt.Errorf("train: building graph %s: %w", name, failed)
+			return nil
+		}
+		return x.WithName(name).SetMaxCache(-1)
+	}
+	e.pre, e.post = build("pre", e.preGraph), build("post", e.postGraph)
+	e.preBack, e.postBack = build("preBack", e.preBackGraph), build("postBack", e.postBackGraph)
+	e.predict = build("predict", func(in []*gx.Node) []*gx.Node {
+		t := graph.Head(&e.c, in[0], in[1], in[2], in[3])
+		return []*gx.Node{t.LogProb}
+	})
+	return e, err
+}
+
+// preGraph takes x and weights, and returns q, k, v and what is kept.
+func (e *engine) preGraph(in []*gx.Node) []*gx.Node {
+	t := graph.Pre(&e.c, in[0], in[1:])
+	out := []*gx.Node{t.Q, t.K, t.V}
+	if e.keep {
+		out = append(out, t.Keep()...)
+	}
+	return out
+}
+
+// preBackGraph takes dq, dk, dv, rest, the weights, and x or what was kept; it
+// returns dx and the weights' derivatives.
+func (e *engine) preBackGraph(in []*gx.Node) []*gx.Node {
+	n := len(graph.PreNames(&e.c))
+	w, more := in[4:4+n], in[4+n:]
+	var t graph.PreTape
+	if e.keep {
+		t = graph.PreKept(&e.c, more, w)
+	} else {
+		t = graph.Pre(&e.c, more[0], w)
+	}
+	dx, dw := graph.PreBack(&e.c, t, w, in[0], in[1], in[2], in[3])
+	return append([]*gx.Node{dx}, dw...)
+}
+
+// postGraph takes x, the attention's output and weights, and returns y and what
+// is kept.
+func (e *engine) postGraph(in []*gx.Node) []*gx.Node {
+	t := graph.Post(&e.c, in[0], in[1], in[2:])
+	out := []*gx.Node{t.Y}
+	if e.keep {
+		out = append(out, t.Keep()...)
+	}
+	return out
+}
+
+// postBackGraph takes dy, the attention's output, the weights, and x or what was
+// kept; it returns dx past attention, the attention's and the weights' derivatives.
+func (e *engine) postBackGraph(in []*gx.Node) []*gx.Node {
+	n := len(graph.PostNames())
+	w, more := in[2:2+n], in[2+n:]
+	var t graph.PostTape
+	if e.keep {
+		t = graph.PostKept(in[1], more, w)
+	} else {
+		t = graph.Post(&e.c, more[0], in[1], w)
+	}
+	dx, datt, dw := graph.PostBack(&e.c, t, w, in[0])
+	return append([]*gx.Node{dx, datt}, dw...)
+}
+
+// headExec is the graph of head, loss and their derivative for some terms.
+//
+//	in: h [rows, Hidden], norm, output matrix, target rows [rows, Hidden], old and
+//	    reference log-probabilities [rows], then weight [rows] and 1/count for each term present
+//	out: log-probabilities [rows], entropies [rows], dh, dnorm, output matrix's
+//	    derivative transposed, target rows' derivative, then each term's loss
+func (e *engine) headExec(has terms) (*gx.Exec, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if x := e.byTerms[has]; x != nil {
+		return x, nil
+	}
+	x, err := gx.NewExec(e.backend, func(in []*gx.Node) []*gx.Node {
+		t := graph.Head(&e.c, in[0], in[1], in[2], in[3])
+		li := loss.Inputs{LogProb: t.LogProb, Old: in[4], Ref: in[5], Params: e.params}
+		for term, next := 0, 6; term < len(has); term++ {
+			if has[term] {
+				li.Weight[term], li.InvCount[term] = in[next], in[next+1]
+				next += 2
+			}
+		}
+		lo := loss.Graph(li)
+		dh, dnorm, doutT, dtarget := graph.HeadBack(t, in[1], lo.Grad)
+		out := []*gx.Node{t.LogProb, t.Entropy, dh, dnorm, doutT, dtarget}
+		for term := range has {
+			if has[term] {
+				out = append(out, lo.Term[term])
+			}
+		}
+		return out
+	})
+	if err != nil {
+		return nil, fmt.Errorf("train: building the head's graph: %w", err)
+	}
+	e.byTerms[has] = x.WithName("head").SetMaxCache(-1)
+	return x, nil
+}
+
+// alloc returns a zeroed tensor and its data, which stays writable until the
+// tensor is an input for the first time.
+func (e *engine) alloc(dims ...int) (*tensors.Tensor, []float32) {
+	t, err := tensors.FromShapeForBackend(e.backend, 0, shapes.Make(dtypes.Float32, dims...))
+	if err != nil {
+		panic(fmt.Errorf("train: allocating %v: %w", dims, err))
+	}
+	var flat []float32
+	t.MustMutableFlatData(func(x any) { flat = x.([]float32) })
+	return t, flat
+}
+
+// host returns an output's data on the host: a view where the backend shares
+// memory, else a copy. It must not be used after the tensor is freed.
+func host(t *tensors.Tensor) []float32 {
+	var flat []float32
+	t.MustConstFlatData(func(x any) { flat = x.([]float32) })
+	return flat
+}
+
+// free gives tensors' memory back to the backend's pool.
+func free(ts ...*tensors.Tensor) {
+	for _, t := range ts {
+		if t != nil {
+			t.MustFinalizeAll()
+		}
+	}
+}
+
+// call runs a graph on tensors and returns its outputs.
+func call(x *gx.Exec, in ...*tensors.Tensor) []*tensors.Tensor {
+	args := make([]any, len(in))
+	for i, t := range in {
+		args[i] = t
+	}
+	out, err := x.Exec(args...)
+	if err != nil {
+		panic(fmt.Errorf("train: running graph %s: %w", x.Name(), err))
+	}
+	return out
+}
+
+// guard turns a panic below, graph code's and tensors' way of failing, into an
+// error; broken invariants of this program keep panicking with their text.
+func guard(do func()) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			failed, ok := r.(error)
+			if !ok {
+				panic(r)
+			}
+			err = failed
+		}
+	}()
+	do()
+	return nil
+}

@@ -1,0 +1,421 @@
+// Package train is the local learner: it turns samples with token weights into
+// optimiser steps of a decoder on GoMLX. It knows no algorithm; see package loss
+// for what the weights mean.
+//
+// A minibatch is packed into batches of rows in which prefixes that samples
+// share are computed once (Pack). Batches run forward and backward layer by
+// layer (engine), side by side on the cores, each shard summing its batches'
+// gradients in order; the shards are then added in order and AdamW steps. The
+// same samples on the same state give the same bits, whatever the number of
+// cores, and also after Save and Load.
+//
+// Failure: samples that do not fit the model are an error that names the sample;
+// a gradient that is not finite leaves the weights alone and is reported.
+package train
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"time"
+
+	"ballast"
+	"ballast/loss"
+	"ballast/model"
+	"ballast/monitor"
+)
+
+// Options are the learner's constants. Start from Default.
+type Options struct {
+	AdamW   AdamW
+	Loss    loss.Params // clip bounds and gamma
+	Backend string      // GoMLX backend, "" for $GOMLX_BACKEND or else the pure-Go one
+	// Budget is the number of token rows of a batch; 0 chooses by Memory.
+	Budget int
+	// Limit is the memory in bytes that weights, gradients, moments and
+	// activations may take together; it decides whether activations are kept
+	// or computed again. 0 means 8 GiB.
+	Limit int64
+
+	fixed *Plan // of tests
+}
+
+// AdamW are the optimiser's constants. The step is torch.optim.AdamW's.
+type AdamW struct {
+	Beta1, Beta2, Eps float64
+	WeightDecay       float64 // decoupled: weights shrink by rate*WeightDecay a step
+	Clip              float64 // largest global norm of the gradient; 0 = no bound
+}
+
+// Default returns the paper's constants (section 1): clip 0.2, dual clip 3,
+// gradient norm 1, weight decay 0.01.
+func Default() Options {
+	return Options{AdamW: AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, Clip: 1}, Loss: loss.Default()}
+}
+
+// Learner implements ballast.Learner on one machine. It is used by one goroutine
+// at a time.
+type Learner struct {
+	m      *model.Model
+	opts   Options
+	e      *engine
+	w, ref *params // ref is nil until Freeze
+	grads  []*gradient
+	adam   moments
+	budget int
+	plan   Plan
+}
+
+var _ ballast.Learner = (*Learner)(nil)
+
+// New makes a learner that trains m. The learner takes m's weights over: from
+// now on m.Weights shows the learner's own memory and changes with every update.
+func New(m *model.Model, opts Options) (*Learner, error) {
+	if err := opts.check(); err != nil {
+		return nil, err
+	}
+	backend, err := newBackend(opts.Backend)
+	if err != nil {
+		return nil, err
+	}
+	l := &Learner{m: m, opts: opts, plan: opts.plan(&m.Config)}
+	l.budget = l.plan.Budget
+	err = guard(func() {
+		if l.e, err = newEngine(backend, m.Config, opts.Loss, l.plan.Keep, l.plan.inner()); err != nil {
+			panic(err)
+		}
+		l.w = newParams(l.e, m.Weights)
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.view()
+	l.adam = newMoments(l.w)
+	return l, nil
+}
+
+// check refuses constants that cannot be meant.
+func (o *Options) check() error {
+	a := o.AdamW
+	switch {
+	case a.Beta1 < 0 || a.Beta1 >= 1 || a.Beta2 < 0 || a.Beta2 >= 1:
+		return fmt.Errorf("train: AdamW betas %g and %g must lie in [0, 1)", a.Beta1, a.Beta2)
+	case a.Eps <= 0:
+		return fmt.Errorf("train: AdamW eps %g must be positive", a.Eps)
+	case a.Clip < 0 || a.WeightDecay < 0:
+		return fmt.Errorf("train: gradient clip %g and weight decay %g must not be negative", a.Clip, a.WeightDecay)
+	case o.Loss.Gamma <= 0:
+		return fmt.Errorf("train: gamma %g must be positive", o.Loss.Gamma)
+	}
+	return nil
+}
+
+// view makes the model's weights show the learner's memory.
+func (l *Learner) view() {
+	for i, s := range l.w.specs {
+		l.m.Weights.Get(s.Name).Data = l.w.flat[i]
+	}
+}
+
+// Weights returns the current weights. They are the learner's own memory: valid
+// until the next Update or Load, not to be written to.
+func (l *Learner) Weights() *model.Weights { return l.m.Weights }
+
+// Plan returns how the learner cuts its work up.
+func (l *Learner) Plan() Plan { return l.plan }
+
+// Update implements ballast.Learner. A minibatch without any weighted token
+// changes nothing, not even the optimiser's step count.
+func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate float64) (ballast.Stats, error) {
+	begin := time.Now()
+	in, err := l.prepare(samples)
+	if err != nil {
+		return nil, err
+	}
+	batches := Pack(samples, l.budget, false)
+	st := newSums(&l.opts.Loss)
+	st.pack(samples, batches)
+	if len(batches) == 0 {
+		return st.stats(begin), nil
+	}
+	shards := min(l.plan.Shards, len(batches))
+	for len(l.grads) < shards {
+		l.grads = append(l.grads, newGradient(l.w))
+	}
+	l.grow(batches)
+	parts := make([]*sums, shards)
+	err = l.parallel(shards, func(shard int) error {
+		parts[shard] = newSums(&l.opts.Loss)
+		l.grads[shard].clear()
+		for i := shard; i < len(batches); i += shards {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := l.derive(l.grads[shard], samples, &batches[i], in, parts[shard]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		st.merge(p)
+	}
+	total := l.grads[0]
+	total.merge(l.grads[1:shards])
+	norm := total.norm()
+	st.norm = norm
+	if math.IsNaN(norm) || math.IsInf(norm, 0) || math.IsNaN(st.total()) || math.IsInf(st.total(), 0) {
+		st.nonfinite = 1
+	} else {
+		l.adam.step(l.w, total, l.opts.AdamW, rate, norm)
+	}
+	return st.stats(begin), nil
+}
+
+// derive adds one batch's gradient to g.
+func (l *Learner) derive(g *gradient, samples []ballast.Sample, b *Batch, in lossInput, st *sums) error {
+	return guard(func() {
+		if in.has[ballast.TermReference] {
+			p := l.e.forward(l.ref, samples, b, false)
+			in.ref = p.logProbs()
+			free(p.h)
+		}
+		p := l.e.forward(l.w, samples, b, true)
+		st.padded += float64(p.rows - len(b.Tokens))
+		dh, err := p.headBackward(g, in, st)
+		if err != nil {
+			panic(err)
+		}
+		p.backward(g, dh)
+	})
+}
+
+// prepare checks samples and sums the terms' counts over the minibatch.
+func (l *Learner) prepare(samples []ballast.Sample) (lossInput, error) {
+	var in lossInput
+	var count [ballast.NumTerms]float64
+	for i := range samples {
+		s := &samples[i]
+		if err := l.checkSample(s); err != nil {
+			return in, fmt.Errorf("train: sample %d: %w", i, err)
+		}
+		for term, t := range s.Terms {
+			count[term] += t.Count
+			for _, w := range t.Weight {
+				if w != 0 {
+					in.has[term] = true
+					break
+				}
+			}
+		}
+	}
+	for term, c := range count {
+		if in.has[term] {
+			if c <= 0 {
+				return in, fmt.Errorf("train: term %d has weights, but its counts sum to %g; set Count", term, c)
+			}
+			in.invCount[term] = float32(1 / c)
+		}
+	}
+	if in.has[ballast.TermReference] && l.ref == nil {
+		return in, fmt.Errorf("train: samples have a reference term, but there is no reference; call Freeze first")
+	}
+	return in, nil
+}
+
+func (l *Learner) checkSample(s *ballast.Sample) error {
+	for i, id := range s.Tokens {
+		if id < 0 || int(id) >= l.m.Config.Vocab {
+			return fmt.Errorf("token %d is %d, but the vocabulary has %d", i, id, l.m.Config.Vocab)
+		}
+	}
+	for term, t := range s.Terms {
+		if t.Weight != nil && len(t.Weight) != len(s.Tokens) {
+			return fmt.Errorf("term %d has %d weights for %d tokens", term, len(t.Weight), len(s.Tokens))
+		}
+	}
+	if s.OldLogProb != nil && len(s.OldLogProb) != len(s.Tokens) {
+		return fmt.Errorf("%d old log-probabilities for %d tokens", len(s.OldLogProb), len(s.Tokens))
+	}
+	if s.Terms[ballast.TermPolicy].Weight != nil && s.OldLogProb == nil {
+		return fmt.Errorf("a policy term needs OldLogProb")
+	}
+	return nil
+}
+
+// grow makes the rotary tables cover the batches' positions.
+func (l *Learner) grow(batches []Batch) {
+	most := 0
+	for i := range batches {
+		for _, pos := range batches[i].Positions {
+			most = max(most, int(pos)+1)
+		}
+	}
+	l.e.rot.Grow(most)
+}
+
+// parallel calls do for 0 to n-1 on as many goroutines as there are cores and
+// returns the first error by index.
+func (l *Learner) parallel(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	var wg sync.WaitGroup
+	turn := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range n {
+		turn <- struct{}{}
+		wg.Go(func() {
+			errs[i] = do(i)
+			<-turn
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// LogProbs implements ballast.Learner.
+func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]float32, error) {
+	out := make([][]float32, len(samples))
+	for i := range samples {
+		if err := l.checkSample(&samples[i]); err != nil {
+			return nil, fmt.Errorf("train: sample %d: %w", i, err)
+		}
+		out[i] = make([]float32, len(samples[i].Tokens))
+	}
+	batches := Pack(samples, l.budget, true)
+	l.grow(batches)
+	err := l.parallel(len(batches), func(i int) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return guard(func() {
+			p := l.e.forward(l.w, samples, &batches[i], false)
+			for k, logp := range p.logProbs() {
+				t := batches[i].Targets[k]
+				out[t.Sample][t.Index] = logp
+			}
+			free(p.h)
+		})
+	})
+	return out, err
+}
+
+// Freeze implements ballast.Learner.
+func (l *Learner) Freeze() error {
+	return guard(func() {
+		if l.ref == nil {
+			l.ref = newParams(l.e, l.m.Weights)
+			return
+		}
+		l.ref.write(func(i int, data []float32) { copy(data, l.w.flat[i]) })
+	})
+}
+
+// ResetOptimizer implements ballast.Learner.
+func (l *Learner) ResetOptimizer() error {
+	l.adam.reset()
+	return nil
+}
+
+// sums are the facts of one update, as sums over tokens.
+type sums struct {
+	loss                                    [ballast.NumTerms]float64
+	p                                       *loss.Params
+	active, outside, ratio, ratioTop, k1    float64
+	gap, gapMax, known, k3, entropy, tokens float64
+	real, computed, padded                  float64
+	norm, nonfinite                         float64
+}
+
+func newSums(p *loss.Params) *sums { return &sums{p: p} }
+
+// take adds one chunk of targets with their log-probabilities and entropies.
+func (s *sums) take(samples []ballast.Sample, part []Target, logp, entropy []float32, in lossInput, from int) {
+	for i, t := range part {
+		sample := &samples[t.Sample]
+		s.tokens++
+		s.entropy += float64(entropy[i])
+		if weight(sample, ballast.TermPolicy, t.Index) != 0 {
+			d := float64(logp[i]) - float64(sample.OldLogProb[t.Index])
+			r := math.Exp(min(max(d, -loss.GapLimit), loss.GapLimit))
+			s.active++
+			s.ratio += r
+			s.ratioTop = max(s.ratioTop, r)
+			s.k1 -= d
+			s.gap += math.Abs(d)
+			s.gapMax = max(s.gapMax, math.Abs(d))
+			if r < 1-s.p.ClipLow || r > 1+s.p.ClipHigh {
+				s.outside++
+			}
+		}
+		if weight(sample, ballast.TermReference, t.Index) != 0 {
+			d := min(max(float64(in.ref[from+i])-float64(logp[i]), -loss.GapLimit), loss.GapLimit)
+			s.known++
+			s.k3 += min(math.Expm1(d)-d, loss.K3Limit)
+		}
+	}
+}
+
+// pack counts rows: real are all tokens of the samples, computed the rows that
+// remain after sharing and trimming.
+func (s *sums) pack(samples []ballast.Sample, batches []Batch) {
+	for i := range samples {
+		s.real += float64(len(samples[i].Tokens))
+	}
+	for i := range batches {
+		s.computed += float64(len(batches[i].Tokens))
+	}
+}
+
+func (s *sums) merge(o *sums) {
+	for i, x := range o.loss {
+		s.loss[i] += x
+	}
+	s.active, s.outside, s.ratio, s.k1 = s.active+o.active, s.outside+o.outside, s.ratio+o.ratio, s.k1+o.k1
+	s.gap, s.known, s.k3 = s.gap+o.gap, s.known+o.known, s.k3+o.k3
+	s.entropy, s.tokens, s.padded = s.entropy+o.entropy, s.tokens+o.tokens, s.padded+o.padded
+	s.ratioTop, s.gapMax = max(s.ratioTop, o.ratioTop), max(s.gapMax, o.gapMax)
+}
+
+func (s *sums) total() (x float64) {
+	for _, y := range s.loss {
+		x += y
+	}
+	return x
+}
+
+// stats names the facts. Means over tokens that do not exist are 0.
+func (s *sums) stats(begin time.Time) ballast.Stats {
+	mean := func(x, n float64) float64 { return x / max(n, 1) }
+	return ballast.Stats{
+		"loss":                 s.total(),
+		monitor.LossPolicy:     s.loss[ballast.TermPolicy],
+		monitor.LossOffPolicy:  s.loss[ballast.TermOffPolicy],
+		monitor.LossCE:         s.loss[ballast.TermCrossEntropy],
+		monitor.LossReference:  s.loss[ballast.TermReference],
+		monitor.KL:             mean(s.k3, s.known),
+		monitor.ClipFraction:   mean(s.outside, s.active),
+		monitor.GradNorm:       s.norm,
+		monitor.NonFinite:      s.nonfinite,
+		monitor.GapMean:        mean(s.gap, s.active),
+		monitor.GapMax:         s.gapMax,
+		"ratio/mean":           mean(s.ratio, s.active),
+		"ratio/max":            s.ratioTop,
+		"kl/old":               mean(s.k1, s.active),
+		"entropy/trained":      mean(s.entropy, s.tokens),
+		monitor.TokensTrained:  s.tokens,
+		"tokens/real":          s.real,
+		monitor.TokensComputed: s.computed,
+		monitor.TokensPadded:   s.padded,
+		"tokens/saved":         s.real - s.computed,
+		monitor.SecondsTrain:   time.Since(begin).Seconds(),
+	}
+}

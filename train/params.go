@@ -1,0 +1,115 @@
+package train
+
+import (
+	"fmt"
+
+	"ballast/model"
+	"ballast/model/graph"
+
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// params are a model's weights as tensors, in the order of Config.Specs. Where
+// the backend shares memory, flat is the tensors' own data.
+type params struct {
+	specs            []model.Spec
+	t                []*tensors.Tensor
+	flat             [][]float32
+	embed, norm, out int // indices of the embedding, the final norm, the output matrix
+	pre, post        [][]*tensors.Tensor
+	preAt, postAt    [][]int // indices of each layer's weights
+}
+
+// newParams copies weights into tensors of the engine's backend.
+func newParams(e *engine, from *model.Weights) *params {
+	p := &params{specs: e.c.Specs()}
+	index := map[string]int{}
+	for i, s := range p.specs {
+		src := from.Get(s.Name)
+		t, flat := e.alloc(s.Shape...)
+		if len(flat) != len(src.Data) {
+			panic(fmt.Sprintf("train: tensor %s has %d elements, want %d", s.Name, len(src.Data), len(flat)))
+		}
+		copy(flat, src.Data)
+		p.t, p.flat = append(p.t, t), append(p.flat, flat)
+		index[s.Name] = i
+	}
+	p.embed, p.norm, p.out = index["model.embed_tokens.weight"], index["model.norm.weight"], index[graph.OutName(&e.c)]
+	at := func(names []string) (ts []*tensors.Tensor, is []int) {
+		for _, n := range names {
+			ts, is = append(ts, p.t[index[n]]), append(is, index[n])
+		}
+		return ts, is
+	}
+	for i := range e.c.Layers {
+		pre, post := layerNames(e, i)
+		ts, is := at(pre)
+		p.pre, p.preAt = append(p.pre, ts), append(p.preAt, is)
+		ts, is = at(post)
+		p.post, p.postAt = append(p.post, ts), append(p.postAt, is)
+	}
+	return p
+}
+
+// write lets change edit every tensor's data and tells the backend about it.
+func (p *params) write(change func(i int, data []float32)) {
+	for i, t := range p.t {
+		t.MustMutableFlatData(func(x any) {
+			p.flat[i] = x.([]float32)
+			change(i, p.flat[i])
+		})
+	}
+}
+
+// gradient is a sum of derivatives, flat as params.flat.
+type gradient struct {
+	flat [][]float32
+}
+
+func newGradient(p *params) *gradient {
+	g := &gradient{}
+	for _, x := range p.flat {
+		g.flat = append(g.flat, make([]float32, len(x)))
+	}
+	return g
+}
+
+// add adds outputs to the tensors with the given indices and frees them.
+func (g *gradient) add(outs []*tensors.Tensor, at []int) {
+	for i, t := range outs {
+		add(g.flat[at[i]], host(t))
+	}
+	free(outs...)
+}
+
+// scatter adds rows of d to the rows of a matrix that ids name.
+func (g *gradient) scatter(at int, ids []int32, d []float32, width int) {
+	m := g.flat[at]
+	for i, id := range ids {
+		add(m[int(id)*width:(int(id)+1)*width], d[i*width:])
+	}
+}
+
+// add adds y's leading elements to x.
+func add(x, y []float32) {
+	y = y[:len(x)]
+	for i := range x {
+		x[i] += y[i]
+	}
+}
+
+// addTransposed adds yT [cols, rows] to x [rows, cols], in tiles that fit the
+// nearest cache.
+func addTransposed(x, yT []float32, rows, cols int) {
+	const tile = 32
+	for r := 0; r < rows; r += tile {
+		for c := 0; c < cols; c += tile {
+			for j := c; j < min(c+tile, cols); j++ {
+				col := yT[j*rows:]
+				for i := r; i < min(r+tile, rows); i++ {
+					x[i*cols+j] += col[i]
+				}
+			}
+		}
+	}
+}
