@@ -36,8 +36,9 @@ type Format interface {
 	// Next moves the automaton on by text, which may be one token, a part of a
 	// control token, or many tokens.
 	Next(s State, text string) State
-	// Legal says whether the control token (one of Control, a thought's tag, or
-	// an end token) may come next. It is false for all other tokens.
+	// Legal says whether a control token may come next: one of Control, a
+	// thought's tag, an end token. It is false for all that the format has no
+	// place for.
 	Legal(s State, token string) bool
 }
 
@@ -45,6 +46,8 @@ type Format interface {
 var Formats = map[string]Format{
 	"hermes":   Hermes,
 	"pythonic": Pythonic,
+	"llama3":   LlamaJSON,
+	"xml":      XML,
 }
 
 // FormatByName finds a format; its error lists the names.
@@ -90,29 +93,4 @@ func Named(c ballast.Call, tools []ballast.Tool) (ballast.Call, error) {
 		out.Args[i].Name = params[i].Name
 	}
 	return out, nil
-}
-
-// otherSyntax reports whether prose is or holds a call of another format, or a
-// call without its tags: JSON with a name and arguments; a bare Python call; and,
-// if lists is set, a list of Python calls.
-func otherSyntax(text string, known func(string) bool, lists bool) bool {
-	if strings.Contains(text, `"name"`) && strings.Contains(text, "{") &&
-		(strings.Contains(text, `"arguments"`) || strings.Contains(text, `"parameters"`)) {
-		return true
-	}
-	if lists {
-		if i, j := (pythonic{}).find(text); i >= 0 && j >= 0 {
-			if calls, err := value.ParseCalls(text[i:j]); err == nil && len(calls) > 0 {
-				return true
-			}
-		}
-	}
-	text = trim(text)
-	if known != nil && strings.HasSuffix(text, ")") {
-		if i := strings.IndexByte(text, '('); i > 0 && known(trim(text[:i])) {
-			_, err := value.ParseCall(text)
-			return err == nil
-		}
-	}
-	return false
 }

@@ -10,11 +10,11 @@ import (
 // pythonic is the format of a Python list of calls, [f(a='x', b=1), g()], as
 // Llama 3.2, ACEBench and BFCL's own prompts ask for it. It has no control
 // tokens. The list begins a line, the reply or a later one, and ends the reply.
-type pythonic struct{}
+type pythonic struct{ bare }
 
 // Pythonic is the format `pythonic`. Names of functions and parameters must be
 // identifiers; positional arguments are allowed.
-var Pythonic Format = pythonic{}
+var Pythonic Format = pythonic{bare{char: pythonChar, body: pythonBody, opener: '['}}
 
 // Name returns "pythonic".
 func (pythonic) Name() string { return "pythonic" }
@@ -49,95 +49,13 @@ func (pythonic) Render(calls []ballast.Call) string {
 // Result puts a tool's answer on lines of its own below "Result:".
 func (pythonic) Result(text string) (before, body, after string) { return "Result:\n", text, "" }
 
-// Control is empty: the calls are plain text.
-func (pythonic) Control() []string { return nil }
-
-// Parse reads a reply; see Format.
-func (f pythonic) Parse(reply string, known func(string) bool) Parsed {
-	pieces := split(withoutEnd(reply))
-	if p, bad := collapsed(pieces); bad {
-		return p
+// pythonBody reads a list of calls.
+func pythonBody(text string) ([]ballast.Call, Reason) {
+	calls, err := value.ParseCalls(text)
+	if err != nil {
+		return nil, ReasonBadCall
 	}
-	var p Parsed
-	rest := p.thought(pieces)
-	list, end := f.find(rest)
-	switch {
-	case list < 0:
-		p.Text = rest
-		if otherSyntax(rest, known, false) || knownInBrackets(rest, known) {
-			p.fault(ReasonOtherSyntax)
-		}
-		if !hasWord(rest) {
-			p.fault(ReasonEmpty)
-		}
-	case end < 0:
-		p.Text = rest[:list]
-		p.fault(ReasonUnclosedTag)
-	default:
-		p.Text = rest[:list] + rest[end:]
-		calls, err := value.ParseCalls(rest[list:end])
-		if err != nil {
-			p.fault(ReasonBadCall)
-		}
-		p.Calls = calls
-		if trim(rest[end:]) != "" {
-			p.fault(ReasonTextAroundCall)
-		}
-	}
-	p.fault(faultyProse(p.Text))
-	return p.finish(known)
-}
-
-// thought takes a leading thought off a reply of a format without control
-// tokens and returns the text after it. Any other control token is a fault and
-// left out.
-func (p *Parsed) thought(pieces []piece) string {
-	var rest strings.Builder
-	inside, began := false, false
-	for _, x := range pieces {
-		switch {
-		case !x.control && inside:
-			p.Thought = trim(x.text)
-		case !x.control:
-			began = began || trim(x.text) != ""
-			rest.WriteString(x.text)
-		case x.text == openThink && !began:
-			inside, began = true, true
-		case x.text == closeThink && inside:
-			inside = false
-		case x.text == closeThink || x.text == closeCall:
-			p.fault(ReasonStrayClose)
-		default:
-			p.fault(ReasonControlInText)
-		}
-	}
-	if inside {
-		p.fault(ReasonUnclosedTag)
-	}
-	return rest.String()
-}
-
-// find returns the byte range of the first list of calls: from the bracket that
-// begins a line and is followed by a name and "(", to behind its closing
-// bracket; end is -1 if it is not closed, list is -1 if there is none.
-func (f pythonic) find(text string) (list, end int) {
-	var s State
-	list = -1
-	bracket := 0
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if c == '[' && s.line == lineBlank {
-			bracket = i
-		}
-		s = f.char(s, c)
-		if s.Place == PlaceCall && list < 0 {
-			list = bracket
-		}
-		if s.Place == PlaceAfter {
-			return list, i + 1
-		}
-	}
-	return list, -1
+	return calls, ""
 }
 
 // knownInBrackets reports whether prose holds "[name(" of an offered function.
@@ -160,17 +78,6 @@ func knownInBrackets(text string, known func(string) bool) bool {
 	return false
 }
 
-// lineState says what stands on the current line, outside calls.
-type lineState uint8
-
-const (
-	lineBlank   lineState = iota // white space
-	lineBracket                  // "["
-	lineName                     // "[" and a name
-	lineGap                      // and white space after it
-	lineText                     // anything else
-)
-
 func nameByte(c byte) bool { return c == '_' || c == '.' || wordByte(c) }
 
 // The states of a Python string literal that is open (State.run).
@@ -183,10 +90,9 @@ const (
 	runLong2            // inside, two closing quotes read
 )
 
-// Next moves the automaton on by the text of one or more tokens; see Format.
-func (f pythonic) Next(s State, text string) State { return feed(s, text, f.char, otherControl) }
-
-func (f pythonic) char(s State, c byte) State {
+// pythonChar moves on by one byte: a list begins where a line begins with a
+// bracket, a name and a parenthesis.
+func pythonChar(s State, c byte) State {
 	switch s.Place {
 	case PlaceCall:
 		if s = pythonByte(s, c); s.depth == 0 {
@@ -259,6 +165,3 @@ func pythonByte(s State, c byte) State {
 	}
 	return s
 }
-
-// Legal says whether a control token may stand after s; see Format.
-func (f pythonic) Legal(s State, token string) bool { return otherLegal(settle(s, f.char), token) }

@@ -73,6 +73,9 @@ func (t tagged) Parse(reply string, known func(string) bool) Parsed {
 			p.fault(ReasonStrayClose)
 		default:
 			p.fault(ReasonControlInText)
+			if place == PlaceCall {
+				body.WriteString(x.text) // the call can be read all the same
+			}
 		}
 	}
 	p.Text = lead.String()
@@ -81,7 +84,7 @@ func (t tagged) Parse(reply string, known func(string) bool) Parsed {
 	}
 	p.fault(faultyProse(p.Text))
 	if len(p.Calls) == 0 {
-		if otherSyntax(p.Text, known, true) {
+		if otherSyntax(p.Text, known) {
 			p.fault(ReasonOtherSyntax)
 		}
 		if !hasWord(p.Text) {

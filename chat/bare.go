@@ -1,0 +1,188 @@
+package chat
+
+import (
+	"strings"
+
+	"ballast"
+	"ballast/value"
+)
+
+// bare is what formats have in common that write calls without tags: the calls
+// begin a line, the reply's first or a later one, and end the reply.
+type bare struct {
+	// char moves the automaton on by a byte outside control tokens. It decides
+	// where the calls begin (PlaceCall) and end (PlaceAfter).
+	char func(State, byte) State
+	// body reads the text of all calls.
+	body func(text string) ([]ballast.Call, Reason)
+	// opener is the byte that begins the calls.
+	opener byte
+	// tag is a control token that may stand at the very start; "" for none.
+	tag string
+}
+
+// Control is empty: calls are plain text, and the tag may be left out.
+func (bare) Control() []string { return nil }
+
+// Parse reads a reply; see Format.
+func (f bare) Parse(reply string, known func(string) bool) Parsed {
+	pieces := split(withoutEnd(reply))
+	if p, bad := collapsed(pieces); bad {
+		return p
+	}
+	var p Parsed
+	rest := f.thought(&p, pieces)
+	start, end := f.find(rest)
+	switch {
+	case start < 0:
+		p.Text = rest
+		if otherSyntax(rest, known) {
+			p.fault(ReasonOtherSyntax)
+		}
+		if !hasWord(rest) {
+			p.fault(ReasonEmpty)
+		}
+	case end < 0:
+		p.Text = rest[:start]
+		p.fault(ReasonUnclosedTag)
+	default:
+		p.Text = rest[:start] + rest[end:]
+		calls, fault := f.body(rest[start:end])
+		p.fault(fault)
+		p.Calls = calls
+		if trim(rest[end:]) != "" {
+			p.fault(ReasonTextAroundCall)
+		}
+	}
+	p.fault(faultyProse(p.Text))
+	return p.finish(known)
+}
+
+// thought takes a leading thought, and the tag, off a reply and returns the text
+// after it. Any other control token is a fault.
+func (f bare) thought(p *Parsed, pieces []piece) string {
+	var rest strings.Builder
+	inside, began := false, false
+	for _, x := range pieces {
+		switch {
+		case !x.control && inside:
+			p.Thought = trim(x.text)
+			continue
+		case !x.control:
+			rest.WriteString(x.text)
+			began = began || trim(x.text) != ""
+			continue
+		case inside && x.text == closeThink:
+			inside = false
+		case inside:
+			p.fault(ReasonControlInText)
+		case x.text == openThink && !began:
+			inside = true
+		case x.text == f.tag && !began:
+		case x.text == closeThink || x.text == closeCall:
+			p.fault(ReasonStrayClose)
+		default:
+			p.fault(ReasonControlInText)
+			rest.WriteString(x.text) // a call around it can be read all the same
+		}
+		began = true
+	}
+	if inside {
+		p.fault(ReasonUnclosedTag)
+	}
+	return rest.String()
+}
+
+// find returns the byte range of the calls, from the opener to behind the last
+// closing bracket; end is -1 if it is not closed, start is -1 without calls. It
+// runs the automaton, but only from openers that begin a line.
+func (f bare) find(text string) (start, end int) {
+	for i := 0; ; i++ {
+		j := strings.IndexByte(text[min(i, len(text)):], f.opener)
+		if j < 0 {
+			return -1, -1
+		}
+		i += j
+		if !beginsLine(text, i) {
+			continue
+		}
+		s := f.char(State{Place: PlaceProse}, f.opener)
+		for start = i; s.line != lineBlank && s.line != lineText && s.Place != PlaceCall && i+1 < len(text); {
+			i++
+			s = f.char(s, text[i])
+		}
+		if s.Place != PlaceCall {
+			continue
+		}
+		for end = -1; i+1 < len(text) && s.Place != PlaceTail; {
+			i++
+			was := s.Place
+			if s = f.char(s, text[i]); s.Place == PlaceAfter && was == PlaceCall {
+				end = i + 1
+			}
+		}
+		if s.Place == PlaceCall {
+			end = -1
+		}
+		return start, end
+	}
+}
+
+// beginsLine reports whether only white space stands before byte i on its line.
+func beginsLine(text string, i int) bool {
+	for i--; i >= 0 && text[i] != '\n'; i-- {
+		if !isBlank(text[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Next moves the automaton on by the text of one or more tokens; see Format.
+func (f bare) Next(s State, text string) State { return feed(s, text, f.char, otherControl) }
+
+// Legal says whether a control token may stand after s; see Format.
+func (f bare) Legal(s State, token string) bool {
+	s = settle(s, f.char)
+	if f.tag != "" && token == f.tag {
+		return s.Place == PlaceStart
+	}
+	return otherLegal(s, token)
+}
+
+// lineState says what stands on the current line, outside calls.
+type lineState uint8
+
+const (
+	lineBlank   lineState = iota // white space
+	lineBracket                  // the opener
+	lineName                     // pythonic: and a name
+	lineGap                      // and white space after it
+	lineText                     // anything else
+)
+
+// otherSyntax reports whether prose is or holds a call of another format, or a
+// call without its tags: JSON with a name and arguments, a list of Python calls,
+// a bare call of an offered function.
+func otherSyntax(text string, known func(string) bool) bool {
+	if strings.Contains(text, `"name"`) && strings.Contains(text, "{") &&
+		(strings.Contains(text, `"arguments"`) || strings.Contains(text, `"parameters"`)) {
+		return true
+	}
+	if knownInBrackets(text, known) {
+		return true
+	}
+	if i, j := Pythonic.(pythonic).find(text); i >= 0 && j >= 0 {
+		if _, err := value.ParseCalls(text[i:j]); err == nil {
+			return true
+		}
+	}
+	text = trim(text)
+	if known != nil && strings.HasSuffix(text, ")") {
+		if i := strings.IndexByte(text, '('); i > 0 && known(trim(text[:i])) {
+			_, err := value.ParseCall(text)
+			return err == nil
+		}
+	}
+	return false
+}
