@@ -8,13 +8,11 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"ballast"
 	"ballast/value"
@@ -283,144 +281,6 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// killUpdates is how long train runs, checkpointEvery how often it saves.
-const killUpdates, checkpointEvery = 40, 4
-
-// train writes the same files in any number of attempts.
-func train(dir string, updates int) error {
-	r, err := Open(dir)
-	if err != nil {
-		if r, err = Create(dir, []byte("method: grpo\n")); err != nil {
-			return err
-		}
-	}
-	defer r.Close()
-	c, err := r.Latest()
-	if err == nil {
-		err = r.Resume(c)
-	}
-	if err != nil {
-		return err
-	}
-	for u := c.Update + 1; u <= updates; u++ {
-		if err := r.Episodes(u, []ballast.Episode{episode(u, 0), episode(u, 1)}); err != nil {
-			return err
-		}
-		if err := r.Update(ballast.Update{Index: u, Phase: "rl", Metrics: map[string]float64{"x": 1 / float64(u)}}); err != nil {
-			return err
-		}
-		if u%5 == 0 {
-			if err := r.Event(ballast.Event{Update: u, Kind: "phase", Text: "next"}); err != nil {
-				return err
-			}
-		}
-		if u%checkpointEvery == 0 {
-			if _, err := r.Checkpoint(u, u, saveText(fmt.Sprint("weights ", u))); err != nil {
-				return err
-			}
-			if err := r.Prune(2, ""); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// tree returns all files below dir by name.
-func tree(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		rel, _ := filepath.Rel(dir, path)
-		files[rel] = string(data)
-		return err
-	}))
-	return files
-}
-
-// sameTree fails unless two directories hold the same files.
-func sameTree(t *testing.T, got, want string) {
-	t.Helper()
-	g, w := tree(t, got), tree(t, want)
-	for name := range w {
-		if g[name] != w[name] {
-			t.Errorf("%s differs:\n%q\nwant\n%q", name, g[name], w[name])
-		}
-	}
-	if len(g) != len(w) {
-		t.Errorf("%d files, want %d", len(g), len(w))
-	}
-}
-
-// TestResume: stopped after any update, with a mess left behind, a resumed run's
-// files equal those of a run that never stopped.
-func TestResume(t *testing.T) {
-	const updates = 12
-	want := filepath.Join(t.TempDir(), "whole")
-	must(t, train(want, updates))
-	for stop := 0; stop <= updates; stop++ {
-		dir := filepath.Join(t.TempDir(), "run")
-		must(t, train(dir, stop))
-		for _, mess := range []string{"episodes/.000099.jsonl.zst", "checkpoints/.000099"} {
-			must(t, os.WriteFile(filepath.Join(dir, mess), []byte("half"), 0o666))
-		}
-		f, err := os.OpenFile(filepath.Join(dir, "events.jsonl"), os.O_APPEND|os.O_WRONLY, 0)
-		must(t, err)
-		f.WriteString("{torn")
-		must(t, f.Close())
-		must(t, train(dir, updates))
-		sameTree(t, dir, want)
-	}
-}
-
-// TestResumeOlder goes back past a checkpoint.
-func TestResumeOlder(t *testing.T) {
-	dir, want := filepath.Join(t.TempDir(), "run"), filepath.Join(t.TempDir(), "whole")
-	must(t, train(dir, 11))
-	must(t, train(want, 4))
-	r, err := Open(dir)
-	must(t, err)
-	defer r.Close()
-	all, err := checkpoints(dir)
-	must(t, err)
-	must(t, r.Resume(all[0]))
-	sameTree(t, dir, want)
-	wantErr(t, r.Resume(Checkpoint{Update: 4, Dir: "elsewhere/000004"}), "not a checkpoint of")
-	wantErr(t, r.Resume(Checkpoint{Update: 4, Dir: all[0].Dir, updates: 1 << 30}), "changed or lost")
-	wantErr(t, r.Resume(Checkpoint{Update: 4, Dir: all[0].Dir, updates: all[0].updates - 1}), "inside a line")
-}
-
-// TestKill kills a writing process at many moments.
-func TestKill(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts processes")
-	}
-	want := filepath.Join(t.TempDir(), "whole")
-	must(t, train(want, killUpdates))
-	dir := filepath.Join(t.TempDir(), "run")
-	kills := 0
-	for ; kills < 200; kills++ {
-		cmd := exec.Command(os.Args[0], "-train="+dir)
-		cmd.Stderr = os.Stderr
-		must(t, cmd.Start())
-		// Wait for a change or two of the directory, then kill in its midst.
-		done := make(chan error, 1)
-		go func() { done <- cmd.Wait() }()
-		if err := waitThenKill(cmd.Process, done, kills); err == nil {
-			break // ended by itself
-		}
-	}
-	if kills < 3 {
-		t.Errorf("only %d kills: the test does not test", kills)
-	}
-	t.Logf("%d kills", kills)
-	sameTree(t, dir, want)
-}
-
 func TestFullDisk(t *testing.T) {
 	r := create(t)
 	must(t, r.Update(ballast.Update{Index: 1}))
@@ -524,17 +384,4 @@ func FuzzFiles(f *testing.F) {
 			}
 		}
 	})
-}
-
-// waitThenKill kills a process after a delay that differs by attempt. It returns
-// nil if the process had ended well before, its error otherwise.
-func waitThenKill(p *os.Process, done <-chan error, attempt int) error {
-	delay := 15*time.Millisecond + time.Duration(attempt*attempt%97)*400*time.Microsecond
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(delay):
-		p.Kill()
-		return <-done
-	}
 }
