@@ -11,9 +11,10 @@
 //     the borders of turns, belongs to one split only (see goalSplit).
 //
 // The categories are those of BFCL multi-turn: base; miss_func holds a function
-// back in the turn that needs it and reveals it in the next, whose user text is
-// empty; miss_param leaves a parameter out, the assistant asks, the next user
-// text gives it; long_context has four times the things and chatty answers.
+// back in the turn that needs it and reveals it in the next; miss_param leaves a parameter out, the assistant asks, the next user
+// text gives it; long_context has three times the things and answers with
+// log lines. Different from BFCL, the user says "Try again." when a function is
+// revealed: its sentence of fifteen words would cost a small vocabulary too much.
 //
 // How it fails: unknown splits, categories and worlds and impossible options are
 // errors. A composition that does not play is thrown away and drawn again.
@@ -41,7 +42,7 @@ type Options struct {
 	MinTurns int      // fewest turns, the extra one of miss_* included (2)
 	MaxTurns int      // most turns (3)
 	Requests int      // most requests in a turn (2)
-	Calls    int      // most gold calls in a task (5)
+	Calls    int      // most gold calls in a task (5); in long_context one fewer, not below the turns
 	Tools    int      // tools that the prompt lists, if the task needs no more (8)
 }
 
@@ -85,40 +86,47 @@ func (o Options) withDefaults() (Options, error) {
 
 // Generate returns task index of the given seed, split and category.
 func Generate(seed uint64, split, category string, index int, o Options) (*ballast.Task, error) {
+	t, _, err := generate(seed, split, category, index, o)
+	return t, err
+}
+
+// generate returns the goal as well: the kinds of requests, "|" after each turn.
+func generate(seed uint64, split, category string, index int, o Options) (*ballast.Task, []string, error) {
 	o, err := o.withDefaults()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if split != Train && split != Test {
-		return nil, fmt.Errorf("task: desk: no split %q; there are train and test", split)
+		return nil, nil, fmt.Errorf("task: desk: no split %q; there are train and test", split)
 	}
 	if !slices.Contains(Categories, category) {
-		return nil, fmt.Errorf("task: desk: no category %q; there are %s", category, strings.Join(Categories, ", "))
+		return nil, nil, fmt.Errorf("task: desk: no category %q; there are %s", category, strings.Join(Categories, ", "))
 	}
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s %s %s %d", split, category, strings.Join(o.Worlds, " "), index)
 	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	// One attempt in about three succeeds; a thousand failures in a row mean
+	// About one attempt in three succeeds (fewer for test, whose goals are one in
+	// five); a thousand failures in a row mean
 	// that the options leave nothing to compose.
 	for range 1000 {
-		if t := compose(rng, split, category, o); t != nil {
+		if t, goal := compose(rng, split, category, o); t != nil {
 			t.ID = fmt.Sprintf("%s/%s/%s/%d/%d", t.Set, split, category, seed, index)
-			return t, nil
+			return t, goal, nil
 		}
 	}
-	return nil, fmt.Errorf("task: desk: no %s task of %d to %d turns, %d calls and %d tools can be composed; ask for more calls or tools",
+	return nil, nil, fmt.Errorf("task: desk: no %s task of %d to %d turns, %d calls and %d tools can be composed; ask for more calls or tools",
 		category, o.MinTurns, o.MaxTurns, o.Calls, o.Tools)
 }
 
-// compose draws one task, or nil where the draw does not work out.
-func compose(rng *rand.Rand, split, category string, o Options) *ballast.Task {
-	t := &ballast.Task{Set: "desk", Category: category, Worlds: someWorlds(rng, o)}
+// compose draws one task and its goal, or nil where the draw does not work out.
+func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, goal []string) {
+	t = &ballast.Task{Set: "desk", Category: category, Worlds: someWorlds(rng, o)}
 	if slices.Contains(OOD, t.Worlds[0]) {
 		t.Set = "desk-ood"
 	}
 	size := 1
 	if category == world.LongContext {
-		size = 2 + rng.IntN(2)
+		size = 3
 	}
 	s := newScene(rng, split, t.Worlds, size)
 	t.Init = s.init
@@ -129,7 +137,6 @@ func compose(rng *rand.Rand, split, category string, o Options) *ballast.Task {
 		turns = max(turns-1, min(2, o.MaxTurns-1), 1) // two requests where there is room
 		special = rng.IntN(turns)
 	}
-	var goal []string
 	for i := range turns {
 		n := 1
 		if o.Requests > 1 && rng.IntN(4) == 0 {
@@ -142,7 +149,7 @@ func compose(rng *rand.Rand, split, category string, o Options) *ballast.Task {
 		for j := range requests {
 			name, r, ok := draw(s, t.Worlds, i == special && category == "miss_param")
 			if !ok {
-				return nil
+				return nil, nil
 			}
 			goal = append(goal, name)
 			requests[j] = r
@@ -151,12 +158,16 @@ func compose(rng *rand.Rand, split, category string, o Options) *ballast.Task {
 		t.Turns = append(t.Turns, render(requests, i == special, category)...)
 	}
 	if goalSplit(goal) != split {
-		return nil
+		return nil, nil
 	}
-	if !document(rng, t, o) || !verify(t, o.Calls) {
-		return nil
+	most := o.Calls
+	if category == world.LongContext {
+		most = max(most-1, len(t.Turns))
 	}
-	return t
+	if !document(rng, t, o) || !verify(t, most) {
+		return nil, nil
+	}
+	return t, goal
 }
 
 // someWorlds draws up to o.Mix worlds, in table order; one more often than two.
@@ -224,7 +235,7 @@ func render(requests []request, special bool, category string) []ballast.TaskTur
 		return []ballast.TaskTurn{{User: r.part, Reply: r.ask}, turn}
 	default:
 		first := ballast.TaskTurn{User: turn.User, Reply: "No tool for that."}
-		turn.User = ""
+		turn.User = "Try again."
 		turn.Reveal = []string{turn.Gold[len(turn.Gold)-1].Name}
 		return []ballast.TaskTurn{first, turn}
 	}

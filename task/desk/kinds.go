@@ -153,6 +153,7 @@ var kinds = []kind{
 	{"off", plain, inLights, lightOff},
 	{"dim", plain, inLights, lightDim},
 	{"level", plain, inLights, lightLevel},
+	{"lit", plain, inLights, lightList},
 	{"paint", plain, inLights, lightPaint},
 	{"level-dim", chain, inLights, dimAs},
 	{"it-paint", follow, inLights, paintIt},

@@ -182,7 +182,7 @@ func copyIt(s *scene) (request, bool) {
 		return request{}, false
 	}
 	n := s.fresh(fileName)
-	return do(s.say("Now copy it to "+n+".", "Then make a copy named "+n+"."), call("copy", "file", f.name, "name", n)), true
+	return do(s.say("Now copy it to "+n+".", "Then make a copy of it named "+n+"."), call("copy", "file", f.name, "name", n)), true
 }
 
 // usePerson takes a contact and makes it the one that "it" means.

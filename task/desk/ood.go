@@ -143,6 +143,11 @@ func lightLevel(s *scene) (request, bool) {
 	return ask(s.say("What is the level in the "+r.name+"?", "Find the level of the "+r.name+"."), call("level", "room", r.name)), true
 }
 
+func lightList(s *scene) (request, bool) {
+	s.it = nil
+	return ask(s.say("Where is the light on?", "List where the light is on."), call("lit")), true
+}
+
 // paint gives a room another color and returns the sentence and the call.
 func paint(s *scene, start string, r *thing) (string, ballast.Call) {
 	old := r.place

@@ -228,6 +228,7 @@ func fundMoney(s *scene) (request, bool) {
 
 func wishItem(s *scene) (request, bool) {
 	i, ok := s.useItem()
+	s.it = nil
 	if !ok {
 		return request{}, false
 	}

@@ -161,9 +161,9 @@ func (st *state[S]) Call(c ballast.Call) string {
 
 // chatter is what the long variant adds to answers.
 var chatter = [...]string{
-	"\nlog: list ok, text ok, old copy in temp, 4 of 9 left, next in 5 hours",
-	"\nlog: read ok, move ok, old data in misc, 2 of 8 left, next in 3 hours",
-	"\nlog: find ok, copy ok, old list in main, 6 of 7 left, next in 2 hours",
+	"\nlog: 4 of 9 left, next in 5 hours",
+	"\nlog: read ok, old data in misc",
+	"\nlog: 6 of 7 read, next at 12",
 }
 
 // Equal names the first attribute in which the states differ.

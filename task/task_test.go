@@ -1,0 +1,155 @@
+package task
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"ballast"
+	"ballast/task/desk"
+)
+
+func load(t *testing.T, spec Spec) []ballast.Task {
+	t.Helper()
+	tasks, err := Load(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tasks
+}
+
+func TestGoldIsRight(t *testing.T) {
+	for _, set := range []string{"desk", "desk-ood"} {
+		for _, spec := range []Spec{
+			{Name: set, Seed: 3, Count: 400, Categories: desk.Categories},
+			{Name: set, Seed: 4, Count: 100, Level: map[string]int{"min_turns": 4, "max_turns": 4, "requests": 3, "calls": 12, "tools": 12, "mix": 3}},
+			{Name: set, Seed: 5, Count: 100, Level: map[string]int{"max_turns": 2, "requests": 1, "calls": 2, "mix": 1}},
+		} {
+			if err := Check(load(t, spec)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	for _, c := range []struct {
+		spec  Spec
+		count int
+		long  bool
+	}{
+		{Spec{Name: "desk", Split: "train"}, 400, false},
+		{Spec{Name: "desk", Split: "test"}, 200, true},
+		{Spec{Name: "desk"}, 600, true},
+		{Spec{Name: "desk-ood", Split: "test", Count: 8}, 8, true},
+		{Spec{Name: "desk", Split: "train", Count: 5, Categories: []string{"long_context"}}, 5, true},
+	} {
+		tasks := load(t, c.spec)
+		long, ids := false, map[string]bool{}
+		for _, x := range tasks {
+			long = long || x.Category == "long_context"
+			if ids[x.ID] || x.Set != c.spec.Name {
+				t.Errorf("%+v: task %s twice or of set %s", c.spec, x.ID, x.Set)
+			}
+			ids[x.ID] = true
+		}
+		if len(tasks) != c.count || long != c.long {
+			t.Errorf("%+v: %d tasks, long context %t", c.spec, len(tasks), long)
+		}
+	}
+}
+
+// TestCountIsAPrefix: asking for more tasks does not change the first ones.
+func TestCountIsAPrefix(t *testing.T) {
+	few, many := load(t, Spec{Name: "desk", Split: "train", Seed: 1, Count: 7}), load(t, Spec{Name: "desk", Split: "train", Seed: 1, Count: 30})
+	if !reflect.DeepEqual(few, many[:7]) {
+		t.Error("the first 7 of 30 tasks are not the 7 tasks")
+	}
+}
+
+func TestWorldsFilter(t *testing.T) {
+	for _, x := range load(t, Spec{Name: "desk", Split: "train", Count: 40, Worlds: []string{"files", "shop"}}) {
+		for _, w := range x.Worlds {
+			if w != "files" && w != "shop" {
+				t.Errorf("%s plays %s", x.ID, w)
+			}
+		}
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	for _, c := range []struct {
+		spec Spec
+		want string
+	}{
+		{Spec{Name: "dsk"}, "there are desk, desk-ood"},
+		{Spec{Name: "desk", Split: "dev"}, "no split"},
+		{Spec{Name: "desk", Categories: []string{"hard"}}, "no category"},
+		{Spec{Name: "desk", Worlds: []string{"moon"}}, "no world"},
+		{Spec{Name: "desk", Worlds: []string{"lights"}}, "none of the worlds"},
+		{Spec{Name: "desk", Count: -1}, "count is -1"},
+		{Spec{Name: "desk", Level: map[string]int{"turns": 3}}, "no level option"},
+		{Spec{Name: "desk", Level: map[string]int{"calls": 99}}, "calls is 99"},
+	} {
+		if _, err := Load(c.spec); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: error %v, want one with %q", c.spec, err, c.want)
+		}
+	}
+}
+
+// TestCheckFindsBadGold breaks good tasks in every way that Check knows.
+func TestCheckFindsBadGold(t *testing.T) {
+	good := func() ballast.Task {
+		return load(t, Spec{Name: "desk", Split: "train", Categories: []string{"miss_func"}, Count: 1, Seed: 2})[0]
+	}
+	for _, c := range []struct {
+		want  string
+		spoil func(x *ballast.Task)
+	}{
+		{"no turns", func(x *ballast.Task) { x.Turns = nil }},
+		{"not documented", func(x *ballast.Task) {
+			for _, turn := range x.Turns {
+				if len(turn.Gold) > 0 && len(turn.Reveal) == 0 {
+					name := turn.Gold[0].Name
+					x.Tools = slices.DeleteFunc(slices.Clone(x.Tools), func(t ballast.Tool) bool { return t.Name == name })
+				}
+			}
+		}},
+		{"not documented at that point", func(x *ballast.Task) {
+			for i := range x.Turns {
+				if len(x.Turns[i].Reveal) > 0 { // one turn too early
+					x.Turns[i-1].Gold, x.Turns[i].Gold = x.Turns[i].Gold, nil
+				}
+			}
+		}},
+		{"reveals fly", func(x *ballast.Task) { x.Turns[0].Reveal = []string{"fly"} }},
+		{"answers \"error: ", func(x *ballast.Task) {
+			for i := range x.Turns {
+				for j := range x.Turns[i].Gold {
+					x.Turns[i].Gold[j].Args = []ballast.Arg{{Name: "none"}}
+				}
+			}
+		}},
+		{"no world", func(x *ballast.Task) { x.Worlds = []string{"moon"} }},
+	} {
+		x := good()
+		c.spoil(&x)
+		if err := Check([]ballast.Task{good(), x}); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), x.ID) {
+			t.Errorf("error %v, want one with %q", err, c.want)
+		}
+	}
+}
+
+func BenchmarkCheck(b *testing.B) {
+	tasks, err := Load(Spec{Name: "desk", Count: 300, Categories: desk.Categories})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := Check(tasks); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*len(tasks))/b.Elapsed().Seconds(), "tasks/s")
+}
