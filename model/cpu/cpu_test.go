@@ -258,13 +258,17 @@ func TestRefreshTakesNewWeights(t *testing.T) {
 	}
 }
 
+var cpuTime = func() float64 { return 0 }
+
 func BenchmarkPlay(b *testing.B) {
 	c := configs["embedded"]
 	p := NewPolicy(random(c, 1), Options{Watched: []int32{1, 2, 3, 4, 5, 6}})
+	t0 := cpuTime()
 	for b.Loop() {
 		play(b, p, groups(128, 8, 150, 25, 4, c.Vocab), ballast.Sampling{Temperature: 1})
 	}
 	n := p.Counters()
+	b.ReportMetric((cpuTime()-t0)/float64(n.Sampled)*1e6, "cpu-us/sampled")
 	b.ReportMetric(float64(n.Sampled)/n.Elapsed.Seconds(), "sampled/s")
 	b.ReportMetric(float64(n.Sampled+n.Prefilled)/n.Elapsed.Seconds(), "computed/s")
 	b.ReportMetric(float64(n.Sampled)/float64(b.N), "sampled/op")

@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -17,31 +16,33 @@ type span struct {
 	last   bool // logits for the last token
 }
 
+// place is where the token of a row is: which sequence, which position.
+type place struct {
+	kv  *cache
+	pos int
+}
+
 // engine is a forward pass with its scratch memory. One goroutine at a time.
 type engine struct {
-	w          *weights
-	k          *kernels
-	workers    int
-	shape      shape
-	pool       pool
-	cos, sin   []float32 // [positions][head/2]
-	zero       []float32
-	x, h       []float32 // [rows][hidden]: residual stream, normed
-	qkv, attn  []float32 // [rows][...]
-	ff         []float32 // [rows][2*ffn]
-	logits     []float32 // [sampling rows][vocab]
-	scores     [][]float32
-	pos        []int32 // position of each row
-	owner      []*cache
-	attnStride int
+	w         *weights
+	k         *kernels
+	workers   int
+	shape     shape
+	pool      pool
+	cos, sin  []float32 // [positions][head/2]
+	zero      []float32
+	x, h      []float32   // [rows][hidden]: residual stream, normed
+	qkv, attn []float32   // [rows][...]
+	ff        []float32   // [rows][2*ffn]
+	logits    []float32   // [sampling rows][vocab]
+	scratch   [][]float32 // of attention, by worker
+	at        []place     // of each row
+	tiles     []tile
 }
 
 func newEngine(w *weights, k *kernels, workers int) *engine {
-	e := &engine{w: w, k: k, workers: workers, shape: newShape(&w.c), scores: make([][]float32, workers)}
+	e := &engine{w: w, k: k, workers: workers, shape: newShape(&w.c), scratch: make([][]float32, workers), zero: make([]float32, panel)}
 	e.pool.size = e.shape.size
-	// The output of the last head may run over into padding.
-	e.attnStride = (w.c.Heads-1)*w.c.HeadDim + e.shape.dimPad
-	e.zero = make([]float32, max(panel, e.shape.dimPad))
 	return e
 }
 
@@ -114,8 +115,8 @@ func (e *engine) forward(spans []span) {
 				e.store(l, r)
 			}
 		})
-		e.attend(l, spans)
-		e.linear(e.x, w.hidden, e.attn, e.attnStride, rows, &y.o, true)
+		e.attend(l)
+		e.linear(e.x, w.hidden, e.attn, y.o.in, rows, &y.o, true)
 		e.norm(rows, y.norm2)
 		e.linear(e.ff, 2*w.ffn, e.h, w.hidden, rows, &y.gateUp, false)
 		e.parallel(rows, max(1, rows/(4*e.workers)), func(_, from, to int) {
@@ -144,14 +145,14 @@ func (e *engine) forward(spans []span) {
 // embeddings. It returns the number of rows.
 func (e *engine) begin(spans []span) int {
 	w, rows, end := e.w, 0, 0
-	e.pos, e.owner = e.pos[:0], e.owner[:0]
+	e.at = e.at[:0]
 	for i := range spans {
 		s := &spans[i]
 		s.from = rows
 		rows += len(s.tokens)
 		end = max(end, s.start+len(s.tokens))
 		for j := range s.tokens {
-			e.pos, e.owner = append(e.pos, int32(s.start+j)), append(e.owner, s.kv)
+			e.at = append(e.at, place{s.kv, s.start + j})
 		}
 	}
 	if half := len(w.freq); len(e.cos) < end*half {
@@ -160,12 +161,9 @@ func (e *engine) begin(spans []span) int {
 		e.cos, e.sin = append(e.cos, cos...), append(e.sin, sin...)
 	}
 	e.x, e.h = resize(e.x, rows*w.hidden), resize(e.h, rows*w.hidden)
-	e.qkv, e.attn = resize(e.qkv, rows*w.layers[0].qkv.out), resize(e.attn, rows*e.attnStride)
+	e.qkv, e.attn = resize(e.qkv, rows*w.layers[0].qkv.out), resize(e.attn, rows*w.layers[0].o.in)
 	e.ff = resize(e.ff, rows*2*w.ffn)
-	need := queryTile * (end + 2*pageLen)
-	for i := range e.scores {
-		e.scores[i] = resize(e.scores[i], need)
-	}
+	e.tile(spans)
 	clear(e.x)
 	for _, s := range spans {
 		for j, t := range s.tokens {
@@ -189,7 +187,7 @@ func (e *engine) norm(rows int, w []float32) {
 func (e *engine) rotate(y *layer, r int) {
 	c := &e.w.c
 	d, half := c.HeadDim, c.HeadDim/2
-	cos, sin := e.cos[int(e.pos[r])*half:], e.sin[int(e.pos[r])*half:]
+	cos, sin := e.cos[e.at[r].pos*half:], e.sin[e.at[r].pos*half:]
 	row := e.qkv[r*y.qkv.out:]
 	for h := range c.Heads + c.KVHeads {
 		v := row[h*d : h*d+d]
@@ -207,8 +205,8 @@ func (e *engine) rotate(y *layer, r int) {
 // store writes keys and values of row r to its cache.
 func (e *engine) store(l, r int) {
 	c, s := &e.w.c, &e.shape
-	d, p := c.HeadDim, int(e.pos[r])
-	data := e.owner[r].pages[p/pageLen].data
+	d, p := c.HeadDim, e.at[r].pos
+	data := e.at[r].kv.pages[p/pageLen].data
 	row := e.qkv[r*e.w.layers[l].qkv.out+c.Heads*d:]
 	for h := range c.KVHeads {
 		keys := data[s.at(l, h)+p%pageLen:]
@@ -216,74 +214,5 @@ func (e *engine) store(l, r int) {
 			keys[i*pageLen] = v
 		}
 		copy(data[s.at(l, h)+s.key+p%pageLen*s.dimPad:], row[(c.KVHeads+h)*d:(c.KVHeads+h)*d+d])
-	}
-}
-
-// queryTile is how many query rows (positions times heads of a group) share one
-// pass over keys and values.
-const queryTile = 16
-
-// attend computes causal attention of all rows into e.attn. A task is one tile
-// of positions of one span on one key-value head.
-func (e *engine) attend(l int, spans []span) {
-	c := &e.w.c
-	group := c.Heads / c.KVHeads
-	tile := max(1, queryTile/group)
-	type task struct{ span, first int }
-	var tasks []task
-	for i := range spans {
-		for j := 0; j < len(spans[i].tokens); j += tile {
-			tasks = append(tasks, task{i, j})
-		}
-	}
-	n := len(tasks) * c.KVHeads
-	e.parallel(n, max(1, n/(16*e.workers)), func(worker, from, to int) {
-		for t := from; t < to; t++ {
-			k := tasks[t/c.KVHeads]
-			s := &spans[k.span]
-			e.attendTile(l, t%c.KVHeads, s, k.first, min(len(s.tokens), k.first+tile), worker)
-		}
-	})
-}
-
-// attendTile handles tokens [first, last) of span s on key-value head h.
-func (e *engine) attendTile(l, h int, s *span, first, last, worker int) {
-	c, sh := &e.w.c, &e.shape
-	d, group, stride := c.HeadDim, c.Heads/c.KVHeads, e.w.layers[l].qkv.out
-	end := s.start + last
-	pages := s.kv.pages[:(end+pageLen-1)/pageLen]
-	ld := len(pages) * pageLen
-	if n := group * (last - first) * ld; len(e.scores[worker]) < n {
-		e.scores[worker] = make([]float32, n+n/4)
-	}
-	sc, at := e.scores[worker], sh.at(l, h)
-	for t := first; t < last; t++ {
-		q := e.qkv[(s.from+t)*stride+h*group*d:]
-		for b, g := range pages {
-			e.k.mul32(sc[(t-first)*group*ld+b*pageLen:], ld, q, d, group, g.data[at:], pageLen, d, e.zero, 0)
-		}
-	}
-	by := float32(1 / math.Sqrt(float64(d)))
-	for t := first; t < last; t++ {
-		n := s.start + t + 1
-		out := e.attn[(s.from+t)*e.attnStride+h*group*d:]
-		for g := range group {
-			p := sc[((t-first)*group+g)*ld:]
-			inv := e.k.softmax(p[:ld], n, by)
-			e.weigh(out[g*d:], p, pages, at+sh.key, n)
-			e.k.scale(out[g*d:g*d+d], inv)
-		}
-	}
-}
-
-// weigh computes dst[:head] = sum over positions t < n of p[t] * value[t].
-func (e *engine) weigh(dst, p []float32, pages []*page, at, n int) {
-	sh := &e.shape
-	for j := 0; j < sh.dim; j += 16 {
-		var acc [16]float32
-		for b := 0; b < len(pages) && b*pageLen < n; b++ {
-			e.k.mul16(acc[:], 16, p[b*pageLen:], 0, 1, pages[b].data[at+j:], sh.dimPad, min(pageLen, n-b*pageLen), acc[:], 16)
-		}
-		copy(dst[j:min(j+16, sh.dim)], acc[:])
 	}
 }
