@@ -1,6 +1,7 @@
 package desk
 
 import (
+	"slices"
 	"strconv"
 
 	"ballast"
@@ -33,6 +34,65 @@ type kind struct {
 	worlds []string
 	make   func(s *scene) (request, bool)
 }
+
+// source finds the thing that a request is about, nil if there is none left.
+type source func(s *scene) *thing
+
+// with makes a kind's function from a source and a request about what it finds.
+func with(find source, then func(s *scene, t *thing) request) func(s *scene) (request, bool) {
+	return func(s *scene) (request, bool) {
+		t := find(s)
+		if t == nil {
+			return request{}, false
+		}
+		return then(s, t), true
+	}
+}
+
+// one takes an unused thing from a list and makes it what "it" means.
+func one(from func(s *scene) *[]*thing) source {
+	return func(s *scene) *thing {
+		s.it = s.take(from(s))
+		return s.it
+	}
+}
+
+// it is what "it" means, if that is of the sort.
+func it(sort kindOfName) source {
+	return func(s *scene) *thing {
+		if s.it == nil || s.it.sort != sort {
+			return nil
+		}
+		return s.it
+	}
+}
+
+// room takes an unused room whose light fits.
+func room(fits func(level int64) bool) source {
+	return func(s *scene) *thing {
+		s.it = nil
+		if i := slices.IndexFunc(s.rooms, func(r *thing) bool { return fits(r.n) }); i >= 0 {
+			s.it = s.rooms[i]
+			s.rooms = slices.Delete(s.rooms, i, i+1)
+		}
+		return s.it
+	}
+}
+
+// The sources.
+var (
+	aFile     = one(func(s *scene) *[]*thing { return &s.files })
+	aPerson   = one(func(s *scene) *[]*thing { return &s.people })
+	aWriter   = one(func(s *scene) *[]*thing { return &s.wrote })
+	anEvent   = one(func(s *scene) *[]*thing { return &s.events })
+	anItem    = one(func(s *scene) *[]*thing { return &s.items })
+	aNote     = one(func(s *scene) *[]*thing { return &s.notes })
+	aRoom     = room(func(int64) bool { return true })
+	aLitRoom  = room(func(level int64) bool { return level > 0 })
+	aDarkRoom = room(func(level int64) bool { return level == 0 })
+
+	itFile, itPerson, itEvent, itItem, itRoom = it(fileName), it(personName), it(eventName), it(itemName), it(roomName)
+)
 
 // call builds a call from a name and alternating argument names and values.
 func call(name string, args ...any) ballast.Call {
@@ -74,65 +134,65 @@ var (
 // kinds is the table of all requests. A new one is a line here and a function.
 var kinds = []kind{
 	{"list", plain, inFiles, listFolder},
-	{"find", plain, inFiles, findFile},
-	{"read", plain, inFiles, readFile},
+	{"find", plain, inFiles, with(aFile, findFile)},
+	{"read", plain, inFiles, with(aFile, readFile)},
 	{"write", plain, inFiles, writeFile},
-	{"move", plain, inFiles, moveFile},
-	{"copy", plain, inFiles, copyFile},
-	{"rename", plain, inFiles, renameFile},
-	{"delete", plain, inFiles, deleteFile},
+	{"move", plain, inFiles, with(aFile, moveFile)},
+	{"copy", plain, inFiles, with(aFile, copyFile)},
+	{"rename", plain, inFiles, with(aFile, renameFile)},
+	{"delete", plain, inFiles, with(aFile, deleteFile)},
 	{"mkdir", plain, inFiles, makeFolder},
-	{"search-move", chain, inFiles, searchMove},
-	{"search-delete", chain, inFiles, searchDelete},
+	{"search-move", chain, inFiles, with(aFile, searchMove)},
+	{"search-delete", chain, inFiles, with(aFile, searchDelete)},
 	{"beside", chain, inFiles, moveBeside},
 	{"only-file", chain, inFiles, deleteOnly},
-	{"read-write", chain, inFiles, readWrite},
-	{"it-move", follow, inFiles, moveIt},
-	{"it-delete", follow, inFiles, deleteIt},
-	{"it-copy", follow, inFiles, copyIt},
+	{"read-write", chain, inFiles, with(aFile, readWrite)},
+	{"it-move", follow, inFiles, with(itFile, moveIt)},
+	{"it-delete", follow, inFiles, with(itFile, deleteIt)},
+	{"it-copy", follow, inFiles, with(itFile, copyIt)},
 
-	{"send", plain, inMessages, sendText},
-	{"last", plain, inMessages, lastText},
-	{"who", plain, inMessages, whoWrote},
+	{"send", plain, inMessages, with(aPerson, sendText)},
+	{"last", plain, inMessages, with(aWriter, lastText)},
+	{"who", plain, inMessages, with(aWriter, whoWrote)},
 	{"inbox", plain, inMessages, listInbox},
-	{"phone", plain, inMessages, askPhone},
+	{"phone", plain, inMessages, with(aPerson, askPhone)},
 	{"save", plain, inMessages, saveNumber},
-	{"block", plain, inMessages, blockPerson},
-	{"clear", plain, inMessages, clearPerson},
+	{"block", plain, inMessages, with(aPerson, blockPerson)},
+	{"clear", plain, inMessages, with(aWriter, clearPerson)},
 	{"relay", chain, inMessages, relay},
-	{"who-send", chain, inMessages, whoSend},
-	{"who-block", chain, inMessages, whoBlock},
-	{"it-send", follow, inMessages, sendIt},
+	{"who-send", chain, inMessages, with(aWriter, whoSend)},
+	{"who-block", chain, inMessages, with(aWriter, whoBlock)},
+	{"it-send", follow, inMessages, with(itPerson, sendIt)},
 
 	{"book", plain, inCalendar, bookEvent},
-	{"cancel", plain, inCalendar, cancelEvent},
-	{"when", plain, inCalendar, whenEvent},
+	{"cancel", plain, inCalendar, with(anEvent, cancelEvent)},
+	{"when", plain, inCalendar, with(anEvent, whenEvent)},
 	{"agenda", plain, inCalendar, agendaDay},
-	{"shift", plain, inCalendar, shiftEvent},
-	{"delay", plain, inCalendar, delayEvent},
-	{"invite", plain, inCalendar, inviteGuest},
+	{"shift", plain, inCalendar, with(anEvent, shiftEvent)},
+	{"delay", plain, inCalendar, with(anEvent, delayEvent)},
+	{"invite", plain, inCalendar, with(anEvent, inviteGuest)},
 	{"guests", plain, inCalendar, askGuests},
 	{"same-day", chain, inCalendar, sameDay},
 	{"only-event", chain, inCalendar, cancelOnly},
 	{"same-guest", chain, inCalendar, sameGuest},
-	{"it-shift", follow, inCalendar, shiftIt},
-	{"it-delay", follow, inCalendar, delayIt},
-	{"it-invite", follow, inCalendar, inviteIt},
+	{"it-shift", follow, inCalendar, with(itEvent, shiftIt)},
+	{"it-delay", follow, inCalendar, with(itEvent, delayIt)},
+	{"it-invite", follow, inCalendar, with(itEvent, inviteIt)},
 
-	{"price", plain, inShop, askPrice},
-	{"stock", plain, inShop, askStock},
+	{"price", plain, inShop, with(anItem, askPrice)},
+	{"stock", plain, inShop, with(anItem, askStock)},
 	{"cheapest", plain, inShop, askCheapest},
-	{"add", plain, inShop, addItem},
+	{"add", plain, inShop, with(anItem, addItem)},
 	{"drop", plain, inShop, dropItem},
 	{"cart", plain, inShop, askCart},
 	{"pay", plain, inShop, payCart},
 	{"fund", plain, inShop, fundMoney},
-	{"wish", plain, inShop, wishItem},
+	{"wish", plain, inShop, with(anItem, wishItem)},
 	{"cheapest-add", chain, inShop, addCheapest},
-	{"price-fund", chain, inShop, fundPrice},
-	{"stock-add", chain, inShop, addAll},
+	{"price-fund", chain, inShop, with(anItem, fundPrice)},
+	{"stock-add", chain, inShop, with(anItem, addAll)},
 	{"it-add", follow, inShop, addIt},
-	{"it-wish", follow, inShop, wishIt},
+	{"it-wish", follow, inShop, with(itItem, wishIt)},
 
 	{"read-send", chain, []string{"files", "messages"}, sendFile},
 	{"last-write", chain, []string{"files", "messages"}, saveMessage},
@@ -141,22 +201,22 @@ var kinds = []kind{
 	{"price-send", chain, []string{"messages", "shop"}, sendPrice},
 
 	{"jot", plain, inNotes, jotNote},
-	{"open", plain, inNotes, openNote},
-	{"tag", plain, inNotes, tagNote},
-	{"pin", plain, inNotes, pinNote},
-	{"erase", plain, inNotes, eraseNote},
+	{"open", plain, inNotes, with(aNote, openNote)},
+	{"tag", plain, inNotes, with(aNote, tagNote)},
+	{"pin", plain, inNotes, with(aNote, pinNote)},
+	{"erase", plain, inNotes, with(aNote, eraseNote)},
 	{"tagged-pin", chain, inNotes, pinTagged},
 	{"tagged-erase", chain, inNotes, eraseTagged},
-	{"it-pin", follow, inNotes, pinIt},
+	{"it-pin", follow, inNotes, with(itEvent, pinIt)},
 
-	{"on", plain, inLights, lightOn},
-	{"off", plain, inLights, lightOff},
-	{"dim", plain, inLights, lightDim},
-	{"level", plain, inLights, lightLevel},
+	{"on", plain, inLights, with(aDarkRoom, lightOn)},
+	{"off", plain, inLights, with(aLitRoom, lightOff)},
+	{"dim", plain, inLights, with(aRoom, lightDim)},
+	{"level", plain, inLights, with(aRoom, lightLevel)},
 	{"lit", plain, inLights, lightList},
-	{"paint", plain, inLights, lightPaint},
+	{"paint", plain, inLights, with(aRoom, lightPaint)},
 	{"level-dim", chain, inLights, dimAs},
-	{"it-paint", follow, inLights, paintIt},
+	{"it-paint", follow, inLights, with(itRoom, paintIt)},
 }
 
 // Worlds are the worlds of set desk, OOD those of set desk-ood.

@@ -28,6 +28,8 @@ const (
 	itemName
 	textName
 	numNames
+	// roomName is the sort of rooms, which are no free names.
+	roomName = numNames
 )
 
 // parts are the compounds' parts: first, second, and what stands between.

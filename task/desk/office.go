@@ -1,17 +1,12 @@
 package desk
 
+import "slices"
+
 // The requests to files and messages, and those that need both.
 
 func listFolder(s *scene) (request, bool) {
 	d := s.pick(s.folders[1:])
 	return ask(s.say("What is in "+d+"?", "List "+d+"."), call("list", "folder", d)), true
-}
-
-// useFile takes a file and makes it the thing that "it" means.
-func (s *scene) useFile() (*thing, bool) {
-	f := s.take(&s.files)
-	s.it = f
-	return f, f != nil
 }
 
 // elsewhere returns a folder that is neither the file's nor the solo one.
@@ -23,20 +18,12 @@ func (s *scene) elsewhere(f *thing) string {
 	}
 }
 
-func findFile(s *scene) (request, bool) {
-	f, ok := s.useFile()
-	if !ok {
-		return request{}, false
-	}
-	return ask(s.say("Where is "+f.name+"?", "Find "+f.name+"."), call("find", "file", f.name)), true
+func findFile(s *scene, f *thing) request {
+	return ask(s.say("Where is "+f.name+"?", "Find "+f.name+"."), call("find", "file", f.name))
 }
 
-func readFile(s *scene) (request, bool) {
-	f, ok := s.useFile()
-	if !ok {
-		return request{}, false
-	}
-	return ask(s.say("What does "+f.name+" say?", "Read "+f.name+"."), call("read", "file", f.name)), true
+func readFile(s *scene, f *thing) request {
+	return ask(s.say("What does "+f.name+" say?", "Read "+f.name+"."), call("read", "file", f.name))
 }
 
 func writeFile(s *scene) (request, bool) {
@@ -47,51 +34,35 @@ func writeFile(s *scene) (request, bool) {
 		without("Write a text to "+f.name+".", "text", t+"."), true
 }
 
-func moveFile(s *scene) (request, bool) {
-	f, ok := s.useFile()
-	if !ok {
-		return request{}, false
-	}
+func moveFile(s *scene, f *thing) request {
 	d := s.elsewhere(f)
 	f.place = d
 	return do(s.say("Move "+f.name+" to "+d+".", "Put "+f.name+" in "+d+"."), call("move", "file", f.name, "folder", d)).
-		without("Move "+f.name+".", "folder", "To "+d+"."), true
+		without("Move "+f.name+".", "folder", "To "+d+".")
 }
 
-func copyFile(s *scene) (request, bool) {
-	f, ok := s.useFile()
-	if !ok {
-		return request{}, false
-	}
+func copyFile(s *scene, f *thing) request {
 	n := s.fresh(fileName)
 	s.it = nil // the old or the new one
 	return do(s.say("Copy "+f.name+" to "+n+".", "Make a copy of "+f.name+" named "+n+"."), call("copy", "file", f.name, "name", n)).
-		without("Copy "+f.name+".", "name", "To "+n+"."), true
+		without("Copy "+f.name+".", "name", "To "+n+".")
 }
 
-func renameFile(s *scene) (request, bool) {
-	f, ok := s.useFile()
-	if !ok {
-		return request{}, false
-	}
+func renameFile(s *scene, f *thing) request {
 	old := f.name
 	f.name = s.fresh(fileName)
 	return do(s.say("Rename "+old+" to "+f.name+".", "Give "+old+" the name "+f.name+"."), call("rename", "file", old, "name", f.name)).
-		without("Rename "+old+".", "name", "To "+f.name+"."), true
+		without("Rename "+old+".", "name", "To "+f.name+".")
 }
 
-func deleteFile(s *scene) (request, bool) {
-	f, ok := s.useFile()
-	if !ok {
-		return request{}, false
-	}
+func deleteFile(s *scene, f *thing) request {
 	s.it = nil
-	return do(s.say("Delete "+f.name+".", "Remove "+f.name+"."), call("delete", "file", f.name)), true
+	return do(s.say("Delete "+f.name+".", "Remove "+f.name+"."), call("delete", "file", f.name))
 }
 
 func makeFolder(s *scene) (request, bool) {
 	for _, d := range shuffled(s.rng, folders) {
-		if !contains(s.folders, d) {
+		if !slices.Contains(s.folders, d) {
 			s.folders = append(s.folders, d)
 			s.it = nil
 			return do(s.say("Make the folder "+d+".", "Make a folder named "+d+"."), call("mkdir", "folder", d)), true
@@ -100,31 +71,22 @@ func makeFolder(s *scene) (request, bool) {
 	return request{}, false
 }
 
-func searchMove(s *scene) (request, bool) {
-	f, ok := s.useFile()
-	if !ok {
-		return request{}, false
-	}
+func searchMove(s *scene, f *thing) request {
 	d := s.elsewhere(f)
 	f.place = d
 	return do(s.say("Move the file that says "+f.text+" to "+d+".", "Put the file that says "+f.text+" in "+d+"."),
-		call("search", "text", f.text), call("move", "file", f.name, "folder", d)), true
+		call("search", "text", f.text), call("move", "file", f.name, "folder", d))
 }
 
-func searchDelete(s *scene) (request, bool) {
-	f, ok := s.useFile()
-	if !ok {
-		return request{}, false
-	}
+func searchDelete(s *scene, f *thing) request {
 	s.it = nil
 	return do(s.say("Delete the file that says "+f.text+".", "Remove the file that says "+f.text+"."),
-		call("search", "text", f.text), call("delete", "file", f.name)), true
+		call("search", "text", f.text), call("delete", "file", f.name))
 }
 
 func moveBeside(s *scene) (request, bool) {
-	f, ok := s.useFile()
-	other := s.take(&s.files)
-	if !ok || other == nil || other.place == f.place {
+	f, other := aFile(s), s.take(&s.files)
+	if f == nil || other == nil || other.place == f.place {
 		return request{}, false
 	}
 	f.place = other.place
@@ -142,80 +104,42 @@ func deleteOnly(s *scene) (request, bool) {
 		call("list", "folder", f.place), call("delete", "file", f.name)), true
 }
 
-func readWrite(s *scene) (request, bool) {
-	f, ok := s.useFile()
-	if !ok {
-		return request{}, false
-	}
+func readWrite(s *scene, f *thing) request {
 	n := &thing{sort: fileName, name: s.fresh(fileName), place: "home", text: f.text}
 	s.it = n
 	return do(s.say("Write the text of "+f.name+" to "+n.name+".", "Save the text of "+f.name+" in "+n.name+"."),
-		call("read", "file", f.name), call("write", "file", n.name, "text", f.text)), true
+		call("read", "file", f.name), call("write", "file", n.name, "text", f.text))
 }
 
-// isIt returns the thing that "it" means, if it is of that sort.
-func (s *scene) isIt(k kindOfName) (*thing, bool) { return s.it, s.it != nil && s.it.sort == k }
-
-func moveIt(s *scene) (request, bool) {
-	f, ok := s.isIt(fileName)
-	if !ok {
-		return request{}, false
-	}
+func moveIt(s *scene, f *thing) request {
 	d := s.elsewhere(f)
 	f.place = d
-	return do(s.say("Now move it to "+d+".", "Then put it in "+d+"."), call("move", "file", f.name, "folder", d)), true
+	return do(s.say("Now move it to "+d+".", "Then put it in "+d+"."), call("move", "file", f.name, "folder", d))
 }
 
-func deleteIt(s *scene) (request, bool) {
-	f, ok := s.isIt(fileName)
+func deleteIt(s *scene, f *thing) request {
 	s.it = nil
-	if !ok {
-		return request{}, false
-	}
-	return do(s.say("Now delete it.", "Then remove it."), call("delete", "file", f.name)), true
+	return do(s.say("Now delete it.", "Then remove it."), call("delete", "file", f.name))
 }
 
-func copyIt(s *scene) (request, bool) {
-	f, ok := s.isIt(fileName)
+func copyIt(s *scene, f *thing) request {
 	s.it = nil
-	if !ok {
-		return request{}, false
-	}
 	n := s.fresh(fileName)
-	return do(s.say("Now copy it to "+n+".", "Then make a copy of it named "+n+"."), call("copy", "file", f.name, "name", n)), true
+	return do(s.say("Now copy it to "+n+".", "Then make a copy of it named "+n+"."), call("copy", "file", f.name, "name", n))
 }
 
-// usePerson takes a contact and makes it the one that "it" means.
-func (s *scene) usePerson(from *[]*thing) (*thing, bool) {
-	p := s.take(from)
-	s.it = p
-	return p, p != nil
-}
-
-func sendText(s *scene) (request, bool) {
-	p, ok := s.usePerson(&s.people)
-	if !ok {
-		return request{}, false
-	}
+func sendText(s *scene, p *thing) request {
 	t := s.fresh(textName)
 	return do(s.say("Send "+t+" to "+p.name+".", "Tell "+p.name+" "+t+"."), call("send", "person", p.name, "text", t)).
-		without("Send a text to "+p.name+".", "text", t+"."), true
+		without("Send a text to "+p.name+".", "text", t+".")
 }
 
-func lastText(s *scene) (request, bool) {
-	p, ok := s.usePerson(&s.wrote)
-	if !ok {
-		return request{}, false
-	}
-	return ask(s.say("What did "+p.name+" write?", "Read the text of "+p.name+"."), call("last", "person", p.name)), true
+func lastText(s *scene, p *thing) request {
+	return ask(s.say("What did "+p.name+" write?", "Read the text of "+p.name+"."), call("last", "person", p.name))
 }
 
-func whoWrote(s *scene) (request, bool) {
-	p, ok := s.usePerson(&s.wrote)
-	if !ok {
-		return request{}, false
-	}
-	return ask(s.say("Who wrote "+p.text+"?", "Find who wrote "+p.text+"."), call("who", "text", p.text)), true
+func whoWrote(s *scene, p *thing) request {
+	return ask(s.say("Who wrote "+p.text+"?", "Find who wrote "+p.text+"."), call("who", "text", p.text))
 }
 
 func listInbox(s *scene) (request, bool) {
@@ -223,12 +147,8 @@ func listInbox(s *scene) (request, bool) {
 	return ask(s.say("Who wrote to me?", "List who wrote to me."), call("inbox")), true
 }
 
-func askPhone(s *scene) (request, bool) {
-	p, ok := s.usePerson(&s.people)
-	if !ok {
-		return request{}, false
-	}
-	return ask(s.say("What is the number of "+p.name+"?", "Find the number of "+p.name+"."), call("phone", "person", p.name)), true
+func askPhone(s *scene, p *thing) request {
+	return ask(s.say("What is the number of "+p.name+"?", "Find the number of "+p.name+"."), call("phone", "person", p.name))
 }
 
 func saveNumber(s *scene) (request, bool) {
@@ -239,21 +159,13 @@ func saveNumber(s *scene) (request, bool) {
 		without("Save the number of "+p.name+".", "number", num(p.n)+"."), true
 }
 
-func blockPerson(s *scene) (request, bool) {
-	p, ok := s.usePerson(&s.people)
-	if !ok {
-		return request{}, false
-	}
+func blockPerson(s *scene, p *thing) request {
 	s.it = nil
-	return do(s.say("Block "+p.name+".", "Now block "+p.name+"."), call("block", "person", p.name)), true
+	return do(s.say("Block "+p.name+".", "Now block "+p.name+"."), call("block", "person", p.name))
 }
 
-func clearPerson(s *scene) (request, bool) {
-	p, ok := s.usePerson(&s.wrote)
-	if !ok {
-		return request{}, false
-	}
-	return do(s.say("Clear what "+p.name+" wrote.", "Clear the text of "+p.name+"."), call("clear", "person", p.name)), true
+func clearPerson(s *scene, p *thing) request {
+	return do(s.say("Clear what "+p.name+" wrote.", "Clear the text of "+p.name+"."), call("clear", "person", p.name))
 }
 
 func relay(s *scene) (request, bool) {
@@ -266,33 +178,21 @@ func relay(s *scene) (request, bool) {
 		call("last", "person", from.name), call("send", "person", to.name, "text", from.text)), true
 }
 
-func whoSend(s *scene) (request, bool) {
-	p, ok := s.usePerson(&s.wrote)
-	if !ok {
-		return request{}, false
-	}
+func whoSend(s *scene, p *thing) request {
 	t := s.fresh(textName)
 	return do(s.say("Send "+t+" to who wrote "+p.text+".", "Tell who wrote "+p.text+" "+t+"."),
-		call("who", "text", p.text), call("send", "person", p.name, "text", t)), true
+		call("who", "text", p.text), call("send", "person", p.name, "text", t))
 }
 
-func whoBlock(s *scene) (request, bool) {
-	p, ok := s.usePerson(&s.wrote)
-	if !ok {
-		return request{}, false
-	}
+func whoBlock(s *scene, p *thing) request {
 	s.it = nil
 	return do(s.say("Block who wrote "+p.text+".", "Now block who wrote "+p.text+"."),
-		call("who", "text", p.text), call("block", "person", p.name)), true
+		call("who", "text", p.text), call("block", "person", p.name))
 }
 
-func sendIt(s *scene) (request, bool) {
-	p, ok := s.isIt(personName)
-	if !ok {
-		return request{}, false
-	}
+func sendIt(s *scene, p *thing) request {
 	t := s.fresh(textName)
-	return do(s.say("Now send them "+t+".", "Then tell them "+t+"."), call("send", "person", p.name, "text", t)), true
+	return do(s.say("Now send them "+t+".", "Then tell them "+t+"."), call("send", "person", p.name, "text", t))
 }
 
 func sendFile(s *scene) (request, bool) {

@@ -4,13 +4,6 @@ import "ballast"
 
 // The requests to the worlds that no training task uses.
 
-// useNote takes a note and makes it the thing that "it" means.
-func (s *scene) useNote() (*thing, bool) {
-	n := s.take(&s.notes)
-	s.it = n
-	return n, n != nil
-}
-
 func jotNote(s *scene) (request, bool) {
 	n := &thing{sort: eventName, name: s.fresh(eventName), text: s.fresh(textName)}
 	s.it = n
@@ -19,44 +12,28 @@ func jotNote(s *scene) (request, bool) {
 		without("Make a note "+n.name+".", "text", n.text+"."), true
 }
 
-func openNote(s *scene) (request, bool) {
-	n, ok := s.useNote()
-	if !ok {
-		return request{}, false
-	}
-	return ask(s.say("Open the note "+n.name+".", "What does the note "+n.name+" say?"), call("open", "title", n.name)), true
+func openNote(s *scene, n *thing) request {
+	return ask(s.say("Open the note "+n.name+".", "What does the note "+n.name+" say?"), call("open", "title", n.name))
 }
 
-func tagNote(s *scene) (request, bool) {
-	n, ok := s.useNote()
-	if !ok {
-		return request{}, false
-	}
+func tagNote(s *scene, n *thing) request {
 	// A tag that only one note has stays unique.
 	t := n.place
 	for t == n.place || s.tagged != nil && t == s.tagged.place {
 		t = s.pick(tags)
 	}
 	return do(s.say("Tag "+n.name+" as "+t+".", "Give "+n.name+" the tag "+t+"."), call("tag", "title", n.name, "tag", t)).
-		without("Tag "+n.name+".", "tag", "As "+t+"."), true
+		without("Tag "+n.name+".", "tag", "As "+t+".")
 }
 
-func pinNote(s *scene) (request, bool) {
-	n, ok := s.useNote()
+func pinNote(s *scene, n *thing) request {
 	s.it = nil
-	if !ok {
-		return request{}, false
-	}
-	return do(s.say("Pin "+n.name+".", "Please pin "+n.name+"."), call("pin", "title", n.name)), true
+	return do(s.say("Pin "+n.name+".", "Please pin "+n.name+"."), call("pin", "title", n.name))
 }
 
-func eraseNote(s *scene) (request, bool) {
-	n, ok := s.useNote()
+func eraseNote(s *scene, n *thing) request {
 	s.it = nil
-	if !ok {
-		return request{}, false
-	}
-	return do(s.say("Erase "+n.name+".", "Please erase "+n.name+"."), call("erase", "title", n.name)), true
+	return do(s.say("Erase "+n.name+".", "Please erase "+n.name+"."), call("erase", "title", n.name))
 }
 
 func pinTagged(s *scene) (request, bool) {
@@ -79,68 +56,27 @@ func eraseTagged(s *scene) (request, bool) {
 		call("tagged", "tag", n.place), call("erase", "title", n.name)), true
 }
 
-func pinIt(s *scene) (request, bool) {
-	n, ok := s.isIt(eventName)
+func pinIt(s *scene, n *thing) request {
 	s.it = nil
-	if !ok {
-		return request{}, false
-	}
-	return do(s.say("Now pin it.", "Then pin it."), call("pin", "title", n.name)), true
+	return do(s.say("Now pin it.", "Then pin it."), call("pin", "title", n.name))
 }
 
-// roomName is the sort of rooms, which are no free names.
-const roomName = numNames
-
-// useRoom takes a room whose light is on or off, as wanted.
-func (s *scene) useRoom(fits func(r *thing) bool) (*thing, bool) {
-	s.it = nil
-	for i, r := range s.rooms {
-		if fits(r) {
-			s.rooms = append(s.rooms[:i:i], s.rooms[i+1:]...)
-			s.it = r
-			r.sort = roomName
-			return r, true
-		}
-	}
-	return nil, false
+func lightOn(s *scene, r *thing) request {
+	return do(s.say("Light on in the "+r.name+".", "Switch the "+r.name+" on."), call("on", "room", r.name))
 }
 
-func isOn(r *thing) bool  { return r.n > 0 }
-func isOff(r *thing) bool { return r.n == 0 }
-func any1(*thing) bool    { return true }
-
-func lightOn(s *scene) (request, bool) {
-	r, ok := s.useRoom(isOff)
-	if !ok {
-		return request{}, false
-	}
-	return do(s.say("Light on in the "+r.name+".", "Switch the "+r.name+" on."), call("on", "room", r.name)), true
+func lightOff(s *scene, r *thing) request {
+	return do(s.say("Light off in the "+r.name+".", "Switch the "+r.name+" off."), call("off", "room", r.name))
 }
 
-func lightOff(s *scene) (request, bool) {
-	r, ok := s.useRoom(isOn)
-	if !ok {
-		return request{}, false
-	}
-	return do(s.say("Light off in the "+r.name+".", "Switch the "+r.name+" off."), call("off", "room", r.name)), true
-}
-
-func lightDim(s *scene) (request, bool) {
-	r, ok := s.useRoom(any1)
-	if !ok {
-		return request{}, false
-	}
+func lightDim(s *scene, r *thing) request {
 	n := s.between(10, 90)
 	return do(s.say("Dim the "+r.name+" to "+num(n)+".", "Set the "+r.name+" to "+num(n)+"."), call("dim", "room", r.name, "level", n)).
-		without("Dim the "+r.name+".", "level", "To "+num(n)+"."), true
+		without("Dim the "+r.name+".", "level", "To "+num(n)+".")
 }
 
-func lightLevel(s *scene) (request, bool) {
-	r, ok := s.useRoom(any1)
-	if !ok {
-		return request{}, false
-	}
-	return ask(s.say("What is the level in the "+r.name+"?", "Find the level of the "+r.name+"."), call("level", "room", r.name)), true
+func lightLevel(s *scene, r *thing) request {
+	return ask(s.say("What is the level in the "+r.name+"?", "Find the level of the "+r.name+"."), call("level", "room", r.name))
 }
 
 func lightList(s *scene) (request, bool) {
@@ -157,26 +93,17 @@ func paint(s *scene, start string, r *thing) (string, ballast.Call) {
 	return start + " " + r.place + ".", call("paint", "room", r.name, "color", r.place)
 }
 
-func lightPaint(s *scene) (request, bool) {
-	r, ok := s.useRoom(any1)
-	if !ok {
-		return request{}, false
-	}
-	return do(paint(s, "Paint the "+r.name, r)).without("Paint the "+r.name+".", "color", r.place+"."), true
+func lightPaint(s *scene, r *thing) request {
+	return do(paint(s, "Paint the "+r.name, r)).without("Paint the "+r.name+".", "color", r.place+".")
 }
 
-func paintIt(s *scene) (request, bool) {
-	r, ok := s.isIt(roomName)
-	if !ok {
-		return request{}, false
-	}
-	return do(paint(s, s.say("Now paint it", "Then paint it"), r)), true
+func paintIt(s *scene, r *thing) request {
+	return do(paint(s, s.say("Now paint it", "Then paint it"), r))
 }
 
 func dimAs(s *scene) (request, bool) {
-	other, ok := s.useRoom(isOn)
-	r, ok2 := s.useRoom(any1)
-	if !ok || !ok2 {
+	other, r := aLitRoom(s), aRoom(s)
+	if other == nil || r == nil {
 		return request{}, false
 	}
 	return do(s.say("Dim the "+r.name+" as the "+other.name+".", "Set the "+r.name+" to the level of the "+other.name+"."),

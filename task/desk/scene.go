@@ -239,7 +239,7 @@ func (s *scene) fillNotes(size int) {
 func (s *scene) fillLights(size int) {
 	all := &value.Dict{}
 	for _, r := range shuffled(s.rng, rooms)[:min(4*size, len(rooms))] {
-		l := &thing{name: r, place: s.pick(shades)}
+		l := &thing{sort: roomName, name: r, place: s.pick(shades)}
 		if s.rng.IntN(2) == 0 {
 			l.n = s.between(10, 90)
 		}

@@ -1,17 +1,6 @@
 package desk
 
-import "slices"
-
-func contains(names []string, name string) bool { return slices.Contains(names, name) }
-
 // The requests to calendar and shop, and those that need messages as well.
-
-// useEvent takes an event and makes it the thing that "it" means.
-func (s *scene) useEvent() (*thing, bool) {
-	e := s.take(&s.events)
-	s.it = e
-	return e, e != nil
-}
 
 // otherDay returns a day that is neither the event's nor the one that has only
 // one event.
@@ -34,21 +23,13 @@ func bookEvent(s *scene) (request, bool) {
 	return r.without("Book "+e.name+" on "+e.place+".", "hour", "At "+num(e.n)+"."), true
 }
 
-func cancelEvent(s *scene) (request, bool) {
-	e, ok := s.useEvent()
+func cancelEvent(s *scene, e *thing) request {
 	s.it = nil
-	if !ok {
-		return request{}, false
-	}
-	return do(s.say("Cancel "+e.name+".", "Please cancel "+e.name+"."), call("cancel", "event", e.name)), true
+	return do(s.say("Cancel "+e.name+".", "Please cancel "+e.name+"."), call("cancel", "event", e.name))
 }
 
-func whenEvent(s *scene) (request, bool) {
-	e, ok := s.useEvent()
-	if !ok {
-		return request{}, false
-	}
-	return ask(s.say("When is "+e.name+"?", "Find when "+e.name+" is."), call("when", "event", e.name)), true
+func whenEvent(s *scene, e *thing) request {
+	return ask(s.say("When is "+e.name+"?", "Find when "+e.name+" is."), call("when", "event", e.name))
 }
 
 func agendaDay(s *scene) (request, bool) {
@@ -57,36 +38,24 @@ func agendaDay(s *scene) (request, bool) {
 	return ask(s.say("What is on "+d+"?", "List what is on "+d+"."), call("agenda", "day", d)), true
 }
 
-func shiftEvent(s *scene) (request, bool) {
-	e, ok := s.useEvent()
-	if !ok {
-		return request{}, false
-	}
+func shiftEvent(s *scene, e *thing) request {
 	e.place = s.otherDay(e)
 	return do(s.say("Shift "+e.name+" to "+e.place+".", "Put "+e.name+" on "+e.place+"."), call("shift", "event", e.name, "day", e.place)).
-		without("Shift "+e.name+".", "day", "To "+e.place+"."), true
+		without("Shift "+e.name+".", "day", "To "+e.place+".")
 }
 
-func delayEvent(s *scene) (request, bool) {
-	e, ok := s.useEvent()
-	if !ok {
-		return request{}, false
-	}
+func delayEvent(s *scene, e *thing) request {
 	h := s.between(2, 4)
 	return do(s.say("Delay "+e.name+" by "+num(h)+" hours.", "Put "+e.name+" back by "+num(h)+" hours."),
 		call("delay", "event", e.name, "hours", h)).
-		without("Delay "+e.name+".", "hours", "By "+num(h)+" hours."), true
+		without("Delay "+e.name+".", "hours", "By "+num(h)+" hours.")
 }
 
-func inviteGuest(s *scene) (request, bool) {
-	e, ok := s.useEvent()
-	if !ok {
-		return request{}, false
-	}
+func inviteGuest(s *scene, e *thing) request {
 	p := s.somebody()
 	return do(s.say("Invite "+p+" to "+e.name+".", "Please invite "+p+" to "+e.name+"."),
 		call("invite", "event", e.name, "person", p)).
-		without("Invite a person to "+e.name+".", "person", p+"."), true
+		without("Invite a person to "+e.name+".", "person", p+".")
 }
 
 func askGuests(s *scene) (request, bool) {
@@ -99,9 +68,8 @@ func askGuests(s *scene) (request, bool) {
 }
 
 func sameDay(s *scene) (request, bool) {
-	e, ok := s.useEvent()
-	other := s.take(&s.events)
-	if !ok || other == nil || other.place == e.place {
+	e, other := anEvent(s), s.take(&s.events)
+	if e == nil || other == nil || other.place == e.place {
 		return request{}, false
 	}
 	e.place = other.place
@@ -120,8 +88,8 @@ func cancelOnly(s *scene) (request, bool) {
 }
 
 func sameGuest(s *scene) (request, bool) {
-	e, ok := s.useEvent()
-	if !ok || s.guest == nil {
+	e := anEvent(s)
+	if e == nil || s.guest == nil {
 		return request{}, false
 	}
 	g := claim(&s.guest)
@@ -129,55 +97,28 @@ func sameGuest(s *scene) (request, bool) {
 		call("guests", "event", g.name), call("invite", "event", e.name, "person", g.text)), true
 }
 
-func shiftIt(s *scene) (request, bool) {
-	e, ok := s.isIt(eventName)
-	if !ok {
-		return request{}, false
-	}
+func shiftIt(s *scene, e *thing) request {
 	e.place = s.otherDay(e)
-	return do(s.say("Now shift it to "+e.place+".", "Then put it on "+e.place+"."), call("shift", "event", e.name, "day", e.place)), true
+	return do(s.say("Now shift it to "+e.place+".", "Then put it on "+e.place+"."), call("shift", "event", e.name, "day", e.place))
 }
 
-func delayIt(s *scene) (request, bool) {
-	e, ok := s.isIt(eventName)
-	if !ok {
-		return request{}, false
-	}
+func delayIt(s *scene, e *thing) request {
 	h := s.between(2, 4)
 	return do(s.say("Now delay it by "+num(h)+" hours.", "Then put it back by "+num(h)+" hours."),
-		call("delay", "event", e.name, "hours", h)), true
+		call("delay", "event", e.name, "hours", h))
 }
 
-func inviteIt(s *scene) (request, bool) {
-	e, ok := s.isIt(eventName)
-	if !ok {
-		return request{}, false
-	}
+func inviteIt(s *scene, e *thing) request {
 	p := s.somebody()
-	return do(s.say("Now invite "+p+" to it.", "Then invite "+p+" to it."), call("invite", "event", e.name, "person", p)), true
+	return do(s.say("Now invite "+p+" to it.", "Then invite "+p+" to it."), call("invite", "event", e.name, "person", p))
 }
 
-// useItem takes an item and makes it the thing that "it" means.
-func (s *scene) useItem() (*thing, bool) {
-	i := s.take(&s.items)
-	s.it = i
-	return i, i != nil
+func askPrice(s *scene, i *thing) request {
+	return ask(s.say("What does the "+i.name+" cost?", "Find the price of the "+i.name+"."), call("price", "item", i.name))
 }
 
-func askPrice(s *scene) (request, bool) {
-	i, ok := s.useItem()
-	if !ok {
-		return request{}, false
-	}
-	return ask(s.say("What does the "+i.name+" cost?", "Find the price of the "+i.name+"."), call("price", "item", i.name)), true
-}
-
-func askStock(s *scene) (request, bool) {
-	i, ok := s.useItem()
-	if !ok {
-		return request{}, false
-	}
-	return ask(s.say("How many "+i.name+" are left?", "Find how many "+i.name+" are left."), call("stock", "item", i.name)), true
+func askStock(s *scene, i *thing) request {
+	return ask(s.say("How many "+i.name+" are left?", "Find how many "+i.name+" are left."), call("stock", "item", i.name))
 }
 
 func askCheapest(s *scene) (request, bool) {
@@ -189,15 +130,11 @@ func askCheapest(s *scene) (request, bool) {
 	return ask(s.say("What is the cheapest "+s.kind+"?", "Find the cheapest "+s.kind+"."), call("cheapest", "kind", s.kind)), true
 }
 
-func addItem(s *scene) (request, bool) {
-	i, ok := s.useItem()
-	if !ok {
-		return request{}, false
-	}
+func addItem(s *scene, i *thing) request {
 	n := s.between(2, 3)
 	i.stock -= n
 	return do(s.say("Add "+num(n)+" "+i.name+" to the cart.", "Put "+num(n)+" "+i.name+" in the cart."), call("add", "item", i.name, "count", n)).
-		without("Add the "+i.name+" to the cart.", "count", num(n)+"."), true
+		without("Add the "+i.name+" to the cart.", "count", num(n)+".")
 }
 
 func dropItem(s *scene) (request, bool) {
@@ -226,13 +163,9 @@ func fundMoney(s *scene) (request, bool) {
 		without("Add a fund.", "amount", num(n)+"."), true
 }
 
-func wishItem(s *scene) (request, bool) {
-	i, ok := s.useItem()
+func wishItem(s *scene, i *thing) request {
 	s.it = nil
-	if !ok {
-		return request{}, false
-	}
-	return do(s.say("Wish for the "+i.name+".", "Put the "+i.name+" on the wish list."), call("wish", "item", i.name)), true
+	return do(s.say("Wish for the "+i.name+".", "Put the "+i.name+" on the wish list."), call("wish", "item", i.name))
 }
 
 func addCheapest(s *scene) (request, bool) {
@@ -247,43 +180,31 @@ func addCheapest(s *scene) (request, bool) {
 		call("cheapest", "kind", s.kind), call("add", "item", c.name, "count", n)), true
 }
 
-func fundPrice(s *scene) (request, bool) {
-	i, ok := s.useItem()
-	if !ok {
-		return request{}, false
-	}
+func fundPrice(s *scene, i *thing) request {
 	return do(s.say("Fund the price of the "+i.name+".", "Fund what the "+i.name+" cost."),
-		call("price", "item", i.name), call("fund", "amount", i.n)), true
+		call("price", "item", i.name), call("fund", "amount", i.n))
 }
 
-func addAll(s *scene) (request, bool) {
-	i, ok := s.useItem()
-	if !ok {
-		return request{}, false
-	}
+func addAll(s *scene, i *thing) request {
 	n := i.stock
 	i.stock = 0
 	return do(s.say("Add all "+i.name+" that are left to the cart.", "Put all "+i.name+" that are left in the cart."),
-		call("stock", "item", i.name), call("add", "item", i.name, "count", n)), true
+		call("stock", "item", i.name), call("add", "item", i.name, "count", n))
 }
 
 func addIt(s *scene) (request, bool) {
-	i, ok := s.isIt(itemName)
+	i := itItem(s)
 	n := s.between(2, 3)
-	if !ok || i.stock < n {
+	if i == nil || i.stock < n {
 		return request{}, false
 	}
 	i.stock -= n
 	return do(s.say("Now add "+num(n)+" of it to the cart.", "Then put "+num(n)+" of it in the cart."), call("add", "item", i.name, "count", n)), true
 }
 
-func wishIt(s *scene) (request, bool) {
-	i, ok := s.isIt(itemName)
-	if !ok {
-		return request{}, false
-	}
+func wishIt(s *scene, i *thing) request {
 	s.it = nil
-	return do(s.say("Now wish for it.", "Then put it on the wish list."), call("wish", "item", i.name)), true
+	return do(s.say("Now wish for it.", "Then put it on the wish list."), call("wish", "item", i.name))
 }
 
 func sendWhen(s *scene) (request, bool) {
