@@ -1,8 +1,9 @@
 // Package chat turns a conversation into tokens and a reply into calls.
 //
-// A Template is how a model family frames messages, a Format is how tool calls
-// are written in replies; every template goes with every format. Style joins
-// both with a tokenizer, Dialogue is one conversation.
+// A Template is how a model family frames messages, a Format (package format) is
+// how tool calls are written in replies and read from them; every template goes
+// with every format. Style joins both with a tokenizer, Dialogue is one
+// conversation.
 //
 // # Tokens are made once
 //
@@ -14,30 +15,6 @@
 // the ids are those of the whole conversation encoded at once; only the
 // beginning of a reply is a border that no token crosses. Text of users and
 // tools is plain: a control token spelled in it stays text.
-//
-// # One parser
-//
-// Format.Parse gives each reply one of the paper's four forms (section 2) and
-// the precise reason. The rules, for all formats:
-//
-//   - White space is ASCII. One end token at the end is taken off, so a reply
-//     parses alike with and without it; any other is a misplaced control token.
-//   - Collapsed: no letter, digit or character outside ASCII is left when the
-//     control tokens are taken out.
-//   - Call: one or more well-formed calls, which end the reply. Prose before the
-//     first call is healthy (Qwen often says what it will do), also a <think>
-//     block at the very start; text between or after calls is pollution.
-//   - Response: prose without any residue of calls: no tag, no control token, no
-//     call in another syntax.
-//   - Polluted: everything else.
-//
-// A tag is what is spelled like one, whether it is one token or several; Render
-// escapes such spellings in arguments, so that a rendered call always parses as
-// the same call. Calls of functions that are not offered keep the form of a
-// call, with ReasonUnknownTool: the format is healthy.
-//
-// The automaton (State, Format.Next, Format.Legal) is the same theory token by
-// token: in a healthy reply every control token was legal where it stood.
 //
 // # Templates and the models' own
 //
@@ -59,8 +36,32 @@
 //
 // # Failure
 //
-// The model's behaviour is never an error: Parse answers every reply. Check and
+// Check and
 // Detect answer a tokenizer or model that does not fit with an error that says
 // what to choose. Messages in an impossible order and calls that a format cannot
 // write are slips of the caller and panic.
 package chat
+
+import (
+	"ballast/chat/format"
+	"ballast/chat/tooldoc"
+)
+
+// The words of the packages below that every user of a dialogue needs.
+type (
+	// Format is a way to write tool calls in a reply.
+	Format = format.Format
+	// Parsed is what a reply says.
+	Parsed = format.Parsed
+	// Reason says why a reply has its form.
+	Reason = format.Reason
+)
+
+// The formats and their table.
+var (
+	Hermes       = format.Hermes
+	Pythonic     = format.Pythonic
+	Formats      = format.All
+	FormatByName = format.ByName
+	Named        = tooldoc.Named
+)

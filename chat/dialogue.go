@@ -2,10 +2,12 @@ package chat
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ballast"
 	"ballast/chat/bpe"
+	"ballast/chat/format"
 )
 
 // tokenizer is what a dialogue needs of *bpe.Tokenizer.
@@ -32,7 +34,7 @@ func (s Style) Stops() []int32 { return ids(s.Tok, s.Template.stops) }
 // of a thought, as far as they are single tokens of the vocabulary.
 func (s Style) Control() (id []int32, text []string) {
 	all := append(append([]string{}, s.Format.Control()...), s.Template.stops...)
-	all = append(append(all, s.Template.control...), openThink, closeThink)
+	all = append(append(all, s.Template.control...), format.OpenThink, format.CloseThink)
 	seen := map[string]bool{}
 	for _, t := range all {
 		if i, ok := s.Tok.ID(t); ok && !seen[t] {
@@ -172,27 +174,18 @@ func (d *Dialogue) Reply(ids []int32, owner ballast.Owner) {
 // to sample it after Open. The format's control tokens and a thought's tags in
 // text are control tokens; all else is plain text.
 func (d *Dialogue) Gold(text string) []int32 {
-	control := append([]string{openThink, closeThink}, d.format.Control()...)
+	control := append([]string{format.OpenThink, format.CloseThink}, d.format.Control()...)
 	var spans []bpe.Span
 	start, at := 0, 0
-	for _, p := range split(text) {
-		if p.control && contains(control, p.text) {
+	for _, p := range format.Split(text) {
+		if p.Control && slices.Contains(control, p.Text) {
 			spans = append(spans, bpe.Span{Start: start, End: at})
-			start = at + len(p.text)
+			start = at + len(p.Text)
 		}
-		at += len(p.text)
+		at += len(p.Text)
 	}
 	spans = append(spans, bpe.Span{Start: start, End: at})
 	return d.tok.EncodePlain(nil, text+d.template.end, spans)
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func (d *Dialogue) trim(text string) string {

@@ -2,9 +2,13 @@ package chat
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"ballast"
+	"ballast/chat/format"
+	"ballast/chat/tooldoc"
 )
 
 // Template is how a model family writes a conversation: the frame around each
@@ -96,9 +100,14 @@ func TemplateByName(name string) (*Template, error) {
 	return nil, fmt.Errorf("chat: no chat template %q; choose one of %s", name, names(Templates))
 }
 
+// names lists the keys of a table for error messages.
+func names[V any](table map[string]V) string {
+	return strings.Join(slices.Sorted(maps.Keys(table)), ", ")
+}
+
 func noThink(t *Template) *Template {
-	t.reply += openThink + "\n\n" + closeThink + "\n\n"
-	t.control = append(t.control, openThink, closeThink)
+	t.reply += format.OpenThink + "\n\n" + format.CloseThink + "\n\n"
+	t.control = append(t.control, format.OpenThink, format.CloseThink)
 	return t
 }
 
@@ -151,4 +160,13 @@ func compactSection(f Format, tools []ballast.Tool, system string) string {
 		text = system + "\n" + text
 	}
 	return text
+}
+
+// signatures lists tools, each on its line.
+func signatures(tools []ballast.Tool) string {
+	var b strings.Builder
+	for _, t := range tools {
+		b.WriteString("\n" + format.EscapeControl(tooldoc.Signature(t), "<\\"))
+	}
+	return b.String()
 }

@@ -1,4 +1,4 @@
-package chat
+package format
 
 import (
 	"strings"
@@ -26,7 +26,7 @@ func (bare) Control() []string { return nil }
 
 // Parse reads a reply; see Format.
 func (f bare) Parse(reply string, known func(string) bool) Parsed {
-	pieces := split(withoutEnd(reply))
+	pieces := Split(withoutEnd(reply))
 	if p, bad := collapsed(pieces); bad {
 		return p
 	}
@@ -60,30 +60,30 @@ func (f bare) Parse(reply string, known func(string) bool) Parsed {
 
 // thought takes a leading thought, and the tag, off a reply and returns the text
 // after it. Any other control token is a fault.
-func (f bare) thought(p *Parsed, pieces []piece) string {
+func (f bare) thought(p *Parsed, pieces []Piece) string {
 	var rest strings.Builder
 	inside, began := false, false
 	for _, x := range pieces {
 		switch {
-		case !x.control && inside:
-			p.Thought = trim(x.text)
+		case !x.Control && inside:
+			p.Thought = trim(x.Text)
 			continue
-		case !x.control:
-			rest.WriteString(x.text)
-			began = began || trim(x.text) != ""
+		case !x.Control:
+			rest.WriteString(x.Text)
+			began = began || trim(x.Text) != ""
 			continue
-		case inside && x.text == closeThink:
+		case inside && x.Text == CloseThink:
 			inside = false
 		case inside:
 			p.fault(ReasonControlInText)
-		case x.text == openThink && !began:
+		case x.Text == OpenThink && !began:
 			inside = true
-		case x.text == f.tag && !began:
-		case x.text == closeThink || x.text == closeCall:
+		case x.Text == f.tag && !began:
+		case x.Text == CloseThink || x.Text == closeCall:
 			p.fault(ReasonStrayClose)
 		default:
 			p.fault(ReasonControlInText)
-			rest.WriteString(x.text) // a call around it can be read all the same
+			rest.WriteString(x.Text) // a call around it can be read all the same
 		}
 		began = true
 	}

@@ -1,4 +1,4 @@
-package chat
+package format
 
 import (
 	"strings"
@@ -41,7 +41,7 @@ func (pythonic) Docs(tools []ballast.Tool) string { return docsJSON(tools) }
 func (pythonic) Render(calls []ballast.Call) string {
 	parts := make([]string, len(calls))
 	for i, c := range calls {
-		parts[i] = escapeControl(value.FormatCall(c), `\x3c`)
+		parts[i] = EscapeControl(value.FormatCall(c), `\x3c`)
 	}
 	return "[" + strings.Join(parts, ", ") + "]"
 }

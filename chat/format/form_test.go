@@ -1,4 +1,4 @@
-package chat
+package format
 
 import (
 	"math"
@@ -27,6 +27,10 @@ const (
 
 // offered are the functions that exist in these tests.
 func offered(name string) bool { return name == "mv" || name == "ls" }
+
+var sampleCalls = []ballast.Call{
+	{Name: "mv", Args: []ballast.Arg{{Name: "source", Value: "a b.txt"}, {Name: "count", Value: int64(2)}}}, {Name: "ls"},
+}
 
 // labelled are replies with their form and reason, by format.
 var labelled = []struct {
@@ -173,7 +177,7 @@ var labelled = []struct {
 
 func TestForms(t *testing.T) {
 	for _, c := range labelled {
-		for name, f := range Formats {
+		for name, f := range All {
 			if c.format != name && c.format != "*" {
 				continue
 			}
@@ -203,9 +207,9 @@ func TestCut(t *testing.T) {
 }
 
 func TestParsedTexts(t *testing.T) {
-	for name, f := range Formats {
-		p := f.Parse("<think>\nwhy\n</think>\n\n First.\n"+f.Render(testCalls)+"<|im_end|>", nil)
-		if p.Thought != "why" || p.Text != "First." || !sameCalls(p.Calls, testCalls) {
+	for name, f := range All {
+		p := f.Parse("<think>\nwhy\n</think>\n\n First.\n"+f.Render(sampleCalls)+"<|im_end|>", nil)
+		if p.Thought != "why" || p.Text != "First." || !sameCalls(p.Calls, sampleCalls) {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
@@ -273,12 +277,12 @@ func roundTrip(t *testing.T, f Format, calls []ballast.Call) {
 func legal(t *testing.T, f Format, reply string) {
 	t.Helper()
 	var s State
-	for _, p := range split(withoutEnd(reply)) {
-		if p.control && !f.Legal(s, p.text) {
-			t.Fatalf("%s %q: %s is illegal in place %s of a healthy reply", f.Name(), reply, p.text, s.Place)
+	for _, p := range Split(withoutEnd(reply)) {
+		if p.Control && !f.Legal(s, p.Text) {
+			t.Fatalf("%s %q: %s is illegal in place %s of a healthy reply", f.Name(), reply, p.Text, s.Place)
 		}
-		next := f.Next(s, p.text)
-		if half := len(p.text) / 2; f.Next(f.Next(s, p.text[:half]), p.text[half:]) != next {
+		next := f.Next(s, p.Text)
+		if half := len(p.Text) / 2; f.Next(f.Next(s, p.Text[:half]), p.Text[half:]) != next {
 			t.Fatalf("%s %q: the automaton depends on where tokens are cut", f.Name(), reply)
 		}
 		s = next
@@ -289,7 +293,7 @@ func legal(t *testing.T, f Format, reply string) {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for _, f := range Formats {
+	for _, f := range All {
 		r := rand.New(rand.NewPCG(3, 4))
 		for range 500 {
 			var calls []ballast.Call
@@ -304,7 +308,7 @@ func TestRoundTrip(t *testing.T) {
 // checkReply holds the properties of every reply.
 func checkReply(t *testing.T, reply string) {
 	t.Helper()
-	for _, f := range Formats {
+	for _, f := range All {
 		p := f.Parse(reply, offered)
 		healthy := p.Form == call || p.Form == response
 		if healthy != (p.Reason == "" || p.Reason == ReasonUnknownTool) {
@@ -366,7 +370,7 @@ func TestHostile(t *testing.T) {
 	for _, unit := range []string{"<", "[", "{", "(", "a", "<|", "<|a", "<tool_call", "<tool_call>", "<tool_call>{", "[mv(", "[mv('", "'", "{\"name\":", "\\", "\"", "<think>", " ", "\n[", "9", "#", "ab"} {
 		reply := strings.Repeat(unit, n/len(unit))
 		for _, before := range []string{"", "<tool_call>", "[mv(a=", "<tool_call>{\"name\": \"mv\", \"arguments\": {\"a\": "} {
-			for name, f := range Formats {
+			for name, f := range All {
 				start := time.Now()
 				f.Parse(before+reply+"</tool_call>", offered)
 				f.Next(State{}, before+reply)
@@ -395,7 +399,7 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		r := rand.New(rand.NewPCG(seed, 0))
 		calls := []ballast.Call{randomCall(r, []string{a, b, "", "<tool_call>"}), randomCall(r, []string{a, b})}
-		for _, format := range Formats {
+		for _, format := range All {
 			roundTrip(t, format, calls)
 		}
 	})
@@ -404,7 +408,7 @@ func FuzzRoundTrip(f *testing.F) {
 // BenchmarkParse parses replies as models write them; doctor reads gigabytes.
 func BenchmarkParse(b *testing.B) {
 	prose := strings.Repeat("The report is in the folder now, and the two older drafts (see list) are gone. ", 5)
-	for _, c := range []struct{ name, reply string }{{"prose", prose}, {"call", "I move it.\n" + Hermes.Render(testCalls)}} {
+	for _, c := range []struct{ name, reply string }{{"prose", prose}, {"call", "I move it.\n" + Hermes.Render(sampleCalls)}} {
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(int64(len(c.reply)))
 			for b.Loop() {

@@ -1,4 +1,4 @@
-package chat
+package format
 
 import (
 	"strings"
@@ -188,15 +188,15 @@ func repeats(text string) bool {
 
 // collapsed reports the verdict on a reply without a word: that it is collapsed
 // and why. The pieces are the whole reply without its end token.
-func collapsed(pieces []piece) (Parsed, bool) {
+func collapsed(pieces []Piece) (Parsed, bool) {
 	controls, blank := 0, true
 	for _, p := range pieces {
 		switch {
-		case p.control:
+		case p.Control:
 			controls++
-		case hasWord(p.text):
+		case hasWord(p.Text):
 			return Parsed{}, false
-		case trim(p.text) != "":
+		case trim(p.Text) != "":
 			blank = false
 		}
 	}

@@ -1,4 +1,4 @@
-package chat
+package format
 
 // Place is where in a reply the next token stands.
 type Place uint8
@@ -127,9 +127,9 @@ func bodyByte(s State, c byte, quotes string) State {
 // otherControl moves on by a control token that opens or closes no call.
 func otherControl(s State, token string) State {
 	switch {
-	case token == openThink && s.Place == PlaceStart:
+	case token == OpenThink && s.Place == PlaceStart:
 		s.Place = PlaceThink
-	case token == closeThink && s.Place == PlaceThink:
+	case token == CloseThink && s.Place == PlaceThink:
 		s.Place = PlaceThought
 	case IsEnd(token):
 		return State{Place: PlaceEnd}
@@ -142,9 +142,9 @@ func otherControl(s State, token string) State {
 // otherLegal says whether a control token that opens or closes no call is legal.
 func otherLegal(s State, token string) bool {
 	switch {
-	case token == openThink:
+	case token == OpenThink:
 		return s.Place == PlaceStart
-	case token == closeThink:
+	case token == CloseThink:
 		return s.Place == PlaceThink
 	case IsEnd(token):
 		return s.Place == PlaceProse || s.Place == PlaceAfter || s.Place == PlaceTail

@@ -1,6 +1,11 @@
-package chat
+// Package tooldoc reads and writes the documentation of tools: as the JSON value
+// that prompts show, as parameters, as a signature on one line. Documentation
+// comes from data: a schema in another layout than JSON schema's gives no
+// parameters, never an error.
+package tooldoc
 
 import (
+	"fmt"
 	"strings"
 
 	"ballast"
@@ -33,16 +38,6 @@ func Doc(t ballast.Tool) any {
 	}
 	return value.NewDict("name", t.Name, "description", t.Doc,
 		"parameters", value.NewDict("type", "object", "properties", props, "required", required))
-}
-
-func docJSON(t ballast.Tool) string { return quoteJSON(Doc(t)) }
-
-func docsJSON(tools []ballast.Tool) string {
-	list := value.NewList()
-	for _, t := range tools {
-		list.Items = append(list.Items, Doc(t))
-	}
-	return quoteJSON(list)
 }
 
 // Params lists a tool's parameters: its Params, or what its Schema says.
@@ -121,14 +116,90 @@ func Signature(t ballast.Tool) string {
 			b.WriteString(": " + p.Type)
 		}
 	}
-	return escapeControl(b.String()+")", "<\\")
+	return b.String() + ")"
 }
 
-// signatures lists tools, each on its line.
-func signatures(tools []ballast.Tool) string {
+// Named returns the call with every positional argument named after the tool's
+// parameter in its place, as formats in JSON need it. The tool is found in
+// tools by name.
+func Named(c ballast.Call, tools []ballast.Tool) (ballast.Call, error) {
+	out := ballast.Call{Name: c.Name, Args: make([]ballast.Arg, len(c.Args))}
+	copy(out.Args, c.Args)
+	var params []ballast.Param
+	for i, a := range c.Args {
+		if a.Name != "" {
+			continue
+		}
+		if params == nil {
+			for _, t := range tools {
+				if t.Name == c.Name {
+					params = Params(t)
+				}
+			}
+		}
+		if i >= len(params) {
+			return out, fmt.Errorf("%s: argument %d has no name and the documentation has no parameter for it",
+				value.FormatCall(c), i+1)
+		}
+		out.Args[i].Name = params[i].Name
+	}
+	return out, nil
+}
+
+// JSON is json.dumps(v, ensure_ascii=False), as chat templates write values. A
+// value that JSON cannot write is a slip of the caller and panics.
+func JSON(v any) string {
+	s, err := value.JSON(v)
+	if err != nil {
+		panic("tooldoc: " + err.Error())
+	}
+	return unescape(s)
+}
+
+// unescape turns the \u escapes of characters outside ASCII back into the
+// characters; lone surrogates, which UTF-8 cannot write, stay escaped.
+func unescape(s string) string {
+	if !strings.Contains(s, `\u`) {
+		return s
+	}
 	var b strings.Builder
-	for _, t := range tools {
-		b.WriteString("\n" + Signature(t))
+	for i := 0; i < len(s); {
+		n := 1
+		if s[i] == '\\' {
+			n = 2
+			if r, width := escapedRune(s[i:]); r >= 0x7f {
+				b.WriteRune(r)
+				i += width
+				continue
+			}
+		}
+		b.WriteString(s[i : i+n])
+		i += n
 	}
 	return b.String()
+}
+
+// escapedRune reads one \uXXXX, or a surrogate pair of them, at the start of s;
+// 0 for anything else.
+func escapedRune(s string) (r rune, width int) {
+	unit := func(s string) (u rune) {
+		if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+			return -1
+		}
+		for _, c := range []byte(s[2:6]) {
+			u = u<<4 | rune(strings.IndexByte("0123456789abcdef", c))
+		}
+		return u
+	}
+	switch high := unit(s); {
+	case high < 0 || high >= 0xDC00 && high < 0xE000:
+		return 0, 0
+	case high < 0xD800 || high >= 0xE000:
+		return high, 6
+	default:
+		if low := unit(s[6:]); low >= 0xDC00 && low < 0xE000 {
+			return 0x10000 + (high-0xD800)<<10 + (low - 0xDC00), 12
+		}
+		return 0, 0
+	}
 }

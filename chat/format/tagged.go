@@ -1,4 +1,4 @@
-package chat
+package format
 
 import (
 	"strings"
@@ -21,7 +21,7 @@ func (t tagged) Control() []string { return []string{openCall, closeCall} }
 
 // Parse reads a reply; see Format.
 func (t tagged) Parse(reply string, known func(string) bool) Parsed {
-	pieces := split(withoutEnd(reply))
+	pieces := Split(withoutEnd(reply))
 	if p, bad := collapsed(pieces); bad {
 		return p
 	}
@@ -29,52 +29,52 @@ func (t tagged) Parse(reply string, known func(string) bool) Parsed {
 	var lead, body strings.Builder
 	place := PlaceStart
 	for _, x := range pieces {
-		if !x.control {
+		if !x.Control {
 			switch {
 			case place == PlaceCall:
-				body.WriteString(x.text)
+				body.WriteString(x.Text)
 			case place == PlaceThink:
-				p.Thought = trim(x.text)
-			case trim(x.text) == "":
-				lead.WriteString(x.text)
+				p.Thought = trim(x.Text)
+			case trim(x.Text) == "":
+				lead.WriteString(x.Text)
 			default:
 				if place == PlaceAfter {
 					p.fault(ReasonTextAroundCall)
 				} else {
 					place = PlaceProse
 				}
-				lead.WriteString(x.text)
+				lead.WriteString(x.Text)
 			}
 			continue
 		}
 		switch {
-		case x.text == openCall && place == PlaceCall:
+		case x.Text == openCall && place == PlaceCall:
 			p.fault(ReasonNestedTag)
 			body.Reset()
-		case x.text == openCall && place == PlaceThink:
+		case x.Text == openCall && place == PlaceThink:
 			p.fault(ReasonControlInText)
 			place = PlaceCall
 			body.Reset()
-		case x.text == openCall:
+		case x.Text == openCall:
 			place = PlaceCall
 			body.Reset()
-		case x.text == closeCall && place == PlaceCall:
+		case x.Text == closeCall && place == PlaceCall:
 			place = PlaceAfter
 			if call, fault := t.call(trim(body.String())); fault == "" {
 				p.Calls = append(p.Calls, call)
 			} else {
 				p.fault(fault)
 			}
-		case x.text == openThink && place == PlaceStart:
+		case x.Text == OpenThink && place == PlaceStart:
 			place = PlaceThink
-		case x.text == closeThink && place == PlaceThink:
+		case x.Text == CloseThink && place == PlaceThink:
 			place = PlaceThought
-		case x.text == closeCall || x.text == closeThink:
+		case x.Text == closeCall || x.Text == CloseThink:
 			p.fault(ReasonStrayClose)
 		default:
 			p.fault(ReasonControlInText)
 			if place == PlaceCall {
-				body.WriteString(x.text) // the call can be read all the same
+				body.WriteString(x.Text) // the call can be read all the same
 			}
 		}
 	}

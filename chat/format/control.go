@@ -1,18 +1,22 @@
-package chat
+package format
 
 import "strings"
 
-// The control tokens that are spelled as tags. All others have the form <|name|>.
+// The tags of a thought.
+const (
+	OpenThink  = "<think>"
+	CloseThink = "</think>"
+)
+
+// The other control tokens that are spelled as tags. All others are <|name|>.
 const (
 	openCall   = "<tool_call>"
 	closeCall  = "</tool_call>"
-	openThink  = "<think>"
-	closeThink = "</think>"
 	openReply  = "<tool_response>"
 	closeReply = "</tool_response>"
 )
 
-var tags = [...]string{openCall, closeCall, openThink, closeThink, openReply, closeReply}
+var tags = [...]string{openCall, closeCall, OpenThink, CloseThink, openReply, closeReply}
 
 // ends are the tokens that end a reply, of all templates.
 var ends = [...]string{"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"}
@@ -68,15 +72,15 @@ func controlAt(s string) int {
 	}
 }
 
-// piece is a run of text, or one control token.
-type piece struct {
-	text    string
-	control bool
+// Piece is a run of text, or one control token.
+type Piece struct {
+	Text    string
+	Control bool
 }
 
-// split cuts a reply into text and control tokens, in linear time.
-func split(s string) []piece {
-	var out []piece
+// Split cuts a reply into text and control tokens, in linear time.
+func Split(s string) []Piece {
+	var out []Piece
 	start := 0
 	for i := 0; i < len(s); {
 		j := strings.IndexByte(s[i:], '<')
@@ -90,14 +94,14 @@ func split(s string) []piece {
 			continue
 		}
 		if start < i {
-			out = append(out, piece{text: s[start:i]})
+			out = append(out, Piece{Text: s[start:i]})
 		}
-		out = append(out, piece{s[i : i+n], true})
+		out = append(out, Piece{s[i : i+n], true})
 		i += n
 		start = i
 	}
 	if start < len(s) {
-		out = append(out, piece{text: s[start:]})
+		out = append(out, Piece{Text: s[start:]})
 	}
 	return out
 }
@@ -115,18 +119,18 @@ func withoutEnd(reply string) string {
 	return reply
 }
 
-// escapeControl replaces the "<" of every control token in s by esc, an escape
+// EscapeControl replaces the "<" of every control token in s by esc, an escape
 // of the string literals that s is written in. There a control token can only
 // stand inside a string, which therefore keeps its value.
-func escapeControl(s, esc string) string {
-	pieces := split(s)
+func EscapeControl(s, esc string) string {
+	pieces := Split(s)
 	var b strings.Builder
 	for _, p := range pieces {
-		if p.control {
+		if p.Control {
 			b.WriteString(esc)
-			p.text = p.text[1:]
+			p.Text = p.Text[1:]
 		}
-		b.WriteString(p.text)
+		b.WriteString(p.Text)
 	}
 	return b.String()
 }

@@ -1,4 +1,4 @@
-package chat
+package format
 
 import (
 	"strings"
@@ -72,13 +72,13 @@ func (xml) Render(calls []ballast.Call) string {
 
 func xmlName(s string) string {
 	if s == "" || s != trim(s) || strings.ContainsAny(s, "<>\n") {
-		panic("chat: name that the format xml cannot write (see chat.Named for positional arguments): " + value.Repr(s))
+		panic("format: name that the format xml cannot write (see tooldoc.Named for positional arguments): " + value.Repr(s))
 	}
 	return s
 }
 
 func xmlValue(v any) string {
-	if s, ok := v.(string); ok && escapeControl(s, "") == s && !strings.Contains(s, xmlParameterEnd) {
+	if s, ok := v.(string); ok && EscapeControl(s, "") == s && !strings.Contains(s, xmlParameterEnd) {
 		if _, err := value.ParseJSON([]byte(s)); err != nil {
 			return s
 		}

@@ -1,9 +1,10 @@
-package chat
+package format
 
 import (
 	"strings"
 
 	"ballast"
+	"ballast/chat/tooldoc"
 	"ballast/value"
 )
 
@@ -98,67 +99,13 @@ func callJSON(c ballast.Call, key string) string {
 	args := value.NewDict()
 	for _, a := range c.Args {
 		if a.Name == "" {
-			panic("chat: call of " + c.Name + " has a positional argument, which JSON cannot write: use chat.Named first")
+			panic("format: call of " + c.Name + " has a positional argument, which JSON cannot write: use tooldoc.Named first")
 		}
 		args.Set(a.Name, a.Value)
 	}
 	return `{"name": ` + quoteJSON(c.Name) + `, "` + key + `": ` + quoteJSON(args) + `}`
 }
 
-// quoteJSON is json.dumps(v, ensure_ascii=False) as chat templates write it,
-// with "<" escaped where a string holds the text of a control token.
-func quoteJSON(v any) string {
-	s, err := value.JSON(v)
-	if err != nil {
-		panic("chat: argument or tool documentation that JSON cannot write: " + err.Error())
-	}
-	return escapeControl(unescape(s), `\u003c`)
-}
-
-// unescape turns the \u escapes of characters outside ASCII back into the
-// characters; lone surrogates, which UTF-8 cannot write, stay escaped.
-func unescape(s string) string {
-	if !strings.Contains(s, `\u`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); {
-		n := 1
-		if s[i] == '\\' {
-			n = 2
-			if r, width := escapedRune(s[i:]); r >= 0x7f {
-				b.WriteRune(r)
-				i += width
-				continue
-			}
-		}
-		b.WriteString(s[i : i+n])
-		i += n
-	}
-	return b.String()
-}
-
-// escapedRune reads one \uXXXX, or a surrogate pair of them, at the start of s;
-// 0 for anything else.
-func escapedRune(s string) (r rune, width int) {
-	unit := func(s string) (u rune) {
-		if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
-			return -1
-		}
-		for _, c := range []byte(s[2:6]) {
-			u = u<<4 | rune(strings.IndexByte("0123456789abcdef", c))
-		}
-		return u
-	}
-	switch high := unit(s); {
-	case high < 0 || high >= 0xDC00 && high < 0xE000:
-		return 0, 0
-	case high < 0xD800 || high >= 0xE000:
-		return high, 6
-	default:
-		if low := unit(s[6:]); low >= 0xDC00 && low < 0xE000 {
-			return 0x10000 + (high-0xD800)<<10 + (low - 0xDC00), 12
-		}
-		return 0, 0
-	}
-}
+// quoteJSON is JSON as chat templates write it, with "<" escaped where a string
+// holds the text of a control token.
+func quoteJSON(v any) string { return EscapeControl(tooldoc.JSON(v), `\u003c`) }

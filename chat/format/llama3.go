@@ -1,4 +1,4 @@
-package chat
+package format
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/chat/tooldoc"
 	"ballast/value"
 )
 
@@ -53,13 +54,7 @@ func (llama3) Render(calls []ballast.Call) string {
 }
 
 // Result is the answer as a JSON string, as the model's template writes it.
-func (llama3) Result(text string) (before, body, after string) {
-	s, err := value.JSON(text)
-	if err != nil {
-		panic("chat: a string that JSON cannot write: " + err.Error())
-	}
-	return "", unescape(s), ""
-}
+func (llama3) Result(text string) (before, body, after string) { return "", tooldoc.JSON(text), "" }
 
 // llamaChar moves on by one byte: calls begin where a line begins with a brace
 // and a quote.

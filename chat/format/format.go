@@ -1,0 +1,103 @@
+// Package format holds the ways to write tool calls in replies: each renders
+// calls, reads replies, and knows where its control tokens may stand.
+//
+// Format.Parse gives each reply one of the paper's four forms (section 2) and
+// the precise reason. The rules, for all formats:
+//
+//   - White space is ASCII. One end token at the end is taken off, so a reply
+//     parses alike with and without it; any other is a misplaced control token.
+//   - Collapsed: no letter, digit or character outside ASCII is left when the
+//     control tokens are taken out.
+//   - Call: one or more well-formed calls, which end the reply. Prose before the
+//     first call is healthy (Qwen often says what it will do), also a <think>
+//     block at the very start; text between or after calls is pollution.
+//   - Response: prose without any residue of calls: no tag, no control token, no
+//     call in another syntax.
+//   - Polluted: everything else.
+//
+// A tag is what is spelled like one, whether it is one token or several; Render
+// escapes such spellings in arguments, so that a rendered call always parses as
+// the same call. Calls of functions that are not offered keep the form of a
+// call, with ReasonUnknownTool: the format is healthy.
+//
+// The automaton (State, Format.Next, Format.Legal) is the same theory token by
+// token: in a healthy reply every control token was legal where it stood.
+//
+// Adding a format is one file and one line in All; most are a body for tagged
+// (calls between tags) or bare (calls without).
+//
+// The model's behaviour is never an error: Parse answers every reply, hostile
+// ones in linear time. Calls that a format cannot write panic in Render.
+package format
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/chat/tooldoc"
+	"ballast/value"
+)
+
+// Format is a way to write tool calls in a reply. Formats hold no state.
+type Format interface {
+	// Name is the format's name in All.
+	Name() string
+	// Instructions is the section of the system prompt that documents the tools
+	// and the syntax of calls.
+	Instructions(tools []ballast.Tool) string
+	// Hint shows the syntax in one short line, for compact prompts.
+	Hint() string
+	// Docs documents tools alone, for a message that reveals more of them.
+	Docs(tools []ballast.Tool) string
+	// Render writes calls as the text of a reply, without an end token. Parse
+	// reads the same calls back. A call that the format cannot express (see
+	// Named) is a broken invariant and panics.
+	Render(calls []ballast.Call) string
+	// Result is how a tool's answer stands in a message: the format's text
+	// before it, the answer, the format's text after it.
+	Result(text string) (before, body, after string)
+	// Parse reads a reply: its text with control tokens visible, with or
+	// without its end token. known says which functions are offered (nil: not
+	// checked). It never panics, in time and memory linear in the reply.
+	Parse(reply string, known func(name string) bool) Parsed
+	// Control lists the control tokens that calls are made of.
+	Control() []string
+	// Next moves the automaton on by text, which may be one token, a part of a
+	// control token, or many tokens.
+	Next(s State, text string) State
+	// Legal says whether a control token may come next: one of Control, a
+	// thought's tag, an end token. It is false for all that the format has no
+	// place for.
+	Legal(s State, token string) bool
+}
+
+// All is the table of formats by name.
+var All = map[string]Format{
+	"hermes":   Hermes,
+	"pythonic": Pythonic,
+	"llama3":   LlamaJSON,
+	"xml":      XML,
+}
+
+// ByName finds a format; its error lists the names.
+func ByName(name string) (Format, error) {
+	if f, ok := All[name]; ok {
+		return f, nil
+	}
+	return nil, fmt.Errorf("chat: no tool-call format %q; choose one of %s", name, names())
+}
+
+func names() string { return strings.Join(slices.Sorted(maps.Keys(All)), ", ") }
+
+func docJSON(t ballast.Tool) string { return quoteJSON(tooldoc.Doc(t)) }
+
+func docsJSON(tools []ballast.Tool) string {
+	list := value.NewList()
+	for _, t := range tools {
+		list.Items = append(list.Items, tooldoc.Doc(t))
+	}
+	return quoteJSON(list)
+}
