@@ -32,11 +32,11 @@ type Options struct {
 	AdamW   AdamW
 	Loss    loss.Params // clip bounds and gamma
 	Backend string      // GoMLX backend, "" for $GOMLX_BACKEND or else the pure-Go one
-	// Budget is the number of token rows of a batch; 0 chooses by Memory.
+	// Budget is the largest number of token rows of a batch; 0 chooses by Limit.
 	Budget int
 	// Limit is the memory in bytes that weights, gradients, moments and
 	// activations may take together; it decides whether activations are kept
-	// or computed again. 0 means 8 GiB.
+	// or computed again, and how long a batch may be. 0 means 6 GiB.
 	Limit int64
 
 	fixed *Plan // of tests
@@ -64,7 +64,6 @@ type Learner struct {
 	w, ref *params // ref is nil until Freeze
 	grads  []*gradient
 	adam   moments
-	budget int
 	plan   Plan
 }
 
@@ -81,7 +80,6 @@ func New(m *model.Model, opts Options) (*Learner, error) {
 		return nil, err
 	}
 	l := &Learner{m: m, opts: opts, plan: opts.plan(&m.Config)}
-	l.budget = l.plan.Budget
 	err = guard(func() {
 		if l.e, err = newEngine(backend, m.Config, opts.Loss, l.plan.Keep, l.plan.inner()); err != nil {
 			panic(err)
@@ -134,7 +132,7 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 	if err != nil {
 		return nil, err
 	}
-	batches := Pack(samples, l.budget, false)
+	batches := Pack(samples, l.plan.budget(samples), false)
 	st := newSums(&l.opts.Loss)
 	st.pack(samples, batches)
 	if len(batches) == 0 {
@@ -290,7 +288,7 @@ func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]f
 		}
 		out[i] = make([]float32, len(samples[i].Tokens))
 	}
-	batches := Pack(samples, l.budget, true)
+	batches := Pack(samples, l.plan.budget(samples), true)
 	l.grow(batches)
 	err := l.parallel(len(batches), func(i int) error {
 		if err := ctx.Err(); err != nil {

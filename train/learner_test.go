@@ -100,9 +100,9 @@ func readGolden(t *testing.T) (golden, []ballast.Sample, Options) {
 
 // variants are the ways of cutting the work up that must all give the numbers.
 var variants = map[string]Plan{
-	"kept":       {Budget: 2048, Shards: 8, Keep: true},
-	"recomputed": {Budget: 2048, Shards: 1, Keep: false},
-	"cut":        {Budget: 20, Shards: 2, Keep: true},
+	"kept":       {Rows: 2048, Shards: 8, Keep: true},
+	"recomputed": {Rows: 2048, Shards: 1, Keep: false},
+	"cut":        {Rows: 20, Shards: 2, Keep: true},
 }
 
 func newVariant(t *testing.T, m *model.Model, opts Options, p Plan) *Learner {

@@ -128,11 +128,7 @@ func join(lists ...[]*tensors.Tensor) []*tensors.Tensor {
 	return out
 }
 
-// headRows is the number of targets the head takes at once: a [rows, Vocab]
-// tensor stays below 64 MiB or so.
-func (e *engine) headRows() int { return min(max(16<<20/e.c.Vocab, 16), 2048) }
-
-// rows gathers some targets' residual rows and their tokens' output rows, padded
+// rowsOf gathers some targets' residual rows and their tokens' output rows, padded
 // to a bucket.
 func (p *pass) rowsOf(targets []Target) (h, target *tensors.Tensor, rows int) {
 	c := &p.e.c
@@ -151,8 +147,8 @@ func (p *pass) rowsOf(targets []Target) (h, target *tensors.Tensor, rows int) {
 // logProbs returns the log-probability of every target of the batch.
 func (p *pass) logProbs() []float32 {
 	out := make([]float32, 0, len(p.b.Targets))
-	for from := 0; from < len(p.b.Targets); from += p.e.headRows() {
-		part := p.b.Targets[from:min(from+p.e.headRows(), len(p.b.Targets))]
+	for from := 0; from < len(p.b.Targets); from += headRows(&p.e.c) {
+		part := p.b.Targets[from:min(from+headRows(&p.e.c), len(p.b.Targets))]
 		h, target, _ := p.rowsOf(part)
 		got := call(p.e.predict, h, p.w.t[p.w.norm], p.w.t[p.w.out], target)
 		out = append(out, host(got[0])[:len(part)]...)
@@ -179,8 +175,8 @@ func (p *pass) headBackward(g *gradient, in lossInput, st *sums) (*tensors.Tenso
 		return nil, err
 	}
 	dh, dhFlat := e.alloc(p.rows, c.Hidden)
-	for from := 0; from < len(p.b.Targets); from += e.headRows() {
-		part := p.b.Targets[from:min(from+e.headRows(), len(p.b.Targets))]
+	for from := 0; from < len(p.b.Targets); from += headRows(c) {
+		part := p.b.Targets[from:min(from+headRows(c), len(p.b.Targets))]
 		h, target, rows := p.rowsOf(part)
 		args := []*tensors.Tensor{h, p.w.t[p.w.norm], p.w.t[p.w.out], target}
 		vector := func(at func(i int, t Target) float32) {

@@ -1,6 +1,9 @@
 package train
 
 import (
+	"fmt"
+
+	"ballast"
 	"ballast/model"
 )
 
@@ -8,9 +11,129 @@ import (
 // model only, never on the machine's cores, because sums of gradients must have
 // one order.
 type Plan struct {
-	Budget int  // rows of a batch
+	Rows   int  // most rows of a batch, but for a single sample that is longer
 	Shards int  // gradients summed side by side
-	Keep   bool // activations are kept for the backward pass
+	Keep   bool // activations are kept for the backward pass, else computed again
+}
+
+// common is the number of rows of a batch unless a group needs more: enough to
+// keep the products busy, few enough to give every core several batches.
+const common = 2048
+
+// longest is the number of rows that the choice of Keep provides for: a group of
+// a few long conversations on one prompt.
+const longest = 8192
+
+// Estimate is the memory that a learner needs, in bytes.
+type Estimate struct {
+	Weights     int64 // in training
+	Reference   int64 // frozen copy
+	Moments     int64 // AdamW's two
+	Gradients   int64 // of all shards
+	Activations int64 // kept from forward to backward, of all shards
+	Scratch     int64 // inputs, outputs and temporaries of the largest graph, of all shards
+	Total       int64
+}
+
+// String says the estimate in words.
+func (e Estimate) String() string {
+	g := func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/(1<<30)) }
+	return fmt.Sprintf("%s GiB: weights %s, reference %s, moments %s, gradients %s, activations %s, scratch %s",
+		g(e.Total), g(e.Weights), g(e.Reference), g(e.Moments), g(e.Gradients), g(e.Activations), g(e.Scratch))
+}
+
+// Memory estimates what a learner of c needs under a plan, with batches of
+// p.Rows rows in all shards at once. The garbage collector's head room is not in
+// it; a GOMEMLIMIT near the machine's memory bounds that.
+func Memory(c *model.Config, p Plan) Estimate {
+	all := 4 * parameters(c)
+	fixed := Estimate{Weights: all, Reference: all, Moments: 2 * all, Gradients: all * int64(p.Shards)}
+	at := int64(p.Rows) * int64(p.Shards)
+	fixed.Activations = at * perRow(c, p.Keep)
+	fixed.Scratch = at*scratchRow(c) + int64(p.Shards)*scratchFixed(c)
+	fixed.Total = fixed.Weights + fixed.Reference + fixed.Moments + fixed.Gradients + fixed.Activations + fixed.Scratch
+	return fixed
+}
+
+func parameters(c *model.Config) (n int64) {
+	for _, s := range c.Specs() {
+		size := int64(1)
+		for _, d := range s.Shape {
+			size *= int64(d)
+		}
+		n += size
+	}
+	return n
+}
+
+// perRow is the bytes of one row's tape over all layers, see layerTape.
+func perRow(c *model.Config, keep bool) int64 {
+	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	n := q + c.Heads + c.Hidden // attention's output, its denominators, the layer's input
+	if keep {
+		n += q + 2*kv + 3*c.Hidden + 3*c.FFN
+	}
+	return 4 * int64(n) * int64(c.Layers)
+}
+
+// scratchRow is the bytes of temporaries of one row in the largest graph, the
+// second part's derivative.
+func scratchRow(c *model.Config) int64 {
+	return 4 * int64(10*c.FFN+8*c.Hidden+6*c.Heads*c.HeadDim)
+}
+
+// scratchFixed is the bytes of temporaries that do not grow with rows: the
+// head's [rows, Vocab] tensors and the output matrix's derivative.
+func scratchFixed(c *model.Config) int64 {
+	return 4 * (3*int64(headRows(c))*int64(c.Vocab) + int64(c.Vocab)*int64(c.Hidden) + 8*int64(c.FFN)*int64(c.Hidden))
+}
+
+// headRows is the number of targets the head takes at once: a [rows, Vocab]
+// tensor stays below 64 MiB or so.
+func headRows(c *model.Config) int { return min(max(16<<20/c.Vocab, 16), 2048) }
+
+// plan chooses by the limit: as many shards as leave half of it free, kept
+// activations if a long group fits, and what rows remain.
+func (o *Options) plan(c *model.Config) Plan {
+	if o.fixed != nil {
+		return *o.fixed
+	}
+	limit := o.Limit
+	if limit == 0 {
+		limit = 6 << 30
+	}
+	p := Plan{Shards: 8, Keep: true}
+	for p.Shards > 1 && Memory(c, p).Total > limit/2 {
+		p.Shards /= 2
+	}
+	free := limit - Memory(c, p).Total
+	row := func() int64 { return int64(p.Shards) * (perRow(c, p.Keep) + scratchRow(c)) }
+	if longest*row() > free {
+		p.Keep = false
+	}
+	p.Rows = int(max(free/row(), 512))
+	if o.Budget > 0 {
+		p.Rows = min(p.Rows, o.Budget)
+	}
+	return p
+}
+
+// budget is the number of rows of a batch for these samples: the common one, or
+// what the largest group needs to share its prefix once, up to the plan's rows.
+func (p Plan) budget(samples []ballast.Sample) int {
+	need := map[int]int{}
+	most := 0
+	for i := range samples {
+		s := &samples[i]
+		if need[s.Group] == 0 {
+			need[s.Group] = s.Prefix
+		}
+		need[s.Group] += len(s.Tokens) - s.Prefix
+		if s.Prefix > 0 {
+			most = max(most, need[s.Group])
+		}
+	}
+	return min(max(common, most), p.Rows)
 }
 
 // inner is the number of goroutines of one attention call: batches side by side
@@ -20,15 +143,4 @@ func (p Plan) inner() int {
 		return 1
 	}
 	return 64
-}
-
-func (o *Options) plan(c *model.Config) Plan {
-	if o.fixed != nil {
-		return *o.fixed
-	}
-	p := Plan{Budget: o.Budget, Shards: 8, Keep: true}
-	if p.Budget == 0 {
-		p.Budget = 2048
-	}
-	return p
 }
