@@ -21,6 +21,7 @@ import (
 // file formats look like to Load and Inspect.
 type archive struct {
 	origin  string
+	dir     string // path on disk of a Hugging Face directory, "" for others
 	config  Config
 	tensors map[string]*stored // by Hugging Face name
 	closers []io.Closer

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -213,6 +214,9 @@ func tokenIDs(raw json.RawMessage, key string) ([]int32, error) {
 	if err := json.Unmarshal(raw, &many); err != nil {
 		return nil, fmt.Errorf("%s: neither a token id nor a list of them", key)
 	}
+	if len(many) == 0 {
+		return nil, nil
+	}
 	return many, nil
 }
 
@@ -231,6 +235,8 @@ func (c *Config) Check() error {
 		}
 	}
 	switch {
+	case c.Layers > 1<<12:
+		return fmt.Errorf("num_hidden_layers %d is out of range", c.Layers)
 	case c.Heads%c.KVHeads != 0:
 		return fmt.Errorf("num_attention_heads %d is not a multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
 	case c.HeadDim%2 != 0:
@@ -298,9 +304,12 @@ func oneOrMany(ids []int32) any {
 
 // indented marshals a value made of plain maps, which cannot fail.
 func indented(v any) []byte {
-	out, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
 		panic("model: " + err.Error())
 	}
-	return append(out, '\n')
+	return out.Bytes()
 }

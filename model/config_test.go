@@ -1,6 +1,7 @@
 package model
 
 import (
+	"os"
 	"slices"
 	"testing"
 )
@@ -99,4 +100,26 @@ func TestConfigOldKeys(t *testing.T) {
 	if c.RopeTheta != 5e5 || *c.Rope != (RopeScaling{32, 1, 4, 8192}) || c.KVHeads != 3 || c.HeadDim != 12 || !slices.Equal(c.EOS, []int32{3, 5}) {
 		t.Errorf("read as %+v %+v", c, c.Rope)
 	}
+}
+
+// FuzzConfig: what is accepted has sizes that can be, and survives being written.
+func FuzzConfig(f *testing.F) {
+	for _, dir := range []string{"qwen2", "qwen3", "llama"} {
+		data, err := os.ReadFile("testdata/" + dir + "/config.json")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseConfig(data, "f")
+		if err != nil {
+			return
+		}
+		back, err := ParseConfig(c.JSON(F32), "written")
+		ok(t, err)
+		if !equalJSON(t, back, c) {
+			t.Errorf("%+v became %+v", c, back)
+		}
+	})
 }

@@ -87,7 +87,11 @@ func open(path string) (*archive, error) {
 	case err != nil:
 		return nil, fmt.Errorf("model: %w; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json) or a .gguf file", err)
 	case info.IsDir():
-		return openDir(os.DirFS(path), path)
+		a, err := openDir(os.DirFS(path), path)
+		if err == nil {
+			a.dir = path
+		}
+		return a, err
 	case strings.EqualFold(filepath.Ext(path), ".gguf"):
 		return openGGUF(path)
 	}

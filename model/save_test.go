@@ -1,6 +1,8 @@
 package model
 
 import (
+	"archive/zip"
+	"bytes"
 	"errors"
 	"io/fs"
 	"math"
@@ -138,4 +140,42 @@ func (f limited) Write(p []byte) (int, error) {
 	}
 	*f.left -= len(p)
 	return f.File.Write(p)
+}
+
+// TestZip reads a model from a file system whose files cannot be read at offsets.
+func TestZip(t *testing.T) {
+	m, err := Load("testdata/qwen2.gguf")
+	ok(t, err)
+	dir := filepath.Join(t.TempDir(), "m")
+	ok(t, m.Save(dir, F32))
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	ok(t, z.AddFS(os.DirFS(dir)))
+	ok(t, z.Close())
+	fsys, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	ok(t, err)
+	back, err := LoadFS(fsys, "zip")
+	ok(t, err)
+	sameWeights(t, back.Weights, m.Weights)
+}
+
+// TestEmbedded holds the embedded model, once there is one, to its limits.
+func TestEmbedded(t *testing.T) {
+	m, err := Embedded()
+	if err != nil {
+		t.Skip(err)
+	}
+	bytes := 0
+	ok(t, fs.WalkDir(embedded, ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			info, _ := d.Info()
+			bytes += int(info.Size())
+		}
+		return err
+	}))
+	n := m.Weights.Count()
+	t.Logf("%d parameters, %d bytes", n, bytes)
+	if bytes > 4<<20 || n < 150_000 || n > 1_000_000 || m.Config.Arch != "qwen2" || m.Template == "" {
+		t.Errorf("%d bytes, %d parameters, %s, template %q", bytes, n, m.Config.Arch, m.Template)
+	}
 }

@@ -10,13 +10,11 @@ import (
 // template names the chat template that the model's files describe, "" if they
 // describe none that is known: then whoever needs one has to be told.
 func (a *archive) template() string {
-	text := jinja(a.extra)
-	if text == "" {
-		return ""
-	}
-	name, err := chat.DetectText(text)
-	if err != nil {
-		return ""
+	name := "" // with an error from either, it stays so
+	if text := jinja(a.extra); text != "" {
+		name, _ = chat.DetectText(text)
+	} else if a.dir != "" {
+		name, _ = chat.Detect(a.dir) // tells by the configuration
 	}
 	return name
 }

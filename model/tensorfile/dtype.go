@@ -17,8 +17,11 @@ const (
 	BF16 DType = "BF16"
 	Q4_0 DType = "Q4_0"
 	Q4_1 DType = "Q4_1"
+	Q5_0 DType = "Q5_0"
+	Q5_1 DType = "Q5_1"
 	Q8_0 DType = "Q8_0"
 	Q4_K DType = "Q4_K"
+	Q5_K DType = "Q5_K"
 	Q6_K DType = "Q6_K"
 )
 
@@ -46,14 +49,20 @@ func (d DType) block() (block, error) {
 		return block{32, 18, expandQ4_0}, nil
 	case Q4_1:
 		return block{32, 20, expandQ4_1}, nil
+	case Q5_0:
+		return block{32, 22, expandQ5_0}, nil
+	case Q5_1:
+		return block{32, 24, expandQ5_1}, nil
 	case Q8_0:
 		return block{32, 34, expandQ8_0}, nil
 	case Q4_K:
 		return block{256, 144, expandQ4K}, nil
+	case Q5_K:
+		return block{256, 176, expandQ5K}, nil
 	case Q6_K:
 		return block{256, 210, expandQ6K}, nil
 	}
-	return block{}, fmt.Errorf("storage type %s is not supported; F32, F16, BF16, Q4_0, Q4_1, Q8_0, Q4_K and Q6_K are", d)
+	return block{}, fmt.Errorf("storage type %s is not supported; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K are", d)
 }
 
 // bytes returns the stored size of a tensor whose rows hold row values.
@@ -135,6 +144,23 @@ func expandQ4_1(dst []float32, src []byte) {
 	}
 }
 
+// expandQ5_0: as Q4_0 with a fifth bit of every value in a word of 32.
+func expandQ5_0(dst []float32, src []byte) {
+	d, high := half(src), binary.LittleEndian.Uint32(src[2:])
+	for i, q := range src[6:22] {
+		dst[i] = d * float32(int(q&15)+int(high>>i&1<<4)-16)
+		dst[i+16] = d * float32(int(q>>4)+int(high>>(i+16)&1<<4)-16)
+	}
+}
+
+func expandQ5_1(dst []float32, src []byte) {
+	d, m, high := half(src), half(src[2:]), binary.LittleEndian.Uint32(src[4:])
+	for i, q := range src[8:24] {
+		dst[i] = float32(d*float32(int(q&15)+int(high>>i&1<<4))) + m
+		dst[i+16] = float32(d*float32(int(q>>4)+int(high>>(i+16)&1<<4))) + m
+	}
+}
+
 func expandQ8_0(dst []float32, src []byte) {
 	d := half(src)
 	for i, q := range src[2:34] {
@@ -142,27 +168,39 @@ func expandQ8_0(dst []float32, src []byte) {
 	}
 }
 
-// expandQ4K: scales and minimums of 8 sub-blocks are packed as 6-bit numbers
-// into 12 bytes; each 32 bytes of quants hold two sub-blocks, low nibbles first.
+// expandQ4K: each 32 bytes of quants hold two of 8 sub-blocks, low nibbles first.
 func expandQ4K(dst []float32, src []byte) {
-	d, dmin := half(src), half(src[2:])
-	s, q := src[4:16], src[16:144]
 	for j := range 8 {
-		var sc, mn byte
-		if j < 4 {
-			sc, mn = s[j]&63, s[j+4]&63
-		} else {
-			sc = s[j+4]&15 | s[j-4]>>6<<4
-			mn = s[j+4]>>4 | s[j]>>6<<4
-		}
-		scale, low := d*float32(sc), dmin*float32(mn)
-		for i, b := range q[j/2*32 : j/2*32+32] {
-			if j%2 == 1 {
-				b >>= 4
-			}
-			dst[j*32+i] = float32(scale*float32(b&15)) - low
+		scale, low := subScale(src, j)
+		for i, b := range src[16+j/2*32:][:32] {
+			dst[j*32+i] = float32(scale*float32(b>>(j%2*4)&15)) - low
 		}
 	}
+}
+
+// expandQ5K: as Q4_K with the fifth bits in 32 bytes, one bit for each sub-block.
+func expandQ5K(dst []float32, src []byte) {
+	high := src[16:48]
+	for j := range 8 {
+		scale, low := subScale(src, j)
+		for i, b := range src[48+j/2*32:][:32] {
+			dst[j*32+i] = float32(scale*float32(b>>(j%2*4)&15|high[i]>>j&1<<4)) - low
+		}
+	}
+}
+
+// subScale returns scale and minimum of sub-block j of a super-block: two float16
+// factors, then eight 6-bit scales and minimums packed into 12 bytes.
+func subScale(src []byte, j int) (scale, low float32) {
+	s := src[4:16]
+	var sc, mn byte
+	if j < 4 {
+		sc, mn = s[j]&63, s[j+4]&63
+	} else {
+		sc = s[j+4]&15 | s[j-4]>>6<<4
+		mn = s[j+4]>>4 | s[j]>>6<<4
+	}
+	return half(src) * float32(sc), half(src[2:]) * float32(mn)
 }
 
 // expandQ6K: 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 signed

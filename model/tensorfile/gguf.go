@@ -15,7 +15,8 @@ import (
 // does not check that tensors lie inside the file.
 
 // ggufTypes names the storage types by their number in the file.
-var ggufTypes = map[uint32]DType{0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 8: Q8_0, 12: Q4_K, 14: Q6_K, 30: BF16}
+var ggufTypes = map[uint32]DType{0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 6: Q5_0, 7: Q5_1,
+	8: Q8_0, 12: Q4_K, 13: Q5_K, 14: Q6_K, 30: BF16}
 
 // GGUF is the parsed head of a file.
 type GGUF struct {
@@ -215,7 +216,7 @@ func (g *ggufReader) tensor(file string) *Entry {
 	}
 	var ok bool
 	if t.DType, ok = ggufTypes[kind]; !ok {
-		t.DType = DType(fmt.Sprintf("number %d", kind))
+		t.DType = DType(fmt.Sprintf("%d of ggml", kind))
 	}
 	if len(t.Shape) == 0 {
 		t.Shape = []int{1}

@@ -37,7 +37,7 @@ func unbase(t *testing.T, s string) []byte {
 func TestDequantise(t *testing.T) {
 	var want map[DType]struct{ Raw, F32 string }
 	golden(t, "quant.json", &want)
-	if len(want) != 7 {
+	if len(want) != 10 {
 		t.Fatal(len(want), "types")
 	}
 	for dtype, w := range want {
@@ -66,7 +66,6 @@ func TestRoundBF16(t *testing.T) {
 		t.Errorf("RoundBF16(NaN) = %#x", g)
 	}
 }
-
 
 // FuzzGGUF: a head that is accepted lists tensors that can be read.
 func FuzzGGUF(f *testing.F) {
