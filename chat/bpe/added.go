@@ -102,8 +102,7 @@ func (t *Tokenizer) cut(m *matcher, s string, plain []Span, token func(int32), r
 			rest(s[done:start], clip(plain, done, start))
 		}
 		token(a.ID)
-		done = end
-		i = max(i, end)
+		done = end // the search goes on before it, in the white space it took
 	}
 	if done < len(s) {
 		rest(s[done:], clip(plain, done, len(s)))

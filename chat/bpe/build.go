@@ -191,6 +191,7 @@ func (t *Tokenizer) buildMerges() error {
 func (t *Tokenizer) buildAdded() error {
 	t.flags = map[int32]int{}
 	exact, normal := map[string]int{}, map[string]int{}
+	next := int32(len(t.cfg.Model.Vocab))
 	for i, a := range t.cfg.AddedTokens {
 		key := fmt.Sprintf("added_tokens[%d]", i)
 		if a.Content == "" {
@@ -202,20 +203,24 @@ func (t *Tokenizer) buildAdded() error {
 		for int(a.ID) >= len(t.toks) {
 			t.toks, t.raw = append(t.toks, ""), append(t.raw, "")
 		}
-		if id, ok := t.ids[a.Content]; ok && id != a.ID {
-			return fmt.Errorf("%s.id: %q is %d here and %d before", key, a.Content, a.ID, id)
+		// Hugging Face gives a new token the next free id, whatever the file says.
+		want, ok := t.ids[a.Content]
+		if !ok {
+			want = next
 		}
-		if old := t.toks[a.ID]; old != "" && old != a.Content {
-			return fmt.Errorf("%s.id: %d of %q is taken by %q", key, a.ID, a.Content, old)
+		if a.ID != want {
+			return fmt.Errorf("%s.id: %q has %d here, but Hugging Face would make it %d", key, a.Content, a.ID, want)
 		}
-		t.ids[a.Content], t.toks[a.ID], t.raw[a.ID] = a.ID, a.Content, a.Content
-		t.flags[a.ID] = len(t.added)
+		next = max(next, a.ID+1)
 		content, into := a.Content, exact
 		if a.Normalized {
 			if into = normal; t.normalize != nil {
-				content = t.normalize(content)
+				content = t.normalize(content) // as it is found, so it is written
 			}
 		}
+		t.ids[a.Content], t.ids[content] = a.ID, a.ID
+		t.toks[a.ID], t.raw[a.ID] = content, content
+		t.flags[a.ID] = len(t.added)
 		into[content] = len(t.added)
 		t.added = append(t.added, a)
 	}

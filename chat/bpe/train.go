@@ -80,6 +80,7 @@ type word struct {
 type pairCount struct {
 	count int
 	words []int32 // indices of words that have, or once had, the pair
+	done  bool    // there is a merge for it
 }
 
 // count fills words and pairs.
@@ -135,11 +136,17 @@ func (tr *trainer) learn(size int) {
 		if p.count != top.count {
 			continue // an old entry: the pair is queued with its new count too
 		}
+		a, b := int32(top.key>>32), int32(uint32(top.key))
+		token := tr.tokens[a] + tr.tokens[b]
 		if p.count < 2 {
 			break
 		}
-		a, b := int32(top.key>>32), int32(uint32(top.key))
-		token := tr.tokens[a] + tr.tokens[b]
+		if p.done {
+			// It came back with a token that has two ways to it. Its rank stands.
+			tr.join(p, a, b, byToken[token])
+			continue
+		}
+		p.done = true
 		id, ok := byToken[token]
 		if !ok { // two ways to the same token share its id
 			id = int32(len(tr.tokens))
@@ -170,6 +177,7 @@ func (tr *trainer) join(p *pairCount, a, b, id int32) {
 		w.ids = out
 		tr.tally(index, w.count, changed)
 	}
+	p.words = nil // none has it now
 	for key := range changed {
 		if n := tr.pairs[key].count; n > 0 {
 			heap.Push(&tr.queue, countedPair{n, key})
