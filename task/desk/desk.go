@@ -13,7 +13,7 @@
 // The categories are those of BFCL multi-turn: base; miss_func holds a function
 // back in the turn that needs it and reveals it in the next; miss_param leaves a parameter out, the assistant asks, the next user
 // text gives it; long_context has three times the things and answers with
-// log lines. Different from BFCL, the user says "Try again." when a function is
+// log lines. Different from BFCL, the user says "try again." when a function is
 // revealed: its sentence of fifteen words would cost a small vocabulary too much.
 //
 // How it fails: unknown splits, categories and worlds and impossible options are
@@ -157,7 +157,7 @@ func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task
 		goal = append(goal, "|")
 		t.Turns = append(t.Turns, render(requests, i == special, category)...)
 	}
-	if goalSplit(goal) != split {
+	if s.short || goalSplit(goal) != split {
 		return nil, nil
 	}
 	most := o.Calls
@@ -219,8 +219,11 @@ func draw(s *scene, worlds []string, partial bool) (string, request, bool) {
 // the category does something special here. Replies are filled in by verify.
 func render(requests []request, special bool, category string) []ballast.TaskTurn {
 	var turn ballast.TaskTurn
-	for _, r := range requests {
-		turn.User = strings.TrimSpace(turn.User + " " + r.user)
+	for i, r := range requests {
+		if i > 0 {
+			turn.User += " "
+		}
+		turn.User += lower(r.user)
 		turn.Gold = append(turn.Gold, r.calls...)
 	}
 	if requests[len(requests)-1].query {
@@ -231,15 +234,19 @@ func render(requests []request, special bool, category string) []ballast.TaskTur
 		return []ballast.TaskTurn{turn}
 	case category == "miss_param":
 		r := requests[0]
-		turn.User = r.fill
-		return []ballast.TaskTurn{{User: r.part, Reply: r.ask}, turn}
+		turn.User = lower(r.fill)
+		return []ballast.TaskTurn{{User: lower(r.part), Reply: r.ask}, turn}
 	default:
 		first := ballast.TaskTurn{User: turn.User, Reply: "No tool for that."}
-		turn.User = "Try again."
+		turn.User = "try again."
 		turn.Reveal = []string{turn.Gold[len(turn.Gold)-1].Name}
 		return []ballast.TaskTurn{first, turn}
 	}
 }
+
+// lower is how the user types: without capitals, so that a word at the start of
+// a sentence is the word that calls have.
+func lower(sentence string) string { return strings.ToLower(sentence) }
 
 // answer marks a closing reply that repeats the last result; verify fills it in.
 const answer = "?"

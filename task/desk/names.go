@@ -32,27 +32,28 @@ const (
 	roomName = numNames
 )
 
-// parts are the compounds' parts: first, second, and what stands between.
+// parts are the compounds' parts: first, second, and what stands between. The
+// words are short and shared between the families, for the sake of a small
+// vocabulary.
 var parts = [numNames]struct {
 	first, second []string
 	between       string
 }{
 	fileName: {
-		[]string{"plan", "trip", "lunch", "game", "book", "song", "team", "exam", "cake", "map",
-			"tax", "rent", "bill", "menu", "art", "math", "code", "data", "club", "food"},
-		[]string{"txt", "csv", "pdf", "doc"}, ".",
+		[]string{"plan", "trip", "lunch", "game", "book", "song", "team", "cake", "map", "tax", "rent", "bill", "art", "math", "code", "food"},
+		[]string{"txt", "csv", "pdf", "doc", "log"}, ".",
 	},
 	personName: {
 		[]string{"ann", "bob", "cal", "dan", "eve", "fay", "gus", "ida", "jon", "kim"},
 		[]string{"fox", "lee", "ray", "day", "bell", "hill", "king", "wood"}, " ",
 	},
 	eventName: {
-		[]string{"team", "book", "art", "math", "club", "food", "game", "song", "code", "data"},
-		[]string{"lunch", "trip", "talk", "exam", "class", "walk", "party", "meet"}, " ",
+		[]string{"team", "book", "art", "math", "code", "food", "game", "song", "tax", "map"},
+		[]string{"lunch", "trip", "talk", "class", "walk", "party", "meet", "plan"}, " ",
 	},
 	itemName: {
-		[]string{"red", "blue", "green", "black", "white", "pink", "gold", "tan"},
-		[]string{"lamp", "cup", "desk", "hat", "bag", "pen", "box", "map"}, " ",
+		[]string{"red", "blue", "green", "black", "white", "pink", "gold"},
+		[]string{"lamp", "cup", "hat", "bag", "pen", "box", "map", "book", "cake", "game"}, " ",
 	},
 	textName: {
 		[]string{"bring", "buy", "pay", "get", "take", "make", "check", "print"},
@@ -97,11 +98,11 @@ func newDeck(rng *rand.Rand, names []string) deck {
 	return deck{names: names, order: rng.Perm(len(names))}
 }
 
-// left returns how many names can still be dealt.
-func (d *deck) left() int { return len(d.order) - d.next }
-
-// deal returns a name that was not dealt before.
+// deal returns a name that was not dealt before, or "" if there is none.
 func (d *deck) deal() string {
+	if d.next == len(d.order) {
+		return ""
+	}
 	d.next++
 	return d.names[d.order[d.next-1]]
 }

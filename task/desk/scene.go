@@ -39,6 +39,8 @@ type scene struct {
 
 	// it is what the last request was about, nil where "it" would be unclear.
 	it *thing
+	// short says that names ran out.
+	short bool
 }
 
 // thing is something that requests can name.
@@ -89,8 +91,12 @@ func (s *scene) pick(names []string) string { return names[s.rng.IntN(len(names)
 // between returns a number in [low, high].
 func (s *scene) between(low, high int64) int64 { return low + s.rng.Int64N(high-low+1) }
 
-// fresh deals a new name.
-func (s *scene) fresh(k kindOfName) string { return s.names[k].deal() }
+// fresh deals a new name. A scene that runs out of names is given up.
+func (s *scene) fresh(k kindOfName) string {
+	name := s.names[k].deal()
+	s.short = s.short || name == ""
+	return name
+}
 
 // take removes a random thing from a list, nil if it is empty.
 func (s *scene) take(things *[]*thing) *thing {
@@ -151,7 +157,7 @@ func (s *scene) fillCalendar(size int) {
 	s.days = shuffled(s.rng, days)
 	events := &value.Dict{}
 	for i := range 4 * size {
-		e := &thing{sort: eventName, name: s.fresh(eventName), place: s.days[0], n: s.between(8, 16)}
+		e := &thing{sort: eventName, name: s.fresh(eventName), place: s.days[0], n: s.between(8, 15)}
 		if i > 0 {
 			e.place = s.pick(s.days[1:])
 		}
@@ -185,7 +191,7 @@ func (s *scene) fillShop(size int) {
 	items, cart := &value.Dict{}, &value.Dict{}
 	byKind := make(map[string][]*thing)
 	var all []*thing
-	for len(all) < 4*size+1 {
+	for len(all) < 4*size+1 && !s.short {
 		i := &thing{sort: itemName, name: s.fresh(itemName), n: s.between(10, 59), stock: s.between(3, 9)}
 		// Prices differ, so that the cheapest is one.
 		if slices.ContainsFunc(all, func(o *thing) bool { return o.n == i.n }) {

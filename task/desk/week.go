@@ -13,7 +13,7 @@ func (s *scene) otherDay(e *thing) string {
 }
 
 func bookEvent(s *scene) (request, bool) {
-	e := &thing{sort: eventName, name: s.fresh(eventName), place: s.pick(s.days[1:]), n: s.between(8, 16)}
+	e := &thing{sort: eventName, name: s.fresh(eventName), place: s.pick(s.days[1:]), n: s.between(8, 15)}
 	s.it = e
 	r := do(s.say("Book "+e.name+" on "+e.place+" at "+num(e.n)+".", "Put "+e.name+" on "+e.place+" at "+num(e.n)+"."),
 		call("book", "event", e.name, "day", e.place, "hour", e.n))
