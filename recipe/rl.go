@@ -107,7 +107,7 @@ func (p *rlPhase) credit(eps []ballast.Episode, tasks []*ballast.Task, m map[str
 			flat++
 		}
 		for k, ep := range members {
-			groups[g] = append(groups[g], policySample(ep, adv[k], &r.Recipe.RL))
+			groups[g] = append(groups[g], PolicySample(ep, adv[k], &r.Recipe.RL))
 		}
 	}
 	m[monitor.ZeroSpread] = float64(flat) / float64(len(tasks))

@@ -5,9 +5,9 @@ import "ballast"
 // Stamping is all that a method does to the loss: it puts a weight on every
 // token for each of the four terms.
 
-// policySample stamps an episode's advantage and the KL coefficient on the
+// PolicySample stamps an episode's advantage and the KL coefficient on the
 // tokens that the policy sampled.
-func policySample(ep *ballast.Episode, adv float64, rl *RL) ballast.Sample {
+func PolicySample(ep *ballast.Episode, adv float64, rl *RL) ballast.Sample {
 	s := blank(ep)
 	s.OldLogProb = ep.LogProb
 	on := owned(ep, ballast.OwnerPolicy)
@@ -23,8 +23,8 @@ func policySample(ep *ballast.Episode, adv float64, rl *RL) ballast.Sample {
 	return s
 }
 
-// goldSample stamps cross-entropy on the tokens of gold replies.
-func goldSample(ep *ballast.Episode) ballast.Sample {
+// GoldSample stamps cross-entropy on the tokens of gold replies.
+func GoldSample(ep *ballast.Episode) ballast.Sample {
 	s := blank(ep)
 	s.Prefix = 0 // a dialogue shares nothing with its neighbours
 	on := owned(ep, ballast.OwnerGold)

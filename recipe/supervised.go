@@ -86,7 +86,7 @@ func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]b
 	}
 	samples := make([]ballast.Sample, len(eps))
 	for j := range eps {
-		samples[j] = goldSample(&eps[j])
+		samples[j] = GoldSample(&eps[j])
 	}
 	rate := r.Recipe.SFT.rate(i, p.updates())
 	m[monitor.LearningRate] = rate

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"ballast/monitor"
+	"ballast/recipe"
+	"ballast/runlog"
+)
+
+// recorder is a run directory as a recipe's log: it also prunes checkpoints.
+type recorder struct {
+	*runlog.Run
+	keep int
+}
+
+// Checkpoint implements recipe.Log.
+func (r recorder) Checkpoint(update int, state any, fill func(dir string) error) error {
+	if _, err := r.Run.Checkpoint(update, state, fill); err != nil {
+		return err
+	}
+	if r.keep == 0 {
+		return nil
+	}
+	return r.Prune(r.keep, monitor.EvalSuccess)
+}
+
+// readRecipe reads the resolved recipe of a run directory.
+func readRecipe(dir string) (r recipe.Recipe, err error) {
+	path := filepath.Join(dir, "recipe.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return r, fmt.Errorf("%s is not a run directory: %w", dir, err)
+	}
+	return r, r.Apply(path, text)
+}
+
+// rewind goes back to the newest checkpoint of a run, or to its start, and
+// restores the learner and the cursor.
+func rewind(log *runlog.Run, run *recipe.Run) error {
+	c, err := log.Latest()
+	if err != nil {
+		return err
+	}
+	if err := log.Resume(c); err != nil {
+		return err
+	}
+	if c.Dir == "" {
+		return nil
+	}
+	if err := json.Unmarshal(c.State, &run.State); err != nil {
+		return fmt.Errorf("%s: cursor: %w", c.Dir, err)
+	}
+	if err := run.Engine.Learner.Load(c.Dir); err != nil {
+		return err
+	}
+	return run.Engine.Sync()
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+
+	"ballast"
+	"ballast/monitor"
+	"ballast/recipe"
+)
+
+// progress shows a run while it goes: a bar on a terminal, a line an update
+// elsewhere, JSON lines on request.
+type progress struct {
+	out    io.Writer
+	json   bool
+	run    *recipe.Run
+	bars   *mpb.Progress
+	bar    *mpb.Bar
+	status atomic.Value // string
+}
+
+func newProgress(out *os.File, asJSON bool, run *recipe.Run) *progress {
+	p := &progress{out: out, json: asJSON, run: run}
+	p.status.Store("")
+	if !asJSON && term.IsTerminal(int(out.Fd())) {
+		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40))
+	}
+	return p
+}
+
+func (p *progress) begin(dir string) {
+	if p.json {
+		return
+	}
+	r := &p.run.Recipe
+	fmt.Fprintf(p.out, "%s: %s on %s, %d training tasks, %d updates -> %s\n",
+		r.Method, r.Model, r.Tasks.Set, len(p.run.Train), p.run.Total(), dir)
+	if p.bars != nil {
+		p.bar = p.bars.AddBar(int64(p.run.Total()),
+			mpb.PrependDecorators(decor.CountersNoUnit("update %d/%d")),
+			mpb.AppendDecorators(decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace),
+				decor.Any(func(decor.Statistics) string { return p.status.Load().(string) })))
+		p.bar.SetCurrent(int64(p.run.State.Update))
+	}
+}
+
+func (p *progress) update(u ballast.Update, at recipe.Progress) {
+	switch {
+	case p.json:
+		json.NewEncoder(p.out).Encode(u)
+	case p.bar != nil:
+		p.status.Store("  " + line(u))
+		p.bar.SetCurrent(int64(at.Done))
+	default:
+		fmt.Fprintf(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u))
+	}
+}
+
+func (p *progress) end() {
+	if p.bar != nil {
+		p.bar.Abort(false)
+		p.bars.Wait()
+	}
+}
+
+// line is an update in one short line.
+func line(u ballast.Update) string {
+	m := u.Metrics
+	if u.Phase == "sft" {
+		return fmt.Sprintf("sft loss %.3f  %.1fs", m[monitor.LossCE], u.Seconds)
+	}
+	s := fmt.Sprintf("rl reward %.3f  calls %.0f%% polluted %.0f%% collapsed %.0f%%  kl %.4f  %.1fs",
+		m[monitor.RewardMean],
+		100*m[monitor.FormPrefix+"call"], 100*m[monitor.FormPrefix+"polluted"], 100*m[monitor.FormPrefix+"collapsed"],
+		m[monitor.KL], u.Seconds)
+	if v, ok := m[monitor.EvalSuccess]; ok {
+		s += fmt.Sprintf("  test %.1f%%", 100*v)
+	}
+	return s
+}

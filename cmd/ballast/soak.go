@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// soakCommand kills a training run at random moments, resumes it every time, and
+// compares the final weights with those of a run that was left alone.
+func soakCommand() *cobra.Command {
+	var kills int
+	var seed uint64
+	var set []string
+	c := &cobra.Command{
+		Use: "soak", Short: "kill -9 a run at random moments; resumed, it must end with the same bits", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return soak(kills, seed, set) },
+	}
+	c.Flags().IntVar(&kills, "kills", 20, "number of kills")
+	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the moments")
+	c.Flags().StringArrayVar(&set, "set", []string{"phases=[{sft: gold}, {rl: 12}]", "tasks.count=64", "tasks.test=8", "sft.epochs=1",
+		"rl.prompts=4", "keep.checkpoint=2", "keep.eval=5"}, "settings of the run")
+	return c
+}
+
+func soak(kills int, seed uint64, set []string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "ballast-soak-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	calm, wild := filepath.Join(dir, "calm"), filepath.Join(dir, "wild")
+	args := func(out string) []string {
+		a := []string{"train", "grpo", "--out", out}
+		for _, s := range set {
+			a = append(a, "--set", s)
+		}
+		return a
+	}
+	start := time.Now()
+	if out, err := exec.Command(self, args(calm)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("the undisturbed run: %w\n%s", err, out)
+	}
+	whole := time.Since(start)
+	fmt.Printf("undisturbed run: %.1f s\n", whole.Seconds())
+	rng := rand.New(rand.NewPCG(seed, 0))
+	next := args(wild)
+	for done := 0; ; {
+		cmd := exec.Command(self, next...)
+		var out bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &out
+		if err := cmd.Start(); err != nil {
+			return err
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		// Moments are spread so that the kills fall over the whole run.
+		wait := time.Duration(rng.Float64() * 2 * float64(whole) / float64(max(1, kills)) * 4)
+		if done >= kills {
+			wait = 100 * whole
+		}
+		select {
+		case err := <-ended:
+			if err != nil {
+				return fmt.Errorf("after %d kills: %w\n%s", done, err, out.Bytes())
+			}
+			return compareRuns(calm, wild, done)
+		case <-time.After(wait):
+			cmd.Process.Kill()
+			<-ended
+			done++
+			fmt.Printf("kill %d after %.2f s, %d updates recorded\n", done, wait.Seconds(), countLines(filepath.Join(wild, "updates.jsonl")))
+		}
+		if _, err := os.Stat(filepath.Join(wild, "run.json")); err == nil {
+			next = []string{"train", "--resume", wild}
+		}
+	}
+}
+
+func countLines(path string) int {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	return bytes.Count(data, []byte("\n"))
+}
+
+// compareRuns compares the weights and optimiser of the newest checkpoints.
+func compareRuns(a, b string, kills int) error {
+	newest := func(run string) (string, error) {
+		list, err := filepath.Glob(filepath.Join(run, "checkpoints", "*"))
+		if err != nil || len(list) == 0 {
+			return "", fmt.Errorf("%s has no checkpoint", run)
+		}
+		return list[len(list)-1], nil
+	}
+	ca, err := newest(a)
+	if err != nil {
+		return err
+	}
+	cb, err := newest(b)
+	if err != nil {
+		return err
+	}
+	files, err := os.ReadDir(ca)
+	if err != nil {
+		return err
+	}
+	compared := 0
+	for _, f := range files {
+		if f.Name() == "checkpoint.json" { // holds lengths of files with timings
+			continue
+		}
+		x, err := os.ReadFile(filepath.Join(ca, f.Name()))
+		if err != nil {
+			return err
+		}
+		y, err := os.ReadFile(filepath.Join(cb, f.Name()))
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(x, y) {
+			return fmt.Errorf("after %d kills %s differs between %s and %s", kills, f.Name(), ca, cb)
+		}
+		compared++
+	}
+	fmt.Printf("%d kills, %d files of the final checkpoint bit-identical\n", kills, compared)
+	return nil
+}

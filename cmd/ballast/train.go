@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"ballast/eval"
+	"ballast/recipe"
+	"ballast/report"
+	"ballast/runlog"
+)
+
+// trainFlags are the flags of `ballast train`.
+type trainFlags struct {
+	model, tasks, data, config, out, resume string
+	seed                                    uint64
+	set                                     []string
+	dry, json                               bool
+}
+
+func trainCommand() *cobra.Command {
+	var f trainFlags
+	var methods []string
+	var list strings.Builder
+	for _, m := range recipe.All {
+		methods = append(methods, m.Name)
+		fmt.Fprintf(&list, "  %-12s %s\n", m.Name, m.Doc)
+	}
+	c := &cobra.Command{
+		Use:       "train METHOD",
+		Short:     "train a model with a method",
+		Long:      "Train a model with a method. The methods:\n\n" + list.String(),
+		ValidArgs: methods,
+		Args:      cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return f.run(c.Context(), args)
+		},
+	}
+	fl := c.Flags()
+	fl.StringVar(&f.model, "model", "", "embedded, init, a Hugging Face directory, or a GGUF file")
+	fl.StringVar(&f.tasks, "tasks", "", "task set: desk, bfcl, ...")
+	fl.StringVar(&f.data, "data", "", "folder of the task set's data")
+	fl.Uint64Var(&f.seed, "seed", 1, "seed of the run")
+	fl.StringVar(&f.config, "config", "", "YAML file with settings over the method's defaults")
+	fl.StringArrayVar(&f.set, "set", nil, "one setting, such as rl.lr=1e-6 (repeatable)")
+	fl.StringVar(&f.out, "out", "", "run directory to create (default runs/METHOD-NNN)")
+	fl.StringVar(&f.resume, "resume", "", "continue the run in this directory")
+	fl.BoolVar(&f.dry, "dry-run", false, "print the resolved recipe and what it needs, and stop")
+	fl.BoolVar(&f.json, "json", false, "print updates and the result as JSON lines")
+	return c
+}
+
+func (f *trainFlags) run(ctx context.Context, args []string) error {
+	if f.resume != "" {
+		return f.continueRun(ctx, args)
+	}
+	if len(args) == 0 {
+		return fmt.Errorf("train wants a method, such as `ballast train quickstart`; `ballast train --help` lists them")
+	}
+	r, err := f.recipe(args[0])
+	if err != nil {
+		return err
+	}
+	run, err := prepare(&r)
+	if err != nil {
+		return err
+	}
+	if f.dry {
+		return dryRun(os.Stdout, &r, run)
+	}
+	dir := f.out
+	if dir == "" {
+		if dir, err = freshDir("runs", r.Method); err != nil {
+			return err
+		}
+	}
+	log, err := runlog.Create(dir, r.YAML())
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	return f.drive(ctx, run, log)
+}
+
+// recipe resolves the method's defaults, the config file, the flags, and --set,
+// in this order.
+func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
+	r, err := recipe.New(method)
+	if err != nil {
+		return r, err
+	}
+	if f.config != "" {
+		text, err := os.ReadFile(f.config)
+		if err != nil {
+			return r, err
+		}
+		if err := r.Apply(f.config, text); err != nil {
+			return r, err
+		}
+	}
+	if f.model != "" {
+		r.Model = f.model
+	}
+	if f.tasks != "" {
+		r.Tasks.Set = f.tasks
+	}
+	if f.data != "" {
+		r.Tasks.Data = f.data
+	}
+	if f.seed != 1 {
+		r.Seed = f.seed
+	}
+	for _, pair := range f.set {
+		if err := r.Set(pair); err != nil {
+			return r, err
+		}
+	}
+	return r, r.Check()
+}
+
+// prepare loads the model and tasks of a recipe.
+func prepare(r *recipe.Recipe) (*recipe.Run, error) {
+	m, err := loadModel(r)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStyle(r, m)
+	if err != nil {
+		return nil, err
+	}
+	learn, test, err := loadTasks(r, r.Rollout(s))
+	if err != nil {
+		return nil, err
+	}
+	engine, err := newEngine(r, m, s)
+	if err != nil {
+		return nil, err
+	}
+	return &recipe.Run{Recipe: *r, Engine: engine, Train: learn, Test: test}, nil
+}
+
+// continueRun resumes the run in a directory from its newest checkpoint.
+func (f *trainFlags) continueRun(ctx context.Context, args []string) error {
+	if len(args) > 0 || f.config != "" || f.model != "" || f.tasks != "" || len(f.set) > 0 {
+		return errors.New("--resume takes everything from the run's recipe.yaml; leave the method and the other flags out")
+	}
+	r, err := readRecipe(f.resume)
+	if err != nil {
+		return err
+	}
+	log, err := runlog.Open(f.resume)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	run, err := prepare(&r)
+	if err != nil {
+		return err
+	}
+	if err := rewind(log, run); err != nil {
+		return err
+	}
+	return f.drive(ctx, run, log)
+}
+
+// drive runs to the end, to an interrupt, or to a death, and writes the report
+// in each case.
+func (f *trainFlags) drive(ctx context.Context, run *recipe.Run, log *runlog.Run) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	run.Log = recorder{log, run.Recipe.Keep.Checkpoints}
+	run.Stop = onInterrupt(cancel)
+	show := newProgress(os.Stdout, f.json, run)
+	run.Observe = show.update
+	show.begin(log.Dir())
+	res, err := run.Do(ctx)
+	show.end()
+	if errors.Is(err, recipe.ErrInterrupted) {
+		fmt.Fprintf(os.Stderr, "interrupted after update %d; continue with: ballast train --resume %s\n", run.State.Update, log.Dir())
+	}
+	page, perr := report.Write(log.Dir())
+	if err != nil {
+		return err
+	}
+	if perr != nil {
+		return perr
+	}
+	return f.summary(run, log, res, page)
+}
+
+func (f *trainFlags) summary(run *recipe.Run, log *runlog.Run, res eval.Result, page string) error {
+	if f.json {
+		return json.NewEncoder(os.Stdout).Encode(map[string]any{
+			"run": log.Dir(), "report": page, "updates": run.State.Update, "eval": res,
+		})
+	}
+	text, err := report.Summary(log.Dir())
+	if err != nil {
+		return err
+	}
+	fmt.Print(text)
+	fmt.Printf("\ntest tasks, greedy:\n%s\nrun      %s\nreport   %s\n", res.Table(), log.Dir(), page)
+	return nil
+}
+
+// onInterrupt returns a function that turns true after the first interrupt; the
+// second one cancels at once.
+func onInterrupt(cancel func()) func() bool {
+	var asked atomic.Bool
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ch
+		asked.Store(true)
+		fmt.Fprintln(os.Stderr, "\nfinishing the update; interrupt again to stop at once")
+		<-ch
+		cancel()
+	}()
+	return asked.Load
+}
+
+// freshDir returns the first of root/name-001, -002, ... that does not exist.
+func freshDir(root, name string) (string, error) {
+	for i := 1; i < 1000; i++ {
+		dir := filepath.Join(root, fmt.Sprintf("%s-%03d", name, i))
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("%s holds 999 runs of %s; remove some or use --out", root, name)
+}
