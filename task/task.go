@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/task/bfcl"
 	"ballast/task/desk"
 	"ballast/world"
 )
@@ -44,6 +45,7 @@ type Set struct {
 var Sets = []Set{
 	{"desk", "generated office tasks: files, messages, calendar, shop", generated(desk.Worlds)},
 	{"desk-ood", "generated tasks in worlds that no training task uses: notes, lights", generated(desk.OOD)},
+	{"bfcl", "BFCL v4 multi-turn, from the benchmark's files (spec: data)", loadBFCL},
 }
 
 // ByName returns the set of that name.
@@ -136,6 +138,49 @@ func generated(worlds []string) func(Spec) ([]ballast.Task, error) {
 		}
 		return tasks, nil
 	}
+}
+
+// loadBFCL reads the benchmark's tasks. A count takes tasks from the categories
+// in turn, each in the order of the split.
+func loadBFCL(spec Spec) ([]ballast.Task, error) {
+	switch {
+	case spec.Data == "":
+		return nil, fmt.Errorf("task: set bfcl needs the folder of the benchmark's data: give tasks.data (or --data)")
+	case len(spec.Level) > 0:
+		return nil, fmt.Errorf("task: set bfcl has no level: its tasks are read, not generated")
+	}
+	all, err := bfcl.Load(spec.Data, bfcl.Options{Split: spec.Split, Categories: spec.Categories, Classes: spec.Worlds})
+	if err != nil {
+		return nil, fmt.Errorf("task: %w", err)
+	}
+	if spec.Count > len(all) {
+		return nil, fmt.Errorf("task: count is %d, set bfcl has %d tasks of that split, categories and worlds", spec.Count, len(all))
+	}
+	if spec.Count == 0 {
+		return all, nil
+	}
+	return inTurn(all)[:spec.Count], nil
+}
+
+// inTurn deals tasks that come by category so that the categories take turns.
+func inTurn(tasks []ballast.Task) []ballast.Task {
+	var order []string
+	by := make(map[string][]ballast.Task)
+	for _, t := range tasks {
+		if by[t.Category] == nil {
+			order = append(order, t.Category)
+		}
+		by[t.Category] = append(by[t.Category], t)
+	}
+	out := make([]ballast.Task, 0, len(tasks))
+	for i := 0; len(out) < len(tasks); i++ {
+		for _, c := range order {
+			if i < len(by[c]) {
+				out = append(out, by[c][i])
+			}
+		}
+	}
+	return out
 }
 
 // options turns a level into options.

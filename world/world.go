@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/world/bfcl"
 	"ballast/world/desk"
 )
 
@@ -25,6 +26,7 @@ import (
 func All() []ballast.World {
 	var all []ballast.World
 	all = append(all, desk.All...)
+	all = append(all, bfcl.All...)
 	return all
 }
 

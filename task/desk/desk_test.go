@@ -192,7 +192,21 @@ func TestCategories(t *testing.T) {
 		tasks, _ := some(t, 200, Train, c, Options{})
 		for _, task := range tasks {
 			empty, calls, reveals := 0, 0, 0
+			hidden := map[string]bool{}
+			for _, turn := range task.Turns {
+				for _, name := range turn.Reveal {
+					hidden[name] = true
+				}
+			}
 			for i, turn := range task.Turns {
+				for _, name := range turn.Reveal {
+					delete(hidden, name)
+				}
+				for _, c := range turn.Gold {
+					if hidden[c.Name] {
+						t.Errorf("%s turn %d: gold calls %s, which is held back", task.ID, i, c.Name)
+					}
+				}
 				calls += len(turn.Gold)
 				reveals += len(turn.Reveal)
 				if turn.User == "" || turn.Reply == "" || turn.Reply == answer {
