@@ -126,7 +126,7 @@ func (m *Model) tokenizerConfig() []byte {
 func writeFile(path string, create func(string) (file, error), fill func(io.Writer) error) error {
 	f, err := create(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", filepath.Base(path), bare(err))
 	}
 	if err = fill(f); err == nil {
 		err = f.Sync()
@@ -135,7 +135,7 @@ func writeFile(path string, create func(string) (file, error), fill func(io.Writ
 		err = e
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(path), err)
+		return fmt.Errorf("%s: %w", filepath.Base(path), bare(err))
 	}
 	return nil
 }
