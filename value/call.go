@@ -96,9 +96,15 @@ type callParser struct {
 	pos  int
 }
 
-func (p *callParser) fail(what string) error {
-	return fmt.Errorf("%s at byte %d", what, p.pos)
+// SyntaxError is what ParseCall and ParseLiteral answer to bad text.
+type SyntaxError struct {
+	Text string // in Python's words where it has them
+	At   int    // byte offset
 }
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Text, e.At) }
+
+func (p *callParser) fail(what string) error { return &SyntaxError{what, p.pos} }
 
 // space skips white space, line ends, comments and escaped line ends.
 func (p *callParser) space() {

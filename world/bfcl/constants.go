@@ -1,0 +1,106 @@
+package bfcl
+
+import (
+	"bytes"
+	"compress/gzip"
+	_ "embed"
+	"io"
+	"sync"
+
+	"ballast/value"
+)
+
+//go:embed longcontext.json.gz
+var longContextData []byte
+
+// frozen is a constant value with its texts made once. It is never changed and
+// is compared by content.
+type frozen struct {
+	v          any
+	json, repr string
+}
+
+func freeze(v any) *frozen {
+	f := &frozen{v: v, repr: value.Repr(v)}
+	if s, err := value.JSON(v); err == nil {
+		f.json = s
+	}
+	return f
+}
+
+// ellipsis is Python's Ellipsis, which the watch list of the long context holds.
+type ellipsis struct{}
+
+func (ellipsis) TypeName() string             { return "ellipsis" }
+func (ellipsis) AppendRepr(dst []byte) []byte { return append(dst, "Ellipsis"...) }
+func (ellipsis) EqualTo(other any) bool       { return other == ellipsis{} }
+
+// longContext is the data that the long-context variants add.
+type longContext struct {
+	fileContent     string
+	fileContentJSON string // quoted
+	tailUsed        []any  // names of files that keep their content
+	populate        []any
+	watchList       *value.List
+	transactions    *value.List
+	ma5, ma20       *frozen
+	technology      *value.List
+	automobile      *value.List
+	orderDetail     *value.Dict
+	carStatus       *frozen
+	weather         *value.Dict
+	parkingBrake    *frozen
+	cities          *frozen
+	creditCards     *value.Dict
+	bookings        *value.Dict
+}
+
+// constants returns the data of the long context, read on first use. It is
+// shared: nobody changes it.
+var constants = sync.OnceValue(func() *longContext {
+	zr, err := gzip.NewReader(bytes.NewReader(longContextData))
+	if err != nil {
+		panic(err)
+	}
+	data, err := io.ReadAll(zr)
+	if err != nil {
+		panic(err)
+	}
+	v, err := value.ParseJSON(data)
+	if err != nil {
+		panic(err)
+	}
+	d := v.(*value.Dict)
+	get := func(key string) any {
+		v, ok := d.Get(key)
+		if !ok {
+			panic("bfcl: the constants lack " + key)
+		}
+		return v
+	}
+	c := &longContext{
+		fileContent:  get("FILE_CONTENT_EXTENSION").(string),
+		tailUsed:     get("FILES_TAIL_USED").(*value.List).Items,
+		populate:     get("POPULATE_FILE_EXTENSION").(*value.List).Items,
+		watchList:    get("WATCH_LIST_EXTENSION").(*value.List),
+		transactions: get("TRANSACTION_HISTORY_EXTENSION").(*value.List),
+		ma5:          freeze(get("MA_5_EXTENSION")),
+		ma20:         freeze(get("MA_20_EXTENSION")),
+		technology:   get("TECHNOLOGY_EXTENSION").(*value.List),
+		automobile:   get("AUTOMOBILE_EXTENSION").(*value.List),
+		orderDetail:  get("ORDER_DETAIL_EXTENSION").(*value.Dict),
+		carStatus:    freeze(get("CAR_STATUS_METADATA_EXTENSION")),
+		weather:      get("LONG_WEATHER_EXTENSION").(*value.Dict),
+		parkingBrake: freeze(get("PARKING_BRAKE_INSTRUCTION")),
+		cities:       freeze(get("INTERMEDIARY_CITIES")),
+		creditCards:  get("CREDIT_CARD_EXTENSION").(*value.Dict),
+		bookings:     get("BOOKING_RECORD_EXTENSION").(*value.Dict),
+	}
+	c.fileContentJSON = string(value.AppendQuoted(nil, c.fileContent))
+	for i, x := range c.watchList.Items {
+		if _, ok := x.(*value.Dict); ok {
+			c.watchList.Items[i] = ellipsis{}
+		}
+	}
+	return c
+})

@@ -1,0 +1,347 @@
+package bfcl
+
+import (
+	"math/big"
+	"slices"
+	"strings"
+
+	"ballast/value"
+)
+
+// fileSystemClass is the table of GorillaFileSystem.
+var fileSystemClass = newClass("GorillaFileSystem",
+	method[*fileSystem]{name: "cat", params: []string{"file_name"}, run: (*fileSystem).cat},
+	method[*fileSystem]{name: "cd", params: []string{"folder"}, run: (*fileSystem).cd},
+	method[*fileSystem]{name: "cp", params: []string{"source", "destination"}, run: (*fileSystem).cp},
+	method[*fileSystem]{name: "diff", params: []string{"file_name1", "file_name2"}, run: (*fileSystem).diff},
+	method[*fileSystem]{name: "du", params: []string{"human_readable"}, defaults: []any{false}, run: (*fileSystem).du},
+	method[*fileSystem]{name: "echo", params: []string{"content", "file_name"}, defaults: []any{nil}, run: (*fileSystem).echo},
+	method[*fileSystem]{name: "find", params: []string{"path", "name"}, defaults: []any{".", nil}, run: (*fileSystem).find},
+	method[*fileSystem]{name: "grep", params: []string{"file_name", "pattern"}, run: (*fileSystem).grep},
+	method[*fileSystem]{name: "ls", params: []string{"a"}, defaults: []any{false}, run: (*fileSystem).ls},
+	method[*fileSystem]{name: "mkdir", params: []string{"dir_name"}, run: (*fileSystem).mkdir},
+	method[*fileSystem]{name: "mv", params: []string{"source", "destination"}, run: (*fileSystem).mv},
+	method[*fileSystem]{name: "pwd", run: (*fileSystem).pwd},
+	method[*fileSystem]{name: "rm", params: []string{"file_name"}, run: (*fileSystem).rm},
+	method[*fileSystem]{name: "rmdir", params: []string{"dir_name"}, run: (*fileSystem).rmdir},
+	method[*fileSystem]{name: "sort", params: []string{"file_name"}, run: (*fileSystem).sort},
+	method[*fileSystem]{name: "tail", params: []string{"file_name", "lines"}, defaults: []any{int64(10)}, run: (*fileSystem).tail},
+	method[*fileSystem]{name: "touch", params: []string{"file_name"}, run: (*fileSystem).touch},
+	method[*fileSystem]{name: "wc", params: []string{"file_name", "mode"}, defaults: []any{"l"}, run: (*fileSystem).wc},
+)
+
+func (s *fileSystem) find(a []any) string {
+	path, name := a[0], a[1]
+	dir, err := s.navigate("find", path)
+	if dir == nil {
+		return err
+	}
+	base, ok := path.(string)
+	if !ok {
+		stripArgument(path, "rstrip")
+	}
+	w := walk{left: maxVisits, name: name}
+	w.find(dir, strings.TrimRight(base, "/"), 0)
+	b := append(s.buf[:0], `{"matches": [`...)
+	for i, m := range w.matches {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = value.AppendQuoted(b, m)
+	}
+	s.buf = append(b, "]}"...)
+	return string(s.buf)
+}
+
+// walk is one bounded walk over a tree.
+type walk struct {
+	left    int
+	name    any
+	matches []string
+	size    int
+}
+
+// step counts one visit at a depth.
+func (w *walk) step(depth int) {
+	if w.left--; w.left < 0 || depth > maxDepth {
+		recursionError()
+	}
+}
+
+func (w *walk) find(d *fsDir, base string, depth int) {
+	w.step(depth)
+	for i := range d.contents.Len() {
+		name, x := d.contents.At(i)
+		path := str(base, "/", name)
+		if w.name == nil || contains(name, w.name) {
+			w.matches = append(w.matches, path)
+			if w.size += len(path); w.size > maxVisits<<7 {
+				recursionError()
+			}
+		}
+		if sub, ok := x.(*fsDir); ok {
+			w.find(sub, path, depth+1)
+		}
+	}
+}
+
+func (s *fileSystem) du(a []any) string {
+	w := walk{left: maxVisits}
+	n := w.du(s.cwd, 0)
+	if !truth(a[0]) {
+		return s.line("disk_usage", n, " bytes")
+	}
+	units := [...]string{"B", "KB", "MB", "GB", "TB"}
+	size, unit := float64(n), 0
+	for unit < len(units) && size >= 1024 {
+		size /= 1024
+		unit++
+	}
+	if unit == len(units) {
+		return s.line("disk_usage", fixed2(size), " PB")
+	}
+	return s.line("disk_usage", fixed2(size), " ", units[unit])
+}
+
+func (w *walk) du(d *fsDir, depth int) (size int64) {
+	w.step(depth)
+	for i := range d.contents.Len() {
+		switch _, x := d.contents.At(i); x := x.(type) {
+		case *fsDir:
+			size += w.du(x, depth+1)
+		case *fsFile:
+			if s, ok := x.content.(string); ok && x.tail != "" {
+				size += int64(len(s) + len(x.tail))
+			} else {
+				size += int64(len(x.text("encode")))
+			}
+		}
+	}
+	return size
+}
+
+func (s *fileSystem) wc(a []any) string {
+	name, mode := a[0], a[1]
+	if mode != "l" && mode != "w" && mode != "c" {
+		return s.error("wc: invalid mode '", mode, "'")
+	}
+	f := s.cwd.file(name)
+	if f == nil {
+		return s.error("wc: ", name, ": No such file or directory")
+	}
+	switch mode {
+	case "l":
+		return s.dict("count", int64(len(splitLines(f.text("splitlines")))), "type", "lines")
+	case "w":
+		return s.dict("count", countWords(f.text("split")), "type", "words")
+	}
+	return s.dict("count", length(f.read()), "type", "characters")
+}
+
+func (s *fileSystem) sort(a []any) string {
+	f := s.cwd.file(a[0])
+	if f == nil {
+		return s.error("sort: ", a[0], ": No such file or directory")
+	}
+	lines := splitLines(f.text("splitlines"))
+	slices.Sort(lines) // bytes of UTF-8 sort as code points
+	return s.lines("sorted_content", lines)
+}
+
+// lines answers {key: the lines joined}.
+func (s *fileSystem) lines(key string, lines []string) string {
+	b := s.text[:0]
+	for i, l := range lines {
+		if i > 0 {
+			b = append(b, '\n')
+		}
+		b = append(b, l...)
+	}
+	s.text = b
+	out := append(s.buf[:0], '{')
+	out = value.AppendQuoted(out, key)
+	out = append(out, ": "...)
+	out = value.AppendQuotedBytes(out, b)
+	s.buf = append(out, '}')
+	return string(s.buf)
+}
+
+func (s *fileSystem) grep(a []any) string {
+	f := s.cwd.file(a[0])
+	if f == nil {
+		return s.error("grep: ", a[0], ": No such file or directory")
+	}
+	b := append(s.buf[:0], `{"matching_lines": [`...)
+	first := true
+	for _, line := range splitLines(f.text("splitlines")) {
+		if p, ok := a[1].(string); ok && !strings.Contains(line, p) || !ok && !contains(line, a[1]) {
+			continue
+		}
+		if !first {
+			b = append(b, ", "...)
+		}
+		first = false
+		b = value.AppendQuoted(b, line)
+	}
+	s.buf = append(b, "]}"...)
+	return string(s.buf)
+}
+
+func (s *fileSystem) tail(a []any) string {
+	f := s.cwd.file(a[0])
+	if f == nil {
+		return s.error("tail: ", a[0], ": No such file or directory")
+	}
+	lines := splitLines(f.text("splitlines"))
+	count := a[1]
+	if greater(count, int64(len(lines))) {
+		count = int64(len(lines))
+	}
+	n, ok := integer(count)
+	if !ok {
+		switch c := count.(type) {
+		case float64:
+			raise(typeError, "slice indices must be integers or None or have an __index__ method")
+		case *big.Int:
+			n = int64(-len(lines)) // negative, as large ones were cut: everything is dropped
+			if c.Sign() < 0 {
+				n--
+			}
+		}
+	}
+	switch { // lines[-n:]
+	case n > 0:
+		lines = lines[max(0, len(lines)-int(n)):]
+	case n < 0:
+		lines = lines[min(int64(len(lines)), -max(n, -1<<40)):]
+	}
+	return s.lines("last_lines", lines)
+}
+
+func (s *fileSystem) diff(a []any) string {
+	missing := func() string {
+		return s.error("diff: ", a[0], " or ", a[1], ": No such file or directory")
+	}
+	if !s.cwd.has(a[0]) || !s.cwd.has(a[1]) {
+		return missing()
+	}
+	f, ok1 := s.cwd.get(a[0]).(*fsFile)
+	g, ok2 := s.cwd.get(a[1]).(*fsFile)
+	if !ok1 || !ok2 {
+		return missing()
+	}
+	one, two := splitLines(f.text("splitlines")), splitLines(g.text("splitlines"))
+	var lines []string
+	for i := range min(len(one), len(two)) {
+		if one[i] != two[i] {
+			lines = append(lines, "- "+one[i], "+ "+two[i])
+		}
+	}
+	return s.lines("diff_lines", lines)
+}
+
+// transfer is what mv and cp have in common; it returns the destination
+// directory (the current one for a new name), or an answer.
+func (s *fileSystem) transfer(tool, verb string, source, dest any) (x any, into *fsDir, answer string) {
+	if !s.cwd.has(source) {
+		return nil, nil, s.error(tool, ": cannot ", verb, " '", source, "': No such file or directory")
+	}
+	x = s.cwd.get(source)
+	if contains(dest, "/") {
+		return nil, nil, s.error(tool, ": path not allowed in destination. Provide only a file or directory name.")
+	}
+	if !s.cwd.has(dest) {
+		return x, nil, ""
+	}
+	into, ok := s.cwd.get(dest).(*fsDir)
+	if !ok {
+		return nil, nil, s.error(tool, ": cannot ", verb, " '", source, "' to '", dest, "': Not a directory")
+	}
+	return x, into, ""
+}
+
+func (s *fileSystem) mv(a []any) string {
+	source, dest := a[0], a[1]
+	x, into, answer := s.transfer("mv", "move", source, dest)
+	if answer != "" {
+		return answer
+	}
+	if into == nil {
+		s.cwd.contents.Delete(source)
+		s.cwd.put(dest, x, false)
+		return s.line("result", "'", source, "' moved to '", dest, "'")
+	}
+	if name := any(str(source)); into.has(name) {
+		return s.error("mv: cannot move '", source, "' to '", dest, "/", source, "': File exists")
+	}
+	s.cwd.contents.Delete(source)
+	into.put(source, x, false)
+	return s.line("result", "'", source, "' moved to '", dest, "/", source, "'")
+}
+
+// put adds a file's content, or a directory with the same contents (a shallow
+// copy of them if asked), under a new name.
+func (d *fsDir) put(name, x any, shallow bool) {
+	name = own(name)
+	switch x := x.(type) {
+	case *fsFile:
+		d.absent("File", name)
+		d.contents.Set(name, &fsFile{name: name, content: x.content, tail: x.tail})
+	case *fsDir:
+		d.addDir(name, x.contents)
+		if shallow { // after adding: x may be d itself
+			y, _ := d.contents.Get(name)
+			y.(*fsDir).contents = x.contents.Copy()
+		}
+	}
+}
+
+func (s *fileSystem) cp(a []any) string {
+	source, dest := a[0], a[1]
+	x, into, answer := s.transfer("cp", "copy", source, dest)
+	if answer != "" {
+		return answer
+	}
+	if into == nil {
+		s.cwd.put(dest, x, true)
+		return s.line("result", "'", source, "' copied to '", dest, "'")
+	}
+	if into.has(str(dest, "/", source)) {
+		return s.error("cp: cannot copy '", source, "' to '", dest, "/", source, "': File exists")
+	}
+	into.put(source, x, true)
+	return s.line("result", "'", source, "' copied to '", dest, "/", source, "'")
+}
+
+func (s *fileSystem) rm(a []any) string {
+	if !s.cwd.has(a[0]) {
+		return s.error("rm: cannot remove '", a[0], "': No such file or directory")
+	}
+	s.cwd.contents.Delete(a[0])
+	return s.line("result", "'", a[0], "' removed")
+}
+
+func (s *fileSystem) rmdir(a []any) string {
+	name := a[0]
+	if !s.cwd.has(name) {
+		return s.error("rmdir: cannot remove '", name, "': No such file or directory")
+	}
+	dir, ok := s.cwd.get(name).(*fsDir)
+	switch {
+	case !ok:
+		return s.error("rmdir: cannot remove '", name, "': Not a directory")
+	case dir.contents.Len() > 0:
+		return s.error("rmdir: cannot remove '", name, "': Directory not empty")
+	}
+	s.cwd.contents.Delete(name)
+	return s.line("result", "'", name, "' removed")
+}
+
+// workingChain names the directories from the top to the current one.
+func (s *fileSystem) workingChain() []string {
+	var chain []string
+	for d := s.cwd; d != nil; d = d.parent {
+		chain = append([]string{str(d.name)}, chain...)
+	}
+	return chain
+}

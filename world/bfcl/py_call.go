@@ -1,0 +1,283 @@
+package bfcl
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ballast"
+	"ballast/value"
+)
+
+// exception is a Python exception on its way to the caller.
+type exception struct{ kind, text string }
+
+// Kinds of exceptions that some code catches.
+const (
+	typeError     = "TypeError"
+	valueError    = "ValueError"
+	overflowError = "OverflowError"
+	otherError    = "Exception"
+)
+
+// raise raises a Python exception of a kind; it ends the call.
+func raise(kind, format string, args ...any) {
+	panic(&exception{kind, fmt.Sprintf(format, args...)})
+}
+
+// caught returns the text of a recovered exception, and panics on anything else.
+func caught(r any) string {
+	switch e := r.(type) {
+	case *exception:
+		return e.text
+	case value.DigitsError:
+		return e.Error()
+	}
+	panic(r)
+}
+
+// try runs f and returns the exception it raised, or nil.
+func try(f func()) (e *exception) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(value.DigitsError); ok {
+				e = &exception{valueError, caught(r)}
+			} else {
+				e = &exception{otherError, caught(r)}
+				if x, ok := r.(*exception); ok {
+					e = x
+				}
+			}
+		}
+	}()
+	f()
+	return nil
+}
+
+// method is one row of a class's table. Parameters exclude self; the last
+// len(defaults) have default values, which are immutable.
+type method[S any] struct {
+	name     string
+	params   []string
+	defaults []any
+	run      func(s S, a []any) string
+
+	required int // len(params) - len(defaults)
+}
+
+// class is a table of methods.
+type class[S any] struct {
+	name  string
+	order []*method[S]
+	byRef map[string]*method[S]
+}
+
+// newClass builds the table of a class.
+func newClass[S any](name string, methods ...method[S]) *class[S] {
+	c := &class[S]{name: name, byRef: make(map[string]*method[S], len(methods))}
+	for i := range methods {
+		m := &methods[i]
+		m.required = len(m.params) - len(m.defaults)
+		c.order = append(c.order, m)
+		c.byRef[m.name] = m
+	}
+	return c
+}
+
+// maxParams is the most parameters that a method has.
+const maxParams = 6
+
+// core is what every state has: room for the arguments and the answer of the
+// call in progress.
+type core struct {
+	args [maxParams]any
+	buf  []byte
+	text []byte
+}
+
+// call binds and runs one call on s, whose core is k.
+func (c *class[S]) call(s S, k *core, call ballast.Call) (out string) {
+	m := c.byRef[call.Name]
+	if m == nil {
+		return Unknown(call.Name)
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			out = failed(caught(r))
+		}
+	}()
+	return m.run(s, c.bind(m, k, call.Args))
+}
+
+func failed(text string) string { return "Error during execution: " + text }
+
+// forbidden are the names that the original refuses to call.
+var forbidden = []string{"kill", "exit", "quit", "remove", "unlink", "popen", "Popen", "run"}
+
+// Unknown answers a call of a name that no class of the task has.
+func Unknown(name string) string {
+	short := name
+	if parts := strings.SplitN(name, ".", 3); len(parts) > 1 {
+		short = parts[1]
+	}
+	for _, f := range forbidden {
+		if short == f {
+			return failed("Function call " + f + " is not allowed.")
+		}
+	}
+	first, _, _ := strings.Cut(name, ".")
+	return failed("name '" + first + "' is not defined")
+}
+
+// bind matches arguments with parameters as CPython does, in its order of
+// complaints: unexpected and repeated keywords, too many positional arguments,
+// missing ones. The result is valid until the next call.
+func (c *class[S]) bind(m *method[S], k *core, given []ballast.Arg) []any {
+	a := k.args[:len(m.params)]
+	var set [maxParams]bool
+	positional := 0
+	for _, g := range given {
+		if g.Name == "" {
+			if positional < len(a) {
+				a[positional] = g.Value
+				set[positional] = true
+			}
+			positional++
+		}
+	}
+	for _, g := range given {
+		if g.Name == "" {
+			continue
+		}
+		i := m.index(g.Name)
+		if i < 0 && g.Name != "self" {
+			raise(typeError, "%s.%s() got an unexpected keyword argument '%s'", c.name, m.name, g.Name)
+		}
+		if i < 0 || set[i] {
+			raise(typeError, "%s.%s() got multiple values for argument '%s'", c.name, m.name, g.Name)
+		}
+		a[i] = g.Value
+		set[i] = true
+	}
+	if positional > len(a) {
+		m.tooMany(c.name, positional+1)
+	}
+	missing := 0
+	for i := range a {
+		if set[i] {
+			continue
+		}
+		if i < m.required {
+			missing++
+		} else {
+			a[i] = m.defaults[i-m.required]
+		}
+	}
+	if missing > 0 {
+		m.missing(c.name, set[:m.required], missing)
+	}
+	return a
+}
+
+func (m *method[S]) index(name string) int {
+	for i, p := range m.params {
+		if p == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// tooMany raises the error of too many positional arguments; counts include self.
+func (m *method[S]) tooMany(class string, given int) {
+	most := len(m.params) + 1
+	takes, plural := strconv.Itoa(most), "s"
+	if len(m.defaults) > 0 {
+		takes = fmt.Sprintf("from %d to %d", m.required+1, most)
+	} else if most == 1 {
+		plural = ""
+	}
+	raise(typeError, "%s.%s() takes %s positional argument%s but %d were given", class, m.name, takes, plural, given)
+}
+
+// missing raises the error of missing arguments.
+func (m *method[S]) missing(class string, set []bool, n int) {
+	var names []string
+	for i, ok := range set {
+		if !ok {
+			names = append(names, "'"+m.params[i]+"'")
+		}
+	}
+	plural, list := "s", names[0]
+	switch {
+	case n == 1:
+		plural = ""
+	case n == 2:
+		list = names[0] + " and " + names[1]
+	default:
+		list = strings.Join(names[:n-1], ", ") + ", and " + names[n-1]
+	}
+	raise(typeError, "%s.%s() missing %d required positional argument%s: %s", class, m.name, n, plural, list)
+}
+
+// none is the answer of a method that returns None.
+const none = "None"
+
+// dict answers a dict of alternating keys (ASCII strings) and values: its JSON,
+// or its repr where it has no JSON.
+func (k *core) dict(pairs ...any) string {
+	b := append(k.buf[:0], '{')
+	for i := 0; i < len(pairs); i += 2 {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		b = value.AppendQuoted(b, pairs[i].(string))
+		b = append(b, ": "...)
+		var err error
+		if b, err = value.AppendJSON(b, pairs[i+1]); err != nil {
+			k.buf = b
+			return string(value.AppendRepr(nil, value.NewDict(pairs...)))
+		}
+	}
+	k.buf = append(b, '}')
+	return string(k.buf)
+}
+
+// json answers a dict or a constant that is one.
+func (k *core) json(d any) string {
+	b, err := value.AppendJSON(k.buf[:0], d)
+	k.buf = b
+	if err != nil {
+		return value.Repr(d)
+	}
+	return string(b)
+}
+
+// line answers {key: text}, the text being the parts' str() put together.
+func (k *core) line(key string, parts ...any) string {
+	k.text = appendStr(k.text[:0], parts...)
+	b := append(k.buf[:0], '{')
+	b = value.AppendQuoted(b, key)
+	b = append(b, ": "...)
+	b = value.AppendQuotedBytes(b, k.text)
+	k.buf = append(b, '}')
+	return string(k.buf)
+}
+
+// error answers {"error": text}.
+func (k *core) error(parts ...any) string { return k.line("error", parts...) }
+
+// appendStr appends Python's str() of every part.
+func appendStr(dst []byte, parts ...any) []byte {
+	for _, p := range parts {
+		if s, ok := p.(string); ok {
+			dst = append(dst, s...)
+		} else {
+			dst = value.AppendRepr(dst, p)
+		}
+	}
+	return dst
+}
+
+// str is an f-string of the parts.
+func str(parts ...any) string { return string(appendStr(nil, parts...)) }

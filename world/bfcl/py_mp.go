@@ -1,0 +1,338 @@
+package bfcl
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"strings"
+
+	"ballast/value"
+)
+
+// mpf is an mpmath real: a binary float of any precision, which has one zero and
+// one NaN. The printed digits belong to it.
+type mpf struct {
+	f      *big.Float // nil is NaN
+	digits int        // most decimal digits of the repr
+}
+
+// mpc is an mpmath complex number.
+type mpc struct{ re, im mpf }
+
+func (mpf) TypeName() string { return "mpf" }
+func (mpc) TypeName() string { return "mpc" }
+
+// EqualTo is never asked: the numbers are answered, not kept.
+func (m mpf) EqualTo(any) bool { return false }
+
+// EqualTo is never asked: the numbers are answered, not kept.
+func (m mpc) EqualTo(any) bool { return false }
+
+// AppendRepr writes mpf('...').
+func (m mpf) AppendRepr(dst []byte) []byte { return fmt.Appendf(dst, "mpf('%s')", m.String()) }
+
+// AppendRepr writes mpc(real='...', imag='...').
+func (m mpc) AppendRepr(dst []byte) []byte {
+	return fmt.Appendf(dst, "mpc(real='%s', imag='%s')", m.re.String(), m.im.String())
+}
+
+// String writes at most digits decimal digits, rounding half up on the first one
+// that is cut, fixed between 1e-digits/3 (at least 1e-5) and 1e+digits.
+func (m mpf) String() string {
+	switch {
+	case m.f == nil:
+		return "nan"
+	case m.f.IsInf() && m.f.Sign() > 0:
+		return "+inf"
+	case m.f.IsInf():
+		return "-inf"
+	case m.f.Sign() == 0:
+		return "0.0"
+	}
+	// Truncated digits, far more of them than are looked at.
+	text := new(big.Float).SetPrec(m.f.Prec()).SetMode(big.ToZero).Abs(m.f).Text('e', m.digits+60)
+	mantissa, expText, _ := strings.Cut(text, "e")
+	exp := 0
+	fmt.Sscanf(expText, "%d", &exp)
+	digits := []byte(strings.Replace(mantissa, ".", "", 1))
+	up := digits[m.digits] >= '5'
+	digits = digits[:m.digits]
+	if up {
+		i := m.digits - 1
+		for i >= 0 && digits[i] == '9' {
+			digits[i] = '0'
+			i--
+		}
+		if i >= 0 {
+			digits[i]++
+		} else {
+			digits[0] = '1'
+			exp++
+		}
+	}
+	s, split := string(digits), 1
+	if min(-(m.digits/3), -5) < exp && exp < m.digits {
+		if exp < 0 {
+			s = strings.Repeat("0", -exp) + s
+		} else {
+			split = exp + 1
+		}
+		exp = 0
+	}
+	s = strings.TrimRight(s[:split]+"."+s[split:], "0")
+	if strings.HasSuffix(s, ".") {
+		s += "0"
+	}
+	if m.f.Sign() < 0 {
+		s = "-" + s
+	}
+	if exp != 0 {
+		s += fmt.Sprintf("e%+d", exp)
+	}
+	return s
+}
+
+// mpContext is mpmath's precision: bits, and digits of a repr.
+type mpContext struct {
+	bits   uint
+	digits int
+}
+
+const bitsPerDigit = 3.3219280948873626
+
+// newMP is the assignment mp.dps = v.
+func newMP(v any) mpContext {
+	n := bigInt(toInt(v))
+	dps := int64(0)
+	switch {
+	case n.Sign() < 0:
+	case !n.IsInt64() || n.Int64() > maxPrecision:
+		raise(otherError, "%s", str("precision ", value.Int(n), " is too large"))
+	default:
+		dps = n.Int64()
+	}
+	bits := 1
+	if n.Sign() >= 0 {
+		bits = int(math.RoundToEven(float64(dps+1) * bitsPerDigit))
+	}
+	digits := max(1, int(math.RoundToEven(float64(bits)/bitsPerDigit))-1)
+	if digits == 15 {
+		digits = 17
+	} else {
+		digits += 3
+	}
+	return mpContext{uint(bits), digits}
+}
+
+// convert is mpmath's conversion of an argument; ok is false for NaN.
+func (c mpContext) convert(v any) (x *big.Float, ok bool) {
+	switch v := v.(type) {
+	case float64:
+		if math.IsNaN(v) {
+			return nil, false
+		}
+		return big.NewFloat(v), true
+	case bool, int64, *big.Int:
+		n := bigInt(v)
+		return new(big.Float).SetPrec(uint(max(n.BitLen(), 1))).SetInt(n), true
+	case string:
+		if x, ok := c.parse(v); ok {
+			return x, true
+		}
+	}
+	raise(typeError, "%s", "cannot create mpf from "+value.Repr(v))
+	return nil, false
+}
+
+// parse reads decimal text, or a fraction of two integers, rounded to the
+// precision.
+func (c mpContext) parse(s string) (*big.Float, bool) {
+	s = lowerText(strip(s))
+	if n, d, ok := strings.Cut(s, "/"); ok {
+		p, ok1 := parseInt(n)
+		q, ok2 := parseInt(d)
+		if !ok1 || !ok2 || bigInt(q).Sign() == 0 {
+			return nil, false
+		}
+		return new(big.Float).SetPrec(c.bits).SetRat(new(big.Rat).SetFrac(bigInt(p), bigInt(q))), true
+	}
+	if _, ok := parseFloat(s); !ok || strings.ContainsAny(s, "n_") {
+		switch s {
+		case "inf", "+inf":
+			return new(big.Float).SetInf(false), true
+		case "-inf":
+			return new(big.Float).SetInf(true), true
+		}
+		return nil, false
+	}
+	if _, e, ok := strings.Cut(s, "e"); ok && len(e) > 5 || len(s) > value.MaxDigits {
+		return nil, false
+	}
+	r, ok := new(big.Rat).SetString(s)
+	if !ok {
+		return nil, false
+	}
+	return new(big.Float).SetPrec(c.bits).SetRat(r), true
+}
+
+// log is mpmath.log(v): real for v >= 0, complex below.
+func (c mpContext) log(v any) (re, im *big.Float, complex bool) {
+	x, ok := c.convert(v)
+	if !ok {
+		return nil, nil, false
+	}
+	if x.Sign() < 0 {
+		pi := new(big.Float).SetPrec(c.bits).Set(piBig(c.bits + 64))
+		return logBig(new(big.Float).SetPrec(x.Prec()).Abs(x), c.bits), pi, true
+	}
+	return logBig(x, c.bits), new(big.Float), false
+}
+
+// logarithm is mpmath.log(v) / mpmath.log(base).
+func (c mpContext) logarithm(v, base any) any {
+	a, b, complex1 := c.log(v)
+	p, q, complex2 := c.log(base)
+	real := func(f *big.Float) mpf { return mpf{f, c.digits} }
+	switch {
+	case !complex1 && !complex2:
+		return real(c.div(a, p))
+	case !complex2:
+		return mpc{real(c.div(a, p)), real(c.div(b, p))}
+	}
+	// (a+bi)/(p+qi), with the sums rounded to ten more bits.
+	size := c.add(c.mul(p, p), c.mul(q, q))
+	re, im := c.mul(a, p), c.neg(c.mul(a, q))
+	if complex1 {
+		re = c.add(re, c.mul(b, q))
+		im = c.add(c.mul(b, p), im)
+	}
+	return mpc{real(c.div(re, size)), real(c.div(im, size))}
+}
+
+// The operations take nil for NaN.
+
+// defined runs an operation that may be undefined (inf-inf, 0*inf).
+func defined(f func() *big.Float) (z *big.Float) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(big.ErrNaN); !ok {
+				panic(r)
+			}
+			z = nil
+		}
+	}()
+	return f()
+}
+
+// mul multiplies exactly.
+func (c mpContext) mul(x, y *big.Float) *big.Float {
+	if x == nil || y == nil {
+		return nil
+	}
+	return defined(func() *big.Float { return new(big.Float).SetPrec(x.Prec()+y.Prec()+1).Mul(x, y) })
+}
+
+func (c mpContext) add(x, y *big.Float) *big.Float {
+	if x == nil || y == nil {
+		return nil
+	}
+	return defined(func() *big.Float { return new(big.Float).SetPrec(c.bits+10).Add(x, y) })
+}
+
+func (c mpContext) neg(x *big.Float) *big.Float {
+	if x == nil {
+		return nil
+	}
+	return new(big.Float).Neg(x)
+}
+
+func (c mpContext) div(x, y *big.Float) *big.Float {
+	if y != nil && y.Sign() == 0 {
+		raise("ZeroDivisionError", "")
+	}
+	if x == nil || y == nil {
+		return nil
+	}
+	return defined(func() *big.Float { return new(big.Float).SetPrec(c.bits).Quo(x, y) })
+}
+
+// logBig is the natural logarithm of x >= 0, rounded to bits, by the
+// arithmetic-geometric mean: log s = pi / (2 M(1, 4/s)) for large s.
+func logBig(x *big.Float, bits uint) *big.Float {
+	one := big.NewFloat(1)
+	switch {
+	case x.Sign() == 0:
+		return new(big.Float).SetInf(true)
+	case x.IsInf():
+		return new(big.Float).SetInf(false)
+	case x.Cmp(one) == 0:
+		return new(big.Float).SetPrec(bits)
+	}
+	work := bits + 64
+	far := new(big.Float).SetPrec(x.Prec()+64).Sub(x, one)
+	if e := far.MantExp(nil); e < 0 { // near 1 the terms cancel
+		work += uint(-e)
+	}
+	m := int(work)/2 + 8 - x.MantExp(nil)
+	s := new(big.Float).SetPrec(work)
+	s.SetMantExp(x, m)
+	l := agmLog(s, work)
+	t := new(big.Float).SetPrec(work).Mul(ln2Big(work), new(big.Float).SetPrec(64).SetInt64(int64(m)))
+	return new(big.Float).SetPrec(bits).Sub(l, t)
+}
+
+// agmLog is log s for s beyond 2**(bits/2).
+func agmLog(s *big.Float, bits uint) *big.Float {
+	a := new(big.Float).SetPrec(bits).SetInt64(1)
+	b := new(big.Float).SetPrec(bits).Quo(new(big.Float).SetInt64(4), s)
+	b = agm(a, b, bits)
+	b.SetMantExp(b, 1)
+	return b.Quo(piBig(bits), b)
+}
+
+func agm(a, b *big.Float, bits uint) *big.Float {
+	for {
+		mean := new(big.Float).SetPrec(bits).Add(a, b)
+		mean.SetMantExp(mean, -1)
+		root := new(big.Float).SetPrec(bits).Mul(a, b)
+		root.Sqrt(root)
+		gap := new(big.Float).SetPrec(bits).Sub(mean, root)
+		if gap.Sign() == 0 || gap.MantExp(nil) < mean.MantExp(nil)-int(bits)+4 {
+			return mean
+		}
+		a, b = mean, root
+	}
+}
+
+// ln2Big is log 2.
+func ln2Big(bits uint) *big.Float {
+	bits += 32
+	m := int(bits)/2 + 8
+	s := new(big.Float).SetPrec(bits).SetInt64(1)
+	s.SetMantExp(s, m)
+	l := agmLog(s, bits)
+	return l.Quo(l, new(big.Float).SetInt64(int64(m)))
+}
+
+// piBig is pi, by the iteration of Gauss and Legendre.
+func piBig(bits uint) *big.Float {
+	bits += 32
+	flt := func() *big.Float { return new(big.Float).SetPrec(bits) }
+	a, b, t := flt().SetInt64(1), flt().Sqrt(flt().SetFloat64(0.5)), flt().SetFloat64(0.25)
+	for k := 0; ; k++ {
+		mean := flt().Add(a, b)
+		mean.SetMantExp(mean, -1)
+		d := flt().Sub(a, mean)
+		if d.Sign() == 0 || d.MantExp(nil) < -int(bits)/2 {
+			sum := flt().Add(a, b)
+			sum.Mul(sum, sum)
+			t.SetMantExp(t, 2)
+			return sum.Quo(sum, t)
+		}
+		b = flt().Sqrt(flt().Mul(a, b))
+		d.Mul(d, d)
+		d.SetMantExp(d, k)
+		t.Sub(t, d)
+		a = mean
+	}
+}

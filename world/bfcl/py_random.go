@@ -1,0 +1,189 @@
+package bfcl
+
+import (
+	"math/big"
+	"sync"
+)
+
+// random is CPython's random.Random: a Mersenne Twister (MT19937, Matsumoto and
+// Nishimura, 1998) and the ways in which Python draws from it.
+type random struct {
+	seed   any // not used before the first draw
+	state  []uint32
+	next   int
+	shared bool // state belongs to several
+}
+
+const (
+	mtSize  = 624
+	mtShift = 397
+)
+
+// newRandom returns random.Random(seed) for an int seed; the state is made at
+// the first draw, since most episodes never draw.
+func newRandom(seed any) random {
+	if !isInt(seed) {
+		// The original hashes other seeds; no configuration has one.
+		raise(typeError, "The only supported seed types here are: int.")
+	}
+	return random{seed: seed}
+}
+
+// NewRandom returns CPython's random.Random(seed). It is not safe for
+// concurrent use.
+func NewRandom(seed int64) *Random { return &Random{random{seed: seed}} }
+
+// Random draws as CPython's random module does.
+type Random struct{ r random }
+
+// Shuffle is random.shuffle over n elements.
+func (r *Random) Shuffle(n int, swap func(i, j int)) {
+	for i := n - 1; i > 0; i-- {
+		swap(i, int(r.r.below(uint64(i)+1)))
+	}
+}
+
+// The seeds of the classes, whose first block of words is made once.
+const (
+	messageSeed = 200191
+	tradingSeed = 1053520
+	travelSeed  = 141053 // of the vehicle, too
+)
+
+var (
+	messageBlock = sync.OnceValue(func() []uint32 { return firstBlock(messageSeed) })
+	tradingBlock = sync.OnceValue(func() []uint32 { return firstBlock(tradingSeed) })
+	travelBlock  = sync.OnceValue(func() []uint32 { return firstBlock(travelSeed) })
+)
+
+func firstBlock(seed int64) []uint32 {
+	r := random{seed: seed}
+	r.seedByArray()
+	r.twist()
+	return r.state
+}
+
+// start makes the state.
+func (r *random) start() {
+	switch r.seed {
+	case int64(messageSeed):
+		r.state, r.shared = messageBlock(), true
+	case int64(tradingSeed):
+		r.state, r.shared = tradingBlock(), true
+	case int64(travelSeed):
+		r.state, r.shared = travelBlock(), true
+	default:
+		r.seedByArray()
+		r.twist()
+	}
+}
+
+// seedByArray seeds from the 32-bit words of the absolute seed.
+func (r *random) seedByArray() {
+	abs := new(big.Int).Abs(bigInt(r.seed))
+	var key []uint32
+	for abs.Sign() > 0 {
+		key = append(key, uint32(new(big.Int).And(abs, big.NewInt(1<<32-1)).Uint64()))
+		abs.Rsh(abs, 32)
+	}
+	if key == nil {
+		key = []uint32{0}
+	}
+	s := make([]uint32, mtSize)
+	s[0] = 19650218
+	for i := 1; i < mtSize; i++ {
+		s[i] = 1812433253*(s[i-1]^s[i-1]>>30) + uint32(i)
+	}
+	i, j := 1, 0
+	wrap := func() {
+		if i++; i >= mtSize {
+			s[0] = s[mtSize-1]
+			i = 1
+		}
+	}
+	for range max(mtSize, len(key)) {
+		s[i] = (s[i] ^ (s[i-1]^s[i-1]>>30)*1664525) + key[j] + uint32(j)
+		wrap()
+		if j++; j >= len(key) {
+			j = 0
+		}
+	}
+	for range mtSize - 1 {
+		s[i] = (s[i] ^ (s[i-1]^s[i-1]>>30)*1566083941) - uint32(i)
+		wrap()
+	}
+	s[0] = 1 << 31
+	r.state = s
+}
+
+// twist makes the next block of words.
+func (r *random) twist() {
+	if r.shared {
+		r.state, r.shared = append([]uint32(nil), r.state...), false
+	}
+	s := r.state
+	for i := range s {
+		y := s[i]&(1<<31) | s[(i+1)%mtSize]&(1<<31-1)
+		s[i] = s[(i+mtShift)%mtSize] ^ y>>1 ^ (y&1)*0x9908b0df
+	}
+	r.next = 0
+}
+
+// word draws 32 bits.
+func (r *random) word() uint32 {
+	if r.state == nil {
+		r.start()
+	}
+	if r.next >= mtSize {
+		r.twist()
+	}
+	y := r.state[r.next]
+	r.next++
+	y ^= y >> 11
+	y ^= y << 7 & 0x9d2c5680
+	y ^= y << 15 & 0xefc60000
+	return y ^ y>>18
+}
+
+// bits is getrandbits(k) for 0 < k <= 64.
+func (r *random) bits(k int) uint64 {
+	if k <= 32 {
+		return uint64(r.word() >> (32 - k))
+	}
+	low := uint64(r.word())
+	return low | uint64(r.word()>>(64-k))<<32
+}
+
+// below draws from [0, n) by rejection, as _randbelow_with_getrandbits.
+func (r *random) below(n uint64) uint64 {
+	k := 0
+	for m := n; m > 0; m >>= 1 {
+		k++
+	}
+	x := r.bits(k)
+	for x >= n {
+		x = r.bits(k)
+	}
+	return x
+}
+
+// between is randint(low, high).
+func (r *random) between(low, high int64) int64 {
+	return low + int64(r.below(uint64(high-low)+1))
+}
+
+// float is random(): 53 bits.
+func (r *random) float() float64 {
+	a, b := r.word()>>5, r.word()>>6
+	return float64(uint64(a)<<26|uint64(b)) * (1.0 / 9007199254740992)
+}
+
+// uniform is uniform(a, b).
+func (r *random) uniform(a, b float64) float64 { return a + float64((b-a)*r.float()) }
+
+// peek returns the next 32 bits without drawing them.
+func (r *random) peek() uint32 {
+	c := *r
+	c.shared = true
+	return c.word()
+}

@@ -1,0 +1,263 @@
+package bfcl
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"ballast/value"
+)
+
+// splitLines is s.splitlines(): Python knows more line ends than "\n".
+func splitLines(s string) []string {
+	var lines []string
+	start := 0
+	for i := 0; i < len(s); {
+		n := lineEnd(s[i:])
+		if n == 0 {
+			i++
+			continue
+		}
+		if lines == nil {
+			lines = make([]string, 0, 8)
+		}
+		lines = append(lines, s[start:i])
+		i += n
+		start = i
+	}
+	if start < len(s) {
+		lines = append(lines, s[start:])
+	}
+	return lines
+}
+
+// lineEnd returns the length of the line end that s begins with, or 0.
+func lineEnd(s string) int {
+	switch c := s[0]; {
+	case c > '\r' && c < 0x1C || c > 0x1E && c < 0xC2:
+		return 0
+	case c == '\r' && len(s) > 1 && s[1] == '\n':
+		return 2
+	case c >= '\n' && c <= '\r' || c >= 0x1C && c <= 0x1E:
+		return 1
+	case c == 0xC2 && len(s) > 1 && s[1] == 0x85:
+		return 2
+	case c == 0xE2 && len(s) > 2 && s[1] == 0x80 && (s[2] == 0xA8 || s[2] == 0xA9):
+		return 3
+	}
+	return 0
+}
+
+// isSpace is Python's str.isspace for one code point.
+func isSpace(r rune) bool {
+	switch {
+	case r < 0x80:
+		return r == ' ' || r >= '\t' && r <= '\r' || r >= 0x1C && r <= 0x1F
+	case r == 0x85 || r == 0x2028 || r == 0x2029:
+		return true
+	}
+	return unicode.Is(unicode.Zs, r)
+}
+
+// countWords is len(s.split()).
+func countWords(s string) int64 {
+	n, inside := int64(0), false
+	for _, r := range s {
+		if isSpace(r) {
+			inside = false
+		} else if !inside {
+			inside = true
+			n++
+		}
+	}
+	return n
+}
+
+// lower is v.lower().
+func lower(v any) any {
+	switch v := v.(type) {
+	case string:
+		return lowerText(v)
+	case value.Bytes:
+		return value.Bytes(lowerASCII(string(v)))
+	}
+	attribute(v, "lower")
+	return nil
+}
+
+func lowerASCII(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
+		}
+	}
+	return string(b)
+}
+
+// lowerText is Python's str.lower: full case mapping with the final sigma.
+func lowerText(s string) string {
+	ascii, upper := true, false
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		ascii = ascii && c < utf8.RuneSelf
+		upper = upper || c >= 'A' && c <= 'Z'
+	}
+	if ascii {
+		if !upper {
+			return s
+		}
+		return lowerASCII(s)
+	}
+	b := make([]byte, 0, len(s)+8)
+	for i := 0; i < len(s); {
+		r, n := value.DecodeRune(s[i:])
+		switch {
+		case r == 0x130: // dotted capital I: the only one with two code points
+			b = append(b, "i\u0307"...)
+		case r == 0x3A3 && finalSigma(s, i, i+n):
+			b = append(b, "\u03c2"...)
+		case r >= 0xD800 && r < 0xE000 || r == utf8.RuneError:
+			b = append(b, s[i:i+n]...)
+		default:
+			b = utf8.AppendRune(b, unicode.ToLower(r))
+		}
+		i += n
+	}
+	return string(b)
+}
+
+// finalSigma: a cased letter before, none after, ignorable ones not counting.
+func finalSigma(s string, start, end int) bool {
+	before := false
+	for i := start; i > 0; {
+		r, n := utf8.DecodeLastRuneInString(s[:i])
+		i -= n
+		if !ignorable(r) {
+			before = cased(r)
+			break
+		}
+	}
+	if !before {
+		return false
+	}
+	for _, r := range s[end:] {
+		if !ignorable(r) {
+			return !cased(r)
+		}
+	}
+	return true
+}
+
+func cased(r rune) bool {
+	return unicode.In(r, unicode.Lu, unicode.Ll, unicode.Lt, unicode.Other_Lowercase, unicode.Other_Uppercase)
+}
+
+func ignorable(r rune) bool {
+	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) ||
+		strings.ContainsRune("'.:\u00b7\u0387\u055f\u05f4\u2018\u2019\u2024\u2027\ufe13\ufe52\ufe55\uff07\uff0e\uff1a", r)
+}
+
+// strip is s.strip() of white space.
+func strip(s string) string { return strings.TrimFunc(s, isSpace) }
+
+// parseFloat is float(s) for text, after Python's grammar.
+func parseFloat(s string) (float64, bool) {
+	t := asciiDigits(strip(s))
+	body := strings.TrimLeft(t, "+-")
+	if len(t)-len(body) > 1 || body == "" {
+		return 0, false
+	}
+	switch lowerASCII(body) {
+	case "inf", "infinity":
+		if t[0] == '-' {
+			return math.Inf(-1), true
+		}
+		return math.Inf(1), true
+	case "nan":
+		return math.NaN(), true
+	}
+	for i := 0; i < len(body); i++ {
+		c := body[i]
+		digit := func(j int) bool { return j >= 0 && j < len(body) && body[j] >= '0' && body[j] <= '9' }
+		if c == '_' && !(digit(i-1) && digit(i+1)) || !digit(i) && c != '_' && !strings.ContainsRune(".eE+-", rune(c)) {
+			return 0, false
+		}
+	}
+	f, err := strconv.ParseFloat(strings.ReplaceAll(t, "_", ""), 64)
+	if err != nil && err.(*strconv.NumError).Err != strconv.ErrRange {
+		return 0, false
+	}
+	return f, true
+}
+
+// asciiDigits replaces the decimal digits of other scripts.
+func asciiDigits(s string) string {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return strings.Map(func(r rune) rune {
+				if d, ok := decimalDigit(r); ok {
+					return '0' + rune(d)
+				}
+				return r
+			}, s)
+		}
+	}
+	return s
+}
+
+// decimalDigit returns the value of a decimal digit (category Nd), whose ranges
+// come in tens from zero to nine.
+func decimalDigit(r rune) (int, bool) {
+	if r < utf8.RuneSelf {
+		return int(r - '0'), r >= '0' && r <= '9'
+	}
+	if !unicode.Is(unicode.Nd, r) {
+		return 0, false
+	}
+	if r >= 0x1D7CE && r <= 0x1D7FF { // five alphabets in a row
+		return int(r-0x1D7CE) % 10, true
+	}
+	zero := r
+	for unicode.Is(unicode.Nd, zero-1) && r-zero < 9 {
+		zero--
+	}
+	return int(r - zero), true
+}
+
+// float is float(v).
+func float(v any) float64 {
+	switch v := v.(type) {
+	case string:
+		f, ok := parseFloat(v)
+		if !ok {
+			raise(valueError, "could not convert string to float: %s", value.Repr(v))
+		}
+		return f
+	case value.Bytes:
+		f, ok := parseFloat(string(v))
+		if !ok {
+			raise(valueError, "could not convert string to float: %s", value.Repr(v))
+		}
+		return f
+	}
+	if !isNumber(v) {
+		raise(typeError, "float() argument must be a string or a real number, not '%s'", value.TypeName(v))
+	}
+	return toFloat(v)
+}
+
+// fixed2 is f"{f:.2f}".
+func fixed2(f float64) string {
+	switch {
+	case math.IsNaN(f):
+		return "nan"
+	case math.IsInf(f, 1):
+		return "inf"
+	case math.IsInf(f, -1):
+		return "-inf"
+	}
+	return strconv.FormatFloat(f, 'f', 2, 64)
+}

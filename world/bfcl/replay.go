@@ -1,0 +1,629 @@
+package bfcl
+
+import (
+	"bufio"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/value"
+)
+
+// ReplayOptions says what Replay does.
+type ReplayOptions struct {
+	// Every replays one trajectory in so many; 0 and 1 mean all. Gold answers
+	// are always read.
+	Every int
+	// Classes replays only trajectories whose classes are all among these;
+	// empty means all.
+	Classes []string
+	// Differences is the most differences that the report lists; 0 means 10.
+	Differences int
+	// Trajectory, if not nil, is called with every record that was replayed and
+	// the number of differences found in it.
+	Trajectory func(record *value.Dict, differences int)
+}
+
+// Count counts comparisons.
+type Count struct {
+	Equal int `json:"equal"`
+	Total int `json:"total"`
+	// Unsettled comparisons are no failures: the answer depends on the order of
+	// a set, holds lone surrogates, or follows a call that the original
+	// evaluates and this package does not.
+	Unsettled int `json:"unsettled,omitempty"`
+}
+
+func (c *Count) add(equal, settled bool) {
+	switch c.Total++; {
+	case equal:
+		c.Equal++
+	case !settled:
+		c.Unsettled++
+	}
+}
+
+// Failed is the number of differences that count.
+func (c Count) Failed() int { return c.Total - c.Equal - c.Unsettled }
+
+// Difference is one difference from the golden corpus.
+type Difference struct {
+	ID      string `json:"id"`
+	Kind    string `json:"kind"`
+	Variant int64  `json:"variant"`
+	Turn    int    `json:"turn"`
+	What    string `json:"what"` // the call, "state of CLASS" or "verdict"
+	Got     string `json:"got"`
+	Want    string `json:"want"`
+}
+
+// Report is what Replay found.
+type Report struct {
+	Trajectories int               `json:"trajectories"`
+	Crashes      int               `json:"crashes"` // records whose call ends the original's process; not replayed
+	Calls        map[string]*Count `json:"calls"`   // by kind: L, Q, N, E, S
+	Methods      map[string]*Count `json:"methods"` // by class.method, kinds L and Q
+	Classes      map[string]*Count `json:"classes"` // calls of kind L by class
+	States       map[string]*Count `json:"states"`  // by class, one for each turn and the start
+	Verdicts     Count             `json:"verdicts"`
+	Differences  []Difference      `json:"differences,omitempty"`
+}
+
+// OK reports whether nothing differs.
+func (r *Report) OK() bool {
+	for _, m := range []map[string]*Count{r.Calls, r.States} {
+		for _, c := range m {
+			if c.Failed() > 0 {
+				return false
+			}
+		}
+	}
+	return r.Verdicts.Failed() == 0
+}
+
+// Replay plays every trajectory of a golden corpus (JSON lines, gzipped or not)
+// and compares answers, states and verdicts. The verdicts and states of isolated
+// episodes are used where the original leaked. Errors are those of reading; what
+// differs is in the report.
+func Replay(r io.Reader, opts ReplayOptions) (Report, error) {
+	p := replayer{opts: opts, gold: make(map[string]*goldAnswer), report: Report{
+		Calls: make(map[string]*Count), Methods: make(map[string]*Count),
+		Classes: make(map[string]*Count), States: make(map[string]*Count),
+	}}
+	if p.opts.Differences == 0 {
+		p.opts.Differences = 10
+	}
+	in := bufio.NewReaderSize(r, 1<<20)
+	if magic, err := in.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
+		zr, err := gzip.NewReader(in)
+		if err != nil {
+			return p.report, fmt.Errorf("bfcl: golden corpus: %w", err)
+		}
+		in = bufio.NewReaderSize(zr, 1<<20)
+	}
+	for n := 1; ; n++ {
+		text, err := in.ReadBytes('\n')
+		if len(text) > 0 {
+			if err := p.line(n, text); err != nil {
+				return p.report, fmt.Errorf("bfcl: golden corpus: line %d: %w", n, err)
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return p.report, nil
+		}
+		if err != nil {
+			return p.report, fmt.Errorf("bfcl: golden corpus: line %d: %w", n, err)
+		}
+	}
+}
+
+// goldAnswer is a task as its record of kind gt tells it.
+type goldAnswer struct {
+	config *value.Dict
+	calls  [][]string // by turn
+}
+
+type replayer struct {
+	opts   ReplayOptions
+	gold   map[string]*goldAnswer
+	report Report
+	seen   int
+}
+
+// line replays one record. A record that lacks a field panics inside; that is an
+// error of the file.
+func (p *replayer) line(n int, text []byte) (err error) {
+	v, err := value.ParseJSON(text)
+	if err != nil {
+		return err
+	}
+	d, ok := v.(*value.Dict)
+	if !ok {
+		return errors.New("not a JSON object")
+	}
+	switch kind, _ := d.Get("type"); kind {
+	case "meta":
+		return nil
+	case "crash":
+		p.report.Crashes++
+		return nil
+	case "traj":
+	default:
+		return fmt.Errorf("unknown type of record %v", kind)
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			f, ok := r.(missingField)
+			if !ok {
+				panic(r)
+			}
+			err = fmt.Errorf("field %q is missing or of a wrong type", string(f))
+		}
+	}()
+	return p.trajectory(record{d})
+}
+
+type missingField string
+
+// record reads fields that must be there.
+type record struct{ *value.Dict }
+
+func (r record) text(key string) string {
+	v, _ := r.Get(key)
+	s, ok := v.(string)
+	if !ok {
+		panic(missingField(key))
+	}
+	return s
+}
+
+func (r record) list(key string) []any {
+	v, _ := r.Get(key)
+	l, ok := v.(*value.List)
+	if !ok {
+		panic(missingField(key))
+	}
+	return l.Items
+}
+
+func (r record) object(key string) (record, bool) {
+	v, _ := r.Get(key)
+	d, ok := v.(*value.Dict)
+	return record{d}, ok
+}
+
+// texts converts a list of strings.
+func texts(v any) []string {
+	l, ok := v.(*value.List)
+	if !ok {
+		panic(missingField("list of strings"))
+	}
+	out := make([]string, len(l.Items))
+	for i, x := range l.Items {
+		s, ok := x.(string)
+		if !ok {
+			panic(missingField("list of strings"))
+		}
+		out[i] = s
+	}
+	return out
+}
+
+// play is one trajectory being replayed.
+type play struct {
+	*replayer
+	id, kind   string
+	variant    int64
+	classes    []string
+	states     []ballast.State
+	surrogate  bool
+	unsettled  bool // the original's state can no longer be known
+	nondet     map[[3]int]bool
+	differing  int
+	answers    [][]string // of the policy, by turn
+	goldStates []ballast.State
+	gold       *goldAnswer
+	verdict    *verdict
+}
+
+func (p *replayer) trajectory(r record) error {
+	t := play{replayer: p, id: r.text("id"), kind: r.text("kind"), nondet: make(map[[3]int]bool)}
+	for _, c := range r.list("classes") {
+		t.classes = append(t.classes, c.(string))
+	}
+	v, _ := r.Get("variant")
+	t.variant, _ = v.(int64)
+	t.gold = p.gold[t.id]
+	if config, ok := r.object("initial_config"); ok {
+		t.gold = &goldAnswer{config: config.Dict}
+		if t.kind == "gt" {
+			for _, turn := range r.list("turns") {
+				var calls []string
+				for _, step := range (record{turn.(*value.Dict)}).list("steps") {
+					calls = append(calls, texts(step)...)
+				}
+				t.gold.calls = append(t.gold.calls, calls)
+			}
+			p.gold[t.id] = t.gold
+		}
+	}
+	if t.gold == nil {
+		return fmt.Errorf("trajectory of %s comes before its gold answer", t.id)
+	}
+	for _, c := range t.classes {
+		if len(p.opts.Classes) > 0 && !slices.Contains(p.opts.Classes, c) {
+			return nil
+		}
+	}
+	if p.seen++; p.opts.Every > 1 && p.seen%p.opts.Every != 0 {
+		return nil
+	}
+	return t.run(r)
+}
+
+// start makes the states of the trajectory's classes.
+func (t *play) start(long bool) ([]ballast.State, error) {
+	var states []ballast.State
+	for _, c := range t.classes {
+		w, err := Get(c)
+		if err != nil {
+			return nil, err
+		}
+		config, _ := t.gold.config.Get(c)
+		s, err := w.New(config, long)
+		if err != nil {
+			return nil, err
+		}
+		states = append(states, s)
+	}
+	return states, nil
+}
+
+func (t *play) run(r record) (err error) {
+	t.report.Trajectories++
+	long, _ := r.Get("long_context")
+	if t.states, err = t.start(long == true); err != nil {
+		return err
+	}
+	if t.goldStates, err = t.start(long == true); err != nil {
+		return err
+	}
+	s, _ := r.Get("surrogate")
+	t.surrogate = s == true
+	if nondet, ok := r.Get("nondet"); ok {
+		for _, x := range nondet.(*value.List).Items {
+			at := x.(*value.List).Items
+			t.nondet[[3]int{int(at[0].(int64)), int(at[1].(int64)), int(at[2].(int64))}] = true
+		}
+	}
+	t.compareStart(r)
+	turns := r.list("turns")
+	isolated := turns
+	if v, ok := r.Get("turns_isolated"); ok {
+		isolated = v.(*value.List).Items
+	}
+	for i := range turns {
+		t.turn(i, record{turns[i].(*value.Dict)}, record{isolated[i].(*value.Dict)})
+	}
+	want, ok := r.object("verdict_isolated")
+	if !ok {
+		want, ok = r.object("verdict")
+	}
+	if ok {
+		t.compareVerdict(want)
+	}
+	if t.opts.Trajectory != nil {
+		t.opts.Trajectory(r.Dict, t.differing)
+	}
+	return nil
+}
+
+// compareStart compares the initial states.
+func (t *play) compareStart(r record) {
+	hashes, ok := r.object("init_h")
+	if !ok {
+		init, _ := r.object("init")
+		d := &value.Dict{}
+		for _, c := range t.classes {
+			o, _ := init.object(c)
+			d.Set(c, o.text("h"))
+		}
+		hashes = record{d}
+	}
+	t.compareStates(-1, hashes)
+}
+
+func (t *play) compareStates(turn int, hashes record) {
+	for i, c := range t.classes {
+		want, got := hashes.text(c), Hash(t.states[i].Dump())
+		t.count(t.report.States, c, got == want, !t.unsettled && !t.surrogate)
+		if got != want && !t.unsettled && !t.surrogate {
+			text, _ := value.JSON(t.states[i].Dump())
+			t.differ(turn, "state of "+c, text, want)
+		}
+	}
+}
+
+func (t *play) count(m map[string]*Count, key string, equal, settled bool) {
+	c := m[key]
+	if c == nil {
+		c = new(Count)
+		m[key] = c
+	}
+	c.add(equal, settled)
+}
+
+func (t *play) differ(turn int, what, got, want string) {
+	t.differing++
+	if len(t.report.Differences) < t.opts.Differences {
+		t.report.Differences = append(t.report.Differences, Difference{t.id, t.kind, t.variant, turn, what, got, want})
+	}
+}
+
+// turn replays one turn and compares its answers and states.
+func (t *play) turn(i int, turn, isolated record) {
+	kinds := turn.list("kinds")
+	results := isolated.list("results")
+	steps := turn.list("steps")
+	var answers []string
+	for j, s := range steps {
+		want := texts(results[j])
+		for k, text := range texts(s) {
+			kind := kinds[j].(string)[k : k+1]
+			answers = append(answers, t.call(i, text, kind, want[k], t.nondet[[3]int{i, j, k}]))
+		}
+	}
+	h, _ := isolated.object("h")
+	t.compareStates(i, h)
+	t.answers = append(t.answers, answers)
+	if t.gold.calls != nil && t.verdict == nil && i < len(t.gold.calls) {
+		empty := len(steps) == 0 || len(steps) == 1 && len(steps[0].(*value.List).Items) == 0
+		t.check(i, empty)
+	}
+}
+
+// execute plays one call text against states.
+func (t *play) execute(states []ballast.State, text string) (answer, method string) {
+	call, err := value.ParseCall(text)
+	if err != nil {
+		text := err.Error()
+		if syntax := (*value.SyntaxError)(nil); errors.As(err, &syntax) {
+			text = syntax.Text
+		}
+		return failed(text + " (<string>, line 1)"), ""
+	}
+	for i, c := range t.classes {
+		w, _ := Get(c)
+		for _, m := range w.Tools() {
+			if m.Name == call.Name {
+				return states[i].Call(call), c + "." + m.Name
+			}
+		}
+	}
+	return Unknown(call.Name), ""
+}
+
+// call replays one call. After a call that only the original evaluates, its
+// state is unknown.
+func (t *play) call(turn int, text, kind, want string, nondet bool) string {
+	got, method := t.execute(t.states, text)
+	const prefix = "Error during execution:"
+	evaluated := kind == "Q" || kind == "E" || kind == "S" || method == "" && !strings.HasPrefix(want, prefix)
+	if evaluated && strings.HasPrefix(got, prefix) && strings.HasPrefix(want, prefix) {
+		t.count(t.report.Calls, kind, true, true)
+		return got
+	}
+	settled := !t.unsettled && !t.surrogate && !nondet && !evaluated
+	t.count(t.report.Calls, kind, got == want, settled)
+	if method != "" && kind == "L" {
+		t.count(t.report.Methods, method, got == want, settled)
+		class, _, _ := strings.Cut(method, ".")
+		t.count(t.report.Classes, class, got == want, settled)
+	}
+	if got != want && settled {
+		t.differ(turn, text, got, want)
+	}
+	t.unsettled = t.unsettled || evaluated
+	return got
+}
+
+// verdict is the outcome of the original's checker.
+type verdict struct {
+	errorType string
+	turn      int
+	details   []string // differing attributes, or missing answers
+}
+
+// check plays the gold calls of a turn and compares as the original does.
+func (t *play) check(turn int, empty bool) {
+	var want []string
+	for _, text := range t.gold.calls[turn] {
+		answer, _ := t.execute(t.goldStates, text)
+		want = append(want, answer)
+	}
+	if len(want) == 0 {
+		return
+	}
+	if empty {
+		t.verdict = &verdict{"multi_turn:empty_turn_model_response", turn, nil}
+		return
+	}
+	for i := range t.states {
+		if d := t.states[i].(differ).differ(t.goldStates[i]); len(d) > 0 {
+			t.verdict = &verdict{"multi_turn:instance_state_mismatch", turn, d}
+			return
+		}
+	}
+	have := make(map[string]int)
+	for _, answers := range t.answers {
+		for _, a := range answers {
+			have[a]++
+		}
+	}
+	var missing []string
+	for _, a := range want {
+		if have[a]--; have[a] < 0 {
+			missing = append(missing, a)
+		}
+	}
+	if missing != nil {
+		t.verdict = &verdict{"multi_turn:execution_response_mismatch", turn, missing}
+	}
+}
+
+// differ names all public attributes in which two states differ.
+type differ interface {
+	differ(other ballast.State) []string
+}
+
+// firstDiffering is Equal in terms of differ.
+func firstDiffering(s differ, other ballast.State) string {
+	if d := s.differ(other); len(d) > 0 {
+		return d[0]
+	}
+	return ""
+}
+
+// String writes a verdict in one line.
+func (v *verdict) String() string {
+	if v == nil {
+		return "valid"
+	}
+	return fmt.Sprintf("%s turn %d %q", v.errorType, v.turn, v.details)
+}
+
+func (t *play) compareVerdict(want record) {
+	var w *verdict
+	if valid, _ := want.Get("valid"); valid != true {
+		turn, _ := want.Get("turn")
+		n, _ := turn.(int64)
+		w = &verdict{errorType: want.text("error_type"), turn: int(n)}
+		for _, key := range []string{"diff_attrs", "missing_items"} {
+			if v, ok := want.Get(key); ok {
+				w.details = texts(v)
+			}
+		}
+	}
+	got := t.verdict
+	equal := got.String() == w.String()
+	settled := !t.unsettled && !t.surrogate && len(t.nondet) == 0
+	t.report.Verdicts.add(equal, settled)
+	if !equal && settled {
+		t.differ(-1, "verdict", got.String(), w.String())
+	}
+}
+
+// Hash is the golden corpus's hash of a dumped state: 16 hexadecimal digits of
+// the SHA-256 of its JSON with sorted keys.
+func Hash(state any) string {
+	h := sha256.Sum256(appendCanonical(nil, state))
+	return hex.EncodeToString(h[:8])
+}
+
+// appendCanonical writes JSON with sorted keys and no spaces; what JSON lacks is
+// wrapped in objects whose only key begins with a dollar sign.
+func appendCanonical(dst []byte, v any) []byte {
+	switch x := v.(type) {
+	case string:
+		return appendPlainQuoted(dst, x)
+	case float64:
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return fmt.Appendf(dst, `{"$float":"%s"}`, value.Repr(x))
+		}
+	case *value.List:
+		return appendItems(dst, x.Items)
+	case *value.Tuple:
+		return append(appendItems(append(dst, `{"$tuple":`...), x.Items), '}')
+	case *value.Dict:
+		return appendObject(dst, x)
+	case value.Bytes:
+		return append(appendPlainQuoted(append(dst, `{"$repr":`...), value.Repr(x)), '}')
+	case ellipsis:
+		return append(dst, `{"$ellipsis":true}`...)
+	case *set:
+		return append(appendItems(append(dst, `{"$set":`...), x.sorted()), '}')
+	}
+	dst, err := value.AppendJSON(dst, v)
+	if err != nil {
+		panic(err)
+	}
+	return dst
+}
+
+func appendItems(dst []byte, items []any) []byte {
+	dst = append(dst, '[')
+	for i, x := range items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendCanonical(dst, x)
+	}
+	return append(dst, ']')
+}
+
+func appendObject(dst []byte, d *value.Dict) []byte {
+	type entry struct {
+		key string
+		val any
+	}
+	entries := make([]entry, d.Len())
+	plain := true
+	for i := range entries {
+		k, v := d.At(i)
+		_, ok := k.(string)
+		plain = plain && ok
+		entries[i] = entry{string(appendCanonical(nil, k)), v}
+	}
+	if plain { // sort by the text, not by its JSON
+		for i := range entries {
+			k, _ := d.At(i)
+			entries[i].key = k.(string)
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	open, colon, shut := `{`, ":", "}"
+	if !plain {
+		open, colon, shut = `{"$dict":[`, ",", "]}"
+	}
+	dst = append(dst, open...)
+	for i, e := range entries {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if plain {
+			dst = appendPlainQuoted(dst, e.key)
+		} else {
+			dst = append(append(dst, '['), e.key...)
+		}
+		dst = append(dst, colon...)
+		dst = appendCanonical(dst, e.val)
+		if !plain {
+			dst = append(dst, ']')
+		}
+	}
+	return append(dst, shut...)
+}
+
+// appendPlainQuoted quotes without escaping what is not ASCII.
+func appendPlainQuoted(dst []byte, s string) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		q := value.AppendQuoted(nil, s[i:i+1])
+		dst = append(dst, q[1:len(q)-1]...)
+		start = i + 1
+	}
+	return append(append(dst, s[start:]...), '"')
+}
