@@ -1,7 +1,15 @@
 // Package model holds decoder models as plain data: configuration, weights by
 // Hugging Face name, and reading and writing them. It computes nothing; package
 // model/cpu samples from a model in plain Go and package model/graph expresses
-// the same decoder as a GoMLX graph.
+// the same decoder as a GoMLX graph. Package tensorfile has the file formats.
+//
+// Contract: a Model that was read without error has exactly the tensors of its
+// configuration, each with the right shape, and a tokenizer whose ids all have a
+// row in the embedding. Every setting of a file that would change the numbers is
+// honoured or refused. A saved directory is complete or not there.
+//
+// Errors name the file and the key or tensor. Asking for a tensor that the
+// configuration does not have is a bug, and panics.
 package model
 
 import (
