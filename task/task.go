@@ -153,6 +153,13 @@ func loadBFCL(spec Spec) ([]ballast.Task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("task: %w", err)
 	}
+	for i := range all {
+		for _, w := range all[i].Worlds {
+			if _, err := world.Get(w); err != nil {
+				return nil, fmt.Errorf("task: %s plays %s, which is not simulated; choose the worlds (tasks.worlds) among those there are: %w", all[i].ID, w, err)
+			}
+		}
+	}
 	if spec.Count > len(all) {
 		return nil, fmt.Errorf("task: count is %d, set bfcl has %d tasks of that split, categories and worlds", spec.Count, len(all))
 	}

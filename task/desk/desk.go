@@ -142,7 +142,7 @@ func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task
 		if o.Requests > 1 && rng.IntN(4) == 0 {
 			n += 1 + rng.IntN(o.Requests-1)
 		}
-		if i == special && category == "miss_param" {
+		if i == special {
 			n = 1
 		}
 		requests := make([]request, n)
@@ -182,7 +182,7 @@ func someWorlds(rng *rand.Rand, o Options) []string {
 }
 
 // draw makes one request: two in five need two steps, one in five says "it"
-// where that has a meaning, the others are plain.
+// where that has a meaning, the others are plain. A task has no kind twice.
 func draw(s *scene, worlds []string, partial bool) (string, request, bool) {
 	want := plain
 	switch p := s.rng.IntN(5); {
@@ -195,7 +195,7 @@ func draw(s *scene, worlds []string, partial bool) (string, request, bool) {
 	var fit []*kind
 	for i := range kinds {
 		k := &kinds[i]
-		if k.shape == want && !slices.ContainsFunc(k.worlds, func(w string) bool { return !slices.Contains(worlds, w) }) {
+		if k.shape == want && !s.done[k.name] && !slices.ContainsFunc(k.worlds, func(w string) bool { return !slices.Contains(worlds, w) }) {
 			fit = append(fit, k)
 		}
 	}
@@ -206,6 +206,7 @@ func draw(s *scene, worlds []string, partial bool) (string, request, bool) {
 		k := fit[s.rng.IntN(len(fit))]
 		it := s.it
 		if r, ok := k.make(s); ok && (!partial || r.part != "") {
+			s.done[k.name] = true
 			return k.name, r, true
 		} else if ok {
 			return "", request{}, false // the scene has moved on without the request

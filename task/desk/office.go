@@ -130,7 +130,7 @@ func copyIt(s *scene, f *thing) request {
 
 func sendText(s *scene, p *thing) request {
 	t := s.fresh(textName)
-	return do(s.say("Send "+t+" to "+p.name+".", "Tell "+p.name+" "+t+"."), call("send", "person", p.name, "text", t)).
+	return do(s.say("Send "+t+" to "+p.name+".", "Tell "+p.name+" to "+t+"."), call("send", "person", p.name, "text", t)).
 		without("Send a text to "+p.name+".", "text", t+".")
 }
 
@@ -180,7 +180,7 @@ func relay(s *scene) (request, bool) {
 
 func whoSend(s *scene, p *thing) request {
 	t := s.fresh(textName)
-	return do(s.say("Send "+t+" to who wrote "+p.text+".", "Tell who wrote "+p.text+" "+t+"."),
+	return do(s.say("Send "+t+" to who wrote "+p.text+".", "Tell who wrote "+p.text+" to "+t+"."),
 		call("who", "text", p.text), call("send", "person", p.name, "text", t))
 }
 
@@ -192,7 +192,7 @@ func whoBlock(s *scene, p *thing) request {
 
 func sendIt(s *scene, p *thing) request {
 	t := s.fresh(textName)
-	return do(s.say("Now send them "+t+".", "Then tell them "+t+"."), call("send", "person", p.name, "text", t))
+	return do(s.say("Now send them "+t+".", "Then tell them to "+t+"."), call("send", "person", p.name, "text", t))
 }
 
 func sendFile(s *scene) (request, bool) {

@@ -39,6 +39,8 @@ type scene struct {
 
 	// it is what the last request was about, nil where "it" would be unclear.
 	it *thing
+	// done holds the kinds of the requests so far.
+	done map[string]bool
 	// short says that names ran out.
 	short bool
 }
@@ -55,7 +57,7 @@ type thing struct {
 
 // newScene fills the worlds. size scales the number of things.
 func newScene(rng *rand.Rand, split string, worlds []string, size int) *scene {
-	s := &scene{rng: rng, init: make(map[string]any)}
+	s := &scene{rng: rng, init: make(map[string]any), done: make(map[string]bool)}
 	for k := range s.names {
 		s.names[k] = newDeck(rng, pools[split][k])
 	}

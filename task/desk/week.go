@@ -224,7 +224,7 @@ func sendGuest(s *scene) (request, bool) {
 	}
 	s.it = nil
 	t := s.fresh(textName)
-	return do(s.say("Tell who comes to "+g.name+" "+t+".", "Send "+t+" to who comes to "+g.name+"."),
+	return do(s.say("Tell who comes to "+g.name+" to "+t+".", "Send "+t+" to who comes to "+g.name+"."),
 		call("guests", "event", g.name), call("send", "person", g.text, "text", t)), true
 }
 
