@@ -1,0 +1,225 @@
+package report
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/monitor"
+)
+
+// maxPoints is how many points a curve has at most; longer runs are averaged.
+const maxPoints = 800
+
+// thin returns the run with neighbouring updates averaged where it is long.
+func (r *run) thin() *run {
+	n := len(r.x)
+	if n <= maxPoints {
+		return r
+	}
+	width := (n + maxPoints - 1) / maxPoints
+	t := *r
+	t.x, t.phase, t.metrics = nil, nil, map[string][]float64{}
+	for end := width; end-width < n; end += width {
+		i := min(end, n) - 1
+		t.x, t.phase = append(t.x, r.x[i]), append(t.phase, r.phase[i])
+	}
+	for name, y := range r.metrics {
+		for start := 0; start < n; start += width {
+			t.metrics[name] = append(t.metrics[name], mean(y[start:min(n, start+width)]))
+		}
+	}
+	return &t
+}
+
+// frame returns what all plots share.
+func (r *run) frame() *frame {
+	t := r.thin()
+	f := &frame{x: t.x, marks: r.events}
+	if len(r.x) == 0 {
+		return f
+	}
+	f.lo, f.hi = r.x[0], r.lastUpdate()
+	for _, e := range r.evals {
+		f.lo = min(f.lo, e.update)
+	}
+	for i, name := range r.phase {
+		if k := len(f.bands); k > 0 && f.bands[k-1].name == name {
+			f.bands[k-1].to = r.x[i]
+		} else {
+			f.bands = append(f.bands, band{r.x[i] - 1, r.x[i], name})
+		}
+	}
+	return f
+}
+
+// builder collects charts and notes which metrics they took.
+type builder struct {
+	*run
+	list  []*chart
+	taken map[string]bool
+}
+
+// metric is one series of a chart by its metric's name.
+type metric struct{ key, name, class string }
+
+// add appends a chart of metrics unless none of them was recorded.
+func (b *builder) add(c chart, how style, metrics ...metric) *chart {
+	for _, m := range metrics {
+		b.taken[m.key] = true
+		if y := b.metrics[m.key]; len(finite(y)) > 0 {
+			c.Series = append(c.Series, series{Name: m.name, Class: m.class, Style: how, Y: y})
+		}
+	}
+	if len(c.Series) == 0 {
+		return nil
+	}
+	b.list = append(b.list, &c)
+	return &c
+}
+
+// charts returns the plots of the run, the important ones first.
+func (r *run) charts() []*chart {
+	b := &builder{run: r.thin(), taken: map[string]bool{}}
+	b.reward()
+	b.forms()
+	b.watched("tokens-start", monitor.WatchStart, "Control tokens at the start of a reply",
+		"mean probability that the policy gives each token as a reply's first one")
+	b.watched("tokens", monitor.WatchAll, "Control tokens anywhere in a reply",
+		"mean probability over all sampled positions")
+	b.add(chart{ID: "kl", Title: "KL to the reference", Note: "k3, nats per trained token"}, line, metric{monitor.KL, "k3", "c1"})
+	b.add(chart{ID: "entropy", Title: "Entropy", Note: "nats per sampled token"}, line, metric{monitor.EntropyMean, "entropy", "c1"})
+	b.add(chart{ID: "spread", Title: "Groups without spread", Note: "all rewards equal: no gradient", Percent: true, Full: true}, line,
+		metric{monitor.ZeroSpread, "zero-spread groups", "c4"})
+	b.add(chart{ID: "grad", Title: "Gradient norm", Note: "before clipping", Log: true}, line, metric{monitor.GradNorm, "norm", "c1"})
+	b.add(chart{ID: "clip", Title: "Clip fraction", Note: "share of tokens at the clip bound", Percent: true}, line, metric{monitor.ClipFraction, "clipped", "c2"})
+	b.add(chart{ID: "gap", Title: "Sampler against learner", Note: "difference of log-probabilities, nats", Log: true}, line,
+		metric{monitor.GapMean, "mean", "c1"}, metric{monitor.GapMax, "max", "c4"})
+	b.add(chart{ID: "loss", Title: "Policy loss"}, line, metric{monitor.LossPolicy, "policy", "c1"}, metric{monitor.LossOffPolicy, "off-policy", "c2"})
+	b.add(chart{ID: "ce", Title: "Cross entropy", Note: "nats per supervised token"}, line, metric{monitor.LossCE, "cross entropy", "c3"})
+	b.add(chart{ID: "kl-loss", Title: "Reference loss"}, line, metric{monitor.LossReference, "coefficient * k3", "c3"})
+	b.add(chart{ID: "length", Title: "Lengths", Note: "tokens"}, line, metric{monitor.EpisodeLength, "episode", "c1"},
+		metric{monitor.PromptLength, "prompt", "c3"}, metric{monitor.ReplyLength, "reply", "c2"})
+	b.add(chart{ID: "calls", Title: "Turns and calls", Note: "per episode"}, line, metric{monitor.Turns, "closed turns", "c1"}, metric{monitor.Calls, "calls", "c2"})
+	b.stops()
+	b.add(chart{ID: "cut", Title: "Cut replies", Note: "ended by a budget", Percent: true}, line, metric{monitor.CutShare, "cut", "c4"})
+	b.speed()
+	b.add(chart{ID: "time", Title: "Seconds per update"}, area, metric{monitor.SecondsRollout, "rollout", "c1"}, metric{monitor.SecondsTrain, "train", "c2"})
+	b.add(chart{ID: "lr", Title: "Learning rate"}, line, metric{monitor.LearningRate, "rate", "c1"})
+	for _, key := range b.metric {
+		if !b.taken[key] {
+			b.add(chart{ID: "metric-" + key, Title: key}, line, metric{key, "value", "c1"})
+		}
+	}
+	return b.list
+}
+
+// reward plots sampled reward and success, smoothed over their raw values, and the
+// evaluations.
+func (b *builder) reward() {
+	width := max(1, len(b.x)/25)
+	c := chart{ID: "reward", Title: "Reward", Large: true, Percent: false}
+	if width > 1 {
+		c.Note = "bold: mean over " + plural(width/2*2+1, "update")
+	}
+	success, reward := b.metrics[monitor.SuccessMean], b.metrics[monitor.RewardMean]
+	b.taken[monitor.RewardMean], b.taken[monitor.SuccessMean], b.taken[monitor.EvalSuccess], b.taken[monitor.RewardStd] = true, true, true, true
+	curve := func(y []float64, name, class string) {
+		if len(finite(y)) == 0 {
+			return
+		}
+		c.Series = append(c.Series, series{Name: name, Class: class, Style: faint, Y: y},
+			series{Name: name, Class: class, Y: smooth(y, width)})
+	}
+	if slices.EqualFunc(success, reward, func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }) {
+		curve(reward, "sampled reward = success", "c1")
+	} else {
+		curve(reward, "sampled reward", "c1")
+		curve(success, "sampled success", "c2")
+	}
+	if len(b.evals) > 0 {
+		s := series{Name: "test success", Class: "c4", Style: dots}
+		for _, e := range b.evals {
+			s.X, s.Y = append(s.X, e.update), append(s.Y, e.rate)
+			s.Low, s.High = append(s.Low, e.low), append(s.High, e.high)
+		}
+		c.Series = append(c.Series, s)
+	}
+	if len(c.Series) > 0 {
+		b.list = append(b.list, &c)
+	}
+}
+
+// forms plots the shares of the four forms on each other.
+func (b *builder) forms() {
+	var list []metric
+	for f := ballast.Form(0); f < ballast.NumForms; f++ {
+		list = append(list, metric{monitor.FormPrefix + f.String(), f.String(), "f-" + f.String()})
+	}
+	b.add(chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, area, list...)
+	b.taken[monitor.ToolCallRate] = true // the first form again
+}
+
+// watched plots the probabilities of the watched control tokens.
+func (b *builder) watched(id, suffix, title, note string) {
+	var list []metric
+	for _, key := range b.metric {
+		rest, ok := strings.CutPrefix(key, monitor.WatchPrefix)
+		if token, mine := strings.CutSuffix(rest, suffix); ok && mine {
+			list = append(list, metric{key, token, ""})
+		}
+	}
+	for i := range list {
+		list[i].class = "c" + string(rune('1'+i%6))
+	}
+	b.add(chart{ID: id, Title: title, Note: note, Large: true, Percent: true, Log: true}, line, list...)
+}
+
+// stops plots why episodes ended.
+func (b *builder) stops() {
+	var list []metric
+	order := []ballast.Stop{ballast.StopDone, ballast.StopTurns, ballast.StopTokens, ballast.StopCut, ballast.StopMalformed}
+	for i, s := range order {
+		class := "f-call"
+		if i > 0 {
+			class = "c" + string(rune('1'+i))
+		}
+		list = append(list, metric{monitor.StopPrefix + string(s), strings.ReplaceAll(string(s), "_", " "), class})
+	}
+	for _, m := range list { // a stop that did not happen is 0 where others did
+		y := b.metrics[m.key]
+		for i := range y {
+			if math.IsNaN(y[i]) && slices.ContainsFunc(list, func(o metric) bool { z := b.metrics[o.key]; return z != nil && isFinite(z[i]) }) {
+				y[i] = 0
+			}
+		}
+	}
+	b.add(chart{ID: "stops", Title: "Why episodes ended", Percent: true, Full: true}, area, list...)
+}
+
+// speed plots tokens per second.
+func (b *builder) speed() {
+	c := chart{ID: "speed", Title: "Speed", Note: "tokens per second"}
+	for _, m := range []struct{ tokens, seconds, name, class string }{
+		{monitor.TokensSampled, monitor.SecondsRollout, "sampled", "c1"},
+		{monitor.TokensTrained, monitor.SecondsTrain, "trained", "c2"},
+		{monitor.TokensComputed, monitor.SecondsTrain, "computed in training", "c3"},
+	} {
+		n, s := b.metrics[m.tokens], b.metrics[m.seconds]
+		b.taken[m.tokens] = true
+		if len(n) == 0 || len(s) == 0 {
+			continue
+		}
+		y := make([]float64, len(n))
+		for i := range y {
+			y[i] = n[i] / s[i]
+		}
+		if len(finite(y)) > 0 {
+			c.Series = append(c.Series, series{Name: m.name, Class: m.class, Y: y})
+		}
+	}
+	if len(c.Series) > 0 {
+		b.list = append(b.list, &c)
+	}
+}

@@ -1,0 +1,315 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"ballast"
+	"ballast/monitor"
+	"ballast/runlog"
+)
+
+// run is a run directory in memory, all but its episodes.
+type run struct {
+	Name   string // last part of the directory
+	Recipe string // recipe.yaml
+	Head   head
+	log    *runlog.Log
+	x      []int           // indices of the updates
+	phase  []string        // of each update
+	secs   []float64       // of each update
+	metric []string        // names in order of appearance
+	events []ballast.Event //
+	evals  []evaluation    //
+	total  float64         // seconds of all updates
+	// metrics holds a value for every update, NaN where none was recorded.
+	metrics map[string][]float64
+}
+
+// head is what the page's title takes from the recipe. Other methods may have
+// other keys; what is missing is left out.
+type head struct {
+	Method string `yaml:"method"`
+	Model  string `yaml:"model"`
+	Seed   uint64 `yaml:"seed"`
+	Tasks  struct {
+		Set string `yaml:"set"`
+	} `yaml:"tasks"`
+	Chat struct {
+		Format string `yaml:"format"`
+	} `yaml:"chat"`
+}
+
+// evaluation is one evaluation on test tasks.
+type evaluation struct {
+	update    int
+	ok, all   int // 0 of 0 where only the rate is known
+	rate      float64
+	low, high float64 // 95% Wilson interval; the rate itself where all is 0
+	text      string
+}
+
+// load reads a run.
+func load(dir string) (*run, error) {
+	log, err := runlog.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{Name: filepath.Base(abs), Recipe: string(log.Recipe), log: log, metrics: map[string][]float64{}}
+	if err := yaml.Unmarshal(log.Recipe, &r.Head); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "recipe.yaml"), err)
+	}
+	for u, err := range log.Updates() {
+		if err != nil {
+			return nil, err
+		}
+		r.add(u)
+	}
+	for e, err := range log.Events() {
+		if err != nil {
+			return nil, err
+		}
+		r.events = append(r.events, e)
+		if ev, ok := evalOf(e); ok {
+			r.evals = append(r.evals, ev)
+		}
+	}
+	if len(r.evals) == 0 { // runs that record no events but the metric
+		for i, v := range r.metrics[monitor.EvalSuccess] {
+			if !math.IsNaN(v) {
+				r.evals = append(r.evals, evaluation{update: r.x[i], rate: v, low: v, high: v})
+			}
+		}
+	}
+	slices.Sort(r.metric)
+	return r, nil
+}
+
+// add appends one update.
+func (r *run) add(u ballast.Update) {
+	n := len(r.x)
+	r.x, r.phase, r.secs = append(r.x, u.Index), append(r.phase, u.Phase), append(r.secs, u.Seconds)
+	r.total += u.Seconds
+	for name, v := range u.Metrics {
+		y, ok := r.metrics[name]
+		if !ok {
+			r.metric = append(r.metric, name)
+		}
+		for len(y) < n {
+			y = append(y, math.NaN())
+		}
+		r.metrics[name] = append(y, v)
+	}
+	for name, y := range r.metrics {
+		if len(y) == n {
+			r.metrics[name] = append(y, math.NaN())
+		}
+	}
+}
+
+// evalOf reads an evaluation event; its data hold numbers ok and all.
+func evalOf(e ballast.Event) (evaluation, bool) {
+	ok, found := e.Data["ok"].(float64)
+	all, more := e.Data["all"].(float64)
+	if e.Kind != "eval" || !found || !more || all < 1 {
+		return evaluation{}, false
+	}
+	low, high := wilson(ok, all)
+	return evaluation{e.Update, int(ok), int(all), ok / all, low, high, e.Text}, true
+}
+
+// wilson returns the 95% score interval of ok successes in n.
+func wilson(ok, n float64) (low, high float64) {
+	const z = 1.96
+	p := ok / n
+	mid := (p + z*z/(2*n)) / (1 + z*z/n)
+	half := z * math.Sqrt(p*(1-p)/n+z*z/(4*n*n)) / (1 + z*z/n)
+	return max(0, mid-half), min(1, mid+half)
+}
+
+// status says how the run ended, and whether that is bad.
+func (r *run) status() (string, bool) {
+	for _, e := range slices.Backward(r.events) {
+		switch e.Kind {
+		case "done":
+			return "finished", false
+		case "alarm":
+			if e.Update >= r.lastUpdate() {
+				return "stopped by an alarm", true
+			}
+		case "interrupt":
+			return "interrupted", false
+		}
+	}
+	return "not finished", false
+}
+
+func (r *run) lastUpdate() int {
+	if len(r.x) == 0 {
+		return 0
+	}
+	return r.x[len(r.x)-1]
+}
+
+// ends are the mean of a metric over its first and last few values, and its best
+// smoothed value.
+type ends struct {
+	first, last, best float64
+	bestAt            int // update
+	n, width          int // values in all, and in each mean
+}
+
+// ends summarises a metric; ok is false where it has no values.
+func (r *run) ends(name string) (e ends, ok bool) {
+	var y []float64
+	var x []int
+	for i, v := range r.metrics[name] {
+		if isFinite(v) {
+			y, x = append(y, v), append(x, r.x[i])
+		}
+	}
+	if len(y) == 0 {
+		return e, false
+	}
+	e.n, e.width = len(y), min(10, max(1, len(y)/6))
+	e.first, e.last = mean(y[:e.width]), mean(y[len(y)-e.width:])
+	e.best = math.Inf(-1)
+	for i := 0; i+e.width <= len(y); i++ {
+		if m := mean(y[i : i+e.width]); m > e.best {
+			e.best, e.bestAt = m, x[i+e.width-1]
+		}
+	}
+	return e, true
+}
+
+// sentences says in words what happened.
+func (r *run) sentences() []string {
+	if len(r.x) == 0 {
+		return []string{"The run has no updates yet."}
+	}
+	list := []string{fmt.Sprintf("%s in %s, %s.", plural(len(r.x), "update"), duration(r.total), r.work())}
+	if e, ok := r.ends(monitor.RewardMean); ok {
+		if e.n < 3 {
+			list = append(list, fmt.Sprintf("Reward %s.", join(r.metrics[monitor.RewardMean])))
+		} else {
+			move := "stayed at"
+			switch d := e.last - e.first; {
+			case d > 0.01:
+				move = "rose to"
+			case d < -0.01:
+				move = "fell to"
+			}
+			list = append(list, fmt.Sprintf("Sampled reward began at %.3f and %s %.3f (means of %s); best %.3f at update %d.",
+				e.first, move, e.last, plural(e.width, "update"), e.best, e.bestAt))
+		}
+	}
+	if n := len(r.evals); n > 0 {
+		last := r.evals[n-1]
+		text := fmt.Sprintf("Evaluation after update %d: %s", last.update, last)
+		if n > 1 {
+			text += fmt.Sprintf("; at update %d it was %s", r.evals[0].update, r.evals[0])
+		}
+		list = append(list, text+".")
+	}
+	return append(list, r.health()...)
+}
+
+// work says how much was sampled and trained.
+func (r *run) work() string {
+	var parts []string
+	for _, m := range []struct{ tokens, seconds, verb string }{
+		{monitor.TokensSampled, monitor.SecondsRollout, "sampled"},
+		{monitor.TokensTrained, monitor.SecondsTrain, "trained"},
+	} {
+		n := sum(r.metrics[m.tokens])
+		if n == 0 {
+			continue
+		}
+		text := count(n) + " tokens " + m.verb
+		if s := sum(r.metrics[m.seconds]); s > 0 {
+			text += fmt.Sprintf(" (%s/s)", count(n/s))
+		}
+		parts = append(parts, text)
+	}
+	if len(parts) == 0 {
+		return "no tokens counted"
+	}
+	return strings.Join(parts, ", ")
+}
+
+// health says what share of replies was in a healthy form at the end.
+func (r *run) health() []string {
+	var list []string
+	sick := func(end func(ends) float64) (polluted, collapsed float64) {
+		p, _ := r.ends(monitor.FormPrefix + ballast.FormPolluted.String())
+		c, _ := r.ends(monitor.FormPrefix + ballast.FormCollapsed.String())
+		return end(p), end(c)
+	}
+	if e, ok := r.ends(monitor.FormPrefix + ballast.FormCall.String()); ok && e.n >= 3 {
+		p0, c0 := sick(func(e ends) float64 { return e.first })
+		p1, c1 := sick(func(e ends) float64 { return e.last })
+		list = append(list, fmt.Sprintf("Healthy replies: %s at first, %s at the end (%s polluted, %s collapsed).",
+			percent(1-p0-c0), percent(1-p1-c1), percent(p1), percent(c1)))
+	}
+	if n := sum(r.metrics[monitor.NonFinite]); n > 0 {
+		list = append(list, fmt.Sprintf("%s skipped for a non-finite gradient.", plural(int(n), "optimiser step")))
+	}
+	return list
+}
+
+// String is the rate with its interval.
+func (e evaluation) String() string {
+	if e.all == 0 {
+		return percent(e.rate)
+	}
+	return fmt.Sprintf("%s (%d of %d, 95%% %s to %s)", percent(e.rate), e.ok, e.all, percent(e.low), percent(e.high))
+}
+
+// cards are the key figures on top of the page.
+func (r *run) cards() []card {
+	list := []card{{"updates", fmt.Sprint(len(r.x)), duration(r.total)}}
+	if e, ok := r.ends(monitor.RewardMean); ok {
+		list = append(list, card{"sampled reward", fmt.Sprintf("%.3f", e.last), fmt.Sprintf("from %.3f, best %.3f at %d", e.first, e.best, e.bestAt)})
+	}
+	if e, ok := r.ends(monitor.SuccessMean); ok {
+		list = append(list, card{"sampled success", percent(e.last), "from " + percent(e.first)})
+	}
+	if n := len(r.evals); n > 0 {
+		e := r.evals[n-1]
+		note := fmt.Sprintf("after update %d", e.update)
+		if e.all > 0 {
+			note = fmt.Sprintf("%d of %d, 95%% %s to %s", e.ok, e.all, percent(e.low), percent(e.high))
+		}
+		list = append(list, card{"test success", percent(e.rate), note})
+	}
+	if e, ok := r.ends(monitor.KL); ok {
+		list = append(list, card{"KL to reference", short(e.last), "nats per token, k3"})
+	}
+	for _, m := range []struct{ label, tokens, seconds string }{
+		{"sampling", monitor.TokensSampled, monitor.SecondsRollout}, {"training", monitor.TokensTrained, monitor.SecondsTrain},
+	} {
+		if n, s := sum(r.metrics[m.tokens]), sum(r.metrics[m.seconds]); n > 0 && s > 0 {
+			list = append(list, card{m.label, count(n/s) + "/s", count(n) + " tokens"})
+		}
+	}
+	return list
+}
+
+// eventRows are the events without the routine ones.
+func (r *run) eventRows() (rows []eventRow) {
+	for _, e := range r.events {
+		if e.Kind != "checkpoint" {
+			rows = append(rows, eventRow{e.Update, e.Kind, e.Text})
+		}
+	}
+	return rows
+}

@@ -1,0 +1,203 @@
+// Package report turns a run directory into things to look at: one static page
+// (report.html), a few lines for a terminal, and single plots.
+//
+// Contract: it reads a run directory through package runlog and nothing else, so
+// it works on a live run, a killed one and an old one alike. The page is one file
+// without any outside resource; it needs no script to be read (a little of it
+// moves a cross-hair over all plots at once), and follows the reader's light or
+// dark setting. A metric without a place of its own gets a plot at the end, so
+// nothing that was recorded is hidden.
+//
+// Plots are drawn by hand as SVG (svg.go) and not with gonum.org/v1/plot: they
+// come out ten times smaller, take their colours from the page's style sheet, and
+// carry marks and values for the cross-hair.
+//
+// Failures: an unreadable run is an error that names the file. Episodes that
+// cannot be read leave a sentence on the page in their place.
+package report
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ballast/monitor"
+)
+
+var (
+	//go:embed page.html
+	pageText string
+	//go:embed style.css
+	styleText string
+	//go:embed plot.css
+	plotStyle string
+	//go:embed page.js
+	scriptText string
+)
+
+// Page is the file name of the static page in a run directory.
+const Page = "report.html"
+
+// Write writes the static page of the run in dir, aside first, and returns its
+// path.
+func Write(dir string) (string, error) {
+	path := filepath.Join(dir, Page)
+	f, err := os.CreateTemp(dir, ".report-*")
+	if err != nil {
+		return "", fmt.Errorf("report: %w", err)
+	}
+	defer os.Remove(f.Name())
+	err = HTML(f, dir)
+	if cerr := f.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("report: %w", cerr)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := os.Chmod(f.Name(), 0o644); err != nil {
+		return "", fmt.Errorf("report: %w", err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return "", fmt.Errorf("report: %w", err)
+	}
+	return path, nil
+}
+
+// page is what the template shows.
+type page struct {
+	Run     *run
+	Style   template.CSS
+	Script  template.JS
+	Data    template.JS // values for the cross-hair
+	Cards   []card
+	Text    []string // summary sentences
+	Large   []figure
+	Small   []figure
+	Events  []eventRow
+	Samples []sampleGroup
+	Note    string // why there are no samples
+	Owners  []string
+	Status  string
+	Bad     bool // the status is not a good one
+}
+
+// figure is a plot on the page.
+type figure struct {
+	ID, Title, Note string
+	Legend          []legend
+	SVG             template.HTML
+}
+
+// legend is one series' name and latest value.
+type legend struct {
+	Class, Name, Last string
+}
+
+// card is one key figure.
+type card struct {
+	Label, Value, Note string
+}
+
+// eventRow is one line of the table of events.
+type eventRow struct {
+	Update     int
+	Kind, Text string
+}
+
+// HTML writes the static page of the run in dir to w.
+func HTML(w io.Writer, dir string) error {
+	r, err := load(dir)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	p := page{
+		Run: r, Style: template.CSS(plotStyle + styleText), Script: template.JS(scriptText),
+		Cards: r.cards(), Text: r.sentences(), Events: r.eventRows(),
+		Owners: []string{"template", "user", "tool", "policy", "gold"},
+	}
+	p.Status, p.Bad = r.status()
+	frame := r.frame()
+	var shown []*chart
+	for _, c := range r.charts() {
+		width := smallPlot
+		if c.Large {
+			width = largePlot
+		}
+		f := figure{ID: c.ID, Title: c.Title, Note: c.Note, SVG: template.HTML(frame.draw(c, width, false))}
+		for _, s := range c.Series {
+			if s.Style != faint {
+				f.Legend = append(f.Legend, legend{s.Class, s.Name, c.format(last(s.Y))})
+			}
+		}
+		if c.Large {
+			p.Large = append(p.Large, f)
+		} else {
+			p.Small = append(p.Small, f)
+		}
+		shown = append(shown, c)
+	}
+	p.Data = template.JS(frame.values(shown))
+	if p.Samples, err = r.samples(); err != nil {
+		p.Note = err.Error()
+	}
+	t, err := template.New("page").Parse(pageText)
+	if err != nil {
+		panic(err) // the template is part of the program
+	}
+	if err := t.Execute(w, &p); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
+}
+
+// Summary returns what a terminal shows at the end of a run: a few lines with the
+// key figures, each ended by a newline.
+func Summary(dir string) (string, error) {
+	r, err := load(dir)
+	if err != nil {
+		return "", fmt.Errorf("report: %w", err)
+	}
+	var b strings.Builder
+	for _, s := range r.sentences() {
+		fmt.Fprintln(&b, s)
+	}
+	if y := r.metrics[monitor.RewardMean]; len(finite(y)) > 1 {
+		fmt.Fprintf(&b, "reward   %s\n", sparkline(y, 48))
+	}
+	return b.String(), nil
+}
+
+// Plots returns the names of the plots that the run in dir has.
+func Plots(dir string) ([]string, error) {
+	r, err := load(dir)
+	if err != nil {
+		return nil, fmt.Errorf("report: %w", err)
+	}
+	var names []string
+	for _, c := range r.charts() {
+		names = append(names, c.ID)
+	}
+	return names, nil
+}
+
+// Plot writes one plot of the run in dir as an SVG file of its own, with title
+// and legend inside. It follows the reader's light or dark setting.
+func Plot(w io.Writer, dir, name string) error {
+	r, err := load(dir)
+	if err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	var names []string
+	for _, c := range r.charts() {
+		if c.ID == name {
+			_, err := io.WriteString(w, r.frame().draw(c, filePlot, true))
+			return err
+		}
+		names = append(names, c.ID)
+	}
+	return fmt.Errorf("report: the run has no plot %q; it has %s", name, strings.Join(names, ", "))
+}

@@ -1,0 +1,423 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"html"
+	"math"
+	"strings"
+
+	"ballast"
+)
+
+// style says how a series is drawn.
+type style int
+
+const (
+	line  style = iota
+	faint       // in the background, without a legend: the raw values of a smoothed line
+	dots        // single points with intervals, joined by a thin line
+	area        // stacked on the areas before it
+)
+
+// series is one curve. Y (and Low, High for dots) has a value for every update of
+// the frame, or for every element of X where that is set; NaN leaves a gap.
+type series struct {
+	Name      string
+	Class     string // colour: a class of plot.css
+	Style     style
+	X         []int
+	Y         []float64
+	Low, High []float64
+}
+
+// chart is one plot.
+type chart struct {
+	ID, Title, Note string
+	Large           bool
+	Percent         bool // values are shares, in [0,1]
+	Log             bool // values are positive; 0 is drawn at the bottom
+	Full            bool // the axis goes to 1 whatever the values are
+	Series          []series
+}
+
+// format formats a value for the legend.
+func (c *chart) format(v float64) string {
+	if c.Percent && !c.Log {
+		return percent(v)
+	}
+	return short(v)
+}
+
+// size is that of a drawing in its own units, about pixels.
+type size struct{ w, h float64 }
+
+var (
+	largePlot = size{620, 240}
+	smallPlot = size{400, 170}
+	filePlot  = size{820, 340}
+)
+
+// frame is what all plots of a run share: the axis of updates, and what happened.
+type frame struct {
+	x      []int
+	lo, hi int // ends of the axis
+	bands  []band
+	marks  []ballast.Event
+}
+
+// band is a phase: updates from+1 to to.
+type band struct {
+	from, to int
+	name     string
+}
+
+// margins of the plot area.
+const left, right, top, bottom = 44.0, 10.0, 16.0, 22.0
+
+// drawing is a plot in the making.
+type drawing struct {
+	strings.Builder
+	frame      *frame
+	chart      *chart
+	x0, y0     float64 // lower left corner of the plot area
+	w, h       float64 // its size
+	low, high  float64 // ends of the value axis; decades if Log
+	logScale   bool
+	standalone bool
+}
+
+// draw returns the plot as an svg element; a standalone one is a file of its own.
+func (f *frame) draw(c *chart, s size, standalone bool) string {
+	d := &drawing{frame: f, chart: c, x0: left, y0: s.h - bottom, w: s.w - left - right, h: s.h - bottom - top,
+		logScale: c.Log, standalone: standalone}
+	head := 0.0
+	if standalone {
+		head = 46
+		d.y0 += head
+	}
+	d.scale()
+	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" role="img" class="plot" data-plot="%g %g %d %d"><title>%s</title>`,
+		s.w, s.h+head, d.x0, d.w, f.lo, f.hi, html.EscapeString(c.Title))
+	if standalone {
+		fmt.Fprintf(d, `<style>%s</style><rect class="paper" width="%g" height="%g"/>`, plotStyle, s.w, s.h+head)
+		d.heading()
+	}
+	d.axes()
+	d.stack()
+	for _, one := range c.Series {
+		switch one.Style {
+		case line, faint:
+			d.curve(one)
+		case dots:
+			d.points(one)
+		}
+	}
+	d.happenings()
+	fmt.Fprintf(d, `<line class="cross" x1="0" x2="0" y1="%.1f" y2="%.1f"/></svg>`, d.y0-d.h, d.y0)
+	return d.String()
+}
+
+// scale chooses the ends of the value axis.
+func (d *drawing) scale() {
+	low, high := math.Inf(1), math.Inf(-1)
+	total := make([]float64, len(d.frame.x)) // of stacked areas
+	see := func(y []float64) {
+		for _, v := range y {
+			if isFinite(v) && (v > 0 || !d.logScale) {
+				low, high = min(low, v), max(high, v)
+			}
+		}
+	}
+	for _, s := range d.chart.Series {
+		if s.Style == area {
+			for i, v := range s.Y {
+				total[i] += v
+			}
+			see(total)
+			continue
+		}
+		see(s.Y)
+		see(s.High)
+	}
+	if math.IsInf(low, 1) {
+		low, high = 0, 1
+		if d.logScale {
+			low = 1e-3
+		}
+	}
+	if d.logScale {
+		d.low = math.Floor(math.Log10(max(low, 1e-8)))
+		d.high = max(d.low+1, math.Ceil(math.Log10(high)))
+		return
+	}
+	d.low, d.high = min(0, low), max(0, high)
+	if d.chart.Full {
+		d.high = 1
+	}
+	if d.low == d.high {
+		d.high = d.low + 1
+	}
+	step := tickStep(d.high-d.low, d.h)
+	d.low, d.high = step*math.Floor(d.low/step+1e-9), step*math.Ceil(d.high/step-1e-9)
+}
+
+// tickStep is a round number that divides a span into a few parts.
+func tickStep(span, pixels float64) float64 {
+	raw := span / max(2, math.Round(pixels/45))
+	unit := math.Pow(10, math.Floor(math.Log10(raw)))
+	for _, m := range []float64{1, 2, 2.5, 5} {
+		if raw <= m*unit*1.0001 {
+			return m * unit
+		}
+	}
+	return 10 * unit
+}
+
+// px and py map an update and a value to the drawing.
+func (d *drawing) px(update int) float64 {
+	if d.frame.hi == d.frame.lo {
+		return d.x0 + d.w/2
+	}
+	return d.x0 + d.w*float64(update-d.frame.lo)/float64(d.frame.hi-d.frame.lo)
+}
+
+func (d *drawing) py(v float64) float64 {
+	if d.logScale {
+		v = max(d.low, math.Log10(max(v, 1e-300)))
+	}
+	return d.y0 - d.h*(v-d.low)/(d.high-d.low)
+}
+
+// heading writes title and legend into a standalone plot.
+func (d *drawing) heading() {
+	fmt.Fprintf(d, `<text class="head" x="%g" y="20">%s</text>`, d.x0, html.EscapeString(d.chart.Title))
+	x := d.x0
+	for _, s := range d.chart.Series {
+		if s.Style == faint {
+			continue
+		}
+		name := s.Name
+		if v := last(s.Y); isFinite(v) {
+			name += " " + d.chart.format(v)
+		}
+		fmt.Fprintf(d, `<rect class="%s fill" x="%.1f" y="32" width="10" height="10" rx="2"/><text x="%.1f" y="41">%s</text>`,
+			s.Class, x, x+15, html.EscapeString(name))
+		x += 15 + 6.3*float64(len(name)) + 16
+	}
+}
+
+// axes draws the grid, its numbers, and the phases behind everything.
+func (d *drawing) axes() {
+	for i, b := range d.frame.bands {
+		if len(d.frame.bands) == 1 {
+			break
+		}
+		x := d.px(max(b.from, d.frame.lo))
+		class := "band"
+		if i%2 == 1 {
+			class = "band odd"
+		}
+		fmt.Fprintf(d, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/><text class="phase" x="%.1f" y="%.1f">%s</text>`,
+			class, x, d.y0-d.h, d.px(b.to)-x, d.h, x+3, d.y0-d.h-5, html.EscapeString(b.name))
+	}
+	grid := func(y float64, label string) {
+		fmt.Fprintf(d, `<line class="grid" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/><text class="num" x="%.1f" y="%.1f">%s</text>`,
+			d.x0, d.x0+d.w, y, y, d.x0-6, y+3.5, label)
+	}
+	if d.logScale {
+		every := math.Ceil((d.high - d.low) / math.Max(1, math.Floor(d.h/26)))
+		for e := d.high; e >= d.low-1e-9; e -= every {
+			grid(d.py(math.Pow(10, e)), short(math.Pow(10, e)))
+		}
+	} else {
+		step := tickStep(d.high-d.low, d.h)
+		for i := 0; ; i++ {
+			v := d.low + float64(i)*step
+			if v > d.high+step/100 {
+				break
+			}
+			label := axisLabel(v, step)
+			if d.chart.Percent {
+				label = axisLabel(100*v, 100*step) + "%"
+			}
+			grid(d.py(v), label)
+		}
+	}
+	step := max(1, int(tickStep(float64(max(1, d.frame.hi-d.frame.lo)), d.w/1.6)))
+	for u := (d.frame.lo + step - 1) / step * step; u <= d.frame.hi; u += step {
+		fmt.Fprintf(d, `<text class="upd" x="%.1f" y="%.1f">%d</text>`, d.px(u), d.y0+15, u)
+	}
+}
+
+// axisLabel formats a multiple of step with as many decimals as step has.
+func axisLabel(v, step float64) string {
+	switch a := math.Abs(v); {
+	case a < step/100:
+		return "0"
+	case step >= 1000:
+		return count(v)
+	case step < 1e-4:
+		return short(v)
+	}
+	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
+	if s := step * math.Pow(10, float64(decimals)); math.Abs(s-math.Round(s)) > 1e-6 {
+		decimals++ // 2.5, 0.25, ...
+	}
+	return fmt.Sprintf("%.*f", decimals, v)
+}
+
+// curve draws a line, broken where values are missing; a lone value is a dot.
+func (d *drawing) curve(s series) {
+	var path strings.Builder
+	for i := 0; i < len(s.Y); i++ {
+		if !isFinite(s.Y[i]) {
+			continue
+		}
+		start := i
+		for ; i < len(s.Y) && isFinite(s.Y[i]); i++ {
+			letter := 'L'
+			if i == start {
+				letter = 'M'
+			}
+			fmt.Fprintf(&path, "%c%.1f %.1f", letter, d.px(d.frame.x[i]), d.py(s.Y[i]))
+		}
+		if i == start+1 {
+			path.WriteString("h.01") // a round cap makes it a dot
+		}
+	}
+	class := "line"
+	if s.Style == faint {
+		class = "faint"
+	}
+	fmt.Fprintf(d, `<path class="%s %s" d="%s"/>`, s.Class, class, path.String())
+}
+
+// points draws points with intervals.
+func (d *drawing) points(s series) {
+	x := s.X
+	if x == nil {
+		x = d.frame.x
+	}
+	var path, marks strings.Builder
+	letter := 'M'
+	for i, v := range s.Y {
+		if !isFinite(v) {
+			continue
+		}
+		px, py := d.px(x[i]), d.py(v)
+		fmt.Fprintf(&path, "%c%.1f %.1f", letter, px, py)
+		letter = 'L'
+		note := ""
+		if s.High != nil && s.High[i] > s.Low[i] {
+			fmt.Fprintf(&marks, `<line class="%s whisker" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, s.Class, px, px, d.py(s.Low[i]), d.py(s.High[i]))
+			note = fmt.Sprintf(" (%s to %s)", d.chart.format(s.Low[i]), d.chart.format(s.High[i]))
+		}
+		fmt.Fprintf(&marks, `<circle class="%s fill dot" cx="%.1f" cy="%.1f" r="3.4"><title>%s after update %d: %s%s</title></circle>`,
+			s.Class, px, py, html.EscapeString(s.Name), x[i], d.chart.format(v), note)
+	}
+	fmt.Fprintf(d, `<path class="%s thin" d="%s"/>%s`, s.Class, path.String(), marks.String())
+}
+
+// stack draws the areas of the chart on each other.
+func (d *drawing) stack() {
+	base := make([]float64, len(d.frame.x))
+	for _, s := range d.chart.Series {
+		if s.Style != area {
+			continue
+		}
+		var path strings.Builder
+		for i := 0; i < len(s.Y); i++ {
+			if !isFinite(s.Y[i]) {
+				continue
+			}
+			start := i
+			for i < len(s.Y) && isFinite(s.Y[i]) {
+				i++
+			}
+			d.block(&path, s.Y, base, start, i)
+		}
+		for i, v := range s.Y {
+			if isFinite(v) {
+				base[i] += v
+			}
+		}
+		fmt.Fprintf(d, `<path class="%s fill area" d="%s"/>`, s.Class, path.String())
+	}
+}
+
+// block draws one unbroken piece [start, end) of an area over its base.
+func (d *drawing) block(path *strings.Builder, y, base []float64, start, end int) {
+	x := func(i int) float64 { return d.px(d.frame.x[i]) }
+	if end == start+1 { // a lone value gets a narrow bar
+		fmt.Fprintf(path, "M%.1f %.1fV%.1fh4V%.1fZ", x(start)-2, d.py(base[start]), d.py(base[start]+y[start]), d.py(base[start]))
+		return
+	}
+	letter := 'M'
+	for i := start; i < end; i++ {
+		fmt.Fprintf(path, "%c%.1f %.1f", letter, x(i), d.py(base[i]+y[i]))
+		letter = 'L'
+	}
+	for i := end - 1; i >= start; i-- {
+		fmt.Fprintf(path, "L%.1f %.1f", x(i), d.py(base[i]))
+	}
+	path.WriteByte('Z')
+}
+
+// happenings marks events: checkpoints below the axis, the others by a line.
+func (d *drawing) happenings() {
+	for _, e := range d.frame.marks {
+		x := d.px(min(max(e.Update, d.frame.lo), d.frame.hi))
+		title := html.EscapeString(fmt.Sprintf("update %d, %s: %s", e.Update, e.Kind, e.Text))
+		switch e.Kind {
+		case "checkpoint":
+			fmt.Fprintf(d, `<path class="saved" d="M%.1f %.1fl-3 5h6z"><title>%s</title></path>`, x, d.y0+1, title)
+		case "eval", "done", "phase":
+		default:
+			fmt.Fprintf(d, `<g class="mark %s"><line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/><circle cx="%.1f" cy="%.1f" r="3.5"/><title>%s</title></g>`,
+				html.EscapeString(e.Kind), x, x, d.y0-d.h, d.y0, x, d.y0-d.h, title)
+		}
+	}
+}
+
+// values returns what the cross-hair shows, as JSON: the updates, and for every
+// chart by id its format and the values of each series in the legend.
+func (f *frame) values(charts []*chart) string {
+	type entry struct {
+		Percent bool         `json:"pct"`
+		Y       [][]*float64 `json:"y"`
+	}
+	index := map[int]int{}
+	for i, u := range f.x {
+		index[u] = i
+	}
+	all := map[string]entry{}
+	for _, c := range charts {
+		e := entry{Percent: c.Percent && !c.Log}
+		for _, s := range c.Series {
+			if s.Style == faint {
+				continue
+			}
+			row := make([]*float64, len(f.x))
+			for i, v := range s.Y {
+				at, ok := i, true
+				if s.X != nil {
+					at, ok = index[s.X[i]], false
+					if s.X[i] >= f.lo {
+						_, ok = index[s.X[i]]
+					}
+				}
+				if ok && isFinite(v) {
+					row[at] = new(roundTo(v, 4))
+				}
+			}
+			e.Y = append(e.Y, row)
+		}
+		all[c.ID] = e
+	}
+	data, err := json.Marshal(map[string]any{"x": f.x, "charts": all})
+	if err != nil {
+		panic(err) // all values are finite
+	}
+	return string(data)
+}
