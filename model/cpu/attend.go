@@ -88,7 +88,7 @@ func (e *engine) attendTile(l, h int, t tile, worker int) {
 		}
 		for g := i; g < i+group; g++ {
 			inv[g] = e.k.softmax(s[g*ld:(g+1)*ld], a.pos+1, by)
-			if from, to := (a.pos+8)&^7, t.common*pageLen; from < to {
+			if from, to := (a.pos+16)&^15, t.common*pageLen; from < to {
 				clear(s[g*ld+from : g*ld+to])
 			}
 		}

@@ -31,10 +31,9 @@ const chunk = 64
 // dist is the next-token distribution of one row of logits.
 type dist struct {
 	k       *kernels
-	logits  []float32 // [vocab], padded to a multiple of 8 with -Inf
+	logits  []float32 // [vocab], padded with values of probability 0
 	size    int       // the real vocabulary
-	best    int       // lowest id of the largest logit
-	most    float64   // that logit
+	most    float64   // the largest logit
 	logZ    float64   // log sum exp(logit - most)
 	entropy float32
 	ok      bool      // all finite
@@ -47,36 +46,38 @@ type dist struct {
 // and the entropy are of the untempered distribution.
 func (d *dist) load(logits []float32, size int, temperature float64) {
 	for i := size; i < len(logits); i++ {
-		logits[i] = negInf
+		logits[i] = -1e30
 	}
 	d.logits, d.size = logits, size
-	d.best = 0
-	for i, v := range logits[:size] {
-		if v > logits[d.best] {
-			d.best = i
-		}
+	most := d.k.max(logits)
+	d.most = float64(most)
+	d.e = resize(d.e, len(logits))
+	z, dot := d.exp(1), 0.0
+	for i := 0; i < len(logits); i += chunk {
+		j := min(i+chunk, len(logits))
+		dot += float64(d.k.dot(d.e[i:j], logits[i:j], most))
 	}
-	d.most = float64(logits[d.best])
-	d.e = resize(d.e, len(logits))[:len(logits)]
-	z, dot := d.exp(1)
 	d.logZ, d.total = math.Log(z), z
 	d.entropy = float32(d.logZ - dot/z)
-	d.ok = !math.IsNaN(d.most) && !math.IsInf(d.most, 0) && z >= 1 && !math.IsInf(z, 0)
+	d.ok = !math.IsNaN(dot) && !math.IsInf(dot, 0) && z >= 0.5
 	if temperature > 0 && temperature != 1 {
-		d.total, _ = d.exp(float32(1 / temperature))
+		d.total = d.exp(float32(1 / temperature))
 	}
 }
 
-// exp fills e and sums; it returns the sums of e and of e * log e in float64.
-func (d *dist) exp(scale float32) (sum, dot float64) {
+// best returns the lowest id of the largest logit.
+func (d *dist) best() int32 { return int32(slices.Index(d.logits, float32(d.most))) }
+
+// exp fills e with exp(by * (logit - most)) and sums; it returns the sum.
+func (d *dist) exp(by float32) (sum float64) {
 	d.sums = d.sums[:0]
 	for i := 0; i < len(d.logits); i += chunk {
 		j := min(i+chunk, len(d.logits))
-		s, t := d.k.expSum(d.e[i:j], d.logits[i:j], float32(d.most), scale)
+		s := d.k.exps(d.e[i:j], d.logits[i:j], by, -float32(d.most)*by)
 		d.sums = append(d.sums, s)
-		sum, dot = sum+float64(s), dot+float64(t)
+		sum += float64(s)
 	}
-	return sum, dot
+	return sum
 }
 
 // logProb returns the log-probability of token t.
@@ -89,7 +90,7 @@ func (d *dist) logProb(t int32) float32 {
 func (d *dist) draw(how ballast.Sampling, u float64) int32 {
 	switch {
 	case how.Temperature == 0:
-		return int32(d.best)
+		return d.best()
 	case how.TopK > 0 && how.TopK < d.size, how.TopP > 0 && how.TopP < 1:
 		return d.drawTruncated(how, u)
 	}
@@ -99,7 +100,7 @@ func (d *dist) draw(how ballast.Sampling, u float64) int32 {
 			u -= float64(s)
 			continue
 		}
-		last := int32(d.best)
+		last := int32(-1)
 		for i := c * chunk; i < min(c*chunk+chunk, d.size); i++ {
 			if d.e[i] == 0 {
 				continue
@@ -108,6 +109,9 @@ func (d *dist) draw(how ballast.Sampling, u float64) int32 {
 			if u -= float64(d.e[i]); u < 0 {
 				break
 			}
+		}
+		if last < 0 {
+			return d.best() // u is at the very end and the last chunk is empty
 		}
 		return last // the last possible one where rounding ate the rest
 	}

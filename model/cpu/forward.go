@@ -119,10 +119,12 @@ func (e *engine) forward(spans []span) {
 		e.linear(e.x, w.hidden, e.attn, y.o.in, rows, &y.o, true)
 		e.norm(rows, y.norm2)
 		e.linear(e.ff, 2*w.ffn, e.h, w.hidden, rows, &y.gateUp, false)
-		e.parallel(rows, max(1, rows/(4*e.workers)), func(_, from, to int) {
+		e.parallel(rows, max(1, rows/(4*e.workers)), func(worker, from, to int) {
+			tmp := resize(e.scratch[worker], w.ffn)
+			e.scratch[worker] = tmp
 			for r := from; r < to; r++ {
 				f := e.ff[r*2*w.ffn : (r+1)*2*w.ffn]
-				e.k.swiglu(f[:w.ffn], f[w.ffn:])
+				e.k.swiglu(f[:w.ffn], f[w.ffn:], tmp)
 			}
 		})
 		e.linear(e.x, w.hidden, e.ff, 2*w.ffn, rows, &y.down, true)

@@ -1,6 +1,9 @@
 package cpu
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // panel is how many outputs a packed weight matrix keeps side by side.
 const panel = 32
@@ -19,27 +22,26 @@ type kernels struct {
 	rmsnorm func(dst, x, w []float32, n int, eps float32)
 	// rope rotates x[i] with x[i+half] by the angle of cos[i], sin[i].
 	rope func(x, cos, sin []float32, half int)
-	// softmax replaces s[:n] by exp(scale * (s - max)) and s[n:] up to the
-	// next multiple of 8 by 0; it returns 1 / sum.
-	softmax func(s []float32, n int, scale float32) float32
-	// swiglu: gate = silu(gate) * up.
-	swiglu func(gate, up []float32)
-	// expSum: v = (x - most) * scale; dst = e^v; returns sum e^v and sum v e^v.
-	expSum func(dst, x []float32, most, scale float32) (sum, dot float32)
+	// exps: dst = e^(x*by + off), 0 for -Inf; returns the sum. dst may be x.
+	exps func(dst, x []float32, by, off float32) float32
+	max  func(x []float32) float32
+	// dot: sum of x * (y - off).
+	dot func(x, y []float32, off float32) float32
+	// gate: gate = gate / (1 + e) * up.
+	gate func(gate, e, up []float32)
 	// scale multiplies x in place.
 	scale func(x []float32, by float32)
 }
 
-// Constants of the exponential: x = n ln 2 + r with ln 2 in two parts, then
-// 1 + r + r^2 (1/2 + exp3 r + ... + exp6 r^4), minimax on |r| <= ln 2 / 2.
+// Constants of the exponential: 2^f = 1 + exp1 f + ... + exp5 f^5 for |f| <= 1/2,
+// fitted for the least relative error, 1.6e-7 in float32.
 const (
 	log2e = 1.44269504088896341
-	ln2hi = 0.693359375
-	ln2lo = -2.12194440e-4
-	exp3  = 1.6666665459e-1
-	exp4  = 4.1665795894e-2
-	exp5  = 8.3334519073e-3
-	exp6  = 1.3981999507e-3
+	exp1  = 0.69314700
+	exp2  = 0.24022242
+	exp3  = 0.055507336
+	exp4  = 0.009671513
+	exp5  = 0.0013264727
 )
 
 var negInf = float32(math.Inf(-1))
@@ -47,7 +49,23 @@ var negInf = float32(math.Inf(-1))
 // portable returns the kernels in plain Go, the meaning of the fast ones.
 func portable() *kernels {
 	return &kernels{name: "portable", mul32: mul32, mul16: mul16, rmsnorm: rmsnorm, rope: rope,
-		softmax: softmax, swiglu: swiglu, expSum: expSum, scale: scale}
+		exps: exps, max: slices.Max[[]float32], dot: dot, gate: gate, scale: scale}
+}
+
+// softmax replaces s[:n] by exp(by * (s - max)) and s[n:] up to the next
+// multiple of 16 by 0, which adds nothing; it returns 1 / sum.
+func (k *kernels) softmax(s []float32, n int, by float32) float32 {
+	s = s[:(n+15)&^15]
+	for i := n; i < len(s); i++ {
+		s[i] = negInf
+	}
+	return 1 / k.exps(s, s, by, -k.max(s)*by)
+}
+
+// swiglu: gate = silu(gate) * up; e is scratch memory as long as gate.
+func (k *kernels) swiglu(gate, up, e []float32) {
+	k.exps(e, gate, -1, 0)
+	k.gate(gate, e, up)
 }
 
 func mul32(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int) {
@@ -91,34 +109,25 @@ func rope(x, cos, sin []float32, half int) {
 
 func exp32(x float32) float32 { return float32(math.Exp(float64(x))) }
 
-func softmax(s []float32, n int, scale float32) float32 {
-	most, sum := negInf, float32(0)
-	for _, v := range s[:n] {
-		most = max(most, v)
-	}
-	for i, v := range s[:n] {
-		s[i] = exp32((v - most) * scale)
-		sum += s[i]
-	}
-	clear(s[n : (n+7)&^7])
-	return 1 / sum
-}
-
-func swiglu(gate, up []float32) {
-	for i, g := range gate {
-		gate[i] = g / (1 + exp32(-g)) * up[i]
-	}
-}
-
-func expSum(dst, x []float32, most, scale float32) (sum, dot float32) {
+func exps(dst, x []float32, by, off float32) (sum float32) {
 	for i, v := range x {
-		v = (v - most) * scale
-		e := exp32(v)
-		dst[i] = e
-		sum += e
-		dot += e * max(v, -1e30)
+		dst[i] = exp32(v*by + off)
+		sum += dst[i]
 	}
-	return sum, dot
+	return sum
+}
+
+func dot(x, y []float32, off float32) (sum float32) {
+	for i, v := range x {
+		sum += v * (y[i] - off)
+	}
+	return sum
+}
+
+func gate(gate, e, up []float32) {
+	for i, g := range gate {
+		gate[i] = g / (1 + e[i]) * up[i]
+	}
 }
 
 func scale(x []float32, by float32) {

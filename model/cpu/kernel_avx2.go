@@ -67,22 +67,31 @@ func mul16AVX2(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, 
 	}
 }
 
-// exp8 is e^x, relative error below 2e-7; exactly 0 below -87.3.
-// The reduction is x = n ln 2 + r, |r| <= ln 2 / 2, then a Taylor-like minimax
-// polynomial of degree 6 in r.
-func exp8(x archsimd.Float32x8) archsimd.Float32x8 {
-	live := x.Greater(set8(-87.3))
-	x = x.Min(set8(88)).Max(set8(-87.3))
-	n := x.Mul(set8(log2e)).RoundToEven()
-	r := n.MulAdd(set8(-ln2hi), x)
-	r = n.MulAdd(set8(-ln2lo), r)
-	p := set8(exp6).MulAdd(r, set8(exp5))
-	p = p.MulAdd(r, set8(exp4))
-	p = p.MulAdd(r, set8(exp3))
-	p = p.MulAdd(r, set8(0.5))
-	p = p.MulAdd(r.Mul(r), r).Add(set8(1))
-	two := n.ConvertToInt32().Add(archsimd.BroadcastInt32x8(127)).ShiftAllLeft(23).AsFloat32x8()
-	return p.Mul(two).Masked(live)
+// expsAVX2: dst = e^(x*by + off), exactly 0 below e^-87; returns the sum. It
+// computes 2^y = 2^t 2^f with t = round(y) and a polynomial in f. The constants
+// stand outside the loop, where the compiler would not move them; more of them
+// than registers and the loop is four times slower.
+func expsAVX2(dst, x []float32, by, off float32) float32 {
+	d, p, n := base(dst[:len(x)]), base(x), len(x)
+	vby, voff, low := set8(by*log2e), set8(off*log2e), set8(-126)
+	c5, c4, c3, c2, c1, one := set8(exp5), set8(exp4), set8(exp3), set8(exp2), set8(exp1), set8(1)
+	var sum archsimd.Float32x8
+	for i := 0; i < n; i += 8 {
+		z := load8(p, i).MulAdd(vby, voff)
+		y := z.Max(low)
+		t := y.RoundToEven()
+		y = y.Sub(t)
+		q := y.MulAdd(c5, c4)
+		q = q.MulAdd(y, c3)
+		q = q.MulAdd(y, c2)
+		q = q.MulAdd(y, c1)
+		q = q.MulAdd(y, one)
+		// 2^t is added to the exponent's bits; q is in [0.7, 1.42].
+		q = q.AsInt32x8().Add(t.ConvertToInt32().ShiftAllLeft(23)).AsFloat32x8().Masked(z.Greater(low))
+		store8(q, d, i)
+		sum = sum.Add(q)
+	}
+	return fold(sum)
 }
 
 // fold adds the lanes of v in a fixed order.
@@ -122,55 +131,34 @@ func ropeAVX2(x, cos, sin []float32, half int) {
 	}
 }
 
-// softmaxAVX2 works on whole vectors; the tail beyond n is set so that it adds
-// exactly nothing, and so the result does not depend on the padding.
-func softmaxAVX2(s []float32, n int, scale float32) float32 {
-	m := (n + 7) &^ 7
-	for i := n; i < m; i++ {
-		s[i] = negInf
+func maxAVX2(x []float32) float32 {
+	p, n := base(x), len(x)
+	a := set8(negInf)
+	for i := 0; i < n; i += 8 {
+		a = a.Max(load8(p, i))
 	}
-	p := base(s[:m])
-	top, by := set8(negInf), set8(scale)
-	for i := 0; i < m; i += 8 {
-		top = top.Max(load8(p, i))
-	}
-	var a [8]float32
-	top.Store(&a)
-	most := max(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7])
-	off := set8(-most * scale)
-	var sum archsimd.Float32x8
-	for i := 0; i < m; i += 8 {
-		e := exp8(load8(p, i).MulAdd(by, off))
-		store8(e, p, i)
-		sum = sum.Add(e)
-	}
-	return 1 / fold(sum)
+	var v [8]float32
+	a.Store(&v)
+	return max(max(v[0], v[1], v[2], v[3]), max(v[4], v[5], v[6], v[7]))
 }
 
-func swigluAVX2(gate, up []float32) {
+// gateAVX2: gate = gate / (1 + e) * up, where e = exp(-gate).
+func gateAVX2(gate, e, up []float32) {
 	n := len(gate)
-	g, u, one := base(gate), base(up[:n]), set8(1)
+	g, u, x, one := base(gate), base(up[:n]), base(e[:n]), set8(1)
 	for i := 0; i < n; i += 8 {
-		v := load8(g, i)
-		e := exp8(set8(0).Sub(v))
-		store8(v.Div(one.Add(e)).Mul(load8(u, i)), g, i)
+		store8(load8(g, i).Div(one.Add(load8(x, i))).Mul(load8(u, i)), g, i)
 	}
 }
 
-// expSumAVX2 takes 32 values at a time so that four chains of adds overlap.
-func expSumAVX2(dst, x []float32, most, scale float32) (sum, dot float32) {
-	n := len(x)
-	d, p := base(dst[:n]), base(x)
-	off, by := set8(-most), set8(scale)
-	var s, t archsimd.Float32x8
+func dotAVX2(x, y []float32, off float32) float32 {
+	p, q, n := base(x), base(y[:len(x)]), len(x)
+	o := set8(off)
+	var s archsimd.Float32x8
 	for i := 0; i < n; i += 8 {
-		v := load8(p, i).Add(off).Mul(by)
-		e := exp8(v)
-		store8(e, d, i)
-		s = s.Add(e)
-		t = e.MulAdd(v.Max(set8(-1e30)), t)
+		s = load8(p, i).MulAdd(load8(q, i).Sub(o), s)
 	}
-	return fold(s), fold(t)
+	return fold(s)
 }
 
 func scaleAVX2(x []float32, by float32) {

@@ -14,9 +14,9 @@ func detect() *kernels {
 		return portable()
 	}
 	k := &kernels{name: "AVX2", mul32: mul32AVX2, mul16: mul16AVX2, rmsnorm: rmsnormAVX2,
-		rope: ropeAVX2, softmax: softmaxAVX2, swiglu: swigluAVX2, expSum: expSumAVX2, scale: scaleAVX2}
+		rope: ropeAVX2, exps: expsAVX2, max: maxAVX2, gate: gateAVX2, dot: dotAVX2, scale: scaleAVX2}
 	if archsimd.X86.AVX512() {
-		k.name, k.mul32, k.mul16 = "AVX-512", mul32AVX512, mul16AVX512
+		k.name, k.mul32, k.mul16, k.exps = "AVX-512", mul32AVX512, mul16AVX512, expsAVX512
 	}
 	return k
 }
@@ -151,4 +151,33 @@ func mul16AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32
 		}
 		store16(s, d, 0)
 	}
+}
+
+func set16(v float32) archsimd.Float32x16 { return archsimd.BroadcastFloat32x16(v) }
+
+// expsAVX512 is expsAVX2 on whole vectors of 16, the rest left to that one.
+// 2^-160 is 0 in float32, so no mask is needed.
+func expsAVX512(dst, x []float32, by, off float32) float32 {
+	n := len(x) &^ 15
+	d, p := base(dst[:len(x)]), base(x)
+	vby, voff, low := set16(by*log2e), set16(off*log2e), set16(-160)
+	c5, c4, c3, c2, c1, one := set16(exp5), set16(exp4), set16(exp3), set16(exp2), set16(exp1), set16(1)
+	var sum archsimd.Float32x16
+	for i := 0; i < n; i += 16 {
+		y := load16(p, i).MulAdd(vby, voff).Max(low)
+		t := y.RoundToEvenScaled(0)
+		y = y.Sub(t)
+		q := y.MulAdd(c5, c4)
+		q = q.MulAdd(y, c3)
+		q = q.MulAdd(y, c2)
+		q = q.MulAdd(y, c1)
+		q = q.MulAdd(y, one).Scale(t)
+		store16(q, d, i)
+		sum = sum.Add(q)
+	}
+	total := fold(sum.GetLo().Add(sum.GetHi()))
+	if n < len(x) {
+		total += expsAVX2(dst[n:], x[n:], by, off)
+	}
+	return total
 }

@@ -31,21 +31,52 @@ func BenchmarkMul(b *testing.B) {
 		})
 	}
 	b.Run("softmax/220", func(b *testing.B) {
-		s := make([]float32, 224)
+		s := make([]float32, 1024)
 		for b.Loop() {
 			k.softmax(s, 220, 0.25)
 		}
 	})
 	b.Run("swiglu/192", func(b *testing.B) {
-		s := make([]float32, 384)
-		for b.Loop() {
-			k.swiglu(s[:192], s[192:])
-		}
-	})
-	b.Run("expSum/512", func(b *testing.B) {
 		s := make([]float32, 1024)
 		for b.Loop() {
-			k.expSum(s[:512], s[512:], 0.5, 1)
+			k.swiglu(s[:192], s[192:384], s[384:576])
+		}
+	})
+	for _, x := range []float32{0, -50, -95, -200, negInf} {
+		b.Run(fmt.Sprintf("exps/512/%g", x), func(b *testing.B) {
+			s := make([]float32, 1024)
+			for i := 512; i < 1024; i++ {
+				s[i] = x
+			}
+			for b.Loop() {
+				k.exps(s[:512], s[512:], 1, 0)
+			}
+		})
+	}
+	for _, n := range []int{208, 224} {
+		b.Run(fmt.Sprintf("in/max/%d", n), func(b *testing.B) {
+			s := make([]float32, 1024)
+			for b.Loop() {
+				k.max(s[:n])
+			}
+		})
+		b.Run(fmt.Sprintf("in/exps/%d", n), func(b *testing.B) {
+			s := make([]float32, 1024)
+			for b.Loop() {
+				k.exps(s[:n], s[:n], 0.25, -0.25)
+			}
+		})
+		b.Run(fmt.Sprintf("in/exps2/%d", n), func(b *testing.B) {
+			s := make([]float32, 1024)
+			for b.Loop() {
+				k.exps(s[512:512+n], s[:n], 0.25, -0.25)
+			}
+		})
+	}
+	b.Run("exps/512", func(b *testing.B) {
+		s := make([]float32, 1024)
+		for b.Loop() {
+			k.exps(s[:512], s[512:], 0.5, 1)
 		}
 	})
 	b.Run("rmsnorm/64", func(b *testing.B) {
