@@ -22,7 +22,7 @@ func load(t *testing.T, spec Spec) []ballast.Task {
 func TestGoldIsRight(t *testing.T) {
 	for _, set := range []string{"desk", "desk-ood"} {
 		for _, spec := range []Spec{
-			{Name: set, Seed: 3, Count: 400, Categories: desk.Categories},
+			{Name: set, Seed: 3, Count: 200, Categories: desk.Categories},
 			{Name: set, Seed: 4, Count: 100, Level: map[string]int{"min_turns": 4, "max_turns": 4, "requests": 3, "calls": 12, "tools": 12, "mix": 3}},
 			{Name: set, Seed: 5, Count: 100, Level: map[string]int{"max_turns": 2, "requests": 1, "calls": 2, "mix": 1}},
 		} {

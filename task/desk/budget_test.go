@@ -67,7 +67,7 @@ func TestFitsBudget(t *testing.T) {
 	texts := map[string]bool{}
 	words := map[string]bool{}
 	for _, c := range Categories {
-		tasks, _ := some(t, 300, Train, c, Options{})
+		tasks, _ := some(t, 150, Train, c, Options{})
 		for _, task := range tasks {
 			for _, f := range []chat.Format{chat.Hermes, chat.Pythonic} {
 				_, all := conversation(t, tok, f, task)
@@ -87,7 +87,7 @@ func TestFitsBudget(t *testing.T) {
 	for _, o := range []Options{{}, {Worlds: OOD}} {
 		for _, split := range []string{Train, Test} {
 			for _, c := range Categories {
-				tasks, _ := some(t, 300, split, c, o)
+				tasks, _ := some(t, 150, split, c, o)
 				measure(t, tok, split+"/"+c, tasks)
 			}
 		}
