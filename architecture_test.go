@@ -36,6 +36,7 @@ var layer = map[string]int{
 	"ballast/train":            4,
 	"ballast/runlog":           4,
 	"ballast/eval":             5,
+	"ballast/report/plot":      5,
 	"ballast/report":           5,
 	"ballast/recipe":           6,
 	"ballast/cmd/ballast":      7,

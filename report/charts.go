@@ -7,6 +7,7 @@ import (
 
 	"ballast"
 	"ballast/monitor"
+	"ballast/report/plot"
 )
 
 // maxPoints is how many points a curve has at most; longer runs are averaged.
@@ -34,21 +35,21 @@ func (r *run) thin() *run {
 }
 
 // frame returns what all plots share.
-func (r *run) frame() *frame {
+func (r *run) frame() *plot.Frame {
 	t := r.thin()
-	f := &frame{x: t.x, marks: r.events}
+	f := &plot.Frame{X: t.x, Marks: r.events}
 	if len(r.x) == 0 {
 		return f
 	}
-	f.lo, f.hi = r.x[0], r.lastUpdate()
+	f.Lo, f.Hi = r.x[0], r.lastUpdate()
 	for _, e := range r.evals {
-		f.lo = min(f.lo, e.update)
+		f.Lo = min(f.Lo, e.update)
 	}
 	for i, name := range r.phase {
-		if k := len(f.bands); k > 0 && f.bands[k-1].name == name {
-			f.bands[k-1].to = r.x[i]
+		if k := len(f.Bands); k > 0 && f.Bands[k-1].Name == name {
+			f.Bands[k-1].To = r.x[i]
 		} else {
-			f.bands = append(f.bands, band{r.x[i] - 1, r.x[i], name})
+			f.Bands = append(f.Bands, plot.Band{r.x[i] - 1, r.x[i], name})
 		}
 	}
 	return f
@@ -57,7 +58,7 @@ func (r *run) frame() *frame {
 // builder collects charts and notes which metrics they took.
 type builder struct {
 	*run
-	list  []*chart
+	list  []*plot.Chart
 	taken map[string]bool
 }
 
@@ -65,11 +66,11 @@ type builder struct {
 type metric struct{ key, name, class string }
 
 // add appends a chart of metrics unless none of them was recorded.
-func (b *builder) add(c chart, how style, metrics ...metric) *chart {
+func (b *builder) add(c plot.Chart, how plot.Style, metrics ...metric) *plot.Chart {
 	for _, m := range metrics {
 		b.taken[m.key] = true
-		if y := b.metrics[m.key]; len(finite(y)) > 0 {
-			c.Series = append(c.Series, series{Name: m.name, Class: m.class, Style: how, Y: y})
+		if y := b.metrics[m.key]; len(plot.Finite(y)) > 0 {
+			c.Series = append(c.Series, plot.Series{Name: m.name, Class: m.class, Style: how, Y: y})
 		}
 	}
 	if len(c.Series) == 0 {
@@ -80,7 +81,7 @@ func (b *builder) add(c chart, how style, metrics ...metric) *chart {
 }
 
 // charts returns the plots of the run, the important ones first.
-func (r *run) charts() []*chart {
+func (r *run) charts() []*plot.Chart {
 	b := &builder{run: r.thin(), taken: map[string]bool{}}
 	b.reward()
 	b.forms()
@@ -88,28 +89,28 @@ func (r *run) charts() []*chart {
 		"mean probability that the policy gives each token as a reply's first one")
 	b.watched("tokens", monitor.WatchAll, "Control tokens anywhere in a reply",
 		"mean probability over all sampled positions")
-	b.add(chart{ID: "kl", Title: "KL to the reference", Note: "k3, nats per trained token"}, line, metric{monitor.KL, "k3", "c1"})
-	b.add(chart{ID: "entropy", Title: "Entropy", Note: "nats per sampled token"}, line, metric{monitor.EntropyMean, "entropy", "c1"})
-	b.add(chart{ID: "spread", Title: "Groups without spread", Note: "all rewards equal: no gradient", Percent: true, Full: true}, line,
+	b.add(plot.Chart{ID: "kl", Title: "KL to the reference", Note: "k3, nats per trained token"}, plot.Line, metric{monitor.KL, "k3", "c1"})
+	b.add(plot.Chart{ID: "entropy", Title: "Entropy", Note: "nats per sampled token"}, plot.Line, metric{monitor.EntropyMean, "entropy", "c1"})
+	b.add(plot.Chart{ID: "spread", Title: "Groups without spread", Note: "all rewards equal: no gradient", Percent: true, Full: true}, plot.Line,
 		metric{monitor.ZeroSpread, "zero-spread groups", "c4"})
-	b.add(chart{ID: "grad", Title: "Gradient norm", Note: "before clipping", Log: true}, line, metric{monitor.GradNorm, "norm", "c1"})
-	b.add(chart{ID: "clip", Title: "Clip fraction", Note: "share of tokens at the clip bound", Percent: true}, line, metric{monitor.ClipFraction, "clipped", "c2"})
-	b.add(chart{ID: "gap", Title: "Sampler against learner", Note: "difference of log-probabilities, nats", Log: true}, line,
+	b.add(plot.Chart{ID: "grad", Title: "Gradient norm", Note: "before clipping", Log: true}, plot.Line, metric{monitor.GradNorm, "norm", "c1"})
+	b.add(plot.Chart{ID: "clip", Title: "Clip fraction", Note: "share of tokens at the clip bound", Percent: true}, plot.Line, metric{monitor.ClipFraction, "clipped", "c2"})
+	b.add(plot.Chart{ID: "gap", Title: "Sampler against learner", Note: "difference of log-probabilities, nats", Log: true}, plot.Line,
 		metric{monitor.GapMean, "mean", "c1"}, metric{monitor.GapMax, "max", "c4"})
-	b.add(chart{ID: "loss", Title: "Policy loss"}, line, metric{monitor.LossPolicy, "policy", "c1"}, metric{monitor.LossOffPolicy, "off-policy", "c2"})
-	b.add(chart{ID: "ce", Title: "Cross entropy", Note: "nats per supervised token"}, line, metric{monitor.LossCE, "cross entropy", "c3"})
-	b.add(chart{ID: "kl-loss", Title: "Reference loss"}, line, metric{monitor.LossReference, "coefficient * k3", "c3"})
-	b.add(chart{ID: "length", Title: "Lengths", Note: "tokens"}, line, metric{monitor.EpisodeLength, "episode", "c1"},
+	b.add(plot.Chart{ID: "loss", Title: "Policy loss"}, plot.Line, metric{monitor.LossPolicy, "policy", "c1"}, metric{monitor.LossOffPolicy, "off-policy", "c2"})
+	b.add(plot.Chart{ID: "ce", Title: "Cross entropy", Note: "nats per supervised token"}, plot.Line, metric{monitor.LossCE, "cross entropy", "c3"})
+	b.add(plot.Chart{ID: "kl-loss", Title: "Reference loss"}, plot.Line, metric{monitor.LossReference, "coefficient * k3", "c3"})
+	b.add(plot.Chart{ID: "length", Title: "Lengths", Note: "tokens"}, plot.Line, metric{monitor.EpisodeLength, "episode", "c1"},
 		metric{monitor.PromptLength, "prompt", "c3"}, metric{monitor.ReplyLength, "reply", "c2"})
-	b.add(chart{ID: "calls", Title: "Turns and calls", Note: "per episode"}, line, metric{monitor.Turns, "closed turns", "c1"}, metric{monitor.Calls, "calls", "c2"})
+	b.add(plot.Chart{ID: "calls", Title: "Turns and calls", Note: "per episode"}, plot.Line, metric{monitor.Turns, "closed turns", "c1"}, metric{monitor.Calls, "calls", "c2"})
 	b.stops()
-	b.add(chart{ID: "cut", Title: "Cut replies", Note: "ended by a budget", Percent: true}, line, metric{monitor.CutShare, "cut", "c4"})
+	b.add(plot.Chart{ID: "cut", Title: "Cut replies", Note: "ended by a budget", Percent: true}, plot.Line, metric{monitor.CutShare, "cut", "c4"})
 	b.speed()
-	b.add(chart{ID: "time", Title: "Seconds per update"}, area, metric{monitor.SecondsRollout, "rollout", "c1"}, metric{monitor.SecondsTrain, "train", "c2"})
-	b.add(chart{ID: "lr", Title: "Learning rate"}, line, metric{monitor.LearningRate, "rate", "c1"})
+	b.add(plot.Chart{ID: "time", Title: "Seconds per update"}, plot.Area, metric{monitor.SecondsRollout, "rollout", "c1"}, metric{monitor.SecondsTrain, "train", "c2"})
+	b.add(plot.Chart{ID: "lr", Title: "Learning rate"}, plot.Line, metric{monitor.LearningRate, "rate", "c1"})
 	for _, key := range b.metric {
 		if !b.taken[key] {
-			b.add(chart{ID: "metric-" + key, Title: key}, line, metric{key, "value", "c1"})
+			b.add(plot.Chart{ID: "metric-" + key, Title: key}, plot.Line, metric{key, "value", "c1"})
 		}
 	}
 	return b.list
@@ -119,18 +120,18 @@ func (r *run) charts() []*chart {
 // evaluations.
 func (b *builder) reward() {
 	width := max(1, len(b.x)/25)
-	c := chart{ID: "reward", Title: "Reward", Large: true, Percent: false}
+	c := plot.Chart{ID: "reward", Title: "Reward", Large: true, Percent: false}
 	if width > 1 {
 		c.Note = "bold: mean over " + plural(width/2*2+1, "update")
 	}
 	success, reward := b.metrics[monitor.SuccessMean], b.metrics[monitor.RewardMean]
 	b.taken[monitor.RewardMean], b.taken[monitor.SuccessMean], b.taken[monitor.EvalSuccess], b.taken[monitor.RewardStd] = true, true, true, true
 	curve := func(y []float64, name, class string) {
-		if len(finite(y)) == 0 {
+		if len(plot.Finite(y)) == 0 {
 			return
 		}
-		c.Series = append(c.Series, series{Name: name, Class: class, Style: faint, Y: y},
-			series{Name: name, Class: class, Y: smooth(y, width)})
+		c.Series = append(c.Series, plot.Series{Name: name, Class: class, Style: plot.Faint, Y: y},
+			plot.Series{Name: name, Class: class, Y: smooth(y, width)})
 	}
 	if slices.EqualFunc(success, reward, func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }) {
 		curve(reward, "sampled reward = success", "c1")
@@ -139,7 +140,7 @@ func (b *builder) reward() {
 		curve(success, "sampled success", "c2")
 	}
 	if len(b.evals) > 0 {
-		s := series{Name: "test success", Class: "c4", Style: dots}
+		s := plot.Series{Name: "test success", Class: "c4", Style: plot.Dots}
 		for _, e := range b.evals {
 			s.X, s.Y = append(s.X, e.update), append(s.Y, e.rate)
 			s.Low, s.High = append(s.Low, e.low), append(s.High, e.high)
@@ -157,7 +158,7 @@ func (b *builder) forms() {
 	for f := ballast.Form(0); f < ballast.NumForms; f++ {
 		list = append(list, metric{monitor.FormPrefix + f.String(), f.String(), "f-" + f.String()})
 	}
-	b.add(chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, area, list...)
+	b.add(plot.Chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area, list...)
 	b.taken[monitor.ToolCallRate] = true // the first form again
 }
 
@@ -173,7 +174,7 @@ func (b *builder) watched(id, suffix, title, note string) {
 	for i := range list {
 		list[i].class = "c" + string(rune('1'+i%6))
 	}
-	b.add(chart{ID: id, Title: title, Note: note, Large: true, Percent: true, Log: true}, line, list...)
+	b.add(plot.Chart{ID: id, Title: title, Note: note, Large: true, Percent: true, Log: true}, plot.Line, list...)
 }
 
 // stops plots why episodes ended.
@@ -190,17 +191,17 @@ func (b *builder) stops() {
 	for _, m := range list { // a stop that did not happen is 0 where others did
 		y := b.metrics[m.key]
 		for i := range y {
-			if math.IsNaN(y[i]) && slices.ContainsFunc(list, func(o metric) bool { z := b.metrics[o.key]; return z != nil && isFinite(z[i]) }) {
+			if math.IsNaN(y[i]) && slices.ContainsFunc(list, func(o metric) bool { z := b.metrics[o.key]; return z != nil && plot.IsFinite(z[i]) }) {
 				y[i] = 0
 			}
 		}
 	}
-	b.add(chart{ID: "stops", Title: "Why episodes ended", Percent: true, Full: true}, area, list...)
+	b.add(plot.Chart{ID: "stops", Title: "Why episodes ended", Percent: true, Full: true}, plot.Area, list...)
 }
 
 // speed plots tokens per second.
 func (b *builder) speed() {
-	c := chart{ID: "speed", Title: "Speed", Note: "tokens per second"}
+	c := plot.Chart{ID: "speed", Title: "Speed", Note: "tokens per second"}
 	for _, m := range []struct{ tokens, seconds, name, class string }{
 		{monitor.TokensSampled, monitor.SecondsRollout, "sampled", "c1"},
 		{monitor.TokensTrained, monitor.SecondsTrain, "trained", "c2"},
@@ -215,8 +216,8 @@ func (b *builder) speed() {
 		for i := range y {
 			y[i] = n[i] / s[i]
 		}
-		if len(finite(y)) > 0 {
-			c.Series = append(c.Series, series{Name: m.name, Class: m.class, Y: y})
+		if len(plot.Finite(y)) > 0 {
+			c.Series = append(c.Series, plot.Series{Name: m.name, Class: m.class, Y: y})
 		}
 	}
 	if len(c.Series) > 0 {

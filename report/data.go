@@ -11,6 +11,7 @@ import (
 
 	"ballast"
 	"ballast/monitor"
+	"ballast/report/plot"
 	"ballast/runlog"
 )
 
@@ -173,7 +174,7 @@ func (r *run) ends(name string) (e ends, ok bool) {
 	var y []float64
 	var x []int
 	for i, v := range r.metrics[name] {
-		if isFinite(v) {
+		if plot.IsFinite(v) {
 			y, x = append(y, v), append(x, r.x[i])
 		}
 	}
@@ -234,9 +235,9 @@ func (r *run) work() string {
 		if n == 0 {
 			continue
 		}
-		text := count(n) + " tokens " + m.verb
+		text := plot.Count(n) + " tokens " + m.verb
 		if s := sum(r.metrics[m.seconds]); s > 0 {
-			text += fmt.Sprintf(" (%s/s)", count(n/s))
+			text += fmt.Sprintf(" (%s/s)", plot.Count(n/s))
 		}
 		parts = append(parts, text)
 	}
@@ -258,7 +259,7 @@ func (r *run) health() []string {
 		p0, c0 := sick(func(e ends) float64 { return e.first })
 		p1, c1 := sick(func(e ends) float64 { return e.last })
 		list = append(list, fmt.Sprintf("Healthy replies: %s at first, %s at the end (%s polluted, %s collapsed).",
-			percent(1-p0-c0), percent(1-p1-c1), percent(p1), percent(c1)))
+			plot.Percent(1-p0-c0), plot.Percent(1-p1-c1), plot.Percent(p1), plot.Percent(c1)))
 	}
 	if n := sum(r.metrics[monitor.NonFinite]); n > 0 {
 		list = append(list, fmt.Sprintf("%s skipped for a non-finite gradient.", plural(int(n), "optimiser step")))
@@ -269,9 +270,9 @@ func (r *run) health() []string {
 // String is the rate with its interval.
 func (e evaluation) String() string {
 	if e.all == 0 {
-		return percent(e.rate)
+		return plot.Percent(e.rate)
 	}
-	return fmt.Sprintf("%s (%d of %d, 95%% %s to %s)", percent(e.rate), e.ok, e.all, percent(e.low), percent(e.high))
+	return fmt.Sprintf("%s (%d of %d, 95%% %s to %s)", plot.Percent(e.rate), e.ok, e.all, plot.Percent(e.low), plot.Percent(e.high))
 }
 
 // cards are the key figures on top of the page.
@@ -281,24 +282,24 @@ func (r *run) cards() []card {
 		list = append(list, card{"sampled reward", fmt.Sprintf("%.3f", e.last), fmt.Sprintf("from %.3f, best %.3f at %d", e.first, e.best, e.bestAt)})
 	}
 	if e, ok := r.ends(monitor.SuccessMean); ok {
-		list = append(list, card{"sampled success", percent(e.last), "from " + percent(e.first)})
+		list = append(list, card{"sampled success", plot.Percent(e.last), "from " + plot.Percent(e.first)})
 	}
 	if n := len(r.evals); n > 0 {
 		e := r.evals[n-1]
 		note := fmt.Sprintf("after update %d", e.update)
 		if e.all > 0 {
-			note = fmt.Sprintf("%d of %d, 95%% %s to %s", e.ok, e.all, percent(e.low), percent(e.high))
+			note = fmt.Sprintf("%d of %d, 95%% %s to %s", e.ok, e.all, plot.Percent(e.low), plot.Percent(e.high))
 		}
-		list = append(list, card{"test success", percent(e.rate), note})
+		list = append(list, card{"test success", plot.Percent(e.rate), note})
 	}
 	if e, ok := r.ends(monitor.KL); ok {
-		list = append(list, card{"KL to reference", short(e.last), "nats per token, k3"})
+		list = append(list, card{"KL to reference", plot.Short(e.last), "nats per token, k3"})
 	}
 	for _, m := range []struct{ label, tokens, seconds string }{
 		{"sampling", monitor.TokensSampled, monitor.SecondsRollout}, {"training", monitor.TokensTrained, monitor.SecondsTrain},
 	} {
 		if n, s := sum(r.metrics[m.tokens]), sum(r.metrics[m.seconds]); n > 0 && s > 0 {
-			list = append(list, card{m.label, count(n/s) + "/s", count(n) + " tokens"})
+			list = append(list, card{m.label, plot.Count(n/s) + "/s", plot.Count(n) + " tokens"})
 		}
 	}
 	return list

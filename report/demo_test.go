@@ -1,7 +1,10 @@
 package report
 
 import (
+	"bytes"
+	"encoding/xml"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -234,4 +237,46 @@ func TestDemo(t *testing.T) {
 		}
 	}
 	t.Logf("%d bytes", len(page))
+}
+
+func TestPlotFiles(t *testing.T) {
+	dir := demoDir(t)
+	names, err := Plots(dir)
+	must(t, err)
+	for _, want := range []string{"reward", "forms", "tokens-start", "tokens", "kl", "entropy", "spread", "grad", "clip", "gap", "length", "calls", "stops", "speed"} {
+		if !slices.Contains(names, want) {
+			t.Errorf("no plot %q in %v", want, names)
+		}
+	}
+	for _, name := range names {
+		var b bytes.Buffer
+		must(t, Plot(&b, dir, name))
+		wellFormed(t, name, b.Bytes())
+	}
+	if err := Plot(io.Discard, dir, "nonesuch"); err == nil || !strings.Contains(err.Error(), "reward") {
+		t.Errorf("error %v, want one that lists the plots", err)
+	}
+}
+
+// wellFormed fails unless data is XML without NaN coordinates or outside references.
+func wellFormed(t *testing.T, name string, data []byte) {
+	t.Helper()
+	dec := xml.NewDecoder(bytes.NewReader(data))
+	for {
+		tok, err := dec.Token()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			return
+		}
+		if e, ok := tok.(xml.StartElement); ok {
+			for _, a := range e.Attr {
+				if strings.Contains(a.Value, "NaN") || strings.Contains(a.Value, "Inf") || a.Name.Local == "href" {
+					t.Errorf("%s: %s %s=%q", name, e.Name.Local, a.Name.Local, a.Value)
+				}
+			}
+		}
+	}
 }

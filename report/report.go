@@ -8,7 +8,7 @@
 // dark setting. A metric without a place of its own gets a plot at the end, so
 // nothing that was recorded is hidden.
 //
-// Plots are drawn by hand as SVG (svg.go) and not with gonum.org/v1/plot: they
+// Plots are drawn by hand as SVG (package plot) and not with gonum.org/v1/plot: they
 // come out ten times smaller, take their colours from the page's style sheet, and
 // carry marks and values for the cross-hair.
 //
@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"ballast/monitor"
+	"ballast/report/plot"
 )
 
 var (
@@ -33,8 +34,6 @@ var (
 	pageText string
 	//go:embed style.css
 	styleText string
-	//go:embed plot.css
-	plotStyle string
 	//go:embed page.js
 	scriptText string
 )
@@ -115,22 +114,22 @@ func HTML(w io.Writer, dir string) error {
 		return fmt.Errorf("report: %w", err)
 	}
 	p := page{
-		Run: r, Style: template.CSS(plotStyle + styleText), Script: template.JS(scriptText),
+		Run: r, Style: template.CSS(plot.CSS + styleText), Script: template.JS(scriptText),
 		Cards: r.cards(), Text: r.sentences(), Events: r.eventRows(),
 		Owners: []string{"template", "user", "tool", "policy", "gold"},
 	}
 	p.Status, p.Bad = r.status()
 	frame := r.frame()
-	var shown []*chart
+	var shown []*plot.Chart
 	for _, c := range r.charts() {
-		width := smallPlot
+		width := plot.Small
 		if c.Large {
-			width = largePlot
+			width = plot.Large
 		}
-		f := figure{ID: c.ID, Title: c.Title, Note: c.Note, SVG: template.HTML(frame.draw(c, width, false))}
+		f := figure{ID: c.ID, Title: c.Title, Note: c.Note, SVG: template.HTML(frame.Draw(c, width, false))}
 		for _, s := range c.Series {
-			if s.Style != faint {
-				f.Legend = append(f.Legend, legend{s.Class, s.Name, c.format(last(s.Y))})
+			if s.Style != plot.Faint {
+				f.Legend = append(f.Legend, legend{s.Class, s.Name, c.Format(plot.Last(s.Y))})
 			}
 		}
 		if c.Large {
@@ -140,7 +139,7 @@ func HTML(w io.Writer, dir string) error {
 		}
 		shown = append(shown, c)
 	}
-	p.Data = template.JS(frame.values(shown))
+	p.Data = template.JS(frame.Values(shown))
 	if p.Samples, err = r.samples(); err != nil {
 		p.Note = err.Error()
 	}
@@ -165,7 +164,7 @@ func Summary(dir string) (string, error) {
 	for _, s := range r.sentences() {
 		fmt.Fprintln(&b, s)
 	}
-	if y := r.metrics[monitor.RewardMean]; len(finite(y)) > 1 {
+	if y := r.metrics[monitor.RewardMean]; len(plot.Finite(y)) > 1 {
 		fmt.Fprintf(&b, "reward   %s\n", sparkline(y, 48))
 	}
 	return b.String(), nil
@@ -194,7 +193,7 @@ func Plot(w io.Writer, dir, name string) error {
 	var names []string
 	for _, c := range r.charts() {
 		if c.ID == name {
-			_, err := io.WriteString(w, r.frame().draw(c, filePlot, true))
+			_, err := io.WriteString(w, r.frame().Draw(c, plot.File, true))
 			return err
 		}
 		names = append(names, c.ID)

@@ -13,6 +13,7 @@ import (
 	"ballast"
 	"ballast/chat/bpe"
 	"ballast/monitor"
+	"ballast/report/plot"
 	"ballast/value"
 )
 
@@ -96,7 +97,7 @@ func (r *run) samples() ([]sampleGroup, error) {
 			continue
 		}
 		g := sampleGroup{Update: u, Why: strings.Join(why[u], ", ")}
-		if v, ok := rewards[u]; ok && isFinite(v) {
+		if v, ok := rewards[u]; ok && plot.IsFinite(v) {
 			g.Reward = fmt.Sprintf("%.3f", v)
 		}
 		if g.Episodes, err = r.choose(u, tok); err != nil {
@@ -113,7 +114,7 @@ func extremes(updates []int, rewards map[int]float64) (best, worst int) {
 	high, low := math.Inf(-1), math.Inf(1)
 	for _, u := range updates {
 		v, ok := rewards[u]
-		if !ok || !isFinite(v) {
+		if !ok || !plot.IsFinite(v) {
 			continue
 		}
 		if v >= high {
@@ -160,7 +161,7 @@ func (r *run) choose(update int, tok *bpe.Tokenizer) ([]sampleEpisode, error) {
 		if e.Stop == ballast.StopInfra {
 			continue
 		}
-		groups[e.Group] = append(groups[e.Group], short(e.Score.Reward))
+		groups[e.Group] = append(groups[e.Group], plot.Short(e.Score.Reward))
 		if best == nil || e.Score.Reward > best.Score.Reward {
 			best = e
 		}
@@ -205,7 +206,7 @@ func vitals(e *ballast.Episode) (calls int, ill bool) {
 
 // show prepares an episode for the page.
 func show(e *ballast.Episode, tok *bpe.Tokenizer) sampleEpisode {
-	s := sampleEpisode{Task: e.Task, Success: e.Score.Success, Reward: short(e.Score.Reward), Error: e.Error}
+	s := sampleEpisode{Task: e.Task, Success: e.Score.Success, Reward: plot.Short(e.Score.Reward), Error: e.Error}
 	facts := []string{"stop: " + strings.ReplaceAll(string(e.Stop), "_", " "), plural(len(e.Tokens), "token"), fmt.Sprintf("prompt %d", e.Prompt)}
 	if !e.Score.Success && e.Score.Reason != "" {
 		facts = append([]string{fmt.Sprintf("failed at turn %d: %s", e.Score.FailTurn+1, strings.ReplaceAll(e.Score.Reason, "_", " "))}, facts...)
@@ -293,7 +294,7 @@ func pieces(e *ballast.Episode, start, end int, tok *bpe.Tokenizer) []piece {
 		if owner == ballast.OwnerPolicy && e.LogProb != nil {
 			prob := math.Exp(float64(e.LogProb[from]))
 			p.Class = template.HTMLAttr(fmt.Sprintf(`class="o-policy p%d"`, rarity(prob)))
-			p.Title = template.HTMLAttr(fmt.Sprintf(`title="p %s, id %d"`, short(prob), e.Tokens[from]))
+			p.Title = template.HTMLAttr(fmt.Sprintf(`title="p %s, id %d"`, plot.Short(prob), e.Tokens[from]))
 		}
 		list = append(list, p)
 		buf, from = nil, to

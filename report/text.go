@@ -3,27 +3,16 @@ package report
 import (
 	"fmt"
 	"math"
-	"strconv"
 	"strings"
+
+	"ballast/report/plot"
 )
 
 // Numbers as people read them, and the little statistics the page needs.
 
-func isFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
-
-// finite returns the finite values.
-func finite(y []float64) (out []float64) {
-	for _, v := range y {
-		if isFinite(v) {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
 // sum adds the finite values.
 func sum(y []float64) (s float64) {
-	for _, v := range finite(y) {
+	for _, v := range plot.Finite(y) {
 		s += v
 	}
 	return s
@@ -31,16 +20,8 @@ func sum(y []float64) (s float64) {
 
 // mean is the mean of the finite values, NaN if there are none.
 func mean(y []float64) float64 {
-	f := finite(y)
+	f := plot.Finite(y)
 	return sum(f) / float64(len(f))
-}
-
-// last is the last finite value, NaN if there is none.
-func last(y []float64) float64 {
-	if f := finite(y); len(f) > 0 {
-		return f[len(f)-1]
-	}
-	return math.NaN()
 }
 
 // smooth is the mean over width values up to each one's neighbours; what is not
@@ -49,62 +30,11 @@ func smooth(y []float64, width int) []float64 {
 	out := make([]float64, len(y))
 	for i := range y {
 		out[i] = math.NaN()
-		if isFinite(y[i]) {
+		if plot.IsFinite(y[i]) {
 			out[i] = mean(y[max(0, i-width/2):min(len(y), i+width/2+1)])
 		}
 	}
 	return out
-}
-
-// short formats a number with 3 significant digits.
-func short(v float64) string {
-	switch a := math.Abs(v); {
-	case math.IsNaN(v):
-		return "-"
-	case math.IsInf(v, 0):
-		return fmt.Sprint(v)
-	case a == 0:
-		return "0"
-	case a >= 10000 || a < 0.001:
-		s := strconv.FormatFloat(v, 'e', 1, 64)
-		mantissa, exponent, _ := strings.Cut(s, "e")
-		n, _ := strconv.Atoi(exponent)
-		return strings.TrimSuffix(mantissa, ".0") + "e" + strconv.Itoa(n)
-	default:
-		return strconv.FormatFloat(roundTo(v, 3), 'f', -1, 64)
-	}
-}
-
-// roundTo rounds to significant digits.
-func roundTo(v float64, digits int) float64 {
-	if v == 0 || !isFinite(v) {
-		return v
-	}
-	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
-	return r
-}
-
-// percent formats a share.
-func percent(v float64) string {
-	if !isFinite(v) {
-		return "-"
-	}
-	return strconv.FormatFloat(math.Abs(100*v), 'f', 1, 64) + "%"
-}
-
-// count formats a number of things: 950, 12.3k, 4.5M.
-func count(v float64) string {
-	switch {
-	case !isFinite(v):
-		return "-"
-	case v >= 1e9:
-		return fmt.Sprintf("%.1fG", v/1e9)
-	case v >= 1e6:
-		return fmt.Sprintf("%.1fM", v/1e6)
-	case v >= 1e4:
-		return fmt.Sprintf("%.1fk", v/1e3)
-	}
-	return short(math.Round(v))
 }
 
 // duration formats seconds.
@@ -130,7 +60,7 @@ func plural(n int, thing string) string {
 // join lists values.
 func join(y []float64) string {
 	var parts []string
-	for _, v := range finite(y) {
+	for _, v := range plot.Finite(y) {
 		parts = append(parts, fmt.Sprintf("%.3f", v))
 	}
 	return strings.Join(parts, ", then ")
@@ -138,7 +68,7 @@ func join(y []float64) string {
 
 // sparkline draws values as a row of block characters at most width wide.
 func sparkline(y []float64, width int) string {
-	f := finite(y)
+	f := plot.Finite(y)
 	if len(f) > width {
 		mean := make([]float64, width)
 		for i := range mean {

@@ -1,6 +1,13 @@
-package report
+// Package plot draws a run's metrics over its updates as SVG: lines, stacked areas
+// and points with intervals, with phases and events marked. Colours are classes
+// of CSS, which follows the reader's light or dark setting.
+//
+// Contract: pure functions from numbers to text; NaN leaves a gap, infinities are
+// not drawn. Nothing fails. Names and texts are escaped.
+package plot
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -10,86 +17,93 @@ import (
 	"ballast"
 )
 
-// style says how a series is drawn.
-type style int
+// CSS is the style sheet of the plots; a page that shows them needs it once.
+//
+//go:embed plot.css
+var CSS string
 
+// Style says how a series is drawn.
+type Style int
+
+// The styles.
 const (
-	line  style = iota
-	faint       // in the background, without a legend: the raw values of a smoothed line
-	dots        // single points with intervals, joined by a thin line
-	area        // stacked on the areas before it
+	Line  Style = iota
+	Faint       // in the background, without a legend: the raw values of a smoothed line
+	Dots        // single points with intervals, joined by a thin line
+	Area        // stacked on the areas before it
 )
 
-// series is one curve. Y (and Low, High for dots) has a value for every update of
+// Series is one curve. Y (and Low, High for dots) has a value for every update of
 // the frame, or for every element of X where that is set; NaN leaves a gap.
-type series struct {
+type Series struct {
 	Name      string
 	Class     string // colour: a class of plot.css
-	Style     style
+	Style     Style
 	X         []int
 	Y         []float64
 	Low, High []float64
 }
 
-// chart is one plot.
-type chart struct {
+// Chart is one plot.
+type Chart struct {
 	ID, Title, Note string
 	Large           bool
 	Percent         bool // values are shares, in [0,1]
 	Log             bool // values are positive; 0 is drawn at the bottom
 	Full            bool // the axis goes to 1 whatever the values are
-	Series          []series
+	Series          []Series
 }
 
-// format formats a value for the legend.
-func (c *chart) format(v float64) string {
+// Format formats a value for the legend.
+func (c *Chart) Format(v float64) string {
 	if c.Percent && !c.Log {
-		return percent(v)
+		return Percent(v)
 	}
-	return short(v)
+	return Short(v)
 }
 
-// size is that of a drawing in its own units, about pixels.
-type size struct{ w, h float64 }
+// Size is that of a drawing in its own units, about pixels.
+type Size struct{ W, H float64 }
 
+// The sizes of plots on a page, and of one in a file of its own.
 var (
-	largePlot = size{620, 240}
-	smallPlot = size{400, 170}
-	filePlot  = size{820, 340}
+	Large = Size{620, 240}
+	Small = Size{300, 140}
+	File  = Size{820, 340}
 )
 
-// frame is what all plots of a run share: the axis of updates, and what happened.
-type frame struct {
-	x      []int
-	lo, hi int // ends of the axis
-	bands  []band
-	marks  []ballast.Event
+// Frame is what all plots of a run share: the axis of updates, and what happened.
+type Frame struct {
+	X      []int // indices of the updates
+	Lo, Hi int   // ends of the axis
+	Bands  []Band
+	Marks  []ballast.Event
 }
 
-// band is a phase: updates from+1 to to.
-type band struct {
-	from, to int
-	name     string
+// Band is a phase: updates From+1 to To.
+type Band struct {
+	From, To int
+	Name     string
 }
 
 // margins of the plot area.
-const left, right, top, bottom = 44.0, 10.0, 16.0, 22.0
+const left, right, top, bottom = 42.0, 8.0, 16.0, 22.0
 
 // drawing is a plot in the making.
 type drawing struct {
 	strings.Builder
-	frame      *frame
-	chart      *chart
+	frame      *Frame
+	chart      *Chart
 	x0, y0     float64 // lower left corner of the plot area
-	w, h       float64 // its size
+	w, h       float64 // its Size
 	low, high  float64 // ends of the value axis; decades if Log
 	logScale   bool
 	standalone bool
 }
 
-// draw returns the plot as an svg element; a standalone one is a file of its own.
-func (f *frame) draw(c *chart, s size, standalone bool) string {
-	d := &drawing{frame: f, chart: c, x0: left, y0: s.h - bottom, w: s.w - left - right, h: s.h - bottom - top,
+// Draw returns the plot as an svg element; a standalone one is a file of its own.
+func (f *Frame) Draw(c *Chart, s Size, standalone bool) string {
+	d := &drawing{frame: f, chart: c, x0: left, y0: s.H - bottom, w: s.W - left - right, h: s.H - bottom - top,
 		logScale: c.Log, standalone: standalone}
 	head := 0.0
 	if standalone {
@@ -98,18 +112,18 @@ func (f *frame) draw(c *chart, s size, standalone bool) string {
 	}
 	d.scale()
 	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" role="img" class="plot" data-plot="%g %g %d %d"><title>%s</title>`,
-		s.w, s.h+head, d.x0, d.w, f.lo, f.hi, html.EscapeString(c.Title))
+		s.W, s.H+head, d.x0, d.w, f.Lo, f.Hi, html.EscapeString(c.Title))
 	if standalone {
-		fmt.Fprintf(d, `<style>%s</style><rect class="paper" width="%g" height="%g"/>`, plotStyle, s.w, s.h+head)
+		fmt.Fprintf(d, `<style>%s</style><rect class="paper" width="%g" height="%g"/>`, CSS, s.W, s.H+head)
 		d.heading()
 	}
 	d.axes()
 	d.stack()
 	for _, one := range c.Series {
 		switch one.Style {
-		case line, faint:
+		case Line, Faint:
 			d.curve(one)
-		case dots:
+		case Dots:
 			d.points(one)
 		}
 	}
@@ -121,16 +135,16 @@ func (f *frame) draw(c *chart, s size, standalone bool) string {
 // scale chooses the ends of the value axis.
 func (d *drawing) scale() {
 	low, high := math.Inf(1), math.Inf(-1)
-	total := make([]float64, len(d.frame.x)) // of stacked areas
+	total := make([]float64, len(d.frame.X)) // of stacked areas
 	see := func(y []float64) {
 		for _, v := range y {
-			if isFinite(v) && (v > 0 || !d.logScale) {
+			if IsFinite(v) && (v > 0 || !d.logScale) {
 				low, high = min(low, v), max(high, v)
 			}
 		}
 	}
 	for _, s := range d.chart.Series {
-		if s.Style == area {
+		if s.Style == Area {
 			for i, v := range s.Y {
 				total[i] += v
 			}
@@ -164,7 +178,7 @@ func (d *drawing) scale() {
 
 // tickStep is a round number that divides a span into a few parts.
 func tickStep(span, pixels float64) float64 {
-	raw := span / max(2, math.Round(pixels/45))
+	raw := span / max(3, math.Round(pixels/45))
 	unit := math.Pow(10, math.Floor(math.Log10(raw)))
 	for _, m := range []float64{1, 2, 2.5, 5} {
 		if raw <= m*unit*1.0001 {
@@ -176,10 +190,10 @@ func tickStep(span, pixels float64) float64 {
 
 // px and py map an update and a value to the drawing.
 func (d *drawing) px(update int) float64 {
-	if d.frame.hi == d.frame.lo {
+	if d.frame.Hi == d.frame.Lo {
 		return d.x0 + d.w/2
 	}
-	return d.x0 + d.w*float64(update-d.frame.lo)/float64(d.frame.hi-d.frame.lo)
+	return d.x0 + d.w*float64(update-d.frame.Lo)/float64(d.frame.Hi-d.frame.Lo)
 }
 
 func (d *drawing) py(v float64) float64 {
@@ -194,12 +208,12 @@ func (d *drawing) heading() {
 	fmt.Fprintf(d, `<text class="head" x="%g" y="20">%s</text>`, d.x0, html.EscapeString(d.chart.Title))
 	x := d.x0
 	for _, s := range d.chart.Series {
-		if s.Style == faint {
+		if s.Style == Faint {
 			continue
 		}
 		name := s.Name
-		if v := last(s.Y); isFinite(v) {
-			name += " " + d.chart.format(v)
+		if v := Last(s.Y); IsFinite(v) {
+			name += " " + d.chart.Format(v)
 		}
 		fmt.Fprintf(d, `<rect class="%s fill" x="%.1f" y="32" width="10" height="10" rx="2"/><text x="%.1f" y="41">%s</text>`,
 			s.Class, x, x+15, html.EscapeString(name))
@@ -209,17 +223,19 @@ func (d *drawing) heading() {
 
 // axes draws the grid, its numbers, and the phases behind everything.
 func (d *drawing) axes() {
-	for i, b := range d.frame.bands {
-		if len(d.frame.bands) == 1 {
+	for i, b := range d.frame.Bands {
+		if len(d.frame.Bands) == 1 {
 			break
 		}
-		x := d.px(max(b.from, d.frame.lo))
+		x := d.px(max(b.From, d.frame.Lo))
 		class := "band"
 		if i%2 == 1 {
 			class = "band odd"
 		}
-		fmt.Fprintf(d, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/><text class="phase" x="%.1f" y="%.1f">%s</text>`,
-			class, x, d.y0-d.h, d.px(b.to)-x, d.h, x+3, d.y0-d.h-5, html.EscapeString(b.name))
+		fmt.Fprintf(d, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, class, x, d.y0-d.h, d.px(b.To)-x, d.h)
+		if d.chart.Large {
+			fmt.Fprintf(d, `<text class="phase" x="%.1f" y="%.1f">%s</text>`, x+3, d.y0-d.h-5, html.EscapeString(b.Name))
+		}
 	}
 	grid := func(y float64, label string) {
 		fmt.Fprintf(d, `<line class="grid" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/><text class="num" x="%.1f" y="%.1f">%s</text>`,
@@ -228,7 +244,7 @@ func (d *drawing) axes() {
 	if d.logScale {
 		every := math.Ceil((d.high - d.low) / math.Max(1, math.Floor(d.h/26)))
 		for e := d.high; e >= d.low-1e-9; e -= every {
-			grid(d.py(math.Pow(10, e)), short(math.Pow(10, e)))
+			grid(d.py(math.Pow(10, e)), Short(math.Pow(10, e)))
 		}
 	} else {
 		step := tickStep(d.high-d.low, d.h)
@@ -244,8 +260,8 @@ func (d *drawing) axes() {
 			grid(d.py(v), label)
 		}
 	}
-	step := max(1, int(tickStep(float64(max(1, d.frame.hi-d.frame.lo)), d.w/1.6)))
-	for u := (d.frame.lo + step - 1) / step * step; u <= d.frame.hi; u += step {
+	step := max(1, int(tickStep(float64(max(1, d.frame.Hi-d.frame.Lo)), d.w/1.4)))
+	for u := (d.frame.Lo + step - 1) / step * step; u <= d.frame.Hi; u += step {
 		fmt.Fprintf(d, `<text class="upd" x="%.1f" y="%.1f">%d</text>`, d.px(u), d.y0+15, u)
 	}
 }
@@ -256,9 +272,9 @@ func axisLabel(v, step float64) string {
 	case a < step/100:
 		return "0"
 	case step >= 1000:
-		return count(v)
+		return Count(v)
 	case step < 1e-4:
-		return short(v)
+		return Short(v)
 	}
 	decimals := max(0, int(math.Ceil(-math.Log10(step)-1e-9)))
 	if s := step * math.Pow(10, float64(decimals)); math.Abs(s-math.Round(s)) > 1e-6 {
@@ -268,41 +284,41 @@ func axisLabel(v, step float64) string {
 }
 
 // curve draws a line, broken where values are missing; a lone value is a dot.
-func (d *drawing) curve(s series) {
+func (d *drawing) curve(s Series) {
 	var path strings.Builder
 	for i := 0; i < len(s.Y); i++ {
-		if !isFinite(s.Y[i]) {
+		if !IsFinite(s.Y[i]) {
 			continue
 		}
 		start := i
-		for ; i < len(s.Y) && isFinite(s.Y[i]); i++ {
+		for ; i < len(s.Y) && IsFinite(s.Y[i]); i++ {
 			letter := 'L'
 			if i == start {
 				letter = 'M'
 			}
-			fmt.Fprintf(&path, "%c%.1f %.1f", letter, d.px(d.frame.x[i]), d.py(s.Y[i]))
+			fmt.Fprintf(&path, "%c%.1f %.1f", letter, d.px(d.frame.X[i]), d.py(s.Y[i]))
 		}
 		if i == start+1 {
 			path.WriteString("h.01") // a round cap makes it a dot
 		}
 	}
 	class := "line"
-	if s.Style == faint {
+	if s.Style == Faint {
 		class = "faint"
 	}
 	fmt.Fprintf(d, `<path class="%s %s" d="%s"/>`, s.Class, class, path.String())
 }
 
 // points draws points with intervals.
-func (d *drawing) points(s series) {
+func (d *drawing) points(s Series) {
 	x := s.X
 	if x == nil {
-		x = d.frame.x
+		x = d.frame.X
 	}
 	var path, marks strings.Builder
 	letter := 'M'
 	for i, v := range s.Y {
-		if !isFinite(v) {
+		if !IsFinite(v) {
 			continue
 		}
 		px, py := d.px(x[i]), d.py(v)
@@ -311,34 +327,34 @@ func (d *drawing) points(s series) {
 		note := ""
 		if s.High != nil && s.High[i] > s.Low[i] {
 			fmt.Fprintf(&marks, `<line class="%s whisker" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, s.Class, px, px, d.py(s.Low[i]), d.py(s.High[i]))
-			note = fmt.Sprintf(" (%s to %s)", d.chart.format(s.Low[i]), d.chart.format(s.High[i]))
+			note = fmt.Sprintf(" (%s to %s)", d.chart.Format(s.Low[i]), d.chart.Format(s.High[i]))
 		}
 		fmt.Fprintf(&marks, `<circle class="%s fill dot" cx="%.1f" cy="%.1f" r="3.4"><title>%s after update %d: %s%s</title></circle>`,
-			s.Class, px, py, html.EscapeString(s.Name), x[i], d.chart.format(v), note)
+			s.Class, px, py, html.EscapeString(s.Name), x[i], d.chart.Format(v), note)
 	}
 	fmt.Fprintf(d, `<path class="%s thin" d="%s"/>%s`, s.Class, path.String(), marks.String())
 }
 
 // stack draws the areas of the chart on each other.
 func (d *drawing) stack() {
-	base := make([]float64, len(d.frame.x))
+	base := make([]float64, len(d.frame.X))
 	for _, s := range d.chart.Series {
-		if s.Style != area {
+		if s.Style != Area {
 			continue
 		}
 		var path strings.Builder
 		for i := 0; i < len(s.Y); i++ {
-			if !isFinite(s.Y[i]) {
+			if !IsFinite(s.Y[i]) {
 				continue
 			}
 			start := i
-			for i < len(s.Y) && isFinite(s.Y[i]) {
+			for i < len(s.Y) && IsFinite(s.Y[i]) {
 				i++
 			}
 			d.block(&path, s.Y, base, start, i)
 		}
 		for i, v := range s.Y {
-			if isFinite(v) {
+			if IsFinite(v) {
 				base[i] += v
 			}
 		}
@@ -348,7 +364,7 @@ func (d *drawing) stack() {
 
 // block draws one unbroken piece [start, end) of an area over its base.
 func (d *drawing) block(path *strings.Builder, y, base []float64, start, end int) {
-	x := func(i int) float64 { return d.px(d.frame.x[i]) }
+	x := func(i int) float64 { return d.px(d.frame.X[i]) }
 	if end == start+1 { // a lone value gets a narrow bar
 		fmt.Fprintf(path, "M%.1f %.1fV%.1fh4V%.1fZ", x(start)-2, d.py(base[start]), d.py(base[start]+y[start]), d.py(base[start]))
 		return
@@ -366,8 +382,8 @@ func (d *drawing) block(path *strings.Builder, y, base []float64, start, end int
 
 // happenings marks events: checkpoints below the axis, the others by a line.
 func (d *drawing) happenings() {
-	for _, e := range d.frame.marks {
-		x := d.px(min(max(e.Update, d.frame.lo), d.frame.hi))
+	for _, e := range d.frame.Marks {
+		x := d.px(min(max(e.Update, d.frame.Lo), d.frame.Hi))
 		title := html.EscapeString(fmt.Sprintf("update %d, %s: %s", e.Update, e.Kind, e.Text))
 		switch e.Kind {
 		case "checkpoint":
@@ -380,42 +396,42 @@ func (d *drawing) happenings() {
 	}
 }
 
-// values returns what the cross-hair shows, as JSON: the updates, and for every
+// Values returns what the cross-hair shows, as JSON: the updates, and for every
 // chart by id its format and the values of each series in the legend.
-func (f *frame) values(charts []*chart) string {
+func (f *Frame) Values(charts []*Chart) string {
 	type entry struct {
 		Percent bool         `json:"pct"`
 		Y       [][]*float64 `json:"y"`
 	}
 	index := map[int]int{}
-	for i, u := range f.x {
+	for i, u := range f.X {
 		index[u] = i
 	}
 	all := map[string]entry{}
 	for _, c := range charts {
 		e := entry{Percent: c.Percent && !c.Log}
 		for _, s := range c.Series {
-			if s.Style == faint {
+			if s.Style == Faint {
 				continue
 			}
-			row := make([]*float64, len(f.x))
+			row := make([]*float64, len(f.X))
 			for i, v := range s.Y {
 				at, ok := i, true
 				if s.X != nil {
 					at, ok = index[s.X[i]], false
-					if s.X[i] >= f.lo {
+					if s.X[i] >= f.Lo {
 						_, ok = index[s.X[i]]
 					}
 				}
-				if ok && isFinite(v) {
-					row[at] = new(roundTo(v, 4))
+				if ok && IsFinite(v) {
+					row[at] = new(Round(v, 4))
 				}
 			}
 			e.Y = append(e.Y, row)
 		}
 		all[c.ID] = e
 	}
-	data, err := json.Marshal(map[string]any{"x": f.x, "charts": all})
+	data, err := json.Marshal(map[string]any{"x": f.X, "charts": all})
 	if err != nil {
 		panic(err) // all values are finite
 	}

@@ -1,0 +1,82 @@
+package plot
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Numbers as people read them.
+
+// IsFinite tells whether v is a number that can be drawn.
+func IsFinite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// Finite returns the finite values.
+func Finite(y []float64) (out []float64) {
+	for _, v := range y {
+		if IsFinite(v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Last is the last finite value, NaN if there is none.
+func Last(y []float64) float64 {
+	if f := Finite(y); len(f) > 0 {
+		return f[len(f)-1]
+	}
+	return math.NaN()
+}
+
+// Short formats a number with 3 significant digits.
+func Short(v float64) string {
+	switch a := math.Abs(v); {
+	case math.IsNaN(v):
+		return "-"
+	case math.IsInf(v, 0):
+		return fmt.Sprint(v)
+	case a == 0:
+		return "0"
+	case a >= 10000 || a < 0.001:
+		s := strconv.FormatFloat(v, 'e', 1, 64)
+		mantissa, exponent, _ := strings.Cut(s, "e")
+		n, _ := strconv.Atoi(exponent)
+		return strings.TrimSuffix(mantissa, ".0") + "e" + strconv.Itoa(n)
+	default:
+		return strconv.FormatFloat(Round(v, 3), 'f', -1, 64)
+	}
+}
+
+// Round rounds to significant digits.
+func Round(v float64, digits int) float64 {
+	if v == 0 || !IsFinite(v) {
+		return v
+	}
+	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	return r
+}
+
+// Percent formats a share.
+func Percent(v float64) string {
+	if !IsFinite(v) {
+		return "-"
+	}
+	return strconv.FormatFloat(math.Abs(100*v), 'f', 1, 64) + "%"
+}
+
+// Count formats a number of things: 950, 12.3k, 4.5M.
+func Count(v float64) string {
+	switch {
+	case !IsFinite(v):
+		return "-"
+	case v >= 1e9:
+		return fmt.Sprintf("%.1fG", v/1e9)
+	case v >= 1e6:
+		return fmt.Sprintf("%.1fM", v/1e6)
+	case v >= 1e4:
+		return fmt.Sprintf("%.1fk", v/1e3)
+	}
+	return Short(math.Round(v))
+}
