@@ -49,7 +49,7 @@ func (r *run) frame() *plot.Frame {
 		if k := len(f.Bands); k > 0 && f.Bands[k-1].Name == name {
 			f.Bands[k-1].To = r.x[i]
 		} else {
-			f.Bands = append(f.Bands, plot.Band{r.x[i] - 1, r.x[i], name})
+			f.Bands = append(f.Bands, plot.Band{From: r.x[i] - 1, To: r.x[i], Name: name})
 		}
 	}
 	return f
