@@ -200,7 +200,7 @@ func (d *Dialogue) closing() string {
 	if d.stage != replied {
 		return ""
 	}
-	for _, id := range d.closers {
+	for _, id := range d.closers { // the reply has its end token
 		if d.tokens[len(d.tokens)-1] == id {
 			return d.template.gap
 		}
@@ -253,7 +253,7 @@ func (d *Dialogue) write(parts ...part) {
 	for i := from; i < len(d.tokens); i++ {
 		buf = d.tok.Bytes(buf[:0], d.tokens[i:i+1])
 		at += len(buf)
-		for at > border && part+1 < len(parts) {
+		for at > border && part+1 < len(parts) { // the last byte decides
 			part++
 			border += d.width(parts[part].text)
 		}

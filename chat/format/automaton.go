@@ -58,11 +58,11 @@ func feed(s State, text string, char func(State, byte) State, control func(State
 			}
 			held := s.held
 			s.held = ""
-			if n > 0 {
+			if n > 0 { // a whole control token
 				s = control(s, held)
 				break
 			}
-			s = char(s, held[0])
+			s = char(s, held[0]) // its first byte is text; try again behind it
 			s.held = held[1:]
 		}
 	}

@@ -31,10 +31,10 @@ func (f bare) Parse(reply string, known func(string) bool) Parsed {
 		return p
 	}
 	var p Parsed
-	rest := f.thought(&p, pieces)
+	rest := f.thought(&p, pieces) // what is left to read as prose and calls
 	start, end := f.find(rest)
 	switch {
-	case start < 0:
+	case start < 0: // no calls in this format
 		p.Text = rest
 		if otherSyntax(rest, known) {
 			p.fault(ReasonOtherSyntax)
@@ -42,7 +42,7 @@ func (f bare) Parse(reply string, known func(string) bool) Parsed {
 		if !hasWord(rest) {
 			p.fault(ReasonEmpty)
 		}
-	case end < 0:
+	case end < 0: // calls that never end
 		p.Text = rest[:start]
 		p.fault(ReasonUnclosedTag)
 	default:
@@ -78,7 +78,7 @@ func (f bare) thought(p *Parsed, pieces []Piece) string {
 			p.fault(ReasonControlInText)
 		case x.Text == OpenThink && !began:
 			inside = true
-		case x.Text == f.tag && !began:
+		case x.Text == f.tag && !began: // allowed, says nothing
 		case x.Text == CloseThink || x.Text == closeCall:
 			p.fault(ReasonStrayClose)
 		default:
@@ -103,7 +103,7 @@ func (f bare) find(text string) (start, end int) {
 			return -1, -1
 		}
 		i += j
-		if !beginsLine(text, i) {
+		if !beginsLine(text, i) { // brackets in the middle of prose
 			continue
 		}
 		s := f.char(State{Place: PlaceProse}, f.opener)

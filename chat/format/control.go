@@ -44,12 +44,12 @@ func controlAt(s string) int {
 	if len(s) == 1 {
 		return -1
 	}
-	if s[1] != '|' {
+	if s[1] != '|' { // only the tags are left
 		for _, t := range tags {
 			if strings.HasPrefix(s, t) {
 				return len(t)
 			}
-			if strings.HasPrefix(t, s) {
+			if strings.HasPrefix(t, s) { // more bytes could complete it
 				return -1
 			}
 		}
@@ -57,7 +57,7 @@ func controlAt(s string) int {
 	}
 	for i := 2; ; i++ {
 		switch {
-		case i == maxControl:
+		case i == maxControl: // too long to be one
 			return 0
 		case i == len(s):
 			return -1
@@ -89,7 +89,7 @@ func Split(s string) []Piece {
 		}
 		i += j
 		n := controlAt(s[i:])
-		if n <= 0 {
+		if n <= 0 { // a lone bracket, or a tag cut off: text
 			i++
 			continue
 		}

@@ -173,13 +173,13 @@ func repeats(text string) bool {
 		for k > 0 && at(i) != at(k) {
 			k = fail[k]
 		}
-		if at(i) == at(k) {
+		if at(i) == at(k) { // the border grows
 			k++
 		}
 		fail[i+1] = k
 	}
 	for i := n; i >= least; i-- {
-		if period := i - fail[i]; i >= repeatTimes*period {
+		if period := i - fail[i]; i >= repeatTimes*period { // enough units
 			return hasWord(text[len(text)-period:])
 		}
 	}

@@ -295,7 +295,7 @@ func legal(t *testing.T, f Format, reply string) {
 func TestRoundTrip(t *testing.T) {
 	for _, f := range All {
 		r := rand.New(rand.NewPCG(3, 4))
-		for range 500 {
+		for range 300 {
 			var calls []ballast.Call
 			for range 1 + r.IntN(3) {
 				calls = append(calls, randomCall(r, hostileStrings))
@@ -347,7 +347,7 @@ func TestRandomReplies(t *testing.T) {
 		parts = append(parts, c.reply)
 	}
 	parts = append(append(parts, hostileStrings...), tags[:]...)
-	for range 500 {
+	for range 300 {
 		var b strings.Builder
 		for range 1 + r.IntN(5) {
 			p := parts[r.IntN(len(parts))]

@@ -112,7 +112,7 @@ func pythonChar(s State, c byte) State {
 			s.line = lineBracket
 		case nameByte(c) && (s.line == lineName || s.line == lineBracket && (c < '0' || c > '9') && c != '.'):
 			s.line = lineName
-		case c == '(' && (s.line == lineName || s.line == lineGap):
+		case c == '(' && (s.line == lineName || s.line == lineGap): // now it is a call
 			return State{Place: PlaceCall, depth: 2}
 		default:
 			s.line = lineText

@@ -26,7 +26,7 @@ func (t tagged) Parse(reply string, known func(string) bool) Parsed {
 		return p
 	}
 	var p Parsed
-	var lead, body strings.Builder
+	var lead, body strings.Builder // prose; the body of the open call
 	place := PlaceStart
 	for _, x := range pieces {
 		if !x.Control {
@@ -35,7 +35,7 @@ func (t tagged) Parse(reply string, known func(string) bool) Parsed {
 				body.WriteString(x.Text)
 			case place == PlaceThink:
 				p.Thought = trim(x.Text)
-			case trim(x.Text) == "":
+			case trim(x.Text) == "": // space between calls, or before anything
 				lead.WriteString(x.Text)
 			default:
 				if place == PlaceAfter {
@@ -48,8 +48,8 @@ func (t tagged) Parse(reply string, known func(string) bool) Parsed {
 			continue
 		}
 		switch {
-		case x.Text == openCall && place == PlaceCall:
-			p.fault(ReasonNestedTag)
+		case x.Text == openCall && place == PlaceCall: // the inner call counts
+			p.fault(ReasonNestedTag) // first fault only
 			body.Reset()
 		case x.Text == openCall && place == PlaceThink:
 			p.fault(ReasonControlInText)
@@ -69,7 +69,7 @@ func (t tagged) Parse(reply string, known func(string) bool) Parsed {
 			place = PlaceThink
 		case x.Text == CloseThink && place == PlaceThink:
 			place = PlaceThought
-		case x.Text == closeCall || x.Text == CloseThink:
+		case x.Text == closeCall || x.Text == CloseThink: // nothing is open that it would close
 			p.fault(ReasonStrayClose)
 		default:
 			p.fault(ReasonControlInText)
@@ -79,7 +79,7 @@ func (t tagged) Parse(reply string, known func(string) bool) Parsed {
 		}
 	}
 	p.Text = lead.String()
-	if place == PlaceCall || place == PlaceThink {
+	if place == PlaceCall || place == PlaceThink { // the reply ended inside
 		p.fault(ReasonUnclosedTag)
 	}
 	p.fault(faultyProse(p.Text))
@@ -96,7 +96,7 @@ func (t tagged) Parse(reply string, known func(string) bool) Parsed {
 
 func (t tagged) call(body string) (ballast.Call, Reason) {
 	if body == "" {
-		return ballast.Call{}, ReasonBadCall
+		return ballast.Call{}, ReasonBadCall // "<tool_call></tool_call>" beside other text
 	}
 	return t.body(body)
 }
@@ -113,7 +113,7 @@ func (t tagged) char(s State, c byte) State {
 		s.Place = PlaceCall
 		fallthrough
 	case PlaceCall:
-		return bodyByte(s, c, t.quotes)
+		return bodyByte(s, c, t.quotes) // xml has no quotes: brackets do not matter
 	}
 	return proseByte(s, c)
 }
@@ -121,7 +121,7 @@ func (t tagged) char(s State, c byte) State {
 func (t tagged) control(s State, token string) State {
 	switch {
 	case token == openCall:
-		return State{Place: PlaceOpen}
+		return State{Place: PlaceOpen} // also where it is illegal: the model wrote it
 	case token == closeCall && (s.Place == PlaceOpen || s.Place == PlaceCall):
 		return State{Place: PlaceAfter}
 	}

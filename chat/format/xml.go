@@ -79,7 +79,7 @@ func xmlName(s string) string {
 
 func xmlValue(v any) string {
 	if s, ok := v.(string); ok && EscapeControl(s, "") == s && !strings.Contains(s, xmlParameterEnd) {
-		if _, err := value.ParseJSON([]byte(s)); err != nil {
+		if _, err := value.ParseJSON([]byte(s)); err != nil { // would be read as a string
 			return s
 		}
 	}
@@ -100,7 +100,7 @@ func xmlBody(text string) (ballast.Call, Reason) {
 	seen := map[string]bool{}
 	for {
 		rest = strings.TrimLeft(rest, blanks)
-		if rest == xmlFunctionEnd {
+		if rest == xmlFunctionEnd { // and nothing behind it
 			return c, ""
 		}
 		var key string
