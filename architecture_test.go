@@ -18,6 +18,7 @@ var layer = map[string]int{
 	"ballast":                  0,
 	"ballast/value":            1,
 	"ballast/chat/bpe":         2,
+	"ballast/chat/pretoken":    2,
 	"ballast/chat":             2,
 	"ballast/world/desk":       2,
 	"ballast/world/bfcl":       2,

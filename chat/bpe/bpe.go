@@ -3,9 +3,9 @@
 // does with add_special_tokens=False.
 //
 // A text passes five stages, each in its own file: added tokens are cut out of
-// it (added.go), what is left is normalised (normalize.go), split into pieces
-// by a pattern (split.go, scan.go), and the bytes of each piece are merged in
-// the order of the merge ranks (merge.go). Decoding is the concatenation of the
+// it (added.go), what is left is normalised and split into pieces by a pattern
+// (package pretoken), and the bytes of each piece are merged in the order of
+// the merge ranks (merge.go). Decoding is the concatenation of the
 // bytes of the tokens.
 //
 // Contract: Decode(Encode(s)) == s for valid UTF-8 s and a vocabulary with all
@@ -25,6 +25,8 @@ import (
 	"fmt"
 	"os"
 	"unicode/utf8"
+
+	"ballast/chat/pretoken"
 )
 
 // Tokenizer turns text into token ids and back.
@@ -43,7 +45,7 @@ type Tokenizer struct {
 
 	exact, normal matcher   // added tokens found before and after normalisation
 	normalize     normalize // nil: none
-	steps         []splitter
+	steps         []pretoken.Splitter
 }
 
 // AddedToken is an entry of added_tokens: a string that is one token wherever
@@ -84,8 +86,8 @@ func (t *Tokenizer) Encode(text string) []int32 {
 func (t *Tokenizer) EncodePlain(dst []int32, text string, plain []Span) []int32 {
 	checkSpans(text, plain)
 	if !utf8.ValidString(text) {
-		clean := lossy(text)
-		plain = mapSpans(lossy, text, clean, plain)
+		clean := pretoken.Lossy(text)
+		plain = mapSpans(pretoken.Lossy, text, clean, plain)
 		text = clean
 	}
 	t.segments(text, plain, func(id int32) { dst = append(dst, id) }, func(piece string) {
@@ -108,7 +110,7 @@ func (t *Tokenizer) Bytes(dst []byte, ids []int32) []byte {
 // Decode gives the text of ids, control tokens included. Bytes that are not
 // UTF-8 (a character cut at a token border) become U+FFFD, as in Hugging Face.
 func (t *Tokenizer) Decode(ids []int32) string {
-	return lossy(string(t.Bytes(nil, ids)))
+	return pretoken.Lossy(string(t.Bytes(nil, ids)))
 }
 
 // ID finds a token by its spelling in tokenizer.json (where a space is U+0120), an

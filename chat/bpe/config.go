@@ -8,6 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"ballast/chat/pretoken"
 )
 
 // config is tokenizer.json. Unknown keys are errors where they could change ids.
@@ -139,7 +141,7 @@ func newNormalize(n *normalizer, key string) (normalize, error) {
 	}
 	switch n.Type {
 	case "NFC":
-		return nfc, nil
+		return pretoken.NFC, nil
 	case "Sequence":
 		var chain normalize
 		for i := range n.Normalizers {
@@ -158,7 +160,7 @@ func newNormalize(n *normalizer, key string) (normalize, error) {
 
 // newSteps makes the splitters for a pre_tokenizer. byteLevel tells whether it
 // ends in ByteLevel, without which the vocabulary would mean something else.
-func newSteps(p *preTokenizer, key string) (steps []splitter, byteLevel bool, err error) {
+func newSteps(p *preTokenizer, key string) (steps []pretoken.Splitter, byteLevel bool, err error) {
 	if p == nil {
 		return nil, false, fmt.Errorf("%s: missing; only byte-level BPE is supported", key)
 	}
@@ -183,43 +185,33 @@ func newSteps(p *preTokenizer, key string) (steps []splitter, byteLevel bool, er
 		return steps, byteLevel, nil
 	case "ByteLevel":
 		if on(p.AddPrefixSpace, true) {
-			steps = append(steps, prefixSpace)
+			steps = append(steps, pretoken.PrefixSpace)
 		}
 		if on(p.UseRegex, true) {
-			steps = append(steps, scanSplit(scanners[gpt2Regex]))
+			steps = append(steps, pretoken.GPT2)
 		}
 		return steps, true, nil
 	case "Digits":
-		return []splitter{digitSplit(on(p.IndividualDigits, false))}, false, nil
+		return []pretoken.Splitter{pretoken.Digits(on(p.IndividualDigits, false))}, false, nil
 	case "Split":
 		step, err := newSplit(p, key)
-		return []splitter{step}, false, err
+		return []pretoken.Splitter{step}, false, err
 	}
 	return nil, false, unsupported(key+".type", p.Type, "Sequence, Split, Digits or ByteLevel")
 }
 
-// newSplit makes the splitter of a Split: a scanner for the patterns that have
-// one, regexp2 for the others.
-func newSplit(p *preTokenizer, key string) (splitter, error) {
-	behaviors := []string{"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"}
-	if !slices.Contains(behaviors, p.Behavior) {
-		return nil, unsupported(key+".behavior", p.Behavior, strings.Join(behaviors, ", "))
+// newSplit makes the splitter of a Split.
+func newSplit(p *preTokenizer, key string) (pretoken.Splitter, error) {
+	if !slices.Contains(pretoken.Behaviors, p.Behavior) {
+		return nil, unsupported(key+".behavior", p.Behavior, strings.Join(pretoken.Behaviors, ", "))
 	}
 	invert := p.Invert != nil && *p.Invert
-	switch {
-	case p.Pattern == nil || (p.Pattern.Regex == "") == (p.Pattern.String == ""):
+	if p.Pattern == nil || (p.Pattern.Regex == "") == (p.Pattern.String == "") {
 		return nil, fmt.Errorf("%s.pattern: wants either Regex or String", key)
-	case p.Pattern.String != "":
-		return findSplit(findString(p.Pattern.String), p.Behavior, invert), nil
 	}
-	// The known patterns match everything, so that the matches are the pieces,
-	// whether they are kept or the nothing between them is removed.
-	if scan := scanners[p.Pattern.Regex]; scan != nil && (p.Behavior == "Isolated" || p.Behavior == "Removed" && invert) {
-		return scanSplit(scan), nil
-	}
-	find, err := findRegex(p.Pattern.Regex)
+	split, err := pretoken.NewSplit(p.Pattern.Regex, p.Pattern.String, p.Behavior, invert)
 	if err != nil {
 		return nil, fmt.Errorf("%s.pattern.Regex: %w", key, err)
 	}
-	return findSplit(find, p.Behavior, invert), nil
+	return split, nil
 }

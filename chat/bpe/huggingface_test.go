@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"ballast/chat/pretoken"
 )
 
 var update = flag.Bool("update", false, "write the small tokenizers in testdata anew (their .ids.gz come from Hugging Face)")
@@ -71,7 +73,7 @@ func checkGolden(t *testing.T, tok *Tokenizer, all []golden) {
 			t.Errorf("%.200q:\n got %q\nwant %q", g.text, show(tok, ids), show(tok, g.IDs))
 			bad++
 		}
-		want := lossy(g.text)
+		want := pretoken.Lossy(g.text)
 		if g.Decoded != nil {
 			want = *g.Decoded
 		}

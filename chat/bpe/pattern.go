@@ -1,6 +1,10 @@
 package bpe
 
-import "fmt"
+import (
+	"fmt"
+
+	"ballast/chat/pretoken"
+)
 
 // Pattern names how a family of models normalises and splits text. The values
 // are those of tokenizer.ggml.pre in GGUF files.
@@ -34,10 +38,10 @@ func (p Pattern) config() (config, error) {
 	case SmolLM2:
 		level.UseRegex, first = &yes, &preTokenizer{Type: "Digits", IndividualDigits: &yes}
 	case Qwen2:
-		split.Pattern = &pattern{Regex: qwenRegex}
+		split.Pattern = &pattern{Regex: pretoken.QwenRegex}
 		c.Normalizer = &normalizer{Type: "NFC"}
 	case Llama3:
-		split.Pattern = &pattern{Regex: llama3Regex}
+		split.Pattern = &pattern{Regex: pretoken.Llama3Regex}
 		c.Model.IgnoreMerges = true
 	default:
 		return c, fmt.Errorf("tokenizer pattern %q is not known (one of %q)", p, Patterns)

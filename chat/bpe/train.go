@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"ballast/chat/pretoken"
 )
 
 // Train learns a vocabulary of at most size ids from texts: the 256 bytes first,
@@ -87,7 +89,7 @@ type pairCount struct {
 func (tr *trainer) count(t *Tokenizer, texts iter.Seq[string]) {
 	counts := map[string]int{}
 	for text := range texts {
-		t.segments(lossy(text), nil, func(int32) {}, func(piece string) { counts[piece]++ })
+		t.segments(pretoken.Lossy(text), nil, func(int32) {}, func(piece string) { counts[piece]++ })
 	}
 	tr.pairs = map[uint64]*pairCount{}
 	for _, piece := range slices.Sorted(maps.Keys(counts)) {

@@ -1,4 +1,4 @@
-package bpe
+package pretoken
 
 import (
 	"slices"
@@ -53,13 +53,10 @@ var lateMarks = ranges{
 	0x1e4ec, 0x1e4ef,
 }
 
-// normalize rewrites a text before it is split.
-type normalize func(string) string
-
-// nfc is Unicode normalisation form C as Hugging Face has it. Package norm says
+// NFC is Unicode normalisation form C as Hugging Face has it. Package norm says
 // whether there is anything to do; it does not do it, because it breaks runs of
 // more than 30 marks by a joiner and moves the marks of lateMarks.
-func nfc(s string) string {
+func NFC(s string) string {
 	if norm.NFC.IsNormalString(s) {
 		return s
 	}

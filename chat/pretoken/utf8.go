@@ -1,14 +1,14 @@
-package bpe
+package pretoken
 
 import (
 	"strings"
 	"unicode/utf8"
 )
 
-// lossy replaces every maximal ill-formed part of s by U+FFFD, as Python's
+// Lossy replaces every maximal ill-formed part of s by U+FFFD, as Python's
 // bytes.decode("utf-8", "replace") and Rust's String::from_utf8_lossy do (Go's
 // strings.ToValidUTF8 makes one of a whole run).
-func lossy(s string) string {
+func Lossy(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}
@@ -51,37 +51,6 @@ func illFormed(s string) int {
 	n := 1
 	for ; n <= more && n < len(s) && s[n] >= low && s[n] <= high; n++ {
 		low, high = 0x80, 0xbf
-	}
-	return n
-}
-
-// mapSpans carries byte ranges of text over to f(text) = out. A range grows where
-// f joins its border with a neighbour, so that nothing of it is left out.
-func mapSpans(f normalize, text, out string, spans []Span) []Span {
-	mapped := make([]Span, 0, len(spans))
-	at := 0
-	for _, s := range spans {
-		start := commonPrefix(f(text[:s.Start]), out)
-		end := len(out) - commonSuffix(f(text[s.End:]), out)
-		start, end = max(start, at), max(start, end, at)
-		mapped = append(mapped, Span{start, end})
-		at = end
-	}
-	return mapped
-}
-
-func commonPrefix(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
-}
-
-func commonSuffix(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
-		n++
 	}
 	return n
 }

@@ -1,4 +1,13 @@
-package bpe
+// Package pretoken prepares text for a byte-pair-encoding model as Hugging
+// Face's `tokenizers` does: it repairs UTF-8, normalises, and splits text into
+// the pieces inside which merges happen.
+//
+// Contract: the Splitters of the patterns with a scanner are equal to the regular
+// expressions in the reference's engine (Unicode 16); any other pattern runs on
+// regexp2 with Go's Unicode 15, which knows neither younger letters nor that the
+// long s (U+017F) is an s when case is ignored. Nothing here fails at run time;
+// a pattern that does not compile is an error of NewSplit.
+package pretoken
 
 import (
 	"fmt"
@@ -8,11 +17,14 @@ import (
 	"github.com/dlclark/regexp2"
 )
 
-// splitter hands the pieces of s over in order; none is empty.
-type splitter func(s string, emit func(string))
+// Splitter hands the pieces of s over in order; none is empty.
+type Splitter func(s string, emit func(string))
+
+// GPT2 splits by the pattern of GPT-2, which ByteLevel has built in.
+func GPT2(s string, emit func(string)) { scanSplit(scanGPT2)(s, emit) }
 
 // scanSplit splits by a scanner.
-func scanSplit(end scanner) splitter {
+func scanSplit(end scanner) Splitter {
 	return func(s string, emit func(string)) {
 		for i := 0; i < len(s); {
 			j := end(s, i)
@@ -22,16 +34,16 @@ func scanSplit(end scanner) splitter {
 	}
 }
 
-// prefixSpace puts a space before a text that has none (add_prefix_space).
-func prefixSpace(s string, emit func(string)) {
+// PrefixSpace puts a space before a text that has none (add_prefix_space).
+func PrefixSpace(s string, emit func(string)) {
 	if s != "" && s[0] != ' ' {
 		s = " " + s
 	}
 	emit(s)
 }
 
-// digitSplit parts numeric characters from the rest: each on its own, or in runs.
-func digitSplit(each bool) splitter {
+// Digits parts numeric characters from the rest: each on its own, or in runs.
+func Digits(each bool) Splitter {
 	return func(s string, emit func(string)) {
 		start, inside := 0, false // inside a run of numbers
 		for i := 0; i < len(s); {
@@ -53,8 +65,11 @@ func digitSplit(each bool) splitter {
 	}
 }
 
+// span is the byte range [Start, End) of a text.
+type span struct{ Start, End int }
+
 // finder gives the matches of a pattern, in order.
-type finder func(s string) []Span
+type finder func(s string) []span
 
 // findRegex finds the matches of a regular expression; an error of regexp2 while
 // matching (none without a time limit) is a panic.
@@ -63,7 +78,7 @@ func findRegex(pattern string) (finder, error) {
 	if err != nil {
 		return nil, err
 	}
-	return func(s string) (found []Span) {
+	return func(s string) (found []span) {
 		// Matches count in characters: walk the bytes along.
 		at, char := 0, 0
 		byteOf := func(index int) int {
@@ -76,10 +91,10 @@ func findRegex(pattern string) (finder, error) {
 		m, err := re.FindStringMatch(s)
 		for ; m != nil; m, err = re.FindNextMatch(m) {
 			start := byteOf(m.Index)
-			found = append(found, Span{start, byteOf(m.Index + m.Length)})
+			found = append(found, span{start, byteOf(m.Index + m.Length)})
 		}
 		if err != nil {
-			panic(fmt.Sprintf("bpe: %q on %d bytes: %v", pattern, len(s), err))
+			panic(fmt.Sprintf("pretoken: %q on %d bytes: %v", pattern, len(s), err))
 		}
 		return found
 	}, nil
@@ -87,13 +102,13 @@ func findRegex(pattern string) (finder, error) {
 
 // findString finds a fixed string.
 func findString(pattern string) finder {
-	return func(s string) (found []Span) {
+	return func(s string) (found []span) {
 		for i := 0; pattern != ""; {
 			n := strings.Index(s[i:], pattern)
 			if n < 0 {
 				break
 			}
-			found = append(found, Span{i + n, i + n + len(pattern)})
+			found = append(found, span{i + n, i + n + len(pattern)})
 			i += n + len(pattern)
 		}
 		return found
@@ -102,30 +117,30 @@ func findString(pattern string) finder {
 
 // stretch is a match of a pattern or what lies between two.
 type stretch struct {
-	Span
+	span
 	match bool
 }
 
 // stretches covers s by the matches and what lies between them.
-func stretches(s string, found []Span, invert bool) []stretch {
+func stretches(s string, found []span, invert bool) []stretch {
 	var all []stretch
 	at := 0
 	for _, m := range found {
 		if at < m.Start {
-			all = append(all, stretch{Span{at, m.Start}, invert})
+			all = append(all, stretch{span{at, m.Start}, invert})
 		}
 		all = append(all, stretch{m, !invert})
 		at = m.End
 	}
 	if at < len(s) {
-		all = append(all, stretch{Span{at, len(s)}, invert})
+		all = append(all, stretch{span{at, len(s)}, invert})
 	}
 	return all
 }
 
 // findSplit splits by the matches of find: behavior says what becomes of them,
 // in the words of tokenizer.json; invert swaps matches and the rest.
-func findSplit(find finder, behavior string, invert bool) splitter {
+func findSplit(find finder, behavior string, invert bool) Splitter {
 	return func(s string, emit func(string)) {
 		all := stretches(s, find(s), invert)
 		var out []stretch
@@ -157,4 +172,26 @@ func findSplit(find finder, behavior string, invert bool) splitter {
 			}
 		}
 	}
+}
+
+// Behaviors are what can become of the matches of a pattern.
+var Behaviors = []string{"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"}
+
+// NewSplit splits by a regular expression, or by a fixed string where regex is
+// empty: by a scanner if the pattern has one, otherwise by regexp2. behavior is
+// one of Behaviors; invert swaps matches and the rest.
+func NewSplit(regex, fixed, behavior string, invert bool) (Splitter, error) {
+	if regex == "" {
+		return findSplit(findString(fixed), behavior, invert), nil
+	}
+	// The known patterns match everything, so that the matches are the pieces,
+	// whether they are kept or the nothing between them is removed.
+	if scan := scanners[regex]; scan != nil && (behavior == "Isolated" || behavior == "Removed" && invert) {
+		return scanSplit(scan), nil
+	}
+	find, err := findRegex(regex)
+	if err != nil {
+		return nil, err
+	}
+	return findSplit(find, behavior, invert), nil
 }

@@ -1,4 +1,4 @@
-package bpe
+package pretoken
 
 import (
 	"unicode"
@@ -8,9 +8,9 @@ import (
 // The regular expressions of the split patterns that have a scanner below. They
 // match every character of a text, so a scanner only says where a piece ends.
 const (
-	gpt2Regex   = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
-	qwenRegex   = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	llama3Regex = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	Gpt2Regex   = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+	QwenRegex   = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	Llama3Regex = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 )
 
 // scanner gives the end of the piece that starts at s[i], i < len(s).
@@ -18,9 +18,9 @@ type scanner func(s string, i int) int
 
 // scanners holds the hand-written matchers by their regular expression.
 var scanners = map[string]scanner{
-	gpt2Regex:   scanGPT2,
-	qwenRegex:   func(s string, i int) int { return scanTiktoken(s, i, 1) },
-	llama3Regex: func(s string, i int) int { return scanTiktoken(s, i, 3) },
+	Gpt2Regex:   scanGPT2,
+	QwenRegex:   func(s string, i int) int { return scanTiktoken(s, i, 1) },
+	Llama3Regex: func(s string, i int) int { return scanTiktoken(s, i, 3) },
 }
 
 // class is the kind of a character, as the patterns see it.
@@ -88,7 +88,7 @@ func run(s string, i int, c class, max int) int {
 	return i
 }
 
-// scanGPT2 is gpt2Regex.
+// scanGPT2 is Gpt2Regex.
 func scanGPT2(s string, i int) int {
 	if s[i] == '\'' {
 		if n := contraction(s[i+1:], false); n > 0 {
@@ -109,7 +109,7 @@ func scanGPT2(s string, i int) int {
 	return cutBlanks(s, i, end, last)
 }
 
-// scanTiktoken is qwenRegex (digits = 1) and llama3Regex (digits = 3).
+// scanTiktoken is QwenRegex (digits = 1) and Llama3Regex (digits = 3).
 func scanTiktoken(s string, i, digits int) int {
 	if s[i] == '\'' {
 		if n := contraction(s[i+1:], true); n > 0 {
