@@ -19,20 +19,22 @@
 // # Templates and the models' own
 //
 // The renderings are those of the models' Jinja templates (golden files in
-// testdata) with these differences, all but the last two so that a message,
-// once rendered, never changes:
+// testdata) with these differences, most of them so that a message, once
+// rendered, never changes:
 //
-//   - qwen3 keeps thoughts in the conversation; Qwen3's template drops those
-//     before the last user message. It writes no empty thought into a last
-//     reply without one.
+//   - qwen3 keeps thoughts in the conversation, where Qwen3's template drops
+//     those before the last user message, and puts no empty thought into a last
+//     reply that has none.
 //   - qwen3-nothink keeps the empty thought of every reply, owned by the
 //     template; Qwen3's template drops it from all but the last.
 //   - llama3 puts tools into the system prompt (tools_in_user_message off), has
-//     the template's fixed default date, and allows several calls and results.
-//   - Whatever follows a reply, its end token and line end are written when the
-//     next message is.
+//     the template's fixed default date, allows several calls and results, and
+//     does not trim replies.
+//   - A reply's end token, where it lacks one, and the line end after it are
+//     written when the next message is.
 //   - smollm2 has a tool section (the format's); its own template knows no tools.
-//   - Control tokens spelled in tool documentation are escaped.
+//   - Tools are documented as they come (in the paper and BFCL without the
+//     wrapping {"type": "function"}); control tokens spelled there are escaped.
 //
 // # Failure
 //
