@@ -102,7 +102,7 @@ func demoMetrics(u int, skill float64, rng *rand.Rand) map[string]float64 {
 	m[monitor.GapMean], m[monitor.GapMax] = 2e-6*math.Exp(noise(0.2)), 4e-5*math.Exp(noise(0.5))
 	m[monitor.LossPolicy], m[monitor.LossReference] = noise(0.01), 1e-4*m[monitor.KL]
 	m[monitor.EpisodeLength], m[monitor.PromptLength], m[monitor.ReplyLength] = 150-110*sick+noise(5), 210, 22-17*sick+noise(1)
-	m[monitor.Turns], m[monitor.Calls] = 2.4+0.6*skill-sick, 4.1+skill-4.8*sick
+	m[monitor.Turns], m[monitor.Calls] = max(1, 2.4+0.6*skill-sick), max(0.1, 4.1+skill-4.8*sick)
 	m[monitor.StopPrefix+"done"], m[monitor.StopPrefix+"malformed"] = max(0, 1-polluted-sick*0.4), min(1, polluted+sick*0.4)
 	m[monitor.CutShare] = 0.01
 	for i, token := range demoWatch {

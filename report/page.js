@@ -6,8 +6,10 @@
     const fig = svg.closest("figure");
     return {svg, x0, w, lo, hi, data: DATA.charts[fig.id], out: [...fig.querySelectorAll("output")], cross: svg.querySelector(".cross")};
   });
+  const num = v => String(+v.toPrecision(3));
   const text = (v, pct) => v == null ? "-" : pct ? (100 * v).toFixed(1) + "%"
-    : v === 0 ? "0" : Math.abs(v) >= 1e4 || Math.abs(v) < 1e-3 ? v.toExponential(1) : String(+v.toPrecision(3));
+    : v === 0 ? "0" : v >= 1e12 ? v.toExponential(1) : v >= 1e9 ? num(v / 1e9) + "G" : v >= 1e6 ? num(v / 1e6) + "M" : v >= 1e4 ? num(v / 1e3) + "k"
+    : Math.abs(v) >= 1e4 || Math.abs(v) < 1e-3 ? v.toExponential(1) : num(v);
   const show = i => {
     for (const p of plots) {
       const x = p.x0 + p.w * (p.hi > p.lo ? (DATA.x[i] - p.lo) / (p.hi - p.lo) : 0.5);

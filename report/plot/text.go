@@ -39,6 +39,8 @@ func Short(v float64) string {
 		return fmt.Sprint(v)
 	case a == 0:
 		return "0"
+	case a >= 10000 && v > 0 && a < 1e12:
+		return Count(v)
 	case a >= 10000 || a < 0.001:
 		s := strconv.FormatFloat(v, 'e', 1, 64)
 		mantissa, exponent, _ := strings.Cut(s, "e")
@@ -72,11 +74,11 @@ func Count(v float64) string {
 	case !IsFinite(v):
 		return "-"
 	case v >= 1e9:
-		return fmt.Sprintf("%.1fG", v/1e9)
+		return Short(v/1e9) + "G"
 	case v >= 1e6:
-		return fmt.Sprintf("%.1fM", v/1e6)
+		return Short(v/1e6) + "M"
 	case v >= 1e4:
-		return fmt.Sprintf("%.1fk", v/1e3)
+		return Short(v/1e3) + "k"
 	}
 	return Short(math.Round(v))
 }
