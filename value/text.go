@@ -189,6 +189,8 @@ func appendJSON(dst []byte, v any, comma, colon string) ([]byte, error) {
 			}
 		}
 		return append(dst, '}'), nil
+	case JSONer:
+		return v.AppendJSON(dst)
 	}
 	return dst, fmt.Errorf("Object of type %s is not JSON serializable", TypeName(v))
 }

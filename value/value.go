@@ -49,6 +49,11 @@ type Custom interface {
 	EqualTo(other any) bool       // Python's ==
 }
 
+// JSONer is a Custom kind that has a JSON form.
+type JSONer interface {
+	AppendJSON(dst []byte) ([]byte, error)
+}
+
 // Clone returns a deep copy: lists and dicts are copied, all else is shared.
 func Clone(v any) any {
 	switch v := v.(type) {

@@ -47,6 +47,9 @@ import (
 var All = []ballast.World{
 	&world[*fileSystem]{fileSystemClass, newFileSystem},
 	&world[*mathAPI]{mathClass, newMath},
+	&world[*messageAPI]{messageClass, newMessage},
+	&world[*twitterAPI]{twitterClass, newTwitter},
+	&world[*ticketAPI]{ticketClass, newTicket},
 }
 
 // Get returns the world of that name.

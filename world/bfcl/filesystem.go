@@ -237,18 +237,9 @@ func invalidName(name any) bool {
 func (s *fileSystem) Call(c ballast.Call) string { return fileSystemClass.call(s, &s.core, c) }
 
 // Equal implements ballast.State: the tree counts, the current directory not.
-func (s *fileSystem) Equal(other ballast.State) string { return firstDiffering(s, other) }
+func (s *fileSystem) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
 
-func (s *fileSystem) differ(other ballast.State) (names []string) {
-	o := other.(*fileSystem)
-	if s.long != o.long {
-		names = append(names, "long_context")
-	}
-	if !s.root.EqualTo(o.root) {
-		names = append(names, "root")
-	}
-	return names
-}
+func (s *fileSystem) public() []any { return []any{"long_context", s.long, "root", s.root} }
 
 // Dump implements ballast.State.
 func (s *fileSystem) Dump() any {

@@ -18,7 +18,7 @@ func (s *mathAPI) Call(c ballast.Call) string { return mathClass.call(s, &s.core
 // Equal implements ballast.State.
 func (s *mathAPI) Equal(ballast.State) string { return "" }
 
-func (s *mathAPI) differ(ballast.State) []string { return nil }
+func (s *mathAPI) public() []any { return nil }
 
 // Dump implements ballast.State.
 func (s *mathAPI) Dump() any { return &value.Dict{} }

@@ -456,7 +456,7 @@ func (t *play) check(turn int, empty bool) {
 		return
 	}
 	for i := range t.states {
-		if d := t.states[i].(differ).differ(t.goldStates[i]); len(d) > 0 {
+		if d := differences(t.states[i], t.goldStates[i]); len(d) > 0 {
 			t.verdict = &verdict{"multi_turn:instance_state_mismatch", turn, d}
 			return
 		}
@@ -476,19 +476,6 @@ func (t *play) check(turn int, empty bool) {
 	if missing != nil {
 		t.verdict = &verdict{"multi_turn:execution_response_mismatch", turn, missing}
 	}
-}
-
-// differ names all public attributes in which two states differ.
-type differ interface {
-	differ(other ballast.State) []string
-}
-
-// firstDiffering is Equal in terms of differ.
-func firstDiffering(s differ, other ballast.State) string {
-	if d := s.differ(other); len(d) > 0 {
-		return d[0]
-	}
-	return ""
 }
 
 // String writes a verdict in one line.

@@ -1,0 +1,122 @@
+package bfcl
+
+import (
+	"slices"
+
+	"ballast"
+	"ballast/value"
+)
+
+// config reads a configuration, with the class's defaults for what it lacks.
+type config struct{ *value.Dict }
+
+// get is scenario.get(key, missing).
+func (c config) get(key string, missing any) any {
+	if v, ok := c.Get(key); ok {
+		return v
+	}
+	return missing
+}
+
+// shared is an attribute that holds a container of the configuration until the
+// first write, which copies it. The zero value holds None.
+type shared struct {
+	v     any
+	owned bool
+}
+
+// share returns an attribute that must be copied before it is written to.
+func share(v any) shared { return shared{v: v} }
+
+// dict returns the attribute as a dict for reading; where it is none, Python
+// would miss the method.
+func (s *shared) dict(method string) *value.Dict {
+	d, ok := s.v.(*value.Dict)
+	if !ok {
+		attribute(s.v, method)
+	}
+	return d
+}
+
+// writeDict returns the dict for writing to its own entries, not below them.
+func (s *shared) writeDict(method string) *value.Dict {
+	d := s.dict(method)
+	if !s.owned {
+		d = d.Copy()
+		s.v, s.owned = d, true
+	}
+	return d
+}
+
+// list returns the attribute as a list for reading.
+func (s *shared) list(method string) *value.List {
+	l, ok := s.v.(*value.List)
+	if !ok {
+		attribute(s.v, method)
+	}
+	return l
+}
+
+// writeList returns the list for writing to its own items, not below them.
+func (s *shared) writeList(method string) *value.List {
+	l := s.list(method)
+	if !s.owned {
+		l = &value.List{Items: append(make([]any, 0, len(l.Items)+2), l.Items...)}
+		s.v, s.owned = l, true
+	}
+	return l
+}
+
+// removeAt deletes the item at i.
+func removeAt(l *value.List, i int) { l.Items = append(l.Items[:i], l.Items[i+1:]...) }
+
+// public names the attributes of a state that the checker compares, in order.
+type public interface {
+	public() []any // alternating names and values
+}
+
+// differences names the attributes in which two states of one class
+// differ, sorted.
+func differences(a, b ballast.State) (names []string) {
+	x, y := a.(public).public(), b.(public).public()
+	for i := 0; i < len(x); i += 2 {
+		if !value.Equal(x[i+1], y[i+1]) {
+			names = append(names, x[i].(string))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// firstDifferingOf is Equal for a state that lists its attributes.
+func firstDifferingOf(a public, b ballast.State) string {
+	x, y := a.public(), b.(public).public()
+	for i := 0; i < len(x); i += 2 {
+		if !value.Equal(x[i+1], y[i+1]) {
+			return x[i].(string)
+		}
+	}
+	return ""
+}
+
+// dump is Dump for a state that lists its attributes.
+func dump(s public) any { return value.NewDict(s.public()...) }
+
+// answer writes what a method returns: text as it is, a dict as JSON, all else
+// as its repr.
+func (k *core) answer(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case *value.Dict:
+		return k.json(v)
+	}
+	k.buf = value.AppendRepr(k.buf[:0], v)
+	return string(k.buf)
+}
+
+// text boxes an f-string of the parts.
+func text(parts ...any) any { return str(parts...) }
+
+// plusOne is v += 1.
+func plusOne(v any) any { return add("+=", v, int64(1)) }

@@ -1,0 +1,290 @@
+package bfcl
+
+import (
+	"ballast"
+	"ballast/value"
+)
+
+// twitterAPI is a TwitterAPI.
+type twitterAPI struct {
+	core
+	username      any
+	password      any
+	authenticated any
+	tweets        *value.Dict // int -> dict
+	comments      shared      // of a configuration by text, new ones by int
+	retweets      shared      // username -> list of ids
+	following     shared
+	counter       any
+}
+
+var emptyDict any = &value.Dict{} // never written to
+
+var defaultFollowing any = value.NewList("alice", "bob")
+
+func newTwitter(d *value.Dict, _ bool) *twitterAPI {
+	c := config{d}
+	s := &twitterAPI{
+		username:      c.get("username", "john"),
+		password:      c.get("password", "john123"),
+		authenticated: c.get("authenticated", false),
+		tweets:        &value.Dict{},
+		comments:      share(c.get("comments", emptyDict)),
+		retweets:      share(c.get("retweets", emptyDict)),
+		following:     share(c.get("following_list", defaultFollowing)),
+		counter:       c.get("tweet_counter", int64(0)),
+	}
+	tweets := share(c.get("tweets", emptyDict))
+	given := tweets.dict("items")
+	for i := range given.Len() {
+		k, v := given.At(i)
+		s.tweets.Set(toInt(k), v)
+	}
+	return s
+}
+
+// Call implements ballast.State.
+func (s *twitterAPI) Call(c ballast.Call) string { return twitterClass.call(s, &s.core, c) }
+
+// Equal implements ballast.State.
+func (s *twitterAPI) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
+
+// Dump implements ballast.State.
+func (s *twitterAPI) Dump() any { return dump(s) }
+
+func (s *twitterAPI) public() []any {
+	return []any{"username", s.username, "password", s.password, "authenticated", s.authenticated,
+		"tweets", s.tweets, "comments", s.comments.v, "retweets", s.retweets.v,
+		"following_list", s.following.v, "tweet_counter", s.counter}
+}
+
+// twitterClass is the table of TwitterAPI. The two nil defaults of post_tweet
+// stand for new empty lists.
+var twitterClass = newClass("TwitterAPI",
+	method[*twitterAPI]{name: "authenticate_twitter", params: []string{"username", "password"}, run: (*twitterAPI).authenticate},
+	method[*twitterAPI]{name: "comment", params: []string{"tweet_id", "comment_content"}, run: (*twitterAPI).comment},
+	method[*twitterAPI]{name: "follow_user", params: []string{"username_to_follow"}, run: (*twitterAPI).follow},
+	method[*twitterAPI]{name: "get_tweet", params: []string{"tweet_id"}, run: (*twitterAPI).getTweet},
+	method[*twitterAPI]{name: "get_tweet_comments", params: []string{"tweet_id"}, run: (*twitterAPI).tweetComments},
+	method[*twitterAPI]{name: "get_user_stats", params: []string{"username"}, run: (*twitterAPI).userStats},
+	method[*twitterAPI]{name: "get_user_tweets", params: []string{"username"}, run: (*twitterAPI).userTweets},
+	method[*twitterAPI]{name: "list_all_following", run: (*twitterAPI).listFollowing},
+	method[*twitterAPI]{name: "mention", params: []string{"tweet_id", "mentioned_usernames"}, run: (*twitterAPI).mention},
+	method[*twitterAPI]{name: "post_tweet", params: []string{"content", "tags", "mentions"}, defaults: []any{newList{}, newList{}}, run: (*twitterAPI).post},
+	method[*twitterAPI]{name: "posting_get_login_status", run: (*twitterAPI).loginStatus},
+	method[*twitterAPI]{name: "retweet", params: []string{"tweet_id"}, run: (*twitterAPI).retweet},
+	method[*twitterAPI]{name: "search_tweets", params: []string{"keyword"}, run: (*twitterAPI).search},
+	method[*twitterAPI]{name: "unfollow_user", params: []string{"username_to_unfollow"}, run: (*twitterAPI).unfollow},
+)
+
+// newList is the default of a parameter that is a new list in every call.
+type newList struct{}
+
+// ownOrNew returns a value that the caller may keep, a list for the default.
+func ownOrNew(v any) any {
+	if _, ok := v.(newList); ok {
+		return &value.List{}
+	}
+	return own(v)
+}
+
+func (s *twitterAPI) authenticate(a []any) string {
+	ok := value.Equal(a[0], s.username) && value.Equal(a[1], s.password)
+	if ok {
+		s.authenticated = true
+	}
+	return s.dict("authentication_status", ok)
+}
+
+func (s *twitterAPI) loginStatus([]any) string {
+	return s.dict("login_status", truth(s.authenticated))
+}
+
+// loggedOut answers a call that needs a login.
+func (s *twitterAPI) loggedOut(doing string) string {
+	return s.error("User not authenticated. Please authenticate before ", doing, ".")
+}
+
+func (s *twitterAPI) post(a []any) string {
+	if !truth(s.authenticated) {
+		return s.loggedOut("posting")
+	}
+	tweet := value.NewDict("id", s.counter, "username", s.username, "content", own(a[0]),
+		"tags", ownOrNew(a[1]), "mentions", ownOrNew(a[2]))
+	setItem(s.tweets, s.counter, tweet)
+	s.counter = plusOne(s.counter)
+	return s.json(tweet)
+}
+
+// unknown reports whether there is no such tweet; it raises for ids that cannot
+// be looked up.
+func (s *twitterAPI) unknown(id any) bool {
+	_, ok := lookup(s.tweets, id)
+	return !ok
+}
+
+func (s *twitterAPI) notFound(id any) string { return s.error("Tweet with ID ", id, " not found.") }
+
+func (s *twitterAPI) retweet(a []any) string {
+	if !truth(s.authenticated) {
+		return s.loggedOut("retweeting")
+	}
+	if s.unknown(a[0]) {
+		return s.notFound(a[0])
+	}
+	var list any = &value.List{}
+	if contains(s.retweets.v, s.username) {
+		list = item(s.retweets.v, s.username)
+	} else {
+		setItem(s.retweets.writeDict("get"), s.username, list)
+	}
+	if contains(list, a[0]) {
+		return s.dict("retweet_status", "Already retweeted")
+	}
+	s.retweets.appendTo(s.username, own(a[0]))
+	return s.dict("retweet_status", "Successfully retweeted")
+}
+
+// appendTo appends to the list of a key.
+func (s *shared) appendTo(key, v any) {
+	d := s.writeDict("get")
+	old, _ := d.Get(key)
+	l, ok := old.(*value.List)
+	if !ok {
+		attribute(old, "append")
+	}
+	d.Set(key, &value.List{Items: append(append(make([]any, 0, len(l.Items)+1), l.Items...), v)})
+}
+
+func (s *twitterAPI) comment(a []any) string {
+	if !truth(s.authenticated) {
+		return s.loggedOut("commenting")
+	}
+	if s.unknown(a[0]) {
+		return s.notFound(a[0])
+	}
+	if !contains(s.comments.v, a[0]) {
+		setItem(s.comments.writeDict("get"), own(a[0]), &value.List{})
+	}
+	s.comments.appendTo(a[0], value.NewDict("username", s.username, "content", own(a[1])))
+	return s.dict("comment_status", "Comment added successfully")
+}
+
+func (s *twitterAPI) mention(a []any) string {
+	if s.unknown(a[0]) {
+		return s.notFound(a[0])
+	}
+	tweet, _ := s.tweets.Get(a[0])
+	mentions := item(tweet, "mentions")
+	l, ok := mentions.(*value.List)
+	if !ok {
+		attribute(mentions, "extend")
+	}
+	more := iterate(a[1])
+	all := append(append(make([]any, 0, len(l.Items)+len(more)), l.Items...), more...)
+	for i := len(l.Items); i < len(all); i++ {
+		all[i] = own(all[i])
+	}
+	changed := tweet.(*value.Dict).Copy()
+	changed.Set("mentions", &value.List{Items: all})
+	s.tweets.Set(a[0], changed)
+	return s.dict("mention_status", "Users mentioned successfully")
+}
+
+func (s *twitterAPI) follow(a []any) string {
+	if !truth(s.authenticated) {
+		return s.loggedOut("following")
+	}
+	if contains(s.following.v, a[0]) {
+		return s.dict("follow_status", false)
+	}
+	l := s.following.writeList("append")
+	l.Items = append(l.Items, own(a[0]))
+	return s.dict("follow_status", true)
+}
+
+func (s *twitterAPI) listFollowing([]any) string {
+	if !truth(s.authenticated) {
+		return s.loggedOut("listing following")
+	}
+	return s.dict("following_list", s.following.v)
+}
+
+func (s *twitterAPI) unfollow(a []any) string {
+	if !truth(s.authenticated) {
+		return s.loggedOut("unfollowing")
+	}
+	if !contains(s.following.v, a[0]) {
+		return s.dict("unfollow_status", false)
+	}
+	l := s.following.writeList("remove")
+	removeAt(l, indexOf(l.Items, a[0]))
+	return s.dict("unfollow_status", true)
+}
+
+func (s *twitterAPI) getTweet(a []any) string {
+	if s.unknown(a[0]) {
+		return s.notFound(a[0])
+	}
+	tweet, _ := s.tweets.Get(a[0])
+	return s.answer(tweet)
+}
+
+func (s *twitterAPI) userTweets(a []any) string {
+	return s.answer(s.tweetsOf(a[0]))
+}
+
+// tweetsOf returns the tweets of a user.
+func (s *twitterAPI) tweetsOf(user any) *value.List {
+	found := &value.List{}
+	for i := range s.tweets.Len() {
+		if _, t := s.tweets.At(i); value.Equal(item(t, "username"), user) {
+			found.Items = append(found.Items, t)
+		}
+	}
+	return found
+}
+
+func (s *twitterAPI) search(a []any) string {
+	found := &value.List{}
+	for i := range s.tweets.Len() {
+		_, t := s.tweets.At(i)
+		keyword := lower(a[0])
+		hit := contains(lower(item(t, "content")), keyword)
+		if !hit {
+			tags := iterate(item(t, "tags"))
+			lowered := make([]any, len(tags))
+			for j, tag := range tags {
+				lowered[j] = lower(tag)
+			}
+			hit = indexOf(lowered, keyword) >= 0
+		}
+		if hit {
+			found.Items = append(found.Items, t)
+		}
+	}
+	return s.answer(found)
+}
+
+func (s *twitterAPI) tweetComments(a []any) string {
+	if s.unknown(a[0]) {
+		return s.notFound(a[0])
+	}
+	if c, ok := lookup(s.comments.dict("get"), a[0]); ok {
+		return s.answer(c)
+	}
+	return "[]"
+}
+
+func (s *twitterAPI) userStats(a []any) string {
+	tweets := int64(len(s.tweetsOf(a[0]).Items))
+	following := int64(0)
+	if value.Equal(a[0], s.username) {
+		following = length(s.following.v)
+	}
+	retweets := int64(0)
+	if l, ok := lookup(s.retweets.dict("get"), a[0]); ok {
+		retweets = length(l)
+	}
+	return s.dict("tweet_count", tweets, "following_count", following, "retweet_count", retweets)
+}
