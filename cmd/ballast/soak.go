@@ -30,7 +30,7 @@ func soakCommand() *cobra.Command {
 }
 
 func soak(kills int, seed uint64, set []string) error {
-	self, err := os.Executable()
+	self, err := exec.LookPath(os.Args[0])
 	if err != nil {
 		return err
 	}

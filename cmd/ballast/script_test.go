@@ -1,0 +1,66 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"ballast/model"
+)
+
+// TestMain makes the test binary stand in for the command in scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"ballast": main})
+}
+
+// TestScripts runs testdata/script: a few commands each, with what they must
+// print and leave behind.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			// HOME is not a place to look for models or settings.
+			env.Setenv("GOEXPERIMENT", os.Getenv("GOEXPERIMENT"))
+			return writeModel(filepath.Join(env.WorkDir, "model"))
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"cut":     cut,
+			"replace": replace,
+		},
+	})
+}
+
+// writeModel puts the embedded model into a folder for scripts to break.
+func writeModel(dir string) error {
+	m, err := model.Embedded()
+	if err != nil {
+		return err
+	}
+	return m.Save(dir, model.F32)
+}
+
+// cut FILE N keeps the first N bytes of a file.
+func cut(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	n := len(data) / 2
+	if args[1] != "half" {
+		ts.Fatalf("cut FILE half")
+	}
+	ts.Check(os.WriteFile(path, data[:n], 0o644))
+}
+
+// replace FILE OLD NEW replaces a text that must be there.
+func replace(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	if !strings.Contains(string(data), args[1]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[1])
+	}
+	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(string(data), args[1], args[2])), 0o644))
+}
