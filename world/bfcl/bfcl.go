@@ -50,6 +50,7 @@ var All = []ballast.World{
 	&world[*messageAPI]{messageClass, newMessage},
 	&world[*twitterAPI]{twitterClass, newTwitter},
 	&world[*ticketAPI]{ticketClass, newTicket},
+	&world[*tradingBot]{tradingClass, newTrading},
 }
 
 // Get returns the world of that name.

@@ -13,12 +13,19 @@ import (
 //go:embed longcontext.json.gz
 var longContextData []byte
 
-// frozen is a constant value with its texts made once. It is never changed and
-// is compared by content.
+// frozen is a constant value with its texts made once. It is only ever part of an
+// answer.
 type frozen struct {
 	v          any
 	json, repr string
 }
+
+func (f *frozen) TypeName() string             { return value.TypeName(f.v) }
+func (f *frozen) AppendRepr(dst []byte) []byte { return append(dst, f.repr...) }
+func (f *frozen) EqualTo(other any) bool       { return value.Equal(f.v, other) }
+
+// AppendJSON implements value.JSONer.
+func (f *frozen) AppendJSON(dst []byte) ([]byte, error) { return append(dst, f.json...), nil }
 
 func freeze(v any) *frozen {
 	f := &frozen{v: v, repr: value.Repr(v)}
@@ -41,11 +48,11 @@ type longContext struct {
 	fileContentJSON string // quoted
 	tailUsed        []any  // names of files that keep their content
 	populate        []any
-	watchList       *value.List
-	transactions    *value.List
+	watchList       *frozen
+	transactions    *frozen
 	ma5, ma20       *frozen
-	technology      *value.List
-	automobile      *value.List
+	technology      *frozen // the stocks of the sector, the usual ones included
+	automobile      *frozen
 	orderDetail     *value.Dict
 	carStatus       *frozen
 	weather         *value.Dict
@@ -82,12 +89,11 @@ var constants = sync.OnceValue(func() *longContext {
 		fileContent:  get("FILE_CONTENT_EXTENSION").(string),
 		tailUsed:     get("FILES_TAIL_USED").(*value.List).Items,
 		populate:     get("POPULATE_FILE_EXTENSION").(*value.List).Items,
-		watchList:    get("WATCH_LIST_EXTENSION").(*value.List),
-		transactions: get("TRANSACTION_HISTORY_EXTENSION").(*value.List),
+		transactions: freeze(get("TRANSACTION_HISTORY_EXTENSION")),
 		ma5:          freeze(get("MA_5_EXTENSION")),
 		ma20:         freeze(get("MA_20_EXTENSION")),
-		technology:   get("TECHNOLOGY_EXTENSION").(*value.List),
-		automobile:   get("AUTOMOBILE_EXTENSION").(*value.List),
+		technology:   freeze(joined(sectors["Technology"], get("TECHNOLOGY_EXTENSION"))),
+		automobile:   freeze(joined(sectors["Automobile"], get("AUTOMOBILE_EXTENSION"))),
 		orderDetail:  get("ORDER_DETAIL_EXTENSION").(*value.Dict),
 		carStatus:    freeze(get("CAR_STATUS_METADATA_EXTENSION")),
 		weather:      get("LONG_WEATHER_EXTENSION").(*value.Dict),
@@ -97,10 +103,17 @@ var constants = sync.OnceValue(func() *longContext {
 		bookings:     get("BOOKING_RECORD_EXTENSION").(*value.Dict),
 	}
 	c.fileContentJSON = string(value.AppendQuoted(nil, c.fileContent))
-	for i, x := range c.watchList.Items {
+	watchList := get("WATCH_LIST_EXTENSION").(*value.List)
+	for i, x := range watchList.Items {
 		if _, ok := x.(*value.Dict); ok {
-			c.watchList.Items[i] = ellipsis{}
+			watchList.Items[i] = ellipsis{}
 		}
 	}
+	c.watchList = freeze(watchList)
 	return c
 })
+
+// joined is one list of both.
+func joined(items []any, more any) *value.List {
+	return &value.List{Items: append(append([]any(nil), items...), more.(*value.List).Items...)}
+}

@@ -261,3 +261,32 @@ func fixed2(f float64) string {
 	}
 	return strconv.FormatFloat(f, 'f', 2, 64)
 }
+
+// isDigits is s.isdigit(): decimal digits and those that int() does not read,
+// like superscripts.
+func isDigits(s string) bool {
+	for _, r := range s {
+		if _, ok := decimalDigit(r); !ok && !otherDigit(r) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// otherDigits are the digits of Unicode that are not decimal (Numeric_Type=Digit),
+// as ranges.
+var otherDigits = [][2]rune{
+	{0xB2, 0xB3}, {0xB9, 0xB9}, {0x1369, 0x1371}, {0x19DA, 0x19DA}, {0x2070, 0x2070}, {0x2074, 0x2079},
+	{0x2080, 0x2089}, {0x2460, 0x2468}, {0x2474, 0x247C}, {0x2488, 0x2490}, {0x24EA, 0x24EA}, {0x24F5, 0x24FD},
+	{0x24FF, 0x24FF}, {0x2776, 0x277E}, {0x2780, 0x2788}, {0x278A, 0x2792}, {0x10A40, 0x10A43},
+	{0x10E60, 0x10E68}, {0x11052, 0x1105A}, {0x1F100, 0x1F10A},
+}
+
+func otherDigit(r rune) bool {
+	for _, d := range otherDigits {
+		if r >= d[0] && r <= d[1] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,59 @@
+package bfcl
+
+import (
+	"regexp"
+	"strconv"
+	"time"
+
+	"ballast/value"
+)
+
+// The two formats of dates, as regular expressions after Python's _strptime;
+// alternatives are tried in its order.
+var (
+	dayPattern    = regexp.MustCompile(`^(\p{Nd}{4})-(1[0-2]|0[1-9]|[1-9])-(3[0-1]|[1-2]\p{Nd}|0[1-9]|[1-9]| [1-9])`)
+	secondPattern = regexp.MustCompile(dayPattern.String() +
+		`[\s\x0b\x1c-\x1f\x{85}\p{Z}]+(2[0-3]|[0-1]\p{Nd}|\p{Nd}):([0-5]\p{Nd}|\p{Nd}):(6[0-1]|[0-5]\p{Nd}|\p{Nd})`)
+)
+
+const (
+	dayFormat    = "%Y-%m-%d"
+	secondFormat = "%Y-%m-%d %H:%M:%S"
+)
+
+// parseTime is datetime.strptime(v, format) for the two formats.
+func parseTime(v any, format string) time.Time {
+	s, ok := v.(string)
+	if !ok {
+		raise(typeError, "strptime() argument 1 must be str, not %s", value.TypeName(v))
+	}
+	pattern := secondPattern
+	if format == dayFormat {
+		if t, err := time.Parse("2006-01-02", s); err == nil && t.Year() > 0 {
+			return t
+		}
+		pattern = dayPattern
+	}
+	m := pattern.FindStringSubmatch(s)
+	if m == nil {
+		raise(valueError, "time data %s does not match format '%s'", value.Repr(s), format)
+	}
+	if rest := s[len(m[0]):]; rest != "" {
+		raise(valueError, "unconverted data remains: %s", rest)
+	}
+	var parts [6]int
+	for i, text := range m[1:] {
+		parts[i], _ = strconv.Atoi(asciiDigits(strip(text)))
+	}
+	year, month, day := parts[0], time.Month(parts[1]), parts[2]
+	t := time.Date(year, month, day, parts[3], parts[4], parts[5], 0, time.UTC)
+	switch {
+	case year < 1:
+		raise(valueError, "year %d is out of range", year)
+	case time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Month() != month:
+		raise(valueError, "day is out of range for month")
+	case parts[5] > 59:
+		raise(valueError, "second must be in 0..59")
+	}
+	return t
+}

@@ -1,0 +1,419 @@
+package bfcl
+
+import (
+	"strings"
+	"time"
+
+	"ballast"
+	"ballast/value"
+)
+
+// tradingBot is a TradingBot.
+type tradingBot struct {
+	core
+	random        random
+	orders        *value.Dict // own; the orders in it are the configuration's until written to
+	account       shared
+	authenticated any
+	market        any
+	counter       any
+	stocks        any // never written to
+	watchList     shared
+	history       shared
+	long          bool
+}
+
+func stock(price, change, volume, ma5, ma20 float64) *value.Dict {
+	return value.NewDict("price", price, "percent_change", change, "volume", volume, "MA(5)", ma5, "MA(20)", ma20)
+}
+
+func order(id int64, kind, symbol string, price float64, amount int64, status string) *value.Dict {
+	return value.NewDict("id", id, "order_type", kind, "symbol", symbol, "price", price, "amount", amount, "status", status)
+}
+
+var tradingDefaults = struct{ orders, account, stocks, watchList any }{
+	value.NewDict(
+		int64(12345), order(12345, "Buy", "AAPL", 210.65, 10, "Completed"),
+		int64(12446), order(12446, "Sell", "GOOG", 2840.56, 5, "Pending")),
+	value.NewDict("account_id", int64(12345), "balance", 10000.0, "binding_card", int64(1974202140965533)),
+	value.NewDict(
+		"AAPL", stock(227.16, 0.17, 2.552, 227.11, 227.09),
+		"GOOG", stock(2840.34, 0.24, 1.123, 2835.67, 2842.15),
+		"TSLA", stock(667.92, -0.12, 1.654, 671.15, 668.20),
+		"MSFT", stock(310.23, 0.09, 3.234, 309.88, 310.11),
+		"NVDA", stock(220.34, 0.34, 1.234, 220.45, 220.67),
+		"ALPH", stock(1320.45, -0.08, 1.567, 1321.12, 1325.78),
+		"OMEG", stock(457.23, 0.12, 2.345, 456.78, 458.12),
+		"QUAS", stock(725.89, -0.03, 1.789, 726.45, 728.00),
+		"NEPT", stock(88.34, 0.19, 0.654, 88.21, 88.67),
+		"SYNX", stock(345.67, 0.11, 2.112, 345.34, 346.12),
+		"ZETA", stock(22.09, -0.05, 0.789, 22.12, 22.34)),
+	value.NewList("NVDA"),
+}
+
+func newTrading(d *value.Dict, long bool) *tradingBot {
+	c := config{d}
+	s := &tradingBot{
+		random:        newRandom(c.get("random_seed", int64(tradingSeed))),
+		orders:        &value.Dict{},
+		account:       share(c.get("account_info", tradingDefaults.account)),
+		authenticated: c.get("authenticated", false),
+		market:        c.get("market_status", "Closed"),
+		counter:       c.get("order_counter", int64(12446)),
+		stocks:        c.get("stocks", tradingDefaults.stocks),
+		watchList:     share(c.get("watch_list", tradingDefaults.watchList)),
+		history:       share(c.get("transaction_history", emptyList)),
+		long:          long,
+	}
+	given := share(c.get("orders", tradingDefaults.orders))
+	orders := given.dict("items")
+	for i := range orders.Len() {
+		k, v := orders.At(i)
+		if t, ok := k.(string); ok && isDigits(t) {
+			k = toInt(t)
+		}
+		s.orders.Set(k, v)
+	}
+	return s
+}
+
+// Call implements ballast.State.
+func (s *tradingBot) Call(c ballast.Call) string { return tradingClass.call(s, &s.core, c) }
+
+// Equal implements ballast.State.
+func (s *tradingBot) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
+
+// Dump implements ballast.State.
+func (s *tradingBot) Dump() any { return dump(s) }
+
+func (s *tradingBot) public() []any {
+	return []any{"orders", s.orders, "account_info", s.account.v, "authenticated", s.authenticated,
+		"market_status", s.market, "order_counter", s.counter, "stocks", s.stocks,
+		"watch_list", s.watchList.v, "transaction_history", s.history.v, "long_context", s.long}
+}
+
+// tradingClass is the table of TradingBot.
+var tradingClass = newClass("TradingBot",
+	method[*tradingBot]{name: "add_to_watchlist", params: []string{"stock"}, run: (*tradingBot).watch},
+	method[*tradingBot]{name: "cancel_order", params: []string{"order_id"}, run: (*tradingBot).cancel},
+	method[*tradingBot]{name: "filter_stocks_by_price", params: []string{"stocks", "min_price", "max_price"}, run: (*tradingBot).filter},
+	method[*tradingBot]{name: "fund_account", params: []string{"amount"}, run: (*tradingBot).fund},
+	method[*tradingBot]{name: "get_account_info", run: (*tradingBot).accountInfo},
+	method[*tradingBot]{name: "get_available_stocks", params: []string{"sector"}, run: (*tradingBot).available},
+	method[*tradingBot]{name: "get_current_time", run: (*tradingBot).currentTime},
+	method[*tradingBot]{name: "get_order_details", params: []string{"order_id"}, run: (*tradingBot).orderDetails},
+	method[*tradingBot]{name: "get_order_history", run: (*tradingBot).orderHistory},
+	method[*tradingBot]{name: "get_stock_info", params: []string{"symbol"}, run: (*tradingBot).stockInfo},
+	method[*tradingBot]{name: "get_symbol_by_name", params: []string{"name"}, run: (*tradingBot).symbolByName},
+	method[*tradingBot]{name: "get_transaction_history", params: []string{"start_date", "end_date"}, defaults: []any{nil, nil}, run: (*tradingBot).transactions},
+	method[*tradingBot]{name: "get_watchlist", run: (*tradingBot).watchlist},
+	method[*tradingBot]{name: "notify_price_change", params: []string{"stocks", "threshold"}, run: (*tradingBot).notify},
+	method[*tradingBot]{name: "place_order", params: []string{"order_type", "symbol", "price", "amount"}, run: (*tradingBot).place},
+	method[*tradingBot]{name: "remove_stock_from_watchlist", params: []string{"symbol"}, run: (*tradingBot).unwatch},
+	method[*tradingBot]{name: "trading_get_login_status", run: (*tradingBot).loginStatus},
+	method[*tradingBot]{name: "trading_login", params: []string{"username", "password"}, run: (*tradingBot).login},
+	method[*tradingBot]{name: "trading_logout", run: (*tradingBot).logout},
+	method[*tradingBot]{name: "withdraw_funds", params: []string{"amount"}, run: (*tradingBot).withdraw},
+)
+
+// firstSecond is 2024-09-01 10:30 UTC, when the market's clock stands still.
+const firstSecond = 1725186600
+
+// timestamp draws a moment of the following day.
+func (s *tradingBot) timestamp() any {
+	return time.Unix(s.random.between(firstSecond, firstSecond+24*3600), 0).UTC().Format("2006-01-02 15:04:05")
+}
+
+func (s *tradingBot) currentTime([]any) string { return `{"current_time": "10:30 AM"}` }
+
+var symbols = value.NewDict("Apple", "AAPL", "Google", "GOOG", "Tesla", "TSLA", "Microsoft", "MSFT",
+	"Nvidia", "NVDA", "Zeta Corp", "ZETA", "Alpha Tech", "ALPH", "Omega Industries", "OMEG",
+	"Quasar Ltd.", "QUAS", "Neptune Systems", "NEPT", "Synex Solutions", "SYNX", "Amazon", "AMZN", "Gorilla", "GORI")
+
+func (s *tradingBot) symbolByName(a []any) string {
+	symbol, ok := lookup(symbols, a[0])
+	if !ok {
+		symbol = "Stock not found"
+	}
+	return s.dict("symbol", symbol)
+}
+
+// stock returns what is known of a symbol, or nil.
+func (s *tradingBot) stock(symbol any) any {
+	if !contains(s.stocks, symbol) {
+		return nil
+	}
+	return item(s.stocks, symbol)
+}
+
+func (s *tradingBot) stockInfo(a []any) string {
+	stock := s.stock(a[0])
+	if stock == nil {
+		return s.error("Stock with symbol '", a[0], "' not found.")
+	}
+	d, ok := stock.(*value.Dict)
+	if !s.long || !ok {
+		return s.answer(stock)
+	}
+	d = d.Copy()
+	d.Set("MA(5)", constants().ma5)
+	d.Set("MA(20)", constants().ma20)
+	return s.json(d)
+}
+
+func (s *tradingBot) orderDetails(a []any) string {
+	order, ok := lookup(s.orders, a[0])
+	if !ok {
+		return s.error("Order with ID ", a[0], " not found.Here is the list of orders_id: ", &value.List{Items: s.orders.Keys()})
+	}
+	if !s.long {
+		return s.answer(order)
+	}
+	d, ok := order.(*value.Dict)
+	if !ok {
+		attribute(order, "copy")
+	}
+	d = d.Copy()
+	symbol := str(item(d, "symbol"))
+	templates := constants().orderDetail
+	metadata := &value.Dict{}
+	for i := range templates.Len() {
+		k, t := templates.At(i)
+		metadata.Set(k, strings.ReplaceAll(t.(string), "{symbol}", symbol))
+	}
+	d.Set("metadata", metadata)
+	return s.json(d)
+}
+
+func (s *tradingBot) cancel(a []any) string {
+	order, ok := lookup(s.orders, a[0])
+	if !ok {
+		return s.error("Order with ID ", a[0], " not found.")
+	}
+	if item(order, "status") == "Completed" {
+		return s.error("Can't cancel order ", a[0], ". Order is already completed.")
+	}
+	changed := order.(*value.Dict).Copy()
+	changed.Set("status", "Cancelled")
+	s.orders.Set(a[0], changed)
+	return s.dict("order_id", a[0], "status", "Cancelled")
+}
+
+func (s *tradingBot) place(a []any) string {
+	kind, symbol, price, amount := a[0], a[1], a[2], a[3]
+	if !truth(s.authenticated) {
+		return s.error("User not authenticated. Please log in to place an order.")
+	}
+	if !contains(s.stocks, symbol) {
+		return s.error("Invalid stock symbol: ", symbol)
+	}
+	if atMost(price, int64(0)) || atMost(amount, int64(0)) {
+		return s.error("Price and amount must be positive values.")
+	}
+	if lower(kind) == "buy" {
+		cost := float(price) * toFloat(toInt(amount))
+		balance, ok := s.account.dict("get").Get("balance")
+		if !ok {
+			balance = int64(0)
+		}
+		if greater(cost, balance) {
+			return s.error("Insufficient funds: required $", fixed2(cost), " but only $", fixed2(toFloat(balance)), " available.")
+		}
+	}
+	var paid any = float(price)
+	id := s.counter
+	setItem(s.orders, id, value.NewDict("id", id, "order_type", own(kind), "symbol", own(symbol),
+		"price", paid, "amount", own(amount), "status", "Open"))
+	s.counter = plusOne(s.counter)
+	return s.dict("order_id", id, "order_type", kind, "status", "Pending", "price", paid, "amount", amount)
+}
+
+// transact changes the balance and writes the transaction down.
+func (s *tradingBot) transact(kind, status string, amount, balance any) string {
+	setItem(s.account.writeDict("get"), "balance", balance)
+	l := s.history.writeList("append")
+	l.Items = append(l.Items, value.NewDict("type", kind, "amount", own(amount), "timestamp", s.timestamp()))
+	return s.dict("status", status, "new_balance", balance)
+}
+
+func (s *tradingBot) withdraw(a []any) string {
+	if !truth(s.authenticated) {
+		return s.error("User not authenticated. Please log in to make a transaction.")
+	}
+	if s.market != "Open" {
+		return s.error("Market is closed. Transactions are not allowed.")
+	}
+	if atMost(a[0], int64(0)) {
+		return s.error("Transaction amount must be positive.")
+	}
+	if greater(a[0], item(s.account.v, "balance")) {
+		return s.error("Insufficient funds for withdrawal.")
+	}
+	return s.transact("withdrawal", "Withdrawal successful", a[0], sub("-=", item(s.account.v, "balance"), a[0]))
+}
+
+func (s *tradingBot) fund(a []any) string {
+	if !truth(s.authenticated) {
+		return s.error("User not authenticated. Please log in to fund the account.")
+	}
+	if atMost(a[0], int64(0)) {
+		return s.error("Funding amount must be positive.")
+	}
+	return s.transact("deposit", "Account funded successfully", a[0], add("+=", item(s.account.v, "balance"), a[0]))
+}
+
+func (s *tradingBot) accountInfo([]any) string {
+	if !truth(s.authenticated) {
+		return s.error("User not authenticated. Please log in to view account information.")
+	}
+	return s.answer(s.account.v)
+}
+
+func (s *tradingBot) login([]any) string {
+	if truth(s.authenticated) {
+		return `{"status": "Already logged in"}`
+	}
+	s.authenticated = true
+	return `{"status": "Logged in successfully"}`
+}
+
+func (s *tradingBot) loginStatus([]any) string { return s.dict("status", truth(s.authenticated)) }
+
+func (s *tradingBot) logout([]any) string {
+	if !truth(s.authenticated) {
+		return `{"status": "No user is currently logged in"}`
+	}
+	s.authenticated = false
+	return `{"status": "Logged out successfully"}`
+}
+
+func (s *tradingBot) unwatch(a []any) string {
+	if !truth(s.authenticated) {
+		return s.error("User not authenticated. Please log in to modify the watchlist.")
+	}
+	if !contains(s.watchList.v, a[0]) {
+		return s.error("Stock ", a[0], " not found in watchlist.")
+	}
+	l := s.watchList.writeList("remove")
+	removeAt(l, indexOf(l.Items, a[0]))
+	return s.line("status", "Stock ", a[0], " removed from watchlist successfully.")
+}
+
+func (s *tradingBot) watchlist([]any) string {
+	if !truth(s.authenticated) {
+		return "['Error: User not authenticated. Please log in to view the watchlist.']"
+	}
+	if !s.long {
+		return s.dict("watchlist", s.watchList.v)
+	}
+	s.buf = append(s.buf[:0], '[')
+	for _, x := range s.watchList.list("copy").Items {
+		s.buf = append(value.AppendRepr(s.buf, x), ", "...)
+	}
+	s.buf = append(s.buf, constants().watchList.repr[1:]...)
+	return string(s.buf)
+}
+
+func (s *tradingBot) orderHistory([]any) string {
+	if !truth(s.authenticated) {
+		return "[{'error': 'User not authenticated. Please log in to view order history.'}]"
+	}
+	return s.dict("history", &value.List{Items: s.orders.Keys()})
+}
+
+func (s *tradingBot) transactions(a []any) string {
+	if !truth(s.authenticated) {
+		return "[{'error': 'User not authenticated. Please log in to view transaction history.'}]"
+	}
+	var start, end time.Time
+	if truth(a[0]) {
+		start = parseTime(a[0], dayFormat)
+	}
+	if truth(a[1]) {
+		end = parseTime(a[1], dayFormat)
+	}
+	found := &value.List{}
+	for _, x := range iterate(s.history.v) {
+		t := parseTime(item(x, "timestamp"), secondFormat)
+		if (!truth(a[0]) || !t.Before(start)) && (!truth(a[1]) || !t.After(end)) {
+			found.Items = append(found.Items, x)
+		}
+	}
+	if !s.long {
+		return s.dict("transaction_history", found)
+	}
+	extension := constants().transactions
+	if len(found.Items) == 0 {
+		return s.dict("transaction_history", extension)
+	}
+	b, err := value.AppendJSON(append(s.buf[:0], `{"transaction_history": `...), found)
+	if err != nil {
+		found.Items = append(found.Items, extension.v.(*value.List).Items...)
+		return s.dict("transaction_history", found)
+	}
+	s.buf = append(append(append(b[:len(b)-1], ", "...), extension.json[1:]...), '}')
+	return string(s.buf)
+}
+
+var sectors = map[any][]any{
+	"Technology": {"AAPL", "GOOG", "MSFT", "NVDA"},
+	"Automobile": {"TSLA", "F", "GM"},
+}
+
+func (s *tradingBot) available(a []any) string {
+	hashable(a[0])
+	name, _ := a[0].(string)
+	stocks := sectors[name]
+	if s.long && stocks != nil {
+		if name == "Technology" {
+			return s.dict("stock_list", constants().technology)
+		}
+		return s.dict("stock_list", constants().automobile)
+	}
+	return s.dict("stock_list", &value.List{Items: stocks})
+}
+
+func (s *tradingBot) filter(a []any) string {
+	all := share(s.stocks)
+	stocks := all.dict("get")
+	found := &value.List{}
+	for _, symbol := range iterate(a[0]) {
+		var price any = int64(0)
+		if x, ok := lookup(stocks, symbol); ok {
+			d := share(x)
+			if p, ok := d.dict("get").Get("price"); ok {
+				price = p
+			}
+		}
+		if atLeast(price, a[1]) && atMost(price, a[2]) {
+			found.Items = append(found.Items, symbol)
+		}
+	}
+	return s.dict("filtered_stocks", found)
+}
+
+func (s *tradingBot) watch(a []any) string {
+	if !contains(s.watchList.v, a[0]) && contains(s.stocks, a[0]) {
+		l := s.watchList.writeList("append")
+		l.Items = append(l.Items, own(a[0]))
+	}
+	return s.dict("watchlist", s.watchList.v)
+}
+
+func (s *tradingBot) notify(a []any) string {
+	var changed []any
+	for _, symbol := range iterate(a[0]) {
+		if stock := s.stock(symbol); stock != nil && atLeast(absolute(item(stock, "percent_change")), a[1]) {
+			changed = append(changed, symbol)
+		}
+	}
+	if changed == nil {
+		return `{"notification": "No significant price changes in the selected stocks."}`
+	}
+	joinText(changed)
+	names := make([]string, len(changed))
+	for i, x := range changed {
+		names[i] = x.(string)
+	}
+	return s.line("notification", "Stocks ", strings.Join(names, ", "), " have significant price changes.")
+}
