@@ -23,6 +23,11 @@ const (
 	LossOffPolicy  = "loss/offpolicy"
 	LossCE         = "loss/cross_entropy"
 	LossReference  = "loss/reference"
+	Loss           = "loss"   // sum of the four terms
+	KLOld          = "kl/old" // k1 against the sampler, on the policy's tokens
+	RatioMean      = "ratio/mean"
+	RatioMax       = "ratio/max"
+	EntropyTrained = "entropy/trained" // of the learner, on trained tokens
 	ClipFraction   = "clip_fraction"
 	GradNorm       = "grad_norm"
 	NonFinite      = "nonfinite" // optimiser steps skipped for a non-finite gradient
@@ -42,6 +47,8 @@ const (
 	TokensTrained  = "tokens/trained"  // with a weight in some term
 	TokensComputed = "tokens/computed" // real tokens the learner computed
 	TokensPadded   = "tokens/padded"   // padding the learner computed
+	TokensReal     = "tokens/real"     // tokens of all samples, shared prefixes each time
+	TokensSaved    = "tokens/saved"    // tokens not computed again: real - computed
 	SecondsRollout = "seconds/rollout"
 	SecondsTrain   = "seconds/train"
 	EvalSuccess    = "eval/success"

@@ -60,52 +60,62 @@ type builder struct {
 	*run
 	list  []*plot.Chart
 	taken map[string]bool
+	zero  []string // metrics that were 0 all the time, and are not drawn
 }
 
 // metric is one series of a chart by its metric's name.
 type metric struct{ key, name, class string }
 
-// add appends a chart of metrics unless none of them was recorded.
-func (b *builder) add(c plot.Chart, how plot.Style, metrics ...metric) *plot.Chart {
+// add appends a chart of metrics, without those that were never recorded; metrics
+// that were 0 all the time are only named, except where shares are compared.
+func (b *builder) add(c plot.Chart, how plot.Style, metrics ...metric) {
+	zero := 0
+	var names []string
 	for _, m := range metrics {
 		b.taken[m.key] = true
-		if y := b.metrics[m.key]; len(plot.Finite(y)) > 0 {
-			c.Series = append(c.Series, plot.Series{Name: m.name, Class: m.class, Style: how, Y: y})
+		y := b.metrics[m.key]
+		values := plot.Finite(y)
+		if len(values) == 0 {
+			continue
 		}
+		if !slices.ContainsFunc(values, func(v float64) bool { return v != 0 }) {
+			zero++
+			names = append(names, m.key)
+			if !c.Full {
+				continue
+			}
+		}
+		c.Series = append(c.Series, plot.Series{Name: m.name, Class: m.class, Style: how, Y: y})
 	}
-	if len(c.Series) == 0 {
-		return nil
+	if !c.Full || zero == len(c.Series) {
+		b.zero = append(b.zero, names...)
 	}
-	b.list = append(b.list, &c)
-	return &c
+	if len(c.Series) > 0 && (!c.Full || zero < len(c.Series)) {
+		b.list = append(b.list, &c)
+	}
 }
 
-// charts returns the plots of the run, the important ones first.
-func (r *run) charts() []*plot.Chart {
+// charts returns the plots of the run, the important ones first, and the names of
+// metrics that were 0 all the time.
+func (r *run) charts() (list []*plot.Chart, zero []string) {
 	b := &builder{run: r.thin(), taken: map[string]bool{}}
 	b.reward()
 	b.forms()
-	b.watched("tokens-start", monitor.WatchStart, "Control tokens at the start of a reply",
-		"mean probability that the policy gives each token as a reply's first one")
-	b.watched("tokens", monitor.WatchAll, "Control tokens anywhere in a reply",
-		"mean probability over all sampled positions")
-	b.add(plot.Chart{ID: "kl", Title: "KL to the reference", Note: "k3, nats per trained token"}, plot.Line, metric{monitor.KL, "k3", "c1"})
-	b.add(plot.Chart{ID: "entropy", Title: "Entropy", Note: "nats per sampled token"}, plot.Line, metric{monitor.EntropyMean, "entropy", "c1"})
-	b.add(plot.Chart{ID: "spread", Title: "Groups without spread", Note: "all rewards equal: no gradient", Percent: true, Full: true}, plot.Line,
-		metric{monitor.ZeroSpread, "zero-spread groups", "c4"})
-	b.add(plot.Chart{ID: "grad", Title: "Gradient norm", Note: "before clipping", Log: true}, plot.Line, metric{monitor.GradNorm, "norm", "c1"})
-	b.add(plot.Chart{ID: "clip", Title: "Clip fraction", Note: "share of tokens at the clip bound", Percent: true}, plot.Line, metric{monitor.ClipFraction, "clipped", "c2"})
-	b.add(plot.Chart{ID: "gap", Title: "Sampler against learner", Note: "difference of log-probabilities, nats", Log: true}, plot.Line,
-		metric{monitor.GapMean, "mean", "c1"}, metric{monitor.GapMax, "max", "c4"})
-	b.add(plot.Chart{ID: "loss", Title: "Policy loss"}, plot.Line, metric{monitor.LossPolicy, "policy", "c1"}, metric{monitor.LossOffPolicy, "off-policy", "c2"})
-	b.add(plot.Chart{ID: "ce", Title: "Cross entropy", Note: "nats per supervised token"}, plot.Line, metric{monitor.LossCE, "cross entropy", "c3"})
-	b.add(plot.Chart{ID: "kl-loss", Title: "Reference loss"}, plot.Line, metric{monitor.LossReference, "coefficient * k3", "c3"})
+	b.watched("tokens-start", monitor.WatchStart, "Control tokens at the start of a reply", "mean probability as the first token")
+	b.watched("tokens", monitor.WatchAll, "Control tokens anywhere in a reply", "mean probability at all positions")
+	// Where nothing is sampled the supervised loss is the main thing.
+	b.add(plot.Chart{ID: "ce", Title: "Cross entropy", Note: "nats per supervised token", Large: b.metrics[monitor.RewardMean] == nil}, plot.Line,
+		metric{monitor.LossCE, "cross entropy", "c3"})
+	b.learning()
 	b.add(plot.Chart{ID: "length", Title: "Lengths", Note: "tokens"}, plot.Line, metric{monitor.EpisodeLength, "episode", "c1"},
 		metric{monitor.PromptLength, "prompt", "c3"}, metric{monitor.ReplyLength, "reply", "c2"})
 	b.add(plot.Chart{ID: "calls", Title: "Turns and calls", Note: "per episode"}, plot.Line, metric{monitor.Turns, "closed turns", "c1"}, metric{monitor.Calls, "calls", "c2"})
 	b.stops()
 	b.add(plot.Chart{ID: "cut", Title: "Cut replies", Note: "ended by a budget", Percent: true}, plot.Line, metric{monitor.CutShare, "cut", "c4"})
 	b.speed()
+	b.add(plot.Chart{ID: "computed", Title: "Tokens in training", Note: "per update"}, plot.Area, metric{monitor.TokensComputed, "computed", "c1"},
+		metric{monitor.TokensSaved, "saved by sharing", "c2"}, metric{monitor.TokensPadded, "padding", "c5"})
+	b.taken[monitor.TokensReal] = true // computed and saved
 	b.add(plot.Chart{ID: "time", Title: "Seconds per update"}, plot.Area, metric{monitor.SecondsRollout, "rollout", "c1"}, metric{monitor.SecondsTrain, "train", "c2"})
 	b.add(plot.Chart{ID: "lr", Title: "Learning rate"}, plot.Line, metric{monitor.LearningRate, "rate", "c1"})
 	for _, key := range b.metric {
@@ -113,7 +123,35 @@ func (r *run) charts() []*plot.Chart {
 			b.add(plot.Chart{ID: "metric-" + key, Title: key}, plot.Line, metric{key, "value", "c1"})
 		}
 	}
-	return b.list
+	slices.SortStableFunc(b.list, func(x, y *plot.Chart) int { return rank(x) - rank(y) })
+	return b.list, b.zero
+}
+
+// rank puts large charts first.
+func rank(c *plot.Chart) int {
+	if c.Large {
+		return 0
+	}
+	return 1
+}
+
+// learning plots what the learner reports.
+func (b *builder) learning() {
+	b.add(plot.Chart{ID: "kl", Title: "KL to the reference", Note: "nats per token"}, plot.Line, metric{monitor.KL, "k3", "c1"})
+	b.add(plot.Chart{ID: "entropy", Title: "Entropy", Note: "nats per token"}, plot.Line,
+		metric{monitor.EntropyMean, "sampled", "c1"}, metric{monitor.EntropyTrained, "trained", "c3"})
+	b.add(plot.Chart{ID: "spread", Title: "Groups without spread", Note: "no gradient", Percent: true, Full: true}, plot.Line,
+		metric{monitor.ZeroSpread, "zero-spread groups", "c4"})
+	b.add(plot.Chart{ID: "grad", Title: "Gradient norm", Note: "before clipping", Log: true}, plot.Line, metric{monitor.GradNorm, "norm", "c1"})
+	b.add(plot.Chart{ID: "clip", Title: "Clip fraction", Note: "share of tokens", Percent: true}, plot.Line, metric{monitor.ClipFraction, "clipped", "c2"})
+	b.add(plot.Chart{ID: "ratio", Title: "Policy ratio", Note: "learner to sampler", Log: true}, plot.Line,
+		metric{monitor.RatioMean, "mean", "c1"}, metric{monitor.RatioMax, "max", "c4"})
+	b.add(plot.Chart{ID: "kl-old", Title: "KL to the sampler", Note: "k1, nats per token"}, plot.Line, metric{monitor.KLOld, "k1", "c1"})
+	b.add(plot.Chart{ID: "gap", Title: "Sampler against learner", Note: "log-probabilities", Log: true}, plot.Line,
+		metric{monitor.GapMean, "mean", "c1"}, metric{monitor.GapMax, "max", "c4"})
+	b.add(plot.Chart{ID: "loss", Title: "Loss"}, plot.Line, metric{monitor.Loss, "total", "c5"},
+		metric{monitor.LossPolicy, "policy", "c1"}, metric{monitor.LossOffPolicy, "off-policy", "c2"})
+	b.add(plot.Chart{ID: "kl-loss", Title: "Reference loss"}, plot.Line, metric{monitor.LossReference, "coefficient * k3", "c3"})
 }
 
 // reward plots sampled reward and success, smoothed over their raw values, and the
@@ -121,14 +159,14 @@ func (r *run) charts() []*plot.Chart {
 func (b *builder) reward() {
 	width := max(1, len(b.x)/25)
 	c := plot.Chart{ID: "reward", Title: "Reward", Large: true, Percent: false}
-	if width > 1 {
-		c.Note = "bold: mean over " + plural(width/2*2+1, "update")
-	}
 	success, reward := b.metrics[monitor.SuccessMean], b.metrics[monitor.RewardMean]
 	b.taken[monitor.RewardMean], b.taken[monitor.SuccessMean], b.taken[monitor.EvalSuccess], b.taken[monitor.RewardStd] = true, true, true, true
 	curve := func(y []float64, name, class string) {
 		if len(plot.Finite(y)) == 0 {
 			return
+		}
+		if width > 1 {
+			c.Note = "bold: mean over " + plural(width/2*2+1, "update")
 		}
 		c.Series = append(c.Series, plot.Series{Name: name, Class: class, Style: plot.Faint, Y: y},
 			plot.Series{Name: name, Class: class, Y: smooth(y, width)})

@@ -213,6 +213,9 @@ func (r *run) sentences() []string {
 				e.first, move, e.last, plural(e.width, "update"), e.best, e.bestAt))
 		}
 	}
+	if e, ok := r.ends(monitor.LossCE); ok && (e.first != 0 || e.last != 0) {
+		list = append(list, fmt.Sprintf("Cross entropy of supervised tokens went from %.3f to %.3f nats.", e.first, e.last))
+	}
 	if n := len(r.evals); n > 0 {
 		last := r.evals[n-1]
 		text := fmt.Sprintf("Evaluation after update %d: %s", last.update, last)
@@ -292,7 +295,7 @@ func (r *run) cards() []card {
 		}
 		list = append(list, card{"test success", plot.Percent(e.rate), note})
 	}
-	if e, ok := r.ends(monitor.KL); ok {
+	if e, ok := r.ends(monitor.KL); ok && e.last != 0 {
 		list = append(list, card{"KL to reference", plot.Short(e.last), "nats per token, k3"})
 	}
 	for _, m := range []struct{ label, tokens, seconds string }{

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"ballast"
@@ -210,17 +211,32 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// demoDir returns a directory with the demo run.
+// demoDir returns the directory of the demo run, which is made once.
 func demoDir(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv("BALLAST_DEMO")
-	if dir == "" {
-		dir = filepath.Join(t.TempDir(), "demo")
-	} else {
-		must(t, os.RemoveAll(dir))
-	}
-	demo(t, dir)
-	return dir
+	made.Do(func() { demo(t, demoPath) })
+	return demoPath
+}
+
+var (
+	made     sync.Once
+	demoPath string
+)
+
+func TestMain(m *testing.M) {
+	code := func() int {
+		if demoPath = os.Getenv("BALLAST_DEMO"); demoPath == "" {
+			temp, err := os.MkdirTemp("", "report")
+			if err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				return 1
+			}
+			defer os.RemoveAll(temp)
+			demoPath = filepath.Join(temp, "demo")
+		}
+		return m.Run()
+	}()
+	os.Exit(code)
 }
 
 func TestDemo(t *testing.T) {

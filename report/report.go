@@ -76,6 +76,7 @@ type page struct {
 	Text    []string // summary sentences
 	Large   []figure
 	Small   []figure
+	Zero    []string // metrics that were 0 all the time
 	Events  []eventRow
 	Samples []sampleGroup
 	Note    string // why there are no samples
@@ -121,7 +122,9 @@ func HTML(w io.Writer, dir string) error {
 	p.Status, p.Bad = r.status()
 	frame := r.frame()
 	var shown []*plot.Chart
-	for _, c := range r.charts() {
+	charts, zero := r.charts()
+	p.Zero = zero
+	for _, c := range charts {
 		width := plot.Small
 		if c.Large {
 			width = plot.Large
@@ -177,7 +180,8 @@ func Plots(dir string) ([]string, error) {
 		return nil, fmt.Errorf("report: %w", err)
 	}
 	var names []string
-	for _, c := range r.charts() {
+	charts, _ := r.charts()
+	for _, c := range charts {
 		names = append(names, c.ID)
 	}
 	return names, nil
@@ -190,8 +194,9 @@ func Plot(w io.Writer, dir, name string) error {
 	if err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
+	charts, _ := r.charts()
 	var names []string
-	for _, c := range r.charts() {
+	for _, c := range charts {
 		if c.ID == name {
 			_, err := io.WriteString(w, r.frame().Draw(c, plot.File, true))
 			return err

@@ -97,6 +97,7 @@ type drawing struct {
 	x0, y0     float64 // lower left corner of the plot area
 	w, h       float64 // its Size
 	low, high  float64 // ends of the value axis; decades if Log
+	step       float64 // between its numbers; unused if Log
 	logScale   bool
 	standalone bool
 }
@@ -172,8 +173,8 @@ func (d *drawing) scale() {
 	if d.low == d.high {
 		d.high = d.low + 1
 	}
-	step := tickStep(d.high-d.low, d.h)
-	d.low, d.high = step*math.Floor(d.low/step+1e-9), step*math.Ceil(d.high/step-1e-9)
+	d.step = tickStep(d.high-d.low, d.h)
+	d.low, d.high = d.step*math.Floor(d.low/d.step+1e-9), d.step*math.Ceil(d.high/d.step-1e-9)
 }
 
 // tickStep is a round number that divides a span into a few parts.
@@ -247,15 +248,14 @@ func (d *drawing) axes() {
 			grid(d.py(math.Pow(10, e)), Short(math.Pow(10, e)))
 		}
 	} else {
-		step := tickStep(d.high-d.low, d.h)
 		for i := 0; ; i++ {
-			v := d.low + float64(i)*step
-			if v > d.high+step/100 {
+			v := d.low + float64(i)*d.step
+			if v > d.high+d.step/100 {
 				break
 			}
-			label := axisLabel(v, step)
+			label := axisLabel(v, d.step)
 			if d.chart.Percent {
-				label = axisLabel(100*v, 100*step) + "%"
+				label = axisLabel(100*v, 100*d.step) + "%"
 			}
 			grid(d.py(v), label)
 		}
