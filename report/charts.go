@@ -185,6 +185,9 @@ func (b *builder) reward() {
 		}
 		c.Series = append(c.Series, s)
 	}
+	if len(c.Series) == 1 && len(b.evals) > 0 {
+		c.Title = "Test success"
+	}
 	if len(c.Series) > 0 {
 		b.list = append(b.list, &c)
 	}

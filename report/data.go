@@ -149,6 +149,8 @@ func (r *run) status() (string, bool) {
 			}
 		case "interrupt":
 			return "interrupted", false
+		case "resume":
+			return "not finished", false
 		}
 	}
 	return "not finished", false

@@ -50,7 +50,7 @@ type Chart struct {
 	Large           bool
 	Percent         bool // values are shares, in [0,1]
 	Log             bool // values are positive; 0 is drawn at the bottom
-	Full            bool // the axis goes to 1 whatever the values are
+	Full            bool // the axis goes up to 1 at least
 	Series          []Series
 }
 
@@ -147,7 +147,9 @@ func (d *drawing) scale() {
 	for _, s := range d.chart.Series {
 		if s.Style == Area {
 			for i, v := range s.Y {
-				total[i] += v
+				if IsFinite(v) {
+					total[i] += v
+				}
 			}
 			see(total)
 			continue
@@ -168,7 +170,7 @@ func (d *drawing) scale() {
 	}
 	d.low, d.high = min(0, low), max(0, high)
 	if d.chart.Full {
-		d.high = 1
+		d.high = max(1, d.high)
 	}
 	if d.low == d.high {
 		d.high = d.low + 1
