@@ -32,7 +32,7 @@ type Form uint8
 
 // The four forms.
 const (
-	FormCall      Form = iota // complete, well-formed tool calls and nothing else
+	FormCall      Form = iota // complete, well-formed tool calls that end the reply; prose may come first
 	FormResponse              // natural language without tool-related residue
 	FormPolluted              // open tags, misplaced control tokens, bad bodies
 	FormCollapsed             // nothing but terminators or control tokens
@@ -120,7 +120,7 @@ type Step struct {
 	Start, End int      // token span of the reply in Episode.Tokens
 	Text       string   // the reply, decoded with control tokens visible
 	Form       Form     //
-	Reason     string   // why the form, "" for the healthy ones
+	Reason     string   // why the form; "" or unknown_tool for the healthy ones
 	Calls      []Call   //
 	Results    []string // one per call that was executed
 	Cut        bool     // ended by a budget; no end token was added

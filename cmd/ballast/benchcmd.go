@@ -15,6 +15,7 @@ import (
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/rollout"
+	"ballast/train"
 )
 
 func benchCommand() *cobra.Command {
@@ -63,6 +64,29 @@ type engineResult struct {
 	EpisodicPerSec  float64 `json:"trained_tokens_of_episodes_per_second"`
 	PrefixFactor    float64 `json:"tokens_saved_by_shared_prefixes_factor"`
 	SecondsPerRound float64 `json:"seconds_per_update"`
+	// A BFCL-shaped group: 8 continuations of 1k tokens on one prompt of 4k.
+	GroupTokens   int     `json:"bfcl_group_tokens"`
+	GroupComputed int     `json:"bfcl_group_tokens_computed"`
+	GroupFactor   float64 `json:"bfcl_group_factor"`
+}
+
+// group packs a BFCL-shaped group and counts what the learner would compute.
+func (res *engineResult) group() {
+	const prompt, continuation, n = 4096, 1024, 8
+	samples := make([]ballast.Sample, n)
+	for i := range samples {
+		s := ballast.Sample{Tokens: make([]int32, prompt+continuation), Prefix: prompt}
+		s.Terms[ballast.TermPolicy] = ballast.Term{Weight: make([]float32, prompt+continuation), Count: continuation}
+		for k := prompt; k < prompt+continuation; k++ {
+			s.Terms[ballast.TermPolicy].Weight[k] = 1
+		}
+		samples[i] = s
+		res.GroupTokens += prompt + continuation
+	}
+	for _, b := range train.Pack(samples, 1<<20, false) {
+		res.GroupComputed += len(b.Tokens)
+	}
+	res.GroupFactor = float64(res.GroupTokens) / float64(res.GroupComputed)
 }
 
 func benchEngine(ctx context.Context, name string, rounds int) (*engineResult, error) {
@@ -92,6 +116,7 @@ func benchEngine(ctx context.Context, name string, rounds int) (*engineResult, e
 	res.ComputedPerSec = res.Computed / res.TrainSeconds
 	res.EpisodicPerSec = res.Episodic / res.TrainSeconds
 	res.PrefixFactor = res.Episodic / res.Computed
+	res.group()
 	res.SecondsPerRound = (res.SampleSeconds + res.TrainSeconds) / float64(rounds)
 	return res, nil
 }
@@ -143,4 +168,5 @@ func (res *engineResult) print() {
 	fmt.Printf("training  %8.0f tokens/s really computed (%.0f in %.2f s, %.0f padding), %.0f tokens/s of episodes (shared prefixes: x%.2f)\n",
 		res.ComputedPerSec, res.Computed, res.TrainSeconds, res.Padded, res.EpisodicPerSec, res.PrefixFactor)
 	fmt.Printf("update    %.2f s\n", res.SecondsPerRound)
+	fmt.Printf("prefixes  8 continuations of 1k on a prompt of 4k: %d of %d tokens computed, x%.2f\n", res.GroupComputed, res.GroupTokens, res.GroupFactor)
 }
