@@ -51,6 +51,8 @@ var All = []ballast.World{
 	&world[*twitterAPI]{twitterClass, newTwitter},
 	&world[*ticketAPI]{ticketClass, newTicket},
 	&world[*tradingBot]{tradingClass, newTrading},
+	&world[*travelAPI]{travelClass, newTravel},
+	&world[*vehicleAPI]{vehicleClass, newVehicle},
 }
 
 // Get returns the world of that name.

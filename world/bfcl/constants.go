@@ -55,7 +55,7 @@ type longContext struct {
 	automobile      *frozen
 	orderDetail     *value.Dict
 	carStatus       *frozen
-	weather         *value.Dict
+	weather         *frozen
 	parkingBrake    *frozen
 	cities          *frozen
 	creditCards     *value.Dict
@@ -96,7 +96,7 @@ var constants = sync.OnceValue(func() *longContext {
 		automobile:   freeze(joined(sectors["Automobile"], get("AUTOMOBILE_EXTENSION"))),
 		orderDetail:  get("ORDER_DETAIL_EXTENSION").(*value.Dict),
 		carStatus:    freeze(get("CAR_STATUS_METADATA_EXTENSION")),
-		weather:      get("LONG_WEATHER_EXTENSION").(*value.Dict),
+		weather:      freeze(get("LONG_WEATHER_EXTENSION")),
 		parkingBrake: freeze(get("PARKING_BRAKE_INSTRUCTION")),
 		cities:       freeze(get("INTERMEDIARY_CITIES")),
 		creditCards:  get("CREDIT_CARD_EXTENSION").(*value.Dict),

@@ -1,8 +1,12 @@
 package bfcl
 
 import (
+	"crypto/sha512"
+	"math"
 	"math/big"
 	"sync"
+
+	"ballast/value"
 )
 
 // random is CPython's random.Random: a Mersenne Twister (MT19937, Matsumoto and
@@ -19,14 +23,64 @@ const (
 	mtShift = 397
 )
 
-// newRandom returns random.Random(seed) for an int seed; the state is made at
-// the first draw, since most episodes never draw.
+// newRandom returns random.Random(seed); the state is made at the first draw,
+// since most episodes never draw. Without a seed (None) Python asks the system;
+// here that is seed 0.
 func newRandom(seed any) random {
-	if !isInt(seed) {
-		// The original hashes other seeds; no configuration has one.
-		raise(typeError, "The only supported seed types here are: int.")
+	switch x := seed.(type) {
+	case nil:
+		seed = int64(0)
+	case float64:
+		seed = value.Int(new(big.Int).SetUint64(hashFloat(x)))
+	case string, value.Bytes:
+		text := []byte(str(x))
+		if b, ok := x.(value.Bytes); ok {
+			text = []byte(b)
+		}
+		sum := sha512.Sum512(text)
+		seed = value.Int(new(big.Int).SetBytes(append(text, sum[:]...)))
+	case bool, int64, *big.Int:
+		seed = plainInt(seed)
+	default:
+		raise(typeError, "The only supported seed types are: None,\nint, float, str, bytes, and bytearray.")
 	}
 	return random{seed: seed}
+}
+
+// hashFloat is hash(f) as 64 unsigned bits: the value modulo the prime 2**61-1.
+func hashFloat(f float64) uint64 {
+	const bits, prime = 61, 1<<61 - 1
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		if f < 0 {
+			return math.MaxUint64 - 314158
+		}
+		return 314159
+	}
+	m, e := math.Frexp(math.Abs(f))
+	x := uint64(0)
+	for m != 0 { // 28 bits at a time
+		x = x<<28&prime | x>>(bits-28)
+		m *= 1 << 28
+		e -= 28
+		y := uint64(m)
+		m -= float64(y)
+		if x += y; x >= prime {
+			x -= prime
+		}
+	}
+	if e >= 0 {
+		e %= bits
+	} else {
+		e = bits - 1 - (-1-e)%bits
+	}
+	x = x<<e&prime | x>>(bits-e)
+	if f < 0 {
+		x = -x
+		if x == math.MaxUint64 { // -1 is no hash
+			x--
+		}
+	}
+	return x
 }
 
 // NewRandom returns CPython's random.Random(seed). It is not safe for

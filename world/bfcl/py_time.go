@@ -25,7 +25,11 @@ const (
 func parseTime(v any, format string) time.Time {
 	s, ok := v.(string)
 	if !ok {
-		raise(typeError, "strptime() argument 1 must be str, not %s", value.TypeName(v))
+		name := value.TypeName(v)
+		if v == nil {
+			name = "None" // the C code's own way
+		}
+		raise(typeError, "strptime() argument 1 must be str, not %s", name)
 	}
 	pattern := secondPattern
 	if format == dayFormat {

@@ -418,6 +418,7 @@ func (t *play) call(turn int, text, kind, want string, nondet bool) string {
 	evaluated := kind == "Q" || kind == "E" || kind == "S" || method == "" && !strings.HasPrefix(want, prefix)
 	if evaluated && strings.HasPrefix(got, prefix) && strings.HasPrefix(want, prefix) {
 		t.count(t.report.Calls, kind, true, true)
+		t.unsettled = t.unsettled || kind == "E" && t.mayChange(text, want)
 		return got
 	}
 	settled := !t.unsettled && !t.surrogate && !nondet && !evaluated
@@ -432,6 +433,20 @@ func (t *play) call(turn int, text, kind, want string, nondet bool) string {
 	}
 	t.unsettled = t.unsettled || evaluated
 	return got
+}
+
+// mayChange reports whether the original may have changed a state before an
+// expression failed: it called a method, unless a name was missing among the
+// arguments of the only call.
+func (t *play) mayChange(text, want string) bool {
+	calls := 0
+	for _, c := range t.classes {
+		w, _ := Get(c)
+		for _, m := range w.Tools() {
+			calls += strings.Count(text, m.Name+"(")
+		}
+	}
+	return calls > 1 || calls == 1 && !strings.HasPrefix(want, "Error during execution: name '")
 }
 
 // verdict is the outcome of the original's checker.

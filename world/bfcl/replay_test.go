@@ -30,7 +30,7 @@ func replay(t *testing.T, f *os.File, opts ReplayOptions) Report {
 }
 
 func TestGolden(t *testing.T) {
-	opts := ReplayOptions{Every: 1, Differences: 40, Classes: []string{"GorillaFileSystem", "MathAPI", "MessageAPI", "TwitterAPI", "TicketAPI", "TradingBot"}}
+	opts := ReplayOptions{Every: 1, Differences: 40}
 	r := replay(t, benchmark(t, "golden.jsonl.gz"), opts)
 	for k, c := range r.Calls {
 		t.Logf("calls %s: %+v", k, *c)

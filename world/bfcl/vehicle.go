@@ -1,0 +1,367 @@
+package bfcl
+
+import (
+	"math"
+
+	"ballast"
+	"ballast/value"
+)
+
+// vehicleAPI is a VehicleControlAPI.
+type vehicleAPI struct {
+	core
+	random                          random
+	fuel, battery, engine, unlocked any
+	doors                           shared // name -> locked or unlocked
+	temperature, fan, mode          any
+	humidity, lights                any
+	parking, parkingForce, slope    any
+	brake, brakeForce               any
+	distance, cruise, destination   any
+	tires                           [4]any // front left, front right, rear left, rear right
+	long                            bool
+}
+
+var defaultDoors any = value.NewDict("driver", "unlocked", "passenger", "unlocked", "rear_left", "unlocked", "rear_right", "unlocked")
+
+var tireNames = [4]string{"frontLeftTirePressure", "frontRightTirePressure", "rearLeftTirePressure", "rearRightTirePressure"}
+
+func newVehicle(d *value.Dict, long bool) *vehicleAPI {
+	c := config{d}
+	s := &vehicleAPI{
+		random:       newRandom(c.get("random_seed", int64(travelSeed))),
+		fuel:         c.get("fuelLevel", 0.0),
+		battery:      c.get("batteryVoltage", 12.6),
+		engine:       c.get("engineState", "stopped"),
+		doors:        share(c.get("doorStatus", defaultDoors)),
+		temperature:  c.get("acTemperature", 25.0),
+		fan:          c.get("fanSpeed", int64(50)),
+		mode:         c.get("acMode", "auto"),
+		humidity:     c.get("humidityLevel", 50.0),
+		lights:       c.get("headLightStatus", "off"),
+		parking:      c.get("parkingBrakeStatus", "released"),
+		parkingForce: c.get("parkingBrakeForce", 0.0),
+		slope:        c.get("slopeAngle", 0.0),
+		brake:        c.get("brakePedalStatus", "released"),
+		brakeForce:   c.get("brakePedalForce", 0.0),
+		distance:     c.get("distanceToNextVehicle", 50.0),
+		cruise:       c.get("cruiseStatus", "inactive"),
+		destination:  c.get("destination", "None"),
+		long:         long,
+	}
+	for i, name := range tireNames {
+		s.tires[i] = c.get(name, [4]any{32.0, 32.0, 30.0, 30.0}[i])
+	}
+	doors, unlocked := s.doors.dict("keys"), int64(4)
+	for i := range doors.Len() {
+		if _, status := doors.At(i); status == "locked" {
+			unlocked--
+		}
+	}
+	s.unlocked = unlocked
+	return s
+}
+
+// Call implements ballast.State.
+func (s *vehicleAPI) Call(c ballast.Call) string { return vehicleClass.call(s, &s.core, c) }
+
+// Equal implements ballast.State.
+func (s *vehicleAPI) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
+
+// Dump implements ballast.State.
+func (s *vehicleAPI) Dump() any { return dump(s) }
+
+func (s *vehicleAPI) public() []any {
+	return []any{"fuelLevel", s.fuel, "batteryVoltage", s.battery, "engine_state", s.engine,
+		"remainingUnlockedDoors", s.unlocked, "doorStatus", s.doors.v, "acTemperature", s.temperature,
+		"fanSpeed", s.fan, "acMode", s.mode, "humidityLevel", s.humidity, "headLightStatus", s.lights,
+		"parkingBrakeStatus", s.parking, "brakePedalStatus", s.brake, "distanceToNextVehicle", s.distance,
+		"cruiseStatus", s.cruise, "destination", s.destination,
+		tireNames[0], s.tires[0], tireNames[1], s.tires[1], tireNames[2], s.tires[2], tireNames[3], s.tires[3],
+		"long_context", s.long}
+}
+
+// vehicleClass is the table of VehicleControlAPI.
+var vehicleClass = newClass("VehicleControlAPI",
+	method[*vehicleAPI]{name: "activateParkingBrake", params: []string{"mode"}, run: (*vehicleAPI).parkingBrake},
+	method[*vehicleAPI]{name: "adjustClimateControl", params: []string{"temperature", "unit", "fanSpeed", "mode"}, defaults: []any{"celsius", int64(50), "auto"}, run: (*vehicleAPI).climate},
+	method[*vehicleAPI]{name: "check_tire_pressure", run: (*vehicleAPI).tirePressure},
+	method[*vehicleAPI]{name: "displayCarStatus", params: []string{"option"}, run: (*vehicleAPI).status},
+	method[*vehicleAPI]{name: "display_log", params: []string{"messages"}, run: (*vehicleAPI).log},
+	method[*vehicleAPI]{name: "estimate_distance", params: []string{"cityA", "cityB"}, run: (*vehicleAPI).estimateDistance},
+	method[*vehicleAPI]{name: "estimate_drive_feasibility_by_mileage", params: []string{"distance"}, run: (*vehicleAPI).feasibility},
+	method[*vehicleAPI]{name: "fillFuelTank", params: []string{"fuelAmount"}, run: (*vehicleAPI).fillTank},
+	method[*vehicleAPI]{name: "find_nearest_tire_shop", run: (*vehicleAPI).tireShop},
+	method[*vehicleAPI]{name: "gallon_to_liter", params: []string{"gallon"}, run: (*vehicleAPI).liters},
+	method[*vehicleAPI]{name: "get_current_speed", run: (*vehicleAPI).speed},
+	method[*vehicleAPI]{name: "get_outside_temperature_from_google", run: (*vehicleAPI).outside},
+	method[*vehicleAPI]{name: "get_outside_temperature_from_weather_com", run: (*vehicleAPI).weather},
+	method[*vehicleAPI]{name: "get_zipcode_based_on_city", params: []string{"city"}, run: (*vehicleAPI).zipcode},
+	method[*vehicleAPI]{name: "liter_to_gallon", params: []string{"liter"}, run: (*vehicleAPI).gallons},
+	method[*vehicleAPI]{name: "lockDoors", params: []string{"unlock", "door"}, run: (*vehicleAPI).lock},
+	method[*vehicleAPI]{name: "pressBrakePedal", params: []string{"pedalPosition"}, run: (*vehicleAPI).press},
+	method[*vehicleAPI]{name: "releaseBrakePedal", run: (*vehicleAPI).release},
+	method[*vehicleAPI]{name: "setCruiseControl", params: []string{"speed", "activate", "distanceToNextVehicle"}, run: (*vehicleAPI).setCruise},
+	method[*vehicleAPI]{name: "setHeadlights", params: []string{"mode"}, run: (*vehicleAPI).headlights},
+	method[*vehicleAPI]{name: "set_navigation", params: []string{"destination"}, run: (*vehicleAPI).navigate},
+	method[*vehicleAPI]{name: "startEngine", params: []string{"ignitionMode"}, run: (*vehicleAPI).startEngine},
+)
+
+func (s *vehicleAPI) startEngine(a []any) string {
+	if a[0] == "STOP" {
+		s.engine = "stopped"
+	}
+	switch {
+	case greater(s.unlocked, int64(0)):
+		doors := s.doors.dict("items")
+		b, first := []byte(nil), true
+		for i := range doors.Len() {
+			name, status := doors.At(i)
+			if status != "unlocked" {
+				continue
+			}
+			if !first {
+				b = append(b, ", "...)
+			}
+			first = false
+			b = appendStr(b, name)
+		}
+		return s.error("All doors must be locked before starting the engine. Here are the unlocked doors: ", string(b))
+	case !value.Equal(s.brake, "pressed"):
+		return s.error("Brake pedal needs to be pressed when starting the engine.")
+	case !value.Equal(s.brakeForce, 1000.0):
+		return s.error("Must press the brake fully before starting the engine.")
+	case less(s.fuel, 0.0):
+		return s.error("Fuel tank is empty.")
+	case a[0] != "START":
+		return s.error("Invalid ignition mode.")
+	}
+	s.engine = "running"
+	return s.dict("engineState", s.engine, "fuelLevel", s.fuel, "batteryVoltage", s.battery)
+}
+
+func (s *vehicleAPI) fillTank(a []any) string {
+	if less(a[0], int64(0)) {
+		return s.error("Fuel amount cannot be negative.")
+	}
+	if greater(add("+", s.fuel, a[0]), int64(50)) {
+		return s.error("Cannot fill gas above the tank capacity.")
+	}
+	if less(add("+", s.fuel, a[0]), 0.0) {
+		return s.error("Fuel tank is empty. Min fuel level is 0 gallons.")
+	}
+	s.fuel = add("+=", s.fuel, a[0])
+	return s.dict("fuelLevel", s.fuel)
+}
+
+func (s *vehicleAPI) lock(a []any) string {
+	status, step := "locked", int64(-1)
+	if truth(a[0]) {
+		status, step = "unlocked", 1
+	}
+	for _, door := range iterate(a[1]) {
+		if item(s.doors.v, door) == status {
+			continue
+		}
+		s.doors.writeDict("get").Set(door, status)
+		s.unlocked = add("+=", s.unlocked, step)
+	}
+	return s.dict("lockStatus", status, "remainingUnlockedDoors", s.unlocked)
+}
+
+func (s *vehicleAPI) climate(a []any) string {
+	temperature, unit, fan, mode := a[0], a[1], a[2], a[3]
+	if !atMost(int64(0), fan) || !atMost(fan, int64(100)) {
+		return s.error("Fan speed must be between 0 and 100.")
+	}
+	s.temperature = own(temperature)
+	if unit == "fahrenheit" {
+		s.temperature = div(mul(sub("-", temperature, int64(32)), int64(5)), int64(9))
+	}
+	s.fan, s.mode = own(fan), own(mode)
+	return s.dict("currentACTemperature", temperature, "climateMode", mode, "humidityLevel", s.humidity)
+}
+
+func (s *vehicleAPI) outside([]any) string {
+	degrees := s.random.uniform(-10, 40)
+	if !s.long {
+		return s.dict("outsideTemperature", degrees)
+	}
+	b := append(s.buf[:0], constants().weather.json...)
+	b = append(b[:len(b)-1], `, "outsideTemperature": `...)
+	s.buf = append(value.AppendFloat(b, degrees), '}')
+	return string(s.buf)
+}
+
+func (s *vehicleAPI) weather([]any) string { return `{"error": 404}` }
+
+func (s *vehicleAPI) headlights(a []any) string {
+	switch a[0] {
+	case "on":
+		s.lights = "on"
+	case "off", "auto":
+		s.lights = "off"
+	default:
+		return s.error("Invalid headlight mode.")
+	}
+	return s.dict("headlightStatus", s.lights)
+}
+
+func (s *vehicleAPI) status(a []any) string {
+	pairs := make([]any, 0, 10)
+	if s.long {
+		pairs = append(pairs, "metadata", constants().carStatus)
+	}
+	switch a[0] {
+	case "fuel":
+		pairs = append(pairs, "fuelLevel", s.fuel)
+	case "battery":
+		pairs = append(pairs, "batteryVoltage", s.battery)
+	case "doors":
+		pairs = append(pairs, "doorStatus", s.doors.v)
+	case "climate":
+		pairs = append(pairs, "currentACTemperature", s.temperature, "fanSpeed", s.fan,
+			"climateMode", s.mode, "humidityLevel", s.humidity)
+	case "headlights":
+		pairs = append(pairs, "headlightStatus", s.lights)
+	case "parkingBrake":
+		pairs = append(pairs, "parkingBrakeStatus", s.parking, "parkingBrakeForce", s.parkingForce, "slopeAngle", s.slope)
+	case "brakePedal":
+		pairs = append(pairs, "brakePedalStatus", s.brake, "brakePedalForce", s.brakeForce)
+	case "engine":
+		pairs = append(pairs, "engineState", s.engine)
+	default:
+		pairs = append(pairs, "error", "Invalid option")
+	}
+	return s.dict(pairs...)
+}
+
+func (s *vehicleAPI) parkingBrake(a []any) string {
+	switch a[0] {
+	case "engage":
+		s.parking, s.parkingForce = "engaged", 500.0
+	case "release":
+		s.parking, s.parkingForce = "released", 0.0
+	default:
+		return s.error("Invalid mode")
+	}
+	s.slope = 10.0
+	if s.long {
+		return s.dict("parkingBrakeInstruction", constants().parkingBrake, "parkingBrakeStatus", s.parking,
+			"_parkingBrakeForce", s.parkingForce, "_slopeAngle", s.slope)
+	}
+	return s.dict("parkingBrakeStatus", s.parking, "_parkingBrakeForce", s.parkingForce, "_slopeAngle", s.slope)
+}
+
+func (s *vehicleAPI) press(a []any) string {
+	position := a[0]
+	if !atMost(int64(0), position) || !atMost(position, int64(1)) {
+		return s.error("Pedal position must be between 0 and 1.")
+	}
+	if value.Equal(position, int64(0)) {
+		return s.release(nil)
+	}
+	s.brake, s.brakeForce = "pressed", mul(position, int64(1000))
+	return s.dict("brakePedalStatus", "pressed", "brakePedalForce", toFloat(s.brakeForce))
+}
+
+func (s *vehicleAPI) release([]any) string {
+	s.brake, s.brakeForce = "released", 0.0
+	return `{"brakePedalStatus": "released", "brakePedalForce": 0.0}`
+}
+
+func (s *vehicleAPI) setCruise(a []any) string {
+	distance := float(a[2])
+	speed := float(a[0])
+	if value.Equal(s.engine, "stopped") {
+		return s.error("Start the engine before activating the cruise control.")
+	}
+	status := "inactive"
+	s.distance = distance
+	if truth(a[1]) {
+		status = "active"
+		if speed < 0 || speed > 120 || math.Mod(speed, 5) != 0 {
+			return s.error("Invalid speed")
+		}
+	}
+	s.cruise = status
+	return s.dict("cruiseStatus", status, "currentSpeed", speed, "distanceToNextVehicle", distance)
+}
+
+func (s *vehicleAPI) speed([]any) string {
+	return s.dict("currentSpeed", s.random.uniform(0, 120))
+}
+
+func (s *vehicleAPI) log(a []any) string { return s.dict("log", a[0]) }
+
+func (s *vehicleAPI) feasibility(a []any) string {
+	return s.dict("canDrive", !less(mul(s.fuel, 20.0), a[0]))
+}
+
+func (s *vehicleAPI) gallons(a []any) string { return s.dict("gallon", mul(a[0], 0.264172)) }
+
+func (s *vehicleAPI) liters(a []any) string { return s.dict("liter", mul(a[0], 3.78541)) }
+
+// distances between zip codes, in either direction.
+var distances = map[[2]string]any{
+	{"83214", "74532"}: 750.0, {"56108", "62947"}: 320.0, {"71354", "83462"}: 450.0, {"47329", "52013"}: 290.0,
+	{"69238", "51479"}: 630.0, {"94016", "83214"}: 980.0, {"94016", "94704"}: 600.0, {"94704", "08540"}: 2550.0,
+	{"94016", "08540"}: 1950.0, {"62947", "47329"}: 1053.0, {"94016", "62947"}: 780.0, {"74532", "94016"}: 880.0,
+}
+
+func (s *vehicleAPI) estimateDistance(a []any) string {
+	from, _ := a[0].(string)
+	to, _ := a[1].(string)
+	distance, ok := distances[[2]string{from, to}]
+	if !ok {
+		distance, ok = distances[[2]string{to, from}]
+	}
+	key := "distance"
+	if !ok {
+		key, distance = "error", "distance not found in database."
+	}
+	if s.long {
+		return s.dict(key, distance, "intermediaryCities", constants().cities)
+	}
+	return s.dict(key, distance)
+}
+
+// zipcodes of the cities.
+var zipcodes = map[string]any{
+	"Rivermist": "83214", "Stonebrook": "74532", "Maplecrest": "56108", "Silverpine": "62947",
+	"Shadowridge": "71354", "Sunset Valley": "83462", "Oakendale": "47329", "Willowbend": "52013",
+	"Crescent Hollow": "69238", "Autumnville": "51479", "San Francisco": "94016",
+}
+
+func (s *vehicleAPI) zipcode(a []any) string {
+	city, _ := a[0].(string)
+	zip := zipcodes[city]
+	if zip == nil {
+		zip = "00000"
+	}
+	return s.dict("zipcode", zip)
+}
+
+func (s *vehicleAPI) navigate(a []any) string {
+	s.destination = own(a[0])
+	if _, ok := a[0].(string); !ok {
+		add("+", "", a[0]) // raises
+	}
+	return s.line("status", "Navigating to ", a[0])
+}
+
+func (s *vehicleAPI) tirePressure([]any) string {
+	total := add("+", add("+", add("+", s.tires[0], s.tires[1]), s.tires[2]), s.tires[3])
+	mean := div(total, int64(4))
+	healthy := atMost(int64(30), mean) && atMost(mean, int64(35))
+	var info any = emptyDict
+	if s.long {
+		info = constants().carStatus
+	}
+	return s.dict(tireNames[0], s.tires[0], tireNames[1], s.tires[1], tireNames[2], s.tires[2], tireNames[3], s.tires[3],
+		"healthy_tire_pressure", healthy, "car_info", info)
+}
+
+func (s *vehicleAPI) tireShop([]any) string {
+	return `{"shopLocation": "456 Oakwood Avenue, Rivermist, 83214"}`
+}
