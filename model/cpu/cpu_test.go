@@ -179,9 +179,12 @@ func TestReplyFiguresAreThoseOfTheWhole(t *testing.T) {
 				}
 				l, h := logSoftmax(logits[i-1])
 				w := r.Watch[n]
-				if !near(float64(r.LogProb[n]), l[toks[i]]) || !near(float64(lp[i]), l[toks[i]]) || !near(float64(r.Entropy[n]), h) ||
+				if r.LogProb[n] != lp[i] {
+					t.Fatalf("%s: position %d: log-probability %g when sampled, %g of the whole", name, i, r.LogProb[n], lp[i])
+				}
+				if !near(float64(r.LogProb[n]), l[toks[i]]) || !near(float64(r.Entropy[n]), h) ||
 					!near(float64(w[0]), math.Exp(l[0])) || !near(float64(w[1]), math.Exp(l[3])) {
-					t.Fatalf("%s: position %d: log-probability %g and %g, want %g; entropy %g, want %g", name, i, r.LogProb[n], lp[i], l[toks[i]], r.Entropy[n], h)
+					t.Fatalf("%s: position %d: log-probability %g, want %g; entropy %g, want %g", name, i, r.LogProb[n], l[toks[i]], r.Entropy[n], h)
 				}
 				n++
 			}
@@ -200,6 +203,22 @@ func logSoftmax(x []float64) (l []float64, h float64) {
 		l, h = append(l, p), h-p*math.Exp(p)
 	}
 	return l, h
+}
+
+func TestEqualPromptsAreComputedOnce(t *testing.T) {
+	m := random(configs["qwen2"], 4)
+	for _, rows := range []int{8, 3} {
+		p := NewPolicy(m, Options{Workers: 1, MaxRows: rows})
+		ss := play(t, p, groups(8, 8, 100, 5, 1, 100), ballast.Sampling{Temperature: 1})
+		n, prompt := p.Counters(), int64(len(ss[0].appends[0]))
+		// Those who come when the first have left compute the last token.
+		if late := n.Prefilled - prompt; late < 0 || late > int64(8-rows) || n.Prefilled+n.Shared != 8*prompt {
+			t.Errorf("%d rows: %d prompt tokens of %d computed and %d shared", rows, n.Prefilled, 8*prompt, n.Shared)
+		}
+		if want := MemoryNeeded(&m.Config, rows, 200); n.PeakKV > want || n.Sampled == 0 {
+			t.Errorf("%d rows: cache of %d bytes, %d expected at most; %d tokens sampled", rows, n.PeakKV, want, n.Sampled)
+		}
+	}
 }
 
 func TestBadConversationsGetAnError(t *testing.T) {

@@ -109,7 +109,7 @@ func (e *engine) forward(spans []span) {
 		y := &w.layers[l]
 		e.norm(rows, y.norm1)
 		e.linear(e.qkv, y.qkv.out, e.h, w.hidden, rows, &y.qkv, false)
-		e.parallel(rows, max(1, rows/(4*e.workers)), func(_, from, to int) {
+		e.parallel(rows, max(8, rows/(4*e.workers)), func(_, from, to int) {
 			for r := from; r < to; r++ {
 				e.rotate(y, r)
 				e.store(l, r)
@@ -119,7 +119,7 @@ func (e *engine) forward(spans []span) {
 		e.linear(e.x, w.hidden, e.attn, y.o.in, rows, &y.o, true)
 		e.norm(rows, y.norm2)
 		e.linear(e.ff, 2*w.ffn, e.h, w.hidden, rows, &y.gateUp, false)
-		e.parallel(rows, max(1, rows/(4*e.workers)), func(worker, from, to int) {
+		e.parallel(rows, max(8, rows/(4*e.workers)), func(worker, from, to int) {
 			tmp := resize(e.scratch[worker], w.ffn)
 			e.scratch[worker] = tmp
 			for r := from; r < to; r++ {

@@ -25,16 +25,16 @@ func mul32AVX2(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, 
 // mul16AVX2 is the half-width product, in tiles of 4 and 1 rows.
 func mul16AVX2(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int) {
 	d, a, b, c := base(dst), base(x), base(w), base(init)
-	for ; rows >= 4; rows -= 4 {
+	r := 0
+	for ; r+4 <= rows; r += 4 {
+		d, a, c := at(d, r*ldd), at(a, r*ldx), at(c, r*ldi)
 		a0, b0 := load8(c, 0), load8(c, 8)
 		a1, b1 := load8(c, ldi), load8(c, ldi+8)
 		a2, b2 := load8(c, 2*ldi), load8(c, 2*ldi+8)
 		a3, b3 := load8(c, 3*ldi), load8(c, 3*ldi+8)
 		x1, x2, x3 := at(a, ldx), at(a, 2*ldx), at(a, 3*ldx)
-		q := b
-		for i := 0; i < k; i++ {
-			u, v := load8(q, 0), load8(q, 8)
-			q = at(q, ldw)
+		for i, j := 0, 0; i < k; i, j = i+1, j+ldw {
+			u, v := load8(b, j), load8(b, j+8)
 			s := all8(a, i)
 			a0, b0 = s.MulAdd(u, a0), s.MulAdd(v, b0)
 			s = all8(x1, i)
@@ -52,18 +52,15 @@ func mul16AVX2(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, 
 		store8(b2, d, 2*ldd+8)
 		store8(a3, d, 3*ldd)
 		store8(b3, d, 3*ldd+8)
-		d, a, c = at(d, 4*ldd), at(a, 4*ldx), at(c, 4*ldi)
 	}
-	for ; rows > 0; rows-- {
-		s, t, q := load8(c, 0), load8(c, 8), b
-		for i := 0; i < k; i++ {
+	for ; r < rows; r++ {
+		s, t, a := load8(c, r*ldi), load8(c, r*ldi+8), at(a, r*ldx)
+		for i, j := 0, 0; i < k; i, j = i+1, j+ldw {
 			e := all8(a, i)
-			s, t = e.MulAdd(load8(q, 0), s), e.MulAdd(load8(q, 8), t)
-			q = at(q, ldw)
+			s, t = e.MulAdd(load8(b, j), s), e.MulAdd(load8(b, j+8), t)
 		}
-		store8(s, d, 0)
-		store8(t, d, 8)
-		d, a, c = at(d, ldd), at(a, ldx), at(c, ldi)
+		store8(s, d, r*ldd)
+		store8(t, d, r*ldd+8)
 	}
 }
 

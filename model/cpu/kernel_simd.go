@@ -23,7 +23,8 @@ func detect() *kernels {
 
 type ptr = unsafe.Pointer
 
-// at returns p moved by n float32.
+// at returns p moved by n float32. No pointer may leave its slice, not even for
+// a moment: the loops count offsets.
 func at(p ptr, n int) ptr { return unsafe.Add(p, n*4) }
 
 func load16(p ptr, n int) archsimd.Float32x16 {
@@ -40,16 +41,16 @@ func all16(p ptr, n int) archsimd.Float32x16 {
 // the 15 vector registers that the compiler uses and spills.
 func mul32AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int) {
 	d, a, b, c := base(dst), base(x), base(w), base(init)
-	for ; rows >= 4; rows -= 4 {
-		tile4(d, ldd, a, ldx, b, ldw, k, c, ldi)
-		d, a, c = at(d, 4*ldd), at(a, 4*ldx), at(c, 4*ldi)
+	r := 0
+	for ; r+4 <= rows; r += 4 {
+		tile4(at(d, r*ldd), ldd, at(a, r*ldx), ldx, b, ldw, k, at(c, r*ldi), ldi)
 	}
-	if rows >= 2 {
-		tile2(d, ldd, a, ldx, b, ldw, k, c, ldi)
-		d, a, c, rows = at(d, 2*ldd), at(a, 2*ldx), at(c, 2*ldi), rows-2
+	if r+2 <= rows {
+		tile2(at(d, r*ldd), ldd, at(a, r*ldx), ldx, b, ldw, k, at(c, r*ldi), ldi)
+		r += 2
 	}
-	if rows == 1 {
-		tile1(d, a, b, ldw, k, c)
+	if r < rows {
+		tile1(at(d, r*ldd), at(a, r*ldx), b, ldw, k, at(c, r*ldi))
 	}
 }
 
@@ -61,9 +62,8 @@ func tile4(dst ptr, ldd int, x ptr, ldx int, w ptr, ldw, k int, init ptr, ldi in
 	a2, b2 := load16(init, 2*ldi), load16(init, 2*ldi+16)
 	a3, b3 := load16(init, 3*ldi), load16(init, 3*ldi+16)
 	x1, x2, x3 := at(x, ldx), at(x, 2*ldx), at(x, 3*ldx)
-	for i := 0; i < k; i++ {
-		u, v := load16(w, 0), load16(w, 16)
-		w = at(w, ldw)
+	for i, j := 0, 0; i < k; i, j = i+1, j+ldw {
+		u, v := load16(w, j), load16(w, j+16)
 		s := all16(x, i)
 		a0, b0 = s.MulAdd(u, a0), s.MulAdd(v, b0)
 		s = all16(x1, i)
@@ -87,9 +87,8 @@ func tile2(dst ptr, ldd int, x ptr, ldx int, w ptr, ldw, k int, init ptr, ldi in
 	a0, b0 := load16(init, 0), load16(init, 16)
 	a1, b1 := load16(init, ldi), load16(init, ldi+16)
 	x1 := at(x, ldx)
-	for i := 0; i < k; i++ {
-		u, v := load16(w, 0), load16(w, 16)
-		w = at(w, ldw)
+	for i, j := 0, 0; i < k; i, j = i+1, j+ldw {
+		u, v := load16(w, j), load16(w, j+16)
 		s := all16(x, i)
 		a0, b0 = s.MulAdd(u, a0), s.MulAdd(v, b0)
 		s = all16(x1, i)
@@ -103,9 +102,8 @@ func tile2(dst ptr, ldd int, x ptr, ldx int, w ptr, ldw, k int, init ptr, ldi in
 
 func tile1(dst, x, w ptr, ldw, k int, init ptr) {
 	a, b := load16(init, 0), load16(init, 16)
-	for i := 0; i < k; i++ {
-		u, v := load16(w, 0), load16(w, 16)
-		w = at(w, ldw)
+	for i, j := 0, 0; i < k; i, j = i+1, j+ldw {
+		u, v := load16(w, j), load16(w, j+16)
 		s := all16(x, i)
 		a, b = s.MulAdd(u, a), s.MulAdd(v, b)
 	}
@@ -113,16 +111,16 @@ func tile1(dst, x, w ptr, ldw, k int, init ptr) {
 	store16(b, dst, 16)
 }
 
-// mul16AVX512 is the half-width product, in tiles of 4 and 1 rows.
+// mul16AVX512 is the half-width product.
 func mul16AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int) {
 	d, a, b, c := base(dst), base(x), base(w), base(init)
-	for ; rows >= 4; rows -= 4 {
+	r := 0
+	for ; r+4 <= rows; r += 4 {
+		d, a, c := at(d, r*ldd), at(a, r*ldx), at(c, r*ldi)
 		a0, a1, a2, a3 := load16(c, 0), load16(c, ldi), load16(c, 2*ldi), load16(c, 3*ldi)
 		x1, x2, x3 := at(a, ldx), at(a, 2*ldx), at(a, 3*ldx)
-		q := b
-		for i := 0; i < k; i++ {
-			u := load16(q, 0)
-			q = at(q, ldw)
+		for i, j := 0, 0; i < k; i, j = i+1, j+ldw {
+			u := load16(b, j)
 			a0, a1 = all16(a, i).MulAdd(u, a0), all16(x1, i).MulAdd(u, a1)
 			a2, a3 = all16(x2, i).MulAdd(u, a2), all16(x3, i).MulAdd(u, a3)
 		}
@@ -130,26 +128,24 @@ func mul16AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32
 		store16(a1, d, ldd)
 		store16(a2, d, 2*ldd)
 		store16(a3, d, 3*ldd)
-		d, a, c = at(d, 4*ldd), at(a, 4*ldx), at(c, 4*ldi)
 	}
-	if rows >= 2 {
-		a0, a1, x1, q := load16(c, 0), load16(c, ldi), at(a, ldx), b
-		for i := 0; i < k; i++ {
-			u := load16(q, 0)
-			q = at(q, ldw)
+	if r+2 <= rows {
+		d, a, c := at(d, r*ldd), at(a, r*ldx), at(c, r*ldi)
+		a0, a1, x1 := load16(c, 0), load16(c, ldi), at(a, ldx)
+		for i, j := 0, 0; i < k; i, j = i+1, j+ldw {
+			u := load16(b, j)
 			a0, a1 = all16(a, i).MulAdd(u, a0), all16(x1, i).MulAdd(u, a1)
 		}
 		store16(a0, d, 0)
 		store16(a1, d, ldd)
-		d, a, c, rows = at(d, 2*ldd), at(a, 2*ldx), at(c, 2*ldi), rows-2
+		r += 2
 	}
-	if rows == 1 {
-		s, q := load16(c, 0), b
-		for i := 0; i < k; i++ {
-			s = all16(a, i).MulAdd(load16(q, 0), s)
-			q = at(q, ldw)
+	if r < rows {
+		s, a := load16(c, r*ldi), at(a, r*ldx)
+		for i, j := 0, 0; i < k; i, j = i+1, j+ldw {
+			s = all16(a, i).MulAdd(load16(b, j), s)
 		}
-		store16(s, d, 0)
+		store16(s, d, r*ldd)
 	}
 }
 

@@ -2,8 +2,123 @@ package cpu
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
 	"testing"
 )
+
+func normal(rng *rand.Rand, n int) []float32 {
+	out := make([]float32, n)
+	for i := range out {
+		out[i] = float32(rng.NormFloat64())
+	}
+	return out
+}
+
+// TestProductOfARowIsItsOwn compares products of many rows with those of each
+// row alone, to the bit, for every number of rows and in every kernel.
+func TestProductOfARowIsItsOwn(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	const in, ldx, ldd = 37, 41, 48
+	w, x, start := normal(rng, in*panel), normal(rng, 11*ldx), normal(rng, 11*ldd)
+	for name, mul := range products() {
+		for rows := 1; rows <= 11; rows++ {
+			many, one := append([]float32(nil), start...), append([]float32(nil), start...)
+			mul(many, ldd, x, ldx, rows, w, panel, in, many, ldd)
+			for r := range rows {
+				mul(one[r*ldd:], ldd, x[r*ldx:], ldx, 1, w, panel, in, one[r*ldd:], ldd)
+			}
+			if !reflect.DeepEqual(many, one) {
+				t.Errorf("%s: %d rows differ from single rows", name, rows)
+			}
+		}
+	}
+}
+
+type product = func(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int)
+
+func products() map[string]product {
+	k, p := detect(), portable()
+	out := map[string]product{"mul32": k.mul32, "mul16": k.mul16, "portable32": p.mul32, "portable16": p.mul16}
+	for name, f := range others() {
+		out[name] = f
+	}
+	return out
+}
+
+func TestInstructionSetsAgree(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 2))
+	x, w, zero := normal(rng, 7*50), normal(rng, 50*panel), make([]float32, panel)
+	run := func(f product) []float32 {
+		d := make([]float32, 7*panel)
+		f(d, panel, x, 50, 7, w, panel, 50, zero, 0)
+		return d
+	}
+	want := run(detect().mul32)
+	for name, f := range others() {
+		if got := run(f); name == "AVX2 32" && !reflect.DeepEqual(got, want) {
+			t.Errorf("%s differs from %s", name, detect().name)
+		}
+	}
+	for i, v := range run(portable().mul32) {
+		if math.Abs(float64(v-want[i])) > 1e-4 {
+			t.Errorf("portable output %d is %g, want %g", i, v, want[i])
+		}
+	}
+}
+
+func TestExponentialIsAccurate(t *testing.T) {
+	var x []float32
+	for v := -86.0; v < 20; v += 0.013 {
+		x = append(x, float32(v))
+	}
+	x = append(x[:len(x)/16*16-8], -104.5, -1e30, negInf, -200, 0, 1, -0.5, 0.5)
+	for name, f := range exponentials() {
+		got := make([]float32, len(x))
+		sum, total := float64(f(got, x, 1, 0)), 0.0
+		for i, v := range x {
+			want := math.Exp(float64(v))
+			total += want
+			// The argument is a float32 in units of ln 2: its last bit counts.
+			if tol := (3e-7 + 1.2e-7*math.Abs(float64(v))) * want; math.Abs(float64(got[i])-want) > tol+1e-38 {
+				t.Fatalf("%s: e^%g is %g, want %g", name, v, got[i], want)
+			}
+			if v <= -104.5 && got[i] != 0 {
+				t.Errorf("%s: e^%g is %g, want 0", name, v, got[i])
+			}
+		}
+		if math.Abs(sum-total) > 1e-5*total {
+			t.Errorf("%s: sum %g, want %g", name, sum, total)
+		}
+	}
+}
+
+func TestSmallKernelsAgree(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 2))
+	a, b := detect(), portable()
+	for _, n := range []int{32, 64, 96} {
+		x, y := normal(rng, n), normal(rng, n)
+		run := func(k *kernels) [][]float32 {
+			norm, gates, s := make([]float32, n), append([]float32(nil), x...), append([]float32(nil), x...)
+			k.rmsnorm(norm, x, y, n, 1e-6)
+			k.swiglu(gates, y, make([]float32, n))
+			inv := k.softmax(s, n-5, 0.7)
+			turned := append([]float32(nil), x...)
+			k.rope(turned, y, x, n/2)
+			k.scale(turned, 1.5)
+			return [][]float32{norm, gates, s, turned, {inv, k.max(x), k.dot(x, y, 0.3)}}
+		}
+		p, q := run(a), run(b)
+		for i := range p {
+			for j := range p[i] {
+				if !near(float64(p[i][j]), float64(q[i][j])) {
+					t.Errorf("n %d, kernel %d, output %d: %g, portable %g", n, i, j, p[i][j], q[i][j])
+				}
+			}
+		}
+	}
+}
 
 func BenchmarkMul(b *testing.B) {
 	k := detect()
@@ -42,37 +157,6 @@ func BenchmarkMul(b *testing.B) {
 			k.swiglu(s[:192], s[192:384], s[384:576])
 		}
 	})
-	for _, x := range []float32{0, -50, -95, -200, negInf} {
-		b.Run(fmt.Sprintf("exps/512/%g", x), func(b *testing.B) {
-			s := make([]float32, 1024)
-			for i := 512; i < 1024; i++ {
-				s[i] = x
-			}
-			for b.Loop() {
-				k.exps(s[:512], s[512:], 1, 0)
-			}
-		})
-	}
-	for _, n := range []int{208, 224} {
-		b.Run(fmt.Sprintf("in/max/%d", n), func(b *testing.B) {
-			s := make([]float32, 1024)
-			for b.Loop() {
-				k.max(s[:n])
-			}
-		})
-		b.Run(fmt.Sprintf("in/exps/%d", n), func(b *testing.B) {
-			s := make([]float32, 1024)
-			for b.Loop() {
-				k.exps(s[:n], s[:n], 0.25, -0.25)
-			}
-		})
-		b.Run(fmt.Sprintf("in/exps2/%d", n), func(b *testing.B) {
-			s := make([]float32, 1024)
-			for b.Loop() {
-				k.exps(s[512:512+n], s[:n], 0.25, -0.25)
-			}
-		})
-	}
 	b.Run("exps/512", func(b *testing.B) {
 		s := make([]float32, 1024)
 		for b.Loop() {

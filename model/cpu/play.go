@@ -18,6 +18,7 @@ type seq struct {
 	req     ballast.Request
 	kv      cache
 	pending []int32 // tokens that the cache does not have yet
+	drawn   bool    // the first pending token was sampled
 	reply   ballast.Reply
 	slab    []float32 // memory for Watch rows
 	donor   *seq      // wait until donor has computed the first shared tokens
@@ -271,12 +272,10 @@ type turn struct {
 func (t *player) sample() {
 	var turns []turn
 	for i, s := range t.who {
-		fresh := len(s.reply.Tokens) == 0
-		if n := len(t.spans[i].tokens); !fresh || n > 1 {
-			t.count.Prefilled += int64(n)
-			if !fresh {
-				t.count.Prefilled--
-			}
+		t.count.Prefilled += int64(len(t.spans[i].tokens))
+		if s.drawn {
+			t.count.Prefilled--
+			s.drawn = false
 		}
 		var here []*seq
 		if t.spans[i].last {
@@ -342,7 +341,7 @@ func (s *seq) extend(d *dist, how ballast.Sampling, watched []int32) {
 		r.Watch = append(r.Watch, s.slab[:n:n])
 		s.slab = s.slab[n:]
 	}
-	s.pending = []int32{tok}
+	s.pending, s.drawn = []int32{tok}, true
 }
 
 // ended reports whether the reply is complete.

@@ -1,0 +1,136 @@
+package cpu
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"ballast"
+)
+
+// chi2 is Pearson's statistic in units of its standard deviation above its mean.
+func chi2(counts []int, p []float64) float64 {
+	n, x, df := 0, 0.0, -1.0
+	for _, c := range counts {
+		n += c
+	}
+	for i, c := range counts {
+		if e := p[i] * float64(n); e > 0 {
+			x += (float64(c) - e) * (float64(c) - e) / e
+			df++
+		} else if c > 0 {
+			return math.Inf(1)
+		}
+	}
+	return (x - df) / math.Sqrt(2*df)
+}
+
+// softTruncated is the distribution that a setting asks for, in float64.
+func softTruncated(logits []float32, how ballast.Sampling) []float64 {
+	p, order := make([]float64, len(logits)), make([]int, len(logits))
+	sum := 0.0
+	for i, l := range logits {
+		p[i] = math.Exp(float64(l) / how.Temperature)
+		sum += p[i]
+		order[i] = i
+	}
+	for i := range order { // selection sort: by falling probability, then id
+		for j := i + 1; j < len(order); j++ {
+			if a, b := p[order[i]], p[order[j]]; b > a || b == a && order[j] < order[i] {
+				order[i], order[j] = order[j], order[i]
+			}
+		}
+	}
+	keep := len(order)
+	if how.TopK > 0 {
+		keep = min(keep, how.TopK)
+		sum = 0
+		for _, i := range order[:keep] {
+			sum += p[i]
+		}
+	}
+	out, kept := make([]float64, len(p)), 0.0
+	for _, i := range order[:keep] {
+		out[i] = p[i]
+		if kept += p[i]; how.TopP > 0 && kept >= how.TopP*sum {
+			break
+		}
+	}
+	for i := range out {
+		out[i] /= kept
+	}
+	return out
+}
+
+func TestDrawsFollowTheDistribution(t *testing.T) {
+	rng := rand.New(rand.NewPCG(2, 3))
+	const vocab = 70
+	logits := make([]float32, 96)
+	for i := range vocab {
+		logits[i] = float32(2 * rng.NormFloat64())
+	}
+	for _, k := range []*kernels{detect(), portable()} {
+		for _, how := range []ballast.Sampling{{Temperature: 1}, {Temperature: 0.5}, {Temperature: 2, TopK: 7}, {Temperature: 1, TopP: 0.8}, {Temperature: 1.5, TopP: 0.9, TopK: 20}} {
+			d, counts := dist{k: k}, make([]int, vocab)
+			d.load(logits, vocab, how.Temperature)
+			for i := range 200000 {
+				counts[d.draw(how, uniform(uint64(i%100), i/100))]++
+			}
+			if x := chi2(counts, softTruncated(logits[:vocab], how)); x > 4 {
+				t.Errorf("%s %+v: chi-square %.1f deviations above its mean", k.name, how, x)
+			}
+		}
+	}
+}
+
+func TestUniformIsUniform(t *testing.T) {
+	// Pairs of neighbouring positions and of neighbouring seeds fill a grid.
+	for name, pair := range map[string]func(i int) (float64, float64){
+		"positions": func(i int) (float64, float64) { return uniform(7, i), uniform(7, i+1) },
+		"seeds":     func(i int) (float64, float64) { return uniform(uint64(i), 3), uniform(uint64(i+1), 3) },
+		"diagonal":  func(i int) (float64, float64) { return uniform(uint64(i), 100), uniform(uint64(i+1), 99) },
+	} {
+		counts, p := make([]int, 256), make([]float64, 256)
+		for i := range 400000 {
+			a, b := pair(i)
+			counts[int(a*16)*16+int(b*16)]++
+		}
+		for i := range p {
+			p[i] = 1.0 / 256
+		}
+		if x := chi2(counts, p); x > 5 || x < -5 {
+			t.Errorf("%s: chi-square %.1f deviations from its mean", name, x)
+		}
+	}
+}
+
+func TestGreedyTakesTheLowestOfEquals(t *testing.T) {
+	d := dist{k: detect()}
+	logits := make([]float32, 32)
+	logits[5], logits[9] = 3, 3
+	if d.load(logits, 20, 0); d.draw(ballast.Sampling{}, 0.9) != 5 {
+		t.Error("greedy did not take the lowest id")
+	}
+	for _, bad := range []float64{math.NaN(), math.Inf(1)} {
+		logits := make([]float32, 32)
+		logits[11] = float32(bad)
+		if d.load(logits, 20, 1); d.ok {
+			t.Errorf("a logit of %g passed as good", bad)
+		}
+	}
+}
+
+func TestTheEndsOfTheDistribution(t *testing.T) {
+	d, how := dist{k: detect()}, ballast.Sampling{Temperature: 1}
+	logits := make([]float32, 128)
+	for i := range logits {
+		logits[i] = -200
+	}
+	logits[3], logits[70] = 0, 0
+	d.load(logits, 100, 1)
+	for u, want := range map[float64]int32{0: 3, 0.499: 3, 0.501: 70, 1 - 0x1p-53: 70} {
+		if got := d.draw(how, u); got != want {
+			t.Errorf("draw at %g is %d, want %d", u, got, want)
+		}
+	}
+}

@@ -1,0 +1,9 @@
+//go:build !(goexperiment.simd && amd64)
+
+package cpu
+
+func others() map[string]product { return nil }
+
+func exponentials() map[string]func(dst, x []float32, by, off float32) float32 {
+	return map[string]func(dst, x []float32, by, off float32) float32{"portable": exps}
+}
