@@ -27,10 +27,9 @@ type engine struct {
 	heads   attn.Heads
 	rot     *attn.Rotary
 	params  loss.Params
-	keep    bool // activations are kept for the backward pass, else computed again
-	inner   int  // goroutines of one attention call
+	inner   int // goroutines of one attention call
 
-	pre, preBack, post, postBack, predict *gx.Exec
+	pre, preBack, mid, midBack, end, endBack, predict *gx.Exec
 
 	mu      sync.Mutex
 	byTerms map[terms]*gx.Exec // by the terms that are present
@@ -39,8 +38,8 @@ type engine struct {
 // terms says which terms of the loss are present in a minibatch.
 type terms [ballast.NumTerms]bool
 
-func newEngine(backend compute.Backend, c model.Config, p loss.Params, keep bool, inner int) (*engine, error) {
-	e := &engine{backend: backend, c: c, params: p, keep: keep, inner: inner,
+func newEngine(backend compute.Backend, c model.Config, p loss.Params, inner int) (*engine, error) {
+	e := &engine{backend: backend, c: c, params: p, inner: inner,
 		heads: attn.Heads{Q: c.Heads, KV: c.KVHeads, Dim: c.HeadDim}, rot: attn.NewRotary(c.Frequencies()),
 		byTerms: map[terms]*gx.Exec{}}
 	var err error
@@ -52,8 +51,13 @@ func newEngine(backend compute.Backend, c model.Config, p loss.Params, keep bool
 		}
 		return x.WithName(name).SetMaxCache(-1)
 	}
-	e.pre, e.post = build("pre", e.preGraph), build("post", e.postGraph)
-	e.preBack, e.postBack = build("preBack", e.preBackGraph), build("postBack", e.postBackGraph)
+	e.pre, e.preBack = build("pre", e.preGraph), build("preBack", e.preBackGraph)
+	e.mid, e.midBack = build("mid", e.midGraph), build("midBack", e.midBackGraph)
+	e.end = build("end", func(in []*gx.Node) []*gx.Node { return []*gx.Node{graph.End(&e.c, in[0], in[1], in[2])} })
+	e.endBack = build("endBack", func(in []*gx.Node) []*gx.Node {
+		dact, ddown := graph.EndBack(&e.c, in[0], in[1], in[2])
+		return []*gx.Node{dact, ddown}
+	})
 	e.predict = build("predict", func(in []*gx.Node) []*gx.Node {
 		t := graph.Head(&e.c, in[0], in[1], in[2], in[3])
 		return []*gx.Node{t.LogProb}
@@ -61,54 +65,35 @@ func newEngine(backend compute.Backend, c model.Config, p loss.Params, keep bool
 	return e, err
 }
 
-// preGraph takes x and weights, and returns q, k, v and what is kept.
+// preGraph takes x and weights, and returns q, k, v and what to keep.
 func (e *engine) preGraph(in []*gx.Node) []*gx.Node {
 	t := graph.Pre(&e.c, in[0], in[1:])
-	out := []*gx.Node{t.Q, t.K, t.V}
-	if e.keep {
-		out = append(out, t.Keep()...)
-	}
-	return out
+	return append([]*gx.Node{t.Q, t.K, t.V}, t.Keep()...)
 }
 
-// preBackGraph takes dq, dk, dv, rest, the weights, and x or what was kept; it
-// returns dx and the weights' derivatives.
+// preBackGraph takes dq, dk, dv, rest, the weights, and what was kept; it returns
+// dx and the weights' derivatives.
 func (e *engine) preBackGraph(in []*gx.Node) []*gx.Node {
 	n := len(graph.PreNames(&e.c))
-	w, more := in[4:4+n], in[4+n:]
-	var t graph.PreTape
-	if e.keep {
-		t = graph.PreKept(&e.c, more, w)
-	} else {
-		t = graph.Pre(&e.c, more[0], w)
-	}
-	dx, dw := graph.PreBack(&e.c, t, w, in[0], in[1], in[2], in[3])
+	w, keep := in[4:4+n], in[4+n:]
+	dx, dw := graph.PreBack(&e.c, graph.PreKept(&e.c, keep, w), w, in[0], in[1], in[2], in[3])
 	return append([]*gx.Node{dx}, dw...)
 }
 
-// postGraph takes x, the attention's output and weights, and returns y and what
-// is kept.
-func (e *engine) postGraph(in []*gx.Node) []*gx.Node {
-	t := graph.Post(&e.c, in[0], in[1], in[2:])
-	out := []*gx.Node{t.Y}
-	if e.keep {
-		out = append(out, t.Keep()...)
-	}
-	return out
+// midGraph takes x, the attention's output and weights, and returns the residual
+// stream, gate, up and what to keep.
+func (e *engine) midGraph(in []*gx.Node) []*gx.Node {
+	t := graph.Mid(&e.c, in[0], in[1], in[2:])
+	return append([]*gx.Node{t.X, t.Gate, t.Up}, t.Keep()...)
 }
 
-// postBackGraph takes dy, the attention's output, the weights, and x or what was
-// kept; it returns dx past attention, the attention's and the weights' derivatives.
-func (e *engine) postBackGraph(in []*gx.Node) []*gx.Node {
-	n := len(graph.PostNames())
-	w, more := in[2:2+n], in[2+n:]
-	var t graph.PostTape
-	if e.keep {
-		t = graph.PostKept(in[1], more, w)
-	} else {
-		t = graph.Post(&e.c, more[0], in[1], w)
-	}
-	dx, datt, dw := graph.PostBack(&e.c, t, w, in[0])
+// midBackGraph takes dmid, dgate, dup, the attention's output, the weights, and
+// what was kept; it returns dx past attention, the attention's and the weights'
+// derivatives.
+func (e *engine) midBackGraph(in []*gx.Node) []*gx.Node {
+	n := len(graph.MidNames())
+	w, keep := in[4:4+n], in[4+n:]
+	dx, datt, dw := graph.MidBack(&e.c, graph.MidKept(in[3], keep, w), w, in[0], in[1], in[2])
 	return append([]*gx.Node{dx, datt}, dw...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,12 +17,18 @@ import (
 var smol = model.Config{Arch: "llama", Vocab: 49152, Hidden: 576, Layers: 30, Heads: 9, KVHeads: 3, HeadDim: 64,
 	FFN: 1536, MaxLen: 8192, RopeTheta: 100000, NormEps: 1e-5, Tied: true}
 
+const updates = 1
+
 // TestLarge trains a random SmolLM2-135M on 2 prompts of 4k tokens with 4
 // rollouts of up to 1k tokens and prints time and memory; it runs if
 // BALLAST_LARGE is set and takes minutes.
 func TestLarge(t *testing.T) {
 	if os.Getenv("BALLAST_LARGE") == "" {
-		t.Skip("set BALLAST_LARGE=1 to train a model of 135M parameters for minutes")
+		t.Skip("set BALLAST_LARGE=1 (or to a number of layers) to train a model of 135M parameters for minutes")
+	}
+	smol := smol
+	if n, err := strconv.Atoi(os.Getenv("BALLAST_LARGE")); err == nil && n > 1 {
+		smol.Layers = n // for a profile in less time
 	}
 	rng := rand.New(rand.NewPCG(1, 1))
 	ids := func(n int) []int32 {
@@ -55,7 +62,7 @@ func TestLarge(t *testing.T) {
 	must(t, err)
 	must(t, l.Freeze())
 	t.Logf("plan %+v; %s", l.Plan(), Memory(&smol, l.Plan()))
-	for range 2 {
+	for range updates {
 		begin := time.Now()
 		st, err := l.Update(context.Background(), samples, 1e-5)
 		must(t, err)

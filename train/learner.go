@@ -36,7 +36,7 @@ type Options struct {
 	Budget int
 	// Limit is the memory in bytes that weights, gradients, moments and
 	// activations may take together; it decides whether activations are kept
-	// or computed again, and how long a batch may be. 0 means 6 GiB.
+	// or computed again, and how long a batch may be. 0 means 8 GiB.
 	Limit int64
 
 	fixed *Plan // of tests
@@ -81,7 +81,7 @@ func New(m *model.Model, opts Options) (*Learner, error) {
 	}
 	l := &Learner{m: m, opts: opts, plan: opts.plan(&m.Config)}
 	err = guard(func() {
-		if l.e, err = newEngine(backend, m.Config, opts.Loss, l.plan.Keep, l.plan.inner()); err != nil {
+		if l.e, err = newEngine(backend, m.Config, opts.Loss, l.plan.inner()); err != nil {
 			panic(err)
 		}
 		l.w = newParams(l.e, m.Weights)
@@ -179,11 +179,11 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 func (l *Learner) derive(g *gradient, samples []ballast.Sample, b *Batch, in lossInput, st *sums) error {
 	return guard(func() {
 		if in.has[ballast.TermReference] {
-			p := l.e.forward(l.ref, samples, b, false)
+			p := l.e.forward(l.ref, samples, b, inference)
 			in.ref = p.logProbs()
 			free(p.h)
 		}
-		p := l.e.forward(l.w, samples, b, true)
+		p := l.e.forward(l.w, samples, b, l.plan.tape())
 		st.padded += float64(p.rows - len(b.Tokens))
 		dh, err := p.headBackward(g, in, st)
 		if err != nil {
@@ -295,7 +295,7 @@ func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]f
 			return err
 		}
 		return guard(func() {
-			p := l.e.forward(l.w, samples, &batches[i], false)
+			p := l.e.forward(l.w, samples, &batches[i], inference)
 			for k, logp := range p.logProbs() {
 				t := batches[i].Targets[k]
 				out[t.Sample][t.Index] = logp

@@ -12,12 +12,12 @@ import (
 // params are a model's weights as tensors, in the order of Config.Specs. Where
 // the backend shares memory, flat is the tensors' own data.
 type params struct {
-	specs            []model.Spec
-	t                []*tensors.Tensor
-	flat             [][]float32
-	embed, norm, out int // indices of the embedding, the final norm, the output matrix
-	pre, post        [][]*tensors.Tensor
-	preAt, postAt    [][]int // indices of each layer's weights
+	specs               []model.Spec
+	t                   []*tensors.Tensor
+	flat                [][]float32
+	embed, norm, out    int                 // indices of the embedding, the final norm, the output matrix
+	pre, mid, end       [][]*tensors.Tensor // weights of each layer's parts
+	preAt, midAt, endAt [][]int             // and their indices
 }
 
 // newParams copies weights into tensors of the engine's backend.
@@ -35,18 +35,19 @@ func newParams(e *engine, from *model.Weights) *params {
 		index[s.Name] = i
 	}
 	p.embed, p.norm, p.out = index["model.embed_tokens.weight"], index["model.norm.weight"], index[graph.OutName(&e.c)]
-	at := func(names []string) (ts []*tensors.Tensor, is []int) {
+	part := func(layer int, names []string, ts *[][]*tensors.Tensor, at *[][]int) {
+		var t []*tensors.Tensor
+		var is []int
 		for _, n := range names {
-			ts, is = append(ts, p.t[index[n]]), append(is, index[n])
+			k := index[graph.LayerName(layer, n)]
+			t, is = append(t, p.t[k]), append(is, k)
 		}
-		return ts, is
+		*ts, *at = append(*ts, t), append(*at, is)
 	}
 	for i := range e.c.Layers {
-		pre, post := layerNames(e, i)
-		ts, is := at(pre)
-		p.pre, p.preAt = append(p.pre, ts), append(p.preAt, is)
-		ts, is = at(post)
-		p.post, p.postAt = append(p.post, ts), append(p.postAt, is)
+		part(i, graph.PreNames(&e.c), &p.pre, &p.preAt)
+		part(i, graph.MidNames(), &p.mid, &p.midAt)
+		part(i, []string{graph.EndName}, &p.end, &p.endAt)
 	}
 	return p
 }

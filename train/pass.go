@@ -3,7 +3,6 @@ package train
 import (
 	"ballast"
 	"ballast/model/attn"
-	"ballast/model/graph"
 
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -13,28 +12,40 @@ type pass struct {
 	e       *engine
 	w       *params
 	b       *Batch
-	rows    int // padded
 	samples []ballast.Sample
+	rows    int // padded
 	layers  []layerTape
 	h       *tensors.Tensor // [rows, Hidden] the residual stream
 }
 
-// layerTape is what one layer's backward pass needs of its forward pass.
+// layerTape is what one layer's backward pass needs of its forward pass. Either
+// all of it is kept, but for x; or x, att and lse are, and the rest is computed
+// again from them.
 type layerTape struct {
-	x, att    *tensors.Tensor
-	lse       []float32
-	q, k, v   *tensors.Tensor   // q and k rotated; nil if not kept
-	pre, post []*tensors.Tensor // what the graphs keep; nil if not kept
+	x, att   *tensors.Tensor
+	lse      []float32
+	q, k, v  *tensors.Tensor // q and k rotated
+	gate, up *tensors.Tensor
+	pre, mid []*tensors.Tensor // what the graphs keep
 }
 
-// forward embeds the batch and runs all layers. With train set it keeps tapes.
-func (e *engine) forward(w *params, samples []ballast.Sample, b *Batch, train bool) *pass {
+// mode says what a forward pass leaves behind.
+type mode int
+
+const (
+	inference mode = iota
+	recompute      // the short tape
+	kept           // the whole tape
+)
+
+// forward embeds the batch and runs all layers.
+func (e *engine) forward(w *params, samples []ballast.Sample, b *Batch, m mode) *pass {
 	p := &pass{e: e, w: w, b: b, rows: bucket(len(b.Tokens)), samples: samples}
 	var x []float32
 	p.h, x = e.alloc(p.rows, e.c.Hidden)
 	gather(x, w.flat[w.embed], b.Tokens, e.c.Hidden)
 	for i := range e.c.Layers {
-		p.layer(i, train)
+		p.layer(i, m)
 	}
 	return p
 }
@@ -46,78 +57,114 @@ func gather(dst, matrix []float32, ids []int32, width int) {
 	}
 }
 
-func (p *pass) layer(i int, train bool) {
-	e, w := p.e, p.w
+// layer runs layer i on p.h and leaves its tape.
+func (p *pass) layer(i int, m mode) {
+	e := p.e
 	t := layerTape{x: p.h}
-	out := call(e.pre, append([]*tensors.Tensor{p.h}, w.pre[i]...)...)
-	t.q, t.k, t.v, t.pre = out[0], out[1], out[2], out[3:]
-	p.rotate(t.q, t.k, false)
+	p.runPre(i, &t)
 	var att []float32
 	t.att, att = e.alloc(p.rows, e.c.Heads*e.c.HeadDim)
 	t.lse = make([]float32, p.rows*e.c.Heads)
 	attn.Forward(att, t.lse, host(t.q), host(t.k), host(t.v), e.heads, p.b.Segments, e.inner)
-	out = call(e.post, append([]*tensors.Tensor{p.h, t.att}, w.post[i]...)...)
-	p.h, t.post = out[0], out[1:]
-	switch {
-	case !train:
-		free(t.x, t.q, t.k, t.v, t.att)
-		free(t.pre...)
-		free(t.post...)
-		return
-	case e.keep:
-		free(t.x) // the kept tape stands for it
+	x := p.runMid(i, &t)
+	act := p.swiglu(&t)
+	out := call(e.end, x, act, p.w.end[i][0])
+	free(x, act)
+	p.h = out[0]
+	if m != kept {
+		t.drop()
+	}
+	if m != recompute {
+		free(t.x)
 		t.x = nil
-	default:
-		free(t.q, t.k, t.v)
-		t.q, t.k, t.v = nil, nil, nil
+	}
+	if m == inference {
+		free(t.att)
+		return
 	}
 	p.layers = append(p.layers, t)
 }
 
-func (p *pass) rotate(q, k *tensors.Tensor, inverse bool) {
-	p.e.rot.Rotate(host(q), p.b.Positions, p.e.c.Heads, inverse)
-	p.e.rot.Rotate(host(k), p.b.Positions, p.e.c.KVHeads, inverse)
+// drop frees what runPre and runMid compute.
+func (t *layerTape) drop() {
+	free(t.q, t.k, t.v, t.gate, t.up)
+	free(t.pre...)
+	free(t.mid...)
+	t.q, t.k, t.v, t.gate, t.up, t.pre, t.mid = nil, nil, nil, nil, nil, nil, nil
 }
 
-// backward takes dh, the derivative with respect to the last layer's output, and
-// adds all weights' derivatives to g. It frees dh and the tapes.
-func (p *pass) backward(g *gradient, dh *tensors.Tensor) {
-	e, w := p.e, p.w
-	for i := e.c.Layers - 1; i >= 0; i-- {
-		t := p.layers[i]
-		more := t.post
-		if !e.keep {
-			more = []*tensors.Tensor{t.x}
-			out := call(e.pre, append([]*tensors.Tensor{t.x}, w.pre[i]...)...)
-			t.q, t.k, t.v = out[0], out[1], out[2]
-			p.rotate(t.q, t.k, false)
+// runPre sets the tape's q, k, v and pre from its x.
+func (p *pass) runPre(i int, t *layerTape) {
+	out := call(p.e.pre, join([]*tensors.Tensor{t.x}, p.w.pre[i])...)
+	t.q, t.k, t.v, t.pre = out[0], out[1], out[2], out[3:]
+	p.e.rot.Rotate(host(t.q), p.b.Positions, p.e.c.Heads, false)
+	p.e.rot.Rotate(host(t.k), p.b.Positions, p.e.c.KVHeads, false)
+}
+
+// runMid sets the tape's gate, up and mid from its x and att, and returns the
+// residual stream.
+func (p *pass) runMid(i int, t *layerTape) *tensors.Tensor {
+	out := call(p.e.mid, join([]*tensors.Tensor{t.x, t.att}, p.w.mid[i])...)
+	t.gate, t.up, t.mid = out[1], out[2], out[3:]
+	return out[0]
+}
+
+func (p *pass) swiglu(t *layerTape) *tensors.Tensor {
+	act, flat := p.e.alloc(p.rows, p.e.c.FFN)
+	attn.SwiGLU(flat, host(t.gate), host(t.up))
+	return act
+}
+
+// backward takes dy, the derivative with respect to the last layer's output, and
+// adds all weights' derivatives to g. It frees dy and the tapes.
+func (p *pass) backward(g *gradient, dy *tensors.Tensor) {
+	for i := p.e.c.Layers - 1; i >= 0; i-- {
+		t := &p.layers[i]
+		if t.x != nil {
+			p.runPre(i, t)
+			free(p.runMid(i, t), t.x)
 		}
-		out := call(e.postBack, join([]*tensors.Tensor{dh, t.att}, w.post[i], more)...)
-		free(dh)
+		dgate, dup := p.endBack(i, t, g, dy)
+		out := call(p.e.midBack, join([]*tensors.Tensor{dy, dgate, dup, t.att}, p.w.mid[i], t.mid)...)
+		free(dy, dgate, dup)
 		rest, datt := out[0], out[1]
-		g.add(out[2:], w.postAt[i])
-		dq, dqFlat := e.alloc(p.rows, e.c.Heads*e.c.HeadDim)
-		dk, dkFlat := e.alloc(p.rows, e.c.KVHeads*e.c.HeadDim)
-		dv, dvFlat := e.alloc(p.rows, e.c.KVHeads*e.c.HeadDim)
-		attn.Backward(dqFlat, dkFlat, dvFlat, host(datt), host(t.att), t.lse,
-			host(t.q), host(t.k), host(t.v), e.heads, p.b.Segments, e.inner)
-		e.rot.Rotate(dqFlat, p.b.Positions, e.c.Heads, true)
-		e.rot.Rotate(dkFlat, p.b.Positions, e.c.KVHeads, true)
-		free(datt, t.q, t.k, t.v, t.att)
-		free(t.post...)
-		more = t.pre
-		if !e.keep {
-			more = []*tensors.Tensor{t.x}
-		}
-		out = call(e.preBack, join([]*tensors.Tensor{dq, dk, dv, rest}, w.pre[i], more)...)
-		free(dq, dk, dv, rest, t.x)
-		free(t.pre...)
-		dh = out[0]
-		g.add(out[1:], w.preAt[i])
-		p.layers[i] = layerTape{}
+		g.add(out[2:], p.w.midAt[i])
+		dq, dk, dv := p.attnBack(t, datt)
+		free(datt, t.att)
+		out = call(p.e.preBack, join([]*tensors.Tensor{dq, dk, dv, rest}, p.w.pre[i], t.pre)...)
+		free(dq, dk, dv, rest)
+		t.drop()
+		dy = out[0]
+		g.add(out[1:], p.w.preAt[i])
 	}
-	g.scatter(w.embed, p.b.Tokens, host(dh), e.c.Hidden)
-	free(dh)
+	g.scatter(p.w.embed, p.b.Tokens, host(dy), p.e.c.Hidden)
+	free(dy)
+}
+
+// endBack goes back from a layer's output to gate and up.
+func (p *pass) endBack(i int, t *layerTape, g *gradient, dy *tensors.Tensor) (dgate, dup *tensors.Tensor) {
+	act := p.swiglu(t)
+	out := call(p.e.endBack, dy, act, p.w.end[i][0])
+	free(act)
+	g.add(out[1:], p.w.endAt[i])
+	dgate, dgateFlat := p.e.alloc(p.rows, p.e.c.FFN)
+	dup, dupFlat := p.e.alloc(p.rows, p.e.c.FFN)
+	attn.SwiGLUBack(dgateFlat, dupFlat, host(out[0]), host(t.gate), host(t.up))
+	free(out[0])
+	return dgate, dup
+}
+
+// attnBack goes back from the attention's output to q, k and v before rotation.
+func (p *pass) attnBack(t *layerTape, datt *tensors.Tensor) (dq, dk, dv *tensors.Tensor) {
+	e := p.e
+	dq, dqFlat := e.alloc(p.rows, e.c.Heads*e.c.HeadDim)
+	dk, dkFlat := e.alloc(p.rows, e.c.KVHeads*e.c.HeadDim)
+	dv, dvFlat := e.alloc(p.rows, e.c.KVHeads*e.c.HeadDim)
+	attn.Backward(dqFlat, dkFlat, dvFlat, host(datt), host(t.att), t.lse,
+		host(t.q), host(t.k), host(t.v), e.heads, p.b.Segments, e.inner)
+	e.rot.Rotate(dqFlat, p.b.Positions, e.c.Heads, true)
+	e.rot.Rotate(dkFlat, p.b.Positions, e.c.KVHeads, true)
+	return dq, dk, dv
 }
 
 func join(lists ...[]*tensors.Tensor) []*tensors.Tensor {
@@ -238,15 +285,4 @@ func weight(s *ballast.Sample, term, index int) float32 {
 		return w[index]
 	}
 	return 0
-}
-
-// layerNames are the names of one layer's weights for both parts.
-func layerNames(e *engine, layer int) (pre, post []string) {
-	for _, n := range graph.PreNames(&e.c) {
-		pre = append(pre, graph.LayerName(layer, n))
-	}
-	for _, n := range graph.PostNames() {
-		post = append(post, graph.LayerName(layer, n))
-	}
-	return pre, post
 }

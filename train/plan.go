@@ -71,7 +71,7 @@ func perRow(c *model.Config, keep bool) int64 {
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	n := q + c.Heads + c.Hidden // attention's output, its denominators, the layer's input
 	if keep {
-		n += q + 2*kv + 3*c.Hidden + 3*c.FFN
+		n += q + 2*kv + 3*c.Hidden + 2*c.FFN
 	}
 	return 4 * int64(n) * int64(c.Layers)
 }
@@ -79,7 +79,7 @@ func perRow(c *model.Config, keep bool) int64 {
 // scratchRow is the bytes of temporaries of one row in the largest graph, the
 // second part's derivative.
 func scratchRow(c *model.Config) int64 {
-	return 4 * int64(10*c.FFN+8*c.Hidden+6*c.Heads*c.HeadDim)
+	return 4 * int64(6*c.FFN+10*c.Hidden+6*c.Heads*c.HeadDim)
 }
 
 // scratchFixed is the bytes of temporaries that do not grow with rows: the
@@ -92,26 +92,27 @@ func scratchFixed(c *model.Config) int64 {
 // tensor stays below 64 MiB or so.
 func headRows(c *model.Config) int { return min(max(16<<20/c.Vocab, 16), 2048) }
 
-// plan chooses by the limit: as many shards as leave half of it free, kept
-// activations if a long group fits, and what rows remain.
+// plan chooses by the limit: as many shards as leave room for a long group in
+// each, kept activations if they fit as well, and what rows remain.
 func (o *Options) plan(c *model.Config) Plan {
 	if o.fixed != nil {
 		return *o.fixed
 	}
 	limit := o.Limit
 	if limit == 0 {
-		limit = 6 << 30
+		limit = 8 << 30
 	}
-	p := Plan{Shards: 8, Keep: true}
-	for p.Shards > 1 && Memory(c, p).Total > limit/2 {
+	p := Plan{Shards: 16}
+	row, free := int64(1), int64(0)
+	for free/row < longest && p.Shards > 1 {
 		p.Shards /= 2
+		free = limit - Memory(c, p).Total
+		row = int64(p.Shards) * (perRow(c, false) + scratchRow(c))
 	}
-	free := limit - Memory(c, p).Total
-	row := func() int64 { return int64(p.Shards) * (perRow(c, p.Keep) + scratchRow(c)) }
-	if longest*row() > free {
-		p.Keep = false
+	if kept := int64(p.Shards) * (perRow(c, true) + scratchRow(c)); free/kept >= longest {
+		p.Keep, row = true, kept
 	}
-	p.Rows = int(max(free/row(), 512))
+	p.Rows = int(max(free/row, 512))
 	if o.Budget > 0 {
 		p.Rows = min(p.Rows, o.Budget)
 	}
@@ -143,4 +144,12 @@ func (p Plan) inner() int {
 		return 1
 	}
 	return 64
+}
+
+// tape is the mode of a forward pass in training.
+func (p Plan) tape() mode {
+	if p.Keep {
+		return kept
+	}
+	return recompute
 }

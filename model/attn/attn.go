@@ -1,6 +1,7 @@
 // Package attn is causal attention over ragged batches with shared prefixes, and
-// its derivative, in plain Go. The learner runs it between two GoMLX graphs on
-// the Go backend, where a graph would hold every score several times over.
+// its derivative, in plain Go; with it come rotary positions and the SwiGLU
+// product. The learner runs them between GoMLX graphs: a graph would hold every
+// score several times over, and make seven passes of what is one here.
 //
 // Tokens of a batch lie one after the other: [tokens, heads*dim]. A Segment is a
 // run of tokens that attend causally to each other, and to all of one other run,

@@ -156,3 +156,24 @@ func BenchmarkDesk(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n)/1000, "us/token")
 }
+
+func TestSwiGLU(t *testing.T) {
+	const n = 1003
+	var gate, up, dact []float32
+	rng := rand.New(rand.NewPCG(9, 9))
+	for i := range n {
+		gate, up, dact = append(gate, float32(i-500)/10), append(up, float32(rng.NormFloat64())), append(dact, float32(rng.NormFloat64()))
+	}
+	act, dgate, dup := make([]float32, n), make([]float32, n), make([]float32, n)
+	SwiGLU(act, gate, up)
+	SwiGLUBack(dgate, dup, dact, gate, up)
+	for i := range n {
+		g, u, d := float64(gate[i]), float64(up[i]), float64(dact[i])
+		on := 1 / (1 + math.Exp(-g))
+		for _, pair := range [][2]float64{{float64(act[i]), g * on * u}, {float64(dgate[i]), d * u * on * (1 + g*(1-on))}, {float64(dup[i]), d * g * on}} {
+			if math.Abs(pair[0]-pair[1]) > 5e-6*(1e-3+math.Abs(pair[1])) {
+				t.Errorf("at gate %g: %g, want %g", g, pair[0], pair[1])
+			}
+		}
+	}
+}

@@ -6,3 +6,7 @@ package attn
 func Vector() bool { return false }
 
 func pick(int) kernels { return scalar }
+
+func swigluVector(_, _, _ []float32) { panic("attn: no vector code") }
+
+func swigluBackVector(_, _, _, _, _ []float32) { panic("attn: no vector code") }

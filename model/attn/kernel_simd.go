@@ -119,33 +119,67 @@ func outerVector(b, p, a []float32, d, stride, n int) {
 	}
 }
 
-// expVector is e^x by range reduction to |g| <= ln(2)/2 and a polynomial of
-// degree 6 (Taylor's coefficients, the last two moved to spread the error):
-// relative error below 2e-7. Below -87.3 it is 0.
-func expVector(x []float32, shift float32) float32 {
+// exponent holds the constants of e^x by range reduction to |g| <= ln(2)/2 and a
+// Taylor polynomial of degree 6: relative error below 3e-7. Below -88 it is 0,
+// above 88 it stays at e^88.
+type exponent struct {
+	low, high, log2e, ln2hi, ln2lo vec
+	c6, c5, c4, c3, c2, c1         vec
+	bias                           archsimd.Int32x8
+}
+
+func newExponent() exponent {
 	bc := archsimd.BroadcastFloat32x8
-	s, low, log2e := bc(shift), bc(-88.02), bc(1.44269504)
-	ln2hi, ln2lo := bc(-0.693145752), bc(-1.42860677e-6)
-	c6, c5, c4, c3, c2, c1 := bc(1.0/720), bc(1.0/120), bc(1.0/24), bc(1.0/6), bc(0.5), bc(1)
-	bias := archsimd.BroadcastInt32x8(127)
+	return exponent{bc(-88.02), bc(88.02), bc(1.44269504), bc(-0.693145752), bc(-1.42860677e-6),
+		bc(1.0 / 720), bc(1.0 / 120), bc(1.0 / 24), bc(1.0 / 6), bc(0.5), bc(1), archsimd.BroadcastInt32x8(127)}
+}
+
+func (k *exponent) of(x vec) vec {
+	y := x.Max(k.low).Min(k.high)
+	n := y.Mul(k.log2e).RoundToEven()
+	g := n.MulAdd(k.ln2lo, n.MulAdd(k.ln2hi, y))
+	e := k.c6.MulAdd(g, k.c5)
+	e = e.MulAdd(g, k.c4)
+	e = e.MulAdd(g, k.c3)
+	e = e.MulAdd(g, k.c2)
+	e = e.MulAdd(g, k.c1)
+	e = e.MulAdd(g, k.c1)
+	return e.Mul(n.ConvertToInt32().Add(k.bias).ShiftAllLeft(23).AsFloat32x8())
+}
+
+func expVector(x []float32, shift float32) float32 {
+	k, s := newExponent(), archsimd.BroadcastFloat32x8(shift)
 	var sum vec
 	p := data(x, len(x))
 	for i := 0; i < len(x); i += 8 {
-		y := archsimd.LoadFloat32x8(at(p, i)).Sub(s).Max(low)
-		n := y.Mul(log2e).RoundToEven()
-		g := n.MulAdd(ln2hi, y)
-		g = n.MulAdd(ln2lo, g)
-		e := c6.MulAdd(g, c5)
-		e = e.MulAdd(g, c4)
-		e = e.MulAdd(g, c3)
-		e = e.MulAdd(g, c2)
-		e = e.MulAdd(g, c1)
-		e = e.MulAdd(g, c1)
-		e = e.Mul(n.ConvertToInt32().Add(bias).ShiftAllLeft(23).AsFloat32x8())
+		e := k.of(archsimd.LoadFloat32x8(at(p, i)).Sub(s))
 		e.Store(at(p, i))
 		sum = sum.Add(e)
 	}
 	return total(sum)
+}
+
+func swigluVector(act, gate, up []float32) {
+	k, zero := newExponent(), archsimd.BroadcastFloat32x8(0)
+	pa, pg, pu := data(act, len(act)), data(gate, len(act)), data(up, len(act))
+	for i := 0; i < len(act); i += 8 {
+		g := archsimd.LoadFloat32x8(at(pg, i))
+		on := k.c1.Div(k.c1.Add(k.of(zero.Sub(g))))
+		g.Mul(on).Mul(archsimd.LoadFloat32x8(at(pu, i))).Store(at(pa, i))
+	}
+}
+
+func swigluBackVector(dgate, dup, dact, gate, up []float32) {
+	k, zero, n := newExponent(), archsimd.BroadcastFloat32x8(0), len(dgate)
+	pg, pu, pa, pdg, pdu := data(gate, n), data(up, n), data(dact, n), data(dgate, n), data(dup, n)
+	for i := 0; i < n; i += 8 {
+		g, d := archsimd.LoadFloat32x8(at(pg, i)), archsimd.LoadFloat32x8(at(pa, i))
+		on := k.c1.Div(k.c1.Add(k.of(zero.Sub(g))))
+		act := g.Mul(on)
+		slope := on.Add(act.Sub(act.Mul(on)))
+		d.Mul(archsimd.LoadFloat32x8(at(pu, i))).Mul(slope).Store(at(pdg, i))
+		d.Mul(act).Store(at(pdu, i))
+	}
 }
 
 // total adds the eight lanes in a fixed order.

@@ -72,7 +72,9 @@ func Logits(c *model.Config, x *Node, w map[string]*Node) *Node {
 	for i := range c.Layers {
 		pre := Pre(c, x, pickWeights(w, i, PreNames(c)))
 		att := Attend(c, pre.Q, pre.K, pre.V, cos, sin, Reshape(Const(g, mask), n, n))
-		x = Post(c, x, att, pickWeights(w, i, PostNames())).Y
+		mid := Mid(c, x, att, pickWeights(w, i, MidNames()))
+		act := Mul(Mul(mid.Gate, Logistic(mid.Gate)), mid.Up)
+		x = End(c, mid.X, act, w[LayerName(i, EndName)])
 	}
 	x = Mul(normalize(x, c.NormEps).hat, ExpandDims(w["model.norm.weight"], 0))
 	return apply(x, w[OutName(c)])

@@ -162,20 +162,22 @@ func TestDerivatives(t *testing.T) {
 				return value, append([]*Node{dx}, dw...)
 			})
 		})
-		for _, kept := range []bool{false, true} {
-			t.Run(name+"/post", func(t *testing.T) {
-				check(t, [][]int{{n, c.Hidden}, {n, q}, {c.Hidden, q}, {c.Hidden}, {c.FFN, c.Hidden}, {c.FFN, c.Hidden}, {c.Hidden, c.FFN}},
-					func(in []*Node) (*Node, []*Node) {
-						tape := Post(c, in[0], in[1], in[2:])
-						dy, y := Cos(IotaLike(in[0], 1)), tape.Y
-						if kept {
-							tape = PostKept(in[1], tape.Keep(), in[2:])
-						}
-						dx, datt, dw := PostBack(c, tape, in[2:], dy)
-						return dot(y, dy), append([]*Node{dx, datt}, dw...)
-					})
+		t.Run(name+"/mid", func(t *testing.T) {
+			check(t, [][]int{{n, c.Hidden}, {n, q}, {c.Hidden, q}, {c.Hidden}, {c.FFN, c.Hidden}, {c.FFN, c.Hidden}},
+				func(in []*Node) (*Node, []*Node) {
+					tape := Mid(c, in[0], in[1], in[2:])
+					dmid, dgate, dup := Cos(IotaLike(in[0], 1)), Sin(IotaLike(tape.Gate, 1)), Cos(IotaLike(tape.Up, 0))
+					dx, datt, dw := MidBack(c, MidKept(in[1], tape.Keep(), in[2:]), in[2:], dmid, dgate, dup)
+					return Add(dot(tape.X, dmid), Add(dot(tape.Gate, dgate), dot(tape.Up, dup))), append([]*Node{dx, datt}, dw...)
+				})
+		})
+		t.Run(name+"/end", func(t *testing.T) {
+			check(t, [][]int{{n, c.Hidden}, {n, c.FFN}, {c.Hidden, c.FFN}}, func(in []*Node) (*Node, []*Node) {
+				dy := Cos(IotaLike(in[0], 1))
+				dact, ddown := EndBack(c, dy, in[1], in[2])
+				return dot(End(c, in[0], in[1], in[2]), dy), []*Node{dy, dact, ddown}
 			})
-		}
+		})
 		t.Run(name+"/head", func(t *testing.T) {
 			check(t, [][]int{{n, c.Hidden}, {c.Hidden}, {c.Vocab, c.Hidden}}, func(in []*Node) (*Node, []*Node) {
 				// The targets are rows 0..n-1 of the output matrix, so their

@@ -1,14 +1,14 @@
 // Package graph expresses the decoders of package model as GoMLX graphs: each
-// layer in two parts, before and after attention, and the head, each with its
-// derivative written by hand.
+// layer in three parts, before attention, from there to the SwiGLU product, and
+// after that, and the head; each with its derivative written by hand.
 //
 // Why by hand: on the pure-Go backend a transpose or a broadcast costs several
 // times what a product's pass does, and automatic differentiation is full of
 // them. Here no score and no activation wider than the residual stream is ever
 // transposed, and row means are products with a constant matrix. Why in parts: a
 // part is compiled once and run for every layer with the weights as inputs, and
-// what lies between the parts (attention, positions, gathers) may run elsewhere,
-// see package model/attn.
+// what lies between the parts (attention, positions, the SwiGLU product, gathers)
+// runs on the host, see package model/attn.
 //
 // All nodes are float32. tokens is the flat number of tokens of a batch, padding
 // included; a row never looks at another one, so padding needs no mask here.
@@ -34,11 +34,13 @@ func PreNames(c *model.Config) []string {
 	return names
 }
 
-// PostNames lists the weights of Post, without the layer's prefix, in order.
-func PostNames() []string {
-	return []string{"self_attn.o_proj.weight", "post_attention_layernorm.weight",
-		"mlp.gate_proj.weight", "mlp.up_proj.weight", "mlp.down_proj.weight"}
+// MidNames lists the weights of Mid, without the layer's prefix, in order.
+func MidNames() []string {
+	return []string{"self_attn.o_proj.weight", "post_attention_layernorm.weight", "mlp.gate_proj.weight", "mlp.up_proj.weight"}
 }
+
+// EndName is the weight of End, without the layer's prefix.
+const EndName = "mlp.down_proj.weight"
 
 // PreTape is what Pre computed and PreBack needs.
 type PreTape struct {
@@ -126,67 +128,76 @@ func PreBack(c *model.Config, t PreTape, w []*Node, dq, dk, dv, rest *Node) (dx 
 	return Add(rest, t.norm.back(dhat)), dw
 }
 
-// PostTape is what Post computed and PostBack needs.
-type PostTape struct {
-	Y            *Node // [tokens, Hidden], the layer's output
-	norm         rms
-	att          *Node // [tokens, Heads*HeadDim]
-	gate, up, on *Node // [tokens, FFN]; on = sigmoid(gate)
-	scaled       [2]*Node
+// MidTape is what Mid computed and MidBack needs.
+type MidTape struct {
+	X        *Node // [tokens, Hidden] the residual stream after attention
+	Gate, Up *Node // [tokens, FFN]
+	norm     rms
+	att      *Node // [tokens, Heads*HeadDim]
+	scaled   [2]*Node
 }
 
-// Post is the second part of a layer: output projection, residual, RMSNorm,
-// SwiGLU, residual.
+// Mid is the second part of a layer: output projection, residual, RMSNorm, and
+// the two inner projections of the feed-forward.
 //
-//	x [tokens, Hidden], the layer's input; att [tokens, Heads*HeadDim]; w as PostNames
-func Post(c *model.Config, x, att *Node, w []*Node) PostTape {
+//	x [tokens, Hidden], the layer's input; att [tokens, Heads*HeadDim]; w as MidNames
+func Mid(c *model.Config, x, att *Node, w []*Node) MidTape {
 	want(x, -1, c.Hidden)
 	want(att, x.Shape().Dimensions[0], c.Heads*c.HeadDim)
-	t := PostTape{att: att}
-	mid := Add(x, apply(att, w[0]))
-	t.norm = normalize(mid, c.NormEps)
-	for i := range t.scaled {
-		t.scaled[i] = Mul(w[2+i], ExpandDims(w[1], 0))
-	}
-	t.gate, t.up = apply(t.norm.hat, t.scaled[0]), apply(t.norm.hat, t.scaled[1])
-	t.on = Logistic(t.gate)
-	t.Y = Add(mid, apply(Mul(Mul(t.gate, t.on), t.up), w[4]))
+	t := MidTape{att: att, X: Add(x, apply(att, w[0]))}
+	t.norm = normalize(t.X, c.NormEps)
+	t.scale(w)
+	t.Gate, t.Up = apply(t.norm.hat, t.scaled[0]), apply(t.norm.hat, t.scaled[1])
 	return t
 }
 
-// Keep lists the nodes of the tape to carry from Post's graph to PostBack's;
-// PostKept puts them together again there.
-func (t PostTape) Keep() []*Node {
-	return []*Node{t.norm.hat, t.norm.inv, t.gate, t.up, t.on}
-}
-
-// PostKept is the tape from att, Keep's nodes and the weights; Y is missing.
-func PostKept(att *Node, keep, w []*Node) PostTape {
-	t := PostTape{att: att, norm: rms{hat: keep[0], inv: keep[1]}, gate: keep[2], up: keep[3], on: keep[4]}
+// scale folds the norm's weight into the projections.
+func (t *MidTape) scale(w []*Node) {
 	for i := range t.scaled {
 		t.scaled[i] = Mul(w[2+i], ExpandDims(w[1], 0))
 	}
+}
+
+// Keep lists the nodes of the tape to carry from Mid's graph to MidBack's;
+// MidKept puts them together again there.
+func (t MidTape) Keep() []*Node { return []*Node{t.norm.hat, t.norm.inv} }
+
+// MidKept is the tape from att, Keep's nodes and the weights; X, Gate and Up are
+// missing.
+func MidKept(att *Node, keep, w []*Node) MidTape {
+	t := MidTape{att: att, norm: rms{hat: keep[0], inv: keep[1]}}
+	t.scale(w)
 	return t
 }
 
-// PostBack is the derivative of Post: with respect to x (the path past
-// attention), to att, and to each weight.
-func PostBack(c *model.Config, t PostTape, w []*Node, dy *Node) (dx, datt *Node, dw []*Node) {
-	want(dy, -1, c.Hidden)
+// MidBack is the derivative of Mid, from those of X, Gate and Up: with respect
+// to x (the path past attention), to att, and to each weight.
+func MidBack(c *model.Config, t MidTape, w []*Node, dmid, dgate, dup *Node) (dx, datt *Node, dw []*Node) {
+	want(dmid, -1, c.Hidden)
+	want(dgate, -1, c.FFN)
 	dw = make([]*Node, len(w))
-	act := Mul(t.gate, t.on)                                   // [tokens, FFN]
-	dw[4] = Dot(Transpose(dy, 0, 1), Mul(act, t.up)).Product() // [Hidden, FFN]
-	dm := applyT(dy, w[4])                                     // [tokens, FFN]
-	dup := Mul(dm, act)
-	// silu'(g) = on + g on (1 - on) = on + act - act on
-	dgate := Mul(Mul(dm, t.up), Sub(Add(t.on, act), Mul(act, t.on)))
 	hatT := Transpose(t.norm.hat, 0, 1) // [Hidden, tokens]
 	dw[2], dw[1] = unfold(hatT, dgate, w[2], w[1], nil)
 	dw[3], dw[1] = unfold(hatT, dup, w[3], w[1], dw[1])
 	dhat := Add(applyT(dgate, t.scaled[0]), applyT(dup, t.scaled[1]))
-	dx = Add(dy, t.norm.back(dhat))
+	dx = Add(dmid, t.norm.back(dhat))
 	dw[0] = Dot(Transpose(dx, 0, 1), t.att).Product() // [Hidden, Heads*HeadDim]
 	return dx, applyT(dx, w[0]), dw
+}
+
+// End is the third part of a layer: it adds the feed-forward's output.
+//
+//	x [tokens, Hidden], Mid's X; act [tokens, FFN], silu(gate)*up; down [Hidden, FFN]
+func End(c *model.Config, x, act, down *Node) *Node {
+	want(act, x.Shape().Dimensions[0], c.FFN)
+	return Add(x, apply(act, down))
+}
+
+// EndBack is the derivative of End with respect to act and down; the one with
+// respect to x is dy itself.
+func EndBack(c *model.Config, dy, act, down *Node) (dact, ddown *Node) {
+	want(dy, -1, c.Hidden)
+	return applyT(dy, down), Dot(Transpose(dy, 0, 1), act).Product()
 }
 
 // rms is a normalised tensor: hat = x * inv, inv = 1/sqrt(mean(x^2) + eps).
