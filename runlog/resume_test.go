@@ -77,7 +77,7 @@ func sameTree(t *testing.T, got, want string) {
 	g, w := tree(t, got), tree(t, want)
 	for name := range w {
 		if g[name] != w[name] {
-			t.Errorf("%s differs:\n%q\nwant\n%q", name, g[name], w[name])
+			t.Errorf("%s differs:\n%.200q\nwant\n%.200q", name, g[name], w[name])
 		}
 	}
 	if len(g) != len(w) {
@@ -136,10 +136,9 @@ func TestKill(t *testing.T) {
 		cmd := exec.Command(os.Args[0], "-train="+dir)
 		cmd.Stderr = os.Stderr
 		must(t, cmd.Start())
-		// Wait for a change or two of the directory, then kill in its midst.
 		done := make(chan error, 1)
 		go func() { done <- cmd.Wait() }()
-		if err := waitThenKill(cmd.Process, done, kills); err == nil {
+		if err := waitThenKill(cmd.Process, done, dir, kills); err == nil {
 			break // ended by itself
 		}
 	}
@@ -150,15 +149,33 @@ func TestKill(t *testing.T) {
 	sameTree(t, dir, want)
 }
 
-// waitThenKill kills a process after a delay that differs by attempt. It returns
-// nil if the process had ended well before, its error otherwise.
-func waitThenKill(p *os.Process, done <-chan error, attempt int) error {
-	delay := 15*time.Millisecond + time.Duration(attempt*attempt%97)*400*time.Microsecond
+// waitThenKill waits until the process has changed the line files of dir, and a
+// moment that grows with the attempt, and kills it. It returns nil if the process
+// ended well before, its error otherwise.
+func waitThenKill(p *os.Process, done <-chan error, dir string, attempt int) error {
+	before := lineBytes(dir)
+	changed := false
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end) && !changed; changed = lineBytes(dir) != before {
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(time.Millisecond):
+		}
+	}
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(delay):
+	case <-time.After(time.Duration(attempt) * 2300 * time.Microsecond):
 		p.Kill()
 		return <-done
 	}
+}
+
+// lineBytes is the length of updates.jsonl, 0 if there is none.
+func lineBytes(dir string) int64 {
+	info, err := os.Stat(filepath.Join(dir, updatesFile))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }

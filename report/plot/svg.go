@@ -208,7 +208,7 @@ func (d *drawing) py(v float64) float64 {
 
 // heading writes title and legend into a standalone plot.
 func (d *drawing) heading() {
-	fmt.Fprintf(d, `<text class="head" x="%g" y="20">%s</text>`, d.x0, html.EscapeString(d.chart.Title))
+	fmt.Fprintf(d, `<text class="head" x="%g" y="20">%s, by update</text>`, d.x0, html.EscapeString(d.chart.Title))
 	x := d.x0
 	for _, s := range d.chart.Series {
 		if s.Style == Faint {
