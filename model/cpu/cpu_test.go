@@ -51,7 +51,7 @@ func TestForwardIsTheDecoder(t *testing.T) {
 	for name, c := range configs {
 		for _, k := range []*kernels{detect(), portable()} {
 			m := random(c, 3)
-			toks := tokens(rand.New(rand.NewPCG(1, 1)), 150, c.Vocab)
+			toks := tokens(rand.New(rand.NewPCG(1, 1)), 70, c.Vocab)
 			p := NewPolicy(m, Options{})
 			p.k = k
 			got, want := p.Logits(toks), naive(m, toks)
@@ -134,15 +134,16 @@ func play(t testing.TB, p *Policy, ss []*script, how ballast.Sampling) []*script
 }
 
 func TestRepliesDoNotDependOnCompany(t *testing.T) {
-	for name, c := range configs {
+	for _, name := range []string{"qwen2", "qwen3", "llama"} {
+		c := configs[name]
 		m := random(c, 9)
-		make1 := func() []*script { return groups(24, 4, 70, 12, 3, c.Vocab) }
+		make1 := func() []*script { return groups(12, 4, 70, 6, 3, c.Vocab) }
 		how := ballast.Sampling{Temperature: 0.9, TopP: 0.95}
 		var alone []*script
 		for _, s := range make1() {
 			alone = append(alone, play(t, NewPolicy(m, Options{Workers: 1, Watched: []int32{1, 5}}), []*script{s}, how)...)
 		}
-		for _, o := range []Options{{Workers: 1}, {Workers: 2}, {Workers: 3, MaxRows: 5}, {Workers: 2, Chunk: 7, MaxRows: 9}} {
+		for _, o := range []Options{{Workers: 1}, {Workers: 3, MaxRows: 5}, {Workers: 2, Chunk: 7, MaxRows: 9}} {
 			for _, limit := range []int{independent, 0} {
 				o.Watched = []int32{1, 5}
 				p := NewPolicy(m, o)
@@ -165,7 +166,7 @@ func TestReplyFiguresAreThoseOfTheWhole(t *testing.T) {
 	for name, c := range configs {
 		m := random(c, 4)
 		p := NewPolicy(m, Options{Watched: []int32{0, 3}})
-		for _, s := range play(t, p, groups(6, 3, 40, 20, 3, c.Vocab), ballast.Sampling{Temperature: 1.3, TopK: 20}) {
+		for _, s := range play(t, p, groups(3, 2, 40, 8, 3, c.Vocab), ballast.Sampling{Temperature: 1.3, TopK: 20}) {
 			toks, sampled := s.all()
 			logits, lp := naive(m, toks), p.LogProbs(toks)
 			var r ballast.Reply
@@ -277,17 +278,13 @@ func TestRefreshTakesNewWeights(t *testing.T) {
 	}
 }
 
-var cpuTime = func() float64 { return 0 }
-
 func BenchmarkPlay(b *testing.B) {
 	c := configs["embedded"]
 	p := NewPolicy(random(c, 1), Options{Watched: []int32{1, 2, 3, 4, 5, 6}})
-	t0 := cpuTime()
 	for b.Loop() {
 		play(b, p, groups(128, 8, 150, 25, 4, c.Vocab), ballast.Sampling{Temperature: 1})
 	}
 	n := p.Counters()
-	b.ReportMetric((cpuTime()-t0)/float64(n.Sampled)*1e6, "cpu-us/sampled")
 	b.ReportMetric(float64(n.Sampled)/n.Elapsed.Seconds(), "sampled/s")
 	b.ReportMetric(float64(n.Sampled+n.Prefilled)/n.Elapsed.Seconds(), "computed/s")
 	b.ReportMetric(float64(n.Sampled)/float64(b.N), "sampled/op")
