@@ -29,6 +29,9 @@ func NewDict(pairs ...any) *Dict {
 	return d
 }
 
+// MakeDict returns an empty dict with room for n entries.
+func MakeDict(n int) *Dict { return &Dict{keys: make([]any, 0, n), vals: make([]any, 0, n)} }
+
 // Hashable reports whether v can be a key.
 func Hashable(v any) bool {
 	switch v := v.(type) {
@@ -108,12 +111,7 @@ func (d *Dict) find(key any) int {
 		return -1
 	}
 	if s, ok := key.(string); ok {
-		for i, k := range d.keys {
-			if t, ok := k.(string); ok && s == t {
-				return i
-			}
-		}
-		return -1
+		return d.scan(s)
 	}
 	h := hashKey(key)
 	for i, k := range d.keys {
@@ -122,6 +120,30 @@ func (d *Dict) find(key any) int {
 		}
 	}
 	return -1
+}
+
+// scan is find for text in a small dict.
+func (d *Dict) scan(s string) int {
+	for i, k := range d.keys {
+		if t, ok := k.(string); ok && s == t {
+			return i
+		}
+	}
+	return -1
+}
+
+// GetString is Get for a text key, without making an interface of it.
+func (d *Dict) GetString(key string) (any, bool) {
+	i := -1
+	if d.index == nil {
+		i = d.scan(key)
+	} else if j, ok := d.index[key]; ok {
+		i = j
+	}
+	if i < 0 {
+		return nil, false
+	}
+	return d.vals[i], true
 }
 
 // Get returns the value of key.
@@ -157,6 +179,36 @@ func (d *Dict) reindex() {
 	for i, k := range d.keys {
 		d.index[hashKey(k)] = i
 	}
+}
+
+// Add is Set for a key that the caller knows to be new.
+func (d *Dict) Add(key, val any) {
+	d.keys = append(d.keys, key)
+	d.vals = append(d.vals, val)
+	if len(d.keys) >= indexFrom {
+		if d.index == nil {
+			d.reindex()
+		} else {
+			d.index[hashKey(key)] = len(d.keys) - 1
+		}
+	}
+}
+
+// Merge sets the keys of other that d lacks.
+func (d *Dict) Merge(other *Dict) {
+	for _, k := range d.keys {
+		if other.find(k) >= 0 { // some are known: one by one
+			for i, k := range other.keys {
+				if d.find(k) < 0 {
+					d.Set(k, other.vals[i])
+				}
+			}
+			return
+		}
+	}
+	d.keys = append(d.keys, other.keys...)
+	d.vals = append(d.vals, other.vals...)
+	d.reindex()
 }
 
 // Delete removes key and reports whether it was there.

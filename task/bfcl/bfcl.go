@@ -82,10 +82,10 @@ func Load(dir string, opts Options) ([]ballast.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	docs := make(map[string][]*value.Dict)
+	docs := &library{root, make(map[string][]documented)}
 	var tasks []ballast.Task
 	for _, category := range categories {
-		all, err := loadCategory(root, category, docs)
+		all, err := docs.loadCategory(category)
 		if err != nil {
 			return nil, err
 		}
@@ -171,12 +171,12 @@ func locate(dir string) (string, error) {
 func questionFile(category string) string { return "BFCL_v4_multi_turn_" + category + ".json" }
 
 // loadCategory reads the questions and gold answers of one category.
-func loadCategory(root, category string, docs map[string][]*value.Dict) ([]ballast.Task, error) {
-	questions, err := readLines(filepath.Join(root, questionFile(category)))
+func (l *library) loadCategory(category string) ([]ballast.Task, error) {
+	questions, err := readLines(filepath.Join(l.root, questionFile(category)))
 	if err != nil {
 		return nil, err
 	}
-	answers, err := readLines(filepath.Join(root, "possible_answer", questionFile(category)))
+	answers, err := readLines(filepath.Join(l.root, "possible_answer", questionFile(category)))
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func loadCategory(root, category string, docs map[string][]*value.Dict) ([]balla
 	}
 	tasks := make([]ballast.Task, 0, len(questions))
 	for _, q := range questions {
-		t, err := makeTask(root, category, q, gold[q.text("id")], docs)
+		t, err := l.makeTask(category, q, gold[q.text("id")])
 		if err != nil {
 			return nil, err
 		}

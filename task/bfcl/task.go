@@ -10,7 +10,7 @@ import (
 
 // makeTask builds one task from its line in the question file and its gold
 // answer.
-func makeTask(root, category string, q, gold line, docs map[string][]*value.Dict) (ballast.Task, error) {
+func (l *library) makeTask(category string, q, gold line) (ballast.Task, error) {
 	t := ballast.Task{ID: q.text("id"), Set: "bfcl", Category: category, Init: make(map[string]any)}
 	if gold.Dict == nil {
 		return t, q.fail("task %q has no gold answer in possible_answer", t.ID)
@@ -43,7 +43,7 @@ func makeTask(root, category string, q, gold line, docs map[string][]*value.Dict
 	if err := addReveals(&t, q); err != nil {
 		return t, err
 	}
-	return t, addTools(&t, root, docs)
+	return t, l.addTools(&t)
 }
 
 // addTurns reads the user's messages and the gold calls.
@@ -117,43 +117,67 @@ func addReveals(t *ballast.Task, q line) error {
 	return nil
 }
 
-// addTools documents the functions of the task's classes.
-func addTools(t *ballast.Task, root string, docs map[string][]*value.Dict) error {
+// library is the documentation of the classes, read once and shared by the tasks.
+type library struct {
+	root  string
+	tools map[string][]documented
+}
+
+// documented is a function as prompts show it, with the note on syntax and, for
+// tasks that hold it back, without.
+type documented struct{ noted, plain ballast.Tool }
+
+// class returns the functions of a class.
+func (l *library) class(name string) ([]documented, error) {
+	if tools, ok := l.tools[name]; ok {
+		return tools, nil
+	}
+	lines, err := readLines(filepath.Join(l.root, "multi_turn_func_doc", docFiles[name]))
+	if err != nil {
+		return nil, err
+	}
+	var tools []documented
+	for _, doc := range lines {
+		description := doc.text("description")
+		if doc.text("name") == "" || description == "" {
+			return nil, doc.fail("a function needs a name and a description")
+		}
+		tools = append(tools, documented{makeTool(doc.Dict, description+syntaxNote), makeTool(doc.Dict, description)})
+	}
+	l.tools[name] = tools
+	return tools, nil
+}
+
+// addTools documents the functions of the task's classes. The ones that are held
+// back lack the note on syntax, as in the original's prompts.
+func (l *library) addTools(t *ballast.Task) error {
 	held := make(map[string]bool)
 	for _, turn := range t.Turns {
 		for _, name := range turn.Reveal {
 			held[name] = true
 		}
 	}
-	for _, class := range t.Worlds {
-		if docs[class] == nil {
-			lines, err := readLines(filepath.Join(root, "multi_turn_func_doc", docFiles[class]))
-			if err != nil {
-				return err
-			}
-			for _, l := range lines {
-				if l.text("name") == "" || l.text("description") == "" {
-					return l.fail("a function needs a name and a description")
-				}
-				docs[class] = append(docs[class], l.Dict)
-			}
+	for _, name := range t.Worlds {
+		tools, err := l.class(name)
+		if err != nil {
+			return err
 		}
-		for _, doc := range docs[class] {
-			t.Tools = append(t.Tools, makeTool(doc, held))
+		for i := range tools {
+			if tool := tools[i].noted; !held[tool.Name] {
+				t.Tools = append(t.Tools, tool)
+			} else {
+				t.Tools = append(t.Tools, tools[i].plain)
+			}
 		}
 	}
 	return nil
 }
 
-// makeTool turns a function's documentation into a tool; the functions that are
-// held back lack the note on syntax.
-func makeTool(doc *value.Dict, held map[string]bool) ballast.Tool {
-	name := text(doc, "name")
+// makeTool turns a function's documentation into a tool with that description.
+func makeTool(doc *value.Dict, description string) ballast.Tool {
 	schema := doc.Copy()
-	if !held[name] {
-		schema.Set("description", text(doc, "description")+syntaxNote)
-	}
-	tool := ballast.Tool{Name: name, Doc: text(schema, "description"), Schema: schema}
+	schema.Set("description", description)
+	tool := ballast.Tool{Name: text(doc, "name"), Doc: description, Schema: schema}
 	parameters := object(doc, "parameters")
 	properties := object(parameters, "properties")
 	for i := range properties.Len() {

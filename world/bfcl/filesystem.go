@@ -145,12 +145,13 @@ func (s *fileSystem) load(config any, dir *fsDir) {
 		attribute(config, "items")
 	}
 	leaf := true
+	dir.contents = value.MakeDict(entries.Len() + 1)
 	for i := range entries.Len() {
 		name, entry := entries.At(i)
 		switch item(entry, "type") {
 		case "directory":
 			leaf = false
-			d := &fsDir{name: name, parent: dir, contents: &value.Dict{}}
+			d := &fsDir{name: name, parent: dir}
 			s.load(item(entry, "contents"), d)
 			dir.contents.Set(name, d)
 		case "file":
@@ -167,11 +168,13 @@ func (s *fileSystem) load(config any, dir *fsDir) {
 	if leaf && s.long {
 		images := constants().populate
 		files := make([]fsFile, len(images))
+		more := value.MakeDict(len(images))
 		for i, name := range images {
 			dir.absent("File", name)
 			files[i] = fsFile{name: name, content: emptyText}
-			dir.contents.Set(name, &files[i])
+			more.Add(name, &files[i])
 		}
+		dir.contents.Merge(more)
 	}
 }
 
@@ -239,7 +242,7 @@ func (s *fileSystem) Call(c ballast.Call) string { return fileSystemClass.call(s
 // Equal implements ballast.State: the tree counts, the current directory not.
 func (s *fileSystem) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
 
-func (s *fileSystem) public() []any { return []any{"long_context", s.long, "root", s.root} }
+func (s *fileSystem) public() []any { return s.attributes("long_context", s.long, "root", s.root) }
 
 // Dump implements ballast.State.
 func (s *fileSystem) Dump() any {

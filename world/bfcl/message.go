@@ -55,8 +55,8 @@ func (s *messageAPI) Equal(other ballast.State) string { return firstDifferingOf
 func (s *messageAPI) Dump() any { return dump(s) }
 
 func (s *messageAPI) public() []any {
-	return []any{"generated_ids", s.generated, "user_count", s.userCount, "user_map", s.users.v,
-		"inbox", s.inbox.v, "message_count", s.count, "current_user", s.currentUser}
+	return s.attributes("generated_ids", s.generated, "user_count", s.userCount, "user_map", s.users.v,
+		"inbox", s.inbox.v, "message_count", s.count, "current_user", s.currentUser)
 }
 
 // messageClass is the table of MessageAPI.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"ballast"
 	"ballast/value"
@@ -90,9 +91,28 @@ const maxParams = 6
 // core is what every state has: room for the arguments and the answer of the
 // call in progress.
 type core struct {
-	args [maxParams]any
-	buf  []byte
-	text []byte
+	args  [maxParams]any
+	pairs []any
+	*scratch // during a call
+}
+
+// scratch is where answers are written before they become strings.
+type scratch struct{ buf, text []byte }
+
+var scratches = sync.Pool{New: func() any {
+	return &scratch{make([]byte, 0, 1024), make([]byte, 0, 1024)}
+}}
+
+// maxScratch is the largest buffer that is kept for other calls.
+const maxScratch = 1 << 17
+
+// release hands the buffers back.
+func (k *core) release() {
+	if sc := k.scratch; cap(sc.buf)+cap(sc.text) <= maxScratch {
+		scratches.Put(sc)
+	}
+	k.scratch = nil
+	clear(k.args[:])
 }
 
 // call binds and runs one call on s, whose core is k.
@@ -101,10 +121,12 @@ func (c *class[S]) call(s S, k *core, call ballast.Call) (out string) {
 	if m == nil {
 		return Unknown(call.Name)
 	}
+	k.scratch = scratches.Get().(*scratch)
 	defer func() {
 		if r := recover(); r != nil {
 			out = failed(caught(r))
 		}
+		k.release()
 	}()
 	return m.run(s, c.bind(m, k, call.Args))
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"strings"
+	"sync"
 
 	"ballast/value"
 )
@@ -256,8 +257,7 @@ func (c mpContext) div(x, y *big.Float) *big.Float {
 	return defined(func() *big.Float { return new(big.Float).SetPrec(c.bits).Quo(x, y) })
 }
 
-// logBig is the natural logarithm of x >= 0, rounded to bits, by the
-// arithmetic-geometric mean: log s = pi / (2 M(1, 4/s)) for large s.
+// logBig is the natural logarithm of x >= 0, rounded to bits.
 func logBig(x *big.Float, bits uint) *big.Float {
 	one := big.NewFloat(1)
 	switch {
@@ -273,12 +273,73 @@ func logBig(x *big.Float, bits uint) *big.Float {
 	if e := far.MantExp(nil); e < 0 { // near 1 the terms cancel
 		work += uint(-e)
 	}
+	if work <= cachedBits-64 {
+		return logSeries(x, work).SetPrec(bits)
+	}
+	// The arithmetic-geometric mean: log s = pi / (2 M(1, 4/s)) for large s.
 	m := int(work)/2 + 8 - x.MantExp(nil)
 	s := new(big.Float).SetPrec(work)
 	s.SetMantExp(x, m)
 	l := agmLog(s, work)
 	t := new(big.Float).SetPrec(work).Mul(ln2Big(work), new(big.Float).SetPrec(64).SetInt64(int64(m)))
 	return new(big.Float).SetPrec(bits).Sub(l, t)
+}
+
+// cachedBits is the precision of the constants that are kept.
+const cachedBits = 1024
+
+var (
+	cachedLn2 = sync.OnceValue(func() *big.Float { return computeLn2(cachedBits) })
+	cachedPi  = sync.OnceValue(func() *big.Float { return computePi(cachedBits) })
+)
+
+// fixed is f in units of 2**-bits.
+func fixed(f *big.Float, bits uint) *big.Int {
+	n, _ := new(big.Float).SetMantExp(f, int(bits)).Int(nil)
+	return n
+}
+
+// logSeries is log x for x != 1: with x = m * 2**e and y the float logarithm of
+// m, it is e*log 2 + y + log(m * exp(-y)), whose argument is 1 up to a rounding
+// error of y. Numbers are integers in units of 2**-w.
+func logSeries(x *big.Float, bits uint) *big.Float {
+	w := bits + 32
+	m := new(big.Float)
+	e := x.MantExp(m)
+	f, _ := m.Float64()
+	if f < math.Sqrt2/2 {
+		m.SetMantExp(m, 1)
+		f *= 2
+		e--
+	}
+	y := fixed(big.NewFloat(math.Log(f)), w)
+	// exp(-y) = exp(-y / 2**k) ** 2**k, by Taylor's series.
+	const k = 8
+	r := new(big.Int).Neg(y)
+	r.Rsh(r, k)
+	one := new(big.Int).Lsh(big.NewInt(1), w)
+	exp, term, n := new(big.Int).Set(one), new(big.Int).Set(one), new(big.Int)
+	for i := int64(1); term.BitLen() > 1; i++ {
+		term.Rsh(term.Mul(term, r), w)
+		term.Quo(term, n.SetInt64(i))
+		exp.Add(exp, term)
+	}
+	for range k {
+		exp.Rsh(exp.Mul(exp, exp), w)
+	}
+	d := exp.Rsh(exp.Mul(exp, fixed(m, w)), w)
+	d.Sub(d, one)
+	sum, power := y, one.Set(d)
+	for i := int64(1); power.BitLen() > 1; i++ { // log(1+d)
+		sum.Add(sum, term.Quo(power, n.SetInt64(i)))
+		power.Rsh(power.Mul(power, d), w)
+		power.Neg(power)
+	}
+	if e != 0 {
+		sum.Add(sum, term.Mul(fixed(ln2Big(w), w), n.SetInt64(int64(e))))
+	}
+	z := new(big.Float).SetPrec(w + 32).SetInt(sum)
+	return z.SetMantExp(z, -int(w))
 }
 
 // agmLog is log s for s beyond 2**(bits/2).
@@ -304,8 +365,15 @@ func agm(a, b *big.Float, bits uint) *big.Float {
 	}
 }
 
-// ln2Big is log 2.
+// ln2Big is log 2 to at least the precision; nobody writes to the result.
 func ln2Big(bits uint) *big.Float {
+	if bits <= cachedBits {
+		return cachedLn2()
+	}
+	return computeLn2(bits)
+}
+
+func computeLn2(bits uint) *big.Float {
 	bits += 32
 	m := int(bits)/2 + 8
 	s := new(big.Float).SetPrec(bits).SetInt64(1)
@@ -314,8 +382,16 @@ func ln2Big(bits uint) *big.Float {
 	return l.Quo(l, new(big.Float).SetInt64(int64(m)))
 }
 
-// piBig is pi, by the iteration of Gauss and Legendre.
+// piBig is pi to at least the precision; nobody writes to the result.
 func piBig(bits uint) *big.Float {
+	if bits <= cachedBits {
+		return cachedPi()
+	}
+	return computePi(bits)
+}
+
+// computePi iterates after Gauss and Legendre.
+func computePi(bits uint) *big.Float {
 	bits += 32
 	flt := func() *big.Float { return new(big.Float).SetPrec(bits) }
 	a, b, t := flt().SetInt64(1), flt().Sqrt(flt().SetFloat64(0.5)), flt().SetFloat64(0.25)

@@ -12,7 +12,7 @@ type config struct{ *value.Dict }
 
 // get is scenario.get(key, missing).
 func (c config) get(key string, missing any) any {
-	if v, ok := c.Get(key); ok {
+	if v, ok := c.GetString(key); ok {
 		return v
 	}
 	return missing
@@ -72,7 +72,13 @@ func removeAt(l *value.List, i int) { l.Items = append(l.Items[:i], l.Items[i+1:
 
 // public names the attributes of a state that the checker compares, in order.
 type public interface {
-	public() []any // alternating names and values
+	public() []any // alternating names and values; valid until the next call
+}
+
+// attributes keeps a list of attributes in the state's own memory.
+func (k *core) attributes(pairs ...any) []any {
+	k.pairs = append(k.pairs[:0], pairs...)
+	return k.pairs
 }
 
 // differences names the attributes in which two states of one class

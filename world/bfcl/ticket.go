@@ -36,7 +36,7 @@ func (s *ticketAPI) Equal(other ballast.State) string { return firstDifferingOf(
 func (s *ticketAPI) Dump() any { return dump(s) }
 
 func (s *ticketAPI) public() []any {
-	return []any{"ticket_queue", s.queue.v, "ticket_counter", s.counter, "current_user", s.currentUser}
+	return s.attributes("ticket_queue", s.queue.v, "ticket_counter", s.counter, "current_user", s.currentUser)
 }
 
 // ticketClass is the table of TicketAPI.

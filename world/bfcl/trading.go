@@ -55,7 +55,6 @@ func newTrading(d *value.Dict, long bool) *tradingBot {
 	c := config{d}
 	s := &tradingBot{
 		random:        newRandom(c.get("random_seed", int64(tradingSeed))),
-		orders:        &value.Dict{},
 		account:       share(c.get("account_info", tradingDefaults.account)),
 		authenticated: c.get("authenticated", false),
 		market:        c.get("market_status", "Closed"),
@@ -67,6 +66,7 @@ func newTrading(d *value.Dict, long bool) *tradingBot {
 	}
 	given := share(c.get("orders", tradingDefaults.orders))
 	orders := given.dict("items")
+	s.orders = value.MakeDict(orders.Len() + 1)
 	for i := range orders.Len() {
 		k, v := orders.At(i)
 		if t, ok := k.(string); ok && isDigits(t) {
@@ -87,9 +87,9 @@ func (s *tradingBot) Equal(other ballast.State) string { return firstDifferingOf
 func (s *tradingBot) Dump() any { return dump(s) }
 
 func (s *tradingBot) public() []any {
-	return []any{"orders", s.orders, "account_info", s.account.v, "authenticated", s.authenticated,
+	return s.attributes("orders", s.orders, "account_info", s.account.v, "authenticated", s.authenticated,
 		"market_status", s.market, "order_counter", s.counter, "stocks", s.stocks,
-		"watch_list", s.watchList.v, "transaction_history", s.history.v, "long_context", s.long}
+		"watch_list", s.watchList.v, "transaction_history", s.history.v, "long_context", s.long)
 }
 
 // tradingClass is the table of TradingBot.

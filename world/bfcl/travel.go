@@ -46,13 +46,10 @@ func newTravel(d *value.Dict, long bool) *travelAPI {
 
 // merge adds what the dict lacks.
 func (s *shared) merge(more *value.Dict) {
-	d := s.writeDict("items")
-	for i := range more.Len() {
-		k, v := more.At(i)
-		if _, ok := d.Get(k); !ok {
-			d.Set(k, v)
-		}
-	}
+	d := value.MakeDict(s.dict("items").Len() + more.Len())
+	d.Merge(s.dict("items"))
+	d.Merge(more)
+	s.v, s.owned = d, true
 }
 
 // Call implements ballast.State.
@@ -65,10 +62,10 @@ func (s *travelAPI) Equal(other ballast.State) string { return firstDifferingOf(
 func (s *travelAPI) Dump() any { return dump(s) }
 
 func (s *travelAPI) public() []any {
-	return []any{"credit_card_list", s.cards.v, "booking_record", s.bookings.v, "access_token", s.token,
+	return s.attributes("credit_card_list", s.cards.v, "booking_record", s.bookings.v, "access_token", s.token,
 		"token_type", s.tokenType, "token_expires_in", s.expiresIn, "token_scope", s.scope,
 		"user_first_name", s.firstName, "user_last_name", s.lastName, "budget_limit", s.budget,
-		"long_context", s.long}
+		"long_context", s.long)
 }
 
 // travelClass is the table of TravelAPI.

@@ -28,7 +28,6 @@ func newTwitter(d *value.Dict, _ bool) *twitterAPI {
 		username:      c.get("username", "john"),
 		password:      c.get("password", "john123"),
 		authenticated: c.get("authenticated", false),
-		tweets:        &value.Dict{},
 		comments:      share(c.get("comments", emptyDict)),
 		retweets:      share(c.get("retweets", emptyDict)),
 		following:     share(c.get("following_list", defaultFollowing)),
@@ -36,6 +35,7 @@ func newTwitter(d *value.Dict, _ bool) *twitterAPI {
 	}
 	tweets := share(c.get("tweets", emptyDict))
 	given := tweets.dict("items")
+	s.tweets = value.MakeDict(given.Len() + 1)
 	for i := range given.Len() {
 		k, v := given.At(i)
 		s.tweets.Set(toInt(k), v)
@@ -53,9 +53,9 @@ func (s *twitterAPI) Equal(other ballast.State) string { return firstDifferingOf
 func (s *twitterAPI) Dump() any { return dump(s) }
 
 func (s *twitterAPI) public() []any {
-	return []any{"username", s.username, "password", s.password, "authenticated", s.authenticated,
+	return s.attributes("username", s.username, "password", s.password, "authenticated", s.authenticated,
 		"tweets", s.tweets, "comments", s.comments.v, "retweets", s.retweets.v,
-		"following_list", s.following.v, "tweet_counter", s.counter}
+		"following_list", s.following.v, "tweet_counter", s.counter)
 }
 
 // twitterClass is the table of TwitterAPI. The two nil defaults of post_tweet

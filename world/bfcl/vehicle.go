@@ -72,13 +72,13 @@ func (s *vehicleAPI) Equal(other ballast.State) string { return firstDifferingOf
 func (s *vehicleAPI) Dump() any { return dump(s) }
 
 func (s *vehicleAPI) public() []any {
-	return []any{"fuelLevel", s.fuel, "batteryVoltage", s.battery, "engine_state", s.engine,
+	return s.attributes("fuelLevel", s.fuel, "batteryVoltage", s.battery, "engine_state", s.engine,
 		"remainingUnlockedDoors", s.unlocked, "doorStatus", s.doors.v, "acTemperature", s.temperature,
 		"fanSpeed", s.fan, "acMode", s.mode, "humidityLevel", s.humidity, "headLightStatus", s.lights,
 		"parkingBrakeStatus", s.parking, "brakePedalStatus", s.brake, "distanceToNextVehicle", s.distance,
 		"cruiseStatus", s.cruise, "destination", s.destination,
 		tireNames[0], s.tires[0], tireNames[1], s.tires[1], tireNames[2], s.tires[2], tireNames[3], s.tires[3],
-		"long_context", s.long}
+		"long_context", s.long)
 }
 
 // vehicleClass is the table of VehicleControlAPI.
