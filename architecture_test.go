@@ -28,6 +28,7 @@ var layer = map[string]int{
 	"ballast/loss":             2,
 	"ballast/model/tensorfile": 3,
 	"ballast/model":            3,
+	"ballast/model/kernel":     3,
 	"ballast/model/cpu":        3,
 	"ballast/model/graph":      3,
 	"ballast/task/desk":        3,

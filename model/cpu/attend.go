@@ -77,17 +77,17 @@ func (e *engine) attendTile(l, h int, t tile, worker int) {
 	}
 	at := sh.at(l, h)
 	for b, p := range e.at[t.from].kv.pages[:t.common] {
-		e.k.mul32(s[b*pageLen:], ld, q, d, n, p.data[at:], pageLen, d, e.zero, 0)
+		e.k.Mul32(s[b*pageLen:], ld, q, d, n, p.data[at:], pageLen, d, e.zero, 0)
 	}
 	clear(o)
 	by := float32(1 / math.Sqrt(float64(d)))
 	for r := t.from; r < t.to; r++ {
 		i, a := (r-t.from)*group, e.at[r]
 		for b := t.common; b <= a.pos/pageLen; b++ {
-			e.k.mul32(s[i*ld+b*pageLen:], ld, q[i*d:], d, group, a.kv.pages[b].data[at:], pageLen, d, e.zero, 0)
+			e.k.Mul32(s[i*ld+b*pageLen:], ld, q[i*d:], d, group, a.kv.pages[b].data[at:], pageLen, d, e.zero, 0)
 		}
 		for g := i; g < i+group; g++ {
-			inv[g] = e.k.softmax(s[g*ld:(g+1)*ld], a.pos+1, by)
+			inv[g] = e.k.Softmax(s[g*ld:(g+1)*ld], a.pos+1, by)
 			if from, to := (a.pos+16)&^15, t.common*pageLen; from < to {
 				clear(s[g*ld+from : g*ld+to])
 			}
@@ -103,7 +103,7 @@ func (e *engine) attendTile(l, h int, t tile, worker int) {
 		}
 		for g := range group {
 			v := o[(i+g)*sh.dimPad : (i+g)*sh.dimPad+d]
-			e.k.scale(v, inv[i+g])
+			e.k.Scale(v, inv[i+g])
 			copy(e.attn[r*c.Heads*d+(h*group+g)*d:], v)
 		}
 	}
@@ -114,9 +114,9 @@ func (e *engine) attendTile(l, h int, t tile, worker int) {
 func (e *engine) weigh(o, s []float32, ld, rows int, values []float32, k int) {
 	w, j := e.shape.dimPad, 0
 	for ; j+32 <= w; j += 32 {
-		e.k.mul32(o[j:], w, s, ld, rows, values[j:], w, k, o[j:], w)
+		e.k.Mul32(o[j:], w, s, ld, rows, values[j:], w, k, o[j:], w)
 	}
 	if j < w {
-		e.k.mul16(o[j:], w, s, ld, rows, values[j:], w, k, o[j:], w)
+		e.k.Mul16(o[j:], w, s, ld, rows, values[j:], w, k, o[j:], w)
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"ballast/model"
+	"ballast/model/kernel"
 )
 
 // Options of a Policy. The zero value is good for all models.
@@ -48,7 +49,7 @@ type Counters struct {
 // Policy samples from one model. Play may be called by several goroutines.
 type Policy struct {
 	o       Options
-	k       *kernels
+	k       *kernel.Set
 	mu      sync.RWMutex // held for reading while weights are used
 	w       *weights
 	limit   int // independent, but for tests
@@ -83,14 +84,14 @@ func NewPolicy(m *model.Model, o Options) *Policy {
 	if err != nil {
 		panic(err)
 	}
-	return &Policy{o: o, k: detect(), w: w, limit: independent}
+	return &Policy{o: o, k: kernel.Best(), w: w, limit: independent}
 }
 
 // Watched implements ballast.Policy.
 func (p *Policy) Watched() []int32 { return p.o.Watched }
 
 // Kernels names the instruction set in use: AVX-512, AVX2 or portable.
-func (p *Policy) Kernels() string { return p.k.name }
+func (p *Policy) Kernels() string { return p.k.Name }
 
 // Counters returns what was done so far.
 func (p *Policy) Counters() Counters {

@@ -10,6 +10,7 @@ import (
 
 	"ballast"
 	"ballast/model"
+	"ballast/model/kernel"
 )
 
 // configs are small decoders of every kind, with widths that are and are not
@@ -49,7 +50,7 @@ func near(a, b float64) bool { return math.Abs(a-b) <= 1e-4*(1+math.Abs(b)) }
 
 func TestForwardIsTheDecoder(t *testing.T) {
 	for name, c := range configs {
-		for _, k := range []*kernels{detect(), portable()} {
+		for _, k := range []*kernel.Set{kernel.Best(), kernel.Portable()} {
 			m := random(c, 3)
 			toks := tokens(rand.New(rand.NewPCG(1, 1)), 70, c.Vocab)
 			p := NewPolicy(m, Options{})
@@ -58,7 +59,7 @@ func TestForwardIsTheDecoder(t *testing.T) {
 			for i := range want {
 				for j := range want[i] {
 					if !near(float64(got[i][j]), want[i][j]) {
-						t.Fatalf("%s %s: logit %d of position %d is %g, want %g", name, k.name, j, i, got[i][j], want[i][j])
+						t.Fatalf("%s %s: logit %d of position %d is %g, want %g", name, k.Name, j, i, got[i][j], want[i][j])
 					}
 				}
 			}

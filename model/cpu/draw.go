@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ballast"
+	"ballast/model/kernel"
 )
 
 // uniform returns a number in [0, 1) for position pos of the conversation with
@@ -30,7 +31,7 @@ const chunk = 64
 
 // dist is the next-token distribution of one row of logits.
 type dist struct {
-	k       *kernels
+	k       *kernel.Set
 	logits  []float32 // [vocab], padded with values of probability 0
 	size    int       // the real vocabulary
 	most    float64   // the largest logit
@@ -49,13 +50,13 @@ func (d *dist) load(logits []float32, size int, temperature float64) {
 		logits[i] = -1e30
 	}
 	d.logits, d.size = logits, size
-	most := d.k.max(logits)
+	most := d.k.Max(logits)
 	d.most = float64(most)
 	d.e = resize(d.e, len(logits))
 	z, dot := d.exp(1), 0.0
 	for i := 0; i < len(logits); i += chunk {
 		j := min(i+chunk, len(logits))
-		dot += float64(d.k.dot(d.e[i:j], logits[i:j], most))
+		dot += float64(d.k.Dot(d.e[i:j], logits[i:j], most))
 	}
 	d.logZ, d.total = math.Log(z), z
 	d.entropy = float32(d.logZ - dot/z)
@@ -73,7 +74,7 @@ func (d *dist) exp(by float32) (sum float64) {
 	d.sums = d.sums[:0]
 	for i := 0; i < len(d.logits); i += chunk {
 		j := min(i+chunk, len(d.logits))
-		s := d.k.exps(d.e[i:j], d.logits[i:j], by, -float32(d.most)*by)
+		s := d.k.Exps(d.e[i:j], d.logits[i:j], by, -float32(d.most)*by)
 		d.sums = append(d.sums, s)
 		sum += float64(s)
 	}

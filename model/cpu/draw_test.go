@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/model/kernel"
 )
 
 // chi2 is Pearson's statistic in units of its standard deviation above its mean.
@@ -69,7 +70,7 @@ func TestDrawsFollowTheDistribution(t *testing.T) {
 	for i := range vocab {
 		logits[i] = float32(2 * rng.NormFloat64())
 	}
-	for _, k := range []*kernels{detect(), portable()} {
+	for _, k := range []*kernel.Set{kernel.Best(), kernel.Portable()} {
 		for _, how := range []ballast.Sampling{{Temperature: 1}, {Temperature: 0.5}, {Temperature: 2, TopK: 7}, {Temperature: 1, TopP: 0.8}, {Temperature: 1.5, TopP: 0.9, TopK: 20}} {
 			d, counts := dist{k: k}, make([]int, vocab)
 			d.load(logits, vocab, how.Temperature)
@@ -77,7 +78,7 @@ func TestDrawsFollowTheDistribution(t *testing.T) {
 				counts[d.draw(how, uniform(uint64(i%10), i/10))]++
 			}
 			if x := chi2(counts, softTruncated(logits[:vocab], how)); x > 4 {
-				t.Errorf("%s %+v: chi-square %.1f deviations above its mean", k.name, how, x)
+				t.Errorf("%s %+v: chi-square %.1f deviations above its mean", k.Name, how, x)
 			}
 		}
 	}
@@ -105,7 +106,7 @@ func TestUniformIsUniform(t *testing.T) {
 }
 
 func TestGreedyTakesTheLowestOfEquals(t *testing.T) {
-	d := dist{k: detect()}
+	d := dist{k: kernel.Best()}
 	logits := make([]float32, 32)
 	logits[5], logits[9] = 3, 3
 	if d.load(logits, 20, 0); d.draw(ballast.Sampling{}, 0.9) != 5 {
@@ -121,7 +122,7 @@ func TestGreedyTakesTheLowestOfEquals(t *testing.T) {
 }
 
 func TestTheEndsOfTheDistribution(t *testing.T) {
-	d, how := dist{k: detect()}, ballast.Sampling{Temperature: 1}
+	d, how := dist{k: kernel.Best()}, ballast.Sampling{Temperature: 1}
 	logits := make([]float32, 128)
 	for i := range logits {
 		logits[i] = -200

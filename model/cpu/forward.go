@@ -3,6 +3,8 @@ package cpu
 import (
 	"sync"
 	"sync/atomic"
+
+	"ballast/model/kernel"
 )
 
 // span is a run of tokens of one sequence in a pass; its keys and values go to
@@ -25,7 +27,7 @@ type place struct {
 // engine is a forward pass with its scratch memory. One goroutine at a time.
 type engine struct {
 	w         *weights
-	k         *kernels
+	k         *kernel.Set
 	workers   int
 	shape     shape
 	pool      pool
@@ -40,7 +42,7 @@ type engine struct {
 	tiles     []tile
 }
 
-func newEngine(w *weights, k *kernels, workers int) *engine {
+func newEngine(w *weights, k *kernel.Set, workers int) *engine {
 	e := &engine{w: w, k: k, workers: workers, shape: newShape(&w.c), scratch: make([][]float32, workers), zero: make([]float32, panel)}
 	e.pool.size = e.shape.size
 	return e
@@ -87,7 +89,7 @@ func (e *engine) linear(dst []float32, ldd int, x []float32, ldx, rows int, m *m
 			case m.bias != nil:
 				init = m.bias[p*panel:]
 			}
-			e.k.mul32(dst[p*panel:], ldd, x, ldx, rows, m.w[p*m.in*panel:], panel, m.in, init, ldi)
+			e.k.Mul32(dst[p*panel:], ldd, x, ldx, rows, m.w[p*m.in*panel:], panel, m.in, init, ldi)
 		}
 	})
 }
@@ -124,7 +126,7 @@ func (e *engine) forward(spans []span) {
 			e.scratch[worker] = tmp
 			for r := from; r < to; r++ {
 				f := e.ff[r*2*w.ffn : (r+1)*2*w.ffn]
-				e.k.swiglu(f[:w.ffn], f[w.ffn:], tmp)
+				e.k.SwiGLU(f[:w.ffn], f[w.ffn:], tmp)
 			}
 		})
 		e.linear(e.x, w.hidden, e.ff, 2*w.ffn, rows, &y.down, true)
@@ -134,7 +136,7 @@ func (e *engine) forward(spans []span) {
 		s := &spans[i]
 		for j := range s.tokens {
 			if s.all || s.last && j == len(s.tokens)-1 {
-				e.k.rmsnorm(e.h[n*w.hidden:], e.x[(s.from+j)*w.hidden:], w.norm, c.Hidden, float32(c.NormEps))
+				e.k.RMSNorm(e.h[n*w.hidden:], e.x[(s.from+j)*w.hidden:], w.norm, c.Hidden, float32(c.NormEps))
 				n++
 			}
 		}
@@ -179,7 +181,7 @@ func (e *engine) norm(rows int, w []float32) {
 	n, s, eps := e.w.c.Hidden, e.w.hidden, float32(e.w.c.NormEps)
 	e.parallel(rows, max(8, rows/(4*e.workers)), func(_, from, to int) {
 		for r := from; r < to; r++ {
-			e.k.rmsnorm(e.h[r*s:], e.x[r*s:], w, n, eps)
+			e.k.RMSNorm(e.h[r*s:], e.x[r*s:], w, n, eps)
 		}
 	})
 }
@@ -198,9 +200,9 @@ func (e *engine) rotate(y *layer, r int) {
 			if h >= c.Heads {
 				w = y.kNorm
 			}
-			e.k.rmsnorm(v, v, w, d, float32(c.NormEps))
+			e.k.RMSNorm(v, v, w, d, float32(c.NormEps))
 		}
-		e.k.rope(v, cos, sin, half)
+		e.k.Rope(v, cos, sin, half)
 	}
 }
 

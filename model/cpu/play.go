@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -336,7 +337,7 @@ func (s *seq) extend(d *dist, how ballast.Sampling, watched []int32) {
 			s.slab = make([]float32, 32*n)
 		}
 		for i, w := range watched {
-			s.slab[i] = exp32(d.logProb(w))
+			s.slab[i] = float32(math.Exp(float64(d.logProb(w))))
 		}
 		r.Watch = append(r.Watch, s.slab[:n:n])
 		s.slab = s.slab[n:]

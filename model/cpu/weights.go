@@ -5,7 +5,11 @@ import (
 	"math"
 
 	"ballast/model"
+	"ballast/model/kernel"
 )
+
+// panel is how many outputs of a matrix lie side by side.
+const panel = kernel.Panel
 
 // matrix is a linear map packed for the kernels: panels of 32 outputs, and in
 // a panel the 32 weights of one input side by side. Outputs are padded with

@@ -1,4 +1,4 @@
-package cpu
+package kernel
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"testing"
 )
+
+func near(a, b float64) bool { return math.Abs(a-b) <= 1e-4*(1+math.Abs(b)) }
 
 func normal(rng *rand.Rand, n int) []float32 {
 	out := make([]float32, n)
@@ -21,13 +23,13 @@ func normal(rng *rand.Rand, n int) []float32 {
 func TestProductOfARowIsItsOwn(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	const in, ldx, ldd = 37, 41, 48
-	w, x, start := normal(rng, in*panel), normal(rng, 11*ldx), normal(rng, 11*ldd)
+	w, x, start := normal(rng, in*Panel), normal(rng, 11*ldx), normal(rng, 11*ldd)
 	for name, mul := range products() {
 		for rows := 1; rows <= 11; rows++ {
 			many, one := append([]float32(nil), start...), append([]float32(nil), start...)
-			mul(many, ldd, x, ldx, rows, w, panel, in, many, ldd)
+			mul(many, ldd, x, ldx, rows, w, Panel, in, many, ldd)
 			for r := range rows {
-				mul(one[r*ldd:], ldd, x[r*ldx:], ldx, 1, w, panel, in, one[r*ldd:], ldd)
+				mul(one[r*ldd:], ldd, x[r*ldx:], ldx, 1, w, Panel, in, one[r*ldd:], ldd)
 			}
 			if !reflect.DeepEqual(many, one) {
 				t.Errorf("%s: %d rows differ from single rows", name, rows)
@@ -36,11 +38,9 @@ func TestProductOfARowIsItsOwn(t *testing.T) {
 	}
 }
 
-type product = func(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int)
-
-func products() map[string]product {
-	k, p := detect(), portable()
-	out := map[string]product{"mul32": k.mul32, "mul16": k.mul16, "portable32": p.mul32, "portable16": p.mul16}
+func products() map[string]Product {
+	k, p := Best(), Portable()
+	out := map[string]Product{"mul32": k.Mul32, "mul16": k.Mul16, "portable32": p.Mul32, "portable16": p.Mul16}
 	for name, f := range others() {
 		out[name] = f
 	}
@@ -49,19 +49,19 @@ func products() map[string]product {
 
 func TestInstructionSetsAgree(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 2))
-	x, w, zero := normal(rng, 7*50), normal(rng, 50*panel), make([]float32, panel)
-	run := func(f product) []float32 {
-		d := make([]float32, 7*panel)
-		f(d, panel, x, 50, 7, w, panel, 50, zero, 0)
+	x, w, zero := normal(rng, 7*50), normal(rng, 50*Panel), make([]float32, Panel)
+	run := func(f Product) []float32 {
+		d := make([]float32, 7*Panel)
+		f(d, Panel, x, 50, 7, w, Panel, 50, zero, 0)
 		return d
 	}
-	want := run(detect().mul32)
+	want := run(Best().Mul32)
 	for name, f := range others() {
 		if got := run(f); name == "AVX2 32" && !reflect.DeepEqual(got, want) {
-			t.Errorf("%s differs from %s", name, detect().name)
+			t.Errorf("%s differs from %s", name, Best().Name)
 		}
 	}
-	for i, v := range run(portable().mul32) {
+	for i, v := range run(Portable().Mul32) {
 		if math.Abs(float64(v-want[i])) > 1e-4 {
 			t.Errorf("portable output %d is %g, want %g", i, v, want[i])
 		}
@@ -96,18 +96,18 @@ func TestExponentialIsAccurate(t *testing.T) {
 
 func TestSmallKernelsAgree(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 2))
-	a, b := detect(), portable()
+	a, b := Best(), Portable()
 	for _, n := range []int{32, 64, 96} {
 		x, y := normal(rng, n), normal(rng, n)
-		run := func(k *kernels) [][]float32 {
+		run := func(k *Set) [][]float32 {
 			norm, gates, s := make([]float32, n), append([]float32(nil), x...), append([]float32(nil), x...)
-			k.rmsnorm(norm, x, y, n, 1e-6)
-			k.swiglu(gates, y, make([]float32, n))
-			inv := k.softmax(s, n-5, 0.7)
+			k.RMSNorm(norm, x, y, n, 1e-6)
+			k.SwiGLU(gates, y, make([]float32, n))
+			inv := k.Softmax(s, n-5, 0.7)
 			turned := append([]float32(nil), x...)
-			k.rope(turned, y, x, n/2)
-			k.scale(turned, 1.5)
-			return [][]float32{norm, gates, s, turned, {inv, k.max(x), k.dot(x, y, 0.3)}}
+			k.Rope(turned, y, x, n/2)
+			k.Scale(turned, 1.5)
+			return [][]float32{norm, gates, s, turned, {inv, k.Max(x), k.Dot(x, y, 0.3)}}
 		}
 		p, q := run(a), run(b)
 		for i := range p {
@@ -121,14 +121,14 @@ func TestSmallKernelsAgree(t *testing.T) {
 }
 
 func BenchmarkMul(b *testing.B) {
-	k := detect()
+	k := Best()
 	for _, c := range []struct{ rows, in int }{{64, 64}, {64, 192}, {16, 16}, {512, 576}, {4, 64}, {3, 64}, {2, 16}, {1, 64}} {
 		b.Run(fmt.Sprintf("%dx%d", c.rows, c.in), func(b *testing.B) {
 			x, w := make([]float32, c.rows*c.in), make([]float32, c.in*32*8)
 			d, z := make([]float32, c.rows*32), make([]float32, 32)
 			for b.Loop() {
 				for p := range 8 {
-					k.mul32(d, 32, x, c.in, c.rows, w[p*c.in*32:], 32, c.in, z, 0)
+					k.Mul32(d, 32, x, c.in, c.rows, w[p*c.in*32:], 32, c.in, z, 0)
 				}
 			}
 			b.ReportMetric(float64(b.N)*float64(2*8*32*c.rows*c.in)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
@@ -139,7 +139,7 @@ func BenchmarkMul(b *testing.B) {
 			x, w, d := make([]float32, rows*256), make([]float32, 32*16), make([]float32, rows*16)
 			for b.Loop() {
 				for p := range 8 {
-					k.mul16(d, 16, x[p*32:], 256, rows, w, 16, 32, d, 16)
+					k.Mul16(d, 16, x[p*32:], 256, rows, w, 16, 32, d, 16)
 				}
 			}
 			b.ReportMetric(float64(b.N)*float64(2*8*32*rows*16)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
@@ -148,25 +148,25 @@ func BenchmarkMul(b *testing.B) {
 	b.Run("softmax/220", func(b *testing.B) {
 		s := make([]float32, 1024)
 		for b.Loop() {
-			k.softmax(s, 220, 0.25)
+			k.Softmax(s, 220, 0.25)
 		}
 	})
 	b.Run("swiglu/192", func(b *testing.B) {
 		s := make([]float32, 1024)
 		for b.Loop() {
-			k.swiglu(s[:192], s[192:384], s[384:576])
+			k.SwiGLU(s[:192], s[192:384], s[384:576])
 		}
 	})
 	b.Run("exps/512", func(b *testing.B) {
 		s := make([]float32, 1024)
 		for b.Loop() {
-			k.exps(s[:512], s[512:], 0.5, 1)
+			k.Exps(s[:512], s[512:], 0.5, 1)
 		}
 	})
 	b.Run("rmsnorm/64", func(b *testing.B) {
 		s := make([]float32, 192)
 		for b.Loop() {
-			k.rmsnorm(s, s[64:], s[128:], 64, 1)
+			k.RMSNorm(s, s[64:], s[128:], 64, 1)
 		}
 	})
 }

@@ -1,8 +1,8 @@
 //go:build !(goexperiment.simd && amd64)
 
-package cpu
+package kernel
 
-func others() map[string]product { return nil }
+func others() map[string]Product { return nil }
 
 func exponentials() map[string]func(dst, x []float32, by, off float32) float32 {
 	return map[string]func(dst, x []float32, by, off float32) float32{"portable": exps}

@@ -1,6 +1,6 @@
 //go:build goexperiment.simd && amd64
 
-package cpu
+package kernel
 
 import "simd/archsimd"
 
@@ -24,6 +24,7 @@ func mul32AVX2(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, 
 
 // mul16AVX2 is the half-width product, in tiles of 4 and 1 rows.
 func mul16AVX2(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int) {
+	check(dst, ldd, x, ldx, rows, w, ldw, k, init, ldi, 16)
 	d, a, b, c := base(dst), base(x), base(w), base(init)
 	r := 0
 	for ; r+4 <= rows; r += 4 {

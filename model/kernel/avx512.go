@@ -1,22 +1,22 @@
 //go:build goexperiment.simd && amd64
 
-package cpu
+package kernel
 
 import (
 	"simd/archsimd"
 	"unsafe"
 )
 
-// detect returns the fastest kernels that this CPU runs. The AVX2 and AVX-512
+// Best returns the fastest kernels that this CPU runs. The AVX2 and AVX-512
 // products add in the same order and give the same bits.
-func detect() *kernels {
+func Best() *Set {
 	if !archsimd.X86.AVX2() || !archsimd.X86.FMA() {
-		return portable()
+		return Portable()
 	}
-	k := &kernels{name: "AVX2", mul32: mul32AVX2, mul16: mul16AVX2, rmsnorm: rmsnormAVX2,
-		rope: ropeAVX2, exps: expsAVX2, max: maxAVX2, gate: gateAVX2, dot: dotAVX2, scale: scaleAVX2}
+	k := &Set{Name: "AVX2", Mul32: mul32AVX2, Mul16: mul16AVX2, RMSNorm: rmsnormAVX2,
+		Rope: ropeAVX2, Exps: expsAVX2, Max: maxAVX2, Gate: gateAVX2, Dot: dotAVX2, Scale: scaleAVX2}
 	if archsimd.X86.AVX512() {
-		k.name, k.mul32, k.mul16, k.exps = "AVX-512", mul32AVX512, mul16AVX512, expsAVX512
+		k.Name, k.Mul32, k.Mul16, k.Exps = "AVX-512", mul32AVX512, mul16AVX512, expsAVX512
 	}
 	return k
 }
@@ -40,6 +40,7 @@ func all16(p ptr, n int) archsimd.Float32x16 {
 // mul32AVX512 takes the rows in tiles of 4, 2 and 1. A larger tile does not fit
 // the 15 vector registers that the compiler uses and spills.
 func mul32AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int) {
+	check(dst, ldd, x, ldx, rows, w, ldw, k, init, ldi, 32)
 	d, a, b, c := base(dst), base(x), base(w), base(init)
 	r := 0
 	for ; r+4 <= rows; r += 4 {
@@ -55,6 +56,14 @@ func mul32AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32
 }
 
 func base(s []float32) ptr { return ptr(unsafe.SliceData(s)) }
+
+// check panics when a product would leave one of its slices.
+func check(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi, width int) {
+	if rows > 0 && k > 0 {
+		_, _ = dst[(rows-1)*ldd+width-1], init[(rows-1)*ldi+width-1]
+		_, _ = x[(rows-1)*ldx+k-1], w[(k-1)*ldw+width-1]
+	}
+}
 
 func tile4(dst ptr, ldd int, x ptr, ldx int, w ptr, ldw, k int, init ptr, ldi int) {
 	a0, b0 := load16(init, 0), load16(init, 16)
@@ -113,6 +122,7 @@ func tile1(dst, x, w ptr, ldw, k int, init ptr) {
 
 // mul16AVX512 is the half-width product.
 func mul16AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int) {
+	check(dst, ldd, x, ldx, rows, w, ldw, k, init, ldi, 16)
 	d, a, b, c := base(dst), base(x), base(w), base(init)
 	r := 0
 	for ; r+4 <= rows; r += 4 {
