@@ -48,8 +48,8 @@ func newEngine(w *weights, k *kernel.Set, workers int) *engine {
 	return e
 }
 
-// parallel runs f over parts of [0, n), each a multiple of 1, on the workers
-// and waits. f gets the worker's number.
+// parallel runs f over parts of [0, n), of grain items each, on the workers and
+// waits. f gets the worker's number, which names its scratch memory.
 func (e *engine) parallel(n, grain int, f func(worker, from, to int)) {
 	if e.workers == 1 || n <= grain {
 		f(0, 0, n)

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -87,7 +88,7 @@ func TestSmolLM2HasTheTopFive(t *testing.T) {
 		for j := range order {
 			order[j] = int32(j)
 		}
-		slices.SortFunc(order, func(a, b int32) int { return cmpFloat(got[pos][b], got[pos][a]) })
+		slices.SortFunc(order, func(a, b int32) int { return cmp.Compare(got[pos][b], got[pos][a]) })
 		if !reflect.DeepEqual(order[:5], g.Top[i]) {
 			t.Errorf("position %d: top five %v, want %v", pos, order[:5], g.Top[i])
 		}
@@ -97,16 +98,6 @@ func TestSmolLM2HasTheTopFive(t *testing.T) {
 			}
 		}
 	}
-}
-
-func cmpFloat(a, b float32) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // BenchmarkSmolLM2 measures reading a prompt and 8 rows of decoding after 2k.
