@@ -173,21 +173,15 @@ func (s *tradingBot) orderDetails(a []any) string {
 	if !ok {
 		attribute(order, "copy")
 	}
-	symbol := str(item(d, "symbol"))
-	if _, ok := d.Get("metadata"); !ok { // the fast way: append to the order's JSON
-		b, err := value.AppendJSON(s.buf[:0], d)
-		if s.buf = b; err == nil {
-			s.buf = constants().orderDetail.appendFor(append(b[:len(b)-1], `, "metadata": `...), symbol)
-			s.buf = append(s.buf, '}')
-			return string(s.buf)
-		}
-	}
 	d = d.Copy()
-	v, err := value.ParseJSON(constants().orderDetail.appendFor(nil, symbol))
-	if err != nil {
-		panic(err)
+	symbol := str(item(d, "symbol"))
+	templates := constants().orderDetail
+	metadata := &value.Dict{}
+	for i := range templates.Len() {
+		k, t := templates.At(i)
+		metadata.Set(k, strings.ReplaceAll(t.(string), "{symbol}", symbol))
 	}
-	d.Set("metadata", v)
+	d.Set("metadata", metadata)
 	return s.json(d)
 }
 
