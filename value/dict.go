@@ -3,6 +3,7 @@ package value
 import (
 	"math"
 	"math/big"
+	"slices"
 )
 
 // Dict is a mutable mapping that keeps insertion order. Keys are hashable
@@ -10,10 +11,11 @@ import (
 // keys that are equal in Python (1, 1.0, true) are one key, which keeps the form
 // it was first set with. The zero value is an empty dict.
 type Dict struct {
-	keys  []any
-	vals  []any
-	index map[any]int // of large dicts; kept up by writes, so that reads are safe together
+	entries []entry
+	index   map[any]int // of large dicts; kept up by writes, so that reads are safe together
 }
+
+type entry struct{ key, val any }
 
 // indexFrom is the size from which a dict looks keys up by hash; below it, a
 // walk over the keys is faster than making the index.
@@ -21,16 +23,43 @@ const indexFrom = 40
 
 // NewDict returns a dict of alternating keys and values.
 func NewDict(pairs ...any) *Dict {
-	n := len(pairs) / 2
-	d := &Dict{keys: make([]any, 0, n), vals: make([]any, 0, n)}
+	d := MakeDict(len(pairs) / 2)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		d.Set(pairs[i], pairs[i+1])
 	}
 	return d
 }
 
-// MakeDict returns an empty dict with room for n entries.
-func MakeDict(n int) *Dict { return &Dict{keys: make([]any, 0, n), vals: make([]any, 0, n)} }
+// MakeDict returns an empty dict with room for n entries, small ones in one
+// piece of memory.
+func MakeDict(n int) *Dict {
+	switch {
+	case n == 0:
+		return &Dict{}
+	case n <= 2:
+		m := new(struct {
+			Dict
+			room [2]entry
+		})
+		m.entries = m.room[:0]
+		return &m.Dict
+	case n <= 4:
+		m := new(struct {
+			Dict
+			room [4]entry
+		})
+		m.entries = m.room[:0]
+		return &m.Dict
+	case n <= 7:
+		m := new(struct {
+			Dict
+			room [7]entry
+		})
+		m.entries = m.room[:0]
+		return &m.Dict
+	}
+	return &Dict{entries: make([]entry, 0, n)}
+}
 
 // Hashable reports whether v can be a key.
 func Hashable(v any) bool {
@@ -114,8 +143,8 @@ func (d *Dict) find(key any) int {
 		return d.scan(s)
 	}
 	h := hashKey(key)
-	for i, k := range d.keys {
-		if hashKey(k) == h {
+	for i := range d.entries {
+		if hashKey(d.entries[i].key) == h {
 			return i
 		}
 	}
@@ -124,8 +153,8 @@ func (d *Dict) find(key any) int {
 
 // scan is find for text in a small dict.
 func (d *Dict) scan(s string) int {
-	for i, k := range d.keys {
-		if t, ok := k.(string); ok && s == t {
+	for i := range d.entries {
+		if t, ok := d.entries[i].key.(string); ok && s == t {
 			return i
 		}
 	}
@@ -143,13 +172,13 @@ func (d *Dict) GetString(key string) (any, bool) {
 	if i < 0 {
 		return nil, false
 	}
-	return d.vals[i], true
+	return d.entries[i].val, true
 }
 
 // Get returns the value of key.
 func (d *Dict) Get(key any) (any, bool) {
 	if i := d.find(key); i >= 0 {
-		return d.vals[i], true
+		return d.entries[i].val, true
 	}
 	return nil, false
 }
@@ -157,14 +186,19 @@ func (d *Dict) Get(key any) (any, bool) {
 // Set gives key a value; a new key goes last. It panics on an unhashable key.
 func (d *Dict) Set(key, val any) {
 	if i := d.find(key); i >= 0 {
-		d.vals[i] = val
+		d.entries[i].val = val
 		return
 	}
-	d.keys = append(d.keys, key)
-	d.vals = append(d.vals, val)
-	if d.index != nil {
-		d.index[hashKey(key)] = len(d.keys) - 1
-	} else {
+	d.Add(key, val)
+}
+
+// Add is Set for a key that the caller knows to be new.
+func (d *Dict) Add(key, val any) {
+	d.entries = append(d.entries, entry{key, val})
+	switch {
+	case d.index != nil:
+		d.index[hashKey(key)] = len(d.entries) - 1
+	case len(d.entries) >= indexFrom:
 		d.reindex()
 	}
 }
@@ -172,42 +206,29 @@ func (d *Dict) Set(key, val any) {
 // reindex makes the index of a large dict.
 func (d *Dict) reindex() {
 	d.index = nil
-	if len(d.keys) < indexFrom {
+	if len(d.entries) < indexFrom {
 		return
 	}
-	d.index = make(map[any]int, 2*len(d.keys))
-	for i, k := range d.keys {
-		d.index[hashKey(k)] = i
-	}
-}
-
-// Add is Set for a key that the caller knows to be new.
-func (d *Dict) Add(key, val any) {
-	d.keys = append(d.keys, key)
-	d.vals = append(d.vals, val)
-	if len(d.keys) >= indexFrom {
-		if d.index == nil {
-			d.reindex()
-		} else {
-			d.index[hashKey(key)] = len(d.keys) - 1
-		}
+	d.index = make(map[any]int, 2*len(d.entries))
+	for i := range d.entries {
+		d.index[hashKey(d.entries[i].key)] = i
 	}
 }
 
 // Merge sets the keys of other that d lacks.
 func (d *Dict) Merge(other *Dict) {
-	for _, k := range d.keys {
-		if other.find(k) >= 0 { // some are known: one by one
-			for i, k := range other.keys {
-				if d.find(k) < 0 {
-					d.Set(k, other.vals[i])
-				}
-			}
-			return
+	for i := range d.entries {
+		if other.find(d.entries[i].key) < 0 {
+			continue
 		}
+		for _, e := range other.entries { // some are known: one by one
+			if d.find(e.key) < 0 {
+				d.Add(e.key, e.val)
+			}
+		}
+		return
 	}
-	d.keys = append(d.keys, other.keys...)
-	d.vals = append(d.vals, other.vals...)
+	d.entries = append(d.entries, other.entries...)
 	d.reindex()
 }
 
@@ -217,8 +238,7 @@ func (d *Dict) Delete(key any) bool {
 	if i < 0 {
 		return false
 	}
-	d.keys = append(d.keys[:i], d.keys[i+1:]...)
-	d.vals = append(d.vals[:i], d.vals[i+1:]...)
+	d.entries = slices.Delete(d.entries, i, i+1)
 	d.reindex()
 	return true
 }
@@ -227,27 +247,33 @@ func (d *Dict) Delete(key any) bool {
 func (d *Dict) Clear() { *d = Dict{} }
 
 // Len returns the number of keys.
-func (d *Dict) Len() int { return len(d.keys) }
+func (d *Dict) Len() int { return len(d.entries) }
 
-// Keys returns the keys in order; the slice is the dict's own: read only.
-func (d *Dict) Keys() []any { return d.keys }
+// Keys returns the keys in order, in a new slice.
+func (d *Dict) Keys() []any {
+	keys := make([]any, len(d.entries))
+	for i := range d.entries {
+		keys[i] = d.entries[i].key
+	}
+	return keys
+}
 
 // At returns the i-th key and its value.
-func (d *Dict) At(i int) (key, val any) { return d.keys[i], d.vals[i] }
+func (d *Dict) At(i int) (key, val any) { return d.entries[i].key, d.entries[i].val }
 
 // Clone returns a deep copy.
 func (d *Dict) Clone() *Dict {
-	c := &Dict{keys: append([]any(nil), d.keys...), vals: make([]any, len(d.vals))}
-	for i, v := range d.vals {
-		c.vals[i] = Clone(v)
+	c := d.Copy()
+	for i := range c.entries {
+		c.entries[i].val = Clone(c.entries[i].val)
 	}
-	c.reindex()
 	return c
 }
 
 // Copy returns a shallow copy: the values are shared.
 func (d *Dict) Copy() *Dict {
-	c := &Dict{keys: append([]any(nil), d.keys...), vals: append([]any(nil), d.vals...)}
+	c := MakeDict(len(d.entries))
+	c.entries = append(c.entries, d.entries...)
 	c.reindex()
 	return c
 }

@@ -176,15 +176,16 @@ func appendJSON(dst []byte, v any, comma, colon string) ([]byte, error) {
 	case *Dict:
 		dst = append(dst, '{')
 		var err error
-		for i, k := range v.keys {
+		for i := range v.entries {
+			e := &v.entries[i]
 			if i > 0 {
 				dst = append(dst, comma...)
 			}
-			if dst, err = appendJSONKey(dst, k); err != nil {
+			if dst, err = appendJSONKey(dst, e.key); err != nil {
 				return dst, err
 			}
 			dst = append(dst, colon...)
-			if dst, err = appendJSON(dst, v.vals[i], comma, colon); err != nil {
+			if dst, err = appendJSON(dst, e.val, comma, colon); err != nil {
 				return dst, err
 			}
 		}
@@ -296,13 +297,13 @@ func AppendRepr(dst []byte, v any) []byte {
 		return append(dst, ')')
 	case *Dict:
 		dst = append(dst, '{')
-		for i, k := range v.keys {
+		for i := range v.entries {
 			if i > 0 {
 				dst = append(dst, ", "...)
 			}
-			dst = AppendRepr(dst, k)
+			dst = AppendRepr(dst, v.entries[i].key)
 			dst = append(dst, ": "...)
-			dst = AppendRepr(dst, v.vals[i])
+			dst = AppendRepr(dst, v.entries[i].val)
 		}
 		return append(dst, '}')
 	case Bytes:

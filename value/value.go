@@ -117,12 +117,19 @@ func equalItems(a, b []any) bool {
 }
 
 func equalDict(a, b *Dict) bool {
-	if len(a.keys) != len(b.keys) {
+	if len(a.entries) != len(b.entries) {
 		return false
 	}
-	for i, k := range a.keys {
-		v, ok := b.Get(k)
-		if !ok || !Equal(a.vals[i], v) {
+	for i := range a.entries {
+		e := &a.entries[i]
+		if f := &b.entries[i]; f.key == e.key { // the same order is the usual case
+			if !Equal(e.val, f.val) {
+				return false
+			}
+			continue
+		}
+		v, ok := b.Get(e.key)
+		if !ok || !Equal(e.val, v) {
 			return false
 		}
 	}

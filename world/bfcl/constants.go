@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	_ "embed"
 	"io"
+	"strings"
 	"sync"
 
 	"ballast/value"
@@ -53,7 +54,7 @@ type longContext struct {
 	ma5, ma20       *frozen
 	technology      *frozen // the stocks of the sector, the usual ones included
 	automobile      *frozen
-	orderDetail     *value.Dict
+	orderDetail     template
 	carStatus       *frozen
 	weather         *frozen
 	parkingBrake    *frozen
@@ -94,7 +95,7 @@ var constants = sync.OnceValue(func() *longContext {
 		ma20:         freeze(get("MA_20_EXTENSION")),
 		technology:   freeze(joined(sectors["Technology"], get("TECHNOLOGY_EXTENSION"))),
 		automobile:   freeze(joined(sectors["Automobile"], get("AUTOMOBILE_EXTENSION"))),
-		orderDetail:  get("ORDER_DETAIL_EXTENSION").(*value.Dict),
+		orderDetail:  newTemplate(get("ORDER_DETAIL_EXTENSION")),
 		carStatus:    freeze(get("CAR_STATUS_METADATA_EXTENSION")),
 		weather:      freeze(get("LONG_WEATHER_EXTENSION")),
 		parkingBrake: freeze(get("PARKING_BRAKE_INSTRUCTION")),
@@ -116,4 +117,23 @@ var constants = sync.OnceValue(func() *longContext {
 // joined is one list of both.
 func joined(items []any, more any) *value.List {
 	return &value.List{Items: append(append([]any(nil), items...), more.(*value.List).Items...)}
+}
+
+// template is JSON with a place for a symbol between its parts.
+type template []string
+
+func newTemplate(v any) template {
+	return strings.Split(freeze(v).json, "{symbol}")
+}
+
+// appendFor appends the JSON for a symbol.
+func (t template) appendFor(dst []byte, symbol string) []byte {
+	quoted := value.AppendQuoted(nil, symbol)
+	for i, part := range t {
+		if i > 0 {
+			dst = append(dst, quoted[1:len(quoted)-1]...)
+		}
+		dst = append(dst, part...)
+	}
+	return dst
 }

@@ -146,6 +146,7 @@ func (s *fileSystem) load(config any, dir *fsDir) {
 	}
 	leaf := true
 	dir.contents = value.MakeDict(entries.Len() + 1)
+	var files []fsFile // of this directory, in one piece
 	for i := range entries.Len() {
 		name, entry := entries.At(i)
 		switch item(entry, "type") {
@@ -153,16 +154,20 @@ func (s *fileSystem) load(config any, dir *fsDir) {
 			leaf = false
 			d := &fsDir{name: name, parent: dir}
 			s.load(item(entry, "contents"), d)
-			dir.contents.Set(name, d)
+			dir.contents.Add(name, d)
 		case "file":
-			f := &fsFile{name: name, content: item(entry, "content")}
+			if files == nil {
+				files = make([]fsFile, 0, entries.Len()-i)
+			}
+			files = append(files, fsFile{name: name, content: item(entry, "content")})
+			f := &files[len(files)-1]
 			if s.long && indexOf(constants().tailUsed, name) < 0 {
 				if _, ok := f.content.(string); !ok {
 					add("+=", f.content, "")
 				}
 				f.tail = constants().fileContent
 			}
-			dir.contents.Set(name, f)
+			dir.contents.Add(name, f)
 		}
 	}
 	if leaf && s.long {
@@ -351,7 +356,8 @@ func (s *fileSystem) ls(a []any) string {
 	all := truth(a[0])
 	b := append(s.buf[:0], `{"current_directory_content": [`...)
 	first := true
-	for _, name := range s.cwd.contents.Keys() {
+	for i := range s.cwd.contents.Len() {
+		name, _ := s.cwd.contents.At(i)
 		if !all {
 			text, ok := name.(string)
 			if !ok {

@@ -72,14 +72,19 @@ func (w *walk) find(d *fsDir, base string, depth int) {
 	w.step(depth)
 	for i := range d.contents.Len() {
 		name, x := d.contents.At(i)
+		sub, isDir := x.(*fsDir)
+		match := w.name == nil || contains(name, w.name)
+		if !match && !isDir {
+			continue
+		}
 		path := str(base, "/", name)
-		if w.name == nil || contains(name, w.name) {
+		if match {
 			w.matches = append(w.matches, path)
 			if w.size += len(path); w.size > maxVisits<<7 {
 				recursionError()
 			}
 		}
-		if sub, ok := x.(*fsDir); ok {
+		if isDir {
 			w.find(sub, path, depth+1)
 		}
 	}

@@ -91,8 +91,8 @@ const maxParams = 6
 // core is what every state has: room for the arguments and the answer of the
 // call in progress.
 type core struct {
-	args  [maxParams]any
-	pairs []any
+	args     [maxParams]any
+	pairs    []any
 	*scratch // during a call
 }
 

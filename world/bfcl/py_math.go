@@ -283,6 +283,11 @@ func roundFloat(f float64, digits int) any {
 
 // parseInt is int(s) for text.
 func parseInt(s string) (any, bool) {
+	if n := len(s); n > 0 && n < 18 && s[0] >= '0' && s[0] <= '9' {
+		if v, err := strconv.ParseInt(s, 10, 64); err == nil {
+			return v, true
+		}
+	}
 	t := asciiDigits(strip(s))
 	body := strings.TrimLeft(t, "+-")
 	if body == "" || len(t)-len(body) > 1 {

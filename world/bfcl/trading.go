@@ -173,15 +173,21 @@ func (s *tradingBot) orderDetails(a []any) string {
 	if !ok {
 		attribute(order, "copy")
 	}
-	d = d.Copy()
 	symbol := str(item(d, "symbol"))
-	templates := constants().orderDetail
-	metadata := &value.Dict{}
-	for i := range templates.Len() {
-		k, t := templates.At(i)
-		metadata.Set(k, strings.ReplaceAll(t.(string), "{symbol}", symbol))
+	if _, ok := d.Get("metadata"); !ok { // the fast way: append to the order's JSON
+		b, err := value.AppendJSON(s.buf[:0], d)
+		if s.buf = b; err == nil {
+			s.buf = constants().orderDetail.appendFor(append(b[:len(b)-1], `, "metadata": `...), symbol)
+			s.buf = append(s.buf, '}')
+			return string(s.buf)
+		}
 	}
-	d.Set("metadata", metadata)
+	d = d.Copy()
+	v, err := value.ParseJSON(constants().orderDetail.appendFor(nil, symbol))
+	if err != nil {
+		panic(err)
+	}
+	d.Set("metadata", v)
 	return s.json(d)
 }
 

@@ -293,6 +293,8 @@ func (s *travelAPI) valueError(f func()) *exception {
 	return e
 }
 
+var invoiceKeys = []any{"travel_date", "travel_from", "travel_to", "travel_class", "travel_cost", "transaction_id"}
+
 func (s *travelAPI) invoice(a []any) string {
 	if why := s.refused(a[0]); why != nil {
 		return s.dict("error", why)
@@ -301,9 +303,10 @@ func (s *travelAPI) invoice(a []any) string {
 		return s.error("Booking not found")
 	}
 	record := item(s.bookings.v, a[1])
-	invoice := value.NewDict("booking_id", a[1])
-	for _, key := range []string{"travel_date", "travel_from", "travel_to", "travel_class", "travel_cost", "transaction_id"} {
-		invoice.Set(key, item(record, key))
+	invoice := value.MakeDict(1 + len(invoiceKeys))
+	invoice.Add("booking_id", a[1])
+	for _, key := range invoiceKeys {
+		invoice.Add(key, item(record, key))
 	}
 	return s.dict("invoice", invoice)
 }

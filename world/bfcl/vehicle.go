@@ -27,30 +27,12 @@ var defaultDoors any = value.NewDict("driver", "unlocked", "passenger", "unlocke
 var tireNames = [4]string{"frontLeftTirePressure", "frontRightTirePressure", "rearLeftTirePressure", "rearRightTirePressure"}
 
 func newVehicle(d *value.Dict, long bool) *vehicleAPI {
-	c := config{d}
-	s := &vehicleAPI{
-		random:       newRandom(c.get("random_seed", int64(travelSeed))),
-		fuel:         c.get("fuelLevel", 0.0),
-		battery:      c.get("batteryVoltage", 12.6),
-		engine:       c.get("engineState", "stopped"),
-		doors:        share(c.get("doorStatus", defaultDoors)),
-		temperature:  c.get("acTemperature", 25.0),
-		fan:          c.get("fanSpeed", int64(50)),
-		mode:         c.get("acMode", "auto"),
-		humidity:     c.get("humidityLevel", 50.0),
-		lights:       c.get("headLightStatus", "off"),
-		parking:      c.get("parkingBrakeStatus", "released"),
-		parkingForce: c.get("parkingBrakeForce", 0.0),
-		slope:        c.get("slopeAngle", 0.0),
-		brake:        c.get("brakePedalStatus", "released"),
-		brakeForce:   c.get("brakePedalForce", 0.0),
-		distance:     c.get("distanceToNextVehicle", 50.0),
-		cruise:       c.get("cruiseStatus", "inactive"),
-		destination:  c.get("destination", "None"),
-		long:         long,
-	}
-	for i, name := range tireNames {
-		s.tires[i] = c.get(name, [4]any{32.0, 32.0, 30.0, 30.0}[i])
+	s := new(vehicleAPI)
+	*s = vehicleDefaults
+	s.long = long
+	for i := range d.Len() {
+		key, v := d.At(i)
+		s.configure(key, v)
 	}
 	doors, unlocked := s.doors.dict("keys"), int64(4)
 	for i := range doors.Len() {
@@ -60,6 +42,79 @@ func newVehicle(d *value.Dict, long bool) *vehicleAPI {
 	}
 	s.unlocked = unlocked
 	return s
+}
+
+var vehicleDefaults = vehicleAPI{
+	random:       newRandom(int64(travelSeed)),
+	fuel:         0.0,
+	battery:      12.6,
+	engine:       "stopped",
+	doors:        share(defaultDoors),
+	temperature:  25.0,
+	fan:          int64(50),
+	mode:         "auto",
+	humidity:     50.0,
+	lights:       "off",
+	parking:      "released",
+	parkingForce: 0.0,
+	slope:        0.0,
+	brake:        "released",
+	brakeForce:   0.0,
+	distance:     50.0,
+	cruise:       "inactive",
+	destination:  "None",
+	tires:        [4]any{32.0, 32.0, 30.0, 30.0},
+}
+
+// configure sets one attribute from the configuration.
+func (s *vehicleAPI) configure(key, v any) {
+	name, _ := key.(string)
+	switch name {
+	case "random_seed":
+		s.random = newRandom(v)
+	case "fuelLevel":
+		s.fuel = v
+	case "batteryVoltage":
+		s.battery = v
+	case "engineState":
+		s.engine = v
+	case "doorStatus":
+		s.doors = share(v)
+	case "acTemperature":
+		s.temperature = v
+	case "fanSpeed":
+		s.fan = v
+	case "acMode":
+		s.mode = v
+	case "humidityLevel":
+		s.humidity = v
+	case "headLightStatus":
+		s.lights = v
+	case "parkingBrakeStatus":
+		s.parking = v
+	case "parkingBrakeForce":
+		s.parkingForce = v
+	case "slopeAngle":
+		s.slope = v
+	case "brakePedalStatus":
+		s.brake = v
+	case "brakePedalForce":
+		s.brakeForce = v
+	case "distanceToNextVehicle":
+		s.distance = v
+	case "cruiseStatus":
+		s.cruise = v
+	case "destination":
+		s.destination = v
+	case "frontLeftTirePressure":
+		s.tires[0] = v
+	case "frontRightTirePressure":
+		s.tires[1] = v
+	case "rearLeftTirePressure":
+		s.tires[2] = v
+	case "rearRightTirePressure":
+		s.tires[3] = v
+	}
 }
 
 // Call implements ballast.State.
@@ -155,9 +210,9 @@ func (s *vehicleAPI) fillTank(a []any) string {
 }
 
 func (s *vehicleAPI) lock(a []any) string {
-	status, step := "locked", int64(-1)
+	var status, step any = "locked", int64(-1)
 	if truth(a[0]) {
-		status, step = "unlocked", 1
+		status, step = "unlocked", int64(1)
 	}
 	for _, door := range iterate(a[1]) {
 		if item(s.doors.v, door) == status {
@@ -276,7 +331,7 @@ func (s *vehicleAPI) setCruise(a []any) string {
 	if value.Equal(s.engine, "stopped") {
 		return s.error("Start the engine before activating the cruise control.")
 	}
-	status := "inactive"
+	var status any = "inactive"
 	s.distance = distance
 	if truth(a[1]) {
 		status = "active"
