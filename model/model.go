@@ -184,9 +184,11 @@ type Model struct {
 	Extra map[string][]byte
 }
 
-// New returns a model with random weights: normal with deviation 0.02 (the
-// matrices that write into the residual stream scaled by 1/sqrt(2*Layers)),
-// norms 1, biases 0. The same seed gives the same weights.
+// New returns a model with random weights: embeddings normal with deviation
+// 0.02, linear layers with the deviation of PyTorch's default, 1/sqrt(3*in) (a
+// fixed 0.02 makes narrow models learn to copy late), those that write into the
+// residual stream scaled by 1/sqrt(2*Layers), norms 1, biases 0. The same seed
+// gives the same weights.
 func New(c Config, tok *bpe.Tokenizer, seed uint64) *Model {
 	var ts []*Tensor
 	for k, s := range c.Specs() {
@@ -208,7 +210,10 @@ func fill(t *Tensor, c *Config, rng *rand.Rand) {
 		}
 		return
 	}
-	dev := 0.02
+	dev := 0.02 // embedding and output
+	if hasSuffix(t.Name, "proj.weight") {
+		dev = 1 / math.Sqrt(3*float64(t.Shape[1]))
+	}
 	if hasSuffix(t.Name, "o_proj.weight") || hasSuffix(t.Name, "down_proj.weight") {
 		dev /= math.Sqrt(2 * float64(c.Layers))
 	}
