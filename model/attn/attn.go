@@ -31,10 +31,13 @@ type Heads struct {
 	Q, KV, Dim int
 }
 
-// block is the number of query rows that the kernels take at a time, lanes the
-// number of scores that they round up to.
+// Rows are taken in blocks, as many as the kernels' registers hold, and a panel
+// of blocks meets one tile of keys at a time, which the near caches hold. lanes
+// is the number of scores that the kernels round up to.
 const (
-	block = 4
+	block = 8
+	panel = 8 // blocks
+	tile  = 64
 	lanes = 16
 )
 
@@ -119,14 +122,17 @@ type scratch struct {
 	h      Heads
 	groups int // query heads per key-value head
 	keys   int // keys of the loaded segment: prefix, then own
-	stride int // keys rounded up to lanes
 	kern   kernels
-	kt, vt []float32 // [Dim][stride], keys and values transposed
+	kt, vt []float32 // [tiles][Dim][tile], keys and values transposed
 	k, v   []float32 // [keys][Dim]
 	dk, dv []float32 // [keys][Dim]
-	p, dp  []float32 // [block][stride]
-	q, do  []float32 // [block][Dim], q scaled
-	acc    []float32 // [block][Dim]
+	p, dp  []float32 // [block][tile]
+	panel  [panel]rows
+	q, do  []float32 // [panel*block][Dim], q scaled
+	qt, dt []float32 // [panel][Dim][block], the same transposed by block
+	acc    []float32 // [panel*block][Dim]
+	// By row of the panel: largest score so far, sum of exponentials, do.out.
+	top, sum, delta [panel * block]float32
 }
 
 func newScratch(h Heads, segs []Segment, back bool) *scratch {
@@ -134,13 +140,14 @@ func newScratch(h Heads, segs []Segment, back bool) *scratch {
 	for _, s := range segs {
 		most = max(most, s.End-s.Start+s.PrefixEnd-s.PrefixStart)
 	}
-	most = (most + lanes - 1) / lanes * lanes
+	most = (most + tile - 1) / tile * tile
 	w := &scratch{h: h, groups: h.Q / h.KV, kern: pick(h.Dim)}
 	slab := func(n int) []float32 { return make([]float32, n) }
-	d := h.Dim
-	w.kt, w.v, w.p, w.q, w.acc = slab(d*most), slab(d*most), slab(block*most), slab(block*d), slab(block*d)
+	d, high := h.Dim, panel*block
+	w.kt, w.v, w.p, w.q, w.qt, w.acc = slab(d*most), slab(d*most), slab(block*tile), slab(high*d), slab(high*d), slab(high*d)
 	if back {
-		w.k, w.vt, w.dk, w.dv, w.dp, w.do = slab(d*most), slab(d*most), slab(d*most), slab(d*most), slab(block*most), slab(block*d)
+		w.k, w.vt, w.dk, w.dv = slab(d*most), slab(d*most), slab(d*most), slab(d*most)
+		w.dp, w.do, w.dt = slab(block*tile), slab(high*d), slab(high*d)
 	}
 	return w
 }
@@ -149,20 +156,24 @@ func newScratch(h Heads, segs []Segment, back bool) *scratch {
 func (w *scratch) load(s Segment, kv int, k, v []float32) {
 	d := w.h.Dim
 	w.keys = s.PrefixEnd - s.PrefixStart + s.End - s.Start
-	w.stride = (w.keys + lanes - 1) / lanes * lanes
+	// The last tile's missing keys are 0; their scores are cut off.
+	last := w.keys / tile * tile * d
+	clear(w.kt[last:min(last+tile*d, len(w.kt))])
+	if w.dk != nil {
+		clear(w.vt[last:min(last+tile*d, len(w.vt))])
+	}
 	j := 0
 	run := func(from, to int) {
 		for t := from; t < to; t++ {
-			at := (t*w.h.KV + kv) * d
-			row := k[at : at+d]
-			for i, x := range row {
-				w.kt[i*w.stride+j] = x
+			at, turned := (t*w.h.KV+kv)*d, j/tile*tile*d+j%tile
+			for i, x := range k[at : at+d] {
+				w.kt[turned+i*tile] = x
 			}
 			copy(w.v[j*d:j*d+d], v[at:at+d])
 			if w.dk != nil {
-				copy(w.k[j*d:j*d+d], row)
+				copy(w.k[j*d:j*d+d], k[at:at+d])
 				for i, x := range v[at : at+d] {
-					w.vt[i*w.stride+j] = x
+					w.vt[turned+i*tile] = x
 				}
 			}
 			j++
@@ -170,12 +181,6 @@ func (w *scratch) load(s Segment, kv int, k, v []float32) {
 	}
 	run(s.PrefixStart, s.PrefixEnd)
 	run(s.Start, s.End)
-	for i := range d { // the rounded-up keys are 0, their scores are cut off
-		clear(w.kt[i*w.stride+j : (i+1)*w.stride])
-		if w.dk != nil {
-			clear(w.vt[i*w.stride+j : (i+1)*w.stride])
-		}
-	}
 	if w.dk != nil {
 		clear(w.dk[:w.keys*d])
 		clear(w.dv[:w.keys*d])
@@ -208,57 +213,109 @@ func (w *scratch) rowsAt(s Segment, kv, first int) rows {
 	return r
 }
 
-// take copies the block's rows of x [tokens*Q][Dim], scaled, into dst; rows that
-// do not exist are 0.
-func (w *scratch) take(dst, x []float32, r rows, scale float32) {
-	d := w.h.Dim
+// start makes the panel the rows from first on and returns its number of blocks
+// and the largest number of keys that a row sees.
+func (w *scratch) start(s Segment, kv, first int) (blocks, most int) {
+	for ; blocks < panel && first < (s.End-s.Start)*w.groups; blocks++ {
+		w.panel[blocks] = w.rowsAt(s, kv, first)
+		most = w.panel[blocks].most
+		first += block
+	}
+	clear(w.acc)
+	return blocks, most
+}
+
+// take copies a block's rows of x [tokens*Q][Dim], scaled, into dst, and
+// transposed into turned; rows that do not exist are 0.
+func (w *scratch) take(dst, turned, x []float32, b int, scale float32) {
+	d, r := w.h.Dim, &w.panel[b]
+	dst, turned = dst[b*block*d:(b+1)*block*d], turned[b*block*d:(b+1)*block*d]
+	clear(dst)
 	for i := range r.count {
 		row := x[r.at[i]*d : r.at[i]*d+d]
 		for j, y := range row {
 			dst[i*d+j] = scale * y
 		}
 	}
-	clear(dst[r.count*d : block*d])
+	for i := range block {
+		for j := range d {
+			turned[j*block+i] = dst[i*d+j]
+		}
+	}
 }
 
-// scores fills p with the scores of the block's rows and cuts off, with minus
-// infinity, what a row does not see. It returns the width it filled.
-func (w *scratch) scores(r rows) int {
-	width := (r.most + lanes - 1) / lanes * lanes
-	w.kern.dot(w.p, w.q, w.kt, w.h.Dim, w.stride, width)
+// scores fills p with the scores of a block's rows and the keys from one on, and
+// cuts off, with minus infinity, what a row does not see. It returns the number
+// of keys, at most a tile, and the same rounded up.
+func (w *scratch) scores(b, from int) (n, width int) {
+	d, r := w.h.Dim, &w.panel[b]
+	n = min(r.most-from, tile)
+	width = (n + lanes - 1) / lanes * lanes
+	w.kern.dot(w.p, w.qt[b*block*d:], w.kt[from*d:], d, width)
 	for i := range block {
-		row := w.p[i*w.stride : i*w.stride+width]
-		for j := r.limit[i]; j < width; j++ {
+		row := w.p[i*tile : i*tile+width]
+		for j := max(r.limit[i]-from, 0); j < width; j++ {
 			row[j] = float32(math.Inf(-1))
 		}
 	}
-	return width
+	return n, width
 }
 
+// forward computes the softmax tile by tile: whenever a row's largest score
+// grows, what it summed so far is scaled down.
 func (w *scratch) forward(s Segment, kv int, out, lse, q []float32) {
-	d, scale := w.h.Dim, w.scale()
-	for first := 0; first < (s.End-s.Start)*w.groups; first += block {
-		r := w.rowsAt(s, kv, first)
-		w.take(w.q, q, r, scale)
-		width := w.scores(r)
-		var sum [block]float32
-		for i := range r.count {
-			row := w.p[i*w.stride : i*w.stride+width]
-			top := w.kern.max(row)
-			sum[i] = w.kern.exp(row, top)
-			lse[r.at[i]] = top + float32(math.Log(float64(sum[i])))
+	d := w.h.Dim
+	for first := 0; first < (s.End-s.Start)*w.groups; first += panel * block {
+		blocks, most := w.start(s, kv, first)
+		for b := range blocks {
+			w.take(w.q, w.qt, q, b, w.scale())
 		}
-		for i := r.count; i < block; i++ {
-			clear(w.p[i*w.stride : i*w.stride+width])
+		for i := range w.top {
+			w.top[i], w.sum[i] = float32(math.Inf(-1)), 0
 		}
-		w.kern.sum(w.acc, w.p, w.v, d, w.stride, r.most)
-		for i := range r.count {
-			dst, inv := out[r.at[i]*d:r.at[i]*d+d], 1/sum[i]
-			for j := range dst {
-				dst[j] = w.acc[i*d+j] * inv
+		for from := 0; from < most; from += tile {
+			for b := range blocks {
+				r := &w.panel[b]
+				if from >= r.most {
+					continue
+				}
+				n, width := w.scores(b, from)
+				for i := range block {
+					w.soften(b*block+i, w.p[i*tile:i*tile+width], i < r.count)
+				}
+				w.kern.sum(w.acc[b*block*d:], w.p, w.v[from*d:], d, n)
+			}
+		}
+		for b := range blocks {
+			r := &w.panel[b]
+			for i := range r.count {
+				row := b*block + i
+				dst, inv := out[r.at[i]*d:r.at[i]*d+d], 1/w.sum[row]
+				for j := range dst {
+					dst[j] = w.acc[row*d+j] * inv
+				}
+				lse[r.at[i]] = w.top[row] + float32(math.Log(float64(w.sum[row])))
 			}
 		}
 	}
+}
+
+// soften turns one row's scores of a tile into exponentials under the row's
+// largest score so far.
+func (w *scratch) soften(row int, p []float32, exists bool) {
+	if !exists {
+		clear(p)
+		return
+	}
+	if top := w.kern.max(p); top > w.top[row] {
+		shrink := float32(math.Exp(float64(w.top[row] - top)))
+		w.sum[row] *= shrink
+		for j := range w.h.Dim {
+			w.acc[row*w.h.Dim+j] *= shrink
+		}
+		w.top[row] = top
+	}
+	w.sum[row] += w.kern.exp(p, w.top[row])
 }
 
 // backward adds to the scratch's dk and dv and writes dq. With p the softmax,
@@ -266,36 +323,64 @@ func (w *scratch) forward(s Segment, kv int, out, lse, q []float32) {
 // dq = scale ds k, dk += scale ds q.
 func (w *scratch) backward(s Segment, kv int, dq, dout, out, lse, q []float32) {
 	d, scale := w.h.Dim, w.scale()
-	for first := 0; first < (s.End-s.Start)*w.groups; first += block {
-		r := w.rowsAt(s, kv, first)
-		w.take(w.q, q, r, scale)
-		w.take(w.do, dout, r, 1)
-		width := w.scores(r)
-		w.kern.dot(w.dp, w.do, w.vt, d, w.stride, width)
-		for i := range block {
-			p, ds := w.p[i*w.stride:i*w.stride+width], w.dp[i*w.stride:i*w.stride+width]
-			if i >= r.count {
-				clear(p)
-				clear(ds)
-				continue
-			}
-			var delta float32
-			for j, x := range out[r.at[i]*d : r.at[i]*d+d] {
-				delta += x * w.do[i*d+j]
-			}
-			w.kern.exp(p, lse[r.at[i]])
-			w.kern.scale(ds, p, delta)
+	for first := 0; first < (s.End-s.Start)*w.groups; first += panel * block {
+		blocks, most := w.start(s, kv, first)
+		for b := range blocks {
+			w.takeBack(b, dout, out, q)
 		}
-		w.kern.sum(w.acc, w.dp, w.k, d, w.stride, r.most)
-		for i := range r.count {
-			dst := dq[r.at[i]*d : r.at[i]*d+d]
-			for j := range dst {
-				dst[j] = scale * w.acc[i*d+j]
+		for from := 0; from < most; from += tile {
+			for b := range blocks {
+				w.tileBack(b, from, lse)
 			}
 		}
-		w.kern.outer(w.dk, w.dp, w.q, d, w.stride, r.most)
-		w.kern.outer(w.dv, w.p, w.do, d, w.stride, r.most)
+		for b := range blocks {
+			r := &w.panel[b]
+			for i := range r.count {
+				dst := dq[r.at[i]*d : r.at[i]*d+d]
+				for j := range dst {
+					dst[j] = scale * w.acc[(b*block+i)*d+j]
+				}
+			}
+		}
 	}
+}
+
+// takeBack copies a block's queries and derivatives and sets delta to do.out.
+func (w *scratch) takeBack(b int, dout, out, q []float32) {
+	d, r := w.h.Dim, &w.panel[b]
+	w.take(w.q, w.qt, q, b, w.scale())
+	w.take(w.do, w.dt, dout, b, 1)
+	for i := range r.count {
+		sum := float32(0)
+		for j, x := range out[r.at[i]*d : r.at[i]*d+d] {
+			sum += x * w.do[(b*block+i)*d+j]
+		}
+		w.delta[b*block+i] = sum
+	}
+}
+
+// tileBack is the backward pass of one block and one tile.
+func (w *scratch) tileBack(b, from int, lse []float32) {
+	d, r := w.h.Dim, &w.panel[b]
+	if from >= r.most {
+		return
+	}
+	q, do := w.q[b*block*d:], w.do[b*block*d:]
+	n, width := w.scores(b, from)
+	w.kern.dot(w.dp, w.dt[b*block*d:], w.vt[from*d:], d, width)
+	for i := range block {
+		p, ds := w.p[i*tile:i*tile+width], w.dp[i*tile:i*tile+width]
+		if i >= r.count {
+			clear(p)
+			clear(ds)
+			continue
+		}
+		w.kern.exp(p, lse[r.at[i]])
+		w.kern.scale(ds, p, w.delta[b*block+i])
+	}
+	w.kern.sum(w.acc[b*block*d:], w.dp, w.k[from*d:], d, n)
+	w.kern.outer(w.dk[from*d:], w.dp, q, d, n)
+	w.kern.outer(w.dv[from*d:], w.p, do, d, n)
 }
 
 // store adds the scratch's dk and dv to the batch's.

@@ -2,15 +2,15 @@ package attn
 
 import "math"
 
-// kernels are the inner loops, each over block rows. p and s are [block][stride].
+// kernels are the inner loops, each over block rows. p and s are [block][tile].
 type kernels struct {
-	// dot sets s[r][j] = sum_i a[r][i] bt[i][j] for j < n; n is a multiple of
-	// lanes; a is [block][d], bt is [d][stride].
-	dot func(s, a, bt []float32, d, stride, n int)
-	// sum sets out[r][i] = sum_j p[r][j] b[j][i] over j < n; b is [n][d].
-	sum func(out, p, b []float32, d, stride, n int)
+	// dot sets s[r][j] = sum_i at[i][r] bt[i][j] for j < n; n is a multiple of
+	// lanes; at is [d][block], bt is [d][tile].
+	dot func(s, at, bt []float32, d, n int)
+	// sum adds sum_j p[r][j] b[j][i] over j < n to out[r][i]; b is [n][d].
+	sum func(out, p, b []float32, d, n int)
 	// outer adds sum_r p[r][j] a[r][i] to b[j][i] for j < n.
-	outer func(b, p, a []float32, d, stride, n int)
+	outer func(b, p, a []float32, d, n int)
 	// exp replaces x by e^(x-shift) and returns the sum.
 	exp func(x []float32, shift float32) float32
 	// max returns the largest element.
@@ -22,12 +22,12 @@ type kernels struct {
 // scalar are the kernels for every machine and width.
 var scalar = kernels{dotScalar, sumScalar, outerScalar, expScalar, maxScalar, scaleScalar}
 
-func dotScalar(s, a, bt []float32, d, stride, n int) {
+func dotScalar(s, at, bt []float32, d, n int) {
 	for r := range block {
-		row := s[r*stride : r*stride+n]
+		row := s[r*tile : r*tile+n]
 		clear(row)
 		for i := range d {
-			x, col := a[r*d+i], bt[i*stride:i*stride+n]
+			x, col := at[i*block+r], bt[i*tile:i*tile+n]
 			for j := range row {
 				row[j] += x * col[j]
 			}
@@ -35,11 +35,10 @@ func dotScalar(s, a, bt []float32, d, stride, n int) {
 	}
 }
 
-func sumScalar(out, p, b []float32, d, stride, n int) {
+func sumScalar(out, p, b []float32, d, n int) {
 	for r := range block {
 		dst := out[r*d : r*d+d]
-		clear(dst)
-		for j, x := range p[r*stride : r*stride+n] {
+		for j, x := range p[r*tile : r*tile+n] {
 			row := b[j*d : j*d+d]
 			for i := range dst {
 				dst[i] += x * row[i]
@@ -48,11 +47,11 @@ func sumScalar(out, p, b []float32, d, stride, n int) {
 	}
 }
 
-func outerScalar(b, p, a []float32, d, stride, n int) {
+func outerScalar(b, p, a []float32, d, n int) {
 	for j := range n {
 		dst := b[j*d : j*d+d]
 		for r := range block {
-			x, row := p[r*stride+j], a[r*d:r*d+d]
+			x, row := p[r*tile+j], a[r*d:r*d+d]
 			for i := range dst {
 				dst[i] += x * row[i]
 			}
