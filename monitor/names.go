@@ -12,13 +12,18 @@ const (
 	ZeroSpread  = "groups/zero_spread" // share of groups whose rewards are all equal
 	Infra       = "episodes/infra"     // episodes left out for infrastructure
 
-	FormPrefix = "form/" // + ballast.Form: share of replies
-	StopPrefix = "stop/" // + ballast.Stop: share of episodes
-	CutShare   = "cut/share"
+	FormPrefix = "form/"   // + ballast.Form: share of replies
+	ReasonFor  = "reason/" // + format.Reason: share of replies
+	// TransitionFrom + form + "/" + form: of the replies that followed one of the
+	// first form in their episode, the share in the second.
+	TransitionFrom = "transition/"
+	StopPrefix     = "stop/" // + ballast.Stop: share of episodes
+	CutShare       = "cut/share"
 
 	EntropyMean = "entropy/mean"
 
-	KL             = "kl/mean" // k3 against the reference, on the policy's tokens
+	KL             = "kl/mean"    // k3 against the reference, on the policy's tokens
+	KLControl      = "kl/control" // share of the sum of k3 that control tokens carry
 	LossPolicy     = "loss/policy"
 	LossOffPolicy  = "loss/offpolicy"
 	LossCE         = "loss/cross_entropy"
@@ -43,6 +48,19 @@ const (
 	WatchPrefix    = "watch/"     // + token + WatchStart or WatchAll: mean probability
 	WatchStart     = "/start"     // at the first token of a reply
 	WatchAll       = "/all"       // at every sampled token
+	// IllegalMass is the probability of all watched tokens that the format's
+	// automaton forbids, mean over sampled tokens; IllegalAt + token + "/" + place
+	// is one token's at one place; IllegalReplies is the share of replies that
+	// hold a forbidden control token.
+	IllegalMass    = "illegal/mean"
+	IllegalReplies = "illegal/replies"
+	IllegalAt      = "illegal/"
+	// GradPrefix + token + GradSelf or GradOther is the policy-gradient push on
+	// the token's logit, sum of A (1[token sampled] - p) over positions where it
+	// was and was not sampled, over the number of sampled tokens.
+	GradPrefix     = "logit_grad/"
+	GradSelf       = "/self"
+	GradOther      = "/other"
 	TokensSampled  = "tokens/sampled"
 	TokensTrained  = "tokens/trained"  // with a weight in some term
 	TokensComputed = "tokens/computed" // real tokens the learner computed

@@ -36,6 +36,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	}
 	names := watchedNames(r.Engine)
 	monitor.Measure(eps, names, m)
+	monitor.Inspect(eps, &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched()}, m)
 	start = time.Now()
 	rate := r.Recipe.RL.LR
 	if w := r.Recipe.RL.Warmup; i < w {
