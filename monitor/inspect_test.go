@@ -1,0 +1,128 @@
+package monitor
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"ballast"
+	"ballast/chat/format"
+)
+
+// words is a vocabulary of whole words.
+type words []string
+
+func (w words) Bytes(dst []byte, ids []int32) []byte {
+	for _, id := range ids {
+		dst = append(dst, w[id]...)
+	}
+	return dst
+}
+
+var vocabulary = words{"<tool_call>", "</tool_call>", "<|im_end|>", `{"name": "ls", `, `"arguments": {}}`, "hello", " ", "\n"}
+
+// one makes an episode of one reply in which every watched token has the given
+// probability everywhere.
+func one(group int, reward float64, p float32, ids ...int32) ballast.Episode {
+	text := string(vocabulary.Bytes(nil, ids))
+	parsed := format.Hermes.Parse(text, nil)
+	ep := ballast.Episode{Group: group, Tokens: ids, Score: ballast.Score{Reward: reward}, Stop: ballast.StopDone,
+		Turns: []ballast.Turn{{Steps: []ballast.Step{{End: len(ids), Text: text, Form: parsed.Form, Reason: string(parsed.Reason)}}}}}
+	for range ids {
+		ep.Owners, ep.Watch = append(ep.Owners, ballast.OwnerPolicy), append(ep.Watch, []float32{p, p, p})
+	}
+	return ep
+}
+
+func lens() *Lens {
+	return &Lens{Format: format.Hermes, Tokens: vocabulary, Watched: []int32{0, 1, 2}}
+}
+
+func near(t *testing.T, m map[string]float64, key string, want float64) {
+	t.Helper()
+	if got, ok := m[key]; !ok || math.Abs(got-want) > 1e-6 {
+		t.Errorf("%s = %v (recorded: %v), want %v", key, got, ok, want)
+	}
+}
+
+func TestInspect(t *testing.T) {
+	m := map[string]float64{}
+	good := one(0, 1, 0.1, 0, 3, 4, 1, 2) // <tool_call>{...}</tool_call><|im_end|>
+	bad := one(0, 0, 0.1, 0, 2)           // <tool_call><|im_end|>
+	Inspect([]ballast.Episode{good, bad}, lens(), m)
+	// Forbidden, by state: start: close, end (0.2); open: all (0.3), in both
+	// replies; body open: all (0.3); body done: open, end (0.2); after: close (0.1).
+	near(t, m, IllegalMass, (0.2+0.3+0.3+0.2+0.1+0.2+0.3)/7)
+	near(t, m, IllegalReplies, 0.5)
+	near(t, m, IllegalAt+"<|im_end|>/open", 0.1)
+	near(t, m, IllegalAt+"<|im_end|>/arguments", 0.1)
+	near(t, m, IllegalAt+"<tool_call>/arguments", 0.1)
+	near(t, m, WatchPrefix+"<tool_call>/open", 0.1)
+	near(t, m, ReasonFor+"only_control", 0.5)
+	if _, ok := m[IllegalAt+"<|im_end|>/after"]; ok {
+		t.Error("an end token after a call is legal")
+	}
+	a := math.Sqrt(0.5) // advantages are +a and -a
+	near(t, m, GradPrefix+"<|im_end|>"+GradSelf, (a*0.9-a*0.9)/7)
+	near(t, m, GradPrefix+"<|im_end|>"+GradOther, (-a*0.1*4+a*0.1)/7)
+	near(t, m, GradPrefix+"</tool_call>"+GradSelf, a*0.9/7)
+}
+
+func TestTransitionsSkipGoldAndInfra(t *testing.T) {
+	ep := one(0, 0, 0.1, 5, 2)
+	ep.Turns[0].Steps = append(ep.Turns[0].Steps, ballast.Step{Form: ballast.FormPolluted, Reason: "cut"}, ballast.Step{Gold: true}, ballast.Step{Form: ballast.FormCall})
+	broken := one(0, 0, 0.1, 0, 2)
+	broken.Stop = ballast.StopInfra
+	m := map[string]float64{}
+	Inspect([]ballast.Episode{ep, broken}, lens(), m)
+	near(t, m, TransitionFrom+"response/polluted", 1)
+	near(t, m, ReasonFor+"cut", 1.0/3)
+	if _, ok := m[TransitionFrom+"polluted/call"]; ok {
+		t.Error("a transition over a demonstration")
+	}
+}
+
+func TestGroupAdvantages(t *testing.T) {
+	eps := []ballast.Episode{one(0, 1, 0, 5), one(0, 0, 0, 5), one(1, 1, 0, 5), one(1, 1, 0, 5), one(1, 0, 0, 5)}
+	eps[4].Stop = ballast.StopInfra
+	got := GroupAdvantages(eps)
+	if got[0] <= 0 || got[0] != -got[1] || got[2] != 0 || got[3] != 0 || got[4] != 0 {
+		t.Error(got)
+	}
+}
+
+// TestInspectWithoutTokens measures texts alone.
+func TestInspectWithoutTokens(t *testing.T) {
+	m := map[string]float64{}
+	Inspect([]ballast.Episode{one(0, 0, 0.1, 0, 2)}, &Lens{Format: format.Hermes}, m)
+	near(t, m, IllegalReplies, 1)
+	if _, ok := m[IllegalMass]; ok {
+		t.Error("mass without probabilities")
+	}
+}
+
+// BenchmarkInspect measures an update of 128 episodes of 100 sampled tokens with
+// 8 watched ones. Compare ns/token with the cost of training on a token.
+func BenchmarkInspect(b *testing.B) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var eps []ballast.Episode
+	l := &Lens{Format: format.Hermes, Tokens: vocabulary, Watched: []int32{0, 1, 2, 3, 4, 5, 6, 7}}
+	for g := range 128 {
+		ids := make([]int32, 100)
+		for i := range ids {
+			ids[i] = int32(r.IntN(len(vocabulary)))
+		}
+		ep := one(g/8, float64(g%2), 0.1, ids...)
+		for i := range ep.Watch {
+			ep.Watch[i] = make([]float32, 8)
+			ep.Watch[i][i%8] = 0.3
+		}
+		eps = append(eps, ep)
+	}
+	for b.Loop() {
+		m := map[string]float64{}
+		Measure(eps, make([]string, 8), m)
+		Inspect(eps, l, m)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/12800, "ns/token")
+}
