@@ -23,7 +23,7 @@ import (
 type Spec struct {
 	Name       string   // a name of Sets
 	Data       string   // folder of the data, for sets that are read from files
-	Split      string   // train or test; empty means train, then test
+	Split      string   // train or test; empty means all (of generated sets: train, then test)
 	Categories []string // empty means those that the split uses by default
 	Worlds     []string // only tasks whose worlds are all among these; empty means any
 	Seed       uint64   // of generated tasks
@@ -39,13 +39,16 @@ type Set struct {
 	Doc  string
 	// Load returns the tasks of one split, "train" or "test".
 	Load func(Spec) ([]ballast.Task, error)
+	// Whole sets also load without a split: they have tasks of neither (BFCL's
+	// long_context has no training half, yet 200 tasks).
+	Whole bool
 }
 
 // Sets is the table of the sets. A new one is one line.
 var Sets = []Set{
-	{"desk", "generated office tasks: files, messages, calendar, shop", generated(desk.Worlds)},
-	{"desk-ood", "generated tasks in worlds that no training task uses: notes, lights", generated(desk.OOD)},
-	{"bfcl", "BFCL v4 multi-turn, from the benchmark's files (spec: data)", loadBFCL},
+	{"desk", "generated office tasks: files, messages, calendar, shop", generated(desk.Worlds), false},
+	{"desk-ood", "generated tasks in worlds that no training task uses: notes, lights", generated(desk.OOD), false},
+	{"bfcl", "BFCL v4 multi-turn, from the benchmark's files (spec: data)", loadBFCL, true},
 }
 
 // ByName returns the set of that name.
@@ -77,6 +80,9 @@ func Load(spec Spec) ([]ballast.Task, error) {
 	case desk.Train, desk.Test:
 		return set.Load(spec)
 	case "":
+		if set.Whole {
+			return set.Load(spec)
+		}
 		var all []ballast.Task
 		for _, split := range []string{desk.Train, desk.Test} {
 			s := spec

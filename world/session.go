@@ -27,7 +27,16 @@ type Session struct {
 
 // NewSession starts the worlds of a task twice.
 func NewSession(task *ballast.Task) (*Session, error) {
-	s := &Session{task: task, pool: make(map[string]int)}
+	s, err := start(task, true)
+	if err == nil {
+		s.pool = make(map[string]int)
+	}
+	return s, err
+}
+
+// start starts the worlds of the policy and, if asked to, those of gold.
+func start(task *ballast.Task, gold bool) (*Session, error) {
+	s := &Session{task: task}
 	if len(task.Worlds) == 0 {
 		return nil, fmt.Errorf("world: task %s names no world", task.ID)
 	}
@@ -41,12 +50,15 @@ func NewSession(task *ballast.Task) (*Session, error) {
 		if err != nil {
 			return nil, fmt.Errorf("world: task %s: %w", task.ID, err)
 		}
+		s.worlds = append(s.worlds, e)
+		s.policy = append(s.policy, p)
+		if !gold {
+			continue
+		}
 		g, err := e.world.New(task.Init[name], long)
 		if err != nil {
 			return nil, fmt.Errorf("world: task %s: %w", task.ID, err)
 		}
-		s.worlds = append(s.worlds, e)
-		s.policy = append(s.policy, p)
 		s.gold = append(s.gold, g)
 	}
 	return s, nil
@@ -169,4 +181,20 @@ func (s *Session) Dump() map[string]any {
 		dump[e.world.Name()] = s.policy[i].Dump()
 	}
 	return dump
+}
+
+// Execute plays the gold calls of a task on fresh worlds, turn by turn, without
+// comparing anything, and returns their number. It is what benchmarks measure.
+func Execute(task *ballast.Task) (calls int, err error) {
+	s, err := start(task, false)
+	if err != nil {
+		return 0, err
+	}
+	for i := range task.Turns {
+		for _, c := range task.Turns[i].Gold {
+			s.run(s.policy, c)
+			calls++
+		}
+	}
+	return calls, s.err
 }

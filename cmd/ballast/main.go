@@ -32,6 +32,6 @@ func newRoot() *cobra.Command {
 			HiddenDefaultCmd: true,
 		},
 	}
-	root.AddCommand(trainCommand(), evalCommand(), taskCommand(), modelCommand(), reportCommand(), benchCommand())
+	root.AddCommand(trainCommand(), evalCommand(), taskCommand(), modelCommand(), reportCommand(), benchCommand(), worldCommand(), dataCommand())
 	return root
 }

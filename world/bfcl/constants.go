@@ -63,9 +63,9 @@ type longContext struct {
 	bookings        *value.Dict
 }
 
-// constants returns the data of the long context, read on first use. It is
-// shared: nobody changes it.
-var constants = sync.OnceValue(func() *longContext {
+// LongContext returns the constants of the long context as they are built in: one
+// JSON object by name.
+func LongContext() []byte {
 	zr, err := gzip.NewReader(bytes.NewReader(longContextData))
 	if err != nil {
 		panic(err)
@@ -74,7 +74,13 @@ var constants = sync.OnceValue(func() *longContext {
 	if err != nil {
 		panic(err)
 	}
-	v, err := value.ParseJSON(data)
+	return data
+}
+
+// constants returns the data of the long context, read on first use. It is
+// shared: nobody changes it.
+var constants = sync.OnceValue(func() *longContext {
+	v, err := value.ParseJSON(LongContext())
 	if err != nil {
 		panic(err)
 	}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ballast"
+	"ballast/task"
+	"ballast/world"
+)
+
+// Rates of the original (CPython 3.11, one process on a machine of this kind; see
+// docs/bfcl.md), which the ratios are taken against.
+const (
+	originalCalls   = 15336 // gold calls per second, one execute per turn, 20 passes
+	originalChecked = 1273  // trajectories per second, model and gold played and compared
+)
+
+func benchWorldCommand() *cobra.Command {
+	var data string
+	var passes int
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "world --data DIR", Short: "tool calls and checked trajectories per second on BFCL's gold answers", Args: cobra.NoArgs,
+		Long: `Plays the gold answers of all tasks in this process, first in one goroutine,
+then in one per core. Calls: fresh worlds for every trajectory, its calls, turn
+by turn. Checker: the gold answer played as a policy's and as gold, every turn
+compared. Memory is the live heap after a collection, after each tenth of the
+passes.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			tasks, err := task.Load(task.Spec{Name: "bfcl", Data: data})
+			if err != nil {
+				return err
+			}
+			res, err := benchWorld(tasks, passes)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(res)
+			}
+			res.print(c.OutOrStdout())
+			return nil
+		},
+	}
+	c.Flags().StringVar(&data, "data", "", "folder of the benchmark's data")
+	c.Flags().IntVar(&passes, "passes", 100, "passes over all tasks, for each measurement")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
+
+// worldRate is one measurement.
+type worldRate struct {
+	Goroutines    int     `json:"goroutines"`
+	Calls         int64   `json:"calls"`
+	Trajectories  int64   `json:"trajectories"`
+	Seconds       float64 `json:"seconds"`
+	CallsPerSec   float64 `json:"calls_per_second"`
+	PerSec        float64 `json:"trajectories_per_second"`
+	AllocsPerCall float64 `json:"allocations_per_call"`
+	BytesPerCall  float64 `json:"bytes_per_call"`
+	Ratio         float64 `json:"ratio_to_original"`
+	BestRatio     float64 `json:"best_ratio_to_original"` // of the fastest tenth
+	// HeapMB is the live heap after each tenth of the passes.
+	HeapMB []float64 `json:"heap_mb"`
+}
+
+type worldResult struct {
+	Machine  string      `json:"machine"`
+	Cores    int         `json:"cores"`
+	Tasks    int         `json:"tasks"`
+	Passes   int         `json:"passes"`
+	Calls    []worldRate `json:"replay"`
+	Checker  []worldRate `json:"checker"`
+	Original [2]float64  `json:"original_calls_and_trajectories_per_second"`
+}
+
+func benchWorld(tasks []ballast.Task, passes int) (*worldResult, error) {
+	cores := runtime.GOMAXPROCS(0)
+	res := &worldResult{Machine: machine(), Cores: cores, Tasks: len(tasks), Passes: passes, Original: [2]float64{originalCalls, originalChecked}}
+	counts := []int{1}
+	if cores > 1 {
+		counts = append(counts, cores)
+	}
+	for _, n := range counts {
+		r, err := measureWorld(tasks, passes, n, world.Execute)
+		if err != nil {
+			return nil, err
+		}
+		r.Ratio, r.BestRatio = r.CallsPerSec/originalCalls, r.BestRatio/originalCalls
+		res.Calls = append(res.Calls, r)
+	}
+	for _, n := range counts {
+		r, err := measureWorld(tasks, passes, n, checkGold)
+		if err != nil {
+			return nil, err
+		}
+		share := float64(r.Trajectories) / float64(r.Calls)
+		r.Ratio, r.BestRatio = r.PerSec/originalChecked, r.BestRatio*share/originalChecked
+		res.Checker = append(res.Checker, r)
+	}
+	return res, nil
+}
+
+// checkGold plays a task's gold answer as a policy would and checks it.
+func checkGold(t *ballast.Task) (calls int, err error) {
+	s, err := world.NewSession(t)
+	if err != nil {
+		return 0, err
+	}
+	for i := range t.Turns {
+		for _, c := range t.Turns[i].Gold {
+			s.Call(c)
+		}
+		calls += 2 * len(t.Turns[i].Gold)
+		if check := s.CloseTurn(); !check.OK() {
+			return 0, fmt.Errorf("%s: the gold answer fails at turn %d: %+v, %v", t.ID, i+1, check, s.Err())
+		}
+	}
+	return calls, nil
+}
+
+// measureWorld plays all tasks so many times in n goroutines and adds up. Best is
+// left in BestRatio as calls per second of the fastest tenth.
+func measureWorld(tasks []ballast.Task, passes, n int, play func(*ballast.Task) (int, error)) (worldRate, error) {
+	if _, err := playTasks(tasks, 1, n, play); err != nil { // warm up
+		return worldRate{}, err
+	}
+	r := worldRate{Goroutines: n}
+	var before, after runtime.MemStats
+	var allocs, bytes uint64
+	for part := range 10 {
+		some := passes*(part+1)/10 - passes*part/10
+		if some == 0 {
+			continue
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		calls, err := playTasks(tasks, some, n, play)
+		if err != nil {
+			return r, err
+		}
+		secs := time.Since(start).Seconds()
+		runtime.ReadMemStats(&after)
+		allocs += after.Mallocs - before.Mallocs
+		bytes += after.TotalAlloc - before.TotalAlloc
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		r.HeapMB = append(r.HeapMB, math.Round(float64(after.HeapAlloc)/1e4)/100)
+		r.Seconds += secs
+		r.Calls += calls
+		r.Trajectories += int64(some * len(tasks))
+		r.BestRatio = max(r.BestRatio, float64(calls)/secs)
+	}
+	r.CallsPerSec, r.PerSec = float64(r.Calls)/r.Seconds, float64(r.Trajectories)/r.Seconds
+	r.AllocsPerCall, r.BytesPerCall = float64(allocs)/float64(r.Calls), float64(bytes)/float64(r.Calls)
+	return r, nil
+}
+
+// playTasks plays passes over the tasks in n goroutines, which take tasks in turn.
+func playTasks(tasks []ballast.Task, passes, n int, play func(*ballast.Task) (int, error)) (calls int64, err error) {
+	var next, sum atomic.Int64
+	var group sync.WaitGroup
+	var once sync.Once
+	total := int64(passes * len(tasks))
+	for range n {
+		group.Go(func() {
+			var mine int64
+			defer func() { sum.Add(mine) }()
+			for {
+				i := next.Add(1) - 1
+				if i >= total {
+					return
+				}
+				k, e := play(&tasks[i%int64(len(tasks))])
+				if e != nil {
+					once.Do(func() { err = e })
+					return
+				}
+				mine += int64(k)
+			}
+		})
+	}
+	group.Wait()
+	return sum.Load(), err
+}
+
+func (res *worldResult) print(out io.Writer) {
+	fmt.Fprintf(out, "%s, %d cores; %d tasks, %d passes each\n", res.Machine, res.Cores, res.Tasks, res.Passes)
+	for _, r := range res.Calls {
+		fmt.Fprintf(out, "replay   %d goroutines %10.0f calls/s        %5.1f x the original (best tenth %5.1f)", r.Goroutines, r.CallsPerSec, r.Ratio, r.BestRatio)
+		r.memory(out)
+	}
+	for _, r := range res.Checker {
+		fmt.Fprintf(out, "checker  %d goroutines %10.0f trajectories/s %5.1f x the original (best tenth %5.1f)", r.Goroutines, r.PerSec, r.Ratio, r.BestRatio)
+		r.memory(out)
+	}
+}
+
+func (r *worldRate) memory(out io.Writer) {
+	fmt.Fprintf(out, ", %.1f allocations and %.0f bytes a call, live heap %.1f to %.1f MB\n", r.AllocsPerCall, r.BytesPerCall, r.HeapMB[0], r.HeapMB[len(r.HeapMB)-1])
+}
+
+// machine names the processor, where the system tells.
+func machine() string {
+	data, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOOS + "/" + runtime.GOARCH
+	}
+	for line := range strings.Lines(string(data)) {
+		if name, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(v)
+		}
+	}
+	return runtime.GOOS + "/" + runtime.GOARCH
+}
