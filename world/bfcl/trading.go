@@ -138,22 +138,34 @@ func (s *tradingBot) symbolByName(a []any) string {
 	return s.dict("symbol", symbol)
 }
 
-// stock returns what is known of a symbol, or nil.
-func (s *tradingBot) stock(symbol any) any {
+// stock returns what is known of a symbol.
+func (s *tradingBot) stock(symbol any) (stock any, ok bool) {
 	if !contains(s.stocks, symbol) {
-		return nil
+		return nil, false
 	}
-	return item(s.stocks, symbol)
+	return item(s.stocks, symbol), true
+}
+
+// notCopied raises what v.copy() raises where v is no dict, or what the use of
+// the copy as a dict raises.
+func notCopied(v any, key string) {
+	if _, ok := v.(*value.List); !ok {
+		attribute(v, "copy")
+	}
+	item(v, key)
 }
 
 func (s *tradingBot) stockInfo(a []any) string {
-	stock := s.stock(a[0])
-	if stock == nil {
+	stock, ok := s.stock(a[0])
+	if !ok {
 		return s.error("Stock with symbol '", a[0], "' not found.")
 	}
-	d, ok := stock.(*value.Dict)
-	if !s.long || !ok {
+	if !s.long {
 		return s.answer(stock)
+	}
+	d, ok := stock.(*value.Dict)
+	if !ok {
+		notCopied(stock, "MA(5)")
 	}
 	d = d.Copy()
 	d.Set("MA(5)", constants().ma5)
@@ -171,7 +183,7 @@ func (s *tradingBot) orderDetails(a []any) string {
 	}
 	d, ok := order.(*value.Dict)
 	if !ok {
-		attribute(order, "copy")
+		notCopied(order, "symbol")
 	}
 	symbol := str(item(d, "symbol"))
 	if _, ok := d.Get("metadata"); !ok { // the fast way: append to the order's JSON
@@ -312,6 +324,9 @@ func (s *tradingBot) watchlist([]any) string {
 	if !s.long {
 		return s.dict("watchlist", s.watchList.v)
 	}
+	if _, ok := s.watchList.v.(*value.Dict); ok {
+		attribute(s.watchList.v, "extend") // it has a copy, unlike other kinds
+	}
 	s.buf = append(s.buf[:0], '[')
 	for _, x := range s.watchList.list("copy").Items {
 		s.buf = append(value.AppendRepr(s.buf, x), ", "...)
@@ -409,7 +424,7 @@ func (s *tradingBot) watch(a []any) string {
 func (s *tradingBot) notify(a []any) string {
 	var changed []any
 	for _, symbol := range iterate(a[0]) {
-		if stock := s.stock(symbol); stock != nil && atLeast(absolute(item(stock, "percent_change")), a[1]) {
+		if stock, ok := s.stock(symbol); ok && atLeast(absolute(item(stock, "percent_change")), a[1]) {
 			changed = append(changed, symbol)
 		}
 	}

@@ -370,7 +370,7 @@ func (s *travelAPI) verify(a []any) string {
 	if s.valueError(func() { birth = parseTime(a[2], dayFormat) }) != nil {
 		return s.notVerified("Invalid date of birth format. Please use YYYY-MM-DD.")
 	}
-	now := time.Now()
+	now := time.Now().UTC()
 	age := now.Year() - birth.Year()
 	if now.Month() < birth.Month() || now.Month() == birth.Month() && now.Day() < birth.Day() {
 		age--
