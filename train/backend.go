@@ -16,16 +16,20 @@ const goBackend = "go:ops_sequential,creation_order"
 
 // newBackend makes the named backend; "" is the one of the environment variable
 // GOMLX_BACKEND, or else pure Go.
-func newBackend(name string) (compute.Backend, error) {
+func newBackend(name string) (b compute.Backend, err error) {
 	if name == "" {
 		name = os.Getenv(compute.ConfigEnvVar)
 	}
 	if name == "" || name == "go" {
 		name = goBackend
 	}
-	b, err := compute.NewWithConfig(name)
-	if err != nil {
-		return nil, fmt.Errorf("train: backend %q: %w (this binary has %v)", name, err, compute.List())
+	defer func() { // an unknown name panics
+		if r := recover(); r != nil {
+			err = fmt.Errorf("train: backend %q: %v", name, r)
+		}
+	}()
+	if b, err = compute.NewWithConfig(name); err != nil {
+		return nil, fmt.Errorf("train: backend %q: %w", name, err)
 	}
 	return b, nil
 }

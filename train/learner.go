@@ -79,7 +79,7 @@ func New(m *model.Model, opts Options) (*Learner, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Learner{m: m, opts: opts, plan: opts.plan(&m.Config)}
+	l := &Learner{m: m, opts: opts, plan: opts.Plan(&m.Config)}
 	err = guard(func() {
 		if l.e, err = newEngine(backend, m.Config, opts.Loss, l.plan.inner()); err != nil {
 			panic(err)

@@ -92,9 +92,10 @@ func scratchFixed(c *model.Config) int64 {
 // tensor stays below 64 MiB or so.
 func headRows(c *model.Config) int { return min(max(16<<20/c.Vocab, 16), 2048) }
 
-// plan chooses by the limit: as many shards as leave room for a long group in
-// each, kept activations if they fit as well, and what rows remain.
-func (o *Options) plan(c *model.Config) Plan {
+// Plan chooses by the limit how a learner of c cuts its work up: as many shards
+// as leave room for a long group in each, kept activations if they fit as well,
+// and what rows remain.
+func (o *Options) Plan(c *model.Config) Plan {
 	if o.fixed != nil {
 		return *o.fixed
 	}

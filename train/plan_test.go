@@ -4,10 +4,10 @@ import "testing"
 
 func TestPlans(t *testing.T) {
 	o := Default()
-	if p := o.plan(&small); !p.Keep || p.Shards != 8 || p.Rows < longest {
+	if p := o.Plan(&small); !p.Keep || p.Shards != 8 || p.Rows < longest {
 		t.Errorf("small model: %+v", p)
 	}
-	p := o.plan(&smol)
+	p := o.Plan(&smol)
 	if p.Keep || p.Shards != 2 || p.Rows < longest {
 		t.Errorf("SmolLM2: %+v", p)
 	}
