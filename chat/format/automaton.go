@@ -50,6 +50,13 @@ func feed(s State, text string, char func(State, byte) State, control func(State
 			s = char(s, text[i])
 			continue
 		}
+		if s.held == "" { // the whole token is here, mostly
+			if n := controlAt(text[i:]); n > 0 {
+				s = control(s, text[i:i+n])
+				i += n - 1
+				continue
+			}
+		}
 		s.held += text[i : i+1]
 		for s.held != "" {
 			n := controlAt(s.held)
