@@ -133,7 +133,7 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 		return nil, err
 	}
 	batches := Pack(samples, l.plan.budget(samples), false)
-	st := newSums(&l.opts.Loss)
+	st := l.newSums()
 	st.pack(samples, batches)
 	if len(batches) == 0 {
 		return st.stats(begin), nil
@@ -145,7 +145,7 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 	l.grow(batches)
 	parts := make([]*sums, shards)
 	err = l.parallel(shards, func(shard int) error {
-		parts[shard] = newSums(&l.opts.Loss)
+		parts[shard] = l.newSums()
 		l.grads[shard].clear()
 		for i := shard; i < len(batches); i += shards {
 			if err := ctx.Err(); err != nil {
@@ -331,9 +331,22 @@ type sums struct {
 	gap, gapMax, known, k3, entropy, tokens float64
 	real, computed, padded                  float64
 	norm, nonfinite                         float64
+	k3Control                               float64 // the part of k3 on control tokens
+	control                                 map[int32]bool
 }
 
-func newSums(p *loss.Params) *sums { return &sums{p: p} }
+// newSums starts a count; control tokens are those that the tokenizer added to its
+// alphabet.
+func (l *Learner) newSums() *sums {
+	s := &sums{p: &l.opts.Loss}
+	if l.m.Tok != nil {
+		s.control = map[int32]bool{}
+		for _, t := range l.m.Tok.Added() {
+			s.control[t.ID] = true
+		}
+	}
+	return s
+}
 
 // take adds one chunk of targets with their log-probabilities and entropies.
 func (s *sums) take(samples []ballast.Sample, part []Target, logp, entropy []float32, in lossInput, from int) {
@@ -357,7 +370,11 @@ func (s *sums) take(samples []ballast.Sample, part []Target, logp, entropy []flo
 		if weight(sample, ballast.TermReference, t.Index) != 0 {
 			d := min(max(float64(in.ref[from+i])-float64(logp[i]), -loss.GapLimit), loss.GapLimit)
 			s.known++
-			s.k3 += min(math.Expm1(d)-d, loss.K3Limit)
+			k3 := min(math.Expm1(d)-d, loss.K3Limit)
+			s.k3 += k3
+			if s.control[sample.Tokens[t.Index]] {
+				s.k3Control += k3
+			}
 		}
 	}
 }
@@ -378,7 +395,7 @@ func (s *sums) merge(o *sums) {
 		s.loss[i] += x
 	}
 	s.active, s.outside, s.ratio, s.k1 = s.active+o.active, s.outside+o.outside, s.ratio+o.ratio, s.k1+o.k1
-	s.gap, s.known, s.k3 = s.gap+o.gap, s.known+o.known, s.k3+o.k3
+	s.gap, s.known, s.k3, s.k3Control = s.gap+o.gap, s.known+o.known, s.k3+o.k3, s.k3Control+o.k3Control
 	s.entropy, s.tokens, s.padded = s.entropy+o.entropy, s.tokens+o.tokens, s.padded+o.padded
 	s.ratioTop, s.gapMax = max(s.ratioTop, o.ratioTop), max(s.gapMax, o.gapMax)
 }
@@ -393,6 +410,10 @@ func (s *sums) total() (x float64) {
 // stats names the facts. Means over tokens that do not exist are 0.
 func (s *sums) stats(begin time.Time) ballast.Stats {
 	mean := func(x, n float64) float64 { return x / max(n, 1) }
+	share := 0.0
+	if s.k3 > 0 {
+		share = s.k3Control / s.k3
+	}
 	return ballast.Stats{
 		"loss":                 s.total(),
 		monitor.LossPolicy:     s.loss[ballast.TermPolicy],
@@ -400,6 +421,7 @@ func (s *sums) stats(begin time.Time) ballast.Stats {
 		monitor.LossCE:         s.loss[ballast.TermCrossEntropy],
 		monitor.LossReference:  s.loss[ballast.TermReference],
 		monitor.KL:             mean(s.k3, s.known),
+		monitor.KLControl:      share,
 		monitor.ClipFraction:   mean(s.outside, s.active),
 		monitor.GradNorm:       s.norm,
 		monitor.NonFinite:      s.nonfinite,
