@@ -6,45 +6,37 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
-	"ballast/world"
+	"ballast/rollout/env"
 )
 
-// episode plays one task; it is the Conversation that a policy drives.
+// episode plays one task with token ids; it is the Conversation that a policy
+// drives. What happens in the task is package env's.
 type episode struct {
+	*env.Env
 	cfg  *Config
 	play Play
-	ses  *world.Session
-	held map[string]ballast.Tool
-	know map[string]bool // functions shown so far
 
 	// plain is the conversation that is recorded and trained on. Under a hint,
 	// shown is the one the policy sees; otherwise they are the same.
 	plain, shown *chat.Dialogue
 	sent         int // tokens of shown that the policy has
-
-	rec     ballast.Episode
-	over    bool
-	started bool
-	turn    int // index of the open turn
-	replies int
+	started      bool
+	told         bool // the episode's end was reported
 }
 
 func newEpisode(cfg *Config, p Play) (*episode, error) {
-	ses, err := open(p.Task)
-	if err != nil {
+	e := &episode{cfg: cfg, play: p}
+	rules := env.Rules{Malformed: cfg.Malformed, Steps: cfg.Budget.Steps, PerTurn: cfg.PerTurn, Shorten: e.truncate}
+	var err error
+	if e.Env, err = env.New(p.Task, rules); err != nil {
 		return nil, err
 	}
-	tools, held := split(p.Task)
-	e := &episode{cfg: cfg, play: p, ses: ses, held: held, know: map[string]bool{}}
-	for _, t := range tools {
-		e.know[t.Name] = true
-	}
-	e.plain = chat.NewDialogue(cfg.Style, tools, cfg.System)
+	e.plain = chat.NewDialogue(cfg.Style, e.Tools(), cfg.System)
 	e.shown = e.plain
 	if p.Hint != "" {
-		e.shown = chat.NewDialogue(cfg.Style, tools, hinted(cfg, p.Hint))
+		e.shown = chat.NewDialogue(cfg.Style, e.Tools(), hinted(cfg, p.Hint))
 	}
-	e.rec = ballast.Episode{Task: p.Task.ID, Group: p.Group, Sample: p.Sample, Seed: p.Seed, Hinted: p.Hint != ""}
+	e.Episode.Group, e.Episode.Sample, e.Episode.Seed, e.Episode.Hinted = p.Group, p.Sample, p.Seed, p.Hint != ""
 	return e, nil
 }
 
@@ -64,48 +56,42 @@ func (e *episode) each(f func(*chat.Dialogue)) {
 	}
 }
 
-// openTurn renders the next user message (or what a turn reveals) and the
-// header of the reply.
-func (e *episode) openTurn() {
-	t := e.play.Task.Turns[e.turn]
-	text := t.User
-	if len(t.Reveal) > 0 {
-		if text == "" {
-			text = chat.RevealText
+// show renders what the policy is shown and the header of its reply.
+func (e *episode) show(m env.Message) {
+	e.each(func(d *chat.Dialogue) {
+		switch {
+		case m.Results != nil:
+			d.Results(m.Results)
+		case m.Reveal != nil:
+			d.Reveal(m.Reveal, m.User)
+		default:
+			d.User(m.User)
 		}
-		var tools []ballast.Tool
-		for _, name := range t.Reveal {
-			tools = append(tools, e.held[name])
-			e.know[name] = true
-		}
-		e.each(func(d *chat.Dialogue) { d.Reveal(tools, text) })
-	} else {
-		e.each(func(d *chat.Dialogue) { d.User(text) })
-	}
-	e.each((*chat.Dialogue).Open)
-	e.rec.Turns = append(e.rec.Turns, ballast.Turn{User: text})
-	if !e.started {
-		e.started = true
-		e.rec.Prompt = len(e.plain.Tokens())
-	}
+		d.Open()
+	})
+}
+
+// start renders the first prompt.
+func (e *episode) start() {
+	e.started = true
+	e.show(e.Start())
+	e.Episode.Prompt = len(e.plain.Tokens())
 }
 
 // Next implements ballast.Conversation.
 func (e *episode) Next() (ballast.Request, bool) {
 	if !e.started {
-		e.openTurn()
-		if n := e.rec.Prompt; n > e.cfg.Budget.Prompt {
-			e.fail(fmt.Errorf("prompt of %d tokens over the budget of %d", n, e.cfg.Budget.Prompt))
+		e.start()
+		if n := e.Episode.Prompt; n > e.cfg.Budget.Prompt {
+			e.Fail(fmt.Errorf("prompt of %d tokens over the budget of %d", n, e.cfg.Budget.Prompt))
 		}
 	}
 	room := e.room()
-	if !e.over && room <= 0 {
-		e.stop(ballast.StopTokens)
+	if !e.Over() && room <= 0 {
+		e.Stop(ballast.StopTokens)
 	}
-	if !e.over && e.replies >= e.cfg.Budget.Steps {
-		e.stop(ballast.StopTurns)
-	}
-	if e.over {
+	if !e.Ready() {
+		e.tell()
 		return ballast.Request{}, false
 	}
 	toks := e.shown.Tokens()
@@ -117,64 +103,71 @@ func (e *episode) Next() (ballast.Request, bool) {
 	}, true
 }
 
+// tell reports the end of the episode to the configuration's listener, once.
+func (e *episode) tell() {
+	if e.cfg.Ended != nil && !e.told && e.Episode.Stop != ballast.StopInfra {
+		e.told = true
+		ep := e.finish()
+		e.cfg.Ended(&ep)
+	}
+}
+
 // room is the number of tokens that the episode's budget has left.
 func (e *episode) room() int {
-	return e.cfg.Budget.Episode - (len(e.plain.Tokens()) - e.rec.Prompt)
+	return e.cfg.Budget.Episode - (len(e.plain.Tokens()) - e.Episode.Prompt)
 }
 
 // Take implements ballast.Conversation.
 func (e *episode) Take(r ballast.Reply) {
 	if r.Err != nil {
-		e.fail(r.Err)
+		e.Fail(r.Err)
 		return
 	}
 	e.record(r)
 	e.reply(r.Tokens, ballast.OwnerPolicy)
 	e.sent = len(e.shown.Tokens())
-	if !e.over {
-		e.answer()
-	}
+	e.answer()
 }
 
 // record keeps the per-token facts of a sampled reply; they are laid out over
 // the whole conversation in finish.
 func (e *episode) record(r ballast.Reply) {
 	n := len(e.plain.Tokens())
-	e.rec.LogProb = append(pad(e.rec.LogProb, n), r.LogProb...)
+	e.Episode.LogProb = append(pad(e.Episode.LogProb, n), r.LogProb...)
 	if r.Entropy != nil {
-		e.rec.Entropy = append(pad(e.rec.Entropy, n), r.Entropy...)
+		e.Episode.Entropy = append(pad(e.Episode.Entropy, n), r.Entropy...)
 	}
-	e.rec.Watch = append(e.rec.Watch, r.Watch...)
+	e.Episode.Watch = append(e.Episode.Watch, r.Watch...)
 }
 
 func pad(s []float32, n int) []float32 {
 	return append(s, make([]float32, n-len(s))...)
 }
 
-// reply appends a reply's tokens, reads it, and decides what follows from its
-// form alone. Calls are run by answer.
+// reply appends a reply's tokens and reads it. A reply that a budget cut ends the
+// episode.
 func (e *episode) reply(ids []int32, owner ballast.Owner) {
 	start := len(e.plain.Tokens())
 	e.each(func(d *chat.Dialogue) { d.Reply(ids, owner) })
-	e.replies++
 	text, ended := e.text(ids)
-	p := e.cfg.Style.Format.Parse(text, func(name string) bool { return e.know[name] })
-	if !ended {
-		p = p.Cut()
-	}
-	step := ballast.Step{
-		Start: start, End: start + len(ids), Text: text,
-		Form: p.Form, Reason: string(p.Reason), Calls: p.Calls,
-		Cut: !ended, Gold: owner == ballast.OwnerGold,
-	}
-	t := &e.rec.Turns[e.turn]
-	t.Steps = append(t.Steps, step)
+	p := e.cfg.Style.Format.Parse(text, e.Known)
+	e.Reply(p, ballast.Step{Start: start, End: start + len(ids), Text: text, Cut: !ended, Gold: owner == ballast.OwnerGold})
 	if !ended {
 		if e.room() <= 0 {
-			e.stop(ballast.StopTokens)
+			e.Stop(ballast.StopTokens)
 		} else {
-			e.stop(ballast.StopCut)
+			e.Stop(ballast.StopCut)
 		}
+	}
+}
+
+// answer lets the environment act on the last reply and shows what it says.
+func (e *episode) answer() {
+	if e.Over() {
+		return
+	}
+	if m := e.Answer(); !e.Over() {
+		e.show(m)
 	}
 }
 
@@ -191,36 +184,6 @@ func (e *episode) text(ids []int32) (text string, ended bool) {
 	return e.cfg.Style.Tok.Decode(ids), false
 }
 
-// answer acts on the last reply: runs its calls, closes the turn, or ends the
-// episode.
-func (e *episode) answer() {
-	t := &e.rec.Turns[e.turn]
-	step := &t.Steps[len(t.Steps)-1]
-	switch {
-	case step.Form == ballast.FormCall:
-		e.run(step)
-	case step.Form == ballast.FormResponse || e.cfg.Malformed == MalformedAdvance:
-		e.closeTurn()
-	case e.cfg.Malformed == MalformedRetry:
-		e.each(func(d *chat.Dialogue) { d.User(RetryText); d.Open() })
-	default:
-		e.stop(ballast.StopMalformed)
-	}
-}
-
-// run executes the calls of a step and shows the results to the policy.
-func (e *episode) run(step *ballast.Step) {
-	for _, c := range step.Calls {
-		res := e.ses.Call(c)
-		if err := e.ses.Err(); err != nil {
-			e.fail(err)
-			return
-		}
-		step.Results = append(step.Results, e.truncate(res))
-	}
-	e.each(func(d *chat.Dialogue) { d.Results(step.Results); d.Open() })
-}
-
 // truncate cuts a tool result to the budget by dropping its beginning.
 func (e *episode) truncate(res string) string {
 	if len(res) <= e.cfg.Budget.Result { // a token has at least one byte
@@ -233,46 +196,30 @@ func (e *episode) truncate(res string) string {
 	return e.cfg.Style.Tok.Decode(ids[len(ids)-e.cfg.Budget.Result:])
 }
 
-// closeTurn compares the turn with gold and opens the next one, if any.
-func (e *episode) closeTurn() {
-	check := e.ses.CloseTurn()
-	if err := e.ses.Err(); err != nil {
-		e.fail(err)
-		return
-	}
-	e.rec.Turns[e.turn].Check = check
-	e.turn++
-	if e.turn == len(e.play.Task.Turns) {
-		e.stop(ballast.StopDone)
-		return
-	}
-	e.openTurn()
-}
-
 // playGold plays the whole episode with the gold replies of the task.
 func (e *episode) playGold() {
-	e.openTurn()
-	for !e.over {
-		gold := e.play.Task.Turns[e.turn]
+	e.start()
+	for !e.Over() {
+		turn := e.Turn()
+		gold := e.play.Task.Turns[turn]
 		done := 0
-		for _, s := range e.rec.Turns[e.turn].Steps {
+		for _, s := range e.Episode.Turns[turn].Steps {
 			done += len(s.Calls)
 		}
-		text := GoldReply(e.play.Task, e.turn)
+		text := GoldReply(e.play.Task, turn)
 		if done < len(gold.Gold) {
 			call, err := chat.Named(gold.Gold[done], e.play.Task.Tools)
 			if err != nil {
-				e.fail(err)
+				e.Fail(err)
 				break
 			}
 			text = e.cfg.Style.Format.Render([]ballast.Call{call})
 		}
 		e.reply(e.plain.Gold(text), ballast.OwnerGold)
-		if !e.over {
-			e.answer()
-		}
+		e.answer()
 	}
 	e.sent = len(e.shown.Tokens())
+	e.tell()
 }
 
 // GoldReply is the closing reply of a turn: the task's own or a templated one.
@@ -292,30 +239,20 @@ func GoldReply(task *ballast.Task, turn int) string {
 	return "Done."
 }
 
-func (e *episode) stop(s ballast.Stop) {
-	e.over = true
-	e.rec.Stop = s
-}
-
-func (e *episode) fail(err error) {
-	e.stop(ballast.StopInfra)
-	e.rec.Error = err.Error()
-}
-
 // finish returns the record. A conversation that the policy abandoned without
 // an answer is an infrastructure failure.
 func (e *episode) finish() ballast.Episode {
-	if !e.over {
-		e.fail(fmt.Errorf("the policy left the conversation unanswered"))
+	if !e.Over() {
+		e.Fail(fmt.Errorf("the policy left the conversation unanswered"))
 	}
-	e.rec.Tokens = e.plain.Tokens()
-	e.rec.Owners = e.plain.Owners()
-	n := len(e.rec.Tokens)
-	if e.rec.LogProb != nil {
-		e.rec.LogProb = pad(e.rec.LogProb, n)
+	e.Episode.Tokens = e.plain.Tokens()
+	e.Episode.Owners = e.plain.Owners()
+	n := len(e.Episode.Tokens)
+	if e.Episode.LogProb != nil {
+		e.Episode.LogProb = pad(e.Episode.LogProb, n)
 	}
-	if e.rec.Entropy != nil {
-		e.rec.Entropy = pad(e.rec.Entropy, n)
+	if e.Episode.Entropy != nil {
+		e.Episode.Entropy = pad(e.Episode.Entropy, n)
 	}
-	return e.rec
+	return e.Episode
 }

@@ -1,6 +1,6 @@
 // Package rollout plays tasks with a policy: it renders the conversation, reads
-// each reply, runs the calls in the task's worlds, closes user turns, holds the
-// budgets and records everything token by token.
+// each reply, holds the budgets of tokens and records everything token by token.
+// What happens in the task (calls, turns, verdicts) is package env's.
 //
 // The conversation is one growing list of token ids. What the policy sampled is
 // appended as it was sampled and is never decoded and encoded again; a reply
@@ -19,7 +19,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
-	"ballast/world"
+	"ballast/rollout/env"
 )
 
 // Budget bounds an episode. All counts but Steps are tokens.
@@ -35,19 +35,17 @@ type Budget struct {
 // replies.
 var Paper = Budget{Prompt: 8192, Episode: 8192, Reply: 2048, Result: 1024, Steps: 31}
 
-// Malformed says what a reply that is neither calls nor a response leads to.
-type Malformed string
+// Malformed says what a reply that is neither calls nor a response leads to; see
+// env.Malformed.
+type Malformed = env.Malformed
 
-// The treatments of malformed replies.
+// The treatments of malformed replies, and what a policy is told under the second.
 const (
-	MalformedStop    Malformed = "stop"    // the episode ends (default)
-	MalformedRetry   Malformed = "retry"   // the policy is told and may reply again
-	MalformedAdvance Malformed = "advance" // it closes the user turn, as in the paper's code
+	MalformedStop    = env.MalformedStop
+	MalformedRetry   = env.MalformedRetry
+	MalformedAdvance = env.MalformedAdvance
+	RetryText        = env.RetryText
 )
-
-// RetryText is what a policy is told after a malformed reply under
-// MalformedRetry.
-const RetryText = "The last reply was not a valid tool call. Check the format and reply again."
 
 // Config says how episodes are played.
 type Config struct {
@@ -56,6 +54,10 @@ type Config struct {
 	Budget    Budget
 	Malformed Malformed // "" = stop
 	Retries   int       // plays of an episode after an infrastructure failure
+	PerTurn   int       // replies with calls in a user turn, see env.Rules; 0 = no bound
+	// Ended, if not nil, is told of every episode the moment it ends (not of
+	// infrastructure failures), from the policy's goroutines.
+	Ended func(*ballast.Episode)
 }
 
 // Play is one episode to be played.
@@ -137,7 +139,7 @@ func Prompt(cfg *Config, task *ballast.Task) ([]int32, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.openTurn()
+	e.start()
 	return e.plain.Tokens(), nil
 }
 
@@ -155,32 +157,4 @@ func CheckPrompts(cfg *Config, tasks []ballast.Task) (longest int, err error) {
 		}
 	}
 	return longest, nil
-}
-
-// split separates the tools that are shown at the start from those that a later
-// turn reveals.
-func split(task *ballast.Task) (shown []ballast.Tool, held map[string]ballast.Tool) {
-	held = map[string]ballast.Tool{}
-	for _, t := range task.Turns {
-		for _, name := range t.Reveal {
-			held[name] = ballast.Tool{}
-		}
-	}
-	for _, tool := range task.Tools {
-		if _, later := held[tool.Name]; later {
-			held[tool.Name] = tool
-		} else {
-			shown = append(shown, tool)
-		}
-	}
-	return shown, held
-}
-
-// open starts the session of a task, with errors that name the task.
-func open(task *ballast.Task) (*world.Session, error) {
-	s, err := world.NewSession(task)
-	if err != nil {
-		return nil, fmt.Errorf("task %s: %w", task.ID, err)
-	}
-	return s, nil
 }

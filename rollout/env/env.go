@@ -1,0 +1,224 @@
+// Package env is the environment that a policy plays one task in: it opens user
+// turns, reads nothing but parsed replies, runs their calls in the task's worlds,
+// closes turns against gold, holds the budgets that are not tokens, and keeps the
+// record.
+//
+// It knows neither tokens nor wires. Package rollout plays it with token ids,
+// package remote with messages of an endpoint; both get the same turns, steps and
+// verdicts because they are made here and nowhere else.
+//
+// What a policy does wrong ends in a typed stop and is data. A world that breaks
+// is StopInfra. A task whose worlds do not load is an error of New.
+package env
+
+import (
+	"fmt"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/world"
+)
+
+// Malformed says what a reply that is neither calls nor a response leads to.
+type Malformed string
+
+// The treatments of malformed replies.
+const (
+	MalformedStop    Malformed = "stop"    // the episode ends (default)
+	MalformedRetry   Malformed = "retry"   // the policy is told and may reply again
+	MalformedAdvance Malformed = "advance" // it closes the user turn, as in the paper's code and in BFCL's
+)
+
+// RetryText is what a policy is told after a malformed reply under
+// MalformedRetry.
+const RetryText = "The last reply was not a valid tool call. Check the format and reply again."
+
+// Rules say how an episode goes on and when it ends.
+type Rules struct {
+	Malformed Malformed // "" = stop
+	Steps     int       // replies in an episode; the next one is not asked for
+	// PerTurn bounds the replies with calls in one user turn: one more is still
+	// executed, then the episode ends, as BFCL's harness does. 0 = no bound.
+	PerTurn int
+	// Shorten cuts a tool result to what the policy is shown and the record
+	// keeps; nil shows all. The checks always compare whole results.
+	Shorten func(result string) string
+}
+
+// Message is what the policy is shown before its next reply: the answers to its
+// calls, or else a message of the user.
+type Message struct {
+	Results []string // one per call of the last reply; nil for a user message
+	User    string
+	Reveal  []ballast.Tool // functions that the user's message reveals
+}
+
+// Env is one episode. It is used by one goroutine at a time. The order is Start,
+// then Ready, Reply and Answer for every reply, until Over.
+type Env struct {
+	// Episode is the record. The player owns its per-token fields.
+	Episode ballast.Episode
+
+	task    *ballast.Task
+	rules   Rules
+	ses     *world.Session
+	shown   []ballast.Tool
+	held    map[string]ballast.Tool
+	know    map[string]bool // functions shown so far
+	over    bool
+	turn    int // index of the open turn
+	replies int
+	busy    int // replies with calls in the open turn
+}
+
+// New starts the worlds of a task.
+func New(task *ballast.Task, rules Rules) (*Env, error) {
+	ses, err := world.NewSession(task)
+	if err != nil {
+		return nil, fmt.Errorf("task %s: %w", task.ID, err)
+	}
+	e := &Env{task: task, rules: rules, ses: ses, know: map[string]bool{}}
+	e.Episode.Task = task.ID
+	e.shown, e.held = split(task)
+	for _, t := range e.shown {
+		e.know[t.Name] = true
+	}
+	return e, nil
+}
+
+// split separates the tools that are shown at the start from those that a later
+// turn reveals.
+func split(task *ballast.Task) (shown []ballast.Tool, held map[string]ballast.Tool) {
+	held = map[string]ballast.Tool{}
+	for _, t := range task.Turns {
+		for _, name := range t.Reveal {
+			held[name] = ballast.Tool{}
+		}
+	}
+	for _, tool := range task.Tools {
+		if _, later := held[tool.Name]; later {
+			held[tool.Name] = tool
+		} else {
+			shown = append(shown, tool)
+		}
+	}
+	return shown, held
+}
+
+// Tools returns the functions that are shown at the start.
+func (e *Env) Tools() []ballast.Tool { return e.shown }
+
+// Known reports whether a function was shown to the policy so far.
+func (e *Env) Known(name string) bool { return e.know[name] }
+
+// Over reports whether the episode has ended.
+func (e *Env) Over() bool { return e.over }
+
+// Turn returns the index of the open turn.
+func (e *Env) Turn() int { return e.turn }
+
+// Start opens the first turn.
+func (e *Env) Start() Message { return e.open() }
+
+// open opens the next turn: the user's message, or what a turn reveals.
+func (e *Env) open() Message {
+	t := e.task.Turns[e.turn]
+	m := Message{User: t.User}
+	for _, name := range t.Reveal {
+		m.Reveal = append(m.Reveal, e.held[name])
+		e.know[name] = true
+	}
+	if m.User == "" && len(t.Reveal) > 0 {
+		m.User = chat.RevealText
+	}
+	e.Episode.Turns = append(e.Episode.Turns, ballast.Turn{User: m.User})
+	e.busy = 0
+	return m
+}
+
+// Ready reports whether another reply may be asked for; it ends the episode if
+// the budget of replies is used up.
+func (e *Env) Ready() bool {
+	if !e.over && e.replies >= e.rules.Steps {
+		e.Stop(ballast.StopTurns)
+	}
+	return !e.over
+}
+
+// Reply records a reply as it was read. The fields of step that parsing does not
+// tell (Start, End, Text, Cut, Gold) are the player's; cut replies lose what makes
+// them healthy. Answer acts on it, unless the player stops the episode first.
+func (e *Env) Reply(p chat.Parsed, step ballast.Step) {
+	if step.Cut {
+		p = p.Cut()
+	}
+	step.Form, step.Reason, step.Calls = p.Form, string(p.Reason), p.Calls
+	t := &e.Episode.Turns[e.turn]
+	t.Steps = append(t.Steps, step)
+	e.replies++
+}
+
+// Answer acts on the last reply: it runs its calls, closes the turn and opens the
+// next, or ends the episode. Unless the episode is over, the message is to be
+// shown.
+func (e *Env) Answer() Message {
+	t := &e.Episode.Turns[e.turn]
+	step := &t.Steps[len(t.Steps)-1]
+	switch {
+	case step.Form == ballast.FormCall:
+		return e.run(step)
+	case step.Form == ballast.FormResponse || e.rules.Malformed == MalformedAdvance:
+		return e.closeTurn()
+	case e.rules.Malformed == MalformedRetry:
+		return Message{User: RetryText}
+	}
+	e.Stop(ballast.StopMalformed)
+	return Message{}
+}
+
+// run executes the calls of a step.
+func (e *Env) run(step *ballast.Step) Message {
+	for _, c := range step.Calls {
+		res := e.ses.Call(c)
+		if err := e.ses.Err(); err != nil {
+			e.Fail(err)
+			return Message{}
+		}
+		if e.rules.Shorten != nil {
+			res = e.rules.Shorten(res)
+		}
+		step.Results = append(step.Results, res)
+	}
+	if e.busy++; e.rules.PerTurn > 0 && e.busy > e.rules.PerTurn {
+		e.Stop(ballast.StopTurns)
+	}
+	return Message{Results: step.Results}
+}
+
+// closeTurn compares the turn with gold and opens the next one, if any.
+func (e *Env) closeTurn() Message {
+	check := e.ses.CloseTurn()
+	if err := e.ses.Err(); err != nil {
+		e.Fail(err)
+		return Message{}
+	}
+	e.Episode.Turns[e.turn].Check = check
+	e.turn++
+	if e.turn == len(e.task.Turns) {
+		e.Stop(ballast.StopDone)
+		return Message{}
+	}
+	return e.open()
+}
+
+// Stop ends the episode.
+func (e *Env) Stop(s ballast.Stop) {
+	e.over = true
+	e.Episode.Stop = s
+}
+
+// Fail ends the episode for a reason that is not the policy's.
+func (e *Env) Fail(err error) {
+	e.Stop(ballast.StopInfra)
+	e.Episode.Error = err.Error()
+}
