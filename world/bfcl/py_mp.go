@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -137,43 +138,76 @@ func (c mpContext) convert(v any) (x *big.Float, ok bool) {
 		n := bigInt(v)
 		return new(big.Float).SetPrec(uint(max(n.BitLen(), 1))).SetInt(n), true
 	case string:
-		if x, ok := c.parse(v); ok {
+		t := lowerText(strip(v))
+		if t == "nan" {
+			return nil, false
+		}
+		if x := c.parse(t); x != nil {
 			return x, true
+		}
+		if t := strings.ReplaceAll(lowerText(v), " ", ""); strings.Contains(t, "j") {
+			if !complexPattern.MatchString(t) {
+				raise("AttributeError", "'NoneType' object has no attribute 'group'")
+			}
+			raise(otherError, "complex numbers are not supported") // a deviation
 		}
 	}
 	raise(typeError, "%s", "cannot create mpf from "+value.Repr(v))
 	return nil, false
 }
 
+// complexPattern is what mpmath takes for a complex literal.
+var complexPattern = regexp.MustCompile(`^\(?([+-]?\d*(\.\d*)?(e[+-]?\d+)?)??([+-]?\d*(\.\d*)?(e[+-]?\d+)?j)?\)?$`)
+
+// maxExponent bounds the decimal exponents of text.
+const maxExponent = 20000
+
 // parse reads decimal text, or a fraction of two integers, rounded to the
-// precision.
-func (c mpContext) parse(s string) (*big.Float, bool) {
-	s = lowerText(strip(s))
+// precision; nil if it is neither.
+func (c mpContext) parse(s string) *big.Float {
+	switch s {
+	case "inf", "+inf":
+		return new(big.Float).SetInf(false)
+	case "-inf":
+		return new(big.Float).SetInf(true)
+	}
+	rounded := func(p, q *big.Int) *big.Float {
+		if q.Sign() == 0 {
+			raise("ZeroDivisionError", "")
+		}
+		return new(big.Float).SetPrec(c.bits).SetRat(new(big.Rat).SetFrac(p, q))
+	}
 	if n, d, ok := strings.Cut(s, "/"); ok {
-		p, ok1 := parseInt(n)
-		q, ok2 := parseInt(d)
-		if !ok1 || !ok2 || bigInt(q).Sign() == 0 {
-			return nil, false
+		p, ok1 := parseInt(strings.TrimRight(n, "l"))
+		q, ok2 := parseInt(strings.TrimRight(d, "l"))
+		if !ok1 || !ok2 {
+			return nil
 		}
-		return new(big.Float).SetPrec(c.bits).SetRat(new(big.Rat).SetFrac(bigInt(p), bigInt(q))), true
+		return rounded(bigInt(p), bigInt(q))
 	}
-	if _, ok := parseFloat(s); !ok || strings.ContainsAny(s, "n_") {
-		switch s {
-		case "inf", "+inf":
-			return new(big.Float).SetInf(false), true
-		case "-inf":
-			return new(big.Float).SetInf(true), true
-		}
-		return nil, false
+	s = strings.TrimRight(s, "l")
+	if _, ok := parseFloat(s); !ok {
+		return nil
 	}
-	if _, e, ok := strings.Cut(s, "e"); ok && len(e) > 5 || len(s) > value.MaxDigits {
-		return nil, false
+	mantissa, e, hasExp := strings.Cut(s, "e")
+	exp := any(int64(0))
+	if hasExp {
+		exp, _ = parseInt(e)
 	}
-	r, ok := new(big.Rat).SetString(s)
+	whole, part, _ := strings.Cut(mantissa, ".")
+	part = strings.TrimRight(part, "0")
+	man, ok := parseInt(whole + part)
+	n, small := exp.(int64)
 	if !ok {
-		return nil, false
+		return nil
 	}
-	return new(big.Float).SetPrec(c.bits).SetRat(r), true
+	if n -= int64(len(part)); !small || n > maxExponent || n < -maxExponent {
+		raise(otherError, "exponent %s is too large", e)
+	}
+	if n >= 0 {
+		return rounded(new(big.Int).Mul(bigInt(man), ten(int(n))), big.NewInt(1))
+	}
+	return rounded(bigInt(man), ten(int(-n)))
 }
 
 // log is mpmath.log(v): real for v >= 0, complex below.

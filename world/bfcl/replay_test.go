@@ -1,22 +1,30 @@
 package bfcl
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
 // benchmark opens a file of the benchmark's data, beside the repository.
 func benchmark(t testing.TB, name string) *os.File {
 	t.Helper()
-	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "data", "bfcl", name))
+	return open(t, filepath.Join("..", "..", "..", "shared", "data", "bfcl", name), "the benchmark's data are not at ../shared/data/bfcl")
+}
+
+func open(t testing.TB, path, skip string) *os.File {
+	t.Helper()
+	f, err := os.Open(path)
 	if err != nil {
-		t.Skip("the benchmark's data are not at ../shared/data/bfcl")
+		t.Skip(skip)
 	}
 	t.Cleanup(func() { f.Close() })
 	return f
 }
 
+// replay fails the test on every difference.
 func replay(t *testing.T, f *os.File, opts ReplayOptions) Report {
 	t.Helper()
 	r, err := Replay(f, opts)
@@ -26,20 +34,79 @@ func replay(t *testing.T, f *os.File, opts ReplayOptions) Report {
 	for _, d := range r.Differences {
 		t.Errorf("%s %s %d turn %d: %s\n got %s\nwant %s", d.ID, d.Kind, d.Variant, d.Turn, d.What, d.Got, d.Want)
 	}
+	if !r.OK() && len(r.Differences) == 0 {
+		t.Error("the report is not OK, but lists no difference")
+	}
+	for k, c := range r.Classes {
+		t.Logf("%s: calls %+v, states %+v", k, *c, *r.States[k])
+	}
+	t.Logf("%d trajectories; calls L %+v; verdicts %+v", r.Trajectories, *r.Calls["L"], r.Verdicts)
 	return r
 }
 
+// TestSample replays the sample of the golden corpus that the repository holds.
+func TestSample(t *testing.T) {
+	r := replay(t, open(t, "testdata/golden.jsonl.gz", "no sample"), ReplayOptions{})
+	if r.Trajectories < 200 || len(r.Methods) < 120 || r.Calls["L"].Equal < 2000 || r.Verdicts.Equal < 100 {
+		t.Errorf("the sample is thin: %d trajectories, %d methods, %+v", r.Trajectories, len(r.Methods), r.Verdicts)
+	}
+}
+
+// TestGolden replays the whole corpus, a part of it with -short.
 func TestGolden(t *testing.T) {
-	opts := ReplayOptions{Every: 1, Differences: 40}
-	r := replay(t, benchmark(t, "golden.jsonl.gz"), opts)
-	for k, c := range r.Calls {
-		t.Logf("calls %s: %+v", k, *c)
+	opts := ReplayOptions{}
+	if testing.Short() {
+		opts.Every = 8
 	}
-	for k, c := range r.Classes {
-		t.Logf("calls of %s: %+v", k, *c)
+	replay(t, benchmark(t, "golden.jsonl.gz"), opts)
+}
+
+// TestGoldenFile replays the corpus that BFCL_GOLDEN names.
+func TestGoldenFile(t *testing.T) {
+	path := os.Getenv("BFCL_GOLDEN")
+	if path == "" {
+		t.Skip("BFCL_GOLDEN names no corpus")
 	}
-	for k, c := range r.States {
-		t.Logf("states of %s: %+v", k, *c)
+	replay(t, open(t, path, "no such file: "+path), ReplayOptions{Differences: 40})
+}
+
+// A wrong corpus is noticed: a changed answer, a changed state, broken lines.
+func TestReplayFinds(t *testing.T) {
+	const traj = `{"type": "traj", "id": "x", "kind": "gt", "variant": 0, "long_context": false, "classes": ["MathAPI"], "initial_config": {},
+"init": {"MathAPI": {"h": "44136fa355b3678a"}}, "turns": [{"steps": [["add(a=1, b=2)"]], "results": [["{\"result\": 3}"]], "kinds": ["L"], "h": {"MathAPI": "44136fa355b3678a"}}], "verdict": {"valid": true}}`
+	line := strings.ReplaceAll(traj, "\n", " ")
+	for _, c := range []struct {
+		name, old, new, err string
+		calls, states       int
+		verdict             bool
+	}{
+		{"same", "", "", "", 0, 0, false},
+		{"answer", `\"result\": 3`, `\"result\": 4`, "", 1, 0, false},
+		{"state", `"h": {"MathAPI": "44136fa355b3678a"}`, `"h": {"MathAPI": "0"}`, "", 0, 1, false},
+		{"verdict", `{"valid": true}`, `{"valid": false, "error_type": "multi_turn:empty_turn_model_response", "turn": 0}`, "", 0, 0, true},
+		{"json", `"kind"`, `kind`, "line 1: json:", 0, 0, false},
+		{"type", `"traj"`, `"x"`, "unknown type", 0, 0, false},
+		{"field", `"id": "x"`, `"id": 5`, `field "id"`, 0, 0, false},
+		{"class", `["MathAPI"]`, `["X"]`, `no class is named "X"`, 0, 0, false},
+		{"order", `"initial_config": {},`, ``, "comes before its gold answer", 0, 0, false},
+	} {
+		text := line
+		if c.old != "" {
+			text = strings.Replace(line, c.old, c.new, 1)
+		}
+		r, err := Replay(bytes.NewReader([]byte(text)), ReplayOptions{})
+		if c.err != "" {
+			if err == nil || !strings.Contains(err.Error(), c.err) {
+				t.Errorf("%s: error %v, want %s", c.name, err, c.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if r.Calls["L"].Failed() != c.calls || r.States["MathAPI"].Failed() != c.states || (r.Verdicts.Failed() > 0) != c.verdict {
+			t.Errorf("%s: %+v", c.name, r)
+		}
 	}
-	t.Logf("%d trajectories; verdicts %+v", r.Trajectories, r.Verdicts)
 }
