@@ -3,6 +3,7 @@ package train
 import (
 	"ballast"
 	"ballast/model/attn"
+	"ballast/train/pack"
 
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -11,7 +12,7 @@ import (
 type pass struct {
 	e       *engine
 	w       *params
-	b       *Batch
+	b       *pack.Batch
 	samples []ballast.Sample
 	rows    int // padded
 	layers  []layerTape
@@ -39,8 +40,8 @@ const (
 )
 
 // forward embeds the batch and runs all layers.
-func (e *engine) forward(w *params, samples []ballast.Sample, b *Batch, m mode) *pass {
-	p := &pass{e: e, w: w, b: b, rows: bucket(len(b.Tokens)), samples: samples}
+func (e *engine) forward(w *params, samples []ballast.Sample, b *pack.Batch, m mode) *pass {
+	p := &pass{e: e, w: w, b: b, rows: pack.Round(len(b.Tokens)), samples: samples}
 	var x []float32
 	p.h, x = e.alloc(p.rows, e.c.Hidden)
 	gather(x, w.flat[w.embed], b.Tokens, e.c.Hidden)
@@ -177,9 +178,9 @@ func join(lists ...[]*tensors.Tensor) []*tensors.Tensor {
 
 // rowsOf gathers some targets' residual rows and their tokens' output rows, padded
 // to a bucket.
-func (p *pass) rowsOf(targets []Target) (h, target *tensors.Tensor, rows int) {
+func (p *pass) rowsOf(targets []pack.Target) (h, target *tensors.Tensor, rows int) {
 	c := &p.e.c
-	rows = bucket(len(targets))
+	rows = pack.Round(len(targets))
 	h, hFlat := p.e.alloc(rows, c.Hidden)
 	target, targetFlat := p.e.alloc(rows, c.Hidden)
 	from, out := host(p.h), p.w.flat[p.w.out]
@@ -226,20 +227,20 @@ func (p *pass) headBackward(g *gradient, in lossInput, st *sums) (*tensors.Tenso
 		part := p.b.Targets[from:min(from+headRows(c), len(p.b.Targets))]
 		h, target, rows := p.rowsOf(part)
 		args := []*tensors.Tensor{h, p.w.t[p.w.norm], p.w.t[p.w.out], target}
-		vector := func(at func(i int, t Target) float32) {
+		vector := func(at func(i int, t pack.Target) float32) {
 			v, flat := e.alloc(rows)
 			for i, t := range part {
 				flat[i] = at(i, t)
 			}
 			args = append(args, v)
 		}
-		vector(func(_ int, t Target) float32 {
+		vector(func(_ int, t pack.Target) float32 {
 			if old := p.samples[t.Sample].OldLogProb; old != nil {
 				return old[t.Index]
 			}
 			return 0
 		})
-		vector(func(i int, _ Target) float32 {
+		vector(func(i int, _ pack.Target) float32 {
 			if in.ref != nil {
 				return in.ref[from+i]
 			}
@@ -249,7 +250,7 @@ func (p *pass) headBackward(g *gradient, in lossInput, st *sums) (*tensors.Tenso
 			if !in.has[term] {
 				continue
 			}
-			vector(func(_ int, t Target) float32 { return weight(&p.samples[t.Sample], term, t.Index) })
+			vector(func(_ int, t pack.Target) float32 { return weight(&p.samples[t.Sample], term, t.Index) })
 			args = append(args, tensors.FromScalar(in.invCount[term]))
 		}
 		out := call(x, args...)

@@ -1,4 +1,10 @@
-package train
+// Package pack lays the samples of a minibatch out in batches of token rows in
+// which prefixes that samples share are there once. It computes nothing.
+//
+// Contract: every target is in exactly one batch, and its row sees exactly the
+// tokens before it. It does not fail; tokens are not looked at but for whether
+// prefixes are equal.
+package pack
 
 import (
 	"math/bits"
@@ -23,12 +29,12 @@ type Target struct {
 	Sample, Index, Row int
 }
 
-// Pack lays samples out in batches of about budget rows. Targets are the tokens
+// Batches lays samples out in batches of at most budget rows. Targets are the tokens
 // with a weight that is not 0 in some term, or all but the first of each sample
 // if all is set. Samples of one Group that begin with the same Prefix tokens
 // share those rows, as far as one batch holds them; a sample longer than the
 // budget gets a batch to itself. A sample without targets is left out.
-func Pack(samples []ballast.Sample, budget int, all bool) []Batch {
+func Batches(samples []ballast.Sample, budget int, all bool) []Batch {
 	var p packer
 	p.samples, p.budget = samples, budget
 	for i := range samples {
@@ -163,9 +169,9 @@ func (b *Batch) rows(tokens []int32, from int, shared attn.Segment) attn.Segment
 	return s
 }
 
-// bucket rounds a number of rows up to one of eight sizes per octave, so that a
+// Round rounds a number of rows up to one of eight sizes per octave, so that a
 // run compiles few shapes and pads by 6% on average.
-func bucket(n int) int {
+func Round(n int) int {
 	step := max(16, 1<<max(bits.Len(uint(n-1))-1, 0)/8)
 	return max((n+step-1)/step*step, 16)
 }

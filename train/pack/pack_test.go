@@ -1,4 +1,4 @@
-package train
+package pack
 
 import (
 	"math/rand/v2"
@@ -84,7 +84,7 @@ func verify(t *testing.T, samples []ballast.Sample, batches []Batch, all bool) (
 	return rows
 }
 
-func TestPackSharesPrefixes(t *testing.T) {
+func TestSharesPrefixes(t *testing.T) {
 	prefix := countUp(4096, 0)
 	var samples []ballast.Sample
 	naive := 0
@@ -92,7 +92,7 @@ func TestPackSharesPrefixes(t *testing.T) {
 		samples = append(samples, sample(1, prefix, 1024, i+10, span(4096, 5120)...))
 		naive += len(samples[i].Tokens)
 	}
-	rows := verify(t, samples, Pack(samples, 16384, false), false)
+	rows := verify(t, samples, Batches(samples, 16384, false), false)
 	if rows != 4096+8*1023 {
 		t.Errorf("%d rows", rows)
 	}
@@ -103,7 +103,7 @@ func TestPackSharesPrefixes(t *testing.T) {
 	}
 }
 
-func TestPackEdges(t *testing.T) {
+func TestEdges(t *testing.T) {
 	p, q := countUp(5, 0), countUp(5, 7)
 	for name, samples := range map[string][]ballast.Sample{
 		"none":                {},
@@ -118,36 +118,36 @@ func TestPackEdges(t *testing.T) {
 		"first token counted": {sample(0, nil, 3, 1, 0, 2)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			verify(t, samples, Pack(samples, 32, false), false)
-			verify(t, samples, Pack(samples, 32, true), true)
+			verify(t, samples, Batches(samples, 32, false), false)
+			verify(t, samples, Batches(samples, 32, true), true)
 		})
 	}
 }
 
-func TestPackKeepsTheBudget(t *testing.T) {
+func TestKeepsTheBudget(t *testing.T) {
 	var samples []ballast.Sample
 	for i := range 40 {
 		samples = append(samples, sample(i/8, countUp(30, i/8*100), 20, i+1, 35, 45))
 	}
-	for _, b := range Pack(samples, 200, false) {
+	for _, b := range Batches(samples, 200, false) {
 		if len(b.Tokens) > 200 {
 			t.Errorf("%d rows", len(b.Tokens))
 		}
 	}
 }
 
-func TestBucket(t *testing.T) {
+func TestRound(t *testing.T) {
 	last := 0
 	for n := 1; n < 100000; n++ {
-		b := bucket(n)
+		b := Round(n)
 		if b < n || b < last || n > 128 && float64(b) > 1.126*float64(n) {
-			t.Fatalf("bucket(%d) = %d", n, b)
+			t.Fatalf("Round(%d) = %d", n, b)
 		}
 		last = b
 	}
 }
 
-func FuzzPack(f *testing.F) {
+func FuzzBatches(f *testing.F) {
 	f.Add(uint64(1), uint8(9), uint16(64))
 	f.Add(uint64(2), uint8(40), uint16(1))
 	f.Fuzz(func(t *testing.T, seed uint64, count uint8, budget uint16) {
@@ -165,7 +165,7 @@ func FuzzPack(f *testing.F) {
 			}
 			samples = append(samples, sample(group, prefix, own, i+1, weighted...))
 		}
-		verify(t, samples, Pack(samples, int(budget), false), false)
-		verify(t, samples, Pack(samples, int(budget), true), true)
+		verify(t, samples, Batches(samples, int(budget), false), false)
+		verify(t, samples, Batches(samples, int(budget), true), true)
 	})
 }
