@@ -156,9 +156,11 @@ func (s *travelAPI) setBalance(id, balance any) {
 func (s *travelAPI) flightCost(a []any) string {
 	cost, factor := s.cost(a[0], a[1], a[2], a[3])
 	if s.long {
-		return s.dict("travel_cost_list", allCosts()[factor])
+		return allCosts()[factor]
 	}
-	return s.dict("travel_cost_list", value.NewList(cost))
+	s.buf = value.AppendFloat(append(s.buf[:0], `{"travel_cost_list": [`...), cost)
+	s.buf = append(s.buf, "]}"...)
+	return string(s.buf)
 }
 
 // cost is the price of a flight and its factor over the route's base price.
@@ -318,7 +320,9 @@ func (s *travelAPI) history(a []any) string {
 	return s.dict("booking_history", s.bookings.v)
 }
 
-func (s *travelAPI) airports([]any) string { return s.answer(&value.List{Items: airportCodes}) }
+var airportList = value.Repr(&value.List{Items: airportCodes})
+
+func (s *travelAPI) airports([]any) string { return airportList }
 
 func (s *travelAPI) cancel(a []any) string {
 	if why := s.refused(a[0]); why != nil {

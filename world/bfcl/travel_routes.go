@@ -69,13 +69,14 @@ var baseCosts = sync.OnceValue(func() map[[2]string]int64 {
 	return m
 })
 
-// allCosts are the prices of all routes, by factor over the base price.
-var allCosts = sync.OnceValue(func() map[int64]*frozen {
-	m := make(map[int64]*frozen)
+// allCosts are the answers with the prices of all routes, by factor over the
+// base price.
+var allCosts = sync.OnceValue(func() map[int64]string {
+	m := make(map[int64]string)
 	for _, factor := range []int64{1, 2, 4, 5, 10} {
 		l := &value.List{}
 		eachRoute(func(_, _ string, base int64) { l.Items = append(l.Items, float64(base*factor)) })
-		m[factor] = freeze(l)
+		m[factor] = constant("travel_cost_list", l)
 	}
 	return m
 })

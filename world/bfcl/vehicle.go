@@ -2,6 +2,8 @@ package bfcl
 
 import (
 	"math"
+	"slices"
+	"sync"
 
 	"ballast"
 	"ballast/value"
@@ -291,22 +293,42 @@ func (s *vehicleAPI) status(a []any) string {
 	return s.dict(pairs...)
 }
 
+// parkingAnswers are the answers of a released and of an engaged parking brake,
+// without and with the instructions.
+var parkingAnswers = [2]func() [2]string{
+	sync.OnceValue(func() [2]string { return answerParking() }),
+	sync.OnceValue(func() [2]string {
+		return answerParking("parkingBrakeInstruction", constants().parkingBrake)
+	}),
+}
+
+func answerParking(before ...any) [2]string {
+	before = slices.Clip(before)
+	return [2]string{
+		constant(append(before, "parkingBrakeStatus", "released", "_parkingBrakeForce", 0.0, "_slopeAngle", 10.0)...),
+		constant(append(before, "parkingBrakeStatus", "engaged", "_parkingBrakeForce", 500.0, "_slopeAngle", 10.0)...),
+	}
+}
+
 func (s *vehicleAPI) parkingBrake(a []any) string {
+	answers, engaged := parkingAnswers[0], 0
+	if s.long {
+		answers = parkingAnswers[1]
+	}
 	switch a[0] {
 	case "engage":
-		s.parking, s.parkingForce = "engaged", 500.0
+		s.parking, s.parkingForce, engaged = "engaged", 500.0, 1
 	case "release":
 		s.parking, s.parkingForce = "released", 0.0
 	default:
 		return s.error("Invalid mode")
 	}
 	s.slope = 10.0
-	if s.long {
-		return s.dict("parkingBrakeInstruction", constants().parkingBrake, "parkingBrakeStatus", s.parking,
-			"_parkingBrakeForce", s.parkingForce, "_slopeAngle", s.slope)
-	}
-	return s.dict("parkingBrakeStatus", s.parking, "_parkingBrakeForce", s.parkingForce, "_slopeAngle", s.slope)
+	return answers()[engaged]
 }
+
+// constant is an answer that does not depend on a state.
+func constant(pairs ...any) string { return (&core{scratch: new(scratch)}).dict(pairs...) }
 
 func (s *vehicleAPI) press(a []any) string {
 	position := a[0]
@@ -364,37 +386,65 @@ var distances = map[[2]string]any{
 	{"94016", "08540"}: 1950.0, {"62947", "47329"}: 1053.0, {"94016", "62947"}: 780.0, {"74532", "94016"}: 880.0,
 }
 
+// notFar keys the answer for cities between which no distance is known.
+var notFar [2]string
+
+// distanceAnswers are the answers to estimate_distance, without and with the
+// cities on the way.
+var distanceAnswers = [2]func() map[[2]string]string{
+	sync.OnceValue(func() map[[2]string]string { return answerDistances() }),
+	sync.OnceValue(func() map[[2]string]string {
+		return answerDistances("intermediaryCities", constants().cities)
+	}),
+}
+
+// answerDistances makes the answer for every pair of cities; more follows the
+// distance in each.
+func answerDistances(more ...any) map[[2]string]string {
+	m := make(map[[2]string]string)
+	m[notFar] = constant(append([]any{"error", "distance not found in database."}, more...)...)
+	for pair, distance := range distances {
+		m[pair] = constant(append([]any{"distance", distance}, more...)...)
+		m[[2]string{pair[1], pair[0]}] = m[pair]
+	}
+	return m
+}
+
 func (s *vehicleAPI) estimateDistance(a []any) string {
+	answers := distanceAnswers[0]
+	if s.long {
+		answers = distanceAnswers[1]
+	}
 	from, _ := a[0].(string)
 	to, _ := a[1].(string)
-	distance, ok := distances[[2]string{from, to}]
-	if !ok {
-		distance, ok = distances[[2]string{to, from}]
+	if answer, ok := answers()[[2]string{from, to}]; ok {
+		return answer
 	}
-	key := "distance"
-	if !ok {
-		key, distance = "error", "distance not found in database."
-	}
-	if s.long {
-		return s.dict(key, distance, "intermediaryCities", constants().cities)
-	}
-	return s.dict(key, distance)
+	return answers()[notFar]
 }
 
 // zipcodes of the cities.
-var zipcodes = map[string]any{
+var zipcodes = map[string]string{
 	"Rivermist": "83214", "Stonebrook": "74532", "Maplecrest": "56108", "Silverpine": "62947",
 	"Shadowridge": "71354", "Sunset Valley": "83462", "Oakendale": "47329", "Willowbend": "52013",
 	"Crescent Hollow": "69238", "Autumnville": "51479", "San Francisco": "94016",
 }
 
+// zipcodeAnswers are the answers to get_zipcode_based_on_city.
+var zipcodeAnswers = sync.OnceValue(func() map[string]string {
+	m := make(map[string]string, len(zipcodes))
+	for city, code := range zipcodes {
+		m[city] = constant("zipcode", code)
+	}
+	return m
+})
+
 func (s *vehicleAPI) zipcode(a []any) string {
 	city, _ := a[0].(string)
-	zip := zipcodes[city]
-	if zip == nil {
-		zip = "00000"
+	if answer, ok := zipcodeAnswers()[city]; ok {
+		return answer
 	}
-	return s.dict("zipcode", zip)
+	return `{"zipcode": "00000"}`
 }
 
 func (s *vehicleAPI) navigate(a []any) string {
