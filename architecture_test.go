@@ -43,6 +43,7 @@ var layer = map[string]int{
 	"ballast/rollout":          4,
 	"ballast/remote":           4,
 	"ballast/train/pack":       4,
+	"ballast/train/plan":       4,
 	"ballast/train":            4,
 	"ballast/runlog":           4,
 	"ballast/eval":             5,

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"ballast/train/plan"
 )
 
 // sameBits compares two learners' weights exactly.
@@ -20,10 +22,10 @@ func sameBits(t *testing.T, a, b *Learner) {
 	}
 }
 
-func fresh(t *testing.T, plan Plan) *Learner {
+func fresh(t *testing.T, cut plan.Plan) *Learner {
 	t.Helper()
 	_, _, opts := readGolden(t)
-	l := newVariant(t, load(t, "..", "model", "testdata", "qwen2"), opts, plan)
+	l := newVariant(t, load(t, "..", "model", "testdata", "qwen2"), opts, cut)
 	must(t, l.Freeze())
 	return l
 }
@@ -38,9 +40,9 @@ func steps(t *testing.T, l *Learner, n int) {
 }
 
 func TestSameBits(t *testing.T) {
-	for name, plan := range variants {
+	for name, cut := range variants {
 		t.Run(name, func(t *testing.T) {
-			a, b := fresh(t, plan), fresh(t, plan)
+			a, b := fresh(t, cut), fresh(t, cut)
 			steps(t, a, 3)
 			steps(t, b, 3)
 			sameBits(t, a, b)

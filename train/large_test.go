@@ -11,6 +11,8 @@ import (
 
 	"ballast"
 	"ballast/model"
+
+	"ballast/train/plan"
 )
 
 // smol is SmolLM2-135M.
@@ -61,7 +63,7 @@ func TestLarge(t *testing.T) {
 	l, err := New(model.New(smol, nil, 1), Default())
 	must(t, err)
 	must(t, l.Freeze())
-	t.Logf("plan %+v; %s", l.Plan(), Memory(&smol, l.Plan()))
+	t.Logf("plan %+v; %s", l.plan, plan.Memory(&smol, l.plan))
 	for range updates {
 		begin := time.Now()
 		st, err := l.Update(context.Background(), samples, 1e-5)

@@ -25,6 +25,7 @@ import (
 	"ballast/loss"
 	"ballast/model"
 	"ballast/train/pack"
+	"ballast/train/plan"
 )
 
 // Options are the learner's constants. Start from Default.
@@ -32,14 +33,12 @@ type Options struct {
 	AdamW   AdamW
 	Loss    loss.Params // clip bounds and gamma
 	Backend string      // GoMLX backend, "" for $GOMLX_BACKEND or else the pure-Go one
-	// Budget is the largest number of token rows of a batch; 0 chooses by Limit.
-	Budget int
 	// Limit is the memory in bytes that weights, gradients, moments and
 	// activations may take together; it decides whether activations are kept
-	// or computed again, and how long a batch may be. 0 means 8 GiB.
+	// or computed again, and how long a batch may be. 0 means plan.Default.
 	Limit int64
 
-	fixed *Plan // of tests
+	fixed *plan.Plan // of tests
 }
 
 // AdamW are the optimiser's constants. The step is torch.optim.AdamW's.
@@ -64,7 +63,7 @@ type Learner struct {
 	w, ref *params // ref is nil until Freeze
 	grads  []*gradient
 	adam   moments
-	plan   Plan
+	plan   plan.Plan
 }
 
 var _ ballast.Learner = (*Learner)(nil)
@@ -81,7 +80,7 @@ func New(m *model.Model, opts Options) (*Learner, error) {
 	}
 	l := &Learner{m: m, opts: opts, plan: opts.Plan(&m.Config)}
 	err = guard(func() {
-		if l.e, err = newEngine(backend, m.Config, opts.Loss, l.plan.inner()); err != nil {
+		if l.e, err = newEngine(backend, m.Config, opts.Loss, inner(l.plan)); err != nil {
 			panic(err)
 		}
 		l.w = newParams(l.e, m.Weights)
@@ -121,8 +120,31 @@ func (l *Learner) view() {
 // until the next Update or Load, not to be written to.
 func (l *Learner) Weights() *model.Weights { return l.m.Weights }
 
-// Plan returns how the learner cuts its work up.
-func (l *Learner) Plan() Plan { return l.plan }
+// Plan returns how a learner of c will cut its work up; see plan.Memory for what
+// that takes.
+func (o *Options) Plan(c *model.Config) plan.Plan {
+	if o.fixed != nil {
+		return *o.fixed
+	}
+	return plan.For(c, o.Limit)
+}
+
+// tape is the mode of a forward pass in training.
+func tape(p plan.Plan) mode {
+	if p.Keep {
+		return kept
+	}
+	return recompute
+}
+
+// inner is the number of goroutines of one attention call: batches side by side
+// keep the cores busy unless there is one shard only.
+func inner(p plan.Plan) int {
+	if p.Shards > 1 {
+		return 1
+	}
+	return 64
+}
 
 // Update implements ballast.Learner. A minibatch without any weighted token
 // changes nothing, not even the optimiser's step count.
@@ -132,7 +154,7 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 	if err != nil {
 		return nil, err
 	}
-	batches := pack.Batches(samples, l.plan.budget(samples), false)
+	batches := pack.Batches(samples, l.plan.Budget(samples), false)
 	st := l.newSums()
 	st.pack(samples, batches)
 	if len(batches) == 0 {
@@ -183,7 +205,7 @@ func (l *Learner) derive(g *gradient, samples []ballast.Sample, b *pack.Batch, i
 			in.ref = p.logProbs()
 			free(p.h)
 		}
-		p := l.e.forward(l.w, samples, b, l.plan.tape())
+		p := l.e.forward(l.w, samples, b, tape(l.plan))
 		st.padded += float64(p.rows - len(b.Tokens))
 		dh, err := p.headBackward(g, in, st)
 		if err != nil {
@@ -288,7 +310,7 @@ func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]f
 		}
 		out[i] = make([]float32, len(samples[i].Tokens))
 	}
-	batches := pack.Batches(samples, l.plan.budget(samples), true)
+	batches := pack.Batches(samples, l.plan.Budget(samples), true)
 	l.grow(batches)
 	err := l.parallel(len(batches), func(i int) error {
 		if err := ctx.Err(); err != nil {

@@ -11,6 +11,8 @@ import (
 	"ballast"
 	"ballast/loss"
 	"ballast/model"
+
+	"ballast/train/plan"
 )
 
 type golden struct {
@@ -99,13 +101,13 @@ func readGolden(t *testing.T) (golden, []ballast.Sample, Options) {
 }
 
 // variants are the ways of cutting the work up that must all give the numbers.
-var variants = map[string]Plan{
+var variants = map[string]plan.Plan{
 	"kept":       {Rows: 2048, Shards: 8, Keep: true},
 	"recomputed": {Rows: 2048, Shards: 1, Keep: false},
 	"cut":        {Rows: 20, Shards: 2, Keep: true},
 }
 
-func newVariant(t *testing.T, m *model.Model, opts Options, p Plan) *Learner {
+func newVariant(t *testing.T, m *model.Model, opts Options, p plan.Plan) *Learner {
 	t.Helper()
 	opts.fixed = &p
 	l, err := New(m, opts)
@@ -114,10 +116,10 @@ func newVariant(t *testing.T, m *model.Model, opts Options, p Plan) *Learner {
 }
 
 func TestGRPOAgainstTorch(t *testing.T) {
-	for name, plan := range variants {
+	for name, cut := range variants {
 		t.Run(name, func(t *testing.T) {
 			g, samples, opts := readGolden(t)
-			l := newVariant(t, load(t, "..", "model", "testdata", "qwen2"), opts, plan)
+			l := newVariant(t, load(t, "..", "model", "testdata", "qwen2"), opts, cut)
 			l.ref = newParams(l.e, load(t, "testdata", "reference").Weights)
 			logp, err := l.LogProbs(context.Background(), samples)
 			must(t, err)

@@ -4,6 +4,7 @@ import (
 	"ballast"
 	"ballast/model/attn"
 	"ballast/train/pack"
+	"ballast/train/plan"
 
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -195,8 +196,8 @@ func (p *pass) rowsOf(targets []pack.Target) (h, target *tensors.Tensor, rows in
 // logProbs returns the log-probability of every target of the batch.
 func (p *pass) logProbs() []float32 {
 	out := make([]float32, 0, len(p.b.Targets))
-	for from := 0; from < len(p.b.Targets); from += headRows(&p.e.c) {
-		part := p.b.Targets[from:min(from+headRows(&p.e.c), len(p.b.Targets))]
+	for from := 0; from < len(p.b.Targets); from += plan.HeadRows(&p.e.c) {
+		part := p.b.Targets[from:min(from+plan.HeadRows(&p.e.c), len(p.b.Targets))]
 		h, target, _ := p.rowsOf(part)
 		got := call(p.e.predict, h, p.w.t[p.w.norm], p.w.t[p.w.out], target)
 		out = append(out, host(got[0])[:len(part)]...)
@@ -223,8 +224,8 @@ func (p *pass) headBackward(g *gradient, in lossInput, st *sums) (*tensors.Tenso
 		return nil, err
 	}
 	dh, dhFlat := e.alloc(p.rows, c.Hidden)
-	for from := 0; from < len(p.b.Targets); from += headRows(c) {
-		part := p.b.Targets[from:min(from+headRows(c), len(p.b.Targets))]
+	for from := 0; from < len(p.b.Targets); from += plan.HeadRows(c) {
+		part := p.b.Targets[from:min(from+plan.HeadRows(c), len(p.b.Targets))]
 		h, target, rows := p.rowsOf(part)
 		args := []*tensors.Tensor{h, p.w.t[p.w.norm], p.w.t[p.w.out], target}
 		vector := func(at func(i int, t pack.Target) float32) {

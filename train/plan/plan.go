@@ -1,4 +1,7 @@
-package train
+// Package plan decides how a learner cuts its work up, from the model's shape and
+// a limit of memory, and estimates what it will take. It computes nothing else
+// and cannot fail; a limit too small for the model gives the smallest plan.
+package plan
 
 import (
 	"fmt"
@@ -23,6 +26,9 @@ const common = 2048
 // longest is the number of rows that the choice of Keep provides for: a group of
 // a few long conversations on one prompt.
 const longest = 8192
+
+// Default is the limit of memory in bytes that plans keep to.
+const Default = 8 << 30
 
 // Estimate is the memory that a learner needs, in bytes.
 type Estimate struct {
@@ -85,23 +91,19 @@ func scratchRow(c *model.Config) int64 {
 // scratchFixed is the bytes of temporaries that do not grow with rows: the
 // head's [rows, Vocab] tensors and the output matrix's derivative.
 func scratchFixed(c *model.Config) int64 {
-	return 4 * (3*int64(headRows(c))*int64(c.Vocab) + int64(c.Vocab)*int64(c.Hidden) + 8*int64(c.FFN)*int64(c.Hidden))
+	return 4 * (3*int64(HeadRows(c))*int64(c.Vocab) + int64(c.Vocab)*int64(c.Hidden) + 8*int64(c.FFN)*int64(c.Hidden))
 }
 
-// headRows is the number of targets the head takes at once: a [rows, Vocab]
+// HeadRows is the number of targets the head takes at once: a [rows, Vocab]
 // tensor stays below 64 MiB or so.
-func headRows(c *model.Config) int { return min(max(16<<20/c.Vocab, 16), 2048) }
+func HeadRows(c *model.Config) int { return min(max(16<<20/c.Vocab, 16), 2048) }
 
-// Plan chooses by the limit how a learner of c cuts its work up: as many shards
-// as leave room for a long group in each, kept activations if they fit as well,
-// and what rows remain.
-func (o *Options) Plan(c *model.Config) Plan {
-	if o.fixed != nil {
-		return *o.fixed
-	}
-	limit := o.Limit
+// For chooses how a learner of c cuts its work up within limit bytes, 0 for
+// Default: as many shards as leave room for a long group in each, kept
+// activations if they fit as well, and what rows remain.
+func For(c *model.Config, limit int64) Plan {
 	if limit == 0 {
-		limit = 8 << 30
+		limit = Default
 	}
 	p := Plan{Shards: 16}
 	row, free := int64(1), int64(0)
@@ -114,15 +116,12 @@ func (o *Options) Plan(c *model.Config) Plan {
 		p.Keep, row = true, kept
 	}
 	p.Rows = int(max(free/row, 512))
-	if o.Budget > 0 {
-		p.Rows = min(p.Rows, o.Budget)
-	}
 	return p
 }
 
-// budget is the number of rows of a batch for these samples: the common one, or
+// Budget is the number of rows of a batch for these samples: the common one, or
 // what the largest group needs to share its prefix once, up to the plan's rows.
-func (p Plan) budget(samples []ballast.Sample) int {
+func (p Plan) Budget(samples []ballast.Sample) int {
 	need := map[int]int{}
 	most := 0
 	for i := range samples {
@@ -136,21 +135,4 @@ func (p Plan) budget(samples []ballast.Sample) int {
 		}
 	}
 	return min(max(common, most), p.Rows)
-}
-
-// inner is the number of goroutines of one attention call: batches side by side
-// keep the cores busy unless there is one shard only.
-func (p Plan) inner() int {
-	if p.Shards > 1 {
-		return 1
-	}
-	return 64
-}
-
-// tape is the mode of a forward pass in training.
-func (p Plan) tape() mode {
-	if p.Keep {
-		return kept
-	}
-	return recompute
 }

@@ -1,0 +1,30 @@
+package plan
+
+import (
+	"testing"
+
+	"ballast/model"
+)
+
+var small = model.Config{Arch: "qwen2", Vocab: 512, Hidden: 64, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 192, Tied: true}
+
+// smol is SmolLM2-135M.
+var smol = model.Config{Arch: "llama", Vocab: 49152, Hidden: 576, Layers: 30, Heads: 9, KVHeads: 3, HeadDim: 64, FFN: 1536, Tied: true}
+
+func TestFor(t *testing.T) {
+	if p := For(&small, 0); !p.Keep || p.Shards != 8 || p.Rows < longest {
+		t.Errorf("small model: %+v", p)
+	}
+	p := For(&smol, 0)
+	if p.Keep || p.Shards != 2 || p.Rows < longest {
+		t.Errorf("SmolLM2: %+v", p)
+	}
+	for _, c := range []*model.Config{&small, &smol} {
+		if total := Memory(c, For(c, 0)).Total; total > Default {
+			t.Errorf("%d layers take %d bytes", c.Layers, total)
+		}
+	}
+	if p := For(&smol, 1); p.Shards != 1 || p.Keep || p.Rows != 512 {
+		t.Errorf("no memory: %+v", p)
+	}
+}
