@@ -79,13 +79,21 @@ func appendRune(dst []byte, r rune) []byte {
 
 const hex = "0123456789abcdef"
 
+// plain marks the bytes that JSON does not escape.
+var plain = func() (t [256]bool) {
+	for c := byte(' '); c < 0x7F; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // AppendQuoted appends s as json.dumps writes it: pure ASCII.
 func AppendQuoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c < 0x7F && c != '"' && c != '\\' {
+		if plain[c] {
 			i++
 			continue
 		}

@@ -1,0 +1,54 @@
+package bfcl
+
+import (
+	"testing"
+
+	"ballast"
+	"ballast/world"
+)
+
+// check plays the gold calls of a task as a policy would and returns the first
+// turn that fails, or -1.
+func check(t testing.TB, task *ballast.Task) int {
+	t.Helper()
+	s, err := world.NewSession(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, turn := range task.Turns {
+		for _, c := range turn.Gold {
+			s.Call(c)
+		}
+		if c := s.CloseTurn(); len(turn.Gold) > 0 && !c.OK() {
+			return i
+		}
+	}
+	return -1
+}
+
+// Every gold answer passes its own check, and no gold answer can be left out.
+func TestGoldValid(t *testing.T) {
+	tasks, err := Load(benchmark(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range tasks {
+		if turn := check(t, &tasks[i]); turn >= 0 {
+			t.Errorf("%s fails its own gold answer at turn %d", tasks[i].ID, turn)
+		}
+	}
+}
+
+// BenchmarkCheck checks gold against gold: trajectories per second.
+func BenchmarkCheck(b *testing.B) {
+	tasks := gold(b)
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		for i := range tasks {
+			check(b, &tasks[i])
+		}
+		n += len(tasks)
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "trajectories/s")
+}
