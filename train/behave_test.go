@@ -79,6 +79,28 @@ func TestSharingChangesNothing(t *testing.T) {
 	}
 }
 
+// TestReferenceShortcut holds the first update after Freeze, which spares the
+// reference's forward pass, to the bits of one that makes it.
+func TestReferenceShortcut(t *testing.T) {
+	_, samples, _ := readGolden(t)
+	a, b := fresh(t, variants["kept"]), fresh(t, variants["kept"])
+	for i, l := range []*Learner{a, b} {
+		in, err := l.prepare(samples)
+		must(t, err)
+		if !in.refIsPolicy {
+			t.Fatal("the frozen reference is not seen to be the policy")
+		}
+		in.refIsPolicy = i == 0
+		l.grads = []*gradient{newGradient(l.w)}
+		batch := Pack(samples, 2048, false)
+		l.grow(batch)
+		must(t, l.derive(l.grads[0], samples, &batch[0], in, l.newSums()))
+		if l.grads[0].norm() == 0 || l.grads[0].norm() != a.grads[0].norm() {
+			t.Errorf("gradient norms %v and %v", a.grads[0].norm(), l.grads[0].norm())
+		}
+	}
+}
+
 func TestSameBitsForAnyCores(t *testing.T) {
 	a, b := fresh(t, variants["cut"]), fresh(t, variants["cut"])
 	steps(t, a, 2)

@@ -205,12 +205,15 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 // derive adds one batch's gradient to g.
 func (l *Learner) derive(g *gradient, samples []ballast.Sample, b *pack.Batch, in lossInput, st *sums) error {
 	return guard(func() {
-		if in.has[ballast.TermReference] {
+		if in.has[ballast.TermReference] && !in.refIsPolicy {
 			p := l.e.forward(l.ref, samples, b, inference)
 			in.ref = p.logProbs()
 			free(p.h)
 		}
 		p := l.e.forward(l.w, samples, b, tape(l.plan))
+		if in.refIsPolicy {
+			in.ref = p.logProbs()
+		}
 		st.padded += float64(p.rows - len(b.Tokens))
 		dh, err := p.headBackward(g, in, st)
 		if err != nil {
@@ -250,6 +253,7 @@ func (l *Learner) prepare(samples []ballast.Sample) (lossInput, error) {
 	if in.has[ballast.TermReference] && l.ref == nil {
 		return in, fmt.Errorf("train: samples have a reference term, but there is no reference; call Freeze first")
 	}
+	in.refIsPolicy = in.has[ballast.TermReference] && l.ref.equal(l.w)
 	return in, nil
 }
 

@@ -2,6 +2,7 @@ package train
 
 import (
 	"fmt"
+	"slices"
 
 	"ballast/model"
 	"ballast/model/graph"
@@ -60,6 +61,12 @@ func (p *params) write(change func(i int, data []float32)) {
 			change(i, p.flat[i])
 		})
 	}
+}
+
+// equal reports whether two models have the same weights; after a step the first
+// tensors already differ.
+func (p *params) equal(q *params) bool {
+	return slices.EqualFunc(p.flat, q.flat, func(a, b []float32) bool { return slices.Equal(a, b) })
 }
 
 // gradient is a sum of derivatives, flat as params.flat.

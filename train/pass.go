@@ -212,6 +212,9 @@ type lossInput struct {
 	has      terms
 	invCount [ballast.NumTerms]float32
 	ref      []float32 // [targets] or nil
+	// refIsPolicy: the reference has the policy's weights, as after Freeze, so
+	// that its forward pass would repeat the policy's.
+	refIsPolicy bool
 }
 
 // headBackward computes the loss of the batch's targets and adds the head's
