@@ -70,4 +70,7 @@ const (
 	SecondsRollout = "seconds/rollout"
 	SecondsTrain   = "seconds/train"
 	EvalSuccess    = "eval/success"
+	GoldSuccess    = "gold/success"   // of the gold episodes in the groups
+	HintedSuccess  = "hinted/success" // of the hinted ones; neither counts elsewhere
+	HintsLost      = "hints/lost"     // tasks for which the judge wrote none
 )

@@ -1,0 +1,212 @@
+package verdict
+
+import (
+	"math"
+
+	"ballast"
+	"ballast/monitor"
+)
+
+// window says what a signal is compared with.
+type window uint8
+
+const (
+	best   window = iota // the best level so far
+	first                // the first updates
+	recent               // the updates 5 to 25 ago
+)
+
+// spec is one signal and what counts as a material change of it.
+type spec struct {
+	name    string
+	up      bool    // a rise is bad; else a fall
+	against window  //
+	step    float64 // least change, in transformed units
+	level   float64 // least level (largest, for falls) in plain units that matters at all
+	floor   float64 // least noise, in transformed units
+	log     bool    // compared on a natural logarithmic scale
+	share   bool    // falls are material relative to the best level, by the share step
+	early   bool    // an early sign: counts for drifting
+	of      func(m map[string]float64) (float64, bool)
+}
+
+// Names of signals that are no metrics.
+const (
+	badForms  = "form/bad"      // polluted (but for cut replies) and collapsed
+	worstSite = "illegal/worst" // most probable forbidden token and place
+	response  = monitor.FormPrefix + "response"
+)
+
+// specs is the table of signals. Its numbers were fixed on the tuning set of
+// package scripted.
+var specs = []spec{
+	{name: worstSite, up: true, step: math.Log(4), level: 0.02, floor: 0.1, log: true, early: true, of: worst},
+	{name: monitor.IllegalMass, up: true, step: math.Log(4), level: 0.003, floor: 0.1, log: true, early: true},
+	{name: monitor.IllegalReplies, up: true, step: 0.12, floor: 0.02, early: true},
+	{name: badForms, up: true, step: 0.12, floor: 0.02, early: true, of: bad},
+	{name: monitor.FormPrefix + "collapsed", up: true, step: 0.08, floor: 0.01, early: true},
+	{name: monitor.KLControl, up: true, against: recent, step: 0.2, floor: 0.03, early: true},
+	{name: monitor.KL, up: true, against: recent, step: math.Log(4), level: 0.05, floor: 0.1, log: true, early: true},
+	{name: monitor.EntropyMean, up: true, against: recent, step: math.Log(1.8), level: 0.05, floor: 0.05, log: true},
+	{name: monitor.ToolCallRate, step: 0.4, share: true, floor: 0.02},
+	{name: response, up: true, step: 0.2, floor: 0.02},
+	{name: monitor.ReplyLength, up: true, against: first, step: math.Log(1.7), floor: 0.05, log: true},
+	{name: monitor.CutShare, up: true, step: 0.1, floor: 0.02},
+	{name: monitor.RewardMean, step: 0.4, share: true, floor: 0.02},
+	{name: monitor.SuccessMean, step: 0.4, share: true, floor: 0.02},
+	{name: monitor.EvalSuccess, step: 0.4, share: true, floor: 0.02},
+	{name: monitor.ZeroSpread, up: true, step: 0.2, floor: 0.05},
+	{name: monitor.GapMean, up: true, step: math.Log(5), level: 0.03, floor: 0.1, log: true},
+	{name: monitor.GradNorm, up: true, against: recent, step: math.Log(5), floor: 0.1, log: true},
+}
+
+// read returns the signal's value in an update.
+func (s *spec) read(m map[string]float64) (float64, bool) {
+	if s.of != nil {
+		return s.of(m)
+	}
+	v, ok := m[s.name]
+	return v, ok
+}
+
+func bad(m map[string]float64) (float64, bool) {
+	p, ok := m[monitor.FormPrefix+ballast.FormPolluted.String()]
+	return max(0, p-m[monitor.ReasonFor+"cut"]) + m[monitor.FormPrefix+ballast.FormCollapsed.String()], ok
+}
+
+// worst returns the largest probability of a forbidden token at one place.
+func worst(m map[string]float64) (float64, bool) {
+	if _, ok := m[monitor.IllegalMass]; !ok {
+		return 0, false
+	}
+	top := 0.0
+	for k, v := range m {
+		if len(k) > len(monitor.IllegalAt) && k[:len(monitor.IllegalAt)] == monitor.IllegalAt && k != monitor.IllegalMass && k != monitor.IllegalReplies {
+			top = max(top, v)
+		}
+	}
+	return top, true
+}
+
+// judge returns the state after the newest update. Every rule reads levels
+// (medians of the last 5 updates) against the run's healthy window.
+func (d *Detector) judge() State {
+	at := func(name string) *tracker { return d.by[name] }
+	sick := at(badForms)
+	if sick.n < 3 {
+		return TooShort
+	}
+	broken := 0
+	for _, n := range d.broken {
+		if n > 0 {
+			broken++
+		}
+	}
+	reward, success := at(monitor.RewardMean), at(monitor.SuccessMean)
+	known := reward.n > 0
+	lost := !known || reward.ready() && (reward.level() <= 0.6*reward.best || reward.level() <= 0.02)
+	collapsed, cut, length := at(monitor.FormPrefix+"collapsed"), at(monitor.CutShare), at(monitor.ReplyLength)
+	calls, talk, gap := at(monitor.ToolCallRate), at(response), at(monitor.GapMean)
+	switch {
+	case broken >= 3:
+		return NonFinite
+	case gap.alarmed() && gap.level() >= 0.05 || gap.ready() && gap.level() >= 0.3:
+		return Mismatch
+	case collapsed.ready() && collapsed.level() >= max(0.3, collapsed.best+0.2):
+		return Collapsed
+	case sick.ready() && sick.level() >= max(0.4, sick.best+0.25) && lost, sick.ready() && sick.level() >= 0.7 && lost:
+		return Polluted
+	case length.alarmed() && cut.ready() && cut.level() >= cut.best+0.12, length.ready() && length.level() >= 3*length.best && length.alarmed():
+		return Length
+	case calls.alarmed() && calls.best >= 0.1 && calls.level() < 0.5*calls.best && talk.alarmed():
+		return Abandoned
+	case d.hacked(reward, success, at(monitor.EvalSuccess)):
+		return Hacking
+	case d.flat >= 5:
+		return NoSignal
+	case d.low >= 5:
+		return RewardLoss
+	}
+	if d.drifts() {
+		return Drifting
+	}
+	if reward.flat() {
+		return Plateau
+	}
+	if sick.n < 8 {
+		return TooShort
+	}
+	return Healthy
+}
+
+// hacked: the reward holds while success, sampled or evaluated, is lost.
+func (d *Detector) hacked(reward, success, eval *tracker) bool {
+	if !reward.ready() || reward.level() < 0.8*reward.best {
+		return false
+	}
+	lost := func(t *tracker) bool { return t.alarmed() && t.best >= 0.1 && t.level() < 0.6*t.best }
+	return lost(success) || lost(eval)
+}
+
+// drifts: two early signals or more left their window, one of them about control
+// tokens or forms themselves.
+func (d *Detector) drifts() bool {
+	n, direct := 0, false
+	for _, t := range d.signals {
+		if !t.spec.early || !t.alarmed() {
+			continue
+		}
+		n++
+		direct = direct || t.spec.name != monitor.KL && t.spec.name != monitor.KLControl
+	}
+	return n >= 2 && direct
+}
+
+// causes are the signals that date a state.
+var causes = map[State][]string{
+	Collapsed:  {worstSite, monitor.IllegalMass, badForms, monitor.FormPrefix + "collapsed", monitor.IllegalReplies},
+	Polluted:   {worstSite, monitor.IllegalMass, badForms, monitor.IllegalReplies},
+	Drifting:   {worstSite, monitor.IllegalMass, badForms, monitor.FormPrefix + "collapsed", monitor.IllegalReplies},
+	Length:     {monitor.ReplyLength, monitor.CutShare},
+	Abandoned:  {monitor.ToolCallRate, response},
+	Hacking:    {monitor.SuccessMean, monitor.EvalSuccess},
+	NoSignal:   {monitor.ZeroSpread, monitor.RewardMean},
+	RewardLoss: {monitor.RewardMean},
+	Mismatch:   {monitor.GapMean},
+	NonFinite:  {monitor.GradNorm},
+}
+
+// trusted is the distance in sigmas from which on a signal's own onset is trusted.
+const trusted = 8
+
+// onset returns the update at which a state began: the earliest onset of its
+// signals that left their window clearly, not long before the alarm.
+func (d *Detector) onset(s State, alarm int) int {
+	out, faint, sigmas := 0, 0, 0.0
+	for _, name := range causes[s] {
+		t := d.by[name]
+		if t == nil || len(t.moved) == 0 {
+			continue
+		}
+		m := t.moved[len(t.moved)-1]
+		if m.Back != 0 && m.Back < alarm {
+			continue
+		}
+		if m.Sigmas >= trusted && (out == 0 || m.Onset < out) {
+			out = m.Onset
+		}
+		if m.Sigmas > sigmas {
+			faint, sigmas = m.Onset, m.Sigmas
+		}
+	}
+	if out != 0 {
+		return out
+	}
+	if faint != 0 {
+		return faint
+	}
+	if s == NoSignal { // flat from the start
+		return max(d.started, alarm-4)
+	}
+	return d.started // bad from the start: there was no healthy window
+}

@@ -1,0 +1,225 @@
+package verdict
+
+import (
+	"math"
+	"slices"
+)
+
+// tracker follows one signal. Values are kept transformed (logarithms for
+// signals of many magnitudes).
+type tracker struct {
+	spec   *spec
+	order  int
+	n      int
+	x      []float64 // transformed
+	at     []int     // updates
+	raw    []float64
+	base   float64 // of the healthy window, transformed
+	best   float64 // the same in plain units
+	run    int     // consecutive updates beyond the window
+	back   int     // consecutive updates within it since an alarm
+	on     bool
+	moved  []Moved
+	smooth []float64 // medians of the last 5, transformed
+}
+
+// The sizes of the filters, in updates.
+const (
+	filter  = 5  // median
+	settle  = 3  // a level counts for the window once it is this old
+	persist = 3  // beyond the window before an alarm
+	opening = 10 // the first updates
+	reach   = 45 // how far back an onset may lie
+)
+
+// tiny keeps logarithms finite.
+const tiny = 1e-6
+
+func (t *tracker) ready() bool    { return t.n >= filter }
+func (t *tracker) alarmed() bool  { return t.on }
+func (t *tracker) level() float64 { return median(t.raw[max(0, len(t.raw)-filter):]) }
+
+func (t *tracker) plain(x float64) float64 {
+	if t.spec.log {
+		return math.Exp(x) - tiny
+	}
+	return x
+}
+
+// add takes the signal's value at an update.
+func (t *tracker) add(v float64, at int) {
+	t.n++
+	x := v
+	if t.spec.log {
+		x = math.Log(max(v, 0) + tiny)
+	}
+	t.x, t.raw, t.at = append(t.x, x), append(t.raw, v), append(t.at, at)
+	level := median(t.x[max(0, t.n-filter):])
+	t.smooth = append(t.smooth, level)
+	if t.n < filter {
+		t.base = level
+		t.best = t.plain(level)
+		return
+	}
+	t.window()
+	t.best = t.plain(t.base)
+	if t.beyond(level, v) {
+		t.run++
+		t.back = 0
+	} else {
+		t.run = 0
+		t.back++
+	}
+	switch {
+	case !t.on && t.run >= persist:
+		t.on = true
+		t.moved = append(t.moved, Moved{Signal: t.spec.name, Onset: t.change(), Alarm: at, Before: t.best, order: t.order})
+	case t.on && t.back >= filter:
+		t.on = false
+		t.moved[len(t.moved)-1].Back = at
+	}
+	if t.on {
+		m := &t.moved[len(t.moved)-1]
+		m.After = t.plain(level)
+		m.Sigmas = max(m.Sigmas, math.Abs(level-t.base)/t.noise())
+	}
+}
+
+// window moves the healthy window on, but not while the signal is out of it.
+func (t *tracker) window() {
+	if t.on {
+		return
+	}
+	old := t.smooth[max(filter-1, t.n-1-settle)]
+	switch t.spec.against {
+	case first:
+		if t.n <= opening {
+			t.base = median(t.x)
+		}
+	case recent:
+		t.base = median(t.x[max(0, t.n-25):max(1, t.n-filter)])
+	default:
+		switch {
+		case t.n == filter:
+			t.base = old
+		case t.spec.up:
+			t.base = min(t.base, old)
+		default:
+			t.base = max(t.base, old)
+		}
+	}
+}
+
+// beyond reports whether a level is out of the window: by a material step, by the
+// signal's own noise, and at a level that matters. The newest value must agree.
+func (t *tracker) beyond(level, v float64) bool {
+	s := t.spec
+	step := s.step
+	if s.share { // relative to the best level
+		step = s.step * t.best
+	}
+	step = max(step, 3*t.noise())
+	if s.up {
+		return level-t.base >= step && t.plain(level) >= s.level
+	}
+	return t.base-level >= step
+}
+
+// noise is the standard deviation of one value around the signal's course, from
+// the absolute differences of neighbours: a drift does not add to it.
+func (t *tracker) noise() float64 {
+	to := t.n
+	if t.on { // of the time before the change
+		to = max(filter, t.index(t.moved[len(t.moved)-1].Onset))
+	}
+	from := max(1, to-40)
+	var d []float64
+	for i := from; i < to; i++ {
+		d = append(d, math.Abs(t.x[i]-t.x[i-1]))
+	}
+	return max(t.spec.floor, 1.4826/math.Sqrt2*median(d))
+}
+
+// index returns the first position whose update is at least at.
+func (t *tracker) index(at int) int {
+	i, _ := slices.BinarySearch(t.at, at)
+	return i
+}
+
+// change estimates where the change that ends at the newest value began: the best
+// fit of a constant followed by a ramp from the same constant.
+func (t *tracker) change() int {
+	lo := max(0, t.n-reach)
+	x := t.x[lo:]
+	best, at := math.Inf(1), 0
+	for k := 1; k < len(x); k++ { // the ramp's first value is x[k]
+		if s := hinge(x, k); s < best {
+			best, at = s, k
+		}
+	}
+	return t.at[lo+at]
+}
+
+// hinge returns the squared error of the best constant before position k and ramp
+// from it after: x[i] = b for i < k, b + a (i-k+1) from there on.
+func hinge(x []float64, k int) float64 {
+	n := float64(len(x))
+	var sx, sr, srr, sxr, sxx float64
+	for i, v := range x {
+		r := float64(max(0, i-k+1))
+		sx, sr, srr, sxr, sxx = sx+v, sr+r, srr+r*r, sxr+v*r, sxx+v*v
+	}
+	det := n*srr - sr*sr
+	if det == 0 {
+		return math.Inf(1)
+	}
+	a := (n*sxr - sx*sr) / det
+	b := (sx - a*sr) / n
+	return sxx - a*sxr - b*sx
+}
+
+// flat reports whether the signal, a reward, has stopped to rise: its last quarter
+// is no higher than the one before.
+func (t *tracker) flat() bool {
+	if t.n < 40 || t.level() >= 0.95 {
+		return false
+	}
+	q := t.n / 4
+	last, before := mean(t.x[t.n-q:]), mean(t.x[t.n-2*q:t.n-q])
+	return last-before < 2*t.noise()/math.Sqrt(float64(q)/2)
+}
+
+// settled returns the update at which the signal stopped to rise: the best fit of
+// a straight line that ends in a constant.
+func (t *tracker) settled() int {
+	x := slices.Clone(t.x)
+	slices.Reverse(x)
+	best, at := math.Inf(1), 1
+	for k := 1; k < len(x); k++ {
+		if s := hinge(x, k); s < best {
+			best, at = s, k
+		}
+	}
+	return t.at[t.n-at]
+}
+
+func mean(x []float64) float64 {
+	s := 0.0
+	for _, v := range x {
+		s += v
+	}
+	return s / float64(max(1, len(x)))
+}
+
+// median of nothing is 0.
+func median(x []float64) float64 {
+	if len(x) == 0 {
+		return 0
+	}
+	s := slices.Clone(x)
+	slices.Sort(s)
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}

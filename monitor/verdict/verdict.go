@@ -1,0 +1,288 @@
+// Package verdict says from the metrics of a run's updates how the run is: healthy,
+// drifting, or dead in one of the known ways; since when, which signal moved
+// first, and which control tokens at which places.
+//
+// Contract: a Detector is fed one update after the other and can be asked at any
+// time. What it says after n updates depends on these n updates only, so a live
+// run, the same run read from disk and a foreign run with the same metrics get
+// the same answer. A metric that was not recorded takes part in nothing.
+//
+// Every signal is compared with the run's own healthy window, not with constants
+// of other runs: a robust median filter against the best level so far, scaled by
+// the signal's own noise, must be beyond a material step for several updates in
+// a row. A fivefold rise of one token's probability happens in healthy runs;
+// therefore no single early signal makes a verdict. States are made of levels
+// that matter (shares of forms, reward, lengths), the early signals (illegal
+// mass, the control tokens' share of KL) only of "drifting".
+//
+// Nothing fails: NaN and infinities are left out, and a run that is too short to
+// judge is "too_short". The thresholds were fixed on scripted runs and are
+// reported on others; docs/doctor.md has the table.
+package verdict
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/monitor"
+)
+
+// State is how a run is.
+type State string
+
+// The states, the gravest first: of several in one sick stretch the gravest is
+// the verdict.
+const (
+	NonFinite  State = "non_finite"       // optimiser steps were skipped again and again
+	Mismatch   State = "mismatch"         // sampler and learner disagree about probabilities
+	Collapsed  State = "collapsed"        // replies are nothing but control tokens
+	Polluted   State = "polluted"         // broken calls, stray tags, lost reward
+	Length     State = "length_blowup"    // replies grow into their budget
+	Abandoned  State = "tool_abandonment" // healthy replies that call no tools any more
+	Hacking    State = "reward_hacking"   // the reward holds, success is lost
+	NoSignal   State = "no_signal"        // no group has spread: only KL moves the weights
+	RewardLoss State = "reward_loss"      // the reward is lost with healthy forms
+	Drifting   State = "drifting"         // early signs, nothing lost yet
+	Plateau    State = "plateau"          // healthy, and the reward has stopped to rise
+	Healthy    State = "healthy"
+	TooShort   State = "too_short"
+)
+
+// gravity orders the states.
+var gravity = []State{NonFinite, Mismatch, Collapsed, Polluted, Length, Abandoned, Hacking, NoSignal, RewardLoss, Drifting, Plateau, Healthy, TooShort}
+
+// Sick reports whether the state is one that an alarm is raised for.
+func (s State) Sick() bool { return s != Plateau && s != Healthy && s != TooShort }
+
+// Dead reports whether the state is sick beyond early signs.
+func (s State) Dead() bool { return s.Sick() && s != Drifting }
+
+// Spell is a stretch of updates in one state.
+type Spell struct {
+	From  int   `json:"from"` // first update
+	To    int   `json:"to"`   // last update so far
+	State State `json:"state"`
+}
+
+// Moved is a signal that left its healthy window.
+type Moved struct {
+	Signal string  `json:"signal"` // a metric's name
+	Onset  int     `json:"onset"`  // update at which the change began, estimated
+	Alarm  int     `json:"alarm"`  // update at which it was certain
+	Before float64 `json:"before"`
+	After  float64 `json:"after"`          // median of the last values
+	Sigmas float64 `json:"sigmas"`         // distance in units of the signal's own noise
+	Back   int     `json:"back,omitempty"` // update at which it had returned; 0: it has not
+	order  int     // position in specs
+}
+
+// Fact is one metric before and after the onset: evidence.
+type Fact struct {
+	Metric string  `json:"metric"`
+	Before float64 `json:"before"`
+	After  float64 `json:"after"`
+}
+
+// Diagnosis is what a Detector says.
+type Diagnosis struct {
+	State   State   `json:"state"`           // after the last update
+	Verdict State   `json:"verdict"`         // the gravest state of the sick stretch that lasts, else State
+	Onset   int     `json:"onset,omitempty"` // first update of the change; 0 where there is none
+	Alarm   int     `json:"alarm,omitempty"` // update of the first alarm of the stretch
+	Halved  int     `json:"halved,omitempty"`
+	First   int     `json:"first"` // updates seen: from
+	Last    int     `json:"last"`  // to
+	Moved   []Moved `json:"moved"` // by onset
+	Spells  []Spell `json:"spells"`
+	Tokens  []Fact  `json:"tokens"`  // control tokens by place that rose most
+	Reasons []Fact  `json:"reasons"` // reasons of unhealthy replies that rose most
+	Pushed  []Fact  `json:"pushed"`  // policy-gradient push on logits, mean before and after
+}
+
+// Detector follows one run.
+type Detector struct {
+	signals []*tracker
+	by      map[string]*tracker
+	spells  []Spell
+	stretch []Spell // the sick spells since the run was last healthy
+	series  map[string][]point
+	first   int
+	last    int
+	started int // first update of the present phase
+	broken  []float64
+	flat    int // consecutive updates without spread
+	low     int // consecutive updates with the reward below half of its best
+	halved  int
+	calm    int // consecutive updates without a sick state
+	phase   string
+}
+
+// point is a value at an update.
+type point struct {
+	at int
+	v  float64
+}
+
+// New returns a detector at the beginning of a run.
+func New() *Detector {
+	d := &Detector{series: map[string][]point{}}
+	d.restart()
+	return d
+}
+
+// restart forgets the healthy windows: what follows is another distribution.
+func (d *Detector) restart() {
+	d.signals, d.by = nil, map[string]*tracker{}
+	for i := range specs {
+		t := &tracker{spec: &specs[i], order: i}
+		d.signals = append(d.signals, t)
+		d.by[specs[i].name] = t
+	}
+	d.flat, d.low, d.started = 0, 0, 0
+}
+
+// patience is how many calm updates end a sick stretch.
+const patience = 8
+
+// Add takes the next update. Updates without replies (supervised ones) end the
+// healthy window: the policy after them is another one.
+func (d *Detector) Add(u ballast.Update) {
+	if d.first == 0 {
+		d.first = u.Index
+	}
+	d.last = u.Index
+	_, replies := u.Metrics[monitor.FormPrefix+ballast.FormCall.String()]
+	if !replies {
+		if d.started != 0 {
+			d.restart()
+			d.stretch, d.calm = nil, 0
+		}
+		return
+	}
+	if d.started == 0 {
+		d.started = u.Index
+	}
+	for _, t := range d.signals {
+		if v, ok := t.spec.read(u.Metrics); ok && !math.IsNaN(v) && !math.IsInf(v, 0) {
+			t.add(v, u.Index)
+		}
+	}
+	d.count(u)
+	for k, v := range u.Metrics {
+		for _, p := range []string{monitor.IllegalAt, monitor.ReasonFor, monitor.GradPrefix} {
+			if strings.HasPrefix(k, p) {
+				d.series[k] = append(d.series[k], point{u.Index, v})
+			}
+		}
+	}
+	d.enter(d.judge(), u.Index)
+}
+
+// count keeps the runs of consecutive updates that the rules ask for.
+func (d *Detector) count(u ballast.Update) {
+	d.broken = append(d.broken, u.Metrics[monitor.NonFinite])
+	d.broken = d.broken[max(0, len(d.broken)-5):]
+	if u.Metrics[monitor.ZeroSpread] >= 0.999 && u.Metrics[monitor.RewardMean] < 0.95 {
+		d.flat++
+	} else {
+		d.flat = 0
+	}
+	r := d.by[monitor.RewardMean]
+	if r.ready() && r.best >= 0.08 && r.level() < r.best/2 {
+		d.low++
+		if d.halved == 0 {
+			d.halved = u.Index
+		}
+	} else {
+		d.low = 0
+		if len(d.stretch) == 0 {
+			d.halved = 0
+		}
+	}
+}
+
+// enter notes the state of an update.
+func (d *Detector) enter(s State, at int) {
+	if n := len(d.spells); n > 0 && d.spells[n-1].State == s && len(d.spells) > 0 {
+		d.spells[n-1].To = at
+	} else {
+		d.spells = append(d.spells, Spell{at, at, s})
+	}
+	if s.Sick() {
+		d.calm = 0
+		if n := len(d.stretch); n > 0 && d.stretch[n-1].State == s {
+			d.stretch[n-1].To = at
+		} else {
+			d.stretch = append(d.stretch, Spell{at, at, s})
+		}
+	} else if d.calm++; d.calm >= patience {
+		d.stretch = nil
+	}
+}
+
+// Diagnosis says how the run is after the updates so far.
+func (d *Detector) Diagnosis() Diagnosis {
+	x := Diagnosis{State: TooShort, First: d.first, Last: d.last, Spells: slices.Clone(d.spells), Halved: d.halved}
+	if n := len(d.spells); n > 0 {
+		x.State = d.spells[n-1].State
+	}
+	x.Verdict = x.State
+	for _, t := range d.signals {
+		x.Moved = append(x.Moved, t.moved...)
+	}
+	slices.SortStableFunc(x.Moved, func(a, b Moved) int { return cmp.Or(a.Onset-b.Onset, a.order-b.order) })
+	if len(d.stretch) == 0 {
+		if x.State == Plateau {
+			x.Onset = d.by[monitor.RewardMean].settled()
+		}
+		return x
+	}
+	for _, s := range gravity {
+		if slices.ContainsFunc(d.stretch, func(sp Spell) bool { return sp.State == s }) {
+			x.Verdict = s
+			break
+		}
+	}
+	x.Alarm = d.stretch[0].From
+	x.Onset = d.onset(x.Verdict, x.Alarm)
+	x.Alarm = max(x.Alarm, x.Onset)
+	x.Tokens = d.facts(x.Onset, 6, func(k string) bool {
+		return strings.HasPrefix(k, monitor.IllegalAt) && strings.Count(k, "/") >= 2
+	})
+	x.Reasons = d.facts(x.Onset, 6, func(k string) bool { return strings.HasPrefix(k, monitor.ReasonFor) })
+	x.Pushed = d.facts(x.Onset, 6, func(k string) bool { return strings.HasPrefix(k, monitor.GradPrefix) })
+	return x
+}
+
+// facts returns the metrics that changed most from the 20 updates before an onset
+// to the 20 after it.
+func (d *Detector) facts(onset, n int, want func(string) bool) []Fact {
+	var out []Fact
+	for k, points := range d.series {
+		if !want(k) {
+			continue
+		}
+		var sum, count [2]float64
+		for _, p := range points {
+			switch {
+			case p.at >= onset-20 && p.at < onset:
+				sum[0] += p.v
+			case p.at >= onset && p.at < onset+20:
+				sum[1] += p.v
+			}
+		}
+		// A metric that an update lacks was 0 there.
+		count[0] = float64(max(1, min(20, onset-d.first)))
+		count[1] = float64(max(1, min(20, d.last-onset+1)))
+		if f := (Fact{k, sum[0] / count[0], sum[1] / count[1]}); f.After != f.Before {
+			out = append(out, f)
+		}
+	}
+	slices.SortFunc(out, func(a, b Fact) int {
+		return cmp.Or(cmp.Compare(math.Abs(b.After-b.Before), math.Abs(a.After-a.Before)), strings.Compare(a.Metric, b.Metric))
+	})
+	return out[:min(n, len(out))]
+}
