@@ -288,12 +288,12 @@ func (l *Learner) grow(batches []pack.Batch) {
 	l.e.rot.Grow(most)
 }
 
-// parallel calls do for 0 to n-1 on as many goroutines as there are cores and
-// returns the first error by index.
+// parallel calls do for 0 to n-1 on as many goroutines as there are cores, but no
+// more than the plan has memory for, and returns the first error by index.
 func (l *Learner) parallel(n int, do func(i int) error) error {
 	errs := make([]error, n)
 	var wg sync.WaitGroup
-	turn := make(chan struct{}, runtime.GOMAXPROCS(0))
+	turn := make(chan struct{}, min(runtime.GOMAXPROCS(0), l.plan.Shards))
 	for i := range n {
 		turn <- struct{}{}
 		wg.Go(func() {

@@ -259,8 +259,9 @@ func (p *pass) headBackward(g *gradient, in lossInput, st *sums) (*tensors.Tenso
 		}
 		out := call(x, args...)
 		st.take(p.samples, part, host(out[0]), host(out[1]), in, from)
+		dhPart := host(out[2])
 		for i, t := range part {
-			add(dhFlat[t.Row*c.Hidden:(t.Row+1)*c.Hidden], host(out[2])[i*c.Hidden:])
+			add(dhFlat[t.Row*c.Hidden:(t.Row+1)*c.Hidden], dhPart[i*c.Hidden:])
 		}
 		add(g.flat[p.w.norm], host(out[3]))
 		addTransposed(g.flat[p.w.out], host(out[4]), c.Vocab, c.Hidden)
