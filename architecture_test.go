@@ -50,6 +50,8 @@ var layer = map[string]int{
 	"ballast/report/plot":      5,
 	"ballast/report":           5,
 	"ballast/doctor":           5,
+	"ballast/supervise":        5,
+	"ballast/recipe/signal":    6,
 	"ballast/recipe":           6,
 	"ballast/cmd/ballast":      7,
 }
@@ -68,7 +70,9 @@ var (
 	longFiles = map[string]bool{}
 	longFuncs = map[string]bool{}
 	// Worlds are many small functions of one kind.
-	longPackages = map[string]bool{"ballast/world/bfcl": true, "ballast/world/desk": true}
+	longPackages = map[string]bool{"ballast/world/bfcl": true, "ballast/world/desk": true,
+		// Methods are many small files too.
+		"ballast/recipe": true}
 )
 
 // source is one parsed non-test file.

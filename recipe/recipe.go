@@ -21,7 +21,9 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/credit"
+	"ballast/recipe/signal"
 	"ballast/rollout"
+	"ballast/supervise"
 )
 
 // Recipe is a method with all its settings.
@@ -38,6 +40,8 @@ type Recipe struct {
 	Init   Init    `yaml:"init,omitempty"`
 	Phases []Phase `yaml:"phases"`
 	Keep   Keep    `yaml:"keep"`
+	// Judge writes hints and reflections; by default the built-in oracle.
+	Judge supervise.Settings `yaml:"judge,omitempty"`
 }
 
 // Tasks says what is played.
@@ -85,6 +89,8 @@ type RL struct {
 	Progress    float64 `yaml:"progress,omitempty"` // weights of the shaped reward parts
 	Format      float64 `yaml:"format,omitempty"`
 	Patience    int     `yaml:"patience"` // updates without any reward spread before the run stops; 0 = never
+	// Signals are the synchronous signals by name, see package signal.
+	Signals map[string]signal.Settings `yaml:"signals,omitempty"`
 }
 
 // Clip bounds the policy ratio.
@@ -103,6 +109,13 @@ type SFT struct {
 	Schedule string   `yaml:"schedule"`          // cosine or constant, after the warm-up
 	Formats  []string `yaml:"formats,omitempty"` // formats the gold is written in, drawn per dialogue; empty = chat.format
 	Turns    int      `yaml:"turns,omitempty"`   // only dialogues of at most so many user turns; 0 = all
+	Per      string   `yaml:"per,omitempty"`     // instances: dialogue (default) or turn, one per assistant message
+	File     string   `yaml:"file,omitempty"`    // dialogues of source file, see supervise.Import
+	// Window and Rule choose the tasks of source failed: those of the last
+	// Window updates of the RL phase before (0 = 10), of which all episodes
+	// failed (all, the default) or any.
+	Window int            `yaml:"window,omitempty"`
+	Rule   supervise.Rule `yaml:"rule,omitempty"`
 }
 
 // Adam holds AdamW's settings.
@@ -125,12 +138,6 @@ type Init struct {
 	FFN    int `yaml:"ffn,omitempty"`
 }
 
-// Phase is one entry of the schedule; exactly one of the two is set.
-type Phase struct {
-	RL  int    `yaml:"rl,omitempty"`  // so many updates of reinforcement learning
-	SFT string `yaml:"sft,omitempty"` // supervised fine-tuning on this source, one of Sources
-}
-
 // Keep says what is recorded how often, in updates.
 type Keep struct {
 	Checkpoint  int `yaml:"checkpoint"`  // write a checkpoint every so many updates
@@ -147,7 +154,7 @@ type Method struct {
 }
 
 // All is the table of methods.
-var All = []Method{quickstart, grpo, sft, base}
+var All = []Method{quickstart, grpo, sft, sftGRPO, ops, hbg, ets, prs, mixed, base}
 
 // New returns the defaults of the named method.
 func New(name string) (Recipe, error) {
@@ -166,19 +173,31 @@ func New(name string) (Recipe, error) {
 // Apply reads YAML text over the recipe; keys that are not mentioned stay. An
 // unknown key is an error with its line.
 func (r *Recipe) Apply(name string, text []byte) error {
+	before := r.RL.Signals
+	r.RL.Signals = nil // the decoder replaces a map, settings are laid over
 	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := dec.Decode(r); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	r.RL.Signals = signal.Lay(before, r.RL.Signals)
 	return nil
 }
 
-// Set applies one key=value pair with a dotted key, such as sft.lr=1e-5.
+// Set applies one key=value pair with a dotted key, such as sft.lr=1e-5. A key
+// that begins with phases[N]. overrides the setting in that phase alone.
 func (r *Recipe) Set(pair string) error {
 	key, val, ok := strings.Cut(pair, "=")
 	if !ok || key == "" {
 		return fmt.Errorf("--set %s: want key=value, such as rl.lr=1e-6", pair)
 	}
+	if strings.HasPrefix(key, "phases[") {
+		return r.setPhase(pair, key, val)
+	}
+	return r.Apply("--set "+pair, nested(key, val))
+}
+
+// nested is the YAML text of one dotted key.
+func nested(key, val string) []byte {
 	var b strings.Builder
 	parts := strings.Split(key, ".")
 	for i, p := range parts {
@@ -191,7 +210,7 @@ func (r *Recipe) Set(pair string) error {
 		val = `""`
 	}
 	fmt.Fprintf(&b, " %s\n", val)
-	return r.Apply("--set "+pair, []byte(b.String()))
+	return []byte(b.String())
 }
 
 // YAML returns the recipe as it is written into the run directory.
@@ -206,8 +225,12 @@ func (r *Recipe) YAML() []byte {
 // Check reports every setting that cannot be honoured.
 func (r *Recipe) Check() error {
 	var errs []error
+	seen := map[string]bool{} // a setting of many phases is reported once
 	bad := func(key, format string, args ...any) {
-		errs = append(errs, fmt.Errorf(key+": "+format, args...))
+		if err := fmt.Errorf(key+": "+format, args...); !seen[err.Error()] {
+			seen[err.Error()] = true
+			errs = append(errs, err)
+		}
 	}
 	positive := func(key string, v int) {
 		if v <= 0 {
@@ -223,18 +246,11 @@ func (r *Recipe) Check() error {
 	if len(r.Phases) == 0 {
 		bad("phases", "the recipe has none; add e.g. `- rl: 50`")
 	}
-	for i, p := range r.Phases {
-		key := fmt.Sprintf("phases[%d]", i)
-		switch {
-		case (p.RL != 0) == (p.SFT != ""):
-			bad(key, "wants either rl or sft")
-		case p.RL < 0:
-			bad(key+".rl", "must be at least 1, is %d", p.RL)
-		case p.RL > 0:
-			r.checkRL(bad, positive)
-		case p.SFT != "":
-			r.checkSFT(bad, positive, key, p.SFT)
-		}
+	if err := r.Judge.Check(); err != nil {
+		errs = append(errs, err)
+	}
+	for i := range r.Phases {
+		r.checkPhase(i, bad)
 	}
 	return errors.Join(errs...)
 }
@@ -255,7 +271,15 @@ func (r *Recipe) checkChat(bad func(string, string, ...any)) {
 	}
 }
 
-func (r *Recipe) checkRL(bad func(string, string, ...any), positive func(string, int)) {
+func (r *Recipe) checkRL(bad func(string, string, ...any)) {
+	positive := func(key string, v int) {
+		if v <= 0 {
+			bad(key, "must be at least 1, is %d", v)
+		}
+	}
+	if _, err := signal.Open(r.RL.Signals, r.RL.Rollouts); err != nil {
+		bad("rl.signals", "%v", err)
+	}
 	positive("rl.prompts", r.RL.Prompts)
 	positive("rl.minibatches", r.RL.Minibatches)
 	if r.RL.Rollouts < 2 {
@@ -278,12 +302,29 @@ func (r *Recipe) checkRL(bad func(string, string, ...any), positive func(string,
 	}
 }
 
-func (r *Recipe) checkSFT(bad func(string, string, ...any), positive func(string, int), key, source string) {
-	if findSource(source) == nil {
-		bad(key+".sft", "source %q is not known; choose one of: %s", source, sourceNames())
+func (r *Recipe) checkSFT(bad func(string, string, ...any), key, source string) {
+	for name := range strings.SplitSeq(source, "+") {
+		if findSource(name) == nil {
+			bad(key+".sft", "source %q is not known; choose among: %s, or join some with +", name, sourceNames())
+		}
+		if name == "file" && r.SFT.File == "" {
+			bad("sft.file", "source file needs the name of one")
+		}
 	}
-	positive("sft.epochs", r.SFT.Epochs)
-	positive("sft.batch", r.SFT.Batch)
+	for name, v := range map[string]int{"epochs": r.SFT.Epochs, "batch": r.SFT.Batch} {
+		if v <= 0 {
+			bad("sft."+name, "must be at least 1, is %d", v)
+		}
+	}
+	if p := r.SFT.Per; p != "" && p != "dialogue" && p != "turn" {
+		bad("sft.per", "%q is not one of dialogue, turn", p)
+	}
+	if f := r.SFT.Rule; f != "" && f != supervise.RuleAll && f != supervise.RuleAny {
+		bad("sft.rule", "%q is not one of all, any", f)
+	}
+	if r.SFT.Window < 0 {
+		bad("sft.window", "must not be negative, is %d", r.SFT.Window)
+	}
 	if !(r.SFT.LR > 0) {
 		bad("sft.lr", "must be positive, is %v", r.SFT.LR)
 	}

@@ -30,6 +30,7 @@ func (m *memory) Episodes(_ int, eps []ballast.Episode) error {
 	m.episodes = append(m.episodes, eps)
 	return nil
 }
+func (m *memory) Replay(update int) ([]ballast.Episode, error) { return m.episodes[update-1], nil }
 func (m *memory) Checkpoint(_ int, state any, fill func(string) error) error {
 	m.states = append(m.states, state.(State))
 	return nil

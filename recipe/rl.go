@@ -8,53 +8,95 @@ import (
 	"ballast"
 	"ballast/credit"
 	"ballast/monitor"
+	"ballast/recipe/signal"
 	"ballast/rollout"
 )
 
 // rlPhase is group-relative policy optimisation: play groups, score, stamp the
-// advantage on the policy's tokens, update.
+// advantage on the policy's tokens, let the signals change it, update.
 type rlPhase struct {
-	run   *Run
-	total int
+	run     *Run
+	set     Recipe
+	total   int
+	effects []signal.Effect
 }
 
 func (p *rlPhase) name() string { return "rl" }
 func (p *rlPhase) updates() int { return p.total }
 
+// open implements phase. Failures are those of one RL phase: the next begins
+// with none.
+func (p *rlPhase) open(context.Context) (err error) {
+	if p.run.State.InPhase == 0 {
+		p.run.State.History = nil
+	}
+	p.effects, err = signal.Open(p.set.RL.Signals, p.set.RL.Rollouts)
+	return err
+}
+
 func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ballast.Episode, error) {
-	r := p.run
-	start := time.Now()
+	r, start := p.run, time.Now()
 	tasks := p.draw()
-	eps, err := rollout.Run(ctx, r.Engine.Policy, r.Recipe.Rollout(r.Engine.Style), p.plays(tasks), r.Recipe.Sampling())
+	d := &signal.Draft{Tasks: tasks, Plays: p.plays(tasks), Rollout: p.set.Rollout(r.Engine.Style),
+		Loss:    signal.Loss{KL: p.set.RL.KL, Aggregate: p.set.RL.Aggregate},
+		Learner: r.Engine.Learner, Judge: r.judge(), Metrics: m}
+	for _, e := range p.effects {
+		if err := e.Plays(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	eps, err := rollout.Run(ctx, r.Engine.Policy, d.Rollout, d.Plays, p.set.Sampling())
 	if err != nil {
 		return nil, err
 	}
 	m[monitor.SecondsRollout] = time.Since(start).Seconds()
-	groups, err := p.credit(eps, tasks, m)
-	if err != nil {
+	if err := p.credit(eps, d); err != nil {
 		return nil, err
 	}
-	names := watchedNames(r.Engine)
-	monitor.Measure(eps, names, m)
-	monitor.Inspect(eps, &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched()}, m)
+	monitor.Measure(own(eps, d.Plays), watchedNames(r.Engine), m)
+	if w := r.Recipe.window(); w > 0 {
+		r.State.History = r.State.History.Add(r.State.Update+1, w, eps)
+	}
 	start = time.Now()
-	rate := r.Recipe.RL.LR
-	if w := r.Recipe.RL.Warmup; i < w {
+	for _, e := range p.effects {
+		if err := e.Stamp(ctx, d); err != nil {
+			return nil, err
+		}
+	}
+	groups := make([][]ballast.Sample, len(d.Groups))
+	for g, members := range d.Groups {
+		for k := range members {
+			groups[g] = append(groups[g], members[k].Sample)
+		}
+	}
+	rate := p.set.RL.LR
+	if w := p.set.RL.Warmup; i < w {
 		rate *= float64(i+1) / float64(w)
 	}
 	m[monitor.LearningRate] = rate
-	if err := r.learn(ctx, groups, r.Recipe.RL.Minibatches, rate, m); err != nil {
+	if err := r.learn(ctx, groups, p.set.RL.Minibatches, rate, m); err != nil {
 		return nil, err
 	}
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
 	return eps, nil
 }
 
+// own are the episodes that the policy played unaided: what metrics are about.
+func own(eps []ballast.Episode, plays []rollout.Play) []ballast.Episode {
+	var out []ballast.Episode
+	for i := range eps {
+		if !plays[i].Gold && plays[i].Hint == "" {
+			out = append(out, eps[i])
+		}
+	}
+	return out
+}
+
 // draw takes the next tasks of the run's endless shuffled epochs.
 func (p *rlPhase) draw() []*ballast.Task {
 	r := p.run
 	n := len(r.Train)
-	out := make([]*ballast.Task, r.Recipe.RL.Prompts)
+	out := make([]*ballast.Task, p.set.RL.Prompts)
 	for j := range out {
 		k := r.State.Drawn + j
 		out[j] = &r.Train[r.order("rl", k/n, n)[k%n]]
@@ -67,7 +109,7 @@ func (p *rlPhase) plays(tasks []*ballast.Task) []rollout.Play {
 	r := p.run
 	var out []rollout.Play
 	for g, t := range tasks {
-		for s := range r.Recipe.RL.Rollouts {
+		for s := range p.set.RL.Rollouts {
 			out = append(out, rollout.Play{Task: t, Group: g, Sample: s,
 				Seed: mix(r.Recipe.Seed, uint64(r.State.Update), uint64(g), uint64(s))})
 		}
@@ -75,48 +117,49 @@ func (p *rlPhase) plays(tasks []*ballast.Task) []rollout.Play {
 	return out
 }
 
-// credit scores the episodes and returns the samples group by group. Episodes
+// credit scores the episodes and stamps the members of the groups. Episodes
 // that failed for infrastructure are left out of their group and counted.
-func (p *rlPhase) credit(eps []ballast.Episode, tasks []*ballast.Task, m map[string]float64) ([][]ballast.Sample, error) {
-	r := p.run
-	byGroup := make([][]*ballast.Episode, len(tasks))
+func (p *rlPhase) credit(eps []ballast.Episode, d *signal.Draft) error {
 	infra := 0
+	d.Groups = make([][]signal.Member, len(d.Tasks))
 	for k := range eps {
 		ep := &eps[k]
 		if ep.Stop == ballast.StopInfra {
 			infra++
 			continue
 		}
-		ep.Score = credit.Score(ep, tasks[ep.Group], credit.Options{Progress: r.Recipe.RL.Progress, Format: r.Recipe.RL.Format})
-		byGroup[ep.Group] = append(byGroup[ep.Group], ep)
+		ep.Score = credit.Score(ep, d.Tasks[ep.Group], credit.Options{Progress: p.set.RL.Progress, Format: p.set.RL.Format})
+		d.Groups[ep.Group] = append(d.Groups[ep.Group], signal.Member{Play: &d.Plays[k], Episode: ep})
 	}
-	m[monitor.Infra] = float64(infra)
+	d.Metrics[monitor.Infra] = float64(infra)
 	if infra == len(eps) {
-		return nil, fmt.Errorf("every episode failed for infrastructure; the first error: %s", eps[0].Error)
+		return fmt.Errorf("every episode failed for infrastructure; the first error: %s", eps[0].Error)
 	}
-	groups, flat := make([][]ballast.Sample, len(tasks)), 0
-	for g, members := range byGroup {
+	flat := 0
+	for _, members := range d.Groups {
 		rewards := make([]float64, len(members))
-		for k, ep := range members {
-			rewards[k] = ep.Score.Reward
+		for k := range members {
+			rewards[k] = members[k].Episode.Score.Reward
 		}
-		adv, spread, err := credit.Advantages(r.Recipe.RL.Advantage, rewards)
+		adv, spread, err := credit.Advantages(p.set.RL.Advantage, rewards)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !spread {
 			flat++
 		}
-		for k, ep := range members {
-			groups[g] = append(groups[g], PolicySample(ep, adv[k], &r.Recipe.RL))
+		for k := range members {
+			m := &members[k]
+			m.Advantage = adv[k]
+			m.Sample = signal.Policy(m.Episode, ballast.OwnerPolicy, adv[k], d.Loss)
 		}
 	}
-	m[monitor.ZeroSpread] = float64(flat) / float64(len(tasks))
-	r.State.Flat++
-	if flat < len(tasks) {
-		r.State.Flat = 0
+	d.Metrics[monitor.ZeroSpread] = float64(flat) / float64(len(d.Tasks))
+	p.run.State.Flat++
+	if flat < len(d.Tasks) {
+		p.run.State.Flat = 0
 	}
-	return groups, nil
+	return nil
 }
 
 // learn splits groups into minibatches, takes one optimiser step on each, and

@@ -11,6 +11,7 @@ import (
 	"ballast/chat"
 	"ballast/eval"
 	"ballast/monitor"
+	"ballast/supervise"
 )
 
 // Engine is what a run trains with.
@@ -28,6 +29,8 @@ type Log interface {
 	Episodes(update int, eps []ballast.Episode) error
 	Event(ballast.Event) error
 	Checkpoint(update int, state any, fill func(dir string) error) error
+	// Replay reads the episodes of an update back.
+	Replay(update int) ([]ballast.Episode, error)
 }
 
 // State is the cursor of a run: all that a resumed run needs beside weights and
@@ -40,6 +43,12 @@ type State struct {
 	Flat    int     // consecutive RL updates without reward spread
 	Broken  int     // consecutive updates with a non-finite gradient
 	Best    float64 // best evaluation so far
+	// History is how the tasks of the newest RL phase went lately, for the
+	// sources that train on failures.
+	History supervise.History
+	// Missing are the examples of the current supervised phase that could not be
+	// had: given up by the judge, or over the budget.
+	Missing []int
 }
 
 // Run is one training run.
@@ -50,11 +59,14 @@ type Run struct {
 	Test   []ballast.Task
 	Log    Log
 	State  State
+	Judge  supervise.Judge // nil = the oracle
 	// Observe, if not nil, sees every update after it was recorded.
 	Observe func(ballast.Update, Progress)
 	// Stop, if not nil, is asked between updates; true ends the run after a
 	// checkpoint with ErrInterrupted.
 	Stop func() bool
+
+	imported map[string][]supervise.Dialogue // files of dialogues, by name
 }
 
 // Progress says how far a run is.
@@ -78,9 +90,15 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 		return eval.Result{}, err
 	}
 	for ; r.State.Phase < len(r.Recipe.Phases); r.State.Phase, r.State.InPhase = r.State.Phase+1, 0 {
-		p := r.newPhase(r.Recipe.Phases[r.State.Phase])
+		p, err := r.newPhase(r.State.Phase)
+		if err != nil {
+			return eval.Result{}, err
+		}
+		if err := p.open(ctx); err != nil {
+			return eval.Result{}, fmt.Errorf("phases[%d]: %w", r.State.Phase, err)
+		}
 		if r.State.InPhase == 0 {
-			if err := r.begin(p); err != nil {
+			if err := r.begin(p, r.Recipe.Phases[r.State.Phase].Reset); err != nil {
 				return eval.Result{}, err
 			}
 		}
@@ -111,26 +129,42 @@ func (r *Run) check() error {
 // phase is one phase in progress.
 type phase interface {
 	name() string
+	// open makes ready what the phase needs, at its beginning and after a
+	// resume (State.InPhase > 0), where it must come to the same.
+	open(ctx context.Context) error
+	// updates is the number of updates, as far as it is known.
 	updates() int
 	// update does update i of the phase and fills in the metrics.
 	update(ctx context.Context, i int, m map[string]float64) ([]ballast.Episode, error)
 }
 
-func (r *Run) newPhase(p Phase) phase {
-	if p.RL > 0 {
-		return &rlPhase{run: r, total: p.RL}
+// newPhase is phase i with its own settings.
+func (r *Run) newPhase(i int) (phase, error) {
+	set, err := r.Recipe.In(i)
+	if err != nil {
+		return nil, err
 	}
-	return newSFTPhase(r, *findSource(p.SFT))
+	if p := r.Recipe.Phases[i]; p.RL > 0 {
+		return &rlPhase{run: r, set: set, total: p.RL}, nil
+	}
+	return newSFTPhase(r, set, i)
 }
 
-// begin starts a phase: the optimiser starts afresh and the reference policy is
-// the model as it is now (paper, section 1: every round restarts both).
-func (r *Run) begin(p phase) error {
-	if err := r.Engine.Learner.ResetOptimizer(); err != nil {
-		return err
+// begin starts a phase. By default the optimiser starts afresh and the reference
+// policy is the model as it is now (paper, section 1: every round restarts both).
+func (r *Run) begin(p phase, reset string) error {
+	if r.State.Update == 0 || reset == "" {
+		reset = "all"
 	}
-	if err := r.Engine.Learner.Freeze(); err != nil {
-		return err
+	if reset == "all" || reset == "optimizer" {
+		if err := r.Engine.Learner.ResetOptimizer(); err != nil {
+			return err
+		}
+	}
+	if reset == "all" || reset == "reference" {
+		if err := r.Engine.Learner.Freeze(); err != nil {
+			return err
+		}
 	}
 	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "phase",
 		Text: fmt.Sprintf("%s, %d updates", p.name(), p.updates())})
@@ -237,11 +271,14 @@ func (r *Run) evaluate(ctx context.Context) (eval.Result, error) {
 	return res, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "eval", Text: res.String(), Data: res.Data()})
 }
 
-// Total is the number of updates of all phases.
+// Total is the number of updates of all phases, as far as it is known: what a
+// phase trains on may depend on the failures of the one before it.
 func (r *Run) Total() int {
-	n := 0
-	for _, p := range r.Recipe.Phases {
-		n += r.newPhase(p).updates()
+	n := r.State.Update - r.State.InPhase
+	for i := r.State.Phase; i < len(r.Recipe.Phases); i++ {
+		if p, err := r.newPhase(i); err == nil { // Check has seen them all
+			n += p.updates()
+		}
 	}
 	return n
 }

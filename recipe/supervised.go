@@ -11,135 +11,218 @@ import (
 
 	"ballast"
 	"ballast/chat"
-	"ballast/credit"
 	"ballast/monitor"
-	"ballast/rollout"
+	"ballast/recipe/signal"
+	"ballast/supervise"
 )
 
-// Source names the tasks whose gold dialogues a supervised phase trains on.
-type Source struct {
-	Name string
-	Doc  string
-	Of   func(r *Run) []*ballast.Task
-}
-
-// Sources is the table of supervision sources.
-var Sources = []Source{
-	{"gold", "the gold dialogue of every training task", func(r *Run) []*ballast.Task {
-		var out []*ballast.Task
-		for i := range r.Train {
-			if n := r.Recipe.SFT.Turns; n == 0 || len(r.Train[i].Turns) <= n {
-				out = append(out, &r.Train[i])
-			}
-		}
-		return out
-	}},
-}
-
-func findSource(name string) *Source {
-	for i := range Sources {
-		if Sources[i].Name == name {
-			return &Sources[i]
-		}
-	}
-	return nil
-}
-
-func sourceNames() string {
-	var names []string
-	for _, s := range Sources {
-		names = append(names, s.Name)
-	}
-	return strings.Join(names, ", ")
-}
-
-// sftPhase is cross-entropy on the gold replies of dialogues in which the tools
-// were really executed. The dialogues come out of the same rollout that plays
-// the policy, so they have the tokens that the policy would see.
+// sftPhase is cross-entropy on examples. Gold dialogues come out of the same
+// rollout that plays the policy, so they have the tokens that the policy would
+// see, with really executed tools.
 type sftPhase struct {
-	run    *Run
-	source string
-	tasks  []*ballast.Task
+	run      *Run
+	set      Recipe
+	sources  string
+	examples []Example
+	missing  []int // of examples, not yet taken out
 }
 
-func newSFTPhase(r *Run, s Source) *sftPhase {
-	return &sftPhase{run: r, source: s.Name, tasks: s.Of(r)}
+func newSFTPhase(r *Run, set Recipe, i int) (*sftPhase, error) {
+	p := &sftPhase{run: r, set: set, sources: r.Recipe.Phases[i].SFT}
+	for name := range strings.SplitSeq(p.sources, "+") {
+		list, err := findSource(name).Of(r, &set)
+		if err != nil {
+			return nil, err
+		}
+		p.examples = append(p.examples, list...)
+	}
+	if i == r.State.Phase {
+		p.missing = r.State.Missing
+	}
+	return p, nil
 }
 
 func (p *sftPhase) name() string { return "sft" }
 
 func (p *sftPhase) perEpoch() int {
-	return (len(p.tasks) + p.run.Recipe.SFT.Batch - 1) / p.run.Recipe.SFT.Batch
+	n := len(p.examples) - len(p.missing)
+	return (n + p.set.SFT.Batch - 1) / p.set.SFT.Batch
 }
 
-func (p *sftPhase) updates() int { return p.run.Recipe.SFT.Epochs * p.perEpoch() }
+func (p *sftPhase) updates() int { return p.set.SFT.Epochs * p.perEpoch() }
+
+// open implements phase: it lets the judge write what it must and takes out the
+// examples that cannot be had.
+func (p *sftPhase) open(ctx context.Context) error {
+	r, again := p.run, p.run.State.InPhase > 0
+	if !again {
+		p.missing, r.State.Missing = nil, nil
+	}
+	if err := p.write(ctx, again); err != nil {
+		return err
+	}
+	if !again {
+		if err := p.measure(); err != nil {
+			return err
+		}
+		slices.Sort(p.missing)
+		r.State.Missing = p.missing
+	}
+	for _, i := range slices.Backward(p.missing) {
+		p.examples = slices.Delete(p.examples, i, i+1)
+	}
+	lost := len(p.missing)
+	p.missing = nil
+	if again {
+		return nil
+	}
+	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "examples",
+		Text: fmt.Sprintf("%s: %d examples, %d left out", p.sources, len(p.examples), lost),
+		Data: map[string]any{"examples": len(p.examples), "left_out": lost}})
+}
+
+// write asks the judge for the reflections. After a resume they come from its
+// cache, and those that were given up are not asked for again.
+func (p *sftPhase) write(ctx context.Context, again bool) error {
+	r := p.run
+	var queries []supervise.Query
+	var at []int
+	replays := map[int][]ballast.Episode{}
+	for i, e := range p.examples {
+		if e.Failure == nil || again && slices.Contains(p.missing, i) {
+			continue
+		}
+		eps, ok := replays[e.Failure.Update]
+		if !ok {
+			var err error
+			if eps, err = r.Log.Replay(e.Failure.Update); err != nil {
+				return err
+			}
+			replays[e.Failure.Update] = eps
+		}
+		for _, q := range supervise.Reflect(e.Task, &eps[e.Failure.Fail]) {
+			if q.Kind == e.Kind {
+				queries, at = append(queries, q), append(at, i)
+			}
+		}
+	}
+	if len(queries) == 0 {
+		return nil
+	}
+	answers, stats, err := r.judge().Answer(ctx, queries)
+	if err != nil {
+		return err
+	}
+	for k, a := range answers {
+		switch {
+		case a.Failure == "":
+			lesson := queries[k].Lesson(a.Text)
+			p.examples[at[k]].Dialogue = &lesson
+		case again:
+			return fmt.Errorf("the judge's answer for %s was there before and is not now (%s); keep its cache folder until the run ends", queries[k].Task.ID, a.Failure)
+		default:
+			p.missing = append(p.missing, at[k])
+		}
+	}
+	if again {
+		return nil
+	}
+	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "judge", Text: stats.String(), Data: stats.Data()})
+}
+
+// measure leaves out written and imported dialogues that do not fit the budget.
+func (p *sftPhase) measure() error {
+	room := p.set.Budget.Prompt + p.set.Budget.Episode
+	for i, e := range p.examples {
+		if e.Dialogue == nil {
+			continue
+		}
+		ep, err := e.Dialogue.Episode(p.run.Engine.Style)
+		if err != nil {
+			return err
+		}
+		if len(ep.Tokens) > room {
+			p.missing = append(p.missing, i)
+		}
+	}
+	return nil
+}
 
 func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]ballast.Episode, error) {
 	r, start := p.run, time.Now()
 	epoch, k := i/p.perEpoch(), i%p.perEpoch()
-	order := r.order("sft", epoch, len(p.tasks))
-	lo := k * r.Recipe.SFT.Batch
-	batch := order[lo:min(lo+r.Recipe.SFT.Batch, len(order))]
-	eps, err := p.dialogues(ctx, batch, epoch)
+	order := r.order("sft", epoch, len(p.examples))
+	lo := k * p.set.SFT.Batch
+	batch := order[lo:min(lo+p.set.SFT.Batch, len(order))]
+	samples, err := p.samples(ctx, batch, epoch)
 	if err != nil {
 		return nil, err
 	}
-	samples := make([]ballast.Sample, len(eps))
-	for j := range eps {
-		samples[j] = GoldSample(&eps[j])
-	}
-	rate := r.Recipe.SFT.rate(i, p.updates())
+	rate := p.set.SFT.rate(i, p.updates())
 	m[monitor.LearningRate] = rate
 	err = r.learn(ctx, [][]ballast.Sample{samples}, 1, rate, m)
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
 	return nil, err
 }
 
-// dialogues plays the gold replies of the tasks, each in a format drawn for the
-// task and epoch.
-func (p *sftPhase) dialogues(ctx context.Context, batch []int, epoch int) ([]ballast.Episode, error) {
+// samples renders the examples of a batch, each in a format drawn for the example
+// and epoch, format by format.
+func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]ballast.Sample, error) {
 	r := p.run
-	formats := r.Recipe.SFT.Formats
+	formats := p.set.SFT.Formats
 	if len(formats) == 0 {
-		formats = []string{r.Recipe.Chat.Format}
+		formats = []string{p.set.Chat.Format}
 	}
-	byFormat := map[string][]rollout.Play{}
+	byFormat := map[string][]int{} // positions in the batch
 	for j, k := range batch {
-		f := formats[mix(r.Recipe.Seed, uint64(epoch), uint64(k))%uint64(len(formats))]
-		byFormat[f] = append(byFormat[f], rollout.Play{Task: p.tasks[k], Group: j, Gold: true})
+		f := formats[mix(p.set.Seed, uint64(epoch), uint64(k))%uint64(len(formats))]
+		byFormat[f] = append(byFormat[f], j)
 	}
-	var out []ballast.Episode
+	var out []ballast.Sample
 	for _, name := range slices.Sorted(maps.Keys(byFormat)) {
-		plays := byFormat[name]
 		f, err := chat.FormatByName(name)
 		if err != nil {
 			return nil, err
 		}
-		cfg := r.Recipe.Rollout(r.Engine.Style)
+		cfg := p.set.Rollout(r.Engine.Style)
 		cfg.Style.Format = f
-		eps, err := rollout.Run(ctx, nil, cfg, plays, ballast.Sampling{})
+		var gold []*ballast.Task
+		for _, j := range byFormat[name] {
+			if e := p.examples[batch[j]]; e.Dialogue == nil {
+				gold = append(gold, e.Task)
+			}
+		}
+		eps, err := supervise.Gold(ctx, cfg, gold)
 		if err != nil {
 			return nil, err
 		}
-		for j := range eps {
-			if err := verify(&eps[j], plays[j].Task); err != nil {
-				return nil, err
+		for _, j := range byFormat[name] {
+			e := p.examples[batch[j]]
+			var ep ballast.Episode
+			if e.Dialogue != nil {
+				if ep, err = e.Dialogue.Episode(cfg.Style); err != nil {
+					return nil, err
+				}
+			} else {
+				ep, eps = eps[0], eps[1:]
 			}
+			ep.Group = j
+			start, end := 0, len(ep.Tokens)
+			if e.Reply >= 0 {
+				ep, start, end = supervise.Reply(&ep, e.Reply)
+			}
+			out = append(out, signal.CrossEntropy(&ep, start, end, 1))
 		}
-		out = append(out, eps...)
 	}
 	return out, nil
 }
 
-// verify insists that a demonstration earns the full reward.
-func verify(ep *ballast.Episode, task *ballast.Task) error {
-	if ep.Stop == ballast.StopInfra {
-		return fmt.Errorf("gold of task %s: %s", task.ID, ep.Error)
+// judge is the run's judge.
+func (r *Run) judge() supervise.Judge {
+	if r.Judge == nil {
+		return supervise.Oracle{}
 	}
-	if s := credit.Score(ep, task, credit.Options{}); !s.Success {
-		return fmt.Errorf("gold of task %s fails at turn %d (%s, stop %s); raise the budget or leave the task out", task.ID, s.FailTurn+1, s.Reason, ep.Stop)
-	}
-	return nil
+	return r.Judge
 }
 
 // rate is the learning rate of update i of n: linear warm-up, then cosine to

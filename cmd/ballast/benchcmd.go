@@ -14,6 +14,7 @@ import (
 	"ballast/model/cpu"
 	"ballast/monitor"
 	"ballast/recipe"
+	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/train"
 )
@@ -147,7 +148,7 @@ func (res *engineResult) round(ctx context.Context, run *recipe.Run, p *cpu.Poli
 		if k%2 == 1 {
 			adv = -1
 		}
-		samples[k] = recipe.PolicySample(&eps[k], adv, &r.RL)
+		samples[k] = signal.Policy(&eps[k], ballast.OwnerPolicy, adv, signal.Loss{KL: r.RL.KL, Aggregate: r.RL.Aggregate})
 		res.Episodic += float64(len(eps[k].Tokens))
 	}
 	start = time.Now()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ballast"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/runlog"
@@ -26,6 +27,22 @@ func (r recorder) Checkpoint(update int, state any, fill func(dir string) error)
 		return nil
 	}
 	return r.Prune(r.keep, monitor.EvalSuccess)
+}
+
+// Replay implements recipe.Log.
+func (r recorder) Replay(update int) ([]ballast.Episode, error) {
+	log, err := runlog.Read(r.Dir())
+	if err != nil {
+		return nil, err
+	}
+	var out []ballast.Episode
+	for ep, err := range log.Episodes(update) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *ep)
+	}
+	return out, nil
 }
 
 // readRecipe reads the resolved recipe of a run directory.

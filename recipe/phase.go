@@ -1,0 +1,80 @@
+package recipe
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Phase is one entry of the schedule; exactly one of RL and SFT is set.
+type Phase struct {
+	RL  int    `yaml:"rl,omitempty"`  // so many updates of reinforcement learning
+	SFT string `yaml:"sft,omitempty"` // supervised fine-tuning on these of Sources, joined by +
+	// Reset says what starts afresh with the phase: all (default, the paper's:
+	// optimiser and reference policy), optimizer, reference, none. A run's
+	// first phase starts with both.
+	Reset string `yaml:"reset,omitempty"`
+	// With overrides settings in this phase, by dotted key: sft.lr, rl.kl, ...
+	With map[string]any `yaml:"with,omitempty"`
+}
+
+// phased are the sections that a phase may override, but for what the learner is
+// built with.
+var phased = []string{"rl.", "sft."}
+
+// In is the recipe with the overrides of phase i.
+func (r *Recipe) In(i int) (Recipe, error) {
+	out := *r
+	for _, key := range slices.Sorted(maps.Keys(r.Phases[i].With)) {
+		name := fmt.Sprintf("phases[%d].with.%s", i, key)
+		if !slices.ContainsFunc(phased, func(p string) bool { return strings.HasPrefix(key, p) }) || strings.HasPrefix(key, "rl.clip") {
+			return out, fmt.Errorf("%s: a phase may override rl.* but for rl.clip, and sft.*", name)
+		}
+		if err := out.Apply(name, nested(key, fmt.Sprint(r.Phases[i].With[key]))); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// setPhase applies phases[N].key=val.
+func (r *Recipe) setPhase(pair, key, val string) error {
+	num, rest, ok := strings.Cut(strings.TrimPrefix(key, "phases["), "].")
+	i, err := strconv.Atoi(num)
+	if !ok || err != nil || i < 0 || i >= len(r.Phases) {
+		return fmt.Errorf("--set %s: want phases[N].key=value with N from 0 to %d", pair, len(r.Phases)-1)
+	}
+	p := &r.Phases[i]
+	p.With = maps.Clone(p.With)
+	if p.With == nil {
+		p.With = map[string]any{}
+	}
+	p.With[rest] = val
+	_, err = r.In(i)
+	return err
+}
+
+// checkPhase reports what is wrong with phase i and with its settings.
+func (r *Recipe) checkPhase(i int, bad func(string, string, ...any)) {
+	p, key := r.Phases[i], fmt.Sprintf("phases[%d]", i)
+	in, err := r.In(i)
+	switch {
+	case err != nil:
+		bad(key, "%v", err)
+	case (p.RL != 0) == (p.SFT != ""):
+		bad(key, "wants either rl or sft")
+	case p.RL < 0:
+		bad(key+".rl", "must be at least 1, is %d", p.RL)
+	case p.RL > 0:
+		in.checkRL(bad)
+	case p.SFT != "":
+		in.checkSFT(bad, key, p.SFT)
+	}
+	switch p.Reset {
+	case "", "all", "optimizer", "reference", "none":
+	default:
+		bad(key+".reset", "%q is not one of all, optimizer, reference, none", p.Reset)
+	}
+}

@@ -1,0 +1,196 @@
+// Package signal holds the synchronous supervisory signals: what changes a
+// reinforcement-learning update before it is played and before it is learnt.
+//
+// A signal may make plays gold or hint them, change the stamps of their samples,
+// and add samples. It is one file and one line in All; a phase names the signals
+// it uses with their settings, and several go together. The learner sees tokens
+// with weights, as ever.
+//
+// Unknown signals and settings are errors that name the key. A signal that finds
+// no play of a group left to change is an error too, never a silent no-op.
+package signal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"ballast"
+	"ballast/rollout"
+	"ballast/supervise"
+)
+
+// Member is one sample of a group.
+type Member struct {
+	Play      *rollout.Play
+	Episode   *ballast.Episode
+	Advantage float64
+	Sample    ballast.Sample
+}
+
+// Draft is one update in the making. Plays change its Plays; Stamp changes the
+// members' samples and may append members to a group.
+type Draft struct {
+	Tasks   []*ballast.Task // by group
+	Plays   []rollout.Play  // in groups, in order
+	Groups  [][]Member      // nil before the plays are played
+	Loss    Loss
+	Rollout rollout.Config
+	Learner ballast.Learner
+	Judge   supervise.Judge
+	Metrics map[string]float64
+}
+
+// Effect is a signal with its settings.
+type Effect interface {
+	// Plays changes what will be played.
+	Plays(ctx context.Context, d *Draft) error
+	// Stamp changes what will be learnt; advantages and ordinary stamps are
+	// there.
+	Stamp(ctx context.Context, d *Draft) error
+}
+
+// Signal is one entry of the table.
+type Signal struct {
+	Name, Doc string
+	// New reads the settings for groups of n episodes.
+	New func(s Settings, n int) (Effect, error)
+}
+
+// All is the table of signals, in the order in which they act.
+var All = []Signal{gold, hint, mix}
+
+// Settings are one signal's settings, as YAML gave them.
+type Settings map[string]any
+
+// Open returns the effects of the named signals for groups of n episodes, in the
+// table's order. A signal whose settings are null is off.
+func Open(use map[string]Settings, n int) ([]Effect, error) {
+	var names []string
+	var out []Effect
+	for _, s := range All {
+		names = append(names, s.Name)
+		set, ok := use[s.Name]
+		if !ok || set == nil {
+			continue
+		}
+		e, err := s.New(set, n)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Name, err)
+		}
+		out = append(out, e)
+	}
+	for _, k := range slices.Sorted(maps.Keys(use)) {
+		if !slices.Contains(names, k) {
+			return nil, fmt.Errorf("%s: no signal has that name; choose among: %s", k, strings.Join(names, ", "))
+		}
+	}
+	return out, nil
+}
+
+// Lay lays settings over others: signals and settings that over does not mention
+// stay.
+func Lay(under, over map[string]Settings) map[string]Settings {
+	if len(over) == 0 {
+		return under
+	}
+	out := maps.Clone(under)
+	if out == nil {
+		out = map[string]Settings{}
+	}
+	for name, set := range over {
+		if set == nil || out[name] == nil {
+			out[name] = set
+			continue
+		}
+		both := maps.Clone(out[name])
+		maps.Copy(both, set)
+		out[name] = both
+	}
+	return out
+}
+
+// into decodes settings over the defaults in v; unknown keys are errors. A number
+// such as 1e-6, which YAML's reader takes for text, is a number again here.
+func (s Settings) into(v any) error {
+	var b strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(s)) {
+		fmt.Fprintf(&b, "%s: %v\n", k, s[k])
+	}
+	if err := yaml.NewDecoder(bytes.NewReader([]byte(b.String())), yaml.Strict()).Decode(v); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	return nil
+}
+
+// take changes the first n plays of every group that no signal has changed yet.
+func (d *Draft) take(n int, change func(*rollout.Play)) error {
+	left := make([]int, len(d.Tasks))
+	for g := range left {
+		left[g] = n
+	}
+	for i := range d.Plays {
+		p := &d.Plays[i]
+		if left[p.Group] > 0 && !p.Gold && p.Hint == "" {
+			change(p)
+			left[p.Group]--
+		}
+	}
+	for g, k := range left {
+		if k > 0 {
+			return fmt.Errorf("the group of task %s has %d episodes too few for its signals; raise rl.rollouts", d.Tasks[g].ID, k)
+		}
+	}
+	return nil
+}
+
+// current fills in the old log-probabilities of the members that want it with
+// those of the learner's current weights on the recorded tokens, so that their
+// ratio starts at 1.
+func (d *Draft) current(ctx context.Context, want func(*Member) bool) error {
+	var at []*Member
+	var samples []ballast.Sample
+	for g := range d.Groups {
+		for k := range d.Groups[g] {
+			if m := &d.Groups[g][k]; want(m) {
+				at = append(at, m)
+				samples = append(samples, m.Sample)
+			}
+		}
+	}
+	if len(at) == 0 {
+		return nil
+	}
+	logp, err := d.Learner.LogProbs(ctx, samples)
+	if err != nil {
+		return err
+	}
+	for i, m := range at {
+		m.Sample.OldLogProb = logp[i]
+	}
+	return nil
+}
+
+// share is the share of successes among members, as a metric; nothing to count
+// leaves no metric.
+func (d *Draft) share(name string, of func(*Member) bool) {
+	n, ok := 0.0, 0.0
+	for _, g := range d.Groups {
+		for k := range g {
+			if m := &g[k]; of(m) {
+				n++
+				if m.Episode.Score.Success {
+					ok++
+				}
+			}
+		}
+	}
+	if n > 0 {
+		d.Metrics[name] = ok / n
+	}
+}

@@ -1,0 +1,124 @@
+package supervise
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ballast"
+)
+
+// Kind says what is asked of a judge.
+type Kind string
+
+// The kinds. A reflection has the paper's two contents (section 3.5): an
+// analysis of the whole dialogue turn by turn, and one of the first failing turn
+// with its generalisation.
+const (
+	KindDialogue Kind = "dialogue"
+	KindError    Kind = "error"
+	KindHint     Kind = "hint"
+)
+
+// Query is one thing to ask. Text is what a policy that learns from the answer
+// sees as well.
+type Query struct {
+	Kind    Kind
+	Task    *ballast.Task
+	Episode *ballast.Episode // nil for hints
+	Text    string
+}
+
+// Answer is a judge's text, or why there is none.
+type Answer struct {
+	Text    string
+	Failure string // "" or one of the failures of Stats
+}
+
+// The failures of a query that was given up.
+const (
+	FailRefusal   = "refusal"
+	FailFormat    = "format"
+	FailRate      = "rate_limit"
+	FailServer    = "server"
+	FailTransport = "transport"
+	FailBudget    = "budget"
+)
+
+// Stats counts what a judge did. Attempts that failed and were repeated count
+// under their failures too.
+type Stats struct {
+	Asked    int            // requests sent
+	Cached   int            // answers taken from the disk
+	Answered int            // queries with an answer
+	Lost     int            // queries without
+	Failures map[string]int // failed attempts by kind
+	Tokens   int            // of prompts and answers, as the endpoint counts them
+	Cost     float64        // in the unit of the prices
+}
+
+// String is the statistics in one line.
+func (s Stats) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d answered, %d lost; %d requests, %d from the cache, %d tokens", s.Answered, s.Lost, s.Asked, s.Cached, s.Tokens)
+	if s.Cost > 0 {
+		fmt.Fprintf(&b, ", cost %.4f", s.Cost)
+	}
+	for _, k := range slices.Sorted(maps.Keys(s.Failures)) {
+		fmt.Fprintf(&b, ", %s %d", k, s.Failures[k])
+	}
+	return b.String()
+}
+
+// Data is the statistics as event data.
+func (s Stats) Data() map[string]any {
+	d := map[string]any{"requests": s.Asked, "cached": s.Cached, "answered": s.Answered, "lost": s.Lost, "tokens": s.Tokens, "cost": s.Cost}
+	for k, n := range s.Failures {
+		d["failure/"+k] = n
+	}
+	return d
+}
+
+// Judge writes hints and reflections.
+type Judge interface {
+	// Answer answers all queries, in order. The error is the host's (a refused
+	// key, a cancelled context, a full disk); a query without an answer has a
+	// Failure and the others are kept.
+	Answer(ctx context.Context, queries []Query) ([]Answer, Stats, error)
+}
+
+// Settings choose a judge.
+type Settings struct {
+	Kind        string  `yaml:"kind,omitempty"`        // oracle (default) or endpoint
+	URL         string  `yaml:"url,omitempty"`         // of an OpenAI-compatible endpoint, up to and with /v1
+	Model       string  `yaml:"model,omitempty"`       //
+	Key         string  `yaml:"key,omitempty"`         // name of the environment variable that holds the key
+	Cache       string  `yaml:"cache,omitempty"`       // folder of answers; "" = ballast/judge in the user's cache folder
+	Concurrency int     `yaml:"concurrency,omitempty"` // requests at once; 0 = 8
+	Retries     int     `yaml:"retries,omitempty"`     // further attempts of a query; 0 = 6
+	Reply       int     `yaml:"reply,omitempty"`       // most tokens of an answer; 0 = 1024
+	Tokens      int     `yaml:"tokens,omitempty"`      // budget of tokens; 0 = none
+	Cost        float64 `yaml:"cost,omitempty"`        // budget of money; 0 = none
+	PriceIn     float64 `yaml:"price_in,omitempty"`    // of a million prompt tokens
+	PriceOut    float64 `yaml:"price_out,omitempty"`   // of a million answer tokens
+	Temperature float64 `yaml:"temperature,omitempty"` // 0 = the paper's 0.7
+}
+
+// Check reports the first setting that cannot be honoured.
+func (s *Settings) Check() error {
+	switch {
+	case s.Kind == "" || s.Kind == "oracle":
+		if s.URL != "" || s.Model != "" {
+			return fmt.Errorf("judge.kind: the oracle asks no endpoint; set judge.kind=endpoint or leave url and model out")
+		}
+	case s.Kind != "endpoint":
+		return fmt.Errorf("judge.kind: %q is not one of oracle, endpoint", s.Kind)
+	case s.URL == "" || s.Model == "":
+		return fmt.Errorf("judge.url: an endpoint needs url and model")
+	case s.Cost > 0 && s.PriceIn == 0 && s.PriceOut == 0:
+		return fmt.Errorf("judge.cost: a budget of money needs price_in and price_out")
+	}
+	return nil
+}

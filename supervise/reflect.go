@@ -1,0 +1,93 @@
+package supervise
+
+import (
+	"fmt"
+	"strings"
+
+	"ballast"
+	"ballast/value"
+)
+
+// Reflect returns the two queries of a failed episode. Their texts hold what
+// happened and the gold calls, as the paper's analysis prompts do; the tools
+// stand in the system message, as in every prompt of the task.
+func Reflect(task *ballast.Task, ep *ballast.Episode) []Query {
+	whole, one := ep.Score.FailTurn, ep.Score.FailTurn
+	if whole < 0 {
+		whole = len(task.Turns) - 1
+	}
+	var all, failing strings.Builder
+	for i := range task.Turns {
+		logTurn(&all, task, ep, i)
+	}
+	all.WriteString("Analyse the dialogue turn by turn: what each turn needed, what was done, where and why it went wrong.")
+	qs := []Query{{Kind: KindDialogue, Task: task, Episode: ep, Text: all.String()}}
+	if one < 0 {
+		return qs
+	}
+	logTurn(&failing, task, ep, one)
+	fmt.Fprintf(&failing, "Turn %d is the first that failed. Name the root cause, two to four pieces of evidence, the immediate fix, three to five similar scenarios, and the correct calls.", one+1)
+	return append(qs, Query{Kind: KindError, Task: task, Episode: ep, Text: failing.String()})
+}
+
+// logTurn writes what the user asked in a turn, what was done, and what gold does.
+func logTurn(b *strings.Builder, task *ballast.Task, ep *ballast.Episode, i int) {
+	user := task.Turns[i].User
+	if user == "" {
+		user = "(new functions: " + strings.Join(task.Turns[i].Reveal, ", ") + ")"
+	}
+	fmt.Fprintf(b, "Turn %d\nUser: %s\n", i+1, user)
+	if i < len(ep.Turns) {
+		for _, s := range ep.Turns[i].Steps {
+			if len(s.Calls) == 0 {
+				fmt.Fprintf(b, "Reply (%s): %s\n", s.Form, brief(s.Text, 200))
+			}
+			for k, c := range s.Calls {
+				fmt.Fprintf(b, "Call: %s\n", value.FormatCall(c))
+				if k < len(s.Results) {
+					fmt.Fprintf(b, "Result: %s\n", brief(s.Results[k], 200))
+				}
+			}
+		}
+	} else {
+		b.WriteString("(never reached)\n")
+	}
+	fmt.Fprintf(b, "Gold: %s\n", calls(task.Turns[i].Gold))
+}
+
+// calls writes calls in one line, in Python syntax whatever the format, so that
+// no analysis teaches control tokens outside of calls.
+func calls(cs []ballast.Call) string {
+	if len(cs) == 0 {
+		return "no call"
+	}
+	out := make([]string, len(cs))
+	for i, c := range cs {
+		out[i] = value.FormatCall(c)
+	}
+	return strings.Join(out, "; ")
+}
+
+// brief cuts a text to n bytes at a character's border.
+func brief(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "..."
+}
+
+// Lesson is the dialogue that a policy learns an answer from: the query with the
+// task's tools, and the answer as plain text (paper, section 3.5: -log pi(r|q)).
+func (q *Query) Lesson(answer string) Dialogue {
+	return Dialogue{
+		ID:    q.Task.ID + "/" + string(q.Kind),
+		Tools: shown(q.Task),
+		Messages: []Message{
+			{Role: User, Text: q.Text},
+			{Role: Assistant, Text: answer, Plain: true},
+		},
+	}
+}
+
+// sections are the headings that an error analysis must have.
+var sections = []string{"Root cause:", "Evidence:", "Fix:", "Similar:", "Calls:"}
