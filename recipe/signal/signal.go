@@ -118,6 +118,9 @@ func Lay(under, over map[string]Settings) map[string]Settings {
 // into decodes settings over the defaults in v; unknown keys are errors. A number
 // such as 1e-6, which YAML's reader takes for text, is a number again here.
 func (s Settings) into(v any) error {
+	if len(s) == 0 {
+		return nil
+	}
 	var b strings.Builder
 	for _, k := range slices.Sorted(maps.Keys(s)) {
 		fmt.Fprintf(&b, "%s: %v\n", k, s[k])
