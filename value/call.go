@@ -102,6 +102,7 @@ type SyntaxError struct {
 	At   int    // byte offset
 }
 
+// Error implements error.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Text, e.At) }
 
 func (p *callParser) fail(what string) error { return &SyntaxError{what, p.pos} }

@@ -37,6 +37,7 @@ func AppendFloat(dst []byte, f float64) []byte {
 // DigitsError is Python's refusal to convert a huge integer to decimal text.
 type DigitsError struct{}
 
+// Error implements error with CPython's text.
 func (DigitsError) Error() string {
 	return "Exceeds the limit (4300 digits) for integer string conversion; use sys.set_int_max_str_digits() to increase the limit"
 }
