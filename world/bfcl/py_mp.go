@@ -104,19 +104,15 @@ const bitsPerDigit = 3.3219280948873626
 
 // newMP is the assignment mp.dps = v.
 func newMP(v any) mpContext {
-	n := bigInt(toInt(v))
-	dps := int64(0)
+	dps := toInt(v)
+	exact := toFloat(add("+", dps, int64(1))) * bitsPerDigit
 	switch {
-	case n.Sign() < 0:
-	case !n.IsInt64() || n.Int64() > maxPrecision:
-		raise(otherError, "%s", str("precision ", value.Int(n), " is too large"))
-	default:
-		dps = n.Int64()
+	case math.IsInf(exact, 0):
+		raise(overflowError, "cannot convert float infinity to integer")
+	case exact > maxPrecision*bitsPerDigit:
+		raise(otherError, "%s", str("precision ", dps, " is too large"))
 	}
-	bits := 1
-	if n.Sign() >= 0 {
-		bits = int(math.RoundToEven(float64(dps+1) * bitsPerDigit))
-	}
+	bits := max(1, int(math.RoundToEven(max(exact, 0))))
 	digits := max(1, int(math.RoundToEven(float64(bits)/bitsPerDigit))-1)
 	if digits == 15 {
 		digits = 17
@@ -234,7 +230,7 @@ func (c mpContext) logarithm(v, base any) any {
 	case !complex2:
 		return mpc{real(c.div(a, p)), real(c.div(b, p))}
 	}
-	// (a+bi)/(p+qi), with the sums rounded to ten more bits.
+	// (a+bi)/(p+qi), with the sums cut to ten more bits.
 	size := c.add(c.mul(p, p), c.mul(q, q))
 	re, im := c.mul(a, p), c.neg(c.mul(a, q))
 	if complex1 {
@@ -271,7 +267,9 @@ func (c mpContext) add(x, y *big.Float) *big.Float {
 	if x == nil || y == nil {
 		return nil
 	}
-	return defined(func() *big.Float { return new(big.Float).SetPrec(c.bits+10).Add(x, y) })
+	return defined(func() *big.Float {
+		return new(big.Float).SetPrec(c.bits+10).SetMode(big.ToZero).Add(x, y)
+	})
 }
 
 func (c mpContext) neg(x *big.Float) *big.Float {
@@ -385,17 +383,18 @@ func agmLog(s *big.Float, bits uint) *big.Float {
 	return b.Quo(piBig(bits), b)
 }
 
+// agm is the arithmetic-geometric mean. The gap squares in every round, so half
+// the bits of agreement are enough for one last mean.
 func agm(a, b *big.Float, bits uint) *big.Float {
 	for {
 		mean := new(big.Float).SetPrec(bits).Add(a, b)
 		mean.SetMantExp(mean, -1)
-		root := new(big.Float).SetPrec(bits).Mul(a, b)
-		root.Sqrt(root)
-		gap := new(big.Float).SetPrec(bits).Sub(mean, root)
-		if gap.Sign() == 0 || gap.MantExp(nil) < mean.MantExp(nil)-int(bits)+4 {
+		gap := new(big.Float).SetPrec(bits).Sub(a, b)
+		if gap.Sign() == 0 || gap.MantExp(nil) < mean.MantExp(nil)-int(bits)/2-2 {
 			return mean
 		}
-		a, b = mean, root
+		root := new(big.Float).SetPrec(bits).Mul(a, b)
+		a, b = mean, root.Sqrt(root)
 	}
 }
 
