@@ -21,9 +21,12 @@
 //   - Nothing is shared between states: not the default lists of post_tweet, not
 //     the credit cards of the long context, not the weather. The original shares
 //     all three among all the episodes of a process.
-//   - Work is bounded: a power, a precision or a repetition that would take the
-//     original minutes or exhaust its memory is answered with an error, and so is
-//     a walk over a directory tree made cyclic or exponential by cp.
+//   - Work is bounded: a power, a precision (above 5,000 digits), a decimal
+//     exponent or a repetition that would take the original minutes or exhaust
+//     its memory is answered with an error, and so is a walk over a directory
+//     tree made cyclic or exponential by cp.
+//   - Text that mpmath reads as a complex number is no argument of logarithm.
+//   - A configuration with the random seed null gets seed 0, not the system's.
 //   - Timestamps are those of a computer that runs on UTC.
 //   - The message of an invalid travel class, and that of two or more invalid
 //     ticket fields, list the elements of a set in one fixed order; the original
