@@ -18,6 +18,7 @@ import (
 	"ballast/recipe"
 	"ballast/report"
 	"ballast/runlog"
+	"ballast/supervise"
 )
 
 // trainFlags are the flags of `ballast train`.
@@ -130,6 +131,10 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 
 // prepare loads the model and tasks of a recipe.
 func prepare(r *recipe.Recipe) (*recipe.Run, error) {
+	judge, err := supervise.NewJudge(r.Judge)
+	if err != nil {
+		return nil, err
+	}
 	m, err := loadModel(r)
 	if err != nil {
 		return nil, err
@@ -146,7 +151,7 @@ func prepare(r *recipe.Recipe) (*recipe.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &recipe.Run{Recipe: *r, Engine: engine, Train: learn, Test: test}, nil
+	return &recipe.Run{Recipe: *r, Engine: engine, Train: learn, Test: test, Judge: judge}, nil
 }
 
 // continueRun resumes the run in a directory from its newest checkpoint.

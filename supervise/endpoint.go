@@ -1,0 +1,328 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+
+	"ballast/chat/tooldoc"
+	"ballast/value"
+)
+
+// FailRejected is a query that the endpoint does not take (status 400, 413, 422).
+const FailRejected = "rejected"
+
+// endpoint is a judge behind an OpenAI-compatible endpoint. Answers, refusals
+// and answers that stayed malformed are kept on disk and not asked for again;
+// what only the network or the budget took is.
+type endpoint struct {
+	set    Settings
+	client openai.Client
+	cache  cache
+	pause  func(ctx context.Context, d time.Duration) error // of tests
+
+	mu    sync.Mutex
+	stats Stats // of all calls of Answer, for the budgets
+	held  int   // tokens that requests under way may still take
+}
+
+// NewJudge returns the judge of the settings. The key of an endpoint is read from
+// the environment variable that they name.
+func NewJudge(s Settings) (Judge, error) {
+	if err := s.Check(); err != nil {
+		return nil, err
+	}
+	if s.Kind != "endpoint" {
+		return Oracle{}, nil
+	}
+	key := os.Getenv(s.Key)
+	if s.Key != "" && key == "" {
+		return nil, fmt.Errorf("judge.key: the environment variable %s is not set", s.Key)
+	}
+	def := func(v *int, d int) {
+		if *v == 0 {
+			*v = d
+		}
+	}
+	def(&s.Concurrency, 8)
+	def(&s.Retries, 6)
+	def(&s.Reply, 1024)
+	if s.Temperature == 0 {
+		s.Temperature = 0.7
+	}
+	if s.Cache == "" {
+		dir, err := os.UserCacheDir()
+		if err != nil {
+			return nil, fmt.Errorf("judge.cache: no folder is set and there is no default: %w", err)
+		}
+		s.Cache = filepath.Join(dir, "ballast", "judge")
+	}
+	return &endpoint{set: s, cache: cache(s.Cache), pause: pause,
+		client: openai.NewClient(option.WithBaseURL(s.URL), option.WithAPIKey(key), option.WithMaxRetries(0),
+			option.WithRequestTimeout(5*time.Minute))}, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// Answer implements Judge. If not one query could be answered, that is an error.
+func (e *endpoint) Answer(ctx context.Context, queries []Query) ([]Answer, Stats, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	out := make([]Answer, len(queries))
+	local := &tally{Stats: Stats{Failures: map[string]int{}}}
+	var wg sync.WaitGroup
+	turn := make(chan struct{}, e.set.Concurrency)
+	for i := range queries {
+		turn <- struct{}{}
+		if ctx.Err() != nil {
+			<-turn
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-turn }()
+			a, err := e.answer(ctx, &queries[i], local)
+			if err != nil {
+				cancel(err)
+			}
+			out[i] = a
+		})
+	}
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil {
+		return nil, local.Stats, fmt.Errorf("judge: %w", err)
+	}
+	for _, a := range out {
+		if a.Failure == "" {
+			local.Answered++
+		} else {
+			local.Lost++
+		}
+	}
+	if local.Answered == 0 && len(queries) > 0 {
+		return nil, local.Stats, fmt.Errorf("judge: %s at %s answered none of %d queries (%s); check judge.url and judge.model, or use judge.kind=oracle",
+			e.set.Model, e.set.URL, len(queries), local.Stats)
+	}
+	return out, local.Stats, nil
+}
+
+// tally is Stats that goroutines share.
+type tally struct {
+	sync.Mutex
+	Stats
+}
+
+func (t *tally) add(f func(*Stats)) {
+	t.Lock()
+	defer t.Unlock()
+	f(&t.Stats)
+}
+
+// answer takes one query from the cache or asks until there is a good answer or
+// no attempt is left. The error is fatal to all queries.
+func (e *endpoint) answer(ctx context.Context, q *Query, local *tally) (Answer, error) {
+	system := instructions(q)
+	key := e.cache.key(e.set.Model, fmt.Sprint(e.set.Temperature, e.set.Reply), system, q.Text)
+	if a, ok, err := e.cache.get(key); err != nil || ok {
+		local.add(func(s *Stats) { s.Cached++ })
+		return a, err
+	}
+	var a Answer
+	for try := 0; try <= e.set.Retries; try++ {
+		reserve := (len(system)+len(q.Text))/3 + e.set.Reply
+		if !e.reserve(reserve) {
+			local.add(func(s *Stats) { s.Failures[FailBudget]++ })
+			return Answer{Failure: FailBudget}, nil
+		}
+		text, used, failure, wait, err := e.ask(ctx, system, q, try)
+		e.settle(reserve, used, local)
+		if err != nil {
+			return a, err
+		}
+		a = Answer{Text: text, Failure: failure}
+		if failure == "" {
+			break
+		}
+		local.add(func(s *Stats) { s.Failures[failure]++ })
+		if failure == FailRefusal || failure == FailRejected {
+			break
+		}
+		if try < e.set.Retries {
+			if err := e.pause(ctx, wait); err != nil {
+				return a, err
+			}
+		}
+	}
+	switch a.Failure {
+	case "", FailRefusal, FailFormat:
+		return a, e.cache.put(key, a)
+	}
+	return a, nil
+}
+
+// usage is what one request took.
+type usage struct{ in, out int }
+
+// reserve holds tokens for a request, if the budgets allow it.
+func (e *endpoint) reserve(n int) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	most := max(e.set.PriceIn, e.set.PriceOut) / 1e6
+	if e.set.Tokens > 0 && e.stats.Tokens+e.held+n > e.set.Tokens ||
+		e.set.Cost > 0 && e.stats.Cost+float64(e.held+n)*most > e.set.Cost {
+		return false
+	}
+	e.held += n
+	return true
+}
+
+// settle replaces a reservation by what was used.
+func (e *endpoint) settle(n int, u usage, local *tally) {
+	count := func(s *Stats) {
+		s.Asked++
+		s.Tokens += u.in + u.out
+		s.Cost += (float64(u.in)*e.set.PriceIn + float64(u.out)*e.set.PriceOut) / 1e6
+	}
+	e.mu.Lock()
+	e.held -= n
+	count(&e.stats)
+	e.mu.Unlock()
+	local.add(count)
+}
+
+// ask sends one request and says what came of it.
+func (e *endpoint) ask(ctx context.Context, system string, q *Query, try int) (text string, u usage, failure string, wait time.Duration, err error) {
+	wait = min(time.Duration(float64(500*time.Millisecond)*float64(int(1)<<min(try, 8))*(0.5+rand.Float64())), time.Minute)
+	res, err := e.client.Chat.Completions.New(ctx, openai.ChatCompletionNewParams{
+		Model:               e.set.Model,
+		Temperature:         openai.Float(e.set.Temperature),
+		MaxCompletionTokens: openai.Int(int64(e.set.Reply)),
+		Messages:            []openai.ChatCompletionMessageParamUnion{openai.SystemMessage(system), openai.UserMessage(q.Text)},
+	})
+	if err != nil {
+		failure, hint, err := e.classify(ctx, err)
+		return "", u, failure, max(wait, hint), err
+	}
+	u = usage{int(res.Usage.PromptTokens), int(res.Usage.CompletionTokens)}
+	if len(res.Choices) == 0 {
+		return "", u, FailFormat, wait, nil
+	}
+	c := res.Choices[0]
+	text = clean(c.Message.Content)
+	switch {
+	case c.Message.Refusal != "" || c.FinishReason == "content_filter" || refuses(text):
+		return "", u, FailRefusal, wait, nil
+	case !wellFormed(q.Kind, text) || c.FinishReason == "length":
+		return "", u, FailFormat, wait, nil
+	}
+	return text, u, "", wait, nil
+}
+
+// classify turns an error of the client into a failure, or into an error that no
+// further request can mend. hint is how long the endpoint asks to wait.
+func (e *endpoint) classify(ctx context.Context, err error) (failure string, hint time.Duration, fatal error) {
+	if ctx.Err() != nil {
+		return "", 0, context.Cause(ctx)
+	}
+	var api *openai.Error
+	if errors.As(err, &api) {
+		if api.Response != nil {
+			if s, err := strconv.Atoi(api.Response.Header.Get("Retry-After")); err == nil {
+				hint = min(time.Duration(s)*time.Second, 5*time.Minute)
+			}
+		}
+		switch code := api.StatusCode; {
+		case api.Code == "insufficient_quota", code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound:
+			return "", 0, fmt.Errorf("%s refuses the request (status %d %s): check judge.key, judge.url and judge.model", e.set.URL, code, api.Message)
+		case api.Code == "content_filter":
+			return FailRefusal, hint, nil
+		case code == http.StatusTooManyRequests:
+			return FailRate, hint, nil
+		case code >= 500, code == http.StatusRequestTimeout, code == http.StatusConflict:
+			return FailServer, hint, nil
+		}
+		return FailRejected, hint, nil
+	}
+	var dial *url.Error
+	var network net.Error
+	if errors.As(err, &dial) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) {
+		return FailTransport, 0, nil
+	}
+	return FailFormat, 0, nil // a body that is no chat completion
+}
+
+// instructions is the judge's system message: what to write, and the tools.
+func instructions(q *Query) string {
+	var b strings.Builder
+	b.WriteString("You review dialogues between a user and an assistant that calls tools. Gold calls are the right ones. Be concrete and brief. Write plain text, never the assistant's tags for tool calls; write calls as name(argument=value).\n")
+	switch q.Kind {
+	case KindError:
+		fmt.Fprintf(&b, "Write exactly these sections, each beginning with its heading on a new line: %s\n", strings.Join(sections, " "))
+	case KindDialogue:
+		b.WriteString("Write one paragraph for each turn, beginning with \"Turn N\".\n")
+	case KindHint:
+		b.WriteString("Write the hint alone.\n")
+	}
+	b.WriteString("The tools:\n")
+	for _, t := range q.Task.Tools {
+		if doc, err := value.JSON(tooldoc.Doc(t)); err == nil {
+			b.WriteString(doc + "\n")
+		}
+	}
+	return b.String()
+}
+
+// clean takes a thought and white space off an answer.
+func clean(text string) string {
+	if _, rest, ok := strings.Cut(text, "</think>"); ok {
+		text = rest
+	}
+	return strings.TrimSpace(text)
+}
+
+// refuses knows the usual openings of a refusal.
+func refuses(text string) bool {
+	low := strings.ToLower(text)
+	low = strings.ReplaceAll(low, "\u2019", "'")
+	return len(text) < 300 && slices.ContainsFunc([]string{"i'm sorry", "i am sorry", "i cannot", "i can't", "as an ai"},
+		func(p string) bool { return strings.HasPrefix(low, p) })
+}
+
+// wellFormed says whether an answer has what its kind must have.
+func wellFormed(k Kind, text string) bool {
+	switch k {
+	case KindError:
+		for _, s := range sections {
+			i := strings.Index(text, s)
+			if i < 0 {
+				return false
+			}
+			text = text[i+len(s):]
+		}
+		return true
+	case KindDialogue:
+		return strings.Contains(text, "Turn 1")
+	}
+	return text != "" && len(strings.Fields(text)) <= 600
+}

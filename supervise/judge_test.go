@@ -1,0 +1,203 @@
+package supervise
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ballast"
+)
+
+// stub is an OpenAI-compatible endpoint that misbehaves on a schedule: of ten
+// requests three fail, one is limited, one is garbage, one is malformed.
+type stub struct {
+	requests atomic.Int64
+	say      func(n int64, text string) (status int, body string)
+}
+
+func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	n := s.requests.Add(1) - 1
+	var req struct {
+		Messages []struct{ Role, Content string }
+	}
+	if err := json.NewDecoder(r.Body).Decode(&req); err != nil {
+		http.Error(w, err.Error(), 400)
+		return
+	}
+	status, body := s.say(n, req.Messages[1].Content)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	fmt.Fprint(w, body)
+}
+
+func completion(text string) string {
+	data, _ := json.Marshal(map[string]any{
+		"id": "x", "object": "chat.completion", "created": 1, "model": "stub",
+		"choices": []any{map[string]any{"index": 0, "finish_reason": "stop", "message": map[string]any{"role": "assistant", "content": text}}},
+		"usage":   map[string]any{"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
+	})
+	return string(data)
+}
+
+const analysis = "Root cause: a.\nEvidence:\n- b\nFix: c\nSimilar:\n- d\nCalls: e"
+
+func unreliable(n int64, _ string) (int, string) {
+	switch n % 10 {
+	case 0, 3, 7:
+		return 500, `{"error": {"message": "down"}}`
+	case 1:
+		return 429, `{"error": {"message": "slow"}}`
+	case 4:
+		return 200, `{"choices": [` // garbage
+	case 8:
+		return 200, completion("no sections here")
+	}
+	return 200, completion("<think>hm</think>" + analysis)
+}
+
+// queries are n different error analyses.
+func queries(n int) []Query {
+	out := make([]Query, n)
+	for i := range out {
+		out[i] = Query{Kind: KindError, Task: &ballast.Task{ID: fmt.Sprint("t", i)}, Text: fmt.Sprint("log ", i)}
+	}
+	return out
+}
+
+func dial(t *testing.T, s *stub, set Settings) (Judge, *httptest.Server) {
+	t.Helper()
+	srv := httptest.NewServer(s)
+	t.Cleanup(srv.Close)
+	set.Kind, set.URL, set.Model = "endpoint", srv.URL, "stub"
+	if set.Cache == "" {
+		set.Cache = t.TempDir()
+	}
+	j, err := NewJudge(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.(*endpoint).pause = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	return j, srv
+}
+
+func TestEndpointSurvivesFailures(t *testing.T) {
+	s := &stub{say: unreliable}
+	dir := t.TempDir()
+	j, _ := dial(t, s, Settings{Cache: dir, Concurrency: 4, Retries: 20})
+	as, stats, err := j.Answer(context.Background(), queries(40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range as {
+		if a.Text != analysis {
+			t.Errorf("query %d: %+v", i, a)
+		}
+	}
+	for _, k := range []string{FailServer, FailRate, FailFormat} {
+		if stats.Failures[k] == 0 {
+			t.Errorf("no %s was counted: %s", k, stats)
+		}
+	}
+	if stats.Answered != 40 || int64(stats.Asked) != s.requests.Load() || stats.Tokens == 0 {
+		t.Errorf("%s; the endpoint saw %d", stats, s.requests.Load())
+	}
+	before := s.requests.Load()
+	again, _ := dial(t, s, Settings{Cache: dir})
+	if _, stats, err = again.Answer(context.Background(), queries(40)); err != nil || stats.Asked != 0 || s.requests.Load() != before {
+		t.Errorf("the second run: %v, %s, %d more requests", err, stats, s.requests.Load()-before)
+	}
+}
+
+func TestEndpointKeepsPartialResults(t *testing.T) {
+	s := &stub{say: func(_ int64, text string) (int, string) {
+		switch {
+		case strings.HasSuffix(text, "1"):
+			return 200, completion("I'm sorry, but I cannot help with that.")
+		case strings.HasSuffix(text, "2"):
+			return 200, completion("nonsense")
+		case strings.HasSuffix(text, "3"):
+			return 503, `{}`
+		case strings.HasSuffix(text, "4"):
+			return 400, `{"error": {"message": "too long"}}`
+		}
+		return 200, completion(analysis)
+	}}
+	dir := t.TempDir()
+	j, _ := dial(t, s, Settings{Cache: dir, Retries: 2})
+	as, stats, err := j.Answer(context.Background(), queries(6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, a := range as {
+		got = append(got, a.Failure)
+	}
+	if want := "[ refusal format server rejected ]"; fmt.Sprint(got) != want || stats.Answered != 2 || stats.Lost != 4 {
+		t.Errorf("failures %v, %s; want %s", got, stats, want)
+	}
+	// What was paid for is not asked again; what the network took is.
+	again, _ := dial(t, s, Settings{Cache: dir, Retries: 2})
+	if _, stats, _ = again.Answer(context.Background(), queries(6)); stats.Cached != 4 {
+		t.Errorf("%s", stats)
+	}
+}
+
+func TestEndpointBudgets(t *testing.T) {
+	ok := func(int64, string) (int, string) { return 200, completion(analysis) }
+	for _, set := range []Settings{
+		{Tokens: 1000, Reply: 100, Concurrency: 3},
+		{Cost: 0.002, PriceIn: 1, PriceOut: 2, Reply: 100},
+	} {
+		s := &stub{say: ok}
+		j, _ := dial(t, s, set)
+		as, stats, err := j.Answer(context.Background(), queries(50))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stats.Answered == 0 || stats.Lost == 0 || as[49].Failure == "" && as[0].Failure == "" {
+			t.Errorf("%+v: %s", set, stats)
+		}
+		if set.Tokens > 0 && stats.Tokens > set.Tokens || set.Cost > 0 && stats.Cost > set.Cost {
+			t.Errorf("over the budget: %s", stats)
+		}
+	}
+}
+
+func TestEndpointFatal(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		want   string
+	}{{401, "judge.key"}, {404, "judge.model"}, {503, "answered none"}} {
+		s := &stub{say: func(int64, string) (int, string) { return c.status, `{"error": {"message": "m"}}` }}
+		j, _ := dial(t, s, Settings{Retries: 1})
+		if _, _, err := j.Answer(context.Background(), queries(20)); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("status %d: %v", c.status, err)
+		}
+		if c.status == 401 && s.requests.Load() > 16 {
+			t.Errorf("%d requests after the key was refused", s.requests.Load())
+		}
+	}
+}
+
+func TestSettings(t *testing.T) {
+	for _, c := range []struct {
+		set  Settings
+		want string
+	}{
+		{Settings{Kind: "oracle", URL: "x"}, "oracle"},
+		{Settings{Kind: "gpt"}, "endpoint"},
+		{Settings{Kind: "endpoint"}, "url"},
+		{Settings{Kind: "endpoint", URL: "http://x", Model: "m", Cost: 1}, "price"},
+		{Settings{Kind: "endpoint", URL: "http://x", Model: "m", Key: "BALLAST_NO_SUCH_KEY"}, "BALLAST_NO_SUCH_KEY"},
+	} {
+		if _, err := NewJudge(c.set); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v", c.set, err)
+		}
+	}
+}
