@@ -38,6 +38,10 @@ var (
 	scriptText string
 )
 
+// Assets returns the style sheet and the script of the page, for pages of other
+// packages that look alike. The script expects the plots' values in DATA.
+func Assets() (style, script string) { return plot.CSS + styleText, scriptText }
+
 // Page is the file name of the static page in a run directory.
 const Page = "report.html"
 

@@ -128,12 +128,10 @@ func (s *Run) mood(u int) mood {
 	switch s.Kind {
 	case Spike:
 		m.spike = grow(0.6)
-		m.collapsed = 0.95 * x * x
-		m.success *= 1 - x
+		m.collapsed = 0.95 * x * x // the reward follows the replies
 	case Pollution:
 		m.mass, m.spike = grow(0.08), grow(0.2)
-		m.polluted = max(m.polluted, s.polluted+(0.85-s.polluted)*x)
-		m.success *= 1 - x
+		m.polluted = max(m.polluted, s.polluted+(0.85-s.polluted)*x*x)
 	case Abandonment:
 		m.call *= 1 - x
 		m.success *= 1 - 0.9*x

@@ -26,7 +26,6 @@ type spec struct {
 	floor   float64 // least noise, in transformed units
 	log     bool    // compared on a natural logarithmic scale
 	share   bool    // falls are material relative to the best level, by the share step
-	early   bool    // an early sign: counts for drifting
 	of      func(m map[string]float64) (float64, bool)
 }
 
@@ -40,13 +39,13 @@ const (
 // specs is the table of signals. Its numbers were fixed on the tuning set of
 // package scripted.
 var specs = []spec{
-	{name: worstSite, up: true, step: math.Log(4), level: 0.02, floor: 0.1, log: true, early: true, of: worst},
-	{name: monitor.IllegalMass, up: true, step: math.Log(4), level: 0.003, floor: 0.1, log: true, early: true},
-	{name: monitor.IllegalReplies, up: true, step: 0.12, floor: 0.02, early: true},
-	{name: badForms, up: true, step: 0.12, floor: 0.02, early: true, of: bad},
-	{name: monitor.FormPrefix + "collapsed", up: true, step: 0.08, floor: 0.01, early: true},
-	{name: monitor.KLControl, up: true, against: recent, step: 0.2, floor: 0.03, early: true},
-	{name: monitor.KL, up: true, against: recent, step: math.Log(4), level: 0.05, floor: 0.1, log: true, early: true},
+	{name: worstSite, up: true, step: math.Log(5), level: 0.005, floor: 0.1, log: true, of: worst},
+	{name: monitor.IllegalMass, up: true, step: math.Log(5), level: 0.001, floor: 0.1, log: true},
+	{name: monitor.IllegalReplies, up: true, step: 0.12, floor: 0.02},
+	{name: badForms, up: true, step: 0.12, floor: 0.02, of: bad},
+	{name: monitor.FormPrefix + "collapsed", up: true, step: 0.08, floor: 0.01},
+	{name: monitor.KLControl, up: true, against: recent, step: 0.2, floor: 0.03},
+	{name: monitor.KL, up: true, against: recent, step: math.Log(4), level: 0.05, floor: 0.1, log: true},
 	{name: monitor.EntropyMean, up: true, against: recent, step: math.Log(1.8), level: 0.05, floor: 0.05, log: true},
 	{name: monitor.ToolCallRate, step: 0.4, share: true, floor: 0.02},
 	{name: response, up: true, step: 0.2, floor: 0.02},
@@ -148,18 +147,21 @@ func (d *Detector) hacked(reward, success, eval *tracker) bool {
 	return lost(success) || lost(eval)
 }
 
-// drifts: two early signals or more left their window, one of them about control
-// tokens or forms themselves.
+// drifts: early signals of two kinds left their window, one of them about control
+// tokens or forms themselves; or the mass on a forbidden token alone, by far.
 func (d *Detector) drifts() bool {
-	n, direct := 0, false
-	for _, t := range d.signals {
-		if !t.spec.early || !t.alarmed() {
-			continue
+	on := func(names ...string) bool {
+		for _, n := range names {
+			if d.by[n].alarmed() {
+				return true
+			}
 		}
-		n++
-		direct = direct || t.spec.name != monitor.KL && t.spec.name != monitor.KLControl
+		return false
 	}
-	return n >= 2 && direct
+	mass := on(worstSite, monitor.IllegalMass)
+	forms := on(monitor.IllegalReplies, badForms, monitor.FormPrefix+"collapsed")
+	kl := on(monitor.KL, monitor.KLControl)
+	return mass && forms || mass && kl || forms && kl || mass && d.by[worstSite].level() >= 0.05
 }
 
 // causes are the signals that date a state.

@@ -30,6 +30,7 @@ const (
 	persist = 3  // beyond the window before an alarm
 	opening = 10 // the first updates
 	reach   = 45 // how far back an onset may lie
+	refine  = 12 // updates after an alarm that still correct the onset
 )
 
 // tiny keeps logarithms finite.
@@ -72,8 +73,8 @@ func (t *tracker) add(v float64, at int) {
 	}
 	switch {
 	case !t.on && t.run >= persist:
-		t.on = true
-		t.moved = append(t.moved, Moved{Signal: t.spec.name, Onset: t.change(), Alarm: at, Before: t.best, order: t.order})
+		m := Moved{Signal: t.spec.name, Onset: t.change(), Alarm: at, Before: t.best, order: t.order}
+		t.moved, t.on = append(t.moved, m), true
 	case t.on && t.back >= filter:
 		t.on = false
 		t.moved[len(t.moved)-1].Back = at
@@ -81,6 +82,9 @@ func (t *tracker) add(v float64, at int) {
 	if t.on {
 		m := &t.moved[len(t.moved)-1]
 		m.After = t.plain(level)
+		if t.at[t.n-1] > m.Alarm && t.at[t.n-1] <= m.Alarm+refine {
+			m.Onset = t.change()
+		}
 		m.Sigmas = max(m.Sigmas, math.Abs(level-t.base)/t.noise())
 	}
 }
@@ -146,27 +150,37 @@ func (t *tracker) index(at int) int {
 	return i
 }
 
-// change estimates where the change that ends at the newest value began: the best
-// fit of a constant followed by a ramp from the same constant.
+// change estimates where the change that goes on at the newest value began: the best
+// fit of a constant, a ramp and a constant again. The change lies behind the last
+// update, with a margin, at which the level was still within the window.
 func (t *tracker) change() int {
-	lo := max(0, t.n-reach)
+	inside := t.n - 1
+	if k := len(t.moved); t.on && k > 0 {
+		inside = min(inside, t.index(t.moved[k-1].Alarm))
+	}
+	for inside > 0 && math.Abs(t.smooth[inside]-t.base) > t.noise() {
+		inside--
+	}
+	lo := max(0, inside-20, t.n-reach)
 	x := t.x[lo:]
-	best, at := math.Inf(1), 0
-	for k := 1; k < len(x); k++ { // the ramp's first value is x[k]
-		if s := hinge(x, k); s < best {
-			best, at = s, k
+	best, at := math.Inf(1), min(len(x)-1, 1)
+	for from := max(1, inside-8-lo); from < len(x); from++ { // the ramp's first value
+		for to := from; to < len(x); to++ { // and its last
+			if s := ramp(x, from, to); s < best {
+				best, at = s, from
+			}
 		}
 	}
 	return t.at[lo+at]
 }
 
-// hinge returns the squared error of the best constant before position k and ramp
-// from it after: x[i] = b for i < k, b + a (i-k+1) from there on.
-func hinge(x []float64, k int) float64 {
+// ramp returns the squared error of the best x[i] = b + a r(i), where r is 0 before
+// from, grows by 1 from there to to, and stays.
+func ramp(x []float64, from, to int) float64 {
 	n := float64(len(x))
 	var sx, sr, srr, sxr, sxx float64
 	for i, v := range x {
-		r := float64(max(0, i-k+1))
+		r := float64(min(max(0, i-from+1), to-from+1))
 		sx, sr, srr, sxr, sxx = sx+v, sr+r, srr+r*r, sxr+v*r, sxx+v*v
 	}
 	det := n*srr - sr*sr
@@ -178,37 +192,33 @@ func hinge(x []float64, k int) float64 {
 	return sxx - a*sxr - b*sx
 }
 
-// flat reports whether the signal, a reward, has stopped to rise: its last quarter
-// is no higher than the one before.
+// flat reports whether the signal, a reward, has stopped to rise: over its last
+// half it has no slope that the noise would not explain.
 func (t *tracker) flat() bool {
 	if t.n < 40 || t.level() >= 0.95 {
 		return false
 	}
-	q := t.n / 4
-	last, before := mean(t.x[t.n-q:]), mean(t.x[t.n-2*q:t.n-q])
-	return last-before < 2*t.noise()/math.Sqrt(float64(q)/2)
+	x := t.x[t.n/2:]
+	n := float64(len(x))
+	var sx, si, sii, sxi float64
+	for i, v := range x {
+		sx, si, sii, sxi = sx+v, si+float64(i), sii+float64(i*i), sxi+v*float64(i)
+	}
+	spread := sii - si*si/n
+	slope := (sxi - sx*si/n) / spread
+	return slope < 2.2*t.noise()/math.Sqrt(spread)
 }
 
 // settled returns the update at which the signal stopped to rise: the best fit of
 // a straight line that ends in a constant.
 func (t *tracker) settled() int {
-	x := slices.Clone(t.x)
-	slices.Reverse(x)
-	best, at := math.Inf(1), 1
-	for k := 1; k < len(x); k++ {
-		if s := hinge(x, k); s < best {
+	best, at := math.Inf(1), 0
+	for k := 1; k < t.n; k++ {
+		if s := ramp(t.x, 1, k); s < best {
 			best, at = s, k
 		}
 	}
-	return t.at[t.n-at]
-}
-
-func mean(x []float64) float64 {
-	s := 0.0
-	for _, v := range x {
-		s += v
-	}
-	return s / float64(max(1, len(x)))
+	return t.at[at]
 }
 
 // median of nothing is 0.

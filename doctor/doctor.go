@@ -1,0 +1,136 @@
+// Package doctor examines a training run after the fact, ours or another
+// trainer's: when it broke, in which way, which signal moved first, which control
+// tokens at which places, and with which replies.
+//
+// It reads ballast's run directories, verl rollout dumps (JSONL), verl-tool step
+// records (JSON), TRL completions (parquet), OpenAI-chat JSONL and plain text of
+// replies, one file or a folder of them, and finds out by itself which it has.
+// Records become episodes of package ballast; metrics come from package monitor
+// and verdicts from monitor/verdict, the code that watches live runs. Foreign
+// files hold no probabilities, so control tokens are judged there by what was
+// sampled, and lengths are in bytes.
+//
+// Contract: files are streamed; memory is bounded by one update's records, a few
+// episodes for the page, and one line of metrics for every update, whatever the
+// size of the files.
+//
+// Failures: a file that is truncated or broken gives a diagnosis of what could be
+// read, with a note that names the file and the place. Only where nothing could be
+// read at all there is an error. Nothing panics on what a file holds.
+package doctor
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"ballast"
+	"ballast/chat/format"
+	"ballast/monitor/verdict"
+)
+
+// Options say how to read. The zero value finds everything out.
+type Options struct {
+	Format string // tool-call format of foreign files, one of format.All; "" chooses by the replies
+}
+
+// Report is what was found.
+type Report struct {
+	Path      string            `json:"path"`
+	Kind      string            `json:"kind"` // what the files are
+	Format    string            `json:"format"`
+	Files     int               `json:"files"`
+	Records   int               `json:"records"`
+	Replies   int               `json:"replies"`
+	Bytes     int64             `json:"bytes"`
+	Notes     []string          `json:"notes,omitempty"` // what could not be read, and what to mind
+	Summary   []string          `json:"summary"`
+	Diagnosis verdict.Diagnosis `json:"diagnosis"`
+
+	updates []ballast.Update
+	phases  bool
+	shown   []shown
+}
+
+// mostNotes bounds the notes.
+const mostNotes = 20
+
+func (r *Report) note(f string, args ...any) {
+	if len(r.Notes) < mostNotes {
+		r.Notes = append(r.Notes, fmt.Sprintf(f, args...))
+	}
+}
+
+// update records one update.
+func (r *Report) update(d *verdict.Detector, u ballast.Update) {
+	d.Add(u)
+	r.updates = append(r.updates, u)
+}
+
+// Examine reads a run directory, a file or a folder of files.
+func Examine(path string, o Options) (*Report, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("doctor: %w", err)
+	}
+	var f format.Format
+	if o.Format != "" {
+		if f, err = format.ByName(o.Format); err != nil {
+			return nil, fmt.Errorf("doctor: %w", err)
+		}
+	}
+	r := &Report{Path: path}
+	if info.IsDir() {
+		if _, err := os.Stat(filepath.Join(path, "run.json")); err == nil {
+			err := r.run(path, f)
+			if err != nil {
+				return nil, fmt.Errorf("doctor: %w", err)
+			}
+			r.Summary = r.sentences()
+			return r, nil
+		}
+	}
+	if err := r.foreign(path, info.IsDir(), f); err != nil {
+		return nil, fmt.Errorf("doctor: %w", err)
+	}
+	r.Summary = r.sentences()
+	return r, nil
+}
+
+// JSON writes the report as diagnosis.json has it.
+func (r *Report) JSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// The files that Write makes.
+const (
+	JSONFile = "diagnosis.json"
+	PageFile = "diagnosis.html"
+)
+
+// Write writes diagnosis.json and diagnosis.html into dir, which is made where it
+// does not exist, and returns the page's path.
+func (r *Report) Write(dir string) (string, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return "", fmt.Errorf("doctor: %w", err)
+	}
+	for name, write := range map[string]func(io.Writer) error{JSONFile: r.JSON, PageFile: r.HTML} {
+		f, err := os.Create(filepath.Join(dir, name))
+		if err != nil {
+			return "", fmt.Errorf("doctor: %w", err)
+		}
+		err = write(f)
+		if cerr := f.Close(); err == nil {
+			err = cerr
+		}
+		if err != nil {
+			return "", fmt.Errorf("doctor: write %s: %w", name, err)
+		}
+	}
+	return filepath.Join(dir, PageFile), nil
+}

@@ -1,0 +1,208 @@
+package doctor
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/monitor"
+	"ballast/report"
+	"ballast/report/plot"
+)
+
+//go:embed page.html
+var pageText string
+
+// page is what the template shows.
+type page struct {
+	*Report
+	Style        template.CSS
+	Script       template.JS
+	Data         template.JS
+	Large, Small []figure
+	Shown        []shown
+	Sick         bool
+	Verdict      string
+	Owners       []string
+}
+
+// figure is a plot on the page.
+type figure struct {
+	ID, Title, Note string
+	Legend          []legend
+	SVG             template.HTML
+}
+
+// legend is one series' name and latest value.
+type legend struct{ Class, Name, Last string }
+
+// mostPoints bounds the points of a curve; longer runs are averaged.
+const mostPoints = 600
+
+// HTML writes the page: one file without outside resources.
+func (r *Report) HTML(w io.Writer) error {
+	style, script := report.Assets()
+	p := page{Report: r, Style: template.CSS(style), Script: template.JS(script), Shown: r.shown,
+		Sick: r.Diagnosis.Verdict.Sick(), Verdict: strings.ReplaceAll(string(r.Diagnosis.Verdict), "_", " "),
+		Owners: []string{"template", "user", "tool", "policy", "gold"}}
+	frame, width := r.frame()
+	charts := r.charts(width)
+	for _, c := range charts {
+		size := plot.Small
+		if c.Large {
+			size = plot.Large
+		}
+		f := figure{ID: c.ID, Title: c.Title, Note: c.Note, SVG: template.HTML(frame.Draw(c, size, false))}
+		for _, s := range c.Series {
+			f.Legend = append(f.Legend, legend{s.Class, s.Name, c.Format(plot.Last(s.Y))})
+		}
+		if c.Large {
+			p.Large = append(p.Large, f)
+		} else {
+			p.Small = append(p.Small, f)
+		}
+	}
+	p.Data = template.JS(frame.Values(charts))
+	t, err := template.New("page").Parse(pageText)
+	if err != nil {
+		panic(err) // the template is part of the program
+	}
+	return t.Execute(w, &p)
+}
+
+// frame is the axis of all plots with the onset and the alarm marked, and how many
+// updates a point stands for.
+func (r *Report) frame() (*plot.Frame, int) {
+	width := max(1, (len(r.updates)+mostPoints-1)/mostPoints)
+	f := &plot.Frame{}
+	for i := 0; i < len(r.updates); i += width {
+		f.X = append(f.X, r.updates[i].Index)
+	}
+	if len(f.X) > 0 {
+		f.Lo, f.Hi = f.X[0], max(f.X[0]+1, r.updates[len(r.updates)-1].Index)
+	}
+	mark := func(at int, text string) {
+		if at > 0 {
+			f.Marks = append(f.Marks, ballast.Event{Update: at, Kind: "alarm", Text: text})
+		}
+	}
+	if d := r.Diagnosis; d.Verdict.Sick() {
+		mark(d.Onset, "onset: "+string(d.Verdict))
+		if d.Alarm != d.Onset {
+			f.Marks = append(f.Marks, ballast.Event{Update: d.Alarm, Kind: "action", Text: "first alarm"})
+		}
+	}
+	return f, width
+}
+
+// charts are the plots of the page. Metrics that the run lacks leave no plot.
+func (r *Report) charts(width int) []*plot.Chart {
+	var out []*plot.Chart
+	add := func(c plot.Chart, how plot.Style, metrics ...[3]string) {
+		some := false
+		for _, m := range metrics {
+			y := thin(r.values(m[0]), width)
+			if len(plot.Finite(y)) == 0 {
+				continue
+			}
+			some = some || slices.ContainsFunc(y, func(v float64) bool { return v > 0 || v < 0 })
+			c.Series = append(c.Series, plot.Series{Name: m[1], Class: m[2], Style: how, Y: y})
+		}
+		if some {
+			out = append(out, &c)
+		}
+	}
+	var forms [][3]string
+	for f := ballast.Form(0); f < ballast.NumForms; f++ {
+		forms = append(forms, [3]string{monitor.FormPrefix + f.String(), f.String(), "f-" + f.String()})
+	}
+	add(plot.Chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area, forms...)
+	add(plot.Chart{ID: "reward", Title: "Reward", Large: true}, plot.Line, [3]string{monitor.RewardMean, "reward", "c1"},
+		[3]string{monitor.SuccessMean, "success", "c2"}, [3]string{monitor.EvalSuccess, "test success", "c4"})
+	add(plot.Chart{ID: "forbidden", Title: "Forbidden control tokens", Note: "most probable ones, by place", Large: true, Log: true, Percent: true}, plot.Line, r.strongest(monitor.IllegalAt)...)
+	add(plot.Chart{ID: "reasons", Title: "Faults of replies", Note: "share of replies", Large: true, Percent: true}, plot.Line, r.strongest(monitor.ReasonFor)...)
+	for s := range monitor.NumSites {
+		var list [][3]string
+		for _, m := range r.strongest(monitor.WatchPrefix) {
+			if strings.HasSuffix(m[0], "/"+s.String()) {
+				list = append(list, m)
+			}
+		}
+		add(plot.Chart{ID: "site-" + s.String(), Title: "Control tokens: " + s.String(), Note: "mean probability", Log: true, Percent: true}, plot.Line, list...)
+	}
+	add(plot.Chart{ID: "push", Title: "Push on control tokens", Note: "policy gradient on the logit"}, plot.Line, r.strongest(monitor.GradPrefix)...)
+	add(plot.Chart{ID: "mass", Title: "Illegal mass", Note: "per sampled token", Log: true}, plot.Line, [3]string{monitor.IllegalMass, "mass", "c4"})
+	add(plot.Chart{ID: "stained", Title: "Replies with a forbidden token", Percent: true}, plot.Line, [3]string{monitor.IllegalReplies, "share", "c4"})
+	add(plot.Chart{ID: "calls", Title: "Tool-call rate", Note: "share of replies", Percent: true}, plot.Line, [3]string{monitor.ToolCallRate, "healthy calls", "c1"})
+	add(plot.Chart{ID: "length", Title: "Length of replies", Note: r.unit()}, plot.Line, [3]string{monitor.ReplyLength, "mean", "c2"})
+	add(plot.Chart{ID: "cut", Title: "Cut replies", Percent: true}, plot.Line, [3]string{monitor.CutShare, "share", "c5"})
+	add(plot.Chart{ID: "spread", Title: "Groups without spread", Percent: true, Full: true}, plot.Line, [3]string{monitor.ZeroSpread, "share", "c4"})
+	add(plot.Chart{ID: "kl", Title: "KL to the reference"}, plot.Line, [3]string{monitor.KL, "k3", "c1"})
+	add(plot.Chart{ID: "klcontrol", Title: "KL carried by control tokens", Percent: true, Full: true}, plot.Line, [3]string{monitor.KLControl, "share", "c4"})
+	add(plot.Chart{ID: "entropy", Title: "Entropy"}, plot.Line, [3]string{monitor.EntropyMean, "sampled", "c1"})
+	add(plot.Chart{ID: "grad", Title: "Gradient norm", Log: true}, plot.Line, [3]string{monitor.GradNorm, "norm", "c1"})
+	add(plot.Chart{ID: "gap", Title: "Sampler against learner", Log: true}, plot.Line, [3]string{monitor.GapMean, "mean gap", "c1"})
+	return out
+}
+
+func (r *Report) unit() string {
+	if r.Kind == kindRun {
+		return "tokens"
+	}
+	return "bytes"
+}
+
+// strongest returns the metrics with a prefix whose largest values are largest, six
+// for a plot of its own and all for those that are picked from.
+func (r *Report) strongest(prefix string) [][3]string {
+	top := map[string]float64{}
+	for _, u := range r.updates {
+		for k, v := range u.Metrics {
+			if strings.HasPrefix(k, prefix) && k != monitor.IllegalMass && k != monitor.IllegalReplies && plot.IsFinite(v) {
+				top[k] = max(top[k], max(v, -v))
+			}
+		}
+	}
+	var names []string
+	for k := range top {
+		names = append(names, k)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		switch {
+		case top[a] != top[b] && top[a] > top[b]:
+			return -1
+		case top[a] != top[b]:
+			return 1
+		}
+		return strings.Compare(a, b)
+	})
+	if prefix != monitor.WatchPrefix {
+		names = names[:min(6, len(names))]
+	}
+	var out [][3]string
+	for i, k := range names {
+		out = append(out, [3]string{k, strings.TrimPrefix(k, prefix), fmt.Sprintf("c%d", 1+i%6)})
+	}
+	return out
+}
+
+// thin averages neighbours.
+func thin(y []float64, width int) []float64 {
+	if width == 1 {
+		return y
+	}
+	var out []float64
+	for i := 0; i < len(y); i += width {
+		part := plot.Finite(y[i:min(len(y), i+width)])
+		sum := 0.0
+		for _, v := range part {
+			sum += v
+		}
+		out = append(out, sum/float64(len(part))) // NaN of none
+	}
+	return out
+}

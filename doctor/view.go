@@ -1,0 +1,226 @@
+package doctor
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"ballast"
+	"ballast/chat/bpe"
+	"ballast/chat/format"
+	"ballast/monitor"
+	"ballast/monitor/verdict"
+	"ballast/report/plot"
+)
+
+// shown is one episode as the page shows it.
+type shown struct {
+	Update int
+	Task   string
+	Reward string
+	Steps  []shownStep
+	Tokens []piece // the whole conversation by owner; nil without a tokenizer
+}
+
+// shownStep is one reply.
+type shownStep struct {
+	Form, Reason string
+	Pieces       []piece
+}
+
+// piece is a run of text of one class: an owner, or a control token that is legal
+// or forbidden where it stands.
+type piece struct{ Class, Title, Text string }
+
+// The classes of control tokens.
+const (
+	legal     = "ctl ok"
+	forbidden = "ctl no"
+)
+
+// mostTokens bounds the tokens of an episode that are shown.
+const mostTokens = 3000
+
+// show prepares an episode. tok may be nil.
+func show(ep *ballast.Episode, update int, f format.Format, tok *bpe.Tokenizer) shown {
+	s := shown{Update: update, Task: ep.Task, Reward: plot.Short(ep.Score.Reward)}
+	for _, t := range ep.Turns {
+		for _, step := range t.Steps {
+			s.Steps = append(s.Steps, shownStep{step.Form.String(), step.Reason, marked(step.Text, f, "o-policy")})
+		}
+	}
+	if tok == nil || len(ep.Tokens) == 0 {
+		return s
+	}
+	from := max(0, ep.Prompt-200) // long prompts are mostly tool documentation
+	for at, end := from, min(len(ep.Tokens), from+mostTokens); at < end; {
+		to := at
+		for to < end && ep.Owners[to] == ep.Owners[at] {
+			to++
+		}
+		text := string(tok.Bytes(nil, ep.Tokens[at:to]))
+		if owner := ep.Owners[at]; owner == ballast.OwnerPolicy {
+			s.Tokens = append(s.Tokens, marked(text, f, "o-policy")...)
+		} else {
+			s.Tokens = append(s.Tokens, piece{Class: "o-" + owner.String(), Text: text})
+		}
+		at = to
+	}
+	return s
+}
+
+// marked cuts a reply into text and control tokens by legality.
+func marked(text string, f format.Format, class string) []piece {
+	if len(text) > keptText {
+		text = text[:keptText] + " [...]"
+	}
+	var out []piece
+	var state format.State
+	for _, p := range format.Split(strings.Clone(text)) {
+		x := piece{Class: class, Text: p.Text}
+		if p.Control {
+			x.Class, x.Title = legal, "legal here"
+			if !f.Legal(state, p.Text) {
+				x.Class, x.Title = forbidden, "forbidden here: "+monitor.SiteOf(state.Place).String()
+			}
+		}
+		out = append(out, x)
+		state = f.Next(state, p.Text)
+	}
+	return out
+}
+
+// advice says what a verdict means, in one sentence each.
+var advice = map[verdict.State]string{
+	verdict.NonFinite:  "Optimiser steps were skipped for non-finite gradients again and again: lower the learning rate, look at the largest ratio.",
+	verdict.Mismatch:   "The sampler's log-probabilities left the learner's: the updates are off-policy without knowing. Look at the weights' transfer, the tokenisation of prompts and the sampling precision.",
+	verdict.Collapsed:  "Replies are little more than control tokens: the policy has found the shortest way to end. Go back to the last checkpoint before the onset; train on correct calls first (SFT), or add supervision to the groups.",
+	verdict.Polluted:   "Calls break and stray tags stand in text: the intermediate stage of the collapse. Go back to a checkpoint before the onset; lower the learning rate, warm up, or insert a supervised phase.",
+	verdict.Length:     "Replies grow until a budget cuts them. Look at what a cut reply earns, and at length terms of the reward.",
+	verdict.Abandoned:  "The format is healthy, but the policy has stopped to call tools. Look at what a reply without a call earns.",
+	verdict.Hacking:    "The reward holds while success is lost: it pays for something else than the task.",
+	verdict.NoSignal:   "No group has two different rewards: the only gradient is that of the KL term, which the optimiser rescales to full steps. Use easier tasks, more rollouts, or a supervised phase first.",
+	verdict.RewardLoss: "The reward is lost although replies are well-formed: not a collapse of the format.",
+	verdict.Drifting:   "Early signs: probability moves to control tokens where the format forbids them. Nothing is lost yet.",
+	verdict.Plateau:    "Healthy, but the reward has stopped to rise.",
+	verdict.Healthy:    "No sign of a collapse.",
+	verdict.TooShort:   "Too few updates to judge: at least 8 are needed.",
+}
+
+// sentences are the summary.
+func (r *Report) sentences() []string {
+	d := &r.Diagnosis
+	var out []string
+	say := func(f string, args ...any) { out = append(out, fmt.Sprintf(f, args...)) }
+	if r.Kind == kindRun {
+		say("%s: %d updates (%d to %d), format %s.", r.Kind, len(r.updates), d.First, d.Last, r.Format)
+	} else {
+		say("%s: %d records with %d replies in %d file(s), updates %d to %d, format %s.", r.Kind, r.Records, r.Replies, r.Files, d.First, d.Last, r.Format)
+	}
+	verdictText := strings.ReplaceAll(string(d.Verdict), "_", " ")
+	switch {
+	case d.Onset > 0 && d.Verdict.Sick():
+		say("Verdict: %s since update %d; the first alarm was at update %d.", verdictText, d.Onset, d.Alarm)
+	case d.Onset > 0:
+		say("Verdict: %s since update %d.", verdictText, d.Onset)
+	default:
+		say("Verdict: %s.", verdictText)
+	}
+	say("%s", advice[d.Verdict])
+	if d.Halved > 0 && d.Alarm > 0 {
+		switch lead := d.Halved - d.Alarm; {
+		case lead > 0:
+			say("The alarm came %d updates before the reward had halved (update %d).", lead, d.Halved)
+		case lead == 0:
+			say("The alarm came with the halving of the reward (update %d).", d.Halved)
+		default:
+			say("The reward had halved at update %d, %d updates before the alarm.", d.Halved, -lead)
+		}
+	}
+	if d.Verdict.Sick() {
+		var order []string
+		for _, m := range d.Moved {
+			if m.Back == 0 && len(order) < 8 {
+				order = append(order, fmt.Sprintf("%s (%d: %s to %s)", m.Signal, m.Onset, plot.Short(m.Before), plot.Short(m.After)))
+			}
+		}
+		if len(order) > 0 {
+			say("Signals in the order in which they moved: %s.", strings.Join(order, ", "))
+		}
+	}
+	if list := rising(d.Tokens, monitor.IllegalAt); list != "" {
+		say("Control tokens that rose where the format forbids them: %s.", list)
+	}
+	if list := rising(d.Reasons, monitor.ReasonFor); list != "" {
+		say("Faults of replies that became more frequent: %s.", list)
+	}
+	return out
+}
+
+// rising lists facts that rose.
+func rising(facts []verdict.Fact, prefix string) string {
+	var out []string
+	for _, f := range facts {
+		if f.After > f.Before && f.After-f.Before > 1e-3 && len(out) < 4 {
+			name := strings.TrimPrefix(f.Metric, prefix)
+			if i := strings.LastIndexByte(name, '/'); i > 0 {
+				name = name[:i] + " (" + name[i+1:] + ")"
+			}
+			out = append(out, fmt.Sprintf("%s %s to %s", name, plot.Short(f.Before), plot.Short(f.After)))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// Text is the summary for a terminal, each line ended by a newline.
+func (r *Report) Text() string {
+	var b strings.Builder
+	for _, s := range r.Summary {
+		fmt.Fprintln(&b, s)
+	}
+	for _, n := range r.Notes {
+		fmt.Fprintln(&b, "note:", n)
+	}
+	if len(r.updates) > 1 {
+		for _, name := range []string{monitor.RewardMean, monitor.FormPrefix + "call", monitor.FormPrefix + "polluted", monitor.FormPrefix + "collapsed", monitor.IllegalReplies} {
+			if y := r.values(name); len(plot.Finite(y)) > 1 {
+				fmt.Fprintf(&b, "%-16s %s %s\n", name, spark(y, 50), plot.Short(plot.Last(y)))
+			}
+		}
+	}
+	return b.String()
+}
+
+// values is a metric over the updates, NaN where it was not recorded.
+func (r *Report) values(name string) []float64 {
+	y := make([]float64, len(r.updates))
+	for i, u := range r.updates {
+		v, ok := u.Metrics[name]
+		if y[i] = v; !ok {
+			y[i] = math.NaN()
+		}
+	}
+	return y
+}
+
+// spark draws values as a row of characters from low to high, 0 at the bottom.
+func spark(y []float64, width int) string {
+	const marks = " .:-=+*#%@"
+	top := 1e-9
+	for _, v := range plot.Finite(y) {
+		top = max(top, v)
+	}
+	n := min(width, len(y))
+	out := make([]byte, n)
+	for i := range n {
+		part := plot.Finite(y[i*len(y)/n : (i+1)*len(y)/n])
+		if out[i] = ' '; len(part) > 0 {
+			sum := 0.0
+			for _, v := range part {
+				sum += max(0, v)
+			}
+			out[i] = marks[min(len(marks)-1, int(sum/float64(len(part))/top*float64(len(marks)-1)+0.5))]
+		}
+	}
+	return "[" + string(out) + "]"
+}
