@@ -3,6 +3,7 @@ package recipe
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -21,15 +22,31 @@ type Recorder struct {
 	LogProb float32 // what LogProbs answers for every token; 0 = certain
 }
 
-// Update implements ballast.Learner.
+// Update implements ballast.Learner. Like the real one it refuses a policy term
+// without old log-probabilities.
 func (r *Recorder) Update(_ context.Context, samples []ballast.Sample, rate float64) (ballast.Stats, error) {
+	if err := check(samples); err != nil {
+		return nil, err
+	}
 	r.Batches = append(r.Batches, samples)
 	r.Rates = append(r.Rates, rate)
 	return r.Stats, nil
 }
 
+func check(samples []ballast.Sample) error {
+	for i, s := range samples {
+		if s.Terms[ballast.TermPolicy].Weight != nil && len(s.OldLogProb) != len(s.Tokens) {
+			return fmt.Errorf("sample %d: a policy term needs OldLogProb", i)
+		}
+	}
+	return nil
+}
+
 // LogProbs implements ballast.Learner.
 func (r *Recorder) LogProbs(_ context.Context, samples []ballast.Sample) ([][]float32, error) {
+	if err := check(samples); err != nil {
+		return nil, err
+	}
 	out := make([][]float32, len(samples))
 	for i, s := range samples {
 		out[i] = make([]float32, len(s.Tokens))

@@ -162,7 +162,7 @@ func (d *Draft) current(ctx context.Context, want func(*Member) bool) error {
 		for k := range d.Groups[g] {
 			if m := &d.Groups[g][k]; want(m) {
 				at = append(at, m)
-				samples = append(samples, m.Sample)
+				samples = append(samples, ballast.Sample{Tokens: m.Sample.Tokens, Group: m.Sample.Group, Prefix: m.Sample.Prefix})
 			}
 		}
 	}
