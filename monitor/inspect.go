@@ -192,7 +192,11 @@ func (c *census) reply(tokens []int32, watch [][]float32, advantage float64) {
 // where it stands, and where that is.
 func Forbidden(f format.Format, reply string) (token string, at Site, found bool) {
 	var state format.State
-	for _, p := range format.Split(reply) {
+	pieces := format.Split(reply)
+	for n := len(pieces); n > 0 && !pieces[n-1].Control; n = len(pieces) {
+		pieces = pieces[:n-1] // text after the last one decides nothing
+	}
+	for _, p := range pieces {
 		if p.Control && !f.Legal(state, p.Text) {
 			return p.Text, SiteOf(state.Place), true
 		}
