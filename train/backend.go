@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"os"
+	"reflect"
 
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend" // the pure-Go backend
@@ -32,6 +33,26 @@ func newBackend(name string) (b compute.Backend, err error) {
 		return nil, fmt.Errorf("train: backend %q: %w", name, err)
 	}
 	return b, nil
+}
+
+// inline makes the pure-Go backend run every operation on the goroutine that
+// asks for it: with batches side by side, cutting up each small product costs
+// more than it gains, and on a busy machine every such meeting of threads waits
+// for a time slice. The backend's own way to say so prints to standard output,
+// so this sets the same exported field; another backend has none and is left
+// alone.
+func inline(b compute.Backend) {
+	v := reflect.Indirect(reflect.ValueOf(b))
+	if v.Kind() != reflect.Struct {
+		return
+	}
+	workers := v.FieldByName("Workers")
+	if !workers.IsValid() || !workers.CanInterface() {
+		return
+	}
+	if w, ok := workers.Interface().(interface{ SetMaxParallelism(int) }); ok {
+		w.SetMaxParallelism(0)
+	}
 }
 
 // Notice returns a sentence for the user if this binary computes far slower than

@@ -84,6 +84,9 @@ func New(m *model.Model, opts Options) (*Learner, error) {
 		return nil, err
 	}
 	l := &Learner{m: m, opts: opts, plan: opts.Plan(&m.Config)}
+	if l.plan.Shards > 1 {
+		inline(backend)
+	}
 	err = guard(func() {
 		if l.e, err = newEngine(backend, m.Config, opts.Loss, inner(l.plan)); err != nil {
 			panic(err)

@@ -21,7 +21,7 @@ type Plan struct {
 
 // common is the number of rows of a batch unless a group needs more: enough to
 // keep the products busy, few enough to give every core several batches.
-const common = 2048
+const common = 1024
 
 // longest is the number of rows that the choice of Keep provides for: a group of
 // a few long conversations on one prompt.
@@ -120,19 +120,23 @@ func For(c *model.Config, limit int64) Plan {
 }
 
 // Budget is the number of rows of a batch for these samples: the common one, or
-// what the largest group needs to share its prefix once, up to the plan's rows.
+// half of all rows if that is less, or what the largest group needs to share its
+// prefix once, up to the plan's rows.
 func (p Plan) Budget(samples []ballast.Sample) int {
 	need := map[int]int{}
-	most := 0
+	all, most := 0, 0
 	for i := range samples {
 		s := &samples[i]
 		if need[s.Group] == 0 {
 			need[s.Group] = s.Prefix
+			all += s.Prefix
 		}
-		need[s.Group] += len(s.Tokens) - s.Prefix
+		own := max(len(s.Tokens)-s.Prefix, 0)
+		need[s.Group] += own
+		all += own
 		if s.Prefix > 0 {
 			most = max(most, need[s.Group])
 		}
 	}
-	return min(max(common, most), p.Rows)
+	return min(max(min(common, all/2+1), most), p.Rows)
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"testing"
 
+	"ballast"
 	"ballast/model"
 )
 
@@ -26,5 +27,30 @@ func TestFor(t *testing.T) {
 	}
 	if p := For(&smol, 1); p.Shards != 1 || p.Keep || p.Rows != 512 {
 		t.Errorf("no memory: %+v", p)
+	}
+}
+
+func TestBudget(t *testing.T) {
+	group := func(id, n, prefix, own int) (out []ballast.Sample) {
+		for range n {
+			out = append(out, ballast.Sample{Group: id, Prefix: prefix, Tokens: make([]int32, prefix+own)})
+		}
+		return out
+	}
+	p := Plan{Rows: 9000}
+	for name, x := range map[string]struct {
+		samples []ballast.Sample
+		want    int
+	}{
+		"a large group":         {group(1, 4, 4000, 1000), 8000},
+		"more than the rows":    {group(1, 8, 4000, 1000), 9000},
+		"many dialogues":        {append(group(1, 40, 0, 100), group(2, 40, 0, 100)...), common},
+		"few dialogues":         {group(1, 6, 0, 100), 301},
+		"a prefix and no reply": {group(1, 2, 50, -10), 50},
+		"nothing":               {nil, 1},
+	} {
+		if got := p.Budget(x.samples); got != x.want {
+			t.Errorf("%s: %d rows, want %d", name, got, x.want)
+		}
 	}
 }
