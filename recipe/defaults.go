@@ -12,8 +12,8 @@ func defaults() Recipe {
 		Chat:   Chat{Format: "hermes", Malformed: rollout.MalformedStop},
 		Budget: Budget{Prompt: 512, Episode: 512, Reply: 64, Result: 96, Steps: 16},
 		RL: RL{
-			Prompts: 16, Rollouts: 8, Minibatches: 2,
-			LR: 6e-4, Warmup: 10, KL: 1e-4,
+			Prompts: 16, Rollouts: 8, Minibatches: 1,
+			LR: 3e-4, Warmup: 10, KL: 1e-4,
 			Advantage: "grpo", Aggregate: "token-mean",
 			Clip:        Clip{Low: 0.2, High: 0.2, Dual: 3},
 			Temperature: 1,
