@@ -1,11 +1,17 @@
 // Package eval plays tasks and reports success with intervals. It trains
 // nothing, and methods never read its tasks.
+//
+// What plays them is a Player: a policy, or an endpoint. A Store keeps episodes as
+// they end, so that an interrupted evaluation continues and gives the same table.
+// Infrastructure failures are left out, counted and named.
 package eval
 
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -18,6 +24,12 @@ import (
 type Count struct {
 	OK  int `json:"ok"`
 	All int `json:"all"`
+}
+
+// MarshalJSON adds the rate and its interval.
+func (c Count) MarshalJSON() ([]byte, error) {
+	lo, hi := c.Wilson()
+	return fmt.Appendf(nil, `{"ok":%d,"all":%d,"rate":%.4f,"lo":%.4f,"hi":%.4f}`, c.OK, c.All, c.Rate(), lo, hi), nil
 }
 
 // Rate is OK/All, 0 when nothing was played.
@@ -49,27 +61,28 @@ type Result struct {
 	Stops      map[ballast.Stop]int  `json:"stops"`
 	Forms      [ballast.NumForms]int `json:"forms"`
 	Calls      float64               `json:"calls_per_turn"`
-	Infra      int                   `json:"infra"` // episodes left out
+	Infra      int                   `json:"infra"`            // episodes left out
+	Broken     string                `json:"broken,omitempty"` // the first of them, and why
 	Episodes   []ballast.Episode     `json:"-"`
 }
 
-// Run plays every task once and scores it.
+// Run plays every task once with a policy and scores it.
 func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, tasks []ballast.Task, how ballast.Sampling) (Result, error) {
-	plays := make([]rollout.Play, len(tasks))
-	for i := range tasks {
-		plays[i] = rollout.Play{Task: &tasks[i], Group: i, Seed: uint64(i)}
-	}
-	eps, err := rollout.Run(ctx, policy, cfg, plays, how)
-	if err != nil {
-		return Result{}, err
-	}
+	return RunStored(ctx, nil, tasks, PolicyPlayer(policy, cfg, how))
+}
+
+// Tally scores the episodes of tasks, in their order. Infrastructure failures are
+// counted and left out.
+func Tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 	r := Result{Categories: map[string]Count{}, Reasons: map[string]int{}, FailTurn: map[int]int{}, Stops: map[ballast.Stop]int{}, Episodes: eps}
 	turns, calls := 0, 0
 	for i := range eps {
 		ep := &eps[i]
 		r.Stops[ep.Stop]++
 		if ep.Stop == ballast.StopInfra {
-			r.Infra++
+			if r.Infra++; r.Infra == 1 {
+				r.Broken = ep.Task + ": " + ep.Error
+			}
 			continue
 		}
 		ep.Score = credit.Score(ep, &tasks[i], credit.Options{})
@@ -83,7 +96,7 @@ func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, tasks [
 		}
 	}
 	r.Calls = float64(calls) / float64(max(1, turns))
-	return r, nil
+	return r
 }
 
 func (r *Result) add(task *ballast.Task, s ballast.Score) {
@@ -150,9 +163,18 @@ func (r Result) Table() string {
 		fmt.Fprintf(&b, " %s %d", ballast.Form(f), n)
 	}
 	b.WriteString("\nfailures:")
+	if r.Total.OK == r.Total.All {
+		b.WriteString(" none")
+	}
 	for _, k := range []string{"turns", "empty_turn", "state", "response"} {
 		if n := r.Reasons[k]; n > 0 {
 			fmt.Fprintf(&b, " %s %d", k, n)
+		}
+	}
+	if turns := slices.Sorted(maps.Keys(r.FailTurn)); len(turns) > 0 {
+		b.WriteString("; first failing turn:")
+		for _, t := range turns {
+			fmt.Fprintf(&b, " %d: %d", t, r.FailTurn[t])
 		}
 	}
 	var stops []string
@@ -163,6 +185,9 @@ func (r Result) Table() string {
 	b.WriteString("; stops:")
 	for _, s := range stops {
 		fmt.Fprintf(&b, " %s %d", s, r.Stops[ballast.Stop(s)])
+	}
+	if r.Infra > 0 {
+		fmt.Fprintf(&b, "\n%d episodes could not be played and are left out; the first is %s", r.Infra, r.Broken)
 	}
 	b.WriteByte('\n')
 	return b.String()

@@ -112,9 +112,15 @@ func (e *episode) tell() {
 	}
 }
 
-// room is the number of tokens that the episode's budget has left.
+// room is the number of tokens that the episode's budget, and the model's context,
+// have left.
 func (e *episode) room() int {
-	return e.cfg.Budget.Episode - (len(e.plain.Tokens()) - e.Episode.Prompt)
+	n := len(e.plain.Tokens())
+	room := e.cfg.Budget.Episode - (n - e.Episode.Prompt)
+	if e.cfg.Context > 0 {
+		room = min(room, e.cfg.Context-len(e.shown.Tokens()))
+	}
+	return room
 }
 
 // Take implements ballast.Conversation.

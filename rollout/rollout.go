@@ -54,6 +54,7 @@ type Config struct {
 	Budget    Budget
 	Malformed Malformed // "" = stop
 	Retries   int       // plays of an episode after an infrastructure failure
+	Context   int       // tokens of a whole conversation, the model's own bound; 0 = none
 	PerTurn   int       // replies with calls in a user turn, see env.Rules; 0 = no bound
 	// Ended, if not nil, is told of every episode the moment it ends (not of
 	// infrastructure failures), from the policy's goroutines.

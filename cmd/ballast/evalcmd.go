@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,77 +15,178 @@ import (
 	"ballast"
 	"ballast/eval"
 	"ballast/recipe"
+	"ballast/rollout"
 	"ballast/task"
 )
 
+// evalFlags are the settings of `ballast eval`.
+type evalFlags struct {
+	model, tasks, data, split, protocol string
+	categories, set                     []string
+	count                               int
+	seed                                uint64
+	temperature                         float64
+	out, transcript                     string
+	asJSON                              bool
+	endpoint                            endpointFlags
+}
+
 func evalCommand() *cobra.Command {
-	var model, tasks, data, split, transcript string
-	var set []string
-	var count int
-	var asJSON bool
-	var temperature float64
+	var f evalFlags
 	c := &cobra.Command{
 		Use:   "eval",
-		Short: "play tasks with a model and report success with intervals",
-		Args:  cobra.NoArgs,
+		Short: "play tasks with a model or an endpoint and report success with intervals",
+		Long: `Plays every task once and prints success by category with 95% Wilson intervals,
+why and where episodes fail, and what the replies look like.
+
+A local model is played by this process. With --endpoint, an OpenAI-compatible
+server plays: through its chat endpoint with native tools (--api chat), or through
+its completions endpoint with our template (--api completion).
+
+With --out, every finished episode is kept in that folder (and every reply of an
+endpoint); the same command continues an evaluation that was interrupted.
+
+Protocols: ` + protocolDocs(),
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := recipe.New("grpo")
-			if err != nil {
-				return err
-			}
-			r.Model, r.Tasks.Set, r.Tasks.Data = model, tasks, data
-			for _, pair := range set {
-				if err := r.Set(pair); err != nil {
-					return err
-				}
-			}
-			return runEval(c, &r, split, count, ballast.Sampling{Temperature: temperature}, transcript, asJSON)
+			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+			defer stop()
+			context.AfterFunc(ctx, stop) // a second interrupt does not wait for replies under way
+			return f.run(ctx, c)
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&model, "model", "embedded", "embedded, a Hugging Face directory, a checkpoint, or a GGUF file")
-	fl.StringVar(&tasks, "tasks", "desk", "task set: desk, bfcl, ...")
-	fl.StringVar(&data, "data", "", "folder of the task set's data")
-	fl.StringVar(&split, "split", "test", "train or test")
-	fl.IntVar(&count, "count", 0, "number of tasks (0 = the set's own number)")
-	fl.Float64Var(&temperature, "temperature", 0, "0 is greedy")
-	fl.StringArrayVar(&set, "set", nil, "one setting, such as chat.format=pythonic (repeatable)")
-	fl.StringVar(&transcript, "transcript", "", "write every episode as readable text to this file")
-	fl.BoolVar(&asJSON, "json", false, "print the result as JSON")
+	fl.StringVar(&f.model, "model", "embedded", "embedded, a Hugging Face directory, a checkpoint, or a GGUF file; with --endpoint, its name there")
+	fl.StringVar(&f.tasks, "tasks", "desk", "task set: desk, bfcl, ...")
+	fl.StringVar(&f.data, "data", "", "folder of the task set's data")
+	fl.StringVar(&f.split, "split", "test", "train or test")
+	fl.StringSliceVar(&f.categories, "category", nil, "only these categories")
+	fl.IntVar(&f.count, "count", 0, "number of tasks (0 = the set's own number)")
+	fl.Uint64Var(&f.seed, "seed", 1, "seed of a generated set")
+	fl.StringVar(&f.protocol, "protocol", "", "official or paper (default: official for bfcl, the recipe's budgets else)")
+	fl.Float64Var(&f.temperature, "temperature", 0, "0 is greedy (default: the protocol's)")
+	fl.StringArrayVar(&f.set, "set", nil, "one setting, such as chat.format=pythonic (repeatable)")
+	fl.StringVar(&f.out, "out", "", "folder that keeps episodes; the same command continues there")
+	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")
+	fl.BoolVar(&f.asJSON, "json", false, "print the result as JSON")
+	f.endpoint.add(fl)
 	return c
 }
 
-func runEval(c *cobra.Command, r *recipe.Recipe, split string, count int, how ballast.Sampling, transcript string, asJSON bool) error {
-	m, err := loadModel(r)
+func protocolDocs() string {
+	var b strings.Builder
+	for _, p := range eval.Protocols {
+		fmt.Fprintf(&b, "\n  %-9s %s", p.Name, p.Doc)
+	}
+	return b.String()
+}
+
+// recipe resolves the settings that a recipe also has, and the protocol.
+func (f *evalFlags) recipe(c *cobra.Command) (recipe.Recipe, eval.Protocol, error) {
+	r, err := recipe.New("grpo")
+	if err != nil {
+		return r, eval.Protocol{}, err
+	}
+	r.Model, r.Tasks.Set, r.Tasks.Data, r.Tasks.Categories, r.Seed = f.model, f.tasks, f.data, f.categories, f.seed
+	for _, pair := range f.set {
+		if err := r.Set(pair); err != nil {
+			return r, eval.Protocol{}, err
+		}
+	}
+	p := eval.Protocol{Name: "recipe", Budget: rollout.Budget(r.Budget), Malformed: r.Chat.Malformed}
+	if f.protocol == "" && f.tasks == "bfcl" {
+		f.protocol = "official"
+	}
+	if f.protocol != "" {
+		if p, err = eval.ProtocolByName(f.protocol); err != nil {
+			return r, p, err
+		}
+	}
+	if c.Flags().Changed("temperature") {
+		p.How.Temperature = f.temperature
+	}
+	return r, p, nil
+}
+
+func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
+	r, protocol, err := f.recipe(c)
 	if err != nil {
 		return err
 	}
-	s, err := newStyle(r, m)
+	tasks, err := task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: f.split,
+		Categories: r.Tasks.Categories, Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: f.count})
 	if err != nil {
 		return err
 	}
-	tasks, err := task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: split,
-		Categories: r.Tasks.Categories, Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: count})
+	if err := f.endpoint.check(f.model); err != nil {
+		return err
+	}
+	var store *eval.Store
+	if f.out != "" {
+		if store, err = eval.OpenStore(f.out, f.settings(&r, protocol)); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, store.Close()) }()
+	}
+	who, play, done, err := f.player(&r, protocol)
 	if err != nil {
 		return err
 	}
-	notice()
-	p := newPolicy(m, s)
+	defer func() { err = errors.Join(err, done()) }()
 	start := time.Now()
-	res, err := eval.Run(c.Context(), p, r.Rollout(s), tasks, how)
-	if err != nil {
+	res, err := eval.RunStored(ctx, store, tasks, play)
+	switch {
+	case err != nil && store != nil:
+		return fmt.Errorf("%w; %d of %d episodes are in %s, the same command continues", err, store.Len(), len(tasks), f.out)
+	case err != nil:
 		return err
 	}
-	if transcript != "" {
-		if err := writeTranscripts(transcript, tasks, res.Episodes); err != nil {
+	if f.transcript != "" {
+		if err := writeTranscripts(f.transcript, tasks, res.Episodes); err != nil {
 			return err
 		}
 	}
-	if asJSON {
-		return json.NewEncoder(os.Stdout).Encode(res)
+	if f.asJSON {
+		err = json.NewEncoder(c.OutOrStdout()).Encode(res)
+	} else {
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s on %s (%s), protocol %s, %.1f s\n%s", who, r.Tasks.Set, f.split, protocol.Name, time.Since(start).Seconds(), res.Table())
 	}
-	fmt.Printf("%s on %s (%s), %s, %.1f s\n%s", m.Origin, r.Tasks.Set, split, r.Chat.Format, time.Since(start).Seconds(), res.Table())
-	return nil
+	if err == nil && res.Infra > 0 {
+		err = fmt.Errorf("%d of %d episodes could not be played; the first is %s", res.Infra, len(tasks), res.Broken)
+	}
+	return err
+}
+
+// settings are what an evaluation's folder belongs to.
+func (f *evalFlags) settings(r *recipe.Recipe, p eval.Protocol) map[string]string {
+	return map[string]string{
+		"model": f.model, "endpoint": f.endpoint.url, "api": f.endpoint.api, "protocol": p.Name,
+		"temperature": fmt.Sprint(p.How.Temperature), "tasks": r.Tasks.Set, "split": f.split,
+		"categories": strings.Join(r.Tasks.Categories, ","), "count": fmt.Sprint(f.count), "seed": fmt.Sprint(r.Seed),
+		"set": strings.Join(f.set, " "),
+	}
+}
+
+// player is who plays: the endpoint, or a model in this process. Done ends it.
+func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol) (who string, play eval.Player, done func() error, err error) {
+	if f.endpoint.url != "" {
+		return f.endpoint.player(f, r, p)
+	}
+	m, err := loadModel(r)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	s, err := newStyle(r, m)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	notice()
+	cfg := r.Rollout(s)
+	p.Apply(&cfg)
+	if p.Name != "recipe" {
+		cfg.Context = m.Config.MaxLen
+	}
+	return m.Origin, eval.PolicyPlayer(newPolicy(m, s), cfg, p.How), func() error { return nil }, nil
 }
 
 // writeTranscripts writes episodes as a person would read them.

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/chat/bpe"
+	"ballast/eval"
+	"ballast/recipe"
+	"ballast/remote"
+	"ballast/rollout"
+	"ballast/rollout/env"
+)
+
+// endpointFlags are the settings of an evaluation by an endpoint.
+type endpointFlags struct {
+	url, api, keyEnv, tokenizer string
+	concurrency, retries        int
+	timeout                     time.Duration
+	stream, text                bool
+}
+
+func (f *endpointFlags) add(fl *pflag.FlagSet) {
+	fl.StringVar(&f.url, "endpoint", "", "base address of an OpenAI-compatible server, such as http://localhost:8000/v1")
+	fl.StringVar(&f.api, "api", "chat", "with --endpoint: chat (native tools) or completion (our template)")
+	fl.StringVar(&f.keyEnv, "key-env", "", "name of the environment variable that holds the endpoint's key")
+	fl.StringVar(&f.tokenizer, "tokenizer", "", "with --api completion: the model's folder or tokenizer.json")
+	fl.BoolVar(&f.text, "prompt-text", false, "with --api completion: send prompts as text, not as token ids")
+	fl.IntVar(&f.concurrency, "concurrency", 8, "requests under way")
+	fl.IntVar(&f.retries, "retries", 6, "further tries of a request that fails for infrastructure")
+	fl.DurationVar(&f.timeout, "timeout", 5*time.Minute, "of one request")
+	fl.BoolVar(&f.stream, "stream", false, "ask for replies piece by piece")
+}
+
+// check reports flags that would do nothing or cannot be honoured.
+func (f *endpointFlags) check(model string) error {
+	switch {
+	case f.url != "" && model == "embedded":
+		return errors.New("--endpoint needs --model NAME, as the server names the model")
+	case f.url == "" && (f.keyEnv != "" || f.tokenizer != "" || f.stream || f.text || f.api != "chat"):
+		return errors.New("--api, --key-env, --tokenizer, --prompt-text and --stream belong to an endpoint: give --endpoint too")
+	case f.api != "chat" && f.api != "completion":
+		return fmt.Errorf("--api %s: choose chat or completion", f.api)
+	case f.url != "" && f.api == "completion" && f.tokenizer == "":
+		return errors.New("--api completion writes the prompts here: give --tokenizer, the model's folder or its tokenizer.json")
+	case f.api == "chat" && (f.tokenizer != "" || f.text):
+		return errors.New("--tokenizer and --prompt-text belong to --api completion; with --api chat the server has the template")
+	case f.concurrency < 1:
+		return fmt.Errorf("--concurrency %d: want at least 1", f.concurrency)
+	case f.keyEnv != "" && os.Getenv(f.keyEnv) == "":
+		return fmt.Errorf("--key-env %s: that variable is not set", f.keyEnv)
+	}
+	return nil
+}
+
+// player returns who plays through the endpoint.
+func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol) (who string, play eval.Player, done func() error, err error) {
+	o := remote.Options{URL: f.url, Model: e.model, Concurrency: f.concurrency, Retries: f.retries, Timeout: f.timeout, Stream: f.stream}
+	if f.retries <= 0 {
+		o.Retries = -1
+	}
+	if f.keyEnv != "" {
+		o.Key = os.Getenv(f.keyEnv)
+	}
+	if e.out != "" {
+		o.Journal = filepath.Join(e.out, "replies.jsonl")
+	}
+	c, err := remote.NewClient(o)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	who = fmt.Sprintf("%s at %s (%s)", e.model, f.url, f.api)
+	if f.api == "chat" {
+		return who, chatPlayer(c, r.Chat.System, p), c.Close, nil
+	}
+	policy, cfg, err := f.completion(c, r)
+	if err != nil {
+		return "", nil, nil, errors.Join(err, c.Close())
+	}
+	p.Apply(&cfg)
+	cfg.Retries = 0 // the client retries
+	return who, eval.PolicyPlayer(policy, cfg, p.How), c.Close, nil
+}
+
+// chatPlayer plays with messages and native tools.
+func chatPlayer(c *remote.Client, system string, p eval.Protocol) eval.Player {
+	cfg := remote.ChatConfig{
+		Rules:  env.Rules{Malformed: p.Malformed, Steps: p.Budget.Steps, PerTurn: p.PerTurn},
+		System: system, Reply: p.Budget.Reply, How: p.How,
+	}
+	if n := p.Budget.Episode; n < eval.Unbounded {
+		cfg.Episode = n
+	}
+	if n := p.Budget.Result; n < eval.Unbounded {
+		cfg.Result = n
+	}
+	return func(ctx context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+		tasks := make([]*ballast.Task, len(plays))
+		for i := range plays {
+			tasks[i] = plays[i].Task
+		}
+		return c.Chat(ctx, cfg, tasks, ended)
+	}
+}
+
+// completion is the policy and the style of an endpoint that gets our prompts.
+func (f *endpointFlags) completion(c *remote.Client, r *recipe.Recipe) (*remote.Policy, rollout.Config, error) {
+	path, name := f.tokenizer, r.Chat.Template
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		if name == "" {
+			if name, err = chat.Detect(path); err != nil {
+				return nil, rollout.Config{}, err
+			}
+		}
+		path = filepath.Join(path, "tokenizer.json")
+	}
+	if name == "" {
+		return nil, rollout.Config{}, fmt.Errorf("%s does not say which chat template the model was made for; set chat.template", f.tokenizer)
+	}
+	tok, err := bpe.Load(path)
+	if err != nil {
+		return nil, rollout.Config{}, err
+	}
+	t, err := chat.TemplateByName(name)
+	if err != nil {
+		return nil, rollout.Config{}, err
+	}
+	format, err := chat.FormatByName(r.Chat.Format)
+	if err != nil {
+		return nil, rollout.Config{}, err
+	}
+	s := chat.Style{Tok: tok, Template: t, Format: format}
+	if err := chat.Check(s); err != nil {
+		return nil, rollout.Config{}, fmt.Errorf("%s: %w", f.tokenizer, err)
+	}
+	return &remote.Policy{Client: c, Tok: tok, Text: f.text}, r.Rollout(s), nil
+}

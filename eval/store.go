@@ -1,0 +1,233 @@
+package eval
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"ballast"
+	"ballast/rollout"
+	"ballast/value"
+)
+
+// Store is the folder of one evaluation: settings.json says what is evaluated and
+// how, episodes.jsonl gets a line when an episode ends. An evaluation that was
+// interrupted continues with the episodes that are missing. Settings that differ
+// from the folder's, or a line that cannot be read, are errors; a last line that a
+// crash cut off is dropped.
+type Store struct {
+	dir  string
+	mu   sync.Mutex
+	file *os.File
+	err  error // of the first write that failed
+	done map[string]ballast.Episode
+}
+
+// OpenStore opens or makes the folder.
+func OpenStore(dir string, settings map[string]string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("eval: %w", err)
+	}
+	if err := checkSettings(filepath.Join(dir, "settings.json"), settings); err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, done: map[string]ballast.Episode{}}
+	path := filepath.Join(dir, "episodes.jsonl")
+	data, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("eval: %w", err)
+	}
+	good := bytes.LastIndexByte(data, '\n') + 1
+	for i, line := range bytes.Split(data[:good], []byte("\n")) {
+		if len(line) == 0 {
+			continue
+		}
+		var st stored
+		if err := json.Unmarshal(line, &st); err != nil {
+			return nil, fmt.Errorf("eval: %s:%d: %w; delete the line to play the episode again", path, i+1, err)
+		}
+		s.done[st.Task] = st.episode()
+	}
+	if s.file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644); err != nil {
+		return nil, fmt.Errorf("eval: %w", err)
+	}
+	if err := s.file.Truncate(int64(good)); err != nil {
+		return nil, errors.Join(fmt.Errorf("eval: %w", err), s.file.Close())
+	}
+	if _, err := s.file.Seek(int64(good), 0); err != nil {
+		return nil, errors.Join(fmt.Errorf("eval: %w", err), s.file.Close())
+	}
+	return s, nil
+}
+
+// checkSettings writes the settings, or compares with those that are there.
+func checkSettings(path string, settings map[string]string) error {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if data, err = json.MarshalIndent(settings, "", "  "); err != nil {
+			return fmt.Errorf("eval: %w", err)
+		}
+		if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
+			return fmt.Errorf("eval: %w", err)
+		}
+		return os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return fmt.Errorf("eval: %w", err)
+	}
+	var there map[string]string
+	if err := json.Unmarshal(data, &there); err != nil {
+		return fmt.Errorf("eval: %s: %w", path, err)
+	}
+	for _, k := range slices.Sorted(maps.Keys(settings)) {
+		if there[k] != settings[k] {
+			return fmt.Errorf("eval: %s was made with %s %q, now it is %q: use another folder, or the same settings", filepath.Dir(path), k, there[k], settings[k])
+		}
+	}
+	return nil
+}
+
+// Len returns the number of episodes that are kept.
+func (s *Store) Len() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.done)
+}
+
+// Add keeps an episode that ended.
+func (s *Store) Add(ep *ballast.Episode) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	line, err := json.Marshal(store(ep))
+	if err == nil {
+		_, err = s.file.Write(append(line, '\n'))
+	}
+	if err != nil && s.err == nil {
+		s.err = fmt.Errorf("eval: %s: %w", s.dir, err)
+	}
+	s.done[ep.Task] = *ep
+}
+
+// Close closes the folder; it returns the first error of writing.
+func (s *Store) Close() error { return errors.Join(s.err, s.file.Close()) }
+
+// Player plays episodes, in any order, and returns them in order. It tells ended
+// of each one that ended (not of infrastructure failures), perhaps from several
+// goroutines.
+type Player func(ctx context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error)
+
+// PolicyPlayer plays with a policy.
+func PolicyPlayer(policy ballast.Policy, cfg rollout.Config, how ballast.Sampling) Player {
+	return func(ctx context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+		cfg.Ended = ended
+		return rollout.Run(ctx, policy, cfg, plays, how)
+	}
+}
+
+// RunStored plays the tasks that the store lacks and scores all. A nil store keeps
+// nothing; for one, the tasks' names must differ.
+func RunStored(ctx context.Context, s *Store, tasks []ballast.Task, play Player) (Result, error) {
+	eps := make([]ballast.Episode, len(tasks))
+	var plays []rollout.Play
+	seen := make(map[string]bool, len(tasks))
+	for i := range tasks {
+		id := tasks[i].ID
+		if s != nil && seen[id] {
+			return Result{}, fmt.Errorf("eval: two tasks are named %s", id)
+		}
+		seen[id] = true
+		if s != nil {
+			if ep, ok := s.done[id]; ok {
+				eps[i] = ep
+				continue
+			}
+		}
+		plays = append(plays, rollout.Play{Task: &tasks[i], Group: i, Seed: uint64(i)})
+	}
+	var ended func(*ballast.Episode)
+	if s != nil {
+		ended = s.Add
+	}
+	if len(plays) > 0 {
+		played, err := play(ctx, plays, ended)
+		if err != nil {
+			return Result{}, err
+		}
+		for k := range played {
+			eps[plays[k].Group] = played[k]
+		}
+	}
+	if s != nil && s.err != nil {
+		return Result{}, s.err
+	}
+	return Tally(tasks, eps), nil
+}
+
+// stored is an episode as a line: what the table and transcripts need, without
+// tokens.
+type stored struct {
+	Task  string       `json:"task"`
+	Stop  string       `json:"stop"`
+	Turns []storedTurn `json:"turns"`
+}
+
+type storedTurn struct {
+	User  string        `json:"user"`
+	Check ballast.Check `json:"check"`
+	Steps []storedStep  `json:"steps"`
+}
+
+type storedStep struct {
+	Text    string   `json:"text"`
+	Form    uint8    `json:"form"`
+	Reason  string   `json:"reason,omitempty"`
+	Calls   []string `json:"calls,omitempty"` // in Python syntax
+	Results []string `json:"results,omitempty"`
+	Cut     bool     `json:"cut,omitempty"`
+}
+
+func store(ep *ballast.Episode) stored {
+	out := stored{Task: ep.Task, Stop: string(ep.Stop)}
+	for _, t := range ep.Turns {
+		st := storedTurn{User: t.User, Check: t.Check}
+		for _, step := range t.Steps {
+			ss := storedStep{Text: step.Text, Form: uint8(step.Form), Reason: step.Reason, Results: step.Results, Cut: step.Cut}
+			for _, c := range step.Calls {
+				ss.Calls = append(ss.Calls, value.FormatCall(c))
+			}
+			st.Steps = append(st.Steps, ss)
+		}
+		out.Turns = append(out.Turns, st)
+	}
+	return out
+}
+
+// episode is the episode again. A call that the literal parser refuses (a name
+// that is none) keeps its text as the name.
+func (st *stored) episode() ballast.Episode {
+	ep := ballast.Episode{Task: st.Task, Stop: ballast.Stop(st.Stop)}
+	for _, t := range st.Turns {
+		turn := ballast.Turn{User: t.User, Check: t.Check}
+		for _, ss := range t.Steps {
+			step := ballast.Step{Text: ss.Text, Form: ballast.Form(min(ss.Form, ballast.NumForms-1)), Reason: ss.Reason, Results: ss.Results, Cut: ss.Cut}
+			for _, text := range ss.Calls {
+				c, err := value.ParseCall(text)
+				if err != nil {
+					c = ballast.Call{Name: text}
+				}
+				step.Calls = append(step.Calls, c)
+			}
+			turn.Steps = append(turn.Steps, step)
+		}
+		ep.Turns = append(ep.Turns, turn)
+	}
+	return ep
+}

@@ -1,0 +1,277 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/chat/bpe"
+	"ballast/eval"
+	"ballast/remote"
+	"ballast/rollout"
+	"ballast/rollout/env"
+	"ballast/task"
+)
+
+func deskTasks(t testing.TB, n int) []ballast.Task {
+	t.Helper()
+	tasks, err := task.Load(task.Spec{Name: "desk", Split: "test", Seed: 3, Count: n})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tasks
+}
+
+func client(t testing.TB, s *stub, o remote.Options) *remote.Client {
+	t.Helper()
+	o.URL, o.Model, o.Wait, o.MaxWait = s.URL+"/v1", "stub", time.Millisecond, 4*time.Millisecond
+	if o.Timeout == 0 {
+		o.Timeout = 30 * time.Second
+	}
+	c, err := remote.NewClient(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// player plays by chat under the rules of BFCL's harness.
+func player(c *remote.Client) eval.Player {
+	return func(ctx context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+		var tasks []*ballast.Task
+		for _, p := range plays {
+			tasks = append(tasks, p.Task)
+		}
+		return c.Chat(ctx, remote.ChatConfig{Rules: env.Rules{Malformed: env.MalformedAdvance, Steps: 1000, PerTurn: 20}}, tasks, ended)
+	}
+}
+
+func play(t testing.TB, s *eval.Store, tasks []ballast.Task, p eval.Player) eval.Result {
+	t.Helper()
+	res, err := eval.RunStored(context.Background(), s, tasks, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+func TestPlayersScoreWhatTheyMust(t *testing.T) {
+	tasks := deskTasks(t, 24)
+	for _, c := range []struct {
+		name   string
+		player func(*ballast.Task, int, int) say
+		want   int
+		form   ballast.Form
+	}{
+		{"perfect", perfect, len(tasks), ballast.FormCall},
+		{"never calls", never, 0, ballast.FormResponse},
+		{"malformed calls", garbled, 0, ballast.FormPolluted},
+	} {
+		for _, stream := range []bool{false, true} {
+			s := newStub(t, tasks, c.player)
+			res := play(t, nil, tasks, player(client(t, s, remote.Options{Stream: stream})))
+			if res.Total.OK != c.want || res.Total.All != len(tasks) || res.Forms[c.form] == 0 {
+				t.Errorf("%s, stream %v:\n%s", c.name, stream, res.Table())
+			}
+		}
+	}
+}
+
+// TestFaultsAreNotTheModels breaks most requests once: the scores stay, and what
+// was answered is not asked for again.
+func TestFaultsAreNotTheModels(t *testing.T) {
+	tasks := deskTasks(t, 24)
+	for _, stream := range []bool{false, true} {
+		s := newStub(t, tasks, perfect)
+		s.faults, s.hang = true, 300*time.Millisecond
+		res := play(t, nil, tasks, player(client(t, s, remote.Options{Stream: stream, Timeout: 100 * time.Millisecond, Concurrency: 16})))
+		if res.Rate() != 1 || res.Total.All != len(tasks) {
+			t.Errorf("stream %v:\n%s", stream, res.Table())
+		}
+	}
+}
+
+// TestBrokenEndpointIsNotAZero gives up and leaves the episodes out.
+func TestBrokenEndpointIsNotAZero(t *testing.T) {
+	tasks := deskTasks(t, 4)
+	s := newStub(t, nil, perfect) // it knows no task: 400
+	res := play(t, nil, tasks, player(client(t, s, remote.Options{})))
+	if res.Infra != 4 || res.Total.All != 0 || !strings.Contains(res.Broken, "unknown conversation") {
+		t.Errorf("%s", res.Table())
+	}
+	many := deskTasks(t, 60)
+	if _, err := eval.RunStored(context.Background(), nil, many, player(client(t, s, remote.Options{Concurrency: 2}))); err == nil || !strings.Contains(err.Error(), "in a row") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestResume interrupts an evaluation a few times: the table is that of a run never
+// interrupted, and no request is answered twice.
+func TestResume(t *testing.T) {
+	tasks := deskTasks(t, 40)
+	half := func(task *ballast.Task, turn, done int) say {
+		if len(task.ID)%2 == 0 || turn%2 == 1 {
+			return perfect(task, turn, done)
+		}
+		return never(task, turn, done)
+	}
+	whole := newStub(t, tasks, half)
+	want := play(t, nil, tasks, player(client(t, whole, remote.Options{}))).Table()
+
+	dir := t.TempDir()
+	s := newStub(t, tasks, half)
+	s.faults, s.hang = true, 300*time.Millisecond
+	settings := map[string]string{"model": "stub"}
+	var got string
+	for run := 0; got == ""; run++ {
+		if run > 20 {
+			t.Fatal("it never ends")
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		stopAt := 0
+		s.mu.Lock()
+		stopAt = s.total + 25
+		s.mu.Unlock()
+		s.after = func(paid int) {
+			if paid >= stopAt {
+				cancel()
+			}
+		}
+		store, err := eval.OpenStore(dir, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := client(t, s, remote.Options{Journal: filepath.Join(dir, "replies.jsonl"), Timeout: 100 * time.Millisecond, Stream: run%2 == 0})
+		res, err := eval.RunStored(ctx, store, tasks, player(c))
+		if err == nil {
+			got = res.Table()
+		} else if !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if err := errors.Join(store.Close(), c.Close()); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		tear(t, filepath.Join(dir, "replies.jsonl"))
+		tear(t, filepath.Join(dir, "episodes.jsonl"))
+	}
+	if got != want {
+		t.Errorf("resumed:\n%s\nat once:\n%s", got, want)
+	}
+	for key, n := range s.paid {
+		if n > 1 {
+			t.Errorf("request %x was paid for %d times", key[:4], n)
+		}
+	}
+	// A request in stream has other bytes than the same one whole: count both.
+	if s.total != whole.total {
+		t.Errorf("%d replies were paid for, %d are needed", s.total, whole.total)
+	}
+}
+
+// tear leaves half a line at a file's end, as a crash does.
+func tear(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(`{"task": "x", "ke`); err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+}
+
+func TestOtherSettingsNeedAnotherFolder(t *testing.T) {
+	dir := t.TempDir()
+	s, err := eval.OpenStore(dir, map[string]string{"model": "a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if _, err := eval.OpenStore(dir, map[string]string{"model": "b"}); err == nil || !strings.Contains(err.Error(), "model") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// tokenizer is a small one with chatml's control tokens.
+func tokenizer(t testing.TB, tasks []ballast.Task) *bpe.Tokenizer {
+	t.Helper()
+	tok, err := bpe.Train(func(yield func(string) bool) {
+		for _, task := range tasks {
+			for _, turn := range task.Turns {
+				if !yield(turn.User) {
+					return
+				}
+			}
+		}
+	}, 400, chat.ControlTokens(chat.Templates["chatml"]), bpe.Qwen2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+func TestCompletions(t *testing.T) {
+	tasks := deskTasks(t, 24)
+	tok := tokenizer(t, tasks)
+	style := chat.Style{Tok: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]}
+	budget := rollout.Budget{Prompt: eval.Unbounded, Episode: eval.Unbounded, Reply: 512, Result: eval.Unbounded, Steps: 1000}
+	for _, c := range []struct {
+		name         string
+		text, stream bool
+		player       func(*ballast.Task, int, int) say
+		want         float64
+	}{
+		{"ids", false, false, perfect, 1},
+		{"text", true, false, perfect, 1},
+		{"stream", false, true, perfect, 1},
+		{"never calls", false, false, never, 0},
+	} {
+		s := newStub(t, tasks, c.player)
+		s.tok, s.faults, s.hang = tok, true, 300*time.Millisecond
+		p := &remote.Policy{Client: client(t, s, remote.Options{Stream: c.stream, Timeout: 100 * time.Millisecond, Concurrency: 16}), Tok: tok, Text: c.text}
+		cfg := rollout.Config{Style: style, Budget: budget, PerTurn: 20, Malformed: rollout.MalformedAdvance}
+		if res := play(t, nil, tasks, eval.PolicyPlayer(p, cfg, ballast.Sampling{})); res.Rate() != c.want || res.Total.All != len(tasks) {
+			t.Errorf("%s:\n%s", c.name, res.Table())
+		}
+	}
+}
+
+// TestBFCL plays the benchmark's test tasks with both players.
+func TestBFCL(t *testing.T) {
+	for _, category := range []string{"base", "miss_func", "miss_param", "long_context"} {
+		tasks, err := task.Load(task.Spec{Name: "bfcl", Data: "../../shared/data/bfcl", Split: "test", Categories: []string{category}})
+		if err != nil {
+			t.Skip("the benchmark's data are not at ../shared/data/bfcl")
+		}
+		s := newStub(t, tasks, perfect)
+		if res := play(t, nil, tasks, player(client(t, s, remote.Options{}))); res.Rate() != 1 || res.Total.All != 100 {
+			t.Errorf("%s:\n%s", category, res.Table())
+		}
+		s = newStub(t, tasks, never)
+		if res := play(t, nil, tasks, player(client(t, s, remote.Options{}))); res.Rate() != 0 || res.Total.All != 100 {
+			t.Errorf("%s:\n%s", category, res.Table())
+		}
+	}
+}
+
+func TestNoAccessEndsTheEvaluation(t *testing.T) {
+	tasks := deskTasks(t, 4)
+	s := newStub(t, tasks, perfect)
+	o := remote.Options{URL: s.URL + "/elsewhere", Model: "stub", Wait: time.Millisecond}
+	c, err := remote.NewClient(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := eval.RunStored(context.Background(), nil, tasks, player(c)); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("got %v", err)
+	}
+}
