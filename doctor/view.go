@@ -117,6 +117,10 @@ func (r *Report) sentences() []string {
 	} else {
 		say("%s: %d records with %d replies in %d file(s), updates %d to %d, format %s.", r.Kind, r.Records, r.Replies, r.Files, d.First, d.Last, r.Format)
 	}
+	if len(d.Spells) == 0 {
+		say("No update sampled replies (supervised training only): there is nothing to diagnose.")
+		return out
+	}
 	verdictText := strings.ReplaceAll(string(d.Verdict), "_", " ")
 	switch {
 	case d.Onset > 0 && d.Verdict.Sick():

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -103,6 +104,7 @@ func (r *run) charts() (list []*plot.Chart, zero []string) {
 	b.forms()
 	b.watched("tokens-start", monitor.WatchStart, "Control tokens at the start of a reply", "mean probability as the first token")
 	b.watched("tokens", monitor.WatchAll, "Control tokens anywhere in a reply", "mean probability at all positions")
+	b.control()
 	// Where nothing is sampled the supervised loss is the main thing.
 	b.add(plot.Chart{ID: "ce", Title: "Cross entropy", Note: "nats per supervised token", Large: b.metrics[monitor.RewardMean] == nil}, plot.Line,
 		metric{monitor.LossCE, "cross entropy", "c3"})
@@ -216,6 +218,46 @@ func (b *builder) watched(id, suffix, title, note string) {
 		list[i].class = "c" + string(rune('1'+i%6))
 	}
 	b.add(plot.Chart{ID: id, Title: title, Note: note, Large: true, Percent: true, Log: true}, plot.Line, list...)
+}
+
+// control plots what monitor.Inspect measures of control tokens and faults: of many
+// series the strongest; the diagnosis of a run (package doctor) has the others.
+func (b *builder) control() {
+	for s := range monitor.NumSites {
+		if s != monitor.SiteStart { // plotted above
+			b.strongest(plot.Chart{ID: "tokens-" + s.String(), Title: "Control tokens: " + s.String(), Note: "mean probability", Percent: true, Log: true}, monitor.WatchPrefix, "/"+s.String())
+		}
+	}
+	b.add(plot.Chart{ID: "illegal", Title: "Forbidden control tokens", Note: "probability per sampled token", Log: true}, plot.Line, metric{monitor.IllegalMass, "mass", "c4"})
+	b.add(plot.Chart{ID: "stained", Title: "Replies with a forbidden token", Percent: true}, plot.Line, metric{monitor.IllegalReplies, "share", "c4"})
+	b.strongest(plot.Chart{ID: "illegal-tokens", Title: "Forbidden, by token and place", Percent: true, Log: true}, monitor.IllegalAt, "")
+	b.strongest(plot.Chart{ID: "reasons", Title: "Faults of replies", Note: "share of replies", Percent: true}, monitor.ReasonFor, "")
+	b.strongest(plot.Chart{ID: "push", Title: "Push on control tokens", Note: "policy gradient on the logit"}, monitor.GradPrefix, "")
+	b.strongest(plot.Chart{ID: "transitions", Title: "From form to form", Note: "share of the next replies", Percent: true}, monitor.TransitionFrom, "")
+	b.add(plot.Chart{ID: "kl-control", Title: "KL of control tokens", Note: "share of all", Percent: true, Full: true}, plot.Line, metric{monitor.KLControl, "share", "c4"})
+}
+
+// strongest plots the up to five metrics of a family with the largest values, and
+// takes the others too.
+func (b *builder) strongest(c plot.Chart, prefix, suffix string) {
+	top := map[string]float64{}
+	var names []string
+	for _, key := range b.metric {
+		if b.taken[key] || !strings.HasPrefix(key, prefix) || !strings.HasSuffix(key, suffix) {
+			continue
+		}
+		b.taken[key] = true
+		for _, v := range plot.Finite(b.metrics[key]) {
+			top[key] = max(top[key], math.Abs(v))
+		}
+		names = append(names, key)
+	}
+	slices.SortStableFunc(names, func(x, y string) int { return cmp.Compare(top[y], top[x]) })
+	var list []metric
+	for i, key := range names[:min(5, len(names))] {
+		list = append(list, metric{key, strings.TrimSuffix(strings.TrimPrefix(key, prefix), suffix), "c" + string(rune('1'+i))})
+	}
+	b.add(c, plot.Line, list...)
 }
 
 // stops plots why episodes ended.

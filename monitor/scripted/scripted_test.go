@@ -3,10 +3,13 @@ package scripted
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
+	"ballast/doctor"
 	"ballast/monitor/verdict"
 )
 
@@ -21,55 +24,43 @@ const tolerance = 5
 
 // tally is what a kind's runs gave.
 type tally struct {
-	runs, verdict, onset, alarms, lead, halved int
-	off                                        []int
-	wrong                                      []string
+	runs, verdict, both, alarms int
+	lead                        []int
+	wrong                       []string
 }
 
-// judge runs the detector over n scripted runs of every kind.
-func judge(from uint64, n int) map[Kind]*tally {
+// judge writes n runs of every kind to disk and lets the doctor read them.
+func judge(t *testing.T, from uint64, n int) map[Kind]*tally {
 	out := map[Kind]*tally{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	gate := make(chan bool, runtime.GOMAXPROCS(0))
+	dir := t.TempDir()
 	for _, kind := range Kinds {
 		out[kind] = &tally{}
-		for i := range n {
+		plays := n
+		if kind == Healthy && n >= 20 {
+			plays *= 5 // false alarms are rare: 20 runs cannot show 2%
+		}
+		for i := range plays {
 			wg.Go(func() {
 				gate <- true
 				defer func() { <-gate }()
 				s := New(kind, from+uint64(i))
-				d := verdict.New()
-				sick := false
-				for u := 1; u <= Updates; u++ {
-					d.Add(s.Update(u, s.Episodes(u)))
-					sick = sick || d.Diagnosis().State.Sick()
+				path := filepath.Join(dir, fmt.Sprintf("%s-%d", kind, i))
+				defer os.RemoveAll(path)
+				if err := s.Write(path, 25); err != nil {
+					t.Error(err)
+					return
 				}
-				x := d.Diagnosis()
+				r, err := doctor.Examine(path, doctor.Options{})
+				if err != nil {
+					t.Error(err)
+					return
+				}
 				mu.Lock()
 				defer mu.Unlock()
-				t := out[kind]
-				t.runs++
-				right := x.Verdict == wanted[kind]
-				near := kind == Healthy || kind == Plateau || abs(x.Onset-s.Onset) <= tolerance
-				if right {
-					t.verdict++
-				}
-				if right && near {
-					t.onset++
-				}
-				if sick && (s.Onset == 0 || kind == Plateau) {
-					t.alarms++
-				}
-				if x.Halved > 0 && x.Alarm > 0 {
-					t.halved++
-					t.lead += x.Halved - x.Alarm
-				}
-				if !right || !near {
-					t.wrong = append(t.wrong, fmt.Sprintf("seed %d: %s at %d (alarm %d), wanted %s at %d ramp %.0f; spells %v moved %+v", s.Seed, x.Verdict, x.Onset, x.Alarm, wanted[kind], s.Onset, s.ramp, x.Spells, x.Moved))
-				} else if sick && (kind == Healthy || kind == Plateau) {
-					t.wrong = append(t.wrong, fmt.Sprintf("seed %d: alarm: %v %+v", s.Seed, x.Spells, x.Moved))
-				}
+				out[kind].count(s, r.Diagnosis)
 			})
 		}
 	}
@@ -77,20 +68,65 @@ func judge(from uint64, n int) map[Kind]*tally {
 	return out
 }
 
-func abs(x int) int { return max(x, -x) }
+func (t *tally) count(s *Run, x verdict.Diagnosis) {
+	t.runs++
+	right := x.Verdict == wanted[s.Kind]
+	near := !x.Verdict.Sick() || max(x.Onset-s.Onset, s.Onset-x.Onset) <= tolerance
+	if right {
+		t.verdict++
+	}
+	if right && near {
+		t.both++
+	} else {
+		t.wrong = append(t.wrong, fmt.Sprintf("seed %d: %s since %d (alarm %d), want %s since %d, ramp %.0f; %v %+v",
+			s.Seed, x.Verdict, x.Onset, x.Alarm, wanted[s.Kind], s.Onset, s.ramp, x.Spells, x.Moved))
+	}
+	early := slices.ContainsFunc(x.Spells, func(sp verdict.Spell) bool {
+		return sp.State.Sick() && (s.Onset == 0 || s.Kind == Plateau || sp.From < s.Onset)
+	})
+	if early {
+		t.alarms++
+	}
+	if x.Halved > 0 && x.Alarm > 0 {
+		t.lead = append(t.lead, x.Halved-x.Alarm)
+	}
+}
 
-// TestTuning prints the table of the tuning seeds (BALLAST_TUNE=n runs of a kind).
-func TestTuning(t *testing.T) {
-	n := 4
+// TestVerdicts prints the table of docs/doctor.md and holds its promises. Seeds
+// from 1 are the tuning set, those from 1001 the reporting set. BALLAST_SLOW=1
+// plays 20 of each kind; BALLAST_TUNE=n plays n of the tuning set.
+func TestVerdicts(t *testing.T) {
+	from, n := uint64(1001), 2
+	if testing.Short() {
+		n = 1
+	}
+	if os.Getenv("BALLAST_SLOW") != "" {
+		n = 20
+	}
 	if s := os.Getenv("BALLAST_TUNE"); s != "" {
+		from = 1
 		fmt.Sscan(s, &n)
 	}
-	for kind, x := range judge(1, n) {
-		t.Logf("%-12s runs %d verdict %d onset %d alarms %d lead %d/%d", kind, x.runs, x.verdict, x.onset, x.alarms, x.lead, x.halved)
-		for i, w := range x.wrong {
-			if i < 4 && len(w) > 0 {
-				t.Log(w[:min(len(w), 1500)])
-			}
+	runs, both, alarms := 0, 0, 0
+	table := judge(t, from, n)
+	for _, kind := range Kinds {
+		x := table[kind]
+		lead := "-"
+		if k := len(x.lead); k > 0 && wanted[kind].Dead() {
+			slices.Sort(x.lead)
+			lead = fmt.Sprintf("%+d (%+d to %+d)", x.lead[k/2], x.lead[0], x.lead[k-1])
 		}
+		t.Logf("| %s | %s | %d | %d | %d | %d | %s |", kind, wanted[kind], x.runs, x.verdict, x.both, x.alarms, lead)
+		runs, both, alarms = runs+x.runs, both+x.both, alarms+x.alarms
+		for _, w := range x.wrong {
+			t.Log(w[:min(len(w), 700)])
+		}
+	}
+	t.Logf("right %d of %d, false alarms %d", both, runs, alarms)
+	if float64(both) < 0.95*float64(runs) {
+		t.Errorf("verdict and onset right in %d of %d runs, want 95%%", both, runs)
+	}
+	if float64(alarms) > 0.02*float64(runs) {
+		t.Errorf("%d false alarms in %d runs, want at most 2%%", alarms, runs)
 	}
 }

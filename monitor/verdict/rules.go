@@ -186,19 +186,17 @@ const trusted = 8
 func (d *Detector) onset(s State, alarm int) int {
 	out, faint, sigmas := 0, 0, 0.0
 	for _, name := range causes[s] {
-		t := d.by[name]
-		if t == nil || len(t.moved) == 0 {
-			continue
-		}
-		m := t.moved[len(t.moved)-1]
-		if m.Back != 0 && m.Back < alarm {
-			continue
-		}
-		if m.Sigmas >= trusted && (out == 0 || m.Onset < out) {
-			out = m.Onset
-		}
-		if m.Sigmas > sigmas {
-			faint, sigmas = m.Onset, m.Sigmas
+		for _, m := range d.by[name].moved {
+			if m.Back != 0 && m.Back < alarm {
+				continue // an earlier story
+			}
+			if m.Sigmas >= trusted && (out == 0 || m.Onset < out) {
+				out = m.Onset
+			}
+			if m.Sigmas > sigmas {
+				faint, sigmas = m.Onset, m.Sigmas
+			}
+			break
 		}
 	}
 	if out != 0 {

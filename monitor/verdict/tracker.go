@@ -206,7 +206,7 @@ func (t *tracker) flat() bool {
 	}
 	spread := sii - si*si/n
 	slope := (sxi - sx*si/n) / spread
-	return slope < 2.2*t.noise()/math.Sqrt(spread)
+	return slope < 2.7*t.noise()/math.Sqrt(spread)
 }
 
 // settled returns the update at which the signal stopped to rise: the best fit of

@@ -191,7 +191,7 @@ func (d *Detector) count(u ballast.Update) {
 		d.flat = 0
 	}
 	r := d.by[monitor.RewardMean]
-	if r.ready() && r.best >= 0.08 && r.level() < r.best/2 {
+	if r.ready() && r.best >= 0.05 && r.level() < r.best/2 && r.best-r.level() > 2*r.noise() {
 		d.low++
 		if d.halved == 0 {
 			d.halved = u.Index
