@@ -42,6 +42,7 @@ var layer = map[string]int{
 	"ballast/rollout/env":      3,
 	"ballast/rollout":          4,
 	"ballast/remote":           4,
+	"ballast/train/adamw":      4,
 	"ballast/train/pack":       4,
 	"ballast/train/plan":       4,
 	"ballast/train":            4,

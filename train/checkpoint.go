@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"ballast/model"
+	"ballast/train/adamw"
 )
 
 // stateFile holds the optimiser and the reference beside the weights: a magic
@@ -59,12 +60,12 @@ func (l *Learner) saveState(path string) (err error) {
 	if l.ref != nil {
 		reference = 1
 	}
-	s.number(uint64(l.adam.t))
+	s.number(uint64(l.adam.Steps))
 	s.number(reference)
-	for i := range l.adam.m {
-		s.number(uint64(len(l.adam.m[i])))
-		s.floats(l.adam.m[i])
-		s.floats(l.adam.v[i])
+	for i := range l.adam.M {
+		s.number(uint64(len(l.adam.M[i])))
+		s.floats(l.adam.M[i])
+		s.floats(l.adam.V[i])
 	}
 	if l.ref != nil {
 		for _, x := range l.ref.flat {
@@ -114,7 +115,7 @@ func (l *Learner) Load(dir string) error {
 	})
 }
 
-func (l *Learner) loadState(path string) (state moments, ref *model.Weights, err error) {
+func (l *Learner) loadState(path string) (state adamw.State, ref *model.Weights, err error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return state, nil, fmt.Errorf("no optimiser state: %w", err)
@@ -128,16 +129,16 @@ func (l *Learner) loadState(path string) (state moments, ref *model.Weights, err
 	if s.err == nil && string(head) != magic {
 		return state, nil, fmt.Errorf("%s is not a learner state of this version", path)
 	}
-	state = newMoments(l.w)
-	state.t = int(s.take())
+	state = adamw.New(l.w.flat)
+	state.Steps = int(s.take())
 	hasRef := s.take() == 1
-	for i := range state.m {
-		if n := s.take(); s.err == nil && n != uint64(len(state.m[i])) {
+	for i := range state.M {
+		if n := s.take(); s.err == nil && n != uint64(len(state.M[i])) {
 			return state, nil, fmt.Errorf("%s is of another model: tensor %s has %d elements, want %d",
-				path, l.w.specs[i].Name, n, len(state.m[i]))
+				path, l.w.specs[i].Name, n, len(state.M[i]))
 		}
-		s.fill(state.m[i])
-		s.fill(state.v[i])
+		s.fill(state.M[i])
+		s.fill(state.V[i])
 	}
 	if hasRef {
 		ts := make([]*model.Tensor, len(l.w.specs))

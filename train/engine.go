@@ -11,8 +11,6 @@ import (
 	"ballast/model/graph"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	gx "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -31,6 +29,8 @@ type engine struct {
 
 	pre, preBack, mid, midBack, end, endBack, predict *gx.Exec
 
+	slabs *slabs
+
 	mu      sync.Mutex
 	byTerms map[terms]*gx.Exec // by the terms that are present
 }
@@ -41,7 +41,7 @@ type terms [ballast.NumTerms]bool
 func newEngine(backend compute.Backend, c model.Config, p loss.Params, inner int) (*engine, error) {
 	e := &engine{backend: backend, c: c, params: p, inner: inner,
 		heads: attn.Heads{Q: c.Heads, KV: c.KVHeads, Dim: c.HeadDim}, rot: attn.NewRotary(c.Frequencies()),
-		byTerms: map[terms]*gx.Exec{}}
+		byTerms: map[terms]*gx.Exec{}, slabs: newSlabs(backend)}
 	var err error
 	build := func(name string, fn func(in []*gx.Node) []*gx.Node) *gx.Exec {
 		x, failed := gx.NewExec(backend, fn)
@@ -135,33 +135,12 @@ func (e *engine) headExec(has terms) (*gx.Exec, error) {
 	return x, nil
 }
 
-// alloc returns a zeroed tensor and its data, which stays writable until the
-// tensor is an input for the first time.
-func (e *engine) alloc(dims ...int) (*tensors.Tensor, []float32) {
-	t, err := tensors.FromShapeForBackend(e.backend, 0, shapes.Make(dtypes.Float32, dims...))
-	if err != nil {
-		panic(fmt.Errorf("train: allocating %v: %w", dims, err))
-	}
-	var flat []float32
-	t.MustMutableFlatData(func(x any) { flat = x.([]float32) })
-	return t, flat
-}
-
 // host returns an output's data on the host: a view where the backend shares
 // memory, else a copy. It must not be used after the tensor is freed.
 func host(t *tensors.Tensor) []float32 {
 	var flat []float32
 	t.MustConstFlatData(func(x any) { flat = x.([]float32) })
 	return flat
-}
-
-// free gives tensors' memory back to the backend's pool.
-func free(ts ...*tensors.Tensor) {
-	for _, t := range ts {
-		if t != nil {
-			t.MustFinalizeAll()
-		}
-	}
 }
 
 // call runs a graph on tensors and returns its outputs.

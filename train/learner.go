@@ -24,6 +24,7 @@ import (
 	"ballast"
 	"ballast/loss"
 	"ballast/model"
+	"ballast/train/adamw"
 	"ballast/train/pack"
 	"ballast/train/plan"
 )
@@ -46,12 +47,8 @@ type Options struct {
 	fixed *plan.Plan // of tests
 }
 
-// AdamW are the optimiser's constants. The step is torch.optim.AdamW's.
-type AdamW struct {
-	Beta1, Beta2, Eps float64
-	WeightDecay       float64 // decoupled: weights shrink by rate*WeightDecay a step
-	Clip              float64 // largest global norm of the gradient; 0 = no bound
-}
+// AdamW are the optimiser's constants.
+type AdamW = adamw.Options
 
 // Default returns the paper's constants (section 1): clip 0.2, dual clip 3,
 // gradient norm 1, weight decay 0.01.
@@ -67,7 +64,7 @@ type Learner struct {
 	e      *engine
 	w, ref *params // ref is nil until Freeze
 	grads  []*gradient
-	adam   moments
+	adam   adamw.State
 	plan   plan.Plan
 }
 
@@ -97,7 +94,7 @@ func New(m *model.Model, opts Options) (*Learner, error) {
 		return nil, err
 	}
 	l.view()
-	l.adam = newMoments(l.w)
+	l.adam = adamw.New(l.w.flat)
 	return l, nil
 }
 
@@ -194,13 +191,16 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 		st.merge(p)
 	}
 	total := l.grads[0]
-	total.merge(l.grads[1:shards])
-	norm := total.norm()
+	for _, g := range l.grads[1:shards] {
+		adamw.Merge(total.flat, g.flat)
+	}
+	norm := adamw.Norm(total.flat)
 	st.norm = norm
 	if math.IsNaN(norm) || math.IsInf(norm, 0) || math.IsNaN(st.total()) || math.IsInf(st.total(), 0) {
 		st.nonfinite = 1
 	} else {
-		l.adam.step(l.w, total, l.opts.AdamW, rate, norm)
+		step := l.adam.Begin(l.opts.AdamW, rate, norm)
+		l.w.write(func(i int, w []float32) { step.Update(i, w, total.flat[i]) })
 	}
 	return st.stats(begin), nil
 }
@@ -211,7 +211,7 @@ func (l *Learner) derive(g *gradient, samples []ballast.Sample, b *pack.Batch, i
 		if in.has[ballast.TermReference] && !in.refIsPolicy {
 			p := l.e.forward(l.ref, samples, b, inference)
 			in.ref = p.logProbs()
-			free(p.h)
+			l.e.free(p.h)
 		}
 		p := l.e.forward(l.w, samples, b, tape(l.plan))
 		if in.refIsPolicy {
@@ -334,7 +334,7 @@ func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]f
 				t := batches[i].Targets[k]
 				out[t.Sample][t.Index] = logp
 			}
-			free(p.h)
+			l.e.free(p.h)
 		})
 	})
 	return out, err
@@ -353,6 +353,6 @@ func (l *Learner) Freeze() error {
 
 // ResetOptimizer implements ballast.Learner.
 func (l *Learner) ResetOptimizer() error {
-	l.adam.reset()
+	l.adam.Reset()
 	return nil
 }

@@ -95,7 +95,7 @@ func readGolden(t *testing.T) (golden, []ballast.Sample, Options) {
 	}
 	o := g.Options
 	opts := Default()
-	opts.AdamW = AdamW{o.Beta1, o.Beta2, o.Eps, o.WeightDecay, o.Clip}
+	opts.AdamW = AdamW{Beta1: o.Beta1, Beta2: o.Beta2, Eps: o.Eps, WeightDecay: o.WeightDecay, Clip: o.Clip}
 	opts.Loss = loss.Params{ClipLow: o.ClipLow, ClipHigh: o.ClipHigh, Dual: o.Dual, Gamma: 0.1}
 	return g, samples, opts
 }

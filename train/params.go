@@ -6,6 +6,7 @@ import (
 
 	"ballast/model"
 	"ballast/model/graph"
+	"ballast/train/adamw"
 
 	"github.com/gomlx/gomlx/core/tensors"
 )
@@ -75,19 +76,21 @@ type gradient struct {
 }
 
 func newGradient(p *params) *gradient {
-	g := &gradient{}
-	for _, x := range p.flat {
-		g.flat = append(g.flat, make([]float32, len(x)))
+	return &gradient{flat: adamw.Zeros(p.flat)}
+}
+
+func (g *gradient) clear() {
+	for _, x := range g.flat {
+		clear(x)
 	}
-	return g
 }
 
 // add adds outputs to the tensors with the given indices and frees them.
-func (g *gradient) add(outs []*tensors.Tensor, at []int) {
+func (g *gradient) add(e *engine, outs []*tensors.Tensor, at []int) {
 	for i, t := range outs {
 		add(g.flat[at[i]], host(t))
 	}
-	free(outs...)
+	e.free(outs...)
 }
 
 // scatter adds rows of d to the rows of a matrix that ids name.

@@ -65,33 +65,33 @@ func (p *pass) layer(i int, m mode) {
 	t := layerTape{x: p.h}
 	p.runPre(i, &t)
 	var att []float32
-	t.att, att = e.alloc(p.rows, e.c.Heads*e.c.HeadDim)
+	t.att, att = e.raw(p.rows, e.c.Heads*e.c.HeadDim)
 	t.lse = make([]float32, p.rows*e.c.Heads)
 	attn.Forward(att, t.lse, host(t.q), host(t.k), host(t.v), e.heads, p.b.Segments, e.inner)
 	x := p.runMid(i, &t)
 	act := p.swiglu(&t)
 	out := call(e.end, x, act, p.w.end[i][0])
-	free(x, act)
+	p.e.free(x, act)
 	p.h = out[0]
 	if m != kept {
-		t.drop()
+		t.drop(p.e)
 	}
 	if m != recompute {
-		free(t.x)
+		p.e.free(t.x)
 		t.x = nil
 	}
 	if m == inference {
-		free(t.att)
+		p.e.free(t.att)
 		return
 	}
 	p.layers = append(p.layers, t)
 }
 
 // drop frees what runPre and runMid compute.
-func (t *layerTape) drop() {
-	free(t.q, t.k, t.v, t.gate, t.up)
-	free(t.pre...)
-	free(t.mid...)
+func (t *layerTape) drop(e *engine) {
+	e.free(t.q, t.k, t.v, t.gate, t.up)
+	e.free(t.pre...)
+	e.free(t.mid...)
 	t.q, t.k, t.v, t.gate, t.up, t.pre, t.mid = nil, nil, nil, nil, nil, nil, nil
 }
 
@@ -112,7 +112,7 @@ func (p *pass) runMid(i int, t *layerTape) *tensors.Tensor {
 }
 
 func (p *pass) swiglu(t *layerTape) *tensors.Tensor {
-	act, flat := p.e.alloc(p.rows, p.e.c.FFN)
+	act, flat := p.e.raw(p.rows, p.e.c.FFN)
 	attn.SwiGLU(flat, host(t.gate), host(t.up))
 	return act
 }
@@ -124,44 +124,44 @@ func (p *pass) backward(g *gradient, dy *tensors.Tensor) {
 		t := &p.layers[i]
 		if t.x != nil {
 			p.runPre(i, t)
-			free(p.runMid(i, t), t.x)
+			p.e.free(p.runMid(i, t), t.x)
 		}
 		dgate, dup := p.endBack(i, t, g, dy)
 		out := call(p.e.midBack, join([]*tensors.Tensor{dy, dgate, dup, t.att}, p.w.mid[i], t.mid)...)
-		free(dy, dgate, dup)
+		p.e.free(dy, dgate, dup)
 		rest, datt := out[0], out[1]
-		g.add(out[2:], p.w.midAt[i])
+		g.add(p.e, out[2:], p.w.midAt[i])
 		dq, dk, dv := p.attnBack(t, datt)
-		free(datt, t.att)
+		p.e.free(datt, t.att)
 		out = call(p.e.preBack, join([]*tensors.Tensor{dq, dk, dv, rest}, p.w.pre[i], t.pre)...)
-		free(dq, dk, dv, rest)
-		t.drop()
+		p.e.free(dq, dk, dv, rest)
+		t.drop(p.e)
 		dy = out[0]
-		g.add(out[1:], p.w.preAt[i])
+		g.add(p.e, out[1:], p.w.preAt[i])
 	}
 	g.scatter(p.w.embed, p.b.Tokens, host(dy), p.e.c.Hidden)
-	free(dy)
+	p.e.free(dy)
 }
 
 // endBack goes back from a layer's output to gate and up.
 func (p *pass) endBack(i int, t *layerTape, g *gradient, dy *tensors.Tensor) (dgate, dup *tensors.Tensor) {
 	act := p.swiglu(t)
 	out := call(p.e.endBack, dy, act, p.w.end[i][0])
-	free(act)
-	g.add(out[1:], p.w.endAt[i])
-	dgate, dgateFlat := p.e.alloc(p.rows, p.e.c.FFN)
-	dup, dupFlat := p.e.alloc(p.rows, p.e.c.FFN)
+	p.e.free(act)
+	g.add(p.e, out[1:], p.w.endAt[i])
+	dgate, dgateFlat := p.e.raw(p.rows, p.e.c.FFN)
+	dup, dupFlat := p.e.raw(p.rows, p.e.c.FFN)
 	attn.SwiGLUBack(dgateFlat, dupFlat, host(out[0]), host(t.gate), host(t.up))
-	free(out[0])
+	p.e.free(out[0])
 	return dgate, dup
 }
 
 // attnBack goes back from the attention's output to q, k and v before rotation.
 func (p *pass) attnBack(t *layerTape, datt *tensors.Tensor) (dq, dk, dv *tensors.Tensor) {
 	e := p.e
-	dq, dqFlat := e.alloc(p.rows, e.c.Heads*e.c.HeadDim)
-	dk, dkFlat := e.alloc(p.rows, e.c.KVHeads*e.c.HeadDim)
-	dv, dvFlat := e.alloc(p.rows, e.c.KVHeads*e.c.HeadDim)
+	dq, dqFlat := e.raw(p.rows, e.c.Heads*e.c.HeadDim)
+	dk, dkFlat := e.raw(p.rows, e.c.KVHeads*e.c.HeadDim)
+	dv, dvFlat := e.raw(p.rows, e.c.KVHeads*e.c.HeadDim)
 	attn.Backward(dqFlat, dkFlat, dvFlat, host(datt), host(t.att), t.lse,
 		host(t.q), host(t.k), host(t.v), e.heads, p.b.Segments, e.inner)
 	e.rot.Rotate(dqFlat, p.b.Positions, e.c.Heads, true)
@@ -201,8 +201,8 @@ func (p *pass) logProbs() []float32 {
 		h, target, _ := p.rowsOf(part)
 		got := call(p.e.predict, h, p.w.t[p.w.norm], p.w.t[p.w.out], target)
 		out = append(out, host(got[0])[:len(part)]...)
-		free(got...)
-		free(h, target)
+		p.e.free(got...)
+		p.e.free(h, target)
 	}
 	return out
 }
@@ -277,11 +277,11 @@ func (p *pass) headBackward(g *gradient, in lossInput, st *sums) (*tensors.Tenso
 				next++
 			}
 		}
-		free(out...)
-		free(h, target)
-		free(args[4:]...)
+		p.e.free(out...)
+		p.e.free(h, target)
+		p.e.free(args[4:]...)
 	}
-	free(p.h)
+	p.e.free(p.h)
 	return dh, nil
 }
 

@@ -54,3 +54,25 @@ func TestBudget(t *testing.T) {
 		}
 	}
 }
+
+// TestShapes checks the table against the published numbers of parameters.
+func TestShapes(t *testing.T) {
+	for name, want := range map[string]int64{
+		"HuggingFaceTB/SmolLM2-135M-Instruct": 134515008,
+		"Qwen/Qwen2.5-0.5B-Instruct":          494032768,
+		"Qwen/Qwen2.5-1.5B-Instruct":          1543714304,
+		"Qwen/Qwen3-0.6B":                     596049920,
+		"Qwen/Qwen3-1.7B":                     1720574976,
+	} {
+		c, ok := ShapeOf(name)
+		if !ok {
+			t.Fatalf("%s is not in the table", name)
+		}
+		if err := c.Check(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := Parameters(c); n != want {
+			t.Errorf("%s has %d parameters, want %d", name, n, want)
+		}
+	}
+}
