@@ -53,7 +53,9 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	if err := p.credit(eps, d); err != nil {
 		return nil, err
 	}
-	monitor.Measure(own(eps, d.Plays), watchedNames(r.Engine), m)
+	unaided := own(eps, d.Plays)
+	monitor.Measure(unaided, watchedNames(r.Engine), m)
+	monitor.Inspect(unaided, &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched()}, m)
 	if w := r.Recipe.window(); w > 0 {
 		r.State.History = r.State.History.Add(r.State.Update+1, w, eps)
 	}
