@@ -28,6 +28,10 @@ func deskTasks(t testing.TB, n int) []ballast.Task {
 	return tasks
 }
 
+// patience is the time-out of a request under faults: a reply that a busy machine
+// delays for longer would be paid for twice.
+const patience = 2 * time.Second
+
 func client(t testing.TB, s *stub, o remote.Options) *remote.Client {
 	t.Helper()
 	o.URL, o.Model, o.Wait, o.MaxWait = s.URL+"/v1", "stub", time.Millisecond, 4*time.Millisecond
@@ -63,6 +67,7 @@ func play(t testing.TB, s *eval.Store, tasks []ballast.Task, p eval.Player) eval
 }
 
 func TestPlayersScoreWhatTheyMust(t *testing.T) {
+	t.Parallel()
 	tasks := deskTasks(t, 24)
 	for _, c := range []struct {
 		name   string
@@ -87,11 +92,12 @@ func TestPlayersScoreWhatTheyMust(t *testing.T) {
 // TestFaultsAreNotTheModels breaks most requests once: the scores stay, and what
 // was answered is not asked for again.
 func TestFaultsAreNotTheModels(t *testing.T) {
+	t.Parallel()
 	tasks := deskTasks(t, 24)
 	for _, stream := range []bool{false, true} {
 		s := newStub(t, tasks, perfect)
-		s.faults, s.hang = true, 300*time.Millisecond
-		res := play(t, nil, tasks, player(client(t, s, remote.Options{Stream: stream, Timeout: 100 * time.Millisecond, Concurrency: 16})))
+		s.faults = true
+		res := play(t, nil, tasks, player(client(t, s, remote.Options{Stream: stream, Timeout: patience, Concurrency: 16})))
 		if res.Rate() != 1 || res.Total.All != len(tasks) {
 			t.Errorf("stream %v:\n%s", stream, res.Table())
 		}
@@ -100,6 +106,7 @@ func TestFaultsAreNotTheModels(t *testing.T) {
 
 // TestBrokenEndpointIsNotAZero gives up and leaves the episodes out.
 func TestBrokenEndpointIsNotAZero(t *testing.T) {
+	t.Parallel()
 	tasks := deskTasks(t, 4)
 	s := newStub(t, nil, perfect) // it knows no task: 400
 	res := play(t, nil, tasks, player(client(t, s, remote.Options{})))
@@ -115,6 +122,7 @@ func TestBrokenEndpointIsNotAZero(t *testing.T) {
 // TestResume interrupts an evaluation a few times: the table is that of a run never
 // interrupted, and no request is answered twice.
 func TestResume(t *testing.T) {
+	t.Parallel()
 	tasks := deskTasks(t, 40)
 	half := func(task *ballast.Task, turn, done int) say {
 		if len(task.ID)%2 == 0 || turn%2 == 1 {
@@ -127,7 +135,7 @@ func TestResume(t *testing.T) {
 
 	dir := t.TempDir()
 	s := newStub(t, tasks, half)
-	s.faults, s.hang = true, 300*time.Millisecond
+	s.faults = true
 	settings := map[string]string{"model": "stub"}
 	var got string
 	for run := 0; got == ""; run++ {
@@ -148,7 +156,7 @@ func TestResume(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := client(t, s, remote.Options{Journal: filepath.Join(dir, "replies.jsonl"), Timeout: 100 * time.Millisecond, Stream: run%2 == 0})
+		c := client(t, s, remote.Options{Journal: filepath.Join(dir, "replies.jsonl"), Timeout: patience, Stream: run%2 == 0})
 		res, err := eval.RunStored(ctx, store, tasks, player(c))
 		if err == nil {
 			got = res.Table()
@@ -220,6 +228,7 @@ func tokenizer(t testing.TB, tasks []ballast.Task) *bpe.Tokenizer {
 }
 
 func TestCompletions(t *testing.T) {
+	t.Parallel()
 	tasks := deskTasks(t, 24)
 	tok := tokenizer(t, tasks)
 	style := chat.Style{Tok: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]}
@@ -236,8 +245,8 @@ func TestCompletions(t *testing.T) {
 		{"never calls", false, false, never, 0},
 	} {
 		s := newStub(t, tasks, c.player)
-		s.tok, s.faults, s.hang = tok, true, 300*time.Millisecond
-		p := &remote.Policy{Client: client(t, s, remote.Options{Stream: c.stream, Timeout: 100 * time.Millisecond, Concurrency: 16}), Tok: tok, Text: c.text}
+		s.tok, s.faults = tok, true
+		p := &remote.Policy{Client: client(t, s, remote.Options{Stream: c.stream, Timeout: patience, Concurrency: 16}), Tok: tok, Text: c.text}
 		cfg := rollout.Config{Style: style, Budget: budget, PerTurn: 20, Malformed: rollout.MalformedAdvance}
 		if res := play(t, nil, tasks, eval.PolicyPlayer(p, cfg, ballast.Sampling{})); res.Rate() != c.want || res.Total.All != len(tasks) {
 			t.Errorf("%s:\n%s", c.name, res.Table())
@@ -245,19 +254,24 @@ func TestCompletions(t *testing.T) {
 	}
 }
 
-// TestBFCL plays the benchmark's test tasks with both players.
+// TestBFCL plays the benchmark's test tasks with both players: a part of them, all
+// if BALLAST_LONG is set.
 func TestBFCL(t *testing.T) {
+	t.Parallel()
 	for _, category := range []string{"base", "miss_func", "miss_param", "long_context"} {
 		tasks, err := task.Load(task.Spec{Name: "bfcl", Data: "../../shared/data/bfcl", Split: "test", Categories: []string{category}})
 		if err != nil {
 			t.Skip("the benchmark's data are not at ../shared/data/bfcl")
 		}
+		if os.Getenv("BALLAST_LONG") == "" {
+			tasks = tasks[:15]
+		}
 		s := newStub(t, tasks, perfect)
-		if res := play(t, nil, tasks, player(client(t, s, remote.Options{}))); res.Rate() != 1 || res.Total.All != 100 {
+		if res := play(t, nil, tasks, player(client(t, s, remote.Options{}))); res.Rate() != 1 || res.Total.All != len(tasks) {
 			t.Errorf("%s:\n%s", category, res.Table())
 		}
 		s = newStub(t, tasks, never)
-		if res := play(t, nil, tasks, player(client(t, s, remote.Options{}))); res.Rate() != 0 || res.Total.All != 100 {
+		if res := play(t, nil, tasks, player(client(t, s, remote.Options{}))); res.Rate() != 0 || res.Total.All != len(tasks) {
 			t.Errorf("%s:\n%s", category, res.Table())
 		}
 	}

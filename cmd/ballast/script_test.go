@@ -24,6 +24,9 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// HOME is not a place to look for models or settings.
 			env.Setenv("GOEXPERIMENT", os.Getenv("GOEXPERIMENT"))
+			s := refusing()
+			env.Defer(s.Close)
+			env.Setenv("ENDPOINT", s.URL+"/v1")
 			return writeModel(filepath.Join(env.WorkDir, "model"))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
