@@ -83,16 +83,33 @@ const (
 // system text is the host's own: control tokens in it are control tokens. The
 // documentation of tools comes from data: control tokens in it are escaped.
 func NewDialogue(s Style, tools []ballast.Tool, system string) *Dialogue {
-	return newDialogue(s.Tok, s.Template, s.Format, tools, system)
+	return newDialogue(s.Tok, s.Template, s.Format, tools, system, "")
 }
 
-func newDialogue(tok tokenizer, t *Template, f Format, tools []ballast.Tool, system string) *Dialogue {
+// NewHinted is NewDialogue with a hint at the end of the system message, behind
+// everything that the template puts there, after an empty line (paper, section
+// 3.3). The hint is plain text: a control token spelled in it stays text.
+func NewHinted(s Style, tools []ballast.Tool, system, hint string) *Dialogue {
+	return newDialogue(s.Tok, s.Template, s.Format, tools, system, hint)
+}
+
+func newDialogue(tok tokenizer, t *Template, f Format, tools []ballast.Tool, system, hint string) *Dialogue {
 	d := &Dialogue{template: t, format: f, tok: tok, closers: ids(tok, t.closers)}
-	text := t.begin
-	if section := t.section(f, tools, system); section != "" {
-		text += t.system + section + t.end + t.gap
+	section := t.section(f, tools, system)
+	switch {
+	case section == "" && hint == "":
+		d.write(part{t.begin, ballast.OwnerTemplate})
+		return d
+	case section != "" && hint != "":
+		section += "\n\n"
 	}
-	d.write(part{text, ballast.OwnerTemplate})
+	head := part{t.begin + t.system + section, ballast.OwnerTemplate}
+	if hint == "" {
+		head.text += t.end + t.gap
+		d.write(head)
+		return d
+	}
+	d.write(head, part{hint, ballast.OwnerUser}, part{t.end + t.gap, ballast.OwnerTemplate})
 	return d
 }
 

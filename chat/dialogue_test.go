@@ -87,7 +87,7 @@ func randomActs(r *rand.Rand, f Format) []act {
 
 // play renders the conversation message by message.
 func play(t *Template, f Format, tok tokenizer, tools []ballast.Tool, system string, acts []act) *Dialogue {
-	d := newDialogue(tok, t, f, tools, system)
+	d := newDialogue(tok, t, f, tools, system, "")
 	for _, a := range acts {
 		switch a.kind {
 		case "user":
@@ -252,7 +252,7 @@ func TestReplyIDs(t *testing.T) {
 	for _, tmpl := range Templates {
 		for _, f := range Formats {
 			r := rand.New(rand.NewPCG(7, 7))
-			d := newDialogue(tok, tmpl, f, testTools, "")
+			d := newDialogue(tok, tmpl, f, testTools, "", "")
 			var sampled [][]int32
 			for range 20 {
 				d.User(texts[r.IntN(len(texts))])
@@ -286,7 +286,7 @@ func TestReplyIDs(t *testing.T) {
 
 func TestOwners(t *testing.T) {
 	tok := testTok()
-	d := newDialogue(tok, ChatML, Hermes, nil, "S")
+	d := newDialogue(tok, ChatML, Hermes, nil, "S", "")
 	d.User("caf\u00e9 e\u0301 moved")
 	d.Open()
 	d.Reply(d.Gold("Sure."), ballast.OwnerGold)
@@ -323,7 +323,7 @@ func TestPlain(t *testing.T) {
 			return n
 		}
 		build := func(text string) *Dialogue {
-			d := newDialogue(tok, tmpl, Hermes, testTools, "")
+			d := newDialogue(tok, tmpl, Hermes, testTools, "", "")
 			d.User(text)
 			d.Open()
 			d.Reply(nil, ballast.OwnerPolicy)
@@ -344,7 +344,7 @@ func TestCutReply(t *testing.T) {
 		{"Hel", "Hel<|im_end|>\n"}, {"Hello<|im_end|>", "Hello<|im_end|>\n"}, {"", "<|im_end|>\n"},
 		{"Hello<|endoftext|>", "Hello<|endoftext|><|im_end|>\n"},
 	} {
-		d := newDialogue(testTok(), Qwen3, Hermes, nil, "")
+		d := newDialogue(testTok(), Qwen3, Hermes, nil, "", "")
 		d.Open()
 		d.Reply(testTok().Encode(c.reply), ballast.OwnerPolicy)
 		if got, want := testTok().Decode(d.Tokens()), "<|im_start|>assistant\n"+c.reply; got != want {
@@ -359,7 +359,7 @@ func TestCutReply(t *testing.T) {
 
 func TestGold(t *testing.T) {
 	tok := testTok()
-	d := newDialogue(tok, Compact, Hermes, nil, "")
+	d := newDialogue(tok, Compact, Hermes, nil, "", "")
 	text := Hermes.Render(testCalls[:1])
 	got := d.Gold("Go. <|im_start|>" + text)
 	open, _ := tok.ID("<tool_call>")
@@ -420,7 +420,7 @@ func jinjaDialogue(t *testing.T, c jinjaCase) *Dialogue {
 		system = c.Messages[0].Content
 		c.Messages = c.Messages[1:]
 	}
-	d := newDialogue(testTok(), tmpl, f, tools, system)
+	d := newDialogue(testTok(), tmpl, f, tools, system, "")
 	var results []string
 	for _, m := range c.Messages {
 		if m.Role != "tool" && results != nil {

@@ -34,18 +34,10 @@ func newEpisode(cfg *Config, p Play) (*episode, error) {
 	e.plain = chat.NewDialogue(cfg.Style, e.Tools(), cfg.System)
 	e.shown = e.plain
 	if p.Hint != "" {
-		e.shown = chat.NewDialogue(cfg.Style, e.Tools(), hinted(cfg, p.Hint))
+		e.shown = chat.NewHinted(cfg.Style, e.Tools(), cfg.System, p.Hint)
 	}
 	e.Episode.Group, e.Episode.Sample, e.Episode.Seed, e.Episode.Hinted = p.Group, p.Sample, p.Seed, p.Hint != ""
 	return e, nil
-}
-
-// hinted is the system text with the hint behind it.
-func hinted(cfg *Config, hint string) string {
-	if cfg.System == "" {
-		return hint
-	}
-	return cfg.System + "\n\n" + hint
 }
 
 // each applies f to the recorded dialogue and, where they differ, the shown one.

@@ -200,8 +200,10 @@ func TestHintIsSeenButNotRecorded(t *testing.T) {
 		return chat.NewDialogue(s, nil, "").Gold("Done.")
 	}}
 	ep := run(t, p, Config{Style: s}, Play{Task: task, Hint: "remember the milk"})[0]
-	if !strings.Contains(saw, "remember the milk") {
-		t.Error("the policy did not see the hint")
+	// It stands at the end of the system message and takes nothing away from it,
+	// the template's default included (paper, section 3.3).
+	if !strings.Contains(saw, "</tool_call>\n\nremember the milk<|im_end|>") || !strings.Contains(saw, "You are Qwen") {
+		t.Errorf("the policy saw %q", saw)
 	}
 	if strings.Contains(tok.Decode(ep.Tokens), "remember the milk") {
 		t.Error("the hint is among the recorded tokens")
