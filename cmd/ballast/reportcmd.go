@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -9,9 +10,13 @@ import (
 )
 
 func reportCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "report RUN", Short: "write the static page of a run directory", Args: cobra.ExactArgs(1),
+	var plot string
+	c := &cobra.Command{
+		Use: "report RUN", Short: "write the static page of a run directory, or one of its plots", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if plot != "" {
+				return report.Plot(os.Stdout, args[0], plot)
+			}
 			page, err := report.Write(args[0])
 			if err != nil {
 				return err
@@ -20,4 +25,6 @@ func reportCommand() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().StringVar(&plot, "plot", "", "print one plot as SVG instead, such as reward")
+	return c
 }
