@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"runtime/debug"
 
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend" // the pure-Go backend
@@ -52,6 +53,15 @@ func inline(b compute.Backend) {
 	}
 	if w, ok := workers.Interface().(interface{ SetMaxParallelism(int) }); ok {
 		w.SetMaxParallelism(0)
+	}
+}
+
+// lean keeps the collector's head room small for a large model: its heap is a few
+// gigabytes in large blocks without pointers, which cost nothing to mark, and by
+// default would be let grow to twice that. GOGC in the environment wins.
+func lean() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25)
 	}
 }
 

@@ -84,6 +84,9 @@ func New(m *model.Model, opts Options) (*Learner, error) {
 	if l.plan.Shards > 1 {
 		inline(backend)
 	}
+	if !l.plan.Keep {
+		lean()
+	}
 	err = guard(func() {
 		if l.e, err = newEngine(backend, m.Config, opts.Loss, inner(l.plan)); err != nil {
 			panic(err)

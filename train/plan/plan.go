@@ -21,7 +21,7 @@ type Plan struct {
 
 // common is the number of rows of a batch unless a group needs more: enough to
 // keep the products busy, few enough to give every core several batches.
-const common = 1024
+const common = 2048
 
 // longest is the number of rows that the choice of Keep provides for: a group of
 // a few long conversations on one prompt.

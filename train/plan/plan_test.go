@@ -44,7 +44,7 @@ func TestBudget(t *testing.T) {
 	}{
 		"a large group":         {group(1, 4, 4000, 1000), 8000},
 		"more than the rows":    {group(1, 8, 4000, 1000), 9000},
-		"many dialogues":        {append(group(1, 40, 0, 100), group(2, 40, 0, 100)...), common},
+		"many dialogues":        {append(group(1, 60, 0, 100), group(2, 60, 0, 100)...), common},
 		"few dialogues":         {group(1, 6, 0, 100), 301},
 		"a prefix and no reply": {group(1, 2, 50, -10), 50},
 		"nothing":               {nil, 1},
