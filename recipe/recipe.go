@@ -40,6 +40,7 @@ type Recipe struct {
 	Init   Init    `yaml:"init,omitempty"`
 	Phases []Phase `yaml:"phases"`
 	Keep   Keep    `yaml:"keep"`
+	Guard  Guard   `yaml:"guard,omitempty"`
 	// Judge writes hints and reflections; by default the built-in oracle.
 	Judge supervise.Settings `yaml:"judge,omitempty"`
 }
@@ -243,6 +244,7 @@ func (r *Recipe) Check() error {
 	positive("budget.result", r.Budget.Result)
 	positive("budget.steps", r.Budget.Steps)
 	r.checkChat(bad)
+	r.Guard.check(bad)
 	if len(r.Phases) == 0 {
 		bad("phases", "the recipe has none; add e.g. `- rl: 50`")
 	}

@@ -31,6 +31,7 @@ func (p *rlPhase) open(context.Context) (err error) {
 		p.run.State.History = nil
 	}
 	p.effects, err = signal.Open(p.set.RL.Signals, p.set.RL.Rollouts)
+	p.effects = append(p.effects, p.run.pin()...)
 	return err
 }
 
@@ -71,7 +72,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 			groups[g] = append(groups[g], members[k].Sample)
 		}
 	}
-	rate := p.set.RL.LR
+	rate := p.set.RL.LR * orOne(r.State.Guard.Rate)
 	if w := p.set.RL.Warmup; i < w {
 		rate *= float64(i+1) / float64(w)
 	}

@@ -46,6 +46,8 @@ type State struct {
 	// History is how the tasks of the newest RL phase went lately, for the
 	// sources that train on failures.
 	History supervise.History
+	// Guard is what the guard has done.
+	Guard Guarded
 	// Missing are the examples of the current supervised phase that could not be
 	// had: given up by the judge, or over the budget.
 	Missing []int
@@ -67,6 +69,7 @@ type Run struct {
 	Stop func() bool
 
 	imported map[string][]supervise.Dialogue // files of dialogues, by name
+	watcher  watcher
 }
 
 // Progress says how far a run is.
@@ -86,10 +89,14 @@ const maxBroken = 3
 
 // Do runs the phases that are left and returns the last evaluation.
 func (r *Run) Do(ctx context.Context) (eval.Result, error) {
+	var err error
 	if err := r.check(); err != nil {
 		return eval.Result{}, err
 	}
-	for ; r.State.Phase < len(r.Recipe.Phases); r.State.Phase, r.State.InPhase = r.State.Phase+1, 0 {
+	if r.watcher, err = r.watch(); err != nil {
+		return eval.Result{}, err
+	}
+	for r.State.Phase < len(r.Recipe.Phases) {
 		p, err := r.newPhase(r.State.Phase)
 		if err != nil {
 			return eval.Result{}, err
@@ -102,8 +109,12 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 				return eval.Result{}, err
 			}
 		}
-		if err := r.phase(ctx, p); err != nil {
+		switch err := r.phase(ctx, p); {
+		case errors.Is(err, errReopen): // the cursor was moved
+		case err != nil:
 			return eval.Result{}, err
+		default:
+			r.State.Phase, r.State.InPhase = r.State.Phase+1, 0
 		}
 	}
 	res, err := r.evaluate(ctx)
@@ -213,6 +224,9 @@ func (r *Run) one(ctx context.Context, p phase) error {
 		if err := r.checkpoint(); err != nil {
 			return err
 		}
+	}
+	if err := r.watcher.after(u); err != nil {
+		return err
 	}
 	return r.alive(m)
 }

@@ -94,6 +94,9 @@ func (s *SFT) window() int {
 // window is how many updates back any phase looks for failures; 0 if none does.
 func (r *Recipe) window() int {
 	n := 0
+	if r.Guard.Do == "sft" {
+		n = r.SFT.window()
+	}
 	for i, p := range r.Phases {
 		if strings.Contains(p.SFT, "failed") || strings.Contains(p.SFT, "reflections") {
 			if in, err := r.In(i); err == nil {

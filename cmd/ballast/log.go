@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"ballast"
 	"ballast/monitor"
@@ -28,6 +30,38 @@ func (r recorder) Checkpoint(update int, state any, fill func(dir string) error)
 	}
 	return r.Prune(r.keep, monitor.EvalSuccess)
 }
+
+// Updates implements recipe.Past.
+func (r recorder) Updates() iter.Seq2[ballast.Update, error] {
+	return func(yield func(ballast.Update, error) bool) {
+		log, err := runlog.Read(r.Dir())
+		if err != nil {
+			yield(ballast.Update{}, err)
+			return
+		}
+		log.Updates()(yield)
+	}
+}
+
+// Before implements recipe.Past.
+func (r recorder) Before(update int) (dir string, at int, err error) {
+	log, err := runlog.Read(r.Dir())
+	if err != nil {
+		return "", 0, err
+	}
+	list, err := log.Checkpoints()
+	if err != nil {
+		return "", 0, err
+	}
+	for _, c := range slices.Backward(list) {
+		if c.Update < update {
+			return c.Dir, c.Update, nil
+		}
+	}
+	return "", 0, nil
+}
+
+var _ recipe.Past = recorder{} // a guard works on run directories
 
 // Replay implements recipe.Log.
 func (r recorder) Replay(update int) ([]ballast.Episode, error) {

@@ -1,0 +1,185 @@
+package recipe
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"strings"
+	"testing"
+
+	"ballast"
+	"ballast/chat"
+)
+
+// past is a memory log that can be read back.
+type past struct {
+	*memory
+	dir string
+}
+
+func (p past) Updates() iter.Seq2[ballast.Update, error] {
+	return func(yield func(ballast.Update, error) bool) {
+		for _, u := range p.updates {
+			if !yield(u, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (p past) Before(update int) (string, int, error) { return p.dir, update - 1, nil }
+
+// loads counts the checkpoints that were loaded.
+type loads struct {
+	*Recorder
+	dirs []string
+}
+
+func (l *loads) Load(dir string) error { l.dirs = append(l.dirs, dir); return nil }
+
+// sickRun is a run whose policy stops to call tools after 14 updates and is well
+// again once the guard has acted.
+func sickRun(t *testing.T, g Guard, total int) (*Run, *loads, *memory) {
+	t.Helper()
+	r := small(t, "grpo", Phase{RL: total})
+	r.Guard, r.RL.Patience, r.RL.KL = g, 0, 0.01
+	var run *Run
+	run, learner, log := newRun(t, r, func(seed uint64) bool {
+		return seed%2 == 0 && (run.State.Update < 14 || run.State.Guard.Acts > 0)
+	})
+	l := &loads{Recorder: learner}
+	run.Engine.Learner, run.Log = l, past{log, "healthy"}
+	return run, l, log
+}
+
+// events returns the texts of the events of a kind.
+func (m *memory) texts(kind string) string {
+	var out []string
+	for _, e := range m.events {
+		if e.Kind == kind {
+			out = append(out, e.Text)
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+func TestGuardIsOffByDefault(t *testing.T) {
+	run, _, log := sickRun(t, Guard{}, 24)
+	if _, err := run.Do(context.Background()); err != nil || log.texts("action") != "" || log.texts("alarm") != "" {
+		t.Errorf("%v; actions %q", err, log.texts("action"))
+	}
+}
+
+func TestGuardStops(t *testing.T) {
+	run, _, log := sickRun(t, Guard{Do: "stop"}, 40)
+	_, err := run.Do(context.Background())
+	if !errors.Is(err, ErrSick) || run.State.Update < 16 || run.State.Update > 24 || !strings.Contains(log.texts("alarm"), "since update 1") {
+		t.Errorf("update %d: %v; alarms %q", run.State.Update, err, log.texts("alarm"))
+	}
+}
+
+func TestGuardRollsBack(t *testing.T) {
+	run, l, log := sickRun(t, Guard{Do: "rollback"}, 40)
+	_, err := run.Do(context.Background())
+	if err != nil || len(l.dirs) != 1 || l.dirs[0] != "healthy" || run.State.Update != 40 {
+		t.Fatalf("update %d, loaded %q: %v; %s", run.State.Update, l.dirs, err, log.texts("alarm"))
+	}
+	if last := l.Rates[len(l.Rates)-1]; last != run.Recipe.RL.LR/2 {
+		t.Errorf("learning rate %g after the rollback, want half of %g", last, run.Recipe.RL.LR)
+	}
+	if !strings.Contains(log.texts("action"), "rollback to the checkpoint of update 1") || len(log.states) < 2 {
+		t.Errorf("actions %q, %d checkpoints", log.texts("action"), len(log.states))
+	}
+}
+
+func TestGuardWithoutHealthyCheckpointStops(t *testing.T) {
+	run, _, log := sickRun(t, Guard{Do: "rollback"}, 40)
+	run.Log = past{log, ""}
+	if _, err := run.Do(context.Background()); !errors.Is(err, ErrSick) || !strings.Contains(err.Error(), "keep.checkpoints") {
+		t.Error(err)
+	}
+}
+
+func TestGuardRaisesReferenceOnControlTokens(t *testing.T) {
+	run, l, _ := sickRun(t, Guard{Do: "reference", Factor: 5}, 30)
+	if _, err := run.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	control := map[int32]bool{}
+	ids, _ := chat.Style.Control(run.Engine.Style)
+	for _, id := range ids {
+		control[id] = true
+	}
+	for b, want := range map[int]float32{0: 1, len(l.Batches) - 1: 5} {
+		seen := 0
+		for _, s := range l.Batches[b] {
+			for i, w := range s.Terms[ballast.TermReference].Weight {
+				factor := float32(1)
+				if control[s.Tokens[i]] {
+					factor = want
+					seen++
+				}
+				if w != 0 && w != factor*0.01 {
+					t.Fatalf("batch %d: weight %g on token %d, want %g", b, w, s.Tokens[i], factor*0.01)
+				}
+			}
+		}
+		if seen == 0 {
+			t.Errorf("batch %d has no control tokens", b)
+		}
+	}
+}
+
+func TestGuardInsertsSupervisedPhase(t *testing.T) {
+	run, _, log := sickRun(t, Guard{Do: "sft"}, 30)
+	if _, err := run.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(run.Recipe.Phases); n != 3 || run.Recipe.Phases[1].SFT != "failed" || run.Recipe.Phases[0].RL+run.Recipe.Phases[2].RL != 30 {
+		t.Errorf("phases %+v", run.Recipe.Phases)
+	}
+	sft := 0
+	for _, u := range log.updates {
+		if u.Phase == "sft" {
+			sft++
+		}
+	}
+	if sft == 0 || len(log.updates) != 30+sft {
+		t.Errorf("%d updates, %d of them supervised", len(log.updates), sft)
+	}
+}
+
+// TestGuardResumes: a run that was interrupted between onset and alarm acts at the
+// same update as one that was not.
+func TestGuardResumes(t *testing.T) {
+	whole, _, log := sickRun(t, Guard{Do: "sft"}, 30)
+	if _, err := whole.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	run, _, parts := sickRun(t, Guard{Do: "sft"}, 30)
+	for stop := 7; ; stop += 8 {
+		run.Stop = func() bool { return run.State.Update >= stop }
+		_, err := run.Do(context.Background())
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, ErrInterrupted) {
+			t.Fatal(err)
+		}
+		run.Recipe.Phases = []Phase{{RL: 30}} // as read from the recipe again
+	}
+	if a, b := log.texts("action"), parts.texts("action"); a != b || a == "" {
+		t.Errorf("actions %q, resumed %q", a, b)
+	}
+}
+
+func TestGuardIsChecked(t *testing.T) {
+	r := small(t, "grpo", Phase{RL: 3})
+	r.Guard = Guard{Do: "pray", At: "noon", Rate: 2}
+	err := r.Check()
+	for _, want := range []string{"guard.do", "guard.at", "rate"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v lacks %s", err, want)
+		}
+	}
+}
