@@ -43,6 +43,9 @@ type Recipe struct {
 	Guard  Guard   `yaml:"guard,omitempty"`
 	// Judge writes hints and reflections; by default the built-in oracle.
 	Judge supervise.Settings `yaml:"judge,omitempty"`
+	// Methods holds settings for one method each, in files for several: Apply
+	// lays those of the recipe's method over the others and forgets the rest.
+	Methods map[string]any `yaml:"methods,omitempty"`
 }
 
 // Tasks says what is played.
@@ -181,7 +184,16 @@ func (r *Recipe) Apply(name string, text []byte) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	r.RL.Signals = signal.Lay(before, r.RL.Signals)
-	return nil
+	section, ok := r.Methods[r.Method]
+	r.Methods = nil
+	if !ok {
+		return nil
+	}
+	own, err := yaml.Marshal(section)
+	if err != nil {
+		return fmt.Errorf("%s: methods.%s: %w", name, r.Method, err)
+	}
+	return r.Apply(name+": methods."+r.Method, own)
 }
 
 // Set applies one key=value pair with a dotted key, such as sft.lr=1e-5. A key

@@ -3,28 +3,174 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
+	"runtime"
+	"strings"
 
+	"ballast/model"
 	"ballast/recipe"
 	"ballast/rollout"
+	"ballast/supervise"
+	"ballast/task"
+	"ballast/train/plan"
 )
 
-// dryRun prints the resolved recipe and what a run of it computes and needs.
-func dryRun(w io.Writer, r *recipe.Recipe, run *recipe.Run) error {
+// dryRun prints the resolved recipe and what a run of it computes and needs. A
+// model that is not on this machine is enough if its shape is known; its prompts
+// then count with the whole budget.
+func dryRun(w io.Writer, r *recipe.Recipe) error {
+	if _, err := supervise.NewJudge(r.Judge); err != nil {
+		return err
+	}
+	shape, known := plan.ShapeOf(r.Model)
+	prompt, how := r.Budget.Prompt, "the budget's, the model's tokenizer is not here"
+	run := recipe.Run{Recipe: *r}
+	if _, err := os.Stat(r.Model); err == nil || !known {
+		m, err := loadModel(r)
+		if err != nil {
+			return err
+		}
+		s, err := newStyle(r, m)
+		if err != nil {
+			return err
+		}
+		cfg := r.Rollout(s)
+		if run.Train, run.Test, err = loadTasks(r, cfg); err != nil {
+			return err
+		}
+		if prompt, err = rollout.CheckPrompts(&cfg, run.Train); err != nil {
+			return err
+		}
+		shape, how = &m.Config, "longest prompt"
+	} else {
+		spec := task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Categories: r.Tasks.Categories, Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed}
+		spec.Split, spec.Count = "train", r.Tasks.Count
+		if run.Train, err = task.Load(spec); err != nil {
+			return err
+		}
+		spec.Split, spec.Count = "test", r.Tasks.Test
+		if run.Test, err = task.Load(spec); err != nil {
+			return err
+		}
+	}
 	fmt.Fprintf(w, "%s\n", r.YAML())
-	cfg := r.Rollout(run.Engine.Style)
-	longest, err := rollout.CheckPrompts(&cfg, run.Train)
+	fmt.Fprintf(w, "# training tasks    %d, test tasks %d; prompts of %d tokens (%s)\n", len(run.Train), len(run.Test), prompt, how)
+	most, err := dryPhases(w, r, &run, prompt)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "# training tasks    %d (longest prompt %d tokens), test tasks %d\n", len(run.Train), longest, len(run.Test))
-	fmt.Fprintf(w, "# updates           %d\n", run.Total())
-	for _, p := range r.Phases {
+	dryNeeds(w, r, shape, prompt, most)
+	return nil
+}
+
+// load is the tokens of one update.
+type load struct{ sampled, trained int }
+
+// dryPhases prints the phases and returns the largest update.
+func dryPhases(w io.Writer, r *recipe.Recipe, run *recipe.Run, prompt int) (most load, err error) {
+	for i, p := range r.Phases {
+		in, err := r.In(i)
+		if err != nil {
+			return most, err
+		}
+		reset := p.Reset
+		if reset == "" {
+			reset = "optimizer, reference"
+		}
 		if p.RL > 0 {
-			eps := r.RL.Prompts * r.RL.Rollouts
-			fmt.Fprintf(w, "# rl update         %d episodes, at most %d tokens computed (prompts once a group: %d + %d)\n",
-				eps, r.RL.Prompts*longest+eps*r.Budget.Episode, r.RL.Prompts*longest, eps*r.Budget.Episode)
-			break
+			eps := in.RL.Prompts * in.RL.Rollouts
+			l := load{eps * in.Budget.Episode, in.RL.Prompts*prompt + eps*in.Budget.Episode}
+			if l.trained > most.trained {
+				most = l
+			}
+			var names []string
+			for name, s := range in.RL.Signals {
+				names = append(names, fmt.Sprintf(" %s%v", name, s))
+			}
+			fmt.Fprintf(w, "# phase %-2d          rl, %d updates of %d episodes in %d optimiser steps, at most %d tokens each (prompts once a group: %d + %d); reset: %s%s\n",
+				i, p.RL, eps, in.RL.Minibatches, l.trained, in.RL.Prompts*prompt, l.sampled, reset, strings.Join(names, ""))
+			continue
+		}
+		n, least := examples(&in, run, p.SFT)
+		updates := in.SFT.Epochs * ((n + in.SFT.Batch - 1) / in.SFT.Batch)
+		per := min(in.SFT.Batch, max(n, 1)) * (prompt + in.Budget.Episode)
+		most.trained = max(most.trained, per)
+		bound := ""
+		if least {
+			bound = "at most "
+		}
+		fmt.Fprintf(w, "# phase %-2d          sft on %s, %s%d examples, %s%d updates of %d, at most %d tokens each; reset: %s\n",
+			i, p.SFT, bound, n, bound, updates, in.SFT.Batch, per, reset)
+	}
+	return most, nil
+}
+
+// examples counts those of a phase; what depends on failures counts as if every
+// task had failed.
+func examples(in *recipe.Recipe, run *recipe.Run, sources string) (n int, bound bool) {
+	for name := range strings.SplitSeq(sources, "+") {
+		switch name {
+		case "failed":
+			bound = true
+			for i := range run.Train {
+				if in.SFT.Per == "turn" {
+					n += supervise.Replies(&run.Train[i])
+				} else {
+					n++
+				}
+			}
+		case "reflections":
+			bound = true
+			n += 2 * len(run.Train)
+		default:
+			for _, s := range recipe.Sources {
+				if s.Name != name {
+					continue
+				}
+				if list, err := s.Of(run, in); err == nil {
+					n += len(list)
+				}
+			}
 		}
 	}
-	return nil
+	return n, bound
+}
+
+// dryNeeds prints the memory, the work and the engine.
+func dryNeeds(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load) {
+	const gib = 1 << 30
+	limit := int64(plan.Default)
+	p := plan.For(c, limit)
+	e := plan.Memory(c, p)
+	cache := plan.Cache(c) * int64(r.RL.Prompts*prompt+most.sampled)
+	n := float64(plan.Parameters(c))
+	fmt.Fprintf(w, "# model             %s, %.1fM parameters\n", r.Model, n/1e6)
+	fmt.Fprintf(w, "# memory            %s\n", e)
+	fmt.Fprintf(w, "#                   sampler: keys and values %.2f GiB if every episode of an update is as long as it may be, %.1f KiB a token; its weights %.2f GiB\n",
+		float64(cache)/gib, float64(plan.Cache(c))/1024, 4*n/gib)
+	// Two operations a parameter and token forward, four backward, two for the
+	// reference, two to sample.
+	work := 8*n*float64(most.trained) + 2*n*float64(most.sampled)
+	const core, gpu = 50e9, 200e12
+	cpu := work / (core * float64(runtime.NumCPU()))
+	fmt.Fprintf(w, "# work              at most %.3g operations an update: %s on the %d cores here (at 50 GFLOP/s each), %s on one accelerator (at 200 TFLOP/s)\n",
+		work, clock(cpu), runtime.NumCPU(), clock(work/gpu))
+	switch total := e.Total + 4*int64(n); {
+	case cpu < 600:
+		fmt.Fprintf(w, "# engine            the built-in one (pure Go) is enough\n")
+	default:
+		fmt.Fprintf(w, "# engine            an accelerator of at least %.0f GiB (XLA, build tag xla) or a remote engine; the built-in one would take %s an update\n",
+			float64(total)/gib+min(float64(cache)/gib, 16), clock(cpu))
+	}
+}
+
+// clock writes seconds for people.
+func clock(s float64) string {
+	switch {
+	case s < 120:
+		return fmt.Sprintf("%.1f s", s)
+	case s < 7200:
+		return fmt.Sprintf("%.0f min", s/60)
+	}
+	return fmt.Sprintf("%.0f h", s/3600)
 }

@@ -72,12 +72,12 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.dry {
+		return dryRun(os.Stdout, &r)
+	}
 	run, err := prepare(&r)
 	if err != nil {
 		return err
-	}
-	if f.dry {
-		return dryRun(os.Stdout, &r, run)
 	}
 	dir := f.out
 	if dir == "" {
