@@ -18,6 +18,10 @@ import (
 // checkpointFile marks a folder of checkpoints/ as complete.
 const checkpointFile = "checkpoint.json"
 
+// replacedPrefix marks a checkpoint that a newer one of the same update is about to
+// replace. If the process dies before it does, the next Open puts it back.
+const replacedPrefix = ".old-"
+
 // Checkpoint is a complete checkpoint. The zero value stands for the start of the
 // run, before its first update.
 type Checkpoint struct {
@@ -65,7 +69,7 @@ func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Ch
 		os.RemoveAll(temp)
 		return fail(err)
 	}
-	old := filepath.Join(r.dir, checkpointsDir, ".old-"+name(update))
+	old := filepath.Join(r.dir, checkpointsDir, replacedPrefix+name(update))
 	if err := os.Rename(c.Dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		os.RemoveAll(temp)
 		return fail(err)
@@ -247,7 +251,7 @@ func (r *Run) resume(c Checkpoint) error {
 
 // remove deletes a checkpoint; one that is being deleted never looks whole.
 func (r *Run) remove(c Checkpoint) error {
-	trash := filepath.Join(r.dir, checkpointsDir, ".old-"+name(c.Update))
+	trash := filepath.Join(r.dir, checkpointsDir, ".gone-"+name(c.Update))
 	if err := os.RemoveAll(trash); err != nil {
 		return err
 	}
@@ -286,10 +290,10 @@ func (r *Run) Prune(last int, best string) error {
 // -1 if it was recorded before none.
 func (r *Run) best(list []Checkpoint, metric string) (int, error) {
 	winner, top := -1, math.Inf(-1)
-	i, value := 0, math.NaN()
-	close := func(until int) { // of the checkpoints before update until
+	i, value, at := 0, math.NaN(), 0 // at is the update that value was measured at
+	close := func(until int) {       // of the checkpoints before update until
 		for ; i < len(list) && list[i].Update < until; i++ {
-			if value >= top {
+			if value > top || value == top && at == list[i].Update {
 				winner, top = i, value
 			}
 		}
@@ -300,7 +304,7 @@ func (r *Run) best(list []Checkpoint, metric string) (int, error) {
 		}
 		close(u.Index)
 		if v, ok := u.Metrics[metric]; ok {
-			value = v
+			value, at = v, u.Index
 		}
 	}
 	close(math.MaxInt)

@@ -191,7 +191,13 @@ func (r *Run) Close() error {
 
 // Update appends the record of one update. Metrics may be NaN or infinite.
 func (r *Run) Update(u ballast.Update) error {
-	return r.append(r.updates, wireUpdate{u.Index, u.Phase, number(u.Seconds), wireMetrics(u.Metrics)})
+	return r.append(r.updates, wire(u))
+}
+
+// UpdateLine is the line of updates.jsonl for an update, for programs that follow a
+// run by other ways. NaN and infinities are written as texts.
+func UpdateLine(u ballast.Update) ([]byte, error) {
+	return marshalLine(wire(u))
 }
 
 // Event appends an event. Numbers in its data must be finite.
@@ -270,7 +276,8 @@ type hooked struct {
 
 func (h hooked) Write(p []byte) (int, error) { return h.write(h.file, p) }
 
-// sweep removes what was being written aside when a process died.
+// sweep removes what was being written aside when a process died, and puts back
+// what it was about to replace.
 func (r *Run) sweep(sub string) error {
 	dir := filepath.Join(r.dir, sub)
 	entries, err := os.ReadDir(dir)
@@ -278,6 +285,15 @@ func (r *Run) sweep(sub string) error {
 		return err
 	}
 	for _, e := range entries {
+		if plain, ok := strings.CutPrefix(e.Name(), replacedPrefix); ok {
+			err := os.Rename(filepath.Join(dir, e.Name()), filepath.Join(dir, plain))
+			if err == nil {
+				continue
+			}
+			if !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.ENOTEMPTY) {
+				return err
+			}
+		}
 		if strings.HasPrefix(e.Name(), ".") {
 			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
 				return err
@@ -416,12 +432,12 @@ type (
 	}
 )
 
-func wireMetrics(m map[string]float64) map[string]number {
-	out := make(map[string]number, len(m))
-	for k, v := range m {
-		out[k] = number(v)
+func wire(u ballast.Update) wireUpdate {
+	w := wireUpdate{u.Index, u.Phase, number(u.Seconds), make(map[string]number, len(u.Metrics))}
+	for k, v := range u.Metrics {
+		w.Metrics[k] = number(v)
 	}
-	return out
+	return w
 }
 
 // number is a float64 whose JSON may be "NaN", "Infinity" or "-Infinity": a metric

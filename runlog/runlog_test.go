@@ -281,6 +281,39 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// TestPruneKeepsWhereItWasMeasured: a checkpoint between two evaluations has the
+// value of the one before by inheritance only.
+func TestPruneKeepsWhereItWasMeasured(t *testing.T) {
+	r := create(t)
+	for u, metrics := range []map[string]float64{{"eval": 0.1}, {"eval": 0.9}, {}, {}, {"eval": 0.2}, {}} {
+		must(t, r.Update(ballast.Update{Index: u + 1, Metrics: metrics}))
+		_, err := r.Checkpoint(u+1, nil, saveText(""))
+		must(t, err)
+	}
+	must(t, r.Prune(1, "eval"))
+	all, err := checkpoints(r.Dir())
+	must(t, err)
+	if len(all) != 2 || all[0].Update != 2 {
+		t.Errorf("left are %v, want those of updates 2 and 6", all)
+	}
+}
+
+// TestReplacedCheckpointComesBack: a kill between the two renames that replace a
+// checkpoint costs nothing.
+func TestReplacedCheckpointComesBack(t *testing.T) {
+	r := create(t)
+	_, err := r.Checkpoint(7, nil, saveText("x"))
+	must(t, err)
+	must(t, r.Close())
+	must(t, os.Rename(filepath.Join(r.Dir(), "checkpoints", "000007"), filepath.Join(r.Dir(), "checkpoints", ".old-000007")))
+	r, err = Open(r.Dir())
+	must(t, err)
+	defer r.Close()
+	if c, err := r.Latest(); err != nil || c.Update != 7 {
+		t.Errorf("the newest checkpoint is %v, %v", c, err)
+	}
+}
+
 func TestFullDisk(t *testing.T) {
 	r := create(t)
 	must(t, r.Update(ballast.Update{Index: 1}))
