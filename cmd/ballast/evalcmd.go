@@ -87,19 +87,27 @@ func (f *evalFlags) recipe(c *cobra.Command) (recipe.Recipe, eval.Protocol, erro
 	if err != nil {
 		return r, eval.Protocol{}, err
 	}
+	defaults := r
 	r.Model, r.Tasks.Set, r.Tasks.Data, r.Tasks.Categories, r.Seed = f.model, f.tasks, f.data, f.categories, f.seed
 	for _, pair := range f.set {
 		if err := r.Set(pair); err != nil {
 			return r, eval.Protocol{}, err
 		}
 	}
+	if err := r.Check(); err != nil {
+		return r, eval.Protocol{}, err
+	}
 	p := eval.Protocol{Name: "recipe", Budget: rollout.Budget(r.Budget), Malformed: r.Chat.Malformed}
-	if f.protocol == "" && f.tasks == "bfcl" {
+	if f.protocol == "" && r.Tasks.Set == "bfcl" {
 		f.protocol = "official"
 	}
 	if f.protocol != "" {
+		own := p
 		if p, err = eval.ProtocolByName(f.protocol); err != nil {
 			return r, p, err
+		}
+		if d := defaults; own.Budget != rollout.Budget(d.Budget) || own.Malformed != d.Chat.Malformed {
+			return r, p, fmt.Errorf("--set budget.* and chat.malformed say what protocol %s decides; leave them out", p.Name)
 		}
 	}
 	if c.Flags().Changed("temperature") {
@@ -183,9 +191,7 @@ func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol) (who string, play 
 	notice()
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
-	if p.Name != "recipe" {
-		cfg.Context = m.Config.MaxLen
-	}
+	cfg.Context = m.Config.MaxLen
 	return m.Origin, eval.PolicyPlayer(newPolicy(m, s), cfg, p.How), func() error { return nil }, nil
 }
 

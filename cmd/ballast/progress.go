@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"ballast"
 	"ballast/monitor"
 	"ballast/recipe"
+	"ballast/runlog"
 )
 
 // progress shows a run while it goes: a bar on a terminal, a line an update
@@ -55,7 +55,11 @@ func (p *progress) begin(dir string) {
 func (p *progress) update(u ballast.Update, at recipe.Progress) {
 	switch {
 	case p.json:
-		json.NewEncoder(p.out).Encode(u)
+		text, err := runlog.UpdateLine(u) // encoding/json refuses NaN
+		if err != nil {
+			panic(err) // numbers and strings always marshal
+		}
+		p.out.Write(text)
 	case p.bar != nil:
 		p.status.Store("  " + line(u))
 		p.bar.SetCurrent(int64(at.Done))
