@@ -78,3 +78,17 @@ func TestPaperSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryMethodHasAPage: docs/recipes/NAME.md, listed in the README there.
+func TestEveryMethodHasAPage(t *testing.T) {
+	dir := filepath.Join("..", "docs", "recipes")
+	index, err := os.ReadFile(filepath.Join(dir, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range All {
+		if _, err := os.Stat(filepath.Join(dir, m.Name+".md")); err != nil || !strings.Contains(string(index), "("+m.Name+".md)") {
+			t.Errorf("%s has no page in %s, or it is not listed: %v", m.Name, dir, err)
+		}
+	}
+}
