@@ -235,13 +235,15 @@ func text(m message) string {
 }
 
 // parse reads a reply with native tool calls. Prose beside them is healthy. A
-// reply without them that holds calls or their residue as text is polluted.
+// reply without them that holds calls or their residue as text is polluted. Of a
+// polluted reply no call is kept: BFCL decodes all native calls of one or none.
 func parse(m message, known func(string) bool) chat.Parsed {
 	if len(m.Calls) == 0 {
 		p := chat.Hermes.Parse(m.Content, known)
 		if p.Form == ballast.FormCall {
 			p.Form, p.Reason = ballast.FormPolluted, format.ReasonOtherSyntax
 		}
+		p.Calls = nil
 		return p
 	}
 	p := chat.Parsed{Form: ballast.FormCall, Text: strings.TrimSpace(m.Content)}
@@ -256,6 +258,9 @@ func parse(m message, known func(string) bool) chat.Parsed {
 		if p.Calls = append(p.Calls, c); p.Reason == "" && !known(c.Name) {
 			p.Reason = format.ReasonUnknownTool
 		}
+	}
+	if p.Form == ballast.FormPolluted {
+		p.Calls = nil
 	}
 	return p
 }

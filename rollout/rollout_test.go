@@ -245,6 +245,21 @@ func TestStops(t *testing.T) {
 	}
 }
 
+// TestReadableCallsOfMalformedReplies: under advance the calls that can be read are
+// run, as in the paper's code and in BFCL's; otherwise a malformed reply runs
+// nothing.
+func TestReadableCallsOfMalformedReplies(t *testing.T) {
+	s := style(tokenizer(t), "chatml", "hermes")
+	task := deskTask(t, 0)
+	call := s.Format.Render([]ballast.Call{{Name: task.Tools[0].Name}})
+	for how, want := range map[Malformed]int{MalformedAdvance: 1, MalformedStop: 0} {
+		ep := run(t, says(s, call+" and so on", "Done."), Config{Style: s, Malformed: how}, Play{Task: task})[0]
+		if step := ep.Turns[0].Steps[0]; step.Form != ballast.FormPolluted || len(step.Results) != want {
+			t.Errorf("%s: form %s, results %q, want %d", how, step.Form, step.Results, want)
+		}
+	}
+}
+
 // broken is a policy that answers nothing.
 type broken struct{}
 

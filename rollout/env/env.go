@@ -24,9 +24,11 @@ type Malformed string
 
 // The treatments of malformed replies.
 const (
-	MalformedStop    Malformed = "stop"    // the episode ends (default)
-	MalformedRetry   Malformed = "retry"   // the policy is told and may reply again
-	MalformedAdvance Malformed = "advance" // it closes the user turn, as in the paper's code and in BFCL's
+	MalformedStop  Malformed = "stop"  // the episode ends (default)
+	MalformedRetry Malformed = "retry" // the policy is told and may reply again
+	// MalformedAdvance: it closes the user turn, unless calls in it can be read:
+	// those are run, as in the paper's code and in BFCL's.
+	MalformedAdvance Malformed = "advance"
 )
 
 // RetryText is what a policy is told after a malformed reply under
@@ -164,10 +166,11 @@ func (e *Env) Reply(p chat.Parsed, step ballast.Step) {
 func (e *Env) Answer() Message {
 	t := &e.Episode.Turns[e.turn]
 	step := &t.Steps[len(t.Steps)-1]
+	advance := e.rules.Malformed == MalformedAdvance
 	switch {
-	case step.Form == ballast.FormCall:
+	case step.Form == ballast.FormCall || advance && len(step.Calls) > 0:
 		return e.run(step)
-	case step.Form == ballast.FormResponse || e.rules.Malformed == MalformedAdvance:
+	case step.Form == ballast.FormResponse || advance:
 		return e.closeTurn()
 	case e.rules.Malformed == MalformedRetry:
 		return Message{User: RetryText}
