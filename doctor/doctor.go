@@ -54,6 +54,9 @@ type Report struct {
 	shown   []shown
 }
 
+// kindRun is the kind of our run directories; package rollouts names the others.
+const kindRun = "ballast run"
+
 // mostNotes bounds the notes.
 const mostNotes = 20
 

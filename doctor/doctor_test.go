@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
 
+	"ballast/doctor/rollouts"
 	"ballast/monitor"
 	"ballast/monitor/scripted"
 	"ballast/monitor/verdict"
@@ -55,14 +55,14 @@ func TestForeign(t *testing.T) {
 		metric                    string
 		want                      float64
 	}{
-		{"verl.jsonl", kindVerl, "hermes", 112, 64*2 + 48, 14, 1, "form/call", 0.5},
-		{"verl.jsonl", kindVerl, "hermes", 112, 64*2 + 48, 14, 12, "form/collapsed", 1},
-		{"verl.jsonl", kindVerl, "hermes", 112, 64*2 + 48, 14, 10, "form/polluted", 1},
-		{"verltool", kindVerlTool, "hermes", 12, 8*2 + 4, 3, 10, "form/collapsed", 1},
-		{"verltool", kindVerlTool, "hermes", 12, 8*2 + 4, 3, 2, "reward/mean", 0.5},
-		{"chat.jsonl", kindChat, "hermes", 70, 140, 2, 0, "reason/bad_json", 13.0 / 128},
-		{"replies.txt", kindText, "hermes", 20, 20, 1, 0, "form/call", 0.25},
-		{"pythonic.txt", kindText, "pythonic", 4, 4, 1, 0, "form/call", 0.5},
+		{"verl.jsonl", rollouts.KindVerl, "hermes", 112, 64*2 + 48, 14, 1, "form/call", 0.5},
+		{"verl.jsonl", rollouts.KindVerl, "hermes", 112, 64*2 + 48, 14, 12, "form/collapsed", 1},
+		{"verl.jsonl", rollouts.KindVerl, "hermes", 112, 64*2 + 48, 14, 10, "form/polluted", 1},
+		{"verltool", rollouts.KindVerlTool, "hermes", 12, 8*2 + 4, 3, 10, "form/collapsed", 1},
+		{"verltool", rollouts.KindVerlTool, "hermes", 12, 8*2 + 4, 3, 2, "reward/mean", 0.5},
+		{"chat.jsonl", rollouts.KindChat, "hermes", 70, 140, 2, 0, "reason/bad_json", 13.0 / 128},
+		{"replies.txt", rollouts.KindText, "hermes", 20, 20, 1, 0, "form/call", 0.25},
+		{"pythonic.txt", rollouts.KindText, "pythonic", 4, 4, 1, 0, "form/call", 0.5},
 	} {
 		r := examine(t, filepath.Join("testdata", c.path))
 		got := share(r, c.at, c.metric)
@@ -119,7 +119,7 @@ func trl(t *testing.T, n int) string {
 
 func TestParquet(t *testing.T) {
 	r := examine(t, trl(t, 20))
-	if r.Kind != kindTRL || r.Records != 160 || len(r.updates) != 20 || share(r, 1, monitor.RewardMean) != 1 || r.Diagnosis.Verdict != verdict.Collapsed {
+	if r.Kind != rollouts.KindTRL || r.Records != 160 || len(r.updates) != 20 || share(r, 1, monitor.RewardMean) != 1 || r.Diagnosis.Verdict != verdict.Collapsed {
 		t.Errorf("%s, %d records, %d updates, reward %v, %s", r.Kind, r.Records, len(r.updates), share(r, 1, monitor.RewardMean), r.Diagnosis.Verdict)
 	}
 	if got := share(r, 12, monitor.ZeroSpread); got != 1 {
@@ -200,25 +200,6 @@ func TestBroken(t *testing.T) {
 			if r, err := Examine(put(t, "a.parquet", bad), Options{}); err == nil && r.Records == 0 {
 				t.Errorf("cut at %d: neither a record nor an error", cut)
 			}
-		}
-	}
-}
-
-func TestReplies(t *testing.T) {
-	for _, c := range []struct {
-		in   string
-		want []string
-	}{
-		{"one", []string{"one"}},
-		{"a<|im_end|>\n<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\nb<|im_end|>", []string{"a<|im_end|>", "b<|im_end|>"}},
-		{"<|im_start|>assistant\nb<|im_end|>", []string{"b<|im_end|>"}},
-		{"a\nuser\nx\nassistant\nb", []string{"a", "b"}},
-		{"a\ntool\nx\nassistant\nb\nuser\ny\nassistant\nc", []string{"a", "b", "c"}},
-		{"a<|eot_id|><|start_header_id|>ipython<|end_header_id|>\n\nr<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nb", []string{"a<|eot_id|>", "b"}},
-		{"made up <|im_start|> here", []string{"made up <|im_start|> here"}},
-	} {
-		if got := replies(c.in); !slices.Equal(got, c.want) {
-			t.Errorf("%q: %q, want %q", c.in, got, c.want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"ballast"
 	"ballast/chat/format"
+	"ballast/doctor/rollouts"
 	"ballast/monitor"
 	"ballast/monitor/verdict"
 )
@@ -24,8 +25,8 @@ type folder struct {
 	report   *Report
 	detector *verdict.Detector
 	format   format.Format
-	waiting  []record // until the format is known
-	replies  int      // in waiting
+	waiting  []rollouts.Record // until the format is known
+	replies  int               // in waiting
 	eps      []ballast.Episode
 	scored   bool
 	judged   bool
@@ -42,10 +43,10 @@ func newFolder(r *Report, f format.Format) *folder {
 }
 
 // add takes a record.
-func (f *folder) add(r record) {
+func (f *folder) add(r rollouts.Record) {
 	if f.format == nil {
 		f.waiting = append(f.waiting, r)
-		f.replies += len(r.replies)
+		f.replies += len(r.Replies)
 		if f.replies >= guessed {
 			f.begin()
 		}
@@ -59,7 +60,7 @@ func (f *folder) begin() {
 	if f.format == nil {
 		var list []string
 		for _, r := range f.waiting {
-			list = append(list, r.replies...)
+			list = append(list, r.Replies...)
 		}
 		n := 0
 		if f.format, n = guess(list); n == 0 && len(list) > 0 {
@@ -73,14 +74,14 @@ func (f *folder) begin() {
 	f.waiting = nil
 }
 
-func (f *folder) take(r record) {
+func (f *folder) take(r rollouts.Record) {
 	switch {
-	case r.step >= 0 && r.step != f.step, r.step < 0 && len(f.eps) >= chunk:
+	case r.Step >= 0 && r.Step != f.step, r.Step < 0 && len(f.eps) >= chunk:
 		f.flush()
-		if r.step < 0 {
-			r.step = f.step + 1
+		if r.Step < 0 {
+			r.Step = f.step + 1
 		}
-		f.step = r.step
+		f.step = r.Step
 	case f.step < 0:
 		f.step = 0
 	}
@@ -89,15 +90,15 @@ func (f *folder) take(r record) {
 		f.left++
 		return
 	}
-	group, ok := f.groups[r.group]
-	if !ok || r.group == 0 {
+	group, ok := f.groups[r.Group]
+	if !ok || r.Group == 0 {
 		group = len(f.groups)
-		f.groups[r.group+uint64(group)*uint64(b2i(r.group == 0))] = group
+		f.groups[r.Group+uint64(group)*uint64(b2i(r.Group == 0))] = group
 	}
-	ep := ballast.Episode{Task: r.id, Group: group, Sample: len(f.eps), Stop: ballast.StopDone,
-		Score: ballast.Score{Reward: r.reward, Success: r.success, FailTurn: -1}}
+	ep := ballast.Episode{Task: r.ID, Group: group, Sample: len(f.eps), Stop: ballast.StopDone,
+		Score: ballast.Score{Reward: r.Reward, Success: r.Success, FailTurn: -1}}
 	var turn ballast.Turn
-	for _, s := range r.replies {
+	for _, s := range r.Replies {
 		p := f.format.Parse(s, nil)
 		turn.Steps = append(turn.Steps, ballast.Step{End: len(s), Text: s, Form: p.Form, Reason: string(p.Reason), Calls: p.Calls})
 		f.bytes += len(s)
@@ -105,7 +106,7 @@ func (f *folder) take(r record) {
 	}
 	ep.Turns = []ballast.Turn{turn}
 	f.eps = append(f.eps, ep)
-	f.scored, f.judged = f.scored || r.scored, f.judged || r.judged
+	f.scored, f.judged = f.scored || r.Scored, f.judged || r.Judged
 }
 
 func b2i(b bool) int {

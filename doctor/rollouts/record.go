@@ -1,4 +1,4 @@
-package doctor
+package rollouts
 
 import (
 	"encoding/json"
@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// record is one rollout of a foreign file: what a trainer wrote about one sample.
-type record struct {
-	kind    string // what wrote it, guessed from the keys
-	id      string
-	step    int    // the trainer's update; -1 where it does not say
-	group   uint64 // hash of the prompt; 0 without one
-	reward  float64
-	scored  bool // reward is known
-	success bool
-	judged  bool // success is known
-	replies []string
+// Record is one rollout of a foreign file: what a trainer wrote about one sample.
+type Record struct {
+	Kind    string // what wrote it, guessed from the keys
+	ID      string
+	Step    int    // the trainer's update; -1 where it does not say
+	Group   uint64 // hash of the prompt; 0 without one
+	Reward  float64
+	Scored  bool // reward is known
+	Success bool
+	Judged  bool // success is known
+	Replies []string
 }
 
 // seed makes hashes of prompts; they live in memory only.
@@ -25,18 +25,17 @@ var seed = maphash.MakeSeed()
 
 // The kinds of foreign records.
 const (
-	kindVerl     = "verl rollout dump"
-	kindVerlTool = "verl-tool step records"
-	kindTRL      = "TRL completions"
-	kindChat     = "OpenAI chat"
-	kindText     = "plain text"
-	kindRun      = "ballast run"
+	KindVerl     = "verl rollout dump"
+	KindVerlTool = "verl-tool step records"
+	KindTRL      = "TRL completions"
+	KindChat     = "OpenAI chat"
+	KindText     = "plain text"
 )
 
 // decode reads one JSON object by its keys. Values of unknown keys are not looked
 // at. A record without any reply is an error that names the keys it has.
-func decode(object []byte) (record, error) {
-	r := record{step: -1}
+func decode(object []byte) (Record, error) {
+	r := Record{Step: -1}
 	var seen []string
 	found := false
 	err := fields(object, func(key string, raw []byte) error {
@@ -50,24 +49,24 @@ func decode(object []byte) (record, error) {
 			err = r.response(key, raw)
 		case "messages", "conversations", "conversation":
 			found = true
-			r.kind = kindChat
-			r.replies, err = messages(raw)
+			r.Kind = KindChat
+			r.Replies, err = messages(raw)
 		case "input", "prompt", "question":
-			r.group = maphash.Bytes(seed, raw)
+			r.Group = maphash.Bytes(seed, raw)
 		case "score", "reward", "rewards":
-			r.reward, r.scored = number(raw)
+			r.Reward, r.Scored = number(raw)
 		case "acc", "success", "is_correct", "correct":
 			var v float64
-			v, r.judged = number(raw)
-			r.success = v >= 1
+			v, r.Judged = number(raw)
+			r.Success = v >= 1
 		case "step", "global_step", "global_steps":
 			if v, ok := number(raw); ok && v >= 0 && v < 1<<31 {
-				r.step = int(v)
+				r.Step = int(v)
 			}
 		case "tool_interact_info":
-			r.kind = kindVerlTool
+			r.Kind = KindVerlTool
 		case "id", "uid", "traj_ids", "task_id":
-			r.id, err = text(raw)
+			r.ID, err = text(raw)
 		}
 		if err != nil {
 			return fmt.Errorf("key %q: %w", key, err)
@@ -84,25 +83,25 @@ func decode(object []byte) (record, error) {
 }
 
 // response reads the value of a key that holds a whole response.
-func (r *record) response(key string, raw []byte) (err error) {
+func (r *Record) response(key string, raw []byte) (err error) {
 	switch key {
 	case "output":
-		r.kind = kindVerl
+		r.Kind = KindVerl
 	case "completion", "completions":
-		r.kind = kindTRL
+		r.Kind = KindTRL
 	case "response":
-		if r.kind == "" {
-			r.kind = kindVerlTool
+		if r.Kind == "" {
+			r.Kind = KindVerlTool
 		}
 	default:
-		r.kind = kindText
+		r.Kind = KindText
 	}
 	if len(raw) > 0 && raw[0] == '[' {
-		r.replies, err = messages(raw)
+		r.Replies, err = messages(raw)
 		return err
 	}
 	s, err := text(raw)
-	r.replies = replies(s)
+	r.Replies = replies(s)
 	return err
 }
 

@@ -1,4 +1,4 @@
-package doctor
+package rollouts
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 // completions: step, prompt, completion, advantage, and one column of numbers for
 // every reward function. The library panics on some broken files; that is an
 // error here.
-func completions(path string, yield func(record) bool) (err error) {
+func completions(path string, yield func(Record) bool) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("broken parquet file: %v", p)
@@ -74,8 +74,8 @@ func completions(path string, yield func(record) bool) (err error) {
 func isCompletion(name string) bool { return name == "completion" || name == "completions" }
 
 // completion reads one row.
-func completion(row parquet.Row, columns [][]string) record {
-	r := record{kind: kindTRL, step: -1}
+func completion(row parquet.Row, columns [][]string) Record {
+	r := Record{Kind: KindTRL, Step: -1}
 	var roles, contents []string
 	sum, total := 0.0, false
 	var h maphash.Hash
@@ -92,24 +92,24 @@ func completion(row parquet.Row, columns [][]string) record {
 			contents = append(contents, string(v.ByteArray()))
 		case name == "prompt" && v.Kind() == parquet.ByteArray:
 			h.Write(v.ByteArray())
-			r.group = h.Sum64()
+			r.Group = h.Sum64()
 		case name == "step":
-			r.step = int(plain(v))
+			r.Step = int(plain(v))
 		case name == "reward":
-			r.reward, r.scored, total = plain(v), true, true
+			r.Reward, r.Scored, total = plain(v), true, true
 		case name != "advantage" && len(path) == 1 && (v.Kind() == parquet.Double || v.Kind() == parquet.Float):
 			sum += plain(v)
 			if !total {
-				r.reward, r.scored = sum, true
+				r.Reward, r.Scored = sum, true
 			}
 		}
 	}
 	for i, c := range contents {
 		switch {
 		case len(roles) == 0:
-			r.replies = append(r.replies, replies(c)...)
+			r.Replies = append(r.Replies, replies(c)...)
 		case i < len(roles) && roles[i] == "assistant":
-			r.replies = append(r.replies, c)
+			r.Replies = append(r.Replies, c)
 		}
 	}
 	return r
