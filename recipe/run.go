@@ -255,7 +255,11 @@ func (r *Run) alive(m map[string]float64) error {
 	if n := r.State.Broken; n >= maxBroken {
 		return r.dead(ErrNonFinite, fmt.Sprintf("%d updates in a row had non-finite gradients; lower the learning rate", n))
 	}
-	if n := r.Recipe.RL.Patience; n > 0 && r.State.Flat >= n {
+	set, err := r.Recipe.In(r.State.Phase) // a phase may override it
+	if err != nil {
+		return err
+	}
+	if n := set.RL.Patience; n > 0 && r.State.Flat >= n {
 		return r.dead(ErrNoSignal, fmt.Sprintf("no group had two different rewards for %d updates, so only the KL term moved the weights; use a stronger base (an sft phase first), easier tasks, or rl.patience=0 to go on", n))
 	}
 	return nil

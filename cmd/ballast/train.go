@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -27,6 +28,7 @@ type trainFlags struct {
 	seed                                    uint64
 	set                                     []string
 	dry, json                               bool
+	seeded                                  bool // --seed was given
 }
 
 func trainCommand() *cobra.Command {
@@ -44,6 +46,13 @@ func trainCommand() *cobra.Command {
 		ValidArgs: methods,
 		Args:      cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			f.seeded = c.Flags().Changed("seed")
+			if f.resume != "" {
+				other := func(flag string) bool { return c.Flags().Changed(flag) }
+				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "seed", "config", "set", "out", "dry-run"}, other) {
+					return errors.New("--resume takes everything from the run's recipe.yaml; leave the method and the other flags out")
+				}
+			}
 			return f.run(c.Context(), args)
 		},
 	}
@@ -63,7 +72,7 @@ func trainCommand() *cobra.Command {
 
 func (f *trainFlags) run(ctx context.Context, args []string) error {
 	if f.resume != "" {
-		return f.continueRun(ctx, args)
+		return f.continueRun(ctx)
 	}
 	if len(args) == 0 {
 		return fmt.Errorf("train wants a method, such as `ballast train quickstart`; `ballast train --help` lists them")
@@ -118,7 +127,7 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 	if f.data != "" {
 		r.Tasks.Data = f.data
 	}
-	if f.seed != 1 {
+	if f.seeded {
 		r.Seed = f.seed
 	}
 	for _, pair := range f.set {
@@ -155,10 +164,7 @@ func prepare(r *recipe.Recipe) (*recipe.Run, error) {
 }
 
 // continueRun resumes the run in a directory from its newest checkpoint.
-func (f *trainFlags) continueRun(ctx context.Context, args []string) error {
-	if len(args) > 0 || f.config != "" || f.model != "" || f.tasks != "" || len(f.set) > 0 {
-		return errors.New("--resume takes everything from the run's recipe.yaml; leave the method and the other flags out")
-	}
+func (f *trainFlags) continueRun(ctx context.Context) error {
 	r, err := readRecipe(f.resume)
 	if err != nil {
 		return err
