@@ -51,6 +51,7 @@ var layer = map[string]int{
 	"ballast/report/plot":      4,
 	"ballast/report":           5,
 	"ballast/doctor":           6,
+	"ballast/doctor/rollouts":  6,
 	"ballast/supervise":        5,
 	"ballast/recipe/signal":    6,
 	"ballast/recipe":           6,
