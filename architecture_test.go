@@ -55,6 +55,7 @@ var layer = map[string]int{
 	"ballast/supervise":        5,
 	"ballast/recipe/signal":    6,
 	"ballast/recipe":           6,
+	"ballast/sweep":            6,
 	"ballast/cmd/ballast":      7,
 }
 
@@ -76,6 +77,7 @@ var (
 		"ballast/world/desk":  true, // six worlds, likewise
 		"ballast/value":       true, // three syntaxes of one kind of data: JSON, Python's repr, Python calls
 		"ballast/model":       true, // two file layouts and three architectures, each refusal with its message
+		"ballast/recipe":      true, // one file a method, and the phases they are made of
 		"ballast/cmd/ballast": true, // one file a command, nothing but flags and printing
 	}
 )
