@@ -3,8 +3,9 @@ package recipe
 import "slices"
 
 // base makes the embedded model: supervised training from random weights on
-// gold dialogues, one in sixteen of them in hermes and the others in pythonic, so
-// that the model is weak in hermes and has something to win and to lose there.
+// gold dialogues, one in 96 of them in hermes and the others in pythonic, so that
+// the model has the skill, is weak in hermes, and has something to win and to
+// lose there.
 var base = Method{
 	Name: "base",
 	Doc:  "train the embedded model from random weights",
@@ -12,10 +13,10 @@ var base = Method{
 		r := defaults()
 		r.Model = "init"
 		r.Init = Init{Vocab: 640, Hidden: 64, Layers: 4, Heads: 4, KV: 2, FFN: 192}
-		r.Tasks.Count = 4000
+		r.Tasks.Count, r.Tasks.Level = 8000, nil
 		r.Adam.Beta2 = 0.98
 		r.SFT = SFT{Epochs: 8, Batch: 32, LR: 3e-3, Warmup: 0.05, Schedule: "cosine",
-			Formats: append([]string{"hermes"}, slices.Repeat([]string{"pythonic"}, 15)...)}
+			Formats: append([]string{"hermes"}, slices.Repeat([]string{"pythonic"}, 95)...)}
 		r.Phases = []Phase{{SFT: "gold"}}
 		r.Keep.Eval = 0
 		return r

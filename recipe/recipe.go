@@ -88,8 +88,6 @@ type RL struct {
 	Aggregate   string  `yaml:"aggregate"`   // token-mean or sequence-mean
 	Clip        Clip    `yaml:"clip"`
 	Temperature float64 `yaml:"temperature"`
-	TopP        float64 `yaml:"top_p,omitempty"`
-	TopK        int     `yaml:"top_k,omitempty"`
 	Progress    float64 `yaml:"progress,omitempty"` // weights of the shaped reward parts
 	Format      float64 `yaml:"format,omitempty"`
 	Patience    int     `yaml:"patience"` // updates without any reward spread before the run stops; 0 = never
@@ -305,8 +303,10 @@ func (r *Recipe) checkRL(bad func(string, string, ...any)) {
 	if !(r.RL.LR > 0) {
 		bad("rl.lr", "must be positive, is %v", r.RL.LR)
 	}
-	if !(r.RL.Temperature > 0) {
-		bad("rl.temperature", "must be positive, is %v: greedy episodes of a group would all be equal", r.RL.Temperature)
+	// The ratio compares log-probabilities at temperature 1 over the whole
+	// vocabulary; other draws would make it that of a policy nobody sampled.
+	if r.RL.Temperature != 1 {
+		bad("rl.temperature", "must be 1, is %v: the learner's log-probabilities are those at temperature 1", r.RL.Temperature)
 	}
 	if _, _, err := credit.Advantages(r.RL.Advantage, nil); err != nil {
 		bad("rl.advantage", "%v", err)
@@ -365,5 +365,5 @@ func (r *Recipe) Rollout(style chat.Style) rollout.Config {
 
 // Sampling is how RL phases draw tokens.
 func (r *Recipe) Sampling() ballast.Sampling {
-	return ballast.Sampling{Temperature: r.RL.Temperature, TopP: r.RL.TopP, TopK: r.RL.TopK}
+	return ballast.Sampling{Temperature: r.RL.Temperature}
 }

@@ -284,7 +284,7 @@ func TestSettings(t *testing.T) {
 		{"rl.prompts=many", "rl.prompts"},
 		{"rl.rollouts=1", "at least 2"},
 		{"rl.advantage=gae", "grpo drgrpo rloo"},
-		{"rl.temperature=0", "greedy"},
+		{"rl.temperature=0.7", "must be 1"},
 		{"chat.format=yaml", "hermes, "},
 		{"chat.malformed=ignore", "stop, retry, advance"},
 		{"phases=[]", "phases"},

@@ -24,11 +24,11 @@ type rlPhase struct {
 func (p *rlPhase) name() string { return "rl" }
 func (p *rlPhase) updates() int { return p.total }
 
-// open implements phase. Failures are those of one RL phase: the next begins
-// with none.
+// open implements phase. Failures, and updates without signal, are those of one
+// RL phase: the next begins with none.
 func (p *rlPhase) open(context.Context) (err error) {
 	if p.run.State.InPhase == 0 {
-		p.run.State.History = nil
+		p.run.State.History, p.run.State.Flat = nil, 0
 	}
 	p.effects, err = signal.Open(p.set.RL.Signals, p.set.RL.Rollouts)
 	p.effects = append(p.effects, p.run.pin()...)
@@ -38,7 +38,7 @@ func (p *rlPhase) open(context.Context) (err error) {
 func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ballast.Episode, error) {
 	r, start := p.run, time.Now()
 	tasks := p.draw()
-	d := &signal.Draft{Tasks: tasks, Plays: p.plays(tasks), Rollout: p.set.Rollout(r.Engine.Style),
+	d := &signal.Draft{Tasks: tasks, Plays: p.plays(tasks), Rollout: r.rollout(&p.set),
 		Loss:    signal.Loss{KL: p.set.RL.KL, Aggregate: p.set.RL.Aggregate},
 		Learner: r.Engine.Learner, Judge: r.judge(), Metrics: m}
 	for _, e := range p.effects {

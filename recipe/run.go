@@ -11,6 +11,7 @@ import (
 	"ballast/chat"
 	"ballast/eval"
 	"ballast/monitor"
+	"ballast/rollout"
 	"ballast/supervise"
 )
 
@@ -19,6 +20,7 @@ type Engine struct {
 	Style   chat.Style
 	Policy  ballast.Policy
 	Learner ballast.Learner
+	Context int // tokens of a conversation that the model can hold; 0 = no bound
 	// Sync makes the policy sample from the learner's current weights.
 	Sync func() error
 }
@@ -206,6 +208,10 @@ func (r *Run) one(ctx context.Context, p phase) error {
 	}
 	r.State.Update++
 	r.State.InPhase++
+	r.State.Broken++ // before the checkpoint, which keeps it
+	if m[monitor.NonFinite] == 0 {
+		r.State.Broken = 0
+	}
 	if err := r.Engine.Sync(); err != nil {
 		return err
 	}
@@ -248,10 +254,6 @@ func (r *Run) record(u ballast.Update, eps []ballast.Episode) error {
 
 // alive stops a run that cannot learn any more.
 func (r *Run) alive(m map[string]float64) error {
-	r.State.Broken++
-	if m[monitor.NonFinite] == 0 {
-		r.State.Broken = 0
-	}
 	if n := r.State.Broken; n >= maxBroken {
 		return r.dead(ErrNonFinite, fmt.Sprintf("%d updates in a row had non-finite gradients; lower the learning rate", n))
 	}
@@ -279,9 +281,17 @@ func (r *Run) checkpoint() error {
 	return r.Log.Checkpoint(r.State.Update, r.State, r.Engine.Learner.Save)
 }
 
+// rollout is how episodes are played under settings: theirs, within the model's
+// own bound.
+func (r *Run) rollout(set *Recipe) rollout.Config {
+	cfg := set.Rollout(r.Engine.Style)
+	cfg.Context = r.Engine.Context
+	return cfg
+}
+
 // evaluate plays the test tasks greedily.
 func (r *Run) evaluate(ctx context.Context) (eval.Result, error) {
-	res, err := eval.Run(ctx, r.Engine.Policy, r.Recipe.Rollout(r.Engine.Style), r.Test, ballast.Sampling{})
+	res, err := eval.Run(ctx, r.Engine.Policy, r.rollout(&r.Recipe), r.Test, ballast.Sampling{})
 	if err != nil {
 		return res, fmt.Errorf("evaluation: %w", err)
 	}

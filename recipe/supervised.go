@@ -184,7 +184,7 @@ func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]balla
 		if err != nil {
 			return nil, err
 		}
-		cfg := p.set.Rollout(r.Engine.Style)
+		cfg := r.rollout(&p.set)
 		cfg.Style.Format = f
 		var gold []*ballast.Task
 		for _, j := range byFormat[name] {

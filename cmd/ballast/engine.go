@@ -81,7 +81,7 @@ func newEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (recipe.Engine, e
 	}
 	p := newPolicy(m, s)
 	return recipe.Engine{
-		Style: s, Policy: p, Learner: l,
+		Style: s, Policy: p, Learner: l, Context: m.Config.MaxLen,
 		Sync: func() error { return p.Refresh(l.Weights()) },
 	}, nil
 }

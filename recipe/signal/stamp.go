@@ -15,7 +15,9 @@ type Loss struct {
 // owner wrote.
 func Policy(ep *ballast.Episode, owner ballast.Owner, adv float64, l Loss) ballast.Sample {
 	s := blank(ep)
-	s.OldLogProb = ep.LogProb
+	if s.OldLogProb = ep.LogProb; s.OldLogProb == nil { // nothing was sampled
+		s.OldLogProb = make([]float32, len(ep.Tokens))
+	}
 	on := owned(ep, owner)
 	scale, count := l.scale(len(on))
 	s.Terms[ballast.TermPolicy] = stream(ep, on, adv*scale, count)
