@@ -27,7 +27,7 @@ type Spec struct {
 	Categories []string // empty means those that the split uses by default
 	Worlds     []string // only tasks whose worlds are all among these; empty means any
 	Seed       uint64   // of generated tasks
-	Count      int      // number of tasks; 0 means the set's own number
+	Count      int      // number of tasks, at most what a set that is read holds; 0 means the set's own number
 	// Level is the difficulty of generated tasks, by name of an option: mix,
 	// min_turns, max_turns, requests, calls, tools. See desk.Options.
 	Level map[string]int
@@ -166,10 +166,10 @@ func loadBFCL(spec Spec) ([]ballast.Task, error) {
 			}
 		}
 	}
-	if spec.Count > len(all) {
-		return nil, fmt.Errorf("task: count is %d, set bfcl has %d tasks of that split, categories and worlds", spec.Count, len(all))
+	if len(all) == 0 {
+		return nil, fmt.Errorf("task: set bfcl has no tasks of split %q, categories %v and worlds %v", spec.Split, spec.Categories, spec.Worlds)
 	}
-	if spec.Count == 0 {
+	if spec.Count == 0 || spec.Count > len(all) {
 		return all, nil
 	}
 	return inTurn(all)[:spec.Count], nil
