@@ -13,7 +13,7 @@ var base = Method{
 		r := defaults()
 		r.Model = "init"
 		r.Init = Init{Vocab: 640, Hidden: 64, Layers: 4, Heads: 4, KV: 2, FFN: 192}
-		r.Tasks.Count, r.Tasks.Level = 8000, nil
+		r.Tasks.Count, r.Tasks.Level = 8000, map[string]int{"requests": 2}
 		r.Adam.Beta2 = 0.98
 		r.SFT = SFT{Epochs: 8, Batch: 32, LR: 3e-3, Warmup: 0.05, Schedule: "cosine",
 			Formats: append([]string{"hermes"}, slices.Repeat([]string{"pythonic"}, 95)...)}

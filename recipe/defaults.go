@@ -8,7 +8,7 @@ func defaults() Recipe {
 	return Recipe{
 		Model:  "embedded",
 		Seed:   1,
-		Tasks:  Tasks{Set: "desk", Level: map[string]int{"requests": 1}, Count: 400, Test: 100},
+		Tasks:  Tasks{Set: "desk", Count: 400, Test: 100},
 		Chat:   Chat{Format: "hermes", Malformed: rollout.MalformedStop},
 		Budget: Budget{Prompt: 512, Episode: 512, Reply: 64, Result: 96, Steps: 16},
 		RL: RL{

@@ -8,7 +8,7 @@ var quickstart = Method{
 	Doc:  "a few minutes of GRPO with the embedded model, start here",
 	New: func() Recipe {
 		r := defaults()
-		r.Tasks.Level = map[string]int{"max_turns": 2, "requests": 1, "calls": 3}
+		r.Tasks.Level = map[string]int{"max_turns": 2, "calls": 3}
 		r.RL.Minibatches = 2
 		r.Phases = []Phase{{RL: 100}}
 		r.Keep.Checkpoint, r.Keep.Eval = 25, 25

@@ -70,7 +70,7 @@ type Run struct {
 	// checkpoint with ErrInterrupted.
 	Stop func() bool
 
-	imported map[string][]supervise.Dialogue // files of dialogues, by name
+	imported map[string]supervise.Imported // files of dialogues, by name
 	watcher  watcher
 }
 

@@ -122,18 +122,18 @@ func (r *Run) task(id string) *ballast.Task {
 
 // dialogues reads a file of dialogues once.
 func (r *Run) dialogues(path string) ([]supervise.Dialogue, error) {
-	if ds, ok := r.imported[path]; ok {
-		return ds, nil
+	if in, ok := r.imported[path]; ok {
+		return in.Dialogues, nil
 	}
-	ds, err := supervise.Import(path)
+	in, err := supervise.Import(path)
 	if err != nil {
 		return nil, err
 	}
 	if r.imported == nil {
-		r.imported = map[string][]supervise.Dialogue{}
+		r.imported = map[string]supervise.Imported{}
 	}
-	r.imported[path] = ds
-	return ds, nil
+	r.imported[path] = in
+	return in.Dialogues, nil
 }
 
 func findSource(name string) *Source {

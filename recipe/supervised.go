@@ -76,9 +76,12 @@ func (p *sftPhase) open(ctx context.Context) error {
 	if again {
 		return nil
 	}
-	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "examples",
-		Text: fmt.Sprintf("%s: %d examples, %d left out", p.sources, len(p.examples), lost),
-		Data: map[string]any{"examples": len(p.examples), "left_out": lost}})
+	data := map[string]any{"examples": len(p.examples), "left_out": lost}
+	for reason, n := range r.imported[p.set.SFT.File].Skipped {
+		data["skipped/"+reason] = n
+	}
+	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "examples", Data: data,
+		Text: fmt.Sprintf("%s: %d examples, %d left out", p.sources, len(p.examples), lost)})
 }
 
 // write asks the judge for the reflections. After a resume they come from its

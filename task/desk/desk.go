@@ -41,7 +41,7 @@ type Options struct {
 	Mix      int      // most worlds in a task (2)
 	MinTurns int      // fewest turns, the extra one of miss_* included (2)
 	MaxTurns int      // most turns (3)
-	Requests int      // most requests in a turn (2)
+	Requests int      // most requests in a turn (1)
 	Calls    int      // most gold calls in a task (5); in long_context one fewer, not below the turns
 	Tools    int      // tools that the prompt lists, if the task needs no more (8)
 }
@@ -55,7 +55,7 @@ func (o Options) withDefaults() (Options, error) {
 		name     string
 	}{
 		{&o.Mix, 2, 1, 4, "mix"}, {&o.MinTurns, 2, 1, 6, "min_turns"}, {&o.MaxTurns, max(3, o.MinTurns), 1, 6, "max_turns"},
-		{&o.Requests, 2, 1, 3, "requests"}, {&o.Calls, 5, 1, 20, "calls"}, {&o.Tools, 8, 1, 40, "tools"},
+		{&o.Requests, 1, 1, 3, "requests"}, {&o.Calls, 5, 1, 20, "calls"}, {&o.Tools, 8, 1, 40, "tools"},
 	} {
 		if *f.field == 0 {
 			*f.field = f.def
