@@ -10,8 +10,8 @@ var quickstart = Method{
 		r := defaults()
 		r.Tasks.Level = map[string]int{"max_turns": 2, "calls": 3}
 		r.RL.Minibatches = 2
-		r.Phases = []Phase{{RL: 100}}
-		r.Keep.Checkpoint, r.Keep.Eval = 25, 25
+		r.Phases = []Phase{{RL: 80}}
+		r.Keep.Checkpoint, r.Keep.Eval = 20, 40
 		return r
 	},
 }
