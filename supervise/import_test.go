@@ -1,0 +1,139 @@
+package supervise
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/parquet-go/parquet-go"
+
+	"ballast/value"
+)
+
+const aceRow = `{"system": "You compose functions. Here is a list of functions in JSON format that you can invoke:\n[{\"name\": \"Market Trends API\", \"description\": \"d\", \"parameters\": {\"type\": \"dict\", \"properties\": {\"kind\": {\"type\": \"string\"}}, \"required\": [\"kind\"]}}]. \nShould you decide to call, put it in [func(a=1)].",
+ "conversations": [{"from": "user", "value": "trends?"}, {"from": "assistant", "value": "[Market Trends API(kind=\"x\", n=2)]"},
+ {"from": "tool", "value": "[{\"name\": \"Market Trends API\", \"results\": {\"a\": 1}}]"}, {"from": "assistant", "value": "Here."}]}`
+
+const openAIRow = `{"messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "q"},
+ {"role": "assistant", "content": null, "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{\"a\": [1, 2]}"}}, {"id": "2", "type": "function", "function": {"name": "g", "arguments": "{}"}}]},
+ {"role": "tool", "content": "r1"}, {"role": "tool", "content": "r2"}, {"role": "assistant", "content": "done"}],
+ "tools": [{"type": "function", "function": {"name": "f", "description": "x", "parameters": {"type": "object", "properties": {"a": {"type": "array"}}}}}]}`
+
+const verlRow = `{"prompt": "<|im_start|>system\n# Tools\n\nYou may call\n<tools>\n{\"name\": \"f\", \"description\": \"x\", \"parameters\": {}}\n</tools>\n\nFor each call<|im_end|>\n<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\nr\n</tool_response><|im_end|>\n<|im_start|>assistant\n", "response": "done<|im_end|>"}`
+
+// shape is a dialogue in one line: roles, calls and numbers of results.
+func dialogueShape(d Dialogue) string {
+	var out []string
+	for _, m := range d.Messages {
+		s := string(m.Role)
+		for _, c := range m.Calls {
+			s += " " + value.FormatCall(c)
+		}
+		if m.Role == Tool {
+			s += " " + strings.Join(m.Results, "|")
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, "; ")
+}
+
+func importText(t *testing.T, name, text string) (Imported, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return Import(path)
+}
+
+func TestImport(t *testing.T) {
+	lines := func(rows ...string) string {
+		for i := range rows {
+			rows[i] = strings.ReplaceAll(rows[i], "\n", "")
+		}
+		return strings.Join(rows, "\n")
+	}
+	for _, c := range []struct{ name, text, want string }{
+		{"ace.json", "[" + aceRow + "]", `user; assistant Market_Trends_API(kind='x', n=2); tool {"name": "Market Trends API", "results": {"a": 1}}; assistant`},
+		{"ace.jsonl", lines(aceRow), `user; assistant Market_Trends_API(kind='x', n=2); tool {"name": "Market Trends API", "results": {"a": 1}}; assistant`},
+		{"openai.jsonl", lines(openAIRow), "user; assistant f(a=[1, 2]) g(); tool r1|r2; assistant"},
+		{"verl.jsonl", verlRow, "user; assistant f(a=1); tool r; assistant"},
+		{"verl.jsonl", `{"prompt": [{"role": "user", "content": "q"}], "response": "a"}`, "user; assistant"},
+	} {
+		in, err := importText(t, c.name, c.text)
+		if err != nil || len(in.Dialogues) != 1 {
+			t.Errorf("%s: %d dialogues, %v, %v", c.name, len(in.Dialogues), in.Skipped, err)
+			continue
+		}
+		d := in.Dialogues[0]
+		if got := dialogueShape(d); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+		if strings.Contains(c.text, "tools") && len(d.Tools) != 1 {
+			t.Errorf("%s: %d tools", c.name, len(d.Tools))
+		}
+		if _, err := d.Episode(style(t)); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+func TestImportParquet(t *testing.T) {
+	type message struct {
+		Role    string `parquet:"role"`
+		Content string `parquet:"content"`
+	}
+	type row struct {
+		Messages []message `parquet:"messages,list"`
+		ID       string    `parquet:"id"`
+	}
+	var buf bytes.Buffer
+	w := parquet.NewGenericWriter[row](&buf)
+	if _, err := w.Write([]row{{ID: "a", Messages: []message{{"user", "q"}, {"assistant", "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>"}, {"tool", "r"}, {"assistant", "a"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in, err := importText(t, "x.parquet", buf.String())
+	if err != nil || len(in.Dialogues) != 1 || dialogueShape(in.Dialogues[0]) != "user; assistant f(); tool r; assistant" {
+		t.Errorf("%+v %v", in, err)
+	}
+	if _, err := importText(t, "x.parquet", "PAR1 nothing"); err == nil {
+		t.Error("a broken file is accepted")
+	}
+}
+
+func TestImportCountsWhatItSkips(t *testing.T) {
+	bad := `{"messages": [{"role": "assistant", "content": "first"}]}`
+	good := `{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}`
+	in, err := importText(t, "x.jsonl", strings.Join([]string{good, bad, good}, "\n"))
+	if err != nil || len(in.Dialogues) != 2 || len(in.Skipped) != 1 {
+		t.Errorf("%+v %v", in, err)
+	}
+	if _, err := importText(t, "x.jsonl", bad); err == nil {
+		t.Error("a file without any usable row is accepted")
+	}
+	if _, err := importText(t, "x.jsonl", good+"\n{"); err == nil || !strings.Contains(err.Error(), "row 1") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzConvert(f *testing.F) {
+	for _, s := range []string{aceRow, openAIRow, verlRow, `{"prompt": "x", "response": "y"}`, `{"messages": [null]}`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		v, err := value.ParseJSON(data)
+		if err != nil {
+			return
+		}
+		if d, err := convert(v); err == nil {
+			if d.check() != nil {
+				t.Errorf("accepted a dialogue that is none: %s", dialogueShape(d))
+			}
+		}
+	})
+}
