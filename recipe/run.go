@@ -13,6 +13,7 @@ import (
 	"ballast/monitor"
 	"ballast/rollout"
 	"ballast/supervise"
+	"ballast/supervise/foreign"
 )
 
 // Engine is what a run trains with.
@@ -70,7 +71,7 @@ type Run struct {
 	// checkpoint with ErrInterrupted.
 	Stop func() bool
 
-	imported map[string]supervise.Imported // files of dialogues, by name
+	imported map[string]foreign.Imported // files of dialogues, by name
 	watcher  watcher
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"ballast"
 	"ballast/supervise"
+	"ballast/supervise/foreign"
 )
 
 // Example is one thing that a supervised phase trains on: a task's gold dialogue,
@@ -125,12 +126,12 @@ func (r *Run) dialogues(path string) ([]supervise.Dialogue, error) {
 	if in, ok := r.imported[path]; ok {
 		return in.Dialogues, nil
 	}
-	in, err := supervise.Import(path)
+	in, err := foreign.Import(path)
 	if err != nil {
 		return nil, err
 	}
 	if r.imported == nil {
-		r.imported = map[string]supervise.Imported{}
+		r.imported = map[string]foreign.Imported{}
 	}
 	r.imported[path] = in
 	return in.Dialogues, nil

@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,6 +74,21 @@ func (d *Dialogue) Episode(style chat.Style) (ballast.Episode, error) {
 	}
 	ep.Tokens, ep.Owners = c.Tokens(), c.Owners()
 	return ep, nil
+}
+
+// Check says whether the messages can be a conversation that teaches something.
+func (d *Dialogue) Check() error {
+	last := Role("")
+	for _, m := range d.Messages {
+		if !follows(m.Role, last) {
+			return fmt.Errorf("%s after %q", m.Role, last)
+		}
+		last = m.Role
+	}
+	if !slices.ContainsFunc(d.Messages, func(m Message) bool { return m.Role == Assistant }) {
+		return errors.New("no assistant message")
+	}
+	return nil
 }
 
 // follows says whether a message of one role may come after one of another.

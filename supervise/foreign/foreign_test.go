@@ -1,4 +1,4 @@
-package supervise
+package foreign
 
 import (
 	"bytes"
@@ -9,6 +9,9 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"ballast/chat"
+	"ballast/chat/bpe"
+	"ballast/supervise"
 	"ballast/value"
 )
 
@@ -23,15 +26,27 @@ const openAIRow = `{"messages": [{"role": "system", "content": "be brief"}, {"ro
 
 const verlRow = `{"prompt": "<|im_start|>system\n# Tools\n\nYou may call\n<tools>\n{\"name\": \"f\", \"description\": \"x\", \"parameters\": {}}\n</tools>\n\nFor each call<|im_end|>\n<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call><|im_end|>\n<|im_start|>user\n<tool_response>\nr\n</tool_response><|im_end|>\n<|im_start|>assistant\n", "response": "done<|im_end|>"}`
 
-// shape is a dialogue in one line: roles, calls and numbers of results.
-func dialogueShape(d Dialogue) string {
+// style is chatml and hermes over a tokenizer of bytes and control tokens.
+func style(t testing.TB) chat.Style {
+	t.Helper()
+	tmpl := chat.Templates["chatml"]
+	control := chat.ControlTokens(tmpl)
+	tok, err := bpe.Train(func(func(string) bool) {}, 256+len(control), control, bpe.Qwen2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chat.Style{Tok: tok, Template: tmpl, Format: chat.Formats["hermes"]}
+}
+
+// dialogueShape is a dialogue in one line: roles, calls and numbers of results.
+func dialogueShape(d supervise.Dialogue) string {
 	var out []string
 	for _, m := range d.Messages {
 		s := string(m.Role)
 		for _, c := range m.Calls {
 			s += " " + value.FormatCall(c)
 		}
-		if m.Role == Tool {
+		if m.Role == supervise.Tool {
 			s += " " + strings.Join(m.Results, "|")
 		}
 		out = append(out, s)
@@ -131,7 +146,7 @@ func FuzzConvert(f *testing.F) {
 			return
 		}
 		if d, err := convert(v); err == nil {
-			if d.check() != nil {
+			if d.Check() != nil {
 				t.Errorf("accepted a dialogue that is none: %s", dialogueShape(d))
 			}
 		}

@@ -1,4 +1,12 @@
-package supervise
+// Package foreign reads files of dialogues that other projects wrote.
+//
+// Contract: a row becomes a dialogue whose calls, results and tools are values,
+// so that it can be rendered in any template and format. Nothing is guessed: a
+// row that cannot be read is skipped and counted by reason.
+//
+// How it fails: a file that cannot be read, or of which most rows cannot be
+// used, is an error that names the row or the reasons.
+package foreign
 
 import (
 	"bytes"
@@ -16,12 +24,13 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/supervise"
 	"ballast/value"
 )
 
 // Imported is what a file of dialogues held.
 type Imported struct {
-	Dialogues []Dialogue
+	Dialogues []supervise.Dialogue
 	Skipped   map[string]int // rows that could not be used, by reason
 }
 
@@ -166,14 +175,19 @@ func unwrap(v any) any {
 }
 
 // convert turns a row into a dialogue; its error is a short reason.
-func convert(row any) (d Dialogue, err error) {
-	defer func() {
-		if err == nil {
-			err = d.check()
-		}
-	}()
+func convert(row any) (supervise.Dialogue, error) {
+	var d reader
+	err := d.row(row)
+	if err == nil {
+		err = d.Check()
+	}
+	return d.Dialogue, err
+}
+
+// row reads a row of any of the kinds.
+func (d *reader) row(row any) (err error) {
 	if l := list(row, "conversations"); l != nil {
-		return toolACE(text(row, "system"), l)
+		return d.toolACE(text(row, "system"), l)
 	}
 	messages := list(row, "messages")
 	if p := list(row, "prompt"); messages == nil && p != nil {
@@ -185,46 +199,34 @@ func convert(row any) (d Dialogue, err error) {
 	case p != "":
 		err = d.chatML(p)
 	default:
-		return d, errors.New("no conversations, messages or prompt")
+		return errors.New("no conversations, messages or prompt")
 	}
 	if err != nil {
-		return d, err
+		return err
 	}
 	if r := text(row, "response"); r != "" {
-		d.say(Assistant, strings.TrimSuffix(strings.TrimSpace(r), "<|im_end|>"))
+		d.say(supervise.Assistant, strings.TrimSuffix(strings.TrimSpace(r), "<|im_end|>"))
 	}
 	for _, t := range list(row, "tools") {
 		d.tool(t)
 	}
-	return d, nil
-}
-
-// check says whether the messages can be a conversation that teaches something.
-func (d *Dialogue) check() error {
-	last := Role("")
-	for _, m := range d.Messages {
-		if !follows(m.Role, last) {
-			return fmt.Errorf("%s after %q", m.Role, last)
-		}
-		last = m.Role
-	}
-	if !slices.ContainsFunc(d.Messages, func(m Message) bool { return m.Role == Assistant }) {
-		return errors.New("no assistant message")
-	}
 	return nil
 }
 
+// reader is a dialogue in the making.
+type reader struct{ supervise.Dialogue }
+
 // chat reads OpenAI's messages.
-func (d *Dialogue) chat(messages []any) error {
+func (d *reader) chat(messages []any) error {
 	for _, m := range messages {
 		content := text(m, "content")
 		switch role := text(m, "role"); role {
 		case "system":
 			d.system(content)
 		case "user", "tool", "function":
-			d.say(Role(strings.Replace(role, "function", "tool", 1)), content)
+			d.say(supervise.Role(strings.Replace(role, "function", "tool", 1)), content)
 		case "assistant":
-			d.say(Assistant, content)
+			d.say(supervise.Assistant, content)
 			last := &d.Messages[len(d.Messages)-1]
 			for _, c := range list(m, "tool_calls") {
 				f, _ := field(c, "function").(*value.Dict)
@@ -263,10 +265,10 @@ func openAICall(f *value.Dict) (ballast.Call, error) {
 }
 
 // chatML reads a prompt that was templated already.
-func (d *Dialogue) chatML(prompt string) error {
+func (d *reader) chatML(prompt string) error {
 	parts := strings.Split(prompt, "<|im_start|>")
 	if len(parts) == 1 {
-		d.say(User, prompt)
+		d.say(supervise.User, prompt)
 		return nil
 	}
 	for _, p := range parts[1:] {
@@ -276,9 +278,9 @@ func (d *Dialogue) chatML(prompt string) error {
 		case role == "system":
 			d.system(body)
 		case role == "user" || role == "tool":
-			d.say(Role(role), body)
+			d.say(supervise.Role(role), body)
 		case role == "assistant" && (closed || strings.TrimSpace(body) != ""):
-			d.say(Assistant, body)
+			d.say(supervise.Assistant, body)
 		case role != "assistant":
 			return fmt.Errorf("role %q", role)
 		}
@@ -288,27 +290,27 @@ func (d *Dialogue) chatML(prompt string) error {
 
 // say appends a message. Calls in the hermes format, and results as Qwen's
 // template writes them, are read as what they are.
-func (d *Dialogue) say(role Role, body string) {
-	if trimmed := strings.TrimSpace(body); role == User && strings.HasPrefix(trimmed, "<tool_response>") {
-		role = Tool
+func (d *reader) say(role supervise.Role, body string) {
+	if trimmed := strings.TrimSpace(body); role == supervise.User && strings.HasPrefix(trimmed, "<tool_response>") {
+		role = supervise.Tool
 		var results []string
 		for r := range strings.SplitSeq(trimmed, "<tool_response>") {
 			if r = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(r), "</tool_response>")); r != "" {
 				results = append(results, r)
 			}
 		}
-		d.Messages = append(d.Messages, Message{Role: Tool, Results: results})
+		d.Messages = append(d.Messages, supervise.Message{Role: supervise.Tool, Results: results})
 		return
 	}
-	m := Message{Role: role, Text: body}
+	m := supervise.Message{Role: role, Text: body}
 	switch role {
-	case Tool:
-		if n := len(d.Messages); n > 0 && d.Messages[n-1].Role == Tool {
+	case supervise.Tool:
+		if n := len(d.Messages); n > 0 && d.Messages[n-1].Role == supervise.Tool {
 			d.Messages[n-1].Results = append(d.Messages[n-1].Results, body)
 			return
 		}
 		m.Text, m.Results = "", []string{body}
-	case Assistant:
+	case supervise.Assistant:
 		if p := chat.Hermes.Parse(body, nil); len(p.Calls) > 0 && p.Form == ballast.FormCall {
 			before, _, _ := strings.Cut(body, "<tool_call>")
 			m.Text, m.Calls = strings.TrimSpace(before), p.Calls
@@ -319,7 +321,7 @@ func (d *Dialogue) say(role Role, body string) {
 
 // system reads a system message; a section of tools in Qwen's layout becomes
 // tools.
-func (d *Dialogue) system(body string) {
+func (d *reader) system(body string) {
 	before, rest, ok := strings.Cut(body, "# Tools")
 	d.System = strings.TrimSpace(before)
 	if !ok {
@@ -335,7 +337,7 @@ func (d *Dialogue) system(body string) {
 }
 
 // tool adds a tool from its documentation, wrapped as OpenAI does or not.
-func (d *Dialogue) tool(v any) {
+func (d *reader) tool(v any) {
 	if inner, ok := field(v, "function").(*value.Dict); ok {
 		v = inner
 	}
@@ -348,16 +350,16 @@ func (d *Dialogue) tool(v any) {
 // calls as a Python list in which names may hold spaces and more. The prose of
 // the system message explains that syntax and is left out, as in the paper's
 // conversion to the training format.
-func toolACE(system string, conversations []any) (d Dialogue, err error) {
+func (d *reader) toolACE(system string, conversations []any) (err error) {
 	names := map[string]string{}
 	if i := strings.Index(system, "[{"); i >= 0 {
 		var raw json.RawMessage
 		if err := json.NewDecoder(strings.NewReader(system[i:])).Decode(&raw); err != nil {
-			return d, errors.New("the tools are not JSON")
+			return errors.New("the tools are not JSON")
 		}
 		v, err := value.ParseJSON(raw)
 		if err != nil {
-			return d, errors.New("the tools are not JSON")
+			return errors.New("the tools are not JSON")
 		}
 		for _, t := range v.(*value.List).Items {
 			doc, ok := t.(*value.Dict)
@@ -376,26 +378,26 @@ func toolACE(system string, conversations []any) (d Dialogue, err error) {
 		body := text(m, "value")
 		switch from := text(m, "from"); from {
 		case "user":
-			d.say(User, body)
+			d.say(supervise.User, body)
 		case "tool":
-			d.Messages = append(d.Messages, Message{Role: Tool, Results: results(body)})
+			d.Messages = append(d.Messages, supervise.Message{Role: supervise.Tool, Results: results(body)})
 		case "assistant":
-			msg := Message{Role: Assistant, Text: body}
+			msg := supervise.Message{Role: supervise.Assistant, Text: body}
 			if t := strings.TrimSpace(body); strings.HasPrefix(t, "[") && strings.HasSuffix(t, "]") {
 				for _, name := range slices.Sorted(maps.Keys(names)) {
 					t = strings.ReplaceAll(t, name+"(", names[name]+"(")
 				}
 				if msg.Calls, err = value.ParseCalls(t); err != nil {
-					return d, errors.New("calls that cannot be read")
+					return errors.New("calls that cannot be read")
 				}
 				msg.Text = ""
 			}
 			d.Messages = append(d.Messages, msg)
 		default:
-			return d, fmt.Errorf("role %q", from)
+			return fmt.Errorf("role %q", from)
 		}
 	}
-	return d, nil
+	return nil
 }
 
 // results splits ToolACE's list of answers.
