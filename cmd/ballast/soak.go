@@ -64,8 +64,8 @@ func soak(kills int, seed uint64, set []string) error {
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
-		// Moments are spread so that the kills fall over the whole run.
-		wait := time.Duration(rng.Float64() * 2 * float64(whole) / float64(max(1, kills)) * 4)
+		// Short enough on average that the run does not end before the last kill.
+		wait := time.Duration(rng.Float64() * 2 * float64(whole) / float64(max(1, kills)))
 		if done >= kills {
 			wait = 100 * whole
 		}
