@@ -192,6 +192,27 @@ func TestMixAddsCrossEntropy(t *testing.T) {
 	}
 }
 
+// TestNullTurnsASignalOff, in a recipe and in one of its phases, and after the
+// recipe went through its file.
+func TestNullTurnsASignalOff(t *testing.T) {
+	whole := small(t, "ops", Phase{RL: 1})
+	if err := whole.Set("rl.signals.gold=null"); err != nil {
+		t.Fatal(err)
+	}
+	phased := small(t, "ops", Phase{RL: 1, With: map[string]any{"rl.signals.gold": "null"}})
+	for _, r := range []Recipe{whole, phased} {
+		var back Recipe
+		if err := back.Apply("recipe.yaml", r.YAML()); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range []Recipe{r, back} {
+			if _, eps, _ := do(t, r, never); eps[0].Turns[0].Steps[0].Gold {
+				t.Errorf("a gold episode in spite of %v %v", r.RL.Signals, r.Phases)
+			}
+		}
+	}
+}
+
 func TestSignalsCombine(t *testing.T) {
 	r := small(t, "grpo", Phase{RL: 1})
 	r.RL.Signals = map[string]signal.Settings{"mix": {}, "hint": {"n": 3}, "gold": {"n": 2}}

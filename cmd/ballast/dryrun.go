@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"ballast/model"
@@ -84,8 +86,8 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *recipe.Run, prompt int) (most
 				most = l
 			}
 			var names []string
-			for name, s := range in.RL.Signals {
-				names = append(names, fmt.Sprintf(" %s%v", name, s))
+			for _, name := range slices.Sorted(maps.Keys(in.RL.Signals)) {
+				names = append(names, fmt.Sprintf("; signal %s %v", name, map[string]any(in.RL.Signals[name])))
 			}
 			fmt.Fprintf(w, "# phase %-2d          rl, %d updates of %d episodes in %d optimiser steps, at most %d tokens each (prompts once a group: %d + %d); reset: %s%s\n",
 				i, p.RL, eps, in.RL.Minibatches, l.trained, in.RL.Prompts*prompt, l.sampled, reset, strings.Join(names, ""))

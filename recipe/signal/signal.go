@@ -69,14 +69,14 @@ var All = []Signal{gold, hint, mix}
 type Settings map[string]any
 
 // Open returns the effects of the named signals for groups of n episodes, in the
-// table's order. A signal whose settings are null is off.
+// table's order.
 func Open(use map[string]Settings, n int) ([]Effect, error) {
 	var names []string
 	var out []Effect
 	for _, s := range All {
 		names = append(names, s.Name)
 		set, ok := use[s.Name]
-		if !ok || set == nil {
+		if !ok {
 			continue
 		}
 		e, err := s.New(set, n)
@@ -94,7 +94,7 @@ func Open(use map[string]Settings, n int) ([]Effect, error) {
 }
 
 // Lay lays settings over others: signals and settings that over does not mention
-// stay.
+// stay, a signal that is null in over is taken out.
 func Lay(under, over map[string]Settings) map[string]Settings {
 	if len(over) == 0 {
 		return under
@@ -104,11 +104,14 @@ func Lay(under, over map[string]Settings) map[string]Settings {
 		out = map[string]Settings{}
 	}
 	for name, set := range over {
-		if set == nil || out[name] == nil {
-			out[name] = set
+		if set == nil {
+			delete(out, name)
 			continue
 		}
 		both := maps.Clone(out[name])
+		if both == nil {
+			both = Settings{}
+		}
 		maps.Copy(both, set)
 		out[name] = both
 	}
