@@ -159,11 +159,11 @@ func TestZip(t *testing.T) {
 	sameWeights(t, back.Weights, m.Weights)
 }
 
-// TestEmbedded holds the embedded model, once there is one, to its limits.
+// TestEmbedded holds the embedded model to its limits.
 func TestEmbedded(t *testing.T) {
 	m, err := Embedded()
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	bytes := 0
 	ok(t, fs.WalkDir(embedded, ".", func(path string, d fs.DirEntry, err error) error {
