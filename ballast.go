@@ -245,6 +245,20 @@ type Request struct {
 	Max    int     // most tokens to sample
 	Stop   []int32 // a sampled stop token ends the reply and is part of it
 	Seed   uint64  // of the conversation; the draw at position i depends on (Seed, i) only
+	// Mask, if not nil, constrains the reply. A policy that cannot do so answers
+	// with an Err, never with an unconstrained reply.
+	Mask Mask
+}
+
+// Mask says which tokens one reply may go on with: constrained decoding. What is
+// drawn follows the policy's distribution renormalised over the allowed tokens;
+// recorded log-probabilities stay those of the policy. A mask sees the tokens of
+// one reply in order and is used by one goroutine at a time.
+type Mask interface {
+	// Allows reports whether a token may come next.
+	Allows(token int32) bool
+	// Advance takes the token that came.
+	Advance(token int32)
 }
 
 // Reply is what was sampled.

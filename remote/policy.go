@@ -56,6 +56,9 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 
 // reply asks for one reply and encodes it.
 func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request, how ballast.Sampling) ([]int32, error) {
+	if req.Mask != nil {
+		return nil, &fatalError{errors.New("an endpoint cannot constrain its replies: play the model in this process")}
+	}
 	body := openai.CompletionNewParams{Model: openai.CompletionNewParamsModel(p.Client.opts.Model), MaxTokens: param.NewOpt(int64(req.Max))}
 	if p.Text {
 		body.Prompt.OfString = param.NewOpt(p.Tok.Decode(tokens))

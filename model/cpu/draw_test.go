@@ -3,6 +3,7 @@ package cpu
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"ballast"
@@ -133,5 +134,73 @@ func TestTheEndsOfTheDistribution(t *testing.T) {
 		if got := d.draw(how, u); got != want {
 			t.Errorf("draw at %g is %d, want %d", u, got, want)
 		}
+	}
+}
+
+// odds allows the tokens that are odd, and counts what it is told.
+type odds struct{ told []int32 }
+
+func (o *odds) Allows(t int32) bool { return t%2 == 1 }
+func (o *odds) Advance(t int32)     { o.told = append(o.told, t) }
+
+// nothing allows no token.
+type nothing struct{}
+
+func (nothing) Allows(int32) bool { return false }
+func (nothing) Advance(int32)     {}
+
+// TestConstrainedIsRenormalised: constrained draws follow the distribution over
+// the allowed tokens, under every sampling setting, and those that the mask does
+// not touch are the plain ones.
+func TestConstrainedIsRenormalised(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 3))
+	const vocab = 50
+	logits := make([]float32, vocab+14)
+	for i := range vocab {
+		logits[i] = float32(rng.NormFloat64() * 2)
+	}
+	for _, how := range []ballast.Sampling{{Temperature: 1}, {Temperature: 0.7}, {Temperature: 1, TopK: 6}, {Temperature: 1, TopP: 0.8}} {
+		d := dist{k: kernel.Best()}
+		d.load(logits, vocab, how.Temperature)
+		allowed := slices.Clone(logits[:vocab])
+		for i := 0; i < vocab; i += 2 {
+			allowed[i] = -1e30
+		}
+		want := softTruncated(allowed, how)
+		counts, m := make([]int, vocab), &odds{}
+		for n := range 40000 {
+			tok, ok := d.constrained(how, m, uint64(n), 7)
+			if plain := d.draw(how, uniform(uint64(n), 7)); !ok || plain%2 == 1 && plain != tok || m.told[n] != tok {
+				t.Fatalf("%+v: drew %d (%v), plain %d, told %d", how, tok, ok, plain, m.told[n])
+			}
+			counts[tok]++
+		}
+		// With truncation the first draw keeps fewer allowed tokens than the second.
+		if x := chi2(counts, want); how.TopK == 0 && how.TopP == 0 && math.Abs(x) > 4 {
+			t.Errorf("%+v: chi-squared is %.1f deviations off", how, x)
+		}
+		for i := 0; i < vocab; i += 2 {
+			if counts[i] > 0 {
+				t.Errorf("%+v: forbidden token %d was drawn", how, i)
+			}
+		}
+	}
+}
+
+// TestConstrainedEdges: greedy takes the best allowed token, allowed tokens of
+// probability 0 are still taken, and a mask without any is reported.
+func TestConstrainedEdges(t *testing.T) {
+	logits := []float32{9, 1, 8, 3, -1e30, -1e30, -1e30, -1e30}
+	d := dist{k: kernel.Best()}
+	d.load(logits, 4, 0)
+	if tok, ok := d.constrained(ballast.Sampling{}, &odds{}, 1, 1); !ok || tok != 3 {
+		t.Errorf("greedy drew %d (%v), want 3", tok, ok)
+	}
+	if _, ok := d.constrained(ballast.Sampling{}, nothing{}, 1, 1); ok {
+		t.Error("a mask that allows nothing drew a token")
+	}
+	d.load([]float32{0, -500, 0, -400, -1e30, -1e30, -1e30, -1e30}, 4, 1)
+	if tok, ok := d.constrained(ballast.Sampling{Temperature: 1}, &odds{}, 1, 1); !ok || tok != 3 {
+		t.Errorf("of hopeless tokens %d was drawn (%v), want 3", tok, ok)
 	}
 }

@@ -328,7 +328,11 @@ func (s *seq) extend(d *dist, how ballast.Sampling, watched []int32) {
 		return
 	}
 	r := &s.reply
-	tok := d.draw(how, uniform(s.req.Seed, s.kv.len))
+	tok, some := d.constrained(how, s.req.Mask, s.req.Seed, s.kv.len)
+	if !some {
+		r.Err = errors.New("model/cpu: the conversation's mask allows no token")
+		return
+	}
 	r.Tokens = append(r.Tokens, tok)
 	r.LogProb = append(r.LogProb, d.logProb(tok))
 	r.Entropy = append(r.Entropy, d.entropy)
