@@ -171,7 +171,7 @@ func (b *builder) reward() {
 			c.Note = "bold: mean over " + plural(width/2*2+1, "update")
 		}
 		c.Series = append(c.Series, plot.Series{Name: name, Class: class, Style: plot.Faint, Y: y},
-			plot.Series{Name: name, Class: class, Y: smooth(y, width)})
+			plot.Series{Name: name, Class: class, Y: plot.Smooth(y, width)})
 	}
 	if slices.EqualFunc(success, reward, func(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }) {
 		curve(reward, "sampled reward = success", "c1")

@@ -24,19 +24,6 @@ func mean(y []float64) float64 {
 	return sum(f) / float64(len(f))
 }
 
-// smooth is the mean over width values up to each one's neighbours; what is not
-// finite stays so.
-func smooth(y []float64, width int) []float64 {
-	out := make([]float64, len(y))
-	for i := range y {
-		out[i] = math.NaN()
-		if plot.IsFinite(y[i]) {
-			out[i] = mean(y[max(0, i-width/2):min(len(y), i+width/2+1)])
-		}
-	}
-	return out
-}
-
 // duration formats seconds.
 func duration(s float64) string {
 	switch n := int(math.Round(s)); {

@@ -33,8 +33,9 @@ const (
 	Area        // stacked on the areas before it
 )
 
-// Series is one curve. Y (and Low, High for dots) has a value for every update of
-// the frame, or for every element of X where that is set; NaN leaves a gap.
+// Series is one curve. Y (and Low, High: intervals of dots, the band of a line) has a
+// value for every update of the frame, or for every element of X where that is set;
+// NaN leaves a gap.
 type Series struct {
 	Name      string
 	Class     string // colour: a class of plot.css
@@ -123,6 +124,7 @@ func (f *Frame) Draw(c *Chart, s Size, standalone bool) string {
 	for _, one := range c.Series {
 		switch one.Style {
 		case Line, Faint:
+			d.ribbon(one)
 			d.curve(one)
 		case Dots:
 			d.points(one)
@@ -155,6 +157,7 @@ func (d *drawing) scale() {
 			continue
 		}
 		see(s.Y)
+		see(s.Low)
 		see(s.High)
 	}
 	if math.IsInf(low, 1) {
@@ -309,6 +312,31 @@ func (d *drawing) curve(s Series) {
 		class = "faint"
 	}
 	fmt.Fprintf(d, `<path class="%s %s" d="%s"/>`, s.Class, class, path.String())
+}
+
+// ribbon shades the interval around a line, piece by piece.
+func (d *drawing) ribbon(s Series) {
+	var path strings.Builder
+	for i := 0; i < len(s.High); i++ {
+		start := i
+		for i < len(s.High) && IsFinite(s.Low[i]) && IsFinite(s.High[i]) {
+			i++
+		}
+		letter := 'M'
+		for k := start; k < i; k++ {
+			fmt.Fprintf(&path, "%c%.1f %.1f", letter, d.px(d.frame.X[k]), d.py(s.High[k]))
+			letter = 'L'
+		}
+		for k := i - 1; k >= start; k-- {
+			fmt.Fprintf(&path, "L%.1f %.1f", d.px(d.frame.X[k]), d.py(s.Low[k]))
+		}
+		if i > start {
+			path.WriteByte('Z')
+		}
+	}
+	if path.Len() > 0 {
+		fmt.Fprintf(d, `<path class="%s fill ribbon" d="%s"/>`, s.Class, path.String())
+	}
 }
 
 // points draws points with intervals.

@@ -30,6 +30,24 @@ func Last(y []float64) float64 {
 	return math.NaN()
 }
 
+// Smooth is the mean of the finite ones among width values around each; what is not
+// finite stays so.
+func Smooth(y []float64, width int) []float64 {
+	out := make([]float64, len(y))
+	for i := range y {
+		out[i] = math.NaN()
+		if !IsFinite(y[i]) {
+			continue
+		}
+		near, sum := Finite(y[max(0, i-width/2):min(len(y), i+width/2+1)]), 0.0
+		for _, v := range near {
+			sum += v
+		}
+		out[i] = sum / float64(len(near))
+	}
+	return out
+}
+
 // Short formats a number with 3 significant digits.
 func Short(v float64) string {
 	switch a := math.Abs(v); {
