@@ -18,14 +18,13 @@
 package cpu
 
 import (
-	"fmt"
-	"math"
 	"runtime"
 	"sync"
 	"time"
 
 	"ballast/model"
 	"ballast/model/kernel"
+	"ballast/model/sampling"
 )
 
 // Options of a Policy. The zero value is good for all models.
@@ -157,7 +156,7 @@ func (p *Policy) LogProbs(tokens []int32) []float32 {
 func (p *Policy) run(tokens []int32, f func(row []float32)) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
-	if err := p.w.check(tokens); err != nil {
+	if err := p.w.limits().Check(tokens); err != nil {
 		panic(err)
 	}
 	e := newEngine(p.w, p.k, p.o.Workers)
@@ -173,20 +172,7 @@ func (p *Policy) run(tokens []int32, f func(row []float32)) {
 	}
 }
 
-// check reports a token that the model does not have.
-func (w *weights) check(tokens []int32) error {
-	for _, t := range tokens {
-		if t < 0 || int(t) >= w.c.Vocab {
-			return fmt.Errorf("model/cpu: token %d is outside the vocabulary of %d: tokenizer and model do not belong together", t, w.c.Vocab)
-		}
-	}
-	return nil
-}
-
-// room is how many more positions a conversation of n tokens may have.
-func (w *weights) room(n int) int {
-	if w.c.MaxLen <= 0 {
-		return math.MaxInt32
-	}
-	return w.c.MaxLen - n
+// limits are what the model allows of a conversation.
+func (w *weights) limits() sampling.Limits {
+	return sampling.Limits{Name: "model/cpu", Vocab: w.c.Vocab, MaxLen: w.c.MaxLen}
 }

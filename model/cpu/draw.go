@@ -8,23 +8,6 @@ import (
 	"ballast/model/kernel"
 )
 
-// uniform returns a number in [0, 1) for position pos of the conversation with
-// this seed: two rounds of the splitmix64 finaliser (Stafford's mix 13) over
-// the seed and a counter on the golden-ratio sequence. Every (seed, position)
-// is drawn independently of what else was drawn.
-func uniform(seed uint64, pos int) float64 {
-	const golden = 0x9e3779b97f4a7c15
-	z := mix(seed + golden)
-	z = mix(z ^ (uint64(pos)+1)*golden)
-	return float64(z>>11) * 0x1p-53
-}
-
-func mix(z uint64) uint64 {
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
-
 // chunk is how many probabilities are added up in float32 before the sum goes
 // on in float64.
 const chunk = 64

@@ -8,6 +8,7 @@ import (
 
 	"ballast"
 	"ballast/model/kernel"
+	"ballast/model/sampling"
 )
 
 // chi2 is Pearson's statistic in units of its standard deviation above its mean.
@@ -76,7 +77,7 @@ func TestDrawsFollowTheDistribution(t *testing.T) {
 			d, counts := dist{k: k}, make([]int, vocab)
 			d.load(logits, vocab, how.Temperature)
 			for i := range 20000 {
-				counts[d.draw(how, uniform(uint64(i%10), i/10))]++
+				counts[d.draw(how, sampling.Uniform(uint64(i%10), i/10))]++
 			}
 			if x := chi2(counts, softTruncated(logits[:vocab], how)); x > 4 {
 				t.Errorf("%s %+v: chi-square %.1f deviations above its mean", k.Name, how, x)
@@ -88,9 +89,13 @@ func TestDrawsFollowTheDistribution(t *testing.T) {
 func TestUniformIsUniform(t *testing.T) {
 	// Pairs of neighbouring positions and of neighbouring seeds fill a grid.
 	for name, pair := range map[string]func(i int) (float64, float64){
-		"positions": func(i int) (float64, float64) { return uniform(7, i), uniform(7, i+1) },
-		"seeds":     func(i int) (float64, float64) { return uniform(uint64(i), 3), uniform(uint64(i+1), 3) },
-		"diagonal":  func(i int) (float64, float64) { return uniform(uint64(i), 100), uniform(uint64(i+1), 99) },
+		"positions": func(i int) (float64, float64) { return sampling.Uniform(7, i), sampling.Uniform(7, i+1) },
+		"seeds": func(i int) (float64, float64) {
+			return sampling.Uniform(uint64(i), 3), sampling.Uniform(uint64(i+1), 3)
+		},
+		"diagonal": func(i int) (float64, float64) {
+			return sampling.Uniform(uint64(i), 100), sampling.Uniform(uint64(i+1), 99)
+		},
 	} {
 		counts, p := make([]int, 256), make([]float64, 256)
 		for i := range 400000 {
@@ -170,7 +175,7 @@ func TestConstrainedIsRenormalised(t *testing.T) {
 		counts, m := make([]int, vocab), &odds{}
 		for n := range 40000 {
 			tok, ok := d.constrained(how, m, uint64(n), 7)
-			if plain := d.draw(how, uniform(uint64(n), 7)); !ok || plain%2 == 1 && plain != tok || m.told[n] != tok {
+			if plain := d.draw(how, sampling.Uniform(uint64(n), 7)); !ok || plain%2 == 1 && plain != tok || m.told[n] != tok {
 				t.Fatalf("%+v: drew %d (%v), plain %d, told %d", how, tok, ok, plain, m.told[n])
 			}
 			counts[tok]++

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"ballast"
+	"ballast/model/sampling"
 )
 
 // constrained draws the next token at position pos of a conversation and tells
@@ -17,12 +18,12 @@ import (
 // first draw is of the truncated distribution, the second truncates what the mask
 // has left.)
 func (d *dist) constrained(how ballast.Sampling, m ballast.Mask, seed uint64, pos int) (tok int32, some bool) {
-	tok = d.draw(how, uniform(seed, pos))
+	tok = d.draw(how, sampling.Uniform(seed, pos))
 	if m == nil {
 		return tok, true
 	}
 	if !m.Allows(tok) {
-		if tok = d.drawAllowed(how, m, uniform(^seed, pos)); tok < 0 {
+		if tok = d.drawAllowed(how, m, sampling.Uniform(^seed, pos)); tok < 0 {
 			return tok, false
 		}
 	}

@@ -10,22 +10,17 @@ import (
 	"time"
 
 	"ballast"
+	"ballast/model/sampling"
 )
 
 // seq is one conversation in play.
 type seq struct {
-	conv    ballast.Conversation
-	prompt  []int32 // the first request's tokens
-	req     ballast.Request
-	kv      cache
-	pending []int32 // tokens that the cache does not have yet
-	drawn   bool    // the first pending token was sampled
-	reply   ballast.Reply
-	slab    []float32 // memory for Watch rows
-	donor   *seq      // wait until donor has computed the first shared tokens
-	shared  int
-	heirs   []*seq // sequences that wait for this one
-	done    bool
+	sampling.Seq
+	kv     cache
+	donor  *seq // wait until donor has computed the first shared tokens
+	shared int
+	heirs  []*seq // sequences that wait for this one
+	done   bool
 }
 
 // Play implements ballast.Policy. First prompts are sorted, so that each has
@@ -86,45 +81,16 @@ func (p *Policy) open(convs []ballast.Conversation) []*seq {
 	e := engine{workers: p.o.Workers}
 	e.parallel(len(convs), 1, func(_, from, to int) {
 		for i := from; i < to; i++ {
-			s := &seq{conv: convs[i]}
-			if s.next(p.w) {
-				s.prompt = s.pending
+			s := &seq{Seq: sampling.Seq{Conv: convs[i]}}
+			if s.Next(p.w.limits(), 0) {
+				s.Prompt = s.Pending
 				all[i] = s
 			}
 		}
 	})
 	all = slices.DeleteFunc(all, func(s *seq) bool { return s == nil })
-	slices.SortStableFunc(all, func(a, b *seq) int { return slices.Compare(a.prompt, b.prompt) })
+	slices.SortStableFunc(all, func(a, b *seq) int { return slices.Compare(a.Prompt, b.Prompt) })
 	return all
-}
-
-// next fetches requests until one needs tokens, answering those that cannot be
-// served or ask for none. It returns false when the conversation is over.
-func (s *seq) next(w *weights) bool {
-	for {
-		var more bool
-		if s.req, more = s.conv.Next(); !more {
-			return false
-		}
-		s.pending = append(s.pending[:len(s.pending):len(s.pending)], s.req.Append...)
-		n := s.kv.len + len(s.pending)
-		err := w.check(s.req.Append)
-		switch {
-		case err != nil:
-		case len(s.pending) == 0:
-			err = errors.New("model/cpu: a request appends no tokens and no reply is there to go on from")
-		case w.room(n) <= 0 && s.req.Max > 0:
-			err = fmt.Errorf("model/cpu: the conversation has %d tokens and the model positions for %d: shorten the prompt or lower the token budget", n, w.c.MaxLen)
-		case s.req.Max > 0:
-			s.req.Max = min(s.req.Max, w.room(n))
-			s.reply = ballast.Reply{}
-			return true
-		}
-		if err != nil {
-			s.pending = s.pending[:len(s.pending)-len(s.req.Append)]
-		}
-		s.conv.Take(ballast.Reply{Err: err})
-	}
 }
 
 // queue holds the conversations that wait for a place.
@@ -181,7 +147,7 @@ func (t *player) play(ctx context.Context) error {
 func (t *player) admit(s *seq) {
 	t.live = append(t.live, s)
 	if d := t.prev; d != nil {
-		n := common(d.prompt, s.prompt)
+		n := sampling.Common(d.Prompt, s.Prompt)
 		for d.donor != nil && d.shared >= n {
 			d = d.donor
 		}
@@ -189,7 +155,7 @@ func (t *player) admit(s *seq) {
 		if n >= pageLen/2 {
 			s.donor, s.shared = d, n
 			if d.kv.len >= n {
-				t.inherit(s, min(n, len(s.prompt)-1))
+				t.inherit(s, min(n, len(s.Prompt)-1))
 			} else {
 				d.heirs = append(d.heirs, s)
 			}
@@ -206,7 +172,7 @@ func (t *player) admit(s *seq) {
 // needed afterwards.
 func (t *player) inherit(s *seq, n int) {
 	d := s.donor
-	s.donor, s.kv, s.pending = nil, d.kv.fork(n), s.prompt[n:]
+	s.donor, s.kv, s.Pending = nil, d.kv.fork(n), s.Prompt[n:]
 	t.count.Shared += int64(n)
 	t.release(d)
 }
@@ -219,19 +185,9 @@ func (t *player) release(s *seq) {
 	}
 	keep := 0
 	if s == t.prev || len(s.heirs) > 0 {
-		keep = len(s.prompt)
+		keep = len(s.Prompt)
 	}
 	s.kv.trim(&t.e.pool, keep)
-}
-
-func common(a, b []int32) int {
-	n := min(len(a), len(b))
-	for i := range n {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	return n
 }
 
 // step runs one pass: one token of every answering conversation, and a chunk of
@@ -240,7 +196,7 @@ func (t *player) step() {
 	t.spans, t.who = t.spans[:0], t.who[:0]
 	budget := t.chunk
 	for _, s := range t.live {
-		n := len(s.pending)
+		n := len(s.Pending)
 		if s.donor != nil {
 			continue
 		}
@@ -252,9 +208,9 @@ func (t *player) step() {
 		}
 		start := s.kv.len
 		s.kv.grow(&t.e.pool, n)
-		t.spans = append(t.spans, span{kv: &s.kv, start: start, tokens: s.pending[:n], last: n == len(s.pending)})
+		t.spans = append(t.spans, span{kv: &s.kv, start: start, tokens: s.Pending[:n], last: n == len(s.Pending)})
 		t.who = append(t.who, s)
-		s.pending = s.pending[n:]
+		s.Pending = s.Pending[n:]
 	}
 	t.e.forward(t.spans)
 	t.count.Passes++
@@ -274,9 +230,9 @@ func (t *player) sample() {
 	var turns []turn
 	for i, s := range t.who {
 		t.count.Prefilled += int64(len(t.spans[i].tokens))
-		if s.drawn {
+		if s.Drawn {
 			t.count.Prefilled--
-			s.drawn = false
+			s.Drawn = false
 		}
 		var here []*seq
 		if t.spans[i].last {
@@ -288,11 +244,11 @@ func (t *player) sample() {
 			switch {
 			case s.kv.len < h.shared:
 				s.heirs = append(s.heirs, h)
-			case t.spans[i].last && h.shared == s.kv.len && h.shared == len(h.prompt):
+			case t.spans[i].last && h.shared == s.kv.len && h.shared == len(h.Prompt):
 				t.inherit(h, h.shared)
 				here = append(here, h)
 			default:
-				t.inherit(h, min(h.shared, len(h.prompt)-1))
+				t.inherit(h, min(h.shared, len(h.Prompt)-1))
 			}
 		}
 		if len(here) > 0 {
@@ -305,60 +261,43 @@ func (t *player) sample() {
 		for i := from; i < to; i++ {
 			d.load(t.e.logits[i*v:(i+1)*v], t.e.w.c.Vocab, t.how.Temperature)
 			for _, s := range turns[i].seqs {
-				s.extend(d, t.how, t.watched)
+				s.draw(d, t.how, t.watched)
 			}
 		}
 	})
 	for _, u := range turns {
 		for _, s := range u.seqs {
-			if s.reply.Err == nil {
+			if s.Reply.Err == nil {
 				t.count.Sampled++
 			}
-			if t.ended(s) {
+			if s.Ended() {
 				t.finish(s)
 			}
 		}
 	}
 }
 
-// extend draws one token and records it.
-func (s *seq) extend(d *dist, how ballast.Sampling, watched []int32) {
+// draw draws one token and records it.
+func (s *seq) draw(d *dist, how ballast.Sampling, watched []int32) {
 	if !d.ok {
-		s.reply = ballast.Reply{Err: errors.New("model/cpu: the logits are not finite: the weights are broken")}
+		s.Fail("model/cpu: the logits are not finite: the weights are broken")
 		return
 	}
-	r := &s.reply
-	tok, some := d.constrained(how, s.req.Mask, s.req.Seed, s.kv.len)
+	tok, some := d.constrained(how, s.Req.Mask, s.Req.Seed, s.kv.len)
 	if !some {
-		r.Err = errors.New("model/cpu: the conversation's mask allows no token")
+		s.Reply.Err = errors.New("model/cpu: the conversation's mask allows no token")
 		return
 	}
-	r.Tokens = append(r.Tokens, tok)
-	r.LogProb = append(r.LogProb, d.logProb(tok))
-	r.Entropy = append(r.Entropy, d.entropy)
-	if n := len(watched); n > 0 {
-		if len(s.slab) < n {
-			s.slab = make([]float32, 32*n)
-		}
-		for i, w := range watched {
-			s.slab[i] = float32(math.Exp(float64(d.logProb(w))))
-		}
-		r.Watch = append(r.Watch, s.slab[:n:n])
-		s.slab = s.slab[n:]
+	row := s.Extend(tok, d.logProb(tok), d.entropy, len(watched))
+	for i, w := range watched {
+		row[i] = float32(math.Exp(float64(d.logProb(w))))
 	}
-	s.pending, s.drawn = []int32{tok}, true
-}
-
-// ended reports whether the reply is complete.
-func (t *player) ended(s *seq) bool {
-	n := len(s.reply.Tokens)
-	return s.reply.Err != nil || n >= s.req.Max || slices.Contains(s.req.Stop, s.reply.Tokens[n-1])
 }
 
 // finish hands the reply over and goes on with the conversation's next request.
 func (t *player) finish(s *seq) {
-	s.conv.Take(s.reply)
-	if !s.next(t.e.w) {
+	s.Conv.Take(s.Reply)
+	if !s.Next(t.e.w.limits(), s.kv.len) {
 		s.done = true
 		t.release(s)
 	}

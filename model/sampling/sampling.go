@@ -1,0 +1,140 @@
+// Package sampling is what samplers share whatever they run on: the protocol of a
+// conversation in play and the random numbers of its draws.
+//
+// Contract: the number for a draw depends on the conversation's seed and the
+// position only. A request that cannot be served is answered with a Reply whose
+// Err says why, and the conversation goes on with its next one.
+package sampling
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"ballast"
+)
+
+// Uniform returns a number in [0, 1) for position pos of the conversation with
+// this seed: two rounds of the splitmix64 finaliser (Stafford's mix 13) over
+// the seed and a counter on the golden-ratio sequence. Every (seed, position)
+// is drawn independently of what else was drawn.
+func Uniform(seed uint64, pos int) float64 {
+	const golden = 0x9e3779b97f4a7c15
+	z := mix(seed + golden)
+	z = mix(z ^ (uint64(pos)+1)*golden)
+	return float64(z>>11) * 0x1p-53
+}
+
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
+}
+
+// Limits are what a model allows of a conversation.
+type Limits struct {
+	Name   string // of the sampler, for messages
+	Vocab  int    // tokens are 0 to Vocab-1
+	MaxLen int    // most positions; 0 = any number
+}
+
+// Check reports a token that the model does not have.
+func (l Limits) Check(tokens []int32) error {
+	for _, t := range tokens {
+		if t < 0 || int(t) >= l.Vocab {
+			return fmt.Errorf("%s: token %d is outside the vocabulary of %d: tokenizer and model do not belong together", l.Name, t, l.Vocab)
+		}
+	}
+	return nil
+}
+
+// room is how many more positions a conversation of n tokens may have.
+func (l Limits) room(n int) int {
+	if l.MaxLen <= 0 {
+		return math.MaxInt32
+	}
+	return l.MaxLen - n
+}
+
+// Seq is one conversation in play.
+type Seq struct {
+	Conv    ballast.Conversation
+	Prompt  []int32 // the first request's tokens
+	Req     ballast.Request
+	Pending []int32 // tokens that the cache does not have yet
+	Drawn   bool    // the first pending token was sampled
+	Reply   ballast.Reply
+	slab    []float32 // memory for Watch rows
+}
+
+// Next fetches requests until one needs tokens, answering those that cannot be
+// served or ask for none. cached is the number of positions computed so far. It
+// returns false when the conversation is over.
+func (s *Seq) Next(l Limits, cached int) bool {
+	for {
+		var more bool
+		if s.Req, more = s.Conv.Next(); !more {
+			return false
+		}
+		s.Pending = append(s.Pending[:len(s.Pending):len(s.Pending)], s.Req.Append...)
+		n := cached + len(s.Pending)
+		err := l.Check(s.Req.Append)
+		switch {
+		case err != nil:
+		case len(s.Pending) == 0:
+			err = fmt.Errorf("%s: a request appends no tokens and no reply is there to go on from", l.Name)
+		case l.room(n) <= 0 && s.Req.Max > 0:
+			err = fmt.Errorf("%s: the conversation has %d tokens and the model positions for %d: shorten the prompt or lower the token budget", l.Name, n, l.MaxLen)
+		case s.Req.Max > 0:
+			s.Req.Max = min(s.Req.Max, l.room(n))
+			s.Reply = ballast.Reply{}
+			return true
+		}
+		if err != nil {
+			s.Pending = s.Pending[:len(s.Pending)-len(s.Req.Append)]
+		}
+		s.Conv.Take(ballast.Reply{Err: err})
+	}
+}
+
+// Fail makes the reply an error.
+func (s *Seq) Fail(text string) { s.Reply = ballast.Reply{Err: errors.New(text)} }
+
+// Extend records a drawn token with its log-probability and the distribution's
+// entropy, and makes it pending. It returns the row for the probabilities of
+// watched tokens, to be filled by the caller.
+func (s *Seq) Extend(tok int32, logProb, entropy float32, watched int) []float32 {
+	r := &s.Reply
+	r.Tokens = append(r.Tokens, tok)
+	r.LogProb = append(r.LogProb, logProb)
+	r.Entropy = append(r.Entropy, entropy)
+	s.Pending, s.Drawn = []int32{tok}, true
+	if watched == 0 {
+		return nil
+	}
+	if len(s.slab) < watched {
+		s.slab = make([]float32, 32*watched)
+	}
+	row := s.slab[:watched:watched]
+	s.slab = s.slab[watched:]
+	r.Watch = append(r.Watch, row)
+	return row
+}
+
+// Ended reports whether the reply is complete.
+func (s *Seq) Ended() bool {
+	n := len(s.Reply.Tokens)
+	return s.Reply.Err != nil || n >= s.Req.Max || slices.Contains(s.Req.Stop, s.Reply.Tokens[n-1])
+}
+
+// Common is the number of leading tokens that two lists share.
+func Common(a, b []int32) int {
+	n := min(len(a), len(b))
+	for i := range n {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return n
+}
