@@ -41,6 +41,12 @@ type State struct {
 	held   string    // bytes that may be the beginning of a control token
 }
 
+// Held returns s without the bytes that may begin a control token, and those.
+func (s State) Held() (free State, held string) {
+	held, s.held = s.held, ""
+	return s, held
+}
+
 // feed runs the bytes of text through char and the control tokens in it through
 // control, even if they arrive in parts: models whose vocabulary lacks a tag
 // spell it out of ordinary tokens.
@@ -79,8 +85,7 @@ func feed(s State, text string, char func(State, byte) State, control func(State
 // settle treats held bytes as the text that they are if the next token is known
 // not to continue them.
 func settle(s State, char func(State, byte) State) State {
-	held := s.held
-	s.held = ""
+	s, held := s.Held()
 	for i := 0; i < len(held); i++ {
 		s = char(s, held[i])
 	}

@@ -102,9 +102,10 @@ func (t tagged) call(body string) (ballast.Call, Reason) {
 }
 
 // Next moves the automaton on by the text of one or more tokens; see Format.
-func (t tagged) Next(s State, text string) State { return feed(s, text, t.char, t.control) }
+func (t tagged) Next(s State, text string) State { return feed(s, text, t.Text, t.control) }
 
-func (t tagged) char(s State, c byte) State {
+// Text moves on by a byte that is part of no control token.
+func (t tagged) Text(s State, c byte) State {
 	switch s.Place {
 	case PlaceOpen:
 		if isBlank(c) {
@@ -130,7 +131,7 @@ func (t tagged) control(s State, token string) State {
 
 // Legal says whether a control token may stand after s; see Format.
 func (t tagged) Legal(s State, token string) bool {
-	s = settle(s, t.char)
+	s = settle(s, t.Text)
 	switch token {
 	case openCall:
 		return s.Place != PlaceThink && s.Place != PlaceOpen && s.Place != PlaceCall &&
