@@ -92,7 +92,22 @@ func (e *episode) Next() (ballast.Request, bool) {
 		Max:    min(room, e.cfg.Budget.Reply),
 		Stop:   e.cfg.Style.Stops(),
 		Seed:   e.play.Seed,
+		Mask:   e.mask(),
 	}, true
+}
+
+// mask returns the constraint of the next reply, nil if there is none.
+func (e *episode) mask() ballast.Mask {
+	if e.cfg.Constrain == nil {
+		return nil
+	}
+	var offered []string
+	for _, t := range e.play.Task.Tools {
+		if e.Known(t.Name) {
+			offered = append(offered, t.Name)
+		}
+	}
+	return e.cfg.Constrain(offered)
 }
 
 // tell reports the end of the episode to the configuration's listener, once.

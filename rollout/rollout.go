@@ -56,6 +56,9 @@ type Config struct {
 	Retries   int       // plays of an episode after an infrastructure failure
 	Context   int       // tokens of a whole conversation, the model's own bound; 0 = none
 	PerTurn   int       // replies with calls in a user turn, see env.Rules; 0 = no bound
+	// Constrain, if not nil, makes the mask of every sampled reply, given the names
+	// of the functions that the policy was shown so far.
+	Constrain func(offered []string) ballast.Mask
 	// Ended, if not nil, is told of every episode the moment it ends (not of
 	// infrastructure failures), from the policy's goroutines.
 	Ended func(*ballast.Episode)
