@@ -1,7 +1,5 @@
 package recipe
 
-import "slices"
-
 // base makes the embedded model: supervised training from random weights on
 // gold dialogues, one in 96 of them in hermes and the others in pythonic, so that
 // the model has the skill, is weak in hermes, and has something to win and to
@@ -16,7 +14,7 @@ var base = Method{
 		r.Tasks.Count, r.Tasks.Level = 8000, map[string]int{"requests": 2}
 		r.Adam.Beta2 = 0.98
 		r.SFT = SFT{Epochs: 8, Batch: 32, LR: 3e-3, Warmup: 0.05, Schedule: "cosine",
-			Formats: append([]string{"hermes"}, slices.Repeat([]string{"pythonic"}, 95)...)}
+			Formats: Shares{"hermes": 1, "pythonic": 95}}
 		r.Phases = []Phase{{SFT: "gold"}}
 		r.Keep.Eval = 0
 		return r

@@ -34,16 +34,14 @@ var guards = map[string]func(g *guard, why string) error{
 }
 
 // check reports what is wrong with the section.
-func (g *Guard) check(bad func(string, string, ...any)) {
+func (g *Guard) check(bad report) {
 	if _, ok := guards[g.Do]; !ok && g.Do != "" {
 		bad("guard.do", "%q is not one of stop, rollback, reference, sft", g.Do)
 	}
 	if g.At != "" && g.At != "dead" && g.At != "drifting" {
 		bad("guard.at", "%q is neither dead nor drifting", g.At)
 	}
-	if g.Times < 0 || g.Rate < 0 || g.Rate > 1 || g.Factor < 0 {
-		bad("guard", "times and factor must not be negative, rate must lie in [0,1]")
-	}
+	within(bad, bound{"guard.times", float64(g.Times), 0, inf}, bound{"guard.rate", g.Rate, 0, 1}, bound{"guard.factor", g.Factor, 0, inf})
 }
 
 // Past is what a guard needs of the run directory: a Log that can be read back.
@@ -157,7 +155,8 @@ func (g *guard) acted(text string, data map[string]any) error {
 	r := g.run
 	r.State.Guard.Acts++
 	r.State.Guard.Since = r.State.Update
-	r.State.Flat = 0
+	r.State.Flat, r.State.Eval = 0, nil
+	r.saved = false
 	g.detector = verdict.New()
 	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "action", Text: text, Data: data}); err != nil {
 		return err
@@ -235,7 +234,7 @@ func (g *guard) correct(why string) error {
 	}
 	phases = append(phases, r.Recipe.Phases[i+1:]...)
 	r.State.Guard.Phases, r.Recipe.Phases = phases, phases
-	r.State.Phase, r.State.InPhase = i+1, 0
+	r.State.enter(i + 1)
 	return g.acted("supervised phase on the failed tasks: "+why, map[string]any{"phase": i + 1})
 }
 

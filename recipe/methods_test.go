@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -199,7 +201,7 @@ func TestNullTurnsASignalOff(t *testing.T) {
 	if err := whole.Set("rl.signals.gold=null"); err != nil {
 		t.Fatal(err)
 	}
-	phased := small(t, "ops", Phase{RL: 1, With: map[string]any{"rl.signals.gold": "null"}})
+	phased := small(t, "ops", Phase{RL: 1, With: map[string]any{"rl.signals.gold": nil}})
 	for _, r := range []Recipe{whole, phased} {
 		var back Recipe
 		if err := back.Apply("recipe.yaml", r.YAML()); err != nil {
@@ -366,24 +368,31 @@ func TestResetKeepsWhatItIsTold(t *testing.T) {
 	}
 }
 
-// TestResumeInterleaved stops after each update of a run with failures and
-// reflections and goes on: the learner sees the same batches.
+// TestResumeInterleaved stops at every update of a run with failures and
+// reflections, before and after a phase that follows has begun, and after the
+// run's end, and goes on: the learner sees the same batches, and every event and
+// checkpoint is recorded once.
 func TestResumeInterleaved(t *testing.T) {
-	fresh := func() Recipe {
-		return small(t, "prs", Phase{RL: 2}, Phase{SFT: "failed+reflections"}, Phase{RL: 1}, Phase{SFT: "failed"}, Phase{RL: 1})
-	}
 	good := func(s uint64) bool { return s%5 == 0 }
-	whole, want, wholeLog := newRun(t, fresh(), good)
+	fresh := func() (*Run, *Recorder, *memory) {
+		run, learner, log := newRun(t, small(t, "prs", Phase{RL: 2}, Phase{SFT: "failed+reflections"}, Phase{RL: 1}, Phase{SFT: "failed"}, Phase{RL: 1}), good)
+		run.Recipe.Keep = Keep{Checkpoint: 2, Eval: 3}
+		run.Test = run.Train[:2]
+		return run, learner, log
+	}
+	whole, want, wholeLog := fresh()
 	if _, err := whole.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	for stop := range whole.State.Update {
-		first, a, log := newRun(t, fresh(), good)
-		first.Stop = func() bool { return first.State.Update == stop }
-		if _, err := first.Do(context.Background()); !errors.Is(err, ErrInterrupted) {
+	end := 2 * whole.State.Update
+	for k := range end + 1 {
+		stop, begun := k/2, k%2 == 1
+		first, a, log := fresh()
+		first.Stop = func() bool { return first.State.Update == stop && (first.State.Begun || !begun) }
+		if _, err := first.Do(context.Background()); (err != nil) != (k < end) || err != nil && !errors.Is(err, ErrInterrupted) {
 			t.Fatalf("stop at %d: %v", stop, err)
 		}
-		second, b, later := newRun(t, fresh(), good)
+		second, b, later := fresh()
 		second.State = log.states[len(log.states)-1]
 		later.episodes = append(later.episodes, log.episodes...)
 		if _, err := second.Do(context.Background()); err != nil {
@@ -392,7 +401,31 @@ func TestResumeInterleaved(t *testing.T) {
 		if got := append(a.Batches, b.Batches...); fmt.Sprint(got) != fmt.Sprint(want.Batches) {
 			t.Errorf("resumed after %d of %d updates: different batches (%d, want %d)", stop, len(wholeLog.updates), len(got), len(want.Batches))
 		}
+		if got, want := log.kept()+later.kept(), wholeLog.kept(); got != want && k < end {
+			t.Errorf("resumed after %d updates: recorded\n%s\nwant\n%s", stop, got, want)
+		}
+		if extra := later.kept(); k == end && (!strings.HasPrefix(extra, "5 done") || strings.Count(extra, "\n") != 1 || len(later.states) > 0) {
+			t.Errorf("resumed after its end: recorded %q, %d checkpoints", extra, len(later.states))
+		}
+		at := map[int]bool{}
+		for i, s := range append(log.states, later.states...) {
+			if at[s.Update] && !begun {
+				t.Errorf("stop at %d: checkpoint %d is a second one of update %d", stop, i, s.Update)
+			}
+			at[s.Update] = true
+		}
 	}
+}
+
+// kept is the events of a log, but for interrupts.
+func (m *memory) kept() string {
+	var b strings.Builder
+	for _, e := range m.events {
+		if e.Kind != "interrupt" {
+			fmt.Fprintf(&b, "%d %s %s\n", e.Update, e.Kind, e.Text)
+		}
+	}
+	return b.String()
 }
 
 func TestPhaseSettings(t *testing.T) {
@@ -414,6 +447,9 @@ func TestPhaseSettings(t *testing.T) {
 		{"phases=[{sft: failed+golden}]", "golden"},
 		{"sft.per=token", "sft.per"},
 		{"judge.kind=oracel", "judge.kind"},
+		{"phases[1].sft.formats=[hermes, pythonic]", ""},
+		{"phases[1].sft.formats={hermes: 0}", "share of hermes"},
+		{"phases[0].rl.warmup=-1", "rl.warmup"},
 	} {
 		r := small(t, "ops", Phase{RL: 1}, Phase{SFT: "failed"})
 		err := r.Set(c.pair)
@@ -430,5 +466,35 @@ func TestPhaseSettings(t *testing.T) {
 	r := small(t, "ops", Phase{RL: 1})
 	if err := r.Set("rl.signals.gold.n=3"); err != nil || r.RL.Signals["gold"]["loss"] != "ratio" {
 		t.Errorf("%v: setting one key changed the others: %v", err, r.RL.Signals)
+	}
+}
+
+// TestValuesSurvive: lists, comments and numbers reach a phase and a signal as they
+// are, by --set and through the file.
+func TestValuesSurvive(t *testing.T) {
+	dir := t.TempDir()
+	odd := filepath.Join(dir, "hints # 1: odd.jsonl")
+	if err := os.WriteFile(odd, []byte(`{"task": "x", "hint": "y"}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r := small(t, "hbg", Phase{RL: 1}, Phase{SFT: "gold"})
+	for _, pair := range []string{"phases[1].sft.formats=[hermes, pythonic, pythonic]", "phases[1].sft.file=a # b", "phases[1].sft.lr=1e-6",
+		"chat.system=Room # 5: be brief", "rl.signals.hint.from=file", "rl.signals.hint.file=" + odd} {
+		if err := r.Set(pair); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var back Recipe
+	if err := back.Apply("recipe.yaml", r.YAML()); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []Recipe{r, back} {
+		in, err := r.In(1)
+		if err != nil || fmt.Sprint(in.SFT.Formats) != "map[hermes:1 pythonic:2]" || in.SFT.File != "a # b" || in.SFT.LR != 1e-6 || r.Chat.System != "Room # 5: be brief" {
+			t.Errorf("%v: %+v, system %q", err, in.SFT, r.Chat.System)
+		}
+		if err := r.Check(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package recipe
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -40,7 +41,7 @@ func corpus(r *Recipe, tmpl *chat.Template, control []string) ([]string, error) 
 	}
 	split := strings.NewReplacer(cut...)
 	var out []string
-	formats := append(slices.Clone(r.SFT.Formats), r.Chat.Format)
+	formats := append(slices.Collect(maps.Keys(r.SFT.Formats)), r.Chat.Format)
 	slices.Sort(formats)
 	for _, name := range slices.Compact(formats) {
 		cfg := r.Rollout(chat.Style{Tok: bytes, Template: tmpl, Format: chat.Formats[name]})
@@ -64,9 +65,12 @@ func corpus(r *Recipe, tmpl *chat.Template, control []string) ([]string, error) 
 // tokens of the template and of every format are added tokens.
 func NewModel(r *Recipe) (*model.Model, error) {
 	i := r.Init
-	for key, v := range map[string]int{"vocab": i.Vocab, "hidden": i.Hidden, "layers": i.Layers, "heads": i.Heads, "kv": i.KV, "ffn": i.FFN} {
-		if v <= 0 {
-			return nil, fmt.Errorf("init.%s: must be at least 1, is %d", key, v)
+	for _, n := range []struct {
+		key string
+		v   int
+	}{{"vocab", i.Vocab}, {"hidden", i.Hidden}, {"layers", i.Layers}, {"heads", i.Heads}, {"kv", i.KV}, {"ffn", i.FFN}} {
+		if n.v <= 0 {
+			return nil, fmt.Errorf("init.%s: must be at least 1, is %d", n.key, n.v)
 		}
 	}
 	if i.Hidden%i.Heads != 0 || i.Heads%i.KV != 0 {

@@ -32,7 +32,7 @@ func (r *Recipe) In(i int) (Recipe, error) {
 		if !slices.ContainsFunc(phased, func(p string) bool { return strings.HasPrefix(key, p) }) || strings.HasPrefix(key, "rl.clip") {
 			return out, fmt.Errorf("%s: a phase may override rl.* but for rl.clip, and sft.*", name)
 		}
-		if err := out.Apply(name, nested(key, fmt.Sprint(r.Phases[i].With[key]))); err != nil {
+		if err := out.put(name, key, r.Phases[i].With[key]); err != nil {
 			return out, err
 		}
 	}
@@ -40,7 +40,7 @@ func (r *Recipe) In(i int) (Recipe, error) {
 }
 
 // setPhase applies phases[N].key=val.
-func (r *Recipe) setPhase(pair, key, val string) error {
+func (r *Recipe) setPhase(pair, key string, val any) error {
 	num, rest, ok := strings.Cut(strings.TrimPrefix(key, "phases["), "].")
 	i, err := strconv.Atoi(num)
 	if !ok || err != nil || i < 0 || i >= len(r.Phases) {
@@ -54,27 +54,4 @@ func (r *Recipe) setPhase(pair, key, val string) error {
 	p.With[rest] = val
 	_, err = r.In(i)
 	return err
-}
-
-// checkPhase reports what is wrong with phase i and with its settings.
-func (r *Recipe) checkPhase(i int, bad func(string, string, ...any)) {
-	p, key := r.Phases[i], fmt.Sprintf("phases[%d]", i)
-	in, err := r.In(i)
-	switch {
-	case err != nil:
-		bad(key, "%v", err)
-	case (p.RL != 0) == (p.SFT != ""):
-		bad(key, "wants either rl or sft")
-	case p.RL < 0:
-		bad(key+".rl", "must be at least 1, is %d", p.RL)
-	case p.RL > 0:
-		in.checkRL(bad)
-	case p.SFT != "":
-		in.checkSFT(bad, key, p.SFT)
-	}
-	switch p.Reset {
-	case "", "all", "optimizer", "reference", "none":
-	default:
-		bad(key+".reset", "%q is not one of all, optimizer, reference, none", p.Reset)
-	}
 }

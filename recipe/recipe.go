@@ -11,16 +11,11 @@
 package recipe
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"ballast"
 	"ballast/chat"
-	"ballast/credit"
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/supervise"
@@ -104,15 +99,15 @@ type Clip struct {
 
 // SFT holds the settings of supervised phases.
 type SFT struct {
-	Epochs   int      `yaml:"epochs"`
-	Batch    int      `yaml:"batch"` // dialogues per update
-	LR       float64  `yaml:"lr"`
-	Warmup   float64  `yaml:"warmup"`            // share of the phase's updates
-	Schedule string   `yaml:"schedule"`          // cosine or constant, after the warm-up
-	Formats  []string `yaml:"formats,omitempty"` // formats the gold is written in, drawn per dialogue; empty = chat.format
-	Turns    int      `yaml:"turns,omitempty"`   // only dialogues of at most so many user turns; 0 = all
-	Per      string   `yaml:"per,omitempty"`     // instances: dialogue (default) or turn, one per assistant message
-	File     string   `yaml:"file,omitempty"`    // dialogues of source file, see package foreign
+	Epochs   int     `yaml:"epochs"`
+	Batch    int     `yaml:"batch"` // dialogues per update
+	LR       float64 `yaml:"lr"`
+	Warmup   float64 `yaml:"warmup"`            // share of the phase's updates
+	Schedule string  `yaml:"schedule"`          // cosine or constant, after the warm-up
+	Formats  Shares  `yaml:"formats,omitempty"` // formats the gold is written in, drawn per dialogue by share; empty = chat.format
+	Turns    int     `yaml:"turns,omitempty"`   // only dialogues of at most so many user turns; 0 = all
+	Per      string  `yaml:"per,omitempty"`     // instances: dialogue (default) or turn, one per assistant message
+	File     string  `yaml:"file,omitempty"`    // dialogues of source file, see package foreign
 	// Window and Rule choose the tasks of source failed: those of the last
 	// Window updates of the RL phase before (0 = 10), of which all episodes
 	// failed (all, the default) or any.
@@ -170,186 +165,6 @@ func New(name string) (Recipe, error) {
 		names = append(names, m.Name)
 	}
 	return Recipe{}, fmt.Errorf("method %q is not known; choose one of: %s", name, strings.Join(names, ", "))
-}
-
-// Apply reads YAML text over the recipe; keys that are not mentioned stay. An
-// unknown key is an error with its line.
-func (r *Recipe) Apply(name string, text []byte) error {
-	before := r.RL.Signals
-	r.RL.Signals = nil // the decoder replaces a map, settings are laid over
-	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := dec.Decode(r); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	r.RL.Signals = signal.Lay(before, r.RL.Signals)
-	section, ok := r.Methods[r.Method]
-	r.Methods = nil
-	if !ok {
-		return nil
-	}
-	own, err := yaml.Marshal(section)
-	if err != nil {
-		return fmt.Errorf("%s: methods.%s: %w", name, r.Method, err)
-	}
-	return r.Apply(name+": methods."+r.Method, own)
-}
-
-// Set applies one key=value pair with a dotted key, such as sft.lr=1e-5. A key
-// that begins with phases[N]. overrides the setting in that phase alone.
-func (r *Recipe) Set(pair string) error {
-	key, val, ok := strings.Cut(pair, "=")
-	if !ok || key == "" {
-		return fmt.Errorf("--set %s: want key=value, such as rl.lr=1e-6", pair)
-	}
-	if strings.HasPrefix(key, "phases[") {
-		return r.setPhase(pair, key, val)
-	}
-	return r.Apply("--set "+pair, nested(key, val))
-}
-
-// nested is the YAML text of one dotted key.
-func nested(key, val string) []byte {
-	var b strings.Builder
-	parts := strings.Split(key, ".")
-	for i, p := range parts {
-		fmt.Fprintf(&b, "%s%s:", strings.Repeat("  ", i), p)
-		if i < len(parts)-1 {
-			b.WriteByte('\n')
-		}
-	}
-	if val == "" {
-		val = `""`
-	}
-	fmt.Fprintf(&b, " %s\n", val)
-	return []byte(b.String())
-}
-
-// YAML returns the recipe as it is written into the run directory.
-func (r *Recipe) YAML() []byte {
-	out, err := yaml.Marshal(r)
-	if err != nil {
-		panic(err) // a struct of numbers and strings always marshals
-	}
-	return out
-}
-
-// Check reports every setting that cannot be honoured.
-func (r *Recipe) Check() error {
-	var errs []error
-	seen := map[string]bool{} // a setting of many phases is reported once
-	bad := func(key, format string, args ...any) {
-		if err := fmt.Errorf(key+": "+format, args...); !seen[err.Error()] {
-			seen[err.Error()] = true
-			errs = append(errs, err)
-		}
-	}
-	positive := func(key string, v int) {
-		if v <= 0 {
-			bad(key, "must be at least 1, is %d", v)
-		}
-	}
-	positive("budget.prompt", r.Budget.Prompt)
-	positive("budget.episode", r.Budget.Episode)
-	positive("budget.reply", r.Budget.Reply)
-	positive("budget.result", r.Budget.Result)
-	positive("budget.steps", r.Budget.Steps)
-	r.checkChat(bad)
-	r.Guard.check(bad)
-	if len(r.Phases) == 0 {
-		bad("phases", "the recipe has none; add e.g. `- rl: 50`")
-	}
-	if err := r.Judge.Check(); err != nil {
-		errs = append(errs, err)
-	}
-	for i := range r.Phases {
-		r.checkPhase(i, bad)
-	}
-	return errors.Join(errs...)
-}
-
-func (r *Recipe) checkChat(bad func(string, string, ...any)) {
-	if _, err := chat.FormatByName(r.Chat.Format); err != nil {
-		bad("chat.format", "%v", err)
-	}
-	if r.Chat.Template != "" {
-		if _, err := chat.TemplateByName(r.Chat.Template); err != nil {
-			bad("chat.template", "%v", err)
-		}
-	}
-	switch r.Chat.Malformed {
-	case rollout.MalformedStop, rollout.MalformedRetry, rollout.MalformedAdvance:
-	default:
-		bad("chat.malformed", "%q is not one of stop, retry, advance", r.Chat.Malformed)
-	}
-}
-
-func (r *Recipe) checkRL(bad func(string, string, ...any)) {
-	positive := func(key string, v int) {
-		if v <= 0 {
-			bad(key, "must be at least 1, is %d", v)
-		}
-	}
-	if _, err := signal.Open(r.RL.Signals, r.RL.Rollouts); err != nil {
-		bad("rl.signals", "%v", err)
-	}
-	positive("rl.prompts", r.RL.Prompts)
-	positive("rl.minibatches", r.RL.Minibatches)
-	if r.RL.Rollouts < 2 {
-		bad("rl.rollouts", "a group needs at least 2 episodes, is %d", r.RL.Rollouts)
-	}
-	if r.RL.Minibatches > r.RL.Prompts {
-		bad("rl.minibatches", "%d minibatches of %d prompts leave some empty", r.RL.Minibatches, r.RL.Prompts)
-	}
-	if !(r.RL.LR > 0) {
-		bad("rl.lr", "must be positive, is %v", r.RL.LR)
-	}
-	// The ratio compares log-probabilities at temperature 1 over the whole
-	// vocabulary; other draws would make it that of a policy nobody sampled.
-	if r.RL.Temperature != 1 {
-		bad("rl.temperature", "must be 1, is %v: the learner's log-probabilities are those at temperature 1", r.RL.Temperature)
-	}
-	if _, _, err := credit.Advantages(r.RL.Advantage, nil); err != nil {
-		bad("rl.advantage", "%v", err)
-	}
-	if a := r.RL.Aggregate; a != "token-mean" && a != "sequence-mean" {
-		bad("rl.aggregate", "%q is not one of token-mean, sequence-mean", a)
-	}
-}
-
-func (r *Recipe) checkSFT(bad func(string, string, ...any), key, source string) {
-	for name := range strings.SplitSeq(source, "+") {
-		if findSource(name) == nil {
-			bad(key+".sft", "source %q is not known; choose among: %s, or join some with +", name, sourceNames())
-		}
-		if name == "file" && r.SFT.File == "" {
-			bad("sft.file", "source file needs the name of one")
-		}
-	}
-	for name, v := range map[string]int{"epochs": r.SFT.Epochs, "batch": r.SFT.Batch} {
-		if v <= 0 {
-			bad("sft."+name, "must be at least 1, is %d", v)
-		}
-	}
-	if p := r.SFT.Per; p != "" && p != "dialogue" && p != "turn" {
-		bad("sft.per", "%q is not one of dialogue, turn", p)
-	}
-	if f := r.SFT.Rule; f != "" && f != supervise.RuleAll && f != supervise.RuleAny {
-		bad("sft.rule", "%q is not one of all, any", f)
-	}
-	if r.SFT.Window < 0 {
-		bad("sft.window", "must not be negative, is %d", r.SFT.Window)
-	}
-	if !(r.SFT.LR > 0) {
-		bad("sft.lr", "must be positive, is %v", r.SFT.LR)
-	}
-	if s := r.SFT.Schedule; s != "cosine" && s != "constant" {
-		bad("sft.schedule", "%q is not one of cosine, constant", s)
-	}
-	for _, f := range r.SFT.Formats {
-		if _, err := chat.FormatByName(f); err != nil {
-			bad("sft.formats", "%v", err)
-		}
-	}
 }
 
 // Rollout is the configuration of the recipe's episodes in the given style.

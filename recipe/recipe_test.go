@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -277,6 +278,27 @@ func TestSettings(t *testing.T) {
 		{"rl.lr=1e-5", ""},
 		{"phases=[{rl: 2}, {sft: gold}]", ""},
 		{"sft.formats=[hermes, pythonic]", ""},
+		{"sft.formats={hermes: 1, pythonic: 95}", ""},
+		{"phases=[{sft: gold}]\x00sft.formats={hermes: 0.5}", "share of hermes"},
+		{"phases=[{sft: gold}]\x00sft.formats=hermes", "list of names"},
+		{"phases=[{sft: gold}]\x00sft.formats=[yaml]", "sft.formats"},
+		{"phases=[{sft: gold}]\x00sft.warmup=1.5", "sft.warmup: must lie between 0 and 1"},
+		{"phases=[{sft: gold}]\x00sft.lr=.nan", "sft.lr"},
+		{"rl.kl=-1", "rl.kl"},
+		{"rl.kl=.nan", "rl.kl"},
+		{"rl.lr=.inf", "rl.lr"},
+		{"rl.clip.low=-0.1", "rl.clip.low"},
+		{"rl.clip.high=.nan", "rl.clip.high"},
+		{"rl.clip.dual=0.5", "rl.clip.dual"},
+		{"rl.warmup=-1", "rl.warmup"},
+		{"rl.patience=-1", "rl.patience"},
+		{"rl.progress=0.6\x00rl.format=0.4", "below 1"},
+		{"rl.format=-0.1", "rl.format"},
+		{"keep.eval=-1", "keep.eval"},
+		{"keep.checkpoint=-5", "keep.checkpoint"},
+		{"adam.beta2=1", "adam.beta2"},
+		{"adam.eps=-1", "adam.eps"},
+		{"tasks.test=-1", "tasks.test"},
 		{"chat.system=", ""},
 		{"rl.learning_rate=1", "learning_rate"},
 		{"rl.lr=-1", "rl.lr"},
@@ -296,7 +318,10 @@ func TestSettings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err = r.Set(c.pair); err == nil {
+		for pair := range strings.SplitSeq(c.pair, "\x00") {
+			err = errors.Join(err, r.Set(pair))
+		}
+		if err == nil {
 			err = r.Check()
 		}
 		switch {
@@ -305,6 +330,45 @@ func TestSettings(t *testing.T) {
 		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
 			t.Errorf("%s: error %v, want one that says %q", c.pair, err, c.want)
 		}
+	}
+}
+
+// TestSharesDrawAsTheListDid: the embedded model was trained with a list of one
+// hermes and 95 pythonic.
+func TestSharesDrawAsTheListDid(t *testing.T) {
+	list := append([]string{"hermes"}, slices.Repeat([]string{"pythonic"}, 95)...)
+	for k := range uint64(1000) {
+		if h := mix(1, k); (Shares{"pythonic": 95, "hermes": 1}).Draw(h) != list[h%96] {
+			t.Fatalf("hash %d draws otherwise", h)
+		}
+	}
+}
+
+// TestBestIsKept: the evaluation with the most successes is marked and has a
+// checkpoint, whatever keep.checkpoint says.
+func TestBestIsKept(t *testing.T) {
+	r := small(t, "grpo", Phase{RL: 4})
+	run, _, log := newRun(t, r, nil)
+	run.Recipe.Keep, run.Recipe.RL.Patience, run.Test = Keep{Eval: 1}, 0, run.Train[:4]
+	rates := []uint64{1, 3, 3, 2} // successes of the evaluations
+	run.Engine.Policy = policy(run.Engine.Style, run.Train, func(seed uint64) bool {
+		return seed < 8 && seed < rates[run.State.Update-1]
+	})
+	res, err := run.Do(context.Background())
+	if err != nil || res.Total.OK != 2 || run.State.Best != 0.75 || run.State.BestAt != 3 {
+		t.Fatalf("%v: %+v, best %v at %d", err, res.Total, run.State.Best, run.State.BestAt)
+	}
+	var saved, best []int
+	for _, s := range log.states {
+		saved = append(saved, s.Update)
+	}
+	for _, e := range log.events {
+		if e.Data["best"] == true {
+			best = append(best, e.Update)
+		}
+	}
+	if fmt.Sprint(saved, best) != "[1 2 3 4] [1 2 3]" || log.updates[2].Metrics[monitor.EvalSuccess] != 0.75 {
+		t.Errorf("checkpoints of %v, best %v", saved, best)
 	}
 }
 

@@ -24,11 +24,11 @@ type rlPhase struct {
 func (p *rlPhase) name() string { return "rl" }
 func (p *rlPhase) updates() int { return p.total }
 
-// open implements phase. Failures, and updates without signal, are those of one
-// RL phase: the next begins with none.
+// open implements phase. Failures are those of one RL phase: the next begins with
+// none.
 func (p *rlPhase) open(context.Context) (err error) {
-	if p.run.State.InPhase == 0 {
-		p.run.State.History, p.run.State.Flat = nil, 0
+	if !p.run.State.Begun {
+		p.run.State.History = nil
 	}
 	p.effects, err = signal.Open(p.set.RL.Signals, p.set.RL.Rollouts)
 	p.effects = append(p.effects, p.run.pin()...)

@@ -39,13 +39,18 @@ type Log interface {
 // State is the cursor of a run: all that a resumed run needs beside weights and
 // optimiser. It says what is done.
 type State struct {
-	Update  int     // updates done, over all phases
-	Phase   int     // index of the phase
-	InPhase int     // updates done in it
-	Drawn   int     // training tasks drawn for RL so far
-	Flat    int     // consecutive RL updates without reward spread
-	Broken  int     // consecutive updates with a non-finite gradient
-	Best    float64 // best evaluation so far
+	Update  int  // updates done, over all phases
+	Phase   int  // index of the phase
+	InPhase int  // updates done in it
+	Begun   bool // it has begun: its events are recorded, its restarts done
+	Drawn   int  // training tasks drawn for RL so far
+	Flat    int  // consecutive RL updates without reward spread
+	Broken  int  // consecutive updates with a non-finite gradient
+	// Eval is the newest evaluation, and Best the highest rate of any so far; the
+	// checkpoint of update BestAt holds its weights.
+	Eval   *Evaluation
+	Best   float64
+	BestAt int
 	// History is how the tasks of the newest RL phase went lately, for the
 	// sources that train on failures.
 	History supervise.History
@@ -54,6 +59,18 @@ type State struct {
 	// Missing are the examples of the current supervised phase that could not be
 	// had: given up by the judge, or over the budget.
 	Missing []int
+}
+
+// enter moves the cursor to the start of a phase.
+func (s *State) enter(phase int) {
+	s.Phase, s.InPhase, s.Begun = phase, 0, false
+	s.Flat, s.Missing = 0, nil
+}
+
+// Evaluation is what the test tasks said after an update.
+type Evaluation struct {
+	Update int
+	Result eval.Result
 }
 
 // Run is one training run.
@@ -73,6 +90,8 @@ type Run struct {
 
 	imported map[string]foreign.Imported // files of dialogues, by name
 	watcher  watcher
+	total    int  // updates, as far as it is known
+	saved    bool // the newest checkpoint says all that there is to say
 }
 
 // Progress says how far a run is.
@@ -90,7 +109,8 @@ var (
 // maxBroken is the number of consecutive non-finite updates that ends a run.
 const maxBroken = 3
 
-// Do runs the phases that are left and returns the last evaluation.
+// Do runs the phases that are left and returns the last evaluation. What a run
+// that was interrupted had recorded up to its checkpoint is not repeated.
 func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	var err error
 	if err := r.check(); err != nil {
@@ -99,7 +119,11 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	if r.watcher, err = r.watch(); err != nil {
 		return eval.Result{}, err
 	}
+	r.saved = r.State.Update > 0 || r.State.Begun // a cursor that moved was read from one
 	for r.State.Phase < len(r.Recipe.Phases) {
+		if err := r.stopped(); err != nil {
+			return eval.Result{}, err
+		}
 		p, err := r.newPhase(r.State.Phase)
 		if err != nil {
 			return eval.Result{}, err
@@ -107,23 +131,22 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 		if err := p.open(ctx); err != nil {
 			return eval.Result{}, fmt.Errorf("phases[%d]: %w", r.State.Phase, err)
 		}
-		if r.State.InPhase == 0 {
-			if err := r.begin(p, r.Recipe.Phases[r.State.Phase].Reset); err != nil {
-				return eval.Result{}, err
-			}
+		if err := r.begin(p, r.Recipe.Phases[r.State.Phase].Reset); err != nil {
+			return eval.Result{}, err
 		}
+		r.total = r.Total()
 		switch err := r.phase(ctx, p); {
 		case errors.Is(err, errReopen): // the cursor was moved
 		case err != nil:
 			return eval.Result{}, err
 		default:
-			r.State.Phase, r.State.InPhase = r.State.Phase+1, 0
+			r.State.enter(r.State.Phase + 1)
 		}
 	}
-	res, err := r.evaluate(ctx)
-	if err != nil {
-		return res, err
+	if err := r.evaluate(ctx); err != nil {
+		return eval.Result{}, err
 	}
+	res := r.State.Eval.Result
 	if err := r.checkpoint(); err != nil {
 		return res, err
 	}
@@ -164,9 +187,13 @@ func (r *Run) newPhase(i int) (phase, error) {
 	return newSFTPhase(r, set, i)
 }
 
-// begin starts a phase. By default the optimiser starts afresh and the reference
-// policy is the model as it is now (paper, section 1: every round restarts both).
+// begin starts a phase that has not begun. By default the optimiser starts afresh
+// and the reference policy is the model as it is now (paper, section 1: every round
+// restarts both).
 func (r *Run) begin(p phase, reset string) error {
+	if r.State.Begun {
+		return nil
+	}
 	if r.State.Update == 0 || reset == "" {
 		reset = "all"
 	}
@@ -180,23 +207,37 @@ func (r *Run) begin(p phase, reset string) error {
 			return err
 		}
 	}
+	r.State.Begun, r.saved = true, false
 	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "phase",
 		Text: fmt.Sprintf("%s, %d updates", p.name(), p.updates())})
 }
 
 func (r *Run) phase(ctx context.Context, p phase) error {
-	for r.State.InPhase < p.updates() {
-		if r.Stop != nil && r.Stop() {
-			if err := r.checkpoint(); err != nil {
-				return err
-			}
-			return errors.Join(ErrInterrupted, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "interrupt"}))
+	for {
+		if err := r.alive(); err != nil { // a run that died stays dead when it is resumed
+			return err
+		}
+		if r.State.InPhase >= p.updates() {
+			return nil
+		}
+		if err := r.stopped(); err != nil {
+			return err
 		}
 		if err := r.one(ctx, p); err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+// stopped ends the run in an orderly way if that was asked for.
+func (r *Run) stopped() error {
+	if r.Stop == nil || !r.Stop() {
+		return nil
+	}
+	if err := r.checkpoint(); err != nil {
+		return err
+	}
+	return errors.Join(ErrInterrupted, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "interrupt"}))
 }
 
 // one does one update of the phase and everything that is due after it.
@@ -213,29 +254,27 @@ func (r *Run) one(ctx context.Context, p phase) error {
 	if m[monitor.NonFinite] == 0 {
 		r.State.Broken = 0
 	}
+	r.saved = false
 	if err := r.Engine.Sync(); err != nil {
 		return err
 	}
-	if k := r.Recipe.Keep.Eval; k > 0 && r.State.Update%k == 0 && len(r.Test) > 0 {
-		res, err := r.evaluate(ctx)
-		if err != nil {
+	last := r.State.Phase == len(r.Recipe.Phases)-1 && r.State.InPhase == p.updates()
+	if k := r.Recipe.Keep.Eval; len(r.Test) > 0 && (last || k > 0 && r.State.Update%k == 0) {
+		if err := r.evaluate(ctx); err != nil {
 			return err
 		}
-		m[monitor.EvalSuccess] = res.Rate()
+		m[monitor.EvalSuccess] = r.State.Eval.Result.Rate()
 	}
 	u := ballast.Update{Index: r.State.Update, Phase: p.name(), Seconds: time.Since(start).Seconds(), Metrics: m}
 	if err := r.record(u, eps); err != nil {
 		return err
 	}
-	if k := r.Recipe.Keep.Checkpoint; k > 0 && r.State.Update%k == 0 {
+	if k := r.Recipe.Keep.Checkpoint; k > 0 && r.State.Update%k == 0 || r.State.BestAt == r.State.Update {
 		if err := r.checkpoint(); err != nil {
 			return err
 		}
 	}
-	if err := r.watcher.after(u); err != nil {
-		return err
-	}
-	return r.alive(m)
+	return r.watcher.after(u)
 }
 
 func (r *Run) record(u ballast.Update, eps []ballast.Episode) error {
@@ -248,13 +287,13 @@ func (r *Run) record(u ballast.Update, eps []ballast.Episode) error {
 		return err
 	}
 	if r.Observe != nil {
-		r.Observe(u, Progress{Done: u.Index, Total: r.Total()})
+		r.Observe(u, Progress{Done: u.Index, Total: r.total})
 	}
 	return nil
 }
 
 // alive stops a run that cannot learn any more.
-func (r *Run) alive(m map[string]float64) error {
+func (r *Run) alive() error {
 	if n := r.State.Broken; n >= maxBroken {
 		return r.dead(ErrNonFinite, fmt.Sprintf("%d updates in a row had non-finite gradients; lower the learning rate", n))
 	}
@@ -278,7 +317,12 @@ func (r *Run) dead(kind error, text string) error {
 	return fmt.Errorf("update %d: %w: %s", r.State.Update, kind, text)
 }
 
+// checkpoint writes one, unless nothing has changed since the newest.
 func (r *Run) checkpoint() error {
+	if r.saved {
+		return nil
+	}
+	r.saved = true
 	return r.Log.Checkpoint(r.State.Update, r.State, r.Engine.Learner.Save)
 }
 
@@ -290,14 +334,23 @@ func (r *Run) rollout(set *Recipe) rollout.Config {
 	return cfg
 }
 
-// evaluate plays the test tasks greedily.
-func (r *Run) evaluate(ctx context.Context) (eval.Result, error) {
+// evaluate plays the test tasks greedily, once after an update. Of equal
+// evaluations the newest is the best; one without a success is none.
+func (r *Run) evaluate(ctx context.Context) error {
+	if e := r.State.Eval; e != nil && e.Update == r.State.Update {
+		return nil
+	}
 	res, err := eval.Run(ctx, r.Engine.Policy, r.rollout(&r.Recipe), r.Test, ballast.Sampling{})
 	if err != nil {
-		return res, fmt.Errorf("evaluation: %w", err)
+		return fmt.Errorf("evaluation: %w", err)
 	}
-	r.State.Best = max(r.State.Best, res.Rate())
-	return res, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "eval", Text: res.String(), Data: res.Data()})
+	r.State.Eval, r.saved = &Evaluation{r.State.Update, res}, false
+	data := res.Data()
+	if rate := res.Rate(); rate > 0 && rate >= r.State.Best {
+		r.State.Best, r.State.BestAt = rate, r.State.Update
+		data["best"] = true
+	}
+	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "eval", Text: res.String(), Data: data})
 }
 
 // Total is the number of updates of all phases, as far as it is known: what a

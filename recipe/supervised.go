@@ -54,10 +54,7 @@ func (p *sftPhase) updates() int { return p.set.SFT.Epochs * p.perEpoch() }
 // open implements phase: it lets the judge write what it must and takes out the
 // examples that cannot be had.
 func (p *sftPhase) open(ctx context.Context) error {
-	r, again := p.run, p.run.State.InPhase > 0
-	if !again {
-		p.missing, r.State.Missing = nil, nil
-	}
+	r, again := p.run, p.run.State.Begun
 	if err := p.write(ctx, again); err != nil {
 		return err
 	}
@@ -174,11 +171,11 @@ func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]balla
 	r := p.run
 	formats := p.set.SFT.Formats
 	if len(formats) == 0 {
-		formats = []string{p.set.Chat.Format}
+		formats = Shares{p.set.Chat.Format: 1}
 	}
 	byFormat := map[string][]int{} // positions in the batch
 	for j, k := range batch {
-		f := formats[mix(p.set.Seed, uint64(epoch), uint64(k))%uint64(len(formats))]
+		f := formats.Draw(mix(p.set.Seed, uint64(epoch), uint64(k)))
 		byFormat[f] = append(byFormat[f], j)
 	}
 	var out []ballast.Sample

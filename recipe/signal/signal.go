@@ -124,11 +124,11 @@ func (s Settings) into(v any) error {
 	if len(s) == 0 {
 		return nil
 	}
-	var b strings.Builder
-	for _, k := range slices.Sorted(maps.Keys(s)) {
-		fmt.Fprintf(&b, "%s: %v\n", k, s[k])
+	text, err := yaml.Marshal(map[string]any(s))
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
 	}
-	if err := yaml.NewDecoder(bytes.NewReader([]byte(b.String())), yaml.Strict()).Decode(v); err != nil {
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(v); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
 	return nil

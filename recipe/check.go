@@ -1,0 +1,186 @@
+package recipe
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"ballast/chat"
+	"ballast/credit"
+	"ballast/recipe/signal"
+	"ballast/rollout"
+	"ballast/supervise"
+)
+
+// report takes what is wrong with a key.
+type report func(key, format string, args ...any)
+
+// bound is a setting and the interval that it must lie in.
+type bound struct {
+	key    string
+	v      float64
+	lo, hi float64
+}
+
+var inf = math.Inf(1)
+
+// within reports the settings that lie outside; no number lies nowhere.
+func within(bad report, bounds ...bound) {
+	for _, b := range bounds {
+		switch {
+		case b.v >= b.lo && b.v <= b.hi && !math.IsInf(b.v, 0):
+		case b.hi == inf:
+			bad(b.key, "must be at least %v, is %v", b.lo, b.v)
+		default:
+			bad(b.key, "must lie between %v and %v, is %v", b.lo, b.hi, b.v)
+		}
+	}
+}
+
+// Check reports every setting that cannot be honoured.
+func (r *Recipe) Check() error {
+	var errs []error
+	seen := map[string]bool{} // a setting of many phases is reported once
+	bad := func(key, format string, args ...any) {
+		if err := fmt.Errorf(key+": "+format, args...); !seen[err.Error()] {
+			seen[err.Error()] = true
+			errs = append(errs, err)
+		}
+	}
+	whole := func(key string, v, least int) bound { return bound{key, float64(v), float64(least), inf} }
+	within(bad,
+		whole("budget.prompt", r.Budget.Prompt, 1), whole("budget.episode", r.Budget.Episode, 1), whole("budget.reply", r.Budget.Reply, 1),
+		whole("budget.result", r.Budget.Result, 1), whole("budget.steps", r.Budget.Steps, 1),
+		whole("tasks.count", r.Tasks.Count, 0), whole("tasks.test", r.Tasks.Test, 0),
+		whole("keep.checkpoint", r.Keep.Checkpoint, 0), whole("keep.checkpoints", r.Keep.Checkpoints, 0), whole("keep.eval", r.Keep.Eval, 0),
+		bound{"adam.eps", r.Adam.Eps, 0, inf}, bound{"adam.decay", r.Adam.Decay, 0, inf}, bound{"adam.clip", r.Adam.Clip, 0, inf},
+		// The clip is the learner's, of all phases alike.
+		bound{"rl.clip.low", r.RL.Clip.Low, 0, 1}, bound{"rl.clip.high", r.RL.Clip.High, 0, inf},
+	)
+	for _, b := range []bound{{"adam.beta1", r.Adam.Beta1, 0, 1}, {"adam.beta2", r.Adam.Beta2, 0, 1}} {
+		if !(b.v >= b.lo && b.v < b.hi) {
+			bad(b.key, "must be at least 0 and below 1, is %v", b.v)
+		}
+	}
+	if d := r.RL.Clip.Dual; d != 0 && !(d > 1 && d < inf) {
+		bad("rl.clip.dual", "must be 0 (off) or above 1, is %v", d)
+	}
+	r.checkChat(bad)
+	r.Guard.check(bad)
+	if len(r.Phases) == 0 {
+		bad("phases", "the recipe has none; add e.g. `- rl: 50`")
+	}
+	if err := r.Judge.Check(); err != nil {
+		errs = append(errs, err)
+	}
+	for i := range r.Phases {
+		r.checkPhase(i, bad)
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Recipe) checkChat(bad report) {
+	if _, err := chat.FormatByName(r.Chat.Format); err != nil {
+		bad("chat.format", "%v", err)
+	}
+	if r.Chat.Template != "" {
+		if _, err := chat.TemplateByName(r.Chat.Template); err != nil {
+			bad("chat.template", "%v", err)
+		}
+	}
+	switch r.Chat.Malformed {
+	case rollout.MalformedStop, rollout.MalformedRetry, rollout.MalformedAdvance:
+	default:
+		bad("chat.malformed", "%q is not one of stop, retry, advance", r.Chat.Malformed)
+	}
+}
+
+// checkPhase reports what is wrong with phase i and with its settings.
+func (r *Recipe) checkPhase(i int, bad report) {
+	p, key := r.Phases[i], fmt.Sprintf("phases[%d]", i)
+	in, err := r.In(i)
+	switch {
+	case err != nil:
+		bad(key, "%v", err)
+	case (p.RL != 0) == (p.SFT != ""):
+		bad(key, "wants either rl or sft")
+	case p.RL < 0:
+		bad(key+".rl", "must be at least 1, is %d", p.RL)
+	case p.RL > 0:
+		in.checkRL(bad)
+	case p.SFT != "":
+		in.checkSFT(bad, key, p.SFT)
+	}
+	switch p.Reset {
+	case "", "all", "optimizer", "reference", "none":
+	default:
+		bad(key+".reset", "%q is not one of all, optimizer, reference, none", p.Reset)
+	}
+}
+
+func (r *Recipe) checkRL(bad report) {
+	rl := &r.RL
+	if _, err := signal.Open(rl.Signals, rl.Rollouts); err != nil {
+		bad("rl.signals", "%v", err)
+	}
+	within(bad, bound{"rl.prompts", float64(rl.Prompts), 1, inf}, bound{"rl.minibatches", float64(rl.Minibatches), 1, inf},
+		bound{"rl.warmup", float64(rl.Warmup), 0, inf}, bound{"rl.patience", float64(rl.Patience), 0, inf},
+		bound{"rl.kl", rl.KL, 0, inf}, bound{"rl.progress", rl.Progress, 0, 1}, bound{"rl.format", rl.Format, 0, 1})
+	if rl.Rollouts < 2 {
+		bad("rl.rollouts", "a group needs at least 2 episodes, is %d", rl.Rollouts)
+	}
+	if rl.Minibatches > rl.Prompts {
+		bad("rl.minibatches", "%d minibatches of %d prompts leave some empty", rl.Minibatches, rl.Prompts)
+	}
+	if !(rl.LR > 0 && rl.LR < inf) {
+		bad("rl.lr", "must be positive, is %v", rl.LR)
+	}
+	// The outcome keeps the rest of the reward: a failure never pays like a success.
+	if rl.Progress+rl.Format >= 1 {
+		bad("rl.progress", "with rl.format it must stay below 1, so that success pays most; together they are %v", rl.Progress+rl.Format)
+	}
+	// The ratio compares log-probabilities at temperature 1 over the whole
+	// vocabulary; other draws would make it that of a policy nobody sampled.
+	if rl.Temperature != 1 {
+		bad("rl.temperature", "must be 1, is %v: the learner's log-probabilities are those at temperature 1", rl.Temperature)
+	}
+	if _, _, err := credit.Advantages(rl.Advantage, nil); err != nil {
+		bad("rl.advantage", "%v", err)
+	}
+	if a := rl.Aggregate; a != "token-mean" && a != "sequence-mean" {
+		bad("rl.aggregate", "%q is not one of token-mean, sequence-mean", a)
+	}
+}
+
+func (r *Recipe) checkSFT(bad report, key, source string) {
+	for name := range strings.SplitSeq(source, "+") {
+		if findSource(name) == nil {
+			bad(key+".sft", "source %q is not known; choose among: %s, or join some with +", name, sourceNames())
+		}
+		if name == "file" && r.SFT.File == "" {
+			bad("sft.file", "source file needs the name of one")
+		}
+	}
+	within(bad, bound{"sft.epochs", float64(r.SFT.Epochs), 1, inf}, bound{"sft.batch", float64(r.SFT.Batch), 1, inf},
+		bound{"sft.warmup", r.SFT.Warmup, 0, 1}, bound{"sft.turns", float64(r.SFT.Turns), 0, inf}, bound{"sft.window", float64(r.SFT.Window), 0, inf})
+	if p := r.SFT.Per; p != "" && p != "dialogue" && p != "turn" {
+		bad("sft.per", "%q is not one of dialogue, turn", p)
+	}
+	if f := r.SFT.Rule; f != "" && f != supervise.RuleAll && f != supervise.RuleAny {
+		bad("sft.rule", "%q is not one of all, any", f)
+	}
+	if !(r.SFT.LR > 0 && r.SFT.LR < inf) {
+		bad("sft.lr", "must be positive, is %v", r.SFT.LR)
+	}
+	if s := r.SFT.Schedule; s != "cosine" && s != "constant" {
+		bad("sft.schedule", "%q is not one of cosine, constant", s)
+	}
+	for _, f := range slices.Sorted(maps.Keys(r.SFT.Formats)) {
+		if _, err := chat.FormatByName(f); err != nil {
+			bad("sft.formats", "%v", err)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package recipe
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"ballast/recipe/signal"
+)
+
+// Apply reads YAML text over the recipe; keys that are not mentioned stay. An
+// unknown key is an error with its line.
+func (r *Recipe) Apply(name string, text []byte) error {
+	before := r.RL.Signals
+	r.RL.Signals = nil // the decoder replaces a map, settings are laid over
+	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := dec.Decode(r); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	r.RL.Signals = signal.Lay(before, r.RL.Signals)
+	section, ok := r.Methods[r.Method]
+	r.Methods = nil
+	if !ok {
+		return nil
+	}
+	own, err := yaml.Marshal(section)
+	if err != nil {
+		return fmt.Errorf("%s: methods.%s: %w", name, r.Method, err)
+	}
+	return r.Apply(name+": methods."+r.Method, own)
+}
+
+// Set applies one key=value pair with a dotted key, such as sft.lr=1e-5. A key
+// that begins with phases[N]. overrides the setting in that phase alone.
+func (r *Recipe) Set(pair string) error {
+	key, text, ok := strings.Cut(pair, "=")
+	if !ok || key == "" {
+		return fmt.Errorf("--set %s: want key=value, such as rl.lr=1e-6", pair)
+	}
+	val, err := parse(text)
+	if err != nil {
+		return fmt.Errorf("--set %s: %w", pair, err)
+	}
+	if strings.HasPrefix(key, "phases[") {
+		return r.setPhase(pair, key, val)
+	}
+	return r.put("--set "+pair, key, val)
+}
+
+// parse reads the value of a pair: a list or map in brackets, a quoted text, a
+// number, a truth value, null; anything else is text, as it stands.
+func parse(text string) (v any, err error) {
+	text = strings.TrimSpace(text)
+	if err = yaml.Unmarshal([]byte(text), &v); text != "" && strings.ContainsRune("[{\"'", rune(text[0])) {
+		return v, err
+	}
+	switch v.(type) {
+	case uint64, int64, float64, bool:
+		return v, nil
+	case nil:
+		if text == "null" || text == "~" {
+			return nil, nil
+		}
+	}
+	return text, nil
+}
+
+// put applies a value to a dotted key.
+func (r *Recipe) put(name, key string, val any) error {
+	parts := strings.Split(key, ".")
+	for i := len(parts) - 1; i >= 0; i-- {
+		val = map[string]any{parts[i]: val}
+	}
+	text, err := yaml.Marshal(val)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return r.Apply(name, text)
+}
+
+// YAML returns the recipe as it is written into the run directory.
+func (r *Recipe) YAML() []byte {
+	out, err := yaml.Marshal(r)
+	if err != nil {
+		panic(err) // a struct of numbers and strings always marshals
+	}
+	return out
+}
