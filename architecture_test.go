@@ -53,12 +53,14 @@ var layer = map[string]int{
 	"ballast/report/plot":       4,
 	"ballast/report":            5,
 	"ballast/doctor":            6,
+	"ballast/doctor/probe":      6,
 	"ballast/doctor/rollouts":   6,
 	"ballast/supervise":         5,
 	"ballast/supervise/foreign": 5,
 	"ballast/recipe/signal":     6,
 	"ballast/recipe":            6,
 	"ballast/sweep":             6,
+	"ballast/compare":           6,
 	"ballast/cmd/ballast":       7,
 }
 

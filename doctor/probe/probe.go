@@ -1,0 +1,255 @@
+// Package probe measures how much capability a tool-call format hides. A policy
+// whose replies break by their control tokens fails every task in the format that
+// it was trained in, while it may still know what to call. The probe plays the same
+// tasks with the same seeds in that format (plain), in other formats, and with
+// decoding constrained to the format (package constrain): what a variant solves and
+// plain does not is capability that the format hides (paper, section 2).
+//
+// Contract: outcomes are paired by task; nothing but the variant differs between
+// them. A constrained episode is token by token the plain one up to the first token
+// that the format forbids, so tasks where none is drawn never differ.
+//
+// Failure: a format that the tokenizer cannot write is an error. Episodes that
+// break for infrastructure are counted, and left out of their pair.
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/chat/constrain"
+	"ballast/eval"
+	"ballast/rollout"
+)
+
+// Plain is the name of the variant that the others are compared with.
+const Plain = "plain"
+
+// Variant is one way to play.
+type Variant struct {
+	Name      string // plain, a strength of package constrain, or a format
+	Style     chat.Style
+	Constrain constrain.Maker // nil: free
+}
+
+// Variants lists plain, the strengths that its format has, and other formats:
+// those named, or without any name Python calls (hermes where those are the
+// training format's), where the tokenizer has what it needs.
+func Variants(s chat.Style, others []string) ([]Variant, error) {
+	out := []Variant{{Name: Plain, Style: s}}
+	for _, how := range []constrain.Strength{constrain.Control, constrain.Grammar} {
+		if how == constrain.Grammar && s.Format.Name() != chat.Hermes.Name() {
+			continue // it has no grammar
+		}
+		m, err := constrain.New(s, how)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Variant{string(how), s, m})
+	}
+	given := len(others) > 0
+	if !given {
+		others = []string{chat.Pythonic.Name()}
+		if s.Format.Name() == chat.Pythonic.Name() {
+			others[0] = chat.Hermes.Name()
+		}
+	}
+	for _, name := range others {
+		f, err := chat.FormatByName(name)
+		if err != nil {
+			return nil, err
+		}
+		v := Variant{Name: name, Style: chat.Style{Tok: s.Tok, Template: s.Template, Format: f}}
+		if name == s.Format.Name() {
+			return nil, fmt.Errorf("probe: %s is the format of training, choose others", name)
+		}
+		if err := chat.Check(v.Style); err == nil {
+			out = append(out, v)
+		} else if given {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Outcome is what came of one variant.
+type Outcome struct {
+	Variant string                `json:"variant"`
+	Format  string                `json:"format"`
+	Success eval.Count            `json:"success"`
+	Forms   [ballast.NumForms]int `json:"forms"`   // replies, in the order of ballast.Form
+	Reasons map[string]int        `json:"reasons"` // of replies that are not healthy
+	Stops   map[ballast.Stop]int  `json:"stops"`
+	Infra   int                   `json:"infra"` // episodes left out
+	// Hidden compares with plain; nil for plain itself.
+	Hidden *Difference `json:"hidden,omitempty"`
+}
+
+// Result is a probe of one policy.
+type Result struct {
+	Model       string    `json:"model"`
+	Update      int       `json:"update,omitempty"` // of the checkpoint, where it is one of a run
+	Tasks       string    `json:"tasks"`
+	Count       int       `json:"count"`
+	Temperature float64   `json:"temperature"`
+	Outcomes    []Outcome `json:"outcomes"` // plain first
+}
+
+// Run plays the tasks in every variant. cfg says how episodes go; its style and
+// constraint are the variants'. told, if not nil, hears of every outcome as it is
+// there.
+func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, variants []Variant, tasks []ballast.Task, how ballast.Sampling, told func(Outcome)) (Result, error) {
+	r := Result{Count: len(tasks), Temperature: how.Temperature}
+	var plain []ballast.Episode
+	for _, v := range variants {
+		cfg.Style, cfg.Constrain = v.Style, v.Constrain
+		res, err := eval.Run(ctx, policy, cfg, tasks, how)
+		if err != nil {
+			return r, fmt.Errorf("probe: %s: %w", v.Name, err)
+		}
+		o := Outcome{Variant: v.Name, Format: v.Style.Format.Name(), Success: res.Total, Forms: res.Forms, Reasons: faults(res.Episodes),
+			Stops: res.Stops, Infra: res.Infra}
+		if v.Name == Plain {
+			plain = res.Episodes
+		} else if plain != nil {
+			d := compare(plain, res.Episodes)
+			o.Hidden = &d
+		}
+		r.Outcomes = append(r.Outcomes, o)
+		if told != nil {
+			told(o)
+		}
+	}
+	return r, nil
+}
+
+// faults counts the reasons of unhealthy replies.
+func faults(eps []ballast.Episode) map[string]int {
+	out := map[string]int{}
+	for _, ep := range eps {
+		for _, t := range ep.Turns {
+			for _, s := range t.Steps {
+				if s.Form == ballast.FormPolluted || s.Form == ballast.FormCollapsed {
+					out[s.Reason]++
+				}
+			}
+		}
+	}
+	return out
+}
+
+// Table is the result for a terminal.
+func (r *Result) Table() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-10s %9s %8s %-15s  %-38s", "variant", "solved", "success", " 95% interval", "more than plain [95%], p")
+	for f := range ballast.Form(ballast.NumForms) {
+		fmt.Fprintf(&b, " %9s", f)
+	}
+	b.WriteString("  faults\n")
+	for i := range r.Outcomes {
+		o := &r.Outcomes[i]
+		lo, hi := o.Success.Wilson()
+		fmt.Fprintf(&b, "%-10s %4d/%-4d %7.1f%% [%5.1f, %5.1f]", o.Variant, o.Success.OK, o.Success.All, 100*o.Success.Rate(), 100*lo, 100*hi)
+		fmt.Fprintf(&b, "   %-38s", o.Gain())
+		for _, share := range o.Shares() {
+			fmt.Fprintf(&b, " %9s", share)
+		}
+		fmt.Fprintf(&b, "  %s\n", o.Faults())
+	}
+	return b.String()
+}
+
+// Gain is the comparison with plain in words: points, interval, counts.
+func (o *Outcome) Gain() string {
+	if o.Hidden == nil {
+		return ""
+	}
+	d := o.Hidden
+	return fmt.Sprintf("%+.1f [%+.1f, %+.1f] (+%d -%d) p=%.2g", 100*d.Mean, 100*d.Lo, 100*d.Hi, d.Gained, d.Lost, d.P)
+}
+
+// Shares are the shares of the forms among the replies, in percent.
+func (o *Outcome) Shares() []string {
+	n := 0
+	for _, k := range o.Forms {
+		n += k
+	}
+	var out []string
+	for _, k := range o.Forms {
+		out = append(out, fmt.Sprintf("%.1f%%", 100*float64(k)/float64(max(n, 1))))
+	}
+	return out
+}
+
+// Faults names the three most frequent reasons of unhealthy replies.
+func (o *Outcome) Faults() string {
+	list := slices.SortedFunc(maps.Keys(o.Reasons), func(a, b string) int {
+		if o.Reasons[a] != o.Reasons[b] {
+			return o.Reasons[b] - o.Reasons[a]
+		}
+		return strings.Compare(a, b)
+	})
+	for i, k := range list {
+		list[i] = fmt.Sprintf("%s %d", strings.ReplaceAll(k, "_", " "), o.Reasons[k])
+	}
+	return strings.Join(list[:min(3, len(list))], ", ")
+}
+
+// folder holds the probes of a run's checkpoints, in the run's directory.
+const folder = "probes"
+
+// Save keeps the result in the run directory that its checkpoint belongs to and
+// returns the file. A probe of the same update is replaced.
+func (r *Result) Save(run string) (string, error) {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("probe: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(run, folder), 0o777); err != nil {
+		return "", fmt.Errorf("probe: %w", err)
+	}
+	path := filepath.Join(run, folder, fmt.Sprintf("%06d.json", r.Update))
+	if err := os.WriteFile(path+".new", append(data, '\n'), 0o666); err != nil {
+		return "", fmt.Errorf("probe: %w", err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		return "", fmt.Errorf("probe: %w", err)
+	}
+	return path, nil
+}
+
+// Load reads the probes of a run, by update. What can be read is returned beside
+// the error.
+func Load(run string) ([]Result, error) {
+	paths, err := filepath.Glob(filepath.Join(run, folder, "*.json"))
+	if err != nil {
+		return nil, fmt.Errorf("probe: %w", err)
+	}
+	var out []Result
+	var errs []error
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		var r Result
+		if err == nil {
+			err = json.Unmarshal(data, &r)
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			errs = append(errs, fmt.Errorf("%s: %w", path, err))
+		default:
+			out = append(out, r)
+		}
+	}
+	return out, errors.Join(errs...)
+}
