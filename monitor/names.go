@@ -58,19 +58,21 @@ const (
 	// GradPrefix + token + GradSelf or GradOther is the policy-gradient push on
 	// the token's logit, sum of A (1[token sampled] - p) over positions where it
 	// was and was not sampled, over the number of sampled tokens.
-	GradPrefix     = "logit_grad/"
-	GradSelf       = "/self"
-	GradOther      = "/other"
-	TokensSampled  = "tokens/sampled"
-	TokensTrained  = "tokens/trained"  // with a weight in some term
-	TokensComputed = "tokens/computed" // real tokens the learner computed
-	TokensPadded   = "tokens/padded"   // padding the learner computed
-	TokensReal     = "tokens/real"     // tokens of all samples, shared prefixes each time
-	TokensSaved    = "tokens/saved"    // tokens not computed again: real - computed
-	SecondsRollout = "seconds/rollout"
-	SecondsTrain   = "seconds/train"
-	EvalSuccess    = "eval/success"
-	GoldSuccess    = "gold/success"   // of the gold episodes in the groups
-	HintedSuccess  = "hinted/success" // of the hinted ones; neither counts elsewhere
-	HintsLost      = "hints/lost"     // tasks for which the judge wrote none
+	GradPrefix    = "logit_grad/"
+	GradSelf      = "/self"
+	GradOther     = "/other"
+	TokensSampled = "tokens/sampled"
+	TokensTrained = "tokens/trained" // with a weight in some term
+	// TokensSupervised counts those of demonstrations and reflections among the trained.
+	TokensSupervised = "tokens/supervised"
+	TokensComputed   = "tokens/computed" // real tokens the learner computed
+	TokensPadded     = "tokens/padded"   // padding the learner computed
+	TokensReal       = "tokens/real"     // tokens of all samples, shared prefixes each time
+	TokensSaved      = "tokens/saved"    // tokens not computed again: real - computed
+	SecondsRollout   = "seconds/rollout"
+	SecondsTrain     = "seconds/train"
+	EvalSuccess      = "eval/success"
+	GoldSuccess      = "gold/success"   // of the gold episodes in the groups
+	HintedSuccess    = "hinted/success" // of the hinted ones; neither counts elsewhere
+	HintsLost        = "hints/lost"     // tasks for which the judge wrote none
 )

@@ -1,0 +1,247 @@
+package compare
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ballast"
+	"ballast/monitor"
+	"ballast/runlog"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// script says how a scripted run goes.
+type script struct {
+	method, extra string
+	seed          int
+	evals         map[int]int            // successes of 100 by update; a checkpoint is made there too
+	suites        map[string]map[int]int // by suite and update
+	end           string                 // kind of the last event
+}
+
+// write makes a run directory of 12 updates.
+func write(t *testing.T, dir string, s script) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := runlog.Create(dir, fmt.Appendf(nil, "method: %s\nseed: %d\nchat: {format: hermes}\n%s", s.method, s.seed, s.extra))
+	must(err)
+	defer func() { must(r.Close()) }()
+	data := func(ok int, more ...any) map[string]any {
+		d := map[string]any{"ok": ok, "all": 100, "base": float64(ok) / 100, "miss_func": 0.5}
+		for i := 0; i < len(more); i += 2 {
+			d[more[i].(string)] = more[i+1]
+		}
+		return d
+	}
+	for u := 1; u <= 12; u++ {
+		m := map[string]float64{monitor.RewardMean: float64(u) / 20, monitor.FormPrefix + "call": 0.75, monitor.FormPrefix + "response": 0.25,
+			monitor.WatchPrefix + "<tool_call>/start": 0.5, monitor.WatchPrefix + "<tool_call>/open": 0.01, monitor.TokensSampled: 1000,
+			monitor.TokensSupervised: 10}
+		must(r.Update(ballast.Update{Index: u, Phase: "rl", Seconds: 5, Metrics: m}))
+		if ok, due := s.evals[u]; due {
+			must(r.Event(ballast.Event{Update: u, Kind: "eval", Data: data(ok)}))
+			_, err := r.Checkpoint(u, nil, func(string) error { return nil })
+			must(err)
+		}
+	}
+	must(r.Event(ballast.Event{Update: 12, Kind: CostEvent, Data: map[string]any{"cpu_seconds": 55.0}}))
+	if s.end != "" {
+		must(r.Event(ballast.Event{Update: 12, Kind: s.end, Text: "because"}))
+	}
+	for name, at := range s.suites {
+		for u, ok := range at {
+			must(r.Event(ballast.Event{Update: u, Kind: SuiteEvent, Data: data(ok, "suite", name)}))
+		}
+	}
+}
+
+// some is a folder with two groups of three seeds: a rises, b falls to nothing in
+// two of three.
+func some(t *testing.T) string {
+	dir := t.TempDir()
+	for seed := 1; seed <= 3; seed++ {
+		write(t, filepath.Join(dir, "a", fmt.Sprintf("seed-%d", seed)), script{method: "ets", seed: seed, end: "done",
+			evals:  map[int]int{4: 10, 8: 30, 12: 40 + seed},
+			suites: map[string]map[int]int{"id": {12: 50 + 2*seed}, "format": {12: 20}}})
+		final, end := 1, "alarm"
+		if seed == 3 {
+			final, end = 30, ""
+		}
+		write(t, filepath.Join(dir, "b", fmt.Sprintf("seed-%d", seed)), script{method: "grpo", seed: seed, end: end,
+			evals:  map[int]int{4: 40, 8: final, 12: final},
+			suites: map[string]map[int]int{"id": {4: 40, 12: final}}})
+	}
+	return dir
+}
+
+func TestRun(t *testing.T) {
+	dir := some(t)
+	a, err := Load(filepath.Join(dir, "a", "seed-2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Final != 12 || a.Best != 12 || a.Ending != Done || a.Seconds != 60 || a.CPU != 55 || a.Supervised != 120 || a.Seed != 2 || a.Format != "hermes" {
+		t.Errorf("%+v", a)
+	}
+	b, err := Load(filepath.Join(dir, "b", "seed-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Final != 12 || b.Best != 4 || b.Ending != Stopped || b.Why != "because" {
+		t.Errorf("%+v", b)
+	}
+	if s, ok := b.Score("id", Top); !ok || s.Total.OK != 40 {
+		t.Errorf("best: %+v", s)
+	}
+	if _, ok := b.Score("format", Last); ok {
+		t.Error("a score that there is not")
+	}
+	if yes, known, since := b.Collapsed(); !yes || !known || since != 8 {
+		t.Errorf("collapsed %v %v since %d", yes, known, since)
+	}
+	if yes, known, _ := a.Collapsed(); yes || !known {
+		t.Errorf("a run that rises is collapsed: %v %v", yes, known)
+	}
+	if _, err := Load(dir); err == nil {
+		t.Error("a folder passes for a run")
+	}
+}
+
+func TestTables(t *testing.T) {
+	groups, err := Read([]string{some(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := Tables(groups)
+	golden(t, "tables.txt", Text(tables))
+	golden(t, "tables.md", Markdown(tables))
+	var b strings.Builder
+	if err := tables[0].CSV(&b); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(strings.NewReader(b.String())).ReadAll()
+	if err != nil || len(rows) != 3 || rows[0][3] != "final id ci95" || rows[1][2] != "0.54" || rows[1][4] != "3" {
+		t.Errorf("%v %q", err, rows)
+	}
+	text, err := json.Marshal(tables)
+	var back []struct {
+		Rows []map[string]any `json:"rows"`
+	}
+	if err := json.Unmarshal(text, &back); err != nil || back[0].Rows[0]["final id"].(map[string]any)["mean"] != 0.54 {
+		t.Errorf("%v %s", err, text)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || string(want) != got {
+		t.Errorf("%s differs (%v), got\n%s", path, err, got)
+	}
+}
+
+func TestFigures(t *testing.T) {
+	dir := some(t)
+	groups, err := Read([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "out")
+	figures := Figures(groups)
+	if err := Write(out, Tables(groups), figures); err != nil {
+		t.Fatal(err)
+	}
+	want := "reward success forms-a tokens-start-a tokens-open-a forms-b tokens-start-b tokens-open-b"
+	var names []string
+	for _, f := range figures {
+		names = append(names, f.Name)
+		dec := xml.NewDecoder(strings.NewReader(f.SVG))
+		for {
+			if _, err := dec.Token(); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatalf("%s: %v", f.Name, err)
+			}
+		}
+		if strings.Contains(f.SVG, "NaN") {
+			t.Errorf("%s has NaN", f.Name)
+		}
+	}
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("figures %s", got)
+	}
+	if !strings.Contains(figures[1].SVG, "whisker") {
+		t.Error("the figure of success has no intervals")
+	}
+	for _, f := range []string{"methods.csv", "tables.json", "reward.svg"} {
+		if _, err := os.Stat(filepath.Join(out, f)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestGroups: loose runs are grouped by their recipes but for the seed, and named
+// after what tells them apart.
+func TestGroups(t *testing.T) {
+	dir := t.TempDir()
+	for i, s := range []script{{method: "grpo", seed: 1, extra: "rl: {lr: 1}"}, {method: "grpo", seed: 2, extra: "rl: {lr: 1}"},
+		{method: "grpo", seed: 1, extra: "rl: {lr: 2}"}, {method: "ops", seed: 1}} {
+		write(t, filepath.Join(dir, fmt.Sprint("run", i)), s)
+	}
+	groups, err := Read([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, g := range groups {
+		got = append(got, fmt.Sprintf("%s:%d", g.Label, len(g.Runs)))
+	}
+	if s := strings.Join(got, " "); s != "grpo rl.lr=1:2 grpo rl.lr=2:1 ops:1" {
+		t.Error(s)
+	}
+}
+
+// TestStat checks the interval on a worked example (mean 5, s 1.5811, n 5) and the
+// quantiles on the printed table of Student's t.
+func TestStat(t *testing.T) {
+	s := NewStat([]float64{3, 4, 5, 6, 7, math.NaN()})
+	if s.N != 5 || s.Mean != 5 || math.Abs(s.Half-1.9632) > 1e-3 {
+		t.Errorf("%+v", s)
+	}
+	if s := NewStat([]float64{2}); s.Mean != 2 || !math.IsNaN(s.Half) {
+		t.Errorf("one value: %+v", s)
+	}
+	for df, want := range map[int]float64{1: 12.706, 4: 2.776, 11: 2.201, 15: 2.131, 30: 2.042, 120: 1.980} {
+		if got := tQuantile(df); math.Abs(got-want) > 1e-3 {
+			t.Errorf("t(%d) = %v, want %v", df, got, want)
+		}
+	}
+	p := Paired(map[uint64]float64{1: 3, 2: 5, 3: 9}, map[uint64]float64{1: 1, 2: 3})
+	if p.N != 2 || p.Mean != 2 {
+		t.Errorf("%+v", p)
+	}
+}

@@ -1,0 +1,198 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/monitor"
+	"ballast/report/plot"
+)
+
+// Figure is one plot as an SVG file of its own.
+type Figure struct {
+	Name string // of its file, without .svg
+	SVG  string
+}
+
+// perPlot is the number of groups in one plot: that of the colours.
+const perPlot = 6
+
+// Figures draws the groups: sampled reward and success in evaluations, means with
+// 95% bands over the seeds, up to six groups a plot; and for every group the
+// paper's two figures, the shares of the four forms and the probabilities of
+// control tokens, means over the seeds.
+func Figures(groups []Group) []Figure {
+	var out []Figure
+	for from := 0; from < len(groups); from += perPlot {
+		some := groups[from:min(len(groups), from+perPlot)]
+		suffix := ""
+		if from > 0 {
+			suffix = fmt.Sprintf("-%d", from/perPlot+1)
+		}
+		out = append(out, rewards("reward"+suffix, some)...)
+		out = append(out, successes("success"+suffix, some)...)
+	}
+	for i := range groups {
+		g := &groups[i]
+		out = append(out, g.forms()...)
+		out = append(out, g.tokens("start", monitor.SiteStart, "as the first token of a reply")...)
+		out = append(out, g.tokens("open", monitor.SiteOpen, "right after an open tag")...)
+	}
+	return out
+}
+
+// file is a label as a part of a file's name.
+func file(label string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.=+@", r) {
+			return r
+		}
+		return '_'
+	}, label)
+}
+
+// frame is the axis of updates of groups.
+func frame(groups []Group) *plot.Frame {
+	f := &plot.Frame{}
+	for _, g := range groups {
+		for _, r := range g.Runs {
+			f.Hi = max(f.Hi, r.Updates)
+		}
+	}
+	for u := 1; u <= f.Hi; u++ {
+		f.X = append(f.X, u)
+	}
+	return f
+}
+
+// draw makes a figure of a chart, none of a chart without a value.
+func draw(name string, f *plot.Frame, c plot.Chart) []Figure {
+	c.ID = name
+	if !slices.ContainsFunc(c.Series, func(s plot.Series) bool { return len(plot.Finite(s.Y)) > 0 }) {
+		return nil
+	}
+	return []Figure{{name, f.Draw(&c, plot.File, true) + "\n"}}
+}
+
+// over summarises a metric of a group's runs at each of n updates; runs are
+// smoothed over width updates first.
+func (g *Group) over(name string, n, width int) []Stat {
+	var curves [][]float64
+	for _, r := range g.Runs {
+		curves = append(curves, plot.Smooth(r.Metrics[name], width))
+	}
+	out := make([]Stat, n)
+	for u := range out {
+		var v []float64
+		for _, y := range curves {
+			if u < len(y) {
+				v = append(v, y[u])
+			}
+		}
+		out[u] = NewStat(v)
+	}
+	return out
+}
+
+// means are the means alone.
+func means(stats []Stat) []float64 {
+	var out []float64
+	for _, s := range stats {
+		out = append(out, s.Mean)
+	}
+	return out
+}
+
+// rewards is the figure of the sampled reward.
+func rewards(name string, groups []Group) []Figure {
+	f := frame(groups)
+	width := max(1, f.Hi/25)
+	c := plot.Chart{Title: fmt.Sprintf("Sampled reward, mean over %d updates and the seeds, 95%% band", width/2*2+1)}
+	for i := range groups {
+		s := plot.Series{Name: groups[i].Label, Class: fmt.Sprintf("c%d", i+1)}
+		for _, x := range groups[i].over(monitor.RewardMean, f.Hi, width) {
+			s.Y = append(s.Y, x.Mean)
+			s.Low, s.High = append(s.Low, max(0, x.Mean-x.Half)), append(s.High, min(1, x.Mean+x.Half))
+		}
+		c.Series = append(c.Series, s)
+	}
+	return draw(name, f, c)
+}
+
+// successes is the figure of the evaluations during training.
+func successes(name string, groups []Group) []Figure {
+	f := frame(groups)
+	c := plot.Chart{Title: "Success in evaluations during training, 95% over the seeds", Percent: true}
+	for i := range groups {
+		s := plot.Series{Name: groups[i].Label, Class: fmt.Sprintf("c%d", i+1), Style: plot.Dots}
+		at := map[int][]float64{}
+		for _, r := range groups[i].Runs {
+			for _, e := range r.Suites[During] {
+				at[e.Update] = append(at[e.Update], e.Total.Rate())
+			}
+		}
+		for u := range f.Hi + 1 {
+			if v, ok := at[u]; ok {
+				x := NewStat(v)
+				half := x.Half
+				if math.IsNaN(half) {
+					half = 0
+				}
+				s.X, s.Y = append(s.X, u), append(s.Y, x.Mean)
+				s.Low, s.High = append(s.Low, max(0, x.Mean-half)), append(s.High, min(1, x.Mean+half))
+			}
+		}
+		c.Series = append(c.Series, s)
+	}
+	return draw(name, f, c)
+}
+
+// forms is the paper's four-state figure.
+func (g *Group) forms() []Figure {
+	f := frame([]Group{*g})
+	c := plot.Chart{Title: g.Label + ": forms of replies, share", Percent: true, Full: true}
+	for form := ballast.Form(0); form < ballast.NumForms; form++ {
+		c.Series = append(c.Series, plot.Series{Name: form.String(), Class: "f-" + form.String(), Style: plot.Area,
+			Y: means(g.over(monitor.FormPrefix+form.String(), f.Hi, 1))})
+	}
+	return draw("forms-"+file(g.Label), f, c)
+}
+
+// tokens is the paper's probability figure at one site: the control tokens that
+// became most probable there.
+func (g *Group) tokens(name string, site monitor.Site, where string) []Figure {
+	f := frame([]Group{*g})
+	top := map[string]float64{}
+	for _, r := range g.Runs {
+		for key, y := range r.Metrics {
+			if strings.HasPrefix(key, monitor.WatchPrefix) && strings.HasSuffix(key, "/"+site.String()) {
+				for _, v := range plot.Finite(y) {
+					top[key] = max(top[key], v)
+				}
+			}
+		}
+	}
+	var keys []string
+	for key, v := range top {
+		if v > 0 {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		if top[a] != top[b] {
+			return int(math.Copysign(1, top[b]-top[a]))
+		}
+		return strings.Compare(a, b)
+	})
+	c := plot.Chart{Title: g.Label + ": probability of control tokens " + where, Percent: true, Log: true}
+	keys = keys[:min(perPlot-1, len(keys))]
+	slices.Sort(keys)
+	for i, key := range keys {
+		token := strings.TrimSuffix(strings.TrimPrefix(key, monitor.WatchPrefix), "/"+site.String())
+		c.Series = append(c.Series, plot.Series{Name: token, Class: fmt.Sprintf("c%d", i+1), Y: means(g.over(key, f.Hi, 3))})
+	}
+	return draw("tokens-"+name+"-"+file(g.Label), f, c)
+}

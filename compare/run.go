@@ -1,0 +1,296 @@
+// Package compare puts run directories side by side: tables over methods with seeds
+// as replicates, and curves with bands.
+//
+// Contract: it reads run directories through package runlog and nothing else, so
+// that runs of a study, of a sweep and single ones compare alike, live ones too. A
+// figure is the mean over a group's runs with a 95% t interval over them; where a
+// run lacks a figure, it counts for nothing in it, and the table says how many had
+// it. Intervals cover the choice of seeds (of tasks, sampling and order), not that
+// of settings.
+//
+// How it fails: a directory that is no run, or a line that cannot be read, is an
+// error that names it.
+package compare
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"ballast"
+	"ballast/eval"
+	"ballast/monitor"
+	"ballast/monitor/verdict"
+	"ballast/runlog"
+)
+
+// SuiteEvent is the kind of the event that records an evaluation of a checkpoint on
+// a suite of test tasks, after the run. Its data are those of an "eval" event and
+// the suite's name.
+const SuiteEvent = "suite"
+
+// CostEvent is the kind of the event with the processor time of a training process;
+// see Run.CPU.
+const CostEvent = "cost"
+
+// During is the name of the suite of evaluations during training, "eval" events.
+const During = "during"
+
+// Score is one evaluation: of which update's weights, and how it went.
+type Score struct {
+	Update     int
+	Total      eval.Count
+	Categories map[string]float64 // success rates
+}
+
+// Run is what one run directory says.
+type Run struct {
+	Dir    string
+	Method string
+	Format string // that the run trains in
+	Seed   uint64
+	Recipe map[string]any // recipe.yaml
+	Log    *runlog.Log
+
+	Updates    int
+	Ending     Ending
+	Why        string  // of a run that stopped
+	Seconds    float64 // wall-clock of the updates, evaluations included
+	CPU        float64 // seconds of processor time, as far as the run tells; NaN else
+	Supervised float64 // tokens of demonstrations that were trained on
+	Final      int     // update of the last checkpoint; -1 where there is none
+	Best       int     // update of the best one, see best
+	Suites     map[string][]Score
+	Metrics    map[string][]float64 // by name, a value for every update; NaN where there is none
+	Diagnosis  verdict.Diagnosis
+}
+
+// Ending is how far a run is.
+type Ending string
+
+// The endings.
+const (
+	Done    Ending = "done"
+	Stopped Ending = "stopped" // by itself, for a reason: no signal, non-finite numbers, its guard
+	Open    Ending = "open"    // not finished
+)
+
+// Load reads one run directory.
+func Load(dir string) (*Run, error) {
+	log, err := runlog.Read(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &Run{Dir: filepath.Clean(dir), Log: log, Ending: Open, Final: -1, Best: -1, CPU: math.NaN(),
+		Suites: map[string][]Score{}, Metrics: map[string][]float64{}}
+	if err := r.head(); err != nil {
+		return nil, err
+	}
+	d := verdict.New()
+	for u, err := range log.Updates() {
+		if err != nil {
+			return nil, err
+		}
+		d.Add(u)
+		r.add(u)
+	}
+	r.Diagnosis = d.Diagnosis()
+	for e, err := range log.Events() {
+		if err != nil {
+			return nil, err
+		}
+		r.event(e)
+	}
+	list, err := log.Checkpoints()
+	if err != nil {
+		return nil, err
+	}
+	r.best(list)
+	return r, nil
+}
+
+// head reads the recipe.
+func (r *Run) head() error {
+	var h struct {
+		Method string `yaml:"method"`
+		Seed   uint64 `yaml:"seed"`
+		Chat   struct {
+			Format string `yaml:"format"`
+		} `yaml:"chat"`
+	}
+	for _, into := range []any{&h, &r.Recipe} {
+		if err := yaml.Unmarshal(r.Log.Recipe, into); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(r.Dir, "recipe.yaml"), err)
+		}
+	}
+	r.Method, r.Seed, r.Format = h.Method, h.Seed, h.Chat.Format
+	return nil
+}
+
+// add takes the next update.
+func (r *Run) add(u ballast.Update) {
+	for name, v := range u.Metrics {
+		y := r.Metrics[name]
+		for len(y) < r.Updates {
+			y = append(y, math.NaN())
+		}
+		r.Metrics[name] = append(y, v)
+	}
+	r.Updates++
+	for name, y := range r.Metrics {
+		if len(y) < r.Updates {
+			r.Metrics[name] = append(y, math.NaN())
+		}
+	}
+	r.Seconds += u.Seconds
+	if n, ok := u.Metrics[monitor.TokensSupervised]; ok {
+		r.Supervised += n
+	}
+}
+
+// event takes the next event.
+func (r *Run) event(e ballast.Event) {
+	number := func(key string) float64 { v, _ := e.Data[key].(float64); return v }
+	switch e.Kind {
+	case "eval", SuiteEvent:
+		s := Score{e.Update, eval.Count{OK: int(number("ok")), All: int(number("all"))}, map[string]float64{}}
+		for k, v := range e.Data {
+			if x, ok := v.(float64); ok && k != "ok" && k != "all" {
+				s.Categories[k] = x
+			}
+		}
+		name := During
+		if e.Kind == SuiteEvent {
+			name, _ = e.Data["suite"].(string)
+		}
+		r.Suites[name] = append(r.Suites[name], s)
+	case "done":
+		r.Ending, r.Why = Done, ""
+	case "alarm": // unless an action follows, the run's last word
+		r.Ending, r.Why = Stopped, e.Text
+	case "action":
+		if !strings.HasPrefix(e.Text, "stop:") {
+			r.Ending, r.Why = Open, ""
+		}
+	case "phase", "resume", "interrupt":
+		r.Ending, r.Why = Open, ""
+	case CostEvent:
+		if math.IsNaN(r.CPU) {
+			r.CPU = 0
+		}
+		r.CPU += number("cpu_seconds")
+	}
+}
+
+// best finds the last checkpoint, and the one with the best evaluation during
+// training; of equal ones the newest, as runlog.Prune keeps them.
+func (r *Run) best(list []runlog.Checkpoint) {
+	top := -1.0
+	for _, c := range list {
+		r.Final = max(r.Final, c.Update)
+		if s, ok := r.at(During, c.Update); ok && s.Total.Rate() >= top {
+			top, r.Best = s.Total.Rate(), c.Update
+		}
+	}
+}
+
+// at returns the last evaluation of a suite on the weights of an update.
+func (r *Run) at(suite string, update int) (Score, bool) {
+	for _, s := range slices.Backward(r.Suites[suite]) {
+		if s.Update == update {
+			return s, true
+		}
+	}
+	return Score{}, false
+}
+
+// Which is a checkpoint of a run.
+type Which string
+
+// The checkpoints that tables have.
+const (
+	Last Which = "final"
+	Top  Which = "best" // by evaluations during training, which a study makes on a split of their own
+)
+
+// Score is a suite's evaluation of one of the run's checkpoints. Evaluations during
+// training need none: their last and their best one count.
+func (r *Run) Score(suite string, which Which) (Score, bool) {
+	all := r.Suites[suite]
+	switch {
+	case suite == During && len(all) == 0:
+		return Score{}, false
+	case suite == During && which == Last:
+		return all[len(all)-1], true
+	case suite == During:
+		return slices.MaxFunc(all, func(a, b Score) int { return int(1e6 * (a.Total.Rate() - b.Total.Rate())) }), true
+	case which == Last:
+		return r.at(suite, r.Final)
+	}
+	return r.at(suite, r.Best)
+}
+
+// collapse is what a fall to under a fifth means.
+const collapse = 0.2
+
+// Collapsed says whether the success at the end is under 20% of the best that the
+// run had, and since which evaluation: on the suite id where there is one, else in
+// the evaluations during training. known is false where there is nothing to fall
+// from: fewer than two evaluations, or none above 2%.
+func (r *Run) Collapsed() (yes, known bool, since int) {
+	curve := r.Suites[During]
+	last, ok1 := r.Score("id", Last)
+	top, ok2 := r.Score("id", Top)
+	if !ok1 || !ok2 {
+		if len(curve) < 2 {
+			return false, false, 0
+		}
+		last, _ = r.Score(During, Last)
+		top, _ = r.Score(During, Top)
+	}
+	if top.Total.Rate() < 0.02 {
+		return false, false, 0
+	}
+	if last.Total.Rate() >= collapse*top.Total.Rate() {
+		return false, true, 0
+	}
+	high := 0.0
+	for _, s := range curve { // the first of the evaluations from which on all are low
+		high = max(high, s.Total.Rate())
+		switch {
+		case s.Total.Rate() >= collapse*high:
+			since = 0
+		case since == 0:
+			since = s.Update
+		}
+	}
+	return true, true, since
+}
+
+// Find returns the run directories at and below a path, in order of their names.
+func Find(path string) ([]string, error) {
+	if _, err := os.Stat(filepath.Join(path, "run.json")); err == nil {
+		return []string{path}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("compare: %w", err)
+	}
+	var out []string
+	for _, e := range entries {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		below, err := Find(filepath.Join(path, e.Name()))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, below...)
+	}
+	return out, nil
+}

@@ -1,0 +1,239 @@
+package compare
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Unit is how a figure is written.
+type Unit int
+
+// The units.
+const (
+	Share  Unit = iota // in percent
+	Number             // as it is, three digits
+	Time               // seconds, as minutes
+	Tokens             // counted in thousands
+	Whole              // without decimals
+)
+
+// Cell is a text, or a figure over replicates.
+type Cell struct {
+	Text string
+	Stat *Stat
+	Unit Unit
+}
+
+// Table is a table for people (Text, Markdown) and for programs (CSV, JSON).
+type Table struct {
+	Name  string // of files and of places in documents
+	Title string
+	Notes []string // below it
+	Head  []string
+	Rows  [][]Cell
+}
+
+func text(format string, args ...any) Cell { return Cell{Text: fmt.Sprintf(format, args...)} }
+
+// figure is a cell with a figure.
+func figure(s Stat, u Unit) Cell { return Cell{Stat: &s, Unit: u} }
+
+// scale is what a figure is multiplied by, and with how many decimals it is written.
+func (u Unit) scale() (factor float64, decimals int) {
+	switch u {
+	case Share:
+		return 100, 1
+	case Time:
+		return 1.0 / 60, 1
+	case Tokens:
+		return 1e-3, 1
+	case Whole:
+		return 1, 0
+	}
+	return 1, 3
+}
+
+// String is the cell for people: mean +- half of the 95% interval, with the number
+// of replicates where it is not all of n.
+func (c Cell) String() string { return c.of(0) }
+
+// of is String where a row has n replicates in all; 0 stands for not known.
+func (c Cell) of(n int) string {
+	s := c.Stat
+	switch {
+	case s == nil:
+		return c.Text
+	case s.N == 0:
+		return "-"
+	}
+	k, d := c.Unit.scale()
+	out := strconv.FormatFloat(k*s.Mean, 'f', d, 64)
+	if !math.IsNaN(s.Half) {
+		out += " +- " + strconv.FormatFloat(k*s.Half, 'f', d, 64)
+	}
+	if n > 0 && s.N != n {
+		out += fmt.Sprintf(" (%d)", s.N)
+	}
+	return out
+}
+
+// texts are the table's cells as people read them. A column named n says how many
+// replicates a row has.
+func (t *Table) texts() [][]string {
+	out := [][]string{t.Head}
+	for _, row := range t.Rows {
+		n := 0
+		for i, c := range row {
+			if t.Head[i] == "n" {
+				n, _ = strconv.Atoi(c.Text)
+			}
+		}
+		var line []string
+		for _, c := range row {
+			line = append(line, c.of(n))
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// Text is the table for a terminal.
+func (t *Table) Text() string {
+	rows := t.texts()
+	width := make([]int, len(t.Head))
+	for _, row := range rows {
+		for i, c := range row {
+			width[i] = max(width[i], len(c))
+		}
+	}
+	var b strings.Builder
+	if t.Title != "" {
+		fmt.Fprintln(&b, t.Title)
+	}
+	for _, row := range rows {
+		line := fmt.Sprintf("%-*s", width[0], row[0])
+		for i, c := range row[1:] {
+			line += fmt.Sprintf("  %*s", width[i+1], c)
+		}
+		fmt.Fprintln(&b, strings.TrimRight(line, " "))
+	}
+	for _, n := range t.Notes {
+		b.WriteString(wrap(n, 100))
+	}
+	return b.String()
+}
+
+// wrap breaks a sentence into indented lines of at most width bytes.
+func wrap(s string, width int) string {
+	var b strings.Builder
+	line := " "
+	for word := range strings.FieldsSeq(s) {
+		if len(line)+1+len(word) > width {
+			fmt.Fprintln(&b, line)
+			line = " "
+		}
+		line += " " + word
+	}
+	fmt.Fprintln(&b, line)
+	return b.String()
+}
+
+// Markdown is the table for a document.
+func (t *Table) Markdown() string {
+	var b strings.Builder
+	line := func(cells []string) {
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+	}
+	rows := t.texts()
+	rule := []string{"---"}
+	for range t.Head[1:] {
+		rule = append(rule, "---:")
+	}
+	line(rows[0])
+	line(rule)
+	for _, row := range rows[1:] {
+		var cells []string
+		for _, c := range row {
+			cells = append(cells, strings.ReplaceAll(c, "|", "\\|"))
+		}
+		line(cells)
+	}
+	for _, n := range t.Notes {
+		fmt.Fprintf(&b, "\n%s\n", n)
+	}
+	return b.String()
+}
+
+// CSV writes the table with three columns for every figure: mean, half of the 95%
+// interval (empty where there is none) and number of replicates. Shares are in
+// [0,1], times in seconds.
+func (t *Table) CSV(w io.Writer) error {
+	numeric := make([]bool, len(t.Head))
+	for _, row := range t.Rows {
+		for i, c := range row {
+			numeric[i] = numeric[i] || c.Stat != nil
+		}
+	}
+	var head []string
+	for i, h := range t.Head {
+		head = append(head, h)
+		if numeric[i] {
+			head = append(head, h+" ci95", h+" n")
+		}
+	}
+	out := csv.NewWriter(w)
+	if err := out.Write(head); err != nil {
+		return err
+	}
+	number := func(v float64) string {
+		if math.IsNaN(v) {
+			return ""
+		}
+		return strconv.FormatFloat(v, 'g', 6, 64)
+	}
+	for _, row := range t.Rows {
+		var line []string
+		for i, c := range row {
+			switch {
+			case c.Stat != nil:
+				line = append(line, number(c.Stat.Mean), number(c.Stat.Half), strconv.Itoa(c.Stat.N))
+			case numeric[i]:
+				line = append(line, c.Text, "", "")
+			default:
+				line = append(line, c.Text)
+			}
+		}
+		if err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// MarshalJSON gives name, title, notes and the rows as objects by column; a figure
+// is {mean, ci95, n}, with null for what is not known.
+func (t Table) MarshalJSON() ([]byte, error) {
+	known := func(v float64) any {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil
+		}
+		return v
+	}
+	rows := []map[string]any{}
+	for _, row := range t.Rows {
+		m := map[string]any{}
+		for i, c := range row {
+			if m[t.Head[i]] = c.Text; c.Stat != nil {
+				m[t.Head[i]] = map[string]any{"mean": known(c.Stat.Mean), "ci95": known(c.Stat.Half), "n": c.Stat.N}
+			}
+		}
+		rows = append(rows, m)
+	}
+	return json.Marshal(map[string]any{"name": t.Name, "title": t.Title, "notes": t.Notes, "columns": t.Head, "rows": rows})
+}

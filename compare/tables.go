@@ -1,0 +1,213 @@
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ballast"
+	"ballast/monitor"
+	"ballast/report/plot"
+)
+
+// Tables returns the tables of groups: success on the suites, categories, what
+// became of the runs, and what they cost.
+func Tables(groups []Group) []Table {
+	return []Table{Methods(groups), Categories(groups), Health(groups), Costs(groups)}
+}
+
+// order is that of suites in tables; others follow by name.
+var order = []string{"id", "format", "content", "both"}
+
+// suites lists the suites that runs were evaluated on, and if there are none the
+// evaluations during training.
+func suites(groups []Group) []string {
+	seen := map[string]bool{}
+	for _, g := range groups {
+		for _, r := range g.Runs {
+			for name := range r.Suites {
+				seen[name] = name != During
+			}
+		}
+	}
+	var out []string
+	for _, name := range order {
+		if seen[name] {
+			out = append(out, name)
+			seen[name] = false
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		if seen[name] {
+			out = append(out, name)
+		}
+	}
+	if out == nil {
+		out = []string{During}
+	}
+	return out
+}
+
+// interval is the note below tables with figures over seeds.
+const interval = "Mean over the seeds +- half of a 95% t interval over them; n is the number of runs, and a number in brackets that of the runs that have the figure."
+
+// Methods is the table of success on every suite, at the final and the best
+// checkpoint.
+func Methods(groups []Group) Table {
+	t := Table{Name: "methods", Title: "Success in percent, final and best checkpoint", Notes: []string{interval}, Head: []string{"method", "n"}}
+	names := suites(groups)
+	for _, which := range []Which{Last, Top} {
+		for _, s := range names {
+			t.Head = append(t.Head, string(which)+" "+s)
+		}
+	}
+	for i := range groups {
+		g := &groups[i]
+		row := []Cell{text("%s", g.Label), text("%d", len(g.Runs))}
+		for _, which := range []Which{Last, Top} {
+			for _, s := range names {
+				row = append(row, figure(g.Stat(Success(s, which)), Share))
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// Categories is the table of success by category of the first suite.
+func Categories(groups []Group) Table {
+	suite := suites(groups)[0]
+	t := Table{Name: "categories", Title: "Success in percent by category, suite " + suite, Notes: []string{interval}, Head: []string{"method", "n"}}
+	seen := map[string]bool{}
+	for _, g := range groups {
+		for _, r := range g.Runs {
+			for _, s := range r.Suites[suite] {
+				for c := range s.Categories {
+					seen[c] = true
+				}
+			}
+		}
+	}
+	names := slices.Sorted(maps.Keys(seen))
+	for _, which := range []Which{Last, Top} {
+		for _, c := range names {
+			t.Head = append(t.Head, string(which)+" "+c)
+		}
+	}
+	for i := range groups {
+		g := &groups[i]
+		row := []Cell{text("%s", g.Label), text("%d", len(g.Runs))}
+		for _, which := range []Which{Last, Top} {
+			for _, c := range names {
+				row = append(row, figure(g.Stat(Category(suite, c, which)), Share))
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// tail is the number of last RL updates that figures of the end average.
+const tail = 10
+
+// atEnd is the mean of a metric over the last updates that have it.
+func atEnd(name string) func(*Run) (float64, bool) {
+	return func(r *Run) (float64, bool) {
+		y := plot.Finite(r.Metrics[name])
+		y = y[max(0, len(y)-tail):]
+		return NewStat(y).Mean, len(y) > 0
+	}
+}
+
+// Health is the table of what became of the runs: how many ended and collapsed, the
+// monitor's verdicts with onset and the signals that moved first, and the replies
+// at the end.
+func Health(groups []Group) Table {
+	t := Table{Name: "health", Title: "What became of the runs",
+		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; since is the evaluation from which on. "+
+			"Verdict, onset and first signals are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates.", tail)},
+		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "verdict", "onset", "first to move", "reward", "polluted", "collapsed replies", "KL"}}
+	for i := range groups {
+		g := &groups[i]
+		endings, verdicts, signals := map[string]int{}, map[string]int{}, map[string]int{}
+		fallen, known := 0, 0
+		var since, onset []float64
+		for _, r := range g.Runs {
+			endings[string(r.Ending)]++
+			yes, may, at := r.Collapsed()
+			if may {
+				known++
+			}
+			if yes {
+				fallen++
+				since = append(since, float64(at))
+			}
+			if d := &r.Diagnosis; d.Last > 0 {
+				verdicts[string(d.Verdict)]++
+				if d.Onset > 0 && d.Verdict.Sick() {
+					onset = append(onset, float64(d.Onset))
+					for _, m := range d.Moved[:min(2, len(d.Moved))] {
+						signals[m.Signal]++
+					}
+				}
+			}
+		}
+		t.Rows = append(t.Rows, []Cell{text("%s", g.Label), text("%d", len(g.Runs)),
+			text("%d", endings[string(Done)]), text("%d", endings[string(Stopped)]),
+			text("%d/%d", fallen, known), updates(since), text("%s", counted(verdicts, 3)), updates(onset), text("%s", counted(signals, 3)),
+			figure(g.Stat(atEnd(monitor.RewardMean)), Number),
+			figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormPolluted.String())), Share),
+			figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormCollapsed.String())), Share),
+			figure(g.Stat(atEnd(monitor.KL)), Number)})
+	}
+	return t
+}
+
+// updates lists the updates at which something happened, in order.
+func updates(at []float64) Cell {
+	slices.Sort(at)
+	var parts []string
+	for _, u := range at {
+		parts = append(parts, strconv.Itoa(int(u)))
+	}
+	return text("%s", cmp.Or(strings.Join(parts, " "), "-"))
+}
+
+// counted lists the most frequent names with their counts.
+func counted(m map[string]int, most int) string {
+	names := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(m[b]-m[a], cmp.Compare(a, b)) })
+	var parts []string
+	for _, n := range names[:min(most, len(names))] {
+		parts = append(parts, fmt.Sprintf("%s %d", n, m[n]))
+	}
+	return cmp.Or(strings.Join(parts, ", "), "-")
+}
+
+// Costs is the table of what runs took.
+func Costs(groups []Group) Table {
+	t := Table{Name: "costs", Title: "Cost of a run",
+		Notes: []string{"Minutes of the updates with their evaluations, and of processor time of training where it was recorded; tokens in thousands. Supervised tokens are those of demonstrations and reflections that were trained on."},
+		Head:  []string{"method", "n", "updates", "minutes", "CPU minutes", "sampled", "supervised"}}
+	total := func(name string) func(*Run) (float64, bool) {
+		return func(r *Run) (float64, bool) {
+			sum := 0.0
+			for _, v := range plot.Finite(r.Metrics[name]) {
+				sum += v
+			}
+			return sum, true
+		}
+	}
+	for i := range groups {
+		g := &groups[i]
+		t.Rows = append(t.Rows, []Cell{text("%s", g.Label), text("%d", len(g.Runs)),
+			figure(g.Stat(func(r *Run) (float64, bool) { return float64(r.Updates), true }), Whole),
+			figure(g.Stat(func(r *Run) (float64, bool) { return r.Seconds, true }), Time),
+			figure(g.Stat(func(r *Run) (float64, bool) { return r.CPU, plot.IsFinite(r.CPU) }), Time),
+			figure(g.Stat(total(monitor.TokensSampled)), Tokens),
+			figure(g.Stat(func(r *Run) (float64, bool) { return r.Supervised, true }), Tokens)})
+	}
+	return t
+}
