@@ -37,7 +37,8 @@ func judge(t *testing.T, from uint64, n int) map[Kind]*tally {
 	gate := make(chan bool, runtime.GOMAXPROCS(0))
 	dir := t.TempDir()
 	for _, kind := range Kinds {
-		out[kind] = &tally{}
+		sum := &tally{}
+		out[kind] = sum
 		plays := n
 		if kind == Healthy && n >= 20 {
 			plays *= 5 // false alarms are rare: 20 runs cannot show 2%
@@ -60,7 +61,7 @@ func judge(t *testing.T, from uint64, n int) map[Kind]*tally {
 				}
 				mu.Lock()
 				defer mu.Unlock()
-				out[kind].count(s, r.Diagnosis)
+				sum.count(s, r.Diagnosis)
 			})
 		}
 	}
