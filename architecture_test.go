@@ -59,9 +59,11 @@ var layer = map[string]int{
 	"ballast/supervise/foreign": 5,
 	"ballast/recipe/signal":     6,
 	"ballast/recipe":            6,
-	"ballast/sweep":             6,
+	"ballast/recipe/loop":       6,
 	"ballast/compare":           6,
-	"ballast/cmd/ballast":       7,
+	"ballast/sweep":             7,
+	"ballast/study":             8,
+	"ballast/cmd/ballast":       9,
 }
 
 // gomlx lists the packages that may import GoMLX.
@@ -82,7 +84,6 @@ var (
 		"ballast/world/desk":  true, // six worlds, likewise
 		"ballast/value":       true, // three syntaxes of one kind of data: JSON, Python's repr, Python calls
 		"ballast/model":       true, // two file layouts and three architectures, each refusal with its message
-		"ballast/recipe":      true, // one file a method, and the phases they are made of
 		"ballast/cmd/ballast": true, // one file a command, nothing but flags and printing
 	}
 )

@@ -102,12 +102,3 @@ func NewModel(r *Recipe) (*model.Model, error) {
 	m.Template = name
 	return m, nil
 }
-
-// watchedNames are the texts of the watched control tokens, for metric names.
-func watchedNames(e Engine) []string {
-	var names []string
-	for _, id := range e.Policy.Watched() {
-		names = append(names, e.Style.Tok.Token(id))
-	}
-	return names
-}

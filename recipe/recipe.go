@@ -1,13 +1,12 @@
-// Package recipe turns a method into phases of reinforcement learning and
-// supervised fine-tuning and runs them.
+// Package recipe says what a training run does: a method with all its settings.
 //
 // A method is data: one file with one Method value and one line in All. It says
-// which phases follow each other and how weights are stamped on tokens; the
-// learner never hears of it. A recipe is a method with every setting resolved;
-// it is written into the run directory and is all that a resumed run needs.
+// which phases of reinforcement learning and supervised fine-tuning follow each
+// other and which signals act in them; package loop runs them and the learner never
+// hears of it. A recipe is a method with every setting resolved; it is written into
+// the run directory and is all that a resumed run needs.
 //
-// Bad settings are errors that name the key. A run without any signal (no
-// reward spread, non-finite numbers) stops and says so.
+// Settings that cannot be read or honoured are errors that name the key.
 package recipe
 
 import (

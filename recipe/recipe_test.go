@@ -1,276 +1,24 @@
 package recipe
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"ballast"
-	"ballast/chat"
-	"ballast/chat/bpe"
-	"ballast/monitor"
-	"ballast/rollout"
-	"ballast/task"
 )
 
-// memory is a Log that keeps everything.
-type memory struct {
-	updates  []ballast.Update
-	episodes [][]ballast.Episode
-	events   []ballast.Event
-	states   []State
-}
-
-func (m *memory) Update(u ballast.Update) error { m.updates = append(m.updates, u); return nil }
-func (m *memory) Event(e ballast.Event) error   { m.events = append(m.events, e); return nil }
-func (m *memory) Episodes(_ int, eps []ballast.Episode) error {
-	m.episodes = append(m.episodes, eps)
-	return nil
-}
-func (m *memory) Replay(update int) ([]ballast.Episode, error) { return m.episodes[update-1], nil }
-func (m *memory) Checkpoint(_ int, state any, fill func(string) error) error {
-	m.states = append(m.states, state.(State))
-	return nil
-}
-
-// policy answers with gold replies in the episodes whose seed it likes, and says
-// "Done." otherwise.
-func policy(s chat.Style, train []ballast.Task, good func(seed uint64) bool) *rollout.Script {
-	cfg := rollout.Config{Style: s, Budget: rollout.Paper}
-	replies := map[string][][]int32{} // by first user text
-	for i := range train {
-		eps, err := rollout.Run(context.Background(), nil, cfg, []rollout.Play{{Task: &train[i], Gold: true}}, ballast.Sampling{})
-		if err != nil {
-			panic(err)
-		}
-		var all [][]int32
-		for _, t := range eps[0].Turns {
-			for _, st := range t.Steps {
-				all = append(all, eps[0].Tokens[st.Start:st.End])
-			}
-		}
-		replies[train[i].Turns[0].User] = all
-	}
-	k := 0
-	p := &rollout.Script{}
-	p.Reply = func(tokens []int32, req ballast.Request) []int32 {
-		text := s.Tok.Decode(tokens)
-		if strings.Count(text, "<|im_start|>assistant") == 1 {
-			k = 0
-		}
-		k++
-		if good(req.Seed) {
-			for user, gold := range replies {
-				if strings.Contains(text, user) && k <= len(gold) {
-					return gold[k-1]
-				}
-			}
-		}
-		return chat.NewDialogue(s, nil, "").Gold("Done.")
-	}
-	return p
-}
-
-func newRun(t *testing.T, r Recipe, good func(uint64) bool) (*Run, *Recorder, *memory) {
+// method is a method's recipe with other phases.
+func method(t *testing.T, name string, phases ...Phase) Recipe {
 	t.Helper()
-	tasks, err := task.Load(task.Spec{Name: "desk", Split: "train", Seed: 1, Count: 8, Categories: []string{"base"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var texts []string
-	for _, x := range tasks {
-		texts = append(texts, x.Turns[0].User)
-	}
-	tok, err := bpe.Train(func(yield func(string) bool) {
-		for _, x := range texts {
-			if !yield(x) {
-				return
-			}
-		}
-	}, 300, chat.ControlTokens(chat.Templates["chatml"]), bpe.Qwen2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := chat.Style{Tok: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]}
-	r.Budget = Budget(rollout.Paper)
-	r.Keep = Keep{}
-	learner, log := &Recorder{Stats: ballast.Stats{}}, &memory{}
-	return &Run{Recipe: r, Train: tasks, Log: log,
-		Engine: Engine{Style: s, Policy: policy(s, tasks, good), Learner: learner, Sync: func() error { return nil }},
-	}, learner, log
-}
-
-func small(t *testing.T, method string, phases ...Phase) Recipe {
-	t.Helper()
-	r, err := New(method)
+	r, err := New(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r.Phases = phases
-	r.RL.Prompts, r.RL.Rollouts, r.RL.Minibatches = 2, 8, 1
-	r.SFT.Batch, r.SFT.Epochs = 4, 1
 	return r
-}
-
-// TestGRPOWeights: one success and seven failures of a group of eight stamp
-// +2.475 and -0.354 on exactly the policy's tokens.
-func TestGRPOWeights(t *testing.T) {
-	r := small(t, "grpo", Phase{RL: 1})
-	seeds := map[uint64]bool{mix(r.Seed, 0, 0, 3): true, mix(r.Seed, 0, 1, 5): true}
-	run, learner, log := newRun(t, r, func(s uint64) bool { return seeds[s] })
-	if _, err := run.Do(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	batch := learner.Batches[0]
-	if len(batch) != 16 {
-		t.Fatalf("%d samples", len(batch))
-	}
-	for i, s := range batch {
-		ep := log.episodes[0][i]
-		want := -0.354
-		if ep.Sample == 3 && ep.Group == 0 || ep.Sample == 5 && ep.Group == 1 {
-			want = 2.475
-		}
-		n := 0
-		for k, o := range ep.Owners {
-			w := float64(s.Terms[ballast.TermPolicy].Weight[k])
-			kl := float64(s.Terms[ballast.TermReference].Weight[k])
-			if o != ballast.OwnerPolicy {
-				if w != 0 || kl != 0 {
-					t.Fatalf("token %d of %s is weighted", k, o)
-				}
-				continue
-			}
-			n++
-			if math.Abs(w-want) > 1e-3 || math.Abs(kl-1e-4) > 1e-9 {
-				t.Fatalf("sample %d token %d: weight %v, KL %v", i, k, w, kl)
-			}
-		}
-		if s.Terms[ballast.TermPolicy].Count != float64(n) || n == 0 {
-			t.Errorf("sample %d counts %v of %d tokens", i, s.Terms[ballast.TermPolicy].Count, n)
-		}
-		if s.Prefix != ep.Prompt || s.Group != ep.Group {
-			t.Errorf("sample %d: prefix %d group %d", i, s.Prefix, s.Group)
-		}
-	}
-	if m := log.updates[0].Metrics; m[monitor.SuccessMean] != 2.0/16 || m[monitor.ZeroSpread] != 0 {
-		t.Errorf("metrics %v", m)
-	}
-}
-
-func TestSequenceMeanGivesEveryEpisodeTheSameSay(t *testing.T) {
-	r := small(t, "grpo", Phase{RL: 1})
-	r.RL.Aggregate = "sequence-mean"
-	run, learner, _ := newRun(t, r, func(s uint64) bool { return s%2 == 0 })
-	if _, err := run.Do(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	for i, s := range learner.Batches[0] {
-		term, sum := s.Terms[ballast.TermReference], 0.0
-		for _, w := range term.Weight {
-			sum += float64(w)
-		}
-		if term.Count != 1 || math.Abs(sum-r.RL.KL) > 1e-8 {
-			t.Errorf("sample %d: count %v, weights sum to %v", i, term.Count, sum)
-		}
-	}
-}
-
-func TestSFTWeightsGoldTokensOnly(t *testing.T) {
-	run, learner, _ := newRun(t, small(t, "sft", Phase{SFT: "gold"}), nil)
-	if _, err := run.Do(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if len(learner.Batches) != 2 {
-		t.Fatalf("%d updates of 8 dialogues in batches of 4", len(learner.Batches))
-	}
-	for _, s := range learner.Batches[0] {
-		text := ""
-		for k, w := range s.Terms[ballast.TermCrossEntropy].Weight {
-			if w == 1 {
-				text += run.Engine.Style.Tok.Decode(s.Tokens[k : k+1])
-			} else if w != 0 {
-				t.Fatalf("weight %v", w)
-			}
-		}
-		if !strings.HasPrefix(text, "<tool_call>") || !strings.HasSuffix(text, "<|im_end|>") || strings.Contains(text, "<|im_start|>") {
-			t.Errorf("trained on %q", text)
-		}
-		if s.Terms[ballast.TermPolicy].Weight != nil {
-			t.Error("a policy term in supervised training")
-		}
-	}
-}
-
-func TestPhasesRestartOptimizerAndReference(t *testing.T) {
-	run, learner, log := newRun(t, small(t, "grpo", Phase{RL: 2}, Phase{SFT: "gold"}, Phase{RL: 1}), func(s uint64) bool { return s%2 == 0 })
-	if _, err := run.Do(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	if learner.Frozen != 3 || learner.Resets != 3 {
-		t.Errorf("frozen %d, reset %d times in 3 phases", learner.Frozen, learner.Resets)
-	}
-	var got []string
-	for _, u := range log.updates {
-		got = append(got, fmt.Sprint(u.Index, u.Phase))
-	}
-	if want := "[1rl 2rl 3sft 4sft 5rl]"; fmt.Sprint(got) != want {
-		t.Errorf("updates %v, want %v", got, want)
-	}
-}
-
-// TestResumeAtEveryUpdate stops after each update and goes on from the cursor:
-// the learner sees the batches of an uninterrupted run.
-func TestResumeAtEveryUpdate(t *testing.T) {
-	phases := []Phase{{RL: 2}, {SFT: "gold"}, {RL: 2}}
-	good := func(s uint64) bool { return s%3 == 0 }
-	whole, want, _ := newRun(t, small(t, "grpo", phases...), good)
-	if _, err := whole.Do(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	for stop := range 6 {
-		first, a, log := newRun(t, small(t, "grpo", phases...), good)
-		first.Stop = func() bool { return first.State.Update == stop }
-		if _, err := first.Do(context.Background()); !errors.Is(err, ErrInterrupted) {
-			t.Fatalf("stop at %d: %v", stop, err)
-		}
-		second, b, _ := newRun(t, small(t, "grpo", phases...), good)
-		second.State = log.states[len(log.states)-1]
-		if _, err := second.Do(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		if got := append(a.Batches, b.Batches...); fmt.Sprint(got) != fmt.Sprint(want.Batches) {
-			t.Errorf("resumed after %d updates: different batches (%d, want %d)", stop, len(got), len(want.Batches))
-		}
-		if fmt.Sprint(append(a.Rates, b.Rates...)) != fmt.Sprint(want.Rates) {
-			t.Errorf("resumed after %d updates: rates %v %v, want %v", stop, a.Rates, b.Rates, want.Rates)
-		}
-	}
-}
-
-func TestNoSignalStops(t *testing.T) {
-	r := small(t, "grpo", Phase{RL: 10})
-	r.RL.Patience = 3
-	run, learner, log := newRun(t, r, func(uint64) bool { return false })
-	_, err := run.Do(context.Background())
-	if !errors.Is(err, ErrNoSignal) || len(learner.Batches) != 3 {
-		t.Errorf("%d updates, %v", len(learner.Batches), err)
-	}
-	if last := log.events[len(log.events)-1]; last.Kind != "alarm" {
-		t.Errorf("last event %+v", last)
-	}
-}
-
-func TestNonFiniteStops(t *testing.T) {
-	run, learner, _ := newRun(t, small(t, "grpo", Phase{RL: 10}), func(s uint64) bool { return s%2 == 0 })
-	learner.Stats = ballast.Stats{monitor.NonFinite: 1}
-	if _, err := run.Do(context.Background()); !errors.Is(err, ErrNonFinite) || len(learner.Batches) != maxBroken {
-		t.Errorf("%d updates, %v", len(learner.Batches), err)
-	}
 }
 
 func TestSettings(t *testing.T) {
@@ -338,37 +86,9 @@ func TestSettings(t *testing.T) {
 func TestSharesDrawAsTheListDid(t *testing.T) {
 	list := append([]string{"hermes"}, slices.Repeat([]string{"pythonic"}, 95)...)
 	for k := range uint64(1000) {
-		if h := mix(1, k); (Shares{"pythonic": 95, "hermes": 1}).Draw(h) != list[h%96] {
+		if h := k * 0x9e3779b97f4a7c15; (Shares{"pythonic": 95, "hermes": 1}).Draw(h) != list[h%96] {
 			t.Fatalf("hash %d draws otherwise", h)
 		}
-	}
-}
-
-// TestBestIsKept: the evaluation with the most successes is marked and has a
-// checkpoint, whatever keep.checkpoint says.
-func TestBestIsKept(t *testing.T) {
-	r := small(t, "grpo", Phase{RL: 4})
-	run, _, log := newRun(t, r, nil)
-	run.Recipe.Keep, run.Recipe.RL.Patience, run.Test = Keep{Eval: 1}, 0, run.Train[:4]
-	rates := []uint64{1, 3, 3, 2} // successes of the evaluations
-	run.Engine.Policy = policy(run.Engine.Style, run.Train, func(seed uint64) bool {
-		return seed < 8 && seed < rates[run.State.Update-1]
-	})
-	res, err := run.Do(context.Background())
-	if err != nil || res.Total.OK != 2 || run.State.Best != 0.75 || run.State.BestAt != 3 {
-		t.Fatalf("%v: %+v, best %v at %d", err, res.Total, run.State.Best, run.State.BestAt)
-	}
-	var saved, best []int
-	for _, s := range log.states {
-		saved = append(saved, s.Update)
-	}
-	for _, e := range log.events {
-		if e.Data["best"] == true {
-			best = append(best, e.Update)
-		}
-	}
-	if fmt.Sprint(saved, best) != "[1 2 3 4] [1 2 3]" || log.updates[2].Metrics[monitor.EvalSuccess] != 0.75 {
-		t.Errorf("checkpoints of %v, best %v", saved, best)
 	}
 }
 
@@ -394,5 +114,76 @@ func TestRecipeSurvivesItsOwnYAML(t *testing.T) {
 func TestUnknownMethodListsTheKnown(t *testing.T) {
 	if _, err := New("gpro"); err == nil || !strings.Contains(err.Error(), "grpo") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestPhaseSettings(t *testing.T) {
+	for _, c := range []struct{ pair, want string }{
+		{"phases[1].sft.lr=1e-6", ""},
+		{"phases[0].rl.signals.gold.n=2", ""},
+		{"rl.signals.gold.n=8", ""},
+		{"rl.signals.gold=null", ""},
+		{"phases[9].sft.lr=1", "phases[N]"},
+		{"phases[0].rl.clip.low=0.1", "rl.clip"},
+		{"phases[0].budget.reply=3", "may override"},
+		{"phases[1].sft.rate=3", "rate"},
+		{"phases[1].sft.lr=-1", "sft.lr"},
+		{"rl.signals.gold.n=9", "cannot be gold"},
+		{"rl.signals.gold.count=1", "count"},
+		{"rl.signals.golden.n=1", "gold, hint, mix"},
+		{"rl.signals.hint.from=file", "file"},
+		{"phases=[{rl: 1, reset: some}]", "reset"},
+		{"phases=[{sft: failed+golden}]", "golden"},
+		{"sft.per=token", "sft.per"},
+		{"judge.kind=oracel", "judge.kind"},
+		{"phases[1].sft.formats=[hermes, pythonic]", ""},
+		{"phases[1].sft.formats={hermes: 0}", "share of hermes"},
+		{"phases[0].rl.warmup=-1", "rl.warmup"},
+	} {
+		r := method(t, "ops", Phase{RL: 1}, Phase{SFT: "failed"})
+		err := r.Set(c.pair)
+		if err == nil {
+			err = r.Check()
+		}
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", c.pair, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: error %v, want one that says %q", c.pair, err, c.want)
+		}
+	}
+	r := method(t, "ops", Phase{RL: 1})
+	if err := r.Set("rl.signals.gold.n=3"); err != nil || r.RL.Signals["gold"]["loss"] != "ratio" {
+		t.Errorf("%v: setting one key changed the others: %v", err, r.RL.Signals)
+	}
+}
+
+// TestValuesSurvive: lists, comments and numbers reach a phase and a signal as they
+// are, by --set and through the file.
+func TestValuesSurvive(t *testing.T) {
+	dir := t.TempDir()
+	odd := filepath.Join(dir, "hints # 1: odd.jsonl")
+	if err := os.WriteFile(odd, []byte(`{"task": "x", "hint": "y"}`), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r := method(t, "hbg", Phase{RL: 1}, Phase{SFT: "gold"})
+	for _, pair := range []string{"phases[1].sft.formats=[hermes, pythonic, pythonic]", "phases[1].sft.file=a # b", "phases[1].sft.lr=1e-6",
+		"chat.system=Room # 5: be brief", "rl.signals.hint.from=file", "rl.signals.hint.file=" + odd} {
+		if err := r.Set(pair); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var back Recipe
+	if err := back.Apply("recipe.yaml", r.YAML()); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []Recipe{r, back} {
+		in, err := r.In(1)
+		if err != nil || fmt.Sprint(in.SFT.Formats) != "map[hermes:1 pythonic:2]" || in.SFT.File != "a # b" || in.SFT.LR != 1e-6 || r.Chat.System != "Room # 5: be brief" {
+			t.Errorf("%v: %+v, system %q", err, in.SFT, r.Chat.System)
+		}
+		if err := r.Check(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -2,12 +2,12 @@ package recipe
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
 	"ballast"
 	"ballast/supervise"
-	"ballast/supervise/foreign"
 )
 
 // Example is one thing that a supervised phase trains on: a task's gold dialogue,
@@ -24,40 +24,50 @@ type Example struct {
 type Source struct {
 	Name string
 	Doc  string
-	// Of is a function of the recipe with the phase's settings, the tasks and
-	// the run's state; it asks and plays nothing.
-	Of func(r *Run, set *Recipe) ([]Example, error)
+	// Of is a function of the phase's settings and of what the run has; it asks
+	// and plays nothing.
+	Of func(m Material, s *SFT) ([]Example, error)
+}
+
+// Material is what a run has to make examples of.
+type Material interface {
+	Tasks() []ballast.Task // the training tasks
+	// Failed lists the tasks that failed in the RL phase before.
+	Failed(window int, rule supervise.Rule) []supervise.Outcome
+	// Dialogues reads a file of dialogues.
+	Dialogues(path string) ([]supervise.Dialogue, error)
 }
 
 // Sources is the table of supervision sources.
 var Sources = []Source{
-	{"gold", "the gold dialogue of every training task", func(r *Run, set *Recipe) ([]Example, error) {
+	{"gold", "the gold dialogue of every training task", func(m Material, s *SFT) ([]Example, error) {
 		var out []Example
-		for i := range r.Train {
-			if n := set.SFT.Turns; n == 0 || len(r.Train[i].Turns) <= n {
-				out = append(out, set.SFT.gold(&r.Train[i])...)
+		tasks := m.Tasks()
+		for i := range tasks {
+			if s.Turns == 0 || len(tasks[i].Turns) <= s.Turns {
+				out = append(out, s.gold(&tasks[i])...)
 			}
 		}
 		return out, nil
 	}},
-	{"failed", "the gold dialogues of the tasks that failed in the RL phase before (paper, section 3.4)", func(r *Run, set *Recipe) ([]Example, error) {
+	{"failed", "the gold dialogues of the tasks that failed in the RL phase before (paper, section 3.4)", func(m Material, s *SFT) ([]Example, error) {
 		var out []Example
-		for _, o := range r.failed(set) {
-			out = append(out, set.SFT.gold(r.task(o.Task))...)
+		for _, o := range m.Failed(s.window(), s.Rule) {
+			out = append(out, s.gold(find(m.Tasks(), o.Task))...)
 		}
 		return out, nil
 	}},
-	{"reflections", "two analyses of one failure of each of those tasks, written by the judge (paper, section 3.5)", func(r *Run, set *Recipe) ([]Example, error) {
+	{"reflections", "two analyses of one failure of each of those tasks, written by the judge (paper, section 3.5)", func(m Material, s *SFT) ([]Example, error) {
 		var out []Example
-		for _, o := range r.failed(set) {
+		for _, o := range m.Failed(s.window(), s.Rule) {
 			for _, k := range []supervise.Kind{supervise.KindDialogue, supervise.KindError} {
-				out = append(out, Example{Task: r.task(o.Task), Reply: -1, Failure: &o, Kind: k})
+				out = append(out, Example{Task: find(m.Tasks(), o.Task), Reply: -1, Failure: &o, Kind: k})
 			}
 		}
 		return out, nil
 	}},
-	{"file", "the dialogues of sft.file: ToolACE, verl, or chat JSONL", func(r *Run, set *Recipe) ([]Example, error) {
-		ds, err := r.dialogues(set.SFT.File)
+	{"file", "the dialogues of sft.file: ToolACE, verl, or chat JSONL", func(m Material, s *SFT) ([]Example, error) {
+		ds, err := m.Dialogues(s.File)
 		if err != nil {
 			return nil, err
 		}
@@ -92,8 +102,8 @@ func (s *SFT) window() int {
 	return defaultWindow
 }
 
-// window is how many updates back any phase looks for failures; 0 if none does.
-func (r *Recipe) window() int {
+// Window is how many updates back any phase looks for failures; 0 if none does.
+func (r *Recipe) Window() int {
 	n := 0
 	if r.Guard.Do == "sft" {
 		n = r.SFT.window()
@@ -108,33 +118,27 @@ func (r *Recipe) window() int {
 	return n
 }
 
-func (r *Run) failed(set *Recipe) []supervise.Outcome {
-	return r.State.History.Failed(set.SFT.window(), set.SFT.Rule)
-}
-
-// task finds a training task by its ID.
-func (r *Run) task(id string) *ballast.Task {
-	k := slices.IndexFunc(r.Train, func(t ballast.Task) bool { return t.ID == id })
+// find finds a task by its ID.
+func find(tasks []ballast.Task, id string) *ballast.Task {
+	k := slices.IndexFunc(tasks, func(t ballast.Task) bool { return t.ID == id })
 	if k < 0 {
 		panic(fmt.Sprintf("recipe: the cursor names task %s, which is not among the training tasks", id))
 	}
-	return &r.Train[k]
+	return &tasks[k]
 }
 
-// dialogues reads a file of dialogues once.
-func (r *Run) dialogues(path string) ([]supervise.Dialogue, error) {
-	if in, ok := r.imported[path]; ok {
-		return in.Dialogues, nil
+// Examples lists the examples of the sources that are joined by +; Check has seen
+// their names.
+func Examples(sources string, m Material, s *SFT) ([]Example, error) {
+	var out []Example
+	for name := range strings.SplitSeq(sources, "+") {
+		list, err := findSource(name).Of(m, s)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
 	}
-	in, err := foreign.Import(path)
-	if err != nil {
-		return nil, err
-	}
-	if r.imported == nil {
-		r.imported = map[string]foreign.Imported{}
-	}
-	r.imported[path] = in
-	return in.Dialogues, nil
+	return out, nil
 }
 
 func findSource(name string) *Source {
@@ -152,4 +156,17 @@ func sourceNames() string {
 		names = append(names, s.Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// Rate is the learning rate of update i of n: linear warm-up, then cosine to
+// zero or constant.
+func (s *SFT) Rate(i, n int) float64 {
+	warm := int(math.Ceil(s.Warmup * float64(n)))
+	if i < warm {
+		return s.LR * float64(i+1) / float64(warm)
+	}
+	if s.Schedule == "constant" || n <= warm {
+		return s.LR
+	}
+	return s.LR * 0.5 * (1 + math.Cos(math.Pi*float64(i-warm)/float64(n-warm)))
 }

@@ -14,6 +14,7 @@ import (
 	"ballast/model/cpu"
 	"ballast/monitor"
 	"ballast/recipe"
+	"ballast/recipe/loop"
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/train"
@@ -123,7 +124,7 @@ func benchEngine(ctx context.Context, name string, rounds int) (*engineResult, e
 }
 
 // round plays one update's episodes and trains on them.
-func (res *engineResult) round(ctx context.Context, run *recipe.Run, p *cpu.Policy, i int) error {
+func (res *engineResult) round(ctx context.Context, run *loop.Run, p *cpu.Policy, i int) error {
 	r := &run.Recipe
 	before := p.Counters()
 	start := time.Now()

@@ -11,6 +11,7 @@ import (
 
 	"ballast/model"
 	"ballast/recipe"
+	"ballast/recipe/loop"
 	"ballast/rollout"
 	"ballast/supervise"
 	"ballast/task"
@@ -26,7 +27,7 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 	}
 	shape, known := plan.ShapeOf(r.Model)
 	prompt, how := r.Budget.Prompt, "the budget's, the model's tokenizer is not here"
-	run := recipe.Run{Recipe: *r}
+	run := loop.Run{Recipe: *r}
 	if _, err := os.Stat(r.Model); err == nil || !known {
 		m, err := loadModel(r)
 		if err != nil {
@@ -69,7 +70,7 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 type load struct{ sampled, trained int }
 
 // dryPhases prints the phases and returns the largest update.
-func dryPhases(w io.Writer, r *recipe.Recipe, run *recipe.Run, prompt int) (most load, err error) {
+func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most load, err error) {
 	for i, p := range r.Phases {
 		in, err := r.In(i)
 		if err != nil {
@@ -109,7 +110,7 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *recipe.Run, prompt int) (most
 
 // examples counts those of a phase; what depends on failures counts as if every
 // task had failed.
-func examples(in *recipe.Recipe, run *recipe.Run, sources string) (n int, bound bool) {
+func examples(in *recipe.Recipe, run *loop.Run, sources string) (n int, bound bool) {
 	for name := range strings.SplitSeq(sources, "+") {
 		switch name {
 		case "failed":
@@ -129,7 +130,7 @@ func examples(in *recipe.Recipe, run *recipe.Run, sources string) (n int, bound 
 				if s.Name != name {
 					continue
 				}
-				if list, err := s.Of(run, in); err == nil {
+				if list, err := s.Of(run, &in.SFT); err == nil {
 					n += len(list)
 				}
 			}

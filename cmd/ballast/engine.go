@@ -10,6 +10,7 @@ import (
 	"ballast/model"
 	"ballast/model/cpu"
 	"ballast/recipe"
+	"ballast/recipe/loop"
 	"ballast/rollout"
 	"ballast/task"
 	"ballast/train"
@@ -73,14 +74,14 @@ func loadTasks(r *recipe.Recipe, cfg rollout.Config) (learn, test []ballast.Task
 
 // newEngine builds the local engine: a learner, and a sampler that follows its
 // weights.
-func newEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (recipe.Engine, error) {
+func newEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (loop.Engine, error) {
 	notice()
 	l, err := train.New(m, trainOptions(r))
 	if err != nil {
-		return recipe.Engine{}, err
+		return loop.Engine{}, err
 	}
 	p := newPolicy(m, s)
-	return recipe.Engine{
+	return loop.Engine{
 		Style: s, Policy: p, Learner: l, Context: m.Config.MaxLen,
 		Sync: func() error { return p.Refresh(l.Weights()) },
 	}, nil

@@ -11,6 +11,7 @@ import (
 	"ballast"
 	"ballast/monitor"
 	"ballast/recipe"
+	"ballast/recipe/loop"
 	"ballast/runlog"
 )
 
@@ -20,7 +21,7 @@ type recorder struct {
 	keep int
 }
 
-// Checkpoint implements recipe.Log.
+// Checkpoint implements loop.Log.
 func (r recorder) Checkpoint(update int, state any, fill func(dir string) error) error {
 	if _, err := r.Run.Checkpoint(update, state, fill); err != nil {
 		return err
@@ -31,7 +32,7 @@ func (r recorder) Checkpoint(update int, state any, fill func(dir string) error)
 	return r.Prune(r.keep, monitor.EvalSuccess)
 }
 
-// Updates implements recipe.Past.
+// Updates implements loop.Past.
 func (r recorder) Updates() iter.Seq2[ballast.Update, error] {
 	return func(yield func(ballast.Update, error) bool) {
 		log, err := runlog.Read(r.Dir())
@@ -43,7 +44,7 @@ func (r recorder) Updates() iter.Seq2[ballast.Update, error] {
 	}
 }
 
-// Before implements recipe.Past.
+// Before implements loop.Past.
 func (r recorder) Before(update int) (dir string, at int, err error) {
 	log, err := runlog.Read(r.Dir())
 	if err != nil {
@@ -61,9 +62,9 @@ func (r recorder) Before(update int) (dir string, at int, err error) {
 	return "", 0, nil
 }
 
-var _ recipe.Past = recorder{} // a guard works on run directories
+var _ loop.Past = recorder{} // a guard works on run directories
 
-// Replay implements recipe.Log.
+// Replay implements loop.Log.
 func (r recorder) Replay(update int) ([]ballast.Episode, error) {
 	log, err := runlog.Read(r.Dir())
 	if err != nil {
@@ -91,12 +92,15 @@ func readRecipe(dir string) (r recipe.Recipe, err error) {
 
 // rewind goes back to the newest checkpoint of a run, or to its start, and
 // restores the learner and the cursor.
-func rewind(log *runlog.Run, run *recipe.Run) error {
+func rewind(log *runlog.Run, run *loop.Run) error {
 	c, err := log.Latest()
 	if err != nil {
 		return err
 	}
 	if err := log.Resume(c); err != nil {
+		return err
+	}
+	if err := log.Event(ballast.Event{Update: c.Update, Kind: "resume", Text: fmt.Sprintf("from the checkpoint of update %d", c.Update)}); err != nil {
 		return err
 	}
 	if c.Dir == "" {

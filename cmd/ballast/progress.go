@@ -12,7 +12,7 @@ import (
 
 	"ballast"
 	"ballast/monitor"
-	"ballast/recipe"
+	"ballast/recipe/loop"
 	"ballast/runlog"
 )
 
@@ -21,13 +21,13 @@ import (
 type progress struct {
 	out    io.Writer
 	json   bool
-	run    *recipe.Run
+	run    *loop.Run
 	bars   *mpb.Progress
 	bar    *mpb.Bar
 	status atomic.Value // string
 }
 
-func newProgress(out *os.File, asJSON bool, run *recipe.Run) *progress {
+func newProgress(out *os.File, asJSON bool, run *loop.Run) *progress {
 	p := &progress{out: out, json: asJSON, run: run}
 	p.status.Store("")
 	if !asJSON && term.IsTerminal(int(out.Fd())) {
@@ -52,7 +52,7 @@ func (p *progress) begin(dir string) {
 	}
 }
 
-func (p *progress) update(u ballast.Update, at recipe.Progress) {
+func (p *progress) update(u ballast.Update, at loop.Progress) {
 	switch {
 	case p.json:
 		text, err := runlog.UpdateLine(u) // encoding/json refuses NaN

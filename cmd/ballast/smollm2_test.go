@@ -8,6 +8,7 @@ import (
 
 	"ballast"
 	"ballast/recipe"
+	"ballast/recipe/loop"
 	"ballast/runlog"
 	"ballast/supervise"
 )
@@ -53,7 +54,7 @@ func TestSmolLM2Learns(t *testing.T) {
 	}
 	defer log.Close()
 	run.Log = recorder{log, 1}
-	run.Observe = func(u ballast.Update, _ recipe.Progress) { t.Logf("update %d: %s", u.Index, line(u)) }
+	run.Observe = func(u ballast.Update, _ loop.Progress) { t.Logf("update %d: %s", u.Index, line(u)) }
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func TestSmolLM2Learns(t *testing.T) {
 }
 
 // crossEntropy is the mean -log p of gold's tokens, in nats.
-func crossEntropy(t *testing.T, run *recipe.Run, tasks []ballast.Task) float64 {
+func crossEntropy(t *testing.T, run *loop.Run, tasks []ballast.Task) float64 {
 	t.Helper()
 	var list []*ballast.Task
 	for i := range tasks {

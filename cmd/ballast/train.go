@@ -17,6 +17,7 @@ import (
 
 	"ballast/eval"
 	"ballast/recipe"
+	"ballast/recipe/loop"
 	"ballast/report"
 	"ballast/runlog"
 	"ballast/supervise"
@@ -139,7 +140,7 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 }
 
 // prepare loads the model and tasks of a recipe.
-func prepare(r *recipe.Recipe) (*recipe.Run, error) {
+func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	judge, err := supervise.NewJudge(r.Judge)
 	if err != nil {
 		return nil, err
@@ -160,7 +161,7 @@ func prepare(r *recipe.Recipe) (*recipe.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &recipe.Run{Recipe: *r, Engine: engine, Train: learn, Test: test, Judge: judge}, nil
+	return &loop.Run{Recipe: *r, Engine: engine, Train: learn, Test: test, Judge: judge}, nil
 }
 
 // continueRun resumes the run in a directory from its newest checkpoint.
@@ -186,7 +187,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 
 // drive runs to the end, to an interrupt, or to a death, and writes the report
 // in each case.
-func (f *trainFlags) drive(ctx context.Context, run *recipe.Run, log *runlog.Run) error {
+func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	run.Log = recorder{log, run.Recipe.Keep.Checkpoints}
@@ -196,7 +197,7 @@ func (f *trainFlags) drive(ctx context.Context, run *recipe.Run, log *runlog.Run
 	show.begin(log.Dir())
 	res, err := run.Do(ctx)
 	show.end()
-	if errors.Is(err, recipe.ErrInterrupted) {
+	if errors.Is(err, loop.ErrInterrupted) {
 		fmt.Fprintf(os.Stderr, "interrupted after update %d; continue with: ballast train --resume %s\n", run.State.Update, log.Dir())
 	}
 	page, perr := report.Write(log.Dir())
@@ -209,7 +210,7 @@ func (f *trainFlags) drive(ctx context.Context, run *recipe.Run, log *runlog.Run
 	return f.summary(run, log, res, page)
 }
 
-func (f *trainFlags) summary(run *recipe.Run, log *runlog.Run, res eval.Result, page string) error {
+func (f *trainFlags) summary(run *loop.Run, log *runlog.Run, res eval.Result, page string) error {
 	if f.json {
 		return json.NewEncoder(os.Stdout).Encode(map[string]any{
 			"run": log.Dir(), "report": page, "updates": run.State.Update, "eval": res,

@@ -1,17 +1,16 @@
-package recipe
+package loop
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"ballast"
+	"ballast/recipe"
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/supervise"
@@ -30,13 +29,13 @@ const marker = -7
 // never and only are policies by seed.
 func never(uint64) bool { return false }
 
-func only(r *Recipe, update, group, sample int) func(uint64) bool {
+func only(r *recipe.Recipe, update, group, sample int) func(uint64) bool {
 	seed := mix(r.Seed, uint64(update), uint64(group), uint64(sample))
 	return func(s uint64) bool { return s == seed }
 }
 
 // do runs a recipe with one group of eight and returns its first update.
-func do(t *testing.T, r Recipe, good func(uint64) bool) ([]ballast.Sample, []ballast.Episode, *Run) {
+func do(t *testing.T, r recipe.Recipe, good func(uint64) bool) ([]ballast.Sample, []ballast.Episode, *Run) {
 	t.Helper()
 	r.RL.Prompts = 1
 	run, learner, log := newRun(t, r, good)
@@ -70,7 +69,7 @@ func weights(t *testing.T, what string, s *ballast.Sample, owners []ballast.Owne
 	}
 }
 
-func use(r Recipe, name string, pairs ...any) Recipe {
+func use(r recipe.Recipe, name string, pairs ...any) recipe.Recipe {
 	set := signal.Settings{}
 	for i := 0; i < len(pairs); i += 2 {
 		set[pairs[i].(string)] = pairs[i+1]
@@ -82,7 +81,7 @@ func use(r Recipe, name string, pairs ...any) Recipe {
 // TestOPSWeights: the gold episode of a group whose seven others fail gets
 // +2.475 on gold's tokens, under a ratio to the learner's own log-probabilities.
 func TestOPSWeights(t *testing.T) {
-	batch, eps, _ := do(t, small(t, "ops", Phase{RL: 1}), never)
+	batch, eps, _ := do(t, small(t, "ops", recipe.Phase{RL: 1}), never)
 	if len(batch) != 8 || !eps[0].Score.Success {
 		t.Fatalf("%d samples, the gold episode: %+v", len(batch), eps[0].Score)
 	}
@@ -102,7 +101,7 @@ func TestOPSWeights(t *testing.T) {
 // TestOPSShaped: the same weights stand in the off-policy term, and both terms
 // divide by the tokens of the whole group.
 func TestOPSShaped(t *testing.T) {
-	batch, eps, _ := do(t, use(small(t, "ops", Phase{RL: 1}), "gold", "n", 1, "loss", "shaped"), never)
+	batch, eps, _ := do(t, use(small(t, "ops", recipe.Phase{RL: 1}), "gold", "n", 1, "loss", "shaped"), never)
 	weights(t, "gold", &batch[0], eps[0].Owners, ballast.TermOffPolicy, ballast.OwnerGold, won)
 	weights(t, "gold", &batch[0], eps[0].Owners, ballast.TermPolicy, ballast.OwnerGold, 0)
 	z := [ballast.NumTerms]float64{}
@@ -125,7 +124,7 @@ func TestOPSShaped(t *testing.T) {
 func TestHBGHintIsAbsent(t *testing.T) {
 	const hint = "Notes that may help"
 	for _, correct := range []bool{false, true} {
-		r := use(small(t, "hbg", Phase{RL: 1}), "hint", "n", 2, "correct", correct)
+		r := use(small(t, "hbg", recipe.Phase{RL: 1}), "hint", "n", 2, "correct", correct)
 		r.RL.Prompts = 1
 		run, learner, log := newRun(t, r, only(&r, 0, 0, 1))
 		learner.LogProb = marker
@@ -161,7 +160,7 @@ func TestHBGHintIsAbsent(t *testing.T) {
 // TestMixAddsCrossEntropy: the group keeps its GRPO weights and gains one gold
 // dialogue that shares its prompt.
 func TestMixAddsCrossEntropy(t *testing.T) {
-	r := small(t, "mix", Phase{RL: 1})
+	r := small(t, "mix", recipe.Phase{RL: 1})
 	batch, eps, _ := do(t, r, only(&r, 0, 0, 3))
 	if len(batch) != 9 {
 		t.Fatalf("%d samples", len(batch))
@@ -197,17 +196,17 @@ func TestMixAddsCrossEntropy(t *testing.T) {
 // TestNullTurnsASignalOff, in a recipe and in one of its phases, and after the
 // recipe went through its file.
 func TestNullTurnsASignalOff(t *testing.T) {
-	whole := small(t, "ops", Phase{RL: 1})
+	whole := small(t, "ops", recipe.Phase{RL: 1})
 	if err := whole.Set("rl.signals.gold=null"); err != nil {
 		t.Fatal(err)
 	}
-	phased := small(t, "ops", Phase{RL: 1, With: map[string]any{"rl.signals.gold": nil}})
-	for _, r := range []Recipe{whole, phased} {
-		var back Recipe
+	phased := small(t, "ops", recipe.Phase{RL: 1, With: map[string]any{"rl.signals.gold": nil}})
+	for _, r := range []recipe.Recipe{whole, phased} {
+		var back recipe.Recipe
 		if err := back.Apply("recipe.yaml", r.YAML()); err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range []Recipe{r, back} {
+		for _, r := range []recipe.Recipe{r, back} {
 			if _, eps, _ := do(t, r, never); eps[0].Turns[0].Steps[0].Gold {
 				t.Errorf("a gold episode in spite of %v %v", r.RL.Signals, r.Phases)
 			}
@@ -216,7 +215,7 @@ func TestNullTurnsASignalOff(t *testing.T) {
 }
 
 func TestSignalsCombine(t *testing.T) {
-	r := small(t, "grpo", Phase{RL: 1})
+	r := small(t, "grpo", recipe.Phase{RL: 1})
 	r.RL.Signals = map[string]signal.Settings{"mix": {}, "hint": {"n": 3}, "gold": {"n": 2}}
 	batch, eps, run := do(t, r, never)
 	var kinds string
@@ -258,7 +257,7 @@ func TestETSTrainsOnFailures(t *testing.T) {
 		rule string
 		want int
 	}{{"all", 3}, {"any", 4}} {
-		r := small(t, "ets", Phase{RL: 2}, Phase{SFT: "failed", With: map[string]any{"sft.rule": c.rule, "sft.lr": 1e-6}}, Phase{RL: 1})
+		r := small(t, "ets", recipe.Phase{RL: 2}, recipe.Phase{SFT: "failed", With: map[string]any{"sft.rule": c.rule, "sft.lr": 1e-6}}, recipe.Phase{RL: 1})
 		run, learner, log := newRun(t, r, only(&r, 1, 0, 4))
 		if _, err := run.Do(context.Background()); err != nil {
 			t.Fatal(err)
@@ -293,7 +292,7 @@ func TestETSTrainsOnFailures(t *testing.T) {
 // TestPRSAddsReflections: a failed task brings its gold dialogue and the two
 // analyses, whose text has no control token but the end.
 func TestPRSAddsReflections(t *testing.T) {
-	r := small(t, "prs", Phase{RL: 1}, Phase{SFT: "failed+reflections"})
+	r := small(t, "prs", recipe.Phase{RL: 1}, recipe.Phase{SFT: "failed+reflections"})
 	r.SFT.Batch = 64
 	run, learner, log := newRun(t, r, never)
 	if _, err := run.Do(context.Background()); err != nil {
@@ -336,7 +335,7 @@ func TestPRSAddsReflections(t *testing.T) {
 }
 
 func TestSFTPerTurn(t *testing.T) {
-	r := small(t, "sft", Phase{SFT: "gold"})
+	r := small(t, "sft", recipe.Phase{SFT: "gold"})
 	r.SFT.Per, r.SFT.Batch = "turn", 1000
 	run, learner, _ := newRun(t, r, nil)
 	if _, err := run.Do(context.Background()); err != nil {
@@ -359,7 +358,7 @@ func TestSFTPerTurn(t *testing.T) {
 }
 
 func TestResetKeepsWhatItIsTold(t *testing.T) {
-	run, learner, _ := newRun(t, small(t, "grpo", Phase{RL: 1, Reset: "none"}, Phase{RL: 1, Reset: "optimizer"}, Phase{RL: 1, Reset: "none"}, Phase{RL: 1}), never)
+	run, learner, _ := newRun(t, small(t, "grpo", recipe.Phase{RL: 1, Reset: "none"}, recipe.Phase{RL: 1, Reset: "optimizer"}, recipe.Phase{RL: 1, Reset: "none"}, recipe.Phase{RL: 1}), never)
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -375,8 +374,8 @@ func TestResetKeepsWhatItIsTold(t *testing.T) {
 func TestResumeInterleaved(t *testing.T) {
 	good := func(s uint64) bool { return s%5 == 0 }
 	fresh := func() (*Run, *Recorder, *memory) {
-		run, learner, log := newRun(t, small(t, "prs", Phase{RL: 2}, Phase{SFT: "failed+reflections"}, Phase{RL: 1}, Phase{SFT: "failed"}, Phase{RL: 1}), good)
-		run.Recipe.Keep = Keep{Checkpoint: 2, Eval: 3}
+		run, learner, log := newRun(t, small(t, "prs", recipe.Phase{RL: 2}, recipe.Phase{SFT: "failed+reflections"}, recipe.Phase{RL: 1}, recipe.Phase{SFT: "failed"}, recipe.Phase{RL: 1}), good)
+		run.Recipe.Keep = recipe.Keep{Checkpoint: 2, Eval: 3}
 		run.Test = run.Train[:2]
 		return run, learner, log
 	}
@@ -426,75 +425,4 @@ func (m *memory) kept() string {
 		}
 	}
 	return b.String()
-}
-
-func TestPhaseSettings(t *testing.T) {
-	for _, c := range []struct{ pair, want string }{
-		{"phases[1].sft.lr=1e-6", ""},
-		{"phases[0].rl.signals.gold.n=2", ""},
-		{"rl.signals.gold.n=8", ""},
-		{"rl.signals.gold=null", ""},
-		{"phases[9].sft.lr=1", "phases[N]"},
-		{"phases[0].rl.clip.low=0.1", "rl.clip"},
-		{"phases[0].budget.reply=3", "may override"},
-		{"phases[1].sft.rate=3", "rate"},
-		{"phases[1].sft.lr=-1", "sft.lr"},
-		{"rl.signals.gold.n=9", "cannot be gold"},
-		{"rl.signals.gold.count=1", "count"},
-		{"rl.signals.golden.n=1", "gold, hint, mix"},
-		{"rl.signals.hint.from=file", "file"},
-		{"phases=[{rl: 1, reset: some}]", "reset"},
-		{"phases=[{sft: failed+golden}]", "golden"},
-		{"sft.per=token", "sft.per"},
-		{"judge.kind=oracel", "judge.kind"},
-		{"phases[1].sft.formats=[hermes, pythonic]", ""},
-		{"phases[1].sft.formats={hermes: 0}", "share of hermes"},
-		{"phases[0].rl.warmup=-1", "rl.warmup"},
-	} {
-		r := small(t, "ops", Phase{RL: 1}, Phase{SFT: "failed"})
-		err := r.Set(c.pair)
-		if err == nil {
-			err = r.Check()
-		}
-		switch {
-		case c.want == "" && err != nil:
-			t.Errorf("%s: %v", c.pair, err)
-		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
-			t.Errorf("%s: error %v, want one that says %q", c.pair, err, c.want)
-		}
-	}
-	r := small(t, "ops", Phase{RL: 1})
-	if err := r.Set("rl.signals.gold.n=3"); err != nil || r.RL.Signals["gold"]["loss"] != "ratio" {
-		t.Errorf("%v: setting one key changed the others: %v", err, r.RL.Signals)
-	}
-}
-
-// TestValuesSurvive: lists, comments and numbers reach a phase and a signal as they
-// are, by --set and through the file.
-func TestValuesSurvive(t *testing.T) {
-	dir := t.TempDir()
-	odd := filepath.Join(dir, "hints # 1: odd.jsonl")
-	if err := os.WriteFile(odd, []byte(`{"task": "x", "hint": "y"}`), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	r := small(t, "hbg", Phase{RL: 1}, Phase{SFT: "gold"})
-	for _, pair := range []string{"phases[1].sft.formats=[hermes, pythonic, pythonic]", "phases[1].sft.file=a # b", "phases[1].sft.lr=1e-6",
-		"chat.system=Room # 5: be brief", "rl.signals.hint.from=file", "rl.signals.hint.file=" + odd} {
-		if err := r.Set(pair); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var back Recipe
-	if err := back.Apply("recipe.yaml", r.YAML()); err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range []Recipe{r, back} {
-		in, err := r.In(1)
-		if err != nil || fmt.Sprint(in.SFT.Formats) != "map[hermes:1 pythonic:2]" || in.SFT.File != "a # b" || in.SFT.LR != 1e-6 || r.Chat.System != "Room # 5: be brief" {
-			t.Errorf("%v: %+v, system %q", err, in.SFT, r.Chat.System)
-		}
-		if err := r.Check(); err != nil {
-			t.Error(err)
-		}
-	}
 }

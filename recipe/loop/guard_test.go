@@ -1,4 +1,4 @@
-package recipe
+package loop
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/recipe"
 )
 
 // past is a memory log that can be read back.
@@ -39,9 +40,9 @@ func (l *loads) Load(dir string) error { l.dirs = append(l.dirs, dir); return ni
 
 // sickRun is a run whose policy stops to call tools after 14 updates and is well
 // again once the guard has acted.
-func sickRun(t *testing.T, g Guard, total int) (*Run, *loads, *memory) {
+func sickRun(t *testing.T, g recipe.Guard, total int) (*Run, *loads, *memory) {
 	t.Helper()
-	r := small(t, "grpo", Phase{RL: total})
+	r := small(t, "grpo", recipe.Phase{RL: total})
 	r.Guard, r.RL.Patience, r.RL.KL = g, 0, 0.01
 	var run *Run
 	run, learner, log := newRun(t, r, func(seed uint64) bool {
@@ -64,14 +65,14 @@ func (m *memory) texts(kind string) string {
 }
 
 func TestGuardIsOffByDefault(t *testing.T) {
-	run, _, log := sickRun(t, Guard{}, 24)
+	run, _, log := sickRun(t, recipe.Guard{}, 24)
 	if _, err := run.Do(context.Background()); err != nil || log.texts("action") != "" || log.texts("alarm") != "" {
 		t.Errorf("%v; actions %q", err, log.texts("action"))
 	}
 }
 
 func TestGuardStops(t *testing.T) {
-	run, _, log := sickRun(t, Guard{Do: "stop"}, 40)
+	run, _, log := sickRun(t, recipe.Guard{Do: "stop"}, 40)
 	_, err := run.Do(context.Background())
 	if !errors.Is(err, ErrSick) || run.State.Update < 16 || run.State.Update > 24 || !strings.Contains(log.texts("alarm"), "since update 1") {
 		t.Errorf("update %d: %v; alarms %q", run.State.Update, err, log.texts("alarm"))
@@ -79,7 +80,7 @@ func TestGuardStops(t *testing.T) {
 }
 
 func TestGuardRollsBack(t *testing.T) {
-	run, l, log := sickRun(t, Guard{Do: "rollback"}, 40)
+	run, l, log := sickRun(t, recipe.Guard{Do: "rollback"}, 40)
 	_, err := run.Do(context.Background())
 	if err != nil || len(l.dirs) != 1 || l.dirs[0] != "healthy" || run.State.Update != 40 {
 		t.Fatalf("update %d, loaded %q: %v; %s", run.State.Update, l.dirs, err, log.texts("alarm"))
@@ -93,7 +94,7 @@ func TestGuardRollsBack(t *testing.T) {
 }
 
 func TestGuardWithoutHealthyCheckpointStops(t *testing.T) {
-	run, _, log := sickRun(t, Guard{Do: "rollback"}, 40)
+	run, _, log := sickRun(t, recipe.Guard{Do: "rollback"}, 40)
 	run.Log = past{log, ""}
 	if _, err := run.Do(context.Background()); !errors.Is(err, ErrSick) || !strings.Contains(err.Error(), "keep.checkpoints") {
 		t.Error(err)
@@ -101,7 +102,7 @@ func TestGuardWithoutHealthyCheckpointStops(t *testing.T) {
 }
 
 func TestGuardRaisesReferenceOnControlTokens(t *testing.T) {
-	run, l, _ := sickRun(t, Guard{Do: "reference", Factor: 5}, 30)
+	run, l, _ := sickRun(t, recipe.Guard{Do: "reference", Factor: 5}, 30)
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +132,7 @@ func TestGuardRaisesReferenceOnControlTokens(t *testing.T) {
 }
 
 func TestGuardInsertsSupervisedPhase(t *testing.T) {
-	run, _, log := sickRun(t, Guard{Do: "sft"}, 30)
+	run, _, log := sickRun(t, recipe.Guard{Do: "sft"}, 30)
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -152,11 +153,11 @@ func TestGuardInsertsSupervisedPhase(t *testing.T) {
 // TestGuardResumes: a run that was interrupted between onset and alarm acts at the
 // same update as one that was not.
 func TestGuardResumes(t *testing.T) {
-	whole, _, log := sickRun(t, Guard{Do: "sft"}, 30)
+	whole, _, log := sickRun(t, recipe.Guard{Do: "sft"}, 30)
 	if _, err := whole.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	run, _, parts := sickRun(t, Guard{Do: "sft"}, 30)
+	run, _, parts := sickRun(t, recipe.Guard{Do: "sft"}, 30)
 	for stop := 7; ; stop += 8 {
 		run.Stop = func() bool { return run.State.Update >= stop }
 		_, err := run.Do(context.Background())
@@ -166,7 +167,7 @@ func TestGuardResumes(t *testing.T) {
 		if !errors.Is(err, ErrInterrupted) {
 			t.Fatal(err)
 		}
-		run.Recipe.Phases = []Phase{{RL: 30}} // as read from the recipe again
+		run.Recipe.Phases = []recipe.Phase{{RL: 30}} // as read from the recipe again
 	}
 	if a, b := log.texts("action"), parts.texts("action"); a != b || a == "" {
 		t.Errorf("actions %q, resumed %q", a, b)
@@ -174,8 +175,8 @@ func TestGuardResumes(t *testing.T) {
 }
 
 func TestGuardIsChecked(t *testing.T) {
-	r := small(t, "grpo", Phase{RL: 3})
-	r.Guard = Guard{Do: "pray", At: "noon", Rate: 2}
+	r := small(t, "grpo", recipe.Phase{RL: 3})
+	r.Guard = recipe.Guard{Do: "pray", At: "noon", Rate: 2}
 	err := r.Check()
 	for _, want := range []string{"guard.do", "guard.at", "rate"} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -1,4 +1,15 @@
-package recipe
+// Package loop runs a recipe: its phases one after the other, update by update,
+// with what is recorded, evaluated and kept in between.
+//
+// Contract: a Run goes on from its State, the cursor, and what it does is a
+// function of recipe, tasks, weights and cursor alone; a run that was killed and
+// resumed comes to the same. Policy, learner and log are interfaces, and Recorder
+// is a learner that only keeps what it is given.
+//
+// How it fails: errors of the host say in which update. A run that cannot learn
+// any more (no reward spread, non-finite gradients), that its guard stops, or that
+// is interrupted ends with a checkpoint and with one of the errors named here.
+package loop
 
 import (
 	"context"
@@ -11,6 +22,7 @@ import (
 	"ballast/chat"
 	"ballast/eval"
 	"ballast/monitor"
+	"ballast/recipe"
 	"ballast/rollout"
 	"ballast/supervise"
 	"ballast/supervise/foreign"
@@ -75,7 +87,7 @@ type Evaluation struct {
 
 // Run is one training run.
 type Run struct {
-	Recipe Recipe
+	Recipe recipe.Recipe
 	Engine Engine
 	Train  []ballast.Task
 	Test   []ballast.Task
@@ -328,7 +340,7 @@ func (r *Run) checkpoint() error {
 
 // rollout is how episodes are played under settings: theirs, within the model's
 // own bound.
-func (r *Run) rollout(set *Recipe) rollout.Config {
+func (r *Run) rollout(set *recipe.Recipe) rollout.Config {
 	cfg := set.Rollout(r.Engine.Style)
 	cfg.Context = r.Engine.Context
 	return cfg

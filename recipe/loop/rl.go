@@ -1,4 +1,4 @@
-package recipe
+package loop
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"ballast"
 	"ballast/credit"
 	"ballast/monitor"
+	"ballast/recipe"
 	"ballast/recipe/signal"
 	"ballast/rollout"
 )
@@ -16,7 +17,7 @@ import (
 // advantage on the policy's tokens, let the signals change it, update.
 type rlPhase struct {
 	run     *Run
-	set     Recipe
+	set     recipe.Recipe
 	total   int
 	effects []signal.Effect
 }
@@ -57,7 +58,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	unaided := own(eps, d.Plays)
 	monitor.Measure(unaided, watchedNames(r.Engine), m)
 	monitor.Inspect(unaided, &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched()}, m)
-	if w := r.Recipe.window(); w > 0 {
+	if w := r.Recipe.Window(); w > 0 {
 		r.State.History = r.State.History.Add(r.State.Update+1, w, eps)
 	}
 	start = time.Now()
@@ -188,4 +189,13 @@ func (r *Run) learn(ctx context.Context, groups [][]ballast.Sample, minibatches 
 		}
 	}
 	return nil
+}
+
+// watchedNames are the texts of the watched control tokens, for metric names.
+func watchedNames(e Engine) []string {
+	var names []string
+	for _, id := range e.Policy.Watched() {
+		names = append(names, e.Style.Tok.Token(id))
+	}
+	return names
 }

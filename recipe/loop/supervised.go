@@ -1,19 +1,19 @@
-package recipe
+package loop
 
 import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"ballast"
 	"ballast/chat"
 	"ballast/monitor"
+	"ballast/recipe"
 	"ballast/recipe/signal"
 	"ballast/supervise"
+	"ballast/supervise/foreign"
 )
 
 // sftPhase is cross-entropy on examples. Gold dialogues come out of the same
@@ -21,20 +21,17 @@ import (
 // see, with really executed tools.
 type sftPhase struct {
 	run      *Run
-	set      Recipe
+	set      recipe.Recipe
 	sources  string
-	examples []Example
+	examples []recipe.Example
 	missing  []int // of examples, not yet taken out
 }
 
-func newSFTPhase(r *Run, set Recipe, i int) (*sftPhase, error) {
+func newSFTPhase(r *Run, set recipe.Recipe, i int) (*sftPhase, error) {
 	p := &sftPhase{run: r, set: set, sources: r.Recipe.Phases[i].SFT}
-	for name := range strings.SplitSeq(p.sources, "+") {
-		list, err := findSource(name).Of(r, &set)
-		if err != nil {
-			return nil, err
-		}
-		p.examples = append(p.examples, list...)
+	var err error
+	if p.examples, err = recipe.Examples(p.sources, r, &set.SFT); err != nil {
+		return nil, err
 	}
 	if i == r.State.Phase {
 		p.missing = r.State.Missing
@@ -158,7 +155,7 @@ func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]b
 	if err != nil {
 		return nil, err
 	}
-	rate := p.set.SFT.rate(i, p.updates())
+	rate := p.set.SFT.Rate(i, p.updates())
 	m[monitor.LearningRate] = rate
 	err = r.learn(ctx, [][]ballast.Sample{samples}, 1, rate, m)
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
@@ -171,7 +168,7 @@ func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]balla
 	r := p.run
 	formats := p.set.SFT.Formats
 	if len(formats) == 0 {
-		formats = Shares{p.set.Chat.Format: 1}
+		formats = recipe.Shares{p.set.Chat.Format: 1}
 	}
 	byFormat := map[string][]int{} // positions in the batch
 	for j, k := range batch {
@@ -225,15 +222,26 @@ func (r *Run) judge() supervise.Judge {
 	return r.Judge
 }
 
-// rate is the learning rate of update i of n: linear warm-up, then cosine to
-// zero or constant.
-func (s *SFT) rate(i, n int) float64 {
-	warm := int(math.Ceil(s.Warmup * float64(n)))
-	if i < warm {
-		return s.LR * float64(i+1) / float64(warm)
+// Tasks implements recipe.Material.
+func (r *Run) Tasks() []ballast.Task { return r.Train }
+
+// Failed implements recipe.Material.
+func (r *Run) Failed(window int, rule supervise.Rule) []supervise.Outcome {
+	return r.State.History.Failed(window, rule)
+}
+
+// Dialogues implements recipe.Material: it reads a file once.
+func (r *Run) Dialogues(path string) ([]supervise.Dialogue, error) {
+	if in, ok := r.imported[path]; ok {
+		return in.Dialogues, nil
 	}
-	if s.Schedule == "constant" || n <= warm {
-		return s.LR
+	in, err := foreign.Import(path)
+	if err != nil {
+		return nil, err
 	}
-	return s.LR * 0.5 * (1 + math.Cos(math.Pi*float64(i-warm)/float64(n-warm)))
+	if r.imported == nil {
+		r.imported = map[string]foreign.Imported{}
+	}
+	r.imported[path] = in
+	return in.Dialogues, nil
 }

@@ -1,0 +1,264 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/monitor/verdict"
+	"ballast/recipe"
+	"ballast/recipe/signal"
+)
+
+// guards is the table of actions.
+var guards = map[string]func(g *guard, why string) error{
+	"stop":      (*guard).stop,
+	"rollback":  (*guard).rollback,
+	"reference": (*guard).reference,
+	"sft":       (*guard).correct,
+}
+
+// Past is what a guard needs of the run directory: a Log that can be read back.
+type Past interface {
+	// Updates yields the updates so far.
+	Updates() iter.Seq2[ballast.Update, error]
+	// Before returns the folder of the newest checkpoint of an update before
+	// the given one, "" where there is none.
+	Before(update int) (dir string, at int, err error)
+}
+
+// Guarded is what a guard has done: part of the cursor.
+type Guarded struct {
+	Acts   int            `json:",omitempty"` // actions so far
+	Since  int            `json:",omitempty"` // update of the last one
+	Rate   float64        `json:",omitempty"` // factor on the learning rate of RL phases; 0 = 1
+	Factor float64        `json:",omitempty"` // factor on the KL weight of control tokens; 0 = 1
+	Phases []recipe.Phase `json:",omitempty"` // the schedule with inserted phases; nil = the recipe's
+}
+
+// ErrSick is how a guard ends a run. errReopen ends a phase in progress, to go on
+// from the cursor.
+var (
+	ErrSick   = errors.New("the guard stopped the run")
+	errReopen = errors.New("reopen")
+)
+
+// watcher sees every recorded update. The loop knows nothing else of guards; a run
+// without one has a watcher that does nothing.
+type watcher interface {
+	after(ballast.Update) error
+}
+
+type nobody struct{}
+
+func (nobody) after(ballast.Update) error { return nil }
+
+// watch returns the run's watcher, with the updates since its last action behind
+// it: a resumed run sees what the run that was killed saw.
+func (r *Run) watch() (watcher, error) {
+	if r.State.Guard.Phases != nil {
+		r.Recipe.Phases = r.State.Guard.Phases
+	}
+	if r.Recipe.Guard.Do == "" {
+		return nobody{}, nil
+	}
+	past, ok := r.Log.(Past)
+	if !ok {
+		return nil, errors.New("guard: this run's log cannot be read back, which a guard needs")
+	}
+	g := &guard{run: r, past: past, detector: verdict.New()}
+	for u, err := range past.Updates() {
+		if err != nil {
+			return nil, fmt.Errorf("guard: %w", err)
+		}
+		if u.Index > r.State.Guard.Since && u.Index <= r.State.Update {
+			g.detector.Add(u)
+		}
+	}
+	return g, nil
+}
+
+// guard acts on what its detector says.
+type guard struct {
+	run      *Run
+	past     Past
+	detector *verdict.Detector
+	found    verdict.Diagnosis
+}
+
+func (g *guard) after(u ballast.Update) error {
+	r := g.run
+	g.detector.Add(u)
+	g.found = g.detector.Diagnosis()
+	sick := g.found.State.Dead() || r.Recipe.Guard.At == "drifting" && g.found.State.Sick()
+	if !sick {
+		return nil
+	}
+	why := g.explain()
+	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "alarm", Text: why}); err != nil {
+		return err
+	}
+	do, times := r.Recipe.Guard.Do, r.Recipe.Guard.Times
+	if times == 0 {
+		times = 3
+	}
+	if r.State.Guard.Acts >= times {
+		do, why = "stop", fmt.Sprintf("%s; the guard has already acted %d times", why, times)
+	}
+	return guards[do](g, why)
+}
+
+// explain says what was found and by which signals.
+func (g *guard) explain() string {
+	var moved []string
+	for _, m := range g.found.Moved {
+		if m.Back == 0 && len(moved) < 4 {
+			moved = append(moved, fmt.Sprintf("%s from update %d", m.Signal, m.Onset))
+		}
+	}
+	text := fmt.Sprintf("%s since update %d", strings.ReplaceAll(string(g.found.Verdict), "_", " "), g.found.Onset)
+	if len(moved) > 0 {
+		text += " (" + strings.Join(moved, ", ") + ")"
+	}
+	return text
+}
+
+// acted records an action in the cursor, in the events and in a checkpoint. What
+// was seen before it says nothing about the policy after it.
+func (g *guard) acted(text string, data map[string]any) error {
+	r := g.run
+	r.State.Guard.Acts++
+	r.State.Guard.Since = r.State.Update
+	r.State.Flat, r.State.Eval = 0, nil
+	r.saved = false
+	g.detector = verdict.New()
+	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "action", Text: text, Data: data}); err != nil {
+		return err
+	}
+	if err := r.checkpoint(); err != nil {
+		return err
+	}
+	return errReopen
+}
+
+func (g *guard) stop(why string) error {
+	r := g.run
+	if err := r.checkpoint(); err != nil {
+		return err
+	}
+	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "action", Text: "stop: " + why}); err != nil {
+		return err
+	}
+	return fmt.Errorf("update %d: %w: %s; ballast doctor says more", r.State.Update, ErrSick, why)
+}
+
+// rollback loads weights, optimiser and reference of the newest checkpoint before
+// the onset. Tasks and seeds go on from here, and the learning rate is lowered: the
+// same updates would end the same way.
+func (g *guard) rollback(why string) error {
+	r := g.run
+	dir, at, err := g.past.Before(max(1, g.found.Onset))
+	if err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	if dir == "" {
+		return g.stop(why + "; no checkpoint from before the onset is left to roll back to (keep.checkpoints)")
+	}
+	if err := r.Engine.Learner.Load(dir); err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	if err := r.Engine.Sync(); err != nil {
+		return err
+	}
+	factor := r.Recipe.Guard.Rate
+	if factor == 0 {
+		factor = 0.5
+	}
+	r.State.Guard.Rate = factor * orOne(r.State.Guard.Rate)
+	return g.acted(fmt.Sprintf("rollback to the checkpoint of update %d, learning rate times %.3g: %s", at, r.State.Guard.Rate, why),
+		map[string]any{"to": at, "rate": r.State.Guard.Rate})
+}
+
+// reference raises the weight of the reference term on control tokens alone.
+func (g *guard) reference(why string) error {
+	r := g.run
+	if r.Recipe.RL.KL == 0 {
+		return g.stop(why + "; guard.do: reference has nothing to raise where rl.kl is 0")
+	}
+	factor := r.Recipe.Guard.Factor
+	if factor == 0 {
+		factor = 10
+	}
+	r.State.Guard.Factor = factor * orOne(r.State.Guard.Factor)
+	return g.acted(fmt.Sprintf("KL weight of control tokens times %.3g: %s", r.State.Guard.Factor, why),
+		map[string]any{"factor": r.State.Guard.Factor})
+}
+
+// correct ends the phase here, inserts a supervised one on the tasks that failed
+// lately, and lets the rest of the phase follow.
+func (g *guard) correct(why string) error {
+	r := g.run
+	i, done := r.State.Phase, r.State.InPhase
+	now := r.Recipe.Phases[i]
+	before, rest := now, now
+	before.RL, rest.RL = done, now.RL-done
+	phases := append(slices.Clone(r.Recipe.Phases[:i]), before, recipe.Phase{SFT: "failed"})
+	if rest.RL > 0 {
+		phases = append(phases, rest)
+	}
+	phases = append(phases, r.Recipe.Phases[i+1:]...)
+	r.State.Guard.Phases, r.Recipe.Phases = phases, phases
+	r.State.enter(i + 1)
+	return g.acted("supervised phase on the failed tasks: "+why, map[string]any{"phase": i + 1})
+}
+
+func orOne(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	return x
+}
+
+// pinned is the effect that weighs the reference term of control tokens.
+type pinned struct {
+	control map[int32]bool
+	factor  float32
+}
+
+// pin returns the effects of a guard's earlier actions on a phase.
+func (r *Run) pin() []signal.Effect {
+	f := r.State.Guard.Factor
+	if f == 0 || f == 1 {
+		return nil
+	}
+	p := pinned{map[int32]bool{}, float32(min(f, math.MaxFloat32))}
+	ids, _ := chat.Style.Control(r.Engine.Style)
+	for _, id := range ids {
+		p.control[id] = true
+	}
+	return []signal.Effect{p}
+}
+
+// Plays implements signal.Effect.
+func (pinned) Plays(context.Context, *signal.Draft) error { return nil }
+
+// Stamp implements signal.Effect.
+func (p pinned) Stamp(_ context.Context, d *signal.Draft) error {
+	for _, members := range d.Groups {
+		for k := range members {
+			s := &members[k].Sample
+			for i, w := range s.Terms[ballast.TermReference].Weight {
+				if w != 0 && p.control[s.Tokens[i]] {
+					s.Terms[ballast.TermReference].Weight[i] = w * p.factor
+				}
+			}
+		}
+	}
+	return nil
+}
