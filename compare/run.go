@@ -148,8 +148,11 @@ func (r *Run) add(u ballast.Update) {
 		}
 	}
 	r.Seconds += u.Seconds
-	if n, ok := u.Metrics[monitor.TokensSupervised]; ok {
+	switch n, ok := u.Metrics[monitor.TokensSupervised]; {
+	case ok:
 		r.Supervised += n
+	case u.Phase == "sft": // of runs older than the metric
+		r.Supervised += u.Metrics[monitor.TokensTrained]
 	}
 }
 

@@ -1,13 +1,12 @@
-// Package sweep runs a method over a grid of settings and seeds, side by side,
-// and puts the results into one table and one plot.
+// Package sweep runs many training runs side by side: a method over a grid of
+// settings and seeds, or any other list of jobs.
 //
-// Contract: a run is a directory DIR/SETTINGS/seed-N, made by a training process
-// of its own. A sweep that was stopped goes on where it was: runs that are done
-// stay, others resume. The table needs the directories only.
+// Contract: a run is a directory made by a training process of its own. What was
+// stopped goes on where it was: runs that ended stay, others resume. What the
+// directories hold is package compare's matter.
 //
-// How it fails: a key without values is an error; a run that fails (a collapse
-// that stops it, a bad setting) is reported in the table with what it said, and
-// the others go on.
+// How it fails: a key without values is an error; a run that fails (a bad setting, a
+// full disk) is told of with what it said, and the others go on.
 package sweep
 
 import (
@@ -19,6 +18,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"ballast/compare"
 )
 
 // Point is one combination of settings, as key=value pairs.
@@ -44,7 +45,7 @@ func Grid(vary []string) ([]Point, error) {
 	for _, v := range vary {
 		key, list, ok := strings.Cut(v, "=")
 		if !ok || key == "" || list == "" {
-			return nil, fmt.Errorf("--vary %s: want key=a,b,c, such as sft.lr=1e-6,1e-5", v)
+			return nil, fmt.Errorf("%s: want key=a,b,c, such as sft.lr=1e-6,1e-5", v)
 		}
 		var next []Point
 		for _, p := range points {
@@ -77,44 +78,53 @@ func split(list string) []string {
 	return append(out, list[start:])
 }
 
-// Options say what is swept.
+// Seed is the directory of a run in a folder of replicates.
+func Seed(folder string, seed int) string { return filepath.Join(folder, fmt.Sprintf("seed-%d", seed)) }
+
+// Job is one run.
+type Job struct {
+	Dir string
+	// Start gives the arguments of the command that begins the run.
+	Start func() ([]string, error)
+	// Then are the arguments of commands that follow once the run has ended, by
+	// itself too; each must do nothing where its work is done. Enough, if not nil,
+	// says that none of them is needed.
+	Then   [][]string
+	Enough func(*compare.Run) bool
+}
+
+// Options say what is run and how.
 type Options struct {
-	Dir      string
-	Method   string
-	Args     []string // further arguments of every training command
-	Points   []Point
-	Seeds    int
+	Jobs     []Job
 	Parallel int // runs at once
-	// Train runs one training command to its end; its output goes to out.
-	Train func(ctx context.Context, args []string, out io.Writer) error
+	// Exec runs one command to its end; its output goes to out.
+	Exec func(ctx context.Context, args []string, out io.Writer) error
 	// Say, if not nil, is told what happens.
 	Say func(text string)
 }
 
-// job is one run.
-type job struct {
-	point Point
-	seed  int
-	dir   string
-}
-
-func (o *Options) jobs() []job {
-	var out []job
-	for seed := 1; seed <= o.Seeds; seed++ { // all points early
-		for _, p := range o.Points {
-			out = append(out, job{p, seed, filepath.Join(o.Dir, p.Name(), fmt.Sprintf("seed-%d", seed))})
+// Jobs are the runs of a method at every point and seed, all points early.
+func Jobs(dir, method string, args []string, points []Point, seeds int) []Job {
+	var out []Job
+	for seed := 1; seed <= seeds; seed++ {
+		for _, p := range points {
+			run := Seed(filepath.Join(dir, p.Name()), seed)
+			out = append(out, Job{Dir: run, Start: func() ([]string, error) {
+				all := append([]string{"train", method, "--out", run}, args...)
+				for _, s := range append(p[:len(p):len(p)], fmt.Sprintf("seed=%d", seed)) {
+					all = append(all, "--set", s)
+				}
+				return all, nil
+			}})
 		}
 	}
 	return out
 }
 
-// Run runs what is not done yet. Failed runs are not an error; see Read.
+// Run runs what is not done yet. Failed runs are told of and are not an error.
 func Run(ctx context.Context, o Options) error {
-	if len(o.Points) == 0 || o.Seeds < 1 || o.Parallel < 1 {
+	if len(o.Jobs) == 0 || o.Parallel < 1 {
 		return errors.New("sweep: nothing to run: want settings, seeds and at least one run at once")
-	}
-	if err := os.MkdirAll(o.Dir, 0o777); err != nil {
-		return fmt.Errorf("sweep: %w", err)
 	}
 	say := func(format string, args ...any) {
 		if o.Say != nil {
@@ -125,9 +135,9 @@ func Run(ctx context.Context, o Options) error {
 	var mu sync.Mutex // of errs
 	var errs []error
 	turn := make(chan struct{}, o.Parallel)
-	for _, j := range o.jobs() {
-		if r, err := read(j.dir); err == nil && r.Done {
-			say("%s: done before", j.dir)
+	for _, j := range o.Jobs {
+		if j.done() {
+			say("%s: done before", j.Dir)
 			continue
 		}
 		turn <- struct{}{}
@@ -136,12 +146,12 @@ func Run(ctx context.Context, o Options) error {
 		}
 		wg.Go(func() {
 			defer func() { <-turn }()
-			say("%s: begins", j.dir)
+			say("%s: begins", j.Dir)
 			err := o.one(ctx, j)
 			if err != nil {
-				say("%s: %v", j.dir, err)
+				say("%s: %v", j.Dir, err)
 			} else {
-				say("%s: done", j.dir)
+				say("%s: done", j.Dir)
 			}
 			var host *fsError
 			if errors.As(err, &host) {
@@ -155,25 +165,49 @@ func Run(ctx context.Context, o Options) error {
 	return errors.Join(append(errs, ctx.Err())...)
 }
 
+// done says whether nothing is left of the job.
+func (j *Job) done() bool {
+	r, err := compare.Load(j.Dir)
+	if err != nil || r.Ending == compare.Open {
+		return false
+	}
+	return len(j.Then) == 0 || j.Enough != nil && j.Enough(r)
+}
+
 // fsError is a failure of the sweep itself, not of a run.
 type fsError struct{ error }
 
-// one starts or resumes a run. What it prints is kept beside its directory.
-func (o *Options) one(ctx context.Context, j job) error {
-	if err := os.MkdirAll(filepath.Dir(j.dir), 0o777); err != nil {
+// one starts or resumes a run and does what follows. What is printed is kept beside
+// its directory.
+func (o *Options) one(ctx context.Context, j Job) error {
+	if err := os.MkdirAll(filepath.Dir(j.Dir), 0o777); err != nil {
 		return &fsError{err}
 	}
-	log, err := os.OpenFile(j.dir+".log", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
+	log, err := os.OpenFile(j.Dir+".log", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
 	if err != nil {
 		return &fsError{err}
 	}
 	defer log.Close()
-	args := []string{"train", "--resume", j.dir}
-	if _, err := os.Stat(filepath.Join(j.dir, "run.json")); err != nil {
-		args = append([]string{"train", o.Method, "--out", j.dir}, o.Args...)
-		for _, s := range append(j.point[:len(j.point):len(j.point)], fmt.Sprintf("seed=%d", j.seed)) {
-			args = append(args, "--set", s)
+	if r, err := compare.Load(j.Dir); err != nil || r.Ending == compare.Open {
+		args := []string{"train", "--resume", j.Dir}
+		if _, err := os.Stat(filepath.Join(j.Dir, "run.json")); err != nil {
+			if args, err = j.Start(); err != nil {
+				return err
+			}
+		}
+		failed := o.Exec(ctx, args, log)
+		// A run that stopped by itself has failed, and has ended all the same.
+		if r, err := compare.Load(j.Dir); err != nil || r.Ending == compare.Open {
+			if failed == nil {
+				failed = errors.New("the run did not end")
+			}
+			return fmt.Errorf("%w; see %s.log", failed, j.Dir)
 		}
 	}
-	return o.Train(ctx, args, log)
+	for _, args := range j.Then {
+		if err := o.Exec(ctx, args, log); err != nil {
+			return fmt.Errorf("ballast %s: %w; see %s.log", args[0], err, j.Dir)
+		}
+	}
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/compare"
 	"ballast/monitor"
 	"ballast/runlog"
 )
@@ -29,17 +30,22 @@ func TestGrid(t *testing.T) {
 	}
 }
 
-// trainer is a training command that writes a run whose success is its rate.
+// trainer is a training command that writes a run whose success is its rate, and an
+// evaluating command.
 type trainer struct {
 	mu    sync.Mutex
 	calls []string
 	fail  string // a setting whose runs break before they end
+	stop  string // a setting whose runs stop by themselves
 }
 
-func (f *trainer) train(_ context.Context, args []string, out io.Writer) error {
+func (f *trainer) exec(_ context.Context, args []string, out io.Writer) error {
 	f.mu.Lock()
 	f.calls = append(f.calls, strings.Join(args, " "))
 	f.mu.Unlock()
+	if args[0] == "eval" {
+		return record(args[2], ballast.Event{Update: 1, Kind: compare.SuiteEvent, Data: map[string]any{"suite": "id", "ok": 1, "all": 2}})
+	}
 	if args[1] == "--resume" {
 		return f.finish(args[2])
 	}
@@ -54,26 +60,33 @@ func (f *trainer) train(_ context.Context, args []string, out io.Writer) error {
 	if err := log.Close(); err != nil {
 		return err
 	}
-	if f.fail != "" && strings.Contains(strings.Join(args, " "), f.fail) {
+	switch all := strings.Join(args, " "); {
+	case f.fail != "" && strings.Contains(all, f.fail):
 		fmt.Fprintln(out, "it broke")
 		return errors.New("exit status 1")
+	case f.stop != "" && strings.Contains(all, f.stop):
+		return errors.Join(record(dir, ballast.Event{Update: 1, Kind: "alarm", Text: "no signal"}), errors.New("exit status 1"))
 	}
 	return f.finish(dir)
 }
 
-func (f *trainer) finish(dir string) error {
+func record(dir string, events ...ballast.Event) error {
 	log, err := runlog.Open(dir)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	for _, e := range events {
+		err = errors.Join(err, log.Event(e))
+	}
+	return errors.Join(err, log.Close())
+}
+
+func (f *trainer) finish(dir string) error {
 	ok := 2
 	if strings.Contains(dir, "lr=2") {
 		ok = 8
 	}
-	return errors.Join(
-		log.Event(ballast.Event{Update: 1, Kind: "eval", Data: map[string]any{"ok": ok, "all": 10}}),
-		log.Event(ballast.Event{Update: 1, Kind: "done"}))
+	return record(dir, ballast.Event{Update: 1, Kind: "eval", Data: map[string]any{"ok": ok, "all": 10}}, ballast.Event{Update: 1, Kind: "done"})
 }
 
 // TestSweepResumes: a broken run costs its own row only, and the same sweep again
@@ -84,7 +97,8 @@ func TestSweepResumes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Dir: t.TempDir(), Method: "m", Args: []string{"--set", "x=1"}, Points: points, Seeds: 3, Parallel: 4, Train: f.train}
+	dir := t.TempDir()
+	o := Options{Jobs: Jobs(dir, "m", []string{"--set", "x=1"}, points, 3), Parallel: 4, Exec: f.exec}
 	if err := Run(context.Background(), o); err != nil {
 		t.Fatal(err)
 	}
@@ -93,8 +107,20 @@ func TestSweepResumes(t *testing.T) {
 	}) {
 		t.Errorf("%q", f.calls)
 	}
-	if table := Table(Read(o)); !strings.Contains(table, "3/3") || !strings.Contains(table, "0/3") {
-		t.Errorf("after the failures:\n%s", table)
+	ended := func() string {
+		groups, err := compare.Read([]string{dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out []string
+		for i := range groups {
+			s := groups[i].Stat(compare.Success(compare.During, compare.Last))
+			out = append(out, fmt.Sprintf("%s %d of %d %.1f", groups[i].Label, s.N, len(groups[i].Runs), s.Mean))
+		}
+		return strings.Join(out, ", ")
+	}
+	if got := ended(); got != "lr=1 3 of 3 0.2, lr=2 0 of 3 NaN" {
+		t.Errorf("after the failures: %s", got)
 	}
 	f.calls = nil
 	if err := Run(context.Background(), o); err != nil {
@@ -103,19 +129,34 @@ func TestSweepResumes(t *testing.T) {
 	if len(f.calls) != 3 || !strings.HasPrefix(f.calls[0], "train --resume ") {
 		t.Errorf("the second sweep ran %q", f.calls)
 	}
-	rows := Read(o)
-	table := Table(rows)
-	if !strings.Contains(table, "80.0%") || !strings.Contains(table, "20.0%") || strings.Contains(table, "0/3") {
-		t.Errorf("at the end:\n%s", table)
+	if got := ended(); got != "lr=1 3 of 3 0.2, lr=2 3 of 3 0.8" {
+		t.Errorf("at the end: %s", got)
 	}
-	_, svg, err := Write(o, rows)
+	if data, err := os.ReadFile(filepath.Join(dir, "lr=2", "seed-1.log")); err != nil || !strings.Contains(string(data), "it broke") {
+		t.Errorf("the log: %q, %v", data, err)
+	}
+}
+
+// TestThen: what follows a run is done once, after runs that stopped by themselves
+// too.
+func TestThen(t *testing.T) {
+	f := &trainer{stop: "lr=2"}
+	points, err := Grid([]string{"lr=1,2"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if data, err := os.ReadFile(svg); err != nil || !strings.Contains(string(data), "lr=2") {
-		t.Errorf("the plot: %v", err)
+	jobs := Jobs(t.TempDir(), "m", nil, points, 1)
+	for i := range jobs {
+		jobs[i].Then = [][]string{{"eval", "--run", jobs[i].Dir}}
+		jobs[i].Enough = func(r *compare.Run) bool { return len(r.Suites["id"]) > 0 }
 	}
-	if data, err := os.ReadFile(filepath.Join(o.Dir, "lr=2", "seed-1.log")); err != nil || !strings.Contains(string(data), "it broke") {
-		t.Errorf("the log: %q, %v", data, err)
+	for _, want := range []int{4, 0} {
+		f.calls = nil
+		if err := Run(context.Background(), Options{Jobs: jobs, Parallel: 2, Exec: f.exec}); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.calls) != want {
+			t.Errorf("ran %q, want %d commands", f.calls, want)
+		}
 	}
 }

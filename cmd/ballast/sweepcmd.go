@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ballast/recipe"
+	"ballast/compare"
 	"ballast/sweep"
 )
 
@@ -20,39 +20,48 @@ import (
 func sweepCommand() *cobra.Command {
 	var f trainFlags
 	var vary []string
-	o := sweep.Options{}
+	var seeds, parallel int
+	var dir string
 	c := &cobra.Command{
 		Use:   "sweep METHOD",
 		Short: "train a method over a grid of settings and seeds, side by side",
 		Long: "Train a method over every combination of the varied settings, with several seeds each. Runs are directories below --out;\n" +
-			"the same command goes on with what is not done. At the end stand one table and one plot.",
+			"the same command goes on with what is not done. At the end stand the tables and plots of `ballast compare`.",
 		Example: "  ballast sweep ets --vary sft.lr=1e-4,1e-3 --vary rl.lr=3e-4,6e-4 --seeds 3",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			var err error
-			o.Method = args[0]
-			if o.Points, err = sweep.Grid(vary); err != nil {
-				return err
+			points, err := sweep.Grid(vary)
+			if err != nil {
+				return fmt.Errorf("--vary %w", err)
 			}
-			o.Args = passed(&f)
-			for _, p := range o.Points { // a bad setting is an error now, not in a log
+			for _, p := range points { // a bad setting is an error now, not in a log
 				g := f
 				g.set = append(append([]string{}, f.set...), p...)
-				if _, err := g.recipe(o.Method); err != nil {
+				if _, err := g.recipe(args[0]); err != nil {
 					return err
 				}
 			}
-			if o.Dir == "" {
-				o.Dir = "runs/sweep-" + o.Method
+			if dir == "" {
+				dir = "runs/sweep-" + args[0]
 			}
-			return runSweep(c.Context(), o)
+			if err := sideBySide(c.Context(), parallel, sweep.Jobs(dir, args[0], passed(&f), points, seeds)); err != nil {
+				return err
+			}
+			groups, err := compare.Read([]string{dir})
+			if err != nil {
+				return err
+			}
+			tables := compare.Tables(groups)
+			fmt.Print(compare.Text(tables))
+			fmt.Printf("\ntables and plots are in %s\n", dir)
+			return compare.Write(dir, tables, compare.Figures(groups))
 		},
 	}
 	fl := c.Flags()
 	fl.StringArrayVar(&vary, "vary", nil, "key=a,b,c: values to try (repeatable)")
-	fl.IntVar(&o.Seeds, "seeds", 1, "seeds of every setting, from 1")
-	fl.IntVar(&o.Parallel, "parallel", max(1, runtime.NumCPU()), "runs at once")
-	fl.StringVar(&o.Dir, "out", "", "directory of the sweep (default runs/sweep-METHOD)")
+	fl.IntVar(&seeds, "seeds", 1, "seeds of every setting, from 1")
+	fl.IntVar(&parallel, "parallel", max(1, runtime.NumCPU()), "runs at once")
+	fl.StringVar(&dir, "out", "", "directory of the sweep (default runs/sweep-METHOD)")
 	fl.StringVar(&f.model, "model", "", "as for train")
 	fl.StringVar(&f.tasks, "tasks", "", "as for train")
 	fl.StringVar(&f.data, "data", "", "as for train")
@@ -75,34 +84,23 @@ func passed(f *trainFlags) []string {
 	return out
 }
 
-func runSweep(ctx context.Context, o sweep.Options) error {
-	if _, err := recipe.New(o.Method); err != nil {
-		return err
-	}
+// sideBySide runs jobs as processes of this program that share the cores. An
+// interrupt lets each finish its update.
+func sideBySide(ctx context.Context, parallel int, jobs []sweep.Job) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	cores := max(1, runtime.NumCPU()/min(o.Parallel, max(1, len(o.Points)*o.Seeds)))
-	o.Train = func(ctx context.Context, args []string, out io.Writer) error {
-		cmd := exec.CommandContext(ctx, self, args...)
-		cmd.Stdout, cmd.Stderr = out, out
-		cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", cores))
-		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it finishes the update
-		return cmd.Run()
-	}
-	o.Say = func(text string) { fmt.Fprintln(os.Stderr, text) }
-	if err := sweep.Run(ctx, o); err != nil {
-		return err
-	}
-	rows := sweep.Read(o)
-	fmt.Print(sweep.Table(rows))
-	table, svg, err := sweep.Write(o, rows)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("\ntable    %s\nplot     %s\n", table, svg)
-	return nil
+	cores := max(1, runtime.NumCPU()/max(1, min(parallel, len(jobs))))
+	return sweep.Run(ctx, sweep.Options{Jobs: jobs, Parallel: parallel,
+		Exec: func(ctx context.Context, args []string, out io.Writer) error {
+			cmd := exec.CommandContext(ctx, self, args...)
+			cmd.Stdout, cmd.Stderr = out, out
+			cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", cores))
+			cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it finishes the update
+			return cmd.Run()
+		},
+		Say: func(text string) { fmt.Fprintln(os.Stderr, text) }})
 }
