@@ -309,6 +309,10 @@ type State interface {
 	Equal(other State) string
 	// Dump returns the public attributes as an ordered value.
 	Dump() any
+	// Copy returns a state that goes on from here. The receiver is read from then
+	// on and must not be called again; it may be copied again, compared and
+	// dumped, by several goroutines. The copy belongs to its caller.
+	Copy() State
 }
 
 // Update is the record of one optimiser update (never called a step).

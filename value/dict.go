@@ -277,3 +277,9 @@ func (d *Dict) Copy() *Dict {
 	c.reindex()
 	return c
 }
+
+// Assign makes d a shallow copy of other, with room for one entry more.
+func (d *Dict) Assign(other *Dict) {
+	d.entries = append(make([]entry, 0, len(other.entries)+1), other.entries...)
+	d.reindex()
+}

@@ -19,6 +19,8 @@ import (
 //   - the same calls on two states give the same answers and equal states, whose
 //     dumps are the same;
 //   - states share nothing with each other, nor with the configuration;
+//   - a copy goes on as its original would have, and what copies do shows neither
+//     in the original nor in each other;
 //   - states that differ have different dumps;
 //   - a call whose answer the world calls failed (Failer) left the state alone.
 //
@@ -33,6 +35,7 @@ func TestWorld(t *testing.T, w ballast.World, configs ...any) {
 				before := value.Repr(config)
 				for seed := range uint64(4) {
 					c.twins(seed)
+					c.copies(seed)
 					c.hostile(seed)
 				}
 				if after := value.Repr(config); after != before {
@@ -124,6 +127,42 @@ func (c *conformance) twins(seed uint64) {
 	}
 	if (a.Equal(idle) == "") != (idle.Equal(a) == "") {
 		c.Error("Equal is not symmetrical")
+	}
+}
+
+// copies plays calls on a state, copies it, and plays on, on the copies and on a
+// state with the same history.
+func (c *conformance) copies(seed uint64) {
+	c.Helper()
+	rng := rand.New(rand.NewPCG(seed, 3))
+	original, witness := c.start(), c.start()
+	words := stringsIn(nil, original.Dump())
+	for range 40 {
+		call := c.random(rng, words, plausible)
+		c.call(original, call)
+		c.call(witness, call)
+	}
+	before := value.Repr(original.Dump())
+	one, two := original.Copy(), original.Copy()
+	c.same(one, original)
+	for range 100 {
+		call := c.random(rng, words, plausible)
+		answer := c.call(one, call)
+		if want := c.call(witness, call); want != answer {
+			c.Fatalf("%s answers %q in a copy, and %q in a state of the same history", describe(call), answer, want)
+		}
+		c.same(one, witness)
+		c.call(two, c.random(rng, words, plausible))
+	}
+	if after := value.Repr(original.Dump()); after != before {
+		c.Errorf("calls on copies changed the original from %s to %s", before, after)
+	}
+	c.same(original.Copy(), original)
+	later := one.Copy()
+	c.same(later, witness)
+	call := c.random(rng, words, plausible)
+	if answer, want := c.call(later, call), c.call(witness, call); answer != want {
+		c.Fatalf("%s answers %q in a copy of a copy, want %q", describe(call), answer, want)
 	}
 }
 

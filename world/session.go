@@ -1,9 +1,7 @@
 package world
 
 import (
-	"errors"
 	"fmt"
-	"slices"
 
 	"ballast"
 )
@@ -11,57 +9,41 @@ import (
 // LongContext is the category whose tasks play the long variant of the worlds.
 const LongContext = "long_context"
 
-// Session is one play of one task: the worlds as the policy left them, and the
-// worlds as the gold answer leaves them. It is used by one goroutine at a time.
+// Session is one play of one task: the worlds as the policy left them, beside
+// those that the gold answer leaves, which the sessions of a Prepared share. It is
+// used by one goroutine at a time.
 type Session struct {
-	task   *ballast.Task
-	worlds []*entry
-	policy []ballast.State
-	gold   []ballast.State
-	turn   int // next turn to close
-	calls  int // calls of the policy in the open turn
-	// pool counts what the policy's calls answered in all turns so far.
-	pool map[string]int
-	err  error
+	p      *Prepared
+	states []ballast.State // the policy's
+	turn   int             // next turn to close
+	calls  int             // calls of the policy in the open turn
+	// answers are what the policy's calls answered in all turns so far.
+	answers []string
+	err     error
+
+	roomStates  [2]ballast.State // what most tasks need, in one piece of memory
+	roomAnswers [8]string
 }
 
-// NewSession starts the worlds of a task twice.
+// NewSession loads the worlds of a task for one play. Who plays a task several
+// times prepares it once.
 func NewSession(task *ballast.Task) (*Session, error) {
-	s, err := start(task, true)
-	if err == nil {
-		s.pool = make(map[string]int)
+	p, err := Prepare(task)
+	if err != nil {
+		return nil, err
 	}
-	return s, err
+	return p.Session(), nil
 }
 
-// start starts the worlds of the policy and, if asked to, those of gold.
-func start(task *ballast.Task, gold bool) (*Session, error) {
-	s := &Session{task: task}
-	if len(task.Worlds) == 0 {
-		return nil, fmt.Errorf("world: task %s names no world", task.ID)
+// Session starts a play.
+func (p *Prepared) Session() *Session {
+	s := &Session{p: p}
+	s.states = append(s.roomStates[:0], p.states...)
+	for i := range s.states {
+		s.states[i] = s.states[i].Copy()
 	}
-	long := task.Category == LongContext
-	for _, name := range task.Worlds {
-		e, err := get(name)
-		if err != nil {
-			return nil, fmt.Errorf("world: task %s: %w", task.ID, err)
-		}
-		p, err := e.world.New(task.Init[name], long)
-		if err != nil {
-			return nil, fmt.Errorf("world: task %s: %w", task.ID, err)
-		}
-		s.worlds = append(s.worlds, e)
-		s.policy = append(s.policy, p)
-		if !gold {
-			continue
-		}
-		g, err := e.world.New(task.Init[name], long)
-		if err != nil {
-			return nil, fmt.Errorf("world: task %s: %w", task.ID, err)
-		}
-		s.gold = append(s.gold, g)
-	}
-	return s, nil
+	s.answers = s.roomAnswers[:0]
+	return s
 }
 
 // Turn returns the index of the open turn; len(task.Turns) when all are closed.
@@ -83,13 +65,21 @@ func (s *Session) Call(c ballast.Call) string {
 		return ""
 	}
 	s.calls++
-	answer := s.run(s.policy, c)
-	s.pool[answer]++
+	answer, err := run(s.p.worlds, s.states, c)
+	s.fail(err)
+	s.answers = append(s.answers, answer)
 	return answer
 }
 
-// CloseTurn ends the open turn: it plays the turn's gold calls on the gold state
-// and compares. The rules are those of the BFCL multi-turn checker:
+// fail ends the session if something broke.
+func (s *Session) fail(err error) {
+	if err != nil {
+		s.err = fmt.Errorf("world: task %s, turn %d, %w", s.p.task.ID, s.turn, err)
+	}
+}
+
+// CloseTurn ends the open turn: it compares with what the turn's gold calls leave
+// and answer. The rules are those of the BFCL multi-turn checker:
 //
 //   - a turn whose gold makes no call is not checked; calls that the policy made
 //     in it stay in the state and in the pool of answers;
@@ -102,18 +92,16 @@ func (s *Session) Call(c ballast.Call) string {
 // report can say more. Where names the first difference. A turn beyond the last
 // one is not compared: Done is false.
 func (s *Session) CloseTurn() ballast.Check {
-	if s.err != nil || s.turn >= len(s.task.Turns) {
+	if s.err != nil || s.turn >= len(s.p.task.Turns) {
 		return ballast.Check{}
 	}
-	gold := s.task.Turns[s.turn].Gold
-	answers := make([]string, len(gold))
-	for i, c := range gold {
-		answers[i] = s.run(s.gold, c)
-	}
 	check := ballast.Check{State: true, Response: true}
-	if len(gold) > 0 {
+	if len(s.p.task.Turns[s.turn].Gold) > 0 {
+		gold := s.p.gold(s.turn)
 		check.Empty = s.calls == 0
-		s.compare(&check, answers)
+		if s.fail(gold.err); s.err == nil {
+			s.fail(s.compare(&check, gold))
+		}
 	}
 	s.turn++
 	s.calls = 0
@@ -125,76 +113,39 @@ func (s *Session) CloseTurn() ballast.Check {
 }
 
 // compare fills State, Response and Where.
-func (s *Session) compare(check *ballast.Check, answers []string) {
-	defer s.catch("comparison")
-	for i, p := range s.policy {
-		if attribute := p.Equal(s.gold[i]); attribute != "" {
+func (s *Session) compare(check *ballast.Check, gold goldTurn) (err error) {
+	defer caught("comparison", &err)
+	for i, p := range s.states {
+		if attribute := p.Equal(gold.states[i]); attribute != "" {
 			check.State = false
-			check.Where = s.worlds[i].world.Name() + "." + attribute
+			check.Where = s.p.worlds[i].world.Name() + "." + attribute
 			break
 		}
 	}
-	// need counts equal answers; sorting brings them together.
-	slices.Sort(answers)
-	for i, need := 0, 0; i < len(answers); i++ {
-		if i > 0 && answers[i] != answers[i-1] {
-			need = 0
+	for _, need := range gold.needed {
+		missing := need.times
+		for i := 0; i < len(s.answers) && missing > 0; i++ {
+			if s.answers[i] == need.answer {
+				missing--
+			}
 		}
-		if need++; s.pool[answers[i]] >= need {
+		if missing == 0 {
 			continue
 		}
 		check.Response = false
 		if check.Where == "" {
-			check.Where = answers[i]
+			check.Where = need.answer
 		}
-		return
+		break
 	}
-}
-
-// run dispatches one call over the states of one side.
-func (s *Session) run(states []ballast.State, c ballast.Call) (answer string) {
-	defer s.catch(c.Name)
-	for i, e := range s.worlds {
-		if e.has[c.Name] {
-			return states[i].Call(c)
-		}
-	}
-	for _, e := range s.worlds {
-		if u, ok := e.world.(Unknowner); ok {
-			return u.Unknown(c.Name)
-		}
-	}
-	return "error: no tool of that name"
-}
-
-// catch turns a world's panic into the session's error.
-func (s *Session) catch(what string) {
-	if r := recover(); r != nil {
-		s.err = errors.Join(s.err, fmt.Errorf("world: task %s, turn %d, %s: panic: %v", s.task.ID, s.turn, what, r))
-	}
+	return nil
 }
 
 // Dump returns the policy's state of every world by name.
 func (s *Session) Dump() map[string]any {
-	dump := make(map[string]any, len(s.policy))
-	for i, e := range s.worlds {
-		dump[e.world.Name()] = s.policy[i].Dump()
+	dump := make(map[string]any, len(s.states))
+	for i, e := range s.p.worlds {
+		dump[e.world.Name()] = s.states[i].Dump()
 	}
 	return dump
-}
-
-// Execute plays the gold calls of a task on fresh worlds, turn by turn, without
-// comparing anything, and returns their number. It is what benchmarks measure.
-func Execute(task *ballast.Task) (calls int, err error) {
-	s, err := start(task, false)
-	if err != nil {
-		return 0, err
-	}
-	for i := range task.Turns {
-		for _, c := range task.Turns[i].Gold {
-			s.run(s.policy, c)
-			calls++
-		}
-	}
-	return calls, s.err
 }

@@ -125,11 +125,12 @@ func (broken) New(any, bool) (ballast.State, error) { return broken{}, nil }
 func (broken) Call(ballast.Call) string             { panic("boom") }
 func (broken) Equal(ballast.State) string           { return "" }
 func (broken) Dump() any                            { return nil }
+func (b broken) Copy() ballast.State                { return b }
 
 func TestPanicIsInfra(t *testing.T) {
 	s := session(t, "read('tax.txt')")
-	s.worlds = append(s.worlds, &entry{broken{}, map[string]bool{"f": true}})
-	s.policy, s.gold = append(s.policy, broken{}), append(s.gold, broken{})
+	s.p.worlds = append(s.p.worlds, &entry{broken{}, map[string]bool{"f": true}})
+	s.states = append(s.states, broken{})
 	if got := s.Call(ballast.Call{Name: "f"}); got != "" {
 		t.Errorf("answer %q", got)
 	}
@@ -163,7 +164,7 @@ func TestUnknown(t *testing.T) {
 // TestIsolation plays one session and looks at another of the same task.
 func TestIsolation(t *testing.T) {
 	a := session(t, "read('tax.txt')")
-	b, err := NewSession(a.task)
+	b, err := NewSession(a.p.task)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -33,10 +34,12 @@ func benchWorldCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "world --data DIR", Short: "tool calls and checked trajectories per second on BFCL's gold answers", Args: cobra.NoArgs,
 		Long: `Plays the gold answers of all tasks in this process, first in one goroutine,
-then in one per core. Calls: fresh worlds for every trajectory, its calls, turn
-by turn. Checker: the gold answer played as a policy's and as gold, every turn
-compared. Memory is the live heap after a collection, after each tenth of the
-passes.`,
+then in one per core, as a group of episodes is played: a task's worlds are loaded
+once, every trajectory gets a copy of its own. Replay: every call of a trajectory,
+turn by turn. Checker: the same, and every turn compared with gold, whose own play
+is made once for a task. Alone: the checker for a task that is played once, worlds
+loaded and gold played for that trajectory. Memory is the live heap after a
+collection, after each tenth of the passes.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			tasks, err := task.Load(task.Spec{Name: "bfcl", Data: data})
 			if err != nil {
@@ -83,6 +86,7 @@ type worldResult struct {
 	Passes   int         `json:"passes"`
 	Calls    []worldRate `json:"replay"`
 	Checker  []worldRate `json:"checker"`
+	Alone    []worldRate `json:"alone"`
 	Original [2]float64  `json:"original_calls_and_trajectories_per_second"`
 }
 
@@ -93,37 +97,59 @@ func benchWorld(tasks []ballast.Task, passes int) (*worldResult, error) {
 	if cores > 1 {
 		counts = append(counts, cores)
 	}
-	for _, n := range counts {
-		r, err := measureWorld(tasks, passes, n, world.Execute)
-		if err != nil {
+	prepared := make([]*world.Prepared, len(tasks))
+	for i := range tasks {
+		var err error
+		if prepared[i], err = world.Prepare(&tasks[i]); err != nil {
 			return nil, err
 		}
-		r.Ratio, r.BestRatio = r.CallsPerSec/originalCalls, r.BestRatio/originalCalls
-		res.Calls = append(res.Calls, r)
 	}
-	for _, n := range counts {
-		r, err := measureWorld(tasks, passes, n, checkGold)
-		if err != nil {
-			return nil, err
+	measure := func(into *[]worldRate, play func(i int) (int, error)) error {
+		for _, n := range counts {
+			r, err := measureWorld(len(tasks), passes, n, play)
+			if err != nil {
+				return err
+			}
+			if into == &res.Calls {
+				r.Ratio, r.BestRatio = r.CallsPerSec/originalCalls, r.BestRatio/originalCalls
+			} else {
+				share := float64(r.Trajectories) / float64(r.Calls)
+				r.Ratio, r.BestRatio = r.PerSec/originalChecked, r.BestRatio*share/originalChecked
+			}
+			*into = append(*into, r)
 		}
-		share := float64(r.Trajectories) / float64(r.Calls)
-		r.Ratio, r.BestRatio = r.PerSec/originalChecked, r.BestRatio*share/originalChecked
-		res.Checker = append(res.Checker, r)
+		return nil
 	}
-	return res, nil
+	return res, errors.Join(
+		measure(&res.Calls, func(i int) (int, error) { return replayGold(&tasks[i], prepared[i].Session()) }),
+		measure(&res.Checker, func(i int) (int, error) { return checkGold(&tasks[i], prepared[i].Session()) }),
+		measure(&res.Alone, func(i int) (int, error) {
+			s, err := world.NewSession(&tasks[i])
+			if err != nil {
+				return 0, err
+			}
+			return checkGold(&tasks[i], s)
+		}))
 }
 
-// checkGold plays a task's gold answer as a policy would and checks it.
-func checkGold(t *ballast.Task) (calls int, err error) {
-	s, err := world.NewSession(t)
-	if err != nil {
-		return 0, err
-	}
+// replayGold plays a task's gold answer as a policy would.
+func replayGold(t *ballast.Task, s *world.Session) (calls int, err error) {
 	for i := range t.Turns {
 		for _, c := range t.Turns[i].Gold {
 			s.Call(c)
+			calls++
 		}
-		calls += 2 * len(t.Turns[i].Gold)
+	}
+	return calls, s.Err()
+}
+
+// checkGold plays a task's gold answer as a policy would and checks it.
+func checkGold(t *ballast.Task, s *world.Session) (calls int, err error) {
+	for i := range t.Turns {
+		for _, c := range t.Turns[i].Gold {
+			s.Call(c)
+			calls++
+		}
 		if check := s.CloseTurn(); !check.OK() {
 			return 0, fmt.Errorf("%s: the gold answer fails at turn %d: %+v, %v", t.ID, i+1, check, s.Err())
 		}
@@ -133,7 +159,7 @@ func checkGold(t *ballast.Task) (calls int, err error) {
 
 // measureWorld plays all tasks so many times in n goroutines and adds up. Best is
 // left in BestRatio as calls per second of the fastest tenth.
-func measureWorld(tasks []ballast.Task, passes, n int, play func(*ballast.Task) (int, error)) (worldRate, error) {
+func measureWorld(tasks, passes, n int, play func(i int) (int, error)) (worldRate, error) {
 	if _, err := playTasks(tasks, 1, n, play); err != nil { // warm up
 		return worldRate{}, err
 	}
@@ -162,7 +188,7 @@ func measureWorld(tasks []ballast.Task, passes, n int, play func(*ballast.Task) 
 		r.HeapMB = append(r.HeapMB, math.Round(float64(after.HeapAlloc)/1e4)/100)
 		r.Seconds += secs
 		r.Calls += calls
-		r.Trajectories += int64(some * len(tasks))
+		r.Trajectories += int64(some * tasks)
 		r.BestRatio = max(r.BestRatio, float64(calls)/secs)
 	}
 	r.CallsPerSec, r.PerSec = float64(r.Calls)/r.Seconds, float64(r.Trajectories)/r.Seconds
@@ -171,11 +197,11 @@ func measureWorld(tasks []ballast.Task, passes, n int, play func(*ballast.Task) 
 }
 
 // playTasks plays passes over the tasks in n goroutines, which take tasks in turn.
-func playTasks(tasks []ballast.Task, passes, n int, play func(*ballast.Task) (int, error)) (calls int64, err error) {
+func playTasks(tasks, passes, n int, play func(i int) (int, error)) (calls int64, err error) {
 	var next, sum atomic.Int64
 	var group sync.WaitGroup
 	var once sync.Once
-	total := int64(passes * len(tasks))
+	total := int64(passes * tasks)
 	for range n {
 		group.Go(func() {
 			var mine int64
@@ -185,7 +211,7 @@ func playTasks(tasks []ballast.Task, passes, n int, play func(*ballast.Task) (in
 				if i >= total {
 					return
 				}
-				k, e := play(&tasks[i%int64(len(tasks))])
+				k, e := play(int(i) % tasks)
 				if e != nil {
 					once.Do(func() { err = e })
 					return
@@ -204,8 +230,12 @@ func (res *worldResult) print(out io.Writer) {
 		fmt.Fprintf(out, "replay   %d goroutines %10.0f calls/s        %5.1f x the original (best tenth %5.1f)", r.Goroutines, r.CallsPerSec, r.Ratio, r.BestRatio)
 		r.memory(out)
 	}
-	for _, r := range res.Checker {
-		fmt.Fprintf(out, "checker  %d goroutines %10.0f trajectories/s %5.1f x the original (best tenth %5.1f)", r.Goroutines, r.PerSec, r.Ratio, r.BestRatio)
+	for i, r := range append(res.Checker, res.Alone...) {
+		name := "checker"
+		if i >= len(res.Checker) {
+			name = "alone"
+		}
+		fmt.Fprintf(out, "%-8s %d goroutines %10.0f trajectories/s %5.1f x the original (best tenth %5.1f)", name, r.Goroutines, r.PerSec, r.Ratio, r.BestRatio)
 		r.memory(out)
 	}
 }

@@ -9,222 +9,58 @@ import (
 	"ballast/value"
 )
 
-// fsFile is a file. tail is what the long context appends to the content; the
-// two are one text.
-type fsFile struct {
-	name    any
-	content any
-	tail    string
-}
-
-// fsDir is a directory. contents is shared where mv and cp share it.
-type fsDir struct {
-	name     any
-	parent   *fsDir
-	contents *value.Dict // name -> *fsFile or *fsDir
-}
-
-// The nodes of the tree are kinds of value so that a Dict can hold them.
-func (*fsFile) TypeName() string { return "File" }
-func (*fsDir) TypeName() string  { return "Directory" }
-
-// AppendRepr never shows in an answer.
-func (f *fsFile) AppendRepr(dst []byte) []byte { return append(dst, "<File>"...) }
-
-// AppendRepr never shows in an answer.
-func (d *fsDir) AppendRepr(dst []byte) []byte { return append(dst, "<Directory>"...) }
-
-// EqualTo compares names and contents.
-func (f *fsFile) EqualTo(other any) bool {
-	g, ok := other.(*fsFile)
-	if !ok {
-		return false
-	}
-	if f.tail == g.tail {
-		return value.Equal(f.name, g.name) && value.Equal(f.content, g.content)
-	}
-	return value.Equal(f.name, g.name) && value.Equal(f.read(), g.read())
-}
-
-// EqualTo compares names and contents, without regard to order.
-func (d *fsDir) EqualTo(other any) bool {
-	e, ok := other.(*fsDir)
-	return ok && new(treeCompare).equal(d, e)
-}
-
-// treeCompare compares trees that cp may have made cyclic: pairs that are being
-// compared, or were, count as equal once the walk is long.
-type treeCompare struct {
-	steps int
-	seen  map[[2]*fsDir]bool
-}
-
-func (t *treeCompare) equal(a, b *fsDir) bool {
-	if a == b {
-		return true
-	}
-	if t.steps++; t.steps > 200 {
-		if t.seen == nil {
-			t.seen = make(map[[2]*fsDir]bool)
-		}
-		if t.seen[[2]*fsDir{a, b}] {
-			return true
-		}
-		t.seen[[2]*fsDir{a, b}] = true
-	}
-	if !value.Equal(a.name, b.name) || a.contents.Len() != b.contents.Len() {
-		return false
-	}
-	for i := range a.contents.Len() {
-		name, x := a.contents.At(i)
-		bn, y := b.contents.At(i) // the same order is the usual case
-		if bn != name {
-			var ok bool
-			if y, ok = b.contents.Get(name); !ok {
-				return false
-			}
-		}
-		xd, xIsDir := x.(*fsDir)
-		yd, yIsDir := y.(*fsDir)
-		if xIsDir != yIsDir || xIsDir && !t.equal(xd, yd) || !xIsDir && !x.(*fsFile).EqualTo(y) {
-			return false
-		}
-	}
-	return true
-}
-
-// read returns the content of a file.
-func (f *fsFile) read() any {
-	if f.tail != "" {
-		f.content = f.content.(string) + f.tail
-		f.tail = ""
-	}
-	return f.content
-}
-
-// text returns the content where a method of strings is needed.
-func (f *fsFile) text(method string) string {
-	s, ok := f.read().(string)
-	if !ok {
-		attribute(f.content, method)
-	}
-	return s
-}
-
-// fileSystem is a GorillaFileSystem.
-type fileSystem struct {
-	core
-	long bool
-	root *fsDir
-	cwd  *fsDir
-}
-
-func newFileSystem(config *value.Dict, long bool) *fileSystem {
-	s := &fileSystem{long: long}
-	s.root = &fsDir{name: "/", contents: &value.Dict{}}
-	if r, ok := config.Get("root"); ok {
-		root, ok := r.(*value.Dict)
-		if !ok {
-			attribute(r, "keys")
-		}
-		if root.Len() == 0 {
-			raise("IndexError", "list index out of range")
-		}
-		name, top := root.At(0) // the original reads the first root only
-		s.root.name = name
-		s.load(item(top, "contents"), s.root)
-	}
-	s.cwd = s.root
-	return s
-}
-
-// load fills a directory from its configuration.
-func (s *fileSystem) load(config any, dir *fsDir) {
-	entries, ok := config.(*value.Dict)
-	if !ok {
-		attribute(config, "items")
-	}
-	leaf := true
-	dir.contents = value.MakeDict(entries.Len() + 1)
-	var files []fsFile // of this directory, in one piece
-	for i := range entries.Len() {
-		name, entry := entries.At(i)
-		switch item(entry, "type") {
-		case "directory":
-			leaf = false
-			d := &fsDir{name: name, parent: dir}
-			s.load(item(entry, "contents"), d)
-			dir.contents.Add(name, d)
-		case "file":
-			if files == nil {
-				files = make([]fsFile, 0, entries.Len()-i)
-			}
-			files = append(files, fsFile{name: name, content: item(entry, "content")})
-			f := &files[len(files)-1]
-			if s.long && indexOf(constants().tailUsed, name) < 0 {
-				if _, ok := f.content.(string); !ok {
-					add("+=", f.content, "")
-				}
-				f.tail = constants().fileContent
-			}
-			dir.contents.Add(name, f)
-		}
-	}
-	if leaf && s.long {
-		images := constants().populate
-		files := make([]fsFile, len(images))
-		more := value.MakeDict(len(images))
-		for i, name := range images {
-			dir.absent("File", name)
-			files[i] = fsFile{name: name, content: emptyText}
-			more.Add(name, &files[i])
-		}
-		dir.contents.Merge(more)
-	}
-}
-
-var emptyText any = ""
-
 // absent raises the error of adding a name that is taken.
-func (d *fsDir) absent(kind string, name any) {
-	if _, ok := lookup(d.contents, name); ok {
+func (s *fileSystem) absent(kind string, d *fsDir, name any) {
+	if s.has(d, name) {
 		raise(valueError, "%s", str(kind, " '", name, "' already exists in directory '", d.name, "'."))
 	}
 }
 
-func (d *fsDir) addFile(name, content any) {
-	d.absent("File", name)
-	d.contents.Set(name, &fsFile{name: name, content: content})
+// put adds a file or a directory, which are this state's own.
+func (s *fileSystem) put(d *fsDir, name, x any) {
+	l := s.write(d)
+	if _, ok := x.(*fsDir); ok {
+		l.directories++
+	}
+	l.Add(name, x)
 }
 
-func (d *fsDir) addDir(name any, contents *value.Dict) {
-	d.absent("Directory", name)
-	d.contents.Set(name, &fsDir{name: name, parent: d, contents: contents})
+func (s *fileSystem) addFile(d *fsDir, name, content any, long bool) {
+	s.absent("File", d, name)
+	s.put(d, name, &fsFile{owner: s, name: name, content: content, long: long})
+}
+
+func (s *fileSystem) addDir(d *fsDir, name any, contents *fsList) {
+	s.absent("Directory", d, name)
+	s.put(d, name, &fsDir{name: name, parent: d, contents: contents})
 }
 
 // get returns the item of a name that is in the directory; "." is the directory
 // itself, whatever is in it.
-func (d *fsDir) get(name any) any {
+func (s *fileSystem) get(d *fsDir, name any) any {
 	if name == "." {
 		return d
 	}
-	x, _ := d.contents.Get(name)
+	x, _ := s.in(d).Get(name)
 	return x
 }
 
 // has is name in contents.
-func (d *fsDir) has(name any) bool {
-	_, ok := lookup(d.contents, name)
+func (s *fileSystem) has(d *fsDir, name any) bool {
+	_, ok := lookup(&s.in(d).Dict, name)
 	return ok
 }
 
-// file returns the file of that name, or nil if there is none.
-func (d *fsDir) file(name any) *fsFile {
-	if !d.has(name) {
+// file returns the file of that name in the current directory, or nil if there is
+// none.
+func (s *fileSystem) file(name any) *fsFile {
+	if !s.has(s.cwd, name) {
 		return nil
 	}
-	f, _ := d.get(name).(*fsFile)
-	return f
+	if f, ok := s.get(s.cwd, name).(*fsFile); ok {
+		return s.now(f)
+	}
+	return nil
 }
 
 // invalidName reports whether a name has characters that names must not have.
@@ -243,44 +79,6 @@ func invalidName(name any) bool {
 
 // Call implements ballast.State.
 func (s *fileSystem) Call(c ballast.Call) string { return fileSystemClass.call(s, &s.core, c) }
-
-// Equal implements ballast.State: the tree counts, the current directory not.
-func (s *fileSystem) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
-
-func (s *fileSystem) public() []any { return s.attributes("long_context", s.long, "root", s.root) }
-
-// Dump implements ballast.State.
-func (s *fileSystem) Dump() any {
-	left := maxVisits
-	return value.NewDict("long_context", s.long, "root", s.root.dump(&left, nil))
-}
-
-// dump encodes a directory as the golden corpus does; above are the directories
-// on the way to it.
-func (d *fsDir) dump(left *int, above []*fsDir) any {
-	for _, a := range above {
-		if a == d {
-			return value.NewDict("$cycle", true)
-		}
-	}
-	if *left--; *left < 0 {
-		return value.NewDict("$cycle", true)
-	}
-	contents := &value.Dict{}
-	for i := range d.contents.Len() {
-		name, x := d.contents.At(i)
-		if f, ok := x.(*fsFile); ok {
-			contents.Set(name, value.NewDict("$file", f.name, "content", f.read()))
-		} else {
-			contents.Set(name, x.(*fsDir).dump(left, append(above, d)))
-		}
-	}
-	var parent any
-	if d.parent != nil {
-		parent = d.parent.name
-	}
-	return value.NewDict("$dir", d.name, "parent", parent, "contents", contents)
-}
 
 // maxVisits and maxDepth bound walks over trees that cp made exponential or
 // cyclic; the depth is about where Python's recursion limit strikes.
@@ -310,7 +108,7 @@ func (s *fileSystem) navigate(tool string, path any) (*fsDir, string) {
 		dir = s.root
 	}
 	for _, name := range strings.Split(strings.Trim(p, "/"), "/") {
-		next, ok := dir.get(name).(*fsDir)
+		next, ok := s.get(dir, name).(*fsDir)
 		if !ok {
 			return nil, s.error(tool, ": '", path, "': No such file or directory")
 		}
@@ -356,8 +154,9 @@ func (s *fileSystem) ls(a []any) string {
 	all := truth(a[0])
 	b := append(s.buf[:0], `{"current_directory_content": [`...)
 	first := true
-	for i := range s.cwd.contents.Len() {
-		name, _ := s.cwd.contents.At(i)
+	list := s.in(s.cwd)
+	for i := range list.Len() {
+		name, _ := list.At(i)
 		if !all {
 			text, ok := name.(string)
 			if !ok {
@@ -373,7 +172,7 @@ func (s *fileSystem) ls(a []any) string {
 		first = false
 		var err error
 		if b, err = value.AppendJSON(b, name); err != nil {
-			return value.Repr(value.NewDict("current_directory_content", value.NewList(s.cwd.contents.Keys()...)))
+			return value.Repr(value.NewDict("current_directory_content", value.NewList(list.Keys()...)))
 		}
 	}
 	s.buf = append(b, "]}"...)
@@ -413,10 +212,10 @@ func (s *fileSystem) mkdir(a []any) string {
 	switch name := a[0]; {
 	case invalidName(name):
 		return s.error("mkdir: cannot create directory '", name, "': Invalid character")
-	case s.cwd.has(name):
+	case s.has(s.cwd, name):
 		return s.error("mkdir: cannot create directory '", name, "': File exists")
 	default:
-		s.cwd.addDir(own(name), &value.Dict{})
+		s.addDir(s.cwd, own(name), &fsList{owner: s})
 	}
 	return none
 }
@@ -434,10 +233,10 @@ func (s *fileSystem) touch(a []any) string {
 	switch name := a[0]; {
 	case invalidName(name):
 		return s.error("touch: cannot touch '", name, "': Invalid character")
-	case s.cwd.has(name):
+	case s.has(s.cwd, name):
 		return s.error("touch: cannot touch '", name, "': File exists")
 	default:
-		s.cwd.addFile(own(name), emptyText)
+		s.addFile(s.cwd, own(name), emptyText, false)
 	}
 	return none
 }
@@ -453,12 +252,12 @@ func (s *fileSystem) echo(a []any) string {
 	if !truth(name) {
 		return s.dict("terminal_output", content)
 	}
-	if !s.cwd.has(name) {
+	if !s.has(s.cwd, name) {
 		return s.error("echo: cannot write to '", name, "': No such file")
 	}
-	switch x := s.cwd.get(name).(type) {
+	switch x := s.get(s.cwd, name).(type) {
 	case *fsFile:
-		x.content, x.tail = own(content), ""
+		s.overwrite(x, own(content))
 	default:
 		attribute(x, "_write")
 	}
@@ -470,19 +269,21 @@ func (s *fileSystem) cat(a []any) string {
 	if invalidName(name) {
 		return s.error("cat: '", name, "': Invalid character")
 	}
-	if !s.cwd.has(name) {
+	if !s.has(s.cwd, name) {
 		return s.error("cat: '", name, "': No such file or directory")
 	}
-	f, ok := s.cwd.get(name).(*fsFile)
-	if !ok {
+	f := s.file(name)
+	if f == nil {
 		return s.error("cat: '", name, "': Is a directory")
 	}
-	if f.tail == "" {
+	if !f.long {
 		return s.dict("file_content", f.content)
 	}
+	long := constants() // whose part is quoted already
+	text := f.content.(string)
 	b := append(s.buf[:0], `{"file_content": `...)
-	b = value.AppendQuoted(b, f.content.(string))
-	b = append(b[:len(b)-1], constants().fileContentJSON[1:]...)
+	b = value.AppendQuoted(b, text[:len(text)-len(long.fileContent)])
+	b = append(b[:len(b)-1], long.fileContentJSON[1:]...)
 	s.buf = append(b, '}')
 	return string(s.buf)
 }

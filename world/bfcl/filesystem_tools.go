@@ -40,7 +40,7 @@ func (s *fileSystem) find(a []any) string {
 	if !ok {
 		stripArgument(path, "rstrip")
 	}
-	w := walk{left: maxVisits, name: name}
+	w := walk{s: s, left: maxVisits, name: name}
 	w.find(dir, strings.TrimRight(base, "/"), 0)
 	b := append(s.buf[:0], `{"matches": [`...)
 	for i, m := range w.matches {
@@ -55,6 +55,7 @@ func (s *fileSystem) find(a []any) string {
 
 // walk is one bounded walk over a tree.
 type walk struct {
+	s       *fileSystem
 	left    int
 	name    any
 	matches []string
@@ -70,8 +71,9 @@ func (w *walk) step(depth int) {
 
 func (w *walk) find(d *fsDir, base string, depth int) {
 	w.step(depth)
-	for i := range d.contents.Len() {
-		name, x := d.contents.At(i)
+	list := w.s.in(d)
+	for i := range list.Len() {
+		name, x := list.At(i)
 		sub, isDir := x.(*fsDir)
 		match := w.name == nil || contains(name, w.name)
 		if !match && !isDir {
@@ -91,7 +93,7 @@ func (w *walk) find(d *fsDir, base string, depth int) {
 }
 
 func (s *fileSystem) du(a []any) string {
-	w := walk{left: maxVisits}
+	w := walk{s: s, left: maxVisits}
 	n := w.du(s.cwd, 0)
 	if !truth(a[0]) {
 		return s.line("disk_usage", n, " bytes")
@@ -110,16 +112,13 @@ func (s *fileSystem) du(a []any) string {
 
 func (w *walk) du(d *fsDir, depth int) (size int64) {
 	w.step(depth)
-	for i := range d.contents.Len() {
-		switch _, x := d.contents.At(i); x := x.(type) {
+	list := w.s.in(d)
+	for i := range list.Len() {
+		switch _, x := list.At(i); x := x.(type) {
 		case *fsDir:
 			size += w.du(x, depth+1)
 		case *fsFile:
-			if s, ok := x.content.(string); ok && x.tail != "" {
-				size += int64(len(s) + len(x.tail))
-			} else {
-				size += int64(len(x.text("encode")))
-			}
+			size += int64(len(w.s.now(x).text("encode")))
 		}
 	}
 	return size
@@ -130,7 +129,7 @@ func (s *fileSystem) wc(a []any) string {
 	if mode != "l" && mode != "w" && mode != "c" {
 		return s.error("wc: invalid mode '", mode, "'")
 	}
-	f := s.cwd.file(name)
+	f := s.file(name)
 	if f == nil {
 		return s.error("wc: ", name, ": No such file or directory")
 	}
@@ -140,11 +139,11 @@ func (s *fileSystem) wc(a []any) string {
 	case "w":
 		return s.dict("count", countWords(f.text("split")), "type", "words")
 	}
-	return s.dict("count", length(f.read()), "type", "characters")
+	return s.dict("count", length(f.content), "type", "characters")
 }
 
 func (s *fileSystem) sort(a []any) string {
-	f := s.cwd.file(a[0])
+	f := s.file(a[0])
 	if f == nil {
 		return s.error("sort: ", a[0], ": No such file or directory")
 	}
@@ -172,7 +171,7 @@ func (s *fileSystem) lines(key string, lines []string) string {
 }
 
 func (s *fileSystem) grep(a []any) string {
-	f := s.cwd.file(a[0])
+	f := s.file(a[0])
 	if f == nil {
 		return s.error("grep: ", a[0], ": No such file or directory")
 	}
@@ -193,7 +192,7 @@ func (s *fileSystem) grep(a []any) string {
 }
 
 func (s *fileSystem) tail(a []any) string {
-	f := s.cwd.file(a[0])
+	f := s.file(a[0])
 	if f == nil {
 		return s.error("tail: ", a[0], ": No such file or directory")
 	}
@@ -227,12 +226,11 @@ func (s *fileSystem) diff(a []any) string {
 	missing := func() string {
 		return s.error("diff: ", a[0], " or ", a[1], ": No such file or directory")
 	}
-	if !s.cwd.has(a[0]) || !s.cwd.has(a[1]) {
+	if !s.has(s.cwd, a[0]) || !s.has(s.cwd, a[1]) {
 		return missing()
 	}
-	f, ok1 := s.cwd.get(a[0]).(*fsFile)
-	g, ok2 := s.cwd.get(a[1]).(*fsFile)
-	if !ok1 || !ok2 {
+	f, g := s.file(a[0]), s.file(a[1])
+	if f == nil || g == nil {
 		return missing()
 	}
 	one, two := splitLines(f.text("splitlines")), splitLines(g.text("splitlines"))
@@ -248,17 +246,17 @@ func (s *fileSystem) diff(a []any) string {
 // transfer is what mv and cp have in common; it returns the destination
 // directory (the current one for a new name), or an answer.
 func (s *fileSystem) transfer(tool, verb string, source, dest any) (x any, into *fsDir, answer string) {
-	if !s.cwd.has(source) {
+	if !s.has(s.cwd, source) {
 		return nil, nil, s.error(tool, ": cannot ", verb, " '", source, "': No such file or directory")
 	}
-	x = s.cwd.get(source)
+	x = s.get(s.cwd, source)
 	if contains(dest, "/") {
 		return nil, nil, s.error(tool, ": path not allowed in destination. Provide only a file or directory name.")
 	}
-	if !s.cwd.has(dest) {
+	if !s.has(s.cwd, dest) {
 		return x, nil, ""
 	}
-	into, ok := s.cwd.get(dest).(*fsDir)
+	into, ok := s.get(s.cwd, dest).(*fsDir)
 	if !ok {
 		return nil, nil, s.error(tool, ": cannot ", verb, " '", source, "' to '", dest, "': Not a directory")
 	}
@@ -272,32 +270,34 @@ func (s *fileSystem) mv(a []any) string {
 		return answer
 	}
 	if into == nil {
-		s.cwd.contents.Delete(source)
-		s.cwd.put(dest, x, false)
+		s.write(s.cwd).Delete(source)
+		s.place(s.cwd, dest, x, false)
 		return s.line("result", "'", source, "' moved to '", dest, "'")
 	}
-	if name := any(str(source)); into.has(name) {
+	if name := any(str(source)); s.has(into, name) {
 		return s.error("mv: cannot move '", source, "' to '", dest, "/", source, "': File exists")
 	}
-	s.cwd.contents.Delete(source)
-	into.put(source, x, false)
+	s.write(s.cwd).Delete(source)
+	s.place(into, source, x, false)
 	return s.line("result", "'", source, "' moved to '", dest, "/", source, "'")
 }
 
-// put adds a file's content, or a directory with the same contents (a shallow
+// place adds a file's content, or a directory with the same contents (a shallow
 // copy of them if asked), under a new name.
-func (d *fsDir) put(name, x any, shallow bool) {
+func (s *fileSystem) place(d *fsDir, name, x any, shallow bool) {
 	name = own(name)
 	switch x := x.(type) {
 	case *fsFile:
-		d.absent("File", name)
-		d.contents.Set(name, &fsFile{name: name, content: x.content, tail: x.tail})
+		f := s.now(x)
+		s.addFile(d, name, f.content, f.long)
 	case *fsDir:
-		d.addDir(name, x.contents)
-		if shallow { // after adding: x may be d itself
-			y, _ := d.contents.Get(name)
-			y.(*fsDir).contents = x.contents.Copy()
+		if !shallow {
+			s.addDir(d, name, x.contents)
+			return
 		}
+		contents := &fsList{owner: s}
+		s.addDir(d, name, contents)
+		*contents = *s.copyList(s.in(x)) // after adding: x may be d itself
 	}
 }
 
@@ -308,37 +308,37 @@ func (s *fileSystem) cp(a []any) string {
 		return answer
 	}
 	if into == nil {
-		s.cwd.put(dest, x, true)
+		s.place(s.cwd, dest, x, true)
 		return s.line("result", "'", source, "' copied to '", dest, "'")
 	}
-	if into.has(str(dest, "/", source)) {
+	if s.has(into, str(dest, "/", source)) {
 		return s.error("cp: cannot copy '", source, "' to '", dest, "/", source, "': File exists")
 	}
-	into.put(source, x, true)
+	s.place(into, source, x, true)
 	return s.line("result", "'", source, "' copied to '", dest, "/", source, "'")
 }
 
 func (s *fileSystem) rm(a []any) string {
-	if !s.cwd.has(a[0]) {
+	if !s.has(s.cwd, a[0]) {
 		return s.error("rm: cannot remove '", a[0], "': No such file or directory")
 	}
-	s.cwd.contents.Delete(a[0])
+	s.write(s.cwd).Delete(a[0])
 	return s.line("result", "'", a[0], "' removed")
 }
 
 func (s *fileSystem) rmdir(a []any) string {
 	name := a[0]
-	if !s.cwd.has(name) {
+	if !s.has(s.cwd, name) {
 		return s.error("rmdir: cannot remove '", name, "': No such file or directory")
 	}
-	dir, ok := s.cwd.get(name).(*fsDir)
+	dir, ok := s.get(s.cwd, name).(*fsDir)
 	switch {
 	case !ok:
 		return s.error("rmdir: cannot remove '", name, "': Not a directory")
-	case dir.contents.Len() > 0:
+	case s.in(dir).Len() > 0:
 		return s.error("rmdir: cannot remove '", name, "': Directory not empty")
 	}
-	s.cwd.contents.Delete(name)
+	s.write(s.cwd).Delete(name)
 	return s.line("result", "'", name, "' removed")
 }
 

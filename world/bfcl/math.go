@@ -15,6 +15,9 @@ func newMath(*value.Dict, bool) *mathAPI { return &mathAPI{} }
 // Call implements ballast.State.
 func (s *mathAPI) Call(c ballast.Call) string { return mathClass.call(s, &s.core, c) }
 
+// Copy implements ballast.State.
+func (s *mathAPI) Copy() ballast.State { return &mathAPI{} }
+
 // Equal implements ballast.State.
 func (s *mathAPI) Equal(ballast.State) string { return "" }
 

@@ -48,14 +48,38 @@ func newMessage(d *value.Dict, _ bool) *messageAPI {
 // Call implements ballast.State.
 func (s *messageAPI) Call(c ballast.Call) string { return messageClass.call(s, &s.core, c) }
 
+// Copy implements ballast.State.
+func (s *messageAPI) Copy() ballast.State {
+	c := *s
+	disown(&c.core, &c.random, &c.users, &c.inbox)
+	return &c
+}
+
 // Equal implements ballast.State.
-func (s *messageAPI) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
+func (s *messageAPI) Equal(other ballast.State) string {
+	o := other.(*messageAPI)
+	switch {
+	case !value.Equal(s.generated, o.generated):
+		return "generated_ids"
+	case !value.Equal(s.userCount, o.userCount):
+		return "user_count"
+	case !value.Equal(s.users.v, o.users.v):
+		return "user_map"
+	case !value.Equal(s.inbox.v, o.inbox.v):
+		return "inbox"
+	case !value.Equal(s.count, o.count):
+		return "message_count"
+	case !value.Equal(s.currentUser, o.currentUser):
+		return "current_user"
+	}
+	return ""
+}
 
 // Dump implements ballast.State.
 func (s *messageAPI) Dump() any { return dump(s) }
 
 func (s *messageAPI) public() []any {
-	return s.attributes("generated_ids", s.generated, "user_count", s.userCount, "user_map", s.users.v,
+	return pairs("generated_ids", s.generated, "user_count", s.userCount, "user_map", s.users.v,
 		"inbox", s.inbox.v, "message_count", s.count, "current_user", s.currentUser)
 }
 
@@ -90,13 +114,13 @@ func (s *messageAPI) generateID() int64 {
 	ids, ok := s.generated.(*set)
 	for {
 		id := s.random.between(10000, 99999)
-		if ok && ids.items[id] || !ok && contains(s.generated, id) {
+		if ok && ids.has(id) || !ok && contains(s.generated, id) {
 			continue
 		}
 		if !ok {
 			attribute(s.generated, "add")
 		}
-		ids.add(id)
+		s.generated = ids.with(id)
 		return id
 	}
 }

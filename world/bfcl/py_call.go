@@ -88,19 +88,19 @@ func newClass[S any](name string, methods ...method[S]) *class[S] {
 // maxParams is the most parameters that a method has.
 const maxParams = 6
 
-// core is what every state has: room for the arguments and the answer of the
-// call in progress.
+// core is what every state has: room for the call in progress.
 type core struct {
-	args     [maxParams]any
-	pairs    []any
 	*scratch // during a call
 }
 
-// scratch is where answers are written before they become strings.
-type scratch struct{ buf, text []byte }
+// scratch holds the arguments of a call, and answers before they become strings.
+type scratch struct {
+	args      [maxParams]any
+	buf, text []byte
+}
 
 var scratches = sync.Pool{New: func() any {
-	return &scratch{make([]byte, 0, 1024), make([]byte, 0, 1024)}
+	return &scratch{buf: make([]byte, 0, 1024), text: make([]byte, 0, 1024)}
 }}
 
 // maxScratch is the largest buffer that is kept for other calls.
@@ -109,10 +109,10 @@ const maxScratch = 1 << 17
 // release hands the buffers back.
 func (k *core) release() {
 	if sc := k.scratch; cap(sc.buf)+cap(sc.text) <= maxScratch {
+		clear(sc.args[:])
 		scratches.Put(sc)
 	}
 	k.scratch = nil
-	clear(k.args[:])
 }
 
 // call binds and runs one call on s, whose core is k.

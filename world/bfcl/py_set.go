@@ -6,8 +6,9 @@ import (
 	"ballast/value"
 )
 
-// set is a Python set of ints.
-type set struct{ items map[int64]bool }
+// set is a Python set of ints, in the order of adding. It is not changed once it
+// is made.
+type set struct{ items []int64 }
 
 func (*set) TypeName() string { return "set" }
 
@@ -27,30 +28,19 @@ func (s *set) EqualTo(other any) bool {
 	if !ok || len(s.items) != len(o.items) {
 		return false
 	}
-	for n := range s.items {
-		if !o.items[n] {
-			return false
-		}
-	}
-	return true
+	return slices.Equal(s.items, o.items) || // the usual case
+		slices.Equal(slices.Sorted(slices.Values(s.items)), slices.Sorted(slices.Values(o.items)))
 }
 
-func (s *set) add(n int64) {
-	if s.items == nil {
-		s.items = make(map[int64]bool)
-	}
-	s.items[n] = true
-}
+func (s *set) has(n int64) bool { return slices.Contains(s.items, n) }
+
+// with returns the set with one item more, which it lacks.
+func (s *set) with(n int64) *set { return &set{append(slices.Clip(s.items), n)} }
 
 func (s *set) sorted() []any {
-	ints := make([]int64, 0, len(s.items))
-	for n := range s.items {
-		ints = append(ints, n)
-	}
-	slices.Sort(ints)
-	items := make([]any, len(ints))
-	for i, n := range ints {
-		items[i] = n
+	items := make([]any, 0, len(s.items))
+	for _, n := range slices.Sorted(slices.Values(s.items)) {
+		items = append(items, n)
 	}
 	return items
 }

@@ -18,8 +18,9 @@ func (c config) get(key string, missing any) any {
 	return missing
 }
 
-// shared is an attribute that holds a container of the configuration until the
-// first write, which copies it. The zero value holds None.
+// shared is an attribute that holds a container of the configuration, or of the
+// state that this one is a copy of, until the first write, which copies it. The
+// zero value holds None.
 type shared struct {
 	v     any
 	owned bool
@@ -72,13 +73,22 @@ func removeAt(l *value.List, i int) { l.Items = append(l.Items[:i], l.Items[i+1:
 
 // public names the attributes of a state that the checker compares, in order.
 type public interface {
-	public() []any // alternating names and values; valid until the next call
+	public() []any // alternating names and values
 }
 
-// attributes keeps a list of attributes in the state's own memory.
-func (k *core) attributes(pairs ...any) []any {
-	k.pairs = append(k.pairs[:0], pairs...)
-	return k.pairs
+// pairs is a list of attributes.
+func pairs(namesAndValues ...any) []any { return namesAndValues }
+
+// disown makes a copy of a state ready to be written to: it has a core of its own,
+// and its containers and random numbers are shared with the original.
+func disown(k *core, r *random, containers ...*shared) {
+	*k = core{}
+	if r != nil {
+		r.shared = true
+	}
+	for _, c := range containers {
+		c.owned = false
+	}
 }
 
 // differences names the attributes in which two states of one class
@@ -92,17 +102,6 @@ func differences(a, b ballast.State) (names []string) {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// firstDifferingOf is Equal for a state that lists its attributes.
-func firstDifferingOf(a public, b ballast.State) string {
-	x, y := a.public(), b.(public).public()
-	for i := 0; i < len(x); i += 2 {
-		if !value.Equal(x[i+1], y[i+1]) {
-			return x[i].(string)
-		}
-	}
-	return ""
 }
 
 // dump is Dump for a state that lists its attributes.

@@ -278,7 +278,7 @@ func (t *play) start(long bool) ([]ballast.State, error) {
 		if err != nil {
 			return nil, err
 		}
-		states = append(states, s)
+		states = append(states, s.Copy()) // as a session does
 	}
 	return states, nil
 }

@@ -2,6 +2,8 @@ package bfcl
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // verdict is the outcome of the original's checker.
@@ -14,6 +16,9 @@ type verdict struct {
 // check plays the gold calls of a turn and compares as the original does.
 func (t *play) check(turn int, empty bool) {
 	var want []string
+	for i, s := range t.goldStates { // as gold's turns are kept
+		t.goldStates[i] = s.Copy()
+	}
 	for _, text := range t.gold.calls[turn] {
 		answer, _ := t.execute(t.goldStates, text)
 		want = append(want, answer)
@@ -26,7 +31,11 @@ func (t *play) check(turn int, empty bool) {
 		return
 	}
 	for i := range t.states {
-		if d := differences(t.states[i], t.goldStates[i]); len(d) > 0 {
+		d := differences(t.states[i], t.goldStates[i])
+		if first := t.states[i].Equal(t.goldStates[i]); (first == "") != (len(d) == 0) || first != "" && !slices.Contains(d, first) {
+			t.differ(turn, "comparison of "+t.classes[i], first, strings.Join(d, ", "))
+		}
+		if len(d) > 0 {
 			t.verdict = &verdict{"multi_turn:instance_state_mismatch", turn, d}
 			return
 		}

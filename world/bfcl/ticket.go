@@ -29,14 +29,32 @@ func newTicket(d *value.Dict, _ bool) *ticketAPI {
 // Call implements ballast.State.
 func (s *ticketAPI) Call(c ballast.Call) string { return ticketClass.call(s, &s.core, c) }
 
+// Copy implements ballast.State.
+func (s *ticketAPI) Copy() ballast.State {
+	c := *s
+	disown(&c.core, nil, &c.queue)
+	return &c
+}
+
 // Equal implements ballast.State.
-func (s *ticketAPI) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
+func (s *ticketAPI) Equal(other ballast.State) string {
+	o := other.(*ticketAPI)
+	switch {
+	case !value.Equal(s.queue.v, o.queue.v):
+		return "ticket_queue"
+	case !value.Equal(s.counter, o.counter):
+		return "ticket_counter"
+	case !value.Equal(s.currentUser, o.currentUser):
+		return "current_user"
+	}
+	return ""
+}
 
 // Dump implements ballast.State.
 func (s *ticketAPI) Dump() any { return dump(s) }
 
 func (s *ticketAPI) public() []any {
-	return s.attributes("ticket_queue", s.queue.v, "ticket_counter", s.counter, "current_user", s.currentUser)
+	return pairs("ticket_queue", s.queue.v, "ticket_counter", s.counter, "current_user", s.currentUser)
 }
 
 // ticketClass is the table of TicketAPI.

@@ -13,7 +13,7 @@ import (
 type tradingBot struct {
 	core
 	random        random
-	orders        *value.Dict // own; the orders in it are the configuration's until written to
+	orders        shared // id -> order; never a configuration's, whose keys are text
 	account       shared
 	authenticated any
 	market        any
@@ -67,28 +67,59 @@ func newTrading(d *value.Dict, long bool) *tradingBot {
 	}
 	given := share(c.get("orders", tradingDefaults.orders))
 	orders := given.dict("items")
-	s.orders = value.MakeDict(orders.Len() + 1)
+	mine := value.MakeDict(orders.Len())
 	for i := range orders.Len() {
 		k, v := orders.At(i)
 		if t, ok := k.(string); ok && isDigits(t) {
 			k = toInt(t)
 		}
-		s.orders.Set(k, v)
+		mine.Set(k, v)
 	}
+	s.orders = shared{mine, true}
 	return s
 }
 
 // Call implements ballast.State.
 func (s *tradingBot) Call(c ballast.Call) string { return tradingClass.call(s, &s.core, c) }
 
+// Copy implements ballast.State.
+func (s *tradingBot) Copy() ballast.State {
+	c := *s
+	disown(&c.core, &c.random, &c.orders, &c.account, &c.watchList, &c.history)
+	return &c
+}
+
 // Equal implements ballast.State.
-func (s *tradingBot) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
+func (s *tradingBot) Equal(other ballast.State) string {
+	o := other.(*tradingBot)
+	switch {
+	case !value.Equal(s.orders.v, o.orders.v):
+		return "orders"
+	case !value.Equal(s.account.v, o.account.v):
+		return "account_info"
+	case !value.Equal(s.authenticated, o.authenticated):
+		return "authenticated"
+	case !value.Equal(s.market, o.market):
+		return "market_status"
+	case !value.Equal(s.counter, o.counter):
+		return "order_counter"
+	case !value.Equal(s.stocks, o.stocks):
+		return "stocks"
+	case !value.Equal(s.watchList.v, o.watchList.v):
+		return "watch_list"
+	case !value.Equal(s.history.v, o.history.v):
+		return "transaction_history"
+	case s.long != o.long:
+		return "long_context"
+	}
+	return ""
+}
 
 // Dump implements ballast.State.
 func (s *tradingBot) Dump() any { return dump(s) }
 
 func (s *tradingBot) public() []any {
-	return s.attributes("orders", s.orders, "account_info", s.account.v, "authenticated", s.authenticated,
+	return pairs("orders", s.orders.v, "account_info", s.account.v, "authenticated", s.authenticated,
 		"market_status", s.market, "order_counter", s.counter, "stocks", s.stocks,
 		"watch_list", s.watchList.v, "transaction_history", s.history.v, "long_context", s.long)
 }
@@ -175,9 +206,9 @@ func (s *tradingBot) stockInfo(a []any) string {
 }
 
 func (s *tradingBot) orderDetails(a []any) string {
-	order, ok := lookup(s.orders, a[0])
+	order, ok := lookup(s.orders.dict("get"), a[0])
 	if !ok {
-		return s.error("Order with ID ", a[0], " not found.Here is the list of orders_id: ", &value.List{Items: s.orders.Keys()})
+		return s.error("Order with ID ", a[0], " not found.Here is the list of orders_id: ", &value.List{Items: s.orders.dict("keys").Keys()})
 	}
 	if !s.long {
 		return s.answer(order)
@@ -205,7 +236,7 @@ func (s *tradingBot) orderDetails(a []any) string {
 }
 
 func (s *tradingBot) cancel(a []any) string {
-	order, ok := lookup(s.orders, a[0])
+	order, ok := lookup(s.orders.dict("get"), a[0])
 	if !ok {
 		return s.error("Order with ID ", a[0], " not found.")
 	}
@@ -214,7 +245,7 @@ func (s *tradingBot) cancel(a []any) string {
 	}
 	changed := order.(*value.Dict).Copy()
 	changed.Set("status", "Cancelled")
-	s.orders.Set(a[0], changed)
+	s.orders.writeDict("get").Set(a[0], changed)
 	return s.dict("order_id", a[0], "status", "Cancelled")
 }
 
@@ -241,7 +272,7 @@ func (s *tradingBot) place(a []any) string {
 	}
 	var paid any = float(price)
 	id := s.counter
-	setItem(s.orders, id, value.NewDict("id", id, "order_type", own(kind), "symbol", own(symbol),
+	setItem(s.orders.writeDict("get"), id, value.NewDict("id", id, "order_type", own(kind), "symbol", own(symbol),
 		"price", paid, "amount", own(amount), "status", "Open"))
 	s.counter = plusOne(s.counter)
 	return s.dict("order_id", id, "order_type", kind, "status", "Pending", "price", paid, "amount", amount)
@@ -340,7 +371,7 @@ func (s *tradingBot) orderHistory([]any) string {
 	if !truth(s.authenticated) {
 		return "[{'error': 'User not authenticated. Please log in to view order history.'}]"
 	}
-	return s.dict("history", &value.List{Items: s.orders.Keys()})
+	return s.dict("history", &value.List{Items: s.orders.dict("keys").Keys()})
 }
 
 func (s *tradingBot) transactions(a []any) string {

@@ -55,14 +55,46 @@ func (s *shared) merge(more *value.Dict) {
 // Call implements ballast.State.
 func (s *travelAPI) Call(c ballast.Call) string { return travelClass.call(s, &s.core, c) }
 
+// Copy implements ballast.State.
+func (s *travelAPI) Copy() ballast.State {
+	c := *s
+	disown(&c.core, &c.random, &c.cards, &c.bookings)
+	return &c
+}
+
 // Equal implements ballast.State.
-func (s *travelAPI) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
+func (s *travelAPI) Equal(other ballast.State) string {
+	o := other.(*travelAPI)
+	switch {
+	case !value.Equal(s.cards.v, o.cards.v):
+		return "credit_card_list"
+	case !value.Equal(s.bookings.v, o.bookings.v):
+		return "booking_record"
+	case !value.Equal(s.token, o.token):
+		return "access_token"
+	case !value.Equal(s.tokenType, o.tokenType):
+		return "token_type"
+	case !value.Equal(s.expiresIn, o.expiresIn):
+		return "token_expires_in"
+	case !value.Equal(s.scope, o.scope):
+		return "token_scope"
+	case !value.Equal(s.firstName, o.firstName):
+		return "user_first_name"
+	case !value.Equal(s.lastName, o.lastName):
+		return "user_last_name"
+	case !value.Equal(s.budget, o.budget):
+		return "budget_limit"
+	case s.long != o.long:
+		return "long_context"
+	}
+	return ""
+}
 
 // Dump implements ballast.State.
 func (s *travelAPI) Dump() any { return dump(s) }
 
 func (s *travelAPI) public() []any {
-	return s.attributes("credit_card_list", s.cards.v, "booking_record", s.bookings.v, "access_token", s.token,
+	return pairs("credit_card_list", s.cards.v, "booking_record", s.bookings.v, "access_token", s.token,
 		"token_type", s.tokenType, "token_expires_in", s.expiresIn, "token_scope", s.scope,
 		"user_first_name", s.firstName, "user_last_name", s.lastName, "budget_limit", s.budget,
 		"long_context", s.long)

@@ -11,9 +11,9 @@ type twitterAPI struct {
 	username      any
 	password      any
 	authenticated any
-	tweets        *value.Dict // int -> dict
-	comments      shared      // of a configuration by text, new ones by int
-	retweets      shared      // username -> list of ids
+	tweets        shared // int -> dict; never a configuration's, whose keys are text
+	comments      shared // of a configuration by text, new ones by int
+	retweets      shared // username -> list of ids
 	following     shared
 	counter       any
 }
@@ -35,26 +35,55 @@ func newTwitter(d *value.Dict, _ bool) *twitterAPI {
 	}
 	tweets := share(c.get("tweets", emptyDict))
 	given := tweets.dict("items")
-	s.tweets = value.MakeDict(given.Len() + 1)
+	mine := value.MakeDict(given.Len())
 	for i := range given.Len() {
 		k, v := given.At(i)
-		s.tweets.Set(toInt(k), v)
+		mine.Set(toInt(k), v)
 	}
+	s.tweets = shared{mine, true}
 	return s
 }
 
 // Call implements ballast.State.
 func (s *twitterAPI) Call(c ballast.Call) string { return twitterClass.call(s, &s.core, c) }
 
+// Copy implements ballast.State.
+func (s *twitterAPI) Copy() ballast.State {
+	c := *s
+	disown(&c.core, nil, &c.tweets, &c.comments, &c.retweets, &c.following)
+	return &c
+}
+
 // Equal implements ballast.State.
-func (s *twitterAPI) Equal(other ballast.State) string { return firstDifferingOf(s, other) }
+func (s *twitterAPI) Equal(other ballast.State) string {
+	o := other.(*twitterAPI)
+	switch {
+	case !value.Equal(s.username, o.username):
+		return "username"
+	case !value.Equal(s.password, o.password):
+		return "password"
+	case !value.Equal(s.authenticated, o.authenticated):
+		return "authenticated"
+	case !value.Equal(s.tweets.v, o.tweets.v):
+		return "tweets"
+	case !value.Equal(s.comments.v, o.comments.v):
+		return "comments"
+	case !value.Equal(s.retweets.v, o.retweets.v):
+		return "retweets"
+	case !value.Equal(s.following.v, o.following.v):
+		return "following_list"
+	case !value.Equal(s.counter, o.counter):
+		return "tweet_counter"
+	}
+	return ""
+}
 
 // Dump implements ballast.State.
 func (s *twitterAPI) Dump() any { return dump(s) }
 
 func (s *twitterAPI) public() []any {
-	return s.attributes("username", s.username, "password", s.password, "authenticated", s.authenticated,
-		"tweets", s.tweets, "comments", s.comments.v, "retweets", s.retweets.v,
+	return pairs("username", s.username, "password", s.password, "authenticated", s.authenticated,
+		"tweets", s.tweets.v, "comments", s.comments.v, "retweets", s.retweets.v,
 		"following_list", s.following.v, "tweet_counter", s.counter)
 }
 
@@ -111,7 +140,7 @@ func (s *twitterAPI) post(a []any) string {
 	}
 	tweet := value.NewDict("id", s.counter, "username", s.username, "content", own(a[0]),
 		"tags", ownOrNew(a[1]), "mentions", ownOrNew(a[2]))
-	setItem(s.tweets, s.counter, tweet)
+	setItem(s.tweets.writeDict("get"), s.counter, tweet)
 	s.counter = plusOne(s.counter)
 	return s.json(tweet)
 }
@@ -119,7 +148,7 @@ func (s *twitterAPI) post(a []any) string {
 // unknown reports whether there is no such tweet; it raises for ids that cannot
 // be looked up.
 func (s *twitterAPI) unknown(id any) bool {
-	_, ok := lookup(s.tweets, id)
+	_, ok := lookup(s.tweets.dict("get"), id)
 	return !ok
 }
 
@@ -174,7 +203,7 @@ func (s *twitterAPI) mention(a []any) string {
 	if s.unknown(a[0]) {
 		return s.notFound(a[0])
 	}
-	tweet, _ := s.tweets.Get(a[0])
+	tweet, _ := s.tweets.dict("get").Get(a[0])
 	mentions := item(tweet, "mentions")
 	l, ok := mentions.(*value.List)
 	if !ok {
@@ -187,7 +216,7 @@ func (s *twitterAPI) mention(a []any) string {
 	}
 	changed := tweet.(*value.Dict).Copy()
 	changed.Set("mentions", &value.List{Items: all})
-	s.tweets.Set(a[0], changed)
+	s.tweets.writeDict("get").Set(a[0], changed)
 	return s.dict("mention_status", "Users mentioned successfully")
 }
 
@@ -226,7 +255,7 @@ func (s *twitterAPI) getTweet(a []any) string {
 	if s.unknown(a[0]) {
 		return s.notFound(a[0])
 	}
-	tweet, _ := s.tweets.Get(a[0])
+	tweet, _ := s.tweets.dict("get").Get(a[0])
 	return s.answer(tweet)
 }
 
@@ -237,8 +266,8 @@ func (s *twitterAPI) userTweets(a []any) string {
 // tweetsOf returns the tweets of a user.
 func (s *twitterAPI) tweetsOf(user any) *value.List {
 	found := &value.List{}
-	for i := range s.tweets.Len() {
-		if _, t := s.tweets.At(i); value.Equal(item(t, "username"), user) {
+	for i := range s.tweets.dict("get").Len() {
+		if _, t := s.tweets.dict("get").At(i); value.Equal(item(t, "username"), user) {
 			found.Items = append(found.Items, t)
 		}
 	}
@@ -247,8 +276,8 @@ func (s *twitterAPI) tweetsOf(user any) *value.List {
 
 func (s *twitterAPI) search(a []any) string {
 	found := &value.List{}
-	for i := range s.tweets.Len() {
-		_, t := s.tweets.At(i)
+	for i := range s.tweets.dict("get").Len() {
+		_, t := s.tweets.dict("get").At(i)
 		keyword := lower(a[0])
 		hit := contains(lower(item(t, "content")), keyword)
 		if !hit {

@@ -63,6 +63,10 @@ func (s *calendarState) load(c *value.Dict) error {
 	})
 }
 
+func (s *calendarState) twin() *calendarState {
+	return &calendarState{events: slices.Clone(s.events), invited: slices.Clone(s.invited)}
+}
+
 func (s *calendarState) diff(o *calendarState) string {
 	switch {
 	case !s.events.equal(o.events):

@@ -39,6 +39,8 @@ type store[S any] interface {
 	// diff names the first attribute in which the states differ, or "".
 	diff(other S) string
 	dump() *value.Dict
+	// twin returns a store of the same things that shares nothing that is written to.
+	twin() S
 }
 
 // arg is one bound argument. Of num and str the one of the declared type holds.
@@ -173,6 +175,11 @@ func (st *state[S]) Equal(other ballast.State) string {
 		return "kind"
 	}
 	return st.s.diff(o.s)
+}
+
+// Copy implements ballast.State.
+func (st *state[S]) Copy() ballast.State {
+	return &state[S]{api: st.api, s: st.s.twin(), long: st.long}
 }
 
 // Dump returns the state in the shape of its configuration, plus what calls made.

@@ -59,6 +59,10 @@ func (s *filesState) load(c *value.Dict) error {
 	})
 }
 
+func (s *filesState) twin() *filesState {
+	return &filesState{files: slices.Clone(s.files), folders: slices.Clone(s.folders)}
+}
+
 func (s *filesState) diff(o *filesState) string {
 	switch {
 	case !s.files.equal(o.files):

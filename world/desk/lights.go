@@ -52,6 +52,10 @@ func (s *lightsState) load(c *value.Dict) error {
 	})
 }
 
+func (s *lightsState) twin() *lightsState {
+	return &lightsState{lamps: slices.Clone(s.lamps)}
+}
+
 func (s *lightsState) diff(o *lightsState) string {
 	if !s.lamps.equal(o.lamps) {
 		return "rooms"

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"fmt"
+	"slices"
 
 	"ballast/value"
 )
@@ -38,6 +39,10 @@ func (s *notesState) load(c *value.Dict) error {
 		s.notes.add(note{title: title, text: fields[0], tag: fields[1]})
 		return nil
 	})
+}
+
+func (s *notesState) twin() *notesState {
+	return &notesState{notes: slices.Clone(s.notes)}
 }
 
 func (s *notesState) diff(o *notesState) string {

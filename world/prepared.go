@@ -1,0 +1,134 @@
+package world
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"ballast"
+)
+
+// Prepared is a task whose worlds are loaded. Sessions of it start from copies of
+// the same states, and share gold's side: what gold's calls answer and leave
+// behind depends on the task alone, so that every turn of gold is played once, when
+// the first session closes that turn. It is safe for concurrent use; the task must
+// not be changed while it lives.
+type Prepared struct {
+	task   *ballast.Task
+	worlds []*entry
+	states []ballast.State // at the start; copied, never called
+
+	mu    sync.Mutex
+	turns []goldTurn // played so far
+}
+
+// goldTurn is what the gold calls of one turn answered and left behind.
+type goldTurn struct {
+	needed []needed
+	states []ballast.State // after the turn; compared, never called
+	err    error           // what broke; there is no turn after it
+}
+
+// needed is an answer of gold and how often it came.
+type needed struct {
+	answer string
+	times  int
+}
+
+// Prepare loads the worlds of a task.
+func Prepare(task *ballast.Task) (*Prepared, error) {
+	p := &Prepared{task: task}
+	if len(task.Worlds) == 0 {
+		return nil, fmt.Errorf("world: task %s names no world", task.ID)
+	}
+	long := task.Category == LongContext
+	for _, name := range task.Worlds {
+		e, err := get(name)
+		if err != nil {
+			return nil, fmt.Errorf("world: task %s: %w", task.ID, err)
+		}
+		s, err := e.world.New(task.Init[name], long)
+		if err != nil {
+			return nil, fmt.Errorf("world: task %s: %w", task.ID, err)
+		}
+		p.worlds = append(p.worlds, e)
+		p.states = append(p.states, s)
+	}
+	return p, nil
+}
+
+// copies returns states that go on from those given.
+func copies(states []ballast.State) []ballast.State {
+	out := make([]ballast.State, len(states))
+	for i, s := range states {
+		out[i] = s.Copy()
+	}
+	return out
+}
+
+// gold returns what a turn of gold came to; it plays the turns up to it that were
+// not played yet.
+func (p *Prepared) gold(turn int) goldTurn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.turns) <= turn {
+		if n := len(p.turns); n > 0 && p.turns[n-1].err != nil {
+			return p.turns[n-1]
+		}
+		p.turns = append(p.turns, p.play(len(p.turns)))
+	}
+	return p.turns[turn]
+}
+
+// play plays the next turn of gold. A turn without calls leaves the states as they
+// are, and nobody compares with them.
+func (p *Prepared) play(turn int) (g goldTurn) {
+	g.states = p.states
+	if turn > 0 {
+		g.states = p.turns[turn-1].states
+	}
+	calls := p.task.Turns[turn].Gold
+	if len(calls) == 0 {
+		return g
+	}
+	g.states = copies(g.states)
+	answers := make([]string, len(calls))
+	for i, c := range calls {
+		if answers[i], g.err = run(p.worlds, g.states, c); g.err != nil {
+			return g
+		}
+	}
+	slices.Sort(answers) // the smallest that is missing is reported
+	for _, a := range answers {
+		if n := len(g.needed); n > 0 && g.needed[n-1].answer == a {
+			g.needed[n-1].times++
+		} else {
+			g.needed = append(g.needed, needed{a, 1})
+		}
+	}
+	return g
+}
+
+// run dispatches one call over the states. A panic of a world is an error.
+func run(worlds []*entry, states []ballast.State, c ballast.Call) (answer string, err error) {
+	defer caught(c.Name, &err)
+	for i, e := range worlds {
+		if e.has[c.Name] {
+			return states[i].Call(c), nil
+		}
+	}
+	for _, e := range worlds {
+		if u, ok := e.world.(Unknowner); ok {
+			return u.Unknown(c.Name), nil
+		}
+	}
+	return "error: no tool of that name", nil
+}
+
+// caught turns a world's panic into an error.
+func caught(what string, err *error) {
+	if r := recover(); r != nil {
+		*err = errors.Join(*err, fmt.Errorf("%s: panic: %v", what, r))
+	}
+}
