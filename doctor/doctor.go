@@ -28,6 +28,7 @@ import (
 
 	"ballast"
 	"ballast/chat/format"
+	"ballast/doctor/probe"
 	"ballast/monitor/verdict"
 )
 
@@ -48,6 +49,7 @@ type Report struct {
 	Notes     []string          `json:"notes,omitempty"` // what could not be read, and what to mind
 	Summary   []string          `json:"summary"`
 	Diagnosis verdict.Diagnosis `json:"diagnosis"`
+	Probes    []probe.Result    `json:"probes,omitempty"` // of the run's checkpoints
 
 	updates []ballast.Update
 	phases  bool

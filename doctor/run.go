@@ -11,6 +11,7 @@ import (
 	"ballast"
 	"ballast/chat/bpe"
 	"ballast/chat/format"
+	"ballast/doctor/probe"
 	"ballast/monitor"
 	"ballast/monitor/verdict"
 	"ballast/runlog"
@@ -62,6 +63,9 @@ func (r *Report) run(dir string, f format.Format) error {
 		return fmt.Errorf("%s holds no update that can be read", dir)
 	}
 	r.Records, r.Diagnosis = len(r.updates), d.Diagnosis()
+	if r.Probes, err = probe.Load(dir); err != nil {
+		r.note("%v", err)
+	}
 	tok := tokenizer(log)
 	for _, u := range r.telling(have) {
 		sick, sound := 0, 0

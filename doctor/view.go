@@ -158,6 +158,9 @@ func (r *Report) sentences() []string {
 	if list := rising(d.Reasons, monitor.ReasonFor); list != "" {
 		say("Faults of replies that became more frequent: %s.", list)
 	}
+	for i := range r.Probes {
+		out = append(out, r.Probes[i].Sentence())
+	}
 	return out
 }
 

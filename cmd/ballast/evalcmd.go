@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ballast"
 	"ballast/eval"
@@ -57,6 +58,15 @@ Protocols: ` + protocolDocs(),
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.model, "model", "embedded", "embedded, a Hugging Face directory, a checkpoint, or a GGUF file; with --endpoint, its name there")
+	f.tasksFlags(fl)
+	fl.StringVar(&f.out, "out", "", "folder that keeps episodes; the same command continues there")
+	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")
+	f.endpoint.add(fl)
+	return c
+}
+
+// tasksFlags adds the flags that say what is played and how.
+func (f *evalFlags) tasksFlags(fl *pflag.FlagSet) {
 	fl.StringVar(&f.tasks, "tasks", "desk", "task set: desk, bfcl, ...")
 	fl.StringVar(&f.data, "data", "", "folder of the task set's data")
 	fl.StringVar(&f.split, "split", "test", "train or test")
@@ -66,11 +76,7 @@ Protocols: ` + protocolDocs(),
 	fl.StringVar(&f.protocol, "protocol", "", "official or paper (default: official for bfcl, the recipe's budgets else)")
 	fl.Float64Var(&f.temperature, "temperature", 0, "0 is greedy (default: the protocol's)")
 	fl.StringArrayVar(&f.set, "set", nil, "one setting, such as chat.format=pythonic (repeatable)")
-	fl.StringVar(&f.out, "out", "", "folder that keeps episodes; the same command continues there")
-	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")
 	fl.BoolVar(&f.asJSON, "json", false, "print the result as JSON")
-	f.endpoint.add(fl)
-	return c
 }
 
 func protocolDocs() string {

@@ -151,22 +151,45 @@ func faults(eps []ballast.Episode) map[string]int {
 // Table is the result for a terminal.
 func (r *Result) Table() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-10s %9s %8s %-15s  %-38s", "variant", "solved", "success", " 95% interval", "more than plain [95%], p")
+	fmt.Fprintf(&b, "%-10s %9s   %-22s %-38s", "variant", "solved", "success [95%]", "more than plain [95%], p")
 	for f := range ballast.Form(ballast.NumForms) {
 		fmt.Fprintf(&b, " %9s", f)
 	}
 	b.WriteString("  faults\n")
 	for i := range r.Outcomes {
 		o := &r.Outcomes[i]
-		lo, hi := o.Success.Wilson()
-		fmt.Fprintf(&b, "%-10s %4d/%-4d %7.1f%% [%5.1f, %5.1f]", o.Variant, o.Success.OK, o.Success.All, 100*o.Success.Rate(), 100*lo, 100*hi)
-		fmt.Fprintf(&b, "   %-38s", o.Gain())
+		fmt.Fprintf(&b, "%-10s %4d/%-4d %-22s   %-38s", o.Variant, o.Success.OK, o.Success.All, o.Rate(), o.Gain())
 		for _, share := range o.Shares() {
 			fmt.Fprintf(&b, " %9s", share)
 		}
 		fmt.Fprintf(&b, "  %s\n", o.Faults())
 	}
 	return b.String()
+}
+
+// Sentence sums the result up.
+func (r *Result) Sentence() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Probe of %s on %d tasks (%s):", r.Who(), r.Count, r.Tasks)
+	for i := range r.Outcomes {
+		o := &r.Outcomes[i]
+		if i > 0 {
+			b.WriteByte(';')
+		}
+		fmt.Fprintf(&b, " %s solves %.1f%%", o.Variant, 100*o.Success.Rate())
+		if d := o.Hidden; d != nil {
+			fmt.Fprintf(&b, ", %+.1f points [%+.1f, %+.1f]", 100*d.Mean, 100*d.Lo, 100*d.Hi)
+		}
+	}
+	return b.String() + "."
+}
+
+// Who names the policy.
+func (r *Result) Who() string {
+	if r.Update > 0 {
+		return fmt.Sprintf("update %d", r.Update)
+	}
+	return r.Model
 }
 
 // Gain is the comparison with plain in words: points, interval, counts.
@@ -176,6 +199,12 @@ func (o *Outcome) Gain() string {
 	}
 	d := o.Hidden
 	return fmt.Sprintf("%+.1f [%+.1f, %+.1f] (+%d -%d) p=%.2g", 100*d.Mean, 100*d.Lo, 100*d.Hi, d.Gained, d.Lost, d.P)
+}
+
+// Rate is the success rate with its Wilson interval, in percent.
+func (o *Outcome) Rate() string {
+	lo, hi := o.Success.Wilson()
+	return fmt.Sprintf("%5.1f%% [%.1f, %.1f]", 100*o.Success.Rate(), 100*lo, 100*hi)
 }
 
 // Shares are the shares of the forms among the replies, in percent.
