@@ -8,7 +8,7 @@
 //   - a free name (file, person, event, item, text) that occurs in a task of one
 //     split never occurs in a task of the other (names.go has the rule);
 //   - the goal of a task, which is the sequence of its kinds of requests with
-//     the borders of turns, belongs to one split only (see goalSplit).
+//     the borders of turns, belongs to one split only (see inSplit).
 //
 // The categories are those of BFCL multi-turn: base; miss_func holds a function
 // back in the turn that needs it and reveals it in the next; miss_param leaves a parameter out, the assistant asks, the next user
@@ -157,7 +157,7 @@ func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task
 		goal = append(goal, "|")
 		t.Turns = append(t.Turns, render(requests, i == special, category)...)
 	}
-	if s.short || goalSplit(goal) != split {
+	if s.short || !inSplit(goal, split) {
 		return nil, nil
 	}
 	most := o.Calls
@@ -252,15 +252,16 @@ func lower(sentence string) string { return strings.ToLower(sentence) }
 // answer marks a closing reply that repeats the last result; verify fills it in.
 const answer = "?"
 
-// goalSplit says to which split a sequence of kinds belongs: one in five, by
-// hash, to test.
-func goalSplit(goal []string) string {
+// inSplit says whether a sequence of kinds belongs to a split: one in five, by
+// hash, to test. A single request is no composition and belongs to both, or tests
+// of short tasks would be about functions that training never asks for.
+func inSplit(goal []string, split string) bool {
+	if len(goal) == 2 { // one kind and the turn's end
+		return true
+	}
 	h := fnv.New32a()
 	h.Write([]byte(strings.Join(goal, " ")))
-	if h.Sum32()%5 == 0 {
-		return Test
-	}
-	return Train
+	return (h.Sum32()%5 == 0) == (split == Test)
 }
 
 // document lists the tools: those that gold calls, and others of the task's

@@ -287,3 +287,27 @@ func BenchmarkGenerate(b *testing.B) {
 		}
 	}
 }
+
+// TestShortTasksTestWhatIsTrained: at the level of the quickstart, where miss_func
+// and miss_param have one request, tests are about several kinds, and those of
+// training.
+func TestShortTasksTestWhatIsTrained(t *testing.T) {
+	for _, c := range []string{"miss_func", "miss_param"} {
+		kinds := map[string]map[string]bool{Train: {}, Test: {}}
+		for split, seen := range kinds {
+			n := map[string]int{Train: 1000, Test: 100}[split]
+			_, goals := some(t, n, split, c, Options{MaxTurns: 2, Calls: 3})
+			for _, g := range goals {
+				seen[g] = true
+			}
+		}
+		if len(kinds[Test]) < 10 {
+			t.Errorf("%s: tests are about %d kinds", c, len(kinds[Test]))
+		}
+		for k := range kinds[Test] {
+			if !kinds[Train][k] {
+				t.Errorf("%s: test kind %q is in no training task", c, k)
+			}
+		}
+	}
+}
