@@ -224,9 +224,24 @@ func (r *run) sentences() []string {
 		if n > 1 {
 			text += fmt.Sprintf("; at update %d it was %s", r.evals[0].update, r.evals[0])
 		}
+		if best := r.best(); best.update != last.update {
+			text += fmt.Sprintf("; the best was %s at update %d", plot.Percent(best.rate), best.update)
+		}
 		list = append(list, text+".")
 	}
 	return append(list, r.health()...)
+}
+
+// best is the evaluation with the highest rate, of equal ones the newest: the one
+// whose checkpoint is kept.
+func (r *run) best() evaluation {
+	best := r.evals[0]
+	for _, e := range r.evals {
+		if e.rate >= best.rate {
+			best = e
+		}
+	}
+	return best
 }
 
 // work says how much was sampled and trained.

@@ -271,7 +271,7 @@ func (r *Run) Prune(last int, best string) error {
 	}
 	winner := -1
 	if best != "" {
-		if winner, err = r.best(list, best); err != nil {
+		if winner, err = bestOf(r.dir, list, best); err != nil {
 			return fmt.Errorf("prune checkpoints: %w", err)
 		}
 	}
@@ -286,9 +286,9 @@ func (r *Run) Prune(last int, best string) error {
 	return nil
 }
 
-// best returns the index of the checkpoint with the highest value of a metric, or
+// bestOf returns the index of the checkpoint with the highest value of a metric, or
 // -1 if it was recorded before none.
-func (r *Run) best(list []Checkpoint, metric string) (int, error) {
+func bestOf(dir string, list []Checkpoint, metric string) (int, error) {
 	winner, top := -1, math.Inf(-1)
 	i, value, at := 0, math.NaN(), 0 // at is the update that value was measured at
 	close := func(until int) {       // of the checkpoints before update until
@@ -298,7 +298,7 @@ func (r *Run) best(list []Checkpoint, metric string) (int, error) {
 			}
 		}
 	}
-	for u, err := range readUpdates(r.dir) {
+	for u, err := range readUpdates(dir) {
 		if err != nil {
 			return 0, err
 		}

@@ -57,6 +57,24 @@ func (l *Log) Events() iter.Seq2[ballast.Event, error] {
 // Checkpoints returns the complete checkpoints, oldest first.
 func (l *Log) Checkpoints() ([]Checkpoint, error) { return checkpoints(l.Dir) }
 
+// Best returns the checkpoint with the highest value of a metric, the one that
+// Prune keeps: the newest where it was never recorded, the zero Checkpoint where
+// there is none.
+func (l *Log) Best(metric string) (Checkpoint, error) {
+	list, err := checkpoints(l.Dir)
+	if err != nil || len(list) == 0 {
+		return Checkpoint{}, err
+	}
+	i, err := bestOf(l.Dir, list, metric)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	if i < 0 {
+		i = len(list) - 1
+	}
+	return list[i], nil
+}
+
 // EpisodeUpdates returns the updates that have episodes, in order.
 func (l *Log) EpisodeUpdates() ([]int, error) { return episodeUpdates(l.Dir) }
 

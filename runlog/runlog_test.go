@@ -296,6 +296,13 @@ func TestPruneKeepsWhereItWasMeasured(t *testing.T) {
 	if len(all) != 2 || all[0].Update != 2 {
 		t.Errorf("left are %v, want those of updates 2 and 6", all)
 	}
+	log, err := Read(r.Dir())
+	must(t, err)
+	for metric, want := range map[string]int{"eval": 2, "no such": 6} {
+		if c, err := log.Best(metric); err != nil || c.Update != want {
+			t.Errorf("the best by %s is %v (%v), want that of update %d", metric, c, err, want)
+		}
+	}
 }
 
 // TestReplacedCheckpointComesBack: a kill between the two renames that replace a

@@ -17,7 +17,7 @@ import (
 )
 
 // loadModel reads the model a recipe names: the embedded one, a new one from
-// random weights, or a folder or file.
+// random weights, a folder or file, or the best checkpoint of a run directory.
 func loadModel(r *recipe.Recipe) (*model.Model, error) {
 	switch r.Model {
 	case "embedded":
@@ -25,7 +25,11 @@ func loadModel(r *recipe.Recipe) (*model.Model, error) {
 	case "init":
 		return recipe.NewModel(r)
 	}
-	return model.Load(r.Model)
+	path, err := bestOf(r.Model)
+	if err != nil {
+		return nil, err
+	}
+	return model.Load(path)
 }
 
 // newStyle is how conversations with the model are written under the recipe.

@@ -57,7 +57,7 @@ Protocols: ` + protocolDocs(),
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.model, "model", "embedded", "embedded, a Hugging Face directory, a checkpoint, or a GGUF file; with --endpoint, its name there")
+	fl.StringVar(&f.model, "model", "embedded", "embedded, a Hugging Face directory, a checkpoint, a run (its best checkpoint), or a GGUF file; with --endpoint, its name there")
 	f.tasksFlags(fl)
 	fl.StringVar(&f.out, "out", "", "folder that keeps episodes; the same command continues there")
 	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")

@@ -58,7 +58,7 @@ func trainCommand() *cobra.Command {
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.model, "model", "", "embedded, init, a Hugging Face directory, or a GGUF file")
+	fl.StringVar(&f.model, "model", "", "embedded, init, a Hugging Face directory, a run (its best checkpoint), or a GGUF file")
 	fl.StringVar(&f.tasks, "tasks", "", "task set: desk, bfcl, ...")
 	fl.StringVar(&f.data, "data", "", "folder of the task set's data")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of the run")
