@@ -54,7 +54,7 @@ func (r *Recipe) Check() error {
 	within(bad,
 		whole("budget.prompt", r.Budget.Prompt, 1), whole("budget.episode", r.Budget.Episode, 1), whole("budget.reply", r.Budget.Reply, 1),
 		whole("budget.result", r.Budget.Result, 1), whole("budget.steps", r.Budget.Steps, 1),
-		whole("tasks.count", r.Tasks.Count, 0), whole("tasks.test", r.Tasks.Test, 0),
+		whole("sft.updates", r.SFT.Updates, 0), whole("tasks.count", r.Tasks.Count, 0), whole("tasks.test", r.Tasks.Test, 0),
 		whole("keep.checkpoint", r.Keep.Checkpoint, 0), whole("keep.checkpoints", r.Keep.Checkpoints, 0), whole("keep.eval", r.Keep.Eval, 0),
 		bound{"adam.eps", r.Adam.Eps, 0, inf}, bound{"adam.decay", r.Adam.Decay, 0, inf}, bound{"adam.clip", r.Adam.Clip, 0, inf},
 		// The clip is the learner's, of all phases alike.
@@ -68,9 +68,12 @@ func (r *Recipe) Check() error {
 	if d := r.RL.Clip.Dual; d != 0 && !(d > 1 && d < inf) {
 		bad("rl.clip.dual", "must be 0 (off) or above 1, is %v", d)
 	}
+	if e := r.Tasks.Eval; e != "" && e != "test" && e != "valid" {
+		bad("tasks.eval", "%q is not one of test, valid", e)
+	}
 	r.checkChat(bad)
 	r.Guard.check(bad)
-	if len(r.Phases) == 0 {
+	if len(r.Phases) == 0 && r.Method != vanilla.Name {
 		bad("phases", "the recipe has none; add e.g. `- rl: 50`")
 	}
 	if err := r.Judge.Check(); err != nil {

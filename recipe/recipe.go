@@ -50,7 +50,8 @@ type Tasks struct {
 	Worlds     []string       `yaml:"worlds,omitempty"`     // only tasks whose worlds are all among these
 	Level      map[string]int `yaml:"level,omitempty"`      // difficulty of generated tasks, see task.Spec
 	Count      int            `yaml:"count,omitempty"`      // training tasks; 0 = the set's own number
-	Test       int            `yaml:"test,omitempty"`       // test tasks of an evaluation; 0 = the set's own number
+	Test       int            `yaml:"test,omitempty"`       // tasks of an evaluation; 0 = the set's own number
+	Eval       string         `yaml:"eval,omitempty"`       // split of the evaluations during the run: test (default) or, where the set has it, valid
 }
 
 // Chat says how conversations are written.
@@ -99,6 +100,7 @@ type Clip struct {
 // SFT holds the settings of supervised phases.
 type SFT struct {
 	Epochs   int     `yaml:"epochs"`
+	Updates  int     `yaml:"updates,omitempty"` // exactly so many updates instead of epochs; 0 = off
 	Batch    int     `yaml:"batch"` // dialogues per update
 	LR       float64 `yaml:"lr"`
 	Warmup   float64 `yaml:"warmup"`            // share of the phase's updates
@@ -150,7 +152,7 @@ type Method struct {
 }
 
 // All is the table of methods.
-var All = []Method{quickstart, grpo, sft, sftGRPO, ops, hbg, ets, prs, mixed, base}
+var All = []Method{quickstart, vanilla, grpo, sft, sftGRPO, ops, hbg, ets, prs, mixed, base}
 
 // New returns the defaults of the named method.
 func New(name string) (Recipe, error) {

@@ -23,7 +23,7 @@ import (
 type Spec struct {
 	Name       string   // a name of Sets
 	Data       string   // folder of the data, for sets that are read from files
-	Split      string   // train or test; empty means all (of generated sets: train, then test)
+	Split      string   // train or test, of generated sets also valid; empty means all (of generated sets: train, then test)
 	Categories []string // empty means those that the split uses by default
 	Worlds     []string // only tasks whose worlds are all among these; empty means any
 	Seed       uint64   // of generated tasks
@@ -37,7 +37,7 @@ type Spec struct {
 type Set struct {
 	Name string
 	Doc  string
-	// Load returns the tasks of one split, "train" or "test".
+	// Load returns the tasks of one split, "train", "test" or "valid".
 	Load func(Spec) ([]ballast.Task, error)
 	// Whole sets also load without a split: they have tasks of neither (BFCL's
 	// long_context has no training half, yet 200 tasks).
@@ -79,6 +79,11 @@ func Load(spec Spec) ([]ballast.Task, error) {
 	switch spec.Split {
 	case desk.Train, desk.Test:
 		return set.Load(spec)
+	case desk.Valid:
+		if !set.Whole {
+			return set.Load(spec)
+		}
+		return nil, fmt.Errorf("task: set %s has no split valid: its tasks are read; there are train and test", spec.Name)
 	case "":
 		if set.Whole {
 			return set.Load(spec)
@@ -95,7 +100,7 @@ func Load(spec Spec) ([]ballast.Task, error) {
 		}
 		return all, nil
 	}
-	return nil, fmt.Errorf("task: no split %q; there are train and test", spec.Split)
+	return nil, fmt.Errorf("task: no split %q; there are train, valid and test", spec.Split)
 }
 
 // Own numbers of the generated sets.
@@ -124,12 +129,12 @@ func generated(worlds []string) func(Spec) ([]ballast.Task, error) {
 		categories, count := spec.Categories, spec.Count
 		if len(categories) == 0 {
 			categories = desk.Categories
-			if spec.Split == desk.Train {
+			if spec.Split != desk.Test {
 				categories = slices.DeleteFunc(slices.Clone(categories), func(c string) bool { return c == world.LongContext })
 			}
 		}
 		if count == 0 {
-			if count = ownTrain; spec.Split == desk.Test {
+			if count = ownTrain; spec.Split != desk.Train {
 				count = ownTest
 			}
 		}

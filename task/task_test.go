@@ -8,6 +8,8 @@ import (
 
 	"ballast"
 	"ballast/task/desk"
+	"ballast/value"
+	"ballast/world"
 )
 
 func load(t *testing.T, spec Spec) []ballast.Task {
@@ -164,4 +166,33 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N*len(tasks))/b.Elapsed().Seconds(), "tasks/s")
+}
+
+// TestValidIsNeitherTrainNorTest: validation tasks have the categories and names of
+// training, and none is a training task.
+func TestValidIsNeitherTrainNorTest(t *testing.T) {
+	said := func(x ballast.Task) string {
+		text := ""
+		for _, turn := range x.Turns {
+			text += turn.User + "\n"
+		}
+		return text + value.Repr(x.Init[x.Worlds[0]])
+	}
+	for seed := uint64(1); seed <= 3; seed++ {
+		train := map[string]bool{}
+		for _, x := range load(t, Spec{Name: "desk", Split: "train", Seed: seed, Count: 1000}) {
+			train[said(x)] = true
+		}
+		for _, x := range load(t, Spec{Name: "desk", Split: "valid", Seed: seed}) {
+			if train[said(x)] {
+				t.Errorf("%s is a training task", x.ID)
+			}
+			if x.Category == world.LongContext {
+				t.Errorf("%s: training has no such category", x.ID)
+			}
+		}
+	}
+	if _, err := Load(Spec{Name: "bfcl", Split: "valid"}); err == nil || !strings.Contains(err.Error(), "no split valid") {
+		t.Errorf("bfcl: %v", err)
+	}
 }

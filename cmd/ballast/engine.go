@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"sync"
@@ -64,7 +65,7 @@ func loadTasks(r *recipe.Recipe, cfg rollout.Config) (learn, test []ballast.Task
 	if learn, err = task.Load(spec); err != nil {
 		return nil, nil, err
 	}
-	spec.Split, spec.Count = "test", r.Tasks.Test
+	spec.Split, spec.Count = cmp.Or(r.Tasks.Eval, "test"), r.Tasks.Test
 	if test, err = task.Load(spec); err != nil {
 		return nil, nil, err
 	}

@@ -71,6 +71,9 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	for g, members := range d.Groups {
 		for k := range members {
 			groups[g] = append(groups[g], members[k].Sample)
+			if n := demonstrated(members[k].Episode); n > 0 {
+				m[monitor.TokensSupervised] += n
+			}
 		}
 	}
 	rate := p.set.RL.LR * orOne(r.State.Guard.Rate)
@@ -83,6 +86,16 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	}
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
 	return eps, nil
+}
+
+// demonstrated counts the tokens of an episode that are a demonstration's.
+func demonstrated(ep *ballast.Episode) (n float64) {
+	for _, o := range ep.Owners {
+		if o == ballast.OwnerGold {
+			n++
+		}
+	}
+	return n
 }
 
 // own are the episodes that the policy played unaided: what metrics are about.

@@ -46,7 +46,12 @@ func (p *sftPhase) perEpoch() int {
 	return (n + p.set.SFT.Batch - 1) / p.set.SFT.Batch
 }
 
-func (p *sftPhase) updates() int { return p.set.SFT.Epochs * p.perEpoch() }
+func (p *sftPhase) updates() int {
+	if n := p.set.SFT.Updates; n > 0 && p.perEpoch() > 0 {
+		return n
+	}
+	return p.set.SFT.Epochs * p.perEpoch()
+}
 
 // open implements phase: it lets the judge write what it must and takes out the
 // examples that cannot be had.
@@ -157,6 +162,9 @@ func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]b
 	}
 	rate := p.set.SFT.Rate(i, p.updates())
 	m[monitor.LearningRate] = rate
+	for _, s := range samples {
+		m[monitor.TokensSupervised] += s.Terms[ballast.TermCrossEntropy].Count
+	}
 	err = r.learn(ctx, [][]ballast.Sample{samples}, 1, rate, m)
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
 	return nil, err

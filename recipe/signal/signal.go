@@ -63,7 +63,7 @@ type Signal struct {
 }
 
 // All is the table of signals, in the order in which they act.
-var All = []Signal{gold, hint, mix}
+var All = []Signal{gold, hint, mix, control}
 
 // Settings are one signal's settings, as YAML gave them.
 type Settings map[string]any

@@ -96,8 +96,8 @@ func generate(seed uint64, split, category string, index int, o Options) (*balla
 	if err != nil {
 		return nil, nil, err
 	}
-	if split != Train && split != Test {
-		return nil, nil, fmt.Errorf("task: desk: no split %q; there are train and test", split)
+	if split != Train && split != Valid && split != Test {
+		return nil, nil, fmt.Errorf("task: desk: no split %q; there are train, valid and test", split)
 	}
 	if !slices.Contains(Categories, category) {
 		return nil, nil, fmt.Errorf("task: desk: no category %q; there are %s", category, strings.Join(Categories, ", "))

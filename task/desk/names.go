@@ -11,9 +11,11 @@ import "math/rand/v2"
 // Folders, days, tags, rooms, colors and numbers are closed lists that both
 // splits share.
 
-// The splits.
+// The splits. Valid has the names and goals of training in tasks of its own: what a
+// run may choose by without a look at test tasks.
 const (
 	Train = "train"
+	Valid = "valid"
 	Test  = "test"
 )
 
@@ -84,6 +86,7 @@ var pools = func() map[string]*[numNames][]string {
 			}
 		}
 	}
+	m[Valid] = m[Train]
 	return m
 }()
 

@@ -1,0 +1,80 @@
+package loop
+
+import (
+	"context"
+	"testing"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/monitor"
+	"ballast/recipe"
+)
+
+// TestControlSignal: the reference term stands on sampled control tokens alone.
+func TestControlSignal(t *testing.T) {
+	r := use(small(t, "grpo", recipe.Phase{RL: 1}), "control", "kl", 0.5)
+	r.RL.KL = 0
+	batch, eps, run := do(t, r, func(s uint64) bool { return s%2 == 0 })
+	ids, _ := chat.Style.Control(run.Engine.Style)
+	control := map[int32]bool{}
+	for _, id := range ids {
+		control[id] = true
+	}
+	on := 0
+	for i := range batch {
+		for k, w := range batch[i].Terms[ballast.TermReference].Weight {
+			want := float32(0)
+			if eps[i].Owners[k] == ballast.OwnerPolicy && control[eps[i].Tokens[k]] {
+				want = 0.5
+				on++
+			}
+			if w != want {
+				t.Fatalf("sample %d token %d: weight %v, want %v", i, k, w, want)
+			}
+		}
+	}
+	if on < 8 {
+		t.Errorf("%d control tokens in 8 episodes", on)
+	}
+}
+
+// TestVanilla: a run of no phase leaves a checkpoint of the model as it is.
+func TestVanilla(t *testing.T) {
+	r, err := recipe.New("vanilla")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, learner, log := newRun(t, r, never)
+	run.Test = run.Train[:2]
+	if _, err := run.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(learner.Batches) != 0 || len(log.states) != 1 || log.states[0].Update != 0 || log.events[len(log.events)-1].Kind != "done" {
+		t.Errorf("%d updates, %d checkpoints, events %+v", len(learner.Batches), len(log.states), log.events)
+	}
+}
+
+// TestSupervisedBudget: a supervised phase takes exactly the updates it is told, and
+// every demonstration's token is counted, of gold episodes and mixed-in ones too.
+func TestSupervisedBudget(t *testing.T) {
+	r := small(t, "sft", recipe.Phase{SFT: "gold"})
+	r.SFT.Updates = 5
+	run, _, log := newRun(t, r, nil)
+	if _, err := run.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(log.updates) != 5 {
+		t.Fatalf("%d updates, want 5", len(log.updates))
+	}
+	perEpoch := log.updates[0].Metrics[monitor.TokensSupervised] + log.updates[1].Metrics[monitor.TokensSupervised]
+	for method, want := range map[string]bool{"ops": true, "mix": true, "grpo": false} {
+		_, _, run := do(t, small(t, method, recipe.Phase{RL: 8}), never)
+		sum := 0.0
+		for _, u := range run.Log.(*memory).updates {
+			sum += u.Metrics[monitor.TokensSupervised]
+		}
+		if want && sum != perEpoch || !want && sum != 0 { // eight updates of one task each are an epoch
+			t.Errorf("%s: %v supervised tokens, an epoch of gold has %v", method, sum, perEpoch)
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package signal
+
+import (
+	"context"
+	"fmt"
+
+	"ballast"
+	"ballast/chat"
+)
+
+// control holds the reference term on control tokens at a weight of their own, so
+// that the format is kept near the reference while the content is free to move. It
+// is not in the paper; `guard.do: reference` does it on an alarm.
+var control = Signal{
+	Name: "control",
+	Doc:  "the reference term's weight on sampled control tokens is kl, whatever rl.kl is",
+	New: func(s Settings, _ int) (Effect, error) {
+		e := controlEffect{KL: 0.01}
+		if err := s.into(&e); err != nil {
+			return nil, err
+		}
+		if !(e.KL >= 0) {
+			return nil, fmt.Errorf("kl: must be at least 0, is %v", e.KL)
+		}
+		return e, nil
+	},
+}
+
+type controlEffect struct {
+	KL float64 `yaml:"kl"`
+}
+
+// Plays implements Effect.
+func (controlEffect) Plays(context.Context, *Draft) error { return nil }
+
+// Stamp implements Effect.
+func (e controlEffect) Stamp(_ context.Context, d *Draft) error {
+	tokens := map[int32]bool{}
+	ids, _ := chat.Style.Control(d.Rollout.Style)
+	for _, id := range ids {
+		tokens[id] = true
+	}
+	for _, members := range d.Groups {
+		for k := range members {
+			m := &members[k]
+			if m.Play == nil || m.Play.Gold {
+				continue
+			}
+			on := owned(m.Episode, ballast.OwnerPolicy)
+			scale, count := d.Loss.scale(len(on))
+			t := &m.Sample.Terms[ballast.TermReference]
+			if t.Weight == nil {
+				*t = ballast.Term{Weight: make([]float32, len(m.Sample.Tokens)), Count: count}
+			}
+			for _, i := range on {
+				if tokens[m.Sample.Tokens[i]] {
+					t.Weight[i] = float32(e.KL * scale)
+				}
+			}
+		}
+	}
+	return nil
+}
