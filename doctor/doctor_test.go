@@ -3,6 +3,7 @@ package doctor
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +12,10 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"ballast"
+	"ballast/chat/format"
 	"ballast/doctor/rollouts"
+	"ballast/model"
 	"ballast/monitor"
 	"ballast/monitor/scripted"
 	"ballast/monitor/verdict"
@@ -243,16 +247,43 @@ func TestRunDirectory(t *testing.T) {
 	}
 }
 
-// TestSpeed measures a large file (BALLAST_SLOW=1: 200 MB) on one core.
+// TestSampledTokens: a reply with recorded probabilities is shown token by token,
+// control tokens by legality where they stand.
+func TestSampledTokens(t *testing.T) {
+	m, err := model.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "Caf\u00e9 <tool_call><tool_call>"
+	ids := append([]int32{5}, m.Tok.Encode(text)...)
+	ep := ballast.Episode{Tokens: ids, LogProb: make([]float32, len(ids))}
+	ep.LogProb[len(ids)-1] = -3
+	list := sampled(&ep, ballast.Step{Start: 1, End: len(ids)}, format.Hermes, m.Tok)
+	var back strings.Builder
+	for _, x := range list {
+		back.WriteString(x.Text)
+	}
+	n := len(list)
+	if n < 3 || back.String() != text {
+		t.Fatalf("%d pieces, %q", n, back.String())
+	}
+	if x := list[0]; x.Class != "o-policy p0" || x.Title != "p 1" {
+		t.Errorf("first piece %+v", x)
+	}
+	if x, y := list[n-2], list[n-1]; x.Class != legal || y.Class != forbidden || y.Title != "p 0.0498, forbidden here: open" {
+		t.Errorf("last pieces %+v %+v", x, y)
+	}
+	ep.LogProb = nil
+	if sampled(&ep, ballast.Step{Start: 1, End: len(ids)}, format.Hermes, m.Tok) != nil {
+		t.Error("tokens without probabilities")
+	}
+}
+
+// TestSpeed measures a large file (BALLAST_SLOW=1: 1 GB) on one core.
 func TestSpeed(t *testing.T) {
 	size := 4 << 20
 	if os.Getenv("BALLAST_SLOW") != "" {
-		size = 200 << 20
-	}
-	line, err := json.Marshal(map[string]any{"input": strings.Repeat("The tools are documented here. ", 120),
-		"output": "I look.\n" + goodCall + "\nuser\n<tool_response>\n" + strings.Repeat("a file; ", 60) + "\n</tool_response>\nassistant\n" + strings.Repeat("There are many words in a reply, mostly. ", 25), "gts": "x", "score": 0.5, "step": 1})
-	if err != nil {
-		t.Fatal(err)
+		size = 1 << 30
 	}
 	path := filepath.Join(t.TempDir(), "big.jsonl")
 	f, err := os.Create(path)
@@ -260,15 +291,19 @@ func TestSpeed(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := bytes.Buffer{}
-	n := 0
-	for total := 0; total < size; total += len(line) + 1 {
-		n++
-		w.Write(bytes.Replace(line, []byte(`"step":1`), []byte(`"step":`+strings.Repeat("1", 1+n/2000%9)), 1))
-		w.WriteByte('\n')
+	n, e := 0, json.NewEncoder(&w)
+	rng := rand.New(rand.NewPCG(1, 1))
+	for total := 0; total < size; n++ {
+		before := w.Len()
+		if err := e.Encode(rollout(rng, n)); err != nil {
+			t.Fatal(err)
+		}
+		total += w.Len() - before
 		if w.Len() > 1<<20 {
 			if _, err := w.WriteTo(f); err != nil {
 				t.Fatal(err)
 			}
+			w.Reset()
 		}
 	}
 	if _, err := w.WriteTo(f); err != nil {
@@ -283,7 +318,47 @@ func TestSpeed(t *testing.T) {
 		t.Fatalf("%d of %d records: %v", r.Records, n, err)
 	}
 	s := time.Since(start).Seconds()
-	t.Logf("%.0f MB in %.2f s: %.0f MB/s", float64(r.Bytes)/1e6, s, float64(r.Bytes)/1e6/s)
+	t.Logf("%.0f MB in %.2f s: %.0f MB/s; peak memory %s", float64(r.Bytes)/1e6, s, float64(r.Bytes)/1e6/s, peak())
+}
+
+// rollout is record n as verl dumps it: a long prompt, a transcript of some turns
+// with replies of every form, a score.
+func rollout(r *rand.Rand, n int) map[string]any {
+	words := func(n int) string {
+		list := []string{"the ", "folder ", "holds ", "reports, ", "three ", "of ", "them ", "were ", "moved. ", "and ", "\u00e9tage ", "\"quoted\" "}
+		var b strings.Builder
+		for range n {
+			b.WriteString(list[r.IntN(len(list))])
+		}
+		return b.String()
+	}
+	var out strings.Builder
+	for range 1 + r.IntN(4) {
+		out.WriteString(words(r.IntN(20)))
+		switch r.IntN(8) {
+		case 0:
+			out.WriteString("<tool_call>\n{\"name\": \"ls\"")
+		case 1:
+			out.WriteString("</tool_call>")
+		case 2:
+		default:
+			out.WriteString(goodCall)
+		}
+		out.WriteString("\nuser\n<tool_response>\n" + words(60) + "\n</tool_response>\nassistant\n")
+	}
+	out.WriteString(words(40))
+	return map[string]any{"input": words(700), "output": out.String(), "gts": "x", "score": float64(r.IntN(2)), "step": 1 + n/480}
+}
+
+// peak is the process's largest resident memory so far, where the system says.
+func peak() string {
+	data, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			return strings.TrimSpace(rest)
+		}
+	}
+	return "unknown"
 }
 
 // FuzzExamine: no file crashes the reader.

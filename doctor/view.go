@@ -3,13 +3,17 @@ package doctor
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"ballast"
 	"ballast/chat/bpe"
+	"ballast/chat/constrain"
 	"ballast/chat/format"
 	"ballast/monitor"
 	"ballast/monitor/verdict"
+	"ballast/report"
 	"ballast/report/plot"
 )
 
@@ -46,7 +50,11 @@ func show(ep *ballast.Episode, update int, f format.Format, tok *bpe.Tokenizer) 
 	s := shown{Update: update, Task: ep.Task, Reward: plot.Short(ep.Score.Reward)}
 	for _, t := range ep.Turns {
 		for _, step := range t.Steps {
-			s.Steps = append(s.Steps, shownStep{step.Form.String(), step.Reason, marked(step.Text, f, "o-policy")})
+			pieces := sampled(ep, step, f, tok)
+			if pieces == nil {
+				pieces = marked(step.Text, f, "o-policy")
+			}
+			s.Steps = append(s.Steps, shownStep{step.Form.String(), step.Reason, pieces})
 		}
 	}
 	if tok == nil || len(ep.Tokens) == 0 {
@@ -67,6 +75,40 @@ func show(ep *ballast.Episode, update int, f format.Format, tok *bpe.Tokenizer) 
 		at = to
 	}
 	return s
+}
+
+// sampled cuts a reply of the policy into its tokens, each with the probability it
+// had when it was drawn; nil where that was not recorded.
+func sampled(ep *ballast.Episode, step ballast.Step, f format.Format, tok *bpe.Tokenizer) []piece {
+	if tok == nil || step.Gold || step.End > len(ep.LogProb) || step.End <= step.Start {
+		return nil
+	}
+	var out []piece
+	var state format.State
+	end := min(step.End, step.Start+mostTokens)
+	for i, j := step.Start, step.Start; i < end; i = j {
+		var text []byte
+		for j < end && (j == i || j < i+4 && !utf8.Valid(text)) { // characters are shown whole
+			text = tok.Bytes(text, ep.Tokens[j:j+1])
+			j++
+		}
+		p := math.Exp(float64(ep.LogProb[i]))
+		x := piece{Class: "o-policy p" + strconv.Itoa(report.Rarity(p)), Text: strings.ToValidUTF8(string(text), "\ufffd"), Title: "p " + plot.Short(p)}
+		if i < len(ep.Entropy) {
+			x.Title += ", entropy " + plot.Short(float64(ep.Entropy[i]))
+		}
+		if control, ok := constrain.Judge(f, state, string(text)); control && ok {
+			x.Class, x.Title = legal, x.Title+", legal here"
+		} else if control {
+			x.Class, x.Title = forbidden, x.Title+", forbidden here: "+monitor.SiteOf(state.Place).String()
+		}
+		out = append(out, x)
+		state = f.Next(state, string(text))
+	}
+	if end < step.End {
+		out = append(out, piece{Text: fmt.Sprintf(" [%d more tokens]", step.End-end)})
+	}
+	return out
 }
 
 // marked cuts a reply into text and control tokens by legality.

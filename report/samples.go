@@ -293,7 +293,7 @@ func pieces(e *ballast.Episode, start, end int, tok *bpe.Tokenizer) []piece {
 		p.Class = template.HTMLAttr(`class="o-` + owner.String() + `"`)
 		if owner == ballast.OwnerPolicy && e.LogProb != nil {
 			prob := math.Exp(float64(e.LogProb[from]))
-			p.Class = template.HTMLAttr(fmt.Sprintf(`class="o-policy p%d"`, rarity(prob)))
+			p.Class = template.HTMLAttr(fmt.Sprintf(`class="o-policy p%d"`, Rarity(prob)))
 			p.Title = template.HTMLAttr(fmt.Sprintf(`title="p %s, id %d"`, plot.Short(prob), e.Tokens[from]))
 		}
 		list = append(list, p)
@@ -312,8 +312,8 @@ func pieces(e *ballast.Episode, start, end int, tok *bpe.Tokenizer) []piece {
 	return list
 }
 
-// rarity is 0 for an expected token and 4 for a very unlikely one.
-func rarity(p float64) int {
+// Rarity is the class of a sampled token on a page: 0 for an expected token and 4 for a very unlikely one.
+func Rarity(p float64) int {
 	for i, edge := range []float64{0.9, 0.5, 0.1, 0.01} {
 		if p >= edge {
 			return i

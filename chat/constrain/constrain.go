@@ -88,24 +88,27 @@ type control struct {
 // Allows implements ballast.Mask.
 func (m *control) Allows(id int32) bool {
 	text := m.text(id)
-	return text != "" && admits(m.format, m.state, text)
+	_, legal := Judge(m.format, m.state, text)
+	return text != "" && legal
 }
 
 // Advance implements ballast.Mask.
 func (m *control) Advance(id int32) { m.state = m.format.Next(m.state, m.text(id)) }
 
-// admits reports whether text may follow s: whether every control token that it
-// holds or completes is legal where it stands.
-func admits(f format.Format, s format.State, text string) bool {
+// Judge reports whether text, where it follows s, holds or completes a control
+// token, and whether all that it does are legal where they stand.
+func Judge(f format.Format, s format.State, text string) (control, legal bool) {
 	s, held := s.Held()
 	if held == "" && strings.IndexByte(text, '<') < 0 { // most tokens
-		return true
+		return false, true
 	}
 	for _, p := range format.Split(held + text) {
-		if p.Control && !f.Legal(s, p.Text) {
-			return false
+		if p.Control {
+			if control = true; !f.Legal(s, p.Text) {
+				return true, false
+			}
 		}
 		s = f.Next(s, p.Text)
 	}
-	return true
+	return control, true
 }
