@@ -101,7 +101,7 @@ type Clip struct {
 type SFT struct {
 	Epochs   int     `yaml:"epochs"`
 	Updates  int     `yaml:"updates,omitempty"` // exactly so many updates instead of epochs; 0 = off
-	Batch    int     `yaml:"batch"` // dialogues per update
+	Batch    int     `yaml:"batch"`             // dialogues per update
 	LR       float64 `yaml:"lr"`
 	Warmup   float64 `yaml:"warmup"`            // share of the phase's updates
 	Schedule string  `yaml:"schedule"`          // cosine or constant, after the warm-up
