@@ -23,13 +23,22 @@ const Panel = 32
 // init may be dst.
 type Product func(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int)
 
+// Outer: dst[r*ldd+j] += sum over i < k, in order, of x[i*ldx+r] * w[i*ldw+j], for
+// r < rows and j < Panel: the product of a transposed matrix, as in the
+// derivative of a weight.
+type Outer func(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int)
+
 // Set is the inner loops for one instruction set. Vectors other than those of
 // RMSNorm, Rope and Scale are multiples of 8 long.
 type Set struct {
 	Name         string // AVX-512, AVX2, portable
 	Mul32, Mul16 Product
+	Outer32      Outer
 	// RMSNorm: dst = x / sqrt(mean(x^2) + eps) * w over n values.
 	RMSNorm func(dst, x, w []float32, n int, eps float32)
+	// RMSNormBack: from dy, the derivative with respect to RMSNorm's dst, it adds
+	// those with respect to x and w to dx and dw.
+	RMSNormBack func(dx, dw, dy, x, w []float32, n int, eps float32)
 	// Rope rotates x[i] with x[i+half] by the angle of cos[i], sin[i].
 	Rope func(x, cos, sin []float32, half int)
 	// Exps: dst = e^(x*by + off), 0 for -Inf; returns the sum. dst may be x.
@@ -59,7 +68,8 @@ var negInf = float32(math.Inf(-1))
 
 // Portable returns the kernels in plain Go, the meaning of the fast ones.
 func Portable() *Set {
-	return &Set{Name: "portable", Mul32: mul32, Mul16: mul16, RMSNorm: rmsnorm, Rope: rope,
+	return &Set{Name: "portable", Mul32: mul32, Mul16: mul16, Outer32: outer32,
+		RMSNorm: rmsnorm, RMSNormBack: rmsnormBack, Rope: rope,
 		Exps: exps, Max: slices.Max[[]float32], Dot: dot, Gate: gate, Scale: scale}
 }
 
@@ -96,6 +106,18 @@ func mul16(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw,
 	}
 }
 
+func outer32(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
+	for r := range rows {
+		acc := (*[Panel]float32)(dst[r*ldd:])
+		for i := range k {
+			v := x[i*ldx+r]
+			for j, u := range (*[Panel]float32)(w[i*ldw:]) {
+				acc[j] += v * u
+			}
+		}
+	}
+}
+
 func rmsnorm(dst, x, w []float32, n int, eps float32) {
 	var s float32
 	for _, v := range x[:n] {
@@ -104,6 +126,21 @@ func rmsnorm(dst, x, w []float32, n int, eps float32) {
 	r := invRMS(s, n, eps)
 	for i, v := range x[:n] {
 		dst[i] = v * r * w[i]
+	}
+}
+
+// rmsnormBack: with r = 1/rms and hat = x r, dx += r (dy w - hat mean(dy w hat)).
+func rmsnormBack(dx, dw, dy, x, w []float32, n int, eps float32) {
+	var squares, cross float32
+	for i, v := range x[:n] {
+		squares += v * v
+		cross += v * w[i] * dy[i]
+	}
+	r := invRMS(squares, n, eps)
+	pull := r * r * r * cross / float32(n)
+	for i, v := range x[:n] {
+		dx[i] += r*w[i]*dy[i] - pull*v
+		dw[i] += r * v * dy[i]
 	}
 }
 

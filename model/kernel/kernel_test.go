@@ -68,6 +68,33 @@ func TestInstructionSetsAgree(t *testing.T) {
 	}
 }
 
+// TestOuterProducts compares with the plain kernel, the AVX kernels among each
+// other to the bit; and a sum cut in two has the bits of the whole.
+func TestOuterProducts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(4, 2))
+	const k, ldx, ldd = 37, 19, 40
+	for rows := 1; rows <= 9; rows++ {
+		x, w, start := normal(rng, k*ldx), normal(rng, k*ldd), normal(rng, rows*ldd)
+		run := func(f Outer, cut int) []float32 {
+			d := append([]float32(nil), start...)
+			f(d, ldd, x, ldx, rows, w, ldd, cut)
+			f(d, ldd, x[cut*ldx:], ldx, rows, w[cut*ldd:], ldd, k-cut)
+			return d
+		}
+		want := run(Best().Outer32, 0)
+		for name, f := range outers() {
+			if got := run(f, 5); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s with %d rows differs from %s", name, rows, Best().Name)
+			}
+		}
+		for i, v := range run(outer32, 5) {
+			if !near(float64(v), float64(want[i])) {
+				t.Fatalf("%d rows, output %d: %g, portable %g", rows, i, want[i], v)
+			}
+		}
+	}
+}
+
 func TestExponentialIsAccurate(t *testing.T) {
 	var x []float32
 	for v := -86.0; v < 20; v += 0.013 {
@@ -107,7 +134,9 @@ func TestSmallKernelsAgree(t *testing.T) {
 			turned := append([]float32(nil), x...)
 			k.Rope(turned, y, x, n/2)
 			k.Scale(turned, 1.5)
-			return [][]float32{norm, gates, s, turned, {inv, k.Max(x), k.Dot(x, y, 0.3)}}
+			dx, dw := append([]float32(nil), x...), append([]float32(nil), y...)
+			k.RMSNormBack(dx, dw, norm, x, y, n, 1e-6)
+			return [][]float32{norm, gates, s, turned, dx, dw, {inv, k.Max(x), k.Dot(x, y, 0.3)}}
 		}
 		p, q := run(a), run(b)
 		for i := range p {
@@ -134,6 +163,13 @@ func BenchmarkMul(b *testing.B) {
 			b.ReportMetric(float64(b.N)*float64(2*8*32*c.rows*c.in)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 		})
 	}
+	b.Run("outer/64x64x256", func(b *testing.B) {
+		x, w, d := make([]float32, 64*256), make([]float32, 64*256), make([]float32, 64*64)
+		for b.Loop() {
+			k.Outer32(d, 64, x, 64, 64, w, 64, 256)
+		}
+		b.ReportMetric(float64(b.N)*float64(2*32*64*256)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+	})
 	for _, rows := range []int{2, 16} {
 		b.Run(fmt.Sprintf("values/%d", rows), func(b *testing.B) {
 			x, w, d := make([]float32, rows*256), make([]float32, 32*16), make([]float32, rows*16)
