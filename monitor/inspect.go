@@ -1,8 +1,6 @@
 package monitor
 
 import (
-	"math"
-
 	"ballast"
 	"ballast/chat/format"
 )
@@ -17,6 +15,9 @@ type Lens struct {
 	Format  format.Format
 	Tokens  Tokens  // nil: only what the texts of replies say is measured
 	Watched []int32 // in the order of Episode.Watch
+	// Advantages are those that the update learns with, one for each episode; nil
+	// leaves the push on logits unmeasured.
+	Advantages []float64
 }
 
 // Site is where in a reply a control token may stand, coarser than format.Place.
@@ -67,45 +68,17 @@ func Inspect(eps []ballast.Episode, lens *Lens, m map[string]float64) {
 		c.prob[s], c.illegal[s] = make([]float64, n), make([]float64, n)
 	}
 	c.self, c.other = make([]float64, n), make([]float64, n)
-	advantages := GroupAdvantages(eps)
-	for i := range eps {
-		if eps[i].Stop != ballast.StopInfra {
-			c.episode(&eps[i], advantages[i])
-		}
-	}
-	c.fill(m)
-}
-
-// GroupAdvantages returns the standardised rewards of every episode in its group,
-// 0 where the group has no spread or the episode failed for infrastructure. It is
-// what GRPO's updates use; other estimators differ by scale, not by sign.
-func GroupAdvantages(eps []ballast.Episode) []float64 {
-	type moments struct{ n, sum, squares float64 }
-	groups := map[int]*moments{}
 	for i := range eps {
 		if eps[i].Stop == ballast.StopInfra {
 			continue
 		}
-		g := groups[eps[i].Group]
-		if g == nil {
-			g = &moments{}
-			groups[eps[i].Group] = g
+		advantage := 0.0
+		if lens.Advantages != nil {
+			advantage = lens.Advantages[i]
 		}
-		r := eps[i].Score.Reward
-		g.n, g.sum, g.squares = g.n+1, g.sum+r, g.squares+r*r
+		c.episode(&eps[i], advantage)
 	}
-	out := make([]float64, len(eps))
-	for i := range eps {
-		g := groups[eps[i].Group]
-		if eps[i].Stop == ballast.StopInfra || g.n < 2 {
-			continue
-		}
-		mean := g.sum / g.n
-		if variance := (g.squares - g.n*mean*mean) / (g.n - 1); variance > 1e-12 {
-			out[i] = (eps[i].Score.Reward - mean) / math.Sqrt(variance)
-		}
-	}
-	return out
+	c.fill(m)
 }
 
 // census counts over episodes.
@@ -246,6 +219,9 @@ func (c *census) fill(m map[string]float64) {
 		}
 	}
 	m[IllegalMass] = mass / all
+	if c.lens.Advantages == nil {
+		return
+	}
 	for j, name := range c.names {
 		m[GradPrefix+name+GradSelf] = c.self[j] / all
 		m[GradPrefix+name+GradOther] = c.other[j] / all

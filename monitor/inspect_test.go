@@ -3,6 +3,7 @@ package monitor
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"ballast"
@@ -49,7 +50,10 @@ func TestInspect(t *testing.T) {
 	m := map[string]float64{}
 	good := one(0, 1, 0.1, 0, 3, 4, 1, 2) // <tool_call>{...}</tool_call><|im_end|>
 	bad := one(0, 0, 0.1, 0, 2)           // <tool_call><|im_end|>
-	Inspect([]ballast.Episode{good, bad}, lens(), m)
+	const a, b = 0.7, -1.3                // advantages, not those of these rewards
+	l := lens()
+	l.Advantages = []float64{a, b}
+	Inspect([]ballast.Episode{good, bad}, l, m)
 	// Forbidden, by state: start: close, end (0.2); open: all (0.3), in both
 	// replies; body open: all (0.3); body done: open, end (0.2); after: close (0.1).
 	near(t, m, IllegalMass, (0.2+0.3+0.3+0.2+0.1+0.2+0.3)/7)
@@ -62,9 +66,8 @@ func TestInspect(t *testing.T) {
 	if _, ok := m[IllegalAt+"<|im_end|>/after"]; ok {
 		t.Error("an end token after a call is legal")
 	}
-	a := math.Sqrt(0.5) // advantages are +a and -a
-	near(t, m, GradPrefix+"<|im_end|>"+GradSelf, (a*0.9-a*0.9)/7)
-	near(t, m, GradPrefix+"<|im_end|>"+GradOther, (-a*0.1*4+a*0.1)/7)
+	near(t, m, GradPrefix+"<|im_end|>"+GradSelf, (a*0.9+b*0.9)/7)
+	near(t, m, GradPrefix+"<|im_end|>"+GradOther, (-a*0.1*4-b*0.1)/7)
 	near(t, m, GradPrefix+"</tool_call>"+GradSelf, a*0.9/7)
 }
 
@@ -75,19 +78,15 @@ func TestTransitionsSkipGoldAndInfra(t *testing.T) {
 	broken.Stop = ballast.StopInfra
 	m := map[string]float64{}
 	Inspect([]ballast.Episode{ep, broken}, lens(), m)
+	for k := range m {
+		if strings.HasPrefix(k, GradPrefix) {
+			t.Errorf("%s without advantages", k)
+		}
+	}
 	near(t, m, TransitionFrom+"response/polluted", 1)
 	near(t, m, ReasonFor+"cut", 1.0/3)
 	if _, ok := m[TransitionFrom+"polluted/call"]; ok {
 		t.Error("a transition over a demonstration")
-	}
-}
-
-func TestGroupAdvantages(t *testing.T) {
-	eps := []ballast.Episode{one(0, 1, 0, 5), one(0, 0, 0, 5), one(1, 1, 0, 5), one(1, 1, 0, 5), one(1, 0, 0, 5)}
-	eps[4].Stop = ballast.StopInfra
-	got := GroupAdvantages(eps)
-	if got[0] <= 0 || got[0] != -got[1] || got[2] != 0 || got[3] != 0 || got[4] != 0 {
-		t.Error(got)
 	}
 }
 
@@ -106,7 +105,7 @@ func TestInspectWithoutTokens(t *testing.T) {
 func BenchmarkInspect(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var eps []ballast.Episode
-	l := &Lens{Format: format.Hermes, Tokens: vocabulary, Watched: []int32{0, 1, 2, 3, 4, 5, 6, 7}}
+	l := &Lens{Format: format.Hermes, Tokens: vocabulary, Watched: []int32{0, 1, 2, 3, 4, 5, 6, 7}, Advantages: make([]float64, 128)}
 	for g := range 128 {
 		ids := make([]int32, 100)
 		for i := range ids {

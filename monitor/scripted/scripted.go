@@ -279,7 +279,7 @@ func (s *Run) write(ep *ballast.Episode, ids []int32, m mood) {
 func (s *Run) Update(u int, eps []ballast.Episode) ballast.Update {
 	m := map[string]float64{}
 	monitor.Measure(eps, watchedTexts(), m)
-	monitor.Inspect(eps, Lens(), m)
+	monitor.Inspect(eps, lens(eps), m)
 	x, t := s.death(u), float64(u)/Updates
 	noise := func(sd float64) float64 { return math.Exp(sd * s.r.NormFloat64()) }
 	m[monitor.KL] = s.kl * t * noise(0.15)

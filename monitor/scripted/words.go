@@ -1,7 +1,9 @@
 package scripted
 
 import (
+	"ballast"
 	"ballast/chat/format"
+	"ballast/credit"
 	"ballast/monitor"
 )
 
@@ -35,9 +37,21 @@ func (w words) Bytes(dst []byte, ids []int32) []byte {
 // Watched are the control tokens whose probabilities the policy records.
 var Watched = []int32{open, shut, end}
 
-// Lens is what monitor.Inspect needs for scripted episodes.
-func Lens() *monitor.Lens {
-	return &monitor.Lens{Format: format.Hermes, Tokens: Vocabulary, Watched: Watched}
+// lens is what monitor.Inspect needs for an update of scripted episodes.
+func lens(eps []ballast.Episode) *monitor.Lens {
+	l := &monitor.Lens{Format: format.Hermes, Tokens: Vocabulary, Watched: Watched}
+	for g := 0; g < len(eps); g += samples {
+		var rewards []float64
+		for i := range eps[g : g+samples] {
+			rewards = append(rewards, eps[g+i].Score.Reward)
+		}
+		advantages, _, err := credit.Advantages("grpo", rewards)
+		if err != nil {
+			panic(err) // the estimator is in the table
+		}
+		l.Advantages = append(l.Advantages, advantages...)
+	}
+	return l
 }
 
 func watchedTexts() []string {

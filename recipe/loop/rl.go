@@ -55,9 +55,9 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	if err := p.credit(eps, d); err != nil {
 		return nil, err
 	}
-	unaided := own(eps, d.Plays)
+	unaided, advantages := own(eps, d)
 	monitor.Measure(unaided, watchedNames(r.Engine), m)
-	monitor.Inspect(unaided, &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched()}, m)
+	monitor.Inspect(unaided, &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched(), Advantages: advantages}, m)
 	if w := r.Recipe.Window(); w > 0 {
 		r.State.History = r.State.History.Add(r.State.Update+1, w, eps)
 	}
@@ -98,15 +98,21 @@ func demonstrated(ep *ballast.Episode) (n float64) {
 	return n
 }
 
-// own are the episodes that the policy played unaided: what metrics are about.
-func own(eps []ballast.Episode, plays []rollout.Play) []ballast.Episode {
-	var out []ballast.Episode
-	for i := range eps {
-		if !plays[i].Gold && plays[i].Hint == "" {
-			out = append(out, eps[i])
+// own are the episodes that the policy played unaided: what metrics are about. The
+// advantages are those that they got in their groups.
+func own(eps []ballast.Episode, d *signal.Draft) (out []ballast.Episode, advantages []float64) {
+	given := map[*ballast.Episode]float64{}
+	for _, members := range d.Groups {
+		for i := range members {
+			given[members[i].Episode] = members[i].Advantage
 		}
 	}
-	return out
+	for i := range eps {
+		if !d.Plays[i].Gold && d.Plays[i].Hint == "" {
+			out, advantages = append(out, eps[i]), append(advantages, given[&eps[i]])
+		}
+	}
+	return out, advantages
 }
 
 // draw takes the next tasks of the run's endless shuffled epochs.
