@@ -69,6 +69,65 @@ func weights(t *testing.T, what string, s *ballast.Sample, owners []ballast.Owne
 	}
 }
 
+// TestEveryMethodsWeights: in the first RL update of every method, with one success
+// in a group of eight, the winner's tokens weigh +2.475, the others' -0.354, and
+// before and after it supervised updates weigh gold's tokens 1.
+func TestEveryMethodsWeights(t *testing.T) {
+	played := map[string]string{}
+	for _, m := range recipe.All {
+		r := small(t, m.Name)
+		for _, p := range m.New().Phases {
+			if p.RL > 0 {
+				p.RL = 1
+			}
+			r.Phases = append(r.Phases, p)
+		}
+		r.RL.Prompts = 1
+		run, learner, log := newRun(t, r, nil)
+		good := func(seed uint64) bool { return m.Name != "ops" && seed == mix(r.Seed, uint64(run.State.Update), 0, 7) }
+		run.Engine.Policy = policy(run.Engine.Style, run.Train, good)
+		if _, err := run.Do(context.Background()); err != nil {
+			t.Fatal(m.Name, err)
+		}
+		for i, u := range log.updates {
+			for k := range learner.Batches[i] {
+				s := &learner.Batches[i][k]
+				if u.Phase == "rl" && k < 8 {
+					ep, owner, w := log.episodes[i][k], ballast.OwnerPolicy, lost
+					switch {
+					case m.Name == "ops" && k == 0:
+						owner, w = ballast.OwnerGold, won
+					case m.Name != "ops" && k == 7:
+						w = won
+					}
+					weights(t, m.Name, s, ep.Owners, ballast.TermPolicy, owner, w)
+					played[m.Name] += "r"
+					continue
+				}
+				n := 0.0
+				for _, w := range s.Terms[ballast.TermCrossEntropy].Weight {
+					if w != 0 && w != 1 && u.Phase == "sft" {
+						t.Fatalf("%s: a supervised token has weight %v", m.Name, w)
+					} else if w != 0 {
+						n++
+					}
+				}
+				if n == 0 || n != s.Terms[ballast.TermCrossEntropy].Count {
+					t.Errorf("%s: %v supervised tokens, count %v", m.Name, n, s.Terms[ballast.TermCrossEntropy].Count)
+				}
+				played[m.Name] += "s"
+			}
+		}
+	}
+	for name, want := range map[string]string{
+		"grpo": "rrrrrrrr", "ops": "rrrrrrrr", "hbg": "rrrrrrrr", "mix": "rrrrrrrrs", "sft": "ssssssss", "sft-grpo": "ssssssssrrrrrrrr",
+	} {
+		if played[name] != want {
+			t.Errorf("%s: trained on %s, want %s", name, played[name], want)
+		}
+	}
+}
+
 func use(r recipe.Recipe, name string, pairs ...any) recipe.Recipe {
 	set := signal.Settings{}
 	for i := 0; i < len(pairs); i += 2 {

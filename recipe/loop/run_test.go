@@ -27,7 +27,10 @@ type memory struct {
 
 func (m *memory) Update(u ballast.Update) error { m.updates = append(m.updates, u); return nil }
 func (m *memory) Event(e ballast.Event) error   { m.events = append(m.events, e); return nil }
-func (m *memory) Episodes(_ int, eps []ballast.Episode) error {
+func (m *memory) Episodes(update int, eps []ballast.Episode) error {
+	for len(m.episodes) < update-1 { // supervised updates have none
+		m.episodes = append(m.episodes, nil)
+	}
 	m.episodes = append(m.episodes, eps)
 	return nil
 }
