@@ -36,6 +36,8 @@ var layer = map[string]int{
 	"ballast/model/kernel":      3,
 	"ballast/model/attn":        3,
 	"ballast/model/sampling":    3,
+	"ballast/model/device":      3,
+	"ballast/model/accel":       3,
 	"ballast/model/cpu":         3,
 	"ballast/model/graph":       3,
 	"ballast/task/desk":         3,
@@ -68,7 +70,7 @@ var layer = map[string]int{
 
 // gomlx lists the packages that may import GoMLX.
 var gomlx = map[string]bool{
-	"ballast/model/graph": true, "ballast/loss": true, "ballast/train": true, "ballast/cmd/ballast": true,
+	"ballast/model/graph": true, "ballast/model/device": true, "ballast/model/accel": true, "ballast/loss": true, "ballast/train": true, "ballast/cmd/ballast": true,
 }
 
 // The budgets, with the exceptions that are worth it.

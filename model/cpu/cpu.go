@@ -20,7 +20,6 @@ package cpu
 import (
 	"runtime"
 	"sync"
-	"time"
 
 	"ballast/model"
 	"ballast/model/kernel"
@@ -36,14 +35,7 @@ type Options struct {
 }
 
 // Counters say what a Policy has done since it was made.
-type Counters struct {
-	Sampled   int64         // tokens drawn
-	Prefilled int64         // prompt, tool and other appended tokens computed
-	Shared    int64         // tokens not computed because another conversation had them
-	Passes    int64         // batched forward passes
-	PeakKV    int64         // most bytes of KV cache held at a time by one Play
-	Elapsed   time.Duration // wall-clock spent in Play
-}
+type Counters = sampling.Counters
 
 // Policy samples from one model. Play may be called by several goroutines.
 type Policy struct {

@@ -52,16 +52,13 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 	wg.Wait()
 	p.countMu.Lock()
 	defer p.countMu.Unlock()
-	var peak int64
+	total := Counters{Elapsed: time.Since(begin)}
 	for _, c := range counts {
-		p.count.Sampled += c.Sampled
-		p.count.Prefilled += c.Prefilled
-		p.count.Shared += c.Shared
-		p.count.Passes += c.Passes
-		peak += c.PeakKV
+		peak := total.PeakKV + c.PeakKV // the engines' caches are there at once
+		total.Add(c)
+		total.PeakKV = peak
 	}
-	p.count.PeakKV = max(p.count.PeakKV, peak)
-	p.count.Elapsed += time.Since(begin)
+	p.count.Add(total)
 	return errors.Join(errs...)
 }
 

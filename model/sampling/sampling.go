@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"ballast"
 )
@@ -30,6 +31,23 @@ func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31
+}
+
+// Counters say what a sampler has done since it was made.
+type Counters struct {
+	Sampled   int64         // tokens drawn
+	Prefilled int64         // prompt, tool and other appended tokens computed
+	Shared    int64         // tokens not computed because another conversation had them
+	Passes    int64         // batched forward passes
+	PeakKV    int64         // most bytes of KV cache held at a time by one Play
+	Elapsed   time.Duration // wall-clock spent in Play
+}
+
+// Add adds what one Play did.
+func (c *Counters) Add(o Counters) {
+	c.Sampled, c.Prefilled, c.Shared = c.Sampled+o.Sampled, c.Prefilled+o.Prefilled, c.Shared+o.Shared
+	c.Passes, c.Elapsed = c.Passes+o.Passes, c.Elapsed+o.Elapsed
+	c.PeakKV = max(c.PeakKV, o.PeakKV)
 }
 
 // Limits are what a model allows of a conversation.
@@ -125,7 +143,7 @@ func (s *Seq) Extend(tok int32, logProb, entropy float32, watched int) []float32
 // Ended reports whether the reply is complete.
 func (s *Seq) Ended() bool {
 	n := len(s.Reply.Tokens)
-	return s.Reply.Err != nil || n >= s.Req.Max || slices.Contains(s.Req.Stop, s.Reply.Tokens[n-1])
+	return s.Reply.Err != nil || n >= s.Req.Max || n > 0 && slices.Contains(s.Req.Stop, s.Reply.Tokens[n-1])
 }
 
 // Common is the number of leading tokens that two lists share.
