@@ -175,7 +175,7 @@ func (p *callParser) call() (ballast.Call, error) {
 			break
 		}
 	}
-	c.Name = p.text[start:p.pos]
+	c.Name = short(p.text[start:p.pos])
 	p.space()
 	if !p.take('(') {
 		return c, p.fail("expected '('")
@@ -222,7 +222,7 @@ func (p *callParser) arg(before []ballast.Arg) (ballast.Arg, error) {
 				}
 			}
 			v, err := p.value(1)
-			return ballast.Arg{Name: name, Value: v}, err
+			return ballast.Arg{Name: short(name), Value: v}, err
 		}
 		p.pos = start
 	}

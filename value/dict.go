@@ -12,7 +12,21 @@ import (
 // it was first set with. The zero value is an empty dict.
 type Dict struct {
 	entries []entry
-	index   map[any]int // of large dicts; kept up by writes, so that reads are safe together
+	more    *more // of large dicts, and frozen ones
+}
+
+// more is what few dicts need.
+type more struct {
+	index map[any]int // of large dicts; kept up by writes, so that reads are safe together
+	json  string      // of frozen dicts
+}
+
+// index returns the index of a large dict, or nil.
+func (d *Dict) index() map[any]int {
+	if d.more == nil {
+		return nil
+	}
+	return d.more.index
 }
 
 type entry struct{ key, val any }
@@ -133,14 +147,21 @@ func hashed(x any) any {
 
 // find returns the position of key, or -1.
 func (d *Dict) find(key any) int {
-	if d.index != nil {
-		if i, ok := d.index[hashKey(key)]; ok {
+	if index := d.index(); index != nil {
+		if i, ok := index[hashKey(key)]; ok {
 			return i
 		}
 		return -1
 	}
-	if s, ok := key.(string); ok {
-		return d.scan(s)
+	switch k := key.(type) {
+	case string:
+		return d.scan(k)
+	case int64:
+		for i := range d.entries { // keys are mostly of one kind
+			if n, ok := d.entries[i].key.(int64); ok && n == k {
+				return i
+			}
+		}
 	}
 	h := hashKey(key)
 	for i := range d.entries {
@@ -154,7 +175,9 @@ func (d *Dict) find(key any) int {
 // scan is find for text in a small dict.
 func (d *Dict) scan(s string) int {
 	for i := range d.entries {
-		if t, ok := d.entries[i].key.(string); ok && s == t {
+		// Keys of one length often differ in the last byte.
+		t, ok := d.entries[i].key.(string)
+		if ok && len(s) == len(t) && (s == "" || s[len(s)-1] == t[len(s)-1] && s == t) {
 			return i
 		}
 	}
@@ -164,9 +187,9 @@ func (d *Dict) scan(s string) int {
 // GetString is Get for a text key, without making an interface of it.
 func (d *Dict) GetString(key string) (any, bool) {
 	i := -1
-	if d.index == nil {
+	if index := d.index(); index == nil {
 		i = d.scan(key)
-	} else if j, ok := d.index[key]; ok {
+	} else if j, ok := index[key]; ok {
 		i = j
 	}
 	if i < 0 {
@@ -186,6 +209,7 @@ func (d *Dict) Get(key any) (any, bool) {
 // Set gives key a value; a new key goes last. It panics on an unhashable key.
 func (d *Dict) Set(key, val any) {
 	if i := d.find(key); i >= 0 {
+		d.warm()
 		d.entries[i].val = val
 		return
 	}
@@ -195,23 +219,31 @@ func (d *Dict) Set(key, val any) {
 // Add is Set for a key that the caller knows to be new.
 func (d *Dict) Add(key, val any) {
 	d.entries = append(d.entries, entry{key, val})
-	switch {
-	case d.index != nil:
-		d.index[hashKey(key)] = len(d.entries) - 1
-	case len(d.entries) >= indexFrom:
+	if index := d.index(); index != nil {
+		index[hashKey(key)] = len(d.entries) - 1
+	} else if d.more != nil || len(d.entries) >= indexFrom {
 		d.reindex()
 	}
 }
 
-// reindex makes the index of a large dict.
+// reindex makes the index of a large dict. Whoever writes to a frozen dict comes
+// here, or to Set of a key that there is.
 func (d *Dict) reindex() {
-	d.index = nil
+	d.warm()
+	d.more = nil
 	if len(d.entries) < indexFrom {
 		return
 	}
-	d.index = make(map[any]int, 2*len(d.entries))
+	d.more = &more{index: make(map[any]int, 2*len(d.entries))}
 	for i := range d.entries {
-		d.index[hashKey(d.entries[i].key)] = i
+		d.more.index[hashKey(d.entries[i].key)] = i
+	}
+}
+
+// warm panics if the dict is frozen.
+func (d *Dict) warm() {
+	if d.more != nil && d.more.json != "" {
+		panic("value: a frozen dict is written to")
 	}
 }
 
@@ -243,6 +275,14 @@ func (d *Dict) Delete(key any) bool {
 	return true
 }
 
+// Freeze keeps the JSON of a dict that, with all that is in it, is never written to
+// from now on. Dicts of many keys stay as they are.
+func (d *Dict) Freeze() {
+	if s, err := JSON(d); err == nil && d.more == nil {
+		d.more = &more{json: s}
+	}
+}
+
 // Clear removes all keys.
 func (d *Dict) Clear() { *d = Dict{} }
 
@@ -271,8 +311,13 @@ func (d *Dict) Clone() *Dict {
 }
 
 // Copy returns a shallow copy: the values are shared.
-func (d *Dict) Copy() *Dict {
-	c := MakeDict(len(d.entries))
+func (d *Dict) Copy() *Dict { return d.copy(0) }
+
+// CopyMore is Copy with room for one entry more.
+func (d *Dict) CopyMore() *Dict { return d.copy(1) }
+
+func (d *Dict) copy(more int) *Dict {
+	c := MakeDict(len(d.entries) + more)
 	c.entries = append(c.entries, d.entries...)
 	c.reindex()
 	return c

@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"strconv"
 	"unicode/utf8"
+	"unique"
 )
 
 // ParseJSON reads one JSON value, keeping the order of objects and the exact
@@ -102,6 +103,7 @@ func (p *jsonParser) object(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
+		key = short(key.(string))
 		p.space()
 		if !p.word(":") {
 			return nil, p.fail("expected ':'")
@@ -119,6 +121,15 @@ func (p *jsonParser) object(depth int) (any, error) {
 			return nil, p.fail("expected ',' or '}'")
 		}
 	}
+}
+
+// short returns the one copy of a short text that occurs again and again, as keys
+// and names do: comparing them does not fetch other memory each time.
+func short(s string) string {
+	if len(s) > 40 {
+		return s
+	}
+	return unique.Make(s).Value()
 }
 
 func (p *jsonParser) array(depth int) (any, error) {

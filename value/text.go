@@ -21,8 +21,16 @@ func AppendFloat(dst []byte, f float64) []byte {
 	case math.IsInf(f, -1):
 		return append(dst, "-inf"...)
 	}
-	if a := math.Abs(f); a != 0 && (a < 1e-4 || a >= 1e16) {
+	a := math.Abs(f)
+	if a != 0 && (a < 1e-4 || a >= 1e16) {
 		return strconv.AppendFloat(dst, f, 'e', -1, 64)
+	}
+	// At most two decimals are the usual case. If n/100 is f, it is the shortest:
+	// no two decimals of up to 15 digits are one float.
+	if a < 1e12 {
+		if n := int64(a*100 + 0.5); float64(n)/100 == a {
+			return appendCents(dst, n, math.Signbit(f))
+		}
 	}
 	n := len(dst)
 	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
@@ -32,6 +40,19 @@ func AppendFloat(dst []byte, f float64) []byte {
 		}
 	}
 	return append(dst, ".0"...)
+}
+
+// appendCents appends n/100 with one decimal or two.
+func appendCents(dst []byte, n int64, minus bool) []byte {
+	if minus {
+		dst = append(dst, '-')
+	}
+	dst = strconv.AppendInt(dst, n/100, 10)
+	tens, ones := byte(n/10%10), byte(n%10)
+	if ones == 0 {
+		return append(dst, '.', '0'+tens)
+	}
+	return append(dst, '.', '0'+tens, '0'+ones)
 }
 
 // DigitsError is Python's refusal to convert a huge integer to decimal text.
@@ -88,11 +109,27 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
+// plainWord reports whether none of eight bytes is escaped: none is below a space,
+// a quote, a backslash, or above a tilde.
+func plainWord(s string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	quote, slash := w^ones*'"', w^ones*'\\'
+	// The top bit of a byte of x-ones is set where x is 0, and of w-ones*' ' where w
+	// is below a space; a byte next to such a one may be marked wrongly.
+	return (w|(w+ones)|(w-ones*' ')|(quote-ones)|(slash-ones))&tops == 0
+}
+
 // AppendQuoted appends s as json.dumps writes it: pure ASCII.
 func AppendQuoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
+		if i+8 <= len(s) && plainWord(s[i:i+8]) {
+			i += 8
+			continue
+		}
 		c := s[i]
 		if plain[c] {
 			i++
@@ -183,6 +220,9 @@ func appendJSON(dst []byte, v any, comma, colon string) ([]byte, error) {
 	case *Tuple:
 		return appendJSONItems(dst, v.Items, comma, colon)
 	case *Dict:
+		if v.more != nil && v.more.json != "" && comma == ", " && colon == ": " {
+			return append(dst, v.more.json...), nil
+		}
 		dst = append(dst, '{')
 		var err error
 		for i := range v.entries {

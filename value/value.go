@@ -36,6 +36,20 @@ type List struct{ Items []any }
 // NewList returns a list of the items.
 func NewList(items ...any) *List { return &List{Items: items} }
 
+// MakeList returns an empty list with room for n items, few of them in one piece
+// of memory.
+func MakeList(n int) *List {
+	if n > 6 {
+		return &List{Items: make([]any, 0, n)}
+	}
+	m := new(struct {
+		List
+		room [6]any
+	})
+	m.Items = m.room[:0]
+	return &m.List
+}
+
 // Tuple is an immutable sequence, which only Python literals can hold.
 type Tuple struct{ Items []any }
 

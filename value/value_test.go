@@ -1,7 +1,11 @@
 package value
 
 import (
+	"math"
 	"math/big"
+	"math/rand/v2"
+	"strconv"
+	"strings"
 	"testing"
 
 	"ballast"
@@ -251,4 +255,75 @@ func FuzzParseJSON(f *testing.F) {
 			t.Fatalf("%s != %s", again, s)
 		}
 	})
+}
+
+// Floats of few decimals have a way of their own; it gives the shortest digits, as
+// the general one does.
+func TestFloatsOfFewDecimals(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	check := func(f float64) {
+		t.Helper()
+		want := strconv.FormatFloat(f, 'f', -1, 64)
+		if !strings.Contains(want, ".") {
+			want += ".0"
+		}
+		if got := string(AppendFloat(nil, f)); got != want {
+			t.Fatalf("%s, want %s", got, want)
+		}
+	}
+	for range 200000 {
+		n := float64(rng.Int64N(2e9) - 1e9)
+		for _, f := range []float64{n, n / 10, n / 100, n / 1000, n * 1000.01, math.Nextafter(n/100, n), rng.Float64() * 1e12} {
+			if a := math.Abs(f); a == 0 || a >= 1e-4 && a < 1e16 {
+				check(f)
+			}
+		}
+	}
+	for _, f := range []float64{0, math.Copysign(0, -1), 1e12, 999999999999.99, 1e12 - 0.01, 0.01, 0.1, 0.29, 1.005, -0.07} {
+		check(f)
+	}
+}
+
+// A run of plain bytes is copied whole; no byte that is escaped hides in it.
+func TestQuotedAtEveryPlace(t *testing.T) {
+	for c := range 256 {
+		for at := range 20 {
+			s := strings.Repeat("a", at) + string(rune(c)) + strings.Repeat("~ ", 8)
+			want := strings.Repeat("a", at) + strings.Trim(string(AppendQuoted(nil, string(rune(c)))), "\"") + strings.Repeat("~ ", 8)
+			if c == '"' {
+				want = strings.Repeat("a", at) + `\"` + strings.Repeat("~ ", 8)
+			}
+			if got := string(AppendQuoted(nil, s)); got != `"`+want+`"` {
+				t.Fatalf("%q gives %s", s, got)
+			}
+		}
+	}
+}
+
+func TestFrozen(t *testing.T) {
+	d := NewDict("a", NewList(1.5), "b", nil)
+	want, _ := JSON(d)
+	d.Freeze()
+	if got, _ := JSON(NewList(d)); got != "["+want+"]" {
+		t.Errorf("%s", got)
+	}
+	if got, _ := JSONCompact(d); got != `{"a":[1.5],"b":null}` {
+		t.Errorf("%s", got)
+	}
+	c := d.CopyMore()
+	c.Set("a", "x")
+	c.Set("c", "y")
+	if got, _ := JSON(c); got != `{"a": "x", "b": null, "c": "y"}` {
+		t.Errorf("the copy is %s", got)
+	}
+	for _, write := range []func(){func() { d.Set("a", 1.0) }, func() { d.Set("z", 1.0) }, func() { d.Delete("a") }} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Error("a frozen dict is written to")
+				}
+			}()
+			write()
+		}()
+	}
 }

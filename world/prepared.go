@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"ballast"
 )
@@ -19,15 +20,15 @@ type Prepared struct {
 	worlds []*entry
 	states []ballast.State // at the start; copied, never called
 
-	mu    sync.Mutex
-	turns []goldTurn // played so far
+	turns []atomic.Pointer[goldTurn] // those that were played
+	mu    sync.Mutex                 // held by who plays more
 }
 
 // goldTurn is what the gold calls of one turn answered and left behind.
 type goldTurn struct {
 	needed []needed
 	states []ballast.State // after the turn; compared, never called
-	err    error           // what broke; there is no turn after it
+	err    error           // what broke
 }
 
 // needed is an answer of gold and how often it came.
@@ -38,7 +39,7 @@ type needed struct {
 
 // Prepare loads the worlds of a task.
 func Prepare(task *ballast.Task) (*Prepared, error) {
-	p := &Prepared{task: task}
+	p := &Prepared{task: task, turns: make([]atomic.Pointer[goldTurn], len(task.Turns))}
 	if len(task.Worlds) == 0 {
 		return nil, fmt.Errorf("world: task %s names no world", task.ID)
 	}
@@ -69,29 +70,32 @@ func copies(states []ballast.State) []ballast.State {
 
 // gold returns what a turn of gold came to; it plays the turns up to it that were
 // not played yet.
-func (p *Prepared) gold(turn int) goldTurn {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for len(p.turns) <= turn {
-		if n := len(p.turns); n > 0 && p.turns[n-1].err != nil {
-			return p.turns[n-1]
-		}
-		p.turns = append(p.turns, p.play(len(p.turns)))
-	}
-	return p.turns[turn]
-}
-
-// play plays the next turn of gold. A turn without calls leaves the states as they
-// are, and nobody compares with them.
-func (p *Prepared) play(turn int) (g goldTurn) {
-	g.states = p.states
-	if turn > 0 {
-		g.states = p.turns[turn-1].states
-	}
-	calls := p.task.Turns[turn].Gold
-	if len(calls) == 0 {
+func (p *Prepared) gold(turn int) *goldTurn {
+	if g := p.turns[turn].Load(); g != nil {
 		return g
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	before := &goldTurn{states: p.states}
+	for i := 0; i <= turn; i++ {
+		g := p.turns[i].Load()
+		if g == nil {
+			g = p.play(i, before)
+			p.turns[i].Store(g)
+		}
+		before = g
+	}
+	return before
+}
+
+// play plays a turn of gold after the one before. A turn without calls leaves the
+// states as they are. What broke in a turn breaks those after it.
+func (p *Prepared) play(turn int, before *goldTurn) *goldTurn {
+	calls := p.task.Turns[turn].Gold
+	if len(calls) == 0 || before.err != nil {
+		return &goldTurn{states: before.states, err: before.err}
+	}
+	g := &goldTurn{states: before.states}
 	g.states = copies(g.states)
 	answers := make([]string, len(calls))
 	for i, c := range calls {

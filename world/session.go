@@ -113,7 +113,7 @@ func (s *Session) CloseTurn() ballast.Check {
 }
 
 // compare fills State, Response and Where.
-func (s *Session) compare(check *ballast.Check, gold goldTurn) (err error) {
+func (s *Session) compare(check *ballast.Check, gold *goldTurn) (err error) {
 	defer caught("comparison", &err)
 	for i, p := range s.states {
 		if attribute := p.Equal(gold.states[i]); attribute != "" {

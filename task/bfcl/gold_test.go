@@ -38,17 +38,3 @@ func TestGoldValid(t *testing.T) {
 		}
 	}
 }
-
-// BenchmarkCheck checks gold against gold: trajectories per second.
-func BenchmarkCheck(b *testing.B) {
-	tasks := gold(b)
-	b.ReportAllocs()
-	n := 0
-	for b.Loop() {
-		for i := range tasks {
-			check(b, &tasks[i])
-		}
-		n += len(tasks)
-	}
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "trajectories/s")
-}

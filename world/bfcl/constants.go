@@ -109,6 +109,12 @@ var constants = sync.OnceValue(func() *longContext {
 		creditCards:  get("CREDIT_CARD_EXTENSION").(*value.Dict),
 		bookings:     get("BOOKING_RECORD_EXTENSION").(*value.Dict),
 	}
+	for _, d := range []*value.Dict{c.creditCards, c.bookings} {
+		for i := range d.Len() {
+			_, x := d.At(i)
+			x.(*value.Dict).Freeze() // states replace them, they do not change them
+		}
+	}
 	c.fileContentJSON = string(value.AppendQuoted(nil, c.fileContent))
 	watchList := get("WATCH_LIST_EXTENSION").(*value.List)
 	for i, x := range watchList.Items {

@@ -107,8 +107,12 @@ func (s *fileSystem) navigate(tool string, path any) (*fsDir, string) {
 	if strings.HasPrefix(p, "/") {
 		dir = s.root
 	}
-	for _, name := range strings.Split(strings.Trim(p, "/"), "/") {
-		next, ok := s.get(dir, name).(*fsDir)
+	for name := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
+		x, _ := s.in(dir).GetString(name)
+		next, ok := x.(*fsDir)
+		if name == "." {
+			next, ok = dir, true
+		}
 		if !ok {
 			return nil, s.error(tool, ": '", path, "': No such file or directory")
 		}

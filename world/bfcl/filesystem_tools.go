@@ -135,11 +135,17 @@ func (s *fileSystem) wc(a []any) string {
 	}
 	switch mode {
 	case "l":
-		return s.dict("count", int64(len(splitLines(f.text("splitlines")))), "type", "lines")
+		return s.dict("count", int64(len(s.split(f))), "type", "lines")
 	case "w":
 		return s.dict("count", countWords(f.text("split")), "type", "words")
 	}
 	return s.dict("count", length(f.content), "type", "characters")
+}
+
+// split returns the lines of a file, in room that lasts as long as the call.
+func (s *fileSystem) split(f *fsFile) []string {
+	s.scratch.lines = splitLines(s.scratch.lines[:0], f.text("splitlines"))
+	return s.scratch.lines
 }
 
 func (s *fileSystem) sort(a []any) string {
@@ -147,7 +153,7 @@ func (s *fileSystem) sort(a []any) string {
 	if f == nil {
 		return s.error("sort: ", a[0], ": No such file or directory")
 	}
-	lines := splitLines(f.text("splitlines"))
+	lines := s.split(f)
 	slices.Sort(lines) // bytes of UTF-8 sort as code points
 	return s.lines("sorted_content", lines)
 }
@@ -177,7 +183,7 @@ func (s *fileSystem) grep(a []any) string {
 	}
 	b := append(s.buf[:0], `{"matching_lines": [`...)
 	first := true
-	for _, line := range splitLines(f.text("splitlines")) {
+	for _, line := range s.split(f) {
 		if p, ok := a[1].(string); ok && !strings.Contains(line, p) || !ok && !contains(line, a[1]) {
 			continue
 		}
@@ -196,7 +202,7 @@ func (s *fileSystem) tail(a []any) string {
 	if f == nil {
 		return s.error("tail: ", a[0], ": No such file or directory")
 	}
-	lines := splitLines(f.text("splitlines"))
+	lines := s.split(f)
 	count := a[1]
 	if greater(count, int64(len(lines))) {
 		count = int64(len(lines))
@@ -233,7 +239,7 @@ func (s *fileSystem) diff(a []any) string {
 	if f == nil || g == nil {
 		return missing()
 	}
-	one, two := splitLines(f.text("splitlines")), splitLines(g.text("splitlines"))
+	one, two := s.split(f), splitLines(nil, g.text("splitlines"))
 	var lines []string
 	for i := range min(len(one), len(two)) {
 		if one[i] != two[i] {
@@ -274,7 +280,7 @@ func (s *fileSystem) mv(a []any) string {
 		s.place(s.cwd, dest, x, false)
 		return s.line("result", "'", source, "' moved to '", dest, "'")
 	}
-	if name := any(str(source)); s.has(into, name) {
+	if s.has(into, s.str(source)) {
 		return s.error("mv: cannot move '", source, "' to '", dest, "/", source, "': File exists")
 	}
 	s.write(s.cwd).Delete(source)
@@ -311,7 +317,7 @@ func (s *fileSystem) cp(a []any) string {
 		s.place(s.cwd, dest, x, true)
 		return s.line("result", "'", source, "' copied to '", dest, "'")
 	}
-	if s.has(into, str(dest, "/", source)) {
+	if s.has(into, s.str(dest, "/", source)) {
 		return s.error("cp: cannot copy '", source, "' to '", dest, "/", source, "': File exists")
 	}
 	s.place(into, source, x, true)

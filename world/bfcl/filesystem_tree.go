@@ -67,6 +67,7 @@ type fileSystem struct {
 	cwd   *fsDir
 	lists []changed[*fsList]
 	files []changed[*fsFile]
+	room  [2]changed[*fsList]
 }
 
 // changed says which version of a part of the tree a state has.
@@ -74,7 +75,9 @@ type changed[T any] struct{ was, is T }
 
 // Copy implements ballast.State.
 func (s *fileSystem) Copy() ballast.State {
-	return &fileSystem{long: s.long, root: s.root, cwd: s.cwd, lists: slices.Clone(s.lists), files: slices.Clone(s.files)}
+	c := &fileSystem{long: s.long, root: s.root, cwd: s.cwd, files: slices.Clone(s.files)}
+	c.lists = append(c.room[:0], s.lists...)
+	return c
 }
 
 // in returns what is in a directory, for reading.

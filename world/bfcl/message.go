@@ -139,10 +139,10 @@ func (s *messageAPI) userID(a []any) string {
 
 func (s *messageAPI) login(a []any) string {
 	if !valuesHave(s.users.dict("values"), a[0]) {
-		return s.dict("login_status", false, "message", text("User ID '", a[0], "' not found."))
+		return s.dict("login_status", false, "message", s.str("User ID '", a[0], "' not found."))
 	}
 	s.currentUser = own(a[0])
-	return s.dict("login_status", true, "message", text("User '", a[0], "' logged in successfully."))
+	return s.dict("login_status", true, "message", s.str("User '", a[0], "' logged in successfully."))
 }
 
 func (s *messageAPI) loginStatus([]any) string {
@@ -163,7 +163,7 @@ func (s *messageAPI) send(a []any) string {
 	inbox.Items = append(inbox.Items, value.NewDict(own(receiver), own(message)))
 	s.count = plusOne(s.count)
 	return s.dict("sent_status", true, "message_id", value.NewDict("new_id", id),
-		"message", text("Message sent to '", receiver, "' successfully."))
+		"message", s.str("Message sent to '", receiver, "' successfully."))
 }
 
 // first is the first entry of a message of the inbox.
@@ -193,7 +193,7 @@ func (s *messageAPI) deleteMessage(a []any) string {
 		at := indexOf(items, items[i])
 		removeAt(s.inbox.writeList("remove"), at)
 		return s.dict("deleted_status", true, "receiver_id", receiver,
-			"message", text("Receiver ", a[0], "'s latest message deleted successfully."))
+			"message", s.str("Receiver ", a[0], "'s latest message deleted successfully."))
 	}
 	return s.error("Receiver ID ", a[0], " not found.")
 }
@@ -221,12 +221,12 @@ func (s *messageAPI) addContact(a []any) string {
 		return s.error("User name '", name, "' already exists.")
 	}
 	s.userCount = plusOne(s.userCount)
-	var id any = "USR" + zeroFill(str(s.userCount), 3)
+	var id any = "USR" + zeroFill(s.str(s.userCount), 3)
 	if valuesHave(s.users.dict("values"), id) {
 		return s.error("User ID '", id, "' already exists.")
 	}
 	s.users.writeDict("keys").Set(own(name), id)
-	return s.dict("added_status", true, "user_id", id, "message", text("Contact '", name, "' added successfully."))
+	return s.dict("added_status", true, "user_id", id, "message", s.str("Contact '", name, "' added successfully."))
 }
 
 // zeroFill is s.zfill(width).

@@ -97,6 +97,7 @@ type core struct {
 type scratch struct {
 	args      [maxParams]any
 	buf, text []byte
+	lines     []string // of the file that is read
 }
 
 var scratches = sync.Pool{New: func() any {
@@ -108,8 +109,10 @@ const maxScratch = 1 << 17
 
 // release hands the buffers back.
 func (k *core) release() {
-	if sc := k.scratch; cap(sc.buf)+cap(sc.text) <= maxScratch {
+	if sc := k.scratch; cap(sc.buf)+cap(sc.text)+16*cap(sc.lines) <= maxScratch {
 		clear(sc.args[:])
+		clear(sc.lines)
+		sc.lines = sc.lines[:0]
 		scratches.Put(sc)
 	}
 	k.scratch = nil
@@ -158,8 +161,8 @@ func (c *class[S]) bind(m *method[S], k *core, given []ballast.Arg) []any {
 	a := k.args[:len(m.params)]
 	var set [maxParams]bool
 	positional := 0
-	for _, g := range given {
-		if g.Name == "" {
+	for n := range given {
+		if g := &given[n]; g.Name == "" {
 			if positional < len(a) {
 				a[positional] = g.Value
 				set[positional] = true
@@ -167,11 +170,15 @@ func (c *class[S]) bind(m *method[S], k *core, given []ballast.Arg) []any {
 			positional++
 		}
 	}
-	for _, g := range given {
+	for n := range given {
+		g := &given[n]
 		if g.Name == "" {
 			continue
 		}
-		i := m.index(g.Name)
+		i := n // mostly arguments come in the order of the parameters
+		if i >= len(m.params) || m.params[i] != g.Name {
+			i = m.index(g.Name)
+		}
 		if i < 0 && g.Name != "self" {
 			raise(typeError, "%s.%s() got an unexpected keyword argument '%s'", c.name, m.name, g.Name)
 		}
@@ -299,6 +306,12 @@ func appendStr(dst []byte, parts ...any) []byte {
 		}
 	}
 	return dst
+}
+
+// str is an f-string of the parts.
+func (k *core) str(parts ...any) string {
+	k.text = appendStr(k.text[:0], parts...)
+	return string(k.text)
 }
 
 // str is an f-string of the parts.

@@ -43,7 +43,7 @@ func (s *shared) dict(method string) *value.Dict {
 func (s *shared) writeDict(method string) *value.Dict {
 	d := s.dict(method)
 	if !s.owned {
-		d = d.Copy()
+		d = d.CopyMore()
 		s.v, s.owned = d, true
 	}
 	return d
@@ -62,7 +62,9 @@ func (s *shared) list(method string) *value.List {
 func (s *shared) writeList(method string) *value.List {
 	l := s.list(method)
 	if !s.owned {
-		l = &value.List{Items: append(make([]any, 0, len(l.Items)+2), l.Items...)}
+		c := value.MakeList(len(l.Items) + 2)
+		c.Items = append(c.Items, l.Items...)
+		l = c
 		s.v, s.owned = l, true
 	}
 	return l
@@ -119,9 +121,6 @@ func (k *core) answer(v any) string {
 	k.buf = value.AppendRepr(k.buf[:0], v)
 	return string(k.buf)
 }
-
-// text boxes an f-string of the parts.
-func text(parts ...any) any { return str(parts...) }
 
 // plusOne is v += 1.
 func plusOne(v any) any { return add("+=", v, int64(1)) }

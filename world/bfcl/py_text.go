@@ -10,18 +10,19 @@ import (
 	"ballast/value"
 )
 
-// splitLines is s.splitlines(): Python knows more line ends than "\n".
-func splitLines(s string) []string {
-	var lines []string
+// splitLines appends s.splitlines() to lines: Python knows more line ends than
+// "\n".
+func splitLines(lines []string, s string) []string {
 	start := 0
 	for i := 0; i < len(s); {
+		if c := s[i]; c >= ' ' && c < 0xC2 { // most are
+			i++
+			continue
+		}
 		n := lineEnd(s[i:])
 		if n == 0 {
 			i++
 			continue
-		}
-		if lines == nil {
-			lines = make([]string, 0, 8)
 		}
 		lines = append(lines, s[start:i])
 		i += n

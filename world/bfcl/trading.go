@@ -22,6 +22,7 @@ type tradingBot struct {
 	watchList     shared
 	history       shared
 	long          bool
+	infos         *sync.Map // long answers about stocks, which do not change: made once for a state and its copies
 }
 
 func stock(price, change, volume, ma5, ma20 float64) *value.Dict {
@@ -64,6 +65,7 @@ func newTrading(d *value.Dict, long bool) *tradingBot {
 		watchList:     share(c.get("watch_list", tradingDefaults.watchList)),
 		history:       share(c.get("transaction_history", emptyList)),
 		long:          long,
+		infos:         new(sync.Map),
 	}
 	given := share(c.get("orders", tradingDefaults.orders))
 	orders := given.dict("items")
@@ -199,10 +201,15 @@ func (s *tradingBot) stockInfo(a []any) string {
 	if !ok {
 		notCopied(stock, "MA(5)")
 	}
-	d = d.Copy()
-	d.Set("MA(5)", constants().ma5)
-	d.Set("MA(20)", constants().ma20)
-	return s.json(d)
+	if answer, ok := s.infos.Load(d); ok {
+		return answer.(string)
+	}
+	more := d.Copy()
+	more.Set("MA(5)", constants().ma5)
+	more.Set("MA(20)", constants().ma20)
+	answer := s.json(more)
+	s.infos.Store(d, answer)
+	return answer
 }
 
 func (s *tradingBot) orderDetails(a []any) string {
@@ -217,7 +224,7 @@ func (s *tradingBot) orderDetails(a []any) string {
 	if !ok {
 		notCopied(order, "symbol")
 	}
-	symbol := str(item(d, "symbol"))
+	symbol := s.str(item(d, "symbol"))
 	if _, ok := d.Get("metadata"); !ok { // the fast way: append to the order's JSON
 		b, err := value.AppendJSON(s.buf[:0], d)
 		if s.buf = b; err == nil {

@@ -284,10 +284,10 @@ func (s *travelAPI) book(a []any) string {
 		return s.notBooked("Balance not found")
 	}
 	if indexOf(airportCodes, from) < 0 {
-		return s.notBooked(text("Invalid departure airport code: ", from))
+		return s.notBooked(s.str("Invalid departure airport code: ", from))
 	}
 	if indexOf(airportCodes, to) < 0 {
-		return s.notBooked(text("Invalid destination airport code: ", to))
+		return s.notBooked(s.str("Invalid destination airport code: ", to))
 	}
 	if s.valueError(func() { parseTime(date, dayFormat) }) != nil {
 		return s.notBooked("Invalid date format. Use YYYY-MM-DD.")
@@ -400,7 +400,7 @@ func (s *travelAPI) notVerified(why any) string {
 
 func (s *travelAPI) verify(a []any) string {
 	if !value.Equal(s.firstName, a[0]) || !value.Equal(s.lastName, a[1]) {
-		return s.notVerified(text("Cannot book flight information for another user.Expected ", s.firstName, " ", s.lastName, ", got ", a[0], " ", a[1]))
+		return s.notVerified(s.str("Cannot book flight information for another user.Expected ", s.firstName, " ", s.lastName, ", got ", a[0], " ", a[1]))
 	}
 	var birth time.Time
 	if s.valueError(func() { birth = parseTime(a[2], dayFormat) }) != nil {

@@ -230,13 +230,14 @@ func (s *vehicleAPI) fillTank(a []any) string {
 	if less(a[0], int64(0)) {
 		return s.error("Fuel amount cannot be negative.")
 	}
-	if greater(add("+", s.fuel, a[0]), int64(50)) {
+	level := add("+", s.fuel, a[0])
+	if greater(level, int64(50)) {
 		return s.error("Cannot fill gas above the tank capacity.")
 	}
-	if less(add("+", s.fuel, a[0]), 0.0) {
+	if less(level, 0.0) {
 		return s.error("Fuel tank is empty. Min fuel level is 0 gallons.")
 	}
-	s.fuel = add("+=", s.fuel, a[0])
+	s.fuel = level
 	return s.dict("fuelLevel", s.fuel)
 }
 
@@ -417,15 +418,28 @@ func (s *vehicleAPI) navigate(a []any) string {
 }
 
 func (s *vehicleAPI) tirePressure([]any) string {
-	total := add("+", add("+", add("+", s.tires[0], s.tires[1]), s.tires[2]), s.tires[3])
-	mean := div(total, int64(4))
-	healthy := atMost(int64(30), mean) && atMost(mean, int64(35))
+	healthy := s.healthyTires()
 	var info any = emptyDict
 	if s.long {
 		info = constants().carStatus
 	}
 	return s.dict(tireNames[0], s.tires[0], tireNames[1], s.tires[1], tireNames[2], s.tires[2], tireNames[3], s.tires[3],
 		"healthy_tire_pressure", healthy, "car_info", info)
+}
+
+// healthyTires reports whether the mean pressure is from 30 to 35.
+func (s *vehicleAPI) healthyTires() bool {
+	sum, usual := 0.0, true // all are floats, as a rule
+	for _, p := range s.tires {
+		f, ok := p.(float64)
+		sum, usual = sum+f, usual && ok
+	}
+	if usual {
+		return sum/4 >= 30 && sum/4 <= 35
+	}
+	total := add("+", add("+", add("+", s.tires[0], s.tires[1]), s.tires[2]), s.tires[3])
+	mean := div(total, int64(4))
+	return atMost(int64(30), mean) && atMost(mean, int64(35))
 }
 
 func (s *vehicleAPI) tireShop([]any) string {
