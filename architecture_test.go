@@ -47,6 +47,7 @@ var layer = map[string]int{
 	"ballast/rollout":           4,
 	"ballast/remote":            4,
 	"ballast/train/adamw":       4,
+	"ballast/train/decoder":     4,
 	"ballast/train/pack":        4,
 	"ballast/train/plan":        4,
 	"ballast/train":             4,
@@ -86,6 +87,7 @@ var (
 		"ballast/world/desk":  true, // six worlds, likewise
 		"ballast/value":       true, // three syntaxes of one kind of data: JSON, Python's repr, Python calls
 		"ballast/model":       true, // two file layouts and three architectures, each refusal with its message
+		"ballast/train":       true, // two engines behind one learner: plain Go, and graphs
 		"ballast/cmd/ballast": true, // one file a command, nothing but flags and printing
 	}
 )

@@ -3,7 +3,6 @@ package train
 import (
 	"fmt"
 	"os"
-	"reflect"
 	"runtime/debug"
 
 	"github.com/gomlx/compute"
@@ -16,15 +15,20 @@ import (
 // other in the order of the code, so that memory is what the code says.
 const goBackend = "go:ops_sequential,creation_order"
 
-// newBackend makes the named backend; "" is the one of the environment variable
-// GOMLX_BACKEND, or else pure Go.
-func newBackend(name string) (b compute.Backend, err error) {
+// backendName is the GoMLX backend to use: the one asked for, or that of the
+// environment variable GOMLX_BACKEND; "" is none.
+func backendName(name string) string {
 	if name == "" {
 		name = os.Getenv(compute.ConfigEnvVar)
 	}
-	if name == "" || name == "go" {
+	if name == "go" {
 		name = goBackend
 	}
+	return name
+}
+
+// newBackend makes the named backend.
+func newBackend(name string) (b compute.Backend, err error) {
 	defer func() { // an unknown name panics
 		if r := recover(); r != nil {
 			err = fmt.Errorf("train: backend %q: %v", name, r)
@@ -34,26 +38,6 @@ func newBackend(name string) (b compute.Backend, err error) {
 		return nil, fmt.Errorf("train: backend %q: %w", name, err)
 	}
 	return b, nil
-}
-
-// inline makes the pure-Go backend run every operation on the goroutine that
-// asks for it: with batches side by side, cutting up each small product costs
-// more than it gains, and on a busy machine every such meeting of threads waits
-// for a time slice. The backend's own way to say so prints to standard output,
-// so this sets the same exported field; another backend has none and is left
-// alone.
-func inline(b compute.Backend) {
-	v := reflect.Indirect(reflect.ValueOf(b))
-	if v.Kind() != reflect.Struct {
-		return
-	}
-	workers := v.FieldByName("Workers")
-	if !workers.IsValid() || !workers.CanInterface() {
-		return
-	}
-	if w, ok := workers.Interface().(interface{ SetMaxParallelism(int) }); ok {
-		w.SetMaxParallelism(0)
-	}
 }
 
 // lean keeps the collector's head room small for a large model: its heap is a few

@@ -102,15 +102,15 @@ func (l *Learner) Load(dir string) error {
 	}
 	l.adam = state
 	return guard(func() {
-		l.w.write(func(i int, data []float32) { copy(data, m.Weights.Get(l.w.specs[i].Name).Data) })
+		l.e.write(l.w, func(i int, data []float32) { copy(data, m.Weights.Get(l.w.specs[i].Name).Data) })
 		l.view()
 		switch {
 		case ref == nil:
 			l.ref = nil
 		case l.ref == nil:
-			l.ref = newParams(l.e, ref)
+			l.ref = l.e.place(ref)
 		default:
-			l.ref.write(func(i int, data []float32) { copy(data, ref.Tensors[i].Data) })
+			l.e.write(l.ref, func(i int, data []float32) { copy(data, ref.Tensors[i].Data) })
 		}
 	})
 }

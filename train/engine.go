@@ -1,173 +1,63 @@
 package train
 
 import (
-	"fmt"
-	"sync"
-
 	"ballast"
-	"ballast/loss"
 	"ballast/model"
-	"ballast/model/attn"
-	"ballast/model/graph"
-
-	"github.com/gomlx/compute"
-	gx "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
+	"ballast/train/pack"
+	"ballast/train/plan"
 )
 
-// engine runs a decoder forward and backward, layer by layer: one compiled graph
-// for each part of a layer and each bucket of rows, used for all layers, with
-// gathers, rotation and attention on the host between them. It holds no weights
-// and may be used by several goroutines.
-type engine struct {
-	backend compute.Backend
-	c       model.Config
-	heads   attn.Heads
-	rot     *attn.Rotary
-	params  loss.Params
-	inner   int // goroutines of one attention call
+// engine computes on batches with weights that it placed. Its methods but grow,
+// place and write may be called by several goroutines.
+type engine interface {
+	// place copies weights to where the engine computes.
+	place(from *model.Weights) *params
+	// write lets change edit every tensor's data.
+	write(p *params, change func(i int, data []float32))
+	// grow makes positions below n known.
+	grow(n int)
+	// logProbs returns the log-probability of every target of a batch.
+	logProbs(w *params, samples []ballast.Sample, b *pack.Batch) ([]float32, error)
+	// derive adds one batch's gradient to g and its facts to st; ref is nil
+	// without a reference.
+	derive(g *gradient, w, ref *params, samples []ballast.Sample, b *pack.Batch, in lossInput, st *sums) error
+}
 
-	pre, preBack, mid, midBack, end, endBack, predict *gx.Exec
-
-	slabs *slabs
-
-	mu      sync.Mutex
-	byTerms map[terms]*gx.Exec // by the terms that are present
+// newEngine chooses by backend: plain Go, or graphs on the GoMLX backend asked for.
+func newEngine(c model.Config, o Options, p plan.Plan) (engine, error) {
+	name := backendName(o.Backend)
+	if name == "" {
+		return newHostEngine(c, o.Loss, p), nil
+	}
+	backend, err := newBackend(name)
+	if err != nil {
+		return nil, err
+	}
+	var e *graphEngine
+	failed := guard(func() { e, err = newGraphEngine(backend, c, o.Loss, p) })
+	if failed != nil {
+		return nil, failed
+	}
+	return e, err
 }
 
 // terms says which terms of the loss are present in a minibatch.
 type terms [ballast.NumTerms]bool
 
-func newEngine(backend compute.Backend, c model.Config, p loss.Params, inner int) (*engine, error) {
-	e := &engine{backend: backend, c: c, params: p, inner: inner,
-		heads: attn.Heads{Q: c.Heads, KV: c.KVHeads, Dim: c.HeadDim}, rot: attn.NewRotary(c.Frequencies()),
-		byTerms: map[terms]*gx.Exec{}, slabs: newSlabs(backend)}
-	var err error
-	build := func(name string, fn func(in []*gx.Node) []*gx.Node) *gx.Exec {
-		x, failed := gx.NewExec(backend, fn)
-		if failed != nil {
-			err = fmt.Errorf("train: building graph %s: %w", name, failed)
-			return nil
-		}
-		return x.WithName(name).SetMaxCache(-1)
+// lossInput is what the loss of a batch needs besides the model.
+type lossInput struct {
+	has   terms
+	count [ballast.NumTerms]float64 // of the whole minibatch
+	ref   []float32                 // [targets] or nil
+	// refIsPolicy: the reference has the policy's weights, as after Freeze, so
+	// that its forward pass would repeat the policy's.
+	refIsPolicy bool
+}
+
+// weight is a token's weight in a term, 0 if the term is absent.
+func weight(s *ballast.Sample, term, index int) float32 {
+	if w := s.Terms[term].Weight; w != nil {
+		return w[index]
 	}
-	e.pre, e.preBack = build("pre", e.preGraph), build("preBack", e.preBackGraph)
-	e.mid, e.midBack = build("mid", e.midGraph), build("midBack", e.midBackGraph)
-	e.end = build("end", func(in []*gx.Node) []*gx.Node { return []*gx.Node{graph.End(&e.c, in[0], in[1], in[2])} })
-	e.endBack = build("endBack", func(in []*gx.Node) []*gx.Node {
-		dact, ddown := graph.EndBack(&e.c, in[0], in[1], in[2])
-		return []*gx.Node{dact, ddown}
-	})
-	e.predict = build("predict", func(in []*gx.Node) []*gx.Node {
-		t := graph.Head(&e.c, in[0], in[1], in[2], in[3])
-		return []*gx.Node{t.LogProb}
-	})
-	return e, err
-}
-
-// preGraph takes x and weights, and returns q, k, v and what to keep.
-func (e *engine) preGraph(in []*gx.Node) []*gx.Node {
-	t := graph.Pre(&e.c, in[0], in[1:])
-	return append([]*gx.Node{t.Q, t.K, t.V}, t.Keep()...)
-}
-
-// preBackGraph takes dq, dk, dv, rest, the weights, and what was kept; it returns
-// dx and the weights' derivatives.
-func (e *engine) preBackGraph(in []*gx.Node) []*gx.Node {
-	n := len(graph.PreNames(&e.c))
-	w, keep := in[4:4+n], in[4+n:]
-	dx, dw := graph.PreBack(&e.c, graph.PreKept(&e.c, keep, w), w, in[0], in[1], in[2], in[3])
-	return append([]*gx.Node{dx}, dw...)
-}
-
-// midGraph takes x, the attention's output and weights, and returns the residual
-// stream, gate, up and what to keep.
-func (e *engine) midGraph(in []*gx.Node) []*gx.Node {
-	t := graph.Mid(&e.c, in[0], in[1], in[2:])
-	return append([]*gx.Node{t.X, t.Gate, t.Up}, t.Keep()...)
-}
-
-// midBackGraph takes dmid, dgate, dup, the attention's output, the weights, and
-// what was kept; it returns dx past attention, the attention's and the weights'
-// derivatives.
-func (e *engine) midBackGraph(in []*gx.Node) []*gx.Node {
-	n := len(graph.MidNames())
-	w, keep := in[4:4+n], in[4+n:]
-	dx, datt, dw := graph.MidBack(&e.c, graph.MidKept(in[3], keep, w), w, in[0], in[1], in[2])
-	return append([]*gx.Node{dx, datt}, dw...)
-}
-
-// headExec is the graph of head, loss and their derivative for some terms.
-//
-//	in: h [rows, Hidden], norm, output matrix, target rows [rows, Hidden], old and
-//	    reference log-probabilities [rows], then weight [rows] and 1/count for each term present
-//	out: log-probabilities [rows], entropies [rows], dh, dnorm, output matrix's
-//	    derivative transposed, target rows' derivative, then each term's loss
-func (e *engine) headExec(has terms) (*gx.Exec, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if x := e.byTerms[has]; x != nil {
-		return x, nil
-	}
-	x, err := gx.NewExec(e.backend, func(in []*gx.Node) []*gx.Node {
-		t := graph.Head(&e.c, in[0], in[1], in[2], in[3])
-		li := loss.Inputs{LogProb: t.LogProb, Old: in[4], Ref: in[5], Params: e.params}
-		for term, next := 0, 6; term < len(has); term++ {
-			if has[term] {
-				li.Weight[term], li.InvCount[term] = in[next], in[next+1]
-				next += 2
-			}
-		}
-		lo := loss.Graph(li)
-		dh, dnorm, doutT, dtarget := graph.HeadBack(t, in[1], lo.Grad)
-		out := []*gx.Node{t.LogProb, t.Entropy, dh, dnorm, doutT, dtarget}
-		for term := range has {
-			if has[term] {
-				out = append(out, lo.Term[term])
-			}
-		}
-		return out
-	})
-	if err != nil {
-		return nil, fmt.Errorf("train: building the head's graph: %w", err)
-	}
-	e.byTerms[has] = x.WithName("head").SetMaxCache(-1)
-	return x, nil
-}
-
-// host returns an output's data on the host: a view where the backend shares
-// memory, else a copy. It must not be used after the tensor is freed.
-func host(t *tensors.Tensor) []float32 {
-	var flat []float32
-	t.MustConstFlatData(func(x any) { flat = x.([]float32) })
-	return flat
-}
-
-// call runs a graph on tensors and returns its outputs.
-func call(x *gx.Exec, in ...*tensors.Tensor) []*tensors.Tensor {
-	args := make([]any, len(in))
-	for i, t := range in {
-		args[i] = t
-	}
-	out, err := x.Exec(args...)
-	if err != nil {
-		panic(fmt.Errorf("train: running graph %s: %w", x.Name(), err))
-	}
-	return out
-}
-
-// guard turns a panic below, graph code's and tensors' way of failing, into an
-// error; broken invariants of this program keep panicking with their text.
-func guard(do func()) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			failed, ok := r.(error)
-			if !ok {
-				panic(r)
-			}
-			err = failed
-		}
-	}()
-	do()
-	return nil
+	return 0
 }

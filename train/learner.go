@@ -1,10 +1,11 @@
 // Package train is the local learner: it turns samples with token weights into
-// optimiser steps of a decoder on GoMLX. It knows no algorithm; see package loss
-// for what the weights mean.
+// optimiser steps of a decoder. It knows no algorithm; see package loss for what
+// the weights mean.
 //
 // A minibatch is packed into batches of rows in which prefixes that samples
-// share are computed once (package pack). Batches run forward and backward layer by
-// layer (engine), side by side on the cores, each shard summing its batches'
+// share are computed once (package pack). Batches run forward and backward on an
+// engine, plain Go (package decoder) or graphs on a GoMLX backend, side by side on
+// the cores, each shard summing its batches'
 // gradients in order; the shards are then added in order and AdamW steps. The
 // same samples on the same state give the same bits, whatever the number of
 // cores, and also after Save and Load.
@@ -38,7 +39,7 @@ func Pack(samples []ballast.Sample, budget int, all bool) []pack.Batch {
 type Options struct {
 	AdamW   AdamW
 	Loss    loss.Params // clip bounds and gamma
-	Backend string      // GoMLX backend, "" for $GOMLX_BACKEND or else the pure-Go one
+	Backend string      // GoMLX backend, "" for $GOMLX_BACKEND or else none: plain Go
 	// Limit is the memory in bytes that weights, gradients, moments and
 	// activations may take together; it decides whether activations are kept
 	// or computed again, and how long a batch may be. 0 means plan.Default.
@@ -61,7 +62,7 @@ func Default() Options {
 type Learner struct {
 	m      *model.Model
 	opts   Options
-	e      *engine
+	e      engine
 	w, ref *params // ref is nil until Freeze
 	grads  []*gradient
 	adam   adamw.State
@@ -76,24 +77,15 @@ func New(m *model.Model, opts Options) (*Learner, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	backend, err := newBackend(opts.Backend)
-	if err != nil {
-		return nil, err
-	}
 	l := &Learner{m: m, opts: opts, plan: opts.Plan(&m.Config)}
-	if l.plan.Shards > 1 {
-		inline(backend)
-	}
 	if !l.plan.Keep {
 		lean()
 	}
-	err = guard(func() {
-		if l.e, err = newEngine(backend, m.Config, opts.Loss, inner(l.plan)); err != nil {
-			panic(err)
-		}
-		l.w = newParams(l.e, m.Weights)
-	})
-	if err != nil {
+	var err error
+	if l.e, err = newEngine(m.Config, opts, l.plan); err != nil {
+		return nil, err
+	}
+	if err := guard(func() { l.w = l.e.place(m.Weights) }); err != nil {
 		return nil, err
 	}
 	l.view()
@@ -137,14 +129,6 @@ func (o *Options) Plan(c *model.Config) plan.Plan {
 	return plan.For(c, o.Limit)
 }
 
-// tape is the mode of a forward pass in training.
-func tape(p plan.Plan) mode {
-	if p.Keep {
-		return kept
-	}
-	return recompute
-}
-
 // inner is the number of goroutines of one attention call: batches side by side
 // keep the cores busy unless there is one shard only.
 func inner(p plan.Plan) int {
@@ -170,7 +154,7 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 	}
 	shards := min(l.plan.Shards, len(batches))
 	for len(l.grads) < shards {
-		l.grads = append(l.grads, newGradient(l.w))
+		l.grads = append(l.grads, newGradient(&l.m.Config, l.w))
 	}
 	l.grow(batches)
 	parts := make([]*sums, shards)
@@ -181,7 +165,7 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := l.derive(l.grads[shard], samples, &batches[i], in, parts[shard]); err != nil {
+			if err := l.e.derive(l.grads[shard], l.w, l.ref, samples, &batches[i], in, parts[shard]); err != nil {
 				return err
 			}
 		}
@@ -203,30 +187,12 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 		st.nonfinite = 1
 	} else {
 		step := l.adam.Begin(l.opts.AdamW, rate, norm)
-		l.w.write(func(i int, w []float32) { step.Update(i, w, total.flat[i]) })
+		if err := guard(func() { l.e.write(l.w, func(i int, w []float32) { step.Update(i, w, total.flat[i]) }) }); err != nil {
+			return nil, err
+		}
+		l.view() // an engine that does not share memory has its weights elsewhere now
 	}
 	return st.stats(begin), nil
-}
-
-// derive adds one batch's gradient to g.
-func (l *Learner) derive(g *gradient, samples []ballast.Sample, b *pack.Batch, in lossInput, st *sums) error {
-	return guard(func() {
-		if in.has[ballast.TermReference] && !in.refIsPolicy {
-			p := l.e.forward(l.ref, samples, b, inference)
-			in.ref = p.logProbs()
-			l.e.free(p.h)
-		}
-		p := l.e.forward(l.w, samples, b, tape(l.plan))
-		if in.refIsPolicy {
-			in.ref = p.logProbs()
-		}
-		st.padded += float64(p.rows - len(b.Tokens))
-		dh, err := p.headBackward(g, in, st)
-		if err != nil {
-			panic(err)
-		}
-		p.backward(g, dh)
-	})
 }
 
 // prepare checks samples and sums the terms' counts over the minibatch.
@@ -253,7 +219,7 @@ func (l *Learner) prepare(samples []ballast.Sample) (lossInput, error) {
 			if c <= 0 {
 				return in, fmt.Errorf("train: term %d has weights, but its counts sum to %g; set Count", term, c)
 			}
-			in.invCount[term] = float32(1 / c)
+			in.count[term] = c
 		}
 	}
 	if in.has[ballast.TermReference] && l.ref == nil {
@@ -291,7 +257,7 @@ func (l *Learner) grow(batches []pack.Batch) {
 			most = max(most, int(pos)+1)
 		}
 	}
-	l.e.rot.Grow(most)
+	l.e.grow(most)
 }
 
 // parallel calls do for 0 to n-1 on as many goroutines as there are cores, but no
@@ -331,14 +297,12 @@ func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]f
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return guard(func() {
-			p := l.e.forward(l.w, samples, &batches[i], inference)
-			for k, logp := range p.logProbs() {
-				t := batches[i].Targets[k]
-				out[t.Sample][t.Index] = logp
-			}
-			l.e.free(p.h)
-		})
+		logp, err := l.e.logProbs(l.w, samples, &batches[i])
+		for k, x := range logp {
+			t := batches[i].Targets[k]
+			out[t.Sample][t.Index] = x
+		}
+		return err
 	})
 	return out, err
 }
@@ -347,10 +311,10 @@ func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]f
 func (l *Learner) Freeze() error {
 	return guard(func() {
 		if l.ref == nil {
-			l.ref = newParams(l.e, l.m.Weights)
+			l.ref = l.e.place(l.m.Weights)
 			return
 		}
-		l.ref.write(func(i int, data []float32) { copy(data, l.w.flat[i]) })
+		l.e.write(l.ref, func(i int, data []float32) { copy(data, l.w.flat[i]) })
 	})
 }
 

@@ -115,43 +115,51 @@ func newVariant(t *testing.T, m *model.Model, opts Options, p plan.Plan) *Learne
 	return l
 }
 
+// backends are plain Go and graphs, on GoMLX's pure-Go backend.
+var backends = []string{"", "go"}
+
 func TestGRPOAgainstTorch(t *testing.T) {
 	for name, cut := range variants {
-		t.Run(name, func(t *testing.T) {
-			g, samples, opts := readGolden(t)
-			l := newVariant(t, load(t, "..", "model", "testdata", "qwen2"), opts, cut)
-			l.ref = newParams(l.e, load(t, "testdata", "reference").Weights)
-			logp, err := l.LogProbs(context.Background(), samples)
-			must(t, err)
-			for i, s := range g.Samples {
-				for k, want := range s.LogProbs {
-					near(t, "logprob", float64(logp[i][k]), float64(want), 1e-4)
-				}
+		for _, backend := range backends {
+			t.Run(name+backend, func(t *testing.T) { testGRPO(t, cut, backend) })
+		}
+	}
+}
+
+func testGRPO(t *testing.T, cut plan.Plan, backend string) {
+	g, samples, opts := readGolden(t)
+	opts.Backend = backend
+	l := newVariant(t, load(t, "..", "model", "testdata", "qwen2"), opts, cut)
+	l.ref = l.e.place(load(t, "testdata", "reference").Weights)
+	logp, err := l.LogProbs(context.Background(), samples)
+	must(t, err)
+	for i, s := range g.Samples {
+		for k, want := range s.LogProbs {
+			near(t, "logprob", float64(logp[i][k]), float64(want), 1e-4)
+		}
+	}
+	before := l.snapshot()
+	for i, step := range g.Steps {
+		st, err := l.Update(context.Background(), samples, g.Options.Rate)
+		must(t, err)
+		near(t, "loss", st["loss"], step.Loss, 1e-4)
+		near(t, "grad_norm", st["grad_norm"], step.GradNorm, 1e-4)
+		if i == 0 {
+			near(t, "policy", st["loss/policy"], g.Policy, 1e-4)
+			near(t, "reference", st["loss/reference"], g.Reference, 1e-3)
+			near(t, "clip_fraction", st["clip_fraction"], g.ClipFraction, 1e-6)
+			l.compare(t, g)
+		}
+		for name, want := range step.Weights {
+			for k, w := range want {
+				near(t, name, float64(l.m.Weights.Get(name).Data[k]), w, 1e-4)
 			}
-			before := l.snapshot()
-			for i, step := range g.Steps {
-				st, err := l.Update(context.Background(), samples, g.Options.Rate)
-				must(t, err)
-				near(t, "loss", st["loss"], step.Loss, 1e-4)
-				near(t, "grad_norm", st["grad_norm"], step.GradNorm, 1e-4)
-				if i == 0 {
-					near(t, "policy", st["loss/policy"], g.Policy, 1e-4)
-					near(t, "reference", st["loss/reference"], g.Reference, 1e-3)
-					near(t, "clip_fraction", st["clip_fraction"], g.ClipFraction, 1e-6)
-					l.compare(t, g)
-				}
-				for name, want := range step.Weights {
-					for k, w := range want {
-						near(t, name, float64(l.m.Weights.Get(name).Data[k]), w, 1e-4)
-					}
-				}
-				after := l.snapshot()
-				for name, want := range step.Deltas {
-					near(t, "delta of "+name, distance(before[name], after[name]), want, 2e-3)
-				}
-				before = after
-			}
-		})
+		}
+		after := l.snapshot()
+		for name, want := range step.Deltas {
+			near(t, "delta of "+name, distance(before[name], after[name]), want, 2e-3)
+		}
+		before = after
 	}
 }
 

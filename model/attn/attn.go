@@ -15,6 +15,7 @@ package attn
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 )
 
@@ -41,59 +42,67 @@ const (
 	lanes = 16
 )
 
-// Forward computes out [tokens, Q*Dim] and lse [tokens, Q], the logarithm of
-// each softmax's denominator, which Backward wants back. q is [tokens, Q*Dim];
-// k and v are [tokens, KV*Dim]. Up to workers goroutines share the work.
-func Forward(out, lse, q, k, v []float32, h Heads, segs []Segment, workers int) {
-	n := h.check(len(q), segs)
-	h.want(n, len(out), len(lse), len(k), len(v))
+// Forward computes out [queries, Q*Dim] and lse [queries, Q], the logarithm of
+// each softmax's denominator, which Backward wants back. q is [queries, Q*Dim];
+// k and v are [tokens, KV*Dim]. which names the tokens that have a query, in
+// ascending order; nil is all of them. Up to workers goroutines share the work.
+func Forward(out, lse, q, k, v []float32, h Heads, segs []Segment, which []int32, workers int) {
+	n := h.check(len(k), segs, which)
+	h.want(n, len(q), len(out), len(lse), len(v), len(k))
 	clear(out)
 	clear(lse)
 	h.each(workers, func(kv int) {
-		w := newScratch(h, segs, false)
+		w := newScratch(h, segs, which, false)
 		for _, s := range segs {
-			w.load(s, kv, k, v)
-			w.forward(s, kv, out, lse, q)
+			if w.open(s) {
+				w.load(s, kv, k, v)
+				w.forward(s, kv, out, lse, q)
+			}
 		}
 	})
 }
 
 // Backward computes dq, dk and dv, shaped as q, k and v, from dout, the
 // derivative with respect to Forward's out, and from Forward's inputs and results.
-func Backward(dq, dk, dv, dout, out, lse, q, k, v []float32, h Heads, segs []Segment, workers int) {
-	n := h.check(len(q), segs)
-	h.want(n, len(out), len(lse), len(k), len(v))
-	h.want(n, len(dout), len(lse), len(dk), len(dv))
-	h.want(n, len(dq), len(lse), len(dk), len(dv))
+func Backward(dq, dk, dv, dout, out, lse, q, k, v []float32, h Heads, segs []Segment, which []int32, workers int) {
+	n := h.check(len(k), segs, which)
+	h.want(n, len(q), len(out), len(lse), len(v), len(k))
+	h.want(n, len(dq), len(dout), len(lse), len(dv), len(dk))
 	clear(dq)
 	clear(dk)
 	clear(dv)
 	// A key-value head owns its columns of dk and dv, so heads never meet and
 	// sums have one order.
 	h.each(workers, func(kv int) {
-		w := newScratch(h, segs, true)
+		w := newScratch(h, segs, which, true)
 		for _, s := range segs {
-			w.load(s, kv, k, v)
-			w.backward(s, kv, dq, dout, out, lse, q)
-			w.store(s, kv, dk, dv)
+			if w.open(s) {
+				w.load(s, kv, k, v)
+				w.backward(s, kv, dq, dout, out, lse, q)
+				w.store(s, kv, dk, dv)
+			}
 		}
 	})
 }
 
-// check returns the number of tokens and panics on segments outside of them.
-func (h Heads) check(lenQ int, segs []Segment) int {
-	n := lenQ / (h.Q * h.Dim)
+// check returns the number of queries and panics on segments outside of the
+// tokens.
+func (h Heads) check(lenK int, segs []Segment, which []int32) int {
+	n := lenK / (h.KV * h.Dim)
 	for _, s := range segs {
 		if s.Start < 0 || s.End > n || s.Start > s.End || s.PrefixStart < 0 || s.PrefixEnd > n || s.PrefixStart > s.PrefixEnd {
 			panic(fmt.Sprintf("attn: segment %+v outside of %d tokens", s, n))
 		}
 	}
+	if which != nil {
+		return len(which)
+	}
 	return n
 }
 
-func (h Heads) want(n, out, lse, k, v int) {
-	if out != n*h.Q*h.Dim || lse != n*h.Q || k != n*h.KV*h.Dim || v != k {
-		panic(fmt.Sprintf("attn: lengths %d %d %d %d do not fit %d tokens of %+v", out, lse, k, v, n, h))
+func (h Heads) want(n, q, out, lse, v, k int) {
+	if q != n*h.Q*h.Dim || out != q || lse != n*h.Q || v != k {
+		panic(fmt.Sprintf("attn: lengths %d %d %d %d %d do not fit %d queries of %+v", q, out, lse, v, k, n, h))
 	}
 }
 
@@ -120,6 +129,9 @@ func (h Heads) each(workers int, do func(kv int)) {
 // scratch is one goroutine's working memory for one segment and head.
 type scratch struct {
 	h      Heads
+	which  []int32
+	first  int // the open segment's first query
+	tokens int // and how many there are
 	groups int // query heads per key-value head
 	keys   int // keys of the loaded segment: prefix, then own
 	kern   kernels
@@ -135,13 +147,13 @@ type scratch struct {
 	top, sum, delta [panel * block]float32
 }
 
-func newScratch(h Heads, segs []Segment, back bool) *scratch {
+func newScratch(h Heads, segs []Segment, which []int32, back bool) *scratch {
 	most := 0
 	for _, s := range segs {
 		most = max(most, s.End-s.Start+s.PrefixEnd-s.PrefixStart)
 	}
 	most = (most + tile - 1) / tile * tile
-	w := &scratch{h: h, groups: h.Q / h.KV, kern: pick(h.Dim)}
+	w := &scratch{h: h, which: which, groups: h.Q / h.KV, kern: pick(h.Dim)}
 	slab := func(n int) []float32 { return make([]float32, n) }
 	d, high := h.Dim, panel*block
 	w.kt, w.v, w.p, w.q, w.qt, w.acc = slab(d*most), slab(d*most), slab(block*tile), slab(high*d), slab(high*d), slab(high*d)
@@ -150,6 +162,28 @@ func newScratch(h Heads, segs []Segment, back bool) *scratch {
 		w.dp, w.do, w.dt = slab(block*tile), slab(high*d), slab(high*d)
 	}
 	return w
+}
+
+// open sets first and tokens, and reports whether the segment has a query.
+func (w *scratch) open(s Segment) bool {
+	w.first, w.tokens = s.Start, s.End-s.Start
+	if w.which != nil {
+		at := func(token int) int {
+			i, _ := slices.BinarySearch(w.which, int32(token))
+			return i
+		}
+		w.first = at(s.Start)
+		w.tokens = at(s.End) - w.first
+	}
+	return w.tokens > 0
+}
+
+// token is the place in the segment of its query i.
+func (w *scratch) token(s Segment, i int) int {
+	if w.which == nil {
+		return i
+	}
+	return int(w.which[w.first+i]) - s.Start
 }
 
 // load gathers the keys and values that the segment sees under one head.
@@ -187,11 +221,11 @@ func (w *scratch) load(s Segment, kv int, k, v []float32) {
 	}
 }
 
-// rows is one block of query rows: row r of a segment is token r/groups under
+// rows is one block of query rows: row r of a segment is query r/groups under
 // query head r%groups of the key-value head.
 type rows struct {
 	count int        // rows that exist, at most block
-	at    [block]int // token*Q + head
+	at    [block]int // query*Q + head
 	limit [block]int // keys that the row sees
 	most  int        // largest limit
 }
@@ -201,12 +235,11 @@ func (w *scratch) rowsAt(s Segment, kv, first int) rows {
 	var r rows
 	for i := range block {
 		row := first + i
-		if row >= (s.End-s.Start)*w.groups {
+		if row >= w.tokens*w.groups {
 			break
 		}
-		t := row / w.groups
-		r.at[i] = (s.Start+t)*w.h.Q + kv*w.groups + row%w.groups
-		r.limit[i] = prefix + t + 1
+		r.at[i] = (w.first+row/w.groups)*w.h.Q + kv*w.groups + row%w.groups
+		r.limit[i] = prefix + w.token(s, row/w.groups) + 1
 		r.most = max(r.most, r.limit[i])
 		r.count++
 	}
@@ -216,7 +249,7 @@ func (w *scratch) rowsAt(s Segment, kv, first int) rows {
 // start makes the panel the rows from first on and returns its number of blocks
 // and the largest number of keys that a row sees.
 func (w *scratch) start(s Segment, kv, first int) (blocks, most int) {
-	for ; blocks < panel && first < (s.End-s.Start)*w.groups; blocks++ {
+	for ; blocks < panel && first < w.tokens*w.groups; blocks++ {
 		w.panel[blocks] = w.rowsAt(s, kv, first)
 		most = w.panel[blocks].most
 		first += block
@@ -265,7 +298,7 @@ func (w *scratch) scores(b, from int) (n, width int) {
 // grows, what it summed so far is scaled down.
 func (w *scratch) forward(s Segment, kv int, out, lse, q []float32) {
 	d := w.h.Dim
-	for first := 0; first < (s.End-s.Start)*w.groups; first += panel * block {
+	for first := 0; first < w.tokens*w.groups; first += panel * block {
 		blocks, most := w.start(s, kv, first)
 		for b := range blocks {
 			w.take(w.q, w.qt, q, b, w.scale())
@@ -323,7 +356,7 @@ func (w *scratch) soften(row int, p []float32, exists bool) {
 // dq = scale ds k, dk += scale ds q.
 func (w *scratch) backward(s Segment, kv int, dq, dout, out, lse, q []float32) {
 	d, scale := w.h.Dim, w.scale()
-	for first := 0; first < (s.End-s.Start)*w.groups; first += panel * block {
+	for first := 0; first < w.tokens*w.groups; first += panel * block {
 		blocks, most := w.start(s, kv, first)
 		for b := range blocks {
 			w.takeBack(b, dout, out, q)

@@ -65,13 +65,13 @@ func TestForwardAndBackward(t *testing.T) {
 	for _, h := range []Heads{{4, 2, 16}, {3, 3, 64}, {2, 1, 128}, {2, 1, 8}} {
 		t.Run(fmt.Sprint(h), func(t *testing.T) {
 			x := random(h)
-			Forward(x.out, x.lse, x.q, x.k, x.v, h, case1, 1)
+			Forward(x.out, x.lse, x.q, x.k, x.v, h, case1, nil, 1)
 			for i, want := range naive(x.q, x.k, x.v, h, case1) {
 				if math.Abs(float64(x.out[i])-want) > 4e-6 {
 					t.Fatalf("out[%d] = %g, want %g", i, x.out[i], want)
 				}
 			}
-			Backward(x.dq, x.dk, x.dv, x.do, x.out, x.lse, x.q, x.k, x.v, h, case1, 1)
+			Backward(x.dq, x.dk, x.dv, x.do, x.out, x.lse, x.q, x.k, x.v, h, case1, nil, 1)
 			rng := rand.New(rand.NewPCG(3, 4))
 			for name, pair := range map[string][2][]float32{"q": {x.q, x.dq}, "k": {x.k, x.dk}, "v": {x.v, x.dv}} {
 				for range 3 {
@@ -104,19 +104,53 @@ func TestSameBitsForAnyWorkers(t *testing.T) {
 	h := Heads{8, 4, 16}
 	a, b := random(h), random(h)
 	for i, x := range []io{a, b} {
-		Forward(x.out, x.lse, x.q, x.k, x.v, h, case1, 1+3*i)
-		Backward(x.dq, x.dk, x.dv, x.do, x.out, x.lse, x.q, x.k, x.v, h, case1, 1+3*i)
+		Forward(x.out, x.lse, x.q, x.k, x.v, h, case1, nil, 1+3*i)
+		Backward(x.dq, x.dk, x.dv, x.do, x.out, x.lse, x.q, x.k, x.v, h, case1, nil, 1+3*i)
 	}
 	if !slices.Equal(a.out, b.out) || !slices.Equal(a.dq, b.dq) || !slices.Equal(a.dk, b.dk) || !slices.Equal(a.dv, b.dv) {
 		t.Error("bits depend on the number of workers")
 	}
 }
 
+// TestSomeQueries holds attention for some of the rows against that for all, the
+// derivatives of the others being 0.
+func TestSomeQueries(t *testing.T) {
+	h := Heads{4, 2, 16}
+	x, y := random(h), random(h)
+	which := []int32{3, 89, 91, 104, 139, 140, 141, 142, 143, 144, 145, 146, 162}
+	const width = 64
+	some := func(all []float32, width int) []float32 {
+		var out []float32
+		for _, row := range which {
+			out = append(out, all[int(row)*width:(int(row)+1)*width]...)
+		}
+		return out
+	}
+	for i := range tokens {
+		if !slices.Contains(which, int32(i)) {
+			clear(x.do[i*width : (i+1)*width])
+		}
+	}
+	Forward(x.out, x.lse, x.q, x.k, x.v, h, case1, nil, 1)
+	Backward(x.dq, x.dk, x.dv, x.do, x.out, x.lse, x.q, x.k, x.v, h, case1, nil, 1)
+	q, out, lse, dq := some(x.q, width), some(y.out, width), some(y.lse, 4), some(y.dq, width)
+	Forward(out, lse, q, x.k, x.v, h, case1, which, 1)
+	Backward(dq, y.dk, y.dv, some(x.do, width), out, lse, q, x.k, x.v, h, case1, which, 1)
+	for name, pair := range map[string][2][]float32{"out": {out, some(x.out, width)}, "lse": {lse, some(x.lse, 4)},
+		"dq": {dq, some(x.dq, width)}, "dk": {y.dk, x.dk}, "dv": {y.dv, x.dv}} {
+		for i, want := range pair[1] {
+			if math.Abs(float64(pair[0][i]-want)) > 1e-5 {
+				t.Fatalf("%s[%d] = %g, want %g", name, i, pair[0][i], want)
+			}
+		}
+	}
+}
+
 func TestPaddingIsZero(t *testing.T) {
 	h := Heads{4, 2, 16}
 	x := random(h)
-	Forward(x.out, x.lse, x.q, x.k, x.v, h, case1, 1)
-	Backward(x.dq, x.dk, x.dv, x.do, x.out, x.lse, x.q, x.k, x.v, h, case1, 1)
+	Forward(x.out, x.lse, x.q, x.k, x.v, h, case1, nil, 1)
+	Backward(x.dq, x.dk, x.dv, x.do, x.out, x.lse, x.q, x.k, x.v, h, case1, nil, 1)
 	for _, y := range append(x.out[end*64:], x.dq[end*64:]...) {
 		if y != 0 {
 			t.Fatal("a row outside all segments is not 0")
@@ -159,8 +193,8 @@ func Benchmark(b *testing.B) {
 			a, c := x.h.Q*x.h.Dim, x.h.KV*x.h.Dim
 			q, k, v, out, lse, dq, dk, dv := mk(a), mk(c), mk(c), mk(a), mk(x.h.Q), mk(a), mk(c), mk(c)
 			for range b.N {
-				Forward(out, lse, q, k, v, x.h, segs, 1)
-				Backward(dq, dk, dv, q, out, lse, q, k, v, x.h, segs, 1)
+				Forward(out, lse, q, k, v, x.h, segs, nil, 1)
+				Backward(dq, dk, dv, q, out, lse, q, k, v, x.h, segs, nil, 1)
 			}
 			// Seven products of Dim multiply-adds a score.
 			seconds := b.Elapsed().Seconds() / float64(b.N)

@@ -37,7 +37,7 @@ type Estimate struct {
 	Moments     int64 // AdamW's two
 	Gradients   int64 // of all shards
 	Activations int64 // kept from forward to backward, of all shards
-	Scratch     int64 // inputs, outputs and temporaries of the largest graph, of all shards
+	Scratch     int64 // temporaries, of all shards
 	Total       int64
 }
 
@@ -72,26 +72,28 @@ func parameters(c *model.Config) (n int64) {
 	return n
 }
 
-// perRow is the bytes of one row's tape over all layers, see layerTape.
+// perRow is the bytes of one row's tape over all layers, see decoder.Mode.
 func perRow(c *model.Config, keep bool) int64 {
 	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 	n := q + c.Heads + c.Hidden // attention's output, its denominators, the layer's input
 	if keep {
-		n += q + 2*kv + 3*c.Hidden + 2*c.FFN
+		n += q + 2*kv + c.Hidden + 2*c.FFN
 	}
 	return 4 * int64(n) * int64(c.Layers)
 }
 
-// scratchRow is the bytes of temporaries of one row in the largest graph, the
-// second part's derivative.
+// scratchRow is the bytes of temporaries of one row: queries, keys and values and
+// their derivatives, and those of attention's output and the residual stream.
 func scratchRow(c *model.Config) int64 {
-	return 4 * int64(6*c.FFN+10*c.Hidden+6*c.Heads*c.HeadDim)
+	return 4 * int64(3*c.Heads*c.HeadDim+4*c.KVHeads*c.HeadDim+3*c.Hidden)
 }
 
-// scratchFixed is the bytes of temporaries that do not grow with rows: the
-// head's [rows, Vocab] tensors and the output matrix's derivative.
+// scratchFixed is the bytes of temporaries that do not grow with rows: the head's
+// [rows, Vocab] tensor, a layer's weights packed both ways, and a chunk of rows.
 func scratchFixed(c *model.Config) int64 {
-	return 4 * (3*int64(HeadRows(c))*int64(c.Vocab) + int64(c.Vocab)*int64(c.Hidden) + 8*int64(c.FFN)*int64(c.Hidden))
+	q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
+	weights := int64(c.Hidden) * int64(2*q+2*kv+3*c.FFN)
+	return 4 * (int64(HeadRows(c))*int64(c.Vocab+6*c.Hidden) + 2*weights + 1024*int64(3*c.FFN+4*c.Hidden))
 }
 
 // HeadRows is the number of targets the head takes at once: a [rows, Vocab]

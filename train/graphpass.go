@@ -9,9 +9,39 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
+// logProbs implements engine.
+func (e *graphEngine) logProbs(w *params, samples []ballast.Sample, b *pack.Batch) (out []float32, err error) {
+	return out, guard(func() {
+		p := e.forward(w, samples, b, inference)
+		out = p.logProbs()
+		e.free(p.h)
+	})
+}
+
+// derive implements engine.
+func (e *graphEngine) derive(g *gradient, w, ref *params, samples []ballast.Sample, b *pack.Batch, in lossInput, st *sums) error {
+	return guard(func() {
+		if in.has[ballast.TermReference] && !in.refIsPolicy {
+			p := e.forward(ref, samples, b, inference)
+			in.ref = p.logProbs()
+			e.free(p.h)
+		}
+		p := e.forward(w, samples, b, e.tape)
+		if in.refIsPolicy {
+			in.ref = p.logProbs()
+		}
+		st.padded += float64(p.rows - len(b.Tokens))
+		dh, err := p.headBackward(g, in, st)
+		if err != nil {
+			panic(err)
+		}
+		p.backward(g, dh)
+	})
+}
+
 // pass is one batch on its way forward and backward.
 type pass struct {
-	e       *engine
+	e       *graphEngine
 	w       *params
 	b       *pack.Batch
 	samples []ballast.Sample
@@ -41,11 +71,11 @@ const (
 )
 
 // forward embeds the batch and runs all layers.
-func (e *engine) forward(w *params, samples []ballast.Sample, b *pack.Batch, m mode) *pass {
+func (e *graphEngine) forward(w *params, samples []ballast.Sample, b *pack.Batch, m mode) *pass {
 	p := &pass{e: e, w: w, b: b, rows: pack.Round(len(b.Tokens)), samples: samples}
 	var x []float32
 	p.h, x = e.alloc(p.rows, e.c.Hidden)
-	gather(x, w.flat[w.embed], b.Tokens, e.c.Hidden)
+	gather(x, w.flat[w.graph.embed], b.Tokens, e.c.Hidden)
 	for i := range e.c.Layers {
 		p.layer(i, m)
 	}
@@ -65,12 +95,12 @@ func (p *pass) layer(i int, m mode) {
 	t := layerTape{x: p.h}
 	p.runPre(i, &t)
 	var att []float32
-	t.att, att = e.raw(p.rows, e.c.Heads*e.c.HeadDim)
+	t.att, att = e.alloc(p.rows, e.c.Heads*e.c.HeadDim)
 	t.lse = make([]float32, p.rows*e.c.Heads)
-	attn.Forward(att, t.lse, host(t.q), host(t.k), host(t.v), e.heads, p.b.Segments, e.inner)
+	attn.Forward(att, t.lse, host(t.q), host(t.k), host(t.v), e.heads, p.b.Segments, nil, e.inner)
 	x := p.runMid(i, &t)
 	act := p.swiglu(&t)
-	out := call(e.end, x, act, p.w.end[i][0])
+	out := call(e.end, x, act, p.w.graph.end[i][0])
 	p.e.free(x, act)
 	p.h = out[0]
 	if m != kept {
@@ -88,7 +118,7 @@ func (p *pass) layer(i int, m mode) {
 }
 
 // drop frees what runPre and runMid compute.
-func (t *layerTape) drop(e *engine) {
+func (t *layerTape) drop(e *graphEngine) {
 	e.free(t.q, t.k, t.v, t.gate, t.up)
 	e.free(t.pre...)
 	e.free(t.mid...)
@@ -97,7 +127,7 @@ func (t *layerTape) drop(e *engine) {
 
 // runPre sets the tape's q, k, v and pre from its x.
 func (p *pass) runPre(i int, t *layerTape) {
-	out := call(p.e.pre, join([]*tensors.Tensor{t.x}, p.w.pre[i])...)
+	out := call(p.e.pre, join([]*tensors.Tensor{t.x}, p.w.graph.pre[i])...)
 	t.q, t.k, t.v, t.pre = out[0], out[1], out[2], out[3:]
 	p.e.rot.Rotate(host(t.q), p.b.Positions, p.e.c.Heads, false)
 	p.e.rot.Rotate(host(t.k), p.b.Positions, p.e.c.KVHeads, false)
@@ -106,13 +136,13 @@ func (p *pass) runPre(i int, t *layerTape) {
 // runMid sets the tape's gate, up and mid from its x and att, and returns the
 // residual stream.
 func (p *pass) runMid(i int, t *layerTape) *tensors.Tensor {
-	out := call(p.e.mid, join([]*tensors.Tensor{t.x, t.att}, p.w.mid[i])...)
+	out := call(p.e.mid, join([]*tensors.Tensor{t.x, t.att}, p.w.graph.mid[i])...)
 	t.gate, t.up, t.mid = out[1], out[2], out[3:]
 	return out[0]
 }
 
 func (p *pass) swiglu(t *layerTape) *tensors.Tensor {
-	act, flat := p.e.raw(p.rows, p.e.c.FFN)
+	act, flat := p.e.alloc(p.rows, p.e.c.FFN)
 	attn.SwiGLU(flat, host(t.gate), host(t.up))
 	return act
 }
@@ -127,30 +157,30 @@ func (p *pass) backward(g *gradient, dy *tensors.Tensor) {
 			p.e.free(p.runMid(i, t), t.x)
 		}
 		dgate, dup := p.endBack(i, t, g, dy)
-		out := call(p.e.midBack, join([]*tensors.Tensor{dy, dgate, dup, t.att}, p.w.mid[i], t.mid)...)
+		out := call(p.e.midBack, join([]*tensors.Tensor{dy, dgate, dup, t.att}, p.w.graph.mid[i], t.mid)...)
 		p.e.free(dy, dgate, dup)
 		rest, datt := out[0], out[1]
-		g.add(p.e, out[2:], p.w.midAt[i])
+		g.add(p.e, out[2:], p.w.graph.midAt[i])
 		dq, dk, dv := p.attnBack(t, datt)
 		p.e.free(datt, t.att)
-		out = call(p.e.preBack, join([]*tensors.Tensor{dq, dk, dv, rest}, p.w.pre[i], t.pre)...)
+		out = call(p.e.preBack, join([]*tensors.Tensor{dq, dk, dv, rest}, p.w.graph.pre[i], t.pre)...)
 		p.e.free(dq, dk, dv, rest)
 		t.drop(p.e)
 		dy = out[0]
-		g.add(p.e, out[1:], p.w.preAt[i])
+		g.add(p.e, out[1:], p.w.graph.preAt[i])
 	}
-	g.scatter(p.w.embed, p.b.Tokens, host(dy), p.e.c.Hidden)
+	g.scatter(p.w.graph.embed, p.b.Tokens, host(dy), p.e.c.Hidden)
 	p.e.free(dy)
 }
 
 // endBack goes back from a layer's output to gate and up.
 func (p *pass) endBack(i int, t *layerTape, g *gradient, dy *tensors.Tensor) (dgate, dup *tensors.Tensor) {
 	act := p.swiglu(t)
-	out := call(p.e.endBack, dy, act, p.w.end[i][0])
+	out := call(p.e.endBack, dy, act, p.w.graph.end[i][0])
 	p.e.free(act)
-	g.add(p.e, out[1:], p.w.endAt[i])
-	dgate, dgateFlat := p.e.raw(p.rows, p.e.c.FFN)
-	dup, dupFlat := p.e.raw(p.rows, p.e.c.FFN)
+	g.add(p.e, out[1:], p.w.graph.endAt[i])
+	dgate, dgateFlat := p.e.alloc(p.rows, p.e.c.FFN)
+	dup, dupFlat := p.e.alloc(p.rows, p.e.c.FFN)
 	attn.SwiGLUBack(dgateFlat, dupFlat, host(out[0]), host(t.gate), host(t.up))
 	p.e.free(out[0])
 	return dgate, dup
@@ -159,11 +189,11 @@ func (p *pass) endBack(i int, t *layerTape, g *gradient, dy *tensors.Tensor) (dg
 // attnBack goes back from the attention's output to q, k and v before rotation.
 func (p *pass) attnBack(t *layerTape, datt *tensors.Tensor) (dq, dk, dv *tensors.Tensor) {
 	e := p.e
-	dq, dqFlat := e.raw(p.rows, e.c.Heads*e.c.HeadDim)
-	dk, dkFlat := e.raw(p.rows, e.c.KVHeads*e.c.HeadDim)
-	dv, dvFlat := e.raw(p.rows, e.c.KVHeads*e.c.HeadDim)
+	dq, dqFlat := e.alloc(p.rows, e.c.Heads*e.c.HeadDim)
+	dk, dkFlat := e.alloc(p.rows, e.c.KVHeads*e.c.HeadDim)
+	dv, dvFlat := e.alloc(p.rows, e.c.KVHeads*e.c.HeadDim)
 	attn.Backward(dqFlat, dkFlat, dvFlat, host(datt), host(t.att), t.lse,
-		host(t.q), host(t.k), host(t.v), e.heads, p.b.Segments, e.inner)
+		host(t.q), host(t.k), host(t.v), e.heads, p.b.Segments, nil, e.inner)
 	e.rot.Rotate(dqFlat, p.b.Positions, e.c.Heads, true)
 	e.rot.Rotate(dkFlat, p.b.Positions, e.c.KVHeads, true)
 	return dq, dk, dv
@@ -184,7 +214,7 @@ func (p *pass) rowsOf(targets []pack.Target) (h, target *tensors.Tensor, rows in
 	rows = pack.Round(len(targets))
 	h, hFlat := p.e.alloc(rows, c.Hidden)
 	target, targetFlat := p.e.alloc(rows, c.Hidden)
-	from, out := host(p.h), p.w.flat[p.w.out]
+	from, out := host(p.h), p.w.flat[p.w.graph.out]
 	for i, t := range targets {
 		copy(hFlat[i*c.Hidden:(i+1)*c.Hidden], from[t.Row*c.Hidden:])
 		id := int(p.samples[t.Sample].Tokens[t.Index])
@@ -199,22 +229,12 @@ func (p *pass) logProbs() []float32 {
 	for from := 0; from < len(p.b.Targets); from += plan.HeadRows(&p.e.c) {
 		part := p.b.Targets[from:min(from+plan.HeadRows(&p.e.c), len(p.b.Targets))]
 		h, target, _ := p.rowsOf(part)
-		got := call(p.e.predict, h, p.w.t[p.w.norm], p.w.t[p.w.out], target)
+		got := call(p.e.predict, h, p.w.graph.t[p.w.graph.norm], p.w.graph.t[p.w.graph.out], target)
 		out = append(out, host(got[0])[:len(part)]...)
 		p.e.free(got...)
 		p.e.free(h, target)
 	}
 	return out
-}
-
-// lossInput is what the loss of a batch needs besides the model.
-type lossInput struct {
-	has      terms
-	invCount [ballast.NumTerms]float32
-	ref      []float32 // [targets] or nil
-	// refIsPolicy: the reference has the policy's weights, as after Freeze, so
-	// that its forward pass would repeat the policy's.
-	refIsPolicy bool
 }
 
 // headBackward computes the loss of the batch's targets and adds the head's
@@ -230,7 +250,7 @@ func (p *pass) headBackward(g *gradient, in lossInput, st *sums) (*tensors.Tenso
 	for from := 0; from < len(p.b.Targets); from += plan.HeadRows(c) {
 		part := p.b.Targets[from:min(from+plan.HeadRows(c), len(p.b.Targets))]
 		h, target, rows := p.rowsOf(part)
-		args := []*tensors.Tensor{h, p.w.t[p.w.norm], p.w.t[p.w.out], target}
+		args := []*tensors.Tensor{h, p.w.graph.t[p.w.graph.norm], p.w.graph.t[p.w.graph.out], target}
 		vector := func(at func(i int, t pack.Target) float32) {
 			v, flat := e.alloc(rows)
 			for i, t := range part {
@@ -255,7 +275,7 @@ func (p *pass) headBackward(g *gradient, in lossInput, st *sums) (*tensors.Tenso
 				continue
 			}
 			vector(func(_ int, t pack.Target) float32 { return weight(&p.samples[t.Sample], term, t.Index) })
-			args = append(args, tensors.FromScalar(in.invCount[term]))
+			args = append(args, tensors.FromScalar(float32(1/in.count[term])))
 		}
 		out := call(x, args...)
 		st.take(p.samples, part, host(out[0]), host(out[1]), in, from)
@@ -263,13 +283,13 @@ func (p *pass) headBackward(g *gradient, in lossInput, st *sums) (*tensors.Tenso
 		for i, t := range part {
 			add(dhFlat[t.Row*c.Hidden:(t.Row+1)*c.Hidden], dhPart[i*c.Hidden:])
 		}
-		add(g.flat[p.w.norm], host(out[3]))
-		addTransposed(g.flat[p.w.out], host(out[4]), c.Vocab, c.Hidden)
+		add(g.flat[p.w.graph.norm], host(out[3]))
+		addTransposed(g.flat[p.w.graph.out], host(out[4]), c.Vocab, c.Hidden)
 		ids := make([]int32, len(part))
 		for i, t := range part {
 			ids[i] = p.samples[t.Sample].Tokens[t.Index]
 		}
-		g.scatter(p.w.out, ids, host(out[5]), c.Hidden)
+		g.scatter(p.w.graph.out, ids, host(out[5]), c.Hidden)
 		next := 6
 		for term := range in.has {
 			if in.has[term] {
@@ -283,12 +303,4 @@ func (p *pass) headBackward(g *gradient, in lossInput, st *sums) (*tensors.Tenso
 	}
 	p.e.free(p.h)
 	return dh, nil
-}
-
-// weight is a token's weight in a term, 0 if the term is absent.
-func weight(s *ballast.Sample, term, index int) float32 {
-	if w := s.Terms[term].Weight; w != nil {
-		return w[index]
-	}
-	return 0
 }
