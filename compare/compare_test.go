@@ -52,8 +52,12 @@ func write(t *testing.T, dir string, s script) {
 		m := map[string]float64{monitor.RewardMean: float64(u) / 20, monitor.FormPrefix + "call": 0.75, monitor.FormPrefix + "response": 0.25,
 			monitor.WatchPrefix + "<tool_call>/start": 0.5, monitor.WatchPrefix + "<tool_call>/open": 0.01, monitor.TokensSampled: 1000,
 			monitor.TokensSupervised: 10}
+		ok, due := s.evals[u]
+		if due {
+			m[monitor.EvalSuccess] = float64(ok) / 100
+		}
 		must(r.Update(ballast.Update{Index: u, Phase: "rl", Seconds: 5, Metrics: m}))
-		if ok, due := s.evals[u]; due {
+		if due {
 			must(r.Event(ballast.Event{Update: u, Kind: "eval", Data: data(ok)}))
 			_, err := r.Checkpoint(u, nil, func(string) error { return nil })
 			must(err)

@@ -157,8 +157,8 @@ func Category(suite, category string, which Which) func(*Run) (float64, bool) {
 	}
 }
 
-// find returns the group of that label, or nil.
-func find(groups []Group, label string) *Group {
+// Labelled returns the group of that label, or nil.
+func Labelled(groups []Group, label string) *Group {
 	for i := range groups {
 		if groups[i].Label == label {
 			return &groups[i]

@@ -64,7 +64,7 @@ type Run struct {
 	CPU        float64 // seconds of processor time, as far as the run tells; NaN else
 	Supervised float64 // tokens of demonstrations that were trained on
 	Final      int     // update of the last checkpoint; -1 where there is none
-	Best       int     // update of the best one, see best
+	Best       int     // update of the one that evaluations during training like best
 	Suites     map[string][]Score
 	Metrics    map[string][]float64 // by name, a value for every update; NaN where there is none
 	Diagnosis  verdict.Diagnosis
@@ -106,12 +106,7 @@ func Load(dir string) (*Run, error) {
 		}
 		r.event(e)
 	}
-	list, err := log.Checkpoints()
-	if err != nil {
-		return nil, err
-	}
-	r.best(list)
-	return r, nil
+	return r, r.checkpoints()
 }
 
 // head reads the recipe.
@@ -190,20 +185,20 @@ func (r *Run) event(e ballast.Event) {
 	}
 }
 
-// best finds the last checkpoint, and the one with the best evaluation during
-// training; of equal ones the newest, as runlog.Prune keeps them.
-func (r *Run) best(list []runlog.Checkpoint) {
-	top := -1.0
-	for _, c := range list {
-		r.Final = max(r.Final, c.Update)
-		if s, ok := r.at(During, c.Update); ok && s.Total.Rate() >= top {
-			top, r.Best = s.Total.Rate(), c.Update
-		}
+// checkpoints finds the last checkpoint and the one that evaluations during training
+// like best.
+func (r *Run) checkpoints() error {
+	list, err := r.Log.Checkpoints()
+	if err != nil || len(list) == 0 {
+		return err
 	}
+	best, err := r.Log.Best(monitor.EvalSuccess)
+	r.Final, r.Best = list[len(list)-1].Update, best.Update
+	return err
 }
 
-// at returns the last evaluation of a suite on the weights of an update.
-func (r *Run) at(suite string, update int) (Score, bool) {
+// At returns the last evaluation of a suite on the weights of an update.
+func (r *Run) At(suite string, update int) (Score, bool) {
 	for _, s := range slices.Backward(r.Suites[suite]) {
 		if s.Update == update {
 			return s, true
@@ -233,9 +228,9 @@ func (r *Run) Score(suite string, which Which) (Score, bool) {
 	case suite == During:
 		return slices.MaxFunc(all, func(a, b Score) int { return int(1e6 * (a.Total.Rate() - b.Total.Rate())) }), true
 	case which == Last:
-		return r.at(suite, r.Final)
+		return r.At(suite, r.Final)
 	}
-	return r.at(suite, r.Best)
+	return r.At(suite, r.Best)
 }
 
 // collapse is what a fall to under a fifth means.

@@ -110,6 +110,27 @@ func Categories(groups []Group) Table {
 	return t
 }
 
+// Differences is the table of success less that of a base group, seed by seed, at the
+// final checkpoint: what a method gains in distribution and loses out of it.
+func Differences(groups []Group, base *Group) Table {
+	t := Table{Name: "differences", Title: "Points of success more than " + base.Label + ", final checkpoint",
+		Notes: []string{"Mean difference, seed by seed, +- half of a 95% t interval over the seeds."}, Head: []string{"method", "n"}}
+	names := suites(append(slices.Clone(groups), *base))
+	t.Head = append(t.Head, names...)
+	for i := range groups {
+		g := &groups[i]
+		if g.Label == base.Label {
+			continue
+		}
+		row := []Cell{text("%s", g.Label), text("%d", len(g.Runs))}
+		for _, s := range names {
+			row = append(row, figure(Paired(g.Values(Success(s, Last)), base.Values(Success(s, Last))), Share))
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
 // tail is the number of last RL updates that figures of the end average.
 const tail = 10
 

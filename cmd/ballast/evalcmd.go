@@ -34,6 +34,7 @@ type evalFlags struct {
 
 func evalCommand() *cobra.Command {
 	var f evalFlags
+	var runDir, suites string
 	c := &cobra.Command{
 		Use:   "eval",
 		Short: "play tasks with a model or an endpoint and report success with intervals",
@@ -47,12 +48,18 @@ its completions endpoint with our template (--api completion).
 With --out, every finished episode is kept in that folder (and every reply of an
 endpoint); the same command continues an evaluation that was interrupted.
 
+With --run, the final and the best checkpoint of a run play test tasks in and out
+of distribution (other format, other worlds, both), for ballast compare.
+
 Protocols: ` + protocolDocs(),
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
 			defer stop()
 			context.AfterFunc(ctx, stop) // a second interrupt does not wait for replies under way
+			if runDir != "" {
+				return evalRun(ctx, c.OutOrStdout(), runDir, suites)
+			}
 			return f.run(ctx, c)
 		},
 	}
@@ -61,6 +68,8 @@ Protocols: ` + protocolDocs(),
 	f.tasksFlags(fl)
 	fl.StringVar(&f.out, "out", "", "folder that keeps episodes; the same command continues there")
 	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")
+	fl.StringVar(&runDir, "run", "", "play the suites of test tasks with this run's final and best checkpoint and record them in it; no other flag but --suites counts")
+	fl.StringVar(&suites, "suites", "", "with --run: a study's plan whose suites are played (default: id, format, content, both)")
 	f.endpoint.add(fl)
 	return c
 }

@@ -32,6 +32,6 @@ func newRoot() *cobra.Command {
 			HiddenDefaultCmd: true,
 		},
 	}
-	root.AddCommand(trainCommand(), sweepCommand(), compareCommand(), evalCommand(), taskCommand(), modelCommand(), reportCommand(), doctorCommand(), benchCommand(), worldCommand(), dataCommand())
+	root.AddCommand(trainCommand(), sweepCommand(), compareCommand(), studyCommand(), evalCommand(), taskCommand(), modelCommand(), reportCommand(), doctorCommand(), benchCommand(), worldCommand(), dataCommand())
 	return root
 }

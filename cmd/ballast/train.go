@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,9 +13,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"ballast"
+	"ballast/compare"
 	"ballast/eval"
 	"ballast/recipe"
 	"ballast/recipe/loop"
@@ -195,17 +199,17 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	show := newProgress(os.Stdout, f.json, run)
 	run.Observe = show.update
 	show.begin(log.Dir())
+	start := time.Now()
 	res, err := run.Do(ctx)
 	show.end()
+	cost := log.Event(ballast.Event{Update: run.State.Update, Kind: compare.CostEvent,
+		Data: map[string]any{"cpu_seconds": cpuSeconds(), "seconds": time.Since(start).Seconds()}})
 	if errors.Is(err, loop.ErrInterrupted) {
 		fmt.Fprintf(os.Stderr, "interrupted after update %d; continue with: ballast train --resume %s\n", run.State.Update, log.Dir())
 	}
 	page, perr := report.Write(log.Dir())
-	if err != nil {
+	if err := cmp.Or(err, perr, cost); err != nil {
 		return err
-	}
-	if perr != nil {
-		return perr
 	}
 	return f.summary(run, log, res, page)
 }

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"ballast"
+	"ballast/compare"
+	"ballast/eval"
+	"ballast/model"
+	"ballast/recipe"
+	"ballast/rollout"
+	"ballast/runlog"
+	"ballast/study"
+	"ballast/task"
+)
+
+// evalRun plays suites of test tasks with the final and the best checkpoint of a run
+// that has ended and records them in it, for `ballast compare`. What is recorded is
+// not played again. plan is a study's file, or "" for the built-in suites.
+func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
+	suites := study.Suites
+	if plan != "" {
+		p, err := study.Read(plan)
+		if err != nil {
+			return err
+		}
+		suites = p.Suites
+	}
+	run, err := compare.Load(dir)
+	switch {
+	case err != nil:
+		return err
+	case run.Ending == compare.Open:
+		return fmt.Errorf("%s has not ended; finish it first with: ballast train --resume %s", dir, dir)
+	case run.Final < 0:
+		return fmt.Errorf("%s has no checkpoint", dir)
+	}
+	r, err := readRecipe(dir)
+	if err != nil {
+		return err
+	}
+	notice()
+	var m *model.Model
+	loaded := -1
+	for _, todo := range study.Missing(run, suites) {
+		if loaded != todo.Update {
+			path := filepath.Join(dir, "checkpoints", fmt.Sprintf("%06d", todo.Update))
+			if m, err = model.Load(path); err != nil {
+				return err
+			}
+			loaded = todo.Update
+		}
+		res, err := evalSuite(ctx, m, r, &todo.Suite)
+		if err != nil {
+			return fmt.Errorf("suite %s: %w", todo.Suite.Name, err)
+		}
+		fmt.Fprintf(out, "update %-6d %-8s %s\n", todo.Update, todo.Suite.Name, res)
+		if err := recordSuite(dir, todo, res); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// evalSuite plays a suite greedily under the run's recipe.
+func evalSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *study.Suite) (eval.Result, error) {
+	set, spec, err := s.Of(r)
+	if err != nil {
+		return eval.Result{}, err
+	}
+	style, err := newStyle(&set, m)
+	if err != nil {
+		return eval.Result{}, err
+	}
+	tasks, err := task.Load(spec)
+	if err != nil {
+		return eval.Result{}, err
+	}
+	cfg := set.Rollout(style)
+	cfg.Context = m.Config.MaxLen
+	if _, err := rollout.CheckPrompts(&cfg, tasks); err != nil {
+		return eval.Result{}, err
+	}
+	return eval.Run(ctx, newPolicy(m, style), cfg, tasks, ballast.Sampling{})
+}
+
+// recordSuite appends an evaluation to the run's events.
+func recordSuite(dir string, todo study.Todo, res eval.Result) error {
+	log, err := runlog.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	data := res.Data()
+	data["suite"] = todo.Suite.Name
+	return log.Event(ballast.Event{Update: todo.Update, Kind: compare.SuiteEvent, Text: todo.Suite.Name + ": " + res.String(), Data: data})
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"ballast/compare"
+	"ballast/study"
+	"ballast/sweep"
+)
+
+// studyFlags are the settings of `ballast study`.
+type studyFlags struct {
+	seeds, parallel  int
+	quick, dry, only bool
+	out, docs        string
+	set              []string
+}
+
+// studyCommand is `ballast study`.
+func studyCommand() *cobra.Command {
+	var f studyFlags
+	c := &cobra.Command{
+		Use:   "study [PLAN]",
+		Short: "run a plan of many runs side by side and make its tables and figures",
+		Long: "Runs every row of a plan (default recipes/study.yaml) with every seed, as ordinary run directories OUT/ROW/seed-N, evaluates their\n" +
+			"final and best checkpoints on the plan's suites, and writes tables and figures into OUT. The same command goes on where it was\n" +
+			"stopped, killed too: runs that ended stay, one that was half done resumes from its newest checkpoint.",
+		Example: "  ballast study --quick --out runs/quick\n  ballast study --seeds 5 --docs docs/study.md\n  ballast study recipes/study-causes.yaml",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			path := "recipes/study.yaml"
+			if len(args) > 0 {
+				path = args[0]
+			}
+			return f.run(c.Context(), path)
+		},
+	}
+	fl := c.Flags()
+	fl.IntVar(&f.seeds, "seeds", 0, "seeds 1 to N of every row (default: the plan's)")
+	fl.BoolVar(&f.quick, "quick", false, "the plan's quick version")
+	fl.StringVar(&f.out, "out", "runs/study", "folder of the study")
+	fl.StringArrayVar(&f.set, "set", nil, "a setting of all runs (repeatable)")
+	fl.IntVar(&f.parallel, "parallel", max(1, runtime.NumCPU()), "runs at once")
+	fl.StringVar(&f.docs, "docs", "", "Markdown file whose tables and figures are made anew")
+	fl.BoolVar(&f.dry, "dry-run", false, "print what would be run, and stop")
+	fl.BoolVar(&f.only, "tables", false, "run nothing, make tables and figures of what there is")
+	return c
+}
+
+func (f *studyFlags) run(ctx context.Context, path string) error {
+	p, err := study.Read(path)
+	if err != nil {
+		return err
+	}
+	if f.quick {
+		p.Small()
+	}
+	if f.seeds > 0 {
+		p.Seeds = f.seeds
+	}
+	p.Set(f.set)
+	if f.only {
+		return f.tables(p)
+	}
+	if f.dry {
+		dir, err := os.MkdirTemp("", "ballast-study-")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		return f.check(p, dir, true)
+	}
+	if err := p.Open(f.out); err != nil {
+		return err
+	}
+	if err := f.check(p, f.out, false); err != nil {
+		return err
+	}
+	first, second := p.Jobs(f.out)
+	for _, wave := range [][]sweep.Job{first, second} {
+		if len(wave) == 0 {
+			continue
+		}
+		if err := sideBySide(ctx, f.parallel, wave); err != nil {
+			return err
+		}
+	}
+	return f.tables(p)
+}
+
+// check resolves the recipe of every row, so that a bad setting is an error now and
+// not in a log.
+func (f *studyFlags) check(p *study.Plan, dir string, show bool) error {
+	if show {
+		if err := p.Open(dir); err != nil {
+			return err
+		}
+		fmt.Printf("%s: %d rows, %d seeds\n", p.Title, len(p.Rows), p.Seeds)
+	}
+	for _, row := range p.Rows {
+		t := trainFlags{config: p.Config(dir), set: row.Set}
+		r, err := t.recipe(row.Method)
+		if err != nil {
+			return fmt.Errorf("row %s: %w", row.Name, err)
+		}
+		if r.Tasks.Eval != "valid" {
+			return fmt.Errorf("row %s: tasks.eval must be valid: in a study no run sees a test task", row.Name)
+		}
+		for i := range p.Suites {
+			if _, _, err := p.Suites[i].Of(r); err != nil {
+				return err
+			}
+		}
+		if show {
+			fmt.Printf("  %-28s %-9s %v", row.Name, row.Method, row.Set)
+			if row.Match != "" {
+				fmt.Printf(" as many supervised tokens as %s", row.Match)
+			}
+			fmt.Println()
+		}
+	}
+	return nil
+}
+
+// tables makes tables and figures of the runs there are.
+func (f *studyFlags) tables(p *study.Plan) error {
+	groups, err := p.Groups(f.out)
+	if err != nil {
+		return err
+	}
+	tables, figures := p.Tables(groups), compare.Figures(groups)
+	fmt.Print(compare.Text(tables))
+	if err := compare.Write(f.out, tables, figures); err != nil {
+		return err
+	}
+	fmt.Printf("\ntables and plots are in %s\n", f.out)
+	if f.docs == "" {
+		return nil
+	}
+	left, err := study.Document(f.docs, tables, figures)
+	for _, what := range left {
+		fmt.Fprintf(os.Stderr, "%s: %s is not in this study and stays as it was\n", f.docs, what)
+	}
+	return err
+}

@@ -1,0 +1,119 @@
+package study
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+
+	"ballast/compare"
+)
+
+// Claim is a sentence that the runs can agree or disagree with. One of the three
+// kinds is set: More and Less, Same and As, Collapses or Holds.
+type Claim struct {
+	Says  string `yaml:"says"`
+	Paper string `yaml:"paper,omitempty"` // the paper's figures
+	// More is better than Less on the suite; Same is within Margin of As.
+	More   string  `yaml:"more,omitempty"`
+	Less   string  `yaml:"less,omitempty"`
+	Same   string  `yaml:"same,omitempty"`
+	As     string  `yaml:"as,omitempty"`
+	Margin float64 `yaml:"margin,omitempty"` // 0 = 0.05
+	Suite  string  `yaml:"suite,omitempty"`  // "" = id
+	At     string  `yaml:"at,omitempty"`     // final (default) or best
+	// Collapses: success ends under 20% of its best in at least four of five runs
+	// of this row; Holds: in at most one of five.
+	Collapses string `yaml:"collapses,omitempty"`
+	Holds     string `yaml:"holds,omitempty"`
+}
+
+// The verdicts on a claim.
+const (
+	agrees     = "agrees"
+	disagrees  = "disagrees"
+	cannotTell = "cannot tell"
+)
+
+func (p *Plan) checkClaims() error {
+	for i, c := range p.Claims {
+		kinds := 0
+		for _, set := range []bool{c.More != "" && c.Less != "", c.Same != "" && c.As != "", c.Collapses != "", c.Holds != ""} {
+			if set {
+				kinds++
+			}
+		}
+		if kinds != 1 || c.Says == "" {
+			return fmt.Errorf("claim %d: wants says, and one of more with less, same with as, collapses, holds", i+1)
+		}
+		for _, name := range []string{c.More, c.Less, c.Same, c.As, c.Collapses, c.Holds} {
+			if name != "" && p.row(name) == nil {
+				return fmt.Errorf("claim %q: there is no row %s", c.Says, name)
+			}
+		}
+		if c.At != "" && c.At != string(compare.Last) && c.At != string(compare.Top) {
+			return fmt.Errorf("claim %q: at: %q is neither final nor best", c.Says, c.At)
+		}
+	}
+	return nil
+}
+
+// judge says what the runs say about a claim, as a figure and a verdict. A
+// difference is taken seed by seed, and a 95% interval must leave no doubt.
+func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string) {
+	if name := cmp.Or(c.Collapses, c.Holds); name != "" {
+		fallen, known := 0, 0
+		if g := compare.Labelled(groups, name); g != nil {
+			for _, r := range g.Runs {
+				yes, ok, _ := r.Collapsed()
+				if ok && r.Ending != compare.Open {
+					known++
+					if yes {
+						fallen++
+					}
+				}
+			}
+		}
+		verdict = cannotTell
+		share := float64(fallen) / float64(max(1, known))
+		switch {
+		case known < 2:
+		case share >= 0.8 && c.Collapses != "", share <= 0.2 && c.Holds != "":
+			verdict = agrees
+		case share <= 0.2 && c.Collapses != "", share >= 0.8 && c.Holds != "":
+			verdict = disagrees
+		}
+		return compare.Cell{Text: fmt.Sprintf("%d of %d collapse", fallen, known)}, verdict
+	}
+	of := compare.Success(cmp.Or(c.Suite, "id"), compare.Which(cmp.Or(c.At, string(compare.Last))))
+	a, b := compare.Labelled(groups, cmp.Or(c.More, c.Same)), compare.Labelled(groups, cmp.Or(c.Less, c.As))
+	if a == nil || b == nil {
+		return compare.Cell{Text: "not run"}, cannotTell
+	}
+	d := compare.Paired(a.Values(of), b.Values(of))
+	lo, hi, margin := d.Mean-d.Half, d.Mean+d.Half, cmp.Or(c.Margin, 0.05)
+	verdict = cannotTell
+	switch {
+	case math.IsNaN(d.Half):
+	case c.More != "" && lo > 0, c.Same != "" && lo >= -margin && hi <= margin:
+		verdict = agrees
+	case c.More != "" && hi < 0, c.Same != "" && (lo > margin || hi < -margin):
+		verdict = disagrees
+	}
+	return compare.Cell{Stat: &d, Unit: compare.Share}, verdict
+}
+
+// claims is the table of the claims.
+func (p *Plan) claims(groups []compare.Group) compare.Table {
+	t := compare.Table{Name: "claims", Title: "Claims, side by side", Head: []string{"claim", "paper", "here", "seeds", "verdict"},
+		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that excludes the opposite. A row collapses where success ends under 20% of its best in at least four of five runs, and holds where it does in at most one of five."}}
+	for i := range p.Claims {
+		c := &p.Claims[i]
+		here, verdict := c.judge(groups)
+		n := compare.Cell{Text: "-"}
+		if here.Stat != nil {
+			n.Text = fmt.Sprint(here.Stat.N)
+		}
+		t.Rows = append(t.Rows, []compare.Cell{{Text: c.Says}, {Text: cmp.Or(c.Paper, "-")}, here, n, {Text: verdict}})
+	}
+	return t
+}

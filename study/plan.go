@@ -1,0 +1,250 @@
+// Package study runs a plan of many training runs and turns them into tables: rows
+// of methods and settings with seeds as replicates, budgets matched in supervised
+// tokens, final and best checkpoints on suites of test tasks in and out of
+// distribution, and claims with a verdict each.
+//
+// Contract: the plan is a file that is written before the runs that count; a copy
+// stands in the study's folder. Every run is an ordinary run directory, made by the
+// ordinary training command. No run sees a test task: evaluations during training
+// are on the validation split, and the suites come after.
+//
+// How it fails: a plan that cannot be honoured is an error that names the row; a
+// folder that holds runs of another plan is one too. A run that fails costs its own
+// place in the tables.
+package study
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"ballast/sweep"
+)
+
+// Plan is a study.
+type Plan struct {
+	Title string `yaml:"title"`
+	Seeds int    `yaml:"seeds"` // 1 to Seeds
+	// Settings are those of every run, keys of a recipe, methods included.
+	Settings map[string]any `yaml:"settings"`
+	Suites   []Suite        `yaml:"suites,omitempty"` // empty = Suites
+	Rows     []Row          `yaml:"rows"`
+	// Base is the row that differences are taken from.
+	Base     string    `yaml:"base,omitempty"`
+	Sections []Section `yaml:"sections,omitempty"`
+	Claims   []Claim   `yaml:"claims,omitempty"`
+	Quick    Quick     `yaml:"quick,omitempty"`
+}
+
+// Row is one line of the tables: a method with settings.
+type Row struct {
+	Name   string   `yaml:"name"`
+	Method string   `yaml:"method"`
+	Set    []string `yaml:"set,omitempty"`  // key=value
+	Vary   []string `yaml:"vary,omitempty"` // key=a,b,c: a row for every combination
+	// Match makes this a supervised run with as many demonstrated tokens as the
+	// named row's run of the same seed saw.
+	Match string `yaml:"match,omitempty"`
+}
+
+// Section is tables of their own over some rows; a row with Vary stands for all of
+// its combinations.
+type Section struct {
+	Name  string   `yaml:"name"`
+	Title string   `yaml:"title,omitempty"`
+	Rows  []string `yaml:"rows"`
+}
+
+// Quick is the small version of the study.
+type Quick struct {
+	Seeds int      `yaml:"seeds,omitempty"`
+	Rows  []string `yaml:"rows,omitempty"`
+	Set   []string `yaml:"set,omitempty"`
+}
+
+// Read reads a plan; unknown keys are errors with their line.
+func Read(path string) (*Plan, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("study: %w", err)
+	}
+	var p Plan
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&p); err != nil {
+		return nil, fmt.Errorf("study: %s: %w", path, err)
+	}
+	if len(p.Suites) == 0 {
+		p.Suites = Suites
+	}
+	if err := p.expand(); err != nil {
+		return nil, fmt.Errorf("study: %s: %w", path, err)
+	}
+	return &p, nil
+}
+
+// expand makes one row of every combination and checks the names.
+func (p *Plan) expand() error {
+	if p.Seeds < 1 || len(p.Rows) == 0 {
+		return errors.New("wants seeds (at least 1) and rows")
+	}
+	var rows []Row
+	for _, r := range p.Rows {
+		points, err := sweep.Grid(r.Vary)
+		if err != nil {
+			return fmt.Errorf("row %s: vary: %w", r.Name, err)
+		}
+		for _, point := range points {
+			one := r
+			one.Vary, one.Set = nil, append(slices.Clone(r.Set), point...)
+			if len(point) > 0 {
+				one.Name += "," + point.Name()
+			}
+			rows = append(rows, one)
+		}
+	}
+	p.Rows = rows
+	seen := map[string]bool{}
+	for _, r := range rows {
+		if r.Name == "" || r.Name != sweep.Point([]string{r.Name}).Name() || strings.HasPrefix(r.Name, ".") {
+			return fmt.Errorf("row %q: the name must be one of a folder", r.Name)
+		}
+		if seen[r.Name] {
+			return fmt.Errorf("two rows are named %s", r.Name)
+		}
+		seen[r.Name] = true
+		switch m := p.row(r.Match); {
+		case r.Match == "":
+		case m == nil || m.Match != "":
+			return fmt.Errorf("row %s: match: there is no row %s that runs by itself", r.Name, r.Match)
+		case r.Method != "sft" || p.unit() == nil:
+			return fmt.Errorf("row %s: match: wants method sft, and a row of that method without match", r.Name)
+		}
+	}
+	for _, s := range p.Sections {
+		for _, name := range s.Rows {
+			if !slices.ContainsFunc(rows, func(r Row) bool { return belongs(r.Name, name) }) {
+				return fmt.Errorf("section %s: there is no row %s", s.Name, name)
+			}
+		}
+	}
+	if p.Base != "" && p.row(p.Base) == nil {
+		return fmt.Errorf("base: there is no row %s", p.Base)
+	}
+	return p.checkClaims()
+}
+
+// belongs says whether a row is the one of that name or one of its combinations.
+func belongs(row, name string) bool { return row == name || strings.HasPrefix(row, name+",") }
+
+func (p *Plan) row(name string) *Row {
+	for i := range p.Rows {
+		if p.Rows[i].Name == name {
+			return &p.Rows[i]
+		}
+	}
+	return nil
+}
+
+// unit is the row whose updates say how many tokens a supervised update has.
+func (p *Plan) unit() *Row {
+	for i := range p.Rows {
+		if p.Rows[i].Method == "sft" && p.Rows[i].Match == "" {
+			return &p.Rows[i]
+		}
+	}
+	return nil
+}
+
+// Small keeps the rows and seeds of the quick version.
+func (p *Plan) Small() {
+	q := p.Quick
+	if q.Seeds > 0 {
+		p.Seeds = q.Seeds
+	}
+	if len(q.Rows) > 0 {
+		p.Rows = slices.DeleteFunc(p.Rows, func(r Row) bool {
+			return !slices.ContainsFunc(q.Rows, func(name string) bool { return belongs(r.Name, name) })
+		})
+	}
+	p.Set(q.Set)
+}
+
+// Set adds settings to every row.
+func (p *Plan) Set(pairs []string) {
+	for i := range p.Rows {
+		p.Rows[i].Set = append(slices.Clone(p.Rows[i].Set), pairs...)
+	}
+}
+
+// Files of a study's folder.
+const (
+	planFile     = "plan.yaml"
+	settingsFile = "settings.yaml"
+)
+
+// Open makes the study's folder, or checks that what it holds is of the same plan:
+// rows and seeds may be added, the others must be as they were.
+func (p *Plan) Open(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("study: %w", err)
+	}
+	path := filepath.Join(dir, planFile)
+	text, err := yaml.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("study: %w", err)
+	}
+	if old, err := os.ReadFile(path); err == nil {
+		var was, now Plan
+		if err := errors.Join(yaml.Unmarshal(old, &was), yaml.Unmarshal(text, &now)); err != nil {
+			return fmt.Errorf("study: %s: %w", path, err)
+		}
+		if what := was.differs(&now); what != "" {
+			return fmt.Errorf("study: %s holds runs of another plan (%s differ); use another folder, or take its runs away", dir, what)
+		}
+		for _, r := range was.Rows { // of an earlier, larger version
+			if now.row(r.Name) == nil {
+				now.Rows = append(now.Rows, r)
+			}
+		}
+		now.Seeds = max(now.Seeds, was.Seeds)
+		if text, err = yaml.Marshal(now); err != nil {
+			return fmt.Errorf("study: %w", err)
+		}
+	}
+	settings, err := yaml.Marshal(p.Settings)
+	if err != nil {
+		return fmt.Errorf("study: %w", err)
+	}
+	if err := os.WriteFile(p.Config(dir), settings, 0o666); err != nil {
+		return fmt.Errorf("study: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o666); err != nil {
+		return fmt.Errorf("study: %w", err)
+	}
+	return nil
+}
+
+// Config is the file of the settings of every run.
+func (p *Plan) Config(dir string) string { return filepath.Join(dir, settingsFile) }
+
+// differs names what must not differ and does.
+func (p *Plan) differs(o *Plan) string {
+	switch {
+	case !reflect.DeepEqual(p.Settings, o.Settings):
+		return "settings"
+	case !reflect.DeepEqual(p.Suites, o.Suites):
+		return "suites"
+	}
+	for _, r := range p.Rows {
+		if m := o.row(r.Name); m != nil && !(r.Method == m.Method && r.Match == m.Match && slices.Equal(r.Set, m.Set)) {
+			return "rows " + r.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,111 @@
+package study
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"ballast/compare"
+)
+
+// Groups reads the runs that a study's folder holds so far, in the order of the
+// plan's rows.
+func (p *Plan) Groups(dir string) ([]compare.Group, error) {
+	var paths []string
+	for _, r := range p.Rows {
+		path := filepath.Join(dir, r.Name)
+		if runs, err := compare.Find(path); err == nil && len(runs) > 0 {
+			paths = append(paths, path)
+		}
+	}
+	return compare.Read(paths)
+}
+
+// Tables are those of every section (a plan without sections has one, of all rows),
+// named after it, and the claims.
+func (p *Plan) Tables(groups []compare.Group) []compare.Table {
+	sections := p.Sections
+	if len(sections) == 0 {
+		var all []string
+		for _, r := range p.Rows {
+			all = append(all, r.Name)
+		}
+		sections = []Section{{Rows: all}}
+	}
+	var out []compare.Table
+	for _, s := range sections {
+		var mine []compare.Group
+		for _, g := range groups {
+			if slices.ContainsFunc(s.Rows, func(name string) bool { return belongs(g.Label, name) }) {
+				mine = append(mine, g)
+			}
+		}
+		tables := compare.Tables(mine)
+		if p.Base != "" {
+			if base := compare.Labelled(groups, p.Base); base != nil {
+				tables = append(tables, compare.Differences(mine, base))
+			}
+		}
+		for _, t := range tables {
+			if s.Name != "" {
+				t.Name += "-" + s.Name
+			}
+			if s.Title != "" {
+				t.Title = s.Title + ": " + strings.ToLower(t.Title[:1]) + t.Title[1:]
+			}
+			out = append(out, t)
+		}
+	}
+	if len(p.Claims) > 0 {
+		out = append(out, p.claims(groups))
+	}
+	return out
+}
+
+// place is where a document shows a table: from a comment "table: NAME" to a comment
+// "end".
+var place = regexp.MustCompile(`(?s)(<!-- table: ([^ ]+) -->\n).*?(<!-- end -->)`)
+
+// shown is a figure in a document, in the folder beside it.
+var shown = regexp.MustCompile(`\]\(([a-z]+)/([^)/]+)\.svg\)`)
+
+// Document writes tables into their places in a Markdown file, and the figures that
+// it shows into the folder that it shows them from. A place or figure without a
+// table or figure keeps what it has and is named in left.
+func Document(path string, tables []compare.Table, figures []compare.Figure) (left []string, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("study: %w", err)
+	}
+	out := place.ReplaceAllFunc(text, func(m []byte) []byte {
+		part := place.FindSubmatch(m)
+		for i := range tables {
+			if tables[i].Name == string(part[2]) {
+				return slices.Concat(part[1], []byte("\n"+tables[i].Markdown()+"\n"), part[3])
+			}
+		}
+		left = append(left, "table "+string(part[2]))
+		return m
+	})
+	for _, m := range shown.FindAllStringSubmatch(string(text), -1) {
+		i := slices.IndexFunc(figures, func(f compare.Figure) bool { return f.Name == m[2] })
+		if i < 0 {
+			left = append(left, "figure "+m[2])
+			continue
+		}
+		folder := filepath.Join(filepath.Dir(path), m[1])
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			return nil, fmt.Errorf("study: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, m[2]+".svg"), []byte(figures[i].SVG), 0o666); err != nil {
+			return nil, fmt.Errorf("study: %w", err)
+		}
+	}
+	if err := os.WriteFile(path, out, 0o666); err != nil {
+		return nil, fmt.Errorf("study: %w", err)
+	}
+	return left, nil
+}

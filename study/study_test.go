@@ -1,0 +1,235 @@
+package study
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ballast"
+	"ballast/compare"
+	"ballast/monitor"
+	"ballast/recipe"
+	"ballast/runlog"
+	"ballast/sweep"
+)
+
+const head = "title: t\nseeds: 2\nsettings: {rl: {lr: 0.001}}\nrows:\n"
+
+func read(t *testing.T, text string) (*Plan, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "plan.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return Read(path)
+}
+
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func TestPlanErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"title: t\nseeds: 0\nrows: [{name: a, method: sft}]":                                       "wants seeds",
+		head + "  - {name: a, method: sft, colour: red}":                                           "colour",
+		head + "  - {name: a/b, method: sft}":                                                      "must be one of a folder",
+		head + "  - {name: a, method: sft}\n  - {name: a, method: ops}":                            "two rows are named a",
+		head + "  - {name: a, method: sft, match: b}":                                              "no row b",
+		head + "  - {name: a, method: sft, match: b}\n  - {name: b, method: ops}":                  "a row of that method without match",
+		head + "  - {name: a, method: sft, vary: [lr]}":                                            "want key=",
+		head + "  - {name: a, method: sft}\nbase: b":                                               "base: there is no row b",
+		head + "  - {name: a, method: sft}\nsections: [{name: s, rows: [c]}]":                      "no row c",
+		head + "  - {name: a, method: sft}\nclaims: [{says: x, more: a}]":                          "wants says, and one of",
+		head + "  - {name: a, method: sft}\nclaims: [{says: x, more: a, less: c}]":                 "no row c",
+		head + "  - {name: a, method: sft}\nclaims: [{says: x, more: a, less: a, at: never}]":      "neither final nor best",
+		head + "  - {name: a, method: sft}\nclaims: [{says: x, collapses: a, holds: a}]":           "one of more with less",
+		head + "  - {name: a, method: sft}\nclaims: [{says: x, collapses: a, same: a, as: a}]":     "one of more with less",
+		head + "  - {name: a, method: sft}\nclaims: [{more: a, less: a}]":                          "wants says",
+		head + "  - {name: a, method: sft}\nsections: [{name: s, rows: [a]}]\nsuites: [{nam: id}]": "nam",
+	} {
+		if _, err := read(t, text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestCommitted: the committed plans can be read, and their rows are recipes.
+func TestCommitted(t *testing.T) {
+	files, err := filepath.Glob("../recipes/study*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v, %v", files, err)
+	}
+	for _, f := range files {
+		p, err := Read(f)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		dir := t.TempDir()
+		if err := p.Open(dir); err != nil {
+			t.Error(err)
+		}
+		text := must[[]byte](t)(os.ReadFile(p.Config(dir)))
+		for _, row := range p.Rows {
+			r, err := recipe.New(row.Method)
+			if err != nil {
+				t.Errorf("%s: row %s: %v", f, row.Name, err)
+				continue
+			}
+			if err := r.Apply(f, text); err != nil {
+				t.Errorf("%s: row %s: %v", f, row.Name, err)
+			}
+			for _, s := range row.Set {
+				if err := r.Set(s); err != nil {
+					t.Errorf("%s: row %s: %v", f, row.Name, err)
+				}
+			}
+			if err := r.Check(); err != nil || r.Tasks.Eval != "valid" {
+				t.Errorf("%s: row %s: %v, evaluations on %q", f, row.Name, err, r.Tasks.Eval)
+			}
+		}
+	}
+}
+
+func TestVaryAndQuick(t *testing.T) {
+	p := must[*Plan](t)(read(t, head+"  - {name: a, method: grpo, vary: ['rl.lr=1,2', 'rl.kl=0,1']}\n  - {name: b, method: ops}\nquick: {seeds: 1, rows: [a], set: [rl.prompts=2]}"))
+	if len(p.Rows) != 5 || p.Rows[2].Name != "a,rl.lr=2,rl.kl=0" || !slices.Equal(p.Rows[2].Set, []string{"rl.lr=2", "rl.kl=0"}) {
+		t.Errorf("%+v", p.Rows)
+	}
+	p.Small()
+	if len(p.Rows) != 4 || p.Seeds != 1 || !slices.Contains(p.Rows[0].Set, "rl.prompts=2") {
+		t.Errorf("quick: %d seeds, %+v", p.Seeds, p.Rows)
+	}
+}
+
+// TestOpen: rows and seeds may be added to a folder, the others must stay.
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	a, b := "  - {name: a, method: grpo}\n", "  - {name: b, method: ops}\n"
+	for _, c := range []struct{ text, want string }{
+		{head + a, ""}, {head + a + b, ""}, {head + b, ""},
+		{head + "  - {name: a, method: grpo, set: [rl.lr=1]}\n", "rows a differ"},
+		{strings.Replace(head, "0.001", "0.002", 1) + a, "settings differ"},
+		{head + a + "suites: [{name: id, count: 3}]", "suites differ"},
+	} {
+		err := must[*Plan](t)(read(t, c.text)).Open(dir)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%q: %v, want %q", c.text, err, c.want)
+		}
+	}
+}
+
+func TestSuites(t *testing.T) {
+	r := must[recipe.Recipe](t)(recipe.New("grpo"))
+	r.Tasks.Worlds, r.Seed = []string{"files"}, 7
+	var got []string
+	for _, s := range append(Suites, Suite{Name: "held", Worlds: []string{"shop"}, Count: 9}) {
+		set, spec, err := s.Of(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprint(s.Name, set.Chat.Format, spec.Name, spec.Worlds, spec.Split, spec.Seed, spec.Count))
+	}
+	want := []string{"id hermes desk [files] test 7 0", "format pythonic desk [files] test 7 0", "content hermes desk-ood [] test 7 0", "both pythonic desk-ood [] test 7 0", "held hermes desk [shop] test 7 9"}
+	for i := range want {
+		if strings.ReplaceAll(got[i], " ", "") != strings.ReplaceAll(want[i], " ", "") {
+			t.Errorf("%s, want %s", got[i], want[i])
+		}
+	}
+	bad := Suite{Name: "x", Format: "morse"}
+	if _, _, err := bad.Of(r); err == nil {
+		t.Error("a format that there is not")
+	}
+}
+
+// run writes a run that ended, with id successes of 100 at its end and its best.
+func run(t *testing.T, dir string, supervised float64, final, best int) {
+	t.Helper()
+	log, err := runlog.Create(dir, []byte("method: m\nseed: "+strings.TrimPrefix(filepath.Base(dir), "seed-")+"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for u, ok := range []int{best, final} {
+		must[int](t)(0, log.Update(ballast.Update{Index: u + 1, Phase: "sft", Metrics: map[string]float64{
+			monitor.TokensSupervised: supervised, monitor.EvalSuccess: float64(ok) / 100}}))
+		data := map[string]any{"ok": ok, "all": 100}
+		must[int](t)(0, log.Event(ballast.Event{Update: u + 1, Kind: "eval", Data: data}))
+		must[runlog.Checkpoint](t)(log.Checkpoint(u+1, nil, func(string) error { return nil }))
+		data["suite"] = "id"
+		must[int](t)(0, log.Event(ballast.Event{Update: u + 1, Kind: compare.SuiteEvent, Data: data}))
+	}
+	must[int](t)(0, log.Event(ballast.Event{Update: 2, Kind: "done"}))
+	must[int](t)(0, log.Close())
+}
+
+// TestMatch: a matched run has as many supervised tokens as its model saw.
+func TestMatch(t *testing.T) {
+	p := must[*Plan](t)(read(t, head+"  - {name: sft, method: sft}\n  - {name: ops, method: ops}\n  - {name: half, method: sft, match: ops}"))
+	dir := t.TempDir()
+	first, second := p.Jobs(dir)
+	if len(first) != 4 || len(second) != 2 {
+		t.Fatalf("%d and %d jobs", len(first), len(second))
+	}
+	if _, err := second[0].Start(); err == nil || !strings.Contains(err.Error(), "waits for ops") {
+		t.Errorf("before the runs: %v", err)
+	}
+	run(t, sweep.Seed(filepath.Join(dir, "sft"), 1), 100, 1, 2)
+	run(t, sweep.Seed(filepath.Join(dir, "ops"), 1), 760, 1, 2)
+	args := must[[]string](t)(second[0].Start())
+	if text := strings.Join(args, " "); !strings.HasPrefix(text, "train sft --out ") || !strings.HasSuffix(text, "--set seed=1 --set sft.updates=15") {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestClaims(t *testing.T) {
+	p := must[*Plan](t)(read(t, head+"  - {name: a, method: grpo}\n  - {name: b, method: ops}\n  - {name: c, method: ops}\nclaims:\n"+
+		"  - {says: 1, more: a, less: b}\n  - {says: 2, more: b, less: a}\n  - {says: 3, same: a, as: b}\n  - {says: 4, same: a, as: a}\n"+
+		"  - {says: 5, collapses: b}\n  - {says: 6, holds: b}\n  - {says: 7, holds: a}\n  - {says: 8, more: a, less: c}\n  - {says: 9, more: a, less: b, at: best}\n"))
+	dir := t.TempDir()
+	for seed := 1; seed <= 5; seed++ {
+		run(t, sweep.Seed(filepath.Join(dir, "a"), seed), 0, 40+seed, 41)
+		run(t, sweep.Seed(filepath.Join(dir, "b"), seed), 0, seed/5, 40+2*seed%3)
+	}
+	groups := must[[]compare.Group](t)(p.Groups(dir))
+	got := map[string]string{}
+	table := p.claims(groups)
+	for _, row := range table.Rows {
+		got[row[0].Text] = row[4].Text
+	}
+	for says, want := range map[string]string{"1": agrees, "2": disagrees, "3": disagrees, "4": agrees, "5": agrees, "6": disagrees, "7": agrees, "8": cannotTell} {
+		if got[says] != want {
+			t.Errorf("claim %s: %s, want %s\n%s", says, got[says], want, table.Text())
+		}
+	}
+}
+
+func TestDocument(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "study.md")
+	text := "a\n<!-- table: x -->\nold\n<!-- end -->\n<!-- table: y -->\nkept\n<!-- end -->\n![f](pics/f.svg) ![g](pics/g.svg)\n"
+	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	table := compare.Table{Name: "x", Head: []string{"h"}, Rows: [][]compare.Cell{{{Text: "new"}}}}
+	for range 2 { // again gives the same
+		left := must[[]string](t)(Document(path, []compare.Table{table}, []compare.Figure{{Name: "f", SVG: "<svg/>"}}))
+		if !slices.Equal(left, []string{"table y", "figure g"}) {
+			t.Errorf("left %q", left)
+		}
+		want := "a\n<!-- table: x -->\n\n| h |\n| --- |\n| new |\n\n<!-- end -->\n<!-- table: y -->\nkept\n<!-- end -->\n![f](pics/f.svg) ![g](pics/g.svg)\n"
+		if got := string(must[[]byte](t)(os.ReadFile(path))); got != want {
+			t.Errorf("%s", got)
+		}
+	}
+	if got := string(must[[]byte](t)(os.ReadFile(filepath.Join(filepath.Dir(path), "pics", "f.svg")))); got != "<svg/>" {
+		t.Errorf("figure %s", got)
+	}
+}
