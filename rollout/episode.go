@@ -24,20 +24,16 @@ type episode struct {
 	told         bool // the episode's end was reported
 }
 
-func newEpisode(cfg *Config, p Play) (*episode, error) {
+func newEpisode(cfg *Config, p Play, task *env.Prepared) *episode {
 	e := &episode{cfg: cfg, play: p}
-	rules := env.Rules{Malformed: cfg.Malformed, Steps: cfg.Budget.Steps, PerTurn: cfg.PerTurn, Shorten: e.truncate}
-	var err error
-	if e.Env, err = env.New(p.Task, rules); err != nil {
-		return nil, err
-	}
+	e.Env = task.New(env.Rules{Malformed: cfg.Malformed, Steps: cfg.Budget.Steps, PerTurn: cfg.PerTurn, Shorten: e.truncate})
 	e.plain = chat.NewDialogue(cfg.Style, e.Tools(), cfg.System)
 	e.shown = e.plain
 	if p.Hint != "" {
 		e.shown = chat.NewHinted(cfg.Style, e.Tools(), cfg.System, p.Hint)
 	}
 	e.Episode.Group, e.Episode.Sample, e.Episode.Seed, e.Episode.Hinted = p.Group, p.Sample, p.Seed, p.Hint != ""
-	return e, nil
+	return e
 }
 
 // each applies f to the recorded dialogue and, where they differ, the shown one.
@@ -68,28 +64,35 @@ func (e *episode) start() {
 	e.started = true
 	e.show(e.Start())
 	e.Episode.Prompt = len(e.plain.Tokens())
+	if n := e.Episode.Prompt; n > e.cfg.Budget.Prompt {
+		e.Fail(fmt.Errorf("prompt of %d tokens over the budget of %d", n, e.cfg.Budget.Prompt))
+	}
+}
+
+// ready reports whether another reply may be asked for, and its most tokens; it ends
+// the episode if a budget is used up.
+func (e *episode) ready() (most int, ok bool) {
+	room := e.room()
+	if !e.Over() && room <= 0 {
+		e.Stop(ballast.StopTokens)
+	}
+	return min(room, e.cfg.Budget.Reply), e.Ready()
 }
 
 // Next implements ballast.Conversation.
 func (e *episode) Next() (ballast.Request, bool) {
 	if !e.started {
 		e.start()
-		if n := e.Episode.Prompt; n > e.cfg.Budget.Prompt {
-			e.Fail(fmt.Errorf("prompt of %d tokens over the budget of %d", n, e.cfg.Budget.Prompt))
-		}
 	}
-	room := e.room()
-	if !e.Over() && room <= 0 {
-		e.Stop(ballast.StopTokens)
-	}
-	if !e.Ready() {
+	most, ok := e.ready()
+	if !ok {
 		e.tell()
 		return ballast.Request{}, false
 	}
 	toks := e.shown.Tokens()
 	return ballast.Request{
 		Append: toks[e.sent:],
-		Max:    min(room, e.cfg.Budget.Reply),
+		Max:    most,
 		Stop:   e.cfg.Style.Stops(),
 		Seed:   e.play.Seed,
 		Mask:   e.mask(),
@@ -209,10 +212,17 @@ func (e *episode) truncate(res string) string {
 	return e.cfg.Style.Tok.Decode(ids[len(ids)-e.cfg.Budget.Result:])
 }
 
-// playGold plays the whole episode with the gold replies of the task.
+// playGold plays the whole episode with the gold replies of the task, within the
+// budgets that hold for a policy; but a reply that does not fit is left out, since
+// nobody should learn from half of one. A gold reply that cannot be read ends the
+// episode whatever the rules say: the next one would be the same.
 func (e *episode) playGold() {
 	e.start()
-	for !e.Over() {
+	for {
+		most, ok := e.ready()
+		if !ok {
+			break
+		}
 		turn := e.Turn()
 		gold := e.play.Task.Turns[turn]
 		done := 0
@@ -228,8 +238,19 @@ func (e *episode) playGold() {
 			}
 			text = e.cfg.Style.Format.Render([]ballast.Call{call})
 		}
-		e.reply(e.plain.Gold(text), ballast.OwnerGold)
-		e.answer()
+		ids := e.plain.Gold(text)
+		switch {
+		case len(ids) > e.cfg.Budget.Reply:
+			e.Stop(ballast.StopCut)
+		case len(ids) > most:
+			e.Stop(ballast.StopTokens)
+		default:
+			e.reply(ids, ballast.OwnerGold)
+			if form := e.Last().Form; form != ballast.FormCall && form != ballast.FormResponse && !e.Over() {
+				e.Stop(ballast.StopMalformed)
+			}
+			e.answer()
+		}
 	}
 	e.sent = len(e.shown.Tokens())
 	e.tell()

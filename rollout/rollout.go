@@ -87,11 +87,19 @@ func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, h
 	}
 	out := make([]ballast.Episode, len(plays))
 	todo := make([]int, len(plays))
+	tasks := make(map[*ballast.Task]*env.Prepared)
 	for i := range todo {
 		todo[i] = i
+		if t := plays[i].Task; tasks[t] == nil {
+			p, err := env.Prepare(t)
+			if err != nil {
+				return nil, err
+			}
+			tasks[t] = p
+		}
 	}
 	for try := 0; len(todo) > 0; try++ {
-		again, err := playAll(ctx, policy, &cfg, plays, todo, how, out)
+		again, err := playAll(ctx, policy, &cfg, plays, tasks, todo, how, out)
 		if err != nil {
 			return nil, err
 		}
@@ -105,14 +113,11 @@ func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, h
 
 // playAll plays the episodes of todo and returns those that failed for
 // infrastructure.
-func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Play, todo []int, how ballast.Sampling, out []ballast.Episode) (again []int, err error) {
+func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Play, tasks map[*ballast.Task]*env.Prepared, todo []int, how ballast.Sampling, out []ballast.Episode) (again []int, err error) {
 	eps := make([]*episode, len(todo))
 	var convs []ballast.Conversation
 	for k, i := range todo {
-		e, err := newEpisode(cfg, plays[i])
-		if err != nil {
-			return nil, err
-		}
+		e := newEpisode(cfg, plays[i], tasks[plays[i].Task])
 		eps[k] = e
 		if plays[i].Gold {
 			e.playGold()
@@ -139,10 +144,11 @@ func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Pl
 
 // Prompt returns the first prompt of a task, for budget checks and estimates.
 func Prompt(cfg *Config, task *ballast.Task) ([]int32, error) {
-	e, err := newEpisode(cfg, Play{Task: task})
+	p, err := env.Prepare(task)
 	if err != nil {
 		return nil, err
 	}
+	e := newEpisode(cfg, Play{Task: task}, p)
 	e.start()
 	return e.plain.Tokens(), nil
 }

@@ -11,6 +11,7 @@ import (
 	"ballast/chat"
 	"ballast/chat/bpe"
 	"ballast/credit"
+	"ballast/rollout/env"
 	"ballast/task/desk"
 	"ballast/value"
 )
@@ -325,10 +326,12 @@ func TestLongResultLosesItsBeginning(t *testing.T) {
 	s := style(tokenizer(t), "chatml", "hermes")
 	cfg := Config{Style: s, Budget: budget}
 	cfg.Budget.Result = 5
-	e, err := newEpisode(&cfg, Play{Task: deskTask(t, 0)})
+	task := deskTask(t, 0)
+	p, err := env.Prepare(task)
 	if err != nil {
 		t.Fatal(err)
 	}
+	e := newEpisode(&cfg, Play{Task: task}, p)
 	if got := e.truncate("0123456789 the end"); !strings.HasSuffix("0123456789 the end", got) || len(got) > 15 || got == "" {
 		t.Errorf("got %q", got)
 	}

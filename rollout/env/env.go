@@ -61,11 +61,9 @@ type Env struct {
 	// Episode is the record. The player owns its per-token fields.
 	Episode ballast.Episode
 
-	task    *ballast.Task
+	*Prepared
 	rules   Rules
 	ses     *world.Session
-	shown   []ballast.Tool
-	held    map[string]ballast.Tool
 	know    map[string]bool // functions shown so far
 	over    bool
 	turn    int // index of the open turn
@@ -73,19 +71,44 @@ type Env struct {
 	busy    int // replies with calls in the open turn
 }
 
-// New starts the worlds of a task.
-func New(task *ballast.Task, rules Rules) (*Env, error) {
-	ses, err := world.NewSession(task)
+// Prepared is what the episodes of one task have in common: the loaded worlds,
+// gold's side of the checks, and the tools. It is safe for concurrent use; the task
+// must not be changed while it lives.
+type Prepared struct {
+	task  *ballast.Task
+	world *world.Prepared
+	shown []ballast.Tool
+	held  map[string]ballast.Tool
+}
+
+// Prepare loads the worlds of a task.
+func Prepare(task *ballast.Task) (*Prepared, error) {
+	w, err := world.Prepare(task)
 	if err != nil {
 		return nil, fmt.Errorf("task %s: %w", task.ID, err)
 	}
-	e := &Env{task: task, rules: rules, ses: ses, know: map[string]bool{}}
-	e.Episode.Task = task.ID
-	e.shown, e.held = split(task)
-	for _, t := range e.shown {
+	p := &Prepared{task: task, world: w}
+	p.shown, p.held = split(task)
+	return p, nil
+}
+
+// New starts an episode.
+func (p *Prepared) New(rules Rules) *Env {
+	e := &Env{Prepared: p, rules: rules, ses: p.world.Session(), know: map[string]bool{}}
+	e.Episode.Task = p.task.ID
+	for _, t := range p.shown {
 		e.know[t.Name] = true
 	}
-	return e, nil
+	return e
+}
+
+// New starts the only episode of a task.
+func New(task *ballast.Task, rules Rules) (*Env, error) {
+	p, err := Prepare(task)
+	if err != nil {
+		return nil, err
+	}
+	return p.New(rules), nil
 }
 
 // split separates the tools that are shown at the start from those that a later
@@ -108,7 +131,7 @@ func split(task *ballast.Task) (shown []ballast.Tool, held map[string]ballast.To
 }
 
 // Tools returns the functions that are shown at the start.
-func (e *Env) Tools() []ballast.Tool { return e.shown }
+func (p *Prepared) Tools() []ballast.Tool { return p.shown }
 
 // Known reports whether a function was shown to the policy so far.
 func (e *Env) Known(name string) bool { return e.know[name] }
@@ -160,12 +183,17 @@ func (e *Env) Reply(p chat.Parsed, step ballast.Step) {
 	e.replies++
 }
 
+// Last returns the record of the last reply of the open turn, which must have one.
+func (e *Env) Last() *ballast.Step {
+	t := &e.Episode.Turns[e.turn]
+	return &t.Steps[len(t.Steps)-1]
+}
+
 // Answer acts on the last reply: it runs its calls, closes the turn and opens the
 // next, or ends the episode. Unless the episode is over, the message is to be
 // shown.
 func (e *Env) Answer() Message {
-	t := &e.Episode.Turns[e.turn]
-	step := &t.Steps[len(t.Steps)-1]
+	step := e.Last()
 	advance := e.rules.Malformed == MalformedAdvance
 	switch {
 	case step.Form == ballast.FormCall || advance && len(step.Calls) > 0:
