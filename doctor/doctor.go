@@ -124,17 +124,20 @@ func (r *Report) Write(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("doctor: %w", err)
 	}
-	for name, write := range map[string]func(io.Writer) error{JSONFile: r.JSON, PageFile: r.HTML} {
-		f, err := os.Create(filepath.Join(dir, name))
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{{JSONFile, r.JSON}, {PageFile, r.HTML}} {
+		f, err := os.Create(filepath.Join(dir, file.name))
 		if err != nil {
 			return "", fmt.Errorf("doctor: %w", err)
 		}
-		err = write(f)
+		err = file.write(f)
 		if cerr := f.Close(); err == nil {
 			err = cerr
 		}
 		if err != nil {
-			return "", fmt.Errorf("doctor: write %s: %w", name, err)
+			return "", fmt.Errorf("doctor: write %s: %w", file.name, err)
 		}
 	}
 	return filepath.Join(dir, PageFile), nil

@@ -206,7 +206,7 @@ func (d *Detector) count(u ballast.Update) {
 
 // enter notes the state of an update.
 func (d *Detector) enter(s State, at int) {
-	if n := len(d.spells); n > 0 && d.spells[n-1].State == s && len(d.spells) > 0 {
+	if n := len(d.spells); n > 0 && d.spells[n-1].State == s {
 		d.spells[n-1].To = at
 	} else {
 		d.spells = append(d.spells, Spell{at, at, s})
@@ -223,12 +223,20 @@ func (d *Detector) enter(s State, at int) {
 	}
 }
 
+// State returns the state after the newest update.
+func (d *Detector) State() State {
+	if n := len(d.spells); n > 0 {
+		return d.spells[n-1].State
+	}
+	return TooShort
+}
+
+// Calm reports whether the newest update lies outside any sick stretch.
+func (d *Detector) Calm() bool { return len(d.stretch) == 0 }
+
 // Diagnosis says how the run is after the updates so far.
 func (d *Detector) Diagnosis() Diagnosis {
-	x := Diagnosis{State: TooShort, First: d.first, Last: d.last, Spells: slices.Clone(d.spells), Halved: d.halved}
-	if n := len(d.spells); n > 0 {
-		x.State = d.spells[n-1].State
-	}
+	x := Diagnosis{State: d.State(), First: d.first, Last: d.last, Spells: slices.Clone(d.spells), Halved: d.halved}
 	x.Verdict = x.State
 	for _, t := range d.signals {
 		x.Moved = append(x.Moved, t.moved...)

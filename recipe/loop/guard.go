@@ -49,15 +49,46 @@ var (
 	errReopen = errors.New("reopen")
 )
 
-// watcher sees every recorded update. The loop knows nothing else of guards; a run
-// without one has a watcher that does nothing.
+// watcher sees every recorded update. The loop knows nothing else of guards.
 type watcher interface {
-	after(ballast.Update) error
+	// note hears of an update before a checkpoint of it is written.
+	note(ballast.Update) error
+	// act may act on what was noted; it comes after the checkpoint.
+	act() error
 }
 
 type nobody struct{}
 
-func (nobody) after(ballast.Update) error { return nil }
+func (nobody) note(ballast.Update) error { return nil }
+func (nobody) act() error                { return nil }
+
+// observer is the watcher of a run without a guard: it logs an alarm when the
+// run enters a sick state, once for each state until the run is well again.
+type observer struct {
+	nobody
+	run      *Run
+	detector *verdict.Detector
+	told     map[verdict.State]bool
+}
+
+// see adds an update and reports whether an alarm is due.
+func (o *observer) see(u ballast.Update) bool {
+	o.detector.Add(u)
+	s := o.detector.State()
+	if o.detector.Calm() {
+		clear(o.told)
+	}
+	due := s.Sick() && !o.told[s]
+	o.told[s] = o.told[s] || due
+	return due
+}
+
+func (o *observer) note(u ballast.Update) error {
+	if !o.see(u) {
+		return nil
+	}
+	return o.run.Log.Event(ballast.Event{Update: u.Index, Kind: "alarm", Text: explain(o.detector.Diagnosis())})
+}
 
 // watch returns the run's watcher, with the updates since its last action behind
 // it: a resumed run sees what the run that was killed saw.
@@ -65,10 +96,10 @@ func (r *Run) watch() (watcher, error) {
 	if r.State.Guard.Phases != nil {
 		r.Recipe.Phases = r.State.Guard.Phases
 	}
-	if r.Recipe.Guard.Do == "" {
-		return nobody{}, nil
-	}
 	past, ok := r.Log.(Past)
+	if r.Recipe.Guard.Do == "" {
+		return r.observe(past)
+	}
 	if !ok {
 		return nil, errors.New("guard: this run's log cannot be read back, which a guard needs")
 	}
@@ -84,6 +115,24 @@ func (r *Run) watch() (watcher, error) {
 	return g, nil
 }
 
+// observe returns the watcher of a run without a guard; past is nil for a log that
+// cannot be read back, which nobody watches.
+func (r *Run) observe(past Past) (watcher, error) {
+	if past == nil {
+		return nobody{}, nil
+	}
+	o := &observer{run: r, detector: verdict.New(), told: map[verdict.State]bool{}}
+	for u, err := range past.Updates() {
+		if err != nil {
+			return nil, fmt.Errorf("monitor: %w", err)
+		}
+		if u.Index <= r.State.Update {
+			o.see(u)
+		}
+	}
+	return o, nil
+}
+
 // guard acts on what its detector says.
 type guard struct {
 	run      *Run
@@ -92,15 +141,19 @@ type guard struct {
 	found    verdict.Diagnosis
 }
 
-func (g *guard) after(u ballast.Update) error {
-	r := g.run
+func (g *guard) note(u ballast.Update) error {
 	g.detector.Add(u)
+	return nil
+}
+
+func (g *guard) act() error {
+	r := g.run
 	g.found = g.detector.Diagnosis()
 	sick := g.found.State.Dead() || r.Recipe.Guard.At == "drifting" && g.found.State.Sick()
 	if !sick {
 		return nil
 	}
-	why := g.explain()
+	why := explain(g.found)
 	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "alarm", Text: why}); err != nil {
 		return err
 	}
@@ -115,14 +168,14 @@ func (g *guard) after(u ballast.Update) error {
 }
 
 // explain says what was found and by which signals.
-func (g *guard) explain() string {
+func explain(found verdict.Diagnosis) string {
 	var moved []string
-	for _, m := range g.found.Moved {
+	for _, m := range found.Moved {
 		if m.Back == 0 && len(moved) < 4 {
 			moved = append(moved, fmt.Sprintf("%s from update %d", m.Signal, m.Onset))
 		}
 	}
-	text := fmt.Sprintf("%s since update %d", strings.ReplaceAll(string(g.found.Verdict), "_", " "), g.found.Onset)
+	text := fmt.Sprintf("%s since update %d", strings.ReplaceAll(string(found.Verdict), "_", " "), found.Onset)
 	if len(moved) > 0 {
 		text += " (" + strings.Join(moved, ", ") + ")"
 	}

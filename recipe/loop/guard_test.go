@@ -66,8 +66,35 @@ func (m *memory) texts(kind string) string {
 
 func TestGuardIsOffByDefault(t *testing.T) {
 	run, _, log := sickRun(t, recipe.Guard{}, 24)
-	if _, err := run.Do(context.Background()); err != nil || log.texts("action") != "" || log.texts("alarm") != "" {
+	if _, err := run.Do(context.Background()); err != nil || log.texts("action") != "" {
 		t.Errorf("%v; actions %q", err, log.texts("action"))
+	}
+	// It is told all the same, once for each state.
+	if got := log.texts("alarm"); strings.Count(got, "tool abandonment since update 1") != 1 {
+		t.Errorf("alarms %q", got)
+	}
+}
+
+// TestAlarmsAreToldOnce: a resumed run knows what it has said.
+func TestAlarmsAreToldOnce(t *testing.T) {
+	run, _, log := sickRun(t, recipe.Guard{}, 24)
+	if _, err := run.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w, err := run.watch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := log.texts("alarm")
+	last := log.updates[len(log.updates)-1]
+	for i := range 3 {
+		last.Index = 25 + i
+		if err := w.note(last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := log.texts("alarm"); before == "" || got != before {
+		t.Errorf("alarms %q, after a resume %q", before, got)
 	}
 }
 

@@ -281,12 +281,15 @@ func (r *Run) one(ctx context.Context, p phase) error {
 	if err := r.record(u, eps); err != nil {
 		return err
 	}
+	if err := r.watcher.note(u); err != nil { // a checkpoint counts on its alarm
+		return err
+	}
 	if k := r.Recipe.Keep.Checkpoint; k > 0 && r.State.Update%k == 0 || r.State.BestAt == r.State.Update {
 		if err := r.checkpoint(); err != nil {
 			return err
 		}
 	}
-	return r.watcher.after(u)
+	return r.watcher.act()
 }
 
 func (r *Run) record(u ballast.Update, eps []ballast.Episode) error {
