@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute"
 	_ "github.com/gomlx/compute/gobackend" // the pure-Go backend
 
-	"ballast/model/attn"
+	"ballast/model/kernel"
 )
 
 // goBackend is the pure-Go backend's configuration: one operation after the
@@ -52,7 +52,7 @@ func lean() {
 // Notice returns a sentence for the user if this binary computes far slower than
 // it could on this machine, else "".
 func Notice() string {
-	if attn.Vector() {
+	if kernel.Best().Name != kernel.Portable().Name {
 		return ""
 	}
 	return "this binary has no vector code, so training is 8 to 18 times slower: build it with GOEXPERIMENT=simd on an x86-64-v3 machine"

@@ -149,6 +149,27 @@ func gateAVX2(gate, e, up []float32) {
 	}
 }
 
+func centerAVX2(x, p []float32, off, by float32) {
+	a, b, n := base(x), base(p[:len(x)]), len(x)
+	o, f := set8(off), set8(by)
+	for i := 0; i < n; i += 8 {
+		store8(load8(a, i).Sub(o).Mul(load8(b, i)).Mul(f), a, i)
+	}
+}
+
+func gateBackAVX2(dgate, dup, dact, gate, e, up []float32) {
+	n := len(dact)
+	pg, pu, pd := base(dgate[:n]), base(dup[:n]), base(dact)
+	g, x, u, one := base(gate[:n]), base(e[:n]), base(up[:n]), set8(1)
+	for i := 0; i < n; i += 8 {
+		v, d := load8(g, i), load8(pd, i)
+		on := one.Div(one.Add(load8(x, i)))
+		act := v.Mul(on)
+		store8(d.Mul(act), pu, i)
+		store8(d.Mul(load8(u, i)).Mul(on.Add(act.Sub(act.Mul(on)))), pg, i)
+	}
+}
+
 func dotAVX2(x, y []float32, off float32) float32 {
 	p, q, n := base(x), base(y[:len(x)]), len(x)
 	o := set8(off)

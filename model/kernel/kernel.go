@@ -24,16 +24,16 @@ const Panel = 32
 type Product func(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int)
 
 // Outer: dst[r*ldd+j] += sum over i < k, in order, of x[i*ldx+r] * w[i*ldw+j], for
-// r < rows and j < Panel: the product of a transposed matrix, as in the
+// r < rows and all j of the kernel's width: the product of a transposed matrix, as in the
 // derivative of a weight.
 type Outer func(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int)
 
 // Set is the inner loops for one instruction set. Vectors other than those of
 // RMSNorm, Rope and Scale are multiples of 8 long.
 type Set struct {
-	Name         string // AVX-512, AVX2, portable
-	Mul32, Mul16 Product
-	Outer32      Outer
+	Name             string // AVX-512, AVX2, portable
+	Mul32, Mul16     Product
+	Outer32, Outer16 Outer
 	// RMSNorm: dst = x / sqrt(mean(x^2) + eps) * w over n values.
 	RMSNorm func(dst, x, w []float32, n int, eps float32)
 	// RMSNormBack: from dy, the derivative with respect to RMSNorm's dst, it adds
@@ -47,6 +47,11 @@ type Set struct {
 	Max func(x []float32) float32
 	// Dot: sum of x * (y - off).
 	Dot func(x, y []float32, off float32) float32
+	// Center: x = by * p * (x - off).
+	Center func(x, p []float32, off, by float32)
+	// GateBack: with e = exp(-gate), the derivatives of gate / (1 + e) * up with
+	// respect to gate and up, from dact; dgate may be dact.
+	GateBack func(dgate, dup, dact, gate, e, up []float32)
 	// Gate: gate = gate / (1 + e) * up.
 	Gate func(gate, e, up []float32)
 	// Scale multiplies x in place.
@@ -68,8 +73,8 @@ var negInf = float32(math.Inf(-1))
 
 // Portable returns the kernels in plain Go, the meaning of the fast ones.
 func Portable() *Set {
-	return &Set{Name: "portable", Mul32: mul32, Mul16: mul16, Outer32: outer32,
-		RMSNorm: rmsnorm, RMSNormBack: rmsnormBack, Rope: rope,
+	return &Set{Name: "portable", Mul32: mul32, Mul16: mul16, Outer32: outer32, Outer16: outer16,
+		Center: center, GateBack: gateBack, RMSNorm: rmsnorm, RMSNormBack: rmsnormBack, Rope: rope,
 		Exps: exps, Max: slices.Max[[]float32], Dot: dot, Gate: gate, Scale: scale}
 }
 
@@ -87,6 +92,13 @@ func (k *Set) Softmax(s []float32, n int, by float32) float32 {
 func (k *Set) SwiGLU(gate, up, e []float32) {
 	k.Exps(e, gate, -1, 0)
 	k.Gate(gate, e, up)
+}
+
+// SwiGLUBack: dgate and dup from dact, gate and up; e is scratch memory as long as
+// gate, and dgate may be dact.
+func (k *Set) SwiGLUBack(dgate, dup, dact, gate, up, e []float32) {
+	k.Exps(e, gate, -1, 0)
+	k.GateBack(dgate, dup, dact, gate, e, up)
 }
 
 func mul32(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int) {
@@ -107,11 +119,16 @@ func mul16(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw,
 }
 
 func outer32(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
+	outer16(dst, ldd, x, ldx, rows, w, ldw, k)
+	outer16(dst[16:], ldd, x, ldx, rows, w[16:], ldw, k)
+}
+
+func outer16(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
 	for r := range rows {
-		acc := (*[Panel]float32)(dst[r*ldd:])
+		acc := (*[16]float32)(dst[r*ldd:])
 		for i := range k {
 			v := x[i*ldx+r]
-			for j, u := range (*[Panel]float32)(w[i*ldw:]) {
+			for j, u := range (*[16]float32)(w[i*ldw:]) {
 				acc[j] += v * u
 			}
 		}
@@ -175,6 +192,21 @@ func dot(x, y []float32, off float32) (sum float32) {
 func gate(gate, e, up []float32) {
 	for i, g := range gate {
 		gate[i] = g / (1 + e[i]) * up[i]
+	}
+}
+
+func center(x, p []float32, off, by float32) {
+	for i, v := range x {
+		x[i] = by * p[i] * (v - off)
+	}
+}
+
+func gateBack(dgate, dup, dact, gate, e, up []float32) {
+	for i, d := range dact {
+		g, on := gate[i], 1/(1+e[i])
+		dup[i] = d * g * on
+		// silu'(g) = on + g on (1 - on)
+		dgate[i] = d * up[i] * (on + g*on*(1-on))
 	}
 }
 

@@ -92,6 +92,13 @@ func TestOuterProducts(t *testing.T) {
 				t.Fatalf("%d rows, output %d: %g, portable %g", rows, i, want[i], v)
 			}
 		}
+		halves := func(d []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
+			Best().Outer16(d, ldd, x, ldx, rows, w, ldw, k)
+			Best().Outer16(d[16:], ldd, x, ldx, rows, w[16:], ldw, k)
+		}
+		if !reflect.DeepEqual(run(halves, 5), want) {
+			t.Errorf("two half products of %d rows differ from the whole", rows)
+		}
 	}
 }
 
@@ -136,7 +143,10 @@ func TestSmallKernelsAgree(t *testing.T) {
 			k.Scale(turned, 1.5)
 			dx, dw := append([]float32(nil), x...), append([]float32(nil), y...)
 			k.RMSNormBack(dx, dw, norm, x, y, n, 1e-6)
-			return [][]float32{norm, gates, s, turned, dx, dw, {inv, k.Max(x), k.Dot(x, y, 0.3)}}
+			dgate, dup, centered := make([]float32, n), make([]float32, n), append([]float32(nil), x...)
+			k.SwiGLUBack(dgate, dup, norm, x, y, make([]float32, n))
+			k.Center(centered, y, 0.3, 0.7)
+			return [][]float32{norm, gates, s, turned, dx, dw, dgate, dup, centered, {inv, k.Max(x), k.Dot(x, y, 0.3)}}
 		}
 		p, q := run(a), run(b)
 		for i := range p {

@@ -1,0 +1,196 @@
+package accel
+
+import (
+	"math/bits"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"ballast"
+	"ballast/model/device"
+	"ballast/train/pack"
+	"ballast/train/tally"
+)
+
+// pass is one batch on its way forward and backward.
+type pass struct {
+	e    *engine
+	w    tensorList
+	b    *pack.Batch
+	rows int               // padded
+	ids  *tensors.Tensor   // [rows]
+	seen []*tensors.Tensor // see layerGraph
+	x    []*tensors.Tensor // each layer's input, if kept
+	h    *tensors.Tensor   // the residual stream
+}
+
+// size rounds a number of rows up to a power of two or one and a half of one, so
+// that few sizes are compiled.
+func size(n int) int {
+	p := max(1<<bits.Len(uint(n-1)), 16)
+	if half := p / 4 * 3; n <= half && p >= 64 {
+		return half
+	}
+	return p
+}
+
+// forward embeds the batch and runs all layers.
+func (e *engine) forward(w tensorList, b *pack.Batch, keep bool) *pass {
+	n, rows := len(b.Tokens), size(len(b.Tokens))
+	p := &pass{e: e, w: w, b: b, rows: rows}
+	ids, first, from, to := make([]int32, rows), make([]int32, rows), make([]int32, rows), make([]int32, rows)
+	copy(ids, b.Tokens)
+	for _, s := range b.Segments {
+		for i := s.Start; i < s.End; i++ {
+			first[i], from[i], to[i] = int32(s.Start), int32(s.PrefixStart), int32(s.PrefixEnd)
+		}
+	}
+	for i := n; i < rows; i++ {
+		first[i] = int32(i) // padding sees itself
+	}
+	cos, sin := e.rotation(b.Positions, rows)
+	p.ids = device.Put(e.d, ids, rows)
+	for _, x := range [][]int32{first, from, to} {
+		p.seen = append(p.seen, device.Put(e.d, x, rows))
+	}
+	for _, x := range [][]float32{cos, sin} {
+		p.seen = append(p.seen, device.Put(e.d, x, rows, e.c.HeadDim))
+	}
+	p.h = e.d.Run(e.gather, w[e.embed], p.ids)[0]
+	for i := range e.c.Layers {
+		y := e.d.Run(e.layer, join([]*tensors.Tensor{p.h}, p.seen, pick(w, e.layers[i]))...)[0]
+		if keep {
+			p.x = append(p.x, p.h)
+		} else {
+			device.Free(p.h)
+		}
+		p.h = y
+	}
+	return p
+}
+
+// free gives back what the pass holds.
+func (p *pass) free() {
+	device.Free(p.ids, p.h)
+	device.Free(p.seen...)
+	device.Free(p.x...)
+	p.ids, p.h, p.seen, p.x = nil, nil, nil, nil
+}
+
+// backward takes dy, the derivative with respect to the last layer's output, and
+// adds all weights' derivatives to g. It frees dy and the pass.
+func (p *pass) backward(g tensorList, dy *tensors.Tensor) {
+	e := p.e
+	for i := e.c.Layers - 1; i >= 0; i-- {
+		at := e.layers[i]
+		out := e.d.Run(e.layerBack, join([]*tensors.Tensor{p.x[i], dy}, p.seen, pick(p.w, at), pick(g, at))...)
+		device.Free(dy)
+		dy = out[0]
+		for k, j := range at {
+			device.Free(g[j])
+			g[j] = out[1+k]
+		}
+	}
+	old := g[e.embed]
+	g[e.embed] = e.d.Run(e.scatter, old, p.ids, dy)[0]
+	device.Free(old, dy)
+	p.free()
+}
+
+// headRows is the most targets that the head takes at a time.
+const headRows = 1024
+
+// chunks calls do for parts of the batch's targets, with the tensors of their rows
+// and tokens, padded to n.
+func (p *pass) chunks(samples []ballast.Sample, do func(from int, part []pack.Target, n int, rows, ids *tensors.Tensor)) {
+	for from := 0; from < len(p.b.Targets); from += headRows {
+		part := p.b.Targets[from:min(from+headRows, len(p.b.Targets))]
+		n := min(size(len(part)), headRows)
+		rows, ids := make([]int32, n), make([]int32, n)
+		for i, t := range part {
+			rows[i], ids[i] = int32(t.Row), samples[t.Sample].Tokens[t.Index]
+		}
+		r, d := device.Put(p.e.d, rows, n), device.Put(p.e.d, ids, n)
+		do(from, part, n, r, d)
+		device.Free(r, d)
+	}
+}
+
+// predict returns the log-probability and the entropy at every target.
+func (p *pass) predict(samples []ballast.Sample) (logp, entropy []float32) {
+	p.chunks(samples, func(_ int, part []pack.Target, _ int, rows, ids *tensors.Tensor) {
+		out := p.e.d.Run(p.e.predict, p.h, rows, ids, p.w[p.e.finalNorm], p.w[p.e.out])
+		logp = append(logp, device.Get[float32](out[0])[:len(part)]...)
+		entropy = append(entropy, device.Get[float32](out[1])[:len(part)]...)
+	})
+	return logp, entropy
+}
+
+// headBackward computes the loss of the batch's targets and adds the head's
+// derivatives to g and the tokens' facts to st. It returns the derivative with
+// respect to the last layer's output.
+func (p *pass) headBackward(g tensorList, samples []ballast.Sample, in tally.Input, st *tally.Sums) *tensors.Tensor {
+	e := p.e
+	x := e.headGraph(in.Has)
+	dh := e.zeroRows(p.rows)
+	p.chunks(samples, func(from int, part []pack.Target, n int, rows, ids *tensors.Tensor) {
+		vector := func(at func(i int, t pack.Target) float32) *tensors.Tensor {
+			v := make([]float32, n)
+			for i, t := range part {
+				v[i] = at(i, t)
+			}
+			return device.Put(e.d, v, n)
+		}
+		own := []*tensors.Tensor{
+			vector(func(_ int, t pack.Target) float32 {
+				if old := samples[t.Sample].OldLogProb; old != nil {
+					return old[t.Index]
+				}
+				return 0
+			}),
+			vector(func(i int, _ pack.Target) float32 {
+				if in.Ref != nil {
+					return in.Ref[from+i]
+				}
+				return 0
+			}),
+		}
+		for term := range in.Has {
+			if in.Has[term] {
+				own = append(own, vector(func(_ int, t pack.Target) float32 { return tally.Weight(&samples[t.Sample], term, t.Index) }),
+					device.Put(e.d, []float32{float32(1 / in.Count[term])}))
+			}
+		}
+		sums := []*tensors.Tensor{dh, g[e.finalNorm], g[e.out]}
+		out := e.d.Run(x, join([]*tensors.Tensor{p.h, rows, ids, p.w[e.finalNorm], p.w[e.out]}, sums, own)...)
+		device.Free(sums...)
+		device.Free(own...)
+		dh, g[e.finalNorm], g[e.out] = out[2], out[3], out[4]
+		logp, entropy := device.Get[float32](out[0])[:len(part)], device.Get[float32](out[1])[:len(part)]
+		st.Take(samples, part, logp, entropy, &in, from)
+		next := 5
+		for term := range in.Has {
+			if in.Has[term] {
+				st.Loss[term] += float64(device.Get[float32](out[next])[0])
+				next++
+			}
+		}
+	})
+	return dh
+}
+
+// pick returns the tensors with some indices.
+func pick(all tensorList, at []int) []*tensors.Tensor {
+	out := make([]*tensors.Tensor, len(at))
+	for i, k := range at {
+		out[i] = all[k]
+	}
+	return out
+}
+
+func join(lists ...[]*tensors.Tensor) []*tensors.Tensor {
+	var out []*tensors.Tensor
+	for _, l := range lists {
+		out = append(out, l...)
+	}
+	return out
+}

@@ -1,0 +1,222 @@
+// Package tally is what every learner does around its computation: it checks a
+// minibatch, says which terms of the loss it has, and counts what an update did.
+//
+// Contract: an error names the sample and what is wrong with it. Counting cannot
+// fail; means over tokens that do not exist are 0.
+package tally
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"ballast"
+	"ballast/chat/bpe"
+	"ballast/loss"
+	"ballast/monitor"
+	"ballast/train/pack"
+)
+
+// Terms says which terms of the loss are present in a minibatch.
+type Terms [ballast.NumTerms]bool
+
+// Input is what the loss of a minibatch needs besides the model.
+type Input struct {
+	Has   Terms
+	Count [ballast.NumTerms]float64 // of the whole minibatch
+	Ref   []float32                 // of one batch, [targets] or nil: see the learner
+	// RefIsPolicy: the reference has the policy's weights, as after Freeze, so
+	// that its forward pass would repeat the policy's.
+	RefIsPolicy bool
+}
+
+// Prepare checks samples for a model of vocab tokens and sums the terms' counts;
+// reference says whether there is one.
+func Prepare(samples []ballast.Sample, vocab int, reference bool) (in Input, err error) {
+	for i := range samples {
+		s := &samples[i]
+		if err := Check(s, vocab); err != nil {
+			return in, fmt.Errorf("train: sample %d: %w", i, err)
+		}
+		for term, t := range s.Terms {
+			in.Count[term] += t.Count
+			for _, w := range t.Weight {
+				if w != 0 {
+					in.Has[term] = true
+					break
+				}
+			}
+		}
+	}
+	for term, c := range in.Count {
+		if !in.Has[term] {
+			in.Count[term] = 0
+		} else if c <= 0 {
+			return in, fmt.Errorf("train: term %d has weights, but its counts sum to %g; set Count", term, c)
+		}
+	}
+	if in.Has[ballast.TermReference] && !reference {
+		return in, fmt.Errorf("train: samples have a reference term, but there is no reference; call Freeze first")
+	}
+	return in, nil
+}
+
+// Check reports what is wrong with a sample for a model of vocab tokens.
+func Check(s *ballast.Sample, vocab int) error {
+	for i, id := range s.Tokens {
+		if id < 0 || int(id) >= vocab {
+			return fmt.Errorf("token %d is %d, but the vocabulary has %d", i, id, vocab)
+		}
+	}
+	for term, t := range s.Terms {
+		if t.Weight != nil && len(t.Weight) != len(s.Tokens) {
+			return fmt.Errorf("term %d has %d weights for %d tokens", term, len(t.Weight), len(s.Tokens))
+		}
+	}
+	if s.OldLogProb != nil && len(s.OldLogProb) != len(s.Tokens) {
+		return fmt.Errorf("%d old log-probabilities for %d tokens", len(s.OldLogProb), len(s.Tokens))
+	}
+	if s.Terms[ballast.TermPolicy].Weight != nil && s.OldLogProb == nil {
+		return fmt.Errorf("a policy term needs OldLogProb")
+	}
+	return nil
+}
+
+// Weight is a token's weight in a term, 0 if the term is absent.
+func Weight(s *ballast.Sample, term, index int) float32 {
+	if w := s.Terms[term].Weight; w != nil {
+		return w[index]
+	}
+	return 0
+}
+
+// Sums are the facts of one update, as sums over tokens.
+type Sums struct {
+	Loss            [ballast.NumTerms]float64
+	Padded          float64 // rows computed for nothing
+	Norm, NonFinite float64
+
+	p                                       *loss.Params
+	active, outside, ratio, ratioTop, k1    float64
+	gap, gapMax, known, k3, entropy, tokens float64
+	real, computed                          float64
+	k3Control                               float64 // the part of k3 on control tokens
+	control                                 map[int32]bool
+}
+
+// New starts a count; control tokens are those that the tokenizer, which may be
+// nil, added to its alphabet.
+func New(p *loss.Params, tok *bpe.Tokenizer) *Sums {
+	s := &Sums{p: p}
+	if tok != nil {
+		s.control = map[int32]bool{}
+		for _, t := range tok.Added() {
+			s.control[t.ID] = true
+		}
+	}
+	return s
+}
+
+// Take adds some targets of a batch, from the one at index from on, with their
+// log-probabilities and entropies.
+func (s *Sums) Take(samples []ballast.Sample, part []pack.Target, logp, entropy []float32, in *Input, from int) {
+	for i, t := range part {
+		sample := &samples[t.Sample]
+		s.tokens++
+		s.entropy += float64(entropy[i])
+		if Weight(sample, ballast.TermPolicy, t.Index) != 0 {
+			d := float64(logp[i]) - float64(sample.OldLogProb[t.Index])
+			r := math.Exp(min(max(d, -loss.GapLimit), loss.GapLimit))
+			s.active++
+			s.ratio += r
+			s.ratioTop = max(s.ratioTop, r)
+			s.k1 -= d
+			s.gap += math.Abs(d)
+			s.gapMax = max(s.gapMax, math.Abs(d))
+			if r < 1-s.p.ClipLow || r > 1+s.p.ClipHigh {
+				s.outside++
+			}
+		}
+		if Weight(sample, ballast.TermReference, t.Index) != 0 {
+			d := min(max(float64(in.Ref[from+i])-float64(logp[i]), -loss.GapLimit), loss.GapLimit)
+			s.known++
+			k3 := min(math.Expm1(d)-d, loss.K3Limit)
+			s.k3 += k3
+			if s.control[sample.Tokens[t.Index]] {
+				s.k3Control += k3
+			}
+		}
+	}
+}
+
+// Pack counts rows: real are all tokens of the samples, computed the rows that
+// remain after sharing and trimming.
+func (s *Sums) Pack(samples []ballast.Sample, batches []pack.Batch) {
+	for i := range samples {
+		s.real += float64(len(samples[i].Tokens))
+	}
+	for i := range batches {
+		s.computed += float64(len(batches[i].Tokens))
+	}
+}
+
+// Merge adds what another count has.
+func (s *Sums) Merge(o *Sums) {
+	for i, x := range o.Loss {
+		s.Loss[i] += x
+	}
+	s.active, s.outside, s.ratio, s.k1 = s.active+o.active, s.outside+o.outside, s.ratio+o.ratio, s.k1+o.k1
+	s.gap, s.known, s.k3, s.k3Control = s.gap+o.gap, s.known+o.known, s.k3+o.k3, s.k3Control+o.k3Control
+	s.entropy, s.tokens, s.Padded = s.entropy+o.entropy, s.tokens+o.tokens, s.Padded+o.Padded
+	s.ratioTop, s.gapMax = max(s.ratioTop, o.ratioTop), max(s.gapMax, o.gapMax)
+}
+
+// Finite reports whether the loss and the gradient's norm are, and counts it if
+// they are not.
+func (s *Sums) Finite() bool {
+	x := s.total() + s.Norm
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		s.NonFinite = 1
+	}
+	return s.NonFinite == 0
+}
+
+func (s *Sums) total() (x float64) {
+	for _, y := range s.Loss {
+		x += y
+	}
+	return x
+}
+
+// Stats names the facts.
+func (s *Sums) Stats(begin time.Time) ballast.Stats {
+	mean := func(x, n float64) float64 { return x / max(n, 1) }
+	share := 0.0
+	if s.k3 > 0 {
+		share = s.k3Control / s.k3
+	}
+	return ballast.Stats{
+		"loss":                 s.total(),
+		monitor.LossPolicy:     s.Loss[ballast.TermPolicy],
+		monitor.LossOffPolicy:  s.Loss[ballast.TermOffPolicy],
+		monitor.LossCE:         s.Loss[ballast.TermCrossEntropy],
+		monitor.LossReference:  s.Loss[ballast.TermReference],
+		monitor.KL:             mean(s.k3, s.known),
+		monitor.KLControl:      share,
+		monitor.ClipFraction:   mean(s.outside, s.active),
+		monitor.GradNorm:       s.Norm,
+		monitor.NonFinite:      s.NonFinite,
+		monitor.GapMean:        mean(s.gap, s.active),
+		monitor.GapMax:         s.gapMax,
+		"ratio/mean":           mean(s.ratio, s.active),
+		"ratio/max":            s.ratioTop,
+		"kl/old":               mean(s.k1, s.active),
+		"entropy/trained":      mean(s.entropy, s.tokens),
+		monitor.TokensTrained:  s.tokens,
+		"tokens/real":          s.real,
+		monitor.TokensComputed: s.computed,
+		monitor.TokensPadded:   s.Padded,
+		"tokens/saved":         s.real - s.computed,
+		monitor.SecondsTrain:   time.Since(begin).Seconds(),
+	}
+}
