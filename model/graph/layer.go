@@ -217,14 +217,18 @@ func (r rms) back(dhat *Node) *Node {
 }
 
 // narrow is the width up to which a row mean is a product with a constant square
-// matrix: below it the product beats a reduction and two broadcasts.
+// matrix: below it the product beats a reduction and two broadcasts on the pure-Go
+// backend. Elsewhere a product may round its factors (TF32), and a reduction is
+// what compilers are good at.
 const narrow = 128
+
+func products(x *Node) bool { return x.Graph().Backend().Name() != "xla" }
 
 // rowMean is the mean of each row of x [rows, width], either repeated to
 // [rows, width] or [rows, 1].
 func rowMean(x *Node) *Node {
 	width := x.Shape().Dimensions[1]
-	if width > narrow {
+	if width > narrow || !products(x) {
 		return MulScalar(ReduceAndKeep(x, ReduceSum, 1), 1/float64(width))
 	}
 	mean := make([][]float32, width)
@@ -263,8 +267,11 @@ func unfold(hatT, dy, w, norm, sum *Node) (dw, dnorm *Node) {
 	return Mul(d, ExpandDims(norm, 0)), plus(sum, columnSum(Mul(d, w)))
 }
 
-// columnSum sums x [rows, width] over rows, as a product: [width].
+// columnSum sums x [rows, width] over rows: [width].
 func columnSum(x *Node) *Node {
+	if !products(x) {
+		return ReduceSum(x, 0)
+	}
 	ones := BroadcastToDims(Scalar(x.Graph(), x.DType(), 1), 1, x.Shape().Dimensions[0])
 	return Reshape(Dot(ones, x).Product(), -1)
 }

@@ -3,8 +3,6 @@ package accel
 import (
 	"math"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	gx "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -27,8 +25,8 @@ type engine struct {
 	layers    [][]int // as graph.LayerNames
 	cos, sin  []float32
 	// One layer's worth, run for all layers; and by the terms that are present.
-	layer, layerBack, gather, scatter, predict, step, squares *gx.Exec
-	head                                                      map[tally.Terms]*gx.Exec
+	layer, layerBack, gather, scatter, predict, step, squares, zero *gx.Exec
+	head                                                            map[tally.Terms]*gx.Exec
 }
 
 func newEngine(d *device.Device, c model.Config, o Options) *engine {
@@ -46,6 +44,7 @@ func newEngine(d *device.Device, c model.Config, o Options) *engine {
 		e.layers = append(e.layers, at)
 	}
 	e.layer, e.layerBack = d.Graph("layer", e.layerGraph), d.Graph("layerBack", e.layerBackGraph)
+	e.zero = d.Graph("zeros", func(in []*gx.Node) []*gx.Node { return []*gx.Node{gx.ZerosLike(in[0])} })
 	e.gather = d.Graph("gather", func(in []*gx.Node) []*gx.Node { return []*gx.Node{graph.Embed(in[0], in[1])} })
 	e.scatter = d.Graph("scatter", func(in []*gx.Node) []*gx.Node {
 		return []*gx.Node{gx.ScatterSum(in[0], gx.ExpandDims(in[1], -1), in[2], false, false)}
@@ -60,10 +59,8 @@ func newEngine(d *device.Device, c model.Config, o Options) *engine {
 
 // zeros returns tensors of zeros with the shapes of like.
 func (e *engine) zeros(like tensorList) (out tensorList) {
-	x := e.d.Graph("zeros", func(in []*gx.Node) []*gx.Node { return []*gx.Node{gx.ZerosLike(in[0])} })
-	defer x.Finalize()
 	for _, t := range like {
-		out = append(out, e.d.Run(x, t)...)
+		out = append(out, e.d.Run(e.zero, t)...)
 	}
 	return out
 }
@@ -216,11 +213,4 @@ func (e *engine) rotation(positions []int32, rows int) (cos, sin []float32) {
 		copy(sin[i*w:(i+1)*w], e.sin[int(p)*w:])
 	}
 	return cos, sin
-}
-
-// zeroRows returns [rows, Hidden] zeros.
-func (e *engine) zeroRows(rows int) *tensors.Tensor {
-	t, err := tensors.FromShapeForBackend(e.d.Backend, 0, shapes.Make(dtypes.Float32, rows, e.c.Hidden))
-	must(err)
-	return t
 }

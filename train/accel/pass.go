@@ -131,7 +131,7 @@ func (p *pass) predict(samples []ballast.Sample) (logp, entropy []float32) {
 func (p *pass) headBackward(g tensorList, samples []ballast.Sample, in tally.Input, st *tally.Sums) *tensors.Tensor {
 	e := p.e
 	x := e.headGraph(in.Has)
-	dh := e.zeroRows(p.rows)
+	dh := e.d.Run(e.zero, p.h)[0]
 	p.chunks(samples, func(from int, part []pack.Target, n int, rows, ids *tensors.Tensor) {
 		vector := func(at func(i int, t pack.Target) float32) *tensors.Tensor {
 			v := make([]float32, n)
