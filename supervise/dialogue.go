@@ -28,6 +28,7 @@ type Message struct {
 	Calls   []ballast.Call // of the assistant
 	Results []string       // of the tools, one per call
 	Plain   bool           // control tokens spelled in Text stay text
+	Context bool           // of the assistant: seen, not trained on
 }
 
 // Dialogue is a conversation to learn from that is not the play of a task:
@@ -39,9 +40,9 @@ type Dialogue struct {
 	Messages []Message
 }
 
-// Episode renders a dialogue in a style. Replies of the assistant are owned by
-// gold and are steps of one turn per user message. An order of messages that no
-// conversation has is an error.
+// Episode renders a dialogue in a style. Replies of the assistant that are trained
+// on are owned by gold; all are steps of one turn per user message. An order of
+// messages that no conversation has is an error.
 func (d *Dialogue) Episode(style chat.Style) (ballast.Episode, error) {
 	c := chat.NewDialogue(style, d.Tools, d.System)
 	ep := ballast.Episode{Task: d.ID, Stop: ballast.StopDone}
@@ -67,9 +68,13 @@ func (d *Dialogue) Episode(style chat.Style) (ballast.Episode, error) {
 				ep.Prompt = len(c.Tokens())
 			}
 			start := len(c.Tokens())
-			c.Reply(ids, ballast.OwnerGold)
+			owner := ballast.OwnerGold
+			if m.Context {
+				owner = ballast.OwnerTemplate
+			}
+			c.Reply(ids, owner)
 			t := &ep.Turns[len(ep.Turns)-1]
-			t.Steps = append(t.Steps, ballast.Step{Start: start, End: start + len(ids), Text: m.Text, Calls: m.Calls, Gold: true})
+			t.Steps = append(t.Steps, ballast.Step{Start: start, End: start + len(ids), Text: m.Text, Calls: m.Calls, Gold: !m.Context})
 		}
 	}
 	ep.Tokens, ep.Owners = c.Tokens(), c.Owners()
@@ -85,8 +90,8 @@ func (d *Dialogue) Check() error {
 		}
 		last = m.Role
 	}
-	if !slices.ContainsFunc(d.Messages, func(m Message) bool { return m.Role == Assistant }) {
-		return errors.New("no assistant message")
+	if !slices.ContainsFunc(d.Messages, func(m Message) bool { return m.Role == Assistant && !m.Context }) {
+		return errors.New("no assistant message to train on")
 	}
 	return nil
 }

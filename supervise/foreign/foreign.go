@@ -18,12 +18,9 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/parquet-go/parquet-go"
 
-	"ballast"
-	"ballast/chat"
 	"ballast/supervise"
 	"ballast/value"
 )
@@ -35,10 +32,12 @@ type Imported struct {
 }
 
 // Import reads a file of dialogues: a JSON array, one JSON object a line, or
-// parquet. Rows may be ToolACE's (system, conversations), chat messages
-// (messages, tools; OpenAI's names), or verl's (prompt, response; the prompt as
-// messages or as ChatML text). A row that cannot be used is skipped and counted;
-// a file of which most rows cannot is an error.
+// parquet. Rows may be ShareGPT's or ToolACE's (conversations, system, tools), chat
+// messages (messages, tools; OpenAI's names, as verl's multi-turn SFT has them
+// too), or verl's single-turn rows (prompt, response; the prompt as messages or as
+// ChatML text). Lists that a column holds as JSON text are read as lists. A row
+// that cannot be used is skipped and counted; a file of which most rows cannot is
+// an error.
 func Import(path string) (Imported, error) {
 	out := Imported{Skipped: map[string]int{}}
 	add := func(n int, row []byte) error {
@@ -147,7 +146,8 @@ func parquetRows(path string, add func(int, []byte) error) (err error) {
 	}
 }
 
-// unwrap takes parquet's {list: [{element: x}]} and byte strings off.
+// unwrap takes parquet's {list: [{element: x}]} and byte strings off, and absent
+// members: parquet gives every struct of a column the members of all of them.
 func unwrap(v any) any {
 	switch v := v.(type) {
 	case []byte:
@@ -168,266 +168,14 @@ func unwrap(v any) any {
 			return unwrap(l)
 		}
 		for k := range v {
+			if v[k] == nil {
+				delete(v, k)
+				continue
+			}
 			v[k] = unwrap(v[k])
 		}
 	}
 	return v
-}
-
-// convert turns a row into a dialogue; its error is a short reason.
-func convert(row any) (supervise.Dialogue, error) {
-	var d reader
-	err := d.row(row)
-	if err == nil {
-		err = d.Check()
-	}
-	return d.Dialogue, err
-}
-
-// row reads a row of any of the kinds.
-func (d *reader) row(row any) (err error) {
-	if l := list(row, "conversations"); l != nil {
-		return d.toolACE(text(row, "system"), l)
-	}
-	messages := list(row, "messages")
-	if p := list(row, "prompt"); messages == nil && p != nil {
-		messages = p
-	}
-	switch p := text(row, "prompt"); {
-	case messages != nil:
-		err = d.chat(messages)
-	case p != "":
-		err = d.chatML(p)
-	default:
-		return errors.New("no conversations, messages or prompt")
-	}
-	if err != nil {
-		return err
-	}
-	if r := text(row, "response"); r != "" {
-		d.say(supervise.Assistant, strings.TrimSuffix(strings.TrimSpace(r), "<|im_end|>"))
-	}
-	for _, t := range list(row, "tools") {
-		d.tool(t)
-	}
-	return nil
-}
-
-// reader is a dialogue in the making.
-type reader struct{ supervise.Dialogue }
-
-// chat reads OpenAI's messages.
-func (d *reader) chat(messages []any) error {
-	for _, m := range messages {
-		content := text(m, "content")
-		switch role := text(m, "role"); role {
-		case "system":
-			d.system(content)
-		case "user", "tool", "function":
-			d.say(supervise.Role(strings.Replace(role, "function", "tool", 1)), content)
-		case "assistant":
-			d.say(supervise.Assistant, content)
-			last := &d.Messages[len(d.Messages)-1]
-			for _, c := range list(m, "tool_calls") {
-				f, _ := field(c, "function").(*value.Dict)
-				call, err := openAICall(f)
-				if err != nil {
-					return err
-				}
-				last.Calls = append(last.Calls, call)
-			}
-		default:
-			return fmt.Errorf("role %q", role)
-		}
-	}
-	return nil
-}
-
-func openAICall(f *value.Dict) (ballast.Call, error) {
-	c := ballast.Call{Name: text(f, "name")}
-	args := field(f, "arguments")
-	if s, ok := args.(string); ok {
-		var err error
-		if args, err = value.ParseJSON([]byte(s)); err != nil {
-			return c, errors.New("arguments of a call are not JSON")
-		}
-	}
-	a, ok := args.(*value.Dict)
-	if !ok || c.Name == "" {
-		return c, errors.New("a call without name or arguments")
-	}
-	for i := range a.Len() {
-		k, v := a.At(i)
-		name, _ := k.(string)
-		c.Args = append(c.Args, ballast.Arg{Name: name, Value: v})
-	}
-	return c, nil
-}
-
-// chatML reads a prompt that was templated already.
-func (d *reader) chatML(prompt string) error {
-	parts := strings.Split(prompt, "<|im_start|>")
-	if len(parts) == 1 {
-		d.say(supervise.User, prompt)
-		return nil
-	}
-	for _, p := range parts[1:] {
-		role, body, _ := strings.Cut(p, "\n")
-		body, _, closed := strings.Cut(body, "<|im_end|>")
-		switch {
-		case role == "system":
-			d.system(body)
-		case role == "user" || role == "tool":
-			d.say(supervise.Role(role), body)
-		case role == "assistant" && (closed || strings.TrimSpace(body) != ""):
-			d.say(supervise.Assistant, body)
-		case role != "assistant":
-			return fmt.Errorf("role %q", role)
-		}
-	}
-	return nil
-}
-
-// say appends a message. Calls in the hermes format, and results as Qwen's
-// template writes them, are read as what they are.
-func (d *reader) say(role supervise.Role, body string) {
-	if trimmed := strings.TrimSpace(body); role == supervise.User && strings.HasPrefix(trimmed, "<tool_response>") {
-		role = supervise.Tool
-		var results []string
-		for r := range strings.SplitSeq(trimmed, "<tool_response>") {
-			if r = strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(r), "</tool_response>")); r != "" {
-				results = append(results, r)
-			}
-		}
-		d.Messages = append(d.Messages, supervise.Message{Role: supervise.Tool, Results: results})
-		return
-	}
-	m := supervise.Message{Role: role, Text: body}
-	switch role {
-	case supervise.Tool:
-		if n := len(d.Messages); n > 0 && d.Messages[n-1].Role == supervise.Tool {
-			d.Messages[n-1].Results = append(d.Messages[n-1].Results, body)
-			return
-		}
-		m.Text, m.Results = "", []string{body}
-	case supervise.Assistant:
-		if p := chat.Hermes.Parse(body, nil); len(p.Calls) > 0 && p.Form == ballast.FormCall {
-			before, _, _ := strings.Cut(body, "<tool_call>")
-			m.Text, m.Calls = strings.TrimSpace(before), p.Calls
-		}
-	}
-	d.Messages = append(d.Messages, m)
-}
-
-// system reads a system message; a section of tools in Qwen's layout becomes
-// tools.
-func (d *reader) system(body string) {
-	before, rest, ok := strings.Cut(body, "# Tools")
-	d.System = strings.TrimSpace(before)
-	if !ok {
-		return
-	}
-	_, rest, _ = strings.Cut(rest, "<tools>\n")
-	rest, _, _ = strings.Cut(rest, "</tools>")
-	for line := range strings.SplitSeq(rest, "\n") {
-		if v, err := value.ParseJSON([]byte(line)); err == nil {
-			d.tool(v)
-		}
-	}
-}
-
-// tool adds a tool from its documentation, wrapped as OpenAI does or not.
-func (d *reader) tool(v any) {
-	if inner, ok := field(v, "function").(*value.Dict); ok {
-		v = inner
-	}
-	if name := text(v, "name"); name != "" {
-		d.Tools = append(d.Tools, ballast.Tool{Name: name, Doc: text(v, "description"), Schema: v})
-	}
-}
-
-// toolACE reads ToolACE's rows: tools as a JSON array inside the system text,
-// calls as a Python list in which names may hold spaces and more. The prose of
-// the system message explains that syntax and is left out, as in the paper's
-// conversion to the training format.
-func (d *reader) toolACE(system string, conversations []any) (err error) {
-	names := map[string]string{}
-	if i := strings.Index(system, "[{"); i >= 0 {
-		var raw json.RawMessage
-		if err := json.NewDecoder(strings.NewReader(system[i:])).Decode(&raw); err != nil {
-			return errors.New("the tools are not JSON")
-		}
-		v, err := value.ParseJSON(raw)
-		if err != nil {
-			return errors.New("the tools are not JSON")
-		}
-		for _, t := range v.(*value.List).Items {
-			doc, ok := t.(*value.Dict)
-			if !ok {
-				continue
-			}
-			name := text(doc, "name")
-			if safe := identifier(name); safe != name {
-				names[name] = safe
-				doc.Set("name", safe)
-			}
-			d.tool(doc)
-		}
-	}
-	for _, m := range conversations {
-		body := text(m, "value")
-		switch from := text(m, "from"); from {
-		case "user":
-			d.say(supervise.User, body)
-		case "tool":
-			d.Messages = append(d.Messages, supervise.Message{Role: supervise.Tool, Results: results(body)})
-		case "assistant":
-			msg := supervise.Message{Role: supervise.Assistant, Text: body}
-			if t := strings.TrimSpace(body); strings.HasPrefix(t, "[") && strings.HasSuffix(t, "]") {
-				for _, name := range slices.Sorted(maps.Keys(names)) {
-					t = strings.ReplaceAll(t, name+"(", names[name]+"(")
-				}
-				if msg.Calls, err = value.ParseCalls(t); err != nil {
-					return errors.New("calls that cannot be read")
-				}
-				msg.Text = ""
-			}
-			d.Messages = append(d.Messages, msg)
-		default:
-			return fmt.Errorf("role %q", from)
-		}
-	}
-	return nil
-}
-
-// results splits ToolACE's list of answers.
-func results(body string) []string {
-	v, err := value.ParseJSON([]byte(body))
-	l, ok := v.(*value.List)
-	if err != nil || !ok {
-		return []string{body}
-	}
-	var out []string
-	for _, x := range l.Items {
-		if s, err := value.JSON(x); err == nil {
-			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// identifier makes a name one that calls can be written with.
-func identifier(name string) string {
-	out := strings.Map(func(r rune) rune {
-		if r == '_' || r == '.' || r < 128 && (unicode.IsLetter(r) || unicode.IsDigit(r)) {
-			return r
-		}
-		return '_'
-	}, name)
-	if out != "" && unicode.IsDigit(rune(out[0])) {
-		out = "_" + out
-	}
-	return out
 }
 
 func field(v any, key string) any {
@@ -444,10 +192,32 @@ func text(v any, key string) string {
 	return s
 }
 
+// list is a member that is a list, or JSON text of one.
 func list(v any, key string) []any {
-	l, ok := field(v, key).(*value.List)
+	x := field(v, key)
+	if s, ok := x.(string); ok && strings.HasPrefix(strings.TrimSpace(s), "[") {
+		x, _ = value.ParseJSON([]byte(s))
+	}
+	l, ok := x.(*value.List)
 	if !ok {
 		return nil
 	}
 	return l.Items
+}
+
+// content is a message's text: a string, or OpenAI's parts, of which only texts
+// can be used.
+func content(m any) (string, error) {
+	parts, ok := field(m, "content").(*value.List)
+	if !ok {
+		return text(m, "content"), nil
+	}
+	var b strings.Builder
+	for _, p := range parts.Items {
+		if kind := text(p, "type"); kind != "text" {
+			return "", fmt.Errorf("content of type %q", kind)
+		}
+		b.WriteString(text(p, "text"))
+	}
+	return b.String(), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
 	"ballast/supervise"
@@ -76,6 +77,30 @@ func TestImport(t *testing.T) {
 		{"openai.jsonl", lines(openAIRow), "user; assistant f(a=[1, 2]) g(); tool r1|r2; assistant"},
 		{"verl.jsonl", verlRow, "user; assistant f(a=1); tool r; assistant"},
 		{"verl.jsonl", `{"prompt": [{"role": "user", "content": "q"}], "response": "a"}`, "user; assistant"},
+		// OpenAI: parts, developer, answers out of order, no arguments.
+		{"openai.jsonl", `{"messages": [{"role": "developer", "content": [{"type": "text", "text": "be brief"}]}, {"role": "user", "content": [{"type": "text", "text": "q"}]},
+ {"role": "assistant", "tool_calls": [{"id": "x", "function": {"name": "f", "arguments": ""}}, {"id": "y", "function": {"name": "g", "arguments": {"a": null}}}]},
+ {"role": "tool", "tool_call_id": "y", "content": "r2"}, {"role": "tool", "tool_call_id": "x", "content": [{"type": "text", "text": "r1"}]}, {"role": "assistant", "content": "done"}], "parallel_tool_calls": false}`,
+			"user; assistant f() g(a=None); tool r1|r2; assistant"},
+		// OpenAI before tools: functions and function_call.
+		{"openai.jsonl", `{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{\"a\": 1}"}},
+ {"role": "function", "name": "f", "content": "r"}, {"role": "assistant", "content": "done"}], "functions": [{"name": "f", "parameters": {"type": "object", "properties": {}}}]}`,
+			"user; assistant f(a=1); tool r; assistant"},
+		// Columns that hold JSON text.
+		{"text.jsonl", `{"messages": "[{\"role\": \"user\", \"content\": \"q\"}, {\"role\": \"assistant\", \"content\": \"a\"}]", "tools_json": "[{\"type\": \"function\", \"function\": {\"name\": \"f\"}}]"}`,
+			"user; assistant"},
+		// ShareGPT: calls and results in messages of their own, parallel ones in a row.
+		{"share.json", `[{"conversations": [{"from": "system", "value": "s"}, {"from": "human", "value": "q"}, {"from": "gpt", "value": "let me see"},
+ {"from": "function_call", "value": "{\"name\": \"get weather\", \"arguments\": {\"city\": \"x\"}}"}, {"from": "function_call", "value": "[{\"name\": \"g\", \"arguments\": {}}]"},
+ {"from": "observation", "value": "[1, 2]"}, {"from": "observation", "value": "{}"}, {"from": "gpt", "value": "done [1]"}],
+ "tools": "[{\"name\": \"get weather\", \"parameters\": {\"type\": \"object\", \"properties\": {}}}]"}]`,
+			"user; assistant get_weather(city='x') g(); tool [1, 2]|{}; assistant"},
+		// ToolACE: one name ends another, words of JSON, lists in a row, brackets and
+		// names inside of strings, an answer that is no list of answers.
+		{"ace.json", `[{"system": "Here is a list:\n[{\"name\": \"Get All\", \"parameters\": {}}, {\"name\": \"Get\", \"parameters\": {}}, {\"name\": \"v1/Do Get All\", \"parameters\": {}}]. Should you decide",
+ "conversations": [{"from": "user", "value": "q"}, {"from": "assistant", "value": "[v1/Do Get All(a=true, b=\"it's [null](\", c=[null, False])]\n[Get All(x={\"k\": false})]"},
+ {"from": "tool", "value": "[{\"name\": \"one\"}]"}, {"from": "assistant", "value": "[sic]"}]}]`,
+			"user; assistant v1_Do_Get_All(a=True, b=\"it's [null](\", c=[None, False]) Get_All(x={'k': False}); tool [{\"name\": \"one\"}]; assistant"},
 	} {
 		in, err := importText(t, c.name, c.text)
 		if err != nil || len(in.Dialogues) != 1 {
@@ -86,7 +111,7 @@ func TestImport(t *testing.T) {
 		if got := dialogueShape(d); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
-		if strings.Contains(c.text, "tools") && len(d.Tools) != 1 {
+		if strings.Contains(c.text, `"tools`) && len(d.Tools) != 1 {
 			t.Errorf("%s: %d tools", c.name, len(d.Tools))
 		}
 		if _, err := d.Episode(style(t)); err != nil {
@@ -121,6 +146,76 @@ func TestImportParquet(t *testing.T) {
 	}
 }
 
+// TestWeightZeroIsContext: an assistant message that OpenAI's format excludes from
+// training is seen and has no gold token.
+func TestWeightZeroIsContext(t *testing.T) {
+	in, err := importText(t, "x.jsonl", `{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "wrong", "weight": 0}, {"role": "user", "content": "no"}, {"role": "assistant", "content": "right", "weight": 1}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := style(t)
+	ep, err := in.Dialogues[0].Episode(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var gold []int32
+	for i, o := range ep.Owners {
+		if o == ballast.OwnerGold {
+			gold = append(gold, ep.Tokens[i])
+		}
+	}
+	if text := s.Tok.Decode(gold); text != "right<|im_end|>" || !strings.Contains(s.Tok.Decode(ep.Tokens), "wrong<|im_end|>") {
+		t.Errorf("trained on %q", text)
+	}
+	if _, err := importText(t, "x.jsonl", `{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "wrong", "weight": 0}]}`); err == nil {
+		t.Error("a dialogue without anything to train on is accepted")
+	}
+}
+
+// TestParquetStructsHoldEveryMember: calls in one struct column have the members of
+// all calls, absent ones null, as Arrow writes verl's multi-turn rows.
+func TestParquetStructsHoldEveryMember(t *testing.T) {
+	type arguments struct {
+		City *string `parquet:"city,optional"`
+		Days *int64  `parquet:"days,optional"`
+	}
+	type function struct {
+		Name      string    `parquet:"name"`
+		Arguments arguments `parquet:"arguments"`
+	}
+	type call struct {
+		Type     string   `parquet:"type"`
+		Function function `parquet:"function"`
+	}
+	type message struct {
+		Role      string  `parquet:"role"`
+		Content   *string `parquet:"content,optional"`
+		ToolCalls []call  `parquet:"tool_calls,list"`
+	}
+	type row struct {
+		Messages []message `parquet:"messages,list"`
+		Tools    string    `parquet:"tools"`
+		Thinking bool      `parquet:"enable_thinking"`
+	}
+	s := func(x string) *string { return &x }
+	days := int64(3)
+	var buf bytes.Buffer
+	w := parquet.NewGenericWriter[row](&buf)
+	if _, err := w.Write([]row{{Tools: `[{"type": "function", "function": {"name": "f", "parameters": {}}}]`, Messages: []message{
+		{Role: "user", Content: s("q")},
+		{Role: "assistant", ToolCalls: []call{{"function", function{"f", arguments{City: s("x")}}}, {"function", function{"f", arguments{Days: &days}}}}},
+		{Role: "tool", Content: s("r")}, {Role: "assistant", Content: s("a")}}}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in, err := importText(t, "x.parquet", buf.String())
+	if err != nil || dialogueShape(in.Dialogues[0]) != "user; assistant f(city='x') f(days=3); tool r; assistant" || len(in.Dialogues[0].Tools) != 1 {
+		t.Errorf("%+v %v", in, err)
+	}
+}
+
 func TestImportCountsWhatItSkips(t *testing.T) {
 	bad := `{"messages": [{"role": "assistant", "content": "first"}]}`
 	good := `{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}`
@@ -137,7 +232,7 @@ func TestImportCountsWhatItSkips(t *testing.T) {
 }
 
 func FuzzConvert(f *testing.F) {
-	for _, s := range []string{aceRow, openAIRow, verlRow, `{"prompt": "x", "response": "y"}`, `{"messages": [null]}`} {
+	for _, s := range []string{aceRow, openAIRow, verlRow, `{"conversations": [{"from": "human", "value": "q"}, {"from": "function_call", "value": "{\"name\": \"f\"}"}, {"from": "gpt", "value": "[f(a=true)][g()]"}]}`, `{"prompt": "x", "response": "y"}`, `{"messages": [null]}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
