@@ -36,14 +36,17 @@ type endpoint struct {
 	cache  cache
 	pause  func(ctx context.Context, d time.Duration) error // of tests
 
+	ledger ledger
+
 	mu    sync.Mutex
-	stats Stats // of all calls of Answer, for the budgets
+	spent entry // of all calls of Answer, and of the processes before this one
 	held  int   // tokens that requests under way may still take
 }
 
 // NewJudge returns the judge of the settings. The key of an endpoint is read from
-// the environment variable that they name.
-func NewJudge(s Settings) (Judge, error) {
+// the environment variable that they name. Budgets are those of the ledger, a file
+// that keeps what was spent; "" stands for this judge's own.
+func NewJudge(s Settings, keep string) (Judge, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
@@ -72,7 +75,11 @@ func NewJudge(s Settings) (Judge, error) {
 		}
 		s.Cache = filepath.Join(dir, "ballast", "judge")
 	}
-	return &endpoint{set: s, cache: cache(s.Cache), pause: pause,
+	spent, err := ledger(keep).read()
+	if err != nil {
+		return nil, err
+	}
+	return &endpoint{set: s, cache: cache(s.Cache), pause: pause, ledger: ledger(keep), spent: spent,
 		client: openai.NewClient(option.WithBaseURL(s.URL), option.WithAPIKey(key), option.WithMaxRetries(0),
 			option.WithRequestTimeout(5*time.Minute))}, nil
 }
@@ -156,8 +163,7 @@ func (e *endpoint) answer(ctx context.Context, q *Query, local *tally) (Answer, 
 			return Answer{Failure: FailBudget}, nil
 		}
 		text, used, failure, wait, err := e.ask(ctx, system, q, try)
-		e.settle(reserve, used, local)
-		if err != nil {
+		if err := errors.Join(err, e.settle(reserve, used, local)); err != nil {
 			return a, err
 		}
 		a = Answer{Text: text, Failure: failure}
@@ -189,8 +195,8 @@ func (e *endpoint) reserve(n int) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	most := max(e.set.PriceIn, e.set.PriceOut) / 1e6
-	if e.set.Tokens > 0 && e.stats.Tokens+e.held+n > e.set.Tokens ||
-		e.set.Cost > 0 && e.stats.Cost+float64(e.held+n)*most > e.set.Cost {
+	if e.set.Tokens > 0 && e.spent.Tokens+e.held+n > e.set.Tokens ||
+		e.set.Cost > 0 && e.spent.Cost+float64(e.held+n)*most > e.set.Cost {
 		return false
 	}
 	e.held += n
@@ -198,17 +204,22 @@ func (e *endpoint) reserve(n int) bool {
 }
 
 // settle replaces a reservation by what was used.
-func (e *endpoint) settle(n int, u usage, local *tally) {
-	count := func(s *Stats) {
+func (e *endpoint) settle(n int, u usage, local *tally) error {
+	used := entry{u.in + u.out, (float64(u.in)*e.set.PriceIn + float64(u.out)*e.set.PriceOut) / 1e6}
+	local.add(func(s *Stats) {
 		s.Asked++
-		s.Tokens += u.in + u.out
-		s.Cost += (float64(u.in)*e.set.PriceIn + float64(u.out)*e.set.PriceOut) / 1e6
-	}
+		s.Tokens += used.Tokens
+		s.Cost += used.Cost
+	})
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.held -= n
-	count(&e.stats)
-	e.mu.Unlock()
-	local.add(count)
+	e.spent.Tokens += used.Tokens
+	e.spent.Cost += used.Cost
+	if used.Tokens == 0 {
+		return nil
+	}
+	return e.ledger.add(used)
 }
 
 // ask sends one request and says what came of it.

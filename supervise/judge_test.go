@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -72,13 +74,18 @@ func queries(n int) []Query {
 
 func dial(t *testing.T, s *stub, set Settings) (Judge, *httptest.Server) {
 	t.Helper()
+	return dialKept(t, s, set, "")
+}
+
+func dialKept(t *testing.T, s *stub, set Settings, keep string) (Judge, *httptest.Server) {
+	t.Helper()
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	set.Kind, set.URL, set.Model = "endpoint", srv.URL, "stub"
 	if set.Cache == "" {
 		set.Cache = t.TempDir()
 	}
-	j, err := NewJudge(set)
+	j, err := NewJudge(set, keep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,8 +203,44 @@ func TestSettings(t *testing.T) {
 		{Settings{Kind: "endpoint", URL: "http://x", Model: "m", Cost: 1}, "price"},
 		{Settings{Kind: "endpoint", URL: "http://x", Model: "m", Key: "BALLAST_NO_SUCH_KEY"}, "BALLAST_NO_SUCH_KEY"},
 	} {
-		if _, err := NewJudge(c.set); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := NewJudge(c.set, ""); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c.set, err)
 		}
+	}
+}
+
+// TestBudgetIsTheRuns: a judge that is made again with the same ledger has what the
+// first one left, and a line that a crash cut off costs nothing.
+func TestBudgetIsTheRuns(t *testing.T) {
+	s := &stub{say: func(int64, string) (int, string) { return 200, completion(analysis) }} // 150 tokens a request
+	keep := filepath.Join(t.TempDir(), "judge.jsonl")
+	for i, want := range []int{2, 1, 0} { // answers of three queries: two and a half, then one more fit
+		if i == 1 {
+			f, err := os.OpenFile(keep, os.O_APPEND|os.O_WRONLY, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.WriteString(`{"tokens": 1000`)
+			f.Close()
+		}
+		budget := []int{400, 550, 550}[i]
+		j, _ := dialKept(t, s, Settings{Tokens: budget, Reply: 50, Concurrency: 1}, keep)
+		as, stats, err := j.Answer(context.Background(), queries(3))
+		answered := 0
+		for _, a := range as {
+			if a.Failure == "" {
+				answered++
+			}
+		}
+		if want == 0 {
+			if err == nil || stats.Failures[FailBudget] != 3 {
+				t.Errorf("process %d: %v, %s; the budget is spent", i, err, stats)
+			}
+		} else if err != nil || answered != want || stats.Failures[FailBudget] != 3-want {
+			t.Errorf("process %d: %d answers, %s, %v", i, answered, stats, err)
+		}
+	}
+	if n := s.requests.Load(); n != 3 {
+		t.Errorf("%d requests in all", n)
 	}
 }

@@ -145,7 +145,7 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 
 // prepare loads the model and tasks of a recipe.
 func prepare(r *recipe.Recipe) (*loop.Run, error) {
-	judge, err := supervise.NewJudge(r.Judge)
+	judge, err := supervise.NewJudge(r.Judge, "") // drive gives it the run's ledger
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +195,10 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	run.Log = recorder{log, run.Recipe.Keep.Checkpoints}
+	var err error
+	if run.Judge, err = supervise.NewJudge(run.Recipe.Judge, filepath.Join(log.Dir(), "judge.jsonl")); err != nil {
+		return err
+	}
 	run.Stop = onInterrupt(cancel)
 	show := newProgress(os.Stdout, f.json, run)
 	run.Observe = show.update
