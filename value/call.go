@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -181,12 +182,13 @@ func (p *callParser) call() (ballast.Call, error) {
 		return c, p.fail("expected '('")
 	}
 	named := false
+	seen := names{}
 	for {
 		p.space()
 		if p.take(')') {
 			return c, nil
 		}
-		arg, err := p.arg(c.Args)
+		arg, err := p.arg(&seen)
 		if err != nil {
 			return c, err
 		}
@@ -209,17 +211,39 @@ func (p *callParser) call() (ballast.Call, error) {
 	}
 }
 
-// arg reads one argument; before are those already read.
-func (p *callParser) arg(before []ballast.Arg) (ballast.Arg, error) {
+// names are the names of a call's arguments so far; many are looked up by hash.
+type names struct {
+	few  [8]string
+	n    int
+	many map[string]bool
+}
+
+// add reports whether the name is new.
+func (s *names) add(name string) bool {
+	if slices.Contains(s.few[:min(s.n, len(s.few))], name) || s.many[name] {
+		return false
+	}
+	if s.n < len(s.few) {
+		s.few[s.n] = name
+	} else {
+		if s.many == nil {
+			s.many = make(map[string]bool)
+		}
+		s.many[name] = true
+	}
+	s.n++
+	return true
+}
+
+// arg reads one argument; seen are the names of those already read.
+func (p *callParser) arg(seen *names) (ballast.Arg, error) {
 	start := p.pos
 	if name := p.name(); name != "" {
 		p.space()
 		if p.peek() == '=' && !(p.pos+1 < len(p.text) && p.text[p.pos+1] == '=') {
 			p.pos++
-			for _, a := range before {
-				if a.Name == name {
-					return ballast.Arg{}, p.fail("keyword argument repeated: " + name)
-				}
+			if !seen.add(name) {
+				return ballast.Arg{}, p.fail("keyword argument repeated: " + name)
 			}
 			v, err := p.value(1)
 			return ballast.Arg{Name: short(name), Value: v}, err

@@ -66,7 +66,7 @@ func (p *callParser) oneString(dst []byte, raw, bytes bool) (out []byte, simple 
 	if p.pos++; long {
 		p.pos += 2
 	}
-	start := p.pos
+	start, from := p.pos, len(dst)
 	if i := strings.IndexByte(p.text[start:], q); !long && len(dst) == 0 && i > 0 && !bytes {
 		if s := p.text[start : start+i]; !strings.ContainsAny(s, "\\\n\r") {
 			p.pos = start + i + 1
@@ -81,10 +81,10 @@ func (p *callParser) oneString(dst []byte, raw, bytes bool) (out []byte, simple 
 		switch {
 		case c == q && !long:
 			p.pos++
-			return p.checked(dst, bytes)
+			return p.checked(dst, from, bytes)
 		case c == q && strings.HasPrefix(p.text[p.pos:], string([]byte{q, q, q})):
 			p.pos += 3
-			return p.checked(dst, bytes)
+			return p.checked(dst, from, bytes)
 		case (c == '\n' || c == '\r') && !long:
 			return nil, "", p.fail("unterminated string literal")
 		case c == '\r': // Python reads source with universal line ends
@@ -112,8 +112,9 @@ func (p *callParser) oneString(dst []byte, raw, bytes bool) (out []byte, simple 
 	return nil, "", p.fail("unterminated string literal")
 }
 
-func (p *callParser) checked(text []byte, bytes bool) ([]byte, string, error) {
-	if !bytes && !validText(string(text)) {
+// checked ends a literal, whose text begins at from.
+func (p *callParser) checked(text []byte, from int, bytes bool) ([]byte, string, error) {
+	if !bytes && !validText(string(text[from:])) {
 		return nil, "", p.fail("string is not UTF-8")
 	}
 	if text == nil {

@@ -92,7 +92,7 @@ func TestEpisodes(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		rules   Rules
-		replies string // separated by " ; "
+		replies string       // separated by " ; "
 		stop    ballast.Stop // "" = it is not over
 		shown   string
 		passed  string // a letter a closed turn: y or n

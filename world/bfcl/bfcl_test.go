@@ -259,23 +259,35 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-// FuzzCall plays calls against all classes: nothing panics, a state equals
-// itself, and its dump has a hash.
-func FuzzCall(f *testing.F) {
-	for _, s := range []string{
-		"mv('d', 'f')\ncp('d', 'd')\nfind()", "echo(content=[1], file_name='f')\ncat('f')\nwc('f', 'c')",
-		"logarithm(value='1/3', base=-2.5, precision=7)\npower(-2, 0.5)", "send_message('USR002', None)\nsearch_messages('X')",
-		"post_tweet('a', ['b'], 'c')\nmention(0, [1])", "create_ticket('t', priority=2)\nedit_ticket(1, {'status': 1})",
-		"place_order('Buy', 'AAPL', 1.5, 2)\nget_transaction_history('2024-1-1')", "lockDoors(True, 'ab')\nadjustClimateControl('x')",
-		"book_flight(None, 'c', '2024-01-01', 'SFO', 'LAX', 'first')\nset_budget_limit(None, '1_0')",
-	} {
-		f.Add(s, false)
-		f.Add(s, true)
-	}
+// fuzzConfig is a configuration of a class in which much can be called.
+func fuzzConfig(class string) string {
 	configs := map[string]string{
 		"GorillaFileSystem": tree, "TwitterAPI": `{"authenticated": true}`, "MessageAPI": `{"current_user": "USR001"}`,
 		"TicketAPI": `{"current_user": "a"}`, "TradingBot": `{"authenticated": true, "market_status": "Open"}`,
 		"TravelAPI": `{"credit_card_list": {"c": {"balance": 9000}}, "booking_record": {"b": {"card_id": "c", "travel_cost": 7}}}`,
+	}
+	if c := configs[class]; c != "" {
+		return c
+	}
+	return "{}"
+}
+
+// FuzzCall plays calls against all classes: nothing panics, answers are bounded, a
+// copy of a state goes on as the state would, a state equals itself, and its dump
+// has a hash.
+func FuzzCall(f *testing.F) {
+	for _, s := range []string{
+		"mv('d', 'f')\ncp('d', 'd')\nfind()\ndu()\nrmdir('d')", "echo(content=[1], file_name='f')\ncat('f')\nwc('f', 'c')",
+		"logarithm(value='1/3', base=-2.5, precision=7)\npower(-2, 0.5)", "power(7, 100000000)\nround_number(1e308, 400)\nmean([1e308, -1e400])",
+		"send_message('USR002', None)\nsearch_messages('X')\ndelete_message('USR002')",
+		"post_tweet('a', ['b'], 'c')\nmention(0, [1])\ncomment(0.0, {})\nretweet(True)", "create_ticket('t', priority=2)\nedit_ticket(1, {'status': 1})\nclose_ticket(1)",
+		"place_order('Buy', 'AAPL', 1.5, 2)\nget_transaction_history('2024-1-1')\ncancel_order(12446)", "fund_account(1e999)\nwithdraw_funds(5)\nget_stock_info('AAPL')",
+		"lockDoors(True, 'ab')\nadjustClimateControl('x')\nstartEngine('START')", "set_navigation('\\ud800')\ndisplay_log([['\\x00']])",
+		"book_flight(None, 'c', '2024-01-01', 'SFO', 'LAX', 'first')\nset_budget_limit(None, '1_0')\ncancel_booking(None, 'b')",
+		"__import__('os')\nexit()\nadd(a=1, a=2)\nadd(self=1)", "touch('a/b')\ncd('..')\ncd('d')\ntouch('x')\ncd('..')\nmv('d', 'e')\ncp('e', 'f2')",
+	} {
+		f.Add(s, false)
+		f.Add(s, true)
 	}
 	f.Fuzz(func(t *testing.T, text string, long bool) {
 		if len(text) > 4096 {
@@ -286,16 +298,22 @@ func FuzzCall(f *testing.F) {
 			return
 		}
 		for _, w := range All {
-			config := configs[w.Name()]
-			if config == "" {
-				config = "{}"
-			}
-			s := state(t, w.Name(), config, long)
+			s, twin := state(t, w.Name(), fuzzConfig(w.Name()), long), state(t, w.Name(), fuzzConfig(w.Name()), long)
 			for _, c := range calls {
-				s.Call(c)
+				s = s.Copy()
+				answer := s.Call(c)
+				if len(answer) > 1<<25 {
+					t.Fatalf("%s answers %d bytes", c.Name, len(answer))
+				}
+				if want := twin.Call(c); answer != want {
+					t.Fatalf("%s answers %.200q after a copy, else %.200q", c.Name, answer, want)
+				}
 			}
-			Hash(s.Dump())
-			if v := value.Repr(s.Dump()); s.Equal(s) != "" && !strings.Contains(v, "nan") {
+			dump := s.Dump()
+			if Hash(dump) != Hash(twin.Dump()) {
+				t.Fatalf("%s differs from a state that was never copied", w.Name())
+			}
+			if s.Equal(s) != "" && !strings.Contains(value.Repr(dump), "nan") {
 				t.Fatalf("%s differs from itself in %s", w.Name(), s.Equal(s))
 			}
 		}
