@@ -31,10 +31,12 @@ type Heads struct {
 }
 
 // Query rows are taken in panels, which meet one tile of keys at a time, so that
-// scores and keys stay in the near caches.
+// scores and keys stay in the near caches. A row of scores is longer than a tile by
+// a cache line: a power of two apart, rows would fight for the same lines.
 const (
 	panel = 64
 	tile  = 128
+	long  = tile + 16
 )
 
 // Forward computes out [queries, Q*Dim] and lse [queries, Q], the logarithm of

@@ -23,12 +23,12 @@ type scratch struct {
 	keys    int       // prefix, then own
 	kt, vt  []float32 // [tiles][width][tile], keys and values transposed
 	key, v  []float32 // [keys][width]
-	dk, dv  []float32 // [keys][width]
+	dk, dv  []float32 // as kt and vt
 
 	rows            rows
 	q, do           []float32      // [panel][width]
 	acc             []float32      // [panel][width]
-	p, dp           []float32      // [panel][tile]
+	p, dp           []float32      // [panel][long]
 	top, sum, delta [panel]float32 // by row: largest score so far, sum of exponentials, do.out
 }
 
@@ -50,11 +50,11 @@ func newScratch(h Heads, segs []Segment, which []int32, back bool) *scratch {
 	d := (h.Dim + 15) / 16 * 16
 	w := &scratch{h: h, k: kernel.Best(), which: which, groups: h.Q / h.KV, width: d, zero: make([]float32, kernel.Panel)}
 	slab := func(n int) []float32 { return make([]float32, n) }
-	w.kt, w.q, w.acc, w.p = slab(d*most), slab(panel*d), slab(panel*d), slab(panel*tile)
+	w.kt, w.q, w.acc, w.p = slab(d*most), slab(panel*d), slab(panel*d), slab(panel*long)
 	w.v = slab(d * most)
 	if back {
 		w.key, w.vt, w.dk, w.dv = slab(d*most), slab(d*most), slab(d*most), slab(d*most)
-		w.do, w.dp = slab(panel*d), slab(panel*tile)
+		w.do, w.dp = slab(panel*d), slab(panel*long)
 	}
 	return w
 }
@@ -80,8 +80,8 @@ func (w *scratch) open(s Segment, kv int, k, v []float32) bool {
 	w.segment, w.first, w.queries, w.keys = s, first, queries, shared+s.End-s.Start
 	w.end()
 	if w.dk != nil {
-		clear(w.dk[:w.keys*w.width])
-		clear(w.dv[:w.keys*w.width])
+		clear(w.dk)
+		clear(w.dv)
 	}
 	return true
 }
@@ -160,12 +160,12 @@ func (w *scratch) give(x []float32, by func(row int) float32) {
 	}
 }
 
-// dot sets s [panel][tile] to the products of rows x with the keys, or values, of
+// dot sets s [panel][long] to the products of rows x with the keys, or values, of
 // the tile that begins at key from, and returns how many keys there are.
 func (w *scratch) dot(s, x, turned []float32, from int) int {
 	n := min(w.rows.most-from, tile)
 	for j := 0; j < n; j += kernel.Panel {
-		w.k.Mul32(s[j:], tile, x, w.width, w.rows.count, turned[from*w.width+j:], tile, w.h.Dim, w.zero, 0)
+		w.k.Mul32(s[j:], long, x, w.width, w.rows.count, turned[from*w.width+j:], tile, w.h.Dim, w.zero, 0)
 	}
 	return n
 }
@@ -174,35 +174,35 @@ func (w *scratch) dot(s, x, turned []float32, from int) int {
 // on: lengthened with minus infinity to what the kernels take. What it does not
 // see is 0.
 func (w *scratch) cut(s []float32, i, from, n int) []float32 {
-	row := s[i*tile : (i+1)*tile]
+	row := s[i*long : i*long+tile]
 	m := min(max(w.rows.limit[i]-from, 0), n)
 	up := (m + 15) &^ 15
 	for j := m; j < up; j++ {
 		row[j] = float32(math.Inf(-1))
 	}
-	clear(row[up:max(n, up)])
+	clear(row[up:whole(n)])
 	return row[:up]
 }
 
-// sums adds p [panel][tile] times b [n][width] to acc.
+// whole rounds keys up to what one call of a kernel takes.
+func whole(n int) int { return (n + kernel.Panel - 1) / kernel.Panel * kernel.Panel }
+
+// sums adds p [panel][long] times b [n][width] to acc.
 func (w *scratch) sums(p, b []float32, n int) {
 	i, d, rows := 0, w.width, w.rows.count
 	for ; i+32 <= d; i += 32 {
-		w.k.Mul32(w.acc[i:], d, p, tile, rows, b[i:], d, n, w.acc[i:], d)
+		w.k.Mul32(w.acc[i:], d, p, long, rows, b[i:], d, n, w.acc[i:], d)
 	}
 	if i < d {
-		w.k.Mul16(w.acc[i:], d, p, tile, rows, b[i:], d, n, w.acc[i:], d)
+		w.k.Mul16(w.acc[i:], d, p, long, rows, b[i:], d, n, w.acc[i:], d)
 	}
 }
 
-// outer adds to row j of b [n][width] the sum of p[r][j] times row r of x.
+// outer adds to b [width][tile], a tile of keys' derivatives transposed, the
+// products of each row of x with its row of p, n keys long.
 func (w *scratch) outer(b, p, x []float32, n int) {
-	i, d := 0, w.width
-	for ; i+32 <= d; i += 32 {
-		w.k.Outer32(b[i:], d, p, tile, n, x[i:], d, w.rows.count)
-	}
-	if i < d {
-		w.k.Outer16(b[i:], d, p, tile, n, x[i:], d, w.rows.count)
+	for j := 0; j < n; j += kernel.Panel {
+		w.k.Outer32(b[j:], tile, x, w.width, w.h.Dim, p[j:], long, w.rows.count)
 	}
 }
 
@@ -265,10 +265,10 @@ func (w *scratch) backward(kv int, dq, dout, out, lse, q []float32) {
 			w.dot(w.dp, w.do, w.vt, from)
 			for i := range w.rows.count {
 				p := w.cut(w.p, i, from, n)
-				ds := w.dp[i*tile : (i+1)*tile]
+				ds := w.dp[i*long : i*long+tile]
 				w.k.Exps(p, p, scale, -lse[w.rows.at[i]])
 				w.k.Center(ds[:len(p)], p, w.delta[i], scale)
-				clear(ds[len(p):max(n, len(p))])
+				clear(ds[len(p):whole(n)])
 			}
 			w.sums(w.dp, w.key[from*w.width:], n)
 			w.outer(w.dk[from*w.width:], w.dp, w.q, n)
@@ -283,10 +283,10 @@ func (w *scratch) store(kv int, dk, dv []float32) {
 	d, j, s := w.h.Dim, 0, w.segment
 	run := func(from, to int) {
 		for t := from; t < to; t++ {
-			at := (t*w.h.KV + kv) * d
+			at, turned := (t*w.h.KV+kv)*d, j/tile*tile*w.width+j%tile
 			for i := range d {
-				dk[at+i] += w.dk[j*w.width+i]
-				dv[at+i] += w.dv[j*w.width+i]
+				dk[at+i] += w.dk[turned+i*tile]
+				dv[at+i] += w.dv[turned+i*tile]
 			}
 			j++
 		}

@@ -24,16 +24,16 @@ const Panel = 32
 type Product func(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int, init []float32, ldi int)
 
 // Outer: dst[r*ldd+j] += sum over i < k, in order, of x[i*ldx+r] * w[i*ldw+j], for
-// r < rows and all j of the kernel's width: the product of a transposed matrix, as in the
+// r < rows and j < Panel: the product of a transposed matrix, as in the
 // derivative of a weight.
 type Outer func(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int)
 
 // Set is the inner loops for one instruction set. Vectors other than those of
 // RMSNorm, Rope and Scale are multiples of 8 long.
 type Set struct {
-	Name             string // AVX-512, AVX2, portable
-	Mul32, Mul16     Product
-	Outer32, Outer16 Outer
+	Name         string // AVX-512, AVX2, portable
+	Mul32, Mul16 Product
+	Outer32      Outer
 	// RMSNorm: dst = x / sqrt(mean(x^2) + eps) * w over n values.
 	RMSNorm func(dst, x, w []float32, n int, eps float32)
 	// RMSNormBack: from dy, the derivative with respect to RMSNorm's dst, it adds
@@ -73,7 +73,7 @@ var negInf = float32(math.Inf(-1))
 
 // Portable returns the kernels in plain Go, the meaning of the fast ones.
 func Portable() *Set {
-	return &Set{Name: "portable", Mul32: mul32, Mul16: mul16, Outer32: outer32, Outer16: outer16,
+	return &Set{Name: "portable", Mul32: mul32, Mul16: mul16, Outer32: outer32,
 		Center: center, GateBack: gateBack, RMSNorm: rmsnorm, RMSNormBack: rmsnormBack, Rope: rope,
 		Exps: exps, Max: slices.Max[[]float32], Dot: dot, Gate: gate, Scale: scale}
 }
@@ -119,16 +119,11 @@ func mul16(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw,
 }
 
 func outer32(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
-	outer16(dst, ldd, x, ldx, rows, w, ldw, k)
-	outer16(dst[16:], ldd, x, ldx, rows, w[16:], ldw, k)
-}
-
-func outer16(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
 	for r := range rows {
-		acc := (*[16]float32)(dst[r*ldd:])
+		acc := (*[Panel]float32)(dst[r*ldd:])
 		for i := range k {
 			v := x[i*ldx+r]
-			for j, u := range (*[16]float32)(w[i*ldw:]) {
+			for j, u := range (*[Panel]float32)(w[i*ldw:]) {
 				acc[j] += v * u
 			}
 		}

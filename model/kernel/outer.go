@@ -3,17 +3,17 @@
 package kernel
 
 // checkOuter panics when an outer product would leave one of its slices.
-func checkOuter(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k, width int) {
+func checkOuter(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
 	if rows > 0 && k > 0 {
-		_ = dst[(rows-1)*ldd+width-1]
-		_, _ = x[(k-1)*ldx+rows-1], w[(k-1)*ldw+width-1]
+		_ = dst[(rows-1)*ldd+Panel-1]
+		_, _ = x[(k-1)*ldx+rows-1], w[(k-1)*ldw+Panel-1]
 	}
 }
 
 // outer32AVX512 takes the rows in tiles of 4 and 1, as mul32AVX512 does; the four
 // factors of a step lie side by side.
 func outer32AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
-	checkOuter(dst, ldd, x, ldx, rows, w, ldw, k, Panel)
+	checkOuter(dst, ldd, x, ldx, rows, w, ldw, k)
 	d, a, b := base(dst), base(x), base(w)
 	r := 0
 	for ; r+4 <= rows; r += 4 {
@@ -57,64 +57,26 @@ func outer4(d ptr, ldd int, x ptr, ldx int, w ptr, ldw, k int) {
 	store16(b3, d, 3*ldd+16)
 }
 
-// outer16AVX512 is the half-width product, in tiles of 8 and 1 rows.
-func outer16AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
-	checkOuter(dst, ldd, x, ldx, rows, w, ldw, k, 16)
-	d, a, b := base(dst), base(x), base(w)
-	r := 0
-	for ; r+8 <= rows; r += 8 {
-		c := at(d, r*ldd)
-		a0, a1, a2, a3 := load16(c, 0), load16(c, ldd), load16(c, 2*ldd), load16(c, 3*ldd)
-		a4, a5, a6, a7 := load16(c, 4*ldd), load16(c, 5*ldd), load16(c, 6*ldd), load16(c, 7*ldd)
-		for i, j, l := 0, 0, r; i < k; i, j, l = i+1, j+ldw, l+ldx {
-			u := load16(b, j)
-			a0, a1 = all16(a, l).MulAdd(u, a0), all16(a, l+1).MulAdd(u, a1)
-			a2, a3 = all16(a, l+2).MulAdd(u, a2), all16(a, l+3).MulAdd(u, a3)
-			a4, a5 = all16(a, l+4).MulAdd(u, a4), all16(a, l+5).MulAdd(u, a5)
-			a6, a7 = all16(a, l+6).MulAdd(u, a6), all16(a, l+7).MulAdd(u, a7)
-		}
-		store16(a0, c, 0)
-		store16(a1, c, ldd)
-		store16(a2, c, 2*ldd)
-		store16(a3, c, 3*ldd)
-		store16(a4, c, 4*ldd)
-		store16(a5, c, 5*ldd)
-		store16(a6, c, 6*ldd)
-		store16(a7, c, 7*ldd)
-	}
-	for ; r < rows; r++ {
-		c := at(d, r*ldd)
-		s := load16(c, 0)
-		for i, j, l := 0, 0, r; i < k; i, j, l = i+1, j+ldw, l+ldx {
-			s = all16(a, l).MulAdd(load16(b, j), s)
-		}
-		store16(s, c, 0)
-	}
-}
-
-// outer32AVX2 takes the two halves of the panel one after the other.
+// outer32AVX2 takes the two halves of the panel one after the other, in tiles of
+// 4 and 1 rows.
 func outer32AVX2(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
-	outer16AVX2(dst, ldd, x, ldx, rows, w, ldw, k)
-	outer16AVX2(dst[16:], ldd, x, ldx, rows, w[16:], ldw, k)
-}
-
-// outer16AVX2 takes the rows in tiles of 4 and 1.
-func outer16AVX2(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, ldw, k int) {
-	checkOuter(dst, ldd, x, ldx, rows, w, ldw, k, 16)
-	d, a, b := base(dst), base(x), base(w)
-	r := 0
-	for ; r+4 <= rows; r += 4 {
-		outer4AVX2(at(d, r*ldd), ldd, at(a, r), ldx, b, ldw, k)
-	}
-	for ; r < rows; r++ {
-		c := at(d, r*ldd)
-		s, t := load8(c, 0), load8(c, 8)
-		for i, j, l := 0, 0, r; i < k; i, j, l = i+1, j+ldw, l+ldx {
-			e := all8(a, l)
-			s, t = e.MulAdd(load8(b, j), s), e.MulAdd(load8(b, j+8), t)
+	checkOuter(dst, ldd, x, ldx, rows, w, ldw, k)
+	for half := 0; half < Panel; half += 16 {
+		d, a, b := at(base(dst), half), base(x), at(base(w), half)
+		r := 0
+		for ; r+4 <= rows; r += 4 {
+			outer4AVX2(at(d, r*ldd), ldd, at(a, r), ldx, b, ldw, k)
 		}
-		store8(s, c, 0)
-		store8(t, c, 8)
+		for ; r < rows; r++ {
+			c := at(d, r*ldd)
+			s, t := load8(c, 0), load8(c, 8)
+			for i, j, l := 0, 0, r; i < k; i, j, l = i+1, j+ldw, l+ldx {
+				e := all8(a, l)
+				s, t = e.MulAdd(load8(b, j), s), e.MulAdd(load8(b, j+8), t)
+			}
+			store8(s, c, 0)
+			store8(t, c, 8)
+		}
 	}
 }
 
