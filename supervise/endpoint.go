@@ -244,7 +244,7 @@ func (e *endpoint) ask(ctx context.Context, system string, q *Query, try int) (t
 	switch {
 	case c.Message.Refusal != "" || c.FinishReason == "content_filter" || refuses(text):
 		return "", u, FailRefusal, wait, nil
-	case !wellFormed(q.Kind, text) || c.FinishReason == "length":
+	case !wellFormed(q, text) || c.FinishReason == "length":
 		return "", u, FailFormat, wait, nil
 	}
 	return text, u, "", wait, nil
@@ -294,6 +294,8 @@ func instructions(q *Query) string {
 		b.WriteString("Write one paragraph for each turn, beginning with \"Turn N\".\n")
 	case KindHint:
 		b.WriteString("Write the hint alone.\n")
+	case KindClosing:
+		b.WriteString("Write one line for each turn, beginning with \"Turn N:\", in the assistant's voice, of one or two sentences. Say nothing that the results do not say.\n")
 	}
 	b.WriteString("The tools:\n")
 	for _, t := range q.Task.Tools {
@@ -321,8 +323,8 @@ func refuses(text string) bool {
 }
 
 // wellFormed says whether an answer has what its kind must have.
-func wellFormed(k Kind, text string) bool {
-	switch k {
+func wellFormed(q *Query, text string) bool {
+	switch q.Kind {
 	case KindError:
 		for _, s := range sections {
 			i := strings.Index(text, s)
@@ -334,6 +336,8 @@ func wellFormed(k Kind, text string) bool {
 		return true
 	case KindDialogue:
 		return strings.Contains(text, "Turn 1")
+	case KindClosing:
+		return closings(text, len(q.Task.Turns)) != nil
 	}
 	return text != "" && len(strings.Fields(text)) <= 600
 }

@@ -20,6 +20,7 @@ const (
 	KindDialogue Kind = "dialogue"
 	KindError    Kind = "error"
 	KindHint     Kind = "hint"
+	KindClosing  Kind = "closing" // the closing replies of a gold dialogue
 )
 
 // Query is one thing to ask. Text is what a policy that learns from the answer
@@ -27,7 +28,7 @@ const (
 type Query struct {
 	Kind    Kind
 	Task    *ballast.Task
-	Episode *ballast.Episode // nil for hints
+	Episode *ballast.Episode // nil for hints; of gold for closing replies
 	Text    string
 }
 
@@ -81,7 +82,7 @@ func (s Stats) Data() map[string]any {
 	return d
 }
 
-// Judge writes hints and reflections.
+// Judge writes hints and reflections, and closing replies on request.
 type Judge interface {
 	// Answer answers all queries, in order. The error is the host's (a refused
 	// key, a cancelled context, a full disk); a query without an answer has a
@@ -104,6 +105,7 @@ type Settings struct {
 	PriceIn     float64 `yaml:"price_in,omitempty"`    // of a million prompt tokens
 	PriceOut    float64 `yaml:"price_out,omitempty"`   // of a million answer tokens
 	Temperature float64 `yaml:"temperature,omitempty"` // 0 = the paper's 0.7
+	Closing     bool    `yaml:"closing,omitempty"`     // it also writes the closing replies of gold dialogues
 }
 
 // Check reports the first setting that cannot be honoured.
@@ -113,10 +115,15 @@ func (s *Settings) Check() error {
 		if s.URL != "" || s.Model != "" {
 			return fmt.Errorf("judge.kind: the oracle asks no endpoint; set judge.kind=endpoint or leave url and model out")
 		}
+		if s.Closing {
+			return fmt.Errorf("judge.closing: the oracle writes no closing replies, gold's templated ones stay; set judge.kind=endpoint")
+		}
 	case s.Kind != "endpoint":
 		return fmt.Errorf("judge.kind: %q is not one of oracle, endpoint", s.Kind)
 	case s.URL == "" || s.Model == "":
 		return fmt.Errorf("judge.url: an endpoint needs url and model")
+	case s.Concurrency < 0 || s.Retries < 0 || s.Reply < 0 || s.Tokens < 0 || !(s.Cost >= 0 && s.PriceIn >= 0 && s.PriceOut >= 0 && s.Temperature >= 0):
+		return fmt.Errorf("judge: concurrency, retries, reply, tokens, cost, price_in, price_out and temperature must not be negative")
 	case s.Cost > 0 && s.PriceIn == 0 && s.PriceOut == 0:
 		return fmt.Errorf("judge.cost: a budget of money needs price_in and price_out")
 	}

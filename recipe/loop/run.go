@@ -68,6 +68,10 @@ type State struct {
 	History supervise.History
 	// Guard is what the guard has done.
 	Guard Guarded
+	// Closed says that the judge wrote closing replies, Open which tasks kept
+	// their own: those that it gave up, which stay as they are.
+	Closed bool
+	Open   []string
 	// Missing are the examples of the current supervised phase that could not be
 	// had: given up by the judge, or over the budget.
 	Missing []int
@@ -132,6 +136,9 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 		return eval.Result{}, err
 	}
 	r.saved = r.State.Update > 0 || r.State.Begun // a cursor that moved was read from one
+	if err := r.close(ctx); err != nil {
+		return eval.Result{}, err
+	}
 	for r.State.Phase < len(r.Recipe.Phases) {
 		if err := r.stopped(); err != nil {
 			return eval.Result{}, err

@@ -132,6 +132,28 @@ func (p *sftPhase) write(ctx context.Context, again bool) error {
 	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "judge", Text: stats.String(), Data: stats.Data()})
 }
 
+// close lets the judge write the closing replies of the training tasks' gold
+// dialogues, if that is asked for. After a resume they come from its cache.
+func (r *Run) close(ctx context.Context) error {
+	if !r.Recipe.Judge.Closing {
+		return nil
+	}
+	tasks, lost, stats, err := supervise.Close(ctx, r.judge(), r.rollout(&r.Recipe), r.Train, r.State.Open)
+	if err != nil {
+		return err
+	}
+	r.Train = tasks
+	if r.State.Closed && len(lost) > 0 {
+		return fmt.Errorf("the judge's closing replies for %s were there before and are not now; keep its cache folder until the run ends", lost[0])
+	}
+	if r.State.Closed {
+		return nil
+	}
+	r.State.Closed, r.State.Open, r.saved = true, lost, false
+	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "judge", Data: stats.Data(),
+		Text: fmt.Sprintf("closing replies of %d tasks, %d keep their own: %s", len(tasks)-len(lost), len(lost), stats)})
+}
+
 // measure leaves out written and imported dialogues that do not fit the budget.
 func (p *sftPhase) measure() error {
 	room := p.set.Budget.Prompt + p.set.Budget.Episode
