@@ -71,7 +71,8 @@ func frame(groups []Group) *plot.Frame {
 // draw makes a figure of a chart, none of a chart without a value.
 func draw(name string, f *plot.Frame, c plot.Chart) []Figure {
 	c.ID = name
-	if !slices.ContainsFunc(c.Series, func(s plot.Series) bool { return len(plot.Finite(s.Y)) > 0 }) {
+	c.Series = slices.DeleteFunc(c.Series, func(s plot.Series) bool { return len(plot.Finite(s.Y)) == 0 })
+	if len(c.Series) == 0 {
 		return nil
 	}
 	return []Figure{{name, f.Draw(&c, plot.File, true) + "\n"}}

@@ -86,7 +86,9 @@ func telling(recipe map[string]any, all map[string]map[string]any) string {
 	}
 	var out []string
 	for _, k := range slices.Sorted(maps.Keys(differ)) {
-		out = append(out, k+"="+mine[k])
+		if v, ok := mine[k]; ok {
+			out = append(out, k+"="+v)
+		}
 	}
 	return strings.Join(out, ",")
 }

@@ -205,6 +205,8 @@ var kinds = []kind{
 	{"tag", plain, inNotes, with(aNote, tagNote)},
 	{"pin", plain, inNotes, with(aNote, pinNote)},
 	{"erase", plain, inNotes, with(aNote, eraseNote)},
+	{"append", plain, inNotes, with(aNote, appendNote)},
+	{"count", plain, inNotes, countNotes},
 	{"tagged-pin", chain, inNotes, pinTagged},
 	{"tagged-erase", chain, inNotes, eraseTagged},
 	{"it-pin", follow, inNotes, with(itEvent, pinIt)},
@@ -215,6 +217,8 @@ var kinds = []kind{
 	{"level", plain, inLights, with(aRoom, lightLevel)},
 	{"lit", plain, inLights, lightList},
 	{"paint", plain, inLights, with(aRoom, lightPaint)},
+	{"color", plain, inLights, with(aRoom, lightColor)},
+	{"match", plain, inLights, matchRooms},
 	{"level-dim", chain, inLights, dimAs},
 	{"it-paint", follow, inLights, with(itRoom, paintIt)},
 }

@@ -109,3 +109,29 @@ func dimAs(s *scene) (request, bool) {
 	return do(s.say("Dim the "+r.name+" as the "+other.name+".", "Set the "+r.name+" to the level of the "+other.name+"."),
 		call("level", "room", other.name), call("dim", "room", r.name, "level", other.n)), true
 }
+
+func appendNote(s *scene, n *thing) request {
+	more := s.fresh(textName)
+	return do(s.say("Append "+more+" to "+n.name+".", "Add "+more+" to the note "+n.name+"."), call("append", "title", n.name, "text", more)).
+		without("Append to "+n.name+".", "text", more+".")
+}
+
+func countNotes(s *scene) (request, bool) {
+	s.it = nil
+	t := s.pick(tags)
+	return ask(s.say("Count the tag "+t+".", "Count the notes with tag "+t+"."), call("count", "tag", t)), true
+}
+
+func lightColor(s *scene, r *thing) request {
+	return ask(s.say("What is the color of the "+r.name+"?", "Find the color of the "+r.name+"."), call("color", "room", r.name))
+}
+
+func matchRooms(s *scene) (request, bool) {
+	other, r := aRoom(s), aRoom(s)
+	if other == nil || r == nil {
+		return request{}, false
+	}
+	s.it = nil
+	return do(s.say("Match the "+r.name+" with the "+other.name+".", "Give the "+r.name+" the light of the "+other.name+"."),
+		call("match", "room", r.name, "other", other.name)), true
+}

@@ -18,6 +18,8 @@ var lights = newAPI("lights", func() *lightsState { return &lightsState{} },
 	fn[*lightsState]{tool("level(room)", "level of a light"), (*lightsState).level},
 	fn[*lightsState]{tool("paint(room, color)", "set the color of a light"), (*lightsState).paint},
 	fn[*lightsState]{tool("lit()", "rooms with the light on"), (*lightsState).lit},
+	fn[*lightsState]{tool("color(room)", "color of a light"), (*lightsState).color},
+	fn[*lightsState]{tool("match(room, other)", "give a light the level and color of another"), (*lightsState).match},
 )
 
 // shades are the colors that a lamp has.
@@ -122,6 +124,27 @@ func (s *lightsState) paint(a args) string {
 		return missing("color", a[1].str)
 	}
 	s.lamps[i].color = a[1].str
+	return "ok"
+}
+
+func (s *lightsState) color(a args) string {
+	i, ok := s.lamps.at(a[0].str)
+	if !ok {
+		return missing("room", a[0].str)
+	}
+	return s.lamps[i].color
+}
+
+func (s *lightsState) match(a args) string {
+	i, ok := s.lamps.at(a[0].str)
+	if !ok {
+		return missing("room", a[0].str)
+	}
+	k, ok := s.lamps.at(a[1].str)
+	if !ok {
+		return missing("room", a[1].str)
+	}
+	s.lamps[i].level, s.lamps[i].color = s.lamps[k].level, s.lamps[k].color
 	return "ok"
 }
 

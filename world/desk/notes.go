@@ -19,6 +19,8 @@ var notes = newAPI("notes", func() *notesState { return &notesState{} },
 	fn[*notesState]{tool("tagged(tag)", "titles of the notes with a tag"), (*notesState).tagged},
 	fn[*notesState]{tool("pin(title)", "pin a note"), (*notesState).pin},
 	fn[*notesState]{tool("erase(title)", "erase a note"), (*notesState).erase},
+	fn[*notesState]{tool("append(title, text)", "add to the text of a note"), (*notesState).append},
+	fn[*notesState]{tool("count(tag)", "number of the notes with a tag"), (*notesState).count},
 )
 
 type note struct {
@@ -106,6 +108,29 @@ func (s *notesState) pin(a args) string {
 	}
 	s.notes[i].pinned = true
 	return "ok"
+}
+
+// append adds a text behind that of a note, as far as there is room.
+func (s *notesState) append(a args) string {
+	i, ok := s.notes.at(a[0].str)
+	if !ok {
+		return missing("note", a[0].str)
+	}
+	if len(s.notes[i].text)+len(a[1].str) > 4*maxText {
+		return "error: the note is full"
+	}
+	s.notes[i].text += ", " + a[1].str
+	return "ok"
+}
+
+func (s *notesState) count(a args) string {
+	k := int64(0)
+	for _, n := range s.notes {
+		if n.tag == a[0].str {
+			k++
+		}
+	}
+	return number(k)
 }
 
 func (s *notesState) erase(a args) string {
