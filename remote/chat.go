@@ -378,7 +378,7 @@ func (c *Client) streamed(ctx context.Context, body openai.ChatCompletionNewPara
 // nativeTool is a tool as the endpoint wants it documented: JSON schema, with the
 // parameters in their order.
 func nativeTool(t ballast.Tool) openai.ChatCompletionToolUnionParam {
-	doc, _ := toolSchema(t)
+	doc := toolSchema(t)
 	f := openai.FunctionDefinitionParam{Name: t.Name, Description: param.NewOpt(t.Doc), Parameters: openai.FunctionParameters{}}
 	for i := range doc.Len() {
 		k, v := doc.At(i)

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,12 +96,23 @@ func TestFaultsAreNotTheModels(t *testing.T) {
 	t.Parallel()
 	tasks := deskTasks(t, 24)
 	for _, stream := range []bool{false, true} {
-		s := newStub(t, tasks, perfect)
-		s.faults = true
-		res := play(t, nil, tasks, player(client(t, s, remote.Options{Stream: stream, Timeout: patience, Concurrency: 16})))
-		if res.Rate() != 1 || res.Total.All != len(tasks) {
-			t.Errorf("stream %v:\n%s", stream, res.Table())
-		}
+		t.Run(fmt.Sprintf("stream %v", stream), func(t *testing.T) {
+			t.Parallel()
+			s := newStub(t, tasks, perfect)
+			s.faults = true
+			res := play(t, nil, tasks, player(client(t, s, remote.Options{Stream: stream, Timeout: patience, Concurrency: 16})))
+			if res.Rate() != 1 || res.Total.All != len(tasks) {
+				t.Errorf("%s", res.Table())
+			}
+			if !s.hung.Load() {
+				t.Error("no request was left without an answer")
+			}
+			for key, n := range s.paid {
+				if n > 1 {
+					t.Errorf("request %x was paid for %d times", key[:4], n)
+				}
+			}
+		})
 	}
 }
 
@@ -244,18 +256,22 @@ func TestCompletions(t *testing.T) {
 		{"stream", false, true, perfect, 1},
 		{"never calls", false, false, never, 0},
 	} {
-		s := newStub(t, tasks, c.player)
-		s.tok, s.faults = tok, true
-		p := &remote.Policy{Client: client(t, s, remote.Options{Stream: c.stream, Timeout: patience, Concurrency: 16}), Tok: tok, Text: c.text}
-		cfg := rollout.Config{Style: style, Budget: budget, PerTurn: 20, Malformed: rollout.MalformedAdvance}
-		if res := play(t, nil, tasks, eval.PolicyPlayer(p, cfg, ballast.Sampling{})); res.Rate() != c.want || res.Total.All != len(tasks) {
-			t.Errorf("%s:\n%s", c.name, res.Table())
-		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newStub(t, tasks, c.player)
+			s.tok, s.faults = tok, true
+			s.hung.Store(c.name != "ids") // one waits for an answer that does not come
+			p := &remote.Policy{Client: client(t, s, remote.Options{Stream: c.stream, Timeout: patience / 2, Concurrency: 16}), Tok: tok, Text: c.text}
+			cfg := rollout.Config{Style: style, Budget: budget, PerTurn: 20, Malformed: rollout.MalformedAdvance}
+			if res := play(t, nil, tasks, eval.PolicyPlayer(p, cfg, ballast.Sampling{})); res.Rate() != c.want || res.Total.All != len(tasks) {
+				t.Errorf("%s", res.Table())
+			}
+		})
 	}
 }
 
 // TestBFCL plays the benchmark's test tasks with both players: a part of them, all
-// if BALLAST_LONG is set.
+// if BALLAST_SLOW is set.
 func TestBFCL(t *testing.T) {
 	t.Parallel()
 	for _, category := range []string{"base", "miss_func", "miss_param", "long_context"} {
@@ -263,8 +279,8 @@ func TestBFCL(t *testing.T) {
 		if err != nil {
 			t.Skip("the benchmark's data are not at ../shared/data/bfcl")
 		}
-		if os.Getenv("BALLAST_LONG") == "" {
-			tasks = tasks[:15]
+		if os.Getenv("BALLAST_SLOW") == "" {
+			tasks = tasks[:10]
 		}
 		s := newStub(t, tasks, perfect)
 		if res := play(t, nil, tasks, player(client(t, s, remote.Options{}))); res.Rate() != 1 || res.Total.All != len(tasks) {

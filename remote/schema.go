@@ -13,16 +13,15 @@ var schemaTypes = map[string]string{
 }
 
 // toolSchema is the JSON schema of a tool's parameters.
-func toolSchema(t ballast.Tool) (*value.Dict, bool) {
+func toolSchema(t ballast.Tool) *value.Dict {
 	doc, _ := tooldoc.Doc(t).(*value.Dict)
 	if inner, ok := get(doc, "function").(*value.Dict); ok { // OpenAI's wrapping
 		doc = inner
 	}
-	p, ok := schema(get(doc, "parameters")).(*value.Dict)
-	if !ok {
-		return value.NewDict("type", "object", "properties", value.NewDict()), false
+	if p, ok := schema(get(doc, "parameters")).(*value.Dict); ok {
+		return p
 	}
-	return p, true
+	return value.NewDict("type", "object", "properties", value.NewDict())
 }
 
 func get(d *value.Dict, key string) any {
@@ -36,39 +35,29 @@ func get(d *value.Dict, key string) any {
 // schema copies a schema with types renamed. Only what stands where a schema
 // stands is touched: a parameter may be called "type".
 func schema(v any) any {
-	d, ok := v.(*value.Dict)
-	if !ok {
-		return value.Clone(v)
-	}
-	out := &value.Dict{}
-	for i := range d.Len() {
-		k, x := d.At(i)
+	return changed(v, func(key, x any) any {
 		switch name, isText := x.(string); {
-		case k == "type" && isText:
-			if other := schemaTypes[name]; other != "" {
-				x = other
-			}
-		case k == "properties":
-			x = properties(x)
-		case k == "items" || k == "additionalProperties":
-			x = schema(x)
-		default:
-			x = value.Clone(x)
+		case key == "type" && isText && schemaTypes[name] != "":
+			return schemaTypes[name]
+		case key == "properties":
+			return changed(x, func(_, parameter any) any { return schema(parameter) })
+		case key == "items" || key == "additionalProperties":
+			return schema(x)
 		}
-		out.Set(k, x)
-	}
-	return out
+		return value.Clone(x)
+	})
 }
 
-func properties(v any) any {
+// changed copies a dict with its values changed; anything else is cloned.
+func changed(v any, change func(key, x any) any) any {
 	d, ok := v.(*value.Dict)
 	if !ok {
 		return value.Clone(v)
 	}
-	out := &value.Dict{}
+	out := value.MakeDict(d.Len())
 	for i := range d.Len() {
 		k, x := d.At(i)
-		out.Set(k, schema(x))
+		out.Add(k, change(k, x))
 	}
 	return out
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"ballast"
@@ -28,6 +29,7 @@ type stub struct {
 	faults bool // the first tries of many requests fail in some way, one is never answered
 	after  func(paid int)
 
+	hung  atomic.Bool // the request that is never answered was made
 	mu    sync.Mutex
 	tries map[string]int
 	paid  map[string]int // replies sent whole, by request
@@ -112,7 +114,7 @@ func (s *stub) read(w http.ResponseWriter, r *http.Request) (body map[string]any
 	case 4: // a stream that ends early
 		hijack(w, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: {\"choices\": [{\"index\": 0, \"delta\": {\"content\": \"Do\"}}]}\n\n")
 	case 5:
-		if sum[1]%16 > 0 {
+		if !s.hung.CompareAndSwap(false, true) {
 			return body, key
 		}
 		<-r.Context().Done() // until the client gives up
