@@ -100,6 +100,9 @@ func sideBySide(ctx context.Context, parallel int, jobs []sweep.Job) error {
 			cmd.Stdout, cmd.Stderr = out, out
 			cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", cores))
 			cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it finishes the update
+			tie(cmd)
+			runtime.LockOSThread() // see tie
+			defer runtime.UnlockOSThread()
 			return cmd.Run()
 		},
 		Say: func(text string) { fmt.Fprintln(os.Stderr, text) }})

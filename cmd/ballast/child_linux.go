@@ -1,0 +1,11 @@
+package main
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// tie lets a process die with this one, however that ends: a sweep that was killed
+// leaves nothing that still writes its runs. The thread that starts the process
+// must live until it has ended.
+func tie(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
