@@ -71,6 +71,9 @@ func (r *Recipe) Check() error {
 	if e := r.Tasks.Eval; e != "" && e != "test" && e != "valid" {
 		bad("tasks.eval", "%q is not one of test, valid", e)
 	}
+	if err := r.Quirks.Check(); err != nil {
+		bad("quirks", "%v", err)
+	}
 	r.checkChat(bad)
 	r.Guard.check(bad)
 	if len(r.Phases) == 0 && r.Method != vanilla.Name {

@@ -35,6 +35,8 @@ type Recipe struct {
 	Phases []Phase `yaml:"phases"`
 	Keep   Keep    `yaml:"keep"`
 	Guard  Guard   `yaml:"guard,omitempty"`
+	// Quirks are faults of the paper's reference code that RL phases have, for a study.
+	Quirks rollout.Quirks `yaml:"quirks,omitempty"`
 	// Judge writes hints and reflections; by default the built-in oracle.
 	Judge supervise.Settings `yaml:"judge,omitempty"`
 	// Methods holds settings for one method each, in files for several: Apply

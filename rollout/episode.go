@@ -26,7 +26,9 @@ type episode struct {
 
 func newEpisode(cfg *Config, p Play, task *env.Prepared) *episode {
 	e := &episode{cfg: cfg, play: p}
-	e.Env = task.New(env.Rules{Malformed: cfg.Malformed, Steps: cfg.Budget.Steps, PerTurn: cfg.PerTurn, Shorten: e.truncate})
+	rules := env.Rules{Malformed: cfg.Malformed, Steps: cfg.Budget.Steps, PerTurn: cfg.PerTurn, Shorten: e.truncate}
+	cfg.Quirks.rules(&rules, cfg.Style, task)
+	e.Env = task.New(rules)
 	e.plain = chat.NewDialogue(cfg.Style, e.Tools(), cfg.System)
 	e.shown = e.plain
 	if p.Hint != "" {
@@ -167,13 +169,14 @@ func (e *episode) reply(ids []int32, owner ballast.Owner) {
 	e.each(func(d *chat.Dialogue) { d.Reply(ids, owner) })
 	text, ended := e.text(ids)
 	p := e.cfg.Style.Format.Parse(text, e.Known)
-	e.Reply(p, ballast.Step{Start: start, End: start + len(ids), Text: text, Cut: !ended, Gold: owner == ballast.OwnerGold})
-	if !ended {
-		if e.room() <= 0 {
-			e.Stop(ballast.StopTokens)
-		} else {
-			e.Stop(ballast.StopCut)
-		}
+	goesOn := ended || e.cfg.Quirks.has(AppendEnd)
+	e.Reply(p, ballast.Step{Start: start, End: start + len(ids), Text: text, Cut: !goesOn, Gold: owner == ballast.OwnerGold})
+	e.Last().Cut = !ended
+	switch {
+	case !ended && e.room() <= 0:
+		e.Stop(ballast.StopTokens)
+	case !goesOn:
+		e.Stop(ballast.StopCut)
 	}
 }
 

@@ -56,6 +56,7 @@ type Config struct {
 	Retries   int       // plays of an episode after an infrastructure failure
 	Context   int       // tokens of a whole conversation, the model's own bound; 0 = none
 	PerTurn   int       // replies with calls in a user turn, see env.Rules; 0 = no bound
+	Quirks    Quirks
 	// Constrain, if not nil, makes the mask of every sampled reply, given the names
 	// of the functions that the policy was shown so far.
 	Constrain func(offered []string) ballast.Mask

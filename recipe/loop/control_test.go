@@ -2,12 +2,14 @@ package loop
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"ballast"
 	"ballast/chat"
 	"ballast/monitor"
 	"ballast/recipe"
+	"ballast/rollout"
 )
 
 // TestControlSignal: the reference term stands on sampled control tokens alone.
@@ -76,5 +78,44 @@ func TestSupervisedBudget(t *testing.T) {
 		if want && sum != perEpoch || !want && sum != 0 { // eight updates of one task each are an epoch
 			t.Errorf("%s: %v supervised tokens, an epoch of gold has %v", method, sum, perEpoch)
 		}
+	}
+}
+
+// TestQuirks: under append-end the appended token is trained with the group's
+// advantage and the learner's own log-probability; the record does not have it.
+func TestQuirks(t *testing.T) {
+	r := small(t, "grpo", recipe.Phase{RL: 1})
+	r.Quirks = rollout.Quirks{rollout.AppendEnd}
+	r.RL.Prompts = 1
+	run, learner, log := newRun(t, r, func(s uint64) bool { return s%2 == 0 })
+	run.Recipe.Budget.Reply = 30
+	learner.LogProb = marker
+	if _, err := run.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	end, cut := run.Engine.Style.Stops()[0], 0
+	for i, ep := range log.episodes[0] {
+		s := learner.Batches[0][i]
+		for _, turn := range ep.Turns {
+			for _, step := range turn.Steps {
+				if !step.Cut {
+					continue
+				}
+				cut++ // the tokens before it are those of the record plus one for each earlier cut
+				if ep.Owners[step.End-1] != ballast.OwnerPolicy || s.OldLogProb[step.End] != marker {
+					t.Errorf("episode %d: old log-probability %v", i, s.OldLogProb[step.End])
+				}
+				if s.Tokens[step.End] != end || s.Terms[ballast.TermReference].Weight[step.End] == 0 {
+					t.Errorf("episode %d: the token behind a cut reply is %d, want a trained %d", i, s.Tokens[step.End], end)
+				}
+			}
+		}
+	}
+	if cut == 0 {
+		t.Error("no reply was cut")
+	}
+	r.Quirks = rollout.Quirks{"hurry"}
+	if err := r.Check(); err == nil || !strings.Contains(err.Error(), "quirks") {
+		t.Errorf("%v", err)
 	}
 }

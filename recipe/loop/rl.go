@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"ballast"
@@ -32,7 +33,7 @@ func (p *rlPhase) open(context.Context) (err error) {
 		p.run.State.History = nil
 	}
 	p.effects, err = signal.Open(p.set.RL.Signals, p.set.RL.Rollouts)
-	p.effects = append(p.effects, p.run.pin()...)
+	p.effects = slices.Concat(signal.Quirky(p.set.Quirks), p.effects, p.run.pin())
 	return err
 }
 
@@ -42,6 +43,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	d := &signal.Draft{Tasks: tasks, Plays: p.plays(tasks), Rollout: r.rollout(&p.set),
 		Loss:    signal.Loss{KL: p.set.RL.KL, Aggregate: p.set.RL.Aggregate},
 		Learner: r.Engine.Learner, Judge: r.judge(), Metrics: m}
+	d.Rollout.Quirks = p.set.Quirks
 	for _, e := range p.effects {
 		if err := e.Plays(ctx, d); err != nil {
 			return nil, err

@@ -45,6 +45,12 @@ type Rules struct {
 	// Shorten cuts a tool result to what the policy is shown and the record
 	// keeps; nil shows all. The checks always compare whole results.
 	Shorten func(result string) string
+	// Unread and Shown are for faults that a study puts in; see rollout.Quirks.
+	// Unread, if not nil, answers the text of a reply without a readable call under
+	// MalformedAdvance; "" closes the turn as usual. Shown, if not nil, replaces the
+	// result of a call in a turn by what the policy is shown instead.
+	Unread func(text string) string
+	Shown  func(turn int, c ballast.Call, result string) string
 }
 
 // Message is what the policy is shown before its next reply: the answers to its
@@ -133,6 +139,9 @@ func split(task *ballast.Task) (shown []ballast.Tool, held map[string]ballast.To
 // Tools returns the functions that are shown at the start.
 func (p *Prepared) Tools() []ballast.Tool { return p.shown }
 
+// Session starts the task's worlds once more, apart from those of an episode.
+func (p *Prepared) Session() *world.Session { return p.world.Session() }
+
 // Known reports whether a function was shown to the policy so far.
 func (e *Env) Known(name string) bool { return e.know[name] }
 
@@ -198,6 +207,9 @@ func (e *Env) Answer() Message {
 	switch {
 	case step.Form == ballast.FormCall || advance && len(step.Calls) > 0:
 		return e.run(step)
+	case advance && e.rules.Unread != nil && e.rules.Unread(step.Text) != "":
+		step.Results = []string{e.rules.Unread(step.Text)}
+		return Message{Results: step.Results}
 	case step.Form == ballast.FormResponse || advance:
 		return e.closeTurn()
 	case e.rules.Malformed == MalformedRetry:
@@ -214,6 +226,9 @@ func (e *Env) run(step *ballast.Step) Message {
 		if err := e.ses.Err(); err != nil {
 			e.Fail(err)
 			return Message{}
+		}
+		if e.rules.Shown != nil {
+			res = e.rules.Shown(e.turn, c, res)
 		}
 		if e.rules.Shorten != nil {
 			res = e.rules.Shorten(res)
