@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast"
-	"ballast/model/cpu"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/loop"
@@ -42,7 +41,7 @@ func benchCommand() *cobra.Command {
 	engine.Flags().StringVar(&model, "model", "embedded", "model to measure")
 	engine.Flags().IntVar(&rounds, "rounds", 5, "updates measured after one that warms up")
 	engine.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.AddCommand(engine, soakCommand(), benchWorldCommand())
+	c.AddCommand(engine, soakCommand(), benchWorldCommand(), checkCommand())
 	return c
 }
 
@@ -101,7 +100,7 @@ func benchEngine(ctx context.Context, name string, rounds int) (*engineResult, e
 	if err != nil {
 		return nil, err
 	}
-	p := run.Engine.Policy.(*cpu.Policy)
+	p := run.Engine.Policy.(sampler)
 	res := &engineResult{Cores: runtime.GOMAXPROCS(0), Kernels: p.Kernels(), Episodes: r.RL.Prompts * r.RL.Rollouts}
 	if err := run.Engine.Learner.Freeze(); err != nil {
 		return nil, err
@@ -124,7 +123,7 @@ func benchEngine(ctx context.Context, name string, rounds int) (*engineResult, e
 }
 
 // round plays one update's episodes and trains on them.
-func (res *engineResult) round(ctx context.Context, run *loop.Run, p *cpu.Policy, i int) error {
+func (res *engineResult) round(ctx context.Context, run *loop.Run, p sampler, i int) error {
 	r := &run.Recipe
 	before := p.Counters()
 	start := time.Now()
@@ -155,6 +154,9 @@ func (res *engineResult) round(ctx context.Context, run *loop.Run, p *cpu.Policy
 	start = time.Now()
 	stats, err := run.Engine.Learner.Update(ctx, samples, 1e-5)
 	if err != nil {
+		return err
+	}
+	if err := run.Engine.Sync(); err != nil {
 		return err
 	}
 	res.TrainSeconds += time.Since(start).Seconds()

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ballast/model"
+	"ballast/model/device"
 	"ballast/recipe"
 	"ballast/recipe/loop"
 	"ballast/rollout"
@@ -158,11 +159,9 @@ func dryNeeds(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most l
 	cpu := work / (core * float64(runtime.NumCPU()))
 	fmt.Fprintf(w, "# work              at most %.3g operations an update: %s on the %d cores here (at 50 GFLOP/s each), %s on one accelerator (at 200 TFLOP/s)\n",
 		work, clock(cpu), runtime.NumCPU(), clock(work/gpu))
-	switch total := e.Total + 4*int64(n); {
-	case cpu < 600:
-		fmt.Fprintf(w, "# engine            the built-in one (pure Go) is enough\n")
-	default:
-		fmt.Fprintf(w, "# engine            an accelerator of at least %.0f GiB (XLA, build tag xla) or a remote engine; the built-in one would take %s an update\n",
+	fmt.Fprintf(w, "# engine            %s\n", engineLine())
+	if total := e.Total + 4*int64(n); cpu >= 600 && !device.Accelerated(device.Named()) {
+		fmt.Fprintf(w, "# wants             an accelerator of at least %.0f GiB (XLA, build tag xla) or a remote engine; the built-in one would take %s an update\n",
 			float64(total)/gib+min(float64(cache)/gib, 16), clock(cpu))
 	}
 }

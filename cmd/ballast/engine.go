@@ -9,12 +9,16 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/model"
+	"ballast/model/accel"
 	"ballast/model/cpu"
+	"ballast/model/device"
+	"ballast/model/sampling"
 	"ballast/recipe"
 	"ballast/recipe/loop"
 	"ballast/rollout"
 	"ballast/task"
 	"ballast/train"
+	learner "ballast/train/accel"
 )
 
 // loadModel reads the model a recipe names: the embedded one, a new one from
@@ -78,23 +82,91 @@ func loadTasks(r *recipe.Recipe, cfg rollout.Config) (learn, test []ballast.Task
 }
 
 // newEngine builds the local engine: a learner, and a sampler that follows its
-// weights.
+// weights. GOMLX_BACKEND decides where: on the processor in plain Go, or on a
+// device by XLA.
 func newEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (loop.Engine, error) {
+	if device.Accelerated(device.Named()) {
+		return deviceEngine(r, m, s)
+	}
 	notice()
 	l, err := train.New(m, trainOptions(r))
 	if err != nil {
 		return loop.Engine{}, err
 	}
-	p := newPolicy(m, s)
+	p := hostPolicy(m, s)
 	return loop.Engine{
 		Style: s, Policy: p, Learner: l, Context: m.Config.MaxLen,
 		Sync: func() error { return p.Refresh(l.Weights()) },
 	}, nil
 }
 
-func newPolicy(m *model.Model, s chat.Style) *cpu.Policy {
+// deviceEngine is newEngine on a device; the sampler uses the learner's tensors.
+func deviceEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (loop.Engine, error) {
+	d, err := device.Open("")
+	if err != nil {
+		return loop.Engine{}, err
+	}
+	o := trainOptions(r)
+	l, err := learner.New(d, m, learner.Options{AdamW: o.AdamW, Loss: o.Loss})
+	if err != nil {
+		return loop.Engine{}, err
+	}
+	p, err := accel.Follow(d, m.Config, l.Tensors(), deviceOptions(s))
+	if err != nil {
+		return loop.Engine{}, err
+	}
+	return loop.Engine{
+		Style: s, Policy: p, Learner: l, Context: m.Config.MaxLen,
+		Sync: func() error { return p.Share(l.Tensors()) },
+	}, nil
+}
+
+// sampler is a local policy: model/cpu's or model/accel's.
+type sampler interface {
+	ballast.Policy
+	Counters() sampling.Counters
+	Kernels() string
+}
+
+// newPolicy makes the sampler of a model, on the processor or on the device that
+// GOMLX_BACKEND names.
+func newPolicy(m *model.Model, s chat.Style) (sampler, error) {
+	if !device.Accelerated(device.Named()) {
+		notice()
+		return hostPolicy(m, s), nil
+	}
+	d, err := device.Open("")
+	if err != nil {
+		return nil, err
+	}
+	return accel.New(d, m, deviceOptions(s))
+}
+
+func hostPolicy(m *model.Model, s chat.Style) *cpu.Policy {
 	ids, _ := s.Control() // watched at every sampled position
 	return cpu.NewPolicy(m, cpu.Options{Watched: ids})
+}
+
+// halfVar is the environment variable that makes a device's sampler keep weights
+// and caches in half precision.
+const halfVar = "BALLAST_HALF"
+
+func deviceOptions(s chat.Style) accel.Options {
+	ids, _ := s.Control()
+	return accel.Options{Watched: ids, Half: os.Getenv(halfVar) == "1"}
+}
+
+// engineLine says which engine a run uses, or why it has none.
+func engineLine() string {
+	name := device.Named()
+	if !device.Accelerated(name) {
+		return "the built-in one: plain Go on the processor"
+	}
+	d, err := device.Open(name)
+	if err != nil {
+		return "none: " + err.Error()
+	}
+	return "XLA: " + d.Describe()
 }
 
 func trainOptions(r *recipe.Recipe) train.Options {

@@ -203,11 +203,14 @@ func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol) (who string, play 
 	if err != nil {
 		return "", nil, nil, err
 	}
-	notice()
+	policy, err := newPolicy(m, s)
+	if err != nil {
+		return "", nil, nil, err
+	}
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
 	cfg.Context = m.Config.MaxLen
-	return m.Origin, eval.PolicyPlayer(newPolicy(m, s), cfg, p.How), func() error { return nil }, nil
+	return m.Origin, eval.PolicyPlayer(policy, cfg, p.How), func() error { return nil }, nil
 }
 
 // writeTranscripts writes episodes as a person would read them.

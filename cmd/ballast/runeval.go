@@ -84,7 +84,11 @@ func evalSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *study.Su
 	if _, err := rollout.CheckPrompts(&cfg, tasks); err != nil {
 		return eval.Result{}, err
 	}
-	return eval.Run(ctx, newPolicy(m, style), cfg, tasks, ballast.Sampling{})
+	p, err := newPolicy(m, style)
+	if err != nil {
+		return eval.Result{}, err
+	}
+	return eval.Run(ctx, p, cfg, tasks, ballast.Sampling{})
 }
 
 // recordSuite appends an evaluation to the run's events.
