@@ -87,7 +87,9 @@ func checkSettings(path string, settings map[string]string) error {
 	if err := json.Unmarshal(data, &there); err != nil {
 		return fmt.Errorf("eval: %s: %w", path, err)
 	}
-	for _, k := range slices.Sorted(maps.Keys(settings)) {
+	all := maps.Clone(there)
+	maps.Copy(all, settings)
+	for _, k := range slices.Sorted(maps.Keys(all)) { // a setting that one lacks is empty
 		if there[k] != settings[k] {
 			return fmt.Errorf("eval: %s was made with %s %q, now it is %q: use another folder, or the same settings", filepath.Dir(path), k, there[k], settings[k])
 		}

@@ -96,6 +96,24 @@ func protocolDocs() string {
 	return b.String()
 }
 
+// usable reports a setting of a recipe that an evaluation would take no notice of,
+// or that has a flag of its own.
+func (f *evalFlags) usable(pair string) error {
+	key, _, _ := strings.Cut(pair, "=")
+	group, _, _ := strings.Cut(key, ".")
+	flags := map[string]string{"model": "--model", "seed": "--seed", "tasks.set": "--tasks", "tasks.data": "--data",
+		"tasks.categories": "--category", "tasks.count": "--count", "tasks.test": "--count", "tasks.eval": "--split", "rl.temperature": "--temperature"}
+	switch {
+	case flags[key] != "":
+		return fmt.Errorf("--set %s: an evaluation has the flag %s for that", pair, flags[key])
+	case f.endpoint.url != "" && f.endpoint.api == "chat" && (key == "chat.template" || key == "chat.format"):
+		return fmt.Errorf("--set %s: with --api chat the server writes the prompts", pair)
+	case group == "chat" || group == "budget" || group == "init" || key == "tasks.worlds" || strings.HasPrefix(key, "tasks.level"):
+		return nil
+	}
+	return fmt.Errorf("--set %s: an evaluation does not use that; it takes chat.*, budget.*, init.*, tasks.worlds and tasks.level", pair)
+}
+
 // recipe resolves the settings that a recipe also has, and the protocol.
 func (f *evalFlags) recipe(c *cobra.Command) (recipe.Recipe, eval.Protocol, error) {
 	r, err := recipe.New("grpo")
@@ -105,6 +123,9 @@ func (f *evalFlags) recipe(c *cobra.Command) (recipe.Recipe, eval.Protocol, erro
 	defaults := r
 	r.Model, r.Tasks.Set, r.Tasks.Data, r.Tasks.Categories, r.Seed = f.model, f.tasks, f.data, f.categories, f.seed
 	for _, pair := range f.set {
+		if err := f.usable(pair); err != nil {
+			return r, eval.Protocol{}, err
+		}
 		if err := r.Set(pair); err != nil {
 			return r, eval.Protocol{}, err
 		}

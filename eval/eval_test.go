@@ -1,0 +1,289 @@
+package eval
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"ballast"
+	"ballast/rollout"
+	"ballast/value"
+)
+
+// The first four are Newcombe's examples (Statistics in Medicine 17, 1998, table I,
+// method 3), to four digits; the others follow from the formula by hand: with no
+// success the upper end is z*z/(n + z*z).
+func TestWilson(t *testing.T) {
+	for _, c := range []struct {
+		ok, all int
+		lo, hi  float64
+	}{
+		{81, 263, 0.2553, 0.3662},
+		{15, 148, 0.0624, 0.1605},
+		{0, 20, 0, 0.1611},
+		{1, 29, 0.0061, 0.1718},
+		{0, 10, 0, 0.2775},
+		{10, 10, 0.7225, 1},
+		{0, 0, 0, 1},
+	} {
+		lo, hi := Count{c.ok, c.all}.Wilson()
+		if math.Abs(lo-c.lo) > 6e-5 || math.Abs(hi-c.hi) > 6e-5 {
+			t.Errorf("%d of %d: [%.4f, %.4f], want [%.4f, %.4f]", c.ok, c.all, lo, hi, c.lo, c.hi)
+		}
+	}
+	if r := (Count{0, 0}).Rate(); r != 0 {
+		t.Errorf("the rate of nothing is %g", r)
+	}
+}
+
+// task has one turn for each letter: c makes a call, n makes none.
+func task(id, category, turns string) ballast.Task {
+	t := ballast.Task{ID: id, Category: category}
+	for _, k := range turns {
+		turn := ballast.TaskTurn{User: "u"}
+		if k == 'c' {
+			turn.Gold = []ballast.Call{{Name: "f"}}
+		}
+		t.Turns = append(t.Turns, turn)
+	}
+	return t
+}
+
+// episode has one turn for each word: ok, state, response, empty, open. Every turn
+// has a reply with two calls and one of prose.
+func episode(id string, stop ballast.Stop, turns string) ballast.Episode {
+	ep := ballast.Episode{Task: id, Stop: stop}
+	for _, k := range strings.Fields(turns) {
+		check := ballast.Check{Done: k != "open", Empty: k == "empty", State: k != "state", Response: k != "response"}
+		ep.Turns = append(ep.Turns, ballast.Turn{User: "u", Check: check, Steps: []ballast.Step{
+			{Text: "calls", Form: ballast.FormCall, Calls: []ballast.Call{{Name: "f"}, {Name: "g", Args: []ballast.Arg{{Name: "a", Value: 1.5}}}}, Results: []string{"1", "2"}},
+			{Text: "prose", Form: ballast.FormResponse}}})
+	}
+	return ep
+}
+
+// played is a set of episodes with one of every outcome.
+func played() ([]ballast.Task, []ballast.Episode) {
+	tasks := []ballast.Task{task("a", "base", "cc"), task("b", "base", "cc"), task("c", "base", "cc"), task("d", "miss_func", "nc"), task("e", "miss_func", "nc"), task("f", "miss_func", "cc")}
+	eps := []ballast.Episode{
+		episode("a", ballast.StopDone, "ok ok"), episode("b", ballast.StopDone, "ok state"), episode("c", ballast.StopTurns, "open"),
+		episode("d", ballast.StopDone, "ok response"), episode("e", ballast.StopDone, "ok empty"), episode("f", ballast.StopInfra, "open"),
+	}
+	eps[5].Error = "no route"
+	return tasks, eps
+}
+
+func TestTally(t *testing.T) {
+	tasks, eps := played()
+	r := Tally(tasks, eps)
+	if r.Total != (Count{1, 5}) || r.Categories["base"] != (Count{1, 3}) || r.Categories["miss_func"] != (Count{0, 2}) {
+		t.Errorf("%+v %+v", r.Total, r.Categories)
+	}
+	if want := map[string]int{"state": 1, "turns": 1, "response": 1, "empty_turn": 1}; !reflect.DeepEqual(r.Reasons, want) {
+		t.Errorf("reasons %v", r.Reasons)
+	}
+	if want := map[int]int{1: 1, 2: 3}; !reflect.DeepEqual(r.FailTurn, want) {
+		t.Errorf("first failing turns %v", r.FailTurn)
+	}
+	if r.Infra != 1 || r.Broken != "f: no route" || r.Stops[ballast.StopInfra] != 1 || r.Stops[ballast.StopDone] != 4 {
+		t.Errorf("infra %d, %q, stops %v", r.Infra, r.Broken, r.Stops)
+	}
+	if r.Calls != 2 || r.Forms[ballast.FormCall] != 9 || r.Forms[ballast.FormResponse] != 9 {
+		t.Errorf("%g calls a turn, forms %v", r.Calls, r.Forms)
+	}
+}
+
+// The table and the JSON hold the same: accuracy and interval by category, first
+// failing turns, reasons, forms, calls per turn, stops.
+func TestTableAndJSON(t *testing.T) {
+	r := Tally(played())
+	const want = `category        episodes success  95% interval
+base              1/3      33.3%  [  6.1,  79.2]
+miss_func         0/2       0.0%  [  0.0,  65.8]
+all               1/5      20.0%  [  3.6,  62.4]
+calls per turn 2.00; replies: call 9 response 9 polluted 0 collapsed 0
+failures: turns 1 empty_turn 1 state 1 response 1; first failing turn: 1: 1 2: 3; stops: done 4 infra 1 turn_budget 1
+1 episodes could not be played and are left out; the first is f: no route
+`
+	if got := r.Table(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := r.String(); got != "20.0% (1/5, 95% 3.6-62.4) base 33.3% miss_func 0.0%" {
+		t.Errorf("%s", got)
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"total": "map[all:5 hi:0.6245 lo:0.0362 ok:1 rate:0.2]", "categories": "map[base:map[all:3 hi:0.7923 lo:0.0615 ok:1 rate:0.3333] miss_func:map[all:2 hi:0.6576 lo:0 ok:0 rate:0]]",
+		"reasons": "map[empty_turn:1 response:1 state:1 turns:1]", "fail_turn": "map[1:1 2:3]", "forms": "[9 9 0 0]", "calls_per_turn": "2",
+		"stops": "map[done:4 infra:1 turn_budget:1]", "infra": "1", "broken": "f: no route",
+	} {
+		if s := fmt.Sprint(got[path]); s != want {
+			t.Errorf("%s is %s, want %s", path, s, want)
+		}
+	}
+}
+
+// What the protocols decide, as BFCL's harness and the paper have it.
+func TestProtocols(t *testing.T) {
+	official, err := ProtocolByName("official")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if official.PerTurn != 20 || official.How != (ballast.Sampling{Temperature: 0.001}) || official.Budget.Reply != 4096 || official.Budget.Steps < 1000 {
+		t.Errorf("%+v", official)
+	}
+	paper, err := ProtocolByName("paper")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if paper.PerTurn != 0 || paper.Budget.Steps != 31 || paper.How != (ballast.Sampling{}) || paper.Budget.Episode != 16384 {
+		t.Errorf("%+v", paper)
+	}
+	var cfg rollout.Config
+	paper.Apply(&cfg)
+	if cfg.Budget != paper.Budget || cfg.Malformed != rollout.MalformedAdvance {
+		t.Errorf("%+v", cfg)
+	}
+	if _, err := ProtocolByName("offical"); err == nil || !strings.Contains(err.Error(), "official, paper") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func open(t *testing.T, dir string, settings map[string]string) *Store {
+	t.Helper()
+	s, err := OpenStore(dir, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A store gives back the episodes that were added, as far as a table and a
+// transcript need them, and takes a line that a crash cut off for none.
+func TestStoreKeepsEpisodes(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, map[string]string{"model": "m"})
+	_, eps := played()
+	odd := episode("odd", ballast.StopMalformed, "state")
+	odd.Turns[0].Steps[0].Calls = []ballast.Call{{Name: "not a name("}, {Name: "f", Args: []ballast.Arg{{Value: "\xed\xa0\x80"}, {Name: "k", Value: value.NewList(nil, true, int64(3))}}}}
+	odd.Turns[0].Steps[0].Reason, odd.Turns[0].Steps[0].Cut = "cut", true
+	for _, ep := range append(eps[:3:3], odd) {
+		s.Add(&ep)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "episodes.jsonl")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(whole, `{"task": "x", "st`...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, map[string]string{"model": "m"})
+	if s.Len() != 4 {
+		t.Fatalf("%d episodes", s.Len())
+	}
+	for _, want := range append(eps[:3:3], odd) {
+		got := s.done[want.Task]
+		if got.Stop != want.Stop || len(got.Turns) != len(want.Turns) {
+			t.Errorf("%s: %+v", want.Task, got)
+			continue
+		}
+		for i := range want.Turns {
+			g, w := got.Turns[i], want.Turns[i]
+			if g.Check != w.Check || g.User != w.User || len(g.Steps) != len(w.Steps) || len(g.Steps[0].Calls) != len(w.Steps[0].Calls) ||
+				g.Steps[0].Form != w.Steps[0].Form || g.Steps[0].Reason != w.Steps[0].Reason || g.Steps[0].Cut != w.Steps[0].Cut {
+				t.Errorf("%s turn %d: %+v, want %+v", want.Task, i, g, w)
+			}
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if now, _ := os.ReadFile(path); string(now) != string(whole) {
+		t.Error("the half line is still there")
+	}
+	if err := os.WriteFile(path, []byte("{}\nbroken\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenStore(dir, map[string]string{"model": "m"}); err == nil || !strings.Contains(err.Error(), "episodes.jsonl:2") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A folder belongs to its settings: one that differs, is missing or is new is an error.
+func TestSettings(t *testing.T) {
+	for _, c := range []struct {
+		now map[string]string
+		ok  bool
+	}{
+		{map[string]string{"model": "m", "set": "a=1"}, true},
+		{map[string]string{"model": "m", "set": "a=1", "other": ""}, true},
+		{map[string]string{"model": "m", "set": "a=2"}, false},
+		{map[string]string{"model": "m"}, false},
+		{map[string]string{"model": "m", "set": "a=1", "other": "x"}, false},
+	} {
+		dir := t.TempDir()
+		if err := open(t, dir, map[string]string{"model": "m", "set": "a=1"}).Close(); err != nil {
+			t.Fatal(err)
+		}
+		s, err := OpenStore(dir, c.now)
+		if (err == nil) != c.ok || err != nil && !strings.Contains(err.Error(), "use another folder") {
+			t.Errorf("%v: %v", c.now, err)
+		}
+		if s != nil {
+			s.Close()
+		}
+	}
+}
+
+// RunStored plays what the store lacks, and no more.
+func TestRunStoredPlaysTheRest(t *testing.T) {
+	tasks, eps := played()
+	dir := t.TempDir()
+	asked := []string{}
+	player := func(_ context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+		var out []ballast.Episode
+		for _, p := range plays {
+			asked = append(asked, p.Task.ID)
+			ep := eps[p.Group]
+			if ended != nil && ep.Stop != ballast.StopInfra {
+				ended(&ep)
+			}
+			out = append(out, ep)
+		}
+		return out, nil
+	}
+	want := Tally(tasks, eps).Table()
+	for run, first := range []string{"a b c d e f", "f"} { // what broke is not kept
+		asked = nil
+		s := open(t, dir, nil)
+		r, err := RunStored(context.Background(), s, tasks, player)
+		if err != nil || r.Table() != want || strings.Join(asked, " ") != first {
+			t.Errorf("run %d asked for %v: %v\n%s", run, asked, err, r.Table())
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := open(t, t.TempDir(), nil)
+	defer s.Close()
+	if _, err := RunStored(context.Background(), s, append(tasks, tasks[0]), player); err == nil || !strings.Contains(err.Error(), "two tasks are named a") {
+		t.Errorf("got %v", err)
+	}
+}
