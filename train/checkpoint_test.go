@@ -69,7 +69,7 @@ func TestLoadRefusesDamage(t *testing.T) {
 	steps(t, a, 1)
 	dir := filepath.Join(t.TempDir(), "checkpoint")
 	must(t, a.Save(dir))
-	path := filepath.Join(dir, stateFile)
+	path := filepath.Join(dir, "learner.bin")
 	whole, err := os.ReadFile(path)
 	must(t, err)
 	for name, change := range map[string]func([]byte) []byte{

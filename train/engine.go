@@ -1,63 +1,153 @@
 package train
 
 import (
+	"runtime"
+	"slices"
+	"sync"
+
 	"ballast"
+	"ballast/loss"
 	"ballast/model"
+	"ballast/train/decoder"
 	"ballast/train/pack"
 	"ballast/train/plan"
+	"ballast/train/tally"
 )
 
-// engine computes on batches with weights that it placed. Its methods but grow,
-// place and write may be called by several goroutines.
-type engine interface {
-	// place copies weights to where the engine computes.
-	place(from *model.Weights) *params
-	// write lets change edit every tensor's data.
-	write(p *params, change func(i int, data []float32))
-	// grow makes positions below n known.
-	grow(n int)
-	// logProbs returns the log-probability of every target of a batch.
-	logProbs(w *params, samples []ballast.Sample, b *pack.Batch) ([]float32, error)
-	// derive adds one batch's gradient to g and its facts to st; ref is nil
-	// without a reference.
-	derive(g *gradient, w, ref *params, samples []ballast.Sample, b *pack.Batch, in lossInput, st *sums) error
+// engine takes batches through the decoder. It may be used by several goroutines,
+// but for its decoder's Grow.
+type engine struct {
+	d    *decoder.Decoder
+	mode decoder.Mode
+	loss loss.Params
+	mu   sync.Mutex
+	idle []*decoder.Run
 }
 
-// newEngine chooses by backend: plain Go, or graphs on the GoMLX backend asked for.
-func newEngine(c model.Config, o Options, p plan.Plan) (engine, error) {
-	name := backendName(o.Backend)
-	if name == "" {
-		return newHostEngine(c, o.Loss, p), nil
+func newEngine(c *model.Config, p loss.Params, cut plan.Plan) *engine {
+	// Batches side by side keep the cores busy, unless there is one shard only.
+	workers := 1
+	if cut.Shards == 1 {
+		workers = runtime.GOMAXPROCS(0)
 	}
-	backend, err := newBackend(name)
-	if err != nil {
-		return nil, err
+	e := &engine{d: decoder.New(*c, workers), mode: decoder.Recompute, loss: p}
+	if cut.Keep {
+		e.mode = decoder.Keep
 	}
-	var e *graphEngine
-	failed := guard(func() { e, err = newGraphEngine(backend, c, o.Loss, p) })
-	if failed != nil {
-		return nil, failed
-	}
-	return e, err
+	return e
 }
 
-// terms says which terms of the loss are present in a minibatch.
-type terms [ballast.NumTerms]bool
-
-// lossInput is what the loss of a batch needs besides the model.
-type lossInput struct {
-	has   terms
-	count [ballast.NumTerms]float64 // of the whole minibatch
-	ref   []float32                 // [targets] or nil
-	// refIsPolicy: the reference has the policy's weights, as after Freeze, so
-	// that its forward pass would repeat the policy's.
-	refIsPolicy bool
+// borrow returns a Run that nobody uses; giveBack takes it back.
+func (e *engine) borrow() *decoder.Run {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n := len(e.idle); n > 0 {
+		r := e.idle[n-1]
+		e.idle = e.idle[:n-1]
+		return r
+	}
+	return e.d.NewRun()
 }
 
-// weight is a token's weight in a term, 0 if the term is absent.
-func weight(s *ballast.Sample, term, index int) float32 {
-	if w := s.Terms[term].Weight; w != nil {
-		return w[index]
+func (e *engine) giveBack(r *decoder.Run) {
+	r.Reset()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.idle = append(e.idle, r)
+}
+
+// lay makes a batch the decoder's input.
+func lay(samples []ballast.Sample, b *pack.Batch) (decoder.Input, []decoder.Target) {
+	in := decoder.Input{Tokens: b.Tokens, Positions: b.Positions, Segments: b.Segments}
+	for _, t := range b.Targets {
+		in.Wanted = append(in.Wanted, int32(t.Row))
 	}
-	return 0
+	slices.Sort(in.Wanted)
+	in.Wanted = slices.Compact(in.Wanted)
+	targets := make([]decoder.Target, len(b.Targets))
+	for i, t := range b.Targets {
+		row, _ := slices.BinarySearch(in.Wanted, int32(t.Row))
+		targets[i] = decoder.Target{Row: row, ID: samples[t.Sample].Tokens[t.Index]}
+	}
+	return in, targets
+}
+
+// logProbs returns the log-probability of every target of a batch.
+func (e *engine) logProbs(w *params, samples []ballast.Sample, b *pack.Batch) []float32 {
+	r := e.borrow()
+	defer e.giveBack(r)
+	in, targets := lay(samples, b)
+	return logProbs(r, w, in, targets)
+}
+
+func logProbs(r *decoder.Run, w *params, in decoder.Input, targets []decoder.Target) []float32 {
+	out := make([]float32, 0, len(targets))
+	r.Forward(w.bound, in, decoder.Inference)
+	r.Head(targets, nil, func(_ int, logp, _ []float32) []float32 {
+		out = append(out, logp...)
+		return nil
+	})
+	return out
+}
+
+// derive adds one batch's gradient to g and its facts to st; ref is nil without a
+// reference.
+func (e *engine) derive(g, w, ref *params, samples []ballast.Sample, b *pack.Batch, in tally.Input, st *tally.Sums) {
+	r := e.borrow()
+	defer e.giveBack(r)
+	rows, targets := lay(samples, b)
+	switch {
+	case in.RefIsPolicy:
+		in.Ref = make([]float32, len(targets))
+	case in.Has[ballast.TermReference]:
+		in.Ref = logProbs(r, ref, rows, targets)
+	}
+	r.Forward(w.bound, rows, e.mode)
+	r.Head(targets, g.bound, func(from int, logp, entropy []float32) []float32 {
+		if in.RefIsPolicy {
+			copy(in.Ref[from:], logp)
+		}
+		part := b.Targets[from : from+len(logp)]
+		st.Take(samples, part, logp, entropy, &in, from)
+		return e.evaluate(samples, part, logp, &in, from, st)
+	})
+	r.Backward(g.bound)
+}
+
+// evaluate adds the loss of some targets, from the one at index from on, to st and
+// returns its derivatives with respect to their log-probabilities.
+func (e *engine) evaluate(samples []ballast.Sample, part []pack.Target, logp []float32, in *tally.Input, from int, st *tally.Sums) []float32 {
+	vector := func(has bool, at func(i int, t pack.Target) float32) []float64 {
+		if !has {
+			return nil
+		}
+		out := make([]float64, len(part))
+		for i, t := range part {
+			out[i] = float64(at(i, t))
+		}
+		return out
+	}
+	batch := loss.Batch{
+		LogProb: vector(true, func(i int, _ pack.Target) float32 { return logp[i] }),
+		Ref:     vector(in.Ref != nil, func(i int, _ pack.Target) float32 { return in.Ref[from+i] }),
+		Old: vector(in.Has[ballast.TermPolicy], func(_ int, t pack.Target) float32 {
+			if old := samples[t.Sample].OldLogProb; old != nil {
+				return old[t.Index]
+			}
+			return 0 // a sample without a policy term
+		}),
+		Count: in.Count,
+	}
+	for term, has := range in.Has {
+		batch.Weight[term] = vector(has, func(_ int, t pack.Target) float32 { return tally.Weight(&samples[t.Sample], term, t.Index) })
+	}
+	res := loss.Evaluate(batch, e.loss)
+	for term, x := range res.Term {
+		st.Loss[term] += x
+	}
+	d := make([]float32, len(part))
+	for i, x := range res.Grad {
+		d[i] = float32(x)
+	}
+	return d
 }

@@ -1,14 +1,14 @@
-// Package train is the local learner: it turns samples with token weights into
-// optimiser steps of a decoder. It knows no algorithm; see package loss for what
-// the weights mean.
+// Package train is the learner on the host's processor: it turns samples with
+// token weights into optimiser steps of a decoder, in plain Go. It knows no
+// algorithm; see package loss for what the weights mean. Package train/accel is
+// the same on a device.
 //
 // A minibatch is packed into batches of rows in which prefixes that samples
-// share are computed once (package pack). Batches run forward and backward on an
-// engine, plain Go (package decoder) or graphs on a GoMLX backend, side by side on
-// the cores, each shard summing its batches'
-// gradients in order; the shards are then added in order and AdamW steps. The
-// same samples on the same state give the same bits, whatever the number of
-// cores, and also after Save and Load.
+// share are computed once (package pack). Batches run forward and backward (package
+// decoder) side by side on the cores, each shard summing its batches' gradients in
+// order; the shards are then added in order and AdamW steps. The same samples on
+// the same state give the same bits, whatever the number of cores, and also after
+// Save and Load.
 //
 // Failure: samples that do not fit the model are an error that names the sample;
 // a gradient that is not finite leaves the weights alone and is reported.
@@ -17,7 +17,6 @@ package train
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime"
 	"sync"
 	"time"
@@ -28,6 +27,7 @@ import (
 	"ballast/train/adamw"
 	"ballast/train/pack"
 	"ballast/train/plan"
+	"ballast/train/tally"
 )
 
 // Pack lays samples out as the learner does; see pack.Batches.
@@ -37,9 +37,8 @@ func Pack(samples []ballast.Sample, budget int, all bool) []pack.Batch {
 
 // Options are the learner's constants. Start from Default.
 type Options struct {
-	AdamW   AdamW
-	Loss    loss.Params // clip bounds and gamma
-	Backend string      // GoMLX backend, "" for $GOMLX_BACKEND or else none: plain Go
+	AdamW AdamW
+	Loss  loss.Params // clip bounds and gamma
 	// Limit is the memory in bytes that weights, gradients, moments and
 	// activations may take together; it decides whether activations are kept
 	// or computed again, and how long a batch may be. 0 means plan.Default.
@@ -62,9 +61,9 @@ func Default() Options {
 type Learner struct {
 	m      *model.Model
 	opts   Options
-	e      engine
+	e      *engine
 	w, ref *params // ref is nil until Freeze
-	grads  []*gradient
+	grads  []*params
 	adam   adamw.State
 	plan   plan.Plan
 }
@@ -81,13 +80,8 @@ func New(m *model.Model, opts Options) (*Learner, error) {
 	if !l.plan.Keep {
 		lean()
 	}
-	var err error
-	if l.e, err = newEngine(m.Config, opts, l.plan); err != nil {
-		return nil, err
-	}
-	if err := guard(func() { l.w = l.e.place(m.Weights) }); err != nil {
-		return nil, err
-	}
+	l.e = newEngine(&m.Config, opts.Loss, l.plan)
+	l.w = copyOf(&m.Config, m.Weights)
 	l.view()
 	l.adam = adamw.New(l.w.flat)
 	return l, nil
@@ -129,45 +123,35 @@ func (o *Options) Plan(c *model.Config) plan.Plan {
 	return plan.For(c, o.Limit)
 }
 
-// inner is the number of goroutines of one attention call: batches side by side
-// keep the cores busy unless there is one shard only.
-func inner(p plan.Plan) int {
-	if p.Shards > 1 {
-		return 1
-	}
-	return 64
-}
-
 // Update implements ballast.Learner. A minibatch without any weighted token
 // changes nothing, not even the optimiser's step count.
 func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate float64) (ballast.Stats, error) {
 	begin := time.Now()
-	in, err := l.prepare(samples)
+	in, err := tally.Prepare(samples, l.m.Config.Vocab, l.ref != nil)
 	if err != nil {
 		return nil, err
 	}
+	in.RefIsPolicy = in.Has[ballast.TermReference] && l.ref.equal(l.w)
 	batches := pack.Batches(samples, l.plan.Budget(samples), false)
-	st := l.newSums()
-	st.pack(samples, batches)
+	st := tally.New(&l.opts.Loss, l.m.Tok)
+	st.Pack(samples, batches)
 	if len(batches) == 0 {
-		return st.stats(begin), nil
+		return st.Stats(begin), nil
 	}
 	shards := min(l.plan.Shards, len(batches))
 	for len(l.grads) < shards {
-		l.grads = append(l.grads, newGradient(&l.m.Config, l.w))
+		l.grads = append(l.grads, gradientOf(&l.m.Config, l.w))
 	}
 	l.grow(batches)
-	parts := make([]*sums, shards)
+	parts := make([]*tally.Sums, shards)
 	err = l.parallel(shards, func(shard int) error {
-		parts[shard] = l.newSums()
+		parts[shard] = tally.New(&l.opts.Loss, l.m.Tok)
 		l.grads[shard].clear()
 		for i := shard; i < len(batches); i += shards {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := l.e.derive(l.grads[shard], l.w, l.ref, samples, &batches[i], in, parts[shard]); err != nil {
-				return err
-			}
+			l.e.derive(l.grads[shard], l.w, l.ref, samples, &batches[i], in, parts[shard])
 		}
 		return nil
 	})
@@ -175,78 +159,19 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 		return nil, err
 	}
 	for _, p := range parts {
-		st.merge(p)
+		st.Merge(p)
 	}
 	total := l.grads[0]
 	for _, g := range l.grads[1:shards] {
 		adamw.Merge(total.flat, g.flat)
 	}
-	norm := adamw.Norm(total.flat)
-	st.norm = norm
-	if math.IsNaN(norm) || math.IsInf(norm, 0) || math.IsNaN(st.total()) || math.IsInf(st.total(), 0) {
-		st.nonfinite = 1
-	} else {
-		step := l.adam.Begin(l.opts.AdamW, rate, norm)
-		if err := guard(func() { l.e.write(l.w, func(i int, w []float32) { step.Update(i, w, total.flat[i]) }) }); err != nil {
-			return nil, err
-		}
-		l.view() // an engine that does not share memory has its weights elsewhere now
-	}
-	return st.stats(begin), nil
-}
-
-// prepare checks samples and sums the terms' counts over the minibatch.
-func (l *Learner) prepare(samples []ballast.Sample) (lossInput, error) {
-	var in lossInput
-	var count [ballast.NumTerms]float64
-	for i := range samples {
-		s := &samples[i]
-		if err := l.checkSample(s); err != nil {
-			return in, fmt.Errorf("train: sample %d: %w", i, err)
-		}
-		for term, t := range s.Terms {
-			count[term] += t.Count
-			for _, w := range t.Weight {
-				if w != 0 {
-					in.has[term] = true
-					break
-				}
-			}
+	if st.Norm = adamw.Norm(total.flat); st.Finite() {
+		step := l.adam.Begin(l.opts.AdamW, rate, st.Norm)
+		for i, w := range l.w.flat {
+			step.Update(i, w, total.flat[i])
 		}
 	}
-	for term, c := range count {
-		if in.has[term] {
-			if c <= 0 {
-				return in, fmt.Errorf("train: term %d has weights, but its counts sum to %g; set Count", term, c)
-			}
-			in.count[term] = c
-		}
-	}
-	if in.has[ballast.TermReference] && l.ref == nil {
-		return in, fmt.Errorf("train: samples have a reference term, but there is no reference; call Freeze first")
-	}
-	in.refIsPolicy = in.has[ballast.TermReference] && l.ref.equal(l.w)
-	return in, nil
-}
-
-func (l *Learner) checkSample(s *ballast.Sample) error {
-	for i, id := range s.Tokens {
-		if id < 0 || int(id) >= l.m.Config.Vocab {
-			return fmt.Errorf("token %d is %d, but the vocabulary has %d", i, id, l.m.Config.Vocab)
-		}
-	}
-	for term, t := range s.Terms {
-		if t.Weight != nil && len(t.Weight) != len(s.Tokens) {
-			return fmt.Errorf("term %d has %d weights for %d tokens", term, len(t.Weight), len(s.Tokens))
-		}
-	}
-	if s.OldLogProb != nil && len(s.OldLogProb) != len(s.Tokens) {
-		return fmt.Errorf("%d old log-probabilities for %d tokens", len(s.OldLogProb), len(s.Tokens))
-	}
-	if s.Terms[ballast.TermPolicy].Weight != nil && s.OldLogProb == nil {
-		return fmt.Errorf("a policy term needs OldLogProb")
-	}
-	return nil
+	return st.Stats(begin), nil
 }
 
 // grow makes the rotary tables cover the batches' positions.
@@ -257,7 +182,7 @@ func (l *Learner) grow(batches []pack.Batch) {
 			most = max(most, int(pos)+1)
 		}
 	}
-	l.e.grow(most)
+	l.e.d.Grow(most)
 }
 
 // parallel calls do for 0 to n-1 on as many goroutines as there are cores, but no
@@ -286,7 +211,7 @@ func (l *Learner) parallel(n int, do func(i int) error) error {
 func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]float32, error) {
 	out := make([][]float32, len(samples))
 	for i := range samples {
-		if err := l.checkSample(&samples[i]); err != nil {
+		if err := tally.Check(&samples[i], l.m.Config.Vocab); err != nil {
 			return nil, fmt.Errorf("train: sample %d: %w", i, err)
 		}
 		out[i] = make([]float32, len(samples[i].Tokens))
@@ -297,25 +222,23 @@ func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]f
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		logp, err := l.e.logProbs(l.w, samples, &batches[i])
-		for k, x := range logp {
+		for k, x := range l.e.logProbs(l.w, samples, &batches[i]) {
 			t := batches[i].Targets[k]
 			out[t.Sample][t.Index] = x
 		}
-		return err
+		return nil
 	})
 	return out, err
 }
 
 // Freeze implements ballast.Learner.
 func (l *Learner) Freeze() error {
-	return guard(func() {
-		if l.ref == nil {
-			l.ref = l.e.place(l.m.Weights)
-			return
-		}
-		l.e.write(l.ref, func(i int, data []float32) { copy(data, l.w.flat[i]) })
-	})
+	if l.ref == nil {
+		l.ref = copyOf(&l.m.Config, l.m.Weights)
+	} else {
+		l.ref.set(l.w.flat)
+	}
+	return nil
 }
 
 // ResetOptimizer implements ballast.Learner.

@@ -157,7 +157,7 @@ func TestDerivatives(t *testing.T) {
 				tape := Pre(c, in[0], in[1:])
 				dq, dk, dv := Sin(IotaLike(tape.Q, 1)), Cos(IotaLike(tape.K, 0)), Cos(IotaLike(tape.V, 1))
 				rest := Cos(IotaLike(in[0], 1))
-				dx, dw := PreBack(c, PreKept(c, tape.Keep(), in[1:]), in[1:], dq, dk, dv, rest)
+				dx, dw := PreBack(c, tape, in[1:], dq, dk, dv, rest)
 				value := Add(Add(dot(tape.Q, dq), dot(tape.K, dk)), Add(dot(tape.V, dv), dot(in[0], rest)))
 				return value, append([]*Node{dx}, dw...)
 			})
@@ -167,7 +167,7 @@ func TestDerivatives(t *testing.T) {
 				func(in []*Node) (*Node, []*Node) {
 					tape := Mid(c, in[0], in[1], in[2:])
 					dmid, dgate, dup := Cos(IotaLike(in[0], 1)), Sin(IotaLike(tape.Gate, 1)), Cos(IotaLike(tape.Up, 0))
-					dx, datt, dw := MidBack(c, MidKept(in[1], tape.Keep(), in[2:]), in[2:], dmid, dgate, dup)
+					dx, datt, dw := MidBack(c, tape, in[2:], dmid, dgate, dup)
 					return Add(dot(tape.X, dmid), Add(dot(tape.Gate, dgate), dot(tape.Up, dup))), append([]*Node{dx, datt}, dw...)
 				})
 		})

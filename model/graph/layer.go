@@ -81,29 +81,6 @@ func Pre(c *model.Config, x *Node, w []*Node) PreTape {
 	return t
 }
 
-// Keep lists the nodes of the tape to carry from Pre's graph to PreBack's;
-// PreKept puts them together again there.
-func (t PreTape) Keep() []*Node {
-	keep := []*Node{t.norm.hat, t.norm.inv}
-	if t.hasHeadRMS {
-		keep = append(keep, t.headQ.hat, t.headQ.inv, t.headK.hat, t.headK.inv)
-	}
-	return keep
-}
-
-// PreKept is the tape from Keep's nodes and the weights; Q, K and V are missing.
-func PreKept(c *model.Config, keep, w []*Node) PreTape {
-	t := PreTape{norm: rms{hat: keep[0], inv: keep[1]}}
-	for i := range t.scaled {
-		t.scaled[i] = Mul(w[1+i], ExpandDims(w[0], 0))
-	}
-	if c.Arch == "qwen3" {
-		t.hasHeadRMS = true
-		t.headQ, t.headK = rms{hat: keep[2], inv: keep[3]}, rms{hat: keep[4], inv: keep[5]}
-	}
-	return t
-}
-
 // PreBack is the derivative of Pre. dq, dk, dv are shaped as Q, K, V; rest is
 // what flows into x past this part, [tokens, Hidden]. It returns the derivative
 // with respect to x and to each weight.
@@ -156,18 +133,6 @@ func (t *MidTape) scale(w []*Node) {
 	for i := range t.scaled {
 		t.scaled[i] = Mul(w[2+i], ExpandDims(w[1], 0))
 	}
-}
-
-// Keep lists the nodes of the tape to carry from Mid's graph to MidBack's;
-// MidKept puts them together again there.
-func (t MidTape) Keep() []*Node { return []*Node{t.norm.hat, t.norm.inv} }
-
-// MidKept is the tape from att, Keep's nodes and the weights; X, Gate and Up are
-// missing.
-func MidKept(att *Node, keep, w []*Node) MidTape {
-	t := MidTape{att: att, norm: rms{hat: keep[0], inv: keep[1]}}
-	t.scale(w)
-	return t
 }
 
 // MidBack is the derivative of Mid, from those of X, Gate and Up: with respect

@@ -196,7 +196,7 @@ func (s *Sums) Stats(begin time.Time) ballast.Stats {
 		share = s.k3Control / s.k3
 	}
 	return ballast.Stats{
-		"loss":                 s.total(),
+		monitor.Loss:           s.total(),
 		monitor.LossPolicy:     s.Loss[ballast.TermPolicy],
 		monitor.LossOffPolicy:  s.Loss[ballast.TermOffPolicy],
 		monitor.LossCE:         s.Loss[ballast.TermCrossEntropy],
@@ -208,15 +208,15 @@ func (s *Sums) Stats(begin time.Time) ballast.Stats {
 		monitor.NonFinite:      s.NonFinite,
 		monitor.GapMean:        mean(s.gap, s.active),
 		monitor.GapMax:         s.gapMax,
-		"ratio/mean":           mean(s.ratio, s.active),
-		"ratio/max":            s.ratioTop,
-		"kl/old":               mean(s.k1, s.active),
-		"entropy/trained":      mean(s.entropy, s.tokens),
+		monitor.RatioMean:      mean(s.ratio, s.active),
+		monitor.RatioMax:       s.ratioTop,
+		monitor.KLOld:          mean(s.k1, s.active),
+		monitor.EntropyTrained: mean(s.entropy, s.tokens),
 		monitor.TokensTrained:  s.tokens,
-		"tokens/real":          s.real,
+		monitor.TokensReal:     s.real,
 		monitor.TokensComputed: s.computed,
 		monitor.TokensPadded:   s.Padded,
-		"tokens/saved":         s.real - s.computed,
+		monitor.TokensSaved:    s.real - s.computed,
 		monitor.SecondsTrain:   time.Since(begin).Seconds(),
 	}
 }
