@@ -86,7 +86,6 @@ func newEngineCheck(name string, out io.Writer) (*engineCheck, error) {
 		return nil, err
 	}
 	o := trainOptions(&r)
-	o.Backend = "" // plain Go, whatever the environment says
 	if k.device, err = learner.New(d, ms[1], learner.Options{AdamW: o.AdamW, Loss: o.Loss}); err != nil {
 		return nil, err
 	}
