@@ -27,6 +27,9 @@ func TestScripts(t *testing.T) {
 			s := refusing()
 			env.Defer(s.Close)
 			env.Setenv("ENDPOINT", s.URL+"/v1")
+			j := unreliable()
+			env.Defer(j.Close)
+			env.Setenv("JUDGE", j.URL)
 			return writeModel(filepath.Join(env.WorkDir, "model"))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
