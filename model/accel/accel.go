@@ -39,7 +39,8 @@ import (
 // Options of a Policy. The zero value is good for all models.
 type Options struct {
 	Watched []int32 // tokens whose probabilities every reply records
-	Rows    int     // conversations played at a time, a power of two; 0: 64
+	Rows    int     // most conversations played at a time; 0: 128
+	Memory  int64   // bytes that the cache of a Play may take when it begins; fewer rows keep to it; 0: 16 GiB
 	Steps   int     // most tokens a row draws in one call; 0: 16
 	Chunk   int     // most tokens of all rows in one prefill call; 0: 2048
 	Half    bool    // weights and cache in bfloat16 instead of float32
@@ -81,7 +82,10 @@ func Follow(d *device.Device, c model.Config, ts []*tensors.Tensor, o Options) (
 
 func build(d *device.Device, c model.Config, o Options) *Policy {
 	if o.Rows <= 0 {
-		o.Rows = 64
+		o.Rows = 128
+	}
+	if o.Memory <= 0 {
+		o.Memory = 16 << 30
 	}
 	if o.Steps <= 0 {
 		o.Steps = 16

@@ -221,7 +221,7 @@ func TestOtherCutsOfTheWork(t *testing.T) {
 	c := configs["llama"]
 	m, how := random(c, 2), ballast.Sampling{Temperature: 1}
 	want := played(t, sampler(t, m, Options{Rows: 8}), groups(6, 90, 9, c.Vocab), how)
-	for _, o := range []Options{{Rows: 1, Steps: 1}, {Rows: 2, Steps: 3, Chunk: 16}} {
+	for _, o := range []Options{{Rows: 1, Steps: 1}, {Memory: 1 << 18, Steps: 3, Chunk: 16}} {
 		compare(t, played(t, sampler(t, m, o), groups(6, 90, 9, c.Vocab), how), want, 1e-5)
 	}
 }

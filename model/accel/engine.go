@@ -62,6 +62,15 @@ func (e *engine) newCache(rows, length int) *cache {
 	return c
 }
 
+// rowBytes is the size of a cache's row. A decode call holds the cache twice.
+func (e *engine) rowBytes(length int) int64 {
+	size := 4
+	if e.half {
+		size = 2
+	}
+	return int64(2*e.c.Layers*e.c.KVHeads*e.c.HeadDim) * int64(length) * int64(size)
+}
+
 // tables makes the rotary tables of the cache's length.
 func (c *cache) tables() {
 	device.Free(c.cos, c.sin)

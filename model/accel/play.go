@@ -74,9 +74,13 @@ func (t *player) play(ctx context.Context) error {
 	for _, s := range t.queue {
 		longest = max(longest, len(s.Prompt)+s.Req.Max+t.o.Steps)
 	}
+	length := max(power(longest), 64)
 	n := power(min(t.o.Rows, len(t.queue)))
+	for n > 1 && int64(n)*t.e.rowBytes(length) > t.o.Memory {
+		n /= 2
+	}
 	t.rows, t.moves = make([]row, n), map[int]move{}
-	t.kv = t.e.newCache(n, max(power(longest), 64))
+	t.kv = t.e.newCache(n, length)
 	defer t.kv.free()
 	defer func() { t.count.PeakKV = t.kv.bytes() }()
 	for {

@@ -3,7 +3,7 @@
 //
 // Contract: a Device is one backend; tensors of one Device are of no use to
 // another, so whoever wants to share weights shares the Device. Calls wait for
-// their results.
+// their results; one goroutine at a time makes them.
 //
 // Failure: Open returns an error that says what to install or build. After that,
 // graphs and tensors fail by panicking with an error; Guard turns that into a
@@ -32,6 +32,7 @@ const pureGo = "go:ops_sequential,creation_order"
 type Device struct {
 	Backend compute.Backend
 	Name    string // as asked for
+	half    *graph.Exec
 }
 
 // Named returns the name of the backend that Open("") opens: what the environment
@@ -165,13 +166,14 @@ func (d *Device) Weights(c *model.Config, w *model.Weights, half bool) []*tensor
 }
 
 // Half returns copies of tensors in half precision, made on the device.
-func (d *Device) Half(ts []*tensors.Tensor) []*tensors.Tensor {
-	x := d.Graph("half", func(in []*graph.Node) []*graph.Node {
-		return []*graph.Node{graph.ConvertDType(in[0], dtypes.BFloat16)}
-	})
-	var out []*tensors.Tensor
+func (d *Device) Half(ts []*tensors.Tensor) (out []*tensors.Tensor) {
+	if d.half == nil {
+		d.half = d.Graph("half", func(in []*graph.Node) []*graph.Node {
+			return []*graph.Node{graph.ConvertDType(in[0], dtypes.BFloat16)}
+		})
+	}
 	for _, t := range ts {
-		out = append(out, d.Run(x, t)...)
+		out = append(out, d.Run(d.half, t)...)
 	}
 	return out
 }

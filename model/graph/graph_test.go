@@ -82,7 +82,7 @@ func TestLogitsAgainstTorch(t *testing.T) {
 				for i, x := range m.Weights.Tensors {
 					w[x.Name] = in[1+i]
 				}
-				return []*Node{Logits(&m.Config, in[0], w)}
+				return []*Node{logits(&m.Config, in[0], w)}
 			}, args...)[0]
 			for i, pos := range g.Positions {
 				top := 0.0
@@ -195,3 +195,25 @@ func TestDerivatives(t *testing.T) {
 }
 
 func dot(a, b *Node) *Node { return ReduceAllSum(Mul(a, b)) }
+
+// logits is the whole decoder on one sequence: embedded tokens x [tokens, Hidden]
+// to logits [tokens, Vocab].
+func logits(c *model.Config, x *Node, w map[string]*Node) *Node {
+	g, n := x.Graph(), x.Shape().Dimensions[0]
+	positions := make([]int32, n)
+	zeros := Const(g, make([]int32, n))
+	for i := range positions {
+		positions[i] = int32(i)
+	}
+	cos, sin := Tables(c, positions)
+	seen := Packed{First: zeros, PrefixFrom: zeros, PrefixTo: zeros,
+		Cos: Reshape(Const(g, cos), n, c.HeadDim), Sin: Reshape(Const(g, sin), n, c.HeadDim)}
+	for i := range c.Layers {
+		var of []*Node
+		for _, name := range LayerNames(c) {
+			of = append(of, w[LayerName(i, name)])
+		}
+		x = PackedForward(c, x, of, seen).Y
+	}
+	return Last(c, x, w["model.norm.weight"], w[OutName(c)])
+}

@@ -1,17 +1,15 @@
-// Package graph expresses the decoders of package model as GoMLX graphs: each
-// layer in three parts, before attention, from there to the SwiGLU product, and
-// after that, and the head; each with its derivative written by hand.
+// Package graph expresses the decoders of package model as GoMLX graphs, for
+// accelerators: a layer over a KV cache and the draw of a token, for sampling
+// (Layer, Draw), and a layer over a packed batch and the head with the loss's
+// log-probabilities, each with its derivative, for training (PackedForward, Head).
 //
-// Why by hand: on the pure-Go backend a transpose or a broadcast costs several
-// times what a product's pass does, and automatic differentiation is full of
-// them. Here no score and no activation wider than the residual stream is ever
-// transposed, and row means are products with a constant matrix. Why in parts: a
-// part is compiled once and run for every layer with the weights as inputs, and
-// what lies between the parts (attention, positions, the SwiGLU product, gathers)
-// runs on the host, see package model/attn.
+// A layer is a function of its weights, so that one graph, compiled once, serves
+// all of them. Derivatives are written by hand, part by part: automatic
+// differentiation would keep every score of attention, and one scratch for each
+// broadcast and transpose.
 //
-// All nodes are float32. tokens is the flat number of tokens of a batch, padding
-// included; a row never looks at another one, so padding needs no mask here.
+// In training all nodes are float32; for sampling weights and cache may be half
+// precision. tokens is the flat number of tokens of a batch, padding included.
 // Graph code panics on wrong shapes; callers convert once at their boundary.
 package graph
 

@@ -101,7 +101,6 @@ func learner(t testing.TB, m *model.Model, rows int) *Learner {
 // host is the learner to compare with.
 func host(t testing.TB, m *model.Model) *train.Learner {
 	t.Helper()
-	t.Setenv("GOMLX_BACKEND", "")
 	l, err := train.New(m, options())
 	must(err)
 	return l
@@ -182,7 +181,6 @@ func TestGradients(t *testing.T) {
 			from, samples := random(c, 8), batch(&c, 530, 1, 2) // more than one block of attention
 			a, err := New(open(t), random(c, 8), Options{AdamW: o.AdamW, Loss: o.Loss})
 			must(err)
-			t.Setenv("GOMLX_BACKEND", "")
 			b, err := train.New(random(c, 8), o)
 			must(err)
 			must(a.Freeze())
