@@ -17,6 +17,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -32,6 +33,9 @@ import (
 type Plan struct {
 	Title string `yaml:"title"`
 	Seeds int    `yaml:"seeds"` // 1 to Seeds
+	// Like names a plan beside this one: its settings lie under those here, and its
+	// suites are those of this plan where it has none of its own.
+	Like string `yaml:"like,omitempty"`
 	// Settings are those of every run, keys of a recipe, methods included.
 	Settings map[string]any `yaml:"settings"`
 	Suites   []Suite        `yaml:"suites,omitempty"` // empty = Suites
@@ -71,6 +75,33 @@ type Quick struct {
 
 // Read reads a plan; unknown keys are errors with their line.
 func Read(path string) (*Plan, error) {
+	p, err := decode(path)
+	if err != nil {
+		return nil, err
+	}
+	if p.Like != "" {
+		other, err := decode(filepath.Join(filepath.Dir(path), p.Like))
+		if err != nil {
+			return nil, err
+		}
+		if other.Like != "" {
+			return nil, fmt.Errorf("study: %s: like: %s is like another plan itself", path, p.Like)
+		}
+		p.Like, p.Settings = "", lay(other.Settings, p.Settings)
+		if len(p.Suites) == 0 {
+			p.Suites = other.Suites
+		}
+	}
+	if len(p.Suites) == 0 {
+		p.Suites = Suites
+	}
+	if err := p.expand(); err != nil {
+		return nil, fmt.Errorf("study: %s: %w", path, err)
+	}
+	return p, nil
+}
+
+func decode(path string) (*Plan, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("study: %w", err)
@@ -79,13 +110,24 @@ func Read(path string) (*Plan, error) {
 	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&p); err != nil {
 		return nil, fmt.Errorf("study: %s: %w", path, err)
 	}
-	if len(p.Suites) == 0 {
-		p.Suites = Suites
-	}
-	if err := p.expand(); err != nil {
-		return nil, fmt.Errorf("study: %s: %w", path, err)
-	}
 	return &p, nil
+}
+
+// lay lays settings over others, map by map.
+func lay(under, over map[string]any) map[string]any {
+	out := maps.Clone(under)
+	if out == nil {
+		out = map[string]any{}
+	}
+	for k, v := range over {
+		a, ok1 := out[k].(map[string]any)
+		b, ok2 := v.(map[string]any)
+		if ok1 && ok2 {
+			v = lay(a, b)
+		}
+		out[k] = v
+	}
+	return out
 }
 
 // expand makes one row of every combination and checks the names.

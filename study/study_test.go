@@ -111,6 +111,27 @@ func TestVaryAndQuick(t *testing.T) {
 	}
 }
 
+func TestLike(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"base.yaml": "title: b\nseeds: 1\nsettings: {rl: {lr: 1, kl: 2}, model: m}\nsuites: [{name: id, count: 3}]\nrows: [{name: a, method: sft}]",
+		"own.yaml":  "title: o\nseeds: 2\nlike: base.yaml\nsettings: {rl: {lr: 5}}\nrows: [{name: b, method: ops}]",
+		"far.yaml":  "title: f\nseeds: 2\nlike: own.yaml\nrows: [{name: b, method: ops}]",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := must[*Plan](t)(Read(filepath.Join(dir, "own.yaml")))
+	rl := p.Settings["rl"].(map[string]any)
+	if fmt.Sprintf("%v %v %v %v %v %v", rl["lr"], rl["kl"], p.Settings["model"], p.Seeds, len(p.Rows), p.Suites[0].Count) != "5 2 m 2 1 3" {
+		t.Errorf("%+v", p)
+	}
+	if _, err := Read(filepath.Join(dir, "far.yaml")); err == nil {
+		t.Error("a chain of plans is accepted")
+	}
+}
+
 // TestOpen: rows and seeds may be added to a folder, the others must stay.
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()
