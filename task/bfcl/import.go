@@ -149,7 +149,7 @@ func isFile(path string) bool {
 }
 
 // ParseConstants reads a Python file that holds nothing but assignments of
-// literals to names. Ellipsis becomes {"$ellipsis": true}, as in the golden
+// literals to names, and docstrings. Ellipsis becomes {"$ellipsis": true}, as in the golden
 // corpus. An error begins with the line.
 func ParseConstants(text string) (*value.Dict, error) {
 	d := &value.Dict{}
@@ -158,6 +158,11 @@ func ParseConstants(text string) (*value.Dict, error) {
 		line, stmt, ok := s.next()
 		if !ok {
 			return d, nil
+		}
+		if v, err := value.ParseLiteral(stmt); err == nil {
+			if _, text := v.(string); text { // a docstring
+				continue
+			}
 		}
 		name, literal, found := strings.Cut(stmt, "=")
 		name = strings.TrimSpace(name)
@@ -205,6 +210,11 @@ func (s *statements) next() (line int, stmt string, ok bool) {
 			}
 			b.Reset()
 			line = s.line + 1
+			continue
+		case strings.HasPrefix(s.text[s.pos:], "\\\n"): // the line goes on
+			b.WriteByte(' ')
+			s.pos += 2
+			s.line++
 			continue
 		case c == '#':
 			if n := strings.IndexByte(s.text[s.pos:], '\n'); n >= 0 {
