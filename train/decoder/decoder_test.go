@@ -25,7 +25,7 @@ func configs() map[string]model.Config {
 // of every third token from 140 on are wanted, and one of them twice.
 func batch(c *model.Config) (Input, []Target) {
 	in := Input{Segments: []attn.Segment{{Start: 0, End: 150}, {Start: 150, End: 260, PrefixEnd: 150}, {Start: 260, End: 261, PrefixEnd: 150},
-		{Start: 261, End: 540, PrefixEnd: 150}, {Start: 540, End: 600}}}
+		{Start: 261, End: 360, PrefixEnd: 150}, {Start: 360, End: 400}}}
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, s := range in.Segments {
 		for i := range s.End - s.Start {
@@ -34,7 +34,7 @@ func batch(c *model.Config) (Input, []Target) {
 		}
 	}
 	var targets []Target
-	for row := 140; row < 600; row += 3 {
+	for row := 140; row < 400; row += 3 {
 		targets = append(targets, Target{len(in.Wanted), rng.Int32N(int32(c.Vocab))})
 		in.Wanted = append(in.Wanted, int32(row))
 	}
@@ -60,7 +60,7 @@ func slope(i int) float32 { return float32(math.Sin(float64(i))) }
 func derive(c model.Config, flat [][]float32, workers int, m Mode) (value float64, grad [][]float32, facts []float32) {
 	d := New(c, 1)
 	d.workers = workers
-	d.Grow(600)
+	d.Grow(400)
 	in, targets := batch(&c)
 	for _, x := range flat {
 		grad = append(grad, make([]float32, len(x)))
@@ -146,7 +146,7 @@ func TestSameBits(t *testing.T) {
 func TestWantedRows(t *testing.T) {
 	for name, c := range configs() {
 		d := New(c, 1)
-		d.Grow(600)
+		d.Grow(400)
 		flat := weights(c)
 		in, targets := batch(&c)
 		run := func() (out []float32) {
