@@ -106,6 +106,9 @@ func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string
 func (p *Plan) claims(groups []compare.Group) compare.Table {
 	t := compare.Table{Name: "claims", Title: "Claims, side by side", Head: []string{"claim", "paper", "here", "seeds", "verdict"},
 		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that excludes the opposite. A row collapses where success ends under 20% of its best in at least four of five runs, and holds where it does in at most one of five."}}
+	if p.Name != "" {
+		t.Name += "-" + p.Name
+	}
 	for i := range p.Claims {
 		c := &p.Claims[i]
 		here, verdict := c.judge(groups)
