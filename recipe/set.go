@@ -1,22 +1,21 @@
 package recipe
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 
 	"github.com/goccy/go-yaml"
 
 	"ballast/recipe/signal"
+	"ballast/recipe/strict"
 )
 
 // Apply reads YAML text over the recipe; keys that are not mentioned stay. An
-// unknown key is an error with its line.
+// unknown key is an error with its line, see package strict.
 func (r *Recipe) Apply(name string, text []byte) error {
 	before := r.RL.Signals
 	r.RL.Signals = nil // the decoder replaces a map, settings are laid over
-	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := dec.Decode(r); err != nil {
+	if err := strict.Decode(text, r); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	r.RL.Signals = signal.Lay(before, r.RL.Signals)

@@ -11,7 +11,6 @@
 package signal
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -21,6 +20,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"ballast"
+	"ballast/recipe/strict"
 	"ballast/rollout"
 	"ballast/supervise"
 )
@@ -128,7 +128,7 @@ func (s Settings) into(v any) error {
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(v); err != nil {
+	if err := strict.Decode(text, v); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
 	return nil

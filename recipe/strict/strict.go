@@ -1,0 +1,74 @@
+// Package strict reads settings as YAML.
+//
+// Contract: what the text says is what the value holds afterwards, over what it
+// held before. How it fails: an unknown key, a value of another kind, or a
+// fraction where a whole number stands is an error that names it.
+package strict
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Decode reads YAML text over v, a pointer to a struct.
+func Decode(text []byte, v any) error {
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(v); errors.Is(err, io.EOF) {
+		return nil // nothing is said
+	} else if err != nil {
+		return err
+	}
+	// The decoder cuts fractions off silently: compare with what it made of them.
+	held, err := yaml.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var want, got any
+	if err := yaml.Unmarshal(text, &want); err != nil {
+		return err
+	}
+	if err := yaml.Unmarshal(held, &got); err != nil {
+		return err
+	}
+	return compare("", want, got)
+}
+
+// compare finds a fraction that became something else.
+func compare(at string, want, got any) error {
+	switch want := want.(type) {
+	case map[string]any:
+		held, ok := got.(map[string]any)
+		for k, w := range want {
+			if _, there := held[k]; ok && (there || fraction(w)) {
+				if err := compare(at+"."+k, w, held[k]); err != nil {
+					return err
+				}
+			}
+		}
+	case []any:
+		held, _ := got.([]any)
+		for i := range min(len(want), len(held)) {
+			if err := compare(fmt.Sprintf("%s[%d]", at, i), want[i], held[i]); err != nil {
+				return err
+			}
+		}
+	case float64:
+		switch got.(type) {
+		case uint64, int64, nil: // nil: a zero that is left out
+			if fraction(want) {
+				return fmt.Errorf("%s: %v is not a whole number", at[1:], want)
+			}
+		}
+	}
+	return nil
+}
+
+// fraction says whether a value is a number that is not whole.
+func fraction(v any) bool {
+	f, ok := v.(float64)
+	return ok && f != math.Trunc(f)
+}

@@ -1,0 +1,56 @@
+package strict
+
+import (
+	"strings"
+	"testing"
+)
+
+type settings struct {
+	N     int               `yaml:"n"`
+	Empty int               `yaml:"empty,omitempty"`
+	F     float64           `yaml:"f"`
+	Inner struct{ N int }   `yaml:"inner"`
+	List  []struct{ N int } `yaml:"list"`
+	Any   map[string]any    `yaml:"any"`
+}
+
+func TestDecode(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"n: 2\nf: 0.5", ""},
+		{"n: 2.0\nf: 3", ""},
+		{"f: 1e-6", ""},
+		{"any: {x: 0.5}", ""},
+		{"f: .nan", ""},
+		{"n: null", ""},
+		{"", ""},
+		{"n: 1.5", "n: 1.5 is not a whole number"},
+		{"empty: 0.5", "empty: 0.5 is not a whole number"},
+		{"inner: {n: 1.5}", "inner.n: 1.5"},
+		{"list: [{n: 1}, {n: 1.5}]", "list[1].n: 1.5"},
+		{"m: 1", "unknown field"},
+		{"n: x", "cannot unmarshal"},
+		{"n: [", ""},
+	} {
+		var s settings
+		err := Decode([]byte(c.text), &s)
+		if c.text == "n: [" {
+			if err == nil {
+				t.Error("broken YAML is read")
+			}
+			continue
+		}
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%q: error %v, want one that says %q", c.text, err, c.want)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add("n: 1.5\nlist: [{n: 2}]")
+	f.Fuzz(func(t *testing.T, text string) {
+		var s settings
+		if Decode([]byte(text), &s) == nil && strings.TrimSpace(text) == "n: 1.5" {
+			t.Error("a fraction is cut off")
+		}
+	})
+}
