@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"math"
+	"slices"
 
 	"ballast"
 	"ballast/monitor"
@@ -126,7 +127,7 @@ func (d *Detector) judge() State {
 	case d.low >= 5:
 		return RewardLoss
 	}
-	if d.drifts() {
+	if d.drifts(known && lost) {
 		return Drifting
 	}
 	if reward.flat() {
@@ -148,8 +149,9 @@ func (d *Detector) hacked(reward, success, eval *tracker) bool {
 }
 
 // drifts: early signals of two kinds left their window, one of them about control
-// tokens or forms themselves; or the mass on a forbidden token alone, by far.
-func (d *Detector) drifts() bool {
+// tokens or forms themselves; or sick forms with a lost reward; or the mass on a
+// forbidden token alone, by far.
+func (d *Detector) drifts(lost bool) bool {
 	on := func(names ...string) bool {
 		for _, n := range names {
 			if d.by[n].alarmed() {
@@ -158,54 +160,69 @@ func (d *Detector) drifts() bool {
 		}
 		return false
 	}
-	mass := on(worstSite, monitor.IllegalMass)
-	forms := on(monitor.IllegalReplies, badForms, monitor.FormPrefix+"collapsed")
-	kl := on(monitor.KL, monitor.KLControl)
-	return mass && forms || mass && kl || forms && kl || mass && d.by[worstSite].level() >= 0.05
+	illegal, sick, far := on(mass...), on(forms...), on(monitor.KL, monitor.KLControl)
+	return sick && lost || illegal && sick || illegal && far || sick && far || illegal && d.by[worstSite].level() >= 0.05
 }
 
-// causes are the signals that date a state.
-var causes = map[State][]string{
-	Collapsed:  {worstSite, monitor.IllegalMass, badForms, monitor.FormPrefix + "collapsed", monitor.IllegalReplies},
-	Polluted:   {worstSite, monitor.IllegalMass, badForms, monitor.IllegalReplies},
-	Drifting:   {worstSite, monitor.IllegalMass, badForms, monitor.FormPrefix + "collapsed", monitor.IllegalReplies},
-	Length:     {monitor.ReplyLength, monitor.CutShare},
-	Abandoned:  {monitor.ToolCallRate, response},
-	Hacking:    {monitor.SuccessMean, monitor.EvalSuccess},
-	NoSignal:   {monitor.ZeroSpread, monitor.RewardMean},
-	RewardLoss: {monitor.RewardMean},
-	Mismatch:   {monitor.GapMean},
-	NonFinite:  {monitor.GradNorm},
+// causes are the signals that date a state, in families: signals of one family see
+// the same thing.
+var causes = map[State][][]string{
+	Collapsed:  {mass, forms, kl},
+	Polluted:   {mass, forms, kl},
+	Drifting:   {mass, forms, kl},
+	Length:     {{monitor.ReplyLength}, {monitor.CutShare}},
+	Abandoned:  {{monitor.ToolCallRate}, {response}},
+	Hacking:    {{monitor.SuccessMean, monitor.EvalSuccess}},
+	NoSignal:   {{monitor.ZeroSpread}, {monitor.RewardMean}},
+	RewardLoss: {{monitor.RewardMean}},
+	Mismatch:   {{monitor.GapMean}},
+	NonFinite:  {{monitor.GradNorm}},
 }
+
+// The families of the collapse.
+var (
+	mass  = []string{worstSite, monitor.IllegalMass}
+	forms = []string{badForms, monitor.FormPrefix + "collapsed", monitor.IllegalReplies}
+	kl    = []string{monitor.KLControl}
+)
 
 // trusted is the distance in sigmas from which on a signal's own onset is trusted.
 const trusted = 8
 
-// onset returns the update at which a state began: the earliest onset of its
-// signals that left their window clearly, not long before the alarm.
+// onset returns the update at which a state began that was first seen at update
+// alarm. Each family of its signals gives the earliest onset that is clear; of three
+// families the one in the middle decides, of two the earlier: a single signal may
+// have a story of its own.
 func (d *Detector) onset(s State, alarm int) int {
-	out, faint, sigmas := 0, 0, 0.0
-	for _, name := range causes[s] {
-		for _, m := range d.by[name].moved {
-			if m.Back != 0 && m.Back < alarm {
-				continue // an earlier story
+	var clear []int
+	faint, sigmas := 0, 0.0
+	for _, family := range causes[s] {
+		out := 0
+		for _, name := range family {
+			for _, m := range d.by[name].moved {
+				if m.Back != 0 && m.Back < alarm || m.Alarm > alarm+refine {
+					continue // another story
+				}
+				if m.Sigmas >= trusted && (out == 0 || m.Onset < out) {
+					out = m.Onset
+				}
+				if m.Sigmas > sigmas {
+					faint, sigmas = m.Onset, m.Sigmas
+				}
+				break
 			}
-			if m.Sigmas >= trusted && (out == 0 || m.Onset < out) {
-				out = m.Onset
-			}
-			if m.Sigmas > sigmas {
-				faint, sigmas = m.Onset, m.Sigmas
-			}
-			break
+		}
+		if out != 0 {
+			clear = append(clear, out)
 		}
 	}
-	if out != 0 {
-		return out
-	}
-	if faint != 0 {
+	slices.Sort(clear)
+	switch {
+	case len(clear) > 0:
+		return clear[(len(clear)-1)/2]
+	case faint != 0:
 		return faint
-	}
-	if s == NoSignal { // flat from the start
+	case s == NoSignal: // flat from the start
 		return max(d.started, alarm-4)
 	}
 	return d.started // bad from the start: there was no healthy window

@@ -30,6 +30,7 @@ const (
 	persist = 3  // beyond the window before an alarm
 	opening = 10 // the first updates
 	reach   = 45 // how far back an onset may lie
+	memory  = 25 // how far back a recent window reaches
 	refine  = 12 // updates after an alarm that still correct the onset
 )
 
@@ -89,9 +90,10 @@ func (t *tracker) add(v float64, at int) {
 	}
 }
 
-// window moves the healthy window on, but not while the signal is out of it.
+// window moves the healthy window on, but not while the signal is out of it. A
+// recent window goes on after a while: KL rises from nothing in every healthy phase.
 func (t *tracker) window() {
-	if t.on {
+	if t.on && (t.spec.against != recent || t.at[t.n-1] < t.moved[len(t.moved)-1].Alarm+memory) {
 		return
 	}
 	old := t.smooth[max(filter-1, t.n-1-settle)]
@@ -101,7 +103,7 @@ func (t *tracker) window() {
 			t.base = median(t.x)
 		}
 	case recent:
-		t.base = median(t.x[max(0, t.n-25):max(1, t.n-filter)])
+		t.base = median(t.x[max(0, t.n-memory):max(1, t.n-filter)])
 	default:
 		switch {
 		case t.n == filter:
@@ -161,12 +163,16 @@ func (t *tracker) change() int {
 	for inside > 0 && math.Abs(t.smooth[inside]-t.base) > t.noise() {
 		inside--
 	}
-	lo := max(0, inside-20, t.n-reach)
+	fit, before := ramp, 20
+	if t.spec.share { // a reward rises while it is healthy
+		fit, before = slopeRamp, 20
+	}
+	lo := max(0, inside-before, t.n-reach)
 	x := t.x[lo:]
 	best, at := math.Inf(1), min(len(x)-1, 1)
 	for from := max(1, inside-8-lo); from < len(x); from++ { // the ramp's first value
 		for to := from; to < len(x); to++ { // and its last
-			if s := ramp(x, from, to); s < best {
+			if s := fit(x, from, to); s < best {
 				best, at = s, from
 			}
 		}
@@ -190,6 +196,44 @@ func ramp(x []float64, from, to int) float64 {
 	a := (n*sxr - sx*sr) / det
 	b := (sx - a*sr) / n
 	return sxx - a*sxr - b*sx
+}
+
+// slopeRamp is ramp with a straight line before from, which goes on at its last level.
+func slopeRamp(x []float64, from, to int) float64 {
+	var a [3][4]float64 // normal equations of 1, the line, the ramp
+	xx := 0.0
+	for i, v := range x {
+		f := [3]float64{1, float64(min(i, from-1)), float64(min(max(0, i-from+1), to-from+1))}
+		for j := range f {
+			for k := range f {
+				a[j][k] += f[j] * f[k]
+			}
+			a[j][3] += f[j] * v
+		}
+		xx += v * v
+	}
+	rest := [3]float64{a[0][3], a[1][3], a[2][3]}
+	for j := range a { // elimination; the matrix is symmetric and positive
+		if a[j][j] < 1e-9 {
+			return math.Inf(1)
+		}
+		for k := j + 1; k < 3; k++ {
+			by := a[k][j] / a[j][j]
+			for l := j; l < 4; l++ {
+				a[k][l] -= by * a[j][l]
+			}
+		}
+	}
+	var b [3]float64
+	for j := 2; j >= 0; j-- {
+		b[j] = a[j][3]
+		for k := j + 1; k < 3; k++ {
+			b[j] -= a[j][k] * b[k]
+		}
+		b[j] /= a[j][j]
+		xx -= b[j] * rest[j]
+	}
+	return xx
 }
 
 // flat reports whether the signal, a reward, has stopped to rise: over its last

@@ -90,7 +90,8 @@ type Fact struct {
 type Diagnosis struct {
 	State   State   `json:"state"`           // after the last update
 	Verdict State   `json:"verdict"`         // the gravest state of the sick stretch that lasts, else State
-	Onset   int     `json:"onset,omitempty"` // first update of the change; 0 where there is none
+	Onset   int     `json:"onset,omitempty"` // first update of the verdict's change; 0 where there is none
+	Began   int     `json:"began,omitempty"` // the same of the stretch's first change, of whichever state
 	Alarm   int     `json:"alarm,omitempty"` // update of the first alarm of the stretch
 	Halved  int     `json:"halved,omitempty"`
 	First   int     `json:"first"` // updates seen: from
@@ -144,7 +145,7 @@ func (d *Detector) restart() {
 	d.flat, d.low, d.started = 0, 0, 0
 }
 
-// patience is how many calm updates end a sick stretch.
+// patience is how many calm updates end a sick stretch, once its signals are back.
 const patience = 8
 
 // Add takes the next update. Updates without replies (supervised ones) end the
@@ -218,9 +219,24 @@ func (d *Detector) enter(s State, at int) {
 		} else {
 			d.stretch = append(d.stretch, Spell{at, at, s})
 		}
-	} else if d.calm++; d.calm >= patience {
+	} else if d.calm++; d.calm >= patience && !d.lasting() {
 		d.stretch = nil
 	}
+}
+
+// lasting reports whether a signal of the states of the stretch is still out of its
+// window: the run is quiet, not well.
+func (d *Detector) lasting() bool {
+	for _, sp := range d.stretch {
+		for _, family := range causes[sp.State] {
+			for _, name := range family {
+				if d.by[name].alarmed() {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // State returns the state after the newest update.
@@ -255,8 +271,16 @@ func (d *Detector) Diagnosis() Diagnosis {
 		}
 	}
 	x.Alarm = d.stretch[0].From
-	x.Onset = d.onset(x.Verdict, x.Alarm)
-	x.Alarm = max(x.Alarm, x.Onset)
+	for _, sp := range d.stretch {
+		at := d.onset(sp.State, sp.From)
+		if sp.State == x.Verdict && x.Onset == 0 {
+			x.Onset = at
+		}
+		if x.Began == 0 || at < x.Began {
+			x.Began = at
+		}
+	}
+	x.Alarm = max(x.Alarm, x.Began)
 	x.Tokens = d.facts(x.Onset, 6, func(k string) bool {
 		return strings.HasPrefix(k, monitor.IllegalAt) && strings.Count(k, "/") >= 2
 	})

@@ -216,7 +216,7 @@ func (g *guard) stop(why string) error {
 // same updates would end the same way.
 func (g *guard) rollback(why string) error {
 	r := g.run
-	dir, at, err := g.past.Before(max(1, g.found.Onset))
+	dir, at, err := g.past.Before(max(1, g.found.Began))
 	if err != nil {
 		return fmt.Errorf("guard: %w", err)
 	}
