@@ -90,6 +90,25 @@ func TestPlayersScoreWhatTheyMust(t *testing.T) {
 	}
 }
 
+// TestEndlessCalls plays a model that only ever calls: the official harness runs its
+// 21st reply of a turn and gives it up.
+func TestEndlessCalls(t *testing.T) {
+	t.Parallel()
+	tasks := deskTasks(t, 4)
+	s := newStub(t, tasks, func(task *ballast.Task, _, done int) say {
+		return say{calls: [][2]string{{task.Tools[0].Name, fmt.Sprintf(`{"x": %d}`, done)}}}
+	})
+	res := play(t, nil, tasks, player(client(t, s, remote.Options{})))
+	if res.Rate() != 0 || res.Stops[ballast.StopTurns] != len(tasks) || res.Reasons["turns"] != len(tasks) || s.total != 21*len(tasks) {
+		t.Errorf("%d requests\n%s", s.total, res.Table())
+	}
+	for _, ep := range res.Episodes {
+		if steps := ep.Turns[0].Steps; len(steps) != 21 || len(steps[20].Results) != 1 {
+			t.Errorf("%s: %d replies", ep.Task, len(steps))
+		}
+	}
+}
+
 // TestFaultsAreNotTheModels breaks most requests once: the scores stay, and what
 // was answered is not asked for again.
 func TestFaultsAreNotTheModels(t *testing.T) {
