@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -457,7 +458,7 @@ func TestResumeInterleaved(t *testing.T) {
 		if _, err := second.Do(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if got := append(a.Batches, b.Batches...); fmt.Sprint(got) != fmt.Sprint(want.Batches) {
+		if got := append(a.Batches, b.Batches...); !reflect.DeepEqual(got, want.Batches) {
 			t.Errorf("resumed after %d of %d updates: different batches (%d, want %d)", stop, len(wholeLog.updates), len(got), len(want.Batches))
 		}
 		if got, want := log.kept()+later.kept(), wholeLog.kept(); got != want && k < end {
@@ -538,7 +539,7 @@ func TestClosingRepliesAreTheJudges(t *testing.T) {
 	if _, err := second.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if got := append(a.Batches, b.Batches...); fmt.Sprint(got) != fmt.Sprint(want.Batches) || later.texts("judge") != "" {
+	if got := append(a.Batches, b.Batches...); !reflect.DeepEqual(got, want.Batches) || later.texts("judge") != "" {
 		t.Errorf("resumed: other batches, or the judge's event again: %q", later.texts("judge"))
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -246,7 +247,7 @@ func TestResumeAtEveryUpdate(t *testing.T) {
 		if _, err := second.Do(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if got := append(a.Batches, b.Batches...); fmt.Sprint(got) != fmt.Sprint(want.Batches) {
+		if got := append(a.Batches, b.Batches...); !reflect.DeepEqual(got, want.Batches) {
 			t.Errorf("resumed after %d updates: different batches (%d, want %d)", stop, len(got), len(want.Batches))
 		}
 		if fmt.Sprint(append(a.Rates, b.Rates...)) != fmt.Sprint(want.Rates) {
