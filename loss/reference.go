@@ -1,6 +1,6 @@
-// Package loss holds the four terms of the training loss, twice: as slow
-// float64 code with derivatives in closed form (this file), and as GoMLX graph
-// code (graph.go) that a test holds equal to it.
+// Package loss holds the four terms of the training loss, twice: as float64 code
+// with derivatives in closed form (this file), which the learner on the host runs,
+// and as GoMLX graph code (graph.go) for devices, that a test holds equal to it.
 //
 // Every term is a sum over tokens of weight times a function of the token's
 // log-probability, divided by the term's own count:
