@@ -110,7 +110,7 @@ func ask(t *testing.T, x *ballast.Task, ep *ballast.Episode) map[Kind]string {
 	out := map[Kind]string{}
 	for i, q := range qs {
 		out[q.Kind] = as[i].Text
-		if !wellFormed(&q, as[i].Text) {
+		if !q.WellFormed(as[i].Text) {
 			t.Errorf("%s is malformed: %s", q.Kind, as[i].Text)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"ballast/recipe/loop"
 	"ballast/rollout"
 	"ballast/supervise"
+	"ballast/supervise/endpoint"
 	"ballast/task"
 	"ballast/train/plan"
 )
@@ -23,7 +24,7 @@ import (
 // model that is not on this machine is enough if its shape is known; its prompts
 // then count with the whole budget.
 func dryRun(w io.Writer, r *recipe.Recipe) error {
-	if _, err := supervise.NewJudge(r.Judge, ""); err != nil {
+	if _, err := endpoint.Open(r.Judge, ""); err != nil {
 		return err
 	}
 	shape, known := plan.ShapeOf(r.Model)

@@ -24,7 +24,7 @@ import (
 	"ballast/recipe/loop"
 	"ballast/report"
 	"ballast/runlog"
-	"ballast/supervise"
+	"ballast/supervise/endpoint"
 )
 
 // trainFlags are the flags of `ballast train`.
@@ -145,7 +145,7 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 
 // prepare loads the model and tasks of a recipe.
 func prepare(r *recipe.Recipe) (*loop.Run, error) {
-	judge, err := supervise.NewJudge(r.Judge, "") // drive gives it the run's ledger
+	judge, err := endpoint.Open(r.Judge, "") // drive gives it the run's ledger
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +196,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	defer cancel()
 	run.Log = recorder{log, run.Recipe.Keep.Checkpoints}
 	var err error
-	if run.Judge, err = supervise.NewJudge(run.Recipe.Judge, filepath.Join(log.Dir(), "judge.jsonl")); err != nil {
+	if run.Judge, err = endpoint.Open(run.Recipe.Judge, filepath.Join(log.Dir(), "judge.jsonl")); err != nil {
 		return err
 	}
 	run.Stop = onInterrupt(cancel)

@@ -1,4 +1,11 @@
-package supervise
+// Package endpoint is the judge behind an OpenAI-compatible endpoint: bounded
+// concurrency, retries with back-off, budgets of tokens and money, answers on disk.
+//
+// Contract: nothing is asked twice, by any run that shares the cache; what requests
+// took is a run's, over all of its processes. How it fails: a refused key, a wrong
+// address and a full disk are errors; a query that is given up says why, and the
+// other answers are kept.
+package endpoint
 
 import (
 	"context"
@@ -20,8 +27,7 @@ import (
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 
-	"ballast/chat/tooldoc"
-	"ballast/value"
+	"ballast/supervise"
 )
 
 // FailRejected is a query that the endpoint does not take (status 400, 413, 422).
@@ -31,27 +37,26 @@ const FailRejected = "rejected"
 // and answers that stayed malformed are kept on disk and not asked for again;
 // what only the network or the budget took is.
 type endpoint struct {
-	set    Settings
+	set    supervise.Settings
 	client openai.Client
 	cache  cache
-	pause  func(ctx context.Context, d time.Duration) error // of tests
-
 	ledger ledger
+	pause  func(ctx context.Context, d time.Duration) error // of tests
 
 	mu    sync.Mutex
 	spent entry // of all calls of Answer, and of the processes before this one
 	held  int   // tokens that requests under way may still take
 }
 
-// NewJudge returns the judge of the settings. The key of an endpoint is read from
+// Open returns the judge of the settings. The key of an endpoint is read from
 // the environment variable that they name. Budgets are those of the ledger, a file
 // that keeps what was spent; "" stands for this judge's own.
-func NewJudge(s Settings, keep string) (Judge, error) {
+func Open(s supervise.Settings, keep string) (supervise.Judge, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
 	if s.Kind != "endpoint" {
-		return Oracle{}, nil
+		return supervise.Oracle{}, nil
 	}
 	key := os.Getenv(s.Key)
 	if s.Key != "" && key == "" {
@@ -94,11 +99,11 @@ func pause(ctx context.Context, d time.Duration) error {
 }
 
 // Answer implements Judge. If not one query could be answered, that is an error.
-func (e *endpoint) Answer(ctx context.Context, queries []Query) ([]Answer, Stats, error) {
+func (e *endpoint) Answer(ctx context.Context, queries []supervise.Query) ([]supervise.Answer, supervise.Stats, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	out := make([]Answer, len(queries))
-	local := &tally{Stats: Stats{Failures: map[string]int{}}}
+	out := make([]supervise.Answer, len(queries))
+	local := &tally{Stats: supervise.Stats{Failures: map[string]int{}}}
 	var wg sync.WaitGroup
 	turn := make(chan struct{}, e.set.Concurrency)
 	for i := range queries {
@@ -134,13 +139,13 @@ func (e *endpoint) Answer(ctx context.Context, queries []Query) ([]Answer, Stats
 	return out, local.Stats, nil
 }
 
-// tally is Stats that goroutines share.
+// tally is supervise.Stats that goroutines share.
 type tally struct {
 	sync.Mutex
-	Stats
+	supervise.Stats
 }
 
-func (t *tally) add(f func(*Stats)) {
+func (t *tally) add(f func(*supervise.Stats)) {
 	t.Lock()
 	defer t.Unlock()
 	f(&t.Stats)
@@ -148,30 +153,30 @@ func (t *tally) add(f func(*Stats)) {
 
 // answer takes one query from the cache or asks until there is a good answer or
 // no attempt is left. The error is fatal to all queries.
-func (e *endpoint) answer(ctx context.Context, q *Query, local *tally) (Answer, error) {
-	system := instructions(q)
+func (e *endpoint) answer(ctx context.Context, q *supervise.Query, local *tally) (supervise.Answer, error) {
+	system := q.Instructions()
 	key := e.cache.key(e.set.Model, fmt.Sprint(e.set.Temperature, e.set.Reply), system, q.Text)
 	if a, ok, err := e.cache.get(key); err != nil || ok {
-		local.add(func(s *Stats) { s.Cached++ })
+		local.add(func(s *supervise.Stats) { s.Cached++ })
 		return a, err
 	}
-	var a Answer
+	var a supervise.Answer
 	for try := 0; try <= e.set.Retries; try++ {
 		reserve := (len(system)+len(q.Text))/3 + e.set.Reply
 		if !e.reserve(reserve) {
-			local.add(func(s *Stats) { s.Failures[FailBudget]++ })
-			return Answer{Failure: FailBudget}, nil
+			local.add(func(s *supervise.Stats) { s.Failures[supervise.FailBudget]++ })
+			return supervise.Answer{Failure: supervise.FailBudget}, nil
 		}
 		text, used, failure, wait, err := e.ask(ctx, system, q, try)
 		if err := errors.Join(err, e.settle(reserve, used, local)); err != nil {
 			return a, err
 		}
-		a = Answer{Text: text, Failure: failure}
+		a = supervise.Answer{Text: text, Failure: failure}
 		if failure == "" {
 			break
 		}
-		local.add(func(s *Stats) { s.Failures[failure]++ })
-		if failure == FailRefusal || failure == FailRejected {
+		local.add(func(s *supervise.Stats) { s.Failures[failure]++ })
+		if failure == supervise.FailRefusal || failure == FailRejected {
 			break
 		}
 		if try < e.set.Retries {
@@ -181,7 +186,7 @@ func (e *endpoint) answer(ctx context.Context, q *Query, local *tally) (Answer, 
 		}
 	}
 	switch a.Failure {
-	case "", FailRefusal, FailFormat:
+	case "", supervise.FailRefusal, supervise.FailFormat:
 		return a, e.cache.put(key, a)
 	}
 	return a, nil
@@ -206,7 +211,7 @@ func (e *endpoint) reserve(n int) bool {
 // settle replaces a reservation by what was used.
 func (e *endpoint) settle(n int, u usage, local *tally) error {
 	used := entry{u.in + u.out, (float64(u.in)*e.set.PriceIn + float64(u.out)*e.set.PriceOut) / 1e6}
-	local.add(func(s *Stats) {
+	local.add(func(s *supervise.Stats) {
 		s.Asked++
 		s.Tokens += used.Tokens
 		s.Cost += used.Cost
@@ -223,7 +228,7 @@ func (e *endpoint) settle(n int, u usage, local *tally) error {
 }
 
 // ask sends one request and says what came of it.
-func (e *endpoint) ask(ctx context.Context, system string, q *Query, try int) (text string, u usage, failure string, wait time.Duration, err error) {
+func (e *endpoint) ask(ctx context.Context, system string, q *supervise.Query, try int) (text string, u usage, failure string, wait time.Duration, err error) {
 	wait = min(time.Duration(float64(500*time.Millisecond)*float64(int(1)<<min(try, 8))*(0.5+rand.Float64())), time.Minute)
 	res, err := e.client.Chat.Completions.New(ctx, openai.ChatCompletionNewParams{
 		Model:               e.set.Model,
@@ -237,15 +242,15 @@ func (e *endpoint) ask(ctx context.Context, system string, q *Query, try int) (t
 	}
 	u = usage{int(res.Usage.PromptTokens), int(res.Usage.CompletionTokens)}
 	if len(res.Choices) == 0 {
-		return "", u, FailFormat, wait, nil
+		return "", u, supervise.FailFormat, wait, nil
 	}
 	c := res.Choices[0]
 	text = clean(c.Message.Content)
 	switch {
 	case c.Message.Refusal != "" || c.FinishReason == "content_filter" || refuses(text):
-		return "", u, FailRefusal, wait, nil
-	case !wellFormed(q, text) || c.FinishReason == "length":
-		return "", u, FailFormat, wait, nil
+		return "", u, supervise.FailRefusal, wait, nil
+	case !q.WellFormed(text) || c.FinishReason == "length":
+		return "", u, supervise.FailFormat, wait, nil
 	}
 	return text, u, "", wait, nil
 }
@@ -267,43 +272,20 @@ func (e *endpoint) classify(ctx context.Context, err error) (failure string, hin
 		case api.Code == "insufficient_quota", code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound:
 			return "", 0, fmt.Errorf("%s refuses the request (status %d %s): check judge.key, judge.url and judge.model", e.set.URL, code, api.Message)
 		case api.Code == "content_filter":
-			return FailRefusal, hint, nil
+			return supervise.FailRefusal, hint, nil
 		case code == http.StatusTooManyRequests:
-			return FailRate, hint, nil
+			return supervise.FailRate, hint, nil
 		case code >= 500, code == http.StatusRequestTimeout, code == http.StatusConflict:
-			return FailServer, hint, nil
+			return supervise.FailServer, hint, nil
 		}
 		return FailRejected, hint, nil
 	}
 	var dial *url.Error
 	var network net.Error
 	if errors.As(err, &dial) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) {
-		return FailTransport, 0, nil
+		return supervise.FailTransport, 0, nil
 	}
-	return FailFormat, 0, nil // a body that is no chat completion
-}
-
-// instructions is the judge's system message: what to write, and the tools.
-func instructions(q *Query) string {
-	var b strings.Builder
-	b.WriteString("You review dialogues between a user and an assistant that calls tools. Gold calls are the right ones. Be concrete and brief. Write plain text, never the assistant's tags for tool calls; write calls as name(argument=value).\n")
-	switch q.Kind {
-	case KindError:
-		fmt.Fprintf(&b, "Write exactly these sections, each beginning with its heading on a new line: %s\n", strings.Join(sections, " "))
-	case KindDialogue:
-		b.WriteString("Write one paragraph for each turn, beginning with \"Turn N\".\n")
-	case KindHint:
-		b.WriteString("Write the hint alone.\n")
-	case KindClosing:
-		b.WriteString("Write one line for each turn, beginning with \"Turn N:\", in the assistant's voice, of one or two sentences. Say nothing that the results do not say.\n")
-	}
-	b.WriteString("The tools:\n")
-	for _, t := range q.Task.Tools {
-		if doc, err := value.JSON(tooldoc.Doc(t)); err == nil {
-			b.WriteString(doc + "\n")
-		}
-	}
-	return b.String()
+	return supervise.FailFormat, 0, nil // a body that is no chat completion
 }
 
 // clean takes a thought and white space off an answer.
@@ -320,24 +302,4 @@ func refuses(text string) bool {
 	low = strings.ReplaceAll(low, "\u2019", "'")
 	return len(text) < 300 && slices.ContainsFunc([]string{"i'm sorry", "i am sorry", "i cannot", "i can't", "as an ai"},
 		func(p string) bool { return strings.HasPrefix(low, p) })
-}
-
-// wellFormed says whether an answer has what its kind must have.
-func wellFormed(q *Query, text string) bool {
-	switch q.Kind {
-	case KindError:
-		for _, s := range sections {
-			i := strings.Index(text, s)
-			if i < 0 {
-				return false
-			}
-			text = text[i+len(s):]
-		}
-		return true
-	case KindDialogue:
-		return strings.Contains(text, "Turn 1")
-	case KindClosing:
-		return closings(text, len(q.Task.Turns)) != nil
-	}
-	return text != "" && len(strings.Fields(text)) <= 600
 }

@@ -1,4 +1,4 @@
-package supervise
+package endpoint
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ballast"
+	"ballast/supervise"
 )
 
 // stub is an OpenAI-compatible endpoint that misbehaves on a schedule: of ten
@@ -64,20 +65,20 @@ func unreliable(n int64, _ string) (int, string) {
 }
 
 // queries are n different error analyses.
-func queries(n int) []Query {
-	out := make([]Query, n)
+func queries(n int) []supervise.Query {
+	out := make([]supervise.Query, n)
 	for i := range out {
-		out[i] = Query{Kind: KindError, Task: &ballast.Task{ID: fmt.Sprint("t", i)}, Text: fmt.Sprint("log ", i)}
+		out[i] = supervise.Query{Kind: supervise.KindError, Task: &ballast.Task{ID: fmt.Sprint("t", i)}, Text: fmt.Sprint("log ", i)}
 	}
 	return out
 }
 
-func dial(t *testing.T, s *stub, set Settings) (Judge, *httptest.Server) {
+func dial(t *testing.T, s *stub, set supervise.Settings) (supervise.Judge, *httptest.Server) {
 	t.Helper()
 	return dialKept(t, s, set, "")
 }
 
-func dialKept(t *testing.T, s *stub, set Settings, keep string) (Judge, *httptest.Server) {
+func dialKept(t *testing.T, s *stub, set supervise.Settings, keep string) (supervise.Judge, *httptest.Server) {
 	t.Helper()
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
@@ -85,7 +86,7 @@ func dialKept(t *testing.T, s *stub, set Settings, keep string) (Judge, *httptes
 	if set.Cache == "" {
 		set.Cache = t.TempDir()
 	}
-	j, err := NewJudge(set, keep)
+	j, err := Open(set, keep)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func dialKept(t *testing.T, s *stub, set Settings, keep string) (Judge, *httptes
 func TestEndpointSurvivesFailures(t *testing.T) {
 	s := &stub{say: unreliable}
 	dir := t.TempDir()
-	j, _ := dial(t, s, Settings{Cache: dir, Concurrency: 4, Retries: 20})
+	j, _ := dial(t, s, supervise.Settings{Cache: dir, Concurrency: 4, Retries: 20})
 	as, stats, err := j.Answer(context.Background(), queries(40))
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +107,7 @@ func TestEndpointSurvivesFailures(t *testing.T) {
 			t.Errorf("query %d: %+v", i, a)
 		}
 	}
-	for _, k := range []string{FailServer, FailRate, FailFormat} {
+	for _, k := range []string{supervise.FailServer, supervise.FailRate, supervise.FailFormat} {
 		if stats.Failures[k] == 0 {
 			t.Errorf("no %s was counted: %s", k, stats)
 		}
@@ -115,7 +116,7 @@ func TestEndpointSurvivesFailures(t *testing.T) {
 		t.Errorf("%s; the endpoint saw %d", stats, s.requests.Load())
 	}
 	before := s.requests.Load()
-	again, _ := dial(t, s, Settings{Cache: dir})
+	again, _ := dial(t, s, supervise.Settings{Cache: dir})
 	if _, stats, err = again.Answer(context.Background(), queries(40)); err != nil || stats.Asked != 0 || s.requests.Load() != before {
 		t.Errorf("the second run: %v, %s, %d more requests", err, stats, s.requests.Load()-before)
 	}
@@ -136,7 +137,7 @@ func TestEndpointKeepsPartialResults(t *testing.T) {
 		return 200, completion(analysis)
 	}}
 	dir := t.TempDir()
-	j, _ := dial(t, s, Settings{Cache: dir, Retries: 2})
+	j, _ := dial(t, s, supervise.Settings{Cache: dir, Retries: 2})
 	as, stats, err := j.Answer(context.Background(), queries(6))
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +150,7 @@ func TestEndpointKeepsPartialResults(t *testing.T) {
 		t.Errorf("failures %v, %s; want %s", got, stats, want)
 	}
 	// What was paid for is not asked again; what the network took is.
-	again, _ := dial(t, s, Settings{Cache: dir, Retries: 2})
+	again, _ := dial(t, s, supervise.Settings{Cache: dir, Retries: 2})
 	if _, stats, _ = again.Answer(context.Background(), queries(6)); stats.Cached != 4 {
 		t.Errorf("%s", stats)
 	}
@@ -157,7 +158,7 @@ func TestEndpointKeepsPartialResults(t *testing.T) {
 
 func TestEndpointBudgets(t *testing.T) {
 	ok := func(int64, string) (int, string) { return 200, completion(analysis) }
-	for _, set := range []Settings{
+	for _, set := range []supervise.Settings{
 		{Tokens: 1000, Reply: 100, Concurrency: 3},
 		{Cost: 0.002, PriceIn: 1, PriceOut: 2, Reply: 100},
 	} {
@@ -182,7 +183,7 @@ func TestEndpointFatal(t *testing.T) {
 		want   string
 	}{{401, "judge.key"}, {404, "judge.model"}, {503, "answered none"}} {
 		s := &stub{say: func(int64, string) (int, string) { return c.status, `{"error": {"message": "m"}}` }}
-		j, _ := dial(t, s, Settings{Retries: 1})
+		j, _ := dial(t, s, supervise.Settings{Retries: 1})
 		if _, _, err := j.Answer(context.Background(), queries(20)); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("status %d: %v", c.status, err)
 		}
@@ -194,16 +195,16 @@ func TestEndpointFatal(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	for _, c := range []struct {
-		set  Settings
+		set  supervise.Settings
 		want string
 	}{
-		{Settings{Kind: "oracle", URL: "x"}, "oracle"},
-		{Settings{Kind: "gpt"}, "endpoint"},
-		{Settings{Kind: "endpoint"}, "url"},
-		{Settings{Kind: "endpoint", URL: "http://x", Model: "m", Cost: 1}, "price"},
-		{Settings{Kind: "endpoint", URL: "http://x", Model: "m", Key: "BALLAST_NO_SUCH_KEY"}, "BALLAST_NO_SUCH_KEY"},
+		{supervise.Settings{Kind: "oracle", URL: "x"}, "oracle"},
+		{supervise.Settings{Kind: "gpt"}, "endpoint"},
+		{supervise.Settings{Kind: "endpoint"}, "url"},
+		{supervise.Settings{Kind: "endpoint", URL: "http://x", Model: "m", Cost: 1}, "price"},
+		{supervise.Settings{Kind: "endpoint", URL: "http://x", Model: "m", Key: "BALLAST_NO_SUCH_KEY"}, "BALLAST_NO_SUCH_KEY"},
 	} {
-		if _, err := NewJudge(c.set, ""); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Open(c.set, ""); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c.set, err)
 		}
 	}
@@ -224,7 +225,7 @@ func TestBudgetIsTheRuns(t *testing.T) {
 			f.Close()
 		}
 		budget := []int{400, 550, 550}[i]
-		j, _ := dialKept(t, s, Settings{Tokens: budget, Reply: 50, Concurrency: 1}, keep)
+		j, _ := dialKept(t, s, supervise.Settings{Tokens: budget, Reply: 50, Concurrency: 1}, keep)
 		as, stats, err := j.Answer(context.Background(), queries(3))
 		answered := 0
 		for _, a := range as {
@@ -233,10 +234,10 @@ func TestBudgetIsTheRuns(t *testing.T) {
 			}
 		}
 		if want == 0 {
-			if err == nil || stats.Failures[FailBudget] != 3 {
+			if err == nil || stats.Failures[supervise.FailBudget] != 3 {
 				t.Errorf("process %d: %v, %s; the budget is spent", i, err, stats)
 			}
-		} else if err != nil || answered != want || stats.Failures[FailBudget] != 3-want {
+		} else if err != nil || answered != want || stats.Failures[supervise.FailBudget] != 3-want {
 			t.Errorf("process %d: %d answers, %s, %v", i, answered, stats, err)
 		}
 	}

@@ -1,4 +1,4 @@
-package supervise
+package endpoint
 
 import (
 	"crypto/sha256"
@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"ballast/supervise"
 )
 
 // cache is a folder of answers by the content of what was asked. Files are
@@ -29,7 +31,7 @@ func (c cache) path(key string) string {
 	return filepath.Join(string(c), key[:2], key+".json")
 }
 
-func (c cache) get(key string) (a Answer, ok bool, err error) {
+func (c cache) get(key string) (a supervise.Answer, ok bool, err error) {
 	data, err := os.ReadFile(c.path(key))
 	if errors.Is(err, fs.ErrNotExist) {
 		return a, false, nil
@@ -43,7 +45,7 @@ func (c cache) get(key string) (a Answer, ok bool, err error) {
 	return a, true, nil
 }
 
-func (c cache) put(key string, a Answer) error {
+func (c cache) put(key string, a supervise.Answer) error {
 	data, err := json.Marshal(a)
 	if err != nil {
 		panic(err) // two strings always marshal
