@@ -3,7 +3,9 @@ package accel
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -47,14 +49,31 @@ type move struct{ from, keep int }
 // open asks every conversation for its first request and queues those that have
 // one by prompt.
 func (t *player) open(convs []ballast.Conversation) {
-	for _, c := range convs {
-		s := &seq{Seq: sampling.Seq{Conv: c}}
+	all := make([]*seq, len(convs))
+	side(len(convs), func(i int) {
+		s := &seq{Seq: sampling.Seq{Conv: convs[i]}}
 		if t.next(s, 0) {
 			s.Prompt = s.Pending
-			t.queue = append(t.queue, s)
+			all[i] = s
 		}
-	}
+	})
+	t.queue = slices.DeleteFunc(all, func(s *seq) bool { return s == nil })
 	slices.SortStableFunc(t.queue, func(a, b *seq) int { return slices.Compare(a.Prompt, b.Prompt) })
+}
+
+// side runs do for 0 to n-1 side by side: conversations render prompts and call
+// tools while the device waits.
+func side(n int, do func(i int)) {
+	var wg sync.WaitGroup
+	turn := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range n {
+		turn <- struct{}{}
+		wg.Go(func() {
+			do(i)
+			<-turn
+		})
+	}
+	wg.Wait()
 }
 
 // next is Seq.Next without the requests that carry a mask.
@@ -263,9 +282,22 @@ func (t *player) decode() {
 	}
 	tokens, facts := t.kv.run(kind, d, t.o.Steps, t.watched)
 	t.count.Passes++
+	var ended []*row
 	for i := range t.rows {
 		if d.left[i] > 0 {
-			t.take(i, tokens, facts)
+			if t.take(i, tokens, facts); t.rows[i].s.Ended() {
+				ended = append(ended, &t.rows[i])
+			}
+		}
+	}
+	side(len(ended), func(i int) {
+		s := ended[i].s
+		s.Conv.Take(s.Reply)
+		s.done = !t.next(s, len(ended[i].held))
+	})
+	for _, r := range ended {
+		if r.s.done {
+			r.s = nil
 		}
 	}
 }
@@ -273,7 +305,7 @@ func (t *player) decode() {
 // unit is u in float32, still below 1.
 func unit(u float64) float32 { return min(float32(u), 1-0x1p-24) }
 
-// take records what row i drew and goes on with its conversation.
+// take records what row i drew.
 func (t *player) take(i int, tokens []int32, facts []float32) {
 	r, n, width := &t.rows[i], len(t.rows), 2+t.e.watched
 	s := r.s
@@ -293,12 +325,5 @@ func (t *player) take(i int, tokens []int32, facts []float32) {
 		f := facts[at*width : (at+1)*width]
 		copy(s.Extend(tokens[at], f[0], f[1], t.e.watched), f[2:])
 		t.count.Sampled++
-	}
-	if !s.Ended() {
-		return
-	}
-	s.Conv.Take(s.Reply)
-	if !t.next(s, len(r.held)) {
-		s.done, r.s = true, nil
 	}
 }

@@ -50,8 +50,7 @@ func newEngine(d *device.Device, c model.Config, o Options) *engine {
 		return []*gx.Node{gx.ScatterSum(in[0], gx.ExpandDims(in[1], -1), in[2], false, false)}
 	})
 	e.predict = d.Graph("predict", func(in []*gx.Node) []*gx.Node {
-		t := e.headTape(in)
-		return []*gx.Node{t.LogProb, t.Entropy}
+		return []*gx.Node{e.headTape(in).LogProb}
 	})
 	e.step, e.squares = d.Graph("adamw", adamGraph(o.AdamW)), d.Graph("norm", normGraph)
 	return e

@@ -39,7 +39,7 @@ import (
 type Options struct {
 	AdamW adamw.Options
 	Loss  loss.Params // clip bounds and gamma
-	Rows  int         // most token rows of a batch, but for a single sample that is longer; 0: 8192
+	Rows  int         // most token rows of a batch, but for a single sample that is longer; 0: 16384
 }
 
 // Learner implements ballast.Learner on a device. It is used by one goroutine at
@@ -64,7 +64,7 @@ var _ ballast.Learner = (*Learner)(nil)
 // New copies m's weights to the device. From now on Weights updates m.
 func New(d *device.Device, m *model.Model, o Options) (*Learner, error) {
 	if o.Rows <= 0 {
-		o.Rows = 8192
+		o.Rows = 16384
 	}
 	l := &Learner{m: m, o: o, d: d}
 	err := device.Guard(func() {
@@ -149,22 +149,21 @@ func (l *Learner) budget(samples []ballast.Sample) int {
 // st.
 func (l *Learner) derive(g tensorList, samples []ballast.Sample, b *pack.Batch, in tally.Input, st *tally.Sums) {
 	if in.Has[ballast.TermReference] && !in.RefIsPolicy {
-		in.Ref, _ = l.predict(l.ref, samples, b)
+		in.Ref = l.predict(l.ref, samples, b)
 	}
 	p := l.e.forward(l.w, b, true)
 	st.Padded += float64(p.rows - len(b.Tokens))
 	if in.RefIsPolicy {
-		in.Ref, _ = p.predict(samples)
+		in.Ref = p.predict(samples)
 	}
 	p.backward(g, p.headBackward(g, samples, in, st))
 }
 
-// predict returns the log-probability and the entropy at every target of a batch.
-func (l *Learner) predict(w tensorList, samples []ballast.Sample, b *pack.Batch) (logp, entropy []float32) {
+// predict returns the log-probability of every target of a batch.
+func (l *Learner) predict(w tensorList, samples []ballast.Sample, b *pack.Batch) []float32 {
 	p := l.e.forward(w, b, false)
-	logp, entropy = p.predict(samples)
-	p.free()
-	return logp, entropy
+	defer p.free()
+	return p.predict(samples)
 }
 
 // step takes the optimiser's step with gradient g of a norm.
@@ -197,8 +196,7 @@ func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]f
 			if err := ctx.Err(); err != nil {
 				panic(err)
 			}
-			logp, _ := l.predict(l.w, samples, &batches[i])
-			for k, x := range logp {
+			for k, x := range l.predict(l.w, samples, &batches[i]) {
 				t := batches[i].Targets[k]
 				out[t.Sample][t.Index] = x
 			}

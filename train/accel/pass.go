@@ -115,14 +115,13 @@ func (p *pass) chunks(samples []ballast.Sample, do func(from int, part []pack.Ta
 	}
 }
 
-// predict returns the log-probability and the entropy at every target.
-func (p *pass) predict(samples []ballast.Sample) (logp, entropy []float32) {
+// predict returns the log-probability of every target.
+func (p *pass) predict(samples []ballast.Sample) (logp []float32) {
 	p.chunks(samples, func(_ int, part []pack.Target, _ int, rows, ids *tensors.Tensor) {
 		out := p.e.d.Run(p.e.predict, p.h, rows, ids, p.w[p.e.finalNorm], p.w[p.e.out])
 		logp = append(logp, device.Get[float32](out[0])[:len(part)]...)
-		entropy = append(entropy, device.Get[float32](out[1])[:len(part)]...)
 	})
-	return logp, entropy
+	return logp
 }
 
 // headBackward computes the loss of the batch's targets and adds the head's
