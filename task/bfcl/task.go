@@ -3,6 +3,7 @@ package bfcl
 import (
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"ballast"
 	"ballast/value"
@@ -86,7 +87,48 @@ func addTurns(t *ballast.Task, q, gold line) error {
 		}
 		t.Turns = append(t.Turns, turn)
 	}
+	pack(t)
 	return nil
+}
+
+// pack lays the gold calls of a task side by side in memory. Hundreds of tasks are
+// played in turn, and what lies apart has to be fetched each time.
+func pack(t *ballast.Task) {
+	calls, args := 0, 0
+	var text strings.Builder
+	each := func(f func(a *ballast.Arg, s string)) {
+		for _, turn := range t.Turns {
+			for _, c := range turn.Gold {
+				for i := range c.Args {
+					if s, ok := c.Args[i].Value.(string); ok {
+						f(&c.Args[i], s)
+					}
+				}
+			}
+		}
+	}
+	for _, turn := range t.Turns {
+		calls += len(turn.Gold)
+		for _, c := range turn.Gold {
+			args += len(c.Args)
+		}
+	}
+	each(func(_ *ballast.Arg, s string) { text.WriteString(s) })
+	allCalls, allArgs, rest := make([]ballast.Call, 0, calls), make([]ballast.Arg, 0, args), text.String()
+	for i := range t.Turns {
+		first := len(allCalls)
+		for _, c := range t.Turns[i].Gold {
+			if n := len(allArgs); len(c.Args) > 0 {
+				allArgs = append(allArgs, c.Args...)
+				c.Args = allArgs[n:len(allArgs):len(allArgs)]
+			}
+			allCalls = append(allCalls, c)
+		}
+		if len(allCalls) > first {
+			t.Turns[i].Gold = allCalls[first:len(allCalls):len(allCalls)]
+		}
+	}
+	each(func(a *ballast.Arg, s string) { a.Value, rest = rest[:len(s)], rest[len(s):] })
 }
 
 // addReveals reads which functions are held back until which turn.
