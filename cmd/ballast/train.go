@@ -204,10 +204,11 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	run.Observe = show.update
 	show.begin(log.Dir())
 	start := time.Now()
+	run.Clock = func() loop.Cost { return loop.Cost{CPU: cpuSeconds(), Seconds: time.Since(start).Seconds()} }
 	res, err := run.Do(ctx)
 	show.end()
 	cost := log.Event(ballast.Event{Update: run.State.Update, Kind: compare.CostEvent,
-		Data: map[string]any{"cpu_seconds": cpuSeconds(), "seconds": time.Since(start).Seconds()}})
+		Data: map[string]any{"cpu_seconds": run.Cost().CPU, "seconds": run.Cost().Seconds}})
 	if errors.Is(err, loop.ErrInterrupted) {
 		fmt.Fprintf(os.Stderr, "interrupted after update %d; continue with: ballast train --resume %s\n", run.State.Update, log.Dir())
 	}

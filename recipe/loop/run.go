@@ -68,6 +68,8 @@ type State struct {
 	History supervise.History
 	// Guard is what the guard has done.
 	Guard Guarded
+	// Cost is what the run has taken up to the checkpoint, over all its processes.
+	Cost Cost
 	// Closed says that the judge wrote closing replies, Open which tasks kept
 	// their own: those that it gave up, which stay as they are.
 	Closed bool
@@ -82,6 +84,10 @@ func (s *State) enter(phase int) {
 	s.Phase, s.InPhase, s.Begun = phase, 0, false
 	s.Flat, s.Missing = 0, nil
 }
+
+// Cost is what a run takes of the machine, in seconds of its processors and of the
+// clock.
+type Cost struct{ CPU, Seconds float64 }
 
 // Evaluation is what the test tasks said after an update.
 type Evaluation struct {
@@ -104,10 +110,14 @@ type Run struct {
 	// checkpoint with ErrInterrupted.
 	Stop func() bool
 
+	// Clock, if not nil, tells what this process has taken so far.
+	Clock func() Cost
+
 	imported map[string]foreign.Imported // files of dialogues, by name
 	watcher  watcher
 	total    int  // updates, as far as it is known
 	saved    bool // the newest checkpoint says all that there is to say
+	before   Cost // of the processes before this one
 }
 
 // Progress says how far a run is.
@@ -135,6 +145,7 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	if r.watcher, err = r.watch(); err != nil {
 		return eval.Result{}, err
 	}
+	r.before = r.State.Cost
 	r.saved = r.State.Update > 0 || r.State.Begun // a cursor that moved was read from one
 	if err := r.close(ctx); err != nil {
 		return eval.Result{}, err
@@ -344,8 +355,18 @@ func (r *Run) checkpoint() error {
 	if r.saved {
 		return nil
 	}
-	r.saved = true
+	r.saved, r.State.Cost = true, r.Cost()
 	return r.Log.Checkpoint(r.State.Update, r.State, r.Engine.Learner.Save)
+}
+
+// Cost is what the run has taken so far. What a process did after its last
+// checkpoint, before it was killed, is not in it.
+func (r *Run) Cost() Cost {
+	if r.Clock == nil {
+		return r.State.Cost
+	}
+	now := r.Clock()
+	return Cost{r.before.CPU + now.CPU, r.before.Seconds + now.Seconds}
 }
 
 // rollout is how episodes are played under settings: theirs, within the model's

@@ -256,6 +256,21 @@ func TestResumeAtEveryUpdate(t *testing.T) {
 	}
 }
 
+// TestCostIsTheRuns: a resumed run has taken what its processes took.
+func TestCostIsTheRuns(t *testing.T) {
+	clock := func() Cost { return Cost{CPU: 2, Seconds: 1} }
+	first, _, log := newRun(t, small(t, "grpo", recipe.Phase{RL: 2}), func(s uint64) bool { return s%2 == 0 })
+	first.Clock, first.Stop = clock, func() bool { return first.State.Update == 1 }
+	if _, err := first.Do(context.Background()); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+	second, _, _ := newRun(t, small(t, "grpo", recipe.Phase{RL: 2}), func(s uint64) bool { return s%2 == 0 })
+	second.State, second.Clock = log.states[len(log.states)-1], clock
+	if _, err := second.Do(context.Background()); err != nil || second.Cost() != (Cost{CPU: 4, Seconds: 2}) || second.State.Cost != second.Cost() {
+		t.Errorf("%+v, in the checkpoint %+v: %v", second.Cost(), second.State.Cost, err)
+	}
+}
+
 func TestNoSignalStops(t *testing.T) {
 	r := small(t, "grpo", recipe.Phase{RL: 10})
 	r.RL.Patience = 3
