@@ -19,8 +19,9 @@ type Packed struct {
 	Cos, Sin                    *Node
 }
 
-// attendBlock is the number of query rows whose scores exist at a time.
-const attendBlock = 512
+// attendBlock is the number of query rows of n whose scores exist at a time: 512,
+// or for large batches a sixteenth, which bounds what there is to compile.
+func attendBlock(n int) int { return max(512, (n+15)/16) }
 
 // PackedLayer is what PackedForward computed and PackedBack needs.
 type PackedLayer struct {
@@ -74,8 +75,8 @@ func attendPacked(c *model.Config, q, k, v *Node, seen Packed) *Node {
 	n := q.Shape().Dimensions[0]
 	qs, ks, vs := byHead(c, scaled(c, q)), byKV(c, k), byKV(c, v)
 	var out []*Node
-	for from := 0; from < n; from += attendBlock {
-		to := min(from+attendBlock, n)
+	for from := 0; from < n; from += attendBlock(n) {
+		to := min(from+attendBlock(n), n)
 		p := weights(c, block(qs, from, to), head(ks, to), seen, from, to)
 		out = append(out, Reshape(DotGeneral(p, []int{2}, []int{0}, head(vs, to), []int{1}, []int{0}),
 			c.KVHeads, c.Heads/c.KVHeads, to-from, c.HeadDim))
@@ -89,8 +90,8 @@ func attendPackedBack(c *model.Config, q, k, v, do *Node, seen Packed) (dq, dk, 
 	n := q.Shape().Dimensions[0]
 	qs, ks, vs, dos := byHead(c, scaled(c, q)), byKV(c, k), byKV(c, v), byHead(c, do)
 	var dqs []*Node
-	for from := 0; from < n; from += attendBlock {
-		to := min(from+attendBlock, n)
+	for from := 0; from < n; from += attendBlock(n) {
+		to := min(from+attendBlock(n), n)
 		qb, db := block(qs, from, to), block(dos, from, to)
 		if dk != nil { // one block after the other: the scores of one are enough to hold
 			qb = SchedulingBarrier(qb, dk)
