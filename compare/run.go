@@ -34,8 +34,8 @@ import (
 // the suite's name.
 const SuiteEvent = "suite"
 
-// CostEvent is the kind of the event with the processor time of a training process;
-// see Run.CPU.
+// CostEvent is the kind of the event with the processor time that a run has taken, by
+// all its processes; the last one counts.
 const CostEvent = "cost"
 
 // During is the name of the suite of evaluations during training, "eval" events.
@@ -178,10 +178,7 @@ func (r *Run) event(e ballast.Event) {
 	case "phase", "resume", "interrupt":
 		r.Ending, r.Why = Open, ""
 	case CostEvent:
-		if math.IsNaN(r.CPU) {
-			r.CPU = 0
-		}
-		r.CPU += number("cpu_seconds")
+		r.CPU = number("cpu_seconds")
 	}
 }
 

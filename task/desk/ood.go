@@ -26,34 +26,25 @@ func tagNote(s *scene, n *thing) request {
 		without("Tag "+n.name+".", "tag", "As "+t+".")
 }
 
-func pinNote(s *scene, n *thing) request {
-	s.it = nil
-	return do(s.say("Pin "+n.name+".", "Please pin "+n.name+"."), call("pin", "title", n.name))
-}
-
-func eraseNote(s *scene, n *thing) request {
-	s.it = nil
-	return do(s.say("Erase "+n.name+".", "Please erase "+n.name+"."), call("erase", "title", n.name))
-}
-
-func pinTagged(s *scene) (request, bool) {
-	n := claim(&s.tagged)
-	s.it = nil
-	if n == nil {
-		return request{}, false
+// act does something that takes nothing but the name.
+func act(verb, param string) func(s *scene, n *thing) request {
+	return func(s *scene, n *thing) request {
+		s.it = nil
+		return do(s.say(verb+" "+n.name+".", "Please "+verb+" "+n.name+"."), call(verb, param, n.name))
 	}
-	return do(s.say("Pin the only note with tag "+n.place+".", "Please pin the only note with tag "+n.place+"."),
-		call("tagged", "tag", n.place), call("pin", "title", n.name)), true
 }
 
-func eraseTagged(s *scene) (request, bool) {
-	n := claim(&s.tagged)
-	s.it = nil
-	if n == nil {
-		return request{}, false
+// tagged does something to the only note with a tag.
+func tagged(verb string) func(s *scene) (request, bool) {
+	return func(s *scene) (request, bool) {
+		n := claim(&s.tagged)
+		s.it = nil
+		if n == nil {
+			return request{}, false
+		}
+		what := verb + " the only note with tag " + n.place + "."
+		return do(s.say(what, "Please "+what), call("tagged", "tag", n.place), call(verb, "title", n.name)), true
 	}
-	return do(s.say("Erase the only note with tag "+n.place+".", "Please erase the only note with tag "+n.place+"."),
-		call("tagged", "tag", n.place), call("erase", "title", n.name)), true
 }
 
 func pinIt(s *scene, n *thing) request {
@@ -61,12 +52,10 @@ func pinIt(s *scene, n *thing) request {
 	return do(s.say("Now pin it.", "Then pin it."), call("pin", "title", n.name))
 }
 
-func lightOn(s *scene, r *thing) request {
-	return do(s.say("Light on in the "+r.name+".", "Switch the "+r.name+" on."), call("on", "room", r.name))
-}
-
-func lightOff(s *scene, r *thing) request {
-	return do(s.say("Light off in the "+r.name+".", "Switch the "+r.name+" off."), call("off", "room", r.name))
+func light(to string) func(s *scene, r *thing) request {
+	return func(s *scene, r *thing) request {
+		return do(s.say("Light "+to+" in the "+r.name+".", "Switch the "+r.name+" "+to+"."), call(to, "room", r.name))
+	}
 }
 
 func lightDim(s *scene, r *thing) request {
@@ -75,8 +64,10 @@ func lightDim(s *scene, r *thing) request {
 		without("Dim the "+r.name+".", "level", "To "+num(n)+".")
 }
 
-func lightLevel(s *scene, r *thing) request {
-	return ask(s.say("What is the level in the "+r.name+"?", "Find the level of the "+r.name+"."), call("level", "room", r.name))
+func lightAsk(what string) func(s *scene, r *thing) request {
+	return func(s *scene, r *thing) request {
+		return ask(s.say("What is the "+what+" in the "+r.name+"?", "Find the "+what+" of the "+r.name+"."), call(what, "room", r.name))
+	}
 }
 
 func lightList(s *scene) (request, bool) {
@@ -120,18 +111,4 @@ func countNotes(s *scene) (request, bool) {
 	s.it = nil
 	t := s.pick(tags)
 	return ask(s.say("Count the tag "+t+".", "Count the notes with tag "+t+"."), call("count", "tag", t)), true
-}
-
-func lightColor(s *scene, r *thing) request {
-	return ask(s.say("What is the color of the "+r.name+"?", "Find the color of the "+r.name+"."), call("color", "room", r.name))
-}
-
-func matchRooms(s *scene) (request, bool) {
-	other, r := aRoom(s), aRoom(s)
-	if other == nil || r == nil {
-		return request{}, false
-	}
-	s.it = nil
-	return do(s.say("Match the "+r.name+" with the "+other.name+".", "Give the "+r.name+" the light of the "+other.name+"."),
-		call("match", "room", r.name, "other", other.name)), true
 }

@@ -19,7 +19,7 @@ var lights = newAPI("lights", func() *lightsState { return &lightsState{} },
 	fn[*lightsState]{tool("paint(room, color)", "set the color of a light"), (*lightsState).paint},
 	fn[*lightsState]{tool("lit()", "rooms with the light on"), (*lightsState).lit},
 	fn[*lightsState]{tool("color(room)", "color of a light"), (*lightsState).color},
-	fn[*lightsState]{tool("match(room, other)", "give a light the level and color of another"), (*lightsState).match},
+	fn[*lightsState]{tool("reset(room)", "set a light to level 50 and white"), (*lightsState).reset},
 )
 
 // shades are the colors that a lamp has.
@@ -135,16 +135,12 @@ func (s *lightsState) color(a args) string {
 	return s.lamps[i].color
 }
 
-func (s *lightsState) match(a args) string {
+func (s *lightsState) reset(a args) string {
 	i, ok := s.lamps.at(a[0].str)
 	if !ok {
 		return missing("room", a[0].str)
 	}
-	k, ok := s.lamps.at(a[1].str)
-	if !ok {
-		return missing("room", a[1].str)
-	}
-	s.lamps[i].level, s.lamps[i].color = s.lamps[k].level, s.lamps[k].color
+	s.lamps[i].level, s.lamps[i].color = 50, "white"
 	return "ok"
 }
 
