@@ -125,3 +125,28 @@ func BenchmarkInspect(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/12800, "ns/token")
 }
+
+// TestCompare: only the tokens that the reference has seen count, each with the
+// policy's probability at the same place.
+func TestCompare(t *testing.T) {
+	ep := one(0, 1, 0.3, 0, 3, 4, 1, 2) // <tool_call>{...}</tool_call><|im_end|>
+	ref := make([][]float32, 5)
+	ref[1] = []float32{0.1, 0.1, 0.1} // after the open tag: all three are forbidden
+	ref[4] = []float32{0.1, 0.2, 0.9} // after the call: the closing tag is
+	m := map[string]float64{}
+	Compare([]ballast.Episode{ep}, lens(), [][][]float32{ref}, m)
+	near(t, m, ReferenceWatch+"<tool_call>/open", 0.1)
+	near(t, m, LiftWatch+"<tool_call>/open", 0.2)
+	near(t, m, LiftWatch+"<|im_end|>/after", -0.6)
+	near(t, m, ReferenceIllegal, (0.3+0.2)/2)
+	near(t, m, LiftIllegal, (0.6+0.1)/2)
+	if _, ok := m[ReferenceWatch+"<tool_call>/start"]; ok {
+		t.Error("a place that the reference has not seen")
+	}
+	m = map[string]float64{}
+	ep.Watch = nil
+	Compare([]ballast.Episode{ep}, lens(), [][][]float32{ref}, m)
+	if len(m) > 0 {
+		t.Errorf("without the policy's probabilities: %v", m)
+	}
+}

@@ -58,11 +58,18 @@ const (
 	// GradPrefix + token + GradSelf or GradOther is the policy-gradient push on
 	// the token's logit, sum of A (1[token sampled] - p) over positions where it
 	// was and was not sampled, over the number of sampled tokens.
-	GradPrefix    = "logit_grad/"
-	GradSelf      = "/self"
-	GradOther     = "/other"
-	TokensSampled = "tokens/sampled"
-	TokensTrained = "tokens/trained" // with a weight in some term
+	GradPrefix = "logit_grad/"
+	GradSelf   = "/self"
+	GradOther  = "/other"
+	// On the same prefixes, of some episodes: + token + "/" + place, the reference's
+	// mean probability, and by how much the policy's is above it; and the same of
+	// all forbidden control tokens together.
+	ReferenceWatch   = "watch_ref/"
+	LiftWatch        = "watch_lift/"
+	ReferenceIllegal = "illegal_ref/mean"
+	LiftIllegal      = "illegal_lift/mean"
+	TokensSampled    = "tokens/sampled"
+	TokensTrained    = "tokens/trained" // with a weight in some term
 	// TokensSupervised counts those of demonstrations and reflections among the trained.
 	TokensSupervised = "tokens/supervised"
 	TokensComputed   = "tokens/computed" // real tokens the learner computed

@@ -96,7 +96,7 @@ func newEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (loop.Engine, err
 	p := hostPolicy(m, s)
 	return loop.Engine{
 		Style: s, Policy: p, Learner: l, Context: m.Config.MaxLen,
-		Sync: func() error { return p.Refresh(l.Weights()) },
+		Sync: func() error { return p.Refresh(l.Weights()) }, Reference: l.Reference,
 	}, nil
 }
 

@@ -59,7 +59,11 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	}
 	unaided, advantages := own(eps, d)
 	monitor.Measure(unaided, watchedNames(r.Engine), m)
-	monitor.Inspect(unaided, &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched(), Advantages: advantages}, m)
+	lens := &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched(), Advantages: advantages}
+	monitor.Inspect(unaided, lens, m)
+	if err := r.Engine.compare(ctx, unaided, lens, m); err != nil {
+		return nil, err
+	}
 	if w := r.Recipe.Window(); w > 0 {
 		r.State.History = r.State.History.Add(r.State.Update+1, w, eps)
 	}
@@ -98,6 +102,31 @@ func demonstrated(ep *ballast.Episode) (n float64) {
 		}
 	}
 	return n
+}
+
+// comparedOf is the share of episodes, one in so many, that the reference sees too:
+// a second forward pass of all would cost more than monitoring may.
+const comparedOf = 32
+
+// compare adds the reference's view of control tokens in some of the episodes.
+func (e *Engine) compare(ctx context.Context, eps []ballast.Episode, lens *monitor.Lens, m map[string]float64) error {
+	if e.Reference == nil {
+		return nil
+	}
+	var some []ballast.Episode
+	var samples []ballast.Sample
+	for i := 0; i < len(eps); i += comparedOf {
+		if eps[i].Stop == ballast.StopInfra {
+			continue
+		}
+		some = append(some, eps[i])
+		samples = append(samples, signal.Policy(&eps[i], ballast.OwnerPolicy, 1, signal.Loss{Aggregate: "token-mean"}))
+	}
+	ref, err := e.Reference(ctx, samples, lens.Watched)
+	if err == nil && ref != nil {
+		monitor.Compare(some, lens, ref, m)
+	}
+	return err
 }
 
 // own are the episodes that the policy played unaided: what metrics are about. The

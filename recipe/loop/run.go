@@ -36,6 +36,9 @@ type Engine struct {
 	Context int // tokens of a conversation that the model can hold; 0 = no bound
 	// Sync makes the policy sample from the learner's current weights.
 	Sync func() error
+	// Reference, if not nil, returns the reference policy's probability of each of
+	// ids at every weighted token, see train.Learner.Reference. It changes nothing.
+	Reference func(ctx context.Context, samples []ballast.Sample, ids []int32) ([][][]float32, error)
 }
 
 // Log is where a run records itself; runlog.Run is one.
