@@ -117,7 +117,7 @@ func deviceEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (loop.Engine, 
 	}
 	return loop.Engine{
 		Style: s, Policy: p, Learner: l, Context: m.Config.MaxLen,
-		Sync: func() error { return p.Share(l.Tensors()) },
+		Sync: func() error { return p.Share(l.Tensors()) }, Reference: l.Reference,
 	}, nil
 }
 

@@ -172,6 +172,37 @@ func TestLearnsAsTheProcessor(t *testing.T) {
 	}
 }
 
+func TestReferenceAsTheProcessor(t *testing.T) {
+	ctx, c := context.Background(), configs["qwen2"]
+	a, b := learner(t, random(c, 4), 0), host(t, random(c, 4))
+	samples, ids := batch(&c, 20, 1, 3, 2), []int32{5, 0, 89}
+	if got, err := a.Reference(ctx, samples, ids); got != nil || err != nil {
+		t.Errorf("without a reference: %v, %v", got, err)
+	}
+	must(a.Freeze())
+	must(b.Freeze())
+	got, err := a.Reference(ctx, samples, ids)
+	must(err)
+	want, err := b.Reference(ctx, samples, ids)
+	must(err)
+	seen := 0
+	for i := range want {
+		for k := range want[i] {
+			if (want[i][k] == nil) != (got[i][k] == nil) {
+				t.Fatalf("token %d of sample %d: %v, want %v", k, i, got[i][k], want[i][k])
+			}
+			for j, p := range want[i][k] {
+				if seen++; math.Abs(float64(got[i][k][j]-p)) > 1e-5 {
+					t.Fatalf("probability %d of token %d of sample %d is %g, want %g", j, k, i, got[i][k][j], p)
+				}
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("nothing was compared")
+	}
+}
+
 // TestGradients compares gradients by a step that is proportional to them: with
 // no momentum, a huge eps, no clip and no decay, AdamW is gradient descent.
 func TestGradients(t *testing.T) {

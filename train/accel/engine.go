@@ -25,8 +25,8 @@ type engine struct {
 	layers    [][]int // as graph.LayerNames
 	cos, sin  []float32
 	// One layer's worth, run for all layers; and by the terms that are present.
-	layer, layerBack, gather, scatter, predict, step, squares, zero *gx.Exec
-	head                                                            map[tally.Terms]*gx.Exec
+	layer, layerBack, gather, scatter, predict, step, squares, zero, watch *gx.Exec
+	head                                                                   map[tally.Terms]*gx.Exec
 }
 
 func newEngine(d *device.Device, c model.Config, o Options) *engine {
@@ -52,6 +52,7 @@ func newEngine(d *device.Device, c model.Config, o Options) *engine {
 	e.predict = d.Graph("predict", func(in []*gx.Node) []*gx.Node {
 		return []*gx.Node{e.headTape(in).LogProb}
 	})
+	e.watch = d.Graph("watch", e.watchGraph)
 	e.step, e.squares = d.Graph("adamw", adamGraph(o.AdamW)), d.Graph("norm", normGraph)
 	return e
 }
