@@ -121,6 +121,18 @@ func TestRun(t *testing.T) {
 	if yes, known, _ := a.Collapsed(); yes || !known {
 		t.Errorf("a run that rises is collapsed: %v %v", yes, known)
 	}
+	low, err := Load(filepath.Join(dir, "b", "seed-2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	low.Suites, low.Before = map[string][]Score{During: low.Suites[During][1:]}, 0.03 // all its evaluations at 1%
+	if _, known, _ := low.Collapsed(); !known {
+		t.Error("what was there before training is nothing to fall from")
+	}
+	low.Before = 0.1
+	if yes, _, since := low.Collapsed(); !yes || since != 8 {
+		t.Errorf("from 10%% before training to 1%%: collapsed %v since %d", yes, since)
+	}
 	if _, err := Load(dir); err == nil {
 		t.Error("a folder passes for a run")
 	}

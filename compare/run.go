@@ -65,6 +65,7 @@ type Run struct {
 	Supervised float64 // tokens of demonstrations that were trained on
 	Final      int     // update of the last checkpoint; -1 where there is none
 	Best       int     // update of the one that evaluations during training like best
+	Before     float64 // success on the suite id before any training, 0 where it is not known
 	Suites     map[string][]Score
 	Metrics    map[string][]float64 // by name, a value for every update; NaN where there is none
 	Diagnosis  verdict.Diagnosis
@@ -234,9 +235,9 @@ func (r *Run) Score(suite string, which Which) (Score, bool) {
 const collapse = 0.2
 
 // Collapsed says whether the success at the end is under 20% of the best that the
-// run had, and since which evaluation: on the suite id where there is one, else in
-// the evaluations during training. known is false where there is nothing to fall
-// from: fewer than two evaluations, or none above 2%.
+// run had, before training included, and since which evaluation during training: on
+// the suite id where there is one, else in those evaluations. known is false where
+// there is nothing to fall from: fewer than two evaluations, or none above 2%.
 func (r *Run) Collapsed() (yes, known bool, since int) {
 	curve := r.Suites[During]
 	last, ok1 := r.Score("id", Last)
@@ -248,13 +249,14 @@ func (r *Run) Collapsed() (yes, known bool, since int) {
 		last, _ = r.Score(During, Last)
 		top, _ = r.Score(During, Top)
 	}
-	if top.Total.Rate() < 0.02 {
+	best := max(r.Before, top.Total.Rate())
+	if best < 0.02 {
 		return false, false, 0
 	}
-	if last.Total.Rate() >= collapse*top.Total.Rate() {
+	if last.Total.Rate() >= collapse*best {
 		return false, true, 0
 	}
-	high := 0.0
+	high := r.Before
 	for _, s := range curve { // the first of the evaluations from which on all are low
 		high = max(high, s.Total.Rate())
 		switch {

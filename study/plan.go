@@ -33,7 +33,7 @@ import (
 type Plan struct {
 	Title string `yaml:"title"`
 	Name  string `yaml:"name,omitempty"` // of its table of claims, "claims" or "claims-NAME"
-	Seeds int    `yaml:"seeds"` // 1 to Seeds
+	Seeds int    `yaml:"seeds"`          // 1 to Seeds
 	// Like names a plan beside this one: its settings lie under those here, and its
 	// suites are those of this plan where it has none of its own.
 	Like string `yaml:"like,omitempty"`

@@ -21,7 +21,27 @@ func (p *Plan) Groups(dir string) ([]compare.Group, error) {
 			paths = append(paths, path)
 		}
 	}
-	return compare.Read(paths)
+	groups, err := compare.Read(paths)
+	p.before(groups)
+	return groups, err
+}
+
+// before tells every run how its model did before training: what the vanilla run of
+// the same seed says.
+func (p *Plan) before(groups []compare.Group) {
+	for _, row := range p.Rows {
+		vanilla := compare.Labelled(groups, row.Name)
+		if row.Method != "vanilla" || vanilla == nil {
+			continue
+		}
+		start := vanilla.Values(compare.Success("id", compare.Last))
+		for _, g := range groups {
+			for _, r := range g.Runs {
+				r.Before = start[r.Seed]
+			}
+		}
+		return
+	}
 }
 
 // Tables are those of every section (a plan without sections has one, of all rows),

@@ -233,6 +233,19 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// TestBefore: a run that is at nothing from its first evaluation on has fallen from
+// where the vanilla run of its seed stands.
+func TestBefore(t *testing.T) {
+	p := must[*Plan](t)(read(t, head+"  - {name: a, method: grpo}\n  - {name: v, method: vanilla}"))
+	dir := t.TempDir()
+	run(t, sweep.Seed(filepath.Join(dir, "a"), 1), 0, 0, 0)
+	run(t, sweep.Seed(filepath.Join(dir, "v"), 1), 0, 8, 8)
+	groups := must[[]compare.Group](t)(p.Groups(dir))
+	if yes, known, since := groups[0].Runs[0].Collapsed(); !yes || !known || since != 1 {
+		t.Errorf("collapsed %v %v since %d", yes, known, since)
+	}
+}
+
 func TestDocument(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "study.md")
 	text := "a\n<!-- table: x -->\nold\n<!-- end -->\n<!-- table: y -->\nkept\n<!-- end -->\n![f](pics/f.svg) ![g](pics/g.svg)\n"
