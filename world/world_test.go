@@ -2,6 +2,7 @@ package world
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	"ballast"
@@ -189,4 +190,47 @@ func BenchmarkCall(b *testing.B) {
 	for b.Loop() {
 		s.Call(x)
 	}
+}
+
+// Sessions of one prepared task play side by side, each as if it were alone.
+func TestSessionsSideBySide(t *testing.T) {
+	tree, err := value.ParseJSON([]byte(`{"root": {"top": {"type": "directory", "contents": {"d": {"type": "directory", "contents": {}}, "f": {"type": "file", "content": "b\na"}}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := &ballast.Task{ID: "t", Category: LongContext, Init: office(),
+		Worlds: []string{"GorillaFileSystem", "TradingBot", "TravelAPI", "VehicleControlAPI", "MessageAPI", "TwitterAPI", "TicketAPI", "files"}}
+	task.Init["GorillaFileSystem"] = tree
+	for _, gold := range []string{
+		"cd('d'); cat('f'); echo('x', 'f'); mv('f', 'd'); get_stock_info('AAPL'); trading_login('a', 'b'); place_order('Buy', 'AAPL', 1.5, 2)",
+		"lockDoors(False, ['driver']); message_login('USR001'); send_message('USR002', 'hi'); get_all_credit_cards()",
+		"authenticate_twitter('john', 'john123'); post_tweet('x'); ticket_login('u', 'p'); create_ticket('t'); move('tax.txt', 'work')",
+	} {
+		task.Turns = append(task.Turns, ballast.TaskTurn{User: "u", Gold: calls(t, gold)})
+	}
+	p, err := Prepare(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			s := p.Session()
+			for n, turn := range task.Turns {
+				for _, c := range turn.Gold {
+					s.Call(c)
+				}
+				strays := i%2 == 1 && n == 1 // half of them do something else in the second turn
+				if strays {
+					s.Call(turn.Gold[0])
+					s.Call(ballast.Call{Name: "mkdir", Args: []ballast.Arg{{Value: "z"}}})
+				}
+				if got := s.CloseTurn(); got.OK() != (i%2 == 0 || n == 0) {
+					t.Errorf("session %d, turn %d: %+v, %v", i, n, got, s.Err())
+				}
+			}
+			s.Dump()
+		})
+	}
+	group.Wait()
 }
