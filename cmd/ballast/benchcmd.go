@@ -41,7 +41,7 @@ func benchCommand() *cobra.Command {
 	engine.Flags().StringVar(&model, "model", "embedded", "model to measure")
 	engine.Flags().IntVar(&rounds, "rounds", 5, "updates measured after one that warms up")
 	engine.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	c.AddCommand(engine, soakCommand(), benchWorldCommand(), checkCommand())
+	c.AddCommand(engine, soakCommand(), benchWorldCommand(), checkCommand(), deviceCommand())
 	return c
 }
 
