@@ -51,6 +51,8 @@ var (
 
 // watcher sees every recorded update. The loop knows nothing else of guards.
 type watcher interface {
+	// begun hears of a phase's start, before its first update.
+	begun() error
 	// note hears of an update before a checkpoint of it is written.
 	note(ballast.Update) error
 	// act may act on what was noted; it comes after the checkpoint.
@@ -59,6 +61,7 @@ type watcher interface {
 
 type nobody struct{}
 
+func (nobody) begun() error              { return nil }
 func (nobody) note(ballast.Update) error { return nil }
 func (nobody) act() error                { return nil }
 
@@ -139,6 +142,15 @@ type guard struct {
 	past     Past
 	detector *verdict.Detector
 	found    verdict.Diagnosis
+}
+
+// begun keeps a phase's start for a guard that rolls back: a run may fall sick before
+// its first regular checkpoint.
+func (g *guard) begun() error {
+	if g.run.Recipe.Guard.Do != "rollback" {
+		return nil
+	}
+	return g.run.checkpoint()
 }
 
 func (g *guard) note(u ballast.Update) error {

@@ -112,6 +112,9 @@ func TestGuardRollsBack(t *testing.T) {
 	if err != nil || len(l.dirs) != 1 || l.dirs[0] != "healthy" || run.State.Update != 40 {
 		t.Fatalf("update %d, loaded %q: %v; %s", run.State.Update, l.dirs, err, log.texts("alarm"))
 	}
+	if log.states[0].Update != 0 {
+		t.Errorf("the first checkpoint is of update %d, want the start", log.states[0].Update)
+	}
 	if last := l.Rates[len(l.Rates)-1]; last != run.Recipe.RL.LR/2 {
 		t.Errorf("learning rate %g after the rollback, want half of %g", last, run.Recipe.RL.LR)
 	}

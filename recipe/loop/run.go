@@ -241,8 +241,11 @@ func (r *Run) begin(p phase, reset string) error {
 		}
 	}
 	r.State.Begun, r.saved = true, false
-	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "phase",
-		Text: fmt.Sprintf("%s, %d updates", p.name(), p.updates())})
+	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "phase",
+		Text: fmt.Sprintf("%s, %d updates", p.name(), p.updates())}); err != nil {
+		return err
+	}
+	return r.watcher.begun()
 }
 
 func (r *Run) phase(ctx context.Context, p phase) error {
