@@ -143,6 +143,9 @@ func wrap(s string, width int) string {
 	return b.String()
 }
 
+// escape keeps tokens such as <|im_end|> from being read as markup.
+var escape = strings.NewReplacer("|", "\\|", "<", "\\<", "*", "\\*", "_", "\\_")
+
 // Markdown is the table for a document.
 func (t *Table) Markdown() string {
 	var b strings.Builder
@@ -159,7 +162,7 @@ func (t *Table) Markdown() string {
 	for _, row := range rows[1:] {
 		var cells []string
 		for _, c := range row {
-			cells = append(cells, strings.ReplaceAll(c, "|", "\\|"))
+			cells = append(cells, escape.Replace(c))
 		}
 		line(cells)
 	}

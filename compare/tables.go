@@ -149,11 +149,11 @@ func atEnd(name string) func(*Run) (float64, bool) {
 func Health(groups []Group) Table {
 	t := Table{Name: "health", Title: "What became of the runs",
 		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; since is the evaluation from which on. "+
-			"Verdict, onset and first signals are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates.", tail)},
-		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "verdict", "onset", "first to move", "reward", "polluted", "collapsed replies", "KL"}}
+			"Verdict, onset, the first signals and the forbidden control token whose probability changed most around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates.", tail)},
+		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "verdict", "onset", "first to move", "tokens", "reward", "polluted", "collapsed replies", "KL"}}
 	for i := range groups {
 		g := &groups[i]
-		endings, verdicts, signals := map[string]int{}, map[string]int{}, map[string]int{}
+		endings, verdicts, signals, tokens := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
 		fallen, known := 0, 0
 		var since, onset []float64
 		for _, r := range g.Runs {
@@ -173,12 +173,15 @@ func Health(groups []Group) Table {
 					for _, m := range d.Moved[:min(2, len(d.Moved))] {
 						signals[m.Signal]++
 					}
+					for _, f := range d.Tokens[:min(1, len(d.Tokens))] {
+						tokens[strings.TrimPrefix(f.Metric, monitor.IllegalAt)]++
+					}
 				}
 			}
 		}
 		t.Rows = append(t.Rows, []Cell{text("%s", g.Label), text("%d", len(g.Runs)),
 			text("%d", endings[string(Done)]), text("%d", endings[string(Stopped)]),
-			text("%d/%d", fallen, known), updates(since), text("%s", counted(verdicts, 3)), updates(onset), text("%s", counted(signals, 3)),
+			text("%d/%d", fallen, known), updates(since), text("%s", counted(verdicts, 3)), updates(onset), text("%s", counted(signals, 3)), text("%s", counted(tokens, 3)),
 			figure(g.Stat(atEnd(monitor.RewardMean)), Number),
 			figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormPolluted.String())), Share),
 			figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormCollapsed.String())), Share),
