@@ -135,7 +135,8 @@ func (r *Report) charts(width int) []*plot.Chart {
 		add(plot.Chart{ID: "site-" + s.String(), Title: "Control tokens: " + s.String(), Note: "mean probability", Log: true, Percent: true}, plot.Line, list...)
 	}
 	add(plot.Chart{ID: "push", Title: "Push on control tokens", Note: "policy gradient on the logit"}, plot.Line, r.strongest(monitor.GradPrefix)...)
-	add(plot.Chart{ID: "mass", Title: "Illegal mass", Note: "per sampled token", Log: true}, plot.Line, [3]string{monitor.IllegalMass, "mass", "c4"})
+	add(plot.Chart{ID: "lift", Title: "Control tokens above the reference", Note: "difference of probabilities, same prefixes"}, plot.Line, r.strongest(monitor.LiftWatch)...)
+	add(plot.Chart{ID: "mass", Title: "Illegal mass", Note: "per sampled token", Log: true}, plot.Line, [3]string{monitor.IllegalMass, "mass", "c4"}, [3]string{monitor.ReferenceIllegal, "reference", "c1"})
 	add(plot.Chart{ID: "stained", Title: "Replies with a forbidden token", Percent: true}, plot.Line, [3]string{monitor.IllegalReplies, "share", "c4"})
 	add(plot.Chart{ID: "calls", Title: "Tool-call rate", Note: "share of replies", Percent: true}, plot.Line, [3]string{monitor.ToolCallRate, "healthy calls", "c1"})
 	add(plot.Chart{ID: "length", Title: "Length of replies", Note: r.unit()}, plot.Line, [3]string{monitor.ReplyLength, "mean", "c2"})

@@ -65,6 +65,9 @@ type engineResult struct {
 	EpisodicPerSec  float64 `json:"trained_tokens_of_episodes_per_second"`
 	PrefixFactor    float64 `json:"tokens_saved_by_shared_prefixes_factor"`
 	SecondsPerRound float64 `json:"seconds_per_update"`
+	// Monitoring is what metrics, verdict and watched tokens add to an update, as a
+	// share of its processor time; of the embedded model on processors only.
+	Monitoring float64 `json:"monitoring_share,omitempty"`
 	// A BFCL-shaped group: 8 continuations of 1k tokens on one prompt of 4k.
 	GroupTokens   int     `json:"bfcl_group_tokens"`
 	GroupComputed int     `json:"bfcl_group_tokens_computed"`
@@ -118,6 +121,13 @@ func benchEngine(ctx context.Context, name string, rounds int) (*engineResult, e
 	res.EpisodicPerSec = res.Episodic / res.TrainSeconds
 	res.PrefixFactor = res.Episodic / res.Computed
 	res.group()
+	if m, err := loadModel(&r); err == nil && name == "embedded" {
+		c, err := measureWatching(ctx, run, m, 3)
+		if err != nil {
+			return nil, err
+		}
+		res.Monitoring = c.share()
+	}
 	res.SecondsPerRound = (res.SampleSeconds + res.TrainSeconds) / float64(rounds)
 	return res, nil
 }
@@ -172,5 +182,8 @@ func (res *engineResult) print() {
 	fmt.Printf("training  %8.0f tokens/s really computed (%.0f in %.2f s, %.0f padding), %.0f tokens/s of episodes (shared prefixes: x%.2f)\n",
 		res.ComputedPerSec, res.Computed, res.TrainSeconds, res.Padded, res.EpisodicPerSec, res.PrefixFactor)
 	fmt.Printf("update    %.2f s\n", res.SecondsPerRound)
+	if res.Monitoring > 0 {
+		fmt.Printf("monitoring %.1f%% of an update's processor time\n", 100*res.Monitoring)
+	}
 	fmt.Printf("prefixes  8 continuations of 1k on a prompt of 4k: %d of %d tokens computed, x%.2f\n", res.GroupComputed, res.GroupTokens, res.GroupFactor)
 }

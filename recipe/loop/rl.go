@@ -61,7 +61,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	monitor.Measure(unaided, watchedNames(r.Engine), m)
 	lens := &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched(), Advantages: advantages}
 	monitor.Inspect(unaided, lens, m)
-	if err := r.Engine.compare(ctx, unaided, lens, m); err != nil {
+	if err := r.Engine.Compare(ctx, unaided, lens, m); err != nil {
 		return nil, err
 	}
 	if w := r.Recipe.Window(); w > 0 {
@@ -106,10 +106,11 @@ func demonstrated(ep *ballast.Episode) (n float64) {
 
 // comparedOf is the share of episodes, one in so many, that the reference sees too:
 // a second forward pass of all would cost more than monitoring may.
-const comparedOf = 32
+const comparedOf = 64
 
-// compare adds the reference's view of control tokens in some of the episodes.
-func (e *Engine) compare(ctx context.Context, eps []ballast.Episode, lens *monitor.Lens, m map[string]float64) error {
+// Compare adds the reference's view of control tokens in some of the episodes,
+// where the engine has one.
+func (e *Engine) Compare(ctx context.Context, eps []ballast.Episode, lens *monitor.Lens, m map[string]float64) error {
 	if e.Reference == nil {
 		return nil
 	}
