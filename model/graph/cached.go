@@ -95,7 +95,8 @@ func write(c *model.Config, cache, x *Node, at Slots) *Node {
 	head := Iota(g, shapes.Make(dtypes.Int32, 1, 1, c.KVHeads), 2)
 	first := Add(MulScalar(Reshape(row, b, 1, 1), float64(c.KVHeads)), head) // [b, 1, KVHeads]
 	index := Add(MulScalar(first, float64(at.Length)), Reshape(at.Pos, b, n, 1))
-	x = Mul(x, Reshape(at.Real, b*n, 1))
+	real := Reshape(GreaterThan(at.Real, ZerosLike(at.Real)), b*n, 1)
+	x = Where(BroadcastToDims(real, x.Shape().Dimensions...), x, ZerosLike(x)) // whatever padding computed
 	x = ConvertDType(Reshape(x, b*n*c.KVHeads, c.HeadDim), cache.DType())
 	// Padding may meet at one place; a row of its own never does.
 	return ScatterSum(cache, Reshape(index, b*n*c.KVHeads, 1), x, false, at.Row == nil)
