@@ -237,7 +237,7 @@ const collapse = 0.2
 // Collapsed says whether the success at the end is under 20% of the best that the
 // run had, before training included, and since which evaluation during training: on
 // the suite id where there is one, else in those evaluations. known is false where
-// there is nothing to fall from: fewer than two evaluations, or none above 2%.
+// there is nothing to fall from: fewer than two evaluations, or none at 1%.
 func (r *Run) Collapsed() (yes, known bool, since int) {
 	curve := r.Suites[During]
 	last, ok1 := r.Score("id", Last)
@@ -250,7 +250,7 @@ func (r *Run) Collapsed() (yes, known bool, since int) {
 		top, _ = r.Score(During, Top)
 	}
 	best := max(r.Before, top.Total.Rate())
-	if best < 0.02 {
+	if best < 0.01 {
 		return false, false, 0
 	}
 	if last.Total.Rate() >= collapse*best {
