@@ -176,7 +176,7 @@ func (p *callParser) call() (ballast.Call, error) {
 			break
 		}
 	}
-	c.Name = short(p.text[start:p.pos])
+	c.Name = short(p.text[start:p.pos]).(string)
 	p.space()
 	if !p.take('(') {
 		return c, p.fail("expected '('")
@@ -246,7 +246,7 @@ func (p *callParser) arg(seen *names) (ballast.Arg, error) {
 				return ballast.Arg{}, p.fail("keyword argument repeated: " + name)
 			}
 			v, err := p.value(1)
-			return ballast.Arg{Name: short(name), Value: v}, err
+			return ballast.Arg{Name: short(name).(string), Value: v}, err
 		}
 		p.pos = start
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 	"unique"
+	"unsafe"
 )
 
 // ParseJSON reads one JSON value, keeping the order of objects and the exact
@@ -103,7 +104,6 @@ func (p *jsonParser) object(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		key = short(key.(string))
 		p.space()
 		if !p.word(":") {
 			return nil, p.fail("expected ':'")
@@ -123,14 +123,23 @@ func (p *jsonParser) object(depth int) (any, error) {
 	}
 }
 
-// short returns the one copy of a short text that occurs again and again, as keys
-// and names do: comparing them does not fetch other memory each time.
-func short(s string) string {
+// short returns a text as a value. Short ones occur again and again, as keys, names
+// and statuses do: of these there is one copy, header and bytes, so that looking at
+// them does not fetch other memory each time.
+func short(s string) any {
 	if len(s) > 40 {
 		return s
 	}
-	return unique.Make(s).Value()
+	h := unique.Make(s)
+	// A handle is a pointer to the one copy, and so is the second word of an
+	// interface that holds a string. Value would make a header of its own.
+	var v any = ""
+	(*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1] = *(*unsafe.Pointer)(unsafe.Pointer(&h))
+	return v
 }
+
+// A handle is nothing but that pointer.
+const _ = -(unsafe.Sizeof(unique.Handle[string]{}) - unsafe.Sizeof(uintptr(0)))
 
 func (p *jsonParser) array(depth int) (any, error) {
 	p.pos++
@@ -167,7 +176,7 @@ func (p *jsonParser) str() (any, error) {
 				p.pos = start
 				return nil, p.fail("string is not UTF-8")
 			}
-			return s, nil
+			return short(s), nil
 		case c == '\\':
 			return p.escaped(start, i)
 		case c < ' ':

@@ -33,7 +33,7 @@ func (p *callParser) strings(prefix string) (any, error) {
 			case bytes:
 				return Bytes(part), nil
 			case first && simple != "":
-				return simple, nil
+				return short(simple), nil
 			}
 			return string(part), nil
 		}

@@ -118,7 +118,7 @@ func (p *Prepared) play(turn int, before *goldTurn) *goldTurn {
 func run(worlds []*entry, states []ballast.State, c ballast.Call) (answer string, err error) {
 	defer caught(c.Name, &err)
 	for i, e := range worlds {
-		if e.has[c.Name] {
+		if e.has(c.Name) {
 			return states[i].Call(c), nil
 		}
 	}

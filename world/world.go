@@ -33,16 +33,25 @@ func All() []ballast.World {
 // entry is a world and the names of its functions.
 type entry struct {
 	world ballast.World
-	has   map[string]bool
+	has   func(name string) bool
 }
+
+// haver is a world with a fast way to tell whether it has a function.
+type haver interface{ Has(name string) bool }
 
 // entries is the table by name, made once and then only read.
 var entries = func() map[string]*entry {
 	m := make(map[string]*entry)
 	for _, w := range All() {
-		e := &entry{w, make(map[string]bool)}
-		for _, t := range w.Tools() {
-			e.has[t.Name] = true
+		e := &entry{world: w}
+		if h, ok := w.(haver); ok {
+			e.has = h.Has
+		} else {
+			names := make(map[string]bool)
+			for _, t := range w.Tools() {
+				names[t.Name] = true
+			}
+			e.has = func(name string) bool { return names[name] }
 		}
 		if m[w.Name()] != nil {
 			panic("world: two worlds are named " + w.Name())

@@ -91,6 +91,9 @@ func (w *world[S]) Tools() []ballast.Tool {
 	return tools
 }
 
+// Has reports whether the class has a method of that name.
+func (w *world[S]) Has(name string) bool { return w.class.method(name) != nil }
+
 // New starts a state. config is a *value.Dict, or nil for the class's defaults.
 func (w *world[S]) New(config any, long bool) (state ballast.State, err error) {
 	d, ok := config.(*value.Dict)

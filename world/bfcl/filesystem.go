@@ -156,7 +156,7 @@ func joinText(items []any) {
 
 func (s *fileSystem) ls(a []any) string {
 	all := truth(a[0])
-	b := append(s.buf[:0], `{"current_directory_content": [`...)
+	b := append(s.begin(), `{"current_directory_content": [`...)
 	first := true
 	list := s.in(s.cwd)
 	for i := range list.Len() {
@@ -179,8 +179,7 @@ func (s *fileSystem) ls(a []any) string {
 			return value.Repr(value.NewDict("current_directory_content", value.NewList(list.Keys()...)))
 		}
 	}
-	s.buf = append(b, "]}"...)
-	return string(s.buf)
+	return s.said(append(b, "]}"...))
 }
 
 func (s *fileSystem) cd(a []any) string {
@@ -285,9 +284,8 @@ func (s *fileSystem) cat(a []any) string {
 	}
 	long := constants() // whose part is quoted already
 	text := f.content.(string)
-	b := append(s.buf[:0], `{"file_content": `...)
+	b := append(s.begin(), `{"file_content": `...)
 	b = value.AppendQuoted(b, text[:len(text)-len(long.fileContent)])
 	b = append(b[:len(b)-1], long.fileContentJSON[1:]...)
-	s.buf = append(b, '}')
-	return string(s.buf)
+	return s.said(append(b, '}'))
 }

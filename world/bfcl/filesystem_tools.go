@@ -42,15 +42,14 @@ func (s *fileSystem) find(a []any) string {
 	}
 	w := walk{s: s, left: maxVisits, name: name}
 	w.find(dir, strings.TrimRight(base, "/"), 0)
-	b := append(s.buf[:0], `{"matches": [`...)
+	b := append(s.begin(), `{"matches": [`...)
 	for i, m := range w.matches {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
 		b = value.AppendQuoted(b, m)
 	}
-	s.buf = append(b, "]}"...)
-	return string(s.buf)
+	return s.said(append(b, "]}"...))
 }
 
 // walk is one bounded walk over a tree.
@@ -168,12 +167,11 @@ func (s *fileSystem) lines(key string, lines []string) string {
 		b = append(b, l...)
 	}
 	s.text = b
-	out := append(s.buf[:0], '{')
+	out := append(s.begin(), '{')
 	out = value.AppendQuoted(out, key)
 	out = append(out, ": "...)
 	out = value.AppendQuotedBytes(out, b)
-	s.buf = append(out, '}')
-	return string(s.buf)
+	return s.said(append(out, '}'))
 }
 
 func (s *fileSystem) grep(a []any) string {
@@ -181,7 +179,7 @@ func (s *fileSystem) grep(a []any) string {
 	if f == nil {
 		return s.error("grep: ", a[0], ": No such file or directory")
 	}
-	b := append(s.buf[:0], `{"matching_lines": [`...)
+	b := append(s.begin(), `{"matching_lines": [`...)
 	first := true
 	for _, line := range s.split(f) {
 		if p, ok := a[1].(string); ok && !strings.Contains(line, p) || !ok && !contains(line, a[1]) {
@@ -193,8 +191,7 @@ func (s *fileSystem) grep(a []any) string {
 		first = false
 		b = value.AppendQuoted(b, line)
 	}
-	s.buf = append(b, "]}"...)
-	return string(s.buf)
+	return s.said(append(b, "]}"...))
 }
 
 func (s *fileSystem) tail(a []any) string {

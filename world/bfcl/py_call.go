@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"ballast"
 	"ballast/value"
@@ -70,17 +71,42 @@ type method[S any] struct {
 type class[S any] struct {
 	name  string
 	order []*method[S]
-	byRef map[string]*method[S]
+	slots [slots]*method[S] // by slot of the name, or one after it
+}
+
+// slots is a power of two and several times the methods of a class.
+const slots = 128
+
+// slot is where to look for a name first.
+func slot(name string) uint {
+	n := uint(len(name))
+	if n == 0 {
+		return 0
+	}
+	return (n*31 + uint(name[0])*7 + uint(name[n/2])*17 + uint(name[n-1])*3) % slots
+}
+
+// method returns the method of that name, or nil.
+func (c *class[S]) method(name string) *method[S] {
+	for i := slot(name); ; i = (i + 1) % slots {
+		if m := c.slots[i]; m == nil || m.name == name {
+			return m
+		}
+	}
 }
 
 // newClass builds the table of a class.
 func newClass[S any](name string, methods ...method[S]) *class[S] {
-	c := &class[S]{name: name, byRef: make(map[string]*method[S], len(methods))}
+	c := &class[S]{name: name}
 	for i := range methods {
 		m := &methods[i]
 		m.required = len(m.params) - len(m.defaults)
 		c.order = append(c.order, m)
-		c.byRef[m.name] = m
+		i := slot(m.name)
+		for c.slots[i] != nil {
+			i = (i + 1) % slots
+		}
+		c.slots[i] = m
 	}
 	return c
 }
@@ -93,23 +119,45 @@ type core struct {
 	*scratch // during a call
 }
 
-// scratch holds the arguments of a call, and answers before they become strings.
+// scratch holds the arguments of a call, and room for answers.
 type scratch struct {
-	args      [maxParams]any
-	buf, text []byte
-	lines     []string // of the file that is read
+	args  [maxParams]any
+	free  []byte // of length 0; nothing refers to its room
+	text  []byte
+	lines []string // of the file that is read
 }
 
-var scratches = sync.Pool{New: func() any {
-	return &scratch{buf: make([]byte, 0, 1024), text: make([]byte, 0, 1024)}
-}}
+var scratches = sync.Pool{New: func() any { return &scratch{text: make([]byte, 0, 1024)} }}
+
+// Answers are written one behind the other into blocks of memory, which spares each
+// an allocation and a copy. Those of one block live as long as one of them does.
+const (
+	block     = 32 << 10
+	blockLeft = 4 << 10 // with less, the next answer begins a new block
+)
+
+// begin returns the empty slice that an answer is appended to, for said.
+func (k *core) begin() []byte {
+	if cap(k.free) < blockLeft {
+		k.free = make([]byte, 0, block)
+	}
+	return k.free
+}
+
+// said returns an answer, whose bytes nobody writes to from now on.
+func (k *core) said(b []byte) string {
+	if cap(b) <= cap(k.free) { // else it outgrew the block and has memory of its own
+		k.free = b[len(b):]
+	}
+	return unsafe.String(unsafe.SliceData(b), len(b))
+}
 
 // maxScratch is the largest buffer that is kept for other calls.
 const maxScratch = 1 << 17
 
 // release hands the buffers back.
 func (k *core) release() {
-	if sc := k.scratch; cap(sc.buf)+cap(sc.text)+16*cap(sc.lines) <= maxScratch {
+	if sc := k.scratch; cap(sc.text)+16*cap(sc.lines) <= maxScratch {
 		clear(sc.args[:])
 		clear(sc.lines)
 		sc.lines = sc.lines[:0]
@@ -120,7 +168,7 @@ func (k *core) release() {
 
 // call binds and runs one call on s, whose core is k.
 func (c *class[S]) call(s S, k *core, call ballast.Call) (out string) {
-	m := c.byRef[call.Name]
+	m := c.method(call.Name)
 	if m == nil {
 		return Unknown(call.Name)
 	}
@@ -252,45 +300,44 @@ func (m *method[S]) missing(class string, set []bool, n int) {
 // none is the answer of a method that returns None.
 const none = "None"
 
-// dict answers a dict of alternating keys (ASCII strings) and values: its JSON,
+// appendKey appends a key that needs no escapes.
+func appendKey(dst []byte, key string) []byte {
+	return append(append(append(dst, '"'), key...), `": `...)
+}
+
+// dict answers a dict of alternating keys (without escapes) and values: its JSON,
 // or its repr where it has no JSON.
 func (k *core) dict(pairs ...any) string {
-	b := append(k.buf[:0], '{')
+	b := append(k.begin(), '{')
 	for i := 0; i < len(pairs); i += 2 {
 		if i > 0 {
 			b = append(b, ", "...)
 		}
-		b = value.AppendQuoted(b, pairs[i].(string))
-		b = append(b, ": "...)
+		b = appendKey(b, pairs[i].(string))
 		var err error
 		if b, err = value.AppendJSON(b, pairs[i+1]); err != nil {
-			k.buf = b
 			return string(value.AppendRepr(nil, value.NewDict(pairs...)))
 		}
 	}
-	k.buf = append(b, '}')
-	return string(k.buf)
+	return k.said(append(b, '}'))
 }
 
 // json answers a dict or a constant that is one.
 func (k *core) json(d any) string {
-	b, err := value.AppendJSON(k.buf[:0], d)
-	k.buf = b
+	b, err := value.AppendJSON(k.begin(), d)
 	if err != nil {
 		return value.Repr(d)
 	}
-	return string(b)
+	return k.said(b)
 }
 
 // line answers {key: text}, the text being the parts' str() put together.
 func (k *core) line(key string, parts ...any) string {
 	k.text = appendStr(k.text[:0], parts...)
-	b := append(k.buf[:0], '{')
-	b = value.AppendQuoted(b, key)
-	b = append(b, ": "...)
+	b := append(k.begin(), '{')
+	b = appendKey(b, key)
 	b = value.AppendQuotedBytes(b, k.text)
-	k.buf = append(b, '}')
-	return string(k.buf)
+	return k.said(append(b, '}'))
 }
 
 // error answers {"error": text}.

@@ -118,8 +118,7 @@ func (k *core) answer(v any) string {
 	case *value.Dict:
 		return k.json(v)
 	}
-	k.buf = value.AppendRepr(k.buf[:0], v)
-	return string(k.buf)
+	return k.said(value.AppendRepr(k.begin(), v))
 }
 
 // plusOne is v += 1.

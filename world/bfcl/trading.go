@@ -226,11 +226,9 @@ func (s *tradingBot) orderDetails(a []any) string {
 	}
 	symbol := s.str(item(d, "symbol"))
 	if _, ok := d.Get("metadata"); !ok { // the fast way: append to the order's JSON
-		b, err := value.AppendJSON(s.buf[:0], d)
-		if s.buf = b; err == nil {
-			s.buf = constants().orderDetail.appendFor(append(b[:len(b)-1], `, "metadata": `...), symbol)
-			s.buf = append(s.buf, '}')
-			return string(s.buf)
+		if b, err := value.AppendJSON(s.begin(), d); err == nil {
+			b = constants().orderDetail.appendFor(append(b[:len(b)-1], `, "metadata": `...), symbol)
+			return s.said(append(b, '}'))
 		}
 	}
 	d = d.Copy()
@@ -366,12 +364,11 @@ func (s *tradingBot) watchlist([]any) string {
 	if _, ok := s.watchList.v.(*value.Dict); ok {
 		attribute(s.watchList.v, "extend") // it has a copy, unlike other kinds
 	}
-	s.buf = append(s.buf[:0], '[')
+	b := append(s.begin(), '[')
 	for _, x := range s.watchList.list("copy").Items {
-		s.buf = append(value.AppendRepr(s.buf, x), ", "...)
+		b = append(value.AppendRepr(b, x), ", "...)
 	}
-	s.buf = append(s.buf, constants().watchList.repr[1:]...)
-	return string(s.buf)
+	return s.said(append(b, constants().watchList.repr[1:]...))
 }
 
 func (s *tradingBot) orderHistory([]any) string {
@@ -406,13 +403,12 @@ func (s *tradingBot) transactions(a []any) string {
 	if len(found.Items) == 0 {
 		return s.dict("transaction_history", extension)
 	}
-	b, err := value.AppendJSON(append(s.buf[:0], `{"transaction_history": `...), found)
+	b, err := value.AppendJSON(append(s.begin(), `{"transaction_history": `...), found)
 	if err != nil {
 		found.Items = append(found.Items, extension.v.(*value.List).Items...)
 		return s.dict("transaction_history", found)
 	}
-	s.buf = append(append(append(b[:len(b)-1], ", "...), extension.json[1:]...), '}')
-	return string(s.buf)
+	return s.said(append(append(append(b[:len(b)-1], ", "...), extension.json[1:]...), '}'))
 }
 
 var sectors = map[any][]any{

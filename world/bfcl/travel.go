@@ -190,9 +190,7 @@ func (s *travelAPI) flightCost(a []any) string {
 	if s.long {
 		return allCosts()[factor]
 	}
-	s.buf = value.AppendFloat(append(s.buf[:0], `{"travel_cost_list": [`...), cost)
-	s.buf = append(s.buf, "]}"...)
-	return string(s.buf)
+	return s.said(append(value.AppendFloat(append(s.begin(), `{"travel_cost_list": [`...), cost), "]}"...))
 }
 
 // cost is the price of a flight and its factor over the route's base price.

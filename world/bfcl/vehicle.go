@@ -274,10 +274,9 @@ func (s *vehicleAPI) outside([]any) string {
 	if !s.long {
 		return s.dict("outsideTemperature", degrees)
 	}
-	b := append(s.buf[:0], constants().weather.json...)
+	b := append(s.begin(), constants().weather.json...)
 	b = append(b[:len(b)-1], `, "outsideTemperature": `...)
-	s.buf = append(value.AppendFloat(b, degrees), '}')
-	return string(s.buf)
+	return s.said(append(value.AppendFloat(b, degrees), '}'))
 }
 
 func (s *vehicleAPI) weather([]any) string { return `{"error": 404}` }
