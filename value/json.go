@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 	"unique"
@@ -28,8 +29,10 @@ func ParseJSON(data []byte) (any, error) {
 }
 
 type jsonParser struct {
-	data []byte
-	pos  int
+	data    []byte
+	pos     int
+	entries []entry // of the objects that are open, the innermost last
+	items   []any   // of the arrays
 }
 
 func (p *jsonParser) fail(what string) error {
@@ -90,11 +93,11 @@ func (p *jsonParser) value(depth int) (any, error) {
 
 func (p *jsonParser) object(depth int) (any, error) {
 	p.pos++
-	d := &Dict{}
 	p.space()
 	if p.word("}") {
-		return d, nil
+		return &Dict{}, nil
 	}
+	first := len(p.entries)
 	for {
 		p.space()
 		if p.pos >= len(p.data) || p.data[p.pos] != '"' {
@@ -112,15 +115,26 @@ func (p *jsonParser) object(depth int) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.Set(key, v)
+		p.entries = append(p.entries, entry{key, v})
 		p.space()
 		if p.word("}") {
-			return d, nil
+			return p.dict(first), nil
 		}
 		if !p.word(",") {
 			return nil, p.fail("expected ',' or '}'")
 		}
 	}
+}
+
+// dict makes an object of the entries from first on.
+func (p *jsonParser) dict(first int) *Dict {
+	d := MakeDict(len(p.entries) - first)
+	for _, e := range p.entries[first:] {
+		d.Set(e.key, e.val)
+	}
+	clear(p.entries[first:])
+	p.entries = p.entries[:first]
+	return d
 }
 
 // short returns a text as a value. Short ones occur again and again, as keys, names
@@ -143,19 +157,22 @@ const _ = -(unsafe.Sizeof(unique.Handle[string]{}) - unsafe.Sizeof(uintptr(0)))
 
 func (p *jsonParser) array(depth int) (any, error) {
 	p.pos++
-	l := &List{}
 	p.space()
 	if p.word("]") {
-		return l, nil
+		return &List{}, nil
 	}
+	first := len(p.items)
 	for {
 		v, err := p.value(depth + 1)
 		if err != nil {
 			return nil, err
 		}
-		l.Items = append(l.Items, v)
+		p.items = append(p.items, v)
 		p.space()
 		if p.word("]") {
+			l := &List{Items: slices.Clone(p.items[first:])}
+			clear(p.items[first:])
+			p.items = p.items[:first]
 			return l, nil
 		}
 		if !p.word(",") {

@@ -82,7 +82,7 @@ func Load(dir string, opts Options) ([]ballast.Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	docs := &library{root, make(map[string][]documented)}
+	docs := &library{root, make(map[string][]documented), make(map[string]any), make(map[string][]ballast.Call)}
 	var tasks []ballast.Task
 	for _, category := range categories {
 		all, err := docs.loadCategory(category)

@@ -2,6 +2,7 @@ package bfcl
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,11 +35,11 @@ func (l *library) makeTask(category string, q, gold line) (ballast.Task, error) 
 		}
 		for _, name := range t.Worlds { // some tasks configure other classes, too
 			if v, ok := d.Get(name); ok {
-				t.Init[name] = v
+				t.Init[name] = l.share(v)
 			}
 		}
 	}
-	if err := addTurns(&t, q, gold); err != nil {
+	if err := l.addTurns(&t, q, gold); err != nil {
 		return t, err
 	}
 	if err := addReveals(&t, q); err != nil {
@@ -47,8 +48,22 @@ func (l *library) makeTask(category string, q, gold line) (ballast.Task, error) 
 	return t, l.addTools(&t)
 }
 
+// share returns the first configuration that equals this one. The categories have
+// most in common, and what is in memory once is fetched once; nobody changes them.
+func (l *library) share(config any) any {
+	text, err := value.JSON(config)
+	if err != nil {
+		return config
+	}
+	if first, ok := l.configs[text]; ok {
+		return first
+	}
+	l.configs[text] = config
+	return config
+}
+
 // addTurns reads the user's messages and the gold calls.
-func addTurns(t *ballast.Task, q, gold line) error {
+func (l *library) addTurns(t *ballast.Task, q, gold line) error {
 	questions, err := q.list("question")
 	if err != nil {
 		return err
@@ -60,6 +75,7 @@ func addTurns(t *ballast.Task, q, gold line) error {
 	if len(questions) != len(answers) {
 		return q.fail("%d turns, but %d gold answers", len(questions), len(answers))
 	}
+	var all strings.Builder // gold
 	for i := range questions {
 		var turn ballast.TaskTurn
 		messages, ok := questions[i].(*value.List)
@@ -84,51 +100,42 @@ func addTurns(t *ballast.Task, q, gold line) error {
 				return gold.fail("turn %d: gold call %q: %w", i, text, err)
 			}
 			turn.Gold = append(turn.Gold, call)
+			all.WriteString(text + "\n")
 		}
 		t.Turns = append(t.Turns, turn)
 	}
-	pack(t)
+	l.pack(t, all.String())
 	return nil
 }
 
-// pack lays the gold calls of a task side by side in memory. Hundreds of tasks are
-// played in turn, and what lies apart has to be fetched each time.
-func pack(t *ballast.Task) {
-	calls, args := 0, 0
-	var text strings.Builder
-	each := func(f func(a *ballast.Arg, s string)) {
+// pack lays the gold calls of a task side by side in memory, and those of tasks with
+// the same calls, whose text is given, in the same place. Hundreds of tasks are played
+// in turn, and what lies apart has to be fetched each time.
+func (l *library) pack(t *ballast.Task, text string) {
+	calls, packed := l.gold[text]
+	if !packed {
+		args := 0
 		for _, turn := range t.Turns {
-			for _, c := range turn.Gold {
-				for i := range c.Args {
-					if s, ok := c.Args[i].Value.(string); ok {
-						f(&c.Args[i], s)
-					}
-				}
-			}
+			calls = append(calls, turn.Gold...)
 		}
-	}
-	for _, turn := range t.Turns {
-		calls += len(turn.Gold)
-		for _, c := range turn.Gold {
+		calls = slices.Clip(calls)
+		for _, c := range calls {
 			args += len(c.Args)
 		}
-	}
-	each(func(_ *ballast.Arg, s string) { text.WriteString(s) })
-	allCalls, allArgs, rest := make([]ballast.Call, 0, calls), make([]ballast.Arg, 0, args), text.String()
-	for i := range t.Turns {
-		first := len(allCalls)
-		for _, c := range t.Turns[i].Gold {
-			if n := len(allArgs); len(c.Args) > 0 {
-				allArgs = append(allArgs, c.Args...)
-				c.Args = allArgs[n:len(allArgs):len(allArgs)]
+		all := make([]ballast.Arg, 0, args)
+		for i := range calls {
+			if c, n := &calls[i], len(all); len(c.Args) > 0 {
+				all = append(all, c.Args...)
+				c.Args = all[n:len(all):len(all)]
 			}
-			allCalls = append(allCalls, c)
 		}
-		if len(allCalls) > first {
-			t.Turns[i].Gold = allCalls[first:len(allCalls):len(allCalls)]
+		l.gold[text] = calls
+	}
+	for i := range t.Turns {
+		if n := len(t.Turns[i].Gold); n > 0 {
+			t.Turns[i].Gold, calls = calls[:n:n], calls[n:]
 		}
 	}
-	each(func(a *ballast.Arg, s string) { a.Value, rest = rest[:len(s)], rest[len(s):] })
 }
 
 // addReveals reads which functions are held back until which turn.
@@ -159,10 +166,13 @@ func addReveals(t *ballast.Task, q line) error {
 	return nil
 }
 
-// library is the documentation of the classes, read once and shared by the tasks.
+// library is what tasks share: the documentation of the classes, read once,
+// configurations by their JSON, and gold calls by their text.
 type library struct {
-	root  string
-	tools map[string][]documented
+	root    string
+	tools   map[string][]documented
+	configs map[string]any
+	gold    map[string][]ballast.Call
 }
 
 // documented is a function as prompts show it, with the note on syntax and, for
