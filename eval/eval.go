@@ -116,13 +116,17 @@ func (r *Result) add(task *ballast.Task, s ballast.Score) {
 // Rate is the overall success rate.
 func (r Result) Rate() float64 { return r.Total.Rate() }
 
-// String is one line with the overall rate, its interval and the categories.
+// String is one line with the overall rate, its interval, the categories, and how
+// many episodes are not in it.
 func (r Result) String() string {
 	lo, hi := r.Total.Wilson()
 	var b strings.Builder
 	fmt.Fprintf(&b, "%.1f%% (%d/%d, 95%% %.1f-%.1f)", 100*r.Rate(), r.Total.OK, r.Total.All, 100*lo, 100*hi)
 	for _, name := range r.names() {
 		fmt.Fprintf(&b, " %s %.1f%%", name, 100*r.Categories[name].Rate())
+	}
+	if r.Infra > 0 {
+		fmt.Fprintf(&b, "; %d could not be played", r.Infra)
 	}
 	return b.String()
 }

@@ -114,7 +114,7 @@ failures: turns 1 empty_turn 1 state 1 response 1; first failing turn: 1: 1 2: 3
 	if got := r.Table(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := r.String(); got != "20.0% (1/5, 95% 3.6-62.4) base 33.3% miss_func 0.0%" {
+	if got := r.String(); got != "20.0% (1/5, 95% 3.6-62.4) base 33.3% miss_func 0.0%; 1 could not be played" {
 		t.Errorf("%s", got)
 	}
 	data, err := json.Marshal(r)
