@@ -109,16 +109,20 @@ var plain = func() (t [256]bool) {
 	return t
 }()
 
-// plainWord reports whether none of eight bytes is escaped: none is below a space,
-// a quote, a backslash, or above a tilde.
-func plainWord(s string) bool {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+// word is eight bytes in one.
+func word(s string) uint64 {
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// special is not zero if one of eight bytes is escaped: below a space, a quote, a
+// backslash, or above a tilde.
+func special(w uint64) uint64 {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	quote, slash := w^ones*'"', w^ones*'\\'
 	// The top bit of a byte of x-ones is set where x is 0, and of w-ones*' ' where w
 	// is below a space; a byte next to such a one may be marked wrongly.
-	return (w|(w+ones)|(w-ones*' ')|(quote-ones)|(slash-ones))&tops == 0
+	return (w | (w + ones) | (w - ones*' ') | (quote - ones) | (slash - ones)) & tops
 }
 
 // AppendQuoted appends s as json.dumps writes it: pure ASCII.
@@ -126,7 +130,7 @@ func AppendQuoted(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
-		if i+8 <= len(s) && plainWord(s[i:i+8]) {
+		if i+8 <= len(s) && special(word(s[i:i+8])) == 0 {
 			i += 8
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -59,15 +60,6 @@ func Prepare(task *ballast.Task) (*Prepared, error) {
 	return p, nil
 }
 
-// copies returns states that go on from those given.
-func copies(states []ballast.State) []ballast.State {
-	out := make([]ballast.State, len(states))
-	for i, s := range states {
-		out[i] = s.Copy()
-	}
-	return out
-}
-
 // gold returns what a turn of gold came to; it plays the turns up to it that were
 // not played yet.
 func (p *Prepared) gold(turn int) *goldTurn {
@@ -95,13 +87,16 @@ func (p *Prepared) play(turn int, before *goldTurn) *goldTurn {
 	if len(calls) == 0 || before.err != nil {
 		return &goldTurn{states: before.states, err: before.err}
 	}
-	g := &goldTurn{states: before.states}
-	g.states = copies(g.states)
+	g := &goldTurn{states: slices.Clone(before.states)}
+	mine := make([]bool, len(g.states))
 	answers := make([]string, len(calls))
 	for i, c := range calls {
-		if answers[i], g.err = run(p.worlds, g.states, c); g.err != nil {
+		if answers[i], g.err = run(p.worlds, g.states, mine, c); g.err != nil {
 			return g
 		}
+	}
+	for i, a := range answers { // they outlive the calls around them
+		answers[i] = strings.Clone(a)
 	}
 	slices.Sort(answers) // the smallest that is missing is reported
 	for _, a := range answers {
@@ -114,11 +109,15 @@ func (p *Prepared) play(turn int, before *goldTurn) *goldTurn {
 	return g
 }
 
-// run dispatches one call over the states. A panic of a world is an error.
-func run(worlds []*entry, states []ballast.State, c ballast.Call) (answer string, err error) {
+// run dispatches one call over the states, of which those that are not mine are
+// copied before they are first called. A panic of a world is an error.
+func run(worlds []*entry, states []ballast.State, mine []bool, c ballast.Call) (answer string, err error) {
 	defer caught(c.Name, &err)
 	for i, e := range worlds {
 		if e.has(c.Name) {
+			if !mine[i] {
+				states[i], mine[i] = states[i].Copy(), true
+			}
 			return states[i].Call(c), nil
 		}
 	}

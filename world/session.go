@@ -14,7 +14,8 @@ const LongContext = "long_context"
 // used by one goroutine at a time.
 type Session struct {
 	p      *Prepared
-	states []ballast.State // the policy's
+	states []ballast.State // the policy's; as prepared, and shared, until first called
+	mine   []bool          // which are this session's own
 	turn   int             // next turn to close
 	calls  int             // calls of the policy in the open turn
 	// answers are what the policy's calls answered in all turns so far.
@@ -22,6 +23,7 @@ type Session struct {
 	err     error
 
 	roomStates  [2]ballast.State // what most tasks need, in one piece of memory
+	roomMine    [2]bool
 	roomAnswers [8]string
 }
 
@@ -39,8 +41,8 @@ func NewSession(task *ballast.Task) (*Session, error) {
 func (p *Prepared) Session() *Session {
 	s := &Session{p: p}
 	s.states = append(s.roomStates[:0], p.states...)
-	for i := range s.states {
-		s.states[i] = s.states[i].Copy()
+	if s.mine = s.roomMine[:]; len(p.states) > len(s.mine) {
+		s.mine = make([]bool, len(p.states))
 	}
 	s.answers = s.roomAnswers[:0]
 	return s
@@ -65,7 +67,7 @@ func (s *Session) Call(c ballast.Call) string {
 		return ""
 	}
 	s.calls++
-	answer, err := run(s.p.worlds, s.states, c)
+	answer, err := run(s.p.worlds, s.states, s.mine, c)
 	s.fail(err)
 	s.answers = append(s.answers, answer)
 	return answer

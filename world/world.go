@@ -1,9 +1,9 @@
 // Package world plays tool calls against simulated tool APIs and compares what
 // a policy did with what the gold answer does.
 //
-// Contract: worlds hold no state; a Session holds two states of every world of a
-// task, the policy's and the gold answer's, which share nothing. They live as
-// long as the episode. Calls are dispatched by function name through tables;
+// Contract: worlds hold no state; a Session holds a state of every world of a task,
+// its own copy from the first call on. Gold's states belong to the Prepared; no
+// session writes to them. They live as long as the episode. Calls are dispatched by function name through tables;
 // no text is ever evaluated.
 //
 // How it fails: a task that names an unknown world or has a configuration that

@@ -131,7 +131,7 @@ func (b broken) Copy() ballast.State                { return b }
 func TestPanicIsInfra(t *testing.T) {
 	s := session(t, "read('tax.txt')")
 	s.p.worlds = append(s.p.worlds, &entry{broken{}, func(name string) bool { return name == "f" }})
-	s.states = append(s.states, broken{})
+	s.states, s.mine = append(s.states, broken{}), make([]bool, len(s.states)+1)
 	if got := s.Call(ballast.Call{Name: "f"}); got != "" {
 		t.Errorf("answer %q", got)
 	}
@@ -233,4 +233,24 @@ func TestSessionsSideBySide(t *testing.T) {
 		})
 	}
 	group.Wait()
+}
+
+// A session copies a state when it first calls it, and never writes to what is shared.
+func TestCopyAtFirstCall(t *testing.T) {
+	a := session(t, "delete('tax.txt')")
+	b := a.p.Session()
+	prepared := value.Repr(a.p.states[0].Dump())
+	a.Call(call(t, "price('red lamp')"))
+	if a.states[0] != a.p.states[0] || a.states[3] == a.p.states[3] {
+		t.Error("not the called state alone is a copy")
+	}
+	for _, s := range []*Session{a, b} {
+		s.Call(call(t, "delete('tax.txt')"))
+		if !s.CloseTurn().State || s.states[0] == a.p.states[0] {
+			t.Error("the state is shared, or not gold's")
+		}
+	}
+	if got := value.Repr(a.p.states[0].Dump()); got != prepared {
+		t.Errorf("calls changed what sessions share to %s", got)
+	}
 }

@@ -1,6 +1,7 @@
 package bfcl
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -318,4 +319,26 @@ func FuzzCall(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Answers lie side by side in blocks, and none is written over by a later one.
+func TestAnswersStay(t *testing.T) {
+	w, _ := Get("TwitterAPI")
+	s, err := w.New(nil, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Call(ballast.Call{Name: "authenticate_twitter", Args: []ballast.Arg{{Value: "john"}, {Value: "john123"}}})
+	var answers, copies []string
+	for i := range 400 { // of 100 to 40,000 bytes
+		text := strings.Repeat(string(rune('a'+i%26)), 100*(1+i%400))
+		out := s.Call(ballast.Call{Name: "post_tweet", Args: []ballast.Arg{{Value: text}}})
+		if !strings.Contains(out, text) {
+			t.Fatalf("answer %d lacks its text", i)
+		}
+		answers, copies = append(answers, out), append(copies, strings.Clone(out))
+	}
+	if !slices.Equal(answers, copies) {
+		t.Error("an answer was written over")
+	}
 }

@@ -132,14 +132,17 @@ var scratches = sync.Pool{New: func() any { return &scratch{text: make([]byte, 0
 // Answers are written one behind the other into blocks of memory, which spares each
 // an allocation and a copy. Those of one block live as long as one of them does.
 const (
-	block     = 32 << 10
-	blockLeft = 4 << 10 // with less, the next answer begins a new block
+	block     = 16 << 10
+	blockLeft = 2 << 10 // with less, the next answer begins a new block
 )
 
 // begin returns the empty slice that an answer is appended to, for said.
 func (k *core) begin() []byte {
 	if cap(k.free) < blockLeft {
-		k.free = make([]byte, 0, block)
+		var b strings.Builder // whose memory is not cleared first, unlike that of make
+		b.Grow(block)
+		b.WriteByte(0)
+		k.free = unsafe.Slice(unsafe.StringData(b.String()), block)[:0]
 	}
 	return k.free
 }

@@ -33,7 +33,7 @@ func parseTime(v any, format string) time.Time {
 	}
 	pattern := secondPattern
 	if format == dayFormat {
-		if t, err := time.Parse("2006-01-02", s); err == nil && t.Year() > 0 {
+		if t, ok := plainDay(s); ok {
 			return t
 		}
 		pattern = dayPattern
@@ -60,4 +60,22 @@ func parseTime(v any, format string) time.Time {
 		raise(valueError, "second must be in 0..59")
 	}
 	return t
+}
+
+// plainDay reads YYYY-MM-DD, as nearly all dates are written.
+func plainDay(s string) (t time.Time, ok bool) {
+	if len(s) != 10 || s[4] != '-' || s[7] != '-' {
+		return t, false
+	}
+	var parts [3]int
+	for i, digits := range [...]string{s[:4], s[5:7], s[8:]} {
+		for _, c := range []byte(digits) {
+			if c < '0' || c > '9' {
+				return t, false
+			}
+			parts[i] = 10*parts[i] + int(c-'0')
+		}
+	}
+	t = time.Date(parts[0], time.Month(parts[1]), parts[2], 0, 0, 0, 0, time.UTC)
+	return t, parts[0] > 0 && t.Month() == time.Month(parts[1]) && t.Day() == parts[2]
 }
