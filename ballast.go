@@ -327,7 +327,7 @@ type Update struct {
 // Event is a thing that happened in a run: a phase began, an alarm, an action.
 type Event struct {
 	Update int
-	Kind   string // phase, checkpoint, alarm, action, interrupt, resume, done
+	Kind   string // phase, checkpoint, warning (the run goes on), alarm (it does not, but for an action), action, interrupt, resume, done
 	Text   string
 	Data   map[string]any `json:",omitempty"`
 }

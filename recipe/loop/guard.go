@@ -65,8 +65,9 @@ func (nobody) begun() error              { return nil }
 func (nobody) note(ballast.Update) error { return nil }
 func (nobody) act() error                { return nil }
 
-// observer is the watcher of a run without a guard: it logs an alarm when the
-// run enters a sick state, once for each state until the run is well again.
+// observer is the watcher of a run without a guard: it logs a warning when the
+// run enters a sick state, once for each state until the run is well again. It is no
+// alarm, which is the last word of a run unless an action follows.
 type observer struct {
 	nobody
 	run      *Run
@@ -74,12 +75,14 @@ type observer struct {
 	told     map[verdict.State]bool
 }
 
-// see adds an update and reports whether an alarm is due.
+// see adds an update and reports whether a warning is due. Supervised updates, which
+// tell nothing, leave the state that was and are calm.
 func (o *observer) see(u ballast.Update) bool {
 	o.detector.Add(u)
 	s := o.detector.State()
 	if o.detector.Calm() {
 		clear(o.told)
+		return false
 	}
 	due := s.Sick() && !o.told[s]
 	o.told[s] = o.told[s] || due
@@ -90,7 +93,7 @@ func (o *observer) note(u ballast.Update) error {
 	if !o.see(u) {
 		return nil
 	}
-	return o.run.Log.Event(ballast.Event{Update: u.Index, Kind: "alarm", Text: explain(o.detector.Diagnosis())})
+	return o.run.Log.Event(ballast.Event{Update: u.Index, Kind: "warning", Text: explain(o.detector.Diagnosis())})
 }
 
 // watch returns the run's watcher, with the updates since its last action behind
@@ -166,9 +169,6 @@ func (g *guard) act() error {
 		return nil
 	}
 	why := explain(g.found)
-	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "alarm", Text: why}); err != nil {
-		return err
-	}
 	do, times := r.Recipe.Guard.Do, r.Recipe.Guard.Times
 	if times == 0 {
 		times = 3
@@ -194,8 +194,10 @@ func explain(found verdict.Diagnosis) string {
 	return text
 }
 
-// acted records an action in the cursor, in the events and in a checkpoint. What
-// was seen before it says nothing about the policy after it.
+// acted records an action in the cursor, in the events and in a checkpoint, unless
+// the one of this update has the best weights so far, which others must not replace:
+// a run that is killed before the next one acts again. What was seen before an action
+// says nothing about the policy after it.
 func (g *guard) acted(text string, data map[string]any) error {
 	r := g.run
 	r.State.Guard.Acts++
@@ -203,13 +205,25 @@ func (g *guard) acted(text string, data map[string]any) error {
 	r.State.Flat, r.State.Eval = 0, nil
 	r.saved = false
 	g.detector = verdict.New()
-	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "action", Text: text, Data: data}); err != nil {
+	if err := g.tell(text, data); err != nil {
 		return err
 	}
-	if err := r.checkpoint(); err != nil {
-		return err
+	if r.State.BestAt != r.State.Update {
+		if err := r.checkpoint(); err != nil {
+			return err
+		}
 	}
 	return errReopen
+}
+
+// tell logs the alarm with what was done about it, one right after the other: an alarm
+// that nothing follows says that the run has ended.
+func (g *guard) tell(action string, data map[string]any) error {
+	log, at := g.run.Log, g.run.State.Update
+	if err := log.Event(ballast.Event{Update: at, Kind: "alarm", Text: explain(g.found)}); err != nil {
+		return err
+	}
+	return log.Event(ballast.Event{Update: at, Kind: "action", Text: action, Data: data})
 }
 
 func (g *guard) stop(why string) error {
@@ -217,7 +231,7 @@ func (g *guard) stop(why string) error {
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
-	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "action", Text: "stop: " + why}); err != nil {
+	if err := g.tell("stop: "+why, nil); err != nil {
 		return err
 	}
 	return fmt.Errorf("update %d: %w: %s; ballast doctor says more", r.State.Update, ErrSick, why)

@@ -3,7 +3,9 @@ package loop
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 
@@ -70,13 +72,13 @@ func TestGuardIsOffByDefault(t *testing.T) {
 		t.Errorf("%v; actions %q", err, log.texts("action"))
 	}
 	// It is told all the same, once for each state.
-	if got := log.texts("alarm"); strings.Count(got, "tool abandonment since update 1") != 1 {
-		t.Errorf("alarms %q", got)
+	if got := log.texts("warning"); strings.Count(got, "tool abandonment since update 1") != 1 || log.texts("alarm") != "" {
+		t.Errorf("warnings %q, alarms %q", got, log.texts("alarm"))
 	}
 }
 
-// TestAlarmsAreToldOnce: a resumed run knows what it has said.
-func TestAlarmsAreToldOnce(t *testing.T) {
+// TestWarningsComeOnce: a resumed run knows what it has said.
+func TestWarningsComeOnce(t *testing.T) {
 	run, _, log := sickRun(t, recipe.Guard{}, 24)
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
@@ -85,7 +87,7 @@ func TestAlarmsAreToldOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	before := log.texts("alarm")
+	before := log.texts("warning")
 	last := log.updates[len(log.updates)-1]
 	for i := range 3 {
 		last.Index = 25 + i
@@ -93,8 +95,23 @@ func TestAlarmsAreToldOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := log.texts("alarm"); before == "" || got != before {
-		t.Errorf("alarms %q, after a resume %q", before, got)
+	if got := log.texts("warning"); before == "" || got != before {
+		t.Errorf("warnings %q, after a resume %q", before, got)
+	}
+}
+
+// TestSupervisedUpdatesWarnOfNothing: the sick end of an RL phase says nothing about
+// the updates of the supervised one after it.
+func TestSupervisedUpdatesWarnOfNothing(t *testing.T) {
+	run, _, log := sickRun(t, recipe.Guard{}, 24)
+	run.Recipe.Phases = append(run.Recipe.Phases, recipe.Phase{SFT: "gold"})
+	if _, err := run.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range log.events {
+		if (e.Kind == "warning" || e.Kind == "alarm") && e.Update > 24 {
+			t.Errorf("update %d, %s: %s", e.Update, e.Kind, e.Text)
+		}
 	}
 }
 
@@ -201,6 +218,42 @@ func TestGuardResumes(t *testing.T) {
 	}
 	if a, b := log.texts("action"), parts.texts("action"); a != b || a == "" {
 		t.Errorf("actions %q, resumed %q", a, b)
+	}
+}
+
+// TestGuardActsAfterAKill: a run that was killed between a checkpoint and what its
+// guard did next does it at the same update.
+func TestGuardActsAfterAKill(t *testing.T) {
+	whole, _, log := sickRun(t, recipe.Guard{Do: "sft"}, 26)
+	whole.Recipe.Keep.Checkpoint = 1
+	if _, err := whole.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	k := slices.IndexFunc(log.states, func(s State) bool { return s.Guard.Acts > 0 }) - 1
+	if k < 0 || log.states[k].Update != log.states[k+1].Guard.Since {
+		t.Fatalf("no checkpoint of the update before the action: %d of %d", k, len(log.states))
+	}
+	run, _, parts := sickRun(t, recipe.Guard{Do: "sft"}, 26)
+	run.State = log.states[k]
+	parts.updates, parts.episodes = slices.Clone(log.updates[:run.State.Update]), slices.Clone(log.episodes[:run.State.Update])
+	if _, err := run.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprint(run.Recipe.Phases), fmt.Sprint(whole.Recipe.Phases); got != want || parts.texts("action") != log.texts("action") {
+		t.Errorf("phases %s and %q, resumed %s and %q", want, log.texts("action"), got, parts.texts("action"))
+	}
+}
+
+// TestRollbackKeepsTheBest: the checkpoint of the best evaluation keeps the weights
+// that were evaluated.
+func TestRollbackKeepsTheBest(t *testing.T) {
+	for bestAt, want := range map[int]int{5: 0, 4: 1} {
+		run, _, log := sickRun(t, recipe.Guard{Do: "rollback"}, 8)
+		run.State.Update, run.State.BestAt = 5, bestAt
+		g := &guard{run: run, past: past{log, "healthy"}}
+		if err := g.rollback("why"); !errors.Is(err, errReopen) || len(log.states) != want {
+			t.Errorf("best at %d: %d checkpoints, want %d: %v", bestAt, len(log.states), want, err)
+		}
 	}
 }
 

@@ -150,8 +150,14 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	}
 	r.before = r.State.Cost
 	r.saved = r.State.Update > 0 || r.State.Begun // a cursor that moved was read from one
+	resumed := r.saved
 	if err := r.close(ctx); err != nil {
 		return eval.Result{}, err
+	}
+	if resumed { // it may have been killed between a checkpoint and what its guard did next
+		if err := r.watcher.act(); err != nil && !errors.Is(err, errReopen) {
+			return eval.Result{}, err
+		}
 	}
 	for r.State.Phase < len(r.Recipe.Phases) {
 		if err := r.stopped(); err != nil {
@@ -392,6 +398,9 @@ func (r *Run) evaluate(ctx context.Context) error {
 	res, err := eval.Run(ctx, r.Engine.Policy, r.rollout(&r.Recipe), r.Test, ballast.Sampling{})
 	if err != nil {
 		return fmt.Errorf("evaluation: %w", err)
+	}
+	if res.Total.All == 0 && res.Infra > 0 { // a broken machine is not a zero
+		return fmt.Errorf("evaluation: no task could be played; the first is %s", res.Broken)
 	}
 	r.State.Eval, r.saved = &Evaluation{r.State.Update, res}, false
 	data := res.Data()

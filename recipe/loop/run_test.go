@@ -319,3 +319,24 @@ func TestBestIsKept(t *testing.T) {
 		t.Errorf("checkpoints of %v, best %v", saved, best)
 	}
 }
+
+// broken is a policy that cannot answer.
+type broken struct{ *rollout.Script }
+
+func (broken) Play(_ context.Context, convs []ballast.Conversation, _ ballast.Sampling) error {
+	for _, c := range convs {
+		for _, more := c.Next(); more; _, more = c.Next() {
+			c.Take(ballast.Reply{Err: errors.New("no machine")})
+		}
+	}
+	return nil
+}
+
+// TestBrokenEvaluationIsNoZero: where no test task can be played there is no rate.
+func TestBrokenEvaluationIsNoZero(t *testing.T) {
+	run, _, log := newRun(t, small(t, "grpo", recipe.Phase{RL: 1}), nil)
+	run.Engine.Policy, run.Test = broken{}, run.Train[:2]
+	if err := run.evaluate(context.Background()); err == nil || !strings.Contains(err.Error(), "no machine") || len(log.events) != 0 {
+		t.Errorf("%v, events %v", err, log.events)
+	}
+}
