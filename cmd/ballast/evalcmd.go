@@ -201,10 +201,15 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	return err
 }
 
-// settings are what an evaluation's folder belongs to.
+// settings are what an evaluation's folder belongs to. A run is its checkpoint: which
+// one is best may change while it trains.
 func (f *evalFlags) settings(r *recipe.Recipe, p eval.Protocol) map[string]string {
+	model := f.model
+	if best, err := bestOf(model); err == nil && f.endpoint.url == "" {
+		model = best
+	}
 	return map[string]string{
-		"model": f.model, "endpoint": f.endpoint.url, "api": f.endpoint.api, "protocol": p.Name,
+		"model": model, "data": r.Tasks.Data, "endpoint": f.endpoint.url, "api": f.endpoint.api, "protocol": p.Name,
 		"temperature": fmt.Sprint(p.How.Temperature), "tasks": r.Tasks.Set, "split": f.split,
 		"categories": strings.Join(r.Tasks.Categories, ","), "count": fmt.Sprint(f.count), "seed": fmt.Sprint(r.Seed),
 		"set": strings.Join(f.set, " "),

@@ -54,6 +54,9 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 			loaded = todo.Update
 		}
 		res, err := evalSuite(ctx, m, r, &todo.Suite)
+		if err == nil && res.Infra > 0 { // what is recorded is not played again
+			err = fmt.Errorf("%d of %d episodes could not be played; the first is %s", res.Infra, len(res.Episodes), res.Broken)
+		}
 		if err != nil {
 			return fmt.Errorf("suite %s: %w", todo.Suite.Name, err)
 		}
