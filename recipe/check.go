@@ -56,7 +56,7 @@ func (r *Recipe) Check() error {
 		whole("budget.result", r.Budget.Result, 1), whole("budget.steps", r.Budget.Steps, 1),
 		whole("sft.updates", r.SFT.Updates, 0), whole("tasks.count", r.Tasks.Count, 0), whole("tasks.test", r.Tasks.Test, 0),
 		whole("keep.checkpoint", r.Keep.Checkpoint, 0), whole("keep.checkpoints", r.Keep.Checkpoints, 0), whole("keep.eval", r.Keep.Eval, 0),
-		bound{"adam.eps", r.Adam.Eps, 0, inf}, bound{"adam.decay", r.Adam.Decay, 0, inf}, bound{"adam.clip", r.Adam.Clip, 0, inf},
+		bound{"adam.decay", r.Adam.Decay, 0, inf}, bound{"adam.clip", r.Adam.Clip, 0, inf},
 		// The clip is the learner's, of all phases alike.
 		bound{"rl.clip.low", r.RL.Clip.Low, 0, 1}, bound{"rl.clip.high", r.RL.Clip.High, 0, inf},
 	)
@@ -64,6 +64,9 @@ func (r *Recipe) Check() error {
 		if !(b.v >= b.lo && b.v < b.hi) {
 			bad(b.key, "must be at least 0 and below 1, is %v", b.v)
 		}
+	}
+	if !(r.Adam.Eps > 0 && r.Adam.Eps < inf) { // 0 divides by 0 where a weight has no gradient
+		bad("adam.eps", "must be positive, is %v", r.Adam.Eps)
 	}
 	if d := r.RL.Clip.Dual; d != 0 && !(d > 1 && d < inf) {
 		bad("rl.clip.dual", "must be 0 (off) or above 1, is %v", d)
@@ -76,6 +79,9 @@ func (r *Recipe) Check() error {
 	}
 	r.checkChat(bad)
 	r.Guard.check(bad)
+	if r.Guard.Do == "reference" && !r.referred() {
+		bad("guard.do", "reference has no weight to raise: set rl.kl, or rl.signals.control")
+	}
 	if len(r.Phases) == 0 && r.Method != vanilla.Name {
 		bad("phases", "the recipe has none; add e.g. `- rl: 50`")
 	}
@@ -86,6 +92,17 @@ func (r *Recipe) Check() error {
 		r.checkPhase(i, bad)
 	}
 	return errors.Join(errs...)
+}
+
+// referred says whether some RL phase has the reference term.
+func (r *Recipe) referred() bool {
+	for i, p := range r.Phases {
+		in, err := r.In(i)
+		if _, control := in.RL.Signals["control"]; err == nil && p.RL > 0 && (in.RL.KL > 0 || control) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *Recipe) checkChat(bad report) {

@@ -267,8 +267,12 @@ func (g *guard) rollback(why string) error {
 // reference raises the weight of the reference term on control tokens alone.
 func (g *guard) reference(why string) error {
 	r := g.run
-	if r.Recipe.RL.KL == 0 {
-		return g.stop(why + "; guard.do: reference has nothing to raise where rl.kl is 0")
+	set, err := r.Recipe.In(r.State.Phase) // a phase may override it
+	if err != nil {
+		return err
+	}
+	if _, control := set.RL.Signals["control"]; set.RL.KL == 0 && !control {
+		return g.stop(why + "; guard.do: reference has nothing to raise in a phase where rl.kl is 0")
 	}
 	factor := r.Recipe.Guard.Factor
 	if factor == 0 {
