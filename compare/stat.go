@@ -1,7 +1,9 @@
 package compare
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"ballast/report/plot"
 )
@@ -55,9 +57,9 @@ func tQuantile(df int) float64 {
 // Paired is the mean difference of two groups' values, seed by seed.
 func Paired(a, b map[uint64]float64) Stat {
 	var diff []float64
-	for seed, x := range a {
+	for _, seed := range slices.Sorted(maps.Keys(a)) { // sums of floats depend on the order
 		if y, ok := b[seed]; ok {
-			diff = append(diff, x-y)
+			diff = append(diff, a[seed]-y)
 		}
 	}
 	return NewStat(diff)

@@ -138,20 +138,18 @@ const (
 
 // begin returns the empty slice that an answer is appended to, for said.
 func (k *core) begin() []byte {
-	if cap(k.free) < blockLeft {
-		var b strings.Builder // whose memory is not cleared first, unlike that of make
-		b.Grow(block)
-		b.WriteByte(0)
-		k.free = unsafe.Slice(unsafe.StringData(b.String()), block)[:0]
+	b := k.free
+	k.free = nil // whoever begins before this answer is said gets another block
+	if cap(b) < blockLeft {
+		b = make([]byte, 0, block)
 	}
-	return k.free
+	return b
 }
 
-// said returns an answer, whose bytes nobody writes to from now on.
+// said returns an answer, whose bytes nobody writes to from now on: what follows
+// begins behind it.
 func (k *core) said(b []byte) string {
-	if cap(b) <= cap(k.free) { // else it outgrew the block and has memory of its own
-		k.free = b[len(b):]
-	}
+	k.free = b[len(b):]
 	return unsafe.String(unsafe.SliceData(b), len(b))
 }
 
