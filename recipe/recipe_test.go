@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ballast"
+	"ballast/supervise"
 )
 
 // method is a method's recipe with other phases.
@@ -192,6 +195,22 @@ func TestValuesSurvive(t *testing.T) {
 		}
 		if err := r.Check(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// lost is material whose failed tasks are gone.
+type lost struct{ Material }
+
+func (lost) Tasks() []ballast.Task { return nil }
+func (lost) Failed(int, supervise.Rule) []supervise.Outcome {
+	return []supervise.Outcome{{Task: "base_7"}}
+}
+
+func TestFailedTaskThatIsGone(t *testing.T) {
+	for _, source := range []string{"failed", "reflections"} {
+		if _, err := Examples(source, lost{}, &SFT{}); err == nil || !strings.Contains(err.Error(), "base_7") {
+			t.Errorf("%s: %v", source, err)
 		}
 	}
 }

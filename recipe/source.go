@@ -53,15 +53,23 @@ var Sources = []Source{
 	{"failed", "the gold dialogues of the tasks that failed in the RL phase before (paper, section 3.4)", func(m Material, s *SFT) ([]Example, error) {
 		var out []Example
 		for _, o := range m.Failed(s.window(), s.Rule) {
-			out = append(out, s.gold(find(m.Tasks(), o.Task))...)
+			t, err := find(m.Tasks(), o.Task)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, s.gold(t)...)
 		}
 		return out, nil
 	}},
 	{"reflections", "two analyses of one failure of each of those tasks, written by the judge (paper, section 3.5)", func(m Material, s *SFT) ([]Example, error) {
 		var out []Example
 		for _, o := range m.Failed(s.window(), s.Rule) {
+			t, err := find(m.Tasks(), o.Task)
+			if err != nil {
+				return nil, err
+			}
 			for _, k := range []supervise.Kind{supervise.KindDialogue, supervise.KindError} {
-				out = append(out, Example{Task: find(m.Tasks(), o.Task), Reply: -1, Failure: &o, Kind: k})
+				out = append(out, Example{Task: t, Reply: -1, Failure: &o, Kind: k})
 			}
 		}
 		return out, nil
@@ -118,13 +126,13 @@ func (r *Recipe) Window() int {
 	return n
 }
 
-// find finds a task by its ID.
-func find(tasks []ballast.Task, id string) *ballast.Task {
+// find finds a task by its ID. A resumed run whose data has changed may lack it.
+func find(tasks []ballast.Task, id string) (*ballast.Task, error) {
 	k := slices.IndexFunc(tasks, func(t ballast.Task) bool { return t.ID == id })
 	if k < 0 {
-		panic(fmt.Sprintf("recipe: the cursor names task %s, which is not among the training tasks", id))
+		return nil, fmt.Errorf("task %s failed earlier in this run and is not among the training tasks now: has the data of the task set changed?", id)
 	}
-	return &tasks[k]
+	return &tasks[k], nil
 }
 
 // Examples lists the examples of the sources that are joined by +; Check has seen
