@@ -68,8 +68,8 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 	return nil
 }
 
-// load is the tokens of one update.
-type load struct{ sampled, trained int }
+// load is the tokens of one update, and of its largest group.
+type load struct{ sampled, trained, group int }
 
 // dryPhases prints the phases and returns the largest update.
 func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most load, err error) {
@@ -84,10 +84,11 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most l
 		}
 		if p.RL > 0 {
 			eps := in.RL.Prompts * in.RL.Rollouts
-			l := load{eps * in.Budget.Episode, in.RL.Prompts*prompt + eps*in.Budget.Episode}
+			l := load{eps * in.Budget.Episode, in.RL.Prompts*prompt + eps*in.Budget.Episode, prompt + in.RL.Rollouts*in.Budget.Episode}
 			if l.trained > most.trained {
-				most = l
+				most.sampled, most.trained = l.sampled, l.trained
 			}
+			most.group = max(most.group, l.group)
 			var names []string
 			for _, name := range slices.Sorted(maps.Keys(in.RL.Signals)) {
 				names = append(names, fmt.Sprintf("; signal %s %v", name, map[string]any(in.RL.Signals[name])))
@@ -146,6 +147,7 @@ func dryNeeds(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most l
 	const gib = 1 << 30
 	limit := int64(plan.Default)
 	p := plan.For(c, limit)
+	p.Rows = p.Batch(most.group) // the plan's are what fits; an update may need fewer
 	e := plan.Memory(c, p)
 	cache := plan.Cache(c) * int64(r.RL.Prompts*prompt+most.sampled)
 	n := float64(plan.Parameters(c))

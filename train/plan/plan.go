@@ -121,6 +121,9 @@ func For(c *model.Config, limit int64) Plan {
 	return p
 }
 
+// Batch bounds Budget where the largest group has most rows, its prefix once.
+func (p Plan) Batch(most int) int { return min(max(common, most), p.Rows) }
+
 // Budget is the number of rows of a batch for these samples: the common one, or
 // half of all rows if that is less, or what the largest group needs to share its
 // prefix once, up to the plan's rows.
