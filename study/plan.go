@@ -204,7 +204,8 @@ func (p *Plan) unit() *Row {
 	return nil
 }
 
-// Small keeps the rows and seeds of the quick version.
+// Small keeps the rows and seeds of the quick version, and of sections and claims
+// what speaks of those rows.
 func (p *Plan) Small() {
 	q := p.Quick
 	if q.Seeds > 0 {
@@ -214,8 +215,26 @@ func (p *Plan) Small() {
 		p.Rows = slices.DeleteFunc(p.Rows, func(r Row) bool {
 			return !slices.ContainsFunc(q.Rows, func(name string) bool { return belongs(r.Name, name) })
 		})
+		p.prune()
 	}
 	p.Set(q.Set)
+}
+
+// prune takes out what names rows that are gone.
+func (p *Plan) prune() {
+	gone := func(name string) bool {
+		return name != "" && !slices.ContainsFunc(p.Rows, func(r Row) bool { return belongs(r.Name, name) })
+	}
+	for i := range p.Sections {
+		p.Sections[i].Rows = slices.DeleteFunc(slices.Clone(p.Sections[i].Rows), gone)
+	}
+	p.Sections = slices.DeleteFunc(p.Sections, func(s Section) bool { return len(s.Rows) == 0 })
+	p.Claims = slices.DeleteFunc(p.Claims, func(c Claim) bool {
+		return slices.ContainsFunc([]string{c.More, c.Less, c.Same, c.As, c.Collapses, c.Holds}, gone)
+	})
+	if gone(p.Base) {
+		p.Base = ""
+	}
 }
 
 // Set adds settings to every row.

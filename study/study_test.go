@@ -267,3 +267,22 @@ func TestDocument(t *testing.T) {
 		t.Errorf("figure %s", got)
 	}
 }
+
+// TestQuickPlans: what a study keeps of its plan in its folder is a plan, of the quick
+// version too: evaluations read it.
+func TestQuickPlans(t *testing.T) {
+	paths := must[[]string](t)(filepath.Glob("../recipes/study*.yaml"))
+	if len(paths) == 0 {
+		t.Fatal("no plans in recipes")
+	}
+	for _, path := range paths {
+		p, dir := must[*Plan](t)(Read(path)), t.TempDir()
+		p.Small()
+		if err := p.Open(dir); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Read(filepath.Join(dir, planFile)); err != nil || len(again.Rows) != len(p.Rows) || len(again.Rows) == 0 {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
