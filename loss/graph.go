@@ -1,7 +1,6 @@
 package loss
 
 import (
-	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
 
@@ -28,8 +27,6 @@ type Outputs struct {
 	Total *graph.Node
 	Grad  *graph.Node                   // [n] d Total / d LogProb in closed form
 	Term  [ballast.NumTerms]*graph.Node // each times its InvCount; nil = absent
-	// The sums of Sums; nil where their term is absent.
-	Active, Outside, Clipped, Dual, Ratio, Gap, Known, K3 *graph.Node
 }
 
 // Graph builds the loss. It panics, as graph code does, on nodes of wrong
@@ -57,7 +54,7 @@ func Graph(in Inputs) Outputs {
 		var value, grad *graph.Node // [n], both without the count
 		switch term {
 		case ballast.TermPolicy:
-			value, grad = out.policy(only(graph.Sub(logp, graph.StopGradient(in.Old))), weight, active, in.Params)
+			value, grad = policy(only(graph.Sub(logp, graph.StopGradient(in.Old))), weight, in.Params)
 		case ballast.TermOffPolicy:
 			prob := graph.Exp(only(logp))
 			share := graph.Div(prob, graph.AddScalar(prob, in.Gamma))
@@ -66,7 +63,7 @@ func Graph(in Inputs) Outputs {
 		case ballast.TermCrossEntropy:
 			value, grad = graph.Neg(graph.Mul(weight, only(logp))), graph.Neg(weight)
 		case ballast.TermReference:
-			value, grad = out.reference(only(graph.Sub(graph.StopGradient(in.Ref), logp)), weight, active)
+			value, grad = reference(only(graph.Sub(graph.StopGradient(in.Ref), logp)), weight)
 		}
 		inv := graph.StopGradient(in.InvCount[term])
 		out.Term[term] = graph.Mul(graph.ReduceAllSum(value), inv)
@@ -112,7 +109,7 @@ func (in Inputs) check(term int) {
 
 // policy is Policy on nodes [n], with gap = log p - log old; see Params.bounds
 // for why one clamp is enough.
-func (out *Outputs) policy(gap, weight, active *graph.Node, p Params) (value, grad *graph.Node) {
+func policy(gap, weight *graph.Node, p Params) (value, grad *graph.Node) {
 	g, dtype := gap.Graph(), gap.DType()
 	zero := graph.ScalarZero(g, dtype)
 	negative := graph.LessThan(weight, zero)
@@ -128,22 +125,11 @@ func (out *Outputs) policy(gap, weight, active *graph.Node, p Params) (value, gr
 	inside := graph.LogicalAnd(graph.Equal(counted, ratio), graph.Equal(near, gap))
 	value = graph.Neg(graph.Mul(weight, counted))
 	grad = graph.Where(inside, value, zero)
-
-	above, below := graph.GreaterThan(ratio, high), graph.LessThan(ratio, low)
-	dual := graph.LogicalAnd(above, negative)
-	out.Active = count(active, dtype)
-	out.Outside = count(graph.LogicalAnd(active, graph.LogicalOr(
-		graph.LessThan(ratio, graph.Scalar(g, dtype, 1-p.ClipLow)),
-		graph.GreaterThan(ratio, graph.Scalar(g, dtype, 1+p.ClipHigh)))), dtype)
-	out.Dual = count(graph.LogicalAnd(dual, active), dtype)
-	out.Clipped = graph.Sub(count(graph.LogicalAnd(graph.LogicalOr(above, below), active), dtype), out.Dual)
-	out.Ratio = graph.ReduceAllSum(graph.Where(active, ratio, zero))
-	out.Gap = graph.Neg(graph.ReduceAllSum(graph.Where(active, near, zero)))
 	return value, grad
 }
 
 // reference is Reference on nodes [n], with gap = log ref - log p.
-func (out *Outputs) reference(gap, weight, active *graph.Node) (value, grad *graph.Node) {
+func reference(gap, weight *graph.Node) (value, grad *graph.Node) {
 	g, dtype := gap.Graph(), gap.DType()
 	zero, limit := graph.ScalarZero(g, dtype), graph.Scalar(g, dtype, K3Limit)
 	near := graph.ClipScalar(gap, -GapLimit, GapLimit)
@@ -153,12 +139,5 @@ func (out *Outputs) reference(gap, weight, active *graph.Node) (value, grad *gra
 	k3 = graph.Min(k3, limit)
 	value = graph.Mul(weight, k3)
 	grad = graph.Where(inside, graph.Neg(graph.Mul(weight, slope)), zero)
-	out.Known = count(active, dtype)
-	out.K3 = graph.ReduceAllSum(graph.Where(active, k3, zero))
 	return value, grad
-}
-
-// count returns how many elements of a [n] bool node are true, as a scalar.
-func count(x *graph.Node, dtype dtypes.DType) *graph.Node {
-	return graph.ReduceAllSum(graph.ConvertDType(x, dtype))
 }

@@ -64,26 +64,23 @@ func (p Params) bounds(negative bool) (low, high float64) {
 
 // Policy returns the clipped policy-gradient loss of one token with advantage w
 // and its derivative with respect to logp. On the edge of the interval the
-// derivative is the one inside. Clip is 0 inside the interval, +1 where the
-// upper bound for w > 0 or the lower one for w < 0 holds, -1 at the dual bound.
-func Policy(logp, old, w float64, p Params) (value, grad float64, clip int) {
+// derivative is the one inside.
+func Policy(logp, old, w float64, p Params) (value, grad float64) {
 	if w == 0 {
-		return 0, 0, 0
+		return 0, 0
 	}
 	gap := logp - old
 	low, high := p.bounds(w < 0)
 	r := math.Exp(clamp(gap, -GapLimit, GapLimit))
 	switch {
-	case r > high && w < 0:
-		return -w * high, 0, -1
 	case r > high:
-		return -w * high, 0, 1
+		return -w * high, 0
 	case r < low:
-		return -w * low, 0, 1
+		return -w * low, 0
 	case math.Abs(gap) > GapLimit:
-		return -w * r, 0, 0
+		return -w * r, 0
 	}
-	return -w * r, -w * r, 0
+	return -w * r, -w * r
 }
 
 // OffPolicy returns -w * p/(p+gamma) of one token and its derivative with respect
@@ -138,20 +135,6 @@ type Result struct {
 	Total float64
 	Term  [ballast.NumTerms]float64 // each divided by its count
 	Grad  []float64                 // [n] d Total / d LogProb
-	Sums  Sums
-}
-
-// Sums are what metrics are made of: plain sums over tokens, so that
-// micro-batches add up and are divided once.
-type Sums struct {
-	Active  float64 // tokens whose Policy weight is not 0
-	Outside float64 // of those, with a ratio outside the clip range, whatever the sign
-	Clipped float64 // of those, at the clip bound; Clipped/Active is verl's pg_clipfrac
-	Dual    float64 // of those, at the dual bound (pg_clipfrac_lower)
-	Ratio   float64 // ratios of the active tokens
-	Gap     float64 // log old - log p of the active tokens (k1; verl's ppo_kl)
-	Known   float64 // tokens whose Reference weight is not 0
-	K3      float64 // k3 of those tokens, without the weight
 }
 
 // Evaluate computes the loss and its derivative with respect to every
@@ -171,7 +154,7 @@ func Evaluate(b Batch, p Params) Result {
 			if w == 0 {
 				continue
 			}
-			value, grad := b.token(term, i, p, &r.Sums)
+			value, grad := b.token(term, i, p)
 			sum += value
 			r.Grad[i] += grad / count
 		}
@@ -183,35 +166,18 @@ func Evaluate(b Batch, p Params) Result {
 	return r
 }
 
-// token evaluates one term at one token and adds to the sums.
-func (b Batch) token(term, i int, p Params, s *Sums) (value, grad float64) {
+// token evaluates one term at one token.
+func (b Batch) token(term, i int, p Params) (value, grad float64) {
 	w, logp := b.Weight[term][i], b.LogProb[i]
 	switch term {
 	case ballast.TermPolicy:
-		value, grad, clip := Policy(logp, b.Old[i], w, p)
-		gap := clamp(logp-b.Old[i], -GapLimit, GapLimit)
-		s.Active++
-		s.Ratio += math.Exp(gap)
-		s.Gap -= gap
-		if r := math.Exp(gap); r < 1-p.ClipLow || r > 1+p.ClipHigh {
-			s.Outside++
-		}
-		switch clip {
-		case 1:
-			s.Clipped++
-		case -1:
-			s.Dual++
-		}
-		return value, grad
+		return Policy(logp, b.Old[i], w, p)
 	case ballast.TermOffPolicy:
 		return OffPolicy(logp, w, p)
 	case ballast.TermCrossEntropy:
 		return CrossEntropy(logp, w)
 	case ballast.TermReference:
-		value, grad := Reference(logp, b.Ref[i], w)
-		s.Known++
-		s.K3 += value / w
-		return value, grad
+		return Reference(logp, b.Ref[i], w)
 	}
 	panic(fmt.Sprintf("loss: no term %d", term))
 }

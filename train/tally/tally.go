@@ -138,9 +138,8 @@ func (s *Sums) Take(samples []ballast.Sample, part []pack.Target, logp, entropy 
 			}
 		}
 		if Weight(sample, ballast.TermReference, t.Index) != 0 {
-			d := min(max(float64(in.Ref[from+i])-float64(logp[i]), -loss.GapLimit), loss.GapLimit)
+			k3, _ := loss.Reference(float64(logp[i]), float64(in.Ref[from+i]), 1)
 			s.known++
-			k3 := min(math.Expm1(d)-d, loss.K3Limit)
 			s.k3 += k3
 			if s.control[sample.Tokens[t.Index]] {
 				s.k3Control += k3
