@@ -94,6 +94,9 @@ func (t *player) play(ctx context.Context) error {
 		longest = max(longest, len(s.Prompt)+s.Req.Max+t.o.Steps)
 	}
 	length := max(power(longest), 64)
+	if top := t.limits.MaxLen; top > 0 && length > top {
+		length = (top/16 + 1) * 16 // no conversation goes beyond, its last token's place included
+	}
 	n := power(min(t.o.Rows, len(t.queue)))
 	for n > 1 && int64(n)*t.e.rowBytes(length) > t.o.Memory {
 		n /= 2
