@@ -13,7 +13,9 @@
 // a row. A fivefold rise of one token's probability happens in healthy runs;
 // therefore no single early signal makes a verdict. States are made of levels
 // that matter (shares of forms, reward, lengths), the early signals (illegal
-// mass, the control tokens' share of KL) only of "drifting".
+// mass, the control tokens' share of KL) only of "drifting". Signals that say
+// little alone add up while the reward sinks: calls that become fewer, replies
+// that break, mass on forbidden tokens.
 //
 // Nothing fails: NaN and infinities are left out, and a run that is too short to
 // judge is "too_short". The thresholds were fixed on scripted runs and are
@@ -88,15 +90,15 @@ type Fact struct {
 
 // Diagnosis is what a Detector says.
 type Diagnosis struct {
-	State   State   `json:"state"`           // after the last update
-	Verdict State   `json:"verdict"`         // the gravest state of the sick stretch that lasts, else State
-	Onset   int     `json:"onset,omitempty"` // first update of the verdict's change; 0 where there is none
-	Began   int     `json:"began,omitempty"` // the same of the stretch's first change, of whichever state
-	Alarm   int     `json:"alarm,omitempty"` // update of the first alarm of the stretch
-	Halved  int     `json:"halved,omitempty"`
-	First   int     `json:"first"` // updates seen: from
-	Last    int     `json:"last"`  // to
-	Moved   []Moved `json:"moved"` // by onset
+	State   State   `json:"state"`            // after the last update
+	Verdict State   `json:"verdict"`          // the gravest state of the sick stretch that lasts, else State
+	Onset   int     `json:"onset,omitempty"`  // first update of the verdict's change; 0 where there is none
+	Began   int     `json:"began,omitempty"`  // the same of the stretch's first change, of whichever state
+	Alarm   int     `json:"alarm,omitempty"`  // update of the first alarm of the stretch
+	Halved  int     `json:"halved,omitempty"` // update by which the mean reward of ten had halved
+	First   int     `json:"first"`            // updates seen: from
+	Last    int     `json:"last"`             // to
+	Moved   []Moved `json:"moved"`            // by onset
 	Spells  []Spell `json:"spells"`
 	Tokens  []Fact  `json:"tokens"`  // control tokens by place that rose most
 	Reasons []Fact  `json:"reasons"` // reasons of unhealthy replies that rose most
@@ -114,10 +116,12 @@ type Detector struct {
 	last    int
 	started int // first update of the present phase
 	broken  []float64
-	flat    int // consecutive updates without spread
-	low     int // consecutive updates with the reward below half of its best
-	halved  int
-	calm    int // consecutive updates without a sick state
+	flat    int     // consecutive updates without spread
+	early   int     // consecutive updates in which early signs agree
+	low     int     // consecutive updates with the reward below half of its best
+	halved  int     // first update at which it had halved
+	top     float64 // best mean reward of ten updates
+	calm    int     // consecutive updates without a sick state
 	phase   string
 }
 
@@ -142,7 +146,7 @@ func (d *Detector) restart() {
 		d.signals = append(d.signals, t)
 		d.by[specs[i].name] = t
 	}
-	d.flat, d.low, d.started = 0, 0, 0
+	d.flat, d.low, d.early, d.started, d.top = 0, 0, 0, 0, 0
 }
 
 // patience is how many calm updates end a sick stretch, once its signals are back.
@@ -171,6 +175,7 @@ func (d *Detector) Add(u ballast.Update) {
 			t.add(v, u.Index)
 		}
 	}
+	d.gather(u.Index)
 	d.count(u)
 	for k, v := range u.Metrics {
 		for _, p := range []string{monitor.IllegalAt, monitor.ReasonFor, monitor.GradPrefix} {
@@ -194,15 +199,30 @@ func (d *Detector) count(u ballast.Update) {
 	r := d.by[monitor.RewardMean]
 	if r.ready() && r.best >= 0.05 && r.level() < r.best/2 && r.best-r.level() > 2*r.noise() {
 		d.low++
-		if d.halved == 0 {
-			d.halved = u.Index
-		}
 	} else {
 		d.low = 0
-		if len(d.stretch) == 0 {
-			d.halved = 0
-		}
 	}
+	switch half := d.halves(r); {
+	case half && d.halved == 0:
+		d.halved = u.Index
+	case !half && len(d.stretch) == 0:
+		d.halved = 0
+	}
+}
+
+// halves reports whether the mean reward of the last ten updates is at most half of the
+// best such mean of the phase.
+func (d *Detector) halves(r *tracker) bool {
+	if r.n < opening {
+		return false
+	}
+	sum := 0.0
+	for _, v := range r.raw[r.n-opening:] {
+		sum += v
+	}
+	now := sum / opening
+	d.top = max(d.top, now)
+	return d.top >= 0.02 && now <= d.top/2
 }
 
 // enter notes the state of an update.
