@@ -154,7 +154,7 @@ const (
 	points  = 2.0 // at least so many
 	most    = 1.5 // one sign counts at most so many
 	half    = 0.5 // and takes part from here on; two must
-	sinking = 0.7 // the mean reward, as a share of its best
+	sinking = 0.6 // the mean reward, as a share of its best
 	agree   = 2   // updates in a row
 )
 

@@ -101,7 +101,9 @@ func (t *tracker) leave(at int) {
 	if t.on {
 		return
 	}
-	m := Moved{Signal: t.spec.name, Onset: t.change(), Alarm: at, Before: t.best, After: t.plain(t.smooth[t.n-1]), order: t.order}
+	level := t.smooth[t.n-1]
+	m := Moved{Signal: t.spec.name, Onset: t.change(), Alarm: at, Before: t.best, After: t.plain(level), order: t.order}
+	m.Sigmas = math.Abs(level-t.base) / t.noise()
 	t.moved, t.on, t.back = append(t.moved, m), true, 0
 }
 

@@ -134,7 +134,7 @@ func TestEarlySignsAdd(t *testing.T) {
 		m["form/call"] = m[monitor.ToolCallRate]
 	}
 	broken := func(m map[string]float64, x float64) { m["form/polluted"] += 0.08 * x }
-	sinks := func(m map[string]float64, x float64) { m[monitor.RewardMean] *= 1 - 0.45*x }
+	sinks := func(m map[string]float64, x float64) { m[monitor.RewardMean] *= 1 - 0.5*x }
 	for i, c := range []struct {
 		want State
 		do   []func(map[string]float64, float64)
@@ -150,7 +150,7 @@ func TestEarlySignsAdd(t *testing.T) {
 			}
 		})
 		x := d.Diagnosis()
-		if x.Verdict != c.want && (c.want.Sick() || x.Verdict.Sick()) || c.want == Drifting && (x.Onset < sick-2 || x.Onset > sick+5 || x.Alarm > sick+11 || x.Halved != 0) {
+		if x.Verdict != c.want && (c.want.Sick() || x.Verdict.Sick()) || c.want == Drifting && (x.Onset < sick-2 || x.Onset > sick+5 || x.Alarm > sick+14 || x.Halved != 0) {
 			t.Errorf("%d: %s since %d, alarm %d, halved %d: %+v", i, x.Verdict, x.Onset, x.Alarm, x.Halved, x.Moved)
 		}
 	}
