@@ -88,6 +88,14 @@ func (r *Run) End() (float64, bool) {
 	return atEnd(monitor.RewardMean)(r)
 }
 
+// Kept says whether the run ends with a reward no lower than at its best healthy
+// checkpoint; known is false where no guard acted.
+func (r *Run) Kept() (kept, known bool) {
+	was, ok1 := r.Healthy()
+	end, ok2 := r.End()
+	return ok1 && ok2 && end >= was-1e-9, ok1 && ok2 // means of equal numbers are equal
+}
+
 // Guards is the table of what guards did: how often they acted and stopped, the mean
 // reward at the best healthy checkpoint and at the end, and in how many runs the end is
 // no lower. Groups without a guard's action have no line.
@@ -108,15 +116,11 @@ func Guards(groups []Group) Table {
 			if r.Ending == Stopped {
 				stopped++
 			}
-			was, ok1 := r.Healthy()
-			end, ok2 := r.End()
-			if !ok1 || !ok2 {
-				seeds = append(seeds, "-")
-				continue
-			}
-			if end >= was {
+			if yes, _ := r.Kept(); yes {
 				kept++
 			}
+			was, _ := r.Healthy()
+			end, _ := r.End()
 			seeds = append(seeds, fmt.Sprintf("%.3f > %.3f", was, end))
 		}
 		if len(g.Runs) == 0 {

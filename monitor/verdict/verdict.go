@@ -93,7 +93,7 @@ type Diagnosis struct {
 	State   State   `json:"state"`            // after the last update
 	Verdict State   `json:"verdict"`          // the gravest state of the sick stretch that lasts, else State
 	Onset   int     `json:"onset,omitempty"`  // first update of the verdict's change; 0 where there is none
-	Began   int     `json:"began,omitempty"`  // the same of the stretch's first change, of whichever state
+	Began   int     `json:"began,omitempty"`  // the same of the stretch's first change, of whichever state and signal
 	Alarm   int     `json:"alarm,omitempty"`  // update of the first alarm of the stretch
 	Halved  int     `json:"halved,omitempty"` // update by which the mean reward of ten had halved
 	First   int     `json:"first"`            // updates seen: from
@@ -197,12 +197,13 @@ func (d *Detector) count(u ballast.Update) {
 		d.flat = 0
 	}
 	r := d.by[monitor.RewardMean]
-	if r.ready() && r.best >= 0.05 && r.level() < r.best/2 && r.best-r.level() > 2*r.noise() {
+	half := d.halves(r)
+	if half && r.best >= 0.05 && r.level() < r.best/2 && r.best-r.level() > 2*r.noise() {
 		d.low++
 	} else {
 		d.low = 0
 	}
-	switch half := d.halves(r); {
+	switch {
 	case half && d.halved == 0:
 		d.halved = u.Index
 	case !half && len(d.stretch) == 0:
@@ -296,6 +297,7 @@ func (d *Detector) Diagnosis() Diagnosis {
 		if sp.State == x.Verdict && x.Onset == 0 {
 			x.Onset = at
 		}
+		at = d.earliest(sp.State, at)
 		if x.Began == 0 || at < x.Began {
 			x.Began = at
 		}
@@ -307,6 +309,19 @@ func (d *Detector) Diagnosis() Diagnosis {
 	x.Reasons = d.facts(x.Onset, 6, func(k string) bool { return strings.HasPrefix(k, monitor.ReasonFor) })
 	x.Pushed = d.facts(x.Onset, 6, func(k string) bool { return strings.HasPrefix(k, monitor.GradPrefix) })
 	return x
+}
+
+// earliest is the first onset of a state's signals that are out of their windows: what
+// came before it no signal calls sick.
+func (d *Detector) earliest(s State, at int) int {
+	for _, family := range causes[s] {
+		for _, name := range family {
+			if t := d.by[name]; t.alarmed() {
+				at = min(at, t.moved[len(t.moved)-1].Onset)
+			}
+		}
+	}
+	return at
 }
 
 // facts returns the metrics that changed most from the 20 updates before an onset
