@@ -63,12 +63,14 @@ type Run struct {
 	Seconds    float64 // wall-clock of the updates, evaluations included
 	CPU        float64 // seconds of processor time, as far as the run tells; NaN else
 	Supervised float64 // tokens of demonstrations that were trained on
-	Final      int     // update of the last checkpoint; -1 where there is none
+	Final      int     // update of the last checkpoint, or of the one that its guard named when it stopped; -1 where there is none
 	Best       int     // update of the one that evaluations during training like best
 	Before     float64 // success on the suite id before any training, 0 where it is not known
 	Suites     map[string][]Score
 	Metrics    map[string][]float64 // by name, a value for every update; NaN where there is none
 	Diagnosis  verdict.Diagnosis
+
+	guard guarded
 }
 
 // Ending is how far a run is.
@@ -87,7 +89,7 @@ func Load(dir string) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{Dir: filepath.Clean(dir), Log: log, Ending: Open, Final: -1, Best: -1, CPU: math.NaN(),
+	r := &Run{Dir: filepath.Clean(dir), Log: log, Ending: Open, Final: -1, Best: -1, CPU: math.NaN(), guard: guarded{use: -1},
 		Suites: map[string][]Score{}, Metrics: map[string][]float64{}}
 	if err := r.head(); err != nil {
 		return nil, err
@@ -155,6 +157,7 @@ func (r *Run) add(u ballast.Update) {
 // event takes the next event.
 func (r *Run) event(e ballast.Event) {
 	number := func(key string) float64 { v, _ := e.Data[key].(float64); return v }
+	r.guard.event(e)
 	switch e.Kind {
 	case "eval", SuiteEvent:
 		s := Score{e.Update, eval.Count{OK: int(number("ok")), All: int(number("all"))}, map[string]float64{}}
@@ -183,7 +186,7 @@ func (r *Run) event(e ballast.Event) {
 	}
 }
 
-// checkpoints finds the last checkpoint and the one that evaluations during training
+// checkpoints finds the final checkpoint and the one that evaluations during training
 // like best.
 func (r *Run) checkpoints() error {
 	list, err := r.Log.Checkpoints()
@@ -192,6 +195,9 @@ func (r *Run) checkpoints() error {
 	}
 	best, err := r.Log.Best(monitor.EvalSuccess)
 	r.Final, r.Best = list[len(list)-1].Update, best.Update
+	if use := r.guard.use; r.Ending == Stopped && use >= 0 { // what came after it is sick
+		r.Final, r.Best = use, min(r.Best, use)
+	}
 	return err
 }
 

@@ -14,9 +14,13 @@ import (
 )
 
 // Tables returns the tables of groups: success on the suites, categories, what
-// became of the runs, and what they cost.
+// became of the runs, what they cost, and what guards did where one acted.
 func Tables(groups []Group) []Table {
-	return []Table{Methods(groups), Categories(groups), Health(groups), Costs(groups)}
+	out := []Table{Methods(groups), Categories(groups), Health(groups), Costs(groups)}
+	if t := Guards(groups); len(t.Rows) > 0 {
+		out = append(out, t)
+	}
+	return out
 }
 
 // order is that of suites in tables; others follow by name.

@@ -6,7 +6,7 @@ type Guard struct {
 	Do     string  `yaml:"do,omitempty"`     // stop, rollback, reference, sft; empty = nothing
 	At     string  `yaml:"at,omitempty"`     // dead (default): a known death; drifting: its early signs
 	Times  int     `yaml:"times,omitempty"`  // most actions of a run before it stops; 0 = 3
-	Rate   float64 `yaml:"rate,omitempty"`   // rollback: the learning rate of RL phases after it, as a factor; 0 = 0.5
+	Rate   float64 `yaml:"rate,omitempty"`   // rollback, sft: the learning rate of RL phases after it, as a factor; 0 = 0.5
 	Factor float64 `yaml:"factor,omitempty"` // reference: the KL weight of control tokens, as a factor; 0 = 10
 }
 

@@ -261,10 +261,11 @@ func (r *Run) remove(c Checkpoint) error {
 	return os.RemoveAll(trash)
 }
 
-// Prune deletes checkpoints but for the newest last ones and the best one: that
-// with the highest value of metric best, as last recorded at or before it (""
-// keeps none on merit). Of equal ones the newest stays. last < 1 counts as 1.
-func (r *Run) Prune(last int, best string) error {
+// Prune deletes checkpoints but for the newest last ones, those of the spared updates,
+// and the best one: that with the highest value of metric best, as last recorded at or
+// before it ("" keeps none on merit). Of equal ones the newest stays. last < 1 counts
+// as 1.
+func (r *Run) Prune(last int, best string, spare ...int) error {
 	list, err := checkpoints(r.dir)
 	if err != nil {
 		return err
@@ -276,7 +277,7 @@ func (r *Run) Prune(last int, best string) error {
 		}
 	}
 	for i, c := range list[:max(0, len(list)-max(1, last))] {
-		if i == winner {
+		if i == winner || slices.Contains(spare, c.Update) {
 			continue
 		}
 		if err := r.remove(c); err != nil {

@@ -255,14 +255,14 @@ func TestCheckpoint(t *testing.T) {
 }
 
 func TestPrune(t *testing.T) {
-	left := func(last int, best string) (list []int) {
+	left := func(last int, best string, spare ...int) (list []int) {
 		r := create(t)
 		for u, score := range []float64{0.1, 0.9, 0.2, 0.9, 0.3, 0.4} {
 			must(t, r.Update(ballast.Update{Index: u + 1, Metrics: map[string]float64{"eval": score}}))
 			_, err := r.Checkpoint(u+1, nil, saveText(""))
 			must(t, err)
 		}
-		must(t, r.Prune(last, best))
+		must(t, r.Prune(last, best, spare...))
 		all, err := checkpoints(r.Dir())
 		must(t, err)
 		for _, c := range all {
@@ -278,6 +278,9 @@ func TestPrune(t *testing.T) {
 		if got := left(row.last, row.best); !reflect.DeepEqual(got, row.want) {
 			t.Errorf("Prune(%d, %q) leaves %v, want %v", row.last, row.best, got, row.want)
 		}
+	}
+	if got, want := left(2, "", 3, 9), []int{3, 5, 6}; !reflect.DeepEqual(got, want) {
+		t.Errorf("Prune(2, sparing 3) leaves %v, want %v", got, want)
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"ballast/compare"
 )
 
-// Claim is a sentence that the runs can agree or disagree with. One of the three
-// kinds is set: More and Less, Same and As, Collapses or Holds.
+// Claim is a sentence that the runs can agree or disagree with. One of the four
+// kinds is set: More and Less, Same and As, Collapses or Holds, Keeps.
 type Claim struct {
 	Says  string `yaml:"says"`
 	Paper string `yaml:"paper,omitempty"` // the paper's figures
@@ -25,6 +25,9 @@ type Claim struct {
 	// of this row; Holds: in at most one of five.
 	Collapses string `yaml:"collapses,omitempty"`
 	Holds     string `yaml:"holds,omitempty"`
+	// Keeps: of the runs of this row whose guard acted, at least four of five end with
+	// a reward no lower than at their best healthy checkpoint.
+	Keeps string `yaml:"keeps,omitempty"`
 }
 
 // The verdicts on a claim.
@@ -37,15 +40,15 @@ const (
 func (p *Plan) checkClaims() error {
 	for i, c := range p.Claims {
 		kinds := 0
-		for _, set := range []bool{c.More != "" && c.Less != "", c.Same != "" && c.As != "", c.Collapses != "", c.Holds != ""} {
+		for _, set := range []bool{c.More != "" && c.Less != "", c.Same != "" && c.As != "", c.Collapses != "", c.Holds != "", c.Keeps != ""} {
 			if set {
 				kinds++
 			}
 		}
 		if kinds != 1 || c.Says == "" {
-			return fmt.Errorf("claim %d: wants says, and one of more with less, same with as, collapses, holds", i+1)
+			return fmt.Errorf("claim %d: wants says, and one of more with less, same with as, collapses, holds, keeps", i+1)
 		}
-		for _, name := range []string{c.More, c.Less, c.Same, c.As, c.Collapses, c.Holds} {
+		for _, name := range c.rows() {
 			if name != "" && p.row(name) == nil {
 				return fmt.Errorf("claim %q: there is no row %s", c.Says, name)
 			}
@@ -57,9 +60,41 @@ func (p *Plan) checkClaims() error {
 	return nil
 }
 
+// rows are the names of rows that a claim speaks of, empty ones among them.
+func (c *Claim) rows() []string {
+	return []string{c.More, c.Less, c.Same, c.As, c.Collapses, c.Holds, c.Keeps}
+}
+
+// kept is the judgement on a row's guard.
+func (c *Claim) kept(groups []compare.Group) (here compare.Cell, verdict string) {
+	kept, known := 0, 0
+	if g := compare.Labelled(groups, c.Keeps); g != nil {
+		for _, r := range g.Runs {
+			if yes, ok := r.Kept(); ok && r.Ending != compare.Open {
+				known++
+				if yes {
+					kept++
+				}
+			}
+		}
+	}
+	verdict = cannotTell
+	switch share := float64(kept) / float64(max(1, known)); {
+	case known < 2:
+	case share >= 0.8:
+		verdict = agrees
+	default:
+		verdict = disagrees
+	}
+	return compare.Cell{Text: fmt.Sprintf("%d of %d keep it", kept, known)}, verdict
+}
+
 // judge says what the runs say about a claim, as a figure and a verdict. A
 // difference is taken seed by seed, and a 95% interval must leave no doubt.
 func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string) {
+	if c.Keeps != "" {
+		return c.kept(groups)
+	}
 	if name := cmp.Or(c.Collapses, c.Holds); name != "" {
 		fallen, known := 0, 0
 		if g := compare.Labelled(groups, name); g != nil {
@@ -105,7 +140,7 @@ func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string
 // claims is the table of the claims.
 func (p *Plan) claims(groups []compare.Group) compare.Table {
 	t := compare.Table{Name: "claims", Title: "Claims, side by side", Head: []string{"claim", "paper", "here", "seeds", "verdict"},
-		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that excludes the opposite. A row collapses where success ends under 20% of its best in at least four of five runs, and holds where it does in at most one of five."}}
+		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that excludes the opposite. A row collapses where success ends under 20% of its best in at least four of five runs, and holds where it does in at most one of five. A guard keeps the reward where at least four of five runs in which it acted end no lower than at their best healthy checkpoint."}}
 	if p.Name != "" {
 		t.Name += "-" + p.Name
 	}

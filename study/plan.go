@@ -230,7 +230,7 @@ func (p *Plan) prune() {
 	}
 	p.Sections = slices.DeleteFunc(p.Sections, func(s Section) bool { return len(s.Rows) == 0 })
 	p.Claims = slices.DeleteFunc(p.Claims, func(c Claim) bool {
-		return slices.ContainsFunc([]string{c.More, c.Less, c.Same, c.As, c.Collapses, c.Holds}, gone)
+		return slices.ContainsFunc(c.rows(), gone)
 	})
 	if gone(p.Base) {
 		p.Base = ""

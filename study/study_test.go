@@ -233,6 +233,38 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// TestKeeps: of the runs whose guard acted, four of five must end no lower than at their
+// best healthy checkpoint.
+func TestKeeps(t *testing.T) {
+	p := must[*Plan](t)(read(t, head+"  - {name: a, method: grpo}\n  - {name: b, method: grpo}\nclaims:\n  - {says: 1, keeps: a}\n  - {says: 2, keeps: b}\n"))
+	dir := t.TempDir()
+	for row, kept := range map[string]int{"a": 4, "b": 3} {
+		for seed := 1; seed <= 5; seed++ {
+			log := must[*runlog.Run](t)(runlog.Create(sweep.Seed(filepath.Join(dir, row), seed), fmt.Appendf(nil, "method: grpo\nseed: %d\n", seed)))
+			must[runlog.Checkpoint](t)(log.Checkpoint(0, nil, func(string) error { return nil }))
+			for u := 1; u <= 40; u++ {
+				reward := 0.1
+				if u > 20 && seed > kept {
+					reward = 0.05
+				}
+				must[int](t)(0, log.Update(ballast.Update{Index: u, Phase: "rl", Metrics: map[string]float64{monitor.RewardMean: reward}}))
+				if u == 20 {
+					must[int](t)(0, log.Event(ballast.Event{Update: u, Kind: "alarm", Data: map[string]any{"began": 15}}))
+					must[int](t)(0, log.Event(ballast.Event{Update: u, Kind: "action", Text: "rollback", Data: map[string]any{"to": 0}}))
+				}
+			}
+			must[int](t)(0, log.Event(ballast.Event{Update: 40, Kind: "done"}))
+			must[int](t)(0, log.Close())
+		}
+	}
+	groups := must[[]compare.Group](t)(p.Groups(dir))
+	for i, want := range []string{"4 of 5 keep it agrees", "3 of 5 keep it disagrees"} {
+		if here, verdict := p.Claims[i].judge(groups); here.Text+" "+verdict != want {
+			t.Errorf("%s %s, want %s", here.Text, verdict, want)
+		}
+	}
+}
+
 // TestBefore: a run that is at nothing from its first evaluation on has fallen from
 // where the vanilla run of its seed stands.
 func TestBefore(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"ballast"
+	"ballast/compare"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/loop"
@@ -29,7 +30,11 @@ func (r recorder) Checkpoint(update int, state any, fill func(dir string) error)
 	if r.keep == 0 {
 		return nil
 	}
-	return r.Prune(r.keep, monitor.EvalSuccess)
+	spare := -1
+	if s, ok := state.(loop.State); ok {
+		spare = s.Guard.Healthy
+	}
+	return r.Prune(r.keep, monitor.EvalSuccess, spare)
 }
 
 // Updates implements loop.Past.
@@ -115,19 +120,24 @@ func rewind(log *runlog.Run, run *loop.Run) error {
 	return run.Engine.Sync()
 }
 
-// bestOf returns the checkpoint of a run directory that its evaluations like best;
-// any other path stays what it is.
+// bestOf returns the checkpoint of a run directory that its evaluations like best, or
+// the one that its guard named when it stopped; any other path stays what it is.
 func bestOf(path string) (string, error) {
 	if _, err := os.Stat(filepath.Join(path, "run.json")); err != nil {
 		return path, nil
 	}
-	log, err := runlog.Read(path)
+	run, err := compare.Load(path)
 	if err != nil {
 		return "", err
 	}
-	c, err := log.Best(monitor.EvalSuccess)
-	if err == nil && c.Dir == "" {
-		err = fmt.Errorf("%s is a run without a checkpoint yet", path)
+	list, err := run.Log.Checkpoints()
+	if err != nil {
+		return "", err
 	}
-	return c.Dir, err
+	for _, c := range list {
+		if c.Update == run.Best {
+			return c.Dir, nil
+		}
+	}
+	return "", fmt.Errorf("%s is a run without a checkpoint yet", path)
 }

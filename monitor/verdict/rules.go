@@ -27,6 +27,7 @@ type spec struct {
 	floor   float64 // least noise, in transformed units
 	log     bool    // compared on a natural logarithmic scale
 	share   bool    // falls are material relative to the best level, by the share step
+	unit    float64 // an early sign: the change of its mean that is one point, see gather; 0 = none
 	of      func(m map[string]float64) (float64, bool)
 }
 
@@ -41,14 +42,14 @@ const (
 // package scripted.
 var specs = []spec{
 	{name: worstSite, up: true, step: math.Log(5), level: 0.005, floor: 0.1, log: true, of: worst},
-	{name: monitor.IllegalMass, up: true, step: math.Log(5), level: 0.001, floor: 0.1, log: true},
+	{name: monitor.IllegalMass, up: true, step: math.Log(5), level: 0.001, floor: 0.1, log: true, unit: math.Log(2)},
 	{name: monitor.IllegalReplies, up: true, step: 0.12, floor: 0.02},
-	{name: badForms, up: true, step: 0.12, floor: 0.02, of: bad},
+	{name: badForms, up: true, step: 0.12, floor: 0.02, of: bad, unit: 0.06},
 	{name: monitor.FormPrefix + "collapsed", up: true, step: 0.08, floor: 0.01},
 	{name: monitor.KLControl, up: true, against: recent, step: 0.2, floor: 0.03},
 	{name: monitor.KL, up: true, against: recent, step: math.Log(4), level: 0.05, floor: 0.1, log: true},
 	{name: monitor.EntropyMean, up: true, against: recent, step: math.Log(1.8), level: 0.05, floor: 0.05, log: true},
-	{name: monitor.ToolCallRate, step: 0.4, share: true, floor: 0.02},
+	{name: monitor.ToolCallRate, step: 0.4, share: true, floor: 0.02, unit: 0.25},
 	{name: response, up: true, step: 0.2, floor: 0.02},
 	{name: monitor.ReplyLength, up: true, against: first, step: math.Log(1.7), floor: 0.05, log: true},
 	{name: monitor.CutShare, up: true, step: 0.1, floor: 0.02},
@@ -148,9 +149,44 @@ func (d *Detector) hacked(reward, success, eval *tracker) bool {
 	return lost(success) || lost(eval)
 }
 
-// drifts: early signals of two kinds left their window, one of them about control
-// tokens or forms themselves; or sick forms with a lost reward; or the mass on a
-// forbidden token alone, by far.
+// What early signs ask for, together.
+const (
+	points  = 2.0 // at least so many
+	most    = 1.5 // one sign counts at most so many
+	half    = 0.5 // and takes part from here on; two must
+	sinking = 0.6 // the mean reward, as a share of its best
+	agree   = 2   // updates in a row
+)
+
+// gather adds up the early signs: changes that are too small for a signal alone, seen
+// in several signals while the reward sinks. Signs that agree long enough count as
+// having left their windows.
+func (d *Detector) gather(at int) {
+	sum := 0.0
+	var who []*tracker
+	for _, t := range d.signals {
+		if p := t.points(); p > 0 {
+			sum += p
+			if p >= half {
+				who = append(who, t)
+			}
+		}
+	}
+	reward := d.by[monitor.RewardMean]
+	if sum < points || len(who) < 2 || !reward.ready() || reward.mean > sinking*reward.peak {
+		d.early = 0
+		return
+	}
+	if d.early++; d.early >= agree {
+		for _, t := range who {
+			t.leave(at)
+		}
+	}
+}
+
+// drifts: early signs agree; or early signals of two kinds left their window, one of
+// them about control tokens or forms themselves; or sick forms with a lost reward; or
+// the mass on a forbidden token alone, by far.
 func (d *Detector) drifts(lost bool) bool {
 	on := func(names ...string) bool {
 		for _, n := range names {
@@ -159,6 +195,9 @@ func (d *Detector) drifts(lost bool) bool {
 			}
 		}
 		return false
+	}
+	if d.early >= agree {
+		return true
 	}
 	illegal, sick, far := on(mass...), on(forms...), on(monitor.KL, monitor.KLControl)
 	return sick && lost || illegal && sick || illegal && far || sick && far || illegal && d.by[worstSite].level() >= 0.05
@@ -169,7 +208,7 @@ func (d *Detector) drifts(lost bool) bool {
 var causes = map[State][][]string{
 	Collapsed:  {mass, forms, kl},
 	Polluted:   {mass, forms, kl},
-	Drifting:   {mass, forms, kl},
+	Drifting:   {mass, forms, kl, {monitor.ToolCallRate}},
 	Length:     {{monitor.ReplyLength}, {monitor.CutShare}},
 	Abandoned:  {{monitor.ToolCallRate}, {response}},
 	Hacking:    {{monitor.SuccessMean, monitor.EvalSuccess}},

@@ -21,6 +21,9 @@ type tracker struct {
 	on     bool
 	moved  []Moved
 	smooth []float64 // medians of the last 5, transformed
+	means  []float64 // means of the last 5, transformed
+	mean   float64   // the newest
+	peak   float64   // the best of those that are settled
 }
 
 // The sizes of the filters, in updates.
@@ -58,6 +61,7 @@ func (t *tracker) add(v float64, at int) {
 	t.x, t.raw, t.at = append(t.x, x), append(t.raw, v), append(t.at, at)
 	level := median(t.x[max(0, t.n-filter):])
 	t.smooth = append(t.smooth, level)
+	t.average()
 	if t.n < filter {
 		t.base = level
 		t.best = t.plain(level)
@@ -72,10 +76,12 @@ func (t *tracker) add(v float64, at int) {
 		t.run = 0
 		t.back++
 	}
+	if t.points() >= half {
+		t.back = 0
+	}
 	switch {
-	case !t.on && t.run >= persist:
-		m := Moved{Signal: t.spec.name, Onset: t.change(), Alarm: at, Before: t.best, order: t.order}
-		t.moved, t.on = append(t.moved, m), true
+	case t.run >= persist:
+		t.leave(at)
 	case t.on && t.back >= filter:
 		t.on = false
 		t.moved[len(t.moved)-1].Back = at
@@ -88,6 +94,55 @@ func (t *tracker) add(v float64, at int) {
 		}
 		m.Sigmas = max(m.Sigmas, math.Abs(level-t.base)/t.noise())
 	}
+}
+
+// leave notes that the signal is out of its window, if that is new.
+func (t *tracker) leave(at int) {
+	if t.on {
+		return
+	}
+	level := t.smooth[t.n-1]
+	m := Moved{Signal: t.spec.name, Onset: t.change(), Alarm: at, Before: t.best, After: t.plain(level), order: t.order}
+	m.Sigmas = math.Abs(level-t.base) / t.noise()
+	t.moved, t.on, t.back = append(t.moved, m), true, 0
+}
+
+// average keeps the mean of the last values, which moves sooner than their median, and
+// the best one so far: of a while, so that a run that settles at another level is calm.
+func (t *tracker) average() {
+	sum := 0.0
+	last := t.x[max(0, t.n-filter):]
+	for _, v := range last {
+		sum += v
+	}
+	t.mean = sum / float64(len(last))
+	t.means = append(t.means, t.mean)
+	to := max(filter, t.n-settle)
+	if t.n < filter {
+		return
+	}
+	settled := t.means[max(filter-1, t.n-memory):to]
+	if t.spec.up {
+		t.peak = slices.Min(settled)
+	} else {
+		t.peak = slices.Max(settled)
+	}
+}
+
+// points is how far the mean is off the best one in the bad direction, for early signs.
+func (t *tracker) points() float64 {
+	s := t.spec
+	if s.unit == 0 || !t.ready() || s.up && t.plain(t.mean) < s.level {
+		return 0
+	}
+	unit, change := s.unit, t.mean-t.peak
+	if s.share {
+		unit *= t.peak
+	}
+	if !s.up {
+		change = -change
+	}
+	return min(most, max(0, change/max(unit, 1.5*t.noise())))
 }
 
 // window moves the healthy window on, but not while the signal is out of it. A

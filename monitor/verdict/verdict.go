@@ -13,7 +13,9 @@
 // a row. A fivefold rise of one token's probability happens in healthy runs;
 // therefore no single early signal makes a verdict. States are made of levels
 // that matter (shares of forms, reward, lengths), the early signals (illegal
-// mass, the control tokens' share of KL) only of "drifting".
+// mass, the control tokens' share of KL) only of "drifting". Signals that say
+// little alone add up while the reward sinks: calls that become fewer, replies
+// that break, mass on forbidden tokens.
 //
 // Nothing fails: NaN and infinities are left out, and a run that is too short to
 // judge is "too_short". The thresholds were fixed on scripted runs and are
@@ -88,15 +90,15 @@ type Fact struct {
 
 // Diagnosis is what a Detector says.
 type Diagnosis struct {
-	State   State   `json:"state"`           // after the last update
-	Verdict State   `json:"verdict"`         // the gravest state of the sick stretch that lasts, else State
-	Onset   int     `json:"onset,omitempty"` // first update of the verdict's change; 0 where there is none
-	Began   int     `json:"began,omitempty"` // the same of the stretch's first change, of whichever state
-	Alarm   int     `json:"alarm,omitempty"` // update of the first alarm of the stretch
-	Halved  int     `json:"halved,omitempty"`
-	First   int     `json:"first"` // updates seen: from
-	Last    int     `json:"last"`  // to
-	Moved   []Moved `json:"moved"` // by onset
+	State   State   `json:"state"`            // after the last update
+	Verdict State   `json:"verdict"`          // the gravest state of the sick stretch that lasts, else State
+	Onset   int     `json:"onset,omitempty"`  // first update of the verdict's change; 0 where there is none
+	Began   int     `json:"began,omitempty"`  // the same of the stretch's first change, of whichever state and signal
+	Alarm   int     `json:"alarm,omitempty"`  // update of the first alarm of the stretch
+	Halved  int     `json:"halved,omitempty"` // update by which the mean reward of ten had halved
+	First   int     `json:"first"`            // updates seen: from
+	Last    int     `json:"last"`             // to
+	Moved   []Moved `json:"moved"`            // by onset
 	Spells  []Spell `json:"spells"`
 	Tokens  []Fact  `json:"tokens"`  // control tokens by place that rose most
 	Reasons []Fact  `json:"reasons"` // reasons of unhealthy replies that rose most
@@ -114,10 +116,12 @@ type Detector struct {
 	last    int
 	started int // first update of the present phase
 	broken  []float64
-	flat    int // consecutive updates without spread
-	low     int // consecutive updates with the reward below half of its best
-	halved  int
-	calm    int // consecutive updates without a sick state
+	flat    int     // consecutive updates without spread
+	early   int     // consecutive updates in which early signs agree
+	low     int     // consecutive updates with the reward below half of its best
+	halved  int     // first update at which it had halved
+	top     float64 // best mean reward of ten updates
+	calm    int     // consecutive updates without a sick state
 	phase   string
 }
 
@@ -142,7 +146,7 @@ func (d *Detector) restart() {
 		d.signals = append(d.signals, t)
 		d.by[specs[i].name] = t
 	}
-	d.flat, d.low, d.started = 0, 0, 0
+	d.flat, d.low, d.early, d.started, d.top = 0, 0, 0, 0, 0
 }
 
 // patience is how many calm updates end a sick stretch, once its signals are back.
@@ -171,6 +175,7 @@ func (d *Detector) Add(u ballast.Update) {
 			t.add(v, u.Index)
 		}
 	}
+	d.gather(u.Index)
 	d.count(u)
 	for k, v := range u.Metrics {
 		for _, p := range []string{monitor.IllegalAt, monitor.ReasonFor, monitor.GradPrefix} {
@@ -192,17 +197,33 @@ func (d *Detector) count(u ballast.Update) {
 		d.flat = 0
 	}
 	r := d.by[monitor.RewardMean]
-	if r.ready() && r.best >= 0.05 && r.level() < r.best/2 && r.best-r.level() > 2*r.noise() {
+	half := d.halves(r)
+	if half && r.best >= 0.05 && r.level() < r.best/2 && r.best-r.level() > 2*r.noise() {
 		d.low++
-		if d.halved == 0 {
-			d.halved = u.Index
-		}
 	} else {
 		d.low = 0
-		if len(d.stretch) == 0 {
-			d.halved = 0
-		}
 	}
+	switch {
+	case half && d.halved == 0:
+		d.halved = u.Index
+	case !half && len(d.stretch) == 0:
+		d.halved = 0
+	}
+}
+
+// halves reports whether the mean reward of the last ten updates is at most half of the
+// best such mean of the phase.
+func (d *Detector) halves(r *tracker) bool {
+	if r.n < opening {
+		return false
+	}
+	sum := 0.0
+	for _, v := range r.raw[r.n-opening:] {
+		sum += v
+	}
+	now := sum / opening
+	d.top = max(d.top, now)
+	return d.top >= 0.02 && now <= d.top/2
 }
 
 // enter notes the state of an update.
@@ -276,6 +297,7 @@ func (d *Detector) Diagnosis() Diagnosis {
 		if sp.State == x.Verdict && x.Onset == 0 {
 			x.Onset = at
 		}
+		at = d.earliest(sp.State, at)
 		if x.Began == 0 || at < x.Began {
 			x.Began = at
 		}
@@ -287,6 +309,19 @@ func (d *Detector) Diagnosis() Diagnosis {
 	x.Reasons = d.facts(x.Onset, 6, func(k string) bool { return strings.HasPrefix(k, monitor.ReasonFor) })
 	x.Pushed = d.facts(x.Onset, 6, func(k string) bool { return strings.HasPrefix(k, monitor.GradPrefix) })
 	return x
+}
+
+// earliest is the first onset of a state's signals that are out of their windows: what
+// came before it no signal calls sick.
+func (d *Detector) earliest(s State, at int) int {
+	for _, family := range causes[s] {
+		for _, name := range family {
+			if t := d.by[name]; t.alarmed() {
+				at = min(at, t.moved[len(t.moved)-1].Onset)
+			}
+		}
+	}
+	return at
 }
 
 // facts returns the metrics that changed most from the 20 updates before an onset

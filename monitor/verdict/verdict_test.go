@@ -125,6 +125,53 @@ func TestKLGrowsInHealthyRuns(t *testing.T) {
 	}
 }
 
+// TestEarlySignsAdd: changes that no signal would raise an alarm for alone make one
+// together while the reward sinks, before it has halved; not without each other, and not
+// while the reward holds.
+func TestEarlySignsAdd(t *testing.T) {
+	calls := func(m map[string]float64, x float64) {
+		m[monitor.ToolCallRate] *= 1 - 0.3*x
+		m["form/call"] = m[monitor.ToolCallRate]
+	}
+	broken := func(m map[string]float64, x float64) { m["form/polluted"] += 0.08 * x }
+	sinks := func(m map[string]float64, x float64) { m[monitor.RewardMean] *= 1 - 0.5*x }
+	for i, c := range []struct {
+		want State
+		do   []func(map[string]float64, float64)
+	}{
+		{Drifting, []func(map[string]float64, float64){calls, broken, sinks}},
+		{Healthy, []func(map[string]float64, float64){calls, broken}},
+		{Healthy, []func(map[string]float64, float64){broken, sinks}},
+		{Healthy, []func(map[string]float64, float64){calls, sinks}},
+	} {
+		d := play(44, func(m map[string]float64, x float64) {
+			for _, f := range c.do {
+				f(m, x)
+			}
+		})
+		x := d.Diagnosis()
+		if x.Verdict != c.want && (c.want.Sick() || x.Verdict.Sick()) || c.want == Drifting && (x.Onset < sick-2 || x.Onset > sick+5 || x.Alarm > sick+14 || x.Halved != 0) {
+			t.Errorf("%d: %s since %d, alarm %d, halved %d: %+v", i, x.Verdict, x.Onset, x.Alarm, x.Halved, x.Moved)
+		}
+	}
+}
+
+// TestHalved: the halving is that of the mean over ten updates, not of a dip.
+func TestHalved(t *testing.T) {
+	d, r := New(), rand.New(rand.NewPCG(6, 6))
+	for u := 1; u <= 60; u++ {
+		m := base(u, r)
+		m[monitor.RewardMean] = 0.4
+		if u >= 20 && u < 23 || u >= 40 {
+			m[monitor.RewardMean], m["form/polluted"] = 0, 0.6
+		}
+		d.Add(ballast.Update{Index: u, Phase: "rl", Metrics: m})
+	}
+	if x := d.Diagnosis(); x.Halved < 44 || x.Halved > 45 {
+		t.Errorf("halved at %d, want 44 or 45", x.Halved)
+	}
+}
+
 // TestOneFamilyDoesNotDate: illegal mass that rose long before the forms and the
 // KL share does not date the collapse.
 func TestOneFamilyDoesNotDate(t *testing.T) {

@@ -40,6 +40,9 @@ type Guarded struct {
 	Rate   float64        `json:",omitempty"` // factor on the learning rate of RL phases; 0 = 1
 	Factor float64        `json:",omitempty"` // factor on the KL weight of control tokens; 0 = 1
 	Phases []recipe.Phase `json:",omitempty"` // the schedule with inserted phases; nil = the recipe's
+	// Healthy is the update of a checkpoint to keep whatever else is pruned: the newest
+	// that is so much older than the last calm update that no onset will be dated before it.
+	Healthy int `json:",omitempty"`
 }
 
 // ErrSick is how a guard ends a run. errReopen ends a phase in progress, to go on
@@ -147,18 +150,43 @@ type guard struct {
 	found    verdict.Diagnosis
 }
 
-// begun keeps a phase's start for a guard that rolls back: a run may fall sick before
-// its first regular checkpoint.
-func (g *guard) begun() error {
-	if g.run.Recipe.Guard.Do != "rollback" {
-		return nil
-	}
-	return g.run.checkpoint()
-}
+// settled is how many calm updates after it make a checkpoint one that is surely healthy.
+const settled = 25
+
+// begun keeps a phase's start: a run may fall sick before its first regular checkpoint.
+func (g *guard) begun() error { return g.run.checkpoint() }
 
 func (g *guard) note(u ballast.Update) error {
 	g.detector.Add(u)
+	if !g.detector.Calm() {
+		return nil
+	}
+	_, at, err := g.past.Before(u.Index - settled + 1)
+	if err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	g.run.State.Guard.Healthy = max(at, g.floor())
 	return nil
+}
+
+// floor is the update from which on checkpoints are of the phase in progress, with its
+// reference policy, and of after the last action: earlier ones may be of another sickness.
+func (g *guard) floor() int {
+	s := &g.run.State
+	return max(s.Guard.Since, s.Update-s.InPhase)
+}
+
+// healthy returns the newest checkpoint from before the sick stretch began, "" where
+// none is left.
+func (g *guard) healthy() (dir string, at int, err error) {
+	dir, at, err = g.past.Before(max(1, g.found.Began))
+	if err != nil {
+		return "", 0, fmt.Errorf("guard: %w", err)
+	}
+	if at < g.floor() {
+		dir = ""
+	}
+	return dir, at, nil
 }
 
 func (g *guard) act() error {
@@ -175,6 +203,9 @@ func (g *guard) act() error {
 	}
 	if r.State.Guard.Acts >= times {
 		do, why = "stop", fmt.Sprintf("%s; the guard has already acted %d times", why, times)
+	}
+	if do == "rollback" && r.State.BestAt == r.State.Update {
+		return nil // this update's checkpoint keeps the best weights; the next update will do
 	}
 	return guards[do](g, why)
 }
@@ -194,24 +225,20 @@ func explain(found verdict.Diagnosis) string {
 	return text
 }
 
-// acted records an action in the cursor, in the events and in a checkpoint, unless
-// the one of this update has the best weights so far, which others must not replace:
-// a run that is killed before the next one acts again. What was seen before an action
-// says nothing about the policy after it.
+// acted records an action in the cursor, in the events and in a checkpoint. What was
+// seen before an action says nothing about the policy after it.
 func (g *guard) acted(text string, data map[string]any) error {
 	r := g.run
 	r.State.Guard.Acts++
-	r.State.Guard.Since = r.State.Update
+	r.State.Guard.Since, r.State.Guard.Healthy = r.State.Update, r.State.Update
 	r.State.Flat, r.State.Eval = 0, nil
 	r.saved = false
 	g.detector = verdict.New()
 	if err := g.tell(text, data); err != nil {
 		return err
 	}
-	if r.State.BestAt != r.State.Update {
-		if err := r.checkpoint(); err != nil {
-			return err
-		}
+	if err := r.checkpoint(); err != nil {
+		return err
 	}
 	return errReopen
 }
@@ -220,34 +247,45 @@ func (g *guard) acted(text string, data map[string]any) error {
 // that nothing follows says that the run has ended.
 func (g *guard) tell(action string, data map[string]any) error {
 	log, at := g.run.Log, g.run.State.Update
-	if err := log.Event(ballast.Event{Update: at, Kind: "alarm", Text: explain(g.found)}); err != nil {
+	if err := log.Event(ballast.Event{Update: at, Kind: "alarm", Text: explain(g.found), Data: map[string]any{"began": g.found.Began}}); err != nil {
 		return err
 	}
 	return log.Event(ballast.Event{Update: at, Kind: "action", Text: action, Data: data})
 }
 
+// stop ends the run with a checkpoint, and names the one to use: the newest healthy one,
+// which is kept.
 func (g *guard) stop(why string) error {
 	r := g.run
+	dir, at, err := g.healthy()
+	if err != nil {
+		return err
+	}
+	use, data := "no checkpoint from before it is left (keep.checkpoints)", map[string]any(nil)
+	if dir != "" {
+		r.State.Guard.Healthy, data = at, map[string]any{"use": at}
+		use = fmt.Sprintf("use the checkpoint of update %d, the newest from before it: %s", at, dir)
+	}
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
-	if err := g.tell("stop: "+why, nil); err != nil {
+	if err := g.tell("stop: "+why+"; "+use, data); err != nil {
 		return err
 	}
-	return fmt.Errorf("update %d: %w: %s; ballast doctor says more", r.State.Update, ErrSick, why)
+	return fmt.Errorf("update %d: %w: %s; %s; ballast doctor says more", r.State.Update, ErrSick, why, use)
 }
 
 // rollback loads weights, optimiser and reference of the newest checkpoint before
-// the onset. Tasks and seeds go on from here, and the learning rate is lowered: the
-// same updates would end the same way.
+// the onset. Tasks and seeds go on from here, and the learning rate is lowered and warms
+// up again: the same updates would end the same way.
 func (g *guard) rollback(why string) error {
 	r := g.run
-	dir, at, err := g.past.Before(max(1, g.found.Began))
+	dir, at, err := g.healthy()
 	if err != nil {
-		return fmt.Errorf("guard: %w", err)
+		return err
 	}
 	if dir == "" {
-		return g.stop(why + "; no checkpoint from before the onset is left to roll back to (keep.checkpoints)")
+		return g.stop(why + "; there is nothing to roll back to")
 	}
 	if err := r.Engine.Learner.Load(dir); err != nil {
 		return fmt.Errorf("guard: %w", err)
@@ -255,13 +293,18 @@ func (g *guard) rollback(why string) error {
 	if err := r.Engine.Sync(); err != nil {
 		return err
 	}
-	factor := r.Recipe.Guard.Rate
+	g.slow()
+	return g.acted(fmt.Sprintf("rollback to the checkpoint of update %d, learning rate times %.3g: %s", at, r.State.Guard.Rate, why),
+		map[string]any{"to": at, "rate": r.State.Guard.Rate})
+}
+
+// slow lowers the learning rate of RL phases.
+func (g *guard) slow() {
+	factor := g.run.Recipe.Guard.Rate
 	if factor == 0 {
 		factor = 0.5
 	}
-	r.State.Guard.Rate = factor * orOne(r.State.Guard.Rate)
-	return g.acted(fmt.Sprintf("rollback to the checkpoint of update %d, learning rate times %.3g: %s", at, r.State.Guard.Rate, why),
-		map[string]any{"to": at, "rate": r.State.Guard.Rate})
+	g.run.State.Guard.Rate = factor * orOne(g.run.State.Guard.Rate)
 }
 
 // reference raises the weight of the reference term on control tokens alone.
@@ -284,7 +327,8 @@ func (g *guard) reference(why string) error {
 }
 
 // correct ends the phase here, inserts a supervised one on the tasks that failed
-// lately, and lets the rest of the phase follow.
+// lately, and lets the rest of the phase follow, at a lower learning rate: at the old one
+// it falls sick again.
 func (g *guard) correct(why string) error {
 	r := g.run
 	i, done := r.State.Phase, r.State.InPhase
@@ -298,7 +342,9 @@ func (g *guard) correct(why string) error {
 	phases = append(phases, r.Recipe.Phases[i+1:]...)
 	r.State.Guard.Phases, r.Recipe.Phases = phases, phases
 	r.State.enter(i + 1)
-	return g.acted("supervised phase on the failed tasks: "+why, map[string]any{"phase": i + 1})
+	g.slow()
+	return g.acted(fmt.Sprintf("supervised phase on the failed tasks, then learning rate times %.3g: %s", r.State.Guard.Rate, why),
+		map[string]any{"phase": i + 1, "rate": r.State.Guard.Rate})
 }
 
 func orOne(x float64) float64 {

@@ -11,6 +11,8 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/monitor"
+	"ballast/monitor/verdict"
 	"ballast/recipe"
 )
 
@@ -31,6 +33,18 @@ func (p past) Updates() iter.Seq2[ballast.Update, error] {
 }
 
 func (p past) Before(update int) (string, int, error) { return p.dir, update - 1, nil }
+
+// kept is a memory log whose checkpoints can be found again, all of them.
+type kept struct{ past }
+
+func (k kept) Before(update int) (string, int, error) {
+	for _, s := range slices.Backward(k.states) {
+		if s.Update < update {
+			return fmt.Sprintf("checkpoint-%d", s.Update), s.Update, nil
+		}
+	}
+	return "", 0, nil
+}
 
 // loads counts the checkpoints that were loaded.
 type loads struct {
@@ -115,16 +129,53 @@ func TestSupervisedUpdatesWarnOfNothing(t *testing.T) {
 	}
 }
 
+// TestGuardStops: the run ends, and names the healthy checkpoint, which is kept.
 func TestGuardStops(t *testing.T) {
 	run, _, log := sickRun(t, recipe.Guard{Do: "stop"}, 40)
+	run.Recipe.Keep.Checkpoint = 10
+	run.Log = kept{past{log, ""}}
 	_, err := run.Do(context.Background())
 	if !errors.Is(err, ErrSick) || run.State.Update < 16 || run.State.Update > 24 || !strings.Contains(log.texts("alarm"), "since update 1") {
 		t.Errorf("update %d: %v; alarms %q", run.State.Update, err, log.texts("alarm"))
+	}
+	last := log.states[len(log.states)-1]
+	if last.Guard.Healthy != 10 || last.Update != run.State.Update || !strings.Contains(err.Error(), "use the checkpoint of update 10") {
+		t.Errorf("kept %d in the checkpoint of update %d: %v", last.Guard.Healthy, last.Update, err)
+	}
+	for _, e := range log.events {
+		if e.Kind == "action" && e.Data["use"] != 10 || e.Kind == "alarm" && e.Data["began"].(int) <= 10 {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
+// TestGuardKeepsAHealthyCheckpoint: while the run is calm one checkpoint is kept that is
+// old enough for any onset, and none of before the last action.
+func TestGuardKeepsAHealthyCheckpoint(t *testing.T) {
+	run, _, log := sickRun(t, recipe.Guard{Do: "rollback", At: "drifting"}, 70)
+	run.Recipe.Keep.Checkpoint = 10
+	run.Log = kept{past{log, ""}}
+	if _, err := run.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	since := run.State.Guard.Since
+	for _, s := range log.states {
+		want := 0
+		if s.Update >= since && s.Guard.Acts > 0 {
+			want = max(since, (s.Update-settled)/10*10)
+		}
+		if s.Guard.Healthy != want {
+			t.Errorf("update %d: keeps %d, want %d", s.Update, s.Guard.Healthy, want)
+		}
+	}
+	if run.State.Guard.Acts != 1 || since < 15 || run.State.Guard.Healthy <= since {
+		t.Errorf("%+v", run.State.Guard)
 	}
 }
 
 func TestGuardRollsBack(t *testing.T) {
 	run, l, log := sickRun(t, recipe.Guard{Do: "rollback"}, 40)
+	run.Recipe.RL.Warmup = 4
 	_, err := run.Do(context.Background())
 	if err != nil || len(l.dirs) != 1 || l.dirs[0] != "healthy" || run.State.Update != 40 {
 		t.Fatalf("update %d, loaded %q: %v; %s", run.State.Update, l.dirs, err, log.texts("alarm"))
@@ -134,6 +185,10 @@ func TestGuardRollsBack(t *testing.T) {
 	}
 	if last := l.Rates[len(l.Rates)-1]; last != run.Recipe.RL.LR/2 {
 		t.Errorf("learning rate %g after the rollback, want half of %g", last, run.Recipe.RL.LR)
+	}
+	at := run.State.Guard.Since // and it warms up again
+	if w := run.Recipe.RL.Warmup; w < 2 || log.updates[at].Metrics[monitor.LearningRate] != run.Recipe.RL.LR/2/float64(w) {
+		t.Errorf("warm-up of %d: learning rate %g right after the rollback", w, log.updates[at].Metrics[monitor.LearningRate])
 	}
 	if !strings.Contains(log.texts("action"), "rollback to the checkpoint of update 1") || len(log.states) < 2 {
 		t.Errorf("actions %q, %d checkpoints", log.texts("action"), len(log.states))
@@ -179,9 +234,12 @@ func TestGuardRaisesReferenceOnControlTokens(t *testing.T) {
 }
 
 func TestGuardInsertsSupervisedPhase(t *testing.T) {
-	run, _, log := sickRun(t, recipe.Guard{Do: "sft"}, 30)
+	run, l, log := sickRun(t, recipe.Guard{Do: "sft"}, 30)
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
+	}
+	if last := l.Rates[len(l.Rates)-1]; last != run.Recipe.RL.LR/2 {
+		t.Errorf("learning rate %g at the end, want half of %g", last, run.Recipe.RL.LR)
 	}
 	if n := len(run.Recipe.Phases); n != 3 || run.Recipe.Phases[1].SFT != "failed" || run.Recipe.Phases[0].RL+run.Recipe.Phases[2].RL != 30 {
 		t.Errorf("phases %+v", run.Recipe.Phases)
@@ -245,14 +303,46 @@ func TestGuardActsAfterAKill(t *testing.T) {
 }
 
 // TestRollbackKeepsTheBest: the checkpoint of the best evaluation keeps the weights
-// that were evaluated.
+// that were evaluated, whatever happens next: an update with one waits for the next.
 func TestRollbackKeepsTheBest(t *testing.T) {
-	for bestAt, want := range map[int]int{5: 0, 4: 1} {
-		run, _, log := sickRun(t, recipe.Guard{Do: "rollback"}, 8)
-		run.State.Update, run.State.BestAt = 5, bestAt
-		g := &guard{run: run, past: past{log, "healthy"}}
-		if err := g.rollback("why"); !errors.Is(err, errReopen) || len(log.states) != want {
-			t.Errorf("best at %d: %d checkpoints, want %d: %v", bestAt, len(log.states), want, err)
+	whole, _, _ := sickRun(t, recipe.Guard{Do: "rollback"}, 40)
+	if _, err := whole.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	acted := whole.State.Guard.Since
+	run, l, log := sickRun(t, recipe.Guard{Do: "rollback"}, 40)
+	run.Observe = func(u ballast.Update, _ Progress) {
+		if u.Index == acted {
+			run.State.Best, run.State.BestAt = 1, acted
+		}
+	}
+	run.Stop = func() bool { return run.State.Update >= acted } // killed right after it
+	if _, err := run.Do(context.Background()); !errors.Is(err, ErrInterrupted) || len(l.dirs) != 0 {
+		t.Fatalf("%v, loaded %q", err, l.dirs)
+	}
+	for _, s := range log.states {
+		if s.Update == acted && s.Guard.Acts != 0 {
+			t.Error("the checkpoint of the best evaluation was replaced")
+		}
+	}
+	run.Stop = nil
+	if _, err := run.Do(context.Background()); err != nil || run.State.Guard.Since != acted+1 || len(l.dirs) != 1 {
+		t.Errorf("%v: acted at %d, want %d; loaded %q", err, run.State.Guard.Since, acted+1, l.dirs)
+	}
+}
+
+// TestRollbackStaysInItsStory: a checkpoint of before the last action, or of another
+// phase, is none to go back to.
+func TestRollbackStaysInItsStory(t *testing.T) {
+	for _, c := range []struct{ since, inPhase, began, want int }{
+		{0, 20, 12, 11}, {0, 5, 12, -1}, {11, 20, 12, 11}, {15, 20, 16, 15}, {15, 20, 12, -1},
+	} {
+		run, _, log := sickRun(t, recipe.Guard{Do: "rollback"}, 40)
+		run.State.Update, run.State.InPhase, run.State.Guard.Since = 20, c.inPhase, c.since
+		g := &guard{run: run, past: past{log, "healthy"}, found: verdict.Diagnosis{Began: c.began}}
+		dir, at, err := g.healthy()
+		if err != nil || (dir != "") != (c.want >= 0) || dir != "" && at != c.want {
+			t.Errorf("%+v: %q of %d, %v", c, dir, at, err)
 		}
 	}
 }

@@ -83,8 +83,12 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 		}
 	}
 	rate := p.set.RL.LR * orOne(r.State.Guard.Rate)
-	if w := p.set.RL.Warmup; i < w {
-		rate *= float64(i+1) / float64(w)
+	since := i
+	if r.State.Guard.Rate != 0 { // a rollback
+		since = min(i, r.State.Update-r.State.Guard.Since)
+	}
+	if w := p.set.RL.Warmup; since < w {
+		rate *= float64(since+1) / float64(w)
 	}
 	m[monitor.LearningRate] = rate
 	if err := r.learn(ctx, groups, p.set.RL.Minibatches, rate, m); err != nil {

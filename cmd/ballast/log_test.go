@@ -1,0 +1,47 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"ballast"
+	"ballast/recipe/loop"
+	"ballast/runlog"
+)
+
+// TestStoppedRun: pruning spares the checkpoint that a guard keeps, and the model of a
+// run that a guard stopped is the checkpoint that it named.
+func TestStoppedRun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	log, err := runlog.Create(dir, []byte("method: grpo\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	r := recorder{log, 1}
+	for u := 0; u <= 30; u += 10 {
+		state := loop.State{Update: u, Guard: loop.Guarded{Healthy: min(u, 10)}}
+		if err := r.Checkpoint(u, state, func(string) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	best := func() string {
+		path, err := bestOf(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filepath.Base(path)
+	}
+	if got := best(); got != "000030" {
+		t.Errorf("the best of a run without evaluations is %s, want the newest", got)
+	}
+	if err := log.Event(ballast.Event{Update: 30, Kind: "alarm"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := log.Event(ballast.Event{Update: 30, Kind: "action", Text: "stop: polluted", Data: map[string]any{"use": 10}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := best(); got != "000010" {
+		t.Errorf("the best of the stopped run is %s, want 000010", got)
+	}
+}
