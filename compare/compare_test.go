@@ -256,7 +256,7 @@ func TestStat(t *testing.T) {
 			t.Errorf("t(%d) = %v, want %v", df, got, want)
 		}
 	}
-	p := Paired(map[uint64]float64{1: 3, 2: 5, 3: 9}, map[uint64]float64{1: 1, 2: 3})
+	p := paired(map[uint64]float64{1: 3, 2: 5, 3: 9}, map[uint64]float64{1: 1, 2: 3})
 	if p.N != 2 || p.Mean != 2 {
 		t.Errorf("%+v", p)
 	}

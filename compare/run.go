@@ -17,6 +17,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -211,6 +212,20 @@ func (r *Run) At(suite string, update int) (Score, bool) {
 	return Score{}, false
 }
 
+// Alike reports whether two runs are tested alike: the same source of tasks at the same
+// level, written and limited in the same way.
+func (r *Run) Alike(o *Run) bool {
+	part := func(r *Run) []any {
+		out := []any{r.Recipe["chat"], r.Recipe["budget"]}
+		tasks, _ := r.Recipe["tasks"].(map[string]any)
+		for _, key := range []string{"set", "data", "categories", "worlds", "level"} {
+			out = append(out, tasks[key])
+		}
+		return out
+	}
+	return reflect.DeepEqual(part(r), part(o))
+}
+
 // Which is a checkpoint of a run.
 type Which string
 
@@ -243,7 +258,8 @@ const collapse = 0.2
 // Collapsed says whether the success at the end is under 20% of the best that the
 // run had, before training included, and since which evaluation during training: on
 // the suite id where there is one, else in those evaluations. known is false where
-// there is nothing to fall from: fewer than two evaluations, or none at 1%.
+// there is nothing to fall from: fewer than two evaluations, or none at 1%; since is 0
+// where the evaluations during training do not show the fall.
 func (r *Run) Collapsed() (yes, known bool, since int) {
 	curve := r.Suites[During]
 	last, ok1 := r.Score("id", Last)

@@ -54,8 +54,22 @@ func tQuantile(df int) float64 {
 	return z + (z3+z)/(4*n) + (5*z5+16*z3+3*z)/(96*n*n) + (3*z7+19*z5+17*z3-15*z)/(384*n*n*n)
 }
 
-// Paired is the mean difference of two groups' values, seed by seed.
-func Paired(a, b map[uint64]float64) Stat {
+// Difference is the mean difference of a figure between two groups, seed by seed, of
+// runs that are tested alike.
+func Difference(a, b *Group, of func(*Run) (float64, bool)) Stat {
+	alike := func(r *Run) (float64, bool) {
+		for _, o := range b.Runs {
+			if o.Seed == r.Seed && r.Alike(o) {
+				return of(r)
+			}
+		}
+		return 0, false
+	}
+	return paired(a.Values(alike), b.Values(of))
+}
+
+// paired is the mean difference of two groups' values, seed by seed.
+func paired(a, b map[uint64]float64) Stat {
 	var diff []float64
 	for _, seed := range slices.Sorted(maps.Keys(a)) { // sums of floats depend on the order
 		if y, ok := b[seed]; ok {

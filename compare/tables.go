@@ -118,7 +118,7 @@ func Categories(groups []Group) Table {
 // final checkpoint: what a method gains in distribution and loses out of it.
 func Differences(groups []Group, base *Group) Table {
 	t := Table{Name: "differences", Title: "Points of success more than " + base.Label + ", final checkpoint",
-		Notes: []string{"Mean difference, seed by seed, +- half of a 95% t interval over the seeds."}, Head: []string{"method", "n"}}
+		Notes: []string{"Mean difference, seed by seed, +- half of a 95% t interval over the seeds; nothing where the two rows play other tasks, or under other budgets."}, Head: []string{"method", "n"}}
 	names := suites(append(slices.Clone(groups), *base))
 	t.Head = append(t.Head, names...)
 	for i := range groups {
@@ -128,7 +128,7 @@ func Differences(groups []Group, base *Group) Table {
 		}
 		row := []Cell{text("%s", g.Label), text("%d", len(g.Runs))}
 		for _, s := range names {
-			row = append(row, figure(Paired(g.Values(Success(s, Last)), base.Values(Success(s, Last))), Share))
+			row = append(row, figure(Difference(g, base, Success(s, Last)), Share))
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -152,7 +152,7 @@ func atEnd(name string) func(*Run) (float64, bool) {
 // at the end.
 func Health(groups []Group) Table {
 	t := Table{Name: "health", Title: "What became of the runs",
-		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; since is the evaluation from which on. "+
+		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; since is the evaluation during training from which on, where those show it. "+
 			"Verdict, onset, the first signals and the forbidden control token whose probability changed most around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates.", tail)},
 		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "verdict", "onset", "first to move", "tokens", "reward", "polluted", "collapsed replies", "KL"}}
 	for i := range groups {
@@ -168,7 +168,9 @@ func Health(groups []Group) Table {
 			}
 			if yes {
 				fallen++
-				since = append(since, float64(at))
+				if at > 0 {
+					since = append(since, float64(at))
+				}
 			}
 			if d := &r.Diagnosis; d.Last > 0 {
 				verdicts[string(d.Verdict)]++

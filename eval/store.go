@@ -108,14 +108,17 @@ func (s *Store) Len() int {
 func (s *Store) Add(ep *ballast.Episode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.done[ep.Task] = *ep
+	if s.err != nil {
+		return // half a line may stand at the end, which must stay the end
+	}
 	line, err := json.Marshal(store(ep))
 	if err == nil {
 		_, err = s.file.Write(append(line, '\n'))
 	}
-	if err != nil && s.err == nil {
+	if err != nil {
 		s.err = fmt.Errorf("eval: %s: %w", s.dir, err)
 	}
-	s.done[ep.Task] = *ep
 }
 
 // Close closes the folder; it returns the first error of writing.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"ballast/compare"
 )
@@ -13,7 +14,8 @@ import (
 type Claim struct {
 	Says  string `yaml:"says"`
 	Paper string `yaml:"paper,omitempty"` // the paper's figures
-	// More is better than Less on the suite; Same is within Margin of As.
+	// More is better than Less on the suite; Same is within Margin of As, which must
+	// have more than twice the margin to keep.
 	More   string  `yaml:"more,omitempty"`
 	Less   string  `yaml:"less,omitempty"`
 	Same   string  `yaml:"same,omitempty"`
@@ -25,6 +27,8 @@ type Claim struct {
 	// of this row; Holds: in at most one of five.
 	Collapses string `yaml:"collapses,omitempty"`
 	Holds     string `yaml:"holds,omitempty"`
+	// But is a row that must hold where Collapses collapses: the same without the cause.
+	But string `yaml:"but,omitempty"`
 	// Keeps: of the runs of this row whose guard acted, at least four of five end with
 	// a reward no lower than at their best healthy checkpoint.
 	Keeps string `yaml:"keeps,omitempty"`
@@ -56,13 +60,19 @@ func (p *Plan) checkClaims() error {
 		if c.At != "" && c.At != string(compare.Last) && c.At != string(compare.Top) {
 			return fmt.Errorf("claim %q: at: %q is neither final nor best", c.Says, c.At)
 		}
+		if c.But != "" && c.Collapses == "" {
+			return fmt.Errorf("claim %q: but: goes with collapses alone", c.Says)
+		}
+		if c.Suite != "" && !slices.ContainsFunc(p.Suites, func(s Suite) bool { return s.Name == c.Suite }) {
+			return fmt.Errorf("claim %q: there is no suite %s", c.Says, c.Suite)
+		}
 	}
 	return nil
 }
 
 // rows are the names of rows that a claim speaks of, empty ones among them.
 func (c *Claim) rows() []string {
-	return []string{c.More, c.Less, c.Same, c.As, c.Collapses, c.Holds, c.Keeps}
+	return []string{c.More, c.Less, c.Same, c.As, c.Collapses, c.Holds, c.But, c.Keeps}
 }
 
 // kept is the judgement on a row's guard.
@@ -79,14 +89,62 @@ func (c *Claim) kept(groups []compare.Group) (here compare.Cell, verdict string)
 		}
 	}
 	verdict = cannotTell
-	switch share := float64(kept) / float64(max(1, known)); {
-	case known < 2:
-	case share >= 0.8:
+	switch most, _ := shares(kept, known); {
+	case most:
 		verdict = agrees
-	default:
+	case known >= enough:
 		verdict = disagrees
 	}
 	return compare.Cell{Text: fmt.Sprintf("%d of %d keep it", kept, known)}, verdict
+}
+
+// enough is how many runs it takes to count them.
+const enough = 4
+
+// shares says whether at least four of five of the known runs are of a kind, or at most
+// one of five.
+func shares(n, known int) (most, few bool) {
+	return known >= enough && 5*n >= 4*known, known >= enough && 5*n <= known
+}
+
+// fallen is the judgement on a row's collapse.
+func (c *Claim) fallen(groups []compare.Group) (here compare.Cell, verdict string) {
+	count := func(name string) (fallen, known int) {
+		g := compare.Labelled(groups, name)
+		if g == nil {
+			return 0, 0
+		}
+		for _, r := range g.Runs {
+			if yes, ok, _ := r.Collapsed(); ok && r.Ending != compare.Open {
+				known++
+				if yes {
+					fallen++
+				}
+			}
+		}
+		return fallen, known
+	}
+	n, known := count(cmp.Or(c.Collapses, c.Holds))
+	text := fmt.Sprintf("%d of %d collapse", n, known)
+	yes, no := shares(n, known)
+	if c.Collapses == "" {
+		yes, no = no, yes
+	}
+	if c.But != "" {
+		n, known = count(c.But)
+		text += fmt.Sprintf(", without it %d of %d", n, known)
+		if most, few := shares(n, known); !few { // it collapses anyhow, or nobody knows
+			yes, no = false, no || most
+		}
+	}
+	verdict = cannotTell
+	switch {
+	case yes:
+		verdict = agrees
+	case no:
+		verdict = disagrees
+	}
+	return compare.Cell{Text: text}, verdict
 }
 
 // judge says what the runs say about a claim, as a figure and a verdict. A
@@ -95,41 +153,20 @@ func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string
 	if c.Keeps != "" {
 		return c.kept(groups)
 	}
-	if name := cmp.Or(c.Collapses, c.Holds); name != "" {
-		fallen, known := 0, 0
-		if g := compare.Labelled(groups, name); g != nil {
-			for _, r := range g.Runs {
-				yes, ok, _ := r.Collapsed()
-				if ok && r.Ending != compare.Open {
-					known++
-					if yes {
-						fallen++
-					}
-				}
-			}
-		}
-		verdict = cannotTell
-		share := float64(fallen) / float64(max(1, known))
-		switch {
-		case known < 2:
-		case share >= 0.8 && c.Collapses != "", share <= 0.2 && c.Holds != "":
-			verdict = agrees
-		case share <= 0.2 && c.Collapses != "", share >= 0.8 && c.Holds != "":
-			verdict = disagrees
-		}
-		return compare.Cell{Text: fmt.Sprintf("%d of %d collapse", fallen, known)}, verdict
+	if c.Collapses != "" || c.Holds != "" {
+		return c.fallen(groups)
 	}
 	of := compare.Success(cmp.Or(c.Suite, "id"), compare.Which(cmp.Or(c.At, string(compare.Last))))
 	a, b := compare.Labelled(groups, cmp.Or(c.More, c.Same)), compare.Labelled(groups, cmp.Or(c.Less, c.As))
 	if a == nil || b == nil {
 		return compare.Cell{Text: "not run"}, cannotTell
 	}
-	d := compare.Paired(a.Values(of), b.Values(of))
+	d := compare.Difference(a, b, of)
 	lo, hi, margin := d.Mean-d.Half, d.Mean+d.Half, cmp.Or(c.Margin, 0.05)
 	verdict = cannotTell
 	switch {
 	case math.IsNaN(d.Half):
-	case c.More != "" && lo > 0, c.Same != "" && lo >= -margin && hi <= margin:
+	case c.More != "" && lo > 0, c.Same != "" && lo >= -margin && hi <= margin && b.Stat(of).Mean > 2*margin:
 		verdict = agrees
 	case c.More != "" && hi < 0, c.Same != "" && (lo > margin || hi < -margin):
 		verdict = disagrees
@@ -140,7 +177,7 @@ func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string
 // claims is the table of the claims.
 func (p *Plan) claims(groups []compare.Group) compare.Table {
 	t := compare.Table{Name: "claims", Title: "Claims, side by side", Head: []string{"claim", "paper", "here", "seeds", "verdict"},
-		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that excludes the opposite. A row collapses where success ends under 20% of its best in at least four of five runs, and holds where it does in at most one of five. A guard keeps the reward where at least four of five runs in which it acted end no lower than at their best healthy checkpoint."}}
+		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that excludes the opposite, and sameness more than twice its margin (5 points) to keep. A row collapses where success ends under 20% of its best in at least four of five runs, and holds where it does in at most one of five; fewer than four runs say nothing. A guard keeps the reward where at least four of five runs in which it acted end no lower than at their best healthy checkpoint."}}
 	if p.Name != "" {
 		t.Name += "-" + p.Name
 	}

@@ -283,13 +283,19 @@ func (p *Plan) Open(dir string) error {
 	if err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
-	if err := os.WriteFile(p.Config(dir), settings, 0o666); err != nil {
-		return fmt.Errorf("study: %w", err)
-	}
-	if err := os.WriteFile(path, text, 0o666); err != nil {
+	if err := errors.Join(replace(p.Config(dir), settings), replace(path, text)); err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
 	return nil
+}
+
+// replace writes a file whole or not at all: runs may be reading the old one.
+func replace(path string, text []byte) error {
+	aside := path + ".new"
+	if err := os.WriteFile(aside, text, 0o666); err != nil {
+		return err
+	}
+	return os.Rename(aside, path)
 }
 
 // Config is the file of the settings of every run.

@@ -26,8 +26,8 @@ func (p *Plan) Groups(dir string) ([]compare.Group, error) {
 	return groups, err
 }
 
-// before tells every run how its model did before training: what the vanilla run of
-// the same seed says.
+// before tells every run how its model did before training: what a vanilla run of the
+// same seed says that was tested alike.
 func (p *Plan) before(groups []compare.Group) {
 	for _, row := range p.Rows {
 		vanilla := compare.Labelled(groups, row.Name)
@@ -35,12 +35,15 @@ func (p *Plan) before(groups []compare.Group) {
 			continue
 		}
 		start := vanilla.Values(compare.Success("id", compare.Last))
-		for _, g := range groups {
-			for _, r := range g.Runs {
-				r.Before = start[r.Seed]
+		for _, v := range vanilla.Runs {
+			for _, g := range groups {
+				for _, r := range g.Runs {
+					if r.Seed == v.Seed && r.Alike(v) {
+						r.Before = start[r.Seed]
+					}
+				}
 			}
 		}
-		return
 	}
 }
 

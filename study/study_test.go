@@ -53,6 +53,8 @@ func TestPlanErrors(t *testing.T) {
 		head + "  - {name: a, method: sft}\nclaims: [{says: x, more: a, less: a, at: never}]":      "neither final nor best",
 		head + "  - {name: a, method: sft}\nclaims: [{says: x, collapses: a, holds: a}]":           "one of more with less",
 		head + "  - {name: a, method: sft}\nclaims: [{says: x, collapses: a, same: a, as: a}]":     "one of more with less",
+		head + "  - {name: a, method: sft}\nclaims: [{says: x, more: a, less: a, suite: it}]":      "there is no suite it",
+		head + "  - {name: a, method: sft}\nclaims: [{says: x, holds: a, but: a}]":                 "goes with collapses",
 		head + "  - {name: a, method: sft}\nclaims: [{more: a, less: a}]":                          "wants says",
 		head + "  - {name: a, method: sft}\nsections: [{name: s, rows: [a]}]\nsuites: [{nam: id}]": "nam",
 	} {
@@ -214,7 +216,8 @@ func TestMatch(t *testing.T) {
 func TestClaims(t *testing.T) {
 	p := must[*Plan](t)(read(t, head+"  - {name: a, method: grpo}\n  - {name: b, method: ops}\n  - {name: c, method: ops}\nclaims:\n"+
 		"  - {says: 1, more: a, less: b}\n  - {says: 2, more: b, less: a}\n  - {says: 3, same: a, as: b}\n  - {says: 4, same: a, as: a}\n"+
-		"  - {says: 5, collapses: b}\n  - {says: 6, holds: b}\n  - {says: 7, holds: a}\n  - {says: 8, more: a, less: c}\n  - {says: 9, more: a, less: b, at: best}\n"))
+		"  - {says: 5, collapses: b}\n  - {says: 6, holds: b}\n  - {says: 7, holds: a}\n  - {says: 8, more: a, less: c}\n  - {says: 9, more: a, less: b, at: best}\n"+
+		"  - {says: 10, same: b, as: b}\n  - {says: 11, collapses: b, but: a}\n  - {says: 12, collapses: b, but: b}\n  - {says: 13, collapses: b, but: c}\n"))
 	dir := t.TempDir()
 	for seed := 1; seed <= 5; seed++ {
 		run(t, sweep.Seed(filepath.Join(dir, "a"), seed), 0, 40+seed, 41)
@@ -226,7 +229,8 @@ func TestClaims(t *testing.T) {
 	for _, row := range table.Rows {
 		got[row[0].Text] = row[4].Text
 	}
-	for says, want := range map[string]string{"1": agrees, "2": disagrees, "3": disagrees, "4": agrees, "5": agrees, "6": disagrees, "7": agrees, "8": cannotTell} {
+	for says, want := range map[string]string{"1": agrees, "2": disagrees, "3": disagrees, "4": agrees, "5": agrees, "6": disagrees, "7": agrees, "8": cannotTell,
+		"10": cannotTell /* b has nothing to keep */, "11": agrees, "12": disagrees, "13": cannotTell} {
 		if got[says] != want {
 			t.Errorf("claim %s: %s, want %s\n%s", says, got[says], want, table.Text())
 		}
@@ -275,6 +279,17 @@ func TestBefore(t *testing.T) {
 	groups := must[[]compare.Group](t)(p.Groups(dir))
 	if yes, known, since := groups[0].Runs[0].Collapsed(); !yes || !known || since != 1 {
 		t.Errorf("collapsed %v %v since %d", yes, known, since)
+	}
+	// Another level is another test: nothing is known of before, and there is no difference.
+	other := groups[0].Runs[0]
+	other.Recipe["tasks"] = map[string]any{"level": map[string]any{"max_turns": 5}}
+	other.Before = 0
+	p.before(groups)
+	if _, known, _ := other.Collapsed(); known || other.Before != 0 {
+		t.Errorf("before %v", other.Before)
+	}
+	if d := compare.Difference(&groups[0], &groups[1], compare.Success("id", compare.Last)); d.N != 0 {
+		t.Errorf("a difference of runs that were tested on different tasks: %+v", d)
 	}
 }
 

@@ -29,10 +29,11 @@ var Suites = []Suite{
 }
 
 // Of returns what is played: the recipe with the suite's set and format, and which
-// tasks. Worlds of the run restrict the run's own set only.
+// tasks. Worlds and categories of
+// the run restrict the run's own set only.
 func (s *Suite) Of(r recipe.Recipe) (recipe.Recipe, task.Spec, error) {
 	if s.Set != "" && s.Set != r.Tasks.Set {
-		r.Tasks.Set, r.Tasks.Worlds = s.Set, nil
+		r.Tasks.Set, r.Tasks.Worlds, r.Tasks.Categories = s.Set, nil, nil
 	}
 	if len(s.Worlds) > 0 {
 		r.Tasks.Worlds = s.Worlds
@@ -51,6 +52,6 @@ func (s *Suite) Of(r recipe.Recipe) (recipe.Recipe, task.Spec, error) {
 	if _, err := chat.FormatByName(r.Chat.Format); err != nil {
 		return r, task.Spec{}, fmt.Errorf("suite %s: %w", s.Name, err)
 	}
-	return r, task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: "test", Worlds: r.Tasks.Worlds,
+	return r, task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: "test", Worlds: r.Tasks.Worlds, Categories: r.Tasks.Categories,
 		Level: r.Tasks.Level, Seed: r.Seed, Count: s.Count}, nil
 }

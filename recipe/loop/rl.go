@@ -91,6 +91,9 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 		rate *= float64(since+1) / float64(w)
 	}
 	m[monitor.LearningRate] = rate
+	if taught(groups) { // which teaches without any reward
+		r.State.Flat = 0
+	}
 	if err := r.learn(ctx, groups, p.set.RL.Minibatches, rate, m); err != nil {
 		return nil, err
 	}
@@ -219,6 +222,18 @@ func (p *rlPhase) credit(eps []ballast.Episode, d *signal.Draft) error {
 		p.run.State.Flat = 0
 	}
 	return nil
+}
+
+// taught reports whether a token is weighted in the cross-entropy term.
+func taught(groups [][]ballast.Sample) bool {
+	for _, g := range groups {
+		for i := range g {
+			if slices.ContainsFunc(g[i].Terms[ballast.TermCrossEntropy].Weight, func(w float32) bool { return w != 0 }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // learn splits groups into minibatches, takes one optimiser step on each, and

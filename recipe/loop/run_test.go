@@ -282,6 +282,13 @@ func TestNoSignalStops(t *testing.T) {
 	if last := log.events[len(log.events)-1]; last.Kind != "alarm" {
 		t.Errorf("last event %+v", last)
 	}
+	// Demonstrations beside the episodes teach without any reward.
+	r = small(t, "mix", recipe.Phase{RL: 10})
+	r.RL.Patience = 3
+	run, learner, _ = newRun(t, r, func(uint64) bool { return false })
+	if _, err := run.Do(context.Background()); err != nil || len(learner.Batches) != 10 {
+		t.Errorf("mix: %d updates, %v", len(learner.Batches), err)
+	}
 }
 
 func TestNonFiniteStops(t *testing.T) {

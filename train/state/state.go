@@ -140,7 +140,7 @@ func Load(dir string, specs []model.Spec) (opt adamw.State, ref [][]float32, err
 		s.err = binary.Read(in, binary.LittleEndian, &want)
 	}
 	if s.err != nil || want != s.sum.Sum32() {
-		return fail("%s is cut short or damaged; resume from an older checkpoint", path)
+		return fail("%s is cut short or damaged; delete that checkpoint's folder, and resuming takes the one before it", path)
 	}
 	return opt, ref, nil
 }
