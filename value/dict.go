@@ -292,6 +292,13 @@ func (d *Dict) warm() {
 	}
 }
 
+// Reserve makes room for n entries in an empty dict.
+func (d *Dict) Reserve(n int) {
+	if len(d.entries) == 0 && n > cap(d.entries) {
+		d.entries = make([]entry, 0, n)
+	}
+}
+
 // Merge sets the keys of other that d lacks.
 func (d *Dict) Merge(other *Dict) {
 	for i := range d.entries {

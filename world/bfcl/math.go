@@ -76,7 +76,7 @@ func (s *mathAPI) logarithm(a []any) string {
 
 // sum is Python's sum, which in version 3.11 adds plainly from left to right.
 func sum(items []any) any {
-	whole, f, i := int64(0), 0.0, 0
+	whole, i := int64(0), 0
 	for ; i < len(items); i++ { // integers first, floats after them, as a rule
 		n, ok := items[i].(int64)
 		if !ok || n != int64(int32(n)) {
@@ -87,7 +87,8 @@ func sum(items []any) any {
 	var total any = whole
 	if i < len(items) {
 		if _, ok := items[i].(float64); ok {
-			for f = float64(whole); i < len(items); i++ {
+			f := float64(whole)
+			for ; i < len(items); i++ {
 				x, ok := items[i].(float64)
 				if !ok {
 					break

@@ -65,7 +65,9 @@ func newTrading(d *value.Dict, long bool) *tradingBot {
 		watchList:     share(c.get("watch_list", tradingDefaults.watchList)),
 		history:       share(c.get("transaction_history", emptyList)),
 		long:          long,
-		infos:         new(sync.Map),
+	}
+	if long {
+		s.infos = new(sync.Map)
 	}
 	given := share(c.get("orders", tradingDefaults.orders))
 	orders := given.dict("items")
@@ -209,7 +211,11 @@ func (s *tradingBot) stockInfo(a []any) string {
 	more := d.Copy()
 	more.Set("MA(5)", constants().ma5)
 	more.Set("MA(20)", constants().ma20)
+	// It lives as long as the states, and is long: it gets room of its own.
+	free := s.free
+	s.free = make([]byte, 0, len(constants().ma5.json)+len(constants().ma20.json)+blockLeft)
 	answer := s.json(more)
+	s.free = free
 	s.infos.Store(d, answer)
 	return answer
 }
