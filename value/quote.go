@@ -22,6 +22,11 @@ func word(s string) uint64 {
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
+// half is four bytes in one.
+func half(s string) uint32 {
+	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
+}
+
 // special is not zero if one of eight bytes is escaped: below a space, a quote, a
 // backslash, or above a tilde.
 func special(w uint64) uint64 {
@@ -42,7 +47,11 @@ func Visible(s string) bool {
 
 // isPlain reports whether no byte of s is escaped.
 func isPlain(s string) bool {
-	if len(s) < 8 {
+	switch {
+	case len(s) >= 8:
+	case len(s) >= 4: // the first four bytes and the last four, some of them twice
+		return special(uint64(half(s))|uint64(half(s[len(s)-4:]))<<32) == 0
+	default:
 		for i := range len(s) {
 			if !plain[s[i]] {
 				return false
