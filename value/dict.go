@@ -44,31 +44,76 @@ func NewDict(pairs ...any) *Dict {
 	return d
 }
 
+// Record is NewDict for keys that the caller knows to be different.
+func Record(pairs ...any) *Dict {
+	n := len(pairs) / 2
+	d := MakeDict(n)
+	d.entries = d.entries[:n]
+	for i := range d.entries {
+		d.entries[i] = entry{pairs[2*i], pairs[2*i+1]}
+	}
+	if n >= indexFrom {
+		d.reindex()
+	}
+	return d
+}
+
+// Dicts with room for their entries.
+type (
+	roomFor1 struct {
+		Dict
+		room [1]entry
+	}
+	roomFor2 struct {
+		Dict
+		room [2]entry
+	}
+	roomFor3 struct {
+		Dict
+		room [3]entry
+	}
+	roomFor4 struct {
+		Dict
+		room [4]entry
+	}
+	roomFor5 struct {
+		Dict
+		room [5]entry
+	}
+	roomFor7 struct {
+		Dict
+		room [7]entry
+	}
+)
+
 // MakeDict returns an empty dict with room for n entries, small ones in one
 // piece of memory.
 func MakeDict(n int) *Dict {
-	switch {
-	case n == 0:
+	switch n {
+	case 0:
 		return &Dict{}
-	case n <= 2:
-		m := new(struct {
-			Dict
-			room [2]entry
-		})
+	case 1:
+		m := new(roomFor1)
 		m.entries = m.room[:0]
 		return &m.Dict
-	case n <= 4:
-		m := new(struct {
-			Dict
-			room [4]entry
-		})
+	case 2:
+		m := new(roomFor2)
 		m.entries = m.room[:0]
 		return &m.Dict
-	case n <= 7:
-		m := new(struct {
-			Dict
-			room [7]entry
-		})
+	case 3:
+		m := new(roomFor3)
+		m.entries = m.room[:0]
+		return &m.Dict
+	case 4:
+		m := new(roomFor4)
+		m.entries = m.room[:0]
+		return &m.Dict
+	case 5:
+		m := new(roomFor5)
+		m.entries = m.room[:0]
+		return &m.Dict
+	case 6, 7:
+		m := new(roomFor7)
 		m.entries = m.room[:0]
 		return &m.Dict
 	}
@@ -247,6 +292,13 @@ func (d *Dict) warm() {
 	}
 }
 
+// Reserve makes room for n entries in an empty dict.
+func (d *Dict) Reserve(n int) {
+	if len(d.entries) == 0 && n > cap(d.entries) {
+		d.entries = make([]entry, 0, n)
+	}
+}
+
 // Merge sets the keys of other that d lacks.
 func (d *Dict) Merge(other *Dict) {
 	for i := range d.entries {
@@ -318,13 +370,20 @@ func (d *Dict) CopyMore() *Dict { return d.copy(1) }
 
 func (d *Dict) copy(more int) *Dict {
 	c := MakeDict(len(d.entries) + more)
-	c.entries = append(c.entries, d.entries...)
-	c.reindex()
+	c.entries = c.entries[:len(d.entries)]
+	copy(c.entries, d.entries)
+	if len(c.entries) >= indexFrom {
+		c.reindex()
+	}
 	return c
 }
 
 // Assign makes d a shallow copy of other, with room for one entry more.
 func (d *Dict) Assign(other *Dict) {
+	d.warm()
+	d.more = nil
 	d.entries = append(make([]entry, 0, len(other.entries)+1), other.entries...)
-	d.reindex()
+	if len(d.entries) >= indexFrom {
+		d.reindex()
+	}
 }

@@ -145,11 +145,8 @@ func short(s string) any {
 		return s
 	}
 	h := unique.Make(s)
-	// A handle is a pointer to the one copy, and so is the second word of an
-	// interface that holds a string. Value would make a header of its own.
-	var v any = ""
-	(*[2]unsafe.Pointer)(unsafe.Pointer(&v))[1] = *(*unsafe.Pointer)(unsafe.Pointer(&h))
-	return v
+	// A handle is a pointer to the one copy; Value would make a header of its own.
+	return textAt(*(*unsafe.Pointer)(unsafe.Pointer(&h)))
 }
 
 // A handle is nothing but that pointer.

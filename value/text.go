@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"unicode"
 	"unicode/utf8"
-	"unsafe"
 )
 
 // AppendFloat appends Python's repr of a float: the shortest digits that read
@@ -25,11 +24,16 @@ func AppendFloat(dst []byte, f float64) []byte {
 	if a != 0 && (a < 1e-4 || a >= 1e16) {
 		return strconv.AppendFloat(dst, f, 'e', -1, 64)
 	}
-	// At most two decimals are the usual case. If n/100 is f, it is the shortest:
-	// no two decimals of up to 15 digits are one float.
+	// At most three decimals are the usual case. If n/100 is f, it is the shortest:
+	// no two decimals of up to 15 digits are one float. The same goes for n/1000.
 	if a < 1e12 {
 		if n := int64(a*100 + 0.5); float64(n)/100 == a {
-			return appendCents(dst, n, math.Signbit(f))
+			return appendCents(dst, n, math.Signbit(f), false)
+		}
+	}
+	if a < 1e11 {
+		if n := int64(a*1000 + 0.5); float64(n)/1000 == a {
+			return append(appendCents(dst, n/10, math.Signbit(f), true), '0'+byte(n%10))
 		}
 	}
 	n := len(dst)
@@ -42,14 +46,14 @@ func AppendFloat(dst []byte, f float64) []byte {
 	return append(dst, ".0"...)
 }
 
-// appendCents appends n/100 with one decimal or two.
-func appendCents(dst []byte, n int64, minus bool) []byte {
+// appendCents appends n/100 with one decimal or two, or always two.
+func appendCents(dst []byte, n int64, minus, two bool) []byte {
 	if minus {
 		dst = append(dst, '-')
 	}
 	dst = strconv.AppendInt(dst, n/100, 10)
 	tens, ones := byte(n/10%10), byte(n%10)
-	if ones == 0 {
+	if ones == 0 && !two {
 		return append(dst, '.', '0'+tens)
 	}
 	return append(dst, '.', '0'+tens, '0'+ones)
@@ -97,93 +101,6 @@ func appendRune(dst []byte, r rune) []byte {
 		return append(dst, 0xED, 0x80|byte(r>>6)&0x3F, 0x80|byte(r)&0x3F)
 	}
 	return utf8.AppendRune(dst, r)
-}
-
-const hex = "0123456789abcdef"
-
-// plain marks the bytes that JSON does not escape.
-var plain = func() (t [256]bool) {
-	for c := byte(' '); c < 0x7F; c++ {
-		t[c] = c != '"' && c != '\\'
-	}
-	return t
-}()
-
-// word is eight bytes in one.
-func word(s string) uint64 {
-	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
-		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
-}
-
-// special is not zero if one of eight bytes is escaped: below a space, a quote, a
-// backslash, or above a tilde.
-func special(w uint64) uint64 {
-	const ones, tops = 0x0101010101010101, 0x8080808080808080
-	quote, slash := w^ones*'"', w^ones*'\\'
-	// The top bit of a byte of x-ones is set where x is 0, and of w-ones*' ' where w
-	// is below a space; a byte next to such a one may be marked wrongly.
-	return (w | (w + ones) | (w - ones*' ') | (quote - ones) | (slash - ones)) & tops
-}
-
-// AppendQuoted appends s as json.dumps writes it: pure ASCII.
-func AppendQuoted(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		if i+8 <= len(s) && special(word(s[i:i+8])) == 0 {
-			i += 8
-			continue
-		}
-		c := s[i]
-		if plain[c] {
-			i++
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		if c < utf8.RuneSelf {
-			dst = appendEscape(dst, c)
-			i++
-		} else {
-			r, n := DecodeRune(s[i:])
-			if r > 0xFFFF {
-				r -= 0x10000
-				dst = appendU(dst, 0xD800|r>>10)
-				r = 0xDC00 | r&0x3FF
-			}
-			dst = appendU(dst, r)
-			i += n
-		}
-		start = i
-	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
-}
-
-// AppendQuotedBytes is AppendQuoted for text that is not a string yet.
-func AppendQuotedBytes(dst, text []byte) []byte {
-	return AppendQuoted(dst, unsafe.String(unsafe.SliceData(text), len(text)))
-}
-
-func appendEscape(dst []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', c)
-	case '\n':
-		return append(dst, '\\', 'n')
-	case '\r':
-		return append(dst, '\\', 'r')
-	case '\t':
-		return append(dst, '\\', 't')
-	case '\b':
-		return append(dst, '\\', 'b')
-	case '\f':
-		return append(dst, '\\', 'f')
-	}
-	return appendU(dst, rune(c))
-}
-
-func appendU(dst []byte, r rune) []byte {
-	return append(dst, '\\', 'u', hex[r>>12&15], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 }
 
 // AppendJSON appends json.dumps(v). It fails as json.dumps does: on a kind that

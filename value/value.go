@@ -39,15 +39,32 @@ func NewList(items ...any) *List { return &List{Items: items} }
 // MakeList returns an empty list with room for n items, few of them in one piece
 // of memory.
 func MakeList(n int) *List {
-	if n > 6 {
-		return &List{Items: make([]any, 0, n)}
+	switch {
+	case n == 0:
+		return &List{}
+	case n == 1:
+		m := new(struct {
+			List
+			room [1]any
+		})
+		m.Items = m.room[:0]
+		return &m.List
+	case n <= 3:
+		m := new(struct {
+			List
+			room [3]any
+		})
+		m.Items = m.room[:0]
+		return &m.List
+	case n <= 6:
+		m := new(struct {
+			List
+			room [6]any
+		})
+		m.Items = m.room[:0]
+		return &m.List
 	}
-	m := new(struct {
-		List
-		room [6]any
-	})
-	m.Items = m.room[:0]
-	return &m.List
+	return &List{Items: make([]any, 0, n)}
 }
 
 // Tuple is an immutable sequence, which only Python literals can hold.
@@ -72,11 +89,11 @@ type JSONer interface {
 func Clone(v any) any {
 	switch v := v.(type) {
 	case *List:
-		items := make([]any, len(v.Items))
-		for i, x := range v.Items {
-			items[i] = Clone(x)
+		l := MakeList(len(v.Items))
+		for _, x := range v.Items {
+			l.Items = append(l.Items, Clone(x))
 		}
-		return &List{Items: items}
+		return l
 	case *Tuple:
 		items := make([]any, len(v.Items))
 		for i, x := range v.Items {

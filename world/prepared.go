@@ -23,6 +23,10 @@ type Prepared struct {
 
 	turns []atomic.Pointer[goldTurn] // those that were played
 	mu    sync.Mutex                 // held by who plays more
+	once  bool                       // it has one session, and no longer life than that
+
+	roomWorlds [2]*entry // what most tasks need, in one piece of memory
+	roomStates [2]ballast.State
 }
 
 // goldTurn is what the gold calls of one turn answered and left behind.
@@ -30,6 +34,9 @@ type goldTurn struct {
 	needed []needed
 	states []ballast.State // after the turn; compared, never called
 	err    error           // what broke
+
+	roomNeeded [2]needed
+	roomStates [2]ballast.State
 }
 
 // needed is an answer of gold and how often it came.
@@ -38,12 +45,20 @@ type needed struct {
 	times  int
 }
 
+// maxWorlds is how many worlds a task may have; a session notes in the bits of a
+// word which it copied.
+const maxWorlds = 64
+
 // Prepare loads the worlds of a task.
 func Prepare(task *ballast.Task) (*Prepared, error) {
 	p := &Prepared{task: task, turns: make([]atomic.Pointer[goldTurn], len(task.Turns))}
 	if len(task.Worlds) == 0 {
 		return nil, fmt.Errorf("world: task %s names no world", task.ID)
 	}
+	if len(task.Worlds) > maxWorlds {
+		return nil, fmt.Errorf("world: task %s names %d worlds; a task has at most %d", task.ID, len(task.Worlds), maxWorlds)
+	}
+	p.worlds, p.states = p.roomWorlds[:0], p.roomStates[:0]
 	long := task.Category == LongContext
 	for _, name := range task.Worlds {
 		e, err := get(name)
@@ -87,36 +102,45 @@ func (p *Prepared) play(turn int, before *goldTurn) *goldTurn {
 	if len(calls) == 0 || before.err != nil {
 		return &goldTurn{states: before.states, err: before.err}
 	}
-	g := &goldTurn{states: slices.Clone(before.states)}
-	mine := make([]bool, len(g.states))
-	answers := make([]string, len(calls))
-	for i, c := range calls {
-		if answers[i], g.err = run(p.worlds, g.states, mine, c); g.err != nil {
+	g := &goldTurn{}
+	g.states = append(g.roomStates[:0], before.states...)
+	if g.needed = g.roomNeeded[:0]; len(calls) > len(g.roomNeeded) {
+		g.needed = make([]needed, 0, len(calls))
+	}
+	var mine uint64
+	for _, c := range calls {
+		var answer string
+		if answer, g.err = run(p.worlds, g.states, &mine, c); g.err != nil {
 			return g
 		}
+		if !p.once { // it outlives the calls around it
+			answer = strings.Clone(answer)
+		}
+		g.needed = append(g.needed, needed{answer, 1})
 	}
-	for i, a := range answers { // they outlive the calls around them
-		answers[i] = strings.Clone(a)
-	}
-	slices.Sort(answers) // the smallest that is missing is reported
-	for _, a := range answers {
-		if n := len(g.needed); n > 0 && g.needed[n-1].answer == a {
-			g.needed[n-1].times++
+	// The smallest that is missing is reported.
+	slices.SortFunc(g.needed, func(a, b needed) int { return strings.Compare(a.answer, b.answer) })
+	different := g.needed[:0]
+	for _, x := range g.needed {
+		if n := len(different); n > 0 && different[n-1].answer == x.answer {
+			different[n-1].times++
 		} else {
-			g.needed = append(g.needed, needed{a, 1})
+			different = append(different, x)
 		}
 	}
+	g.needed = different
 	return g
 }
 
 // run dispatches one call over the states, of which those that are not mine are
 // copied before they are first called. A panic of a world is an error.
-func run(worlds []*entry, states []ballast.State, mine []bool, c ballast.Call) (answer string, err error) {
+func run(worlds []*entry, states []ballast.State, mine *uint64, c ballast.Call) (answer string, err error) {
 	defer caught(c.Name, &err)
 	for i, e := range worlds {
 		if e.has(c.Name) {
-			if !mine[i] {
-				states[i], mine[i] = states[i].Copy(), true
+			if *mine>>i&1 == 0 {
+				states[i] = states[i].Copy()
+				*mine |= 1 << i
 			}
 			return states[i].Call(c), nil
 		}

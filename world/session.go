@@ -15,7 +15,7 @@ const LongContext = "long_context"
 type Session struct {
 	p      *Prepared
 	states []ballast.State // the policy's; as prepared, and shared, until first called
-	mine   []bool          // which are this session's own
+	mine   uint64          // which are this session's own, a bit each
 	turn   int             // next turn to close
 	calls  int             // calls of the policy in the open turn
 	// answers are what the policy's calls answered in all turns so far.
@@ -23,7 +23,6 @@ type Session struct {
 	err     error
 
 	roomStates  [2]ballast.State // what most tasks need, in one piece of memory
-	roomMine    [2]bool
 	roomAnswers [8]string
 }
 
@@ -34,6 +33,7 @@ func NewSession(task *ballast.Task) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.once = true
 	return p.Session(), nil
 }
 
@@ -41,9 +41,6 @@ func NewSession(task *ballast.Task) (*Session, error) {
 func (p *Prepared) Session() *Session {
 	s := &Session{p: p}
 	s.states = append(s.roomStates[:0], p.states...)
-	if s.mine = s.roomMine[:]; len(p.states) > len(s.mine) {
-		s.mine = make([]bool, len(p.states))
-	}
 	s.answers = s.roomAnswers[:0]
 	return s
 }
@@ -67,7 +64,7 @@ func (s *Session) Call(c ballast.Call) string {
 		return ""
 	}
 	s.calls++
-	answer, err := run(s.p.worlds, s.states, s.mine, c)
+	answer, err := run(s.p.worlds, s.states, &s.mine, c)
 	s.fail(err)
 	s.answers = append(s.answers, answer)
 	return answer

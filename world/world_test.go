@@ -131,7 +131,7 @@ func (b broken) Copy() ballast.State                { return b }
 func TestPanicIsInfra(t *testing.T) {
 	s := session(t, "read('tax.txt')")
 	s.p.worlds = append(s.p.worlds, &entry{broken{}, func(name string) bool { return name == "f" }})
-	s.states, s.mine = append(s.states, broken{}), make([]bool, len(s.states)+1)
+	s.states = append(s.states, broken{})
 	if got := s.Call(ballast.Call{Name: "f"}); got != "" {
 		t.Errorf("answer %q", got)
 	}

@@ -51,6 +51,13 @@ func (s *fileSystem) has(d *fsDir, name any) bool {
 	return ok
 }
 
+// hasText is has for the parts' str() put together.
+func (s *fileSystem) hasText(d *fsDir, parts ...any) bool {
+	s.text = appendStr(s.text[:0], parts...)
+	_, ok := s.in(d).GetString(string(s.text))
+	return ok
+}
+
 // file returns the file of that name in the current directory, or nil if there is
 // none.
 func (s *fileSystem) file(name any) *fsFile {

@@ -40,25 +40,19 @@ func (s *fileSystem) find(a []any) string {
 	if !ok {
 		stripArgument(path, "rstrip")
 	}
-	w := walk{s: s, left: maxVisits, name: name}
-	w.find(dir, strings.TrimRight(base, "/"), 0)
-	b := append(s.begin(), `{"matches": [`...)
-	for i, m := range w.matches {
-		if i > 0 {
-			b = append(b, ", "...)
-		}
-		b = value.AppendQuoted(b, m)
-	}
-	return s.said(append(b, "]}"...))
+	w := walk{s: s, left: maxVisits, name: name, answer: append(s.begin(), `{"matches": [`...)}
+	s.text = append(s.text[:0], strings.TrimRight(base, "/")...)
+	w.find(dir, 0)
+	return s.said(append(w.answer, "]}"...))
 }
 
 // walk is one bounded walk over a tree.
 type walk struct {
-	s       *fileSystem
-	left    int
-	name    any
-	matches []string
-	size    int
+	s      *fileSystem
+	left   int
+	name   any
+	answer []byte
+	size   int // of the matches
 }
 
 // step counts one visit at a depth.
@@ -68,8 +62,10 @@ func (w *walk) step(depth int) {
 	}
 }
 
-func (w *walk) find(d *fsDir, base string, depth int) {
+// find answers what matches below a directory, whose path is the text of the call.
+func (w *walk) find(d *fsDir, depth int) {
 	w.step(depth)
+	base := len(w.s.text)
 	list := w.s.in(d)
 	for i := range list.Len() {
 		name, x := list.At(i)
@@ -78,15 +74,19 @@ func (w *walk) find(d *fsDir, base string, depth int) {
 		if !match && !isDir {
 			continue
 		}
-		path := str(base, "/", name)
+		path := appendStr(append(w.s.text[:base], '/'), name)
+		w.s.text = path
 		if match {
-			w.matches = append(w.matches, path)
+			if w.size > 0 {
+				w.answer = append(w.answer, ", "...)
+			}
+			w.answer = value.AppendQuotedBytes(w.answer, path)
 			if w.size += len(path); w.size > maxVisits<<7 {
 				recursionError()
 			}
 		}
 		if isDir {
-			w.find(sub, path, depth+1)
+			w.find(sub, depth+1)
 		}
 	}
 }
@@ -236,14 +236,23 @@ func (s *fileSystem) diff(a []any) string {
 	if f == nil || g == nil {
 		return missing()
 	}
-	one, two := s.split(f), splitLines(nil, g.text("splitlines"))
-	var lines []string
+	lines := s.split(f)
+	n := len(lines)
+	lines = splitLines(lines, g.text("splitlines"))
+	s.scratch.lines = lines
+	one, two := lines[:n], lines[n:]
+	b := s.text[:0]
 	for i := range min(len(one), len(two)) {
 		if one[i] != two[i] {
-			lines = append(lines, "- "+one[i], "+ "+two[i])
+			if len(b) > 0 {
+				b = append(b, '\n')
+			}
+			b = append(append(b, "- "...), one[i]...)
+			b = append(append(b, "\n+ "...), two[i]...)
 		}
 	}
-	return s.lines("diff_lines", lines)
+	s.text = b
+	return s.dict("diff_lines", (*told)(s.scratch))
 }
 
 // transfer is what mv and cp have in common; it returns the destination
@@ -277,7 +286,7 @@ func (s *fileSystem) mv(a []any) string {
 		s.place(s.cwd, dest, x, false)
 		return s.line("result", "'", source, "' moved to '", dest, "'")
 	}
-	if s.has(into, s.str(source)) {
+	if s.hasText(into, source) {
 		return s.error("mv: cannot move '", source, "' to '", dest, "/", source, "': File exists")
 	}
 	s.write(s.cwd).Delete(source)
@@ -314,7 +323,7 @@ func (s *fileSystem) cp(a []any) string {
 		s.place(s.cwd, dest, x, true)
 		return s.line("result", "'", source, "' copied to '", dest, "'")
 	}
-	if s.has(into, s.str(dest, "/", source)) {
+	if s.hasText(into, dest, "/", source) {
 		return s.error("cp: cannot copy '", source, "' to '", dest, "/", source, "': File exists")
 	}
 	s.place(into, source, x, true)

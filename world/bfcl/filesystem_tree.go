@@ -141,9 +141,20 @@ func (s *fileSystem) overwrite(f *fsFile, content any) {
 	s.files = append(s.files, changed[*fsFile]{f, mine})
 }
 
+// newDir is an empty directory with its list.
+func newDir(s *fileSystem, name any, parent *fsDir) *fsDir {
+	m := new(struct {
+		fsDir
+		fsList
+	})
+	m.fsDir = fsDir{name, parent, &m.fsList}
+	m.owner = s
+	return &m.fsDir
+}
+
 func newFileSystem(config *value.Dict, long bool) *fileSystem {
 	s := &fileSystem{long: long}
-	s.root = &fsDir{name: "/", contents: &fsList{owner: s}}
+	s.root = newDir(s, "/", nil)
 	if r, ok := config.Get("root"); ok {
 		root, ok := r.(*value.Dict)
 		if !ok {
@@ -167,16 +178,19 @@ func (s *fileSystem) load(config any, dir *fsDir) {
 		attribute(config, "items")
 	}
 	list := dir.contents
+	list.Reserve(entries.Len())
+	files := make([]fsFile, 0, entries.Len()) // those of a configuration live together
 	for i := range entries.Len() {
 		name, entry := entries.At(i)
 		switch item(entry, "type") {
 		case "directory":
 			list.directories++
-			d := &fsDir{name: name, parent: dir, contents: &fsList{owner: s}}
+			d := newDir(s, name, dir)
 			s.load(item(entry, "contents"), d)
 			list.Add(name, d)
 		case "file":
-			f := &fsFile{owner: s, name: name, content: item(entry, "content")}
+			files = append(files, fsFile{owner: s, name: name, content: item(entry, "content")})
+			f := &files[len(files)-1]
 			if s.long && indexOf(constants().tailUsed, name) < 0 {
 				f.content, f.long = add("+=", f.content, constants().fileContent), true
 			}

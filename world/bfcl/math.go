@@ -71,13 +71,34 @@ func (s *mathAPI) logarithm(a []any) string {
 	if e := try(func() { result = newMP(a[2]).logarithm(a[0], a[1]) }); e != nil {
 		return s.error(e.text)
 	}
-	return s.dict("result", result)
+	return s.said(append(value.AppendRepr(append(s.begin(), "{'result': "...), result), '}')) // it has no JSON
 }
 
 // sum is Python's sum, which in version 3.11 adds plainly from left to right.
 func sum(items []any) any {
-	var total any = int64(0)
-	for _, x := range items {
+	whole, i := int64(0), 0
+	for ; i < len(items); i++ { // integers first, floats after them, as a rule
+		n, ok := items[i].(int64)
+		if !ok || n != int64(int32(n)) {
+			break
+		}
+		whole += n
+	}
+	var total any = whole
+	if i < len(items) {
+		if _, ok := items[i].(float64); ok {
+			f := float64(whole)
+			for ; i < len(items); i++ {
+				x, ok := items[i].(float64)
+				if !ok {
+					break
+				}
+				f += x
+			}
+			total = f
+		}
+	}
+	for _, x := range items[i:] {
 		total = add("+", total, x)
 	}
 	return total

@@ -1,6 +1,7 @@
 package bfcl
 
 import (
+	"strconv"
 	"strings"
 
 	"ballast"
@@ -139,10 +140,10 @@ func (s *messageAPI) userID(a []any) string {
 
 func (s *messageAPI) login(a []any) string {
 	if !valuesHave(s.users.dict("values"), a[0]) {
-		return s.dict("login_status", false, "message", s.str("User ID '", a[0], "' not found."))
+		return s.dict("login_status", false, "message", s.tell("User ID '", a[0], "' not found."))
 	}
 	s.currentUser = own(a[0])
-	return s.dict("login_status", true, "message", s.str("User '", a[0], "' logged in successfully."))
+	return s.dict("login_status", true, "message", s.tell("User '", a[0], "' logged in successfully."))
 }
 
 func (s *messageAPI) loginStatus([]any) string {
@@ -160,10 +161,12 @@ func (s *messageAPI) send(a []any) string {
 	id := s.generateID()
 	hashable(receiver)
 	inbox := s.inbox.writeList("append")
-	inbox.Items = append(inbox.Items, value.NewDict(own(receiver), own(message)))
+	inbox.Items = append(inbox.Items, value.Record(own(receiver), own(message)))
 	s.count = plusOne(s.count)
-	return s.dict("sent_status", true, "message_id", value.NewDict("new_id", id),
-		"message", s.str("Message sent to '", receiver, "' successfully."))
+	b := append(s.begin(), `{"sent_status": true, "message_id": {"new_id": `...)
+	b = append(strconv.AppendInt(b, id, 10), `}, "message": `...)
+	b, _ = s.tell("Message sent to '", receiver, "' successfully.").(*told).AppendJSON(b)
+	return s.said(append(b, '}'))
 }
 
 // first is the first entry of a message of the inbox.
@@ -193,7 +196,7 @@ func (s *messageAPI) deleteMessage(a []any) string {
 		at := indexOf(items, items[i])
 		removeAt(s.inbox.writeList("remove"), at)
 		return s.dict("deleted_status", true, "receiver_id", receiver,
-			"message", s.str("Receiver ", a[0], "'s latest message deleted successfully."))
+			"message", s.tell("Receiver ", a[0], "'s latest message deleted successfully."))
 	}
 	return s.error("Receiver ID ", a[0], " not found.")
 }
@@ -202,14 +205,16 @@ func (s *messageAPI) viewSent([]any) string {
 	if !truth(s.currentUser) {
 		return s.error(noUser)
 	}
-	sent := &value.Dict{}
+	sent := value.MakeDict(5)
 	for _, m := range iterate(s.inbox.v) {
 		receiver, content := first(m)
 		if l, ok := sent.Get(receiver); ok {
 			list := l.(*value.List)
 			list.Items = append(list.Items, content)
 		} else {
-			sent.Set(receiver, value.NewList(content))
+			list := value.MakeList(1)
+			list.Items = append(list.Items, content)
+			sent.Add(receiver, list)
 		}
 	}
 	return s.dict("messages", sent)
@@ -226,7 +231,7 @@ func (s *messageAPI) addContact(a []any) string {
 		return s.error("User ID '", id, "' already exists.")
 	}
 	s.users.writeDict("keys").Set(own(name), id)
-	return s.dict("added_status", true, "user_id", id, "message", s.str("Contact '", name, "' added successfully."))
+	return s.dict("added_status", true, "user_id", id, "message", s.tell("Contact '", name, "' added successfully."))
 }
 
 // zeroFill is s.zfill(width).
@@ -250,7 +255,7 @@ func (s *messageAPI) search(a []any) string {
 	for _, m := range iterate(s.inbox.v) {
 		receiver, content := first(m)
 		if contains(lower(content), keyword) {
-			found.Items = append(found.Items, value.NewDict("receiver_id", receiver, "message", content))
+			found.Items = append(found.Items, value.Record("receiver_id", receiver, "message", content))
 		}
 	}
 	return s.dict("results", found)

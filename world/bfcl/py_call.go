@@ -2,6 +2,7 @@ package bfcl
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -125,6 +126,7 @@ type scratch struct {
 	free  []byte // of length 0; nothing refers to its room
 	text  []byte
 	lines []string // of the file that is read
+	bound int      // how many of args are set
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{text: make([]byte, 0, 1024)} }}
@@ -141,9 +143,18 @@ func (k *core) begin() []byte {
 	b := k.free
 	k.free = nil // whoever begins before this answer is said gets another block
 	if cap(b) < blockLeft {
-		b = make([]byte, 0, block)
+		b = newBlock()
 	}
 	return b
+}
+
+// newBlock returns room for answers. Nothing reads it before it is written, so it is
+// not cleared, which took longer than anything else that makes an answer.
+func newBlock() []byte {
+	var b strings.Builder
+	b.Grow(block)
+	b.WriteByte(0) // so that there is a string whose memory can be asked for
+	return unsafe.Slice(unsafe.StringData(b.String()), b.Cap())[:0]
 }
 
 // said returns an answer, whose bytes nobody writes to from now on: what follows
@@ -159,9 +170,11 @@ const maxScratch = 1 << 17
 // release hands the buffers back.
 func (k *core) release() {
 	if sc := k.scratch; cap(sc.text)+16*cap(sc.lines) <= maxScratch {
-		clear(sc.args[:])
-		clear(sc.lines)
-		sc.lines = sc.lines[:0]
+		clear(sc.args[:sc.bound])
+		if len(sc.lines) > 0 {
+			clear(sc.lines)
+			sc.lines = sc.lines[:0]
+		}
 		scratches.Put(sc)
 	}
 	k.scratch = nil
@@ -208,6 +221,13 @@ func Unknown(name string) string {
 // missing ones. The result is valid until the next call.
 func (c *class[S]) bind(m *method[S], k *core, given []ballast.Arg) []any {
 	a := k.args[:len(m.params)]
+	k.bound = len(a)
+	if given, ok := inOrder(m.params, given); ok {
+		for i := range given {
+			a[i] = given[i].Value
+		}
+		return a
+	}
 	var set [maxParams]bool
 	positional := 0
 	for n := range given {
@@ -257,6 +277,19 @@ func (c *class[S]) bind(m *method[S], k *core, given []ballast.Arg) []any {
 	return a
 }
 
+// inOrder reports whether every parameter is given by name, in its place.
+func inOrder(params []string, given []ballast.Arg) ([]ballast.Arg, bool) {
+	if len(given) != len(params) {
+		return nil, false
+	}
+	for i := range given {
+		if given[i].Name != params[i] {
+			return nil, false
+		}
+	}
+	return given, true
+}
+
 func (m *method[S]) index(name string) int {
 	for i, p := range m.params {
 		if p == name {
@@ -303,7 +336,12 @@ const none = "None"
 
 // appendKey appends a key that needs no escapes.
 func appendKey(dst []byte, key string) []byte {
-	return append(append(append(dst, '"'), key...), `": `...)
+	n := len(dst)
+	dst = slices.Grow(dst, len(key)+4)[:n+len(key)+4]
+	dst[n] = '"'
+	copy(dst[n+1:], key)
+	copy(dst[n+1+len(key):], `": `)
+	return dst
 }
 
 // dict answers a dict of alternating keys (without escapes) and values: its JSON,
@@ -334,11 +372,35 @@ func (k *core) json(d any) string {
 
 // line answers {key: text}, the text being the parts' str() put together.
 func (k *core) line(key string, parts ...any) string {
-	k.text = appendStr(k.text[:0], parts...)
 	b := append(k.begin(), '{')
-	b = appendKey(b, key)
-	b = value.AppendQuotedBytes(b, k.text)
-	return k.said(append(b, '}'))
+	b = append(appendKey(b, key), '"')
+	for _, p := range parts {
+		s, ok := p.(string)
+		if !ok {
+			k.text = value.AppendRepr(k.text[:0], p)
+			s = unsafe.String(unsafe.SliceData(k.text), len(k.text))
+		}
+		b = value.AppendEscaped(b, s)
+	}
+	return k.said(append(b, `"}`...))
+}
+
+// told is a text that an answer tells and nothing keeps.
+type told scratch
+
+// tell returns the parts' str() put together, for dict, and for one value of it.
+func (k *core) tell(parts ...any) any {
+	k.text = appendStr(k.text[:0], parts...)
+	return (*told)(k.scratch)
+}
+
+func (t *told) TypeName() string             { return "str" }
+func (t *told) AppendRepr(dst []byte) []byte { return value.AppendRepr(dst, string(t.text)) }
+func (t *told) EqualTo(other any) bool       { return other == any(string(t.text)) }
+
+// AppendJSON implements value.JSONer.
+func (t *told) AppendJSON(dst []byte) ([]byte, error) {
+	return value.AppendQuotedBytes(dst, t.text), nil
 }
 
 // error answers {"error": text}.

@@ -233,6 +233,9 @@ func round(v, digits any) any {
 
 // plainInt turns a bool into an int.
 func plainInt(v any) any {
+	if _, ok := v.(int64); ok {
+		return v
+	}
 	if n, ok := integer(v); ok {
 		return n
 	}

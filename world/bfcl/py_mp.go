@@ -31,67 +31,13 @@ func (m mpf) EqualTo(any) bool { return false }
 func (m mpc) EqualTo(any) bool { return false }
 
 // AppendRepr writes mpf('...').
-func (m mpf) AppendRepr(dst []byte) []byte { return fmt.Appendf(dst, "mpf('%s')", m.String()) }
+func (m mpf) AppendRepr(dst []byte) []byte {
+	return append(append(append(dst, "mpf('"...), m.String()...), "')"...)
+}
 
 // AppendRepr writes mpc(real='...', imag='...').
 func (m mpc) AppendRepr(dst []byte) []byte {
 	return fmt.Appendf(dst, "mpc(real='%s', imag='%s')", m.re.String(), m.im.String())
-}
-
-// String writes at most digits decimal digits, rounding half up on the first one
-// that is cut, fixed between 1e-digits/3 (at least 1e-5) and 1e+digits.
-func (m mpf) String() string {
-	switch {
-	case m.f == nil:
-		return "nan"
-	case m.f.IsInf() && m.f.Sign() > 0:
-		return "+inf"
-	case m.f.IsInf():
-		return "-inf"
-	case m.f.Sign() == 0:
-		return "0.0"
-	}
-	// Truncated digits, far more of them than are looked at.
-	text := new(big.Float).SetPrec(m.f.Prec()).SetMode(big.ToZero).Abs(m.f).Text('e', m.digits+60)
-	mantissa, expText, _ := strings.Cut(text, "e")
-	exp := 0
-	fmt.Sscanf(expText, "%d", &exp)
-	digits := []byte(strings.Replace(mantissa, ".", "", 1))
-	up := digits[m.digits] >= '5'
-	digits = digits[:m.digits]
-	if up {
-		i := m.digits - 1
-		for i >= 0 && digits[i] == '9' {
-			digits[i] = '0'
-			i--
-		}
-		if i >= 0 {
-			digits[i]++
-		} else {
-			digits[0] = '1'
-			exp++
-		}
-	}
-	s, split := string(digits), 1
-	if min(-(m.digits/3), -5) < exp && exp < m.digits {
-		if exp < 0 {
-			s = strings.Repeat("0", -exp) + s
-		} else {
-			split = exp + 1
-		}
-		exp = 0
-	}
-	s = strings.TrimRight(s[:split]+"."+s[split:], "0")
-	if strings.HasSuffix(s, ".") {
-		s += "0"
-	}
-	if m.f.Sign() < 0 {
-		s = "-" + s
-	}
-	if exp != 0 {
-		s += fmt.Sprintf("e%+d", exp)
-	}
-	return s
 }
 
 // mpContext is mpmath's precision: bits, and digits of a repr.
@@ -300,6 +246,9 @@ func logBig(x *big.Float, bits uint) *big.Float {
 	case x.Cmp(one) == 0:
 		return new(big.Float).SetPrec(bits)
 	}
+	if y := logFloat(x, bits); y != nil {
+		return y
+	}
 	work := bits + 64
 	far := new(big.Float).SetPrec(x.Prec()+64).Sub(x, one)
 	if e := far.MantExp(nil); e < 0 { // near 1 the terms cancel
@@ -315,6 +264,23 @@ func logBig(x *big.Float, bits uint) *big.Float {
 	l := agmLog(s, work)
 	t := new(big.Float).SetPrec(work).Mul(ln2Big(work), new(big.Float).SetPrec(64).SetInt64(int64(m)))
 	return new(big.Float).SetPrec(bits).Sub(l, t)
+}
+
+// logFloat is logBig for what is a float64 and few bits, or nil where the float
+// logarithm does not tell which way they are rounded. Its error is below one unit in
+// the last place; sixteen are allowed for.
+func logFloat(x *big.Float, bits uint) *big.Float {
+	f, accuracy := x.Float64()
+	if bits > 44 || accuracy != big.Exact || f < 0x1p-1000 {
+		return nil
+	}
+	y := math.Log(f)
+	margin := math.Abs(y) * 0x1p-48
+	low := new(big.Float).SetPrec(bits).SetFloat64(y - margin)
+	if high := new(big.Float).SetPrec(bits).SetFloat64(y + margin); low.Cmp(high) != 0 {
+		return nil
+	}
+	return low
 }
 
 // cachedBits is the precision of the constants that are kept.

@@ -35,7 +35,17 @@ func (s *set) EqualTo(other any) bool {
 func (s *set) has(n int64) bool { return slices.Contains(s.items, n) }
 
 // with returns the set with one item more, which it lacks.
-func (s *set) with(n int64) *set { return &set{append(slices.Clip(s.items), n)} }
+func (s *set) with(n int64) *set {
+	if len(s.items) >= 4 {
+		return &set{append(slices.Clip(s.items), n)}
+	}
+	m := new(struct {
+		set
+		room [4]int64
+	})
+	m.items = append(append(m.room[:0], s.items...), n)
+	return &m.set
+}
 
 func (s *set) sorted() []any {
 	items := make([]any, 0, len(s.items))

@@ -15,6 +15,10 @@ import (
 func splitLines(lines []string, s string) []string {
 	start := 0
 	for i := 0; i < len(s); {
+		if i+8 <= len(s) && value.Visible(s[i:i+8]) {
+			i += 8
+			continue
+		}
 		if c := s[i]; c >= ' ' && c < 0xC2 { // most are
 			i++
 			continue

@@ -98,7 +98,7 @@ func (s *ticketAPI) create(a []any) string {
 	if less(priority, int64(1)) || greater(priority, int64(5)) {
 		return s.error("Invalid priority. Priority must be between 1 and 5.")
 	}
-	ticket := value.NewDict("id", s.counter, "title", own(title), "description", own(description),
+	ticket := value.Record("id", s.counter, "title", own(title), "description", own(description),
 		"status", "Open", "priority", own(priority), "created_by", s.currentUser)
 	l := s.queue.writeList("append")
 	l.Items = append(l.Items, ticket)

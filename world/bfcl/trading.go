@@ -65,7 +65,9 @@ func newTrading(d *value.Dict, long bool) *tradingBot {
 		watchList:     share(c.get("watch_list", tradingDefaults.watchList)),
 		history:       share(c.get("transaction_history", emptyList)),
 		long:          long,
-		infos:         new(sync.Map),
+	}
+	if long {
+		s.infos = new(sync.Map)
 	}
 	given := share(c.get("orders", tradingDefaults.orders))
 	orders := given.dict("items")
@@ -155,7 +157,9 @@ const firstSecond = 1725186600
 
 // timestamp draws a moment of the following day.
 func (s *tradingBot) timestamp() any {
-	return time.Unix(s.random.between(firstSecond, firstSecond+24*3600), 0).UTC().Format("2006-01-02 15:04:05")
+	var b [32]byte
+	t := time.Unix(s.random.between(firstSecond, firstSecond+24*3600), 0).UTC()
+	return value.Text(t.AppendFormat(b[:0], "2006-01-02 15:04:05"))
 }
 
 func (s *tradingBot) currentTime([]any) string { return `{"current_time": "10:30 AM"}` }
@@ -207,7 +211,11 @@ func (s *tradingBot) stockInfo(a []any) string {
 	more := d.Copy()
 	more.Set("MA(5)", constants().ma5)
 	more.Set("MA(20)", constants().ma20)
+	// It lives as long as the states, and is long: it gets room of its own.
+	free := s.free
+	s.free = make([]byte, 0, len(constants().ma5.json)+len(constants().ma20.json)+blockLeft)
 	answer := s.json(more)
+	s.free = free
 	s.infos.Store(d, answer)
 	return answer
 }
@@ -265,29 +273,45 @@ func (s *tradingBot) place(a []any) string {
 	if atMost(price, int64(0)) || atMost(amount, int64(0)) {
 		return s.error("Price and amount must be positive values.")
 	}
-	if lower(kind) == "buy" {
-		cost := float(price) * toFloat(toInt(amount))
+	if isBuy(kind) {
+		cost := float(price)
+		if n, ok := amount.(int64); ok {
+			cost *= float64(n)
+		} else {
+			cost *= toFloat(toInt(amount))
+		}
 		balance, ok := s.account.dict("get").Get("balance")
 		if !ok {
 			balance = int64(0)
 		}
-		if greater(cost, balance) {
+		if f, ok := balance.(float64); ok && cost > f || !ok && greater(cost, balance) {
 			return s.error("Insufficient funds: required $", fixed2(cost), " but only $", fixed2(toFloat(balance)), " available.")
 		}
 	}
-	var paid any = float(price)
+	paid := price
+	if _, ok := price.(float64); !ok {
+		paid = float(price)
+	}
 	id := s.counter
-	setItem(s.orders.writeDict("get"), id, value.NewDict("id", id, "order_type", own(kind), "symbol", own(symbol),
+	setItem(s.orders.writeDict("get"), id, value.Record("id", id, "order_type", own(kind), "symbol", own(symbol),
 		"price", paid, "amount", own(amount), "status", "Open"))
 	s.counter = plusOne(s.counter)
 	return s.dict("order_id", id, "order_type", kind, "status", "Pending", "price", paid, "amount", amount)
+}
+
+// isBuy is kind.lower() == "buy".
+func isBuy(kind any) bool {
+	if s, ok := kind.(string); ok && len(s) == len("buy") {
+		return s[0]|0x20 == 'b' && s[1]|0x20 == 'u' && s[2]|0x20 == 'y'
+	}
+	return lower(kind) == "buy"
 }
 
 // transact changes the balance and writes the transaction down.
 func (s *tradingBot) transact(kind, status string, amount, balance any) string {
 	setItem(s.account.writeDict("get"), "balance", balance)
 	l := s.history.writeList("append")
-	l.Items = append(l.Items, value.NewDict("type", kind, "amount", own(amount), "timestamp", s.timestamp()))
+	l.Items = append(l.Items, value.Record("type", kind, "amount", own(amount), "timestamp", s.timestamp()))
 	return s.dict("status", status, "new_balance", balance)
 }
 
@@ -409,41 +433,6 @@ func (s *tradingBot) transactions(a []any) string {
 		return s.dict("transaction_history", found)
 	}
 	return s.said(append(append(append(b[:len(b)-1], ", "...), extension.json[1:]...), '}'))
-}
-
-var sectors = map[any][]any{
-	"Technology": {"AAPL", "GOOG", "MSFT", "NVDA"},
-	"Automobile": {"TSLA", "F", "GM"},
-}
-
-// sectorAnswers are the answers to get_available_stocks, without and with the
-// stocks of the long context.
-var sectorAnswers = [2]func() map[string]string{
-	sync.OnceValue(func() map[string]string {
-		return map[string]string{
-			"Technology": constant("stock_list", &value.List{Items: sectors["Technology"]}),
-			"Automobile": constant("stock_list", &value.List{Items: sectors["Automobile"]}),
-		}
-	}),
-	sync.OnceValue(func() map[string]string {
-		return map[string]string{
-			"Technology": constant("stock_list", constants().technology),
-			"Automobile": constant("stock_list", constants().automobile),
-		}
-	}),
-}
-
-func (s *tradingBot) available(a []any) string {
-	hashable(a[0])
-	answers := sectorAnswers[0]
-	if s.long {
-		answers = sectorAnswers[1]
-	}
-	name, _ := a[0].(string)
-	if answer, ok := answers()[name]; ok {
-		return answer
-	}
-	return `{"stock_list": []}`
 }
 
 func (s *tradingBot) filter(a []any) string {

@@ -124,7 +124,8 @@ var travelClass = newClass("TravelAPI",
 
 // number draws an id as text.
 func (s *travelAPI) number(low, high int64) any {
-	return strconv.FormatInt(s.random.between(low, high), 10)
+	var b [20]byte
+	return value.Text(strconv.AppendInt(b[:0], s.random.between(low, high), 10))
 }
 
 func (s *travelAPI) authenticate(a []any) string {
@@ -166,7 +167,7 @@ func (s *travelAPI) register(a []any) string {
 		return s.error("Card already registered")
 	}
 	id := s.number(100000000000, 999999999999)
-	setItem(s.cards.writeDict("get"), id, value.NewDict("card_number", own(a[1]), "expiration_date", own(a[2]),
+	setItem(s.cards.writeDict("get"), id, value.Record("card_number", own(a[1]), "expiration_date", own(a[2]),
 		"cardholder_name", own(a[3]), "card_verification_number", own(a[4]), "balance", s.random.between(10000, 99999)))
 	return s.dict("card_id", id)
 }
@@ -197,10 +198,8 @@ func (s *travelAPI) flightCost(a []any) string {
 func (s *travelAPI) cost(from, to, date, class any) (cost float64, factor int64) {
 	hashable(from)
 	hashable(to)
-	f, ok1 := from.(string)
-	t, ok2 := to.(string)
-	base := baseCosts()[[2]string{f, t}]
-	if !ok1 || !ok2 || base == 0 {
+	base := baseCost(from, to)
+	if base == 0 {
 		raise(valueError, "No available route for the given airports.")
 	}
 	switch class {
@@ -217,6 +216,16 @@ func (s *travelAPI) cost(from, to, date, class any) (cost float64, factor int64)
 		factor *= 2
 	}
 	return float64(base * factor), factor
+}
+
+// baseCost is the base price of a route, 0 if there is none.
+func baseCost(from, to any) int64 {
+	f, ok1 := from.(string)
+	t, ok2 := to.(string)
+	if !ok1 || !ok2 {
+		return 0
+	}
+	return baseCosts()[[2]string{f, t}]
 }
 
 // evenDigits reports whether the sum of the digits of a date is even.
@@ -278,16 +287,19 @@ func (s *travelAPI) book(a []any) string {
 	if !contains(s.cards.v, card) {
 		return s.notBooked("Card not registered")
 	}
-	if !contains(item(s.cards.v, card), "balance") {
+	record := item(s.cards.v, card)
+	if !contains(record, "balance") {
 		return s.notBooked("Balance not found")
 	}
-	if indexOf(airportCodes, from) < 0 {
-		return s.notBooked(s.str("Invalid departure airport code: ", from))
+	if !isAirport(from) {
+		return s.notBooked(s.tell("Invalid departure airport code: ", from))
 	}
-	if indexOf(airportCodes, to) < 0 {
-		return s.notBooked(s.str("Invalid destination airport code: ", to))
+	if !isAirport(to) {
+		return s.notBooked(s.tell("Invalid destination airport code: ", to))
 	}
-	if s.valueError(func() { parseTime(date, dayFormat) }) != nil {
+	day, _ := date.(string)
+	_, plain := plainDay(day)
+	if !plain && s.valueError(func() { parseTime(date, dayFormat) }) != nil {
 		return s.notBooked("Invalid date format. Use YYYY-MM-DD.")
 	}
 	hashable(class)
@@ -295,19 +307,22 @@ func (s *travelAPI) book(a []any) string {
 		return s.notBooked("Invalid travel class. Must be one of {'economy', 'business', 'first'}")
 	}
 	var cost any
-	if e := s.valueError(func() { cost, _ = s.cost(from, to, date, class) }); e != nil {
+	if plain && baseCost(from, to) != 0 { // then nothing is raised
+		cost, _ = s.cost(from, to, date, class)
+	} else if e := s.valueError(func() { cost, _ = s.cost(from, to, date, class) }); e != nil {
 		return s.notBooked(e.text)
 	}
-	if less(item(item(s.cards.v, card), "balance"), cost) {
+	balance := item(record, "balance")
+	if less(balance, cost) {
 		return s.notBooked("Insufficient funds")
 	}
-	if s.budget != nil && less(item(item(s.cards.v, card), "balance"), s.budget) {
+	if s.budget != nil && less(balance, s.budget) {
 		return s.notBooked("Balance is less than budget limit")
 	}
-	s.setBalance(card, sub("-=", item(item(s.cards.v, card), "balance"), cost))
+	s.setBalance(card, sub("-=", balance, cost))
 	booking, transaction := s.number(1000000, 9999999), s.number(10000000, 99999999)
 	bookings := s.bookings.writeDict("get")
-	bookings.Set(booking, value.NewDict("card_id", own(card), "travel_date", date, "travel_from", from,
+	bookings.Set(booking, value.Record("card_id", own(card), "travel_date", date, "travel_from", from,
 		"travel_to", to, "travel_class", class, "travel_cost", cost, "transaction_id", transaction))
 	history := emptyDict
 	if s.long {
@@ -325,7 +340,7 @@ func (s *travelAPI) valueError(f func()) *exception {
 	return e
 }
 
-var invoiceKeys = []any{"travel_date", "travel_from", "travel_to", "travel_class", "travel_cost", "transaction_id"}
+var invoiceKeys = [...]any{"travel_date", "travel_from", "travel_to", "travel_class", "travel_cost", "transaction_id"}
 
 func (s *travelAPI) invoice(a []any) string {
 	if why := s.refused(a[0]); why != nil {
@@ -335,12 +350,12 @@ func (s *travelAPI) invoice(a []any) string {
 		return s.error("Booking not found")
 	}
 	record := item(s.bookings.v, a[1])
-	invoice := value.MakeDict(1 + len(invoiceKeys))
-	invoice.Add("booking_id", a[1])
-	for _, key := range invoiceKeys {
-		invoice.Add(key, item(record, key))
+	var pairs [2 + 2*len(invoiceKeys)]any
+	pairs[0], pairs[1] = "booking_id", a[1]
+	for i, key := range invoiceKeys {
+		pairs[2+2*i], pairs[3+2*i] = key, item(record, key)
 	}
-	return s.dict("invoice", invoice)
+	return s.dict("invoice", value.Record(pairs[:]...))
 }
 
 func (s *travelAPI) history(a []any) string {
@@ -398,7 +413,7 @@ func (s *travelAPI) notVerified(why any) string {
 
 func (s *travelAPI) verify(a []any) string {
 	if !value.Equal(s.firstName, a[0]) || !value.Equal(s.lastName, a[1]) {
-		return s.notVerified(s.str("Cannot book flight information for another user.Expected ", s.firstName, " ", s.lastName, ", got ", a[0], " ", a[1]))
+		return s.notVerified(s.tell("Cannot book flight information for another user.Expected ", s.firstName, " ", s.lastName, ", got ", a[0], " ", a[1]))
 	}
 	var birth time.Time
 	if s.valueError(func() { birth = parseTime(a[2], dayFormat) }) != nil {

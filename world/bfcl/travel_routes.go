@@ -11,6 +11,20 @@ import (
 // airportCodes are the airports in the order of list_all_airports.
 var airportCodes = codes("RMS SBK MPC SVP SHD CDG LHR SSV OKD WLB PEK HND HKG CIA CRH ATV PHV GFD SFO LAX JFK ORD BOS")
 
+// isAirport reports whether a value is the code of an airport.
+func isAirport(v any) bool {
+	code, ok := v.(string)
+	return ok && airports()[code]
+}
+
+var airports = sync.OnceValue(func() map[string]bool {
+	m := make(map[string]bool, len(airportCodes))
+	for _, code := range airportCodes {
+		m[code.(string)] = true
+	}
+	return m
+})
+
 func codes(text string) (items []any) {
 	for _, c := range strings.Fields(text) {
 		items = append(items, c)

@@ -138,7 +138,7 @@ func (s *twitterAPI) post(a []any) string {
 	if !truth(s.authenticated) {
 		return s.loggedOut("posting")
 	}
-	tweet := value.NewDict("id", s.counter, "username", s.username, "content", own(a[0]),
+	tweet := value.Record("id", s.counter, "username", s.username, "content", own(a[0]),
 		"tags", ownOrNew(a[1]), "mentions", ownOrNew(a[2]))
 	setItem(s.tweets.writeDict("get"), s.counter, tweet)
 	s.counter = plusOne(s.counter)
@@ -161,7 +161,7 @@ func (s *twitterAPI) retweet(a []any) string {
 	if s.unknown(a[0]) {
 		return s.notFound(a[0])
 	}
-	var list any = &value.List{}
+	list := emptyList
 	if contains(s.retweets.v, s.username) {
 		list = item(s.retweets.v, s.username)
 	} else {
@@ -182,7 +182,9 @@ func (s *shared) appendTo(key, v any) {
 	if !ok {
 		attribute(old, "append")
 	}
-	d.Set(key, &value.List{Items: append(append(make([]any, 0, len(l.Items)+1), l.Items...), v)})
+	longer := value.MakeList(len(l.Items) + 1)
+	longer.Items = append(append(longer.Items, l.Items...), v)
+	d.Set(key, longer)
 }
 
 func (s *twitterAPI) comment(a []any) string {
@@ -193,9 +195,9 @@ func (s *twitterAPI) comment(a []any) string {
 		return s.notFound(a[0])
 	}
 	if !contains(s.comments.v, a[0]) {
-		setItem(s.comments.writeDict("get"), own(a[0]), &value.List{})
+		setItem(s.comments.writeDict("get"), own(a[0]), emptyList)
 	}
-	s.comments.appendTo(a[0], value.NewDict("username", s.username, "content", own(a[1])))
+	s.comments.appendTo(a[0], value.Record("username", s.username, "content", own(a[1])))
 	return s.dict("comment_status", "Comment added successfully")
 }
 
@@ -210,12 +212,13 @@ func (s *twitterAPI) mention(a []any) string {
 		attribute(mentions, "extend")
 	}
 	more := iterate(a[1])
-	all := append(append(make([]any, 0, len(l.Items)+len(more)), l.Items...), more...)
-	for i := len(l.Items); i < len(all); i++ {
-		all[i] = own(all[i])
+	all := value.MakeList(len(l.Items) + len(more))
+	all.Items = append(append(all.Items, l.Items...), more...)
+	for i := len(l.Items); i < len(all.Items); i++ {
+		all.Items[i] = own(all.Items[i])
 	}
 	changed := tweet.(*value.Dict).Copy()
-	changed.Set("mentions", &value.List{Items: all})
+	changed.Set("mentions", all)
 	s.tweets.writeDict("get").Set(a[0], changed)
 	return s.dict("mention_status", "Users mentioned successfully")
 }

@@ -26,7 +26,13 @@ type vehicleAPI struct {
 
 var defaultDoors any = value.NewDict("driver", "unlocked", "passenger", "unlocked", "rear_left", "unlocked", "rear_right", "unlocked")
 
-var tireNames = [4]string{"frontLeftTirePressure", "frontRightTirePressure", "rearLeftTirePressure", "rearRightTirePressure"}
+// The names of the tires' pressures.
+const (
+	frontLeft  = "frontLeftTirePressure"
+	frontRight = "frontRightTirePressure"
+	rearLeft   = "rearLeftTirePressure"
+	rearRight  = "rearRightTirePressure"
+)
 
 func newVehicle(d *value.Dict, long bool) *vehicleAPI {
 	s := new(vehicleAPI)
@@ -108,13 +114,13 @@ func (s *vehicleAPI) configure(key, v any) {
 		s.cruise = v
 	case "destination":
 		s.destination = v
-	case "frontLeftTirePressure":
+	case frontLeft:
 		s.tires[0] = v
-	case "frontRightTirePressure":
+	case frontRight:
 		s.tires[1] = v
-	case "rearLeftTirePressure":
+	case rearLeft:
 		s.tires[2] = v
-	case "rearRightTirePressure":
+	case rearRight:
 		s.tires[3] = v
 	}
 }
@@ -147,7 +153,7 @@ func (s *vehicleAPI) Equal(other ballast.State) string {
 // vehicleNames are the attributes that values points to.
 var vehicleNames = [...]string{"fuelLevel", "batteryVoltage", "engine_state", "remainingUnlockedDoors", "doorStatus",
 	"acTemperature", "fanSpeed", "acMode", "humidityLevel", "headLightStatus", "parkingBrakeStatus", "brakePedalStatus",
-	"distanceToNextVehicle", "cruiseStatus", "destination", tireNames[0], tireNames[1], tireNames[2], tireNames[3]}
+	"distanceToNextVehicle", "cruiseStatus", "destination", frontLeft, frontRight, rearLeft, rearRight}
 
 // values points to the attributes that the checker compares.
 func (s *vehicleAPI) values() [len(vehicleNames)]*any {
@@ -368,7 +374,11 @@ func (s *vehicleAPI) press(a []any) string {
 		return s.release(nil)
 	}
 	s.brake, s.brakeForce = "pressed", mul(position, int64(1000))
-	return s.dict("brakePedalStatus", "pressed", "brakePedalForce", toFloat(s.brakeForce))
+	force := s.brakeForce
+	if _, ok := force.(float64); !ok {
+		force = toFloat(force)
+	}
+	return s.dict("brakePedalStatus", "pressed", "brakePedalForce", force)
 }
 
 func (s *vehicleAPI) release([]any) string {
@@ -422,7 +432,7 @@ func (s *vehicleAPI) tirePressure([]any) string {
 	if s.long {
 		info = constants().carStatus
 	}
-	return s.dict(tireNames[0], s.tires[0], tireNames[1], s.tires[1], tireNames[2], s.tires[2], tireNames[3], s.tires[3],
+	return s.dict(frontLeft, s.tires[0], frontRight, s.tires[1], rearLeft, s.tires[2], rearRight, s.tires[3],
 		"healthy_tire_pressure", healthy, "car_info", info)
 }
 
