@@ -27,6 +27,7 @@ import (
 
 	"ballast/monitor"
 	"ballast/report/plot"
+	"ballast/runlog"
 )
 
 var (
@@ -48,6 +49,9 @@ const Page = "report.html"
 // Write writes the static page of the run in dir, aside first, and returns its
 // path.
 func Write(dir string) (string, error) {
+	if _, err := runlog.Read(dir); err != nil { // before a file is made in it
+		return "", fmt.Errorf("report: %w", err)
+	}
 	path := filepath.Join(dir, Page)
 	f, err := os.CreateTemp(dir, ".report-*")
 	if err != nil {

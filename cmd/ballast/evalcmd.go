@@ -172,6 +172,11 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 		}
 		defer func() { err = errors.Join(err, store.Close()) }()
 	}
+	if f.transcript != "" { // before hours of playing, and not after
+		if err := os.WriteFile(f.transcript, nil, 0o644); err != nil {
+			return fmt.Errorf("--transcript: %w; name a file in a folder that is there", err)
+		}
+	}
 	who, play, done, err := f.player(&r, protocol)
 	if err != nil {
 		return err

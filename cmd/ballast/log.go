@@ -82,12 +82,11 @@ func (r recorder) Replay(update int) ([]ballast.Episode, error) {
 
 // readRecipe reads the resolved recipe of a run directory.
 func readRecipe(dir string) (r recipe.Recipe, err error) {
-	path := filepath.Join(dir, "recipe.yaml")
-	text, err := os.ReadFile(path)
+	log, err := runlog.Read(dir)
 	if err != nil {
-		return r, fmt.Errorf("%s is not a run directory: %w", dir, err)
+		return r, err
 	}
-	return r, r.Apply(path, text)
+	return r, r.Apply(filepath.Join(dir, "recipe.yaml"), log.Recipe)
 }
 
 // rewind goes back to the newest checkpoint of a run, or to its start, and

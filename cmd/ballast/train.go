@@ -117,7 +117,7 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 	if f.config != "" {
 		text, err := os.ReadFile(f.config)
 		if err != nil {
-			return r, err
+			return r, fmt.Errorf("--config: %w; name a YAML file of settings, such as recipes/qwen2.5-1.5b.yaml, or leave --config out for the method's own", err)
 		}
 		if err := r.Apply(f.config, text); err != nil {
 			return r, err
@@ -145,6 +145,15 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 
 // prepare loads the model and tasks of a recipe.
 func prepare(r *recipe.Recipe) (*loop.Run, error) {
+	for i, p := range r.Phases { // a missing file is an error before there is a run directory
+		in, err := r.In(i)
+		if err == nil && slices.Contains(strings.Split(p.SFT, "+"), "file") {
+			_, err = os.Stat(in.SFT.File)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (.jsonl, .json or .parquet)", err)
+		}
+	}
 	judge, err := endpoint.Open(r.Judge, "") // drive gives it the run's ledger
 	if err != nil {
 		return nil, err
