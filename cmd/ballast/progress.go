@@ -81,10 +81,13 @@ func line(u ballast.Update) string {
 	if u.Phase == "sft" {
 		return fmt.Sprintf("sft loss %.3f  %.1fs", m[monitor.LossCE], u.Seconds)
 	}
-	s := fmt.Sprintf("rl reward %.3f  calls %.0f%% polluted %.0f%% collapsed %.0f%%  kl %.4f  %.1fs",
+	s := fmt.Sprintf("rl reward %.3f  calls %.0f%% polluted %.0f%% collapsed %.0f%%",
 		m[monitor.RewardMean],
-		100*m[monitor.FormPrefix+"call"], 100*m[monitor.FormPrefix+"polluted"], 100*m[monitor.FormPrefix+"collapsed"],
-		m[monitor.KL], u.Seconds)
+		100*m[monitor.FormPrefix+"call"], 100*m[monitor.FormPrefix+"polluted"], 100*m[monitor.FormPrefix+"collapsed"])
+	if v, ok := m[monitor.KL]; ok {
+		s += fmt.Sprintf("  kl %.4f", v)
+	}
+	s += fmt.Sprintf("  %.1fs", u.Seconds)
 	if v, ok := m[monitor.EvalSuccess]; ok {
 		s += fmt.Sprintf("  test %.1f%%", 100*v)
 	}

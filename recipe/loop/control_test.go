@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,40 @@ func TestControlSignal(t *testing.T) {
 	}
 	if on < 8 {
 		t.Errorf("%d control tokens in 8 episodes", on)
+	}
+}
+
+// TestPartialKL: a KL of control tokens alone, or of none, is not told as that of all.
+func TestPartialKL(t *testing.T) {
+	for _, c := range []struct {
+		kl      float64
+		control bool
+		want    []string
+	}{
+		{1e-4, false, []string{monitor.KL, monitor.KLControl}},
+		{1e-4, true, []string{monitor.KL, monitor.KLControl}},
+		{0, true, []string{monitor.KLOnControl}},
+		{0, false, nil},
+	} {
+		r := small(t, "grpo", recipe.Phase{RL: 1})
+		if c.control {
+			r = use(r, "control", "kl", 0.5)
+		}
+		r.RL.KL = c.kl
+		run, learner, log := newRun(t, r, func(s uint64) bool { return s%2 == 0 })
+		learner.Stats = ballast.Stats{monitor.KL: 0.25, monitor.KLControl: 0.5}
+		if _, err := run.Do(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, name := range []string{monitor.KL, monitor.KLControl, monitor.KLOnControl} {
+			if _, ok := log.updates[0].Metrics[name]; ok {
+				got = append(got, name)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("rl.kl %v, control %v: %v, want %v", c.kl, c.control, got, c.want)
+		}
 	}
 }
 
