@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -117,16 +116,6 @@ func rewind(log *runlog.Run, run *loop.Run) error {
 // bestOf returns the checkpoint of a run directory that its evaluations like best;
 // any other path stays what it is.
 func bestOf(path string) (string, error) {
-	if _, err := os.Stat(filepath.Join(path, "run.json")); err != nil {
-		return path, nil
-	}
-	log, err := runlog.Read(path)
-	if err != nil {
-		return "", err
-	}
-	c, err := log.Best(monitor.EvalSuccess)
-	if err == nil && c.Dir == "" {
-		err = fmt.Errorf("%s is a run without a checkpoint yet", path)
-	}
-	return c.Dir, err
+	h, err := findHome(path, false)
+	return h.model, err
 }
