@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -61,10 +62,10 @@ func (p *progress) update(u ballast.Update, at loop.Progress) {
 		}
 		p.out.Write(text)
 	case p.bar != nil:
-		p.status.Store("  " + line(u))
+		p.status.Store("  " + line(u, p.run.Recipe.Tasks.Eval))
 		p.bar.SetCurrent(int64(at.Done))
 	default:
-		fmt.Fprintf(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u))
+		fmt.Fprintf(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u, p.run.Recipe.Tasks.Eval))
 	}
 }
 
@@ -76,7 +77,7 @@ func (p *progress) end() {
 }
 
 // line is an update in one short line.
-func line(u ballast.Update) string {
+func line(u ballast.Update, split string) string {
 	m := u.Metrics
 	if u.Phase == "sft" {
 		return fmt.Sprintf("sft loss %.3f  %.1fs", m[monitor.LossCE], u.Seconds)
@@ -89,7 +90,7 @@ func line(u ballast.Update) string {
 	}
 	s += fmt.Sprintf("  %.1fs", u.Seconds)
 	if v, ok := m[monitor.EvalSuccess]; ok {
-		s += fmt.Sprintf("  test %.1f%%", 100*v)
+		s += fmt.Sprintf("  %s %.1f%%", cmp.Or(split, "test"), 100*v)
 	}
 	return s
 }

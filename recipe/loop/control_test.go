@@ -82,7 +82,7 @@ func TestVanilla(t *testing.T) {
 		t.Fatal(err)
 	}
 	run, learner, log := newRun(t, r, never)
-	run.Test = run.Train[:2]
+	run.Eval = run.Train[:2]
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
