@@ -181,20 +181,6 @@ func Summary(dir string) (string, error) {
 	return b.String(), nil
 }
 
-// Plots returns the names of the plots that the run in dir has.
-func Plots(dir string) ([]string, error) {
-	r, err := load(dir)
-	if err != nil {
-		return nil, fmt.Errorf("report: %w", err)
-	}
-	var names []string
-	charts, _ := r.charts()
-	for _, c := range charts {
-		names = append(names, c.ID)
-	}
-	return names, nil
-}
-
 // Plot writes one plot of the run in dir as an SVG file of its own, with title
 // and legend inside. It follows the reader's light or dark setting.
 func Plot(w io.Writer, dir, name string) error {

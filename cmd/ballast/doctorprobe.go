@@ -15,7 +15,6 @@ import (
 	"ballast/eval"
 	"ballast/model/cpu"
 	"ballast/recipe"
-	"ballast/task"
 )
 
 // probeFlags are the flags of `ballast doctor --probe`; evaluation's, with the run
@@ -43,8 +42,7 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	tasks, err := task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: f.split,
-		Categories: r.Tasks.Categories, Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: f.count})
+	tasks, err := f.played(&r)
 	if err != nil {
 		return err
 	}

@@ -134,6 +134,12 @@ func (f *evalFlags) recipe(c *cobra.Command) (recipe.Recipe, eval.Protocol, erro
 	return f.settled(c, r)
 }
 
+// played are the tasks that the recipe and the flags name.
+func (f *evalFlags) played(r *recipe.Recipe) ([]ballast.Task, error) {
+	return task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: f.split, Categories: r.Tasks.Categories,
+		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: f.count})
+}
+
 func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if f.endpoint.url == "" { // an endpoint's model is a name
 		if f.home, err = findHome(f.model, false); err != nil {
@@ -144,8 +150,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	tasks, err := task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: f.split,
-		Categories: r.Tasks.Categories, Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: f.count})
+	tasks, err := f.played(&r)
 	if err != nil {
 		return err
 	}
