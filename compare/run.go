@@ -291,6 +291,9 @@ func (r *Run) Collapsed() (yes, known bool, since int) {
 	return true, true, since
 }
 
+// wanted is what a command wants instead of a path without runs.
+const wanted = "name run directories (they hold a run.json), or folders of them"
+
 // Find returns the run directories at and below a path, in order of their names.
 func Find(path string) ([]string, error) {
 	if _, err := os.Stat(filepath.Join(path, "run.json")); err == nil {
@@ -298,7 +301,7 @@ func Find(path string) ([]string, error) {
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
-		return nil, fmt.Errorf("compare: %w", err)
+		return nil, fmt.Errorf("compare: %w; %s", err, wanted)
 	}
 	var out []string
 	for _, e := range entries {

@@ -17,7 +17,7 @@ func Read(paths []string) ([]Group, error) {
 			return nil, err
 		}
 		if len(dirs) == 0 {
-			return nil, fmt.Errorf("compare: %s holds no run directories", p)
+			return nil, fmt.Errorf("compare: %s holds no run directories; %s", p, wanted)
 		}
 		for _, dir := range dirs {
 			r, err := Load(dir)

@@ -78,7 +78,7 @@ func (r *Report) update(d *verdict.Detector, u ballast.Update) {
 func Examine(path string, o Options) (*Report, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("doctor: %w", err)
+		return nil, fmt.Errorf("doctor: %w; name a run directory, or a file or folder of rollouts (.jsonl, .json, .parquet, .txt)", err)
 	}
 	var f format.Format
 	if o.Format != "" {

@@ -122,7 +122,7 @@ func (r *Report) charts(width int) []*plot.Chart {
 	}
 	add(plot.Chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area, forms...)
 	add(plot.Chart{ID: "reward", Title: "Reward", Large: true}, plot.Line, [3]string{monitor.RewardMean, "reward", "c1"},
-		[3]string{monitor.SuccessMean, "success", "c2"}, [3]string{monitor.EvalSuccess, "test success", "c4"})
+		[3]string{monitor.SuccessMean, "success", "c2"}, [3]string{monitor.EvalSuccess, "evaluated success", "c4"})
 	add(plot.Chart{ID: "forbidden", Title: "Forbidden control tokens", Note: "most probable ones, by place", Large: true, Log: true, Percent: true}, plot.Line, r.strongest(monitor.IllegalAt)...)
 	add(plot.Chart{ID: "reasons", Title: "Faults of replies", Note: "share of replies", Large: true, Percent: true}, plot.Line, r.strongest(monitor.ReasonFor)...)
 	for s := range monitor.NumSites {

@@ -34,7 +34,7 @@ type Store struct {
 // OpenStore opens or makes the folder.
 func OpenStore(dir string, settings map[string]string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, fmt.Errorf("eval: %w", err)
+		return nil, fmt.Errorf("eval: %w; name a folder that can be made, or the one of an evaluation that was interrupted", err)
 	}
 	if err := checkSettings(filepath.Join(dir, "settings.json"), settings); err != nil {
 		return nil, err

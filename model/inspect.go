@@ -2,30 +2,31 @@ package model
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 )
 
 // Summary is what the headers of a model tell, without reading its weights.
 type Summary struct {
-	Origin     string
-	Config     Config
-	Params     int            // parameters, a tied output matrix counted once
-	Stored     int64          // bytes of the weights in the files
-	Memory     int64          // bytes of the weights in memory, float32
-	DTypes     map[DType]int  // number of tensors of each storage type
-	Tensors    []TensorInfo   // in the order of Config.Specs
-	Tokens     int            // ids of the tokenizer
-	Controls   int            // of those, control tokens
-	Template   string         // chat template, "" if the files describe none that is known
-	Parameters map[string]int // parameters of each part: embedding, attention, feed-forward, norms, output
+	Origin     string         `json:"origin"`
+	Config     Config         `json:"config"`
+	Params     int            `json:"parameters"`         // a tied output matrix counted once
+	Stored     int64          `json:"stored_bytes"`       // of the weights in the files
+	Memory     int64          `json:"memory_bytes"`       // of the weights in memory, float32
+	DTypes     map[DType]int  `json:"dtypes"`             // number of tensors of each storage type
+	Tensors    []TensorInfo   `json:"tensors,omitempty"`  // in the order of Config.Specs
+	Tokens     int            `json:"tokens"`             // ids of the tokenizer
+	Controls   int            `json:"control_tokens"`     // of those, control tokens
+	Template   string         `json:"template"`           // chat template, "" if the files describe none that is known
+	Parameters map[string]int `json:"parameters_by_part"` // embedding, attention, feed-forward, norms, output
 }
 
 // TensorInfo is one stored tensor.
 type TensorInfo struct {
-	Name  string
-	Shape []int
-	DType DType
+	Name  string `json:"name"`
+	Shape []int  `json:"shape"`
+	DType DType  `json:"dtype"`
 }
 
 // Inspect reads the headers and the tokenizer of a model and checks them as Load
@@ -86,27 +87,44 @@ func part(name string) string {
 // String gives a few lines for a terminal.
 func (s *Summary) String() string {
 	c := &s.Config
-	var types []string
+	tensors, scaling := 0, "none"
+	types := map[string]int{}
 	for t, n := range s.DTypes {
-		types = append(types, fmt.Sprintf("%d %s", n, t))
+		types[string(t)] = n
+		tensors += n
 	}
-	sort.Strings(types)
+	if r := c.Rope; r != nil {
+		scaling = fmt.Sprintf("by %g over %d positions (llama3)", r.Factor, r.OriginalLen)
+	}
+	output := "a matrix of its own"
+	if c.Tied {
+		output = "the embedding (tied)"
+	}
 	return fmt.Sprintf(`%s
-  architecture  %s, %d layers, width %d, %d heads of %d (%d key/value), feed-forward %d, tied %v
-  positions     %d, rope theta %g, scaling %v
-  parameters    %d (%v)
-  tensors       %d: %v; %.1f MB stored, %.1f MB in memory
+  architecture  %s, %d layers, width %d, %d heads of %d (%d key/value), feed-forward %d, output %s
+  positions     %d, rope theta %g, scaling %s
+  parameters    %d (%s)
+  tensors       %d (%s); %.1f MB stored, %.1f MB in memory
   tokenizer     %d ids (%d control), embedding %d rows
   chat template %s
-`, s.Origin, c.Arch, c.Layers, c.Hidden, c.Heads, c.HeadDim, c.KVHeads, c.FFN, c.Tied,
-		c.MaxLen, c.RopeTheta, c.Rope != nil, s.Params, s.Parameters,
-		len(s.Tensors), types, float64(s.Stored)/1e6, float64(s.Memory)/1e6,
+`, s.Origin, c.Arch, c.Layers, c.Hidden, c.Heads, c.HeadDim, c.KVHeads, c.FFN, output,
+		c.MaxLen, c.RopeTheta, scaling, s.Params, listed(s.Parameters),
+		tensors, listed(types), float64(s.Stored)/1e6, float64(s.Memory)/1e6,
 		s.Tokens, s.Controls, c.Vocab, orNone(s.Template))
+}
+
+// listed writes numbers of things for people.
+func listed(n map[string]int) string {
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(n)) {
+		out = append(out, fmt.Sprintf("%s %d", name, n[name]))
+	}
+	return strings.Join(out, ", ")
 }
 
 func orNone(s string) string {
 	if s == "" {
-		return "none that is known; name one with --template"
+		return "none that is known; name one with chat.template"
 	}
 	return s
 }

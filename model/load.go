@@ -95,7 +95,7 @@ func open(path string) (*archive, error) {
 	case strings.EqualFold(filepath.Ext(path), ".gguf"):
 		return openGGUF(path)
 	}
-	return nil, fmt.Errorf("model: %s is neither a directory nor a .gguf file", path)
+	return nil, fmt.Errorf("model: %s is neither a directory nor a .gguf file; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json) or a .gguf file", path)
 }
 
 // The files of a Hugging Face directory that are carried over unchanged when a

@@ -199,9 +199,20 @@ func TestInspect(t *testing.T) {
 	if sum != s.Params || s.Parameters["embedding"] != 4096 {
 		t.Errorf("parts %v", s.Parameters)
 	}
-	for _, want := range []string{"qwen2, 2 layers", "24352", "chatml"} {
+	s.Tensors = nil // a caller may not want the list; the count stays
+	for _, want := range []string{"qwen2, 2 layers", "24352 (attention ", ", embedding 4096, ", "tensors       26 (BF16 2, F16 2, F32 11, ", "scaling none", "chatml"} {
 		if !strings.Contains(s.String(), want) {
 			t.Errorf("%q is not in\n%s", want, s)
+		}
+	}
+	if strings.Contains(s.String(), "map[") {
+		t.Errorf("a Go map in\n%s", s)
+	}
+	data, err := json.Marshal(s)
+	ok(t, err)
+	for _, want := range []string{`"parameters":24352`, `"config":{"arch":"qwen2","vocab":`, `"memory_bytes":97408`, `"template":"chatml"`} {
+		if !strings.Contains(string(data), want) {
+			t.Errorf("%s is not in\n%s", want, data)
 		}
 	}
 }

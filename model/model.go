@@ -24,28 +24,31 @@ import (
 // Config describes a decoder: pre-norm RMSNorm blocks, rotary positions,
 // grouped-query attention, SwiGLU feed-forward.
 type Config struct {
-	Arch      string  // qwen2 (biases on q, k, v), qwen3 (RMSNorm on q and k heads), llama (neither)
-	Vocab     int     // rows of the embedding
-	Hidden    int     // width of the residual stream
-	Layers    int     //
-	Heads     int     // query heads
-	KVHeads   int     // key and value heads; divides Heads
-	HeadDim   int     // width of a head; Heads*HeadDim need not equal Hidden (qwen3)
-	FFN       int     // inner width of the feed-forward
-	MaxLen    int     // longest conversation the positions are made for
-	RopeTheta float64 // base of the rotary frequencies
-	Rope      *RopeScaling
-	NormEps   float64
-	Tied      bool // the output matrix is the embedding
+	Arch      string       `json:"arch"`       // qwen2 (biases on q, k, v), qwen3 (RMSNorm on q and k heads), llama (neither)
+	Vocab     int          `json:"vocab"`      // rows of the embedding
+	Hidden    int          `json:"hidden"`     // width of the residual stream
+	Layers    int          `json:"layers"`     //
+	Heads     int          `json:"heads"`      // query heads
+	KVHeads   int          `json:"kv_heads"`   // key and value heads; divides Heads
+	HeadDim   int          `json:"head_dim"`   // width of a head; Heads*HeadDim need not equal Hidden (qwen3)
+	FFN       int          `json:"ffn"`        // inner width of the feed-forward
+	MaxLen    int          `json:"max_len"`    // longest conversation the positions are made for
+	RopeTheta float64      `json:"rope_theta"` // base of the rotary frequencies
+	Rope      *RopeScaling `json:"rope,omitempty"`
+	NormEps   float64      `json:"norm_eps"`
+	Tied      bool         `json:"tied"` // the output matrix is the embedding
 	// BOS and EOS are the begin and end tokens that the files name, for
 	// messages and for saving; none if they name none.
-	BOS, EOS []int32
+	BOS []int32 `json:"bos,omitempty"`
+	EOS []int32 `json:"eos,omitempty"`
 }
 
 // RopeScaling is Llama 3's frequency rescaling (rope_type "llama3").
 type RopeScaling struct {
-	Factor, LowFreq, HighFreq float64
-	OriginalLen               int
+	Factor      float64 `json:"factor"`
+	LowFreq     float64 `json:"low_freq"`
+	HighFreq    float64 `json:"high_freq"`
+	OriginalLen int     `json:"original_len"`
 }
 
 // Frequencies returns the HeadDim/2 rotary angular frequencies in radians per

@@ -38,14 +38,14 @@ func (m *Model) save(dir string, dtype DType, create func(string) (file, error))
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("model: %s exists and is not empty; remove it or choose another directory", dir)
 	} else if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("model: %w", err)
+		return fmt.Errorf("model: %w; name a new directory to write the model into", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
-		return fmt.Errorf("model: %w", err)
+		return fmt.Errorf("model: %w; name a new directory where you may write", err)
 	}
 	aside := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".tmp-"+rand.Text()[:8])
 	if err := os.Mkdir(aside, 0o777); err != nil {
-		return fmt.Errorf("model: %w", err)
+		return fmt.Errorf("model: %w; name a new directory where you may write", err)
 	}
 	defer func() {
 		if err != nil {

@@ -22,8 +22,11 @@ const (
 
 	EntropyMean = "entropy/mean"
 
-	KL             = "kl/mean"    // k3 against the reference, on the policy's tokens
-	KLControl      = "kl/control" // share of the sum of k3 that control tokens carry
+	// KL and KLControl are not there with rl.kl = 0: the reference then covers no
+	// token, or with signal control those tokens alone, as KLOnControl says.
+	KL             = "kl/mean"         // k3 against the reference, on the policy's tokens
+	KLControl      = "kl/control"      // share of the sum of k3 that control tokens carry
+	KLOnControl    = "kl/control_mean" // k3 against the reference, mean over control tokens
 	LossPolicy     = "loss/policy"
 	LossOffPolicy  = "loss/offpolicy"
 	LossCE         = "loss/cross_entropy"

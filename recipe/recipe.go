@@ -18,6 +18,7 @@ import (
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/supervise"
+	"ballast/task"
 )
 
 // Recipe is a method with all its settings.
@@ -53,7 +54,7 @@ type Tasks struct {
 	Level      map[string]int `yaml:"level,omitempty"`      // difficulty of generated tasks, see task.Spec
 	Count      int            `yaml:"count,omitempty"`      // training tasks; 0 = the set's own number
 	Test       int            `yaml:"test,omitempty"`       // tasks of an evaluation; 0 = the set's own number
-	Eval       string         `yaml:"eval,omitempty"`       // split of the evaluations during the run: test (default) or, where the set has it, valid
+	Eval       string         `yaml:"eval,omitempty"`       // split of the evaluations during the run, which choose the best checkpoint: valid or test; empty = test, see Settle
 }
 
 // Chat says how conversations are written.
@@ -168,6 +169,20 @@ func New(name string) (Recipe, error) {
 		names = append(names, m.Name)
 	}
 	return Recipe{}, fmt.Errorf("method %q is not known; choose one of: %s", name, strings.Join(names, ", "))
+}
+
+// Settle fills in what follows from other settings: evaluations during a run are on
+// split valid where the task set has one, so that no test task chooses a checkpoint.
+func (r *Recipe) Settle() {
+	if r.Tasks.Eval != "" {
+		return
+	}
+	if set, err := task.ByName(r.Tasks.Set); err == nil { // Load says what is wrong with a name
+		r.Tasks.Eval = "valid"
+		if set.Whole {
+			r.Tasks.Eval = "test"
+		}
+	}
 }
 
 // Rollout is the configuration of the recipe's episodes in the given style.

@@ -81,12 +81,7 @@ func TestSettings(t *testing.T) {
 		if err == nil {
 			err = r.Check()
 		}
-		switch {
-		case c.want == "" && err != nil:
-			t.Errorf("%s: %v", c.pair, err)
-		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
-			t.Errorf("%s: error %v, want one that says %q", c.pair, err, c.want)
-		}
+		says(t, c.pair, err, c.want)
 	}
 }
 
@@ -156,12 +151,7 @@ func TestPhaseSettings(t *testing.T) {
 		if err == nil {
 			err = r.Check()
 		}
-		switch {
-		case c.want == "" && err != nil:
-			t.Errorf("%s: %v", c.pair, err)
-		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
-			t.Errorf("%s: error %v, want one that says %q", c.pair, err, c.want)
-		}
+		says(t, c.pair, err, c.want)
 	}
 	r := method(t, "ops", Phase{RL: 1})
 	if err := r.Set("rl.signals.gold.n=3"); err != nil || r.RL.Signals["gold"]["loss"] != "ratio" {
@@ -212,5 +202,28 @@ func TestFailedTaskThatIsGone(t *testing.T) {
 		if _, err := Examples(source, lost{}, &SFT{}); err == nil || !strings.Contains(err.Error(), "base_7") {
 			t.Errorf("%s: %v", source, err)
 		}
+	}
+}
+
+// TestSettle: the best checkpoint is chosen on a split of its own where there is one.
+func TestSettle(t *testing.T) {
+	for _, c := range []struct{ set, eval, want string }{
+		{"desk", "", "valid"}, {"desk-ood", "", "valid"}, {"desk", "test", "test"}, {"bfcl", "", "test"}, {"other", "", ""},
+	} {
+		r := Recipe{Tasks: Tasks{Set: c.set, Eval: c.eval}}
+		if r.Settle(); r.Tasks.Eval != c.want {
+			t.Errorf("%s %q: %q, want %q", c.set, c.eval, r.Tasks.Eval, c.want)
+		}
+	}
+}
+
+// says fails unless an error says want, or there is none where want is empty.
+func says(t *testing.T, what string, err error, want string) {
+	t.Helper()
+	switch {
+	case want == "" && err != nil:
+		t.Errorf("%s: %v", what, err)
+	case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+		t.Errorf("%s: error %v, want one that says %q", what, err, want)
 	}
 }

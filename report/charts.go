@@ -180,7 +180,7 @@ func (b *builder) reward() {
 		curve(success, "sampled success", "c2")
 	}
 	if len(b.evals) > 0 {
-		s := plot.Series{Name: "test success", Class: "c4", Style: plot.Dots}
+		s := plot.Series{Name: b.split() + " success", Class: "c4", Style: plot.Dots}
 		for _, e := range b.evals {
 			s.X, s.Y = append(s.X, e.update), append(s.Y, e.rate)
 			s.Low, s.High = append(s.Low, e.low), append(s.High, e.high)
@@ -188,7 +188,7 @@ func (b *builder) reward() {
 		c.Series = append(c.Series, s)
 	}
 	if len(c.Series) == 1 && len(b.evals) > 0 {
-		c.Title = "Test success"
+		c.Title = "Success on split " + b.split()
 	}
 	if len(c.Series) > 0 {
 		b.list = append(b.list, &c)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -26,7 +27,8 @@ type run struct {
 	secs   []float64       // of each update
 	metric []string        // names in order of appearance
 	events []ballast.Event //
-	evals  []evaluation    //
+	evals  []evaluation    // during the run
+	test   *evaluation     // of the test tasks at the end, where those during the run are others
 	total  float64         // seconds of all updates
 	// metrics holds a value for every update, NaN where none was recorded.
 	metrics map[string][]float64
@@ -39,14 +41,15 @@ type head struct {
 	Model  string `yaml:"model"`
 	Seed   uint64 `yaml:"seed"`
 	Tasks  struct {
-		Set string `yaml:"set"`
+		Set  string `yaml:"set"`
+		Eval string `yaml:"eval"`
 	} `yaml:"tasks"`
 	Chat struct {
 		Format string `yaml:"format"`
 	} `yaml:"chat"`
 }
 
-// evaluation is one evaluation on test tasks.
+// evaluation is one evaluation of a run.
 type evaluation struct {
 	update    int
 	ok, all   int // 0 of 0 where only the rate is known
@@ -81,7 +84,11 @@ func load(dir string) (*run, error) {
 		}
 		r.events = append(r.events, e)
 		if ev, ok := evalOf(e); ok {
-			r.evals = append(r.evals, ev)
+			if e.Kind == "test" {
+				r.test = &ev
+			} else {
+				r.evals = append(r.evals, ev)
+			}
 		}
 	}
 	if len(r.evals) == 0 { // runs that record no events but the metric
@@ -121,7 +128,7 @@ func (r *run) add(u ballast.Update) {
 func evalOf(e ballast.Event) (evaluation, bool) {
 	ok, found := e.Data["ok"].(float64)
 	all, more := e.Data["all"].(float64)
-	if e.Kind != "eval" || !found || !more || all < 1 {
+	if e.Kind != "eval" && e.Kind != "test" || !found || !more || all < 1 {
 		return evaluation{}, false
 	}
 	low, high := wilson(ok, all)
@@ -229,8 +236,14 @@ func (r *run) sentences() []string {
 		}
 		list = append(list, text+".")
 	}
+	if r.test != nil {
+		list = append(list, fmt.Sprintf("Test tasks, played once after update %d: %s.", r.test.update, r.test))
+	}
 	return append(list, r.health()...)
 }
+
+// split is what evaluations during the run were on.
+func (r *run) split() string { return cmp.Or(r.Head.Tasks.Eval, "test") }
 
 // best is the evaluation with the highest rate, of equal ones the newest: the one
 // whose checkpoint is kept.
@@ -304,13 +317,18 @@ func (r *run) cards() []card {
 	if e, ok := r.ends(monitor.SuccessMean); ok {
 		list = append(list, card{"sampled success", plot.Percent(e.last), "from " + plot.Percent(e.first)})
 	}
-	if n := len(r.evals); n > 0 {
-		e := r.evals[n-1]
+	score := func(name string, e *evaluation) {
 		note := fmt.Sprintf("after update %d", e.update)
 		if e.all > 0 {
 			note = fmt.Sprintf("%d of %d, 95%% %s to %s", e.ok, e.all, plot.Percent(e.low), plot.Percent(e.high))
 		}
-		list = append(list, card{"test success", plot.Percent(e.rate), note})
+		list = append(list, card{name + " success", plot.Percent(e.rate), note})
+	}
+	if n := len(r.evals); n > 0 {
+		score(r.split(), &r.evals[n-1])
+	}
+	if r.test != nil {
+		score("test", r.test)
 	}
 	if e, ok := r.ends(monitor.KL); ok && e.last != 0 {
 		list = append(list, card{"KL to reference", plot.Short(e.last), "nats per token, k3"})

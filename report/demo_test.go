@@ -257,8 +257,13 @@ func TestDemo(t *testing.T) {
 
 func TestPlotFiles(t *testing.T) {
 	dir := demoDir(t)
-	names, err := Plots(dir)
+	r, err := load(dir)
 	must(t, err)
+	var names []string
+	charts, _ := r.charts()
+	for _, c := range charts {
+		names = append(names, c.ID)
+	}
 	for _, want := range []string{"reward", "forms", "tokens-start", "tokens", "kl", "entropy", "spread", "grad", "clip", "gap", "length", "calls", "stops", "speed"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no plot %q in %v", want, names)

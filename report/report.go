@@ -27,6 +27,7 @@ import (
 
 	"ballast/monitor"
 	"ballast/report/plot"
+	"ballast/runlog"
 )
 
 var (
@@ -48,6 +49,9 @@ const Page = "report.html"
 // Write writes the static page of the run in dir, aside first, and returns its
 // path.
 func Write(dir string) (string, error) {
+	if _, err := runlog.Read(dir); err != nil { // before a file is made in it
+		return "", fmt.Errorf("report: %w", err)
+	}
 	path := filepath.Join(dir, Page)
 	f, err := os.CreateTemp(dir, ".report-*")
 	if err != nil {
@@ -175,20 +179,6 @@ func Summary(dir string) (string, error) {
 		fmt.Fprintf(&b, "reward   %s\n", sparkline(y, 48))
 	}
 	return b.String(), nil
-}
-
-// Plots returns the names of the plots that the run in dir has.
-func Plots(dir string) ([]string, error) {
-	r, err := load(dir)
-	if err != nil {
-		return nil, fmt.Errorf("report: %w", err)
-	}
-	var names []string
-	charts, _ := r.charts()
-	for _, c := range charts {
-		names = append(names, c.ID)
-	}
-	return names, nil
 }
 
 // Plot writes one plot of the run in dir as an SVG file of its own, with title

@@ -78,7 +78,7 @@ type Run struct {
 // A dir that already holds a run is an error: resume it, or take another name.
 func Create(dir string, recipe []byte) (*Run, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("create run: %w", err)
+		return nil, fmt.Errorf("create run: %w; name a new directory where you may write", err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, headerFile)); err == nil {
 		return nil, fmt.Errorf("%s already holds a run: continue it with --resume %s, or choose another directory", dir, dir)
@@ -154,8 +154,17 @@ func Open(dir string) (*Run, error) {
 func checkHeader(dir string) error {
 	path := filepath.Join(dir, headerFile)
 	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is not a run directory: it has no %s", dir, headerFile)
+	if info, serr := os.Stat(dir); errors.Is(err, fs.ErrNotExist) || serr != nil || !info.IsDir() {
+		why := "it has no " + headerFile
+		switch {
+		case errors.Is(serr, fs.ErrNotExist):
+			why = "there is nothing of that name"
+		case serr != nil:
+			why = serr.Error()
+		case !info.IsDir():
+			why = "it is a file"
+		}
+		return fmt.Errorf("%s is not a run directory: %s; name one that `ballast train` made, such as runs/grpo-001", dir, why)
 	}
 	if err != nil {
 		return fmt.Errorf("open run: %w", err)

@@ -105,11 +105,11 @@ func Read(path string) (*Plan, error) {
 func decode(path string) (*Plan, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("study: %w", err)
+		return nil, fmt.Errorf("study: %w; name a plan, such as recipes/study.yaml of ballast's source", err)
 	}
 	var p Plan
 	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&p); err != nil {
-		return nil, fmt.Errorf("study: %s: %w", path, err)
+		return nil, fmt.Errorf("study: the plan %s: %w", path, err)
 	}
 	return &p, nil
 }

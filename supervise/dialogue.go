@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"ballast"
 	"ballast/chat"
@@ -139,12 +138,4 @@ func shown(task *ballast.Task) []ballast.Tool {
 		held = append(held, t.Reveal...)
 	}
 	return slices.DeleteFunc(slices.Clone(task.Tools), func(t ballast.Tool) bool { return slices.Contains(held, t.Name) })
-}
-
-// bare takes the control tokens of a format out of a text.
-func bare(f chat.Format, text string) string {
-	for _, c := range f.Control() {
-		text = strings.ReplaceAll(text, c, "")
-	}
-	return strings.TrimSpace(text)
 }

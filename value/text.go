@@ -105,21 +105,7 @@ func appendRune(dst []byte, r rune) []byte {
 
 // AppendJSON appends json.dumps(v). It fails as json.dumps does: on a kind that
 // JSON lacks, a key that JSON lacks, an integer of more than MaxDigits digits.
-func AppendJSON(dst []byte, v any) ([]byte, error) { return appendJSON(dst, v, ", ", ": ") }
-
-// JSON returns json.dumps(v); see AppendJSON.
-func JSON(v any) (string, error) {
-	b, err := AppendJSON(nil, v)
-	return string(b), err
-}
-
-// JSONCompact returns json.dumps(v, separators=(",", ":")).
-func JSONCompact(v any) (string, error) {
-	b, err := appendJSON(nil, v, ",", ":")
-	return string(b), err
-}
-
-func appendJSON(dst []byte, v any, comma, colon string) ([]byte, error) {
+func AppendJSON(dst []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "null"...), nil
@@ -137,11 +123,11 @@ func appendJSON(dst []byte, v any, comma, colon string) ([]byte, error) {
 		}
 		return v.Append(dst, 10), nil
 	case *List:
-		return appendJSONItems(dst, v.Items, comma, colon)
+		return appendJSONItems(dst, v.Items)
 	case *Tuple:
-		return appendJSONItems(dst, v.Items, comma, colon)
+		return appendJSONItems(dst, v.Items)
 	case *Dict:
-		if v.more != nil && v.more.json != "" && comma == ", " && colon == ": " {
+		if v.more != nil && v.more.json != "" {
 			return append(dst, v.more.json...), nil
 		}
 		dst = append(dst, '{')
@@ -149,13 +135,13 @@ func appendJSON(dst []byte, v any, comma, colon string) ([]byte, error) {
 		for i := range v.entries {
 			e := &v.entries[i]
 			if i > 0 {
-				dst = append(dst, comma...)
+				dst = append(dst, ", "...)
 			}
 			if dst, err = appendJSONKey(dst, e.key); err != nil {
 				return dst, err
 			}
-			dst = append(dst, colon...)
-			if dst, err = appendJSON(dst, e.val, comma, colon); err != nil {
+			dst = append(dst, ": "...)
+			if dst, err = AppendJSON(dst, e.val); err != nil {
 				return dst, err
 			}
 		}
@@ -166,14 +152,20 @@ func appendJSON(dst []byte, v any, comma, colon string) ([]byte, error) {
 	return dst, fmt.Errorf("Object of type %s is not JSON serializable", TypeName(v))
 }
 
-func appendJSONItems(dst []byte, items []any, comma, colon string) ([]byte, error) {
+// JSON returns json.dumps(v); see AppendJSON.
+func JSON(v any) (string, error) {
+	b, err := AppendJSON(nil, v)
+	return string(b), err
+}
+
+func appendJSONItems(dst []byte, items []any) ([]byte, error) {
 	dst = append(dst, '[')
 	var err error
 	for i, x := range items {
 		if i > 0 {
-			dst = append(dst, comma...)
+			dst = append(dst, ", "...)
 		}
-		if dst, err = appendJSON(dst, x, comma, colon); err != nil {
+		if dst, err = AppendJSON(dst, x); err != nil {
 			return dst, err
 		}
 	}
@@ -197,7 +189,7 @@ func appendJSONKey(dst []byte, k any) ([]byte, error) {
 	case string:
 		return AppendQuoted(dst, k), nil
 	case nil, bool, int64, float64, *big.Int:
-		dst, err := appendJSON(append(dst, '"'), k, "", "")
+		dst, err := AppendJSON(append(dst, '"'), k)
 		return append(dst, '"'), err
 	}
 	return dst, fmt.Errorf("keys must be str, int, float, bool or None, not %s", TypeName(k))

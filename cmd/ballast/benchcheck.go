@@ -16,6 +16,7 @@ import (
 	"ballast/model/device"
 	"ballast/monitor"
 	"ballast/recipe"
+	"ballast/recipe/loop"
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/train"
@@ -78,9 +79,11 @@ func newEngineCheck(name string, out io.Writer) (*engineCheck, error) {
 	if k.style, err = newStyle(&r, ms[0]); err != nil {
 		return nil, err
 	}
-	if k.tasks, _, err = loadTasks(&r, r.Rollout(k.style)); err != nil {
+	run := &loop.Run{Recipe: r}
+	if err := loadTasks(run, r.Rollout(k.style)); err != nil {
 		return nil, err
 	}
+	k.tasks = run.Train
 	d, err := device.Open("")
 	if err != nil {
 		return nil, err

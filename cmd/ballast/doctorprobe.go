@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,9 +15,6 @@ import (
 	"ballast/eval"
 	"ballast/model/cpu"
 	"ballast/recipe"
-	"ballast/rollout"
-	"ballast/runlog"
-	"ballast/task"
 )
 
 // probeFlags are the flags of `ballast doctor --probe`; evaluation's, with the run
@@ -28,8 +23,6 @@ type probeFlags struct {
 	evalFlags
 	checkpoint string
 	others     []string
-	run        string // directory of the run; "" for a model of none
-	update     int
 }
 
 func (f *probeFlags) add(c *cobra.Command) {
@@ -39,97 +32,17 @@ func (f *probeFlags) add(c *cobra.Command) {
 	f.evalFlags.tasksFlags(fl)
 }
 
-// locate finds the run and the update that the checkpoint belongs to, and the
-// model's path.
-func (f *probeFlags) locate() error {
-	f.model = f.checkpoint
-	if _, err := os.Stat(filepath.Join(f.checkpoint, "run.json")); err == nil {
-		log, err := runlog.Read(f.checkpoint)
-		if err != nil {
-			return err
-		}
-		list, err := log.Checkpoints()
-		if err != nil {
-			return err
-		}
-		if len(list) == 0 {
-			return fmt.Errorf("%s holds no checkpoint to probe", f.checkpoint)
-		}
-		last := list[len(list)-1]
-		f.run, f.update, f.model = f.checkpoint, last.Update, last.Dir
-		return nil
-	}
-	dir, err := filepath.Abs(f.checkpoint)
-	if err != nil {
-		return err
-	}
-	run := filepath.Dir(filepath.Dir(dir))
-	if n, err := strconv.Atoi(filepath.Base(dir)); err == nil {
-		if _, err := os.Stat(filepath.Join(run, "run.json")); err == nil {
-			f.run, f.update = run, n
-		}
-	}
-	return nil
-}
-
-// recipe is evaluation's, or for a checkpoint of a run that run's own recipe with
-// the flags that were given laid over it.
-func (f *probeFlags) recipe(c *cobra.Command) (recipe.Recipe, eval.Protocol, error) {
-	if f.run == "" {
-		return f.evalFlags.recipe(c)
-	}
-	given := c.Flags().Changed
-	r, err := readRecipe(f.run)
-	if err != nil {
-		return r, eval.Protocol{}, err
-	}
-	r.Model = f.model
-	if given("tasks") {
-		r.Tasks = recipe.Tasks{Set: f.tasks}
-	}
-	if given("data") {
-		r.Tasks.Data = f.data
-	}
-	if given("category") {
-		r.Tasks.Categories = f.categories
-	}
-	if given("seed") {
-		r.Seed = f.seed
-	}
-	if !given("count") && !given("tasks") {
-		f.count = r.Tasks.Test
-	}
-	for _, pair := range f.set {
-		if err := r.Set(pair); err != nil {
-			return r, eval.Protocol{}, err
-		}
-	}
-	if err := r.Check(); err != nil {
-		return r, eval.Protocol{}, err
-	}
-	p := eval.Protocol{Name: "recipe", Budget: rollout.Budget(r.Budget), Malformed: r.Chat.Malformed}
-	if f.protocol != "" {
-		if p, err = eval.ProtocolByName(f.protocol); err != nil {
-			return r, p, err
-		}
-	}
-	if given("temperature") {
-		p.How.Temperature = f.temperature
-	}
-	return r, p, nil
-}
-
 // play runs the probe, prints it and keeps it in the run's directory.
-func (f *probeFlags) play(ctx context.Context, c *cobra.Command) error {
-	if err := f.locate(); err != nil {
+func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
+	f.model = f.checkpoint
+	if f.home, err = findHome(f.checkpoint, true); err != nil {
 		return err
 	}
 	r, protocol, err := f.recipe(c)
 	if err != nil {
 		return err
 	}
-	tasks, err := task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: f.split,
-		Categories: r.Tasks.Categories, Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: f.count})
+	tasks, err := f.played(&r)
 	if err != nil {
 		return err
 	}
@@ -137,8 +50,8 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if f.run != "" {
-		path, err := res.Save(f.run)
+	if f.home.dir != "" {
+		path, err := res.Save(f.home.dir)
 		if err != nil {
 			return err
 		}
@@ -180,7 +93,7 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 		fmt.Fprintf(os.Stderr, "%-10s %d/%d %s\n", o.Variant, o.Success.OK, o.Success.All, o.Gain())
 	}
 	res, err := probe.Run(ctx, cpu.NewPolicy(m, cpu.Options{}), cfg, variants, tasks, p.How, told)
-	res.Model, res.Update, res.Tasks = m.Origin, f.update, strings.TrimSpace(r.Tasks.Set+" "+f.split)
+	res.Model, res.Update, res.Tasks = m.Origin, f.home.update, strings.TrimSpace(r.Tasks.Set+" "+f.split)
 	return res, err
 }
 

@@ -18,27 +18,12 @@ import (
 // TestProbeOfARun: a run's checkpoint is played under the run's own settings, the
 // result lies in the run's directory, and the run's page shows it.
 func TestProbeOfARun(t *testing.T) {
-	m, err := model.Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
 	r, err := recipe.New("grpo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Model, r.Tasks.Test, r.Chat.Format = "embedded", 6, "pythonic"
-	dir := filepath.Join(t.TempDir(), "run")
-	log, err := runlog.Create(dir, r.YAML())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := log.Update(ballast.Update{Index: 3, Phase: "rl", Metrics: map[string]float64{"reward/mean": 0.5}}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := log.Checkpoint(3, nil, func(to string) error { return m.Save(to, model.F32) }); err != nil {
-		t.Fatal(err)
-	}
-	log.Close()
+	r.Tasks.Test, r.Chat.Format = 6, "pythonic"
+	dir := fakeRun(t, r, 0)
 	for _, checkpoint := range []string{dir, filepath.Join(dir, "checkpoints", "000003")} {
 		var out bytes.Buffer
 		to := t.TempDir()
@@ -62,6 +47,76 @@ func TestProbeOfARun(t *testing.T) {
 		page, err := os.ReadFile(filepath.Join(to, "diagnosis.html"))
 		if err != nil || !strings.Contains(string(page), "Capability hidden by format") || !strings.Contains(string(page), "update 3") {
 			t.Errorf("the page lacks the probe: %v", err)
+		}
+	}
+}
+
+// fakeRun is a run directory whose one checkpoint, of update 3, is the embedded model,
+// with so many evaluations.
+func fakeRun(t *testing.T, r recipe.Recipe, evals int) string {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, err := model.Embedded()
+	must(err)
+	dir := filepath.Join(t.TempDir(), "run")
+	log, err := runlog.Create(dir, r.YAML())
+	must(err)
+	must(log.Update(ballast.Update{Index: 3, Phase: "rl", Metrics: map[string]float64{"reward/mean": 0.5, "eval/success": 0.5}}))
+	for range evals {
+		must(log.Event(ballast.Event{Update: 3, Kind: "eval", Data: map[string]any{"ok": 1, "all": 2}}))
+	}
+	_, err = log.Checkpoint(3, nil, func(to string) error { return m.Save(to, model.F32) })
+	must(err)
+	must(log.Close())
+	return dir
+}
+
+// TestEvalOfARun: eval of a run, or of its checkpoint's path, plays what the run plays
+// and says so; a flag says otherwise; tasks that chose the checkpoint are named biased.
+func TestEvalOfARun(t *testing.T) {
+	r, err := recipe.New("quickstart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Tasks.Test, r.Chat.Format, r.Budget.Steps, r.Seed = 4, "pythonic", 7, 9
+	dir, once := fakeRun(t, r, 2), fakeRun(t, r, 1)
+	const own = "tasks desk, calls 3, max_turns 2, 4 tasks, seed 9, format pythonic, malformed stop, budget 64 tokens a reply, 512 an episode, 96 a result, 7 steps"
+	for _, c := range []struct {
+		model string
+		flags []string
+		want  string
+		bias  bool
+	}{
+		{dir, nil, own + "\n", true},
+		{filepath.Join(dir, "checkpoints", "000003"), nil, own + "\n", true},
+		{once, nil, own + "\n", false},
+		{dir, []string{"--seed", "2", "--count", "2", "--set", "chat.format=hermes"}, "2 tasks, seed 2, format hermes, malformed stop, budget 64 tokens a reply, 512 an episode, 96 a result, 7 steps; given --count --seed --set\n", false},
+		{dir, []string{"--tasks", "desk-ood", "--count", "2"}, "tasks desk-ood, 2 tasks, seed 9", false},
+		{dir, []string{"--protocol", "official"}, "budget and malformed of protocol official; given --protocol", true},
+	} {
+		var out, errs bytes.Buffer
+		transcript := filepath.Join(t.TempDir(), "t")
+		root := newRoot()
+		root.SetOut(&out)
+		root.SetErr(&errs)
+		root.SetArgs(append([]string{"eval", "--model", c.model, "--transcript", transcript}, c.flags...))
+		if err := root.ExecuteContext(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), "update 3: ") || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%v: want %q in\n%s", c.flags, c.want, &out)
+		}
+		if got := strings.Contains(errs.String(), "biased upwards"); got != c.bias {
+			t.Errorf("%v: warned %v: %s", c.flags, got, &errs)
+		}
+		played, err := os.ReadFile(transcript)
+		if n := strings.Count(string(played), "=== "); err != nil || len(c.flags) == 0 && (n != 4 || !strings.Contains(string(played), "/9/")) {
+			t.Errorf("%v: %d episodes, %v\n%.200s", c.flags, n, err, played)
 		}
 	}
 }

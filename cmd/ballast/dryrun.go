@@ -40,26 +40,26 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 			return err
 		}
 		cfg := r.Rollout(s)
-		if run.Train, run.Test, err = loadTasks(r, cfg); err != nil {
+		if err := loadTasks(&run, cfg); err != nil {
 			return err
 		}
 		if prompt, err = rollout.CheckPrompts(&cfg, run.Train); err != nil {
 			return err
 		}
 		shape, how = &m.Config, "longest prompt"
-	} else {
-		spec := task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Categories: r.Tasks.Categories, Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed}
-		spec.Split, spec.Count = "train", r.Tasks.Count
-		if run.Train, err = task.Load(spec); err != nil {
-			return err
-		}
-		spec.Split, spec.Count = "test", r.Tasks.Test
-		if run.Test, err = task.Load(spec); err != nil {
-			return err
-		}
+	} else if err := taskSets(&run); err != nil {
+		return err
 	}
 	fmt.Fprintf(w, "%s\n", r.YAML())
-	fmt.Fprintf(w, "# training tasks    %d, test tasks %d; prompts of %d tokens (%s)\n", len(run.Train), len(run.Test), prompt, how)
+	fmt.Fprintf(w, "# training tasks    %d; prompts of %d tokens (%s)\n", len(run.Train), prompt, how)
+	switch set, err := task.ByName(r.Tasks.Set); {
+	case len(run.Test) > 0:
+		fmt.Fprintf(w, "# evaluations       %d tasks of split %s, which choose the best checkpoint; %d test tasks once, after training\n", len(run.Eval), r.Tasks.Eval, len(run.Test))
+	case err == nil && set.Whole:
+		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too: set %s has no split valid, so its success is biased upwards\n", len(run.Eval), set.Name)
+	default:
+		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too (tasks.eval: test), so its success is biased upwards\n", len(run.Eval))
+	}
 	most, err := dryPhases(w, r, &run, prompt)
 	if err != nil {
 		return err

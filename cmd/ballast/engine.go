@@ -61,24 +61,38 @@ func newStyle(r *recipe.Recipe, m *model.Model) (chat.Style, error) {
 	return s, nil
 }
 
-// loadTasks returns the training and test tasks of a recipe and checks that
-// every prompt fits.
-func loadTasks(r *recipe.Recipe, cfg rollout.Config) (learn, test []ballast.Task, err error) {
-	spec := task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Categories: r.Tasks.Categories, Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed}
-	spec.Split, spec.Count = "train", r.Tasks.Count
-	if learn, err = task.Load(spec); err != nil {
-		return nil, nil, err
+// loadTasks gives a run its recipe's tasks and checks that every prompt fits.
+func loadTasks(run *loop.Run, cfg rollout.Config) error {
+	if err := taskSets(run); err != nil {
+		return err
 	}
-	spec.Split, spec.Count = cmp.Or(r.Tasks.Eval, "test"), r.Tasks.Test
-	if test, err = task.Load(spec); err != nil {
-		return nil, nil, err
-	}
-	for _, set := range [][]ballast.Task{learn, test} {
+	for _, set := range [][]ballast.Task{run.Train, run.Eval, run.Test} {
 		if _, err := rollout.CheckPrompts(&cfg, set); err != nil {
-			return nil, nil, err
+			return err
 		}
 	}
-	return learn, test, nil
+	return nil
+}
+
+// taskSets gives a run its recipe's tasks: those to train on, those of the evaluations
+// during the run, and where these are no test tasks, those that are played at the end.
+func taskSets(run *loop.Run) (err error) {
+	t := &run.Recipe.Tasks
+	load := func(split string, count int) []ballast.Task {
+		if err != nil {
+			return nil
+		}
+		var list []ballast.Task
+		list, err = task.Load(task.Spec{Name: t.Set, Data: t.Data, Categories: t.Categories, Worlds: t.Worlds, Level: t.Level,
+			Seed: run.Recipe.Seed, Split: split, Count: count})
+		return list
+	}
+	run.Train = load("train", t.Count)
+	run.Eval = load(cmp.Or(t.Eval, "test"), t.Test)
+	if t.Eval != "" && t.Eval != "test" {
+		run.Test = load("test", t.Test)
+	}
+	return err
 }
 
 // newEngine builds the local engine: a learner, and a sampler that follows its

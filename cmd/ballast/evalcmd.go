@@ -16,7 +16,6 @@ import (
 	"ballast"
 	"ballast/eval"
 	"ballast/recipe"
-	"ballast/rollout"
 	"ballast/task"
 )
 
@@ -30,6 +29,7 @@ type evalFlags struct {
 	out, transcript                     string
 	asJSON                              bool
 	endpoint                            endpointFlags
+	home                                home // of the model
 }
 
 func evalCommand() *cobra.Command {
@@ -47,6 +47,9 @@ its completions endpoint with our template (--api completion).
 
 With --out, every finished episode is kept in that folder (and every reply of an
 endpoint); the same command continues an evaluation that was interrupted.
+
+A run's tasks, level, worlds, format, budgets and rule for malformed replies are those of
+its recipe where no flag says otherwise, also for the path of one of its checkpoints.
 
 With --run, the final and the best checkpoint of a run play test tasks in and out
 of distribution (other format, other worlds, both), for ballast compare.
@@ -114,55 +117,47 @@ func (f *evalFlags) usable(pair string) error {
 	return fmt.Errorf("--set %s: an evaluation does not use that; it takes chat.*, budget.*, init.*, tasks.worlds and tasks.level", pair)
 }
 
-// recipe resolves the settings that a recipe also has, and the protocol.
+// recipe resolves the settings that a recipe also has, and the protocol: the run's,
+// where the model is a checkpoint of one.
 func (f *evalFlags) recipe(c *cobra.Command) (recipe.Recipe, eval.Protocol, error) {
+	if f.home.dir != "" {
+		return f.ofRun(c)
+	}
 	r, err := recipe.New("grpo")
 	if err != nil {
 		return r, eval.Protocol{}, err
 	}
-	defaults := r
 	r.Model, r.Tasks.Set, r.Tasks.Data, r.Tasks.Categories, r.Seed = f.model, f.tasks, f.data, f.categories, f.seed
-	for _, pair := range f.set {
-		if err := f.usable(pair); err != nil {
-			return r, eval.Protocol{}, err
-		}
-		if err := r.Set(pair); err != nil {
-			return r, eval.Protocol{}, err
-		}
-	}
-	if err := r.Check(); err != nil {
-		return r, eval.Protocol{}, err
-	}
-	p := eval.Protocol{Name: "recipe", Budget: rollout.Budget(r.Budget), Malformed: r.Chat.Malformed}
 	if f.protocol == "" && r.Tasks.Set == "bfcl" {
 		f.protocol = "official"
 	}
-	if f.protocol != "" {
-		own := p
-		if p, err = eval.ProtocolByName(f.protocol); err != nil {
-			return r, p, err
-		}
-		if d := defaults; own.Budget != rollout.Budget(d.Budget) || own.Malformed != d.Chat.Malformed {
-			return r, p, fmt.Errorf("--set budget.* and chat.malformed say what protocol %s decides; leave them out", p.Name)
-		}
-	}
-	if c.Flags().Changed("temperature") {
-		p.How.Temperature = f.temperature
-	}
-	return r, p, nil
+	return f.settled(c, r)
+}
+
+// played are the tasks that the recipe and the flags name.
+func (f *evalFlags) played(r *recipe.Recipe) ([]ballast.Task, error) {
+	return task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: f.split, Categories: r.Tasks.Categories,
+		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: f.count})
 }
 
 func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
+	if f.endpoint.url == "" { // an endpoint's model is a name
+		if f.home, err = findHome(f.model, false); err != nil {
+			return err
+		}
+	}
 	r, protocol, err := f.recipe(c)
 	if err != nil {
 		return err
 	}
-	tasks, err := task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: f.split,
-		Categories: r.Tasks.Categories, Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: f.count})
+	tasks, err := f.played(&r)
 	if err != nil {
 		return err
 	}
 	if err := f.endpoint.check(f.model); err != nil {
+		return err
+	}
+	if err := f.announce(c, &r, &protocol); err != nil {
 		return err
 	}
 	var store *eval.Store
@@ -171,6 +166,11 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, store.Close()) }()
+	}
+	if f.transcript != "" { // before hours of playing, and not after
+		if err := os.WriteFile(f.transcript, nil, 0o644); err != nil {
+			return fmt.Errorf("--transcript: %w; name a file in a folder that is there", err)
+		}
 	}
 	who, play, done, err := f.player(&r, protocol)
 	if err != nil {
@@ -201,19 +201,41 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	return err
 }
 
+// announce says what is taken from the model's run, and warns of tasks that chose the
+// checkpoint.
+func (f *evalFlags) announce(c *cobra.Command, r *recipe.Recipe, p *eval.Protocol) error {
+	if f.home.dir == "" {
+		return nil
+	}
+	out := c.OutOrStdout()
+	if f.asJSON {
+		out = c.ErrOrStderr()
+	}
+	fmt.Fprintln(out, f.taken(c, r, p))
+	biased, err := f.chosen(r)
+	if biased {
+		fmt.Fprintf(c.ErrOrStderr(), "ballast: these tasks chose this checkpoint among the run's (tasks.eval: %s), so the figure is biased upwards; play others with --seed, or --split where the set has more\n", f.split)
+	}
+	return err
+}
+
 // settings are what an evaluation's folder belongs to. A run is its checkpoint: which
 // one is best may change while it trains.
 func (f *evalFlags) settings(r *recipe.Recipe, p eval.Protocol) map[string]string {
 	model := f.model
-	if best, err := bestOf(model); err == nil && f.endpoint.url == "" {
-		model = best
+	if f.home.dir != "" {
+		model = f.home.model
 	}
-	return map[string]string{
+	out := map[string]string{
 		"model": model, "data": r.Tasks.Data, "endpoint": f.endpoint.url, "api": f.endpoint.api, "protocol": p.Name,
 		"temperature": fmt.Sprint(p.How.Temperature), "tasks": r.Tasks.Set, "split": f.split,
 		"categories": strings.Join(r.Tasks.Categories, ","), "count": fmt.Sprint(f.count), "seed": fmt.Sprint(r.Seed),
 		"set": strings.Join(f.set, " "),
 	}
+	if f.home.dir != "" {
+		out["run"] = f.home.dir // whose settings count
+	}
+	return out
 }
 
 // player is who plays: the endpoint, or a model in this process. Done ends it.

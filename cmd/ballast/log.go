@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -87,12 +86,11 @@ func (r recorder) Replay(update int) ([]ballast.Episode, error) {
 
 // readRecipe reads the resolved recipe of a run directory.
 func readRecipe(dir string) (r recipe.Recipe, err error) {
-	path := filepath.Join(dir, "recipe.yaml")
-	text, err := os.ReadFile(path)
+	log, err := runlog.Read(dir)
 	if err != nil {
-		return r, fmt.Errorf("%s is not a run directory: %w", dir, err)
+		return r, err
 	}
-	return r, r.Apply(path, text)
+	return r, r.Apply(filepath.Join(dir, "recipe.yaml"), log.Recipe)
 }
 
 // suiteEvents are the evaluations on suites of test tasks that a run's log has.
@@ -165,21 +163,6 @@ func rewind(log *runlog.Run, run *loop.Run) error {
 // bestOf returns the checkpoint of a run directory that its evaluations like best, or
 // the one that its guard named when it stopped; any other path stays what it is.
 func bestOf(path string) (string, error) {
-	if _, err := os.Stat(filepath.Join(path, "run.json")); err != nil {
-		return path, nil
-	}
-	run, err := compare.Load(path)
-	if err != nil {
-		return "", err
-	}
-	list, err := run.Log.Checkpoints()
-	if err != nil {
-		return "", err
-	}
-	for _, c := range list {
-		if c.Update == run.Best {
-			return c.Dir, nil
-		}
-	}
-	return "", fmt.Errorf("%s is a run without a checkpoint yet", path)
+	h, err := findHome(path, false)
+	return h.model, err
 }

@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -32,6 +33,43 @@ func newRoot() *cobra.Command {
 			HiddenDefaultCmd: true,
 		},
 	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if c.HasSubCommands() {
+			return fmt.Errorf("%w; %s", err, below(c))
+		}
+		return err
+	})
 	root.AddCommand(trainCommand(), sweepCommand(), compareCommand(), studyCommand(), evalCommand(), taskCommand(), modelCommand(), reportCommand(), doctorCommand(), benchCommand(), worldCommand(), dataCommand())
+	parents(root)
 	return root
+}
+
+// parents makes a word that no command below a parent has an error; alone, the
+// parent prints its help.
+func parents(c *cobra.Command) {
+	if !c.HasSubCommands() {
+		return
+	}
+	c.DisableFlagsInUseLine = true
+	c.Args = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		return fmt.Errorf("%s: no command %q; %s", c.CommandPath(), args[0], below(c))
+	}
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	for _, sub := range c.Commands() {
+		parents(sub)
+	}
+}
+
+// below lists the commands of a parent.
+func below(c *cobra.Command) string {
+	var names []string
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() {
+			names = append(names, sub.Name())
+		}
+	}
+	return "there are " + strings.Join(names, ", ")
 }

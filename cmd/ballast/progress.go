@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -61,10 +62,10 @@ func (p *progress) update(u ballast.Update, at loop.Progress) {
 		}
 		p.out.Write(text)
 	case p.bar != nil:
-		p.status.Store("  " + line(u))
+		p.status.Store("  " + line(u, p.run.Recipe.Tasks.Eval))
 		p.bar.SetCurrent(int64(at.Done))
 	default:
-		fmt.Fprintf(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u))
+		fmt.Fprintf(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u, p.run.Recipe.Tasks.Eval))
 	}
 }
 
@@ -76,17 +77,20 @@ func (p *progress) end() {
 }
 
 // line is an update in one short line.
-func line(u ballast.Update) string {
+func line(u ballast.Update, split string) string {
 	m := u.Metrics
 	if u.Phase == "sft" {
 		return fmt.Sprintf("sft loss %.3f  %.1fs", m[monitor.LossCE], u.Seconds)
 	}
-	s := fmt.Sprintf("rl reward %.3f  calls %.0f%% polluted %.0f%% collapsed %.0f%%  kl %.4f  %.1fs",
+	s := fmt.Sprintf("rl reward %.3f  calls %.0f%% polluted %.0f%% collapsed %.0f%%",
 		m[monitor.RewardMean],
-		100*m[monitor.FormPrefix+"call"], 100*m[monitor.FormPrefix+"polluted"], 100*m[monitor.FormPrefix+"collapsed"],
-		m[monitor.KL], u.Seconds)
+		100*m[monitor.FormPrefix+"call"], 100*m[monitor.FormPrefix+"polluted"], 100*m[monitor.FormPrefix+"collapsed"])
+	if v, ok := m[monitor.KL]; ok {
+		s += fmt.Sprintf("  kl %.4f", v)
+	}
+	s += fmt.Sprintf("  %.1fs", u.Seconds)
 	if v, ok := m[monitor.EvalSuccess]; ok {
-		s += fmt.Sprintf("  test %.1f%%", 100*v)
+		s += fmt.Sprintf("  %s %.1f%%", cmp.Or(split, "test"), 100*v)
 	}
 	return s
 }

@@ -30,6 +30,10 @@ func TestScripts(t *testing.T) {
 			j := unreliable()
 			env.Defer(j.Close)
 			env.Setenv("JUDGE", j.URL)
+			short := []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0x4b} // of a gzipped file
+			if err := os.WriteFile(filepath.Join(env.WorkDir, "short.gz"), short, 0o644); err != nil {
+				return err
+			}
 			return writeModel(filepath.Join(env.WorkDir, "model"))
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

@@ -45,8 +45,8 @@ func TestSmolLM2Learns(t *testing.T) {
 			break
 		}
 	}
-	held := run.Test
-	run.Test = nil // no evaluation: it would sample
+	held := run.Eval
+	run.Eval = nil // no evaluation: it would sample
 	before := crossEntropy(t, run, held)
 	log, err := runlog.Create(filepath.Join(t.TempDir(), "run"), r.YAML())
 	if err != nil {
@@ -54,7 +54,7 @@ func TestSmolLM2Learns(t *testing.T) {
 	}
 	defer log.Close()
 	run.Log = recorder{log, 1}
-	run.Observe = func(u ballast.Update, _ loop.Progress) { t.Logf("update %d: %s", u.Index, line(u)) }
+	run.Observe = func(u ballast.Update, _ loop.Progress) { t.Logf("update %d: %s", u.Index, line(u, "")) }
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,11 @@ func (f *studyFlags) run(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
+	if f.docs != "" { // before hours of runs, and not after
+		if _, err := os.Stat(f.docs); err != nil {
+			return fmt.Errorf("--docs: %w; name a Markdown file with places for tables, such as docs/study.md", err)
+		}
+	}
 	if f.quick {
 		p.Small()
 	}

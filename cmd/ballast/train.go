@@ -117,7 +117,7 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 	if f.config != "" {
 		text, err := os.ReadFile(f.config)
 		if err != nil {
-			return r, err
+			return r, fmt.Errorf("--config: %w; name a YAML file of settings, such as recipes/qwen2.5-1.5b.yaml, or leave --config out for the method's own", err)
 		}
 		if err := r.Apply(f.config, text); err != nil {
 			return r, err
@@ -140,11 +140,21 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 			return r, err
 		}
 	}
+	r.Settle()
 	return r, r.Check()
 }
 
 // prepare loads the model and tasks of a recipe.
 func prepare(r *recipe.Recipe) (*loop.Run, error) {
+	for i, p := range r.Phases { // a missing file is an error before there is a run directory
+		in, err := r.In(i)
+		if err == nil && slices.Contains(strings.Split(p.SFT, "+"), "file") {
+			_, err = os.Stat(in.SFT.File)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (.jsonl, .json or .parquet)", err)
+		}
+	}
 	judge, err := endpoint.Open(r.Judge, "") // drive gives it the run's ledger
 	if err != nil {
 		return nil, err
@@ -157,15 +167,12 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	learn, test, err := loadTasks(r, r.Rollout(s))
-	if err != nil {
+	run := &loop.Run{Recipe: *r, Judge: judge}
+	if err := loadTasks(run, r.Rollout(s)); err != nil {
 		return nil, err
 	}
-	engine, err := newEngine(r, m, s)
-	if err != nil {
-		return nil, err
-	}
-	return &loop.Run{Recipe: *r, Engine: engine, Train: learn, Test: test, Judge: judge}, nil
+	run.Engine, err = newEngine(r, m, s)
+	return run, err
 }
 
 // continueRun resumes the run in a directory from its newest checkpoint.
@@ -222,7 +229,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 func (f *trainFlags) summary(run *loop.Run, log *runlog.Run, res eval.Result, page string) error {
 	if f.json {
 		return json.NewEncoder(os.Stdout).Encode(map[string]any{
-			"run": log.Dir(), "report": page, "updates": run.State.Update, "eval": res,
+			"run": log.Dir(), "report": page, "updates": run.State.Update, "eval": run.State.Eval.Result, "test": res,
 		})
 	}
 	text, err := report.Summary(log.Dir())
@@ -230,7 +237,11 @@ func (f *trainFlags) summary(run *loop.Run, log *runlog.Run, res eval.Result, pa
 		return err
 	}
 	fmt.Print(text)
-	fmt.Printf("\ntest tasks, greedy:\n%s\nrun      %s\nreport   %s\n", res.Table(), log.Dir(), page)
+	note := "; they chose the best checkpoint too"
+	if run.State.Test != nil {
+		note = ", played once, after training"
+	}
+	fmt.Printf("\ntest tasks, greedy%s:\n%s\nrun      %s\nreport   %s\n", note, res.Table(), log.Dir(), page)
 	return nil
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -88,13 +89,16 @@ type replayResult struct {
 func replayGolden(out io.Writer, path string, opts bfcl.ReplayOptions, asJSON bool) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("--golden: %w; name a corpus of trajectories, JSON lines, gzipped or not", err)
 	}
 	defer f.Close()
 	start := time.Now()
 	r, err := bfcl.Replay(f, opts)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("--golden %s: %w: the file is cut short; fetch or make it again", path, err)
+	case err != nil:
+		return fmt.Errorf("--golden %s: %w; want a corpus of trajectories, JSON lines, gzipped or not", path, err)
 	}
 	res := replayResult{OK: r.OK(), Seconds: time.Since(start).Seconds(), Report: r}
 	for _, kind := range []string{"L", "N"} {

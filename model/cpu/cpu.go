@@ -103,22 +103,6 @@ func (p *Policy) Refresh(w *model.Weights) error {
 	return err
 }
 
-// MemoryNeeded estimates the bytes of a Policy that plays rows conversations of
-// length tokens each, with no prefix shared: weights, cache, scratch.
-func MemoryNeeded(c *model.Config, rows, length int) int64 {
-	s, floats := newShape(c), int64(0)
-	for _, t := range c.Specs() {
-		n := int64(1)
-		for _, d := range t.Shape {
-			n *= int64(d)
-		}
-		floats += n
-	}
-	pages := int64(rows) * int64((length+pageLen-1)/pageLen)
-	pass := int64(512+rows) * int64(4*pad(c.Hidden)+2*pad(c.FFN)+2*c.Heads*c.HeadDim+2*c.KVHeads*c.HeadDim)
-	return 4 * (floats + pages*int64(s.size) + pass + int64(rows)*int64(pad(c.Vocab)))
-}
-
 // Logits returns the next-token logits [len(tokens)][vocab] after every token.
 func (p *Policy) Logits(tokens []int32) [][]float32 {
 	out := make([][]float32, 0, len(tokens))

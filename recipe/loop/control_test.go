@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,40 @@ func TestControlSignal(t *testing.T) {
 	}
 }
 
+// TestPartialKL: a KL of control tokens alone, or of none, is not told as that of all.
+func TestPartialKL(t *testing.T) {
+	for _, c := range []struct {
+		kl      float64
+		control bool
+		want    []string
+	}{
+		{1e-4, false, []string{monitor.KL, monitor.KLControl}},
+		{1e-4, true, []string{monitor.KL, monitor.KLControl}},
+		{0, true, []string{monitor.KLOnControl}},
+		{0, false, nil},
+	} {
+		r := small(t, "grpo", recipe.Phase{RL: 1})
+		if c.control {
+			r = use(r, "control", "kl", 0.5)
+		}
+		r.RL.KL = c.kl
+		run, learner, log := newRun(t, r, func(s uint64) bool { return s%2 == 0 })
+		learner.Stats = ballast.Stats{monitor.KL: 0.25, monitor.KLControl: 0.5}
+		if _, err := run.Do(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, name := range []string{monitor.KL, monitor.KLControl, monitor.KLOnControl} {
+			if _, ok := log.updates[0].Metrics[name]; ok {
+				got = append(got, name)
+			}
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("rl.kl %v, control %v: %v, want %v", c.kl, c.control, got, c.want)
+		}
+	}
+}
+
 // TestVanilla: a run of no phase leaves a checkpoint of the model as it is.
 func TestVanilla(t *testing.T) {
 	r, err := recipe.New("vanilla")
@@ -47,7 +82,7 @@ func TestVanilla(t *testing.T) {
 		t.Fatal(err)
 	}
 	run, learner, log := newRun(t, r, never)
-	run.Test = run.Train[:2]
+	run.Eval = run.Train[:2]
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}

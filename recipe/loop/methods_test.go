@@ -437,7 +437,7 @@ func TestResumeInterleaved(t *testing.T) {
 	fresh := func() (*Run, *Recorder, *memory) {
 		run, learner, log := newRun(t, small(t, "prs", recipe.Phase{RL: 2}, recipe.Phase{SFT: "failed+reflections"}, recipe.Phase{RL: 1}, recipe.Phase{SFT: "failed"}, recipe.Phase{RL: 1}), good)
 		run.Recipe.Keep = recipe.Keep{Checkpoint: 2, Eval: 3}
-		run.Test = run.Train[:2]
+		run.Eval = run.Train[:2]
 		return run, learner, log
 	}
 	whole, want, wholeLog := fresh()

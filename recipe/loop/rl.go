@@ -98,7 +98,23 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 		return nil, err
 	}
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
+	p.partial(m)
 	return eps, nil
+}
+
+// partial takes the KL out of an update's metrics where the reference term does not
+// cover the policy's tokens: without rl.kl there is none, or with signal control one
+// on control tokens alone, whose mean has a name of its own.
+func (p *rlPhase) partial(m map[string]float64) {
+	v, ok := m[monitor.KL]
+	if p.set.RL.KL > 0 || !ok {
+		return
+	}
+	delete(m, monitor.KL)
+	delete(m, monitor.KLControl)
+	if _, control := p.set.RL.Signals["control"]; control {
+		m[monitor.KLOnControl] = v
+	}
 }
 
 // demonstrated counts the tokens of an episode that are a demonstration's.

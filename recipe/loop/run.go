@@ -66,6 +66,8 @@ type State struct {
 	Eval   *Evaluation
 	Best   float64
 	BestAt int
+	// Test is how the test tasks went after the last update, if they are others.
+	Test *Evaluation
 	// History is how the tasks of the newest RL phase went lately, for the
 	// sources that train on failures.
 	History supervise.History
@@ -92,7 +94,7 @@ func (s *State) enter(phase int) {
 // clock.
 type Cost struct{ CPU, Seconds float64 }
 
-// Evaluation is what the test tasks said after an update.
+// Evaluation is how tasks went after an update.
 type Evaluation struct {
 	Update int
 	Result eval.Result
@@ -103,7 +105,8 @@ type Run struct {
 	Recipe recipe.Recipe
 	Engine Engine
 	Train  []ballast.Task
-	Test   []ballast.Task
+	Eval   []ballast.Task // of the evaluations during the run, which choose the best checkpoint
+	Test   []ballast.Task // played once, after training; none where Eval are the test tasks
 	Log    Log
 	State  State
 	Judge  supervise.Judge // nil = the oracle
@@ -138,7 +141,7 @@ var (
 // maxBroken is the number of consecutive non-finite updates that ends a run.
 const maxBroken = 3
 
-// Do runs the phases that are left and returns the last evaluation. What a run
+// Do runs the phases that are left and returns how the test tasks went at the end. What a run
 // that was interrupted had recorded up to its checkpoint is not repeated.
 func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	var err error
@@ -185,7 +188,10 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	if err := r.evaluate(ctx); err != nil {
 		return eval.Result{}, err
 	}
-	res := r.State.Eval.Result
+	res, err := r.test(ctx)
+	if err != nil {
+		return res, err
+	}
 	if err := r.checkpoint(); err != nil {
 		return res, err
 	}
@@ -301,7 +307,7 @@ func (r *Run) one(ctx context.Context, p phase) error {
 		return err
 	}
 	last := r.State.Phase == len(r.Recipe.Phases)-1 && r.State.InPhase == p.updates()
-	if k := r.Recipe.Keep.Eval; len(r.Test) > 0 && (last || k > 0 && r.State.Update%k == 0) {
+	if k := r.Recipe.Keep.Eval; len(r.Eval) > 0 && (last || k > 0 && r.State.Update%k == 0) {
 		if err := r.evaluate(ctx); err != nil {
 			return err
 		}
@@ -389,18 +395,15 @@ func (r *Run) rollout(set *recipe.Recipe) rollout.Config {
 	return cfg
 }
 
-// evaluate plays the test tasks greedily, once after an update. Of equal
-// evaluations the newest is the best; one without a success is none.
+// evaluate plays the tasks of evaluations, once after an update. Of equal evaluations
+// the newest is the best; one without a success is none.
 func (r *Run) evaluate(ctx context.Context) error {
 	if e := r.State.Eval; e != nil && e.Update == r.State.Update {
 		return nil
 	}
-	res, err := eval.Run(ctx, r.Engine.Policy, r.rollout(&r.Recipe), r.Test, ballast.Sampling{})
+	res, err := r.greedy(ctx, r.Eval)
 	if err != nil {
-		return fmt.Errorf("evaluation: %w", err)
-	}
-	if res.Total.All == 0 && res.Infra > 0 { // a broken machine is not a zero
-		return fmt.Errorf("evaluation: no task could be played; the first is %s", res.Broken)
+		return err
 	}
 	r.State.Eval, r.saved = &Evaluation{r.State.Update, res}, false
 	data := res.Data()
@@ -409,6 +412,35 @@ func (r *Run) evaluate(ctx context.Context) error {
 		data["best"] = true
 	}
 	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "eval", Text: res.String(), Data: data})
+}
+
+// test plays the test tasks after the last update, once. Where there are none of their
+// own, the last evaluation was on them.
+func (r *Run) test(ctx context.Context) (eval.Result, error) {
+	if len(r.Test) == 0 {
+		return r.State.Eval.Result, nil
+	}
+	if e := r.State.Test; e != nil && e.Update == r.State.Update {
+		return e.Result, nil
+	}
+	res, err := r.greedy(ctx, r.Test)
+	if err != nil {
+		return res, err
+	}
+	r.State.Test, r.saved = &Evaluation{r.State.Update, res}, false
+	return res, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "test", Text: res.String(), Data: res.Data()})
+}
+
+// greedy plays tasks greedily.
+func (r *Run) greedy(ctx context.Context, tasks []ballast.Task) (eval.Result, error) {
+	res, err := eval.Run(ctx, r.Engine.Policy, r.rollout(&r.Recipe), tasks, ballast.Sampling{})
+	if err != nil {
+		return res, fmt.Errorf("evaluation: %w", err)
+	}
+	if res.Total.All == 0 && res.Infra > 0 { // a broken machine is not a zero
+		return res, fmt.Errorf("evaluation: no task could be played; the first is %s", res.Broken)
+	}
+	return res, nil
 }
 
 // Total is the number of updates of all phases, as far as it is known: what a

@@ -304,7 +304,7 @@ func TestNonFiniteStops(t *testing.T) {
 func TestBestIsKept(t *testing.T) {
 	r := small(t, "grpo", recipe.Phase{RL: 4})
 	run, _, log := newRun(t, r, nil)
-	run.Recipe.Keep, run.Recipe.RL.Patience, run.Test = recipe.Keep{Eval: 1}, 0, run.Train[:4]
+	run.Recipe.Keep, run.Recipe.RL.Patience, run.Eval = recipe.Keep{Eval: 1}, 0, run.Train[:4]
 	rates := []uint64{1, 3, 3, 2} // successes of the evaluations
 	run.Engine.Policy = policy(run.Engine.Style, run.Train, func(seed uint64) bool {
 		return seed < 8 && seed < rates[run.State.Update-1]
@@ -327,6 +327,29 @@ func TestBestIsKept(t *testing.T) {
 	}
 }
 
+// TestTestTasksAreLast: test tasks of their own are played once, after the last
+// evaluation, and choose nothing.
+func TestTestTasksAreLast(t *testing.T) {
+	run, _, log := newRun(t, small(t, "grpo", recipe.Phase{RL: 2}), func(seed uint64) bool { return seed == 0 })
+	run.Recipe.Keep, run.Recipe.RL.Patience, run.Eval, run.Test = recipe.Keep{Eval: 1}, 0, run.Train[:2], run.Train[2:5]
+	for range 2 { // the second time as a resumed run that had ended
+		res, err := run.Do(context.Background())
+		if err != nil || res.Total.All != 3 || run.State.Test.Update != 2 || run.State.Eval.Result.Total.All != 2 {
+			t.Fatalf("%v: %+v, %+v", err, res.Total, run.State)
+		}
+	}
+	var kinds []string
+	for _, e := range log.events {
+		kinds = append(kinds, e.Kind)
+	}
+	if got := strings.Join(kinds, " "); got != "phase eval eval test done done" {
+		t.Errorf("events %s", got)
+	}
+	if s := log.states[len(log.states)-1]; s.Test == nil || s.Test.Result.Total.All != 3 {
+		t.Errorf("the checkpoint does not know the test: %+v", s.Test)
+	}
+}
+
 // broken is a policy that cannot answer.
 type broken struct{ *rollout.Script }
 
@@ -342,7 +365,7 @@ func (broken) Play(_ context.Context, convs []ballast.Conversation, _ ballast.Sa
 // TestBrokenEvaluationIsNoZero: where no test task can be played there is no rate.
 func TestBrokenEvaluationIsNoZero(t *testing.T) {
 	run, _, log := newRun(t, small(t, "grpo", recipe.Phase{RL: 1}), nil)
-	run.Engine.Policy, run.Test = broken{}, run.Train[:2]
+	run.Engine.Policy, run.Eval = broken{}, run.Train[:2]
 	if err := run.evaluate(context.Background()); err == nil || !strings.Contains(err.Error(), "no machine") || len(log.events) != 0 {
 		t.Errorf("%v, events %v", err, log.events)
 	}

@@ -418,7 +418,7 @@ func (d *drawing) happenings() {
 		switch e.Kind {
 		case "checkpoint":
 			fmt.Fprintf(d, `<path class="saved" d="M%.1f %.1fl-3 5h6z"><title>%s</title></path>`, x, d.y0+1, title)
-		case "eval", "done", "phase":
+		case "eval", "test", "done", "phase":
 		default:
 			fmt.Fprintf(d, `<g class="mark %s"><line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/><circle cx="%.1f" cy="%.1f" r="3.5"/><title>%s</title></g>`,
 				html.EscapeString(e.Kind), x, x, d.y0-d.h, d.y0, x, d.y0-d.h, title)

@@ -7,7 +7,6 @@
 package pack
 
 import (
-	"math/bits"
 	"slices"
 
 	"ballast"
@@ -167,11 +166,4 @@ func (b *Batch) rows(tokens []int32, from int, shared attn.Segment) attn.Segment
 	s.End = len(b.Tokens)
 	b.Segments = append(b.Segments, s)
 	return s
-}
-
-// Round rounds a number of rows up to one of eight sizes per octave, so that a
-// run compiles few shapes and pads by 6% on average.
-func Round(n int) int {
-	step := max(16, 1<<max(bits.Len(uint(n-1))-1, 0)/8)
-	return max((n+step-1)/step*step, 16)
 }

@@ -136,17 +136,6 @@ func TestKeepsTheBudget(t *testing.T) {
 	}
 }
 
-func TestRound(t *testing.T) {
-	last := 0
-	for n := 1; n < 100000; n++ {
-		b := Round(n)
-		if b < n || b < last || n > 128 && float64(b) > 1.126*float64(n) {
-			t.Fatalf("Round(%d) = %d", n, b)
-		}
-		last = b
-	}
-}
-
 func FuzzBatches(f *testing.F) {
 	f.Add(uint64(1), uint8(9), uint16(64))
 	f.Add(uint64(2), uint8(40), uint16(1))
