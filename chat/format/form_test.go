@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -360,7 +361,17 @@ func TestRandomReplies(t *testing.T) {
 	}
 }
 
-// TestHostile bounds time on long replies of the worst that was thought of:
+// processor is the time that the process has used, whatever else the machine does.
+func processor(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// TestHostile bounds processor time on long replies of the worst that was thought of:
 // anything quadratic takes longer by far. BALLAST_SLOW=1 makes them megabytes.
 func TestHostile(t *testing.T) {
 	n := 1 << 16
@@ -371,10 +382,10 @@ func TestHostile(t *testing.T) {
 		reply := strings.Repeat(unit, n/len(unit))
 		for _, before := range []string{"", "<tool_call>", "[mv(a=", "<tool_call>{\"name\": \"mv\", \"arguments\": {\"a\": "} {
 			for name, f := range All {
-				start := time.Now()
+				start := processor(t)
 				f.Parse(before+reply+"</tool_call>", offered)
 				f.Next(State{}, before+reply)
-				if d := time.Since(start); d > 2*time.Second {
+				if d := processor(t) - start; d > 2*time.Second {
 					t.Errorf("%s: %q then %d bytes of %q took %v", name, before, n, unit, d)
 				}
 			}

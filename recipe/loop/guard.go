@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -304,7 +305,7 @@ func (g *guard) slow() {
 	if factor == 0 {
 		factor = 0.5
 	}
-	g.run.State.Guard.Rate = factor * orOne(g.run.State.Guard.Rate)
+	g.run.State.Guard.Rate = factor * cmp.Or(g.run.State.Guard.Rate, 1)
 }
 
 // reference raises the weight of the reference term on control tokens alone.
@@ -321,7 +322,7 @@ func (g *guard) reference(why string) error {
 	if factor == 0 {
 		factor = 10
 	}
-	r.State.Guard.Factor = factor * orOne(r.State.Guard.Factor)
+	r.State.Guard.Factor = factor * cmp.Or(r.State.Guard.Factor, 1)
 	return g.acted(fmt.Sprintf("KL weight of control tokens times %.3g: %s", r.State.Guard.Factor, why),
 		map[string]any{"factor": r.State.Guard.Factor})
 }
@@ -345,13 +346,6 @@ func (g *guard) correct(why string) error {
 	g.slow()
 	return g.acted(fmt.Sprintf("supervised phase on the failed tasks, then learning rate times %.3g: %s", r.State.Guard.Rate, why),
 		map[string]any{"phase": i + 1, "rate": r.State.Guard.Rate})
-}
-
-func orOne(x float64) float64 {
-	if x == 0 {
-		return 1
-	}
-	return x
 }
 
 // pinned is the effect that weighs the reference term of control tokens.

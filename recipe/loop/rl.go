@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -77,23 +78,23 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	for g, members := range d.Groups {
 		for k := range members {
 			groups[g] = append(groups[g], members[k].Sample)
+			if members[k].Sample.Terms[ballast.TermCrossEntropy].Count > 0 {
+				r.State.Flat = 0 // it teaches without any reward
+			}
 			if n := demonstrated(members[k].Episode); n > 0 {
 				m[monitor.TokensSupervised] += n
 			}
 		}
 	}
-	rate := p.set.RL.LR * orOne(r.State.Guard.Rate)
+	rate := p.set.RL.LR * cmp.Or(r.State.Guard.Rate, 1)
 	since := i
-	if r.State.Guard.Rate != 0 { // a rollback
+	if r.State.Guard.Rate != 0 { // it was lowered, and warms up again
 		since = min(i, r.State.Update-r.State.Guard.Since)
 	}
 	if w := p.set.RL.Warmup; since < w {
 		rate *= float64(since+1) / float64(w)
 	}
 	m[monitor.LearningRate] = rate
-	if taught(groups) { // which teaches without any reward
-		r.State.Flat = 0
-	}
 	if err := r.learn(ctx, groups, p.set.RL.Minibatches, rate, m); err != nil {
 		return nil, err
 	}
@@ -238,18 +239,6 @@ func (p *rlPhase) credit(eps []ballast.Episode, d *signal.Draft) error {
 		p.run.State.Flat = 0
 	}
 	return nil
-}
-
-// taught reports whether a token is weighted in the cross-entropy term.
-func taught(groups [][]ballast.Sample) bool {
-	for _, g := range groups {
-		for i := range g {
-			if slices.ContainsFunc(g[i].Terms[ballast.TermCrossEntropy].Weight, func(w float32) bool { return w != 0 }) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // learn splits groups into minibatches, takes one optimiser step on each, and

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"ballast"
 	"ballast/value"
@@ -226,9 +225,9 @@ func TestHostile(t *testing.T) {
 		{travel, "compute_exchange_rate('USD', 'JPY', '" + strings.Repeat("5", 1<<20) + "')"},
 		{travel, "compute_exchange_rate('USD', 'JPY', [[" + strings.Repeat("1,", 1<<16) + "]])"},
 	} {
-		begin := time.Now()
+		begin := processor(t)
 		out := call(t, c.s, c.call)
-		if d := time.Since(begin); d > 2*time.Second || len(out) > 1<<25 {
+		if d := processor(t) - begin; d > mostTime || len(out) > 1<<25 {
 			t.Errorf("%.40s took %v and answered %d bytes", c.call, d, len(out))
 		}
 	}
