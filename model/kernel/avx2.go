@@ -63,6 +63,7 @@ func mul16AVX2(dst []float32, ldd int, x []float32, ldx, rows int, w []float32, 
 		store8(s, d, r*ldd)
 		store8(t, d, r*ldd+8)
 	}
+	leave()
 }
 
 // expsAVX2: dst = e^(x*by + off), exactly 0 below e^-87; returns the sum. It
@@ -94,10 +95,16 @@ func expsAVX2(dst, x []float32, by, off float32) float32 {
 
 // fold adds the lanes of v in a fixed order.
 func fold(v archsimd.Float32x8) float32 {
-	var a [8]float32
-	v.Store(&a)
-	return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
+	var a [4]float32
+	v.GetLo().Add(v.GetHi()).Store(&a)
+	leave()
+	return (a[0] + a[2]) + (a[1] + a[3])
 }
+
+// leave is called before scalar arithmetic and at the end of every kernel: an Intel
+// processor takes up to a hundred times as long for it while the upper halves of
+// the vector registers hold something.
+func leave() { archsimd.ClearAVXUpperBits() }
 
 func rmsnormAVX2(dst, x, w []float32, n int, eps float32) {
 	if n%8 != 0 {
@@ -114,6 +121,7 @@ func rmsnormAVX2(dst, x, w []float32, n int, eps float32) {
 	for i := 0; i < n; i += 8 {
 		store8(load8(a, i).Mul(r).Mul(load8(b, i)), d, i)
 	}
+	leave()
 }
 
 func ropeAVX2(x, cos, sin []float32, half int) {
@@ -127,6 +135,7 @@ func ropeAVX2(x, cos, sin []float32, half int) {
 		store8(a.Mul(co).Sub(b.Mul(si)), p, i)
 		store8(b.Mul(co).Add(a.Mul(si)), p, i+half)
 	}
+	leave()
 }
 
 func maxAVX2(x []float32) float32 {
@@ -135,9 +144,21 @@ func maxAVX2(x []float32) float32 {
 	for i := 0; i < n; i += 8 {
 		a = a.Max(load8(p, i))
 	}
-	var v [8]float32
-	a.Store(&v)
-	return max(max(v[0], v[1], v[2], v[3]), max(v[4], v[5], v[6], v[7]))
+	return peak(a)
+}
+
+// peak is the largest lane of v.
+func peak(v archsimd.Float32x8) float32 {
+	var a [4]float32
+	v.GetLo().Max(v.GetHi()).Store(&a)
+	leave()
+	m := a[0]
+	for _, x := range a[1:] {
+		if x > m {
+			m = x
+		}
+	}
+	return m
 }
 
 // gateAVX2: gate = gate / (1 + e) * up, where e = exp(-gate).
@@ -147,6 +168,7 @@ func gateAVX2(gate, e, up []float32) {
 	for i := 0; i < n; i += 8 {
 		store8(load8(g, i).Div(one.Add(load8(x, i))).Mul(load8(u, i)), g, i)
 	}
+	leave()
 }
 
 func centerAVX2(x, p []float32, off, by float32) {
@@ -155,6 +177,7 @@ func centerAVX2(x, p []float32, off, by float32) {
 	for i := 0; i < n; i += 8 {
 		store8(load8(a, i).Sub(o).Mul(load8(b, i)).Mul(f), a, i)
 	}
+	leave()
 }
 
 func gateBackAVX2(dgate, dup, dact, gate, e, up []float32) {
@@ -168,6 +191,7 @@ func gateBackAVX2(dgate, dup, dact, gate, e, up []float32) {
 		store8(d.Mul(act), pu, i)
 		store8(d.Mul(load8(u, i)).Mul(on.Add(act.Sub(act.Mul(on)))), pg, i)
 	}
+	leave()
 }
 
 func dotAVX2(x, y []float32, off float32) float32 {
@@ -189,4 +213,5 @@ func scaleAVX2(x []float32, by float32) {
 	for i := 0; i < len(x); i += 8 {
 		store8(load8(p, i).Mul(b), p, i)
 	}
+	leave()
 }

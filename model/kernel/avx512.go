@@ -17,7 +17,7 @@ func Best() *Set {
 		Center: centerAVX2, GateBack: gateBackAVX2, RMSNorm: rmsnormAVX2, RMSNormBack: rmsnormBackAVX2, Rope: ropeAVX2, Exps: expsAVX2, Max: maxAVX2, Gate: gateAVX2, Dot: dotAVX2, Scale: scaleAVX2}
 	if archsimd.X86.AVX512() {
 		k.Name, k.Mul32, k.Mul16 = "AVX-512", mul32AVX512, mul16AVX512
-		k.Outer32, k.Exps = outer32AVX512, expsAVX512
+		k.Outer32, k.Exps, k.Max = outer32AVX512, expsAVX512, maxAVX512
 	}
 	return k
 }
@@ -54,6 +54,7 @@ func mul32AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32
 	if r < rows {
 		tile1(at(d, r*ldd), at(a, r*ldx), b, ldw, k, at(c, r*ldi))
 	}
+	leave()
 }
 
 func base(s []float32) ptr { return ptr(unsafe.SliceData(s)) }
@@ -158,6 +159,7 @@ func mul16AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float32
 		}
 		store16(s, d, r*ldd)
 	}
+	leave()
 }
 
 func set16(v float32) archsimd.Float32x16 { return archsimd.BroadcastFloat32x16(v) }
@@ -187,4 +189,20 @@ func expsAVX512(dst, x []float32, by, off float32) float32 {
 		total += expsAVX2(dst[n:], x[n:], by, off)
 	}
 	return total
+}
+
+// maxAVX512 is maxAVX2 on whole vectors of 16.
+func maxAVX512(x []float32) float32 {
+	n := len(x) &^ 31
+	p := base(x)
+	a, b := set16(negInf), set16(negInf)
+	for i := 0; i < n; i += 32 {
+		a, b = a.Max(load16(p, i)), b.Max(load16(p, i+16))
+	}
+	a = a.Max(b)
+	v := a.GetLo().Max(a.GetHi())
+	for i := n; i < len(x); i += 8 {
+		v = v.Max(load8(p, i))
+	}
+	return peak(v)
 }

@@ -29,6 +29,7 @@ func outer32AVX512(dst []float32, ldd int, x []float32, ldx, rows int, w []float
 		store16(s, c, 0)
 		store16(t, c, 16)
 	}
+	leave()
 }
 
 func outer4(d ptr, ldd int, x ptr, ldx int, w ptr, ldw, k int) {
@@ -78,6 +79,7 @@ func outer32AVX2(dst []float32, ldd int, x []float32, ldx, rows int, w []float32
 			store8(t, c, 8)
 		}
 	}
+	leave()
 }
 
 func outer4AVX2(d ptr, ldd int, x ptr, ldx int, w ptr, ldw, k int) {
@@ -126,4 +128,5 @@ func rmsnormBackAVX2(dx, dw, dy, x, w []float32, n int, eps float32) {
 		store8(v.MulAdd(pull, d.MulAdd(load8(pw, i), load8(pdx, i))), pdx, i)
 		store8(v.MulAdd(d, load8(pdw, i)), pdw, i)
 	}
+	leave()
 }
