@@ -33,7 +33,7 @@ func TestMonitoringCost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := measureWatching(context.Background(), run, m, 5)
+	c, err := measureWatching(context.Background(), run, m, 12)
 	if err != nil {
 		t.Fatal(err)
 	}

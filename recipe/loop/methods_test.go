@@ -218,42 +218,6 @@ func TestHBGHintIsAbsent(t *testing.T) {
 	}
 }
 
-// TestMixAddsCrossEntropy: the group keeps its GRPO weights and gains one gold
-// dialogue that shares its prompt.
-func TestMixAddsCrossEntropy(t *testing.T) {
-	r := small(t, "mix", recipe.Phase{RL: 1})
-	batch, eps, _ := do(t, r, only(&r, 0, 0, 3))
-	if len(batch) != 9 {
-		t.Fatalf("%d samples", len(batch))
-	}
-	for i, ep := range eps {
-		w := lost
-		if i == 3 {
-			w = won
-		}
-		weights(t, "sampled", &batch[i], ep.Owners, ballast.TermPolicy, ballast.OwnerPolicy, w)
-		if batch[i].Terms[ballast.TermCrossEntropy].Weight != nil {
-			t.Errorf("sample %d has a cross-entropy term", i)
-		}
-	}
-	g := batch[8]
-	if g.Prefix != eps[0].Prompt || !slices.Equal(g.Tokens[:g.Prefix], batch[0].Tokens[:g.Prefix]) || g.Terms[ballast.TermPolicy].Weight != nil {
-		t.Errorf("gold sample: prefix %d", g.Prefix)
-	}
-	n := 0.0
-	for _, w := range g.Terms[ballast.TermCrossEntropy].Weight {
-		if w != 0 {
-			n++
-			if w != 0.1 {
-				t.Fatalf("weight %v", w)
-			}
-		}
-	}
-	if n == 0 || n != g.Terms[ballast.TermCrossEntropy].Count {
-		t.Errorf("%v weighted tokens, count %v", n, g.Terms[ballast.TermCrossEntropy].Count)
-	}
-}
-
 // TestNullTurnsASignalOff, in a recipe and in one of its phases, and after the
 // recipe went through its file.
 func TestNullTurnsASignalOff(t *testing.T) {

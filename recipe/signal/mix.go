@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ballast"
+	"ballast/chat"
 	"ballast/supervise"
 )
 
@@ -24,6 +25,11 @@ var mix = Signal{
 		if e.On != "all" && e.On != "failed" {
 			return nil, fmt.Errorf("on: %q is not one of all, failed", e.On)
 		}
+		for _, name := range e.Formats {
+			if _, err := chat.FormatByName(name); err != nil {
+				return nil, fmt.Errorf("formats: %w", err)
+			}
+		}
 		return e, nil
 	},
 }
@@ -31,6 +37,9 @@ var mix = Signal{
 type mixEffect struct {
 	Weight float64 `yaml:"weight"`
 	On     string  `yaml:"on"` // all tasks of the update, or those whose whole group failed
+	// Formats that the dialogues are written in, the groups of an update in turn;
+	// empty = the episodes' own.
+	Formats []string `yaml:"formats"`
 }
 
 // Plays implements Effect.
@@ -38,24 +47,36 @@ func (mixEffect) Plays(context.Context, *Draft) error { return nil }
 
 // Stamp implements Effect.
 func (e mixEffect) Stamp(ctx context.Context, d *Draft) error {
-	var at []int
-	var tasks []*ballast.Task
-	for g, members := range d.Groups {
-		if e.On == "all" || failed(members) {
-			at = append(at, g)
-			tasks = append(tasks, d.Tasks[g])
+	in := e.Formats
+	if len(in) == 0 {
+		in = []string{d.Rollout.Style.Format.Name()}
+	}
+	for k, name := range in {
+		f, err := chat.FormatByName(name)
+		if err != nil {
+			return err
 		}
-	}
-	eps, err := supervise.Gold(ctx, d.Rollout, tasks)
-	if err != nil {
-		return err
-	}
-	for i, g := range at {
-		ep := &eps[i]
-		ep.Group = g
-		s := CrossEntropy(ep, 0, len(ep.Tokens), e.Weight)
-		s.Prefix = ep.Prompt // the group's
-		d.Groups[g] = append(d.Groups[g], Member{Episode: ep, Sample: s})
+		cfg := d.Rollout
+		cfg.Style.Format = f
+		var at []int
+		var tasks []*ballast.Task
+		for g := k; g < len(d.Groups); g += len(in) {
+			if e.On == "all" || failed(d.Groups[g]) {
+				at = append(at, g)
+				tasks = append(tasks, d.Tasks[g])
+			}
+		}
+		eps, err := supervise.Gold(ctx, cfg, tasks)
+		if err != nil {
+			return err
+		}
+		for i, g := range at {
+			ep := &eps[i]
+			ep.Group = g
+			s := CrossEntropy(ep, 0, len(ep.Tokens), e.Weight)
+			s.Prefix = ep.Prompt // the group's, where the format is too
+			d.Groups[g] = append(d.Groups[g], Member{Episode: ep, Sample: s})
+		}
 	}
 	return nil
 }
