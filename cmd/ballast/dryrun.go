@@ -97,7 +97,10 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most l
 				i, p.RL, eps, in.RL.Minibatches, l.trained, in.RL.Prompts*prompt, l.sampled, reset, strings.Join(names, ""))
 			continue
 		}
-		n, least := examples(&in, run, p.SFT)
+		n, least, err := examples(&in, run, p.SFT)
+		if err != nil {
+			return most, err
+		}
 		updates := in.SFT.Epochs * ((n + in.SFT.Batch - 1) / in.SFT.Batch)
 		per := min(in.SFT.Batch, max(n, 1)) * (prompt + in.Budget.Episode)
 		most.trained = max(most.trained, per)
@@ -113,7 +116,7 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most l
 
 // examples counts those of a phase; what depends on failures counts as if every
 // task had failed.
-func examples(in *recipe.Recipe, run *loop.Run, sources string) (n int, bound bool) {
+func examples(in *recipe.Recipe, run *loop.Run, sources string) (n int, bound bool, err error) {
 	for name := range strings.SplitSeq(sources, "+") {
 		switch name {
 		case "failed":
@@ -133,13 +136,15 @@ func examples(in *recipe.Recipe, run *loop.Run, sources string) (n int, bound bo
 				if s.Name != name {
 					continue
 				}
-				if list, err := s.Of(run, &in.SFT); err == nil {
-					n += len(list)
+				list, err := s.Of(run, &in.SFT)
+				if err != nil {
+					return 0, false, fmt.Errorf("source %s: %w", name, err)
 				}
+				n += len(list)
 			}
 		}
 	}
-	return n, bound
+	return n, bound, nil
 }
 
 // dryNeeds prints the memory, the work and the engine.

@@ -4,12 +4,18 @@ package kernel
 
 import (
 	"simd/archsimd"
+	"sync"
 	"unsafe"
 )
 
 // Best returns the fastest kernels that this CPU runs. The AVX2 and AVX-512
-// products add in the same order and give the same bits.
-func Best() *Set {
+// products add in the same order and give the same bits. It is one set for all, not
+// to be changed.
+func Best() *Set { return best() }
+
+var best = sync.OnceValue(choose)
+
+func choose() *Set {
 	if !archsimd.X86.AVX2() || !archsimd.X86.FMA() {
 		return Portable()
 	}

@@ -353,12 +353,3 @@ func (s *fileSystem) rmdir(a []any) string {
 	s.write(s.cwd).Delete(name)
 	return s.line("result", "'", name, "' removed")
 }
-
-// workingChain names the directories from the top to the current one.
-func (s *fileSystem) workingChain() []string {
-	var chain []string
-	for d := s.cwd; d != nil; d = d.parent {
-		chain = append([]string{str(d.name)}, chain...)
-	}
-	return chain
-}

@@ -234,10 +234,3 @@ func (r *random) float() float64 {
 
 // uniform is uniform(a, b).
 func (r *random) uniform(a, b float64) float64 { return a + float64((b-a)*r.float()) }
-
-// peek returns the next 32 bits without drawing them.
-func (r *random) peek() uint32 {
-	c := *r
-	c.shared = true
-	return c.word()
-}
