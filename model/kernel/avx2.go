@@ -106,6 +106,12 @@ func fold(v archsimd.Float32x8) float32 {
 // the vector registers hold something.
 func leave() { archsimd.ClearAVXUpperBits() }
 
+// scalarRMS is invRMS as a call, for scalar instructions that the compiler would move to
+// before leave.
+//
+//go:noinline
+func scalarRMS(squares float32, n int, eps float32) float32 { return invRMS(squares, n, eps) }
+
 func rmsnormAVX2(dst, x, w []float32, n int, eps float32) {
 	if n%8 != 0 {
 		rmsnorm(dst, x, w, n, eps)
@@ -117,7 +123,7 @@ func rmsnormAVX2(dst, x, w []float32, n int, eps float32) {
 		v := load8(a, i)
 		s = v.MulAdd(v, s)
 	}
-	r := set8(invRMS(fold(s), n, eps))
+	r := set8(scalarRMS(fold(s), n, eps))
 	for i := 0; i < n; i += 8 {
 		store8(load8(a, i).Mul(r).Mul(load8(b, i)), d, i)
 	}

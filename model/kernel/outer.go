@@ -121,12 +121,25 @@ func rmsnormBackAVX2(dx, dw, dy, x, w []float32, n int, eps float32) {
 		squares = v.MulAdd(v, squares)
 		cross = v.Mul(load8(pw, i)).MulAdd(load8(pdy, i), cross)
 	}
-	r := invRMS(fold(squares), n, eps)
-	inv, pull := set8(r), set8(-r*r*r*fold(cross)/float32(n))
+	var a, b [4]float32
+	squares.GetLo().Add(squares.GetHi()).Store(&a)
+	cross.GetLo().Add(cross.GetHi()).Store(&b)
+	leave()
+	r, p := scalarRMSBack(&a, &b, n, eps)
+	inv, pull := set8(r), set8(p)
 	for i := 0; i < n; i += 8 {
 		v, d := load8(px, i), load8(pdy, i).Mul(inv)
 		store8(v.MulAdd(pull, d.MulAdd(load8(pw, i), load8(pdx, i))), pdx, i)
 		store8(v.MulAdd(d, load8(pdw, i)), pdw, i)
 	}
 	leave()
+}
+
+// scalarRMSBack adds the halves that fold would, and returns 1/rms and the pull on x;
+// a call for the reason of scalarRMS.
+//
+//go:noinline
+func scalarRMSBack(a, b *[4]float32, n int, eps float32) (r, pull float32) {
+	r = invRMS((a[0]+a[2])+(a[1]+a[3]), n, eps)
+	return r, -r * r * r * ((b[0] + b[2]) + (b[1] + b[3])) / float32(n)
 }
