@@ -3,7 +3,6 @@ package recipe
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -41,9 +40,7 @@ func corpus(r *Recipe, tmpl *chat.Template, control []string) ([]string, error) 
 	}
 	split := strings.NewReplacer(cut...)
 	var out []string
-	formats := append(slices.Collect(maps.Keys(r.SFT.Formats)), r.Chat.Format)
-	slices.Sort(formats)
-	for _, name := range slices.Compact(formats) {
+	for _, name := range r.Formats() {
 		cfg := r.Rollout(chat.Style{Tok: bytes, Template: tmpl, Format: chat.Formats[name]})
 		cfg.Budget = rollout.Budget{Prompt: 1 << 20, Episode: 1 << 20, Reply: 1 << 20, Result: 1 << 20, Steps: 1 << 10}
 		eps, err := rollout.Run(context.Background(), nil, cfg, plays, ballast.Sampling{})

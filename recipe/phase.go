@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ballast/recipe/signal"
 )
 
 // Phase is one entry of the schedule; exactly one of RL and SFT is set.
@@ -37,6 +39,26 @@ func (r *Recipe) In(i int) (Recipe, error) {
 		}
 	}
 	return out, nil
+}
+
+// Formats are all call formats that a run of r writes or samples, sorted. What In
+// and signals object to is left out; Check says it.
+func (r *Recipe) Formats() []string {
+	all := []Recipe{*r}
+	for i := range r.Phases {
+		if in, err := r.In(i); err == nil {
+			all = append(all, in)
+		}
+	}
+	var out []string
+	for _, in := range all {
+		out = append(append(out, in.Chat.Format), slices.Collect(maps.Keys(in.SFT.Formats))...)
+		if effects, err := signal.Open(in.RL.Signals, in.RL.Rollouts); err == nil {
+			out = append(out, signal.Formats(effects)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // setPhase applies phases[N].key=val.

@@ -244,30 +244,44 @@ func (p *Plan) Set(pairs []string) {
 	}
 }
 
-// Files of a study's folder.
-const (
-	planFile     = "plan.yaml"
-	settingsFile = "settings.yaml"
-)
+// settingsFile holds the settings of every run in a study's folder.
+const settingsFile = "settings.yaml"
 
-// Open makes the study's folder, or checks that what it holds is of the same plan:
-// rows and seeds may be added, the others must be as they were.
+// file is the name of the plan's copy in the study's folder: plan.yaml, or
+// plan-NAME.yaml, so that several plans can share the folder.
+func (p *Plan) file() string {
+	if p.Name == "" {
+		return "plan.yaml"
+	}
+	return "plan-" + p.Name + ".yaml"
+}
+
+// Open makes the study's folder, or checks that what it holds is of the same plan,
+// or of others that agree with it: rows and seeds may be added, the others must be
+// as they were.
 func (p *Plan) Open(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
-	path := filepath.Join(dir, planFile)
-	text, err := yaml.Marshal(p)
+	now, err := p.copy()
 	if err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
-	if old, err := os.ReadFile(path); err == nil {
-		var was, now Plan
-		if err := errors.Join(yaml.Unmarshal(old, &was), yaml.Unmarshal(text, &now)); err != nil {
+	paths, err := filepath.Glob(filepath.Join(dir, "plan*.yaml"))
+	if err != nil {
+		return fmt.Errorf("study: %w", err)
+	}
+	for _, path := range paths {
+		var was Plan
+		old, err := os.ReadFile(path)
+		if err := errors.Join(err, yaml.Unmarshal(old, &was)); err != nil {
 			return fmt.Errorf("study: %s: %w", path, err)
 		}
-		if what := was.differs(&now); what != "" {
-			return fmt.Errorf("study: %s holds runs of another plan (%s differ); use another folder, or take its runs away", dir, what)
+		if what := was.differs(now); what != "" {
+			return fmt.Errorf("study: %s holds runs of another plan (%s differ from %s); use another folder, or take its runs away", dir, what, filepath.Base(path))
+		}
+		if filepath.Base(path) != p.file() {
+			continue
 		}
 		for _, r := range was.Rows { // of an earlier, larger version
 			if now.row(r.Name) == nil {
@@ -275,18 +289,29 @@ func (p *Plan) Open(dir string) error {
 			}
 		}
 		now.Seeds = max(now.Seeds, was.Seeds)
-		if text, err = yaml.Marshal(now); err != nil {
-			return fmt.Errorf("study: %w", err)
-		}
+	}
+	text, err := yaml.Marshal(now)
+	if err != nil {
+		return fmt.Errorf("study: %w", err)
 	}
 	settings, err := yaml.Marshal(p.Settings)
 	if err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
-	if err := errors.Join(replace(p.Config(dir), settings), replace(path, text)); err != nil {
+	if err := errors.Join(replace(p.Config(dir), settings), replace(filepath.Join(dir, p.file()), text)); err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
 	return nil
+}
+
+// copy is the plan as its file gives it back.
+func (p *Plan) copy() (*Plan, error) {
+	text, err := yaml.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	var out Plan
+	return &out, yaml.Unmarshal(text, &out)
 }
 
 // replace writes a file whole or not at all: runs may be reading the old one.

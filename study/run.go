@@ -20,7 +20,7 @@ func (p *Plan) Jobs(dir string) (first, second []sweep.Job) {
 			r := &p.Rows[i]
 			run := sweep.Seed(filepath.Join(dir, r.Name), seed)
 			j := sweep.Job{Dir: run, Enough: p.evaluated,
-				Then: [][]string{{"eval", "--run", run, "--suites", filepath.Join(dir, planFile)}},
+				Then: [][]string{{"eval", "--run", run, "--suites", filepath.Join(dir, p.file())}},
 				Start: func() ([]string, error) {
 					args, err := p.args(dir, r, seed)
 					return append([]string{"train", r.Method, "--out", run}, args...), err

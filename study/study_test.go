@@ -140,7 +140,7 @@ func TestOpen(t *testing.T) {
 	a, b := "  - {name: a, method: grpo}\n", "  - {name: b, method: ops}\n"
 	for _, c := range []struct{ text, want string }{
 		{head + a, ""}, {head + a + b, ""}, {head + b, ""},
-		{head + "  - {name: a, method: grpo, set: [rl.lr=1]}\n", "rows a differ"},
+		{head + "  - {name: a, method: grpo, set: [rl.lr=1]}\n", "rows a differ from plan.yaml"},
 		{strings.Replace(head, "0.001", "0.002", 1) + a, "settings differ"},
 		{head + a + "suites: [{name: id, count: 3}]", "suites differ"},
 	} {
@@ -148,6 +148,19 @@ func TestOpen(t *testing.T) {
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%q: %v, want %q", c.text, err, c.want)
 		}
+	}
+	// Plans with names keep copies of their own, and must agree with one another.
+	named := "name: more\n" + head + b
+	if err := must[*Plan](t)(read(t, named+"  - {name: c, method: ets}")).Open(dir); err != nil {
+		t.Fatal(err)
+	}
+	first, err := Read(filepath.Join(dir, "plan.yaml"))
+	if err != nil || first.row("c") != nil || first.row("a") == nil {
+		t.Errorf("the first plan's copy has rows %+v, error %v", first.Rows, err)
+	}
+	err = must[*Plan](t)(read(t, head+"  - {name: c, method: ops}")).Open(dir)
+	if err == nil || !strings.Contains(err.Error(), "(rows c differ from plan-more.yaml)") {
+		t.Errorf("a row of another plan in the folder changes: %v", err)
 	}
 }
 
@@ -328,7 +341,7 @@ func TestQuickPlans(t *testing.T) {
 		if err := p.Open(dir); err != nil {
 			t.Fatal(err)
 		}
-		if again, err := Read(filepath.Join(dir, planFile)); err != nil || len(again.Rows) != len(p.Rows) || len(again.Rows) == 0 {
+		if again, err := Read(filepath.Join(dir, p.file())); err != nil || len(again.Rows) != len(p.Rows) || len(again.Rows) == 0 {
 			t.Errorf("%s: %v", path, err)
 		}
 	}

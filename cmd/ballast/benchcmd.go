@@ -122,7 +122,7 @@ func benchEngine(ctx context.Context, name string, rounds int) (*engineResult, e
 	res.PrefixFactor = res.Episodic / res.Computed
 	res.group()
 	if m, err := loadModel(&r); err == nil && name == "embedded" {
-		c, err := measureWatching(ctx, run, m, 3)
+		c, err := measureWatching(ctx, run, m, 6)
 		if err != nil {
 			return nil, err
 		}

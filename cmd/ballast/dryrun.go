@@ -13,6 +13,7 @@ import (
 	"ballast/model/device"
 	"ballast/recipe"
 	"ballast/recipe/loop"
+	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/supervise"
 	"ballast/supervise/endpoint"
@@ -84,7 +85,13 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most l
 		}
 		if p.RL > 0 {
 			eps := in.RL.Prompts * in.RL.Rollouts
-			l := load{eps * in.Budget.Episode, in.RL.Prompts*prompt + eps*in.Budget.Episode, prompt + in.RL.Rollouts*in.Budget.Episode}
+			effects, err := signal.Open(in.RL.Signals, in.RL.Rollouts)
+			if err != nil {
+				return most, err
+			}
+			// What signals add may be in another format, with a prompt of its own.
+			added := signal.Adds(effects) * (prompt + in.Budget.Episode)
+			l := load{eps * in.Budget.Episode, in.RL.Prompts*(prompt+added) + eps*in.Budget.Episode, prompt + in.RL.Rollouts*in.Budget.Episode + added}
 			if l.trained > most.trained {
 				most.sampled, most.trained = l.sampled, l.trained
 			}
@@ -93,8 +100,12 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most l
 			for _, name := range slices.Sorted(maps.Keys(in.RL.Signals)) {
 				names = append(names, fmt.Sprintf("; signal %s %v", name, map[string]any(in.RL.Signals[name])))
 			}
-			fmt.Fprintf(w, "# phase %-2d          rl, %d updates of %d episodes in %d optimiser steps, at most %d tokens each (prompts once a group: %d + %d); reset: %s%s\n",
-				i, p.RL, eps, in.RL.Minibatches, l.trained, in.RL.Prompts*prompt, l.sampled, reset, strings.Join(names, ""))
+			once := "prompts once a group"
+			if added > 0 {
+				once += " and the signals' dialogues"
+			}
+			fmt.Fprintf(w, "# phase %-2d          rl, %d updates of %d episodes in %d optimiser steps, at most %d tokens each (%s: %d + %d); reset: %s%s\n",
+				i, p.RL, eps, in.RL.Minibatches, l.trained, once, l.trained-l.sampled, l.sampled, reset, strings.Join(names, ""))
 			continue
 		}
 		n, least, err := examples(&in, run, p.SFT)

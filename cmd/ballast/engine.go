@@ -55,13 +55,20 @@ func newStyle(r *recipe.Recipe, m *model.Model) (chat.Style, error) {
 		return chat.Style{}, err
 	}
 	s := chat.Style{Tok: m.Tok, Template: t, Format: f}
-	if err := chat.Check(s); err != nil {
-		return s, fmt.Errorf("%s: %w", m.Origin, err)
+	for _, name := range r.Formats() {
+		one := s
+		if one.Format, err = chat.FormatByName(name); err != nil {
+			return s, err
+		}
+		if err := chat.Check(one); err != nil {
+			return s, fmt.Errorf("%s: format %s: %w", m.Origin, name, err)
+		}
 	}
 	return s, nil
 }
 
-// loadTasks gives a run its recipe's tasks and checks that every prompt fits.
+// loadTasks gives a run its recipe's tasks and checks that every prompt fits, those
+// of training in every format that the recipe writes.
 func loadTasks(run *loop.Run, cfg rollout.Config) error {
 	if err := taskSets(run); err != nil {
 		return err
@@ -69,6 +76,17 @@ func loadTasks(run *loop.Run, cfg rollout.Config) error {
 	for _, set := range [][]ballast.Task{run.Train, run.Eval, run.Test} {
 		if _, err := rollout.CheckPrompts(&cfg, set); err != nil {
 			return err
+		}
+	}
+	for _, name := range run.Recipe.Formats() {
+		f, err := chat.FormatByName(name)
+		if err != nil {
+			return err
+		}
+		other := cfg
+		other.Style.Format = f
+		if _, err := rollout.CheckPrompts(&other, run.Train); err != nil {
+			return fmt.Errorf("format %s: %w", name, err)
 		}
 	}
 	return nil

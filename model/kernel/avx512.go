@@ -197,7 +197,7 @@ func expsAVX512(dst, x []float32, by, off float32) float32 {
 	return total
 }
 
-// maxAVX512 is maxAVX2 on whole vectors of 16.
+// maxAVX512 is maxAVX2 on 32 values at a time, the rest by 8.
 func maxAVX512(x []float32) float32 {
 	n := len(x) &^ 31
 	p := base(x)

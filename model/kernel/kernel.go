@@ -43,7 +43,7 @@ type Set struct {
 	Rope func(x, cos, sin []float32, half int)
 	// Exps: dst = e^(x*by + off), 0 for -Inf; returns the sum. dst may be x.
 	Exps func(dst, x []float32, by, off float32) float32
-	// Max is the largest value.
+	// Max is the largest value; where one is NaN, any.
 	Max func(x []float32) float32
 	// Dot: sum of x * (y - off).
 	Dot func(x, y []float32, off float32) float32

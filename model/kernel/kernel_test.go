@@ -121,6 +121,24 @@ func TestExponentialIsAccurate(t *testing.T) {
 	}
 }
 
+// TestMax: the largest value counts wherever it is.
+func TestMax(t *testing.T) {
+	for name, most := range maxima() {
+		for n := 8; n <= 200; n += 8 {
+			x := make([]float32, n)
+			for at := range x {
+				for i := range x {
+					x[i] = -float32(1 + (i*37)%n)
+				}
+				x[at] = 0.5
+				if got := most(x); got != 0.5 {
+					t.Fatalf("%s: of %d values with the largest at %d: %v", name, n, at, got)
+				}
+			}
+		}
+	}
+}
+
 func TestSmallKernelsAgree(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 2))
 	a, b := Best(), Portable()

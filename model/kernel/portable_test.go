@@ -9,3 +9,7 @@ func outers() map[string]Outer { return nil }
 func exponentials() map[string]func(dst, x []float32, by, off float32) float32 {
 	return map[string]func(dst, x []float32, by, off float32) float32{"portable": exps}
 }
+
+func maxima() map[string]func(x []float32) float32 {
+	return map[string]func(x []float32) float32{"portable": Portable().Max}
+}

@@ -22,3 +22,7 @@ func outers() map[string]Outer {
 func exponentials() map[string]func(dst, x []float32, by, off float32) float32 {
 	return map[string]func(dst, x []float32, by, off float32) float32{"AVX2": expsAVX2, "best": Best().Exps, "portable": exps}
 }
+
+func maxima() map[string]func(x []float32) float32 {
+	return map[string]func(x []float32) float32{"AVX2": maxAVX2, "best": Best().Max, "portable": Portable().Max}
+}

@@ -126,7 +126,7 @@ func TestVerdicts(t *testing.T) {
 	t.Logf("right %d of %d, false alarms %d", both, runs, alarms)
 	// A few runs cannot show 95%: one may be wrong among any number.
 	if runs-both > max(1, runs/20) {
-		t.Errorf("verdict and onset right in %d of %d runs, want 95%%", both, runs)
+		t.Errorf("verdict and onset right in %d of %d runs, want 95%%, or all but one", both, runs)
 	}
 	if alarms > runs/50 {
 		t.Errorf("%d false alarms in %d runs, want at most 2%%", alarms, runs)

@@ -42,6 +42,12 @@ type mixEffect struct {
 	Formats []string `yaml:"formats"`
 }
 
+// Writes are the formats of the dialogues, where they are not the episodes' own.
+func (e mixEffect) Writes() []string { return e.Formats }
+
+// Adds is one dialogue a group.
+func (mixEffect) Adds() int { return 1 }
+
 // Plays implements Effect.
 func (mixEffect) Plays(context.Context, *Draft) error { return nil }
 
@@ -50,6 +56,9 @@ func (e mixEffect) Stamp(ctx context.Context, d *Draft) error {
 	in := e.Formats
 	if len(in) == 0 {
 		in = []string{d.Rollout.Style.Format.Name()}
+	}
+	if len(in) > len(d.Groups) {
+		return fmt.Errorf("mix.formats: %d formats for %d groups, which take turns; raise rl.prompts", len(in), len(d.Groups))
 	}
 	for k, name := range in {
 		f, err := chat.FormatByName(name)

@@ -93,6 +93,26 @@ func Open(use map[string]Settings, n int) ([]Effect, error) {
 	return out, nil
 }
 
+// Formats are those that the signals write dialogues in, besides the episodes' own.
+func Formats(effects []Effect) (out []string) {
+	for _, e := range effects {
+		if w, ok := e.(interface{ Writes() []string }); ok {
+			out = append(out, w.Writes()...)
+		}
+	}
+	return out
+}
+
+// Adds is how many dialogues the signals add to a group's episodes.
+func Adds(effects []Effect) (n int) {
+	for _, e := range effects {
+		if a, ok := e.(interface{ Adds() int }); ok {
+			n += a.Adds()
+		}
+	}
+	return n
+}
+
 // Lay lays settings over others: signals and settings that over does not mention
 // stay, a signal that is null in over is taken out.
 func Lay(under, over map[string]Settings) map[string]Settings {
