@@ -57,6 +57,9 @@ type Row struct {
 	// Match makes this a supervised run with as many demonstrated tokens as the
 	// named row's run of the same seed saw.
 	Match string `yaml:"match,omitempty"`
+	// Probe is the number of test tasks that the final checkpoint is probed with, to
+	// see what the format hides; 0 = no probe.
+	Probe int `yaml:"probe,omitempty"`
 }
 
 // Section is tables of their own over some rows; a row with Vary stands for all of

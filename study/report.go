@@ -67,6 +67,9 @@ func (p *Plan) Tables(groups []compare.Group) []compare.Table {
 			}
 		}
 		tables := compare.Tables(mine)
+		if t := Probes(mine); len(t.Rows) > 0 {
+			tables = append(tables, t)
+		}
 		if p.Base != "" {
 			if base := compare.Labelled(groups, p.Base); base != nil {
 				tables = append(tables, compare.Differences(mine, base))

@@ -13,18 +13,21 @@ import (
 
 // Jobs are the study's runs in two waves, seeds outside: those that run by
 // themselves, and those whose budgets follow from them. Each is followed by its
-// evaluation on the suites.
+// evaluation on the suites, and by its probe.
 func (p *Plan) Jobs(dir string) (first, second []sweep.Job) {
 	for seed := 1; seed <= p.Seeds; seed++ {
 		for i := range p.Rows {
 			r := &p.Rows[i]
 			run := sweep.Seed(filepath.Join(dir, r.Name), seed)
-			j := sweep.Job{Dir: run, Enough: p.evaluated,
+			j := sweep.Job{Dir: run, Enough: func(x *compare.Run) bool { return p.evaluated(x) && (r.Probe == 0 || probed(x, r.Probe) != nil) },
 				Then: [][]string{{"eval", "--run", run, "--suites", filepath.Join(dir, p.file())}},
 				Start: func() ([]string, error) {
 					args, err := p.args(dir, r, seed)
 					return append([]string{"train", r.Method, "--out", run}, args...), err
 				}}
+			if r.Probe > 0 {
+				j.Then = append(j.Then, []string{"doctor", "--probe", run, "--count", fmt.Sprint(r.Probe)})
+			}
 			if r.Match == "" {
 				first = append(first, j)
 			} else {

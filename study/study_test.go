@@ -2,6 +2,7 @@ package study
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,8 @@ import (
 
 	"ballast"
 	"ballast/compare"
+	"ballast/doctor/probe"
+	"ballast/eval"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/runlog"
@@ -246,6 +249,42 @@ func TestClaims(t *testing.T) {
 		"10": cannotTell /* b has nothing to keep */, "11": agrees, "12": disagrees, "13": cannotTell} {
 		if got[says] != want {
 			t.Errorf("claim %s: %s, want %s\n%s", says, got[says], want, table.Text())
+		}
+	}
+}
+
+// TestProbes: the table is over the probes of final checkpoints, and a job is done
+// when its run has the one that its row asks for.
+func TestProbes(t *testing.T) {
+	p := must[*Plan](t)(read(t, head+"  - {name: a, method: grpo, probe: 50}\n  - {name: b, method: grpo}\nsuites: [{name: id, count: 100}]"))
+	dir := t.TempDir()
+	probes := func(run string, update, count, plain, free int) {
+		r := probe.Result{Update: update, Count: count, Outcomes: []probe.Outcome{
+			{Variant: "plain", Success: eval.Count{OK: plain, All: count}},
+			{Variant: "free", Success: eval.Count{OK: free, All: count}, Hidden: &probe.Difference{Mean: float64(free-plain) / float64(count)}}}}
+		must[string](t)(r.Save(run))
+	}
+	for seed := 1; seed <= 2; seed++ {
+		for _, row := range []string{"a", "b"} {
+			run(t, sweep.Seed(filepath.Join(dir, row), seed), 0, 40, 41)
+		}
+		probes(sweep.Seed(filepath.Join(dir, "a"), seed), 2, 50*seed, 10*seed, 20*seed)
+		probes(sweep.Seed(filepath.Join(dir, "a"), seed), 1, 50, 50, 50) // not the final checkpoint
+	}
+	table := Probes(must[[]compare.Group](t)(p.Groups(dir)))
+	if len(table.Rows) != 1 || strings.Join(table.Head, "|") != "method|n|plain|free|free - plain" {
+		t.Fatal(table.Text())
+	}
+	for i, want := range []float64{0.2, 0.4, 0.2} {
+		if got := table.Rows[0][2+i].Stat; got.N != 2 || math.Abs(got.Mean-want) > 1e-9 {
+			t.Errorf("%s: %+v, want %v", table.Head[2+i], got, want)
+		}
+	}
+	first, _ := p.Jobs(dir)
+	for i, want := range []bool{true, true, false, true} { // a and b of seed 1, then of seed 2, whose probe has 100 tasks
+		r := must[*compare.Run](t)(compare.Load(first[i].Dir))
+		if got := first[i].Enough(r); got != want {
+			t.Errorf("%s: done %v, want %v", first[i].Dir, got, want)
 		}
 	}
 }

@@ -1,0 +1,74 @@
+package study
+
+import (
+	"fmt"
+	"slices"
+
+	"ballast/compare"
+	"ballast/doctor/probe"
+)
+
+// probed returns the probe of a run's final checkpoint on n tasks, nil if there is
+// none.
+func probed(r *compare.Run, n int) *probe.Result {
+	all, _ := probe.Load(r.Dir)
+	for i := range all {
+		if p := &all[i]; p.Update == r.Final && (n == 0 || p.Count == n) {
+			return p
+		}
+	}
+	return nil
+}
+
+// Probes is the table of capability hidden by format: what the final checkpoints
+// solve in their training format, with forbidden control tokens masked, confined to
+// the format's grammar, and in other formats. Groups without a probe have no line.
+func Probes(groups []compare.Group) compare.Table {
+	t := compare.Table{Name: "probes", Title: "What the format hides, success in percent", Head: []string{"method", "n"},
+		Notes: []string{"Final checkpoints on the same test tasks, greedy; mean over the seeds +- half of a 95% t interval over them, and less plain the same, seed by seed. Plain: the training format; " +
+			"control: control tokens that the format forbids are masked; grammar: calls are confined to the format's grammar; then the other formats."}}
+	var variants []string
+	found := make([]map[string][]float64, len(groups)) // by variant, a run each
+	for i := range groups {
+		found[i] = map[string][]float64{}
+		for _, r := range groups[i].Runs {
+			p := probed(r, 0)
+			if p == nil {
+				continue
+			}
+			for _, o := range p.Outcomes {
+				if !slices.Contains(variants, o.Variant) {
+					variants = append(variants, o.Variant)
+				}
+				found[i][o.Variant] = append(found[i][o.Variant], o.Success.Rate())
+				if o.Hidden != nil {
+					found[i]["-"+o.Variant] = append(found[i]["-"+o.Variant], o.Hidden.Mean)
+				}
+			}
+		}
+	}
+	for _, v := range variants {
+		t.Head = append(t.Head, v)
+		if v != variants[0] {
+			t.Head = append(t.Head, v+" - "+variants[0])
+		}
+	}
+	cell := func(values []float64) compare.Cell {
+		s := compare.NewStat(values)
+		return compare.Cell{Stat: &s, Unit: compare.Share}
+	}
+	for i, g := range groups {
+		if len(found[i]) == 0 {
+			continue
+		}
+		row := []compare.Cell{{Text: g.Label}, {Text: fmt.Sprint(len(found[i][variants[0]]))}}
+		for _, v := range variants {
+			row = append(row, cell(found[i][v]))
+			if v != variants[0] {
+				row = append(row, cell(found[i]["-"+v]))
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
