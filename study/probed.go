@@ -8,16 +8,23 @@ import (
 	"ballast/doctor/probe"
 )
 
-// probed returns the probe of a run's final checkpoint on n tasks, nil if there is
-// none.
-func probed(r *compare.Run, n int) *probe.Result {
-	all, _ := probe.Load(r.Dir)
+// probed returns the probe of a run's final checkpoint on n tasks (0: on any), nil if
+// there is none. The error names files that cannot be read.
+func probed(r *compare.Run, n int) (*probe.Result, error) {
+	all, err := probe.Load(r.Dir)
 	for i := range all {
 		if p := &all[i]; p.Update == r.Final && (n == 0 || p.Count == n) {
-			return p
+			return p, err
 		}
 	}
-	return nil
+	return nil, err
+}
+
+// hasProbe says whether a run needs no other probe. A file that cannot be read is as
+// good as none: the same probe writes it anew.
+func hasProbe(r *compare.Run, n int) bool {
+	p, _ := probed(r, n)
+	return n == 0 || p != nil
 }
 
 // Probes is the table of capability hidden by format: what the final checkpoints
@@ -32,7 +39,10 @@ func Probes(groups []compare.Group) compare.Table {
 	for i := range groups {
 		found[i] = map[string][]float64{}
 		for _, r := range groups[i].Runs {
-			p := probed(r, 0)
+			p, err := probed(r, 0)
+			if err != nil {
+				t.Notes = append(t.Notes, "Left out: "+err.Error()+".")
+			}
 			if p == nil {
 				continue
 			}

@@ -91,6 +91,18 @@ func (p *Plan) Tables(groups []compare.Group) []compare.Table {
 	return out
 }
 
+// Figures are those of compare, named after a plan that has a name, so that plans
+// which share a folder or a document keep their own.
+func (p *Plan) Figures(groups []compare.Group) []compare.Figure {
+	out := compare.Figures(groups)
+	if p.Name != "" {
+		for i := range out {
+			out[i].Name += "-" + p.Name
+		}
+	}
+	return out
+}
+
 // place is where a document shows a table: from a comment "table: NAME" to a comment
 // "end".
 var place = regexp.MustCompile(`(?s)(<!-- table: ([^ ]+) -->\n).*?(<!-- end -->)`)

@@ -19,7 +19,7 @@ func (p *Plan) Jobs(dir string) (first, second []sweep.Job) {
 		for i := range p.Rows {
 			r := &p.Rows[i]
 			run := sweep.Seed(filepath.Join(dir, r.Name), seed)
-			j := sweep.Job{Dir: run, Enough: func(x *compare.Run) bool { return p.evaluated(x) && (r.Probe == 0 || probed(x, r.Probe) != nil) },
+			j := sweep.Job{Dir: run, Enough: func(x *compare.Run) bool { return p.evaluated(x) && hasProbe(x, r.Probe) },
 				Then: [][]string{{"eval", "--run", run, "--suites", filepath.Join(dir, p.file())}},
 				Start: func() ([]string, error) {
 					args, err := p.args(dir, r, seed)

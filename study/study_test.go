@@ -287,6 +287,33 @@ func TestProbes(t *testing.T) {
 			t.Errorf("%s: done %v, want %v", first[i].Dir, got, want)
 		}
 	}
+	broken := must[string](t)((&probe.Result{Update: 2}).Save(first[0].Dir))
+	if err := os.WriteFile(broken, []byte("{"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	groups := must[[]compare.Group](t)(p.Groups(dir))
+	if first[0].Enough(groups[0].Runs[0]) {
+		t.Error("done with a probe that cannot be read")
+	}
+	if table := Probes(groups); !strings.Contains(table.Text(), broken) || table.Rows[0][1].Text != "1" {
+		t.Errorf("%s", table.Text())
+	}
+}
+
+// TestFigures: plans that share a folder do not draw over each other's figures.
+func TestFigures(t *testing.T) {
+	dir := t.TempDir()
+	run(t, sweep.Seed(filepath.Join(dir, "a"), 1), 0, 40, 41)
+	names := map[string]int{}
+	for _, name := range []string{"", "name: more\n"} {
+		p := must[*Plan](t)(read(t, name+head+"  - {name: a, method: grpo}\n"))
+		for _, f := range p.Figures(must[[]compare.Group](t)(p.Groups(dir))) {
+			names[f.Name]++
+		}
+	}
+	if names["success"] != 1 || names["success-more"] != 1 || len(names)%2 != 0 {
+		t.Errorf("%v", names)
+	}
 }
 
 // TestKeeps: of the runs whose guard acted, four of five must end no lower than at their

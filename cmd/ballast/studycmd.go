@@ -138,7 +138,7 @@ func (f *studyFlags) tables(p *study.Plan) error {
 	if err != nil {
 		return err
 	}
-	tables, figures := p.Tables(groups), compare.Figures(groups)
+	tables, figures := p.Tables(groups), p.Figures(groups)
 	fmt.Print(compare.Text(tables))
 	if err := compare.Write(f.out, tables, figures); err != nil {
 		return err
