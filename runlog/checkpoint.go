@@ -1,9 +1,11 @@
 package runlog
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -189,17 +191,18 @@ func (r *Run) Latest() (Checkpoint, error) {
 	return list[len(list)-1], nil
 }
 
-// Resume forgets everything after a checkpoint of this run: later updates, events,
-// episodes and checkpoints. With the zero Checkpoint the run starts over. It may
-// be killed and called again.
-func (r *Run) Resume(c Checkpoint) error {
-	if err := r.resume(c); err != nil {
+// Resume forgets everything after a checkpoint of this run: later updates, episodes
+// and checkpoints, and the later events that keep does not pick (nil picks none): of
+// what is said of updates that stay, such as an evaluation. With the zero Checkpoint
+// the run starts over. It may be killed and called again.
+func (r *Run) Resume(c Checkpoint, keep func(ballast.Event) bool) error {
+	if err := r.resume(c, keep); err != nil {
 		return fmt.Errorf("resume from update %d: %w", c.Update, explain(err, r.dir))
 	}
 	return nil
 }
 
-func (r *Run) resume(c Checkpoint) error {
+func (r *Run) resume(c Checkpoint, keep func(ballast.Event) bool) error {
 	if c.Dir != "" && filepath.Clean(c.Dir) != filepath.Join(r.dir, checkpointsDir, name(c.Update)) {
 		return fmt.Errorf("%s is not a checkpoint of %s", c.Dir, r.dir)
 	}
@@ -229,7 +232,7 @@ func (r *Run) resume(c Checkpoint) error {
 	if err := r.updates.cut(c.updates); err != nil {
 		return err
 	}
-	if err := r.events.cut(c.events); err != nil {
+	if err := r.cutEvents(c.events, keep); err != nil {
 		return err
 	}
 	updates, err := episodeUpdates(r.dir)
@@ -247,6 +250,45 @@ func (r *Run) resume(c Checkpoint) error {
 		return nil
 	}
 	return r.announce(c)
+}
+
+// cutEvents cuts the events behind an offset but for those that keep picks. A kill
+// leaves the file as it was or as it will be.
+func (r *Run) cutEvents(from int64, keep func(ballast.Event) bool) error {
+	later := make([]byte, r.events.size-from)
+	if _, err := r.events.file.ReadAt(later, from); err != nil {
+		return err
+	}
+	var kept []byte
+	for line := range bytes.Lines(later) {
+		e, err := decodeEvent(line)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.events.path, err)
+		}
+		if keep != nil && keep(e) {
+			kept = append(kept, line...)
+		}
+	}
+	switch {
+	case len(kept) == 0:
+		return r.events.cut(from)
+	case len(kept) == len(later):
+		return nil
+	}
+	err := r.aside(eventsFile, func(w io.Writer) error {
+		_, err := io.Copy(w, io.MultiReader(io.NewSectionReader(r.events.file, 0, from), bytes.NewReader(kept)))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	now, err := openLines(r.events.path)
+	if err != nil {
+		return err
+	}
+	old := r.events.file
+	r.events = now
+	return old.Close()
 }
 
 // remove deletes a checkpoint; one that is being deleted never looks whole.

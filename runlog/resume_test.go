@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func train(dir string, updates int) error {
 	defer r.Close()
 	c, err := r.Latest()
 	if err == nil {
-		err = r.Resume(c)
+		err = r.Resume(c, nil)
 	}
 	if err != nil {
 		return err
@@ -116,11 +117,49 @@ func TestResumeOlder(t *testing.T) {
 	defer r.Close()
 	all, err := checkpoints(dir)
 	must(t, err)
-	must(t, r.Resume(all[0]))
+	must(t, r.Resume(all[0], nil))
 	sameTree(t, dir, want)
-	wantErr(t, r.Resume(Checkpoint{Update: 4, Dir: "elsewhere/000004"}), "not a checkpoint of")
-	wantErr(t, r.Resume(Checkpoint{Update: 4, Dir: all[0].Dir, updates: 1 << 30}), "changed or lost")
-	wantErr(t, r.Resume(Checkpoint{Update: 4, Dir: all[0].Dir, updates: all[0].updates - 1}), "inside a line")
+	wantErr(t, r.Resume(Checkpoint{Update: 4, Dir: "elsewhere/000004"}, nil), "not a checkpoint of")
+	wantErr(t, r.Resume(Checkpoint{Update: 4, Dir: all[0].Dir, updates: 1 << 30}, nil), "changed or lost")
+	wantErr(t, r.Resume(Checkpoint{Update: 4, Dir: all[0].Dir, updates: all[0].updates - 1}, nil), "inside a line")
+}
+
+// TestResumeKeeps: events that are picked stay, in their order, behind what the
+// checkpoint counts on, however often it is resumed, and the run appends to them.
+func TestResumeKeeps(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	must(t, train(dir, 10))
+	r, err := Open(dir)
+	must(t, err)
+	for i := range 3 {
+		must(t, r.Event(ballast.Event{Update: 8, Kind: "suite", Text: fmt.Sprint(i)}))
+		must(t, r.Event(ballast.Event{Update: 9, Kind: "other", Text: fmt.Sprint(i)}))
+	}
+	c, err := r.Latest()
+	must(t, err)
+	for i := range 3 {
+		must(t, r.Event(ballast.Event{Update: 9, Kind: "other", Text: "more"}))
+		must(t, r.Resume(c, func(e ballast.Event) bool { return e.Kind == "suite" }))
+		must(t, r.Event(ballast.Event{Update: 8, Kind: "resume"}))
+		must(t, r.Close())
+		r, err = Open(dir)
+		must(t, err)
+		log, err := Read(dir)
+		must(t, err)
+		var got []string
+		for e, err := range log.Events() {
+			must(t, err)
+			got = append(got, e.Kind+e.Text)
+		}
+		if text := strings.Join(got, " "); text != "checkpointcheckpoints/000004 phasenext suite0 suite1 suite2 checkpointcheckpoints/000008 resume" {
+			t.Errorf("resumed %d times: %s", i+1, text)
+		}
+	}
+	must(t, r.Resume(c, nil))
+	if data, err := os.ReadFile(filepath.Join(dir, "events.jsonl")); err != nil || strings.Contains(string(data), "suite") {
+		t.Errorf("%v %s", err, data)
+	}
+	must(t, r.Close())
 }
 
 // TestKill kills a writing process at many moments.

@@ -93,56 +93,16 @@ func readRecipe(dir string) (r recipe.Recipe, err error) {
 	return r, r.Apply(filepath.Join(dir, "recipe.yaml"), log.Recipe)
 }
 
-// suiteEvents are the evaluations on suites of test tasks that a run's log has.
-func suiteEvents(dir string) (out []ballast.Event, err error) {
-	log, err := runlog.Read(dir)
-	if err != nil {
-		return nil, err
-	}
-	for e, err := range log.Events() {
-		if err != nil {
-			return nil, err
-		}
-		if e.Kind == compare.SuiteEvent {
-			out = append(out, e)
-		}
-	}
-	return out, nil
-}
-
-// keepSuites records evaluations again that resuming has cut off: they are of
-// checkpoints that stay, and nothing makes them but time.
-func keepSuites(log *runlog.Run, tested []ballast.Event, update int) error {
-	left, err := suiteEvents(log.Dir())
-	if err != nil {
-		return err
-	}
-	for _, e := range tested[min(len(left), len(tested)):] {
-		if e.Update > update {
-			continue
-		}
-		if err := log.Event(e); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // rewind goes back to the newest checkpoint of a run, or to its start, and
-// restores the learner and the cursor.
+// restores the learner and the cursor. Evaluations on suites of checkpoints that stay
+// are kept: nothing makes them anew but time.
 func rewind(log *runlog.Run, run *loop.Run) error {
 	c, err := log.Latest()
 	if err != nil {
 		return err
 	}
-	tested, err := suiteEvents(log.Dir())
-	if err != nil {
-		return err
-	}
-	if err := log.Resume(c); err != nil {
-		return err
-	}
-	if err := keepSuites(log, tested, c.Update); err != nil {
+	tested := func(e ballast.Event) bool { return e.Kind == compare.SuiteEvent && e.Update <= c.Update }
+	if err := log.Resume(c, tested); err != nil {
 		return err
 	}
 	if err := log.Event(ballast.Event{Update: c.Update, Kind: "resume", Text: fmt.Sprintf("from the checkpoint of update %d", c.Update)}); err != nil {
