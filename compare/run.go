@@ -27,6 +27,7 @@ import (
 	"ballast/eval"
 	"ballast/monitor"
 	"ballast/monitor/verdict"
+	"ballast/report/plot"
 	"ballast/runlog"
 )
 
@@ -289,6 +290,33 @@ func (r *Run) Collapsed() (yes, known bool, since int) {
 		}
 	}
 	return true, true, since
+}
+
+// Gone is the update from which on the mean reward of ten RL updates stays under 20%
+// of the highest that the run had, and one more than the last update where that never
+// came. ok is false for a run with fewer than ten RL updates or without any reward.
+func (r *Run) Gone() (update float64, ok bool) {
+	var at []int
+	var reward []float64
+	for i, y := range r.Metrics[monitor.RewardMean] {
+		if plot.IsFinite(y) {
+			at, reward = append(at, i+1), append(reward, y)
+		}
+	}
+	high, last := 0.0, 0
+	mean := func(end int) float64 { return NewStat(reward[end-tail : end]).Mean }
+	for end := tail; end <= len(reward); end++ {
+		high = max(high, mean(end))
+	}
+	for end := tail; end <= len(reward); end++ {
+		if mean(end) >= collapse*high {
+			last = end
+		}
+	}
+	if high == 0 {
+		return 0, false
+	}
+	return float64(at[last-1] + 1), true
 }
 
 // wanted is what a command wants instead of a path without runs.

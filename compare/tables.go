@@ -152,14 +152,14 @@ func atEnd(name string) func(*Run) (float64, bool) {
 // at the end.
 func Health(groups []Group) Table {
 	t := Table{Name: "health", Title: "What became of the runs",
-		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; since is the evaluation during training from which on, where those show it. "+
-			"Verdict, onset, the first signals and the forbidden control token whose probability changed most around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates.", tail)},
-		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "verdict", "onset", "first to move", "tokens", "reward", "polluted", "collapsed replies", "KL"}}
+		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; since is the evaluation during training from which on, where those show it; gone, the update from which on the mean reward of %d RL updates stays under 20%% of its highest. "+
+			"Verdict, onset, the first signals and the forbidden control token whose probability changed most around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates.", tail, tail)},
+		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "gone", "verdict", "onset", "first to move", "tokens", "reward", "polluted", "collapsed replies", "KL"}}
 	for i := range groups {
 		g := &groups[i]
 		endings, verdicts, signals, tokens := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
 		fallen, known := 0, 0
-		var since, onset []float64
+		var since, gone, onset []float64
 		for _, r := range g.Runs {
 			endings[string(r.Ending)]++
 			yes, may, at := r.Collapsed()
@@ -171,6 +171,9 @@ func Health(groups []Group) Table {
 				if at > 0 {
 					since = append(since, float64(at))
 				}
+			}
+			if at, ok := r.Gone(); ok && int(at) <= r.Updates {
+				gone = append(gone, at)
 			}
 			if d := &r.Diagnosis; d.Last > 0 {
 				verdicts[string(d.Verdict)]++
@@ -187,7 +190,7 @@ func Health(groups []Group) Table {
 		}
 		t.Rows = append(t.Rows, []Cell{text("%s", g.Label), text("%d", len(g.Runs)),
 			text("%d", endings[string(Done)]), text("%d", endings[string(Stopped)]),
-			text("%d/%d", fallen, known), updates(since), text("%s", counted(verdicts, 3)), updates(onset), text("%s", counted(signals, 3)), text("%s", counted(tokens, 3)),
+			text("%d/%d", fallen, known), updates(since), updates(gone), text("%s", counted(verdicts, 3)), updates(onset), text("%s", counted(signals, 3)), text("%s", counted(tokens, 3)),
 			figure(g.Stat(atEnd(monitor.RewardMean)), Number),
 			figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormPolluted.String())), Share),
 			figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormCollapsed.String())), Share),

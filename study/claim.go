@@ -9,8 +9,8 @@ import (
 	"ballast/compare"
 )
 
-// Claim is a sentence that the runs can agree or disagree with. One of the four
-// kinds is set: More and Less, Same and As, Collapses or Holds, Keeps.
+// Claim is a sentence that the runs can agree or disagree with. One of the
+// kinds is set: More and Less, Same and As, Collapses, Holds, Hastens and But, Keeps.
 type Claim struct {
 	Says  string `yaml:"says"`
 	Paper string `yaml:"paper,omitempty"` // the paper's figures
@@ -27,7 +27,9 @@ type Claim struct {
 	// of this row; Holds: in at most one of five.
 	Collapses string `yaml:"collapses,omitempty"`
 	Holds     string `yaml:"holds,omitempty"`
-	// But is a row that must hold where Collapses collapses: the same without the cause.
+	// Hastens: the reward is gone earlier in this row than in But, seed by seed.
+	Hastens string `yaml:"hastens,omitempty"`
+	// But is the same without the cause: a row that must hold where Collapses collapses.
 	But string `yaml:"but,omitempty"`
 	// Keeps: of the runs of this row whose guard acted, at least four of five end with
 	// a reward no lower than at their best healthy checkpoint.
@@ -44,13 +46,13 @@ const (
 func (p *Plan) checkClaims() error {
 	for i, c := range p.Claims {
 		kinds := 0
-		for _, set := range []bool{c.More != "" && c.Less != "", c.Same != "" && c.As != "", c.Collapses != "", c.Holds != "", c.Keeps != ""} {
+		for _, set := range []bool{c.More != "" && c.Less != "", c.Same != "" && c.As != "", c.Collapses != "", c.Holds != "", c.Hastens != "" && c.But != "", c.Keeps != ""} {
 			if set {
 				kinds++
 			}
 		}
 		if kinds != 1 || c.Says == "" {
-			return fmt.Errorf("claim %d: wants says, and one of more with less, same with as, collapses, holds, keeps", i+1)
+			return fmt.Errorf("claim %d: wants says, and one of more with less, same with as, collapses, holds, hastens with but, keeps", i+1)
 		}
 		for _, name := range c.rows() {
 			if name != "" && p.row(name) == nil {
@@ -60,8 +62,8 @@ func (p *Plan) checkClaims() error {
 		if c.At != "" && c.At != string(compare.Last) && c.At != string(compare.Top) {
 			return fmt.Errorf("claim %q: at: %q is neither final nor best", c.Says, c.At)
 		}
-		if c.But != "" && c.Collapses == "" {
-			return fmt.Errorf("claim %q: but: goes with collapses alone", c.Says)
+		if c.But != "" && c.Collapses == "" && c.Hastens == "" {
+			return fmt.Errorf("claim %q: but: goes with collapses and hastens alone", c.Says)
 		}
 		if c.Suite != "" && !slices.ContainsFunc(p.Suites, func(s Suite) bool { return s.Name == c.Suite }) {
 			return fmt.Errorf("claim %q: there is no suite %s", c.Says, c.Suite)
@@ -72,7 +74,7 @@ func (p *Plan) checkClaims() error {
 
 // rows are the names of rows that a claim speaks of, empty ones among them.
 func (c *Claim) rows() []string {
-	return []string{c.More, c.Less, c.Same, c.As, c.Collapses, c.Holds, c.But, c.Keeps}
+	return []string{c.More, c.Less, c.Same, c.As, c.Collapses, c.Holds, c.Hastens, c.But, c.Keeps}
 }
 
 // kept is the judgement on a row's guard.
@@ -156,8 +158,14 @@ func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string
 	if c.Collapses != "" || c.Holds != "" {
 		return c.fallen(groups)
 	}
-	of := compare.Success(cmp.Or(c.Suite, "id"), compare.Which(cmp.Or(c.At, string(compare.Last))))
-	a, b := compare.Labelled(groups, cmp.Or(c.More, c.Same)), compare.Labelled(groups, cmp.Or(c.Less, c.As))
+	of, unit := compare.Success(cmp.Or(c.Suite, "id"), compare.Which(cmp.Or(c.At, string(compare.Last)))), compare.Share
+	if c.Hastens != "" {
+		of, unit = func(r *compare.Run) (float64, bool) {
+			at, ok := r.Gone()
+			return at, ok && r.Ending != compare.Open
+		}, compare.Whole
+	}
+	a, b := compare.Labelled(groups, cmp.Or(c.More, c.Same, c.But)), compare.Labelled(groups, cmp.Or(c.Less, c.As, c.Hastens))
 	if a == nil || b == nil {
 		return compare.Cell{Text: "not run"}, cannotTell
 	}
@@ -166,18 +174,18 @@ func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string
 	verdict = cannotTell
 	switch {
 	case math.IsNaN(d.Half):
-	case c.More != "" && lo > 0, c.Same != "" && lo >= -margin && hi <= margin && b.Stat(of).Mean > 2*margin:
+	case c.Same == "" && lo > 0, c.Same != "" && lo >= -margin && hi <= margin && b.Stat(of).Mean > 2*margin:
 		verdict = agrees
-	case c.More != "" && hi < 0, c.Same != "" && (lo > margin || hi < -margin):
+	case c.Same == "" && hi < 0, c.Same != "" && (lo > margin || hi < -margin):
 		verdict = disagrees
 	}
-	return compare.Cell{Stat: &d, Unit: compare.Share}, verdict
+	return compare.Cell{Stat: &d, Unit: unit}, verdict
 }
 
 // claims is the table of the claims.
 func (p *Plan) claims(groups []compare.Group) compare.Table {
 	t := compare.Table{Name: "claims", Title: "Claims, side by side", Head: []string{"claim", "paper", "here", "seeds", "verdict"},
-		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that excludes the opposite, and sameness more than twice its margin (5 points) to keep. A row collapses where success ends under 20% of its best in at least four of five runs, and holds where it does in at most one of five; fewer than four runs say nothing. A guard keeps the reward where at least four of five runs in which it acted end no lower than at their best healthy checkpoint."}}
+		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that excludes the opposite, and sameness more than twice its margin (5 points) to keep. A row collapses where success ends under 20% of its best in at least four of five runs, and holds where it does in at most one of five; fewer than four runs say nothing. Hastens: by how many updates the reward is gone earlier, a run that never loses it counted as one that does after its last update. A guard keeps the reward where at least four of five runs in which it acted end no lower than at their best healthy checkpoint."}}
 	if p.Name != "" {
 		t.Name += "-" + p.Name
 	}

@@ -253,6 +253,39 @@ func TestClaims(t *testing.T) {
 	}
 }
 
+// TestHastens: the difference is between the updates from which on the reward is gone.
+func TestHastens(t *testing.T) {
+	p := must[*Plan](t)(read(t, head+"  - {name: a, method: grpo}\n  - {name: b, method: grpo}\nclaims:\n"+
+		"  - {says: 1, hastens: a, but: b}\n  - {says: 2, hastens: b, but: a}\n  - {says: 3, hastens: b, but: b}\n"))
+	dir := t.TempDir()
+	for seed := 1; seed <= 3; seed++ {
+		for row, dies := range map[string]int{"a": 14 + seed, "b": 99} {
+			log := must[*runlog.Run](t)(runlog.Create(sweep.Seed(filepath.Join(dir, row), seed), fmt.Appendf(nil, "method: grpo\nseed: %d\n", seed)))
+			for u := 1; u <= 40; u++ {
+				reward := 0.5
+				if u >= dies {
+					reward = 0
+				}
+				if err := log.Update(ballast.Update{Index: u, Phase: "rl", Metrics: map[string]float64{monitor.RewardMean: reward}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			must[int](t)(0, log.Event(ballast.Event{Update: 40, Kind: "done"}))
+			log.Close()
+		}
+	}
+	table := p.claims(must[[]compare.Group](t)(p.Groups(dir)))
+	// The mean of ten is under a fifth of 0.5 when nine of them are 0: 8 updates after the first.
+	for i, want := range []struct {
+		mean    float64
+		verdict string
+	}{{41 - 24, agrees}, {24 - 41, disagrees}, {0, cannotTell}} {
+		if row := table.Rows[i]; row[2].Stat == nil || row[2].Stat.Mean != want.mean || row[4].Text != want.verdict {
+			t.Errorf("claim %s: %s %s, want %v", row[0].Text, row[2], row[4].Text, want)
+		}
+	}
+}
+
 // TestProbes: the table is over the probes of final checkpoints, and a job is done
 // when its run has the one that its row asks for.
 func TestProbes(t *testing.T) {
