@@ -292,10 +292,11 @@ func (r *Run) Collapsed() (yes, known bool, since int) {
 	return true, true, since
 }
 
-// Gone is the update from which on the mean reward of ten RL updates stays under 20%
-// of the highest that the run had, and one more than the last update where that never
-// came. ok is false for a run with fewer than ten RL updates or without any reward.
-func (r *Run) Gone() (update float64, ok bool) {
+// Gone says whether the mean reward of ten RL updates ends under 20% of the highest that
+// the run had, and since which update it stays there: one more than the last RL update
+// where it does not. known is false for a run with fewer than ten RL updates or without
+// any reward.
+func (r *Run) Gone() (yes, known bool, since int) {
 	var at []int
 	var reward []float64
 	for i, y := range r.Metrics[monitor.RewardMean] {
@@ -314,9 +315,9 @@ func (r *Run) Gone() (update float64, ok bool) {
 		}
 	}
 	if high == 0 {
-		return 0, false
+		return false, false, 0
 	}
-	return float64(at[last-1] + 1), true
+	return last < len(reward), true, at[last-1] + 1
 }
 
 // wanted is what a command wants instead of a path without runs.

@@ -172,8 +172,8 @@ func Health(groups []Group) Table {
 					since = append(since, float64(at))
 				}
 			}
-			if at, ok := r.Gone(); ok && int(at) <= r.Updates {
-				gone = append(gone, at)
+			if yes, _, at := r.Gone(); yes {
+				gone = append(gone, float64(at))
 			}
 			if d := &r.Diagnosis; d.Last > 0 {
 				verdicts[string(d.Verdict)]++

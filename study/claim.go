@@ -65,6 +65,9 @@ func (p *Plan) checkClaims() error {
 		if c.But != "" && c.Collapses == "" && c.Hastens == "" {
 			return fmt.Errorf("claim %q: but: goes with collapses and hastens alone", c.Says)
 		}
+		if points := c.More != "" || c.Same != ""; !points && (c.Suite != "" || c.At != "") || c.Same == "" && c.Margin != 0 {
+			return fmt.Errorf("claim %q: suite: and at: go with more and same, margin: with same", c.Says)
+		}
 		if c.Suite != "" && !slices.ContainsFunc(p.Suites, func(s Suite) bool { return s.Name == c.Suite }) {
 			return fmt.Errorf("claim %q: there is no suite %s", c.Says, c.Suite)
 		}
@@ -161,8 +164,8 @@ func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string
 	of, unit := compare.Success(cmp.Or(c.Suite, "id"), compare.Which(cmp.Or(c.At, string(compare.Last)))), compare.Share
 	if c.Hastens != "" {
 		of, unit = func(r *compare.Run) (float64, bool) {
-			at, ok := r.Gone()
-			return at, ok && r.Ending != compare.Open
+			_, known, at := r.Gone()
+			return float64(at), known && r.Ending != compare.Open
 		}, compare.Whole
 	}
 	a, b := compare.Labelled(groups, cmp.Or(c.More, c.Same, c.But)), compare.Labelled(groups, cmp.Or(c.Less, c.As, c.Hastens))

@@ -23,8 +23,11 @@ func probed(r *compare.Run, n int) (*probe.Result, error) {
 // hasProbe says whether a run needs no other probe. A file that cannot be read is as
 // good as none: the same probe writes it anew.
 func hasProbe(r *compare.Run, n int) bool {
+	if n == 0 {
+		return true
+	}
 	p, _ := probed(r, n)
-	return n == 0 || p != nil
+	return p != nil
 }
 
 // Probes is the table of capability hidden by format: what the final checkpoints

@@ -58,6 +58,9 @@ func TestPlanErrors(t *testing.T) {
 		head + "  - {name: a, method: sft}\nclaims: [{says: x, collapses: a, same: a, as: a}]":     "one of more with less",
 		head + "  - {name: a, method: sft}\nclaims: [{says: x, more: a, less: a, suite: it}]":      "there is no suite it",
 		head + "  - {name: a, method: sft}\nclaims: [{says: x, holds: a, but: a}]":                 "goes with collapses",
+		head + "  - {name: a, method: sft}\nclaims: [{says: x, hastens: a}]":                       "hastens with but",
+		head + "  - {name: a, method: sft}\nclaims: [{says: x, holds: a, at: best}]":               "go with more and same",
+		head + "  - {name: a, method: sft}\nclaims: [{says: x, more: a, less: a, margin: 0.1}]":    "margin: with same",
 		head + "  - {name: a, method: sft}\nclaims: [{more: a, less: a}]":                          "wants says",
 		head + "  - {name: a, method: sft}\nsections: [{name: s, rows: [a]}]\nsuites: [{nam: id}]": "nam",
 	} {
@@ -344,8 +347,13 @@ func TestFigures(t *testing.T) {
 			names[f.Name]++
 		}
 	}
-	if names["success"] != 1 || names["success-more"] != 1 || len(names)%2 != 0 {
+	if names["success"] != 1 || names["success-more"] != 1 {
 		t.Errorf("%v", names)
+	}
+	for name, n := range names {
+		if n > 1 {
+			t.Errorf("both plans draw %s", name)
+		}
 	}
 }
 
