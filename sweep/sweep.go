@@ -121,6 +121,9 @@ func Jobs(dir, method string, args []string, points []Point, seeds int) []Job {
 	return out
 }
 
+// ErrInterrupted is returned where the context ended before the jobs did.
+var ErrInterrupted = errors.New("interrupted; the same command goes on with what is not done")
+
 // Run runs what is not done yet. Failed runs are told of and are not an error.
 func Run(ctx context.Context, o Options) error {
 	if len(o.Jobs) == 0 || o.Parallel < 1 {
@@ -148,10 +151,13 @@ func Run(ctx context.Context, o Options) error {
 			defer func() { <-turn }()
 			say("%s: begins", j.Dir)
 			err := o.one(ctx, j)
-			if err != nil {
-				say("%s: %v", j.Dir, err)
-			} else {
+			switch {
+			case err == nil:
 				say("%s: done", j.Dir)
+			case ctx.Err() != nil:
+				say("%s: interrupted (%v)", j.Dir, err)
+			default:
+				say("%s: %v", j.Dir, err)
 			}
 			var host *fsError
 			if errors.As(err, &host) {
@@ -162,7 +168,10 @@ func Run(ctx context.Context, o Options) error {
 		})
 	}
 	wg.Wait()
-	return errors.Join(append(errs, ctx.Err())...)
+	if ctx.Err() != nil {
+		errs = append(errs, ErrInterrupted)
+	}
+	return errors.Join(errs...)
 }
 
 // done says whether nothing is left of the job.

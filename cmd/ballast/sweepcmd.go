@@ -85,7 +85,7 @@ func passed(f *trainFlags) []string {
 }
 
 // sideBySide runs jobs as processes of this program that share the cores. An
-// interrupt lets each finish its update.
+// interrupt lets each finish its update, a second one does not wait for that.
 func sideBySide(ctx context.Context, parallel int, jobs []sweep.Job) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -93,6 +93,7 @@ func sideBySide(ctx context.Context, parallel int, jobs []sweep.Job) error {
 	}
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	cores := max(1, runtime.NumCPU()/max(1, min(parallel, len(jobs))))
 	return sweep.Run(ctx, sweep.Options{Jobs: jobs, Parallel: parallel,
 		Exec: func(ctx context.Context, args []string, out io.Writer) error {

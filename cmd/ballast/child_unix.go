@@ -1,0 +1,13 @@
+//go:build unix && !linux
+
+package main
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// tie keeps interrupts of the terminal from a process: they reach this one alone,
+// which passes them on once. Nothing here lets it die with this one; the run's lock
+// then tells the next sweep that its run is still being written.
+func tie(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} }

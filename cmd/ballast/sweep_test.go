@@ -1,0 +1,79 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ballast/runlog"
+)
+
+// TestInterruptedSweep: the terminal sends an interrupt to every process of the
+// group. Each run finishes its update and keeps a checkpoint of it.
+func TestInterruptedSweep(t *testing.T) {
+	dir := t.TempDir()
+	args := []string{"sweep", "grpo", "--out", dir, "--seeds", "2", "--parallel", "2"}
+	for _, s := range []string{"phases=[{rl: 100000}]", "tasks.count=4", "tasks.test=2", "tasks.eval=valid", "tasks.level={max_turns: 2, calls: 3}",
+		"rl.prompts=1", "rl.rollouts=4", "rl.minibatches=1", "rl.patience=0", "keep.checkpoint=100000", "keep.eval=100000"} {
+		args = append(args, "--set", s)
+	}
+	cmd := exec.Command("ballast", args...)
+	var told bytes.Buffer
+	cmd.Stderr = &told
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() }) // of no effect where it has ended
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	logs := []string{filepath.Join(dir, "default", "seed-1.log"), filepath.Join(dir, "default", "seed-2.log")}
+	said := func(text string) bool {
+		for _, l := range logs {
+			if data, err := os.ReadFile(l); err != nil || !strings.Contains(string(data), text) {
+				return false
+			}
+		}
+		return true
+	}
+	for !said("update 2/") {
+		select {
+		case err := <-ended:
+			t.Fatalf("%v: %s", err, &told)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err == nil || !strings.Contains(told.String(), "the same command goes on") {
+		t.Errorf("%v: %s", err, &told)
+	}
+	if !said("interrupted after update") {
+		t.Error("a run was cut off")
+	}
+	for _, l := range logs {
+		r, err := runlog.Read(strings.TrimSuffix(l, ".log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := 0
+		for u, err := range r.Updates() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			last = u.Index
+		}
+		if _, err := os.Stat(filepath.Join(strings.TrimSuffix(l, ".log"), "checkpoints", fmt.Sprintf("%06d", last))); err != nil {
+			t.Errorf("update %d is lost: %v", last, err)
+		}
+	}
+}
