@@ -68,6 +68,7 @@ var layer = map[string]int{
 	"ballast/recipe":             6,
 	"ballast/recipe/loop":        6,
 	"ballast/recipe/strict":      6,
+	"ballast/compare/table":      5,
 	"ballast/compare":            6,
 	"ballast/sweep":              7,
 	"ballast/study":              8,

@@ -7,13 +7,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"ballast"
+	"ballast/compare/table"
 	"ballast/monitor"
 	"ballast/runlog"
 )
@@ -52,6 +52,11 @@ func write(t *testing.T, dir string, s script) {
 		m := map[string]float64{monitor.RewardMean: float64(u) / 20, monitor.FormPrefix + "call": 0.75, monitor.FormPrefix + "response": 0.25,
 			monitor.WatchPrefix + "<tool_call>/start": 0.5, monitor.WatchPrefix + "<tool_call>/open": 0.01, monitor.TokensSampled: 1000,
 			monitor.TokensSupervised: 10}
+		if u == 2 { // in one of ten updates in a row, and in none of the last ten
+			m[monitor.FormPrefix+ballast.FormCollapsed.String()] = 0.8
+		} else {
+			m[monitor.FormPrefix+ballast.FormCollapsed.String()] = 0
+		}
 		ok, due := s.evals[u]
 		if due {
 			m[monitor.EvalSuccess] = float64(ok) / 100
@@ -144,8 +149,8 @@ func TestTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	tables := Tables(groups)
-	golden(t, "tables.txt", Text(tables))
-	golden(t, "tables.md", Markdown(tables))
+	golden(t, "tables.txt", table.Text(tables))
+	golden(t, "tables.md", table.Markdown(tables))
 	var b strings.Builder
 	if err := tables[0].CSV(&b); err != nil {
 		t.Fatal(err)
@@ -241,21 +246,7 @@ func TestGroups(t *testing.T) {
 	}
 }
 
-// TestStat checks the interval on a worked example (mean 5, s 1.5811, n 5) and the
-// quantiles on the printed table of Student's t.
-func TestStat(t *testing.T) {
-	s := NewStat([]float64{3, 4, 5, 6, 7, math.NaN()})
-	if s.N != 5 || s.Mean != 5 || math.Abs(s.Half-1.9632) > 1e-3 {
-		t.Errorf("%+v", s)
-	}
-	if s := NewStat([]float64{2}); s.Mean != 2 || !math.IsNaN(s.Half) {
-		t.Errorf("one value: %+v", s)
-	}
-	for df, want := range map[int]float64{1: 12.706, 4: 2.776, 11: 2.201, 15: 2.131, 30: 2.042, 120: 1.980} {
-		if got := tQuantile(df); math.Abs(got-want) > 1e-3 {
-			t.Errorf("t(%d) = %v, want %v", df, got, want)
-		}
-	}
+func TestPaired(t *testing.T) {
 	p := paired(map[uint64]float64{1: 3, 2: 5, 3: 9}, map[uint64]float64{1: 1, 2: 3})
 	if p.N != 2 || p.Mean != 2 {
 		t.Errorf("%+v", p)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/compare/table"
 	"ballast/monitor"
 	"ballast/report/plot"
 )
@@ -80,12 +81,12 @@ func draw(name string, f *plot.Frame, c plot.Chart) []Figure {
 
 // over summarises a metric of a group's runs at each of n updates; runs are
 // smoothed over width updates first.
-func (g *Group) over(name string, n, width int) []Stat {
+func (g *Group) over(name string, n, width int) []table.Stat {
 	var curves [][]float64
 	for _, r := range g.Runs {
 		curves = append(curves, plot.Smooth(r.Metrics[name], width))
 	}
-	out := make([]Stat, n)
+	out := make([]table.Stat, n)
 	for u := range out {
 		var v []float64
 		for _, y := range curves {
@@ -93,13 +94,13 @@ func (g *Group) over(name string, n, width int) []Stat {
 				v = append(v, y[u])
 			}
 		}
-		out[u] = NewStat(v)
+		out[u] = table.NewStat(v)
 	}
 	return out
 }
 
 // means are the means alone.
-func means(stats []Stat) []float64 {
+func means(stats []table.Stat) []float64 {
 	var out []float64
 	for _, s := range stats {
 		out = append(out, s.Mean)
@@ -137,7 +138,7 @@ func successes(name string, groups []Group) []Figure {
 		}
 		for u := range f.Hi + 1 {
 			if v, ok := at[u]; ok {
-				x := NewStat(v)
+				x := table.NewStat(v)
 				half := x.Half
 				if math.IsNaN(half) {
 					half = 0

@@ -11,6 +11,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"ballast/compare/table"
 	"ballast/report/plot"
 )
 
@@ -132,14 +133,14 @@ func (g *Group) Values(of func(*Run) (float64, bool)) map[uint64]float64 {
 }
 
 // Stat summarises a figure over the group's runs.
-func (g *Group) Stat(of func(*Run) (float64, bool)) Stat {
+func (g *Group) Stat(of func(*Run) (float64, bool)) table.Stat {
 	var v []float64
 	for _, r := range g.Runs {
 		if x, ok := of(r); ok {
 			v = append(v, x)
 		}
 	}
-	return NewStat(v)
+	return table.NewStat(v)
 }
 
 // Success is a run's success on a suite.

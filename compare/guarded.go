@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/compare/table"
 	"ballast/monitor"
 	"ballast/report/plot"
 )
@@ -61,7 +62,7 @@ func (r *Run) around(checkpoint int) (mean float64, ok bool) {
 			y = append(y, reward[u-1])
 		}
 	}
-	return NewStat(y).Mean, true
+	return table.NewStat(y).Mean, true
 }
 
 // Healthy is the best mean reward around a checkpoint that the run had before its guard
@@ -99,8 +100,8 @@ func (r *Run) Kept() (kept, known bool) {
 // Guards is the table of what guards did: how often they acted and stopped, the mean
 // reward at the best healthy checkpoint and at the end, and in how many runs the end is
 // no lower. Groups without a guard's action have no line.
-func Guards(groups []Group) Table {
-	t := Table{Name: "guards", Title: "What guards did",
+func Guards(groups []Group) table.Table {
+	t := table.Table{Name: "guards", Title: "What guards did",
 		Notes: []string{fmt.Sprintf("Of the runs whose guard acted. Sampled reward: at the best healthy checkpoint, the highest mean over the %d updates around a checkpoint from before the last action and outside the sick stretches; "+
 			"at the end, the mean of the last %d RL updates, or around the checkpoint that a stop named. Kept: runs whose end is no lower. By seed: healthy > end.", tail, tail)},
 		Head: []string{"method", "n", "acted", "actions", "stopped", "healthy", "end", "kept", "by seed"}}
@@ -126,10 +127,10 @@ func Guards(groups []Group) Table {
 		if len(g.Runs) == 0 {
 			continue
 		}
-		t.Rows = append(t.Rows, []Cell{text("%s", g.Label), text("%d", len(groups[i].Runs)), text("%d", len(g.Runs)),
-			figure(g.Stat(func(r *Run) (float64, bool) { return float64(r.guard.acts), true }), Number), text("%d", stopped),
-			figure(g.Stat((*Run).Healthy), Number), figure(g.Stat((*Run).End), Number),
-			text("%d/%d", kept, len(g.Runs)), text("%s", strings.Join(seeds, ", "))})
+		t.Rows = append(t.Rows, []table.Cell{table.Textf("%s", g.Label), table.Textf("%d", len(groups[i].Runs)), table.Textf("%d", len(g.Runs)),
+			table.Figure(g.Stat(func(r *Run) (float64, bool) { return float64(r.guard.acts), true }), table.Number), table.Textf("%d", stopped),
+			table.Figure(g.Stat((*Run).Healthy), table.Number), table.Figure(g.Stat((*Run).End), table.Number),
+			table.Textf("%d/%d", kept, len(g.Runs)), table.Textf("%s", strings.Join(seeds, ", "))})
 	}
 	return t
 }

@@ -298,26 +298,22 @@ func (r *Run) Collapsed() (yes, known bool, since int) {
 // any reward.
 func (r *Run) Gone() (yes, known bool, since int) {
 	var at []int
-	var reward []float64
 	for i, y := range r.Metrics[monitor.RewardMean] {
 		if plot.IsFinite(y) {
-			at, reward = append(at, i+1), append(reward, y)
+			at = append(at, i+1)
 		}
 	}
-	high, last := 0.0, 0
-	mean := func(end int) float64 { return NewStat(reward[end-tail : end]).Mean }
-	for end := tail; end <= len(reward); end++ {
-		high = max(high, mean(end))
-	}
-	for end := tail; end <= len(reward); end++ {
-		if mean(end) >= collapse*high {
-			last = end
+	means := sliding(r.Metrics[monitor.RewardMean])
+	high, last := highest(means), 0
+	for i, m := range means {
+		if m >= collapse*high {
+			last = i + tail
 		}
 	}
 	if high == 0 {
 		return false, false, 0
 	}
-	return last < len(reward), true, at[last-1] + 1
+	return last < len(at), true, at[last-1] + 1
 }
 
 // wanted is what a command wants instead of a path without runs.

@@ -2,61 +2,14 @@ package compare
 
 import (
 	"maps"
-	"math"
 	"slices"
 
-	"ballast/report/plot"
+	"ballast/compare/table"
 )
-
-// Stat is a figure over replicates.
-type Stat struct {
-	N    int     // replicates that have it
-	Mean float64 // NaN where N is 0
-	Half float64 // half of the 95% t interval; NaN where N is under 2
-}
-
-// NewStat summarises values; what is not finite is left out.
-func NewStat(values []float64) Stat {
-	v := plot.Finite(values)
-	s := Stat{N: len(v), Mean: math.NaN(), Half: math.NaN()}
-	if s.N == 0 {
-		return s
-	}
-	n := float64(s.N)
-	s.Mean = 0
-	for _, x := range v {
-		s.Mean += x / n
-	}
-	if s.N < 2 {
-		return s
-	}
-	sum := 0.0
-	for _, x := range v {
-		sum += (x - s.Mean) * (x - s.Mean)
-	}
-	s.Half = tQuantile(s.N-1) * math.Sqrt(sum/(n-1)/n)
-	return s
-}
-
-// quantiles are the 0.975 quantiles of Student's t with 1 to 10 degrees of freedom,
-// where the expansion below is not good enough.
-var quantiles = [...]float64{12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281}
-
-// tQuantile is the 0.975 quantile of Student's t; beyond the table by the
-// Cornish-Fisher expansion around the normal quantile, good to four digits.
-func tQuantile(df int) float64 {
-	if df <= len(quantiles) {
-		return quantiles[df-1]
-	}
-	const z = 1.959963984540054
-	n := float64(df)
-	z3, z5, z7 := z*z*z, math.Pow(z, 5), math.Pow(z, 7)
-	return z + (z3+z)/(4*n) + (5*z5+16*z3+3*z)/(96*n*n) + (3*z7+19*z5+17*z3-15*z)/(384*n*n*n)
-}
 
 // Difference is the mean difference of a figure between two groups, seed by seed, of
 // runs that are tested alike.
-func Difference(a, b *Group, of func(*Run) (float64, bool)) Stat {
+func Difference(a, b *Group, of func(*Run) (float64, bool)) table.Stat {
 	alike := func(r *Run) (float64, bool) {
 		for _, o := range b.Runs {
 			if o.Seed == r.Seed && r.Alike(o) {
@@ -69,12 +22,12 @@ func Difference(a, b *Group, of func(*Run) (float64, bool)) Stat {
 }
 
 // paired is the mean difference of two groups' values, seed by seed.
-func paired(a, b map[uint64]float64) Stat {
+func paired(a, b map[uint64]float64) table.Stat {
 	var diff []float64
 	for _, seed := range slices.Sorted(maps.Keys(a)) { // sums of floats depend on the order
 		if y, ok := b[seed]; ok {
 			diff = append(diff, a[seed]-y)
 		}
 	}
-	return NewStat(diff)
+	return table.NewStat(diff)
 }

@@ -4,19 +4,21 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 
 	"ballast"
+	"ballast/compare/table"
 	"ballast/monitor"
 	"ballast/report/plot"
 )
 
 // Tables returns the tables of groups: success on the suites, categories, what
 // became of the runs, what they cost, and what guards did where one acted.
-func Tables(groups []Group) []Table {
-	out := []Table{Methods(groups), Categories(groups), Health(groups), Costs(groups)}
+func Tables(groups []Group) []table.Table {
+	out := []table.Table{Methods(groups), Categories(groups), Health(groups), Costs(groups)}
 	if t := Guards(groups); len(t.Rows) > 0 {
 		out = append(out, t)
 	}
@@ -60,8 +62,8 @@ const interval = "Mean over the seeds +- half of a 95% t interval over them; n i
 
 // Methods is the table of success on every suite, at the final and the best
 // checkpoint.
-func Methods(groups []Group) Table {
-	t := Table{Name: "methods", Title: "Success in percent, final and best checkpoint", Notes: []string{interval}, Head: []string{"method", "n"}}
+func Methods(groups []Group) table.Table {
+	t := table.Table{Name: "methods", Title: "Success in percent, final and best checkpoint", Notes: []string{interval}, Head: []string{"method", "n"}}
 	names := suites(groups)
 	for _, which := range []Which{Last, Top} {
 		for _, s := range names {
@@ -70,10 +72,10 @@ func Methods(groups []Group) Table {
 	}
 	for i := range groups {
 		g := &groups[i]
-		row := []Cell{text("%s", g.Label), text("%d", len(g.Runs))}
+		row := []table.Cell{table.Textf("%s", g.Label), table.Textf("%d", len(g.Runs))}
 		for _, which := range []Which{Last, Top} {
 			for _, s := range names {
-				row = append(row, figure(g.Stat(Success(s, which)), Share))
+				row = append(row, table.Figure(g.Stat(Success(s, which)), table.Share))
 			}
 		}
 		t.Rows = append(t.Rows, row)
@@ -82,9 +84,9 @@ func Methods(groups []Group) Table {
 }
 
 // Categories is the table of success by category of the first suite.
-func Categories(groups []Group) Table {
+func Categories(groups []Group) table.Table {
 	suite := suites(groups)[0]
-	t := Table{Name: "categories", Title: "Success in percent by category, suite " + suite, Notes: []string{interval}, Head: []string{"method", "n"}}
+	t := table.Table{Name: "categories", Title: "Success in percent by category, suite " + suite, Notes: []string{interval}, Head: []string{"method", "n"}}
 	seen := map[string]bool{}
 	for _, g := range groups {
 		for _, r := range g.Runs {
@@ -103,10 +105,10 @@ func Categories(groups []Group) Table {
 	}
 	for i := range groups {
 		g := &groups[i]
-		row := []Cell{text("%s", g.Label), text("%d", len(g.Runs))}
+		row := []table.Cell{table.Textf("%s", g.Label), table.Textf("%d", len(g.Runs))}
 		for _, which := range []Which{Last, Top} {
 			for _, c := range names {
-				row = append(row, figure(g.Stat(Category(suite, c, which)), Share))
+				row = append(row, table.Figure(g.Stat(Category(suite, c, which)), table.Share))
 			}
 		}
 		t.Rows = append(t.Rows, row)
@@ -116,8 +118,8 @@ func Categories(groups []Group) Table {
 
 // Differences is the table of success less that of a base group, seed by seed, at the
 // final checkpoint: what a method gains in distribution and loses out of it.
-func Differences(groups []Group, base *Group) Table {
-	t := Table{Name: "differences", Title: "Points of success more than " + base.Label + ", final checkpoint",
+func Differences(groups []Group, base *Group) table.Table {
+	t := table.Table{Name: "differences", Title: "Points of success more than " + base.Label + ", final checkpoint",
 		Notes: []string{"Mean difference, seed by seed, +- half of a 95% t interval over the seeds; nothing where the two rows play other tasks, or under other budgets."}, Head: []string{"method", "n"}}
 	names := suites(append(slices.Clone(groups), *base))
 	t.Head = append(t.Head, names...)
@@ -126,9 +128,9 @@ func Differences(groups []Group, base *Group) Table {
 		if g.Label == base.Label {
 			continue
 		}
-		row := []Cell{text("%s", g.Label), text("%d", len(g.Runs))}
+		row := []table.Cell{table.Textf("%s", g.Label), table.Textf("%d", len(g.Runs))}
 		for _, s := range names {
-			row = append(row, figure(Difference(g, base, Success(s, Last)), Share))
+			row = append(row, table.Figure(Difference(g, base, Success(s, Last)), table.Share))
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -143,23 +145,35 @@ func atEnd(name string) func(*Run) (float64, bool) {
 	return func(r *Run) (float64, bool) {
 		y := plot.Finite(r.Metrics[name])
 		y = y[max(0, len(y)-tail):]
-		return NewStat(y).Mean, len(y) > 0
+		return table.NewStat(y).Mean, len(y) > 0
 	}
 }
+
+// sliding are the means of every ten values in a row, of those that there are.
+func sliding(values []float64) (means []float64) {
+	y := plot.Finite(values)
+	for end := tail; end <= len(y); end++ {
+		means = append(means, table.NewStat(y[end-tail:end]).Mean)
+	}
+	return means
+}
+
+// highest is the largest of the values, at least 0.
+func highest(values []float64) float64 { return slices.Max(append(values, 0)) }
 
 // Health is the table of what became of the runs: how many ended and collapsed, the
 // monitor's verdicts with onset and the signals that moved first, and the replies
 // at the end.
-func Health(groups []Group) Table {
-	t := Table{Name: "health", Title: "What became of the runs",
+func Health(groups []Group) table.Table {
+	t := table.Table{Name: "health", Title: "What became of the runs",
 		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; since is the evaluation during training from which on, where those show it; gone, the update from which on the mean reward of %d RL updates stays under 20%% of its highest. "+
-			"Verdict, onset, the first signals and the forbidden control token whose probability changed most around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates.", tail, tail)},
-		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "gone", "verdict", "onset", "first to move", "tokens", "reward", "polluted", "collapsed replies", "KL"}}
+			"Verdict, onset, the first signals and the forbidden control token whose probability changed most around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates; at most, run by run, is the highest mean of collapsed replies over %d.", tail, tail, tail)},
+		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "gone", "verdict", "onset", "first to move", "tokens", "reward", "polluted", "collapsed replies", "at most", "KL"}}
 	for i := range groups {
 		g := &groups[i]
 		endings, verdicts, signals, tokens := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
 		fallen, known := 0, 0
-		var since, gone, onset []float64
+		var since, gone, onset, peaks []float64
 		for _, r := range g.Runs {
 			endings[string(r.Ending)]++
 			yes, may, at := r.Collapsed()
@@ -175,6 +189,9 @@ func Health(groups []Group) Table {
 			if yes, _, at := r.Gone(); yes {
 				gone = append(gone, float64(at))
 			}
+			if means := sliding(r.Metrics[monitor.FormPrefix+ballast.FormCollapsed.String()]); len(means) > 0 {
+				peaks = append(peaks, math.Round(100*highest(means)))
+			}
 			if d := &r.Diagnosis; d.Last > 0 {
 				verdicts[string(d.Verdict)]++
 				if d.Onset > 0 && d.Verdict.Sick() {
@@ -188,25 +205,25 @@ func Health(groups []Group) Table {
 				}
 			}
 		}
-		t.Rows = append(t.Rows, []Cell{text("%s", g.Label), text("%d", len(g.Runs)),
-			text("%d", endings[string(Done)]), text("%d", endings[string(Stopped)]),
-			text("%d/%d", fallen, known), updates(since), updates(gone), text("%s", counted(verdicts, 3)), updates(onset), text("%s", counted(signals, 3)), text("%s", counted(tokens, 3)),
-			figure(g.Stat(atEnd(monitor.RewardMean)), Number),
-			figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormPolluted.String())), Share),
-			figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormCollapsed.String())), Share),
-			figure(g.Stat(atEnd(monitor.KL)), Number)})
+		t.Rows = append(t.Rows, []table.Cell{table.Textf("%s", g.Label), table.Textf("%d", len(g.Runs)),
+			table.Textf("%d", endings[string(Done)]), table.Textf("%d", endings[string(Stopped)]),
+			table.Textf("%d/%d", fallen, known), numbers(since), numbers(gone), table.Textf("%s", counted(verdicts, 3)), numbers(onset), table.Textf("%s", counted(signals, 3)), table.Textf("%s", counted(tokens, 3)),
+			table.Figure(g.Stat(atEnd(monitor.RewardMean)), table.Number),
+			table.Figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormPolluted.String())), table.Share),
+			table.Figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormCollapsed.String())), table.Share), numbers(peaks),
+			table.Figure(g.Stat(atEnd(monitor.KL)), table.Number)})
 	}
 	return t
 }
 
-// updates lists the updates at which something happened, in order.
-func updates(at []float64) Cell {
-	slices.Sort(at)
+// numbers lists whole numbers in order, such as the updates at which something happened.
+func numbers(all []float64) table.Cell {
+	slices.Sort(all)
 	var parts []string
-	for _, u := range at {
-		parts = append(parts, strconv.Itoa(int(u)))
+	for _, x := range all {
+		parts = append(parts, strconv.Itoa(int(x)))
 	}
-	return text("%s", cmp.Or(strings.Join(parts, " "), "-"))
+	return table.Textf("%s", cmp.Or(strings.Join(parts, " "), "-"))
 }
 
 // counted lists the most frequent names with their counts.
@@ -220,8 +237,8 @@ func counted(m map[string]int, most int) string {
 }
 
 // Costs is the table of what runs took.
-func Costs(groups []Group) Table {
-	t := Table{Name: "costs", Title: "Cost of a run",
+func Costs(groups []Group) table.Table {
+	t := table.Table{Name: "costs", Title: "Cost of a run",
 		Notes: []string{"Minutes of the updates with their evaluations, and of processor time of training where it was recorded; tokens in thousands. Supervised tokens are those of demonstrations and reflections that were trained on."},
 		Head:  []string{"method", "n", "updates", "minutes", "CPU minutes", "sampled", "supervised"}}
 	total := func(name string) func(*Run) (float64, bool) {
@@ -235,12 +252,12 @@ func Costs(groups []Group) Table {
 	}
 	for i := range groups {
 		g := &groups[i]
-		t.Rows = append(t.Rows, []Cell{text("%s", g.Label), text("%d", len(g.Runs)),
-			figure(g.Stat(func(r *Run) (float64, bool) { return float64(r.Updates), true }), Whole),
-			figure(g.Stat(func(r *Run) (float64, bool) { return r.Seconds, true }), Time),
-			figure(g.Stat(func(r *Run) (float64, bool) { return r.CPU, plot.IsFinite(r.CPU) }), Time),
-			figure(g.Stat(total(monitor.TokensSampled)), Tokens),
-			figure(g.Stat(func(r *Run) (float64, bool) { return r.Supervised, true }), Tokens)})
+		t.Rows = append(t.Rows, []table.Cell{table.Textf("%s", g.Label), table.Textf("%d", len(g.Runs)),
+			table.Figure(g.Stat(func(r *Run) (float64, bool) { return float64(r.Updates), true }), table.Whole),
+			table.Figure(g.Stat(func(r *Run) (float64, bool) { return r.Seconds, true }), table.Time),
+			table.Figure(g.Stat(func(r *Run) (float64, bool) { return r.CPU, plot.IsFinite(r.CPU) }), table.Time),
+			table.Figure(g.Stat(total(monitor.TokensSampled)), table.Tokens),
+			table.Figure(g.Stat(func(r *Run) (float64, bool) { return r.Supervised, true }), table.Tokens)})
 	}
 	return t
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"ballast/compare/table"
 )
 
 // Read loads the runs at and below paths and groups them.
@@ -30,27 +32,9 @@ func Read(paths []string) ([]Group, error) {
 	return Groups(runs), nil
 }
 
-// Text is all tables for a terminal.
-func Text(tables []Table) string {
-	var parts []string
-	for i := range tables {
-		parts = append(parts, tables[i].Text())
-	}
-	return strings.Join(parts, "\n")
-}
-
-// Markdown is all tables for a document.
-func Markdown(tables []Table) string {
-	var parts []string
-	for i := range tables {
-		parts = append(parts, "### "+tables[i].Title+"\n\n"+tables[i].Markdown())
-	}
-	return strings.Join(parts, "\n")
-}
-
 // Write writes tables (tables.txt, tables.md, tables.json, and NAME.csv each) and
 // figures (NAME.svg) into a folder.
-func Write(dir string, tables []Table, figures []Figure) error {
+func Write(dir string, tables []table.Table, figures []Figure) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("compare: %w", err)
 	}
@@ -58,7 +42,7 @@ func Write(dir string, tables []Table, figures []Figure) error {
 	if err != nil {
 		return fmt.Errorf("compare: %w", err)
 	}
-	files := map[string]string{"tables.txt": Text(tables), "tables.md": Markdown(tables), "tables.json": string(data) + "\n"}
+	files := map[string]string{"tables.txt": table.Text(tables), "tables.md": table.Markdown(tables), "tables.json": string(data) + "\n"}
 	for i := range tables {
 		var b strings.Builder
 		if err := tables[i].CSV(&b); err != nil {

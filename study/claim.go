@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ballast/compare"
+	"ballast/compare/table"
 )
 
 // Claim is a sentence that the runs can agree or disagree with. One of the
@@ -81,7 +82,7 @@ func (c *Claim) rows() []string {
 }
 
 // kept is the judgement on a row's guard.
-func (c *Claim) kept(groups []compare.Group) (here compare.Cell, verdict string) {
+func (c *Claim) kept(groups []compare.Group) (here table.Cell, verdict string) {
 	kept, known := 0, 0
 	if g := compare.Labelled(groups, c.Keeps); g != nil {
 		for _, r := range g.Runs {
@@ -100,7 +101,7 @@ func (c *Claim) kept(groups []compare.Group) (here compare.Cell, verdict string)
 	case known >= enough:
 		verdict = disagrees
 	}
-	return compare.Cell{Text: fmt.Sprintf("%d of %d keep it", kept, known)}, verdict
+	return table.Cell{Text: fmt.Sprintf("%d of %d keep it", kept, known)}, verdict
 }
 
 // enough is how many runs it takes to count them.
@@ -113,7 +114,7 @@ func shares(n, known int) (most, few bool) {
 }
 
 // fallen is the judgement on a row's collapse.
-func (c *Claim) fallen(groups []compare.Group) (here compare.Cell, verdict string) {
+func (c *Claim) fallen(groups []compare.Group) (here table.Cell, verdict string) {
 	count := func(name string) (fallen, known int) {
 		g := compare.Labelled(groups, name)
 		if g == nil {
@@ -149,28 +150,28 @@ func (c *Claim) fallen(groups []compare.Group) (here compare.Cell, verdict strin
 	case no:
 		verdict = disagrees
 	}
-	return compare.Cell{Text: text}, verdict
+	return table.Cell{Text: text}, verdict
 }
 
 // judge says what the runs say about a claim, as a figure and a verdict. A
 // difference is taken seed by seed, and a 95% interval must leave no doubt.
-func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string) {
+func (c *Claim) judge(groups []compare.Group) (here table.Cell, verdict string) {
 	if c.Keeps != "" {
 		return c.kept(groups)
 	}
 	if c.Collapses != "" || c.Holds != "" {
 		return c.fallen(groups)
 	}
-	of, unit := compare.Success(cmp.Or(c.Suite, "id"), compare.Which(cmp.Or(c.At, string(compare.Last)))), compare.Share
+	of, unit := compare.Success(cmp.Or(c.Suite, "id"), compare.Which(cmp.Or(c.At, string(compare.Last)))), table.Share
 	if c.Hastens != "" {
 		of, unit = func(r *compare.Run) (float64, bool) {
 			_, known, at := r.Gone()
 			return float64(at), known && r.Ending != compare.Open
-		}, compare.Whole
+		}, table.Whole
 	}
 	a, b := compare.Labelled(groups, cmp.Or(c.More, c.Same, c.But)), compare.Labelled(groups, cmp.Or(c.Less, c.As, c.Hastens))
 	if a == nil || b == nil {
-		return compare.Cell{Text: "not run"}, cannotTell
+		return table.Cell{Text: "not run"}, cannotTell
 	}
 	d := compare.Difference(a, b, of)
 	lo, hi, margin := d.Mean-d.Half, d.Mean+d.Half, cmp.Or(c.Margin, 0.05)
@@ -182,12 +183,12 @@ func (c *Claim) judge(groups []compare.Group) (here compare.Cell, verdict string
 	case c.Same == "" && hi < 0, c.Same != "" && (lo > margin || hi < -margin):
 		verdict = disagrees
 	}
-	return compare.Cell{Stat: &d, Unit: unit}, verdict
+	return table.Cell{Stat: &d, Unit: unit}, verdict
 }
 
 // claims is the table of the claims.
-func (p *Plan) claims(groups []compare.Group) compare.Table {
-	t := compare.Table{Name: "claims", Title: "Claims, side by side", Head: []string{"claim", "paper", "here", "seeds", "verdict"},
+func (p *Plan) claims(groups []compare.Group) table.Table {
+	t := table.Table{Name: "claims", Title: "Claims, side by side", Head: []string{"claim", "paper", "here", "seeds", "verdict"},
 		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that excludes the opposite, and sameness more than twice its margin (5 points) to keep. A row collapses where success ends under 20% of its best in at least four of five runs, and holds where it does in at most one of five; fewer than four runs say nothing. Hastens: by how many updates the reward is gone earlier, a run that never loses it counted as one that does after its last update. A guard keeps the reward where at least four of five runs in which it acted end no lower than at their best healthy checkpoint."}}
 	if p.Name != "" {
 		t.Name += "-" + p.Name
@@ -195,11 +196,11 @@ func (p *Plan) claims(groups []compare.Group) compare.Table {
 	for i := range p.Claims {
 		c := &p.Claims[i]
 		here, verdict := c.judge(groups)
-		n := compare.Cell{Text: "-"}
+		n := table.Cell{Text: "-"}
 		if here.Stat != nil {
 			n.Text = fmt.Sprint(here.Stat.N)
 		}
-		t.Rows = append(t.Rows, []compare.Cell{{Text: c.Says}, {Text: cmp.Or(c.Paper, "-")}, here, n, {Text: verdict}})
+		t.Rows = append(t.Rows, []table.Cell{{Text: c.Says}, {Text: cmp.Or(c.Paper, "-")}, here, n, {Text: verdict}})
 	}
 	return t
 }

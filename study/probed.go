@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ballast/compare"
+	"ballast/compare/table"
 	"ballast/doctor/probe"
 )
 
@@ -33,8 +34,8 @@ func hasProbe(r *compare.Run, n int) bool {
 // Probes is the table of capability hidden by format: what the final checkpoints
 // solve in their training format, with forbidden control tokens masked, confined to
 // the format's grammar, and in other formats. Groups without a probe have no line.
-func Probes(groups []compare.Group) compare.Table {
-	t := compare.Table{Name: "probes", Title: "What the format hides, success in percent", Head: []string{"method", "n"},
+func Probes(groups []compare.Group) table.Table {
+	t := table.Table{Name: "probes", Title: "What the format hides, success in percent", Head: []string{"method", "n"},
 		Notes: []string{"Final checkpoints on the same test tasks, greedy; mean over the seeds +- half of a 95% t interval over them, and less plain the same, seed by seed. Plain: the training format; " +
 			"control: control tokens that the format forbids are masked; grammar: calls are confined to the format's grammar; then the other formats."}}
 	var variants []string
@@ -66,15 +67,15 @@ func Probes(groups []compare.Group) compare.Table {
 			t.Head = append(t.Head, v+" - "+variants[0])
 		}
 	}
-	cell := func(values []float64) compare.Cell {
-		s := compare.NewStat(values)
-		return compare.Cell{Stat: &s, Unit: compare.Share}
+	cell := func(values []float64) table.Cell {
+		s := table.NewStat(values)
+		return table.Cell{Stat: &s, Unit: table.Share}
 	}
 	for i, g := range groups {
 		if len(found[i]) == 0 {
 			continue
 		}
-		row := []compare.Cell{{Text: g.Label}, {Text: fmt.Sprint(len(found[i][variants[0]]))}}
+		row := []table.Cell{{Text: g.Label}, {Text: fmt.Sprint(len(found[i][variants[0]]))}}
 		for _, v := range variants {
 			row = append(row, cell(found[i][v]))
 			if v != variants[0] {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"ballast/compare"
+	"ballast/compare/table"
 )
 
 // Groups reads the runs that a study's folder holds so far, in the order of the
@@ -49,7 +50,7 @@ func (p *Plan) before(groups []compare.Group) {
 
 // Tables are those of every section (a plan without sections has one, of all rows),
 // named after it, and the claims.
-func (p *Plan) Tables(groups []compare.Group) []compare.Table {
+func (p *Plan) Tables(groups []compare.Group) []table.Table {
 	sections := p.Sections
 	if len(sections) == 0 {
 		var all []string
@@ -58,7 +59,7 @@ func (p *Plan) Tables(groups []compare.Group) []compare.Table {
 		}
 		sections = []Section{{Rows: all}}
 	}
-	var out []compare.Table
+	var out []table.Table
 	for _, s := range sections {
 		var mine []compare.Group
 		for _, g := range groups {
@@ -113,7 +114,7 @@ var shown = regexp.MustCompile(`\]\(([a-z]+)/([^)/]+)\.svg\)`)
 // Document writes tables into their places in a Markdown file, and the figures that
 // it shows into the folder that it shows them from. A place or figure without a
 // table or figure keeps what it has and is named in left.
-func Document(path string, tables []compare.Table, figures []compare.Figure) (left []string, err error) {
+func Document(path string, tables []table.Table, figures []compare.Figure) (left []string, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("study: %w", err)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"ballast/compare"
+	"ballast/compare/table"
 	"ballast/monitor"
 	"ballast/report/plot"
 	"ballast/sweep"
@@ -66,7 +67,7 @@ func (p *Plan) matched(dir string, r *Row, seed int) (int, error) {
 	if other.Ending == compare.Open || unit.Ending == compare.Open {
 		return 0, fmt.Errorf("row %s: seed %d of %s or %s has not ended", r.Name, seed, r.Match, p.unit().Name)
 	}
-	each := compare.NewStat(plot.Finite(unit.Metrics[monitor.TokensSupervised])).Mean
+	each := table.NewStat(plot.Finite(unit.Metrics[monitor.TokensSupervised])).Mean
 	n := int(math.Round(other.Supervised / each))
 	if !(each > 0) || n < 1 {
 		return 0, fmt.Errorf("row %s: seed %d of %s saw %.0f supervised tokens, there is nothing to match", r.Name, seed, r.Match, other.Supervised)

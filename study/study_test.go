@@ -11,6 +11,7 @@ import (
 
 	"ballast"
 	"ballast/compare"
+	"ballast/compare/table"
 	"ballast/doctor/probe"
 	"ballast/eval"
 	"ballast/monitor"
@@ -419,9 +420,9 @@ func TestDocument(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	table := compare.Table{Name: "x", Head: []string{"h"}, Rows: [][]compare.Cell{{{Text: "new"}}}}
+	tab := table.Table{Name: "x", Head: []string{"h"}, Rows: [][]table.Cell{{{Text: "new"}}}}
 	for range 2 { // again gives the same
-		left := must[[]string](t)(Document(path, []compare.Table{table}, []compare.Figure{{Name: "f", SVG: "<svg/>"}}))
+		left := must[[]string](t)(Document(path, []table.Table{tab}, []compare.Figure{{Name: "f", SVG: "<svg/>"}}))
 		if !slices.Equal(left, []string{"table y", "figure g"}) {
 			t.Errorf("left %q", left)
 		}

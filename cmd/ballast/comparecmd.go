@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast/compare"
+	"ballast/compare/table"
 )
 
 // compareCommand is `ballast compare`.
@@ -29,7 +30,7 @@ func compareCommand() *cobra.Command {
 			}
 			tables := compare.Tables(groups)
 			if name != "" {
-				i := slices.IndexFunc(tables, func(t compare.Table) bool { return t.Name == name })
+				i := slices.IndexFunc(tables, func(t table.Table) bool { return t.Name == name })
 				if i < 0 {
 					return fmt.Errorf("--table %s: there are methods, categories, health, costs", name)
 				}
@@ -49,13 +50,13 @@ func compareCommand() *cobra.Command {
 }
 
 // printTables writes tables in one of the formats.
-func printTables(w io.Writer, format string, tables []compare.Table) error {
+func printTables(w io.Writer, format string, tables []table.Table) error {
 	switch format {
 	case "text":
-		_, err := io.WriteString(w, compare.Text(tables))
+		_, err := io.WriteString(w, table.Text(tables))
 		return err
 	case "markdown":
-		_, err := io.WriteString(w, compare.Markdown(tables))
+		_, err := io.WriteString(w, table.Markdown(tables))
 		return err
 	case "json":
 		return json.NewEncoder(w).Encode(tables)

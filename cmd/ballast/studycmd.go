@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"ballast/compare"
+	"ballast/compare/table"
 	"ballast/study"
 	"ballast/sweep"
 )
@@ -139,7 +141,7 @@ func (f *studyFlags) tables(p *study.Plan) error {
 		return err
 	}
 	tables, figures := p.Tables(groups), p.Figures(groups)
-	fmt.Print(compare.Text(tables))
+	fmt.Print(table.Text(tables))
 	if err := compare.Write(f.out, tables, figures); err != nil {
 		return err
 	}
@@ -148,8 +150,8 @@ func (f *studyFlags) tables(p *study.Plan) error {
 		return nil
 	}
 	left, err := study.Document(f.docs, tables, figures)
-	for _, what := range left {
-		fmt.Fprintf(os.Stderr, "%s: %s is not in this study and stays as it was\n", f.docs, what)
+	if len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "%s: not of this plan and left as it was: %s\n", f.docs, strings.Join(left, ", "))
 	}
 	return err
 }

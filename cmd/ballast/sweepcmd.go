@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast/compare"
+	"ballast/compare/table"
 	"ballast/sweep"
 )
 
@@ -52,7 +53,7 @@ func sweepCommand() *cobra.Command {
 				return err
 			}
 			tables := compare.Tables(groups)
-			fmt.Print(compare.Text(tables))
+			fmt.Print(table.Text(tables))
 			fmt.Printf("\ntables and plots are in %s\n", dir)
 			return compare.Write(dir, tables, compare.Figures(groups))
 		},

@@ -1,4 +1,12 @@
-package compare
+// Package table writes tables of figures over replicates: text for a terminal,
+// Markdown for documents, CSV and JSON for programs.
+//
+// Contract: a figure is a mean with half of a 95% t interval over replicates; what a
+// replicate lacks counts for nothing in it, and where not all of a row's n have a
+// figure, the table says how many had it.
+//
+// How it fails: only where what it writes to does.
+package table
 
 import (
 	"encoding/csv"
@@ -38,10 +46,11 @@ type Table struct {
 	Rows  [][]Cell
 }
 
-func text(format string, args ...any) Cell { return Cell{Text: fmt.Sprintf(format, args...)} }
+// Textf is a cell with a text.
+func Textf(format string, args ...any) Cell { return Cell{Text: fmt.Sprintf(format, args...)} }
 
-// figure is a cell with a figure.
-func figure(s Stat, u Unit) Cell { return Cell{Stat: &s, Unit: u} }
+// Figure is a cell with a figure.
+func Figure(s Stat, u Unit) Cell { return Cell{Stat: &s, Unit: u} }
 
 // scale is what a figure is multiplied by, and with how many decimals it is written.
 func (u Unit) scale() (factor float64, decimals int) {
@@ -100,6 +109,24 @@ func (t *Table) texts() [][]string {
 		out = append(out, line)
 	}
 	return out
+}
+
+// Text is all tables for a terminal.
+func Text(tables []Table) string {
+	var parts []string
+	for i := range tables {
+		parts = append(parts, tables[i].Text())
+	}
+	return strings.Join(parts, "\n")
+}
+
+// Markdown is all tables for a document.
+func Markdown(tables []Table) string {
+	var parts []string
+	for i := range tables {
+		parts = append(parts, "### "+tables[i].Title+"\n\n"+tables[i].Markdown())
+	}
+	return strings.Join(parts, "\n")
 }
 
 // Text is the table for a terminal.
