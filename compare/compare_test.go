@@ -53,7 +53,7 @@ func write(t *testing.T, dir string, s script) {
 			monitor.WatchPrefix + "<tool_call>/start": 0.5, monitor.WatchPrefix + "<tool_call>/open": 0.01, monitor.TokensSampled: 1000,
 			monitor.TokensSupervised: 10}
 		if u == 2 { // in one of ten updates in a row, and in none of the last ten
-			m[monitor.FormPrefix+ballast.FormCollapsed.String()] = 0.8
+			m[monitor.FormPrefix+ballast.FormCollapsed.String()] = 0.8 / float64(s.seed)
 		} else {
 			m[monitor.FormPrefix+ballast.FormCollapsed.String()] = 0
 		}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -137,7 +136,7 @@ func Differences(groups []Group, base *Group) table.Table {
 	return t
 }
 
-// tail is the number of last RL updates that figures of the end average.
+// tail is how many RL updates in a row a figure averages, at the end of a run and anywhere.
 const tail = 10
 
 // atEnd is the mean of a metric over the last updates that have it.
@@ -149,7 +148,7 @@ func atEnd(name string) func(*Run) (float64, bool) {
 	}
 }
 
-// sliding are the means of every ten values in a row, of those that there are.
+// sliding are the means of every tail values in a row, of those that there are.
 func sliding(values []float64) (means []float64) {
 	y := plot.Finite(values)
 	for end := tail; end <= len(y); end++ {
@@ -159,7 +158,12 @@ func sliding(values []float64) (means []float64) {
 }
 
 // highest is the largest of the values, at least 0.
-func highest(values []float64) float64 { return slices.Max(append(values, 0)) }
+func highest(values []float64) (top float64) {
+	for _, v := range values {
+		top = max(top, v)
+	}
+	return top
+}
 
 // Health is the table of what became of the runs: how many ended and collapsed, the
 // monitor's verdicts with onset and the signals that moved first, and the replies
@@ -167,7 +171,7 @@ func highest(values []float64) float64 { return slices.Max(append(values, 0)) }
 func Health(groups []Group) table.Table {
 	t := table.Table{Name: "health", Title: "What became of the runs",
 		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; since is the evaluation during training from which on, where those show it; gone, the update from which on the mean reward of %d RL updates stays under 20%% of its highest. "+
-			"Verdict, onset, the first signals and the forbidden control token whose probability changed most around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates; at most, run by run, is the highest mean of collapsed replies over %d.", tail, tail, tail)},
+			"Verdict, onset, the first signals and the forbidden control token whose probability changed most around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates; at most, of each run and sorted, is the highest mean of collapsed replies over %d RL updates.", tail, tail, tail)},
 		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "gone", "verdict", "onset", "first to move", "tokens", "reward", "polluted", "collapsed replies", "at most", "KL"}}
 	for i := range groups {
 		g := &groups[i]
@@ -190,7 +194,7 @@ func Health(groups []Group) table.Table {
 				gone = append(gone, float64(at))
 			}
 			if means := sliding(r.Metrics[monitor.FormPrefix+ballast.FormCollapsed.String()]); len(means) > 0 {
-				peaks = append(peaks, math.Round(100*highest(means)))
+				peaks = append(peaks, 100*highest(means))
 			}
 			if d := &r.Diagnosis; d.Last > 0 {
 				verdicts[string(d.Verdict)]++
@@ -207,21 +211,21 @@ func Health(groups []Group) table.Table {
 		}
 		t.Rows = append(t.Rows, []table.Cell{table.Textf("%s", g.Label), table.Textf("%d", len(g.Runs)),
 			table.Textf("%d", endings[string(Done)]), table.Textf("%d", endings[string(Stopped)]),
-			table.Textf("%d/%d", fallen, known), numbers(since), numbers(gone), table.Textf("%s", counted(verdicts, 3)), numbers(onset), table.Textf("%s", counted(signals, 3)), table.Textf("%s", counted(tokens, 3)),
+			table.Textf("%d/%d", fallen, known), numbers(since, 0), numbers(gone, 0), table.Textf("%s", counted(verdicts, 3)), numbers(onset, 0), table.Textf("%s", counted(signals, 3)), table.Textf("%s", counted(tokens, 3)),
 			table.Figure(g.Stat(atEnd(monitor.RewardMean)), table.Number),
 			table.Figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormPolluted.String())), table.Share),
-			table.Figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormCollapsed.String())), table.Share), numbers(peaks),
+			table.Figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormCollapsed.String())), table.Share), numbers(peaks, 1),
 			table.Figure(g.Stat(atEnd(monitor.KL)), table.Number)})
 	}
 	return t
 }
 
-// numbers lists whole numbers in order, such as the updates at which something happened.
-func numbers(all []float64) table.Cell {
+// numbers lists numbers in order, such as the updates at which something happened.
+func numbers(all []float64, decimals int) table.Cell {
 	slices.Sort(all)
 	var parts []string
 	for _, x := range all {
-		parts = append(parts, strconv.Itoa(int(x)))
+		parts = append(parts, strconv.FormatFloat(x, 'f', decimals, 64))
 	}
 	return table.Textf("%s", cmp.Or(strings.Join(parts, " "), "-"))
 }

@@ -6,7 +6,8 @@
 // directories hold is package compare's matter.
 //
 // How it fails: a key without values is an error; a run that fails (a bad setting, a
-// full disk) is told of with what it said, and the others go on.
+// full disk) is told of with what it said, and the others go on; where the context ends
+// before the jobs do, that is an error.
 package sweep
 
 import (
@@ -121,8 +122,8 @@ func Jobs(dir, method string, args []string, points []Point, seeds int) []Job {
 	return out
 }
 
-// ErrInterrupted is returned where the context ended before the jobs did.
-var ErrInterrupted = errors.New("interrupted; the same command goes on with what is not done")
+// errInterrupted is returned where the context ended before the jobs did.
+var errInterrupted = errors.New("interrupted; the same command goes on with what is not done")
 
 // Run runs what is not done yet. Failed runs are told of and are not an error.
 func Run(ctx context.Context, o Options) error {
@@ -135,8 +136,9 @@ func Run(ctx context.Context, o Options) error {
 		}
 	}
 	var wg sync.WaitGroup
-	var mu sync.Mutex // of errs
+	var mu sync.Mutex // of errs and left
 	var errs []error
+	left := false // something, by an interrupt
 	turn := make(chan struct{}, o.Parallel)
 	for _, j := range o.Jobs {
 		if j.done() {
@@ -145,6 +147,9 @@ func Run(ctx context.Context, o Options) error {
 		}
 		turn <- struct{}{}
 		if ctx.Err() != nil {
+			mu.Lock()
+			left = true
+			mu.Unlock()
 			break
 		}
 		wg.Go(func() {
@@ -160,16 +165,17 @@ func Run(ctx context.Context, o Options) error {
 				say("%s: %v", j.Dir, err)
 			}
 			var host *fsError
+			mu.Lock()
+			defer mu.Unlock()
 			if errors.As(err, &host) {
-				mu.Lock()
 				errs = append(errs, err)
-				mu.Unlock()
 			}
+			left = left || err != nil && ctx.Err() != nil
 		})
 	}
 	wg.Wait()
-	if ctx.Err() != nil {
-		errs = append(errs, ErrInterrupted)
+	if left {
+		errs = append(errs, errInterrupted)
 	}
 	return errors.Join(errs...)
 }

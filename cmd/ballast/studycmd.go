@@ -151,7 +151,7 @@ func (f *studyFlags) tables(p *study.Plan) error {
 	}
 	left, err := study.Document(f.docs, tables, figures)
 	if len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "%s: not of this plan and left as it was: %s\n", f.docs, strings.Join(left, ", "))
+		fmt.Fprintf(os.Stderr, "%s: not of this plan, left as they were: %s\n", f.docs, strings.Join(left, ", "))
 	}
 	return err
 }

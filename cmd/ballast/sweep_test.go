@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,8 +22,8 @@ import (
 func TestInterruptedSweep(t *testing.T) {
 	dir := t.TempDir()
 	args := []string{"sweep", "grpo", "--out", dir, "--seeds", "2", "--parallel", "2"}
-	for _, s := range []string{"phases=[{rl: 100000}]", "tasks.count=4", "tasks.test=2", "tasks.eval=valid", "tasks.level={max_turns: 2, calls: 3}",
-		"rl.prompts=1", "rl.rollouts=4", "rl.minibatches=1", "rl.patience=0", "keep.checkpoint=100000", "keep.eval=100000"} {
+	for _, s := range []string{"phases=[{rl: 5000}]", "tasks.count=4", "tasks.test=2", "tasks.eval=valid", "tasks.level={max_turns: 2, calls: 3}",
+		"rl.prompts=1", "rl.rollouts=4", "rl.minibatches=1", "rl.patience=0", "keep.checkpoint=5000", "keep.eval=5000"} {
 		args = append(args, "--set", s)
 	}
 	cmd := exec.Command("ballast", args...)
@@ -44,18 +45,26 @@ func TestInterruptedSweep(t *testing.T) {
 		}
 		return true
 	}
+	late := time.After(2 * time.Minute)
 	for !said("update 2/") {
 		select {
 		case err := <-ended:
 			t.Fatalf("%v: %s", err, &told)
+		case <-late:
+			t.Fatal("no run came to its second update")
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
 	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-ended; err == nil || !strings.Contains(told.String(), "the same command goes on") {
-		t.Errorf("%v: %s", err, &told)
+	select {
+	case err := <-ended:
+		if err == nil || !strings.Contains(told.String(), "the same command goes on") {
+			t.Errorf("%v: %s", err, &told)
+		}
+	case <-late:
+		t.Fatal("the interrupt ends nothing")
 	}
 	if !said("interrupted after update") {
 		t.Error("a run was cut off")
@@ -75,5 +84,28 @@ func TestInterruptedSweep(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(strings.TrimSuffix(l, ".log"), "checkpoints", fmt.Sprintf("%06d", last))); err != nil {
 			t.Errorf("update %d is lost: %v", last, err)
 		}
+	}
+}
+
+// TestInterrupts: the first interrupt ends one context, the second the other.
+func TestInterrupts(t *testing.T) {
+	told := 0
+	first, second, stop := interrupts(t.Context(), func() { told++ })
+	defer stop()
+	for _, c := range []context.Context{first, second} {
+		if c.Err() != nil {
+			t.Fatal("it ended before its interrupt")
+		}
+		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-c.Done():
+		case <-time.After(time.Minute):
+			t.Fatal("an interrupt is not heard")
+		}
+	}
+	if told != 1 {
+		t.Errorf("told %d times", told)
 	}
 }

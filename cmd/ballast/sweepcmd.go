@@ -85,27 +85,52 @@ func passed(f *trainFlags) []string {
 	return out
 }
 
-// sideBySide runs jobs as processes of this program that share the cores. An
-// interrupt lets each finish its update, a second one does not wait for that.
+// sideBySide runs jobs as processes of this program that share the cores. The first
+// interrupt lets each finish its update, the second lets it stop at once.
 func sideBySide(ctx context.Context, parallel int, jobs []sweep.Job) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	say := func(text string) { fmt.Fprintln(os.Stderr, text) }
+	ctx, hurry, stop := interrupts(ctx, func() { say("every run finishes its update; interrupt again to stop them at once") })
 	defer stop()
-	context.AfterFunc(ctx, stop)
 	cores := max(1, runtime.NumCPU()/max(1, min(parallel, len(jobs))))
-	return sweep.Run(ctx, sweep.Options{Jobs: jobs, Parallel: parallel,
+	return sweep.Run(ctx, sweep.Options{Jobs: jobs, Parallel: parallel, Say: say,
 		Exec: func(ctx context.Context, args []string, out io.Writer) error {
 			cmd := exec.CommandContext(ctx, self, args...)
 			cmd.Stdout, cmd.Stderr = out, out
 			cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", cores))
-			cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // it finishes the update
+			interrupt := func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+			cmd.Cancel = interrupt
 			tie(cmd)
 			runtime.LockOSThread() // see tie
 			defer runtime.UnlockOSThread()
-			return cmd.Run()
-		},
-		Say: func(text string) { fmt.Fprintln(os.Stderr, text) }})
+			if err := cmd.Start(); err != nil {
+				return err
+			}
+			defer context.AfterFunc(hurry, func() { _ = interrupt() })() // of no effect where it has ended
+			return cmd.Wait()
+		}})
+}
+
+// interrupts returns a context that ends with the first interrupt, which told hears of,
+// and one that ends with the second; a third has its usual effect.
+func interrupts(parent context.Context, told func()) (first, second context.Context, stop func()) {
+	first, one := context.WithCancel(parent)
+	second, two := context.WithCancel(context.WithoutCancel(parent))
+	ch := make(chan os.Signal, 2)
+	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	over := make(chan struct{})
+	go func() {
+		for _, next := range []func(){func() { told(); one() }, two} {
+			select {
+			case <-ch:
+				next()
+			case <-over:
+			}
+		}
+		signal.Stop(ch)
+	}()
+	return first, second, func() { close(over); one() }
 }

@@ -2,10 +2,11 @@
 // Markdown for documents, CSV and JSON for programs.
 //
 // Contract: a figure is a mean with half of a 95% t interval over replicates; what a
-// replicate lacks counts for nothing in it, and where not all of a row's n have a
-// figure, the table says how many had it.
+// replicate lacks counts for nothing in it. In a table with a column n, the number of a
+// row's replicates, a figure that not all of them have says how many had it.
 //
-// How it fails: only where what it writes to does.
+// How it fails: a table has at least one column and no row is longer than its head, else
+// it panics; errors are those of what it writes to.
 package table
 
 import (
@@ -201,7 +202,7 @@ func (t *Table) Markdown() string {
 
 // CSV writes the table with three columns for every figure: mean, half of the 95%
 // interval (empty where there is none) and number of replicates. Shares are in
-// [0,1], times in seconds.
+// [0,1], times in seconds; what is a text stays as it is.
 func (t *Table) CSV(w io.Writer) error {
 	numeric := make([]bool, len(t.Head))
 	for _, row := range t.Rows {
