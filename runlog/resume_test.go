@@ -1,11 +1,13 @@
 package runlog
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,4 +219,33 @@ func lineBytes(dir string) int64 {
 		return 0
 	}
 	return info.Size()
+}
+
+// TestOpenTouchesItsOwnAlone: what others keep in a run directory under names with a
+// dot stays, and what a writer that died left is cleared away.
+func TestOpenTouchesItsOwnAlone(t *testing.T) {
+	r := create(t)
+	must(t, r.Close())
+	theirs := []string{".git/HEAD", ".dvc/config", ".notes.md", ".gitignore", "episodes/.gitkeep", "episodes/.000001.txt",
+		"checkpoints/.gitignore", "checkpoints/.old", "checkpoints/.12/x", "checkpoints/.000001.txt", ".report.html", ".run.json.swp"}
+	ours := []string{".recipe.yaml", ".run.json", ".events.jsonl", ".report-12345", "episodes/.000001.jsonl.zst",
+		"checkpoints/.000003/model.safetensors", "checkpoints/.gone-000002/model.safetensors"}
+	for _, rel := range append(slices.Clone(theirs), ours...) {
+		path := filepath.Join(r.Dir(), rel)
+		must(t, os.MkdirAll(filepath.Dir(path), 0o777))
+		must(t, os.WriteFile(path, []byte("mine"), 0o666))
+	}
+	again, err := Open(r.Dir())
+	must(t, err)
+	must(t, again.Close())
+	for _, rel := range theirs {
+		if text, err := os.ReadFile(filepath.Join(r.Dir(), rel)); err != nil || string(text) != "mine" {
+			t.Errorf("%s: %q, %v", rel, text, err)
+		}
+	}
+	for _, rel := range ours {
+		if _, err := os.Stat(filepath.Join(r.Dir(), rel)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", rel, err)
+		}
+	}
 }

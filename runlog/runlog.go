@@ -11,7 +11,7 @@
 //
 // Contract: a process may be killed at any moment. Lines are appended whole, by
 // one write each; a torn last line is dropped when the run is opened again.
-// Episode files and checkpoints are written aside (names that begin with a dot),
+// Episode files and checkpoints are written aside (names of the table leftovers),
 // flushed to disk and renamed, so a name without a dot is complete. A checkpoint
 // records how long the line files were; Resume cuts them there, so that a run
 // that was killed and resumed leaves the files of one that never was.
@@ -36,6 +36,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -285,8 +286,16 @@ type hooked struct {
 
 func (h hooked) Write(p []byte) (int, error) { return h.write(h.file, p) }
 
+// leftovers are the names under which a writer that died leaves what it was at, by
+// folder. Names that are not of this form are somebody else's and stay.
+var leftovers = map[string]*regexp.Regexp{
+	".":            regexp.MustCompile(`^\.(run\.json|recipe\.yaml|events\.jsonl|report-[0-9]+)$`),
+	episodesDir:    regexp.MustCompile(`^\.[0-9]{6,}\.jsonl\.zst$`),
+	checkpointsDir: regexp.MustCompile(`^\.(old-|gone-)?[0-9]{6,}$`),
+}
+
 // sweep removes what was being written aside when a process died, and puts back
-// what it was about to replace.
+// what it was about to replace. It touches leftovers alone.
 func (r *Run) sweep(sub string) error {
 	dir := filepath.Join(r.dir, sub)
 	entries, err := os.ReadDir(dir)
@@ -294,6 +303,9 @@ func (r *Run) sweep(sub string) error {
 		return err
 	}
 	for _, e := range entries {
+		if !leftovers[sub].MatchString(e.Name()) {
+			continue
+		}
 		if plain, ok := strings.CutPrefix(e.Name(), replacedPrefix); ok {
 			err := os.Rename(filepath.Join(dir, e.Name()), filepath.Join(dir, plain))
 			if err == nil {
@@ -303,10 +315,8 @@ func (r *Run) sweep(sub string) error {
 				return err
 			}
 		}
-		if strings.HasPrefix(e.Name(), ".") {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
-				return err
-			}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return err
 		}
 	}
 	return nil
