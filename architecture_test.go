@@ -16,6 +16,9 @@ import (
 // the same rank inside one top folder. A new package needs a line here.
 var layer = map[string]int{
 	"ballast":                    0,
+	"ballast/durable":            1,
+	"ballast/bounded":            1,
+	"ballast/safetext":           1,
 	"ballast/value":              1,
 	"ballast/chat/bpe":           2,
 	"ballast/chat/pretoken":      2,

@@ -1,0 +1,175 @@
+// Package durable writes files so that a process may be killed at any moment.
+//
+// Replace writes a whole file: aside, flushed to disk, renamed. Log appends whole
+// lines to a file. Lock is held by one process and ends with it. Name makes a folder's
+// name of any text.
+//
+// Contract: a file is there whole or not at all. Nothing is written through a link:
+// Replace puts a file in the link's place, Log and Lock refuse one. New files take the
+// umask. What Replace writes aside has a name that Leftover knows; it goes when the
+// write fails, and the next Replace or Sweep in that folder clears away what a dead
+// process left there, and nothing else.
+//
+// Failures: errors are those of package os and name the file. Failed appends are taken
+// back; a Log that cannot take one back refuses to go on.
+package durable
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"syscall"
+)
+
+// Write stands for (*os.File).Write; tests put failing disks here.
+type Write func(*os.File, []byte) (int, error)
+
+// hooked is a file whose writes go through a hook.
+type hooked struct {
+	file  *os.File
+	write Write
+}
+
+func (h hooked) Write(p []byte) (int, error) {
+	if h.write == nil {
+		return h.file.Write(p)
+	}
+	return h.write(h.file, p)
+}
+
+// leftover is the name of what Replace writes aside: ".NAME.ballast-XXXXXXXX".
+var leftover = regexp.MustCompile(`^\.(.+)\.ballast-[A-Z2-7]{8}$`)
+
+// Leftover returns the name that a file was to get, where name is one that Replace
+// gives to what it writes aside.
+func Leftover(name string) (base string, ok bool) {
+	m := leftover.FindStringSubmatch(name)
+	if m == nil {
+		return "", false
+	}
+	return m[1], true
+}
+
+// Aside returns a fresh path in the folder of path that Leftover knows.
+func Aside(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".ballast-"+rand.Text()[:8])
+}
+
+// Replace gives path the content that fill writes. The folder must exist.
+func Replace(path string, fill func(io.Writer) error) error { return ReplaceWith(nil, path, fill) }
+
+// ReplaceBytes gives path this content.
+func ReplaceBytes(path string, data []byte) error {
+	return Replace(path, func(w io.Writer) error { _, err := w.Write(data); return err })
+}
+
+// ReplaceWith is Replace with a hook; nil writes as usual.
+func ReplaceWith(write Write, path string, fill func(io.Writer) error) error {
+	path = filepath.Clean(path)
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() && info.Mode()&fs.ModeSymlink == 0 {
+		return fmt.Errorf("%s is there and is no file", path)
+	}
+	if err := Sweep(filepath.Dir(path), func(base string) bool { return base == filepath.Base(path) }); err != nil {
+		return err
+	}
+	f, err := create(path)
+	if err != nil {
+		return err
+	}
+	err = fill(hooked{f, write})
+	if err == nil {
+		err = f.Sync()
+	}
+	// Renamed while it is open and locked: a sweep takes what nobody has locked.
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	return SyncDir(filepath.Dir(path))
+}
+
+// create makes and locks the file that is written aside for path.
+func create(path string) (*os.File, error) {
+	for {
+		f, err := os.OpenFile(Aside(path), os.O_WRONLY|os.O_CREATE|os.O_EXCL|noFollow, 0o666)
+		if err != nil {
+			return nil, err
+		}
+		if err := flock(f, true); err != nil {
+			return nil, errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+		// Between creation and lock a sweep may have taken it for dead.
+		if _, err := os.Lstat(f.Name()); err == nil {
+			return f, nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(err, f.Close())
+		}
+		f.Close()
+	}
+}
+
+// Sweep removes from dir what a process left aside that died while it wrote: files
+// that Leftover knows, that no living process has locked, and whose name pick likes.
+// Where the system has no locks that end with a process, it removes nothing.
+func Sweep(dir string, pick func(base string) bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		base, ok := Leftover(e.Name())
+		if !ok || !e.Type().IsRegular() || !pick(base) {
+			continue
+		}
+		if err := bury(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bury removes a leftover that nobody has locked.
+func bury(path string) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return nil // gone meanwhile, or of another user
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if flock(f, false) != nil {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// SyncDir flushes a folder's entries, so that a rename survives a power failure. File
+// systems that cannot do that are left alone.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
+		return err
+	}
+	return nil
+}
