@@ -19,8 +19,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/parquet-go/parquet-go"
-
+	"ballast/bounded/parquetfile"
 	"ballast/supervise"
 	"ballast/value"
 )
@@ -109,41 +108,32 @@ func jsonRows(path string, add func(int, []byte) error) error {
 	}
 }
 
-// parquetRows yields the rows of a parquet file as JSON. The library panics on
-// some broken files; that is an error here.
-func parquetRows(path string, add func(int, []byte) error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%s: broken parquet file: %v", path, p)
-		}
-	}()
-	f, err := os.Open(path)
+// parquetRows yields the rows of a parquet file as JSON.
+func parquetRows(path string, add func(int, []byte) error) error {
+	f, err := parquetfile.Open(path, parquetfile.Default)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	defer f.Close()
-	r := parquet.NewGenericReader[any](f)
-	defer r.Close()
-	buf, n := make([]any, 64), 0
-	for {
-		k, err := r.Read(buf)
-		for _, row := range buf[:k] {
-			text, jerr := json.Marshal(unwrap(row))
-			if jerr != nil {
-				return fmt.Errorf("%s: row %d: %w", path, n, jerr)
-			}
-			if err := add(n, text); err != nil {
-				return err
-			}
-			n++
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
+	n := 0
+	for row, err := range f.Rows(nil) {
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: row %d: %w", path, n, err)
 		}
+		v, err := f.Object(row)
+		if err != nil {
+			return fmt.Errorf("%s: row %d: %w", path, n, err)
+		}
+		text, err := json.Marshal(unwrap(v))
+		if err != nil {
+			return fmt.Errorf("%s: row %d: %w", path, n, err)
+		}
+		if err := add(n, text); err != nil {
+			return err
+		}
+		n++
 	}
+	return nil
 }
 
 // unwrap takes parquet's {list: [{element: x}]} and byte strings off, and absent

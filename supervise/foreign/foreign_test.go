@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"ballast"
+	"ballast/bounded"
 	"ballast/chat"
 	"ballast/chat/bpe"
 	"ballast/supervise"
@@ -246,4 +248,31 @@ func FuzzConvert(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestParquetBomb: a few KB that unpack to gigabytes are an error that names the
+// column.
+func TestParquetBomb(t *testing.T) {
+	type row struct {
+		Prompt string `parquet:"prompt"`
+		Text   string `parquet:"response,dict"`
+	}
+	var buf bytes.Buffer
+	w := parquet.NewGenericWriter[row](&buf, parquet.Compression(&parquet.Zstd), parquet.SkipPageBounds("response"), parquet.DataPageStatistics(false))
+	rows := make([]row, 300)
+	for i := range rows {
+		rows[i] = row{"p", strings.Repeat("a", 17<<20)}
+		if i > 0 {
+			rows[i] = rows[0]
+		}
+	}
+	if _, err := w.Write(rows); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := importText(t, "x.parquet", buf.String()); buf.Len() > 20_000 || !errors.Is(err, bounded.ErrTooLarge) || !strings.Contains(err.Error(), "column response") {
+		t.Errorf("%d bytes: %v", buf.Len(), err)
+	}
 }
