@@ -17,6 +17,7 @@ var layer = map[string]int{
 	"ballast":                     0,
 	"ballast/durable":             1,
 	"ballast/bounded":             1,
+	"ballast/bounded/yaml":        1,
 	"ballast/bounded/parquetfile": 1,
 	"ballast/safetext":            1,
 	"ballast/value":               1,

@@ -9,8 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
+	"ballast/bounded/yaml"
 	"ballast/compare/table"
 	"ballast/report/plot"
 )

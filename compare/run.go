@@ -21,9 +21,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"ballast"
+	"ballast/bounded/yaml"
 	"ballast/eval"
 	"ballast/monitor"
 	"ballast/monitor/verdict"

@@ -6,9 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/goccy/go-yaml"
-
 	"ballast"
+	"ballast/bounded/yaml"
 	"ballast/chat/bpe"
 	"ballast/chat/format"
 	"ballast/doctor/probe"

@@ -4,8 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
+	"ballast/bounded/yaml"
 	"ballast/recipe/signal"
 	"ballast/recipe/strict"
 )
@@ -69,6 +68,9 @@ func parse(text string) (v any, err error) {
 // put applies a value to a dotted key.
 func (r *Recipe) put(name, key string, val any) error {
 	parts := strings.Split(key, ".")
+	if len(parts) > 16 {
+		return fmt.Errorf("%.80s: no setting has a key of %d parts", name, len(parts))
+	}
 	for i := len(parts) - 1; i >= 0; i-- {
 		val = map[string]any{parts[i]: val}
 	}

@@ -5,7 +5,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/goccy/go-yaml"
+	"ballast/bounded/yaml"
 )
 
 // Shares are names with whole shares of at least 1, of which one is drawn at a

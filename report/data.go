@@ -8,9 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"ballast"
+	"ballast/bounded/yaml"
 	"ballast/monitor"
 	"ballast/report/plot"
 	"ballast/runlog"

@@ -14,7 +14,6 @@
 package study
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -24,8 +23,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
+	"ballast/bounded"
+	"ballast/bounded/yaml"
 	"ballast/sweep"
 )
 
@@ -106,13 +105,15 @@ func Read(path string) (*Plan, error) {
 }
 
 func decode(path string) (*Plan, error) {
-	text, err := os.ReadFile(path)
+	text, err := bounded.ReadFile(path, yaml.MaxBytes)
 	if err != nil {
 		return nil, fmt.Errorf("study: %w; name a plan, such as recipes/study.yaml of ballast's source", err)
 	}
 	var p Plan
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&p); err != nil {
+	if ok, err := yaml.Strict(text, &p); err != nil {
 		return nil, fmt.Errorf("study: the plan %s: %w", path, err)
+	} else if !ok {
+		return nil, fmt.Errorf("study: the plan %s is empty", path)
 	}
 	return &p, nil
 }
@@ -276,7 +277,7 @@ func (p *Plan) Open(dir string) error {
 	}
 	for _, path := range paths {
 		var was Plan
-		old, err := os.ReadFile(path)
+		old, err := bounded.ReadFile(path, yaml.MaxBytes)
 		if err := errors.Join(err, yaml.Unmarshal(old, &was)); err != nil {
 			return fmt.Errorf("study: %s: %w", path, err)
 		}

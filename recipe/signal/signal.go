@@ -17,9 +17,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
 	"ballast"
+	"ballast/bounded/yaml"
 	"ballast/recipe/strict"
 	"ballast/rollout"
 	"ballast/supervise"

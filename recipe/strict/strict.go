@@ -6,20 +6,15 @@
 package strict
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 
-	"github.com/goccy/go-yaml"
+	"ballast/bounded/yaml"
 )
 
 // Decode reads YAML text over v, a pointer to a struct.
 func Decode(text []byte, v any) error {
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(v); errors.Is(err, io.EOF) {
-		return nil // nothing is said
-	} else if err != nil {
+	if ok, err := yaml.Strict(text, v); !ok {
 		return err
 	}
 	// The decoder cuts fractions off silently: compare with what it made of them.
