@@ -1,6 +1,7 @@
 // Package durable writes files so that a process may be killed at any moment.
 //
-// Replace writes a whole file: aside, flushed to disk, renamed. Log appends whole
+// Replace writes a whole file: aside, flushed to disk, renamed. Folder does the same for
+// a folder. Log appends whole
 // lines to a file. Lock is held by one process and ends with it. Name makes a folder's
 // name of any text.
 //
@@ -101,6 +102,63 @@ func ReplaceWith(write Write, path string, fill func(io.Writer) error) error {
 	return SyncDir(filepath.Dir(path))
 }
 
+// Folder makes a folder with what fill writes into it: aside, flushed to disk, renamed.
+// Nothing may be there under that name but an empty folder; its parent must exist.
+func Folder(path string, fill func(dir string) error) error {
+	path = filepath.Clean(path)
+	parent := filepath.Dir(path)
+	if err := Sweep(parent, func(base string) bool { return base == filepath.Base(path) }); err != nil {
+		return err
+	}
+	aside := Aside(path)
+	if err := os.Mkdir(aside, 0o777); err != nil {
+		return err
+	}
+	// Where a folder cannot be locked, nobody takes it for dead either.
+	if d, err := os.Open(aside); err == nil {
+		defer d.Close()
+		_ = flock(d, false)
+	}
+	err := fill(aside)
+	if err == nil {
+		err = SyncTree(aside)
+	}
+	if err == nil {
+		err = os.Remove(path) // it is empty, if there
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = os.Rename(aside, path)
+		}
+	}
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(aside))
+	}
+	return SyncDir(parent)
+}
+
+// SyncTree flushes every file and folder in dir to disk.
+func SyncTree(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return SyncDir(path)
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return f.Sync()
+	})
+}
+
+// Append opens a file for appending, or makes it; a link is refused. Lines of several
+// writers mix: for lines of one writer there is Log.
+func Append(path string) (*os.File, error) {
+	return openFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND)
+}
+
 // create makes and locks the file that is written aside for path.
 func create(path string) (*os.File, error) {
 	for {
@@ -121,8 +179,8 @@ func create(path string) (*os.File, error) {
 	}
 }
 
-// Sweep removes from dir what a process left aside that died while it wrote: files
-// that Leftover knows, that no living process has locked, and whose name pick likes.
+// Sweep removes from dir what a process left aside that died while it wrote: files and
+// folders that Leftover knows, that no living process has locked, and whose name pick likes.
 // Where the system has no locks that end with a process, it removes nothing.
 func Sweep(dir string, pick func(base string) bool) error {
 	entries, err := os.ReadDir(dir)
@@ -131,7 +189,7 @@ func Sweep(dir string, pick func(base string) bool) error {
 	}
 	for _, e := range entries {
 		base, ok := Leftover(e.Name())
-		if !ok || !e.Type().IsRegular() || !pick(base) {
+		if !ok || !e.Type().IsRegular() && !e.IsDir() || !pick(base) {
 			continue
 		}
 		if err := bury(filepath.Join(dir, e.Name())); err != nil {
@@ -154,10 +212,7 @@ func bury(path string) error {
 	if flock(f, false) != nil {
 		return nil
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return os.RemoveAll(path)
 }
 
 // SyncDir flushes a folder's entries, so that a rename survives a power failure. File

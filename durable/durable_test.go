@@ -131,6 +131,55 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
+func TestFolder(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out")
+	dead := Aside(path)
+	must(t, os.Mkdir(dead, 0o777))
+	must(t, os.WriteFile(filepath.Join(dead, "half"), nil, 0o666))
+	must(t, os.Mkdir(path, 0o777)) // empty: may be replaced
+	must(t, Folder(path, func(d string) error {
+		if err := Sweep(dir, func(string) bool { return true }); err != nil { // of another process meanwhile
+			return err
+		}
+		return os.WriteFile(filepath.Join(d, "a"), []byte("x"), 0o666)
+	}))
+	if got, in := names(t, dir), names(t, path); got != "out" || in != "a" {
+		t.Errorf("%s holds %s", got, in)
+	}
+	broken := errors.New("broken")
+	other := filepath.Join(dir, "other")
+	for target, fill := range map[string]func(string) error{
+		path:  func(string) error { return nil }, // it is not empty
+		other: func(d string) error { os.WriteFile(filepath.Join(d, "a"), nil, 0o666); return broken },
+	} {
+		if err := Folder(target, fill); err == nil || target == other && !errors.Is(err, broken) {
+			t.Errorf("%s: %v", target, err)
+		}
+	}
+	if got, in := names(t, dir), names(t, path); got != "out" || in != "a" {
+		t.Errorf("%s holds %s", got, in)
+	}
+}
+
+func TestAppend(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a")
+	for range 2 {
+		f, err := Append(path)
+		must(t, err)
+		f.WriteString("x\n")
+		must(t, f.Close())
+	}
+	if got, _ := os.ReadFile(path); string(got) != "x\nx\n" {
+		t.Errorf("%q", got)
+	}
+	link := path + ".link"
+	must(t, os.Symlink(path, link))
+	if _, err := Append(link); err == nil {
+		t.Error("a link was followed")
+	}
+}
+
 func TestManyWriters(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")

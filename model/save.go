@@ -1,14 +1,15 @@
 package model
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 
+	"ballast/durable"
 	"ballast/model/tensorfile"
 )
 
@@ -17,20 +18,13 @@ import (
 // tokenizer.json, tokenizer_config.json with the chat template if one is known,
 // generation_config.json. Files that came with the model are written unchanged.
 //
-// All is written into a fresh directory beside dir, synced, and renamed: dir is
-// complete or not there, whatever happens. A dir that exists and is not empty is
-// refused.
+// All is written aside, flushed, and renamed: dir is complete or not there, whatever
+// happens. A dir that exists and is not empty is refused.
 func (m *Model) Save(dir string, dtype DType) error {
-	return m.save(dir, dtype, func(path string) (file, error) { return os.Create(path) })
+	return m.save(dir, dtype, nil)
 }
 
-// file is what Save needs of an *os.File; tests put a full disk behind it.
-type file interface {
-	io.WriteCloser
-	Sync() error
-}
-
-func (m *Model) save(dir string, dtype DType, create func(string) (file, error)) (err error) {
+func (m *Model) save(dir string, dtype DType, write durable.Write) (err error) {
 	if dtype != F32 && dtype != BF16 {
 		return fmt.Errorf("model: cannot save weights as %q; F32 and BF16 can be", dtype)
 	}
@@ -43,40 +37,27 @@ func (m *Model) save(dir string, dtype DType, create func(string) (file, error))
 	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return fmt.Errorf("model: %w; name a new directory where you may write", err)
 	}
-	aside := filepath.Join(filepath.Dir(dir), "."+filepath.Base(dir)+".tmp-"+rand.Text()[:8])
-	if err := os.Mkdir(aside, 0o777); err != nil {
-		return fmt.Errorf("model: %w; name a new directory where you may write", err)
-	}
-	defer func() {
-		if err != nil {
-			os.RemoveAll(aside) // what was half-written
-			err = fmt.Errorf("model: saving %s: %w", dir, err)
-		}
-	}()
 	files, err := m.files(dtype)
 	if err != nil {
-		return err
+		return fmt.Errorf("model: saving %s: %w", dir, err)
 	}
-	names := make([]string, 0, len(files))
-	for name := range files {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		if err := writeFile(filepath.Join(aside, name), create, files[name]); err != nil {
-			return err
+	begun := false
+	err = durable.Folder(dir, func(aside string) error {
+		begun = true
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			if err := durable.ReplaceWith(write, filepath.Join(aside, name), files[name]); err != nil {
+				return fmt.Errorf("%s: %w", name, bare(err))
+			}
 		}
+		return nil
+	})
+	switch {
+	case err != nil && !begun:
+		return fmt.Errorf("model: %w; name a new directory where you may write", err)
+	case err != nil:
+		return fmt.Errorf("model: saving %s: %w", dir, err)
 	}
-	if err := syncDir(aside); err != nil {
-		return err
-	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // it is empty, if there
-		return err
-	}
-	if err := os.Rename(aside, dir); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(dir))
+	return nil
 }
 
 // files gives the writers of all files by name.
@@ -120,33 +101,6 @@ func (m *Model) tokenizerConfig() []byte {
 		c["chat_template"] = t
 	}
 	return indented(c)
-}
-
-// writeFile creates, fills, syncs and closes one file.
-func writeFile(path string, create func(string) (file, error), fill func(io.Writer) error) error {
-	f, err := create(path)
-	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(path), bare(err))
-	}
-	if err = fill(f); err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(path), bare(err))
-	}
-	return nil
-}
-
-// syncDir makes the names in a directory durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // write writes the weights as a safetensors file.

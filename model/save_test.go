@@ -114,9 +114,12 @@ func TestFullDisk(t *testing.T) {
 		parent := t.TempDir()
 		dir := filepath.Join(parent, "m")
 		left := room
-		err := m.save(dir, F32, func(path string) (file, error) {
-			f, err := os.Create(path)
-			return limited{f, &left}, err
+		err := m.save(dir, F32, func(f *os.File, p []byte) (int, error) {
+			if len(p) > left {
+				return 0, &fs.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
+			}
+			left -= len(p)
+			return f.Write(p)
 		})
 		fails(t, err, dir, "no space left on device")
 		if !errors.Is(err, syscall.ENOSPC) {
@@ -126,20 +129,6 @@ func TestFullDisk(t *testing.T) {
 			t.Errorf("with room for %d bytes %q is left behind", room, got)
 		}
 	}
-}
-
-// limited is a file on a disk with a number of bytes left.
-type limited struct {
-	*os.File
-	left *int
-}
-
-func (f limited) Write(p []byte) (int, error) {
-	if len(p) > *f.left {
-		return 0, &fs.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
-	}
-	*f.left -= len(p)
-	return f.File.Write(p)
 }
 
 // TestZip reads a model from a file system whose files cannot be read at offsets.

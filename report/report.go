@@ -21,10 +21,10 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"ballast/durable"
 	"ballast/monitor"
 	"ballast/report/plot"
 	"ballast/runlog"
@@ -46,29 +46,20 @@ func Assets() (style, script string) { return plot.CSS + styleText, scriptText }
 // Page is the file name of the static page in a run directory.
 const Page = "report.html"
 
-// Write writes the static page of the run in dir, aside first, and returns its
-// path.
+// Write writes the static page of the run in dir, whole or not at all, and returns its
+// path. It needs no lock of the run: a live run has its page too, and of two writers the
+// last one's page stays.
 func Write(dir string) (string, error) {
 	if _, err := runlog.Read(dir); err != nil { // before a file is made in it
 		return "", fmt.Errorf("report: %w", err)
 	}
 	path := filepath.Join(dir, Page)
-	f, err := os.CreateTemp(dir, ".report-*")
-	if err != nil {
-		return "", fmt.Errorf("report: %w", err)
-	}
-	defer os.Remove(f.Name())
-	err = HTML(f, dir)
-	if cerr := f.Close(); err == nil && cerr != nil {
-		err = fmt.Errorf("report: %w", cerr)
-	}
-	if err != nil {
-		return "", err
-	}
-	if err := os.Chmod(f.Name(), 0o644); err != nil {
-		return "", fmt.Errorf("report: %w", err)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	var made error
+	err := durable.Replace(path, func(w io.Writer) error { made = HTML(w, dir); return made })
+	switch {
+	case made != nil:
+		return "", made
+	case err != nil:
 		return "", fmt.Errorf("report: %w", err)
 	}
 	return path, nil

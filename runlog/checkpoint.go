@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/durable"
 )
 
 // checkpointFile marks a folder of checkpoints/ as complete.
@@ -54,17 +55,17 @@ func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Ch
 	if err != nil {
 		return fail(err)
 	}
-	for _, l := range []*lines{r.updates, r.events} {
-		if l.broken != nil {
-			return fail(l.broken)
+	for _, l := range []*durable.Log{r.updates, r.events} {
+		if err := l.Broken(); err != nil {
+			return fail(err)
 		}
-		if err := l.file.Sync(); err != nil {
+		if err := l.Sync(); err != nil {
 			return fail(err)
 		}
 	}
 	c := Checkpoint{
 		Update: update, Dir: filepath.Join(r.dir, checkpointsDir, name(update)), State: raw,
-		updates: r.updates.size, events: r.events.size,
+		updates: r.updates.Size(), events: r.events.Size(),
 	}
 	temp := filepath.Join(r.dir, checkpointsDir, "."+name(update))
 	if err := r.fillAside(temp, c, fill); err != nil {
@@ -81,7 +82,7 @@ func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Ch
 		os.RemoveAll(temp)
 		return fail(err)
 	}
-	if err := syncDir(filepath.Dir(c.Dir)); err != nil {
+	if err := durable.SyncDir(filepath.Dir(c.Dir)); err != nil {
 		return fail(err)
 	}
 	if err := os.RemoveAll(old); err != nil {
@@ -110,31 +111,14 @@ func (r *Run) fillAside(temp string, c Checkpoint, fill func(dir string) error) 
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(filepath.Join(temp, checkpointFile))
-	if err != nil {
+	err = durable.ReplaceWith(r.hook, filepath.Join(temp, checkpointFile), func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
 		return err
-	}
-	_, err = r.write(f, append(data, '\n'))
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return err
-	}
-	return filepath.WalkDir(temp, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			return syncDir(path)
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		return f.Sync()
 	})
+	if err != nil {
+		return err
+	}
+	return durable.SyncTree(temp)
 }
 
 // checkpoints reads the complete checkpoints of a run, oldest first.
@@ -207,14 +191,14 @@ func (r *Run) resume(c Checkpoint, keep func(ballast.Event) bool) error {
 		return fmt.Errorf("%s is not a checkpoint of %s", c.Dir, r.dir)
 	}
 	for _, l := range []struct {
-		*lines
+		*durable.Log
 		want int64
 	}{{r.updates, c.updates}, {r.events, c.events}} {
-		if l.size < l.want {
-			return fmt.Errorf("%s has %d bytes, the checkpoint counts on %d: it was changed or lost", l.path, l.size, l.want)
+		if l.Size() < l.want {
+			return fmt.Errorf("%s has %d bytes, the checkpoint counts on %d: it was changed or lost", l.Path(), l.Size(), l.want)
 		}
-		if end, err := wholeLines(l.file, l.want); err != nil || end != l.want {
-			return errors.Join(fmt.Errorf("%s: byte %d, where the checkpoint was made, is inside a line: it was changed", l.path, l.want), err)
+		if ok, err := l.Boundary(l.want); err != nil || !ok {
+			return errors.Join(fmt.Errorf("%s: byte %d, where the checkpoint was made, is inside a line: it was changed", l.Path(), l.want), err)
 		}
 	}
 	// Newest first, so that the newest that is left is always a good one.
@@ -229,7 +213,7 @@ func (r *Run) resume(c Checkpoint, keep func(ballast.Event) bool) error {
 			}
 		}
 	}
-	if err := r.updates.cut(c.updates); err != nil {
+	if err := r.updates.Cut(c.updates); err != nil {
 		return err
 	}
 	if err := r.cutEvents(c.events, keep); err != nil {
@@ -255,15 +239,15 @@ func (r *Run) resume(c Checkpoint, keep func(ballast.Event) bool) error {
 // cutEvents cuts the events behind an offset but for those that keep picks. A kill
 // leaves the file as it was or as it will be.
 func (r *Run) cutEvents(from int64, keep func(ballast.Event) bool) error {
-	later := make([]byte, r.events.size-from)
-	if _, err := r.events.file.ReadAt(later, from); err != nil {
+	later := make([]byte, r.events.Size()-from)
+	if _, err := r.events.ReadAt(later, from); err != nil {
 		return err
 	}
 	var kept []byte
 	for line := range bytes.Lines(later) {
 		e, err := decodeEvent(line)
 		if err != nil {
-			return fmt.Errorf("%s: %w", r.events.path, err)
+			return fmt.Errorf("%s: %w", r.events.Path(), err)
 		}
 		if keep != nil && keep(e) {
 			kept = append(kept, line...)
@@ -271,22 +255,22 @@ func (r *Run) cutEvents(from int64, keep func(ballast.Event) bool) error {
 	}
 	switch {
 	case len(kept) == 0:
-		return r.events.cut(from)
+		return r.events.Cut(from)
 	case len(kept) == len(later):
 		return nil
 	}
-	err := r.aside(eventsFile, func(w io.Writer) error {
-		_, err := io.Copy(w, io.MultiReader(io.NewSectionReader(r.events.file, 0, from), bytes.NewReader(kept)))
+	err := r.replace(eventsFile, func(w io.Writer) error {
+		_, err := io.Copy(w, io.MultiReader(io.NewSectionReader(r.events, 0, from), bytes.NewReader(kept)))
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	now, err := openLines(r.events.path)
+	now, err := durable.OpenLog(r.events.Path(), r.hook)
 	if err != nil {
 		return err
 	}
-	old := r.events.file
+	old := r.events
 	r.events = now
 	return old.Close()
 }

@@ -9,6 +9,10 @@
 //	checkpoints/000100/         what the learner saved, plus checkpoint.json
 //	lock                        held by the one writer
 //
+// A run is made in a directory that is empty or not there. While it is made, a file
+// under a name that only this package gives says so; a creation that was killed is known
+// by it, and may be tried again.
+//
 // Contract: a process may be killed at any moment. Lines are appended whole, by
 // one write each; a torn last line is dropped when the run is opened again.
 // Episode files and checkpoints are written aside (names of the table leftovers),
@@ -41,6 +45,7 @@ import (
 	"syscall"
 
 	"ballast"
+	"ballast/durable"
 )
 
 // Version is the version of the format that this package writes; it reads this
@@ -68,63 +73,11 @@ type header struct {
 // Run is a run directory open for writing. Its methods are for one goroutine.
 type Run struct {
 	dir     string
-	unlock  func()
-	updates *lines
-	events  *lines
+	unlock  func() error
+	updates *durable.Log
+	events  *durable.Log
 	// write stands for (*os.File).Write; tests put failing disks here.
-	write func(*os.File, []byte) (int, error)
-}
-
-// Create makes a new run in dir, which must not exist or be empty, and opens it.
-// A dir that already holds a run is an error: resume it, or take another name.
-func Create(dir string, recipe []byte) (*Run, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("create run: %w; name a new directory where you may write", err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, headerFile)); err == nil {
-		return nil, fmt.Errorf("%s already holds a run: continue it with --resume %s, or choose another directory", dir, dir)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("create run: %w", err)
-	}
-	for _, e := range entries {
-		// A creation that was killed leaves some of these and no run.json.
-		switch e.Name() {
-		case lockFile, recipeFile, updatesFile, eventsFile, episodesDir, checkpointsDir, "." + recipeFile, "." + headerFile:
-		default:
-			return nil, fmt.Errorf("%s is not empty (%s): a run needs a directory of its own", dir, e.Name())
-		}
-	}
-	r := &Run{dir: dir, write: (*os.File).Write}
-	if r.unlock, err = lock(filepath.Join(dir, lockFile)); err != nil {
-		return nil, err
-	}
-	if err := r.create(recipe); err != nil {
-		r.Close()
-		return nil, fmt.Errorf("create run: %w", explain(err, dir))
-	}
-	return r, nil
-}
-
-// create fills a locked, empty directory; run.json comes last.
-func (r *Run) create(recipe []byte) error {
-	for _, d := range []string{episodesDir, checkpointsDir} {
-		if err := os.MkdirAll(filepath.Join(r.dir, d), 0o777); err != nil {
-			return err
-		}
-	}
-	if err := r.aside(recipeFile, func(f io.Writer) error { _, err := f.Write(recipe); return err }); err != nil {
-		return err
-	}
-	if err := r.openLines(); err != nil {
-		return err
-	}
-	data, err := json.Marshal(header{Format: "ballast-run", Version: Version})
-	if err != nil {
-		return err
-	}
-	return r.aside(headerFile, func(f io.Writer) error { _, err := f.Write(append(data, '\n')); return err })
+	write durable.Write
 }
 
 // Open opens an existing run for writing: it takes the lock, drops a torn last
@@ -133,10 +86,13 @@ func Open(dir string) (*Run, error) {
 	if err := checkHeader(dir); err != nil {
 		return nil, err
 	}
-	r := &Run{dir: dir, write: (*os.File).Write}
+	if err := checkOwn(dir); err != nil {
+		return nil, fmt.Errorf("open run: %w", err)
+	}
+	r := &Run{dir: dir}
 	var err error
-	if r.unlock, err = lock(filepath.Join(dir, lockFile)); err != nil {
-		return nil, err
+	if r.unlock, err = durable.Lock(filepath.Join(dir, lockFile)); err != nil {
+		return nil, fmt.Errorf("open run: %w", err)
 	}
 	for _, sub := range []string{".", episodesDir, checkpointsDir} {
 		if err := r.sweep(sub); err != nil {
@@ -144,11 +100,39 @@ func Open(dir string) (*Run, error) {
 			return nil, fmt.Errorf("open run: %w", err)
 		}
 	}
-	if err := r.openLines(); err != nil {
+	if err := r.openLogs(); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("open run: %w", err)
 	}
 	return r, nil
+}
+
+// checkOwn fails where a name of the run directory stands for something elsewhere:
+// what is written under it would go there.
+func checkOwn(dir string) error {
+	for _, own := range []struct {
+		name string
+		is   func(fs.FileMode) bool
+		want string
+	}{
+		{headerFile, fs.FileMode.IsRegular, "a file"}, {recipeFile, fs.FileMode.IsRegular, "a file"},
+		{updatesFile, fs.FileMode.IsRegular, "a file"}, {eventsFile, fs.FileMode.IsRegular, "a file"},
+		{lockFile, fs.FileMode.IsRegular, "a file"},
+		{episodesDir, fs.FileMode.IsDir, "a folder"}, {checkpointsDir, fs.FileMode.IsDir, "a folder"},
+	} {
+		path := filepath.Join(dir, own.name)
+		info, err := os.Lstat(path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return err
+		case info.Mode()&fs.ModeSymlink != 0:
+			return fmt.Errorf("%s is a link: what a run writes stays in its directory; put %s in its place", path, own.want)
+		case !own.is(info.Mode()):
+			return fmt.Errorf("%s is there and is not %s: a run did not make it; take it away", path, own.want)
+		}
+	}
+	return nil
 }
 
 // checkHeader fails unless dir holds a run that this package reads.
@@ -164,6 +148,8 @@ func checkHeader(dir string) error {
 			why = serr.Error()
 		case !info.IsDir():
 			why = "it is a file"
+		case isThere(filepath.Join(dir, makingFile)):
+			return fmt.Errorf("%s is not a run directory yet: the process that made it was killed; give the same command again, with --out", dir)
 		}
 		return fmt.Errorf("%s is not a run directory: %s; name one that `ballast train` made, such as runs/grpo-001", dir, why)
 	}
@@ -180,20 +166,25 @@ func checkHeader(dir string) error {
 	return nil
 }
 
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
 // Dir returns the run's directory.
 func (r *Run) Dir() string { return r.dir }
 
 // Close releases the run. It is safe to call twice.
 func (r *Run) Close() error {
 	var errs []error
-	for _, l := range []*lines{r.updates, r.events} {
+	for _, l := range []*durable.Log{r.updates, r.events} {
 		if l != nil {
-			errs = append(errs, l.file.Close())
+			errs = append(errs, l.Close())
 		}
 	}
 	r.updates, r.events = nil, nil
 	if r.unlock != nil {
-		r.unlock()
+		errs = append(errs, r.unlock())
 		r.unlock = nil
 	}
 	return errors.Join(errs...)
@@ -218,7 +209,7 @@ func (r *Run) Event(e ballast.Event) error {
 // Episodes writes the episodes of an update, replacing those that are there. It
 // fails, with no file left, where an episode's slices disagree in length.
 func (r *Run) Episodes(update int, episodes []ballast.Episode) error {
-	err := r.aside(filepath.Join(episodesDir, name(update)+episodeExt), func(f io.Writer) error {
+	err := r.replace(filepath.Join(episodesDir, name(update)+episodeExt), func(f io.Writer) error {
 		return encodeEpisodes(f, episodes)
 	})
 	if err != nil {
@@ -231,15 +222,12 @@ func (r *Run) Episodes(update int, episodes []ballast.Episode) error {
 func name(update int) string { return fmt.Sprintf("%06d", update) }
 
 // append writes one value as one line.
-func (r *Run) append(l *lines, v any) error {
+func (r *Run) append(l *durable.Log, v any) error {
 	line, err := marshalLine(v)
 	if err != nil {
-		return fmt.Errorf("append to %s: %w", l.path, err)
+		return fmt.Errorf("append to %s: %w", l.Path(), err)
 	}
-	if err := l.append(line, r.write); err != nil {
-		return fmt.Errorf("append to %s: %w", l.path, explain(err, r.dir))
-	}
-	return nil
+	return explain(l.Append(line), r.dir)
 }
 
 // marshalLine returns v as one line of JSON, with angle brackets as they are: control
@@ -252,52 +240,35 @@ func marshalLine(v any) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// aside writes a file under a name with a leading dot, flushes it and gives it
-// its name. On an error nothing stays.
-func (r *Run) aside(rel string, fill func(io.Writer) error) error {
-	path := filepath.Join(r.dir, rel)
-	temp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
-	f, err := os.Create(temp)
-	if err != nil {
-		return err
-	}
-	err = fill(hooked{f, r.write})
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		os.Remove(temp)
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+// replace writes a file of the run, by its path in it, whole or not at all.
+func (r *Run) replace(rel string, fill func(io.Writer) error) error {
+	return durable.ReplaceWith(r.hook, filepath.Join(r.dir, rel), fill)
 }
 
-// hooked is a file whose writes go through the run's hook.
-type hooked struct {
-	file  *os.File
-	write func(*os.File, []byte) (int, error)
+// hook is the run's write at the time of a write.
+func (r *Run) hook(f *os.File, p []byte) (int, error) {
+	if r.write != nil {
+		return r.write(f, p)
+	}
+	return f.Write(p)
 }
-
-func (h hooked) Write(p []byte) (int, error) { return h.write(h.file, p) }
 
 // leftovers are the names under which a writer that died leaves what it was at, by
-// folder. Names that are not of this form are somebody else's and stay.
+// folder, beside those of package durable: a checkpoint is a folder, and version 1 had
+// its own for files. Names that are not of this form are somebody else's and stay.
 var leftovers = map[string]*regexp.Regexp{
 	".":            regexp.MustCompile(`^\.(run\.json|recipe\.yaml|events\.jsonl|report-[0-9]+)$`),
 	episodesDir:    regexp.MustCompile(`^\.[0-9]{6,}\.jsonl\.zst$`),
-	checkpointsDir: regexp.MustCompile(`^\.(old-|gone-)?[0-9]{6,}$`),
+	checkpointsDir: regexp.MustCompile(`^\.((old-|gone-)?[0-9]{6,}|\.[0-9]{6,}\.tmp-[A-Z2-7]{8})$`),
 }
 
 // sweep removes what was being written aside when a process died, and puts back
 // what it was about to replace. It touches leftovers alone.
 func (r *Run) sweep(sub string) error {
 	dir := filepath.Join(r.dir, sub)
+	if err := durable.Sweep(dir, func(string) bool { return true }); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -322,92 +293,13 @@ func (r *Run) sweep(sub string) error {
 	return nil
 }
 
-// openLines opens the two line files.
-func (r *Run) openLines() (err error) {
-	if r.updates, err = openLines(filepath.Join(r.dir, updatesFile)); err != nil {
+// openLogs opens the two files of lines.
+func (r *Run) openLogs() (err error) {
+	if r.updates, err = durable.OpenLog(filepath.Join(r.dir, updatesFile), r.hook); err != nil {
 		return err
 	}
-	r.events, err = openLines(filepath.Join(r.dir, eventsFile))
+	r.events, err = durable.OpenLog(filepath.Join(r.dir, eventsFile), r.hook)
 	return err
-}
-
-// lines is a file of whole lines.
-type lines struct {
-	path   string
-	file   *os.File
-	size   int64
-	broken error // set when the file may hold half a line
-}
-
-// openLines opens or creates a file of lines and cuts a torn last one off.
-func openLines(path string) (*lines, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return nil, err
-	}
-	size, err := f.Seek(0, io.SeekEnd)
-	if err == nil {
-		whole := int64(0)
-		if whole, err = wholeLines(f, size); err == nil && whole < size {
-			size, err = whole, f.Truncate(whole)
-		}
-	}
-	if err == nil {
-		_, err = f.Seek(size, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return &lines{path: path, file: f, size: size}, nil
-}
-
-// wholeLines returns the offset behind the last newline in the first size bytes.
-func wholeLines(f io.ReaderAt, size int64) (int64, error) {
-	buf := make([]byte, 64<<10)
-	for end := size; end > 0; {
-		start := max(0, end-int64(len(buf)))
-		part := buf[:end-start]
-		if _, err := f.ReadAt(part, start); err != nil {
-			return 0, err
-		}
-		if i := bytes.LastIndexByte(part, '\n'); i >= 0 {
-			return start + int64(i) + 1, nil
-		}
-		end = start
-	}
-	return 0, nil
-}
-
-// append writes one line with one write; a short one is taken back.
-func (l *lines) append(line []byte, write func(*os.File, []byte) (int, error)) error {
-	if l.broken != nil {
-		return fmt.Errorf("an earlier append failed and could not be taken back: %w", l.broken)
-	}
-	n, err := write(l.file, line)
-	if err == nil && n < len(line) {
-		err = io.ErrShortWrite
-	}
-	if err == nil {
-		l.size += int64(n)
-		return nil
-	}
-	if cut := l.cut(l.size); cut != nil {
-		l.broken = errors.Join(err, cut)
-	}
-	return err
-}
-
-// cut shortens the file to size and appends from there.
-func (l *lines) cut(size int64) error {
-	if err := l.file.Truncate(size); err != nil {
-		return err
-	}
-	if _, err := l.file.Seek(size, io.SeekStart); err != nil {
-		return err
-	}
-	l.size = size
-	return nil
 }
 
 // explain says what to do about the host's failures.
@@ -419,20 +311,6 @@ func explain(err error, dir string) error {
 		return fmt.Errorf("%w: make %s writable for this user", err, dir)
 	}
 	return err
-}
-
-// syncDir flushes a directory's entries, so that a rename survives a power
-// failure. File systems that cannot do that are left alone.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, syscall.EINVAL) {
-		return err
-	}
-	return nil
 }
 
 // wireUpdate and wireEvent are the lines of updates.jsonl and events.jsonl.

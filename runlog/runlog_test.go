@@ -164,12 +164,131 @@ func TestCreateRefuses(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(r.Dir(), "run.json"), []byte(`{"format":"ballast-run","version":9}`), 0o666))
 	_, err = Read(r.Dir())
 	wantErr(t, err, "version 9")
-	// A creation that was killed before run.json may be tried again.
-	half := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(half, "recipe.yaml"), []byte("hal"), 0o666))
-	again, err := Create(half, []byte("whole"))
+}
+
+// TestCreateTakesNothing: a user's file is never taken for what a killed creation left,
+// with the marker of one beside it neither, and nothing in the directory changes.
+func TestCreateTakesNothing(t *testing.T) {
+	for _, file := range []string{"recipe.yaml", "events.jsonl", "updates.jsonl", "lock", "episodes/000001.jsonl.zst", "checkpoints/000001/x", ".recipe.yaml",
+		".notes.yaml.ballast-ABCDEFGH", ".git/HEAD", "report.html"} {
+		for _, marked := range []bool{false, true} {
+			dir := t.TempDir()
+			path := filepath.Join(dir, file)
+			must(t, os.MkdirAll(filepath.Dir(path), 0o777))
+			must(t, os.WriteFile(path, []byte("mine"), 0o666))
+			if marked {
+				must(t, os.WriteFile(filepath.Join(dir, makingFile), []byte(`{"format":"ballast-run","recipe":"`+digest([]byte("theirs"))+`"}`), 0o666))
+			}
+			before := tree(t, dir)
+			_, err := Create(dir, []byte("theirs"))
+			wantErr(t, err, "not empty", strings.Split(file, "/")[0])
+			if after := tree(t, dir); !reflect.DeepEqual(after, before) {
+				t.Errorf("%s: %v, was %v", file, after, before)
+			}
+		}
+	}
+}
+
+// TestCreateKilled: whenever the creation is killed, another one makes the same run.
+func TestCreateKilled(t *testing.T) {
+	recipe := []byte("method: grpo\n")
+	want := filepath.Join(t.TempDir(), "run")
+	r, err := Create(want, recipe)
 	must(t, err)
-	again.Close()
+	must(t, r.Close())
+	for stop := 1; ; stop++ {
+		dir := filepath.Join(t.TempDir(), "run")
+		steps := 0
+		died := errors.New("killed")
+		crash = func(string) error { // of the removal of what another left too
+			if steps++; steps == stop {
+				return died
+			}
+			return nil
+		}
+		_, err := Create(dir, recipe)
+		crash = nil
+		if err == nil {
+			if stop < 8 {
+				t.Errorf("only %d steps", stop)
+			}
+			break
+		}
+		if !errors.Is(err, died) {
+			t.Fatal(err)
+		}
+		if _, err := Open(dir); err == nil {
+			t.Errorf("step %d: a half-made run opens", stop)
+		}
+		for inner := 1; ; inner++ { // the second creation is killed too
+			steps, stop := 0, inner
+			crash = func(string) error {
+				if steps++; steps == stop {
+					return died
+				}
+				return nil
+			}
+			r, err := Create(dir, []byte("method: other\n"))
+			crash = nil
+			if err == nil {
+				must(t, r.Close())
+				break
+			}
+			if !errors.Is(err, died) {
+				t.Fatalf("step %d, %d: %v", stop, inner, err)
+			}
+		}
+		if got := tree(t, dir)["recipe.yaml"]; got != "method: other\n" {
+			t.Errorf("step %d: recipe %q", stop, got)
+		}
+		if len(tree(t, dir)) != len(tree(t, want)) {
+			t.Errorf("step %d: left %v", stop, tree(t, dir))
+		}
+	}
+}
+
+// TestLinks: a run whose files stand for others elsewhere is not opened, and what they
+// stand for stays as it is.
+func TestLinks(t *testing.T) {
+	for _, rel := range []string{"run.json", "recipe.yaml", "updates.jsonl", "events.jsonl", "lock", "episodes", "checkpoints"} {
+		r := create(t)
+		must(t, r.Update(ballast.Update{Index: 1}))
+		must(t, r.Close())
+		far := filepath.Join(t.TempDir(), "far")
+		path := filepath.Join(r.Dir(), rel)
+		must(t, os.Rename(path, far))
+		must(t, os.Symlink(far, path))
+		before := tree(t, filepath.Dir(far))
+		_, err := Open(r.Dir())
+		wantErr(t, err, rel+" is a link")
+		if after := tree(t, filepath.Dir(far)); !reflect.DeepEqual(after, before) {
+			t.Errorf("%s: %v, was %v", rel, after, before)
+		}
+	}
+	dir := t.TempDir()
+	must(t, os.Symlink(filepath.Join(t.TempDir(), "elsewhere"), filepath.Join(dir, "events.jsonl")))
+	_, err := Create(dir, nil)
+	wantErr(t, err, "not empty (events.jsonl)")
+}
+
+// TestUmask: files of a run are as open as the user wants them.
+func TestUmask(t *testing.T) {
+	old := syscall.Umask(0o027)
+	defer syscall.Umask(old)
+	r := create(t)
+	must(t, r.Update(ballast.Update{Index: 1}))
+	must(t, r.Episodes(1, []ballast.Episode{episode(1, 0)}))
+	_, err := r.Checkpoint(1, nil, saveText("x"))
+	must(t, err)
+	must(t, filepath.WalkDir(r.Dir(), func(path string, d fs.DirEntry, err error) error {
+		must(t, err)
+		info, err := d.Info()
+		must(t, err)
+		if want := fs.FileMode(0o640); !d.IsDir() && info.Mode().Perm() != want || d.IsDir() && info.Mode().Perm() != 0o750 {
+			t.Errorf("%s: %v", path, info.Mode())
+		}
+		return nil
+	}))
 }
 
 func TestLock(t *testing.T) {
@@ -343,7 +462,7 @@ func TestFullDisk(t *testing.T) {
 	if after := tree(t, r.Dir()); !reflect.DeepEqual(after, before) {
 		t.Errorf("the files changed:\n%v\nwant\n%v", after, before)
 	}
-	r.write = (*os.File).Write
+	r.write = nil
 	must(t, r.Update(ballast.Update{Index: 2}))
 	l, err := Read(r.Dir())
 	must(t, err)
@@ -352,19 +471,17 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestDevFull appends to a real full device, which cannot be cut back either.
-func TestDevFull(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("this system has no /dev/full")
-	}
+// TestBrokenLog: an append that failed and could not be taken back ends the writing.
+func TestBrokenLog(t *testing.T) {
 	r := create(t)
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	must(t, err)
-	r.updates.file.Close()
-	r.updates.file = full
+	r.write = func(f *os.File, p []byte) (int, error) {
+		f.Close()
+		return 0, &fs.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
+	}
 	wantErr(t, r.Update(ballast.Update{Index: 1}), "space")
+	r.write = nil
 	wantErr(t, r.Update(ballast.Update{Index: 1}), "could not be taken back")
-	_, err = r.Checkpoint(1, nil, saveText(""))
+	_, err := r.Checkpoint(1, nil, saveText(""))
 	wantErr(t, err, "checkpoint of update 1")
 }
 

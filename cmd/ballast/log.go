@@ -26,12 +26,17 @@ func (r recorder) Checkpoint(update int, state any, fill func(dir string) error)
 	if _, err := r.Run.Checkpoint(update, state, fill); err != nil {
 		return err
 	}
-	if r.keep == 0 {
-		return nil
-	}
 	spare := -1
 	if s, ok := state.(loop.State); ok {
 		spare = s.Guard.Healthy
+	}
+	return r.prune(spare)
+}
+
+// prune deletes the checkpoints that the recipe does not keep, and spares one.
+func (r recorder) prune(spare int) error {
+	if r.keep == 0 {
+		return nil
 	}
 	return r.Prune(r.keep, monitor.EvalSuccess, spare)
 }
@@ -113,6 +118,10 @@ func rewind(log *runlog.Run, run *loop.Run) error {
 	}
 	if err := json.Unmarshal(c.State, &run.State); err != nil {
 		return fmt.Errorf("%s: cursor: %w", c.Dir, err)
+	}
+	// It may have been killed between that checkpoint and what follows one.
+	if err := (recorder{log, run.Recipe.Keep.Checkpoints}).prune(run.State.Guard.Healthy); err != nil {
+		return err
 	}
 	if err := run.Engine.Learner.Load(c.Dir); err != nil {
 		return err

@@ -29,6 +29,11 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 		}
 		suites = p.Suites
 	}
+	log, err := runlog.Open(dir) // its lock is held until all is recorded
+	if err != nil {
+		return err
+	}
+	defer log.Close()
 	run, err := compare.Load(dir)
 	switch {
 	case err != nil:
@@ -61,7 +66,7 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 			return fmt.Errorf("suite %s: %w", todo.Suite.Name, err)
 		}
 		fmt.Fprintf(out, "update %-6d %-8s %s\n", todo.Update, todo.Suite.Name, res)
-		if err := recordSuite(dir, todo, res); err != nil {
+		if err := recordSuite(log, todo, res); err != nil {
 			return err
 		}
 	}
@@ -95,12 +100,7 @@ func evalSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *study.Su
 }
 
 // recordSuite appends an evaluation to the run's events.
-func recordSuite(dir string, todo study.Todo, res eval.Result) error {
-	log, err := runlog.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
+func recordSuite(log *runlog.Run, todo study.Todo, res eval.Result) error {
 	data := res.Data()
 	data["suite"] = todo.Suite.Name
 	return log.Event(ballast.Event{Update: todo.Update, Kind: compare.SuiteEvent, Text: todo.Suite.Name + ": " + res.String(), Data: data})

@@ -9,7 +9,6 @@ package state
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash"
 	"hash/crc32"
@@ -18,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ballast/durable"
 	"ballast/model"
 	"ballast/train/adamw"
 )
@@ -39,27 +39,16 @@ type Source struct {
 
 // Save writes a state below dir.
 func Save(dir string, from Source) error {
-	path := filepath.Join(dir, file)
-	aside := path + ".tmp"
-	err := save(aside, from)
-	if err == nil {
-		err = os.Rename(aside, path)
-	}
+	err := durable.Replace(filepath.Join(dir, file), func(w io.Writer) error { return write(w, from) })
 	if err != nil {
-		os.Remove(aside)
 		return fmt.Errorf("train: saving the optimiser: %w", err)
 	}
 	return nil
 }
 
-func save(path string, from Source) (err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+func write(w io.Writer, from Source) error {
 	s := &stream{sum: crc32.NewIEEE(), buf: make([]byte, 1<<16)}
-	out := bufio.NewWriterSize(f, 1<<20)
+	out := bufio.NewWriterSize(w, 1<<20)
 	s.w = io.MultiWriter(out, s.sum)
 	s.bytes([]byte(magic))
 	reference := uint64(0)
@@ -85,10 +74,7 @@ func save(path string, from Source) (err error) {
 	if err := binary.Write(out, binary.LittleEndian, s.sum.Sum32()); err != nil {
 		return err
 	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	return f.Sync()
+	return out.Flush()
 }
 
 // Load reads the state below dir for tensors of these specs; ref is nil if it has
