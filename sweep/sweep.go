@@ -100,6 +100,9 @@ type Options struct {
 	Parallel int // runs at once
 	// Exec runs one command to its end; its output goes to out.
 	Exec func(ctx context.Context, args []string, out io.Writer) error
+	// Signalled, if not nil, says by which signal a command that returned this error was
+	// interrupted; others have failed.
+	Signalled func(error) (name string, yes bool)
 	// Say, if not nil, is told what happens.
 	Say func(text string)
 }
@@ -122,8 +125,9 @@ func Jobs(dir, method string, args []string, points []Point, seeds int) []Job {
 	return out
 }
 
-// errInterrupted is returned where the context ended before the jobs did.
-var errInterrupted = errors.New("interrupted; the same command goes on with what is not done")
+// ErrInterrupted is returned where the context ended before the jobs did, or a run was
+// interrupted by itself.
+var ErrInterrupted = errors.New("interrupted; the same command goes on with what is not done")
 
 // Run runs what is not done yet. Failed runs are told of and are not an error.
 func Run(ctx context.Context, o Options) error {
@@ -156,13 +160,14 @@ func Run(ctx context.Context, o Options) error {
 			defer func() { <-turn }()
 			say("%s: begins", j.Dir)
 			err := o.one(ctx, j)
+			stopped, how := o.interrupted(ctx, err)
 			switch {
 			case err == nil:
 				say("%s: done", j.Dir)
-			case ctx.Err() != nil:
-				say("%s: interrupted (%v)", j.Dir, err)
+			case stopped:
+				say("%s: interrupted%s; see %s.log", j.Dir, how, j.Dir)
 			default:
-				say("%s: %v", j.Dir, err)
+				say("%s: failed: %v", j.Dir, err)
 			}
 			var host *fsError
 			mu.Lock()
@@ -170,15 +175,32 @@ func Run(ctx context.Context, o Options) error {
 			if errors.As(err, &host) {
 				errs = append(errs, err)
 			}
-			left = left || err != nil && ctx.Err() != nil
+			left = left || stopped
 		})
 	}
 	wg.Wait()
 	if left {
-		errs = append(errs, errInterrupted)
+		errs = append(errs, ErrInterrupted)
 	}
 	return errors.Join(errs...)
 }
+
+// interrupted says whether a job's error is an interruption, and by which signal where
+// that is known. A command that fails while others are interrupted has failed.
+func (o *Options) interrupted(ctx context.Context, err error) (yes bool, how string) {
+	if err == nil {
+		return false, ""
+	}
+	if o.Signalled != nil {
+		if name, yes := o.Signalled(err); yes {
+			return true, " (" + name + ")"
+		}
+	}
+	return errors.Is(err, context.Canceled) || ctx.Err() != nil && errors.Is(err, errOpen), ""
+}
+
+// errOpen is of a run whose command ended well before the run did.
+var errOpen = errors.New("the run did not end")
 
 // done says whether nothing is left of the job.
 func (j *Job) done() bool {
@@ -214,7 +236,7 @@ func (o *Options) one(ctx context.Context, j Job) error {
 		// A run that stopped by itself has failed, and has ended all the same.
 		if r, err := compare.Load(j.Dir); err != nil || r.Ending == compare.Open {
 			if failed == nil {
-				failed = errors.New("the run did not end")
+				failed = errOpen
 			}
 			return fmt.Errorf("%w; see %s.log", failed, j.Dir)
 		}

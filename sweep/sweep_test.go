@@ -160,3 +160,51 @@ func TestThen(t *testing.T) {
 		}
 	}
 }
+
+// TestInterruptedRuns: a run that a signal ended is told of as interrupted, and the sweep
+// ends with an error that is not one of failures; a run that breaks is told of as failed,
+// also while others are being interrupted.
+func TestInterruptedRuns(t *testing.T) {
+	points, err := Grid([]string{"lr=1,2,3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	signal, broken := errors.New("exit status 143"), errors.New("exit status 1")
+	for _, during := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(context.Background())
+		var mu sync.Mutex
+		var told []string
+		var all sync.WaitGroup
+		all.Add(len(points))
+		err := Run(ctx, Options{Jobs: Jobs(t.TempDir(), "m", nil, points, 1), Parallel: len(points),
+			Exec: func(_ context.Context, args []string, _ io.Writer) error {
+				all.Done()
+				all.Wait()
+				if during {
+					cancel()
+				}
+				switch {
+				case slices.Contains(args, "lr=1"):
+					return signal
+				case slices.Contains(args, "lr=2"):
+					return broken
+				}
+				return (&trainer{}).exec(ctx, args, io.Discard)
+			},
+			Signalled: func(err error) (string, bool) { return "terminated", errors.Is(err, signal) },
+			Say: func(text string) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, text[strings.Index(text, "lr="):])
+			}})
+		cancel()
+		if !errors.Is(err, ErrInterrupted) {
+			t.Errorf("the sweep ends with %v", err)
+		}
+		for _, want := range []string{"lr=1/seed-1: interrupted (terminated)", "lr=2/seed-1: failed: exit status 1", "lr=3/seed-1: done"} {
+			if !slices.ContainsFunc(told, func(s string) bool { return strings.HasPrefix(s, want) }) {
+				t.Errorf("interrupted as a whole %v: nothing says %q: %q", during, want, told)
+			}
+		}
+	}
+}

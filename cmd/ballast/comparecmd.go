@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,10 +37,15 @@ func compareCommand() *cobra.Command {
 				}
 				tables = tables[i : i+1]
 			}
-			if err := printTables(c.OutOrStdout(), format, tables); err != nil || out == "" {
-				return err
+			if !slices.Contains(formats, format) {
+				return fmt.Errorf("--format %s: want one of %s", format, strings.Join(formats, ", "))
 			}
-			return compare.Write(out, tables, compare.Figures(groups))
+			if out != "" { // before printing, which a reader that goes away ends
+				if err := compare.Write(out, tables, compare.Figures(groups)); err != nil {
+					return err
+				}
+			}
+			return printTables(c.OutOrStdout(), format, tables)
 		},
 	}
 	fl := c.Flags()
@@ -48,6 +54,9 @@ func compareCommand() *cobra.Command {
 	fl.StringVar(&out, "out", "", "folder to write all tables and plots into")
 	return c
 }
+
+// formats are what tables can be printed in.
+var formats = []string{"text", "markdown", "csv", "json"}
 
 // printTables writes tables in one of the formats.
 func printTables(w io.Writer, format string, tables []table.Table) error {
@@ -60,7 +69,7 @@ func printTables(w io.Writer, format string, tables []table.Table) error {
 		return err
 	case "json":
 		return json.NewEncoder(w).Encode(tables)
-	case "csv":
+	default: // csv
 		for i := range tables {
 			if err := tables[i].CSV(w); err != nil {
 				return err
@@ -68,5 +77,4 @@ func printTables(w io.Writer, format string, tables []table.Table) error {
 		}
 		return nil
 	}
-	return fmt.Errorf("--format %s: want text, markdown, csv or json", format)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"strings"
 	"time"
 
@@ -46,7 +45,8 @@ server plays: through its chat endpoint with native tools (--api chat), or throu
 its completions endpoint with our template (--api completion).
 
 With --out, every finished episode is kept in that folder (and every reply of an
-endpoint); the same command continues an evaluation that was interrupted.
+endpoint); the same command continues an evaluation that was interrupted. Ctrl-C,
+SIGTERM and SIGHUP interrupt it; exit codes: ballast --help.
 
 A run's tasks, level, worlds, format, budgets and rule for malformed replies are those of
 its recipe where no flag says otherwise, also for the path of one of its checkpoints.
@@ -57,13 +57,13 @@ of distribution (other format, other worlds, both), for ballast compare.
 Protocols: ` + protocolDocs(),
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), os.Interrupt)
+			ctx, stop := interruptible(c.Context()) // a second signal does not wait for replies under way
 			defer stop()
-			context.AfterFunc(ctx, stop) // a second interrupt does not wait for replies under way
+			c.SetOut(outlive())
 			if runDir != "" {
-				return evalRun(ctx, c.OutOrStdout(), runDir, suites)
+				return interrupted(ctx, evalRun(ctx, c.OutOrStdout(), runDir, suites))
 			}
-			return f.run(ctx, c)
+			return interrupted(ctx, f.run(ctx, c))
 		},
 	}
 	fl := c.Flags()

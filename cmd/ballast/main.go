@@ -3,7 +3,8 @@
 //
 // Flags and wiring only: every command builds values of the library's packages
 // and prints what they return. A command that fails prints one error that says
-// what to do and exits with 1.
+// what to do and exits with 1; one that a signal ended exits with 128 and the signal's
+// number.
 package main
 
 import (
@@ -19,7 +20,7 @@ func main() {
 	root := newRoot()
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "ballast:", err)
-		os.Exit(1)
+		os.Exit(code(err))
 	}
 }
 
@@ -27,6 +28,7 @@ func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "ballast",
 		Short:         "train language models to use tools, without the collapse",
+		Long:          "Train language models to use tools, without the collapse.\n\n" + exitCodes,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		CompletionOptions: cobra.CompletionOptions{

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"os"
 	"sync/atomic"
 
 	"github.com/vbauerster/mpb/v8"
@@ -28,11 +27,11 @@ type progress struct {
 	status atomic.Value // string
 }
 
-func newProgress(out *os.File, asJSON bool, run *loop.Run) *progress {
+func newProgress(out *lasting, asJSON bool, run *loop.Run) *progress {
 	p := &progress{out: out, json: asJSON, run: run}
 	p.status.Store("")
-	if !asJSON && term.IsTerminal(int(out.Fd())) {
-		p.bars = mpb.New(mpb.WithOutput(out), mpb.WithWidth(40))
+	if !asJSON && term.IsTerminal(int(out.out.Fd())) {
+		p.bars = mpb.New(mpb.WithOutput(out.out), mpb.WithWidth(40))
 	}
 	return p
 }

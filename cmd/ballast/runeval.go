@@ -65,10 +65,10 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 		if err != nil {
 			return fmt.Errorf("suite %s: %w", todo.Suite.Name, err)
 		}
-		fmt.Fprintf(out, "update %-6d %-8s %s\n", todo.Update, todo.Suite.Name, res)
 		if err := recordSuite(log, todo, res); err != nil {
 			return err
 		}
+		fmt.Fprintf(out, "update %-6d %-8s %s\n", todo.Update, todo.Suite.Name, res)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
@@ -31,7 +32,8 @@ func studyCommand() *cobra.Command {
 		Short: "run a plan of many runs side by side and make its tables and figures",
 		Long: "Runs every row of a plan (default recipes/study.yaml) with every seed, as ordinary run directories OUT/ROW/seed-N, evaluates their\n" +
 			"final and best checkpoints on the plan's suites, and writes tables and figures into OUT. The same command goes on where it was\n" +
-			"stopped, killed too: runs that ended stay, one that was half done resumes from its newest checkpoint.",
+			"stopped, killed too: runs that ended stay, one that was half done resumes from its newest checkpoint.\n\n" +
+			"Ctrl-C, SIGTERM or SIGHUP lets every run finish its update and keep a checkpoint; a second one stops them at once. Exit codes: ballast --help.",
 		Example: "  ballast study --quick --out runs/quick\n  ballast study --seeds 5 --docs docs/study.md\n  ballast study recipes/study-causes.yaml",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -55,6 +57,7 @@ func studyCommand() *cobra.Command {
 }
 
 func (f *studyFlags) run(ctx context.Context, path string) error {
+	out := outlive()
 	p, err := study.Read(path)
 	if err != nil {
 		return err
@@ -72,7 +75,7 @@ func (f *studyFlags) run(ctx context.Context, path string) error {
 	}
 	p.Set(f.set)
 	if f.only {
-		return f.tables(p)
+		return f.tables(out, p)
 	}
 	if f.dry {
 		dir, err := os.MkdirTemp("", "ballast-study-")
@@ -97,7 +100,7 @@ func (f *studyFlags) run(ctx context.Context, path string) error {
 			return err
 		}
 	}
-	return f.tables(p)
+	return f.tables(out, p)
 }
 
 // check resolves the recipe of every row, so that a bad setting is an error now and
@@ -135,17 +138,16 @@ func (f *studyFlags) check(p *study.Plan, dir string, show bool) error {
 }
 
 // tables makes tables and figures of the runs there are.
-func (f *studyFlags) tables(p *study.Plan) error {
+func (f *studyFlags) tables(out io.Writer, p *study.Plan) error {
 	groups, err := p.Groups(f.out)
 	if err != nil {
 		return err
 	}
 	tables, figures := p.Tables(groups), p.Figures(groups)
-	fmt.Print(table.Text(tables))
 	if err := compare.Write(f.out, tables, figures); err != nil {
 		return err
 	}
-	fmt.Printf("\ntables and plots are in %s\n", f.out)
+	fmt.Fprintf(out, "%s\ntables and plots are in %s\n", table.Text(tables), f.out)
 	if f.docs == "" {
 		return nil
 	}

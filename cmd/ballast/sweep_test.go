@@ -3,39 +3,27 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"ballast/runlog"
 )
 
-// TestInterruptedSweep: the terminal sends an interrupt to every process of the
-// group. Each run finishes its update and keeps a checkpoint of it.
+// TestInterruptedSweep: whichever signal the parent gets, each run finishes its update
+// and keeps a checkpoint of it. The terminal sends an interrupt to every process of the
+// group.
 func TestInterruptedSweep(t *testing.T) {
+	for sig, group := range map[syscall.Signal]bool{syscall.SIGINT: true, syscall.SIGHUP: false} {
+		t.Run(sig.String(), func(t *testing.T) { interruptSweep(t, sig, group) })
+	}
+}
+
+func interruptSweep(t *testing.T, sig syscall.Signal, group bool) {
 	dir := t.TempDir()
-	args := []string{"sweep", "grpo", "--out", dir, "--seeds", "2", "--parallel", "2"}
-	for _, s := range []string{"phases=[{rl: 5000}]", "tasks.count=4", "tasks.test=2", "tasks.eval=valid", "tasks.level={max_turns: 2, calls: 3}",
-		"rl.prompts=1", "rl.rollouts=4", "rl.minibatches=1", "rl.patience=0", "keep.checkpoint=5000", "keep.eval=5000"} {
-		args = append(args, "--set", s)
-	}
-	cmd := exec.Command("ballast", args...)
-	var told bytes.Buffer
-	cmd.Stderr = &told
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cmd.Process.Kill() }) // of no effect where it has ended
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	c := start(t, append([]string{"sweep", "grpo", "--out", dir, "--seeds", "2", "--parallel", "2"}, endless...)...)
 	logs := []string{filepath.Join(dir, "default", "seed-1.log"), filepath.Join(dir, "default", "seed-2.log")}
 	said := func(text string) bool {
 		for _, l := range logs {
@@ -45,45 +33,25 @@ func TestInterruptedSweep(t *testing.T) {
 		}
 		return true
 	}
-	late := time.After(2 * time.Minute)
-	for !said("update 2/") {
-		select {
-		case err := <-ended:
-			t.Fatalf("%v: %s", err, &told)
-		case <-late:
-			t.Fatal("no run came to its second update")
-		case <-time.After(20 * time.Millisecond):
-		}
+	c.until(func() bool { return said("update 2/") })
+	pid := c.cmd.Process.Pid
+	if group {
+		pid = -pid
 	}
-	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
+	if err := syscall.Kill(pid, sig); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case err := <-ended:
-		if err == nil || !strings.Contains(told.String(), "the same command goes on") {
-			t.Errorf("%v: %s", err, &told)
-		}
-	case <-late:
-		t.Fatal("the interrupt ends nothing")
+	if got := c.code(); got != 128+int(sig) || !strings.Contains(c.stderr.String(), "the same command goes on") {
+		t.Errorf("exit code %d: %s", got, &c.stderr)
 	}
 	if !said("interrupted after update") {
 		t.Error("a run was cut off")
 	}
+	if n := strings.Count(c.stderr.String(), ": interrupted (terminated)"); n != 2 || strings.Contains(c.stderr.String(), "failed") {
+		t.Errorf("%d runs are told of as interrupted: %s", n, &c.stderr)
+	}
 	for _, l := range logs {
-		r, err := runlog.Read(strings.TrimSuffix(l, ".log"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		last := 0
-		for u, err := range r.Updates() {
-			if err != nil {
-				t.Fatal(err)
-			}
-			last = u.Index
-		}
-		if _, err := os.Stat(filepath.Join(strings.TrimSuffix(l, ".log"), "checkpoints", fmt.Sprintf("%06d", last))); err != nil {
-			t.Errorf("update %d is lost: %v", last, err)
-		}
+		kept(t, strings.TrimSuffix(l, ".log"))
 	}
 }
 

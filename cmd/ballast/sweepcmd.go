@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"runtime"
 	"syscall"
 
@@ -27,10 +26,12 @@ func sweepCommand() *cobra.Command {
 		Use:   "sweep METHOD",
 		Short: "train a method over a grid of settings and seeds, side by side",
 		Long: "Train a method over every combination of the varied settings, with several seeds each. Runs are directories below --out;\n" +
-			"the same command goes on with what is not done. At the end stand the tables and plots of `ballast compare`.",
+			"the same command goes on with what is not done. At the end stand the tables and plots of `ballast compare`.\n\n" +
+			"Ctrl-C, SIGTERM or SIGHUP lets every run finish its update and keep a checkpoint; a second one stops them at once. Exit codes: ballast --help.",
 		Example: "  ballast sweep ets --vary sft.lr=1e-4,1e-3 --vary rl.lr=3e-4,6e-4 --seeds 3",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			out := outlive()
 			points, err := sweep.Grid(vary)
 			if err != nil {
 				return fmt.Errorf("--vary %w", err)
@@ -53,9 +54,11 @@ func sweepCommand() *cobra.Command {
 				return err
 			}
 			tables := compare.Tables(groups)
-			fmt.Print(table.Text(tables))
-			fmt.Printf("\ntables and plots are in %s\n", dir)
-			return compare.Write(dir, tables, compare.Figures(groups))
+			if err := compare.Write(dir, tables, compare.Figures(groups)); err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%s\ntables and plots are in %s\n", table.Text(tables), dir)
+			return nil
 		},
 	}
 	fl := c.Flags()
@@ -96,7 +99,7 @@ func sideBySide(ctx context.Context, parallel int, jobs []sweep.Job) error {
 	ctx, hurry, stop := interrupts(ctx, func() { say("every run finishes its update; interrupt again to stop them at once") })
 	defer stop()
 	cores := max(1, runtime.NumCPU()/max(1, min(parallel, len(jobs))))
-	return sweep.Run(ctx, sweep.Options{Jobs: jobs, Parallel: parallel, Say: say,
+	return interrupted(ctx, sweep.Run(ctx, sweep.Options{Jobs: jobs, Parallel: parallel, Say: say, Signalled: signalled,
 		Exec: func(ctx context.Context, args []string, out io.Writer) error {
 			cmd := exec.CommandContext(ctx, self, args...)
 			cmd.Stdout, cmd.Stderr = out, out
@@ -111,26 +114,5 @@ func sideBySide(ctx context.Context, parallel int, jobs []sweep.Job) error {
 			}
 			defer context.AfterFunc(hurry, func() { _ = interrupt() })() // of no effect where it has ended
 			return cmd.Wait()
-		}})
-}
-
-// interrupts returns a context that ends with the first interrupt, which told hears of,
-// and one that ends with the second; a third has its usual effect.
-func interrupts(parent context.Context, told func()) (first, second context.Context, stop func()) {
-	first, one := context.WithCancel(parent)
-	second, two := context.WithCancel(context.WithoutCancel(parent))
-	ch := make(chan os.Signal, 2)
-	signal.Notify(ch, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	over := make(chan struct{})
-	go func() {
-		for _, next := range []func(){func() { told(); one() }, two} {
-			select {
-			case <-ch:
-				next()
-			case <-over:
-			}
-		}
-		signal.Stop(ch)
-	}()
-	return first, second, func() { close(over); one() }
+		}}))
 }

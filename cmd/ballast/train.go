@@ -6,13 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -45,9 +43,11 @@ func trainCommand() *cobra.Command {
 		fmt.Fprintf(&list, "  %-12s %s\n", m.Name, m.Doc)
 	}
 	c := &cobra.Command{
-		Use:       "train METHOD",
-		Short:     "train a model with a method",
-		Long:      "Train a model with a method. The methods:\n\n" + list.String(),
+		Use:   "train METHOD",
+		Short: "train a model with a method",
+		Long: "Train a model with a method. The methods:\n\n" + list.String() +
+			"\nCtrl-C, SIGTERM or SIGHUP lets the run finish its update, keep a checkpoint and end with 130, 143 or 129; a second one stops it at once.\n" +
+			"Where standard output goes away, as in a pipe into head, the run goes on and is recorded as ever.",
 		ValidArgs: methods,
 		Args:      cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -199,15 +199,16 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 // drive runs to the end, to an interrupt, or to a death, and writes the report
 // in each case.
 func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	asked, ctx, stop := interrupts(ctx, func() { fmt.Fprintln(os.Stderr, "\nfinishing the update; interrupt again to stop at once") })
+	defer stop()
+	out := outlive()
 	run.Log = recorder{log, run.Recipe.Keep.Checkpoints}
 	var err error
 	if run.Judge, err = endpoint.Open(run.Recipe.Judge, filepath.Join(log.Dir(), "judge.jsonl")); err != nil {
 		return err
 	}
-	run.Stop = onInterrupt(cancel)
-	show := newProgress(os.Stdout, f.json, run)
+	run.Stop = func() bool { return asked.Err() != nil }
+	show := newProgress(out, f.json, run)
 	run.Observe = show.update
 	show.begin(log.Dir())
 	start := time.Now()
@@ -216,19 +217,26 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	show.end()
 	cost := log.Event(ballast.Event{Update: run.State.Update, Kind: compare.CostEvent,
 		Data: map[string]any{"cpu_seconds": run.Cost().CPU, "seconds": run.Cost().Seconds}})
-	if errors.Is(err, loop.ErrInterrupted) {
-		fmt.Fprintf(os.Stderr, "interrupted after update %d; continue with: ballast train --resume %s\n", run.State.Update, log.Dir())
+	if err = interrupted(asked, err); code(err) != 1 {
+		what := fmt.Sprintf("interrupted after update %d", run.State.Update)
+		if !errors.Is(err, loop.ErrInterrupted) {
+			what = "stopped at once; the newest checkpoint counts"
+		}
+		fmt.Fprintf(os.Stderr, "%s; continue with: ballast train --resume %s\n", what, log.Dir())
 	}
 	page, perr := report.Write(log.Dir())
-	if err := cmp.Or(err, perr, cost); err != nil {
-		return err
+	switch other := errors.Join(perr, cost); {
+	case err != nil && other != nil: // a failure, also of a run that was interrupted
+		return fmt.Errorf("%v; %w", err, other)
+	case err != nil || other != nil:
+		return cmp.Or(err, other)
 	}
-	return f.summary(run, log, res, page)
+	return f.summary(out, run, log, res, page)
 }
 
-func (f *trainFlags) summary(run *loop.Run, log *runlog.Run, res eval.Result, page string) error {
+func (f *trainFlags) summary(out io.Writer, run *loop.Run, log *runlog.Run, res eval.Result, page string) error {
 	if f.json {
-		return json.NewEncoder(os.Stdout).Encode(map[string]any{
+		return json.NewEncoder(out).Encode(map[string]any{
 			"run": log.Dir(), "report": page, "updates": run.State.Update, "eval": run.State.Eval.Result, "test": res,
 		})
 	}
@@ -236,29 +244,12 @@ func (f *trainFlags) summary(run *loop.Run, log *runlog.Run, res eval.Result, pa
 	if err != nil {
 		return err
 	}
-	fmt.Print(text)
 	note := "; they chose the best checkpoint too"
 	if run.State.Test != nil {
 		note = ", played once, after training"
 	}
-	fmt.Printf("\ntest tasks, greedy%s:\n%s\nrun      %s\nreport   %s\n", note, res.Table(), log.Dir(), page)
+	fmt.Fprintf(out, "%s\ntest tasks, greedy%s:\n%s\nrun      %s\nreport   %s\n", text, note, res.Table(), log.Dir(), page)
 	return nil
-}
-
-// onInterrupt returns a function that turns true after the first interrupt; the
-// second one cancels at once.
-func onInterrupt(cancel func()) func() bool {
-	var asked atomic.Bool
-	ch := make(chan os.Signal, 2)
-	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		<-ch
-		asked.Store(true)
-		fmt.Fprintln(os.Stderr, "\nfinishing the update; interrupt again to stop at once")
-		<-ch
-		cancel()
-	}()
-	return asked.Load
 }
 
 // freshDir returns the first of root/name-001, -002, ... that does not exist.

@@ -188,6 +188,9 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	if err := r.evaluate(ctx); err != nil {
 		return eval.Result{}, err
 	}
+	if err := r.stopped(); err != nil { // before what may take as long as many updates
+		return eval.Result{}, err
+	}
 	res, err := r.test(ctx)
 	if err != nil {
 		return res, err
@@ -285,7 +288,10 @@ func (r *Run) stopped() error {
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
-	return errors.Join(ErrInterrupted, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "interrupt"}))
+	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "interrupt"}); err != nil {
+		return err
+	}
+	return ErrInterrupted
 }
 
 // one does one update of the phase and everything that is due after it.
