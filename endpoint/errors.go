@@ -1,0 +1,217 @@
+package endpoint
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"ballast/safetext"
+)
+
+// Kind says what kind of failure a try met.
+type Kind string
+
+// The kinds.
+const (
+	Access    Kind = "access"     // the key, the account or the address is refused
+	Rate      Kind = "rate_limit" // too many requests
+	Server    Kind = "server"     // it says that it failed
+	Transport Kind = "transport"  // no connection, a broken one, no reply in time
+	Malformed Kind = "malformed"  // what came is no completion
+	Large     Kind = "large"      // what came is larger than any completion
+	Full      Kind = "full"       // the conversation is longer than the model's context
+	Filtered  Kind = "filtered"   // the server's filter refuses the content
+	Rejected  Kind = "rejected"   // the server does not take this request
+)
+
+// Error is a try that failed. Its text is fit for a terminal and holds no secret.
+type Error struct {
+	Kind   Kind
+	Status int           // 0 if there was none
+	Text   string        //
+	Wait   time.Duration // the server asks for, at most maxWait
+}
+
+// Error is the text.
+func (e *Error) Error() string { return e.Text }
+
+// Again says whether the same request may fare better later.
+func (e *Error) Again() bool {
+	switch e.Kind {
+	case Rate:
+		return e.Wait <= maxWait
+	case Server, Transport, Malformed:
+		return true
+	}
+	return false
+}
+
+// Fatal says that no other request would fare better.
+func (e *Error) Fatal() bool { return e.Kind == Access }
+
+// maxWait bounds how long a server may have us wait before one request; one that
+// asks for more gets no further try.
+const maxWait = 5 * time.Minute
+
+// maxErrorBody is what is read of an error's body, in bytes and time.
+const (
+	maxErrorBody  = 64 << 10
+	errorBodyTime = 3 * time.Second
+)
+
+// failed is the error of a try that got no reply to read.
+func (c *Client) failed(ctx context.Context, err error) *Error {
+	var e *Error
+	var dial *url.Error
+	switch {
+	case errors.As(err, &e):
+		return e
+	case context.Cause(ctx) == errTimeout:
+		return &Error{Kind: Transport, Text: fmt.Sprintf("%s sent no whole reply within %v", c.Base(), c.o.Timeout)}
+	case errors.As(err, &dial): // its own text holds the address, perhaps with a password
+		err = dial.Err
+	}
+	return &Error{Kind: Transport, Text: fmt.Sprintf("%s: %s", c.Base(), c.clean(err.Error()))}
+}
+
+// refused reads a reply that is an error by its status.
+func (c *Client) refused(res *http.Response) *Error {
+	over := time.AfterFunc(errorBodyTime, func() { res.Body.Close() })
+	defer over.Stop()
+	body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody)) // what came of it is enough
+	if res.Header.Get("Content-Encoding") != "" {
+		if r, err := decoded(res.Header, bytes.NewReader(body)); err == nil {
+			body, _ = io.ReadAll(io.LimitReader(r, maxErrorBody))
+		}
+	}
+	if s := res.StatusCode; s/100 == 3 {
+		to := "no address"
+		if u, err := res.Location(); err == nil {
+			to = safetext.URL(u.String())
+		}
+		return &Error{Kind: Access, Status: s, Text: fmt.Sprintf("%s answers %d and redirects to %s, where nothing was sent; if that is the endpoint, give its address",
+			c.Base(), s, c.clean(to))}
+	}
+	code, text := complaint(body)
+	return c.complained(res.StatusCode, code, text, retryAfter(res.Header))
+}
+
+// complained is the error of a status and of what the server says of it.
+func (c *Client) complained(status int, code, text string, wait time.Duration) *Error {
+	e := &Error{Status: status, Wait: wait, Text: fmt.Sprintf("%s answers %d: %s", c.Base(), status, c.clean(text))}
+	switch {
+	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired || code == "insufficient_quota":
+		e.Kind = Access
+		e.Text += "; is the key right, and the variable set that is to hold it?"
+	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone:
+		e.Kind = Access
+		e.Text += "; are the address and the model's name right?"
+	case code == "content_filter":
+		e.Kind = Filtered
+	case status == http.StatusTooManyRequests:
+		if e.Kind = Rate; wait > maxWait {
+			e.Text += fmt.Sprintf("; it asks to wait for %s, which is not waited for", clock(wait))
+		}
+	case full(code + " " + text):
+		e.Kind = Full
+	case status < 300 || status >= 500 || status == http.StatusRequestTimeout || status == http.StatusConflict || status == http.StatusTooEarly:
+		e.Kind, e.Wait = Server, min(wait, maxWait)
+	default:
+		e.Kind = Rejected
+	}
+	return e
+}
+
+// clock writes a wait for people.
+func clock(d time.Duration) string {
+	switch h := d.Hours(); {
+	case h >= 2*24*365:
+		return "years"
+	case h >= 48:
+		return fmt.Sprintf("%.0f days", h/24)
+	case h >= 2:
+		return fmt.Sprintf("%.0f hours", h)
+	}
+	return fmt.Sprintf("%.0f minutes", d.Minutes())
+}
+
+// complaint finds the code and the message in an error's body, which servers write in
+// several ways; a body that is none of them is its own message.
+func complaint(body []byte) (code, text string) {
+	var b struct {
+		Error   json.RawMessage `json:"error"`
+		Message json.RawMessage `json:"message"`
+		Detail  json.RawMessage `json:"detail"`
+		Code    json.RawMessage `json:"code"`
+	}
+	if json.Unmarshal(body, &b) != nil {
+		return "", string(body)
+	}
+	code = plain(b.Code)
+	var inner struct {
+		Message json.RawMessage `json:"message"`
+		Code    json.RawMessage `json:"code"`
+		Type    json.RawMessage `json:"type"`
+	}
+	if json.Unmarshal(b.Error, &inner) == nil {
+		text = plain(inner.Message)
+		code = or(or(plain(inner.Code), plain(inner.Type)), code)
+	}
+	for _, raw := range []json.RawMessage{b.Error, b.Message, b.Detail, body} {
+		if text == "" {
+			text = plain(raw)
+		}
+	}
+	return code, text
+}
+
+// plain is a JSON value as text: a string without its quotes.
+func plain(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		return s
+	}
+	if text := strings.TrimSpace(string(raw)); text != "null" {
+		return text
+	}
+	return ""
+}
+
+// retryAfter reads the header of that name: seconds or a date. A wait without end is
+// the longest that there is.
+func retryAfter(h http.Header) time.Duration {
+	const longest = time.Duration(1<<63 - 1)
+	text := strings.TrimSpace(h.Get("Retry-After"))
+	if s, err := strconv.ParseFloat(text, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		switch {
+		case !(s > 0):
+			return 0
+		case s >= longest.Seconds():
+			return longest
+		}
+		return time.Duration(s * float64(time.Second))
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return max(0, time.Until(at))
+	}
+	return 0
+}
+
+// full recognises how servers say that a conversation is too long.
+func full(text string) bool {
+	text = strings.ToLower(text)
+	for _, s := range []string{"context_length_exceeded", "maximum context length", "context size", "context window", "max_model_len", "longer than the model"} {
+		if strings.Contains(text, s) {
+			return true
+		}
+	}
+	return false
+}
