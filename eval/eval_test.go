@@ -218,11 +218,47 @@ func TestStoreKeepsEpisodes(t *testing.T) {
 	if now, _ := os.ReadFile(path); string(now) != string(whole) {
 		t.Error("the half line is still there")
 	}
-	if err := os.WriteFile(path, []byte("{}\nbroken\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("{\"task\": \"a\"}\nbroken\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := OpenStore(dir, map[string]string{"model": "m"}); err == nil || !strings.Contains(err.Error(), "episodes.jsonl:2") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestOneWriter: the second evaluation of a folder is refused with a sentence, as is a
+// file that lies elsewhere, and nothing is changed.
+func TestOneWriter(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, map[string]string{"model": "m"})
+	s.Add(&ballast.Episode{Task: "a", Stop: ballast.StopDone})
+	before, err := os.ReadFile(filepath.Join(dir, "episodes.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenStore(dir, map[string]string{"model": "m"}); err == nil || !strings.Contains(err.Error(), "another evaluation writes to "+dir) {
+		t.Errorf("the second: %v", err)
+	}
+	s.Add(&ballast.Episode{Task: "b", Stop: ballast.StopDone})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := os.ReadFile(filepath.Join(dir, "episodes.jsonl")); !strings.HasPrefix(string(after), string(before)) || strings.Count(string(after), "\n") != 2 {
+		t.Errorf("the file: %s", after)
+	}
+	far := filepath.Join(t.TempDir(), "far")
+	if err := os.WriteFile(far, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	linked := t.TempDir()
+	if err := os.Symlink(far, filepath.Join(linked, "episodes.jsonl")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenStore(linked, nil); err == nil || !strings.Contains(err.Error(), "link") {
+		t.Errorf("a link: %v", err)
+	}
+	if got, _ := os.ReadFile(far); string(got) != "mine" {
+		t.Errorf("the link's file: %q", got)
 	}
 }
 

@@ -1,11 +1,11 @@
 package eval
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -14,6 +14,8 @@ import (
 	"sync"
 
 	"ballast"
+	"ballast/bounded"
+	"ballast/durable"
 	"ballast/rollout"
 	"ballast/value"
 )
@@ -21,80 +23,111 @@ import (
 // Store is the folder of one evaluation: settings.json says what is evaluated and
 // how, episodes.jsonl gets a line when an episode ends. An evaluation that was
 // interrupted continues with the episodes that are missing. Settings that differ
-// from the folder's, or a line that cannot be read, are errors; a last line that a
-// crash cut off is dropped.
+// from the folder's, another process that writes there, or a line that cannot be read
+// are errors; a last line that a crash cut off is dropped.
 type Store struct {
 	dir  string
+	log  *durable.Log
 	mu   sync.Mutex
-	file *os.File
 	err  error // of the first write that failed
 	done map[string]ballast.Episode
 }
 
-// OpenStore opens or makes the folder.
+// maxLine bounds an episode's line, and maxSettings the settings.
+const (
+	maxLine     = 64 * bounded.MiB
+	maxSettings = bounded.MiB
+)
+
+// OpenStore opens or makes the folder, and locks it until Close.
 func OpenStore(dir string, settings map[string]string) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("eval: %w; name a folder that can be made, or the one of an evaluation that was interrupted", err)
 	}
-	if err := checkSettings(filepath.Join(dir, "settings.json"), settings); err != nil {
+	file := filepath.Join(dir, "settings.json")
+	fresh, err := checkSettings(file, settings)
+	if err != nil {
 		return nil, err
 	}
-	s := &Store{dir: dir, done: map[string]ballast.Episode{}}
-	path := filepath.Join(dir, "episodes.jsonl")
-	data, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	log, err := durable.OpenLog(filepath.Join(dir, "episodes.jsonl"), nil)
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, fmt.Errorf("eval: another evaluation writes to %s: wait until it has ended, or use another folder", dir)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
-	good := bytes.LastIndexByte(data, '\n') + 1
-	for i, line := range bytes.Split(data[:good], []byte("\n")) {
-		if len(line) == 0 {
-			continue
+	s := &Store{dir: dir, log: log, done: map[string]ballast.Episode{}}
+	if fresh { // perhaps somebody was here before the lock
+		if fresh, err = checkSettings(file, settings); fresh {
+			err = writeSettings(file, settings)
 		}
-		var st stored
-		if err := json.Unmarshal(line, &st); err != nil {
-			return nil, fmt.Errorf("eval: %s:%d: %w; delete the line to play the episode again", path, i+1, err)
-		}
-		s.done[st.Task] = st.episode()
 	}
-	if s.file, err = os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644); err != nil {
-		return nil, fmt.Errorf("eval: %w", err)
+	if err == nil {
+		err = s.read()
 	}
-	if err := s.file.Truncate(int64(good)); err != nil {
-		return nil, errors.Join(fmt.Errorf("eval: %w", err), s.file.Close())
-	}
-	if _, err := s.file.Seek(int64(good), 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("eval: %w", err), s.file.Close())
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
 	}
 	return s, nil
 }
 
-// checkSettings writes the settings, or compares with those that are there.
-func checkSettings(path string, settings map[string]string) error {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if data, err = json.MarshalIndent(settings, "", "  "); err != nil {
-			return fmt.Errorf("eval: %w", err)
+// read reads the episodes that are there.
+func (s *Store) read() error {
+	for line, err := range bounded.Lines(io.NewSectionReader(s.log, 0, s.log.Size()), maxLine) {
+		if err != nil {
+			return fmt.Errorf("eval: %s: %w", s.log.Path(), err)
 		}
-		if err := os.WriteFile(path+".new", append(data, '\n'), 0o644); err != nil {
-			return fmt.Errorf("eval: %w", err)
+		if len(line.Text) == 0 {
+			continue
 		}
-		return os.Rename(path+".new", path)
+		var st stored
+		err := json.Unmarshal(line.Text, &st)
+		if err == nil && st.Task == "" {
+			err = errors.New("it names no task")
+		}
+		if err != nil {
+			return fmt.Errorf("eval: %s:%d: %w; delete the line to play the episode again", s.log.Path(), line.Number, err)
+		}
+		s.done[st.Task] = st.episode()
+	}
+	return nil
+}
+
+func writeSettings(path string, settings map[string]string) error {
+	data, err := json.MarshalIndent(settings, "", "  ")
+	if err == nil {
+		err = durable.ReplaceBytes(path, append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("eval: %w", err)
 	}
+	return nil
+}
+
+// checkSettings compares with the settings that are there; fresh says that none are.
+func checkSettings(path string, settings map[string]string) (fresh bool, _ error) {
+	data, err := bounded.ReadFile(path, maxSettings)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("eval: %w", err)
+	}
 	var there map[string]string
 	if err := json.Unmarshal(data, &there); err != nil {
-		return fmt.Errorf("eval: %s: %w", path, err)
+		return false, fmt.Errorf("eval: %s: %w", path, err)
 	}
 	all := maps.Clone(there)
+	if all == nil {
+		all = map[string]string{}
+	}
 	maps.Copy(all, settings)
 	for _, k := range slices.Sorted(maps.Keys(all)) { // a setting that one lacks is empty
 		if there[k] != settings[k] {
-			return fmt.Errorf("eval: %s was made with %s %q, now it is %q: use another folder, or the same settings", filepath.Dir(path), k, there[k], settings[k])
+			return false, fmt.Errorf("eval: %s was made with %s %q, now it is %q: use another folder, or the same settings", filepath.Dir(path), k, there[k], settings[k])
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // Len returns the number of episodes that are kept.
@@ -109,20 +142,17 @@ func (s *Store) Add(ep *ballast.Episode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.done[ep.Task] = *ep
-	if s.err != nil {
-		return // half a line may stand at the end, which must stay the end
-	}
 	line, err := json.Marshal(store(ep))
 	if err == nil {
-		_, err = s.file.Write(append(line, '\n'))
+		err = s.log.Append(append(line, '\n'))
 	}
-	if err != nil {
+	if err != nil && s.err == nil {
 		s.err = fmt.Errorf("eval: %s: %w", s.dir, err)
 	}
 }
 
 // Close closes the folder; it returns the first error of writing.
-func (s *Store) Close() error { return errors.Join(s.err, s.file.Close()) }
+func (s *Store) Close() error { return errors.Join(s.err, s.log.Close()) }
 
 // Player plays episodes, in any order, and returns them in order. It tells ended
 // of each one that ended (not of infrastructure failures), perhaps from several

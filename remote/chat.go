@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,12 +11,10 @@ import (
 	"sync"
 	"unicode/utf8"
 
-	openai "github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/packages/param"
-
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/format"
+	"ballast/endpoint"
 	"ballast/rollout/env"
 	"ballast/value"
 )
@@ -23,7 +22,7 @@ import (
 // ChatConfig says how episodes are played with messages and native tools.
 type ChatConfig struct {
 	Rules  env.Rules // Shorten is set from Result
-	System string    // text of a system message; "" = none
+	System string    // text of a system endpoint.Reply; "" = none
 	// Budgets in tokens, 0 = none. The endpoint's tokens are not ours: Episode is
 	// held to the endpoint's own count, if it sends one, and Result to four bytes
 	// a token.
@@ -74,8 +73,10 @@ func tail(s string, n int) string {
 // episode, and what ends everything. An endpoint that breaks many episodes in a
 // row ends everything, too.
 func (c *Client) each(ctx context.Context, n int, play func(context.Context, int) (infra, fatal error)) error {
+	caller := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer context.AfterFunc(c.opts.Halt, func() { cancel(endpoint.Ended(c.opts.Halt)) })()
 	next := make(chan int)
 	var group sync.WaitGroup
 	var mu sync.Mutex
@@ -108,7 +109,7 @@ feed:
 	}
 	close(next)
 	group.Wait()
-	return context.Cause(ctx)
+	return cmp.Or(endpoint.Ended(caller), context.Cause(ctx))
 }
 
 // dialogue is one episode of Chat.
@@ -116,17 +117,18 @@ type dialogue struct {
 	*env.Env
 	c        *Client
 	cfg      *ChatConfig
-	messages []openai.ChatCompletionMessageParamUnion
-	tools    []openai.ChatCompletionToolUnionParam
-	last     []rawCall // native calls of the last reply
+	messages []endpoint.Message
+	tools    []endpoint.Tool
+	last     []endpoint.Call // native calls of the last reply
 	replies  int
+	written  int   // bytes of all replies
 	first    int64 // tokens after the first reply, as the endpoint counts
 }
 
 // play plays the episode. Infra is what broke it; fatal ends the evaluation.
 func (d *dialogue) play(ctx context.Context) (infra, fatal error) {
 	if d.cfg.System != "" {
-		d.messages = append(d.messages, openai.SystemMessage(d.cfg.System))
+		d.messages = append(d.messages, endpoint.System(d.cfg.System))
 	}
 	d.offer(d.Tools())
 	d.show(d.Start())
@@ -138,7 +140,7 @@ func (d *dialogue) play(ctx context.Context) (infra, fatal error) {
 			return nil, end.err
 		case err != nil && ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.Is(err, errFull):
+		case full(err):
 			d.Stop(ballast.StopTokens)
 			continue
 		case err != nil:
@@ -154,7 +156,7 @@ func (d *dialogue) play(ctx context.Context) (infra, fatal error) {
 }
 
 // take reads a reply, lets the environment act on it and shows what it says.
-func (d *dialogue) take(m message) {
+func (d *dialogue) take(m endpoint.Reply) {
 	cut := m.Finish == "length"
 	d.echo(m)
 	d.Reply(parse(m, d.Known), ballast.Step{Text: text(m), Cut: cut})
@@ -169,9 +171,24 @@ func (d *dialogue) take(m message) {
 			d.show(next)
 		}
 	}
+	if d.written += len(m.Content) + size(m.Calls); !d.Over() && d.written > maxWritten {
+		d.Stop(ballast.StopTokens)
+	}
 	if used := m.Tokens - d.first; !d.Over() && d.cfg.Episode > 0 && used >= int64(d.cfg.Episode) {
 		d.Stop(ballast.StopTokens)
 	}
+}
+
+// maxWritten bounds what one conversation holds of its model, in bytes: more than any
+// context has room for, whatever the endpoint counts.
+const maxWritten = 2 << 20
+
+// size is that of calls in bytes.
+func size(calls []endpoint.Call) (n int) {
+	for _, c := range calls {
+		n += len(c.ID) + len(c.Name) + len(c.Arguments)
+	}
+	return n
 }
 
 // offer adds tools to those that requests carry.
@@ -189,21 +206,21 @@ func (d *dialogue) show(m env.Message) {
 		if i < len(m.Results) {
 			answer = m.Results[i]
 		}
-		d.messages = append(d.messages, openai.ToolMessage(answer, c.ID))
+		d.messages = append(d.messages, endpoint.Answer(answer, c.ID))
 	}
 	if d.last = nil; m.Results != nil {
 		return
 	}
 	d.offer(m.Reveal)
-	d.messages = append(d.messages, openai.UserMessage(m.User))
+	d.messages = append(d.messages, endpoint.User(m.User))
 }
 
 // echo appends the reply to the messages. Calls that are no valid JSON would make
 // servers refuse the conversation: their arguments are left out.
-func (d *dialogue) echo(m message) {
-	a := &openai.ChatCompletionAssistantMessageParam{}
+func (d *dialogue) echo(m endpoint.Reply) {
+	a := endpoint.Message{Role: "assistant"}
 	if m.Content != "" || len(m.Calls) == 0 {
-		a.Content.OfString = param.NewOpt(m.Content)
+		a.Content = &m.Content
 	}
 	d.last = m.Calls
 	for i := range d.last {
@@ -214,15 +231,13 @@ func (d *dialogue) echo(m message) {
 		if _, reason := readCall(d.last[i]); reason != "" {
 			name, arguments = or(name, "unknown"), "{}"
 		}
-		a.ToolCalls = append(a.ToolCalls, openai.ChatCompletionMessageToolCallUnionParam{
-			OfFunction: &openai.ChatCompletionMessageFunctionToolCallParam{ID: d.last[i].ID,
-				Function: openai.ChatCompletionMessageFunctionToolCallFunctionParam{Name: name, Arguments: or(arguments, "{}")}}})
+		a.ToolCalls = append(a.ToolCalls, endpoint.NewCall(d.last[i].ID, name, or(arguments, "{}")))
 	}
-	d.messages = append(d.messages, openai.ChatCompletionMessageParamUnion{OfAssistant: a})
+	d.messages = append(d.messages, a)
 }
 
 // text is the reply as the record keeps it: the prose, then the calls as they came.
-func text(m message) string {
+func text(m endpoint.Reply) string {
 	var b strings.Builder
 	b.WriteString(m.Content)
 	for _, c := range m.Calls {
@@ -237,7 +252,7 @@ func text(m message) string {
 // parse reads a reply with native tool calls. Prose beside them is healthy. A
 // reply without them that holds calls or their residue as text is polluted. Of a
 // polluted reply no call is kept: BFCL decodes all native calls of one or none.
-func parse(m message, known func(string) bool) chat.Parsed {
+func parse(m endpoint.Reply, known func(string) bool) chat.Parsed {
 	if len(m.Calls) == 0 {
 		p := chat.Hermes.Parse(m.Content, known)
 		if p.Form == ballast.FormCall {
@@ -267,7 +282,7 @@ func parse(m message, known func(string) bool) chat.Parsed {
 
 // readCall reads one native call; a reason says what is malformed. No arguments at
 // all are an empty object, as some servers send it.
-func readCall(raw rawCall) (ballast.Call, chat.Reason) {
+func readCall(raw endpoint.Call) (ballast.Call, chat.Reason) {
 	c := ballast.Call{Name: raw.Name}
 	if raw.Name == "" {
 		return c, format.ReasonMissingName
@@ -292,94 +307,36 @@ func readCall(raw rawCall) (ballast.Call, chat.Reason) {
 }
 
 // ask sends the conversation.
-func (d *dialogue) ask(ctx context.Context) (message, error) {
-	body := openai.ChatCompletionNewParams{Model: d.c.opts.Model, Messages: d.messages, Tools: d.tools}
+func (d *dialogue) ask(ctx context.Context) (endpoint.Reply, error) {
+	body := endpoint.Chat{Model: d.c.opts.Model, Messages: d.messages, Tools: d.tools}
 	if t := d.cfg.How.Temperature; t >= 0 {
-		body.Temperature = param.NewOpt(t)
+		body.Temperature = &t
 	}
 	if p := d.cfg.How.TopP; p > 0 && p < 1 {
-		body.TopP = param.NewOpt(p)
+		body.TopP = &p
 	}
 	if d.cfg.How.Temperature > 0 {
 		h := fnv.New32a()
 		h.Write([]byte(d.Episode.Task))
-		body.Seed = param.NewOpt(int64(h.Sum32()))
+		seed := int64(h.Sum32())
+		body.Seed = &seed
 	}
-	if n := d.cfg.Reply; n > 0 {
-		if strings.Contains(d.c.opts.URL, "api.openai.com") { // its newer models refuse the older name
-			body.MaxCompletionTokens = param.NewOpt(int64(n))
-		} else {
-			body.MaxTokens = param.NewOpt(int64(n))
-		}
+	if strings.Contains(d.c.opts.URL, "api.openai.com") { // its newer models refuse the older name
+		body.MaxCompletionTokens = d.cfg.Reply
+	} else {
+		body.MaxTokens = d.cfg.Reply
 	}
 	scope := fmt.Sprintf("chat %s %d", d.Episode.Task, d.replies)
-	return d.c.ask(ctx, scope, body, func(ctx context.Context) (message, error) {
-		if d.c.opts.Stream {
-			return d.c.streamed(ctx, body)
-		}
-		return d.c.whole(ctx, body)
+	return d.c.ask(ctx, "chat", scope, body, func() (endpoint.Reply, error) {
+		return d.c.api.Chat(d.c.opts.Halt, ctx, body, d.c.opts.Stream)
 	})
-}
-
-// whole asks for a reply in one piece.
-func (c *Client) whole(ctx context.Context, body openai.ChatCompletionNewParams) (message, error) {
-	res, err := c.api.Chat.Completions.New(ctx, body)
-	if err != nil {
-		return message{}, err
-	}
-	if len(res.Choices) == 0 || res.Choices[0].FinishReason == "" {
-		return message{}, errHalf
-	}
-	ch := &res.Choices[0]
-	m := message{Content: ch.Message.Content, Finish: ch.FinishReason, Tokens: res.Usage.TotalTokens}
-	for _, t := range ch.Message.ToolCalls {
-		m.Calls = append(m.Calls, rawCall{t.ID, t.Function.Name, t.Function.Arguments})
-	}
-	return m, nil
-}
-
-// streamed asks for a reply piece by piece. It is whole once it says why it ended.
-func (c *Client) streamed(ctx context.Context, body openai.ChatCompletionNewParams) (message, error) {
-	body.StreamOptions.IncludeUsage = param.NewOpt(true)
-	s := c.api.Chat.Completions.NewStreaming(ctx, body)
-	defer s.Close()
-	var m message
-	at := map[int64]int{} // index of a call in the stream to that in m.Calls
-	for s.Next() {
-		chunk := s.Current()
-		m.Tokens = max(m.Tokens, chunk.Usage.TotalTokens)
-		if len(chunk.Choices) == 0 {
-			continue
-		}
-		ch := &chunk.Choices[0]
-		m.Content += ch.Delta.Content
-		for _, t := range ch.Delta.ToolCalls {
-			i, ok := at[t.Index]
-			if !ok {
-				i = len(m.Calls)
-				at[t.Index], m.Calls = i, append(m.Calls, rawCall{})
-			}
-			call := &m.Calls[i]
-			call.ID = or(call.ID, t.ID)
-			call.Name += t.Function.Name
-			call.Arguments += t.Function.Arguments
-		}
-		m.Finish = or(ch.FinishReason, m.Finish)
-	}
-	if err := s.Err(); err != nil {
-		return message{}, err
-	}
-	if m.Finish == "" {
-		return message{}, errHalf
-	}
-	return m, nil
 }
 
 // nativeTool is a tool as the endpoint wants it documented: JSON schema, with the
 // parameters in their order.
-func nativeTool(t ballast.Tool) openai.ChatCompletionToolUnionParam {
+func nativeTool(t ballast.Tool) endpoint.Tool {
 	doc := toolSchema(t)
-	f := openai.FunctionDefinitionParam{Name: t.Name, Description: param.NewOpt(t.Doc), Parameters: openai.FunctionParameters{}}
+	f := endpoint.Function{Name: t.Name, Description: t.Doc, Parameters: map[string]json.RawMessage{}}
 	for i := range doc.Len() {
 		k, v := doc.At(i)
 		text, err := value.JSON(v)
@@ -388,5 +345,5 @@ func nativeTool(t ballast.Tool) openai.ChatCompletionToolUnionParam {
 		}
 		f.Parameters[k.(string)] = json.RawMessage(text)
 	}
-	return openai.ChatCompletionFunctionTool(f)
+	return endpoint.Tool{Function: f, Type: "function"}
 }

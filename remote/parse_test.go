@@ -6,21 +6,22 @@ import (
 
 	"ballast"
 	"ballast/chat/format"
+	"ballast/endpoint"
 )
 
 // What a reply of an endpoint is taken for, malformed calls of every kind among them.
 func TestParseReplies(t *testing.T) {
 	known := func(name string) bool { return name == "f" }
-	calls := func(pairs ...string) (out []rawCall) {
+	calls := func(pairs ...string) (out []endpoint.Call) {
 		for i := 0; i < len(pairs); i += 2 {
-			out = append(out, rawCall{Name: pairs[i], Arguments: pairs[i+1]})
+			out = append(out, endpoint.Call{Name: pairs[i], Arguments: pairs[i+1]})
 		}
 		return out
 	}
 	for _, c := range []struct {
 		name    string
 		content string
-		calls   []rawCall
+		calls   []endpoint.Call
 		form    ballast.Form
 		reason  string
 		run     int // calls that are kept
@@ -41,7 +42,7 @@ func TestParseReplies(t *testing.T) {
 		{"a call as text", "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
 		{"an open tag as text", "Well <tool_call>", nil, ballast.FormPolluted, string(format.ReasonUnclosedTag), 0},
 	} {
-		p := parse(message{Content: c.content, Calls: c.calls}, known)
+		p := parse(endpoint.Reply{Content: c.content, Calls: c.calls}, known)
 		if p.Form != c.form || len(p.Calls) != c.run || c.reason != "" && string(p.Reason) != c.reason {
 			t.Errorf("%s: form %v, reason %q, %d calls", c.name, p.Form, p.Reason, len(p.Calls))
 		}

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 
-	openai "github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/packages/param"
-
 	"ballast"
 	"ballast/chat/bpe"
+	"ballast/endpoint"
 )
 
 // Policy samples from the completions endpoint: prompts are sent as token ids, so
@@ -42,7 +40,7 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 				return nil, end.err
 			case err != nil && ctx.Err() != nil:
 				return nil, context.Cause(ctx)
-			case errors.Is(err, errFull):
+			case full(err):
 				reply = nil // an empty reply without an end: cut
 			case err != nil:
 				convs[i].Take(ballast.Reply{Err: err})
@@ -59,29 +57,28 @@ func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request,
 	if req.Mask != nil {
 		return nil, &fatalError{errors.New("an endpoint cannot constrain its replies: play the model in this process")}
 	}
-	body := openai.CompletionNewParams{Model: openai.CompletionNewParamsModel(p.Client.opts.Model), MaxTokens: param.NewOpt(int64(req.Max))}
+	body := endpoint.Completion{Model: p.Client.opts.Model, MaxTokens: req.Max}
 	if p.Text {
-		body.Prompt.OfString = param.NewOpt(p.Tok.Decode(tokens))
+		body.Prompt = p.Tok.Decode(tokens)
 	} else {
-		for _, id := range tokens {
-			body.Prompt.OfArrayOfTokens = append(body.Prompt.OfArrayOfTokens, int64(id))
-		}
+		body.Prompt = tokens
 	}
 	for _, id := range req.Stop {
-		body.Stop.OfStringArray = append(body.Stop.OfStringArray, p.Tok.Token(id))
+		body.Stop = append(body.Stop, p.Tok.Token(id))
 	}
 	if how.Temperature >= 0 {
-		body.Temperature = param.NewOpt(how.Temperature)
+		body.Temperature = &how.Temperature
 	}
 	if how.TopP > 0 && how.TopP < 1 {
-		body.TopP = param.NewOpt(how.TopP)
+		body.TopP = &how.TopP
 	}
 	if how.Temperature > 0 {
-		body.Seed = param.NewOpt(int64(uint32(req.Seed) ^ uint32(len(tokens))))
+		seed := int64(uint32(req.Seed) ^ uint32(len(tokens)))
+		body.Seed = &seed
 	}
 	scope := fmt.Sprintf("completion %d %d", req.Seed, len(tokens))
-	m, err := p.Client.ask(ctx, scope, body, func(ctx context.Context) (message, error) {
-		return p.Client.complete(ctx, body)
+	m, err := p.Client.ask(ctx, "completion", scope, body, func() (endpoint.Reply, error) {
+		return p.Client.api.Complete(p.Client.opts.Halt, ctx, body, p.Client.opts.Stream)
 	})
 	if err != nil {
 		return nil, err
@@ -99,34 +96,4 @@ func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request,
 		ids = append(ids, req.Stop[0])
 	}
 	return ids, nil
-}
-
-// complete sends one request to the completions endpoint.
-func (c *Client) complete(ctx context.Context, body openai.CompletionNewParams) (message, error) {
-	var m message
-	if !c.opts.Stream {
-		res, err := c.api.Completions.New(ctx, body)
-		if err != nil {
-			return m, err
-		}
-		if len(res.Choices) == 0 || res.Choices[0].FinishReason == "" {
-			return m, errHalf
-		}
-		return message{Content: res.Choices[0].Text, Finish: string(res.Choices[0].FinishReason), Tokens: res.Usage.TotalTokens}, nil
-	}
-	s := c.api.Completions.NewStreaming(ctx, body)
-	defer s.Close()
-	for s.Next() {
-		if chunk := s.Current(); len(chunk.Choices) > 0 {
-			m.Content += chunk.Choices[0].Text
-			m.Finish = or(string(chunk.Choices[0].FinishReason), m.Finish)
-		}
-	}
-	if err := s.Err(); err != nil {
-		return m, err
-	}
-	if m.Finish == "" {
-		return m, errHalf
-	}
-	return m, nil
 }

@@ -8,16 +8,19 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
+	"ballast/endpoint"
 	"ballast/eval"
 	"ballast/recipe"
 	"ballast/remote"
 	"ballast/rollout"
 	"ballast/rollout/env"
+	"ballast/safetext"
 )
 
 // endpointFlags are the settings of an evaluation by an endpoint.
@@ -26,6 +29,7 @@ type endpointFlags struct {
 	concurrency, retries        int
 	timeout                     time.Duration
 	stream, text                bool
+	halt                        context.Context // its end ends requests under way
 }
 
 func (f *endpointFlags) add(fl *pflag.FlagSet) {
@@ -61,9 +65,21 @@ func (f *endpointFlags) check(model string) error {
 	return nil
 }
 
+// interruptible returns a context that ends with the first signal. The second ends what
+// an endpoint is still doing; an evaluation by a model in this process it ends as usual.
+func (f *endpointFlags) interruptible(c *cobra.Command) (ctx context.Context, stop func()) {
+	if f.url == "" {
+		return interruptible(c.Context())
+	}
+	ctx, f.halt, stop = interrupts(c.Context(), func() {
+		fmt.Fprintf(c.ErrOrStderr(), "ballast: interrupted; waiting at most %v for replies on their way, interrupt again to stop at once\n", endpoint.DefaultGrace)
+	})
+	return ctx, stop
+}
+
 // player returns who plays through the endpoint.
 func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol) (who string, play eval.Player, done func() error, err error) {
-	o := remote.Options{URL: f.url, Model: e.model, Concurrency: f.concurrency, Retries: f.retries, Timeout: f.timeout, Stream: f.stream}
+	o := remote.Options{URL: f.url, Model: e.model, Concurrency: f.concurrency, Retries: f.retries, Timeout: f.timeout, Stream: f.stream, Halt: f.halt}
 	if f.retries <= 0 {
 		o.Retries = -1
 	}
@@ -77,7 +93,7 @@ func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol) 
 	if err != nil {
 		return "", nil, nil, err
 	}
-	who = fmt.Sprintf("%s at %s (%s)", e.model, f.url, f.api)
+	who = fmt.Sprintf("%s at %s (%s)", safetext.Line(e.model), c.Address(), f.api)
 	if f.api == "chat" {
 		return who, chatPlayer(c, r.Chat.System, p), c.Close, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"ballast"
 	"ballast/eval"
 	"ballast/recipe"
+	"ballast/safetext"
 	"ballast/task"
 )
 
@@ -57,7 +58,7 @@ of distribution (other format, other worlds, both), for ballast compare.
 Protocols: ` + protocolDocs(),
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, stop := interruptible(c.Context()) // a second signal does not wait for replies under way
+			ctx, stop := f.endpoint.interruptible(c)
 			defer stop()
 			c.SetOut(outlive())
 			if runDir != "" {
@@ -177,6 +178,13 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	if f.endpoint.url != "" { // before anything is sent
+		left := len(tasks)
+		if store != nil {
+			left -= store.Len()
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "ballast: %s gets of %d tasks the users' messages, the tools' documentation, the model's own replies and the tools' results\n", who, left)
+	}
 	start := time.Now()
 	res, err := eval.RunStored(ctx, store, tasks, play)
 	switch {
@@ -227,7 +235,7 @@ func (f *evalFlags) settings(r *recipe.Recipe, p eval.Protocol) map[string]strin
 		model = f.home.model
 	}
 	out := map[string]string{
-		"model": model, "data": r.Tasks.Data, "endpoint": f.endpoint.url, "api": f.endpoint.api, "protocol": p.Name,
+		"model": model, "data": r.Tasks.Data, "endpoint": safetext.URL(f.endpoint.url), "api": f.endpoint.api, "protocol": p.Name,
 		"temperature": fmt.Sprint(p.How.Temperature), "tasks": r.Tasks.Set, "split": f.split,
 		"categories": strings.Join(r.Tasks.Categories, ","), "count": fmt.Sprint(f.count), "seed": fmt.Sprint(r.Seed),
 		"set": strings.Join(f.set, " "),
