@@ -2,12 +2,15 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
 	"ballast"
+	"ballast/safetext"
 )
 
 // Kind says what is asked of a judge.
@@ -82,11 +85,14 @@ func (s Stats) Data() map[string]any {
 	return d
 }
 
+// ErrStopped is why a judge did not answer that was told to stop while it asked.
+var ErrStopped = errors.New("interrupted while the judge was asked")
+
 // Judge writes hints and reflections, and closing replies on request.
 type Judge interface {
 	// Answer answers all queries, in order. The error is the host's (a refused
-	// key, a cancelled context, a full disk); a query without an answer has a
-	// Failure and the others are kept.
+	// key, a cancelled context, a full disk) or ErrStopped; a query without an
+	// answer has a Failure and the others are kept.
 	Answer(ctx context.Context, queries []Query) ([]Answer, Stats, error)
 }
 
@@ -122,10 +128,18 @@ func (s *Settings) Check() error {
 		return fmt.Errorf("judge.kind: %q is not one of oracle, endpoint", s.Kind)
 	case s.URL == "" || s.Model == "":
 		return fmt.Errorf("judge.url: an endpoint needs url and model")
+	case leaks(s.URL):
+		return fmt.Errorf("judge.url: it holds a password or a key, which the recipe in the run directory would keep; leave it out and let judge.key name an environment variable")
 	case s.Concurrency < 0 || s.Retries < 0 || s.Reply < 0 || s.Tokens < 0 || !(s.Cost >= 0 && s.PriceIn >= 0 && s.PriceOut >= 0 && s.Temperature >= 0):
 		return fmt.Errorf("judge: concurrency, retries, reply, tokens, cost, price_in, price_out and temperature must not be negative")
 	case s.Cost > 0 && s.PriceIn == 0 && s.PriceOut == 0:
 		return fmt.Errorf("judge.cost: a budget of money needs price_in and price_out")
 	}
 	return nil
+}
+
+// leaks says whether an address holds what must not be written down.
+func leaks(address string) bool {
+	u, err := url.Parse(address)
+	return err != nil && strings.Contains(address, "@") || err == nil && safetext.URL(address) != safetext.Line(u.String())
 }

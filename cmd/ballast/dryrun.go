@@ -25,7 +25,7 @@ import (
 // model that is not on this machine is enough if its shape is known; its prompts
 // then count with the whole budget.
 func dryRun(w io.Writer, r *recipe.Recipe) error {
-	if _, err := endpoint.Open(r.Judge, ""); err != nil {
+	if _, err := endpoint.Open(r.Judge, endpoint.Options{}); err != nil {
 		return err
 	}
 	shape, known := plan.ShapeOf(r.Model)
@@ -60,6 +60,11 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too: set %s has no split valid, so its success is biased upwards\n", len(run.Eval), set.Name)
 	default:
 		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too (tasks.eval: test), so its success is biased upwards\n", len(run.Eval))
+	}
+	if line, err := judgeLine(r); err != nil {
+		return err
+	} else if line != "" {
+		fmt.Fprintf(w, "# judge             %s\n", line)
 	}
 	most, err := dryPhases(w, r, &run, prompt)
 	if err != nil {

@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 			s := refusing()
 			env.Defer(s.Close)
 			env.Setenv("ENDPOINT", s.URL+"/v1")
+			env.Setenv("SECRET", strings.Replace(s.URL, "://", "://user:hunter22@", 1)+"/v1")
 			j := unreliable()
 			env.Defer(j.Close)
 			env.Setenv("JUDGE", j.URL)

@@ -155,7 +155,7 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (.jsonl, .json or .parquet)", err)
 		}
 	}
-	judge, err := endpoint.Open(r.Judge, "") // drive gives it the run's ledger
+	judge, err := endpoint.Open(r.Judge, endpoint.Options{}) // drive gives it the run's ledger
 	if err != nil {
 		return nil, err
 	}
@@ -204,13 +204,19 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	out := outlive()
 	run.Log = recorder{log, run.Recipe.Keep.Checkpoints}
 	var err error
-	if run.Judge, err = endpoint.Open(run.Recipe.Judge, filepath.Join(log.Dir(), "judge.jsonl")); err != nil {
+	run.Stop = func() bool { return asked.Err() != nil }
+	run.Judge, err = endpoint.Open(run.Recipe.Judge, endpoint.Options{Ledger: filepath.Join(log.Dir(), "judge.jsonl"), Stop: run.Stop})
+	if err != nil {
 		return err
 	}
-	run.Stop = func() bool { return asked.Err() != nil }
 	show := newProgress(out, f.json, run)
 	run.Observe = show.update
 	show.begin(log.Dir())
+	if line, err := judgeLine(&run.Recipe); err != nil {
+		return err
+	} else if line != "" {
+		fmt.Fprintln(os.Stderr, "judge:", line)
+	}
 	start := time.Now()
 	run.Clock = func() loop.Cost { return loop.Cost{CPU: cpuSeconds(), Seconds: time.Since(start).Seconds()} }
 	res, err := run.Do(ctx)

@@ -67,3 +67,49 @@ func TestClosingRepliesAreTheJudges(t *testing.T) {
 		t.Errorf("resumed: other batches, or the judge's event again: %q", later.texts("judge"))
 	}
 }
+
+// stopper is a judge that is told to stop when it is asked for the at-th time.
+type stopper struct {
+	asked, at int
+	stopped   bool
+}
+
+func (s *stopper) Answer(_ context.Context, qs []supervise.Query) ([]supervise.Answer, supervise.Stats, error) {
+	if s.asked++; s.asked == s.at {
+		s.stopped = true
+		return nil, supervise.Stats{}, fmt.Errorf("judge: %w", supervise.ErrStopped)
+	}
+	out := make([]supervise.Answer, len(qs))
+	for i := range out {
+		out[i].Text = "Notes that may help"
+	}
+	return out, supervise.Stats{Answered: len(qs)}, nil
+}
+
+// TestAnInterruptReachesTheJudge: an update whose hints are being written ends with a
+// checkpoint of the update before, from which the run comes to the same.
+func TestAnInterruptReachesTheJudge(t *testing.T) {
+	fresh := func(j *stopper) (*Run, *Recorder, *memory) {
+		r := use(small(t, "hbg", recipe.Phase{RL: 4}), "hint", "n", 2, "from", "judge")
+		run, learner, log := newRun(t, r, func(seed uint64) bool { return seed%3 == 0 })
+		run.Recipe.Judge = supervise.Settings{Kind: "endpoint", URL: "http://x", Model: "m"}
+		run.Judge, run.Stop = j, func() bool { return j.stopped }
+		return run, learner, log
+	}
+	whole, want, _ := fresh(&stopper{})
+	if _, err := whole.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	first, a, log := fresh(&stopper{at: 3})
+	if _, err := first.Do(context.Background()); !errors.Is(err, ErrInterrupted) || len(log.states) != 1 || log.states[0].Update != 2 {
+		t.Fatalf("%v; %d checkpoints", err, len(log.states))
+	}
+	second, b, _ := fresh(&stopper{})
+	second.State = log.states[0]
+	if _, err := second.Do(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := append(a.Batches, b.Batches...); !reflect.DeepEqual(got, want.Batches) {
+		t.Error("resumed: other batches")
+	}
+}

@@ -12,6 +12,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,7 +156,7 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	r.saved = r.State.Update > 0 || r.State.Begun // a cursor that moved was read from one
 	resumed := r.saved
 	if err := r.close(ctx); err != nil {
-		return eval.Result{}, err
+		return eval.Result{}, r.brokenOff(r.State, err)
 	}
 	if resumed { // it may have been killed between a checkpoint and what its guard did next
 		if err := r.watcher.act(); err != nil && !errors.Is(err, errReopen) {
@@ -170,8 +171,9 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 		if err != nil {
 			return eval.Result{}, err
 		}
+		before := r.State
 		if err := p.open(ctx); err != nil {
-			return eval.Result{}, fmt.Errorf("phases[%d]: %w", r.State.Phase, err)
+			return eval.Result{}, r.brokenOff(before, fmt.Errorf("phases[%d]: %w", r.State.Phase, err))
 		}
 		if err := r.begin(p, r.Recipe.Phases[r.State.Phase].Reset); err != nil {
 			return eval.Result{}, err
@@ -274,10 +276,22 @@ func (r *Run) phase(ctx context.Context, p phase) error {
 		if err := r.stopped(); err != nil {
 			return err
 		}
+		before := r.State
 		if err := r.one(ctx, p); err != nil {
-			return err
+			return r.brokenOff(before, err)
 		}
 	}
+}
+
+// brokenOff ends the run in an orderly way where an interrupt broke off what was asked
+// of the judge: with the state before, since nothing was learnt meanwhile. Another
+// error stays one.
+func (r *Run) brokenOff(before State, err error) error {
+	if !errors.Is(err, supervise.ErrStopped) {
+		return err
+	}
+	r.State = before
+	return cmp.Or(r.stopped(), err)
 }
 
 // stopped ends the run in an orderly way if that was asked for.

@@ -10,11 +10,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"ballast/bounded"
+	"ballast/durable"
 	"ballast/supervise"
 )
 
-// cache is a folder of answers by the content of what was asked. Files are
-// written aside and renamed, so that many runs may share it.
+// cache is a folder of answers by what was asked of whom. Many runs may share it.
 type cache string
 
 // key is the name of an answer: a hash of everything that it depends on.
@@ -32,7 +33,7 @@ func (c cache) path(key string) string {
 }
 
 func (c cache) get(key string) (a supervise.Answer, ok bool, err error) {
-	data, err := os.ReadFile(c.path(key))
+	data, err := bounded.ReadFile(c.path(key), 16*bounded.MiB)
 	if errors.Is(err, fs.ErrNotExist) {
 		return a, false, nil
 	}
@@ -54,16 +55,7 @@ func (c cache) put(key string, a supervise.Answer) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
-	if err != nil {
-		return fmt.Errorf("cache: %w", err)
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
+	if err := durable.ReplaceBytes(path, data); err != nil {
 		return fmt.Errorf("cache: %w", err)
 	}
 	return nil

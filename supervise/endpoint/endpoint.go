@@ -1,57 +1,71 @@
 // Package endpoint is the judge behind an OpenAI-compatible endpoint: bounded
 // concurrency, retries with back-off, budgets of tokens and money, answers on disk.
 //
-// Contract: nothing is asked twice, by any run that shares the cache; what requests
-// took is a run's, over all of its processes. How it fails: a refused key, a wrong
-// address and a full disk are errors; a query that is given up says why, and the
-// other answers are kept.
+// Contract: what was answered well, or refused, is not asked again by any run that
+// shares the cache and asks the same endpoint; what requests took is a run's, over all
+// of its processes. How it fails: a refused key, a wrong address and a full disk are
+// errors; a query that is given up says why, and the other answers are kept. An
+// endpoint that answers nothing at all is an error once that is no accident. An
+// interrupt ends Answer with supervise.ErrStopped, after a moment for replies on their
+// way, which are kept.
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
-	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
-
+	api "ballast/endpoint"
 	"ballast/supervise"
 )
 
 // FailRejected is a query that the endpoint does not take (status 400, 413, 422).
 const FailRejected = "rejected"
 
-// endpoint is a judge behind an OpenAI-compatible endpoint. Answers, refusals
-// and answers that stayed malformed are kept on disk and not asked for again;
-// what only the network or the budget took is.
+// failures says what a kind of error costs a query.
+var failures = map[api.Kind]string{
+	api.Rate: supervise.FailRate, api.Server: supervise.FailServer, api.Transport: supervise.FailTransport,
+	api.Malformed: supervise.FailFormat, api.Large: supervise.FailFormat, api.Filtered: supervise.FailRefusal,
+	api.Full: FailRejected, api.Rejected: FailRejected,
+}
+
+// endpoint is a judge behind an OpenAI-compatible endpoint. Answers and refusals are
+// kept on disk and not asked for again; what was malformed, or only the network or the
+// budget took, is.
 type endpoint struct {
 	set    supervise.Settings
-	client openai.Client
+	client *api.Client
 	cache  cache
 	ledger ledger
-	pause  func(ctx context.Context, d time.Duration) error // of tests
+	stop   func() bool
 
 	mu    sync.Mutex
 	spent entry // of all calls of Answer, and of the processes before this one
 	held  int   // tokens that requests under way may still take
+	row   int   // queries without an answer since the last with one
+}
+
+// Options are a run's.
+type Options struct {
+	Ledger string      // file that keeps what was spent; "" = this judge's own budgets
+	Stop   func() bool // asked often; true ends what is asked of the judge; nil = never
 }
 
 // Open returns the judge of the settings. The key of an endpoint is read from
-// the environment variable that they name. Budgets are those of the ledger, a file
-// that keeps what was spent; "" stands for this judge's own.
-func Open(s supervise.Settings, keep string) (supervise.Judge, error) {
+// the environment variable that they name.
+func Open(s supervise.Settings, o Options) (supervise.Judge, error) {
+	return open(s, o, 500*time.Millisecond)
+}
+
+// open is Open with the wait before the first further try.
+func open(s supervise.Settings, o Options, wait time.Duration) (supervise.Judge, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
@@ -73,6 +87,10 @@ func Open(s supervise.Settings, keep string) (supervise.Judge, error) {
 	if s.Temperature == 0 {
 		s.Temperature = 0.7
 	}
+	client, err := api.New(api.Options{URL: s.URL, Key: key, Retries: s.Retries, Wait: wait})
+	if err != nil {
+		return nil, fmt.Errorf("judge.url: %w", err)
+	}
 	if s.Cache == "" {
 		dir, err := os.UserCacheDir()
 		if err != nil {
@@ -80,41 +98,65 @@ func Open(s supervise.Settings, keep string) (supervise.Judge, error) {
 		}
 		s.Cache = filepath.Join(dir, "ballast", "judge")
 	}
-	spent, err := ledger(keep).read()
+	spent, err := ledger(o.Ledger).read()
 	if err != nil {
 		return nil, err
 	}
-	return &endpoint{set: s, cache: cache(s.Cache), pause: pause, ledger: ledger(keep), spent: spent,
-		client: openai.NewClient(option.WithBaseURL(s.URL), option.WithAPIKey(key), option.WithMaxRetries(0),
-			option.WithRequestTimeout(5*time.Minute))}, nil
+	return &endpoint{set: s, client: client, cache: cache(s.Cache), ledger: ledger(o.Ledger), spent: spent, stop: o.Stop}, nil
 }
 
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
+// Address is where the judge of the settings sends its queries, fit to be shown.
+func Address(s *supervise.Settings) (string, error) {
+	c, err := api.New(api.Options{URL: s.URL})
+	if err != nil {
+		return "", fmt.Errorf("judge.url: %w", err)
 	}
+	return c.Address(), nil
 }
 
-// Answer implements Judge. If not one query could be answered, that is an error.
+// watch returns a context that ends when the run is to stop.
+func (e *endpoint) watch(ctx context.Context) (stop context.Context, cancel context.CancelCauseFunc) {
+	stop, cancel = context.WithCancelCause(ctx)
+	if e.stop == nil {
+		return stop, cancel
+	}
+	go func() {
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for !e.stop() {
+			select {
+			case <-stop.Done():
+				return
+			case <-tick.C:
+			}
+		}
+		cancel(supervise.ErrStopped)
+	}()
+	return stop, cancel
+}
+
+// desperate is how many queries in a row without an answer are no accident.
+const desperate = 8
+
+// Answer implements Judge. If none of many queries could be answered, or none at all
+// for want of budget, that is an error.
 func (e *endpoint) Answer(ctx context.Context, queries []supervise.Query) ([]supervise.Answer, supervise.Stats, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	stop, cancel := e.watch(ctx)
 	defer cancel(nil)
 	out := make([]supervise.Answer, len(queries))
 	local := &tally{Stats: supervise.Stats{Failures: map[string]int{}}}
 	var wg sync.WaitGroup
 	turn := make(chan struct{}, e.set.Concurrency)
+ask:
 	for i := range queries {
-		turn <- struct{}{}
-		if ctx.Err() != nil {
-			<-turn
-			break
+		select {
+		case turn <- struct{}{}:
+		case <-stop.Done():
+			break ask
 		}
 		wg.Go(func() {
 			defer func() { <-turn }()
-			a, err := e.answer(ctx, &queries[i], local)
+			a, err := e.answer(ctx, stop, &queries[i], local)
 			if err != nil {
 				cancel(err)
 			}
@@ -122,19 +164,24 @@ func (e *endpoint) Answer(ctx context.Context, queries []supervise.Query) ([]sup
 		})
 	}
 	wg.Wait()
-	if err := context.Cause(ctx); err != nil {
+	if err := cmp.Or(api.Ended(ctx), context.Cause(stop)); err != nil {
 		return nil, local.Stats, fmt.Errorf("judge: %w", err)
 	}
+	spent := len(queries) > 0
 	for _, a := range out {
 		if a.Failure == "" {
 			local.Answered++
 		} else {
 			local.Lost++
 		}
+		spent = spent && a.Failure == supervise.FailBudget
 	}
-	if local.Answered == 0 && len(queries) > 0 {
-		return nil, local.Stats, fmt.Errorf("judge: %s at %s answered none of %d queries (%s); check judge.url and judge.model, or use judge.kind=oracle",
-			e.set.Model, e.set.URL, len(queries), local.Stats)
+	if e.row += local.Lost; local.Answered > 0 {
+		e.row = 0
+	}
+	if spent || e.row >= desperate {
+		return nil, local.Stats, fmt.Errorf("judge: %s at %s answered none of the last %d queries (%s)%s; check judge.url and judge.model, or use judge.kind=oracle",
+			e.set.Model, e.client.Base(), e.row, local.Stats, local.last)
 	}
 	return out, local.Stats, nil
 }
@@ -143,6 +190,7 @@ func (e *endpoint) Answer(ctx context.Context, queries []supervise.Query) ([]sup
 type tally struct {
 	sync.Mutex
 	supervise.Stats
+	last string // error, as the end of a sentence
 }
 
 func (t *tally) add(f func(*supervise.Stats)) {
@@ -151,49 +199,100 @@ func (t *tally) add(f func(*supervise.Stats)) {
 	f(&t.Stats)
 }
 
+// errBudget says that a query does not fit the budgets.
+var errBudget = errors.New("over the budget")
+
 // answer takes one query from the cache or asks until there is a good answer or
 // no attempt is left. The error is fatal to all queries.
-func (e *endpoint) answer(ctx context.Context, q *supervise.Query, local *tally) (supervise.Answer, error) {
+func (e *endpoint) answer(ctx, stop context.Context, q *supervise.Query, local *tally) (a supervise.Answer, err error) {
 	system := q.Instructions()
-	key := e.cache.key(e.set.Model, fmt.Sprint(e.set.Temperature, e.set.Reply), system, q.Text)
+	key := e.cache.key(e.client.Base(), "chat", e.set.Model, fmt.Sprint(e.set.Temperature, e.set.Reply), system, q.Text)
 	if a, ok, err := e.cache.get(key); err != nil || ok {
 		local.add(func(s *supervise.Stats) { s.Cached++ })
 		return a, err
 	}
-	var a supervise.Answer
-	for try := 0; try <= e.set.Retries; try++ {
-		reserve := (len(system)+len(q.Text))/3 + e.set.Reply
-		if !e.reserve(reserve) {
-			local.add(func(s *supervise.Stats) { s.Failures[supervise.FailBudget]++ })
-			return supervise.Answer{Failure: supervise.FailBudget}, nil
+	body := api.Chat{Model: e.set.Model, Temperature: &e.set.Temperature, MaxCompletionTokens: e.set.Reply,
+		Messages: []api.Message{api.System(system), api.User(q.Text)}}
+	prompt := (len(system) + len(q.Text)) / 3
+	err = e.client.Insist(ctx, stop, func(int) error {
+		if !e.reserve(prompt + e.set.Reply) {
+			return errBudget
 		}
-		text, used, failure, wait, err := e.ask(ctx, system, q, try)
-		if err := errors.Join(err, e.settle(reserve, used, local)); err != nil {
-			return a, err
+		rep, err := e.client.Chat(ctx, stop, body, false)
+		var used usage
+		if err == nil {
+			a.Text = clean(rep.Content)
+			used = counted(&rep, prompt)
+			err = judged(q, &rep, a.Text)
 		}
-		a = supervise.Answer{Text: text, Failure: failure}
-		if failure == "" {
-			break
+		if err := e.settle(prompt+e.set.Reply, used, local); err != nil {
+			return err
 		}
-		local.add(func(s *supervise.Stats) { s.Failures[failure]++ })
-		if failure == supervise.FailRefusal || failure == FailRejected {
-			break
+		if a.Failure = failure(err); a.Failure != "" {
+			local.add(func(s *supervise.Stats) { s.Failures[a.Failure]++; local.last = "; the last: " + err.Error() })
 		}
-		if try < e.set.Retries {
-			if err := e.pause(ctx, wait); err != nil {
-				return a, err
-			}
-		}
+		return err
+	})
+	switch {
+	case errors.Is(err, errBudget):
+		local.add(func(s *supervise.Stats) { s.Failures[supervise.FailBudget]++ })
+		return supervise.Answer{Failure: supervise.FailBudget}, nil
+	case fatal(err):
+		return supervise.Answer{}, fmt.Errorf("%w (judge.key, judge.url, judge.model)", err)
+	case err != nil && (a.Failure == "" || ended(ctx, stop)):
+		return supervise.Answer{}, err
+	case err != nil:
+		a.Text = ""
 	}
-	switch a.Failure {
-	case "", supervise.FailRefusal, supervise.FailFormat:
+	if a.Failure == "" || a.Failure == supervise.FailRefusal {
 		return a, e.cache.put(key, a)
 	}
 	return a, nil
 }
 
+// ended says whether nothing new is to be asked.
+func ended(ctx, stop context.Context) bool { return ctx.Err() != nil || stop.Err() != nil }
+
+// fatal says whether no query would fare better.
+func fatal(err error) bool {
+	var e *api.Error
+	return errors.As(err, &e) && e.Fatal()
+}
+
+// failure is what an error costs a query; "" for none, and for those that end all.
+func failure(err error) string {
+	var e *api.Error
+	if errors.As(err, &e) {
+		return failures[e.Kind]
+	}
+	return ""
+}
+
+// judged is the error of an answer that is none.
+func judged(q *supervise.Query, rep *api.Reply, text string) error {
+	switch {
+	case rep.Refusal != "" || rep.Finish == "content_filter" || refuses(text):
+		return &api.Error{Kind: api.Filtered, Text: "the model refuses"}
+	case !q.WellFormed(text) || rep.Finish == "length":
+		return &api.Error{Kind: api.Malformed, Text: "the answer lacks what was asked for"}
+	}
+	return nil
+}
+
 // usage is what one request took.
 type usage struct{ in, out int }
+
+// counted is what the endpoint says that a reply took. One that says nothing does not
+// get round the budgets: its texts count by their length.
+func counted(rep *api.Reply, prompt int) usage {
+	if rep.In+rep.Out > 0 {
+		return usage{int(rep.In), int(rep.Out)}
+	}
+	if rep.Tokens > 0 {
+		return usage{int(rep.Tokens), 0}
+	}
+	return usage{prompt, 1 + len(rep.Content)/3}
+}
 
 // reserve holds tokens for a request, if the budgets allow it.
 func (e *endpoint) reserve(n int) bool {
@@ -225,67 +324,6 @@ func (e *endpoint) settle(n int, u usage, local *tally) error {
 		return nil
 	}
 	return e.ledger.add(used)
-}
-
-// ask sends one request and says what came of it.
-func (e *endpoint) ask(ctx context.Context, system string, q *supervise.Query, try int) (text string, u usage, failure string, wait time.Duration, err error) {
-	wait = min(time.Duration(float64(500*time.Millisecond)*float64(int(1)<<min(try, 8))*(0.5+rand.Float64())), time.Minute)
-	res, err := e.client.Chat.Completions.New(ctx, openai.ChatCompletionNewParams{
-		Model:               e.set.Model,
-		Temperature:         openai.Float(e.set.Temperature),
-		MaxCompletionTokens: openai.Int(int64(e.set.Reply)),
-		Messages:            []openai.ChatCompletionMessageParamUnion{openai.SystemMessage(system), openai.UserMessage(q.Text)},
-	})
-	if err != nil {
-		failure, hint, err := e.classify(ctx, err)
-		return "", u, failure, max(wait, hint), err
-	}
-	u = usage{int(res.Usage.PromptTokens), int(res.Usage.CompletionTokens)}
-	if len(res.Choices) == 0 {
-		return "", u, supervise.FailFormat, wait, nil
-	}
-	c := res.Choices[0]
-	text = clean(c.Message.Content)
-	switch {
-	case c.Message.Refusal != "" || c.FinishReason == "content_filter" || refuses(text):
-		return "", u, supervise.FailRefusal, wait, nil
-	case !q.WellFormed(text) || c.FinishReason == "length":
-		return "", u, supervise.FailFormat, wait, nil
-	}
-	return text, u, "", wait, nil
-}
-
-// classify turns an error of the client into a failure, or into an error that no
-// further request can mend. hint is how long the endpoint asks to wait.
-func (e *endpoint) classify(ctx context.Context, err error) (failure string, hint time.Duration, fatal error) {
-	if ctx.Err() != nil {
-		return "", 0, context.Cause(ctx)
-	}
-	var api *openai.Error
-	if errors.As(err, &api) {
-		if api.Response != nil {
-			if s, err := strconv.Atoi(api.Response.Header.Get("Retry-After")); err == nil {
-				hint = min(time.Duration(s)*time.Second, 5*time.Minute)
-			}
-		}
-		switch code := api.StatusCode; {
-		case api.Code == "insufficient_quota", code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusNotFound:
-			return "", 0, fmt.Errorf("%s refuses the request (status %d %s): check judge.key, judge.url and judge.model", e.set.URL, code, api.Message)
-		case api.Code == "content_filter":
-			return supervise.FailRefusal, hint, nil
-		case code == http.StatusTooManyRequests:
-			return supervise.FailRate, hint, nil
-		case code >= 500, code == http.StatusRequestTimeout, code == http.StatusConflict:
-			return supervise.FailServer, hint, nil
-		}
-		return FailRejected, hint, nil
-	}
-	var dial *url.Error
-	var network net.Error
-	if errors.As(err, &dial) || errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) {
-		return supervise.FailTransport, 0, nil
-	}
-	return supervise.FailFormat, 0, nil // a body that is no chat completion
 }
 
 // clean takes a thought and white space off an answer.

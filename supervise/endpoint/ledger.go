@@ -1,12 +1,15 @@
 package endpoint
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+
+	"ballast/bounded"
+	"ballast/durable"
 )
 
 // ledger is the file in which a run keeps what every request of its judge took,
@@ -25,30 +28,40 @@ func (l ledger) read() (sum entry, err error) {
 	if l == "" {
 		return sum, nil
 	}
-	data, err := os.ReadFile(string(l))
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(string(l)); errors.Is(err, fs.ErrNotExist) {
 		return sum, nil
 	}
+	log, err := l.open()
 	if err != nil {
-		return sum, fmt.Errorf("judge: %w", err)
+		return sum, err
 	}
-	whole := bytes.LastIndexByte(data, '\n') + 1
-	for i, line := range bytes.Split(data[:whole], []byte("\n")) {
+	defer log.Close()
+	for line, err := range bounded.Lines(io.NewSectionReader(log, 0, log.Size()), bounded.KiB) {
 		var e entry
-		if len(line) == 0 {
+		if err == nil && len(line.Text) == 0 {
 			continue
 		}
-		if err := json.Unmarshal(line, &e); err != nil {
-			return sum, fmt.Errorf("judge: %s:%d: %w; the budget needs to know what was spent", l, i+1, err)
+		if err == nil {
+			err = json.Unmarshal(line.Text, &e)
+		}
+		if err == nil && !(e.Tokens >= 0 && e.Cost >= 0) {
+			err = errors.New("less than nothing was spent")
+		}
+		if err != nil {
+			return sum, fmt.Errorf("judge: %s:%d: %w; the budget needs to know what was spent", l, line.Number, err)
 		}
 		sum.Tokens, sum.Cost = sum.Tokens+e.Tokens, sum.Cost+e.Cost
 	}
-	if whole < len(data) {
-		if err := os.Truncate(string(l), int64(whole)); err != nil {
-			return sum, fmt.Errorf("judge: %w", err)
-		}
-	}
 	return sum, nil
+}
+
+// open opens the file for as long as one line takes: it has one writer, the run.
+func (l ledger) open() (*durable.Log, error) {
+	log, err := durable.OpenLog(string(l), nil)
+	if err != nil {
+		return nil, fmt.Errorf("judge: %w", err)
+	}
+	return log, nil
 }
 
 // add appends a line.
@@ -60,12 +73,11 @@ func (l ledger) add(e entry) error {
 	if err != nil {
 		return fmt.Errorf("judge: %w", err)
 	}
-	f, err := os.OpenFile(string(l), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
+	log, err := l.open()
 	if err != nil {
-		return fmt.Errorf("judge: %w", err)
+		return err
 	}
-	_, err = f.Write(append(line, '\n'))
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err = errors.Join(log.Append(append(line, '\n')), log.Close()); err != nil {
 		return fmt.Errorf("judge: %w", err)
 	}
 	return nil
