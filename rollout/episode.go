@@ -6,6 +6,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
+	"ballast/chat/pretoken"
 	"ballast/rollout/env"
 )
 
@@ -21,7 +22,8 @@ type episode struct {
 	plain, shown *chat.Dialogue
 	sent         int // tokens of shown that the policy has
 	started      bool
-	told         bool // the episode's end was reported
+	told         bool  // the episode's end was reported
+	stuck        error // the tokenizer's, see pretoken.Recover
 }
 
 func newEpisode(cfg *Config, p Play, task *env.Prepared) *episode {
@@ -82,7 +84,11 @@ func (e *episode) ready() (most int, ok bool) {
 }
 
 // Next implements ballast.Conversation.
-func (e *episode) Next() (ballast.Request, bool) {
+func (e *episode) Next() (req ballast.Request, more bool) {
+	defer pretoken.Recover(&e.stuck)
+	if e.stuck != nil {
+		return
+	}
 	if !e.started {
 		e.start()
 	}
@@ -137,6 +143,7 @@ func (e *episode) room() int {
 
 // Take implements ballast.Conversation.
 func (e *episode) Take(r ballast.Reply) {
+	defer pretoken.Recover(&e.stuck)
 	if r.Err != nil {
 		e.Fail(r.Err)
 		return

@@ -19,6 +19,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/chat/pretoken"
 	"ballast/rollout/env"
 )
 
@@ -115,6 +116,7 @@ func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, h
 // playAll plays the episodes of todo and returns those that failed for
 // infrastructure.
 func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Play, tasks map[*ballast.Task]*env.Prepared, todo []int, how ballast.Sampling, out []ballast.Episode) (again []int, err error) {
+	defer pretoken.Recover(&err)
 	eps := make([]*episode, len(todo))
 	var convs []ballast.Conversation
 	for k, i := range todo {
@@ -135,6 +137,9 @@ func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Pl
 		}
 	}
 	for k, i := range todo {
+		if err := eps[k].stuck; err != nil {
+			return nil, fmt.Errorf("rollout: task %s: %w", plays[i].Task.ID, err)
+		}
 		out[i] = eps[k].finish()
 		if out[i].Stop == ballast.StopInfra {
 			again = append(again, i)
@@ -144,7 +149,8 @@ func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Pl
 }
 
 // Prompt returns the first prompt of a task, for budget checks and estimates.
-func Prompt(cfg *Config, task *ballast.Task) ([]int32, error) {
+func Prompt(cfg *Config, task *ballast.Task) (ids []int32, err error) {
+	defer pretoken.Recover(&err)
 	p, err := env.Prepare(task)
 	if err != nil {
 		return nil, err

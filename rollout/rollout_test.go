@@ -1,7 +1,10 @@
 package rollout
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -10,6 +13,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
+	"ballast/chat/pretoken"
 	"ballast/credit"
 	"ballast/rollout/env"
 	"ballast/task/desk"
@@ -337,5 +341,30 @@ func TestLongResultLosesItsBeginning(t *testing.T) {
 	}
 	if got := e.truncate("tiny"); got != "tiny" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestStuckTokenizer: a tokenizer's pattern that gets stuck on a tool's result or a
+// user's text is an error of the run, in whatever goroutine the policy plays.
+func TestStuckTokenizer(t *testing.T) {
+	text, err := tokenizer(t).JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pattern, _ := json.Marshal(`<(q+)+>|[\s\S]`)
+	qwen, _ := json.Marshal(pretoken.QwenRegex)
+	if bytes.Count(text, qwen) != 1 {
+		t.Fatal("the tokenizer's pattern is not where it was")
+	}
+	tok, err := bpe.Parse(bytes.Replace(text, qwen, pattern, 1), "tokenizer.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := deskTask(t, 0)
+	task.Turns[0].User += " <" + strings.Repeat("q", 60)
+	s := style(tok, "chatml", "hermes")
+	var stuck *pretoken.Stuck
+	if _, err := Run(context.Background(), says(s, "x"), Config{Style: s, Budget: budget}, []Play{{Task: task}}, ballast.Sampling{}); !errors.As(err, &stuck) || !strings.Contains(err.Error(), task.ID) {
+		t.Error(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
+	"ballast/chat/pretoken"
 )
 
 // Role says who speaks.
@@ -42,9 +43,10 @@ type Dialogue struct {
 // Episode renders a dialogue in a style. Replies of the assistant that are trained
 // on are owned by gold; all are steps of one turn per user message. An order of
 // messages that no conversation has is an error.
-func (d *Dialogue) Episode(style chat.Style) (ballast.Episode, error) {
+func (d *Dialogue) Episode(style chat.Style) (ep ballast.Episode, err error) {
+	defer pretoken.Recover(&err)
 	c := chat.NewDialogue(style, d.Tools, d.System)
-	ep := ballast.Episode{Task: d.ID, Stop: ballast.StopDone}
+	ep = ballast.Episode{Task: d.ID, Stop: ballast.StopDone}
 	last := Role("")
 	for i, m := range d.Messages {
 		if !follows(m.Role, last) {

@@ -23,9 +23,9 @@ package bpe
 
 import (
 	"fmt"
-	"os"
 	"unicode/utf8"
 
+	"ballast/bounded"
 	"ballast/chat/pretoken"
 )
 
@@ -65,7 +65,7 @@ type Span struct{ Start, End int }
 
 // Load reads a Hugging Face tokenizer.json. Its errors name the file and the key.
 func Load(path string) (*Tokenizer, error) {
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/maphash"
 	"unicode/utf8"
+
+	"ballast/bounded"
 )
 
 // byteRunes spells each byte as a printable character, as GPT-2 does: printable
@@ -57,6 +59,15 @@ func unspell(token string) (raw string, ok bool) {
 
 // maxID bounds ids, so that a broken file cannot ask for gigabytes of table.
 const maxID = 1 << 24
+
+// maxContent bounds an added token: at every place of a text each length is tried.
+const maxContent = 256
+
+// maxFile bounds a tokenizer.json; the largest in use have 35 MB.
+const maxFile = 64 * bounded.MiB
+
+// maxSteps bounds the parts of a pre_tokenizer, and how deep they nest.
+const maxSteps, maxStepDepth = 32, 8
 
 // build makes the tables from t.cfg.
 func (t *Tokenizer) build() error {
@@ -196,6 +207,9 @@ func (t *Tokenizer) buildAdded() error {
 		key := fmt.Sprintf("added_tokens[%d]", i)
 		if a.Content == "" {
 			return fmt.Errorf("%s.content: empty", key)
+		}
+		if len(a.Content) > maxContent {
+			return fmt.Errorf("%s.content: %d bytes, more than %d", key, len(a.Content), maxContent)
 		}
 		if a.ID < 0 || a.ID >= maxID {
 			return fmt.Errorf("%s.id: %d is not in 0 to %d", key, a.ID, maxID-1)

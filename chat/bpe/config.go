@@ -143,6 +143,9 @@ func newNormalize(n *normalizer, key string) (normalize, error) {
 	case "NFC":
 		return pretoken.NFC, nil
 	case "Sequence":
+		if strings.Count(key, "[") >= maxStepDepth {
+			return nil, fmt.Errorf("%s: nested more than %d deep", key, maxStepDepth)
+		}
 		var chain normalize
 		for i := range n.Normalizers {
 			f, err := newNormalize(&n.Normalizers[i], fmt.Sprintf("%s.normalizers[%d]", key, i))
@@ -172,6 +175,9 @@ func newSteps(p *preTokenizer, key string) (steps []pretoken.Splitter, byteLevel
 	}
 	switch p.Type {
 	case "Sequence":
+		if len(p.Pretokenizers) > maxSteps || strings.Count(key, "[") >= maxStepDepth {
+			return nil, false, fmt.Errorf("%s: more than %d parts, or nested more than %d deep", key, maxSteps, maxStepDepth)
+		}
 		for i := range p.Pretokenizers {
 			if byteLevel {
 				return nil, false, fmt.Errorf("%s.pretokenizers[%d]: stands after ByteLevel, which must be the last", key, i)

@@ -5,16 +5,15 @@
 // Contract: the Splitters of the patterns with a scanner are equal to the regular
 // expressions in the reference's engine (Unicode 16); any other pattern runs on
 // regexp2 with Go's Unicode 15, which knows neither younger letters nor that the
-// long s (U+017F) is an s when case is ignored. Nothing here fails at run time;
-// a pattern that does not compile is an error of NewSplit.
+// long s (U+017F) is an s when case is ignored. A pattern that does not compile,
+// or does not come to an end on texts of probe, is an error of NewSplit; one that
+// gets stuck on a text later is a panic with a *Stuck, see Recover. Nothing else
+// fails at run time.
 package pretoken
 
 import (
-	"fmt"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/dlclark/regexp2"
 )
 
 // Splitter hands the pieces of s over in order; none is empty.
@@ -70,35 +69,6 @@ type span struct{ Start, End int }
 
 // finder gives the matches of a pattern, in order.
 type finder func(s string) []span
-
-// findRegex finds the matches of a regular expression; an error of regexp2 while
-// matching (none without a time limit) is a panic.
-func findRegex(pattern string) (finder, error) {
-	re, err := regexp2.Compile(pattern, regexp2.None)
-	if err != nil {
-		return nil, err
-	}
-	return func(s string) (found []span) {
-		// Matches count in characters: walk the bytes along.
-		at, char := 0, 0
-		byteOf := func(index int) int {
-			for ; char < index; char++ {
-				_, n := utf8.DecodeRuneInString(s[at:])
-				at += n
-			}
-			return at
-		}
-		m, err := re.FindStringMatch(s)
-		for ; m != nil; m, err = re.FindNextMatch(m) {
-			start := byteOf(m.Index)
-			found = append(found, span{start, byteOf(m.Index + m.Length)})
-		}
-		if err != nil {
-			panic(fmt.Sprintf("pretoken: %q on %d bytes: %v", pattern, len(s), err))
-		}
-		return found
-	}, nil
-}
 
 // findString finds a fixed string.
 func findString(pattern string) finder {
