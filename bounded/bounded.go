@@ -14,8 +14,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
+	"path/filepath"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -58,6 +60,60 @@ func kind(m os.FileMode) string {
 		return "socket"
 	}
 	return "device"
+}
+
+// Dir is the folder as a file system whose files are read as Open reads them: links
+// are followed, pipes are not waited for.
+func Dir(path string) fs.FS { return dir(path) }
+
+type dir string
+
+func (d dir) path(op, name string) (string, error) {
+	if !fs.ValidPath(name) {
+		return "", &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	return filepath.Join(string(d), filepath.FromSlash(name)), nil
+}
+
+// Open opens a regular file.
+func (d dir) Open(name string) (fs.File, error) {
+	path, err := d.path("open", name)
+	if err != nil {
+		return nil, err
+	}
+	f, err := Open(path)
+	if err != nil {
+		return nil, err // and no *os.File that is nil inside of an interface
+	}
+	return f, nil
+}
+
+// ReadDir lists a folder.
+func (d dir) ReadDir(name string) ([]fs.DirEntry, error) {
+	path, err := d.path("readdir", name)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadDir(path)
+}
+
+// Stat describes a file.
+func (d dir) Stat(name string) (fs.FileInfo, error) {
+	path, err := d.path("stat", name)
+	if err != nil {
+		return nil, err
+	}
+	return os.Stat(path)
+}
+
+// ReadFS reads a file of a file system, of at most limit bytes.
+func ReadFS(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(Reader(f, limit))
 }
 
 // ReadFile reads a regular file of at most limit bytes.

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"ballast/bounded"
 )
+
+// Bounds on a chat template, and on a tokenizer_config.json, which lists added tokens.
+const maxTemplate, maxSettings = bounded.MiB, 64 * bounded.MiB
 
 // Detect names the template that the model in a Hugging Face directory was
 // trained with, from its Jinja chat template (chat_template.jinja, or in
@@ -49,7 +53,7 @@ func Detect(dir string) (string, error) {
 
 // jinja returns the directory's chat template, "" if it has none.
 func jinja(dir string) (string, error) {
-	data, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja"))
+	data, err := bounded.ReadFile(filepath.Join(dir, "chat_template.jinja"), maxTemplate)
 	if err == nil {
 		return string(data), nil
 	}
@@ -88,7 +92,7 @@ func jinja(dir string) (string, error) {
 }
 
 func readJSON(path string, into any) error {
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path, maxSettings)
 	if err != nil {
 		return fmt.Errorf("chat: %w", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"ballast/bounded"
 	"ballast/chat/bpe"
 	"ballast/model/tensorfile"
 )
@@ -152,7 +153,7 @@ func openAt(fsys fs.FS, name string) (io.ReaderAt, int64, io.Closer, error) {
 	if r, ok := f.(io.ReaderAt); ok {
 		return r, info.Size(), f, nil
 	}
-	data, err := io.ReadAll(f)
+	data, err := io.ReadAll(bounded.Reader(f, bounded.GiB))
 	if err != nil {
 		f.Close()
 		return nil, 0, nil, err

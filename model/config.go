@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"strings"
@@ -241,10 +242,10 @@ func (c *Config) Check() error {
 		return fmt.Errorf("num_attention_heads %d is not a multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
 	case c.HeadDim%2 != 0:
 		return fmt.Errorf("head_dim %d is odd; rotary positions need pairs", c.HeadDim)
-	case !(c.NormEps > 0):
-		return fmt.Errorf("rms_norm_eps %v is not positive", c.NormEps)
-	case !(c.RopeTheta > 0):
-		return fmt.Errorf("rope_theta %v is not positive", c.RopeTheta)
+	case !(c.NormEps > 0 && c.NormEps <= 1):
+		return fmt.Errorf("rms_norm_eps %v does not lie between 0 and 1", c.NormEps)
+	case !(c.RopeTheta > 0 && c.RopeTheta <= math.MaxFloat32):
+		return fmt.Errorf("rope_theta %v does not lie between 0 and %g", c.RopeTheta, float64(math.MaxFloat32))
 	}
 	return nil
 }

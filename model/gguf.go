@@ -4,16 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"strings"
 
+	"ballast/bounded"
 	"ballast/chat/bpe"
 	"ballast/model/tensorfile"
 )
 
 // openGGUF reads the head of a GGUF file and translates it.
 func openGGUF(path string) (*archive, error) {
-	fh, err := os.Open(path)
+	fh, err := bounded.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}

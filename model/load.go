@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strings"
 
+	"ballast/bounded"
 	"ballast/chat/bpe"
 	"ballast/model/tensorfile"
 )
@@ -87,7 +88,7 @@ func open(path string) (*archive, error) {
 	case err != nil:
 		return nil, fmt.Errorf("model: %w; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json) or a .gguf file", err)
 	case info.IsDir():
-		a, err := openDir(os.DirFS(path), path)
+		a, err := openDir(bounded.Dir(path), path)
 		if err == nil {
 			a.dir = path
 		}
@@ -104,10 +105,14 @@ const tokenizerFile, templateFile, generationFile, tokenizerConfigFile = "tokeni
 
 var carried = []string{tokenizerFile, tokenizerConfigFile, "special_tokens_map.json", templateFile, generationFile}
 
+// Bounds on the files beside the weights. A tokenizer.json has 35 MB at most, an index
+// 150 bytes for each tensor.
+const maxConfig, maxCarried, maxIndex = bounded.MiB, 64 * bounded.MiB, 32 * bounded.MiB
+
 // openDir reads the headers of a Hugging Face directory.
 func openDir(fsys fs.FS, origin string) (*archive, error) {
 	name := path.Join(origin, "config.json")
-	data, err := fs.ReadFile(fsys, "config.json")
+	data, err := bounded.ReadFS(fsys, "config.json", maxConfig)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; a Hugging Face model directory has one", name, bare(err))
 	}
@@ -116,7 +121,7 @@ func openDir(fsys fs.FS, origin string) (*archive, error) {
 		return nil, err
 	}
 	for _, f := range carried {
-		data, err := fs.ReadFile(fsys, f)
+		data, err := bounded.ReadFS(fsys, f, maxCarried)
 		if err == nil {
 			a.extra[f] = data
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -190,7 +195,7 @@ func weightFiles(fsys fs.FS, origin string) ([]string, error) {
 	if _, err := fs.Stat(fsys, single); err == nil {
 		return []string{single}, nil
 	}
-	data, err := fs.ReadFile(fsys, index)
+	data, err := bounded.ReadFS(fsys, index, maxIndex)
 	if errors.Is(err, fs.ErrNotExist) {
 		if bins, _ := fs.Glob(fsys, "pytorch_model*.bin"); len(bins) > 0 {
 			return nil, fmt.Errorf("%s: only %s, no safetensors; convert the checkpoint to safetensors first", origin, bins[0])

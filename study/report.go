@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"ballast/bounded"
 	"ballast/compare"
 	"ballast/compare/table"
 )
@@ -115,7 +116,7 @@ var shown = regexp.MustCompile(`\]\(([a-z]+)/([^)/]+)\.svg\)`)
 // it shows into the folder that it shows them from. A place or figure without a
 // table or figure keeps what it has and is named in left.
 func Document(path string, tables []table.Table, figures []compare.Figure) (left []string, err error) {
-	text, err := os.ReadFile(path)
+	text, err := bounded.ReadFile(path, 64*bounded.MiB)
 	if err != nil {
 		return nil, fmt.Errorf("study: %w", err)
 	}

@@ -1,14 +1,13 @@
 package supervise
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 
 	"ballast"
+	"ballast/bounded"
 )
 
 // HintQuery asks for a hint for a task: its requests and gold calls.
@@ -41,27 +40,32 @@ func Hints(ctx context.Context, j Judge, tasks []*ballast.Task) (map[string]stri
 	return out, stats, nil
 }
 
+// Bounds on a file of hints, and on a line of it.
+const maxHints, maxHint = 256 * bounded.MiB, bounded.MiB
+
 // ReadHints reads a file of hints, one {"task": ID, "hint": text} a line.
 func ReadHints(path string) (map[string]string, error) {
-	data, err := os.ReadFile(path)
+	f, err := bounded.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("hints: %w", err)
 	}
+	defer f.Close()
 	out := map[string]string{}
-	lines := bufio.NewScanner(bytes.NewReader(data))
-	lines.Buffer(nil, 1<<24)
-	for n := 1; lines.Scan(); n++ {
-		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+	for l, err := range bounded.Lines(bounded.Reader(f, maxHints), maxHint) {
+		if err != nil {
+			return nil, fmt.Errorf("hints: %s: %w", path, err)
+		}
+		if len(bytes.TrimSpace(l.Text)) == 0 {
 			continue
 		}
 		var h struct{ Task, Hint string }
-		if err := json.Unmarshal(lines.Bytes(), &h); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
+		if err := json.Unmarshal(l.Text, &h); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", path, l.Number, err)
 		}
 		if h.Task == "" || h.Hint == "" {
-			return nil, fmt.Errorf("%s:%d: want {\"task\": ID, \"hint\": text}", path, n)
+			return nil, fmt.Errorf("%s:%d: want {\"task\": ID, \"hint\": text}", path, l.Number)
 		}
 		out[h.Task] = h.Hint
 	}
-	return out, lines.Err()
+	return out, nil
 }

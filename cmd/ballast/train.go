@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast"
+	"ballast/bounded"
+	"ballast/bounded/yaml"
 	"ballast/compare"
 	"ballast/eval"
 	"ballast/recipe"
@@ -115,7 +117,7 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 		return r, err
 	}
 	if f.config != "" {
-		text, err := os.ReadFile(f.config)
+		text, err := bounded.ReadFile(f.config, yaml.MaxBytes)
 		if err != nil {
 			return r, fmt.Errorf("--config: %w; name a YAML file of settings, such as recipes/qwen2.5-1.5b.yaml, or leave --config out for the method's own", err)
 		}

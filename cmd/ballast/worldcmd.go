@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"ballast/bounded"
 	"ballast/world"
 	"ballast/world/bfcl"
 )
@@ -87,7 +87,7 @@ type replayResult struct {
 }
 
 func replayGolden(out io.Writer, path string, opts bfcl.ReplayOptions, asJSON bool) error {
-	f, err := os.Open(path)
+	f, err := bounded.Open(path)
 	if err != nil {
 		return fmt.Errorf("--golden: %w; name a corpus of trajectories, JSON lines, gzipped or not", err)
 	}

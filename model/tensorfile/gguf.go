@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"ballast/bounded"
 )
 
 // A GGUF file (version 2 or 3, little-endian) is the magic, counts, key-value
@@ -24,6 +26,10 @@ type GGUF struct {
 	Meta    map[string]any // int64, float64, bool, string, or a slice of one of them
 	Tensors []*Entry
 }
+
+// Bounds on the head: bytes of metadata (a vocabulary of 256,000 tokens with its merges
+// takes 12 MB), and keys or tensors.
+const maxHead, maxItems = 256 * bounded.MiB, 1 << 20
 
 // ggufReader reads the head. The first error sticks; every length is checked
 // against what is left of the file before it is allocated.
@@ -44,6 +50,9 @@ func (g *ggufReader) fail(format string, args ...any) {
 func (g *ggufReader) bytes(n uint64) []byte {
 	if g.err == nil && n > uint64(g.size-g.at) {
 		g.fail("the file is cut off or damaged at byte %d (%d more bytes expected, %d left)", g.at, n, g.size-g.at)
+	}
+	if g.err == nil && n > maxHead {
+		g.fail("%d bytes at byte %d: %w: more than %s", n, g.at, bounded.ErrTooLarge, bounded.Bytes(maxHead))
 	}
 	if g.err != nil {
 		return nil
@@ -71,6 +80,9 @@ func (g *ggufReader) count(width int) int {
 	n := g.num(8)
 	if g.err == nil && n > uint64(g.size-g.at)/uint64(width) {
 		g.fail("the file is cut off or damaged at byte %d (%d items of %d bytes or more expected)", g.at, n, width)
+	}
+	if g.err == nil && n > maxHead/8 {
+		g.fail("%d items at byte %d: %w: more than %d", n, g.at, bounded.ErrTooLarge, maxHead/8)
 	}
 	if g.err != nil {
 		return 0
@@ -172,17 +184,26 @@ func ReadGGUF(r io.ReaderAt, size int64, name string) (*GGUF, error) {
 		g.fail("GGUF version %d is not supported; 2 and 3 are", version)
 	}
 	tensors, keys := g.count(24), g.count(13)
+	if max(tensors, keys) > maxItems {
+		g.fail("%d tensors and %d keys: %w: more than %d", tensors, keys, bounded.ErrTooLarge, maxItems)
+	}
+	if g.err != nil {
+		return nil, fmt.Errorf("%s: %w", name, g.err)
+	}
 	for range keys {
 		key := g.text()
 		kind := g.num(4)
 		v := g.value(kind)
+		if g.at > maxHead {
+			g.fail("%w: metadata of more than %s", bounded.ErrTooLarge, bounded.Bytes(maxHead))
+		}
 		if g.err != nil {
 			return nil, fmt.Errorf("%s: key %.80q: %w", name, key, g.err)
 		}
 		f.Meta[key] = v
 	}
 	for range tensors {
-		if t := g.tensor(name); t != nil {
+		if t := g.tensor(name); t != nil && g.err == nil {
 			t.r = r
 			f.Tensors = append(f.Tensors, t)
 		}
@@ -244,7 +265,7 @@ func (f *GGUF) place(head, size int64) error {
 		}
 		t.offset += start
 	}
-	return nil
+	return apart(f.Tensors)
 }
 
 // Text returns a text of the metadata, "" if there is none.

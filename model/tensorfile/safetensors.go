@@ -8,13 +8,15 @@ import (
 	"math"
 	"sort"
 	"strings"
+
+	"ballast/bounded"
 )
 
 // A safetensors file is the length of a JSON header (8 bytes, little-endian), the
 // header {name: {dtype, shape, data_offsets}}, and the bytes of the tensors.
 
-// headerLimit bounds the JSON header, as the format's own reader does.
-const headerLimit = 100 << 20
+// headerLimit bounds the JSON header; 100,000 tensors take 15 MB of it.
+const headerLimit = 32 << 20
 
 // rawTensor is one entry of the header; offsets count from its end.
 type rawTensor struct {
@@ -32,6 +34,9 @@ func ReadSafetensors(r io.ReaderAt, size int64, name string) ([]*Entry, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	n := binary.LittleEndian.Uint64(head[:])
+	if n > headerLimit && size >= 8 && n <= uint64(size-8) {
+		return nil, fmt.Errorf("%s: a header of %d bytes: %w: more than %s", name, n, bounded.ErrTooLarge, bounded.Bytes(headerLimit))
+	}
 	if size < 8 || n > headerLimit || int64(n) > size-8 {
 		return nil, fmt.Errorf("%s: header of %d bytes does not fit the file's %d: cut off, or not safetensors; copy the file again", name, n, size)
 	}
@@ -51,19 +56,24 @@ func ReadSafetensors(r io.ReaderAt, size int64, name string) ([]*Entry, error) {
 		if err := json.Unmarshal(raw, &e); err != nil {
 			return nil, fmt.Errorf("%s: tensor %s: %w", name, k, err)
 		}
-		t := &Entry{Name: k, Where: name + ": tensor " + k, DType: e.DType, Shape: e.Shape, r: r, offset: 8 + int64(n) + e.Offsets[0]}
+		t := &Entry{Name: k, Where: name + ": tensor " + k, DType: e.DType, Shape: e.Shape, r: r}
+		from, to := e.Offsets[0], e.Offsets[1]
 		want, err := t.Bytes()
 		switch {
 		case err != nil && strings.HasSuffix(k, ".inv_freq"):
 			continue // never read, whatever its type
 		case err != nil:
 			return nil, err
-		case e.Offsets[0] < 0 || e.Offsets[1]-e.Offsets[0] != want:
+		case from < 0 || to < from || to-from != want: // in this order: differences wrap
 			return nil, fmt.Errorf("%s: data_offsets %v, but %s%v takes %d bytes", t.Where, e.Offsets, e.DType, e.Shape, want)
-		case e.Offsets[1] > data:
-			return nil, fmt.Errorf("%s: ends at byte %d of %d: the file is cut off; copy it again", t.Where, e.Offsets[1], data)
+		case to > data:
+			return nil, fmt.Errorf("%s: ends at byte %d of %d: the file is cut off; copy it again", t.Where, to, data)
 		}
+		t.offset = 8 + int64(n) + from
 		out = append(out, t)
+	}
+	if err := apart(out); err != nil {
+		return nil, err
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
 	return out, nil

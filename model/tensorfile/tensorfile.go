@@ -9,9 +9,11 @@
 package tensorfile
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // Entry is one tensor in a file. Shapes are row-major: the last dimension is
@@ -26,9 +28,35 @@ type Entry struct {
 	offset int64
 }
 
+const maxDims = 8
+
+// apart says whether no two tensors share bytes of the file: a few bytes that many
+// tensors share would become any amount of memory.
+func apart(entries []*Entry) error {
+	byPlace := slices.Clone(entries)
+	slices.SortFunc(byPlace, func(a, b *Entry) int { return cmp.Or(cmp.Compare(a.offset, b.offset), cmp.Compare(a.Name, b.Name)) })
+	end, last := int64(0), ""
+	for _, t := range byPlace {
+		n, err := t.Bytes()
+		if err != nil {
+			return err
+		}
+		if t.offset < end && n > 0 {
+			return fmt.Errorf("%s: it shares bytes of the file with %s", t.Where, last)
+		}
+		if n > 0 {
+			end, last = t.offset+n, t.Name
+		}
+	}
+	return nil
+}
+
 // Bytes returns the stored size of the tensor, or an error for impossible shapes
 // and unknown types.
 func (t *Entry) Bytes() (int64, error) {
+	if len(t.Shape) > maxDims {
+		return 0, fmt.Errorf("%s: a shape of %d dimensions", t.Where, len(t.Shape))
+	}
 	n, row := 1, 1
 	for _, d := range t.Shape {
 		if d < 0 || d > 0 && n > math.MaxInt32*1024/d {

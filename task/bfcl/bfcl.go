@@ -27,6 +27,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/bounded"
 	"ballast/value"
 	world "ballast/world/bfcl"
 )
@@ -224,9 +225,12 @@ func (l line) list(key string) ([]any, error) {
 	return x.Items, nil
 }
 
+// maxFile bounds one file of the benchmark; its largest has 2 MB.
+const maxFile = 32 * bounded.MiB
+
 // readLines reads a file of one JSON object a line.
 func readLines(path string) ([]line, error) {
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("bfcl: %w", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ballast/bounded"
 	"ballast/value"
 	world "ballast/world/bfcl"
 )
@@ -66,13 +67,13 @@ func Import(from, to string) (Imported, error) {
 		files["multi_turn_func_doc/"+name] = nil
 	}
 	if license := findLicense(root, from); license != "" {
-		if files["LICENSE"], err = os.ReadFile(license); err != nil {
+		if files["LICENSE"], err = bounded.ReadFile(license, maxFile); err != nil {
 			return res, fmt.Errorf("bfcl: %w", err)
 		}
 	}
 	for name, data := range files {
 		if data == nil {
-			if data, err = os.ReadFile(filepath.Join(root, filepath.FromSlash(name))); err != nil {
+			if data, err = bounded.ReadFile(filepath.Join(root, filepath.FromSlash(name)), maxFile); err != nil {
 				return res, fmt.Errorf("bfcl: %w", err)
 			}
 		}
@@ -94,7 +95,7 @@ func Import(from, to string) (Imported, error) {
 // folder that was imported before.
 func importConstants(root string) (*value.Dict, error) {
 	path := filepath.Join(root, "..", filepath.FromSlash(constantsFile))
-	text, err := os.ReadFile(path)
+	text, err := bounded.ReadFile(path, maxFile)
 	if err == nil {
 		d, err := ParseConstants(string(text))
 		if err != nil {
@@ -106,7 +107,7 @@ func importConstants(root string) (*value.Dict, error) {
 		return nil, fmt.Errorf("bfcl: %w", err)
 	}
 	path = filepath.Join(root, "long_context.json")
-	text, err = os.ReadFile(path)
+	text, err = bounded.ReadFile(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("bfcl: neither %s beside the data nor long_context.json in it: name the benchmark's whole checkout", constantsFile)
 	}

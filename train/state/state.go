@@ -14,9 +14,9 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 
+	"ballast/bounded"
 	"ballast/durable"
 	"ballast/model"
 	"ballast/train/adamw"
@@ -84,7 +84,7 @@ func Load(dir string, specs []model.Spec) (opt adamw.State, ref [][]float32, err
 	fail := func(format string, args ...any) (adamw.State, [][]float32, error) {
 		return adamw.State{}, nil, fmt.Errorf("train: "+format, args...)
 	}
-	f, err := os.Open(path)
+	f, err := bounded.Open(path)
 	if err != nil {
 		return fail("no optimiser state: %w", err)
 	}

@@ -61,7 +61,7 @@ func processor(t *testing.T) time.Duration {
 }
 
 // bounded runs one call and demands that it stays within bounds.
-func bounded(t *testing.T, s ballast.State, what string, c ballast.Call) string {
+func quick(t *testing.T, s ballast.State, what string, c ballast.Call) string {
 	t.Helper()
 	allocs := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(allocs)
@@ -88,7 +88,7 @@ func TestHostileArguments(t *testing.T) {
 					for _, p := range tool.Params {
 						all.Args = append(all.Args, ballast.Arg{Name: p.Name, Value: v})
 					}
-					bounded(t, s.Copy(), what, all)
+					quick(t, s.Copy(), what, all)
 					for i := range tool.Params {
 						if long || len(tool.Params) == 1 {
 							break
@@ -101,7 +101,7 @@ func TestHostileArguments(t *testing.T) {
 							}
 							one.Args = append(one.Args, ballast.Arg{Name: p.Name, Value: x})
 						}
-						bounded(t, s.Copy(), what, one)
+						quick(t, s.Copy(), what, one)
 					}
 				}
 			}
@@ -163,7 +163,7 @@ func fill(t *testing.T, s ballast.State, what string, v any) {
 		for i := 0; i < len(pairs); i += 2 {
 			c.Args = append(c.Args, ballast.Arg{Name: pairs[i].(string), Value: pairs[i+1]})
 		}
-		bounded(t, s, what, c)
+		quick(t, s, what, c)
 	}
 	switch s.(type) {
 	case *fileSystem:
@@ -239,7 +239,7 @@ func TestHostileNames(t *testing.T) {
 		before := Hash(s.Dump())
 		for _, name := range []string{"__import__", "eval", "exec", "open", "print", "globals", "os.system", "kill", "exit", "self.__class__",
 			"__init__", "_load_scenario", "", ".", "..", "a.b.c.d", strings.Repeat("x", 1<<20), "caf\u00e9", "\xff", "\x00", "run", "popen.x"} {
-			out := bounded(t, s, "a name", ballast.Call{Name: name, Args: []ballast.Arg{{Value: "id"}}})
+			out := quick(t, s, "a name", ballast.Call{Name: name, Args: []ballast.Arg{{Value: "id"}}})
 			if !strings.HasPrefix(out, "Error during execution: ") {
 				t.Errorf("%s: %.20q answers %.80q", w.Name(), name, out)
 			}
@@ -276,7 +276,7 @@ func TestHostileText(t *testing.T) {
 		begin := processor(t)
 		c, err := value.ParseCall(text)
 		if err == nil {
-			bounded(t, state(t, "MathAPI", "{}", false), what, c)
+			quick(t, state(t, "MathAPI", "{}", false), what, c)
 		}
 		if d := processor(t) - begin; d > mostTime {
 			t.Errorf("%s took %v", what, d)
@@ -290,7 +290,7 @@ func TestHostileText(t *testing.T) {
 		begin := processor(t)
 		v, err := value.ParseJSON([]byte(text))
 		if err == nil {
-			bounded(t, state(t, "MathAPI", "{}", false), what, ballast.Call{Name: "add", Args: []ballast.Arg{{Name: "a", Value: v}, {Name: "b", Value: v}}})
+			quick(t, state(t, "MathAPI", "{}", false), what, ballast.Call{Name: "add", Args: []ballast.Arg{{Name: "a", Value: v}, {Name: "b", Value: v}}})
 		}
 		if d := processor(t) - begin; d > mostTime {
 			t.Errorf("JSON: %s took %v", what, d)

@@ -1,8 +1,6 @@
 package bfcl
 
 import (
-	"bufio"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +8,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/bounded"
 	"ballast/value"
 )
 
@@ -97,29 +96,24 @@ func Replay(r io.Reader, opts ReplayOptions) (Report, error) {
 	if p.opts.Differences == 0 {
 		p.opts.Differences = 10
 	}
-	in := bufio.NewReaderSize(r, 1<<20)
-	if magic, err := in.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
-		zr, err := gzip.NewReader(in)
+	in, _, err := bounded.Unpack(r, maxCorpus)
+	if err != nil {
+		return p.report, fmt.Errorf("bfcl: golden corpus: %w", err)
+	}
+	defer in.Close()
+	for l, err := range bounded.Lines(in, maxRecord) {
 		if err != nil {
 			return p.report, fmt.Errorf("bfcl: golden corpus: %w", err)
 		}
-		in = bufio.NewReaderSize(zr, 1<<20)
-	}
-	for n := 1; ; n++ {
-		text, err := in.ReadBytes('\n')
-		if len(text) > 0 {
-			if err := p.line(n, text); err != nil {
-				return p.report, fmt.Errorf("bfcl: golden corpus: line %d: %w", n, err)
-			}
-		}
-		if errors.Is(err, io.EOF) {
-			return p.report, nil
-		}
-		if err != nil {
-			return p.report, fmt.Errorf("bfcl: golden corpus: line %d: %w", n, err)
+		if err := p.line(l.Number, l.Text); err != nil {
+			return p.report, fmt.Errorf("bfcl: golden corpus: line %d: %w", l.Number, err)
 		}
 	}
+	return p.report, nil
 }
+
+// Bounds on a golden corpus, unpacked, and on one of its lines.
+const maxCorpus, maxRecord = 4 * bounded.GiB, 64 * bounded.MiB
 
 // goldAnswer is a task as its record of kind gt tells it.
 type goldAnswer struct {
