@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -135,5 +137,80 @@ func TestWriteThenRead(t *testing.T) {
 	}
 	if (8+binary.LittleEndian.Uint64(b.Bytes()))%8 != 0 {
 		t.Error("the data is not aligned")
+	}
+}
+
+// safetensors is a file with a header and n bytes of data.
+func safetensors(header string, n int) []byte {
+	out := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	return append(append(out, header...), make([]byte, n)...)
+}
+
+// TestOffsetsThatLie: offsets that wrap, cross the end, or share bytes are errors.
+func TestOffsetsThatLie(t *testing.T) {
+	entry := func(name, shape, offsets string) string {
+		return `"` + name + `":{"dtype":"F32","shape":[` + shape + `],"data_offsets":[` + offsets + `]}`
+	}
+	for name, header := range map[string]string{
+		"wraps":      entry("a", "2", "9223372036854775807,-9223372036854775801"),
+		"wraps 2":    entry("a", "2", "-4,4"),
+		"backwards":  entry("a", "2", "8,0"),
+		"too far":    entry("a", "2", "60,68"),
+		"shared":     entry("a", "4", "0,16") + "," + entry("b", "4", "12,28"),
+		"the same":   entry("a", "4", "0,16") + "," + entry("b", "4", "0,16"),
+		"dimensions": entry("a", strings.TrimSuffix(strings.Repeat("1,", 1000), ","), "0,4"),
+		"product":    entry("a", "4294967296,4294967296", "0,0"),
+	} {
+		data := safetensors("{"+header+"}", 64)
+		if _, err := ReadSafetensors(bytes.NewReader(data), int64(len(data)), "f"); err == nil || !strings.Contains(err.Error(), "tensor") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	data := safetensors("{"+entry("a", "4", "0,16")+","+entry("empty", "0", "16,16")+","+entry("b", "4", "16,32")+"}", 32)
+	if es, err := ReadSafetensors(bytes.NewReader(data), int64(len(data)), "f"); err != nil || len(es) != 3 {
+		t.Errorf("a tensor without values: %v", err)
+	}
+}
+
+// sparse is a file of zeros after its head.
+type sparse struct{ head []byte }
+
+func (s sparse) ReadAt(p []byte, at int64) (int, error) {
+	clear(p)
+	if at < int64(len(s.head)) {
+		copy(p, s.head[at:])
+	}
+	return len(p), nil
+}
+
+// TestGGUFThatLies: counts and lengths that a large, empty file seems to hold are
+// errors before memory is made for them.
+func TestGGUFThatLies(t *testing.T) {
+	num := func(width int, n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n)[:width] }
+	text := func(s string) []byte { return append(num(8, uint64(len(s))), s...) }
+	head := func(tensors, keys uint64, rest ...[]byte) []byte {
+		return slices.Concat(append([][]byte{[]byte("GGUF"), num(4, 3), num(8, tensors), num(8, keys)}, rest...)...)
+	}
+	one := slices.Concat(num(4, 1), num(8, 4), num(4, 0), num(8, 0)) // a vector of four at the start
+	for name, data := range map[string][]byte{
+		"tensors":     head(1<<60, 0),
+		"keys":        head(0, 1<<60),
+		"many":        head(1<<24, 1<<24),
+		"a key":       head(0, 1, num(8, 1<<40)),
+		"a text":      head(0, 1, text("k"), num(4, ggufString), num(8, 1<<38)),
+		"an array":    head(0, 1, text("k"), num(4, ggufArray), num(4, ggufString), num(8, 1<<33)),
+		"bytes":       head(0, 1, text("k"), num(4, ggufArray), num(4, ggufU8), num(8, 1<<33)),
+		"a shape":     head(1, 0, text("t"), num(4, 4), num(8, 1<<31), num(8, 1<<31), num(8, 1<<31), num(8, 1<<31)),
+		"alignment":   head(0, 1, text("general.alignment"), num(4, ggufU64), num(8, 1<<62)),
+		"the same":    head(2, 0, text("a"), one, text("b"), one),
+		"in an array": head(0, 1, text("k"), num(4, ggufArray), num(4, ggufArray), num(8, 1<<20)),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := ReadGGUF(sparse{data}, 1<<40, "f")
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; err == nil || n > 300<<20 {
+			t.Errorf("%s: %v, %d MB", name, err, n>>20)
+		}
 	}
 }

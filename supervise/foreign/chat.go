@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,19 +58,25 @@ func (d *reader) row(row any) (err error) {
 type reader struct {
 	supervise.Dialogue
 	names map[string]string // of tools whose names cannot be written in calls
+	plain *strings.Replacer // of names before a bracket; nil until it is needed
 }
 
 // chat reads OpenAI's messages. Results stand in the order of their calls,
 // whatever order their messages have.
 func (d *reader) chat(messages []any) error {
-	var calls []string // ids of the newest message's calls
-	var answers []int  // of which call each result so far is
+	calls := map[string]int{} // the newest message's calls by their ids
+	var answers []int         // of which call each result so far is
 	for _, m := range messages {
 		body, err := content(m)
 		if err != nil {
 			return err
 		}
-		switch role := text(m, "role"); role {
+		role := text(m, "role")
+		if role != "tool" && role != "function" {
+			d.sort(answers)
+			answers = nil
+		}
+		switch role {
 		case "system", "developer":
 			if len(d.Messages) > 0 {
 				return errors.New("a system message inside the dialogue")
@@ -79,22 +86,49 @@ func (d *reader) chat(messages []any) error {
 			d.say(supervise.User, body)
 		case "tool", "function":
 			d.say(supervise.Tool, body)
-			results := d.Messages[len(d.Messages)-1].Results
-			answers = append(answers, slices.Index(calls, text(m, "tool_call_id")))
-			for i := len(answers) - 1; i > 0 && i < len(results) && answers[i] < answers[i-1]; i-- {
-				answers[i], answers[i-1] = answers[i-1], answers[i]
-				results[i], results[i-1] = results[i-1], results[i]
+			call, known := calls[text(m, "tool_call_id")]
+			if !known {
+				call = -1
 			}
+			answers = append(answers, call)
 		case "assistant":
-			answers = nil
-			if calls, err = d.assistant(m, body); err != nil {
+			ids, err := d.assistant(m, body)
+			if err != nil {
 				return err
 			}
+			clear(calls)
+			for i, id := range ids {
+				if _, known := calls[id]; !known {
+					calls[id] = i
+				}
+			}
 		default:
-			return fmt.Errorf("role %q", role)
+			return fmt.Errorf("role %.40q", role)
 		}
 	}
+	d.sort(answers)
 	return nil
+}
+
+// sort puts the newest message's results into the order of their calls.
+func (d *reader) sort(answers []int) {
+	if len(answers) < 2 {
+		return
+	}
+	results := d.Messages[len(d.Messages)-1].Results
+	if len(results) != len(answers) {
+		return // some came as text of the user's
+	}
+	order := make([]int, len(answers))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(answers[a], answers[b]) })
+	sorted := make([]string, len(results))
+	for i, k := range order {
+		sorted[i] = results[k]
+	}
+	copy(results, sorted)
 }
 
 // assistant reads an assistant's message and returns the ids of its calls. One of
@@ -168,7 +202,7 @@ func (d *reader) chatML(prompt string) error {
 		case role == "assistant" && (closed || strings.TrimSpace(body) != ""):
 			d.say(supervise.Assistant, body)
 		case role != "assistant":
-			return fmt.Errorf("role %q", role)
+			return fmt.Errorf("role %.40q", role)
 		}
 	}
 	return nil
@@ -236,7 +270,7 @@ func (d *reader) tool(v any) {
 		if d.names == nil {
 			d.names = map[string]string{}
 		}
-		d.names[name] = safe
+		d.names[name], d.plain = safe, nil
 		v.(*value.Dict).Set("name", safe)
 		name = safe
 	}

@@ -9,16 +9,16 @@
 package foreign
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
+	"ballast/bounded"
 	"ballast/bounded/parquetfile"
 	"ballast/supervise"
 	"ballast/value"
@@ -28,6 +28,20 @@ import (
 type Imported struct {
 	Dialogues []supervise.Dialogue
 	Skipped   map[string]int // rows that could not be used, by reason
+}
+
+// maxReasons bounds the reasons that are told apart, some of which quote the file.
+const maxReasons = 50
+
+// skip counts a row that cannot be used.
+func (in *Imported) skip(reason string) {
+	if r := []rune(reason); len(r) > 200 {
+		reason = string(r[:200]) + " ..."
+	}
+	if in.Skipped[reason] == 0 && len(in.Skipped) >= maxReasons {
+		reason = "for other reasons"
+	}
+	in.Skipped[reason]++
 }
 
 // Import reads a file of dialogues: a JSON array, one JSON object a line, or
@@ -46,7 +60,7 @@ func Import(path string) (Imported, error) {
 		}
 		d, err := convert(v)
 		if err != nil {
-			out.Skipped[err.Error()]++
+			out.skip(err.Error())
 			return nil
 		}
 		d.ID = fmt.Sprintf("row-%d", n)
@@ -72,39 +86,72 @@ func Import(path string) (Imported, error) {
 	return out, nil
 }
 
+// Bounds on a file of JSON, and on one row.
+const maxJSON, maxRow = 4 * bounded.GiB, 64 * bounded.MiB
+
+// rowReader gives every row so many bytes, and what the decoder read ahead.
+type rowReader struct {
+	r    io.Reader
+	left int
+}
+
+func (r *rowReader) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, fmt.Errorf("a row: %w: more than %s", bounded.ErrTooLarge, bounded.Bytes(maxRow))
+	}
+	n, err := r.r.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, err
+}
+
 // jsonRows yields the objects of a JSON array or of JSON lines.
 func jsonRows(path string, add func(int, []byte) error) error {
-	f, err := os.Open(path)
+	f, err := bounded.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	dec := json.NewDecoder(f)
-	n := 0
-	for {
+	in := bufio.NewReader(bounded.Reader(f, maxJSON))
+	if mark, _ := in.Peek(3); string(mark) == "\ufeff" {
+		in.Discard(3)
+	}
+	rows := &rowReader{in, maxRow}
+	dec := json.NewDecoder(rows)
+	array := false
+	if c, err := first(in); err == nil && c == '[' {
+		if _, err := dec.Token(); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		array = true
+	}
+	for n := 0; ; n++ {
+		if array && !dec.More() {
+			if _, err := dec.Token(); err != nil {
+				return fmt.Errorf("%s: row %d: %w", path, n, err)
+			}
+			return nil
+		}
+		rows.left = maxRow
 		var row json.RawMessage
 		switch err := dec.Decode(&row); {
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF) && !array:
 			return nil
 		case err != nil:
-			return fmt.Errorf("%s: after row %d: %w", path, n, err)
-		}
-		if n == 0 && bytes.HasPrefix(row, []byte("[")) {
-			var rows []json.RawMessage
-			if err := json.Unmarshal(row, &rows); err != nil {
-				return err
-			}
-			for i, r := range rows {
-				if err := add(i, r); err != nil {
-					return err
-				}
-			}
-			return nil
+			return fmt.Errorf("%s: row %d: %w", path, n, err)
 		}
 		if err := add(n, row); err != nil {
 			return err
 		}
-		n++
+	}
+}
+
+// first is the first byte that is no white space; it stays unread.
+func first(in *bufio.Reader) (byte, error) {
+	for {
+		c, err := in.ReadByte()
+		if err != nil || !strings.ContainsRune(" \t\r\n", rune(c)) {
+			return c, errors.Join(err, in.UnreadByte())
+		}
 	}
 }
 
@@ -205,7 +252,7 @@ func content(m any) (string, error) {
 	var b strings.Builder
 	for _, p := range parts.Items {
 		if kind := text(p, "type"); kind != "text" {
-			return "", fmt.Errorf("content of type %q", kind)
+			return "", fmt.Errorf("content of type %.40q", kind)
 		}
 		b.WriteString(text(p, "text"))
 	}

@@ -3,10 +3,13 @@ package foreign
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -259,7 +262,7 @@ func TestParquetBomb(t *testing.T) {
 	}
 	var buf bytes.Buffer
 	w := parquet.NewGenericWriter[row](&buf, parquet.Compression(&parquet.Zstd), parquet.SkipPageBounds("response"), parquet.DataPageStatistics(false))
-	rows := make([]row, 300)
+	rows := make([]row, 20)
 	for i := range rows {
 		rows[i] = row{"p", strings.Repeat("a", 17<<20)}
 		if i > 0 {
@@ -274,5 +277,69 @@ func TestParquetBomb(t *testing.T) {
 	}
 	if _, err := importText(t, "x.parquet", buf.String()); buf.Len() > 20_000 || !errors.Is(err, bounded.ErrTooLarge) || !strings.Contains(err.Error(), "column response") {
 		t.Errorf("%d bytes: %v", buf.Len(), err)
+	}
+}
+
+// TestManyOfEverything: rows with many results, tools, tags or reasons are read in
+// linear time and bounded memory.
+func TestManyOfEverything(t *testing.T) {
+	const n = 100_000
+	var calls, results, tools strings.Builder
+	for i := range n {
+		fmt.Fprintf(&calls, `{"id": "c%d", "function": {"name": "f", "arguments": "{}"}},`, i)
+		fmt.Fprintf(&results, `{"role": "tool", "tool_call_id": "c%d", "content": "r%d"},`, n-1-i, n-1-i)
+		fmt.Fprintf(&tools, `{"name": "tool %d x"},`, i)
+	}
+	trim := func(b *strings.Builder) string { return strings.TrimSuffix(b.String(), ",") }
+	for name, row := range map[string]string{
+		"results": `{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [` + trim(&calls) + `]}, ` + results.String() + `{"role": "assistant", "content": "a"}]}`,
+		"tools":   `{"tools": [` + trim(&tools) + `], "conversations": [` + strings.Repeat(`{"from": "human", "value": "q"}, {"from": "gpt", "value": "[tool 7 x(a=1)]"}, `, 2_000) + `{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}`,
+		"tags":    `{"prompt": "` + strings.Repeat(`<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\na<|im_end|>\n`, n) + `<|im_start|>user\nq", "response": "a"}`,
+		"stray":   `{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "` + strings.Repeat("<tool_call>", n) + `"}]}`,
+	} {
+		start := time.Now()
+		in, err := importText(t, "x.jsonl", row)
+		if err != nil || len(in.Dialogues) != 1 {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if took := time.Since(start); took > 15*time.Second { // 1 s; minutes where it is quadratic
+			t.Errorf("%s: %v", name, took)
+		}
+		if name == "results" {
+			if r := in.Dialogues[0].Messages[2].Results; len(r) != n || r[0] != "r0" || r[n-1] != fmt.Sprint("r", n-1) {
+				t.Errorf("results are not in the order of their calls: %d, %q", len(r), r[0])
+			}
+		}
+	}
+	rows := `{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}` + "\n"
+	all := strings.Repeat(rows, 2_000)
+	for i := range 1_000 {
+		all += fmt.Sprintf(`{"messages": [{"role": "role %d %s"}]}`+"\n", i, strings.Repeat("x", 5_000))
+	}
+	in, err := importText(t, "x.jsonl", all)
+	if size := len(fmt.Sprint(in.Skipped)); err != nil || len(in.Skipped) > maxReasons+1 || size > 20_000 {
+		t.Errorf("%v: %d reasons, %d bytes", err, len(in.Skipped), size)
+	}
+}
+
+// TestJSONForms: arrays are read row by row like lines; what is cut is an error.
+func TestJSONForms(t *testing.T) {
+	row := `{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}`
+	for text, want := range map[string]int{
+		row: 1, row + "\n" + row: 2, " [" + row + ",\n" + row + "]\n": 2, "\ufeff" + row + row: 2, "\ufeff[" + row + "]": 1,
+		"[" + row + "," + row: -1, "[" + row + " " + row + "]": -1, row + "\n{": -1, "[": -1, "": -1, strings.Repeat("[", 1<<20): -1,
+	} {
+		in, err := importText(t, "x.json", text)
+		if want < 0 && err == nil || want >= 0 && (err != nil || len(in.Dialogues) != want) {
+			t.Errorf("%.60q: %d dialogues, %v", text, len(in.Dialogues), err)
+		}
+	}
+	pipe := filepath.Join(t.TempDir(), "pipe.jsonl")
+	if err := syscall.Mkfifo(pipe, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Import(pipe); err == nil {
+		t.Error("a pipe is accepted")
 	}
 }

@@ -47,7 +47,7 @@ func (d *reader) shareGPT(system string, conversations []any) error {
 				return err
 			}
 		default:
-			return fmt.Errorf("role %q", from)
+			return fmt.Errorf("role %.40q", from)
 		}
 	}
 	return nil
@@ -84,11 +84,14 @@ func (d *reader) composed(body string) error {
 		d.say(supervise.Assistant, body)
 		return nil
 	}
-	// The longest first: one name may end another.
-	for _, name := range slices.SortedFunc(maps.Keys(d.names), func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) }) {
-		t = strings.ReplaceAll(t, name+"(", d.names[name]+"(")
+	if d.plain == nil {
+		var pairs []string // the longest first: one name may end another
+		for _, name := range slices.SortedFunc(maps.Keys(d.names), func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) }) {
+			pairs = append(pairs, name+"(", d.names[name]+"(")
+		}
+		d.plain = strings.NewReplacer(pairs...)
 	}
-	calls, err := value.ParseCalls(pythonic(t))
+	calls, err := value.ParseCalls(pythonic(d.plain.Replace(t)))
 	if err != nil {
 		return errors.New("calls that cannot be read")
 	}
