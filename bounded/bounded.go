@@ -50,6 +50,15 @@ func Open(path string) (*os.File, error) {
 	return f, nil
 }
 
+// Regular says what is wrong with a file that is to be read later.
+func Regular(path string) error {
+	f, err := Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 func kind(m os.FileMode) string {
 	switch {
 	case m.IsDir():

@@ -43,23 +43,13 @@ func within(bad report, bounds ...bound) {
 // Check reports every setting that cannot be honoured.
 func (r *Recipe) Check() error {
 	var errs []error
-	seen := map[string]bool{} // a setting of many phases is reported once
+	seen, keys := map[string]bool{}, map[string]bool{} // a setting of many phases is reported once
 	bad := func(key, format string, args ...any) {
 		if err := fmt.Errorf(key+": "+format, args...); !seen[err.Error()] {
-			seen[err.Error()] = true
+			seen[err.Error()], keys[key] = true, true
 			errs = append(errs, err)
 		}
 	}
-	whole := func(key string, v, least int) bound { return bound{key, float64(v), float64(least), inf} }
-	within(bad,
-		whole("budget.prompt", r.Budget.Prompt, 1), whole("budget.episode", r.Budget.Episode, 1), whole("budget.reply", r.Budget.Reply, 1),
-		whole("budget.result", r.Budget.Result, 1), whole("budget.steps", r.Budget.Steps, 1),
-		whole("sft.updates", r.SFT.Updates, 0), whole("tasks.count", r.Tasks.Count, 0), whole("tasks.test", r.Tasks.Test, 0),
-		whole("keep.checkpoint", r.Keep.Checkpoint, 0), whole("keep.checkpoints", r.Keep.Checkpoints, 0), whole("keep.eval", r.Keep.Eval, 0),
-		bound{"adam.decay", r.Adam.Decay, 0, inf}, bound{"adam.clip", r.Adam.Clip, 0, inf},
-		// The clip is the learner's, of all phases alike.
-		bound{"rl.clip.low", r.RL.Clip.Low, 0, 1}, bound{"rl.clip.high", r.RL.Clip.High, 0, inf},
-	)
 	for _, b := range []bound{{"adam.beta1", r.Adam.Beta1, 0, 1}, {"adam.beta2", r.Adam.Beta2, 0, 1}} {
 		if !(b.v >= b.lo && b.v < b.hi) {
 			bad(b.key, "must be at least 0 and below 1, is %v", b.v)
@@ -88,8 +78,20 @@ func (r *Recipe) Check() error {
 	if err := r.Judge.Check(); err != nil {
 		errs = append(errs, err)
 	}
-	for i := range r.Phases {
+	for i := range r.Phases[:min(len(r.Phases), mostPhases)] {
 		r.checkPhase(i, bad)
+	}
+	// What lies outside of all reason, where nothing was said of the key.
+	once := func(key, format string, args ...any) {
+		if !keys[key] {
+			bad(key, format, args...)
+		}
+	}
+	r.checkSpans(once)
+	for i := range r.Phases[:min(len(r.Phases), mostPhases)] {
+		if in, err := r.In(i); err == nil {
+			in.checkSpans(once)
+		}
 	}
 	return errors.Join(errs...)
 }

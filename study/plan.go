@@ -26,6 +26,7 @@ import (
 	"ballast/bounded"
 	"ballast/bounded/yaml"
 	"ballast/sweep"
+	"ballast/task"
 )
 
 // Plan is a study.
@@ -135,10 +136,26 @@ func lay(under, over map[string]any) map[string]any {
 	return out
 }
 
+// maxRows bounds the rows of a plan, combinations included.
+const maxRows = 1000
+
 // expand makes one row of every combination and checks the names.
 func (p *Plan) expand() error {
-	if p.Seeds < 1 || len(p.Rows) == 0 {
-		return errors.New("wants seeds (at least 1) and rows")
+	if p.Seeds < 1 || p.Seeds > sweep.MaxSeeds || len(p.Rows) == 0 {
+		return fmt.Errorf("wants seeds (1 to %d, is %d) and rows", sweep.MaxSeeds, p.Seeds)
+	}
+	if q := p.Quick.Seeds; q < 0 || q > sweep.MaxSeeds {
+		return fmt.Errorf("quick.seeds: must lie between 0 and %d, is %d", sweep.MaxSeeds, q)
+	}
+	for i, c := range p.Claims {
+		if !(c.Margin >= 0 && c.Margin <= 1) {
+			return fmt.Errorf("claims[%d].margin: must lie between 0 and 1, is %v", i, c.Margin)
+		}
+	}
+	for i, s := range p.Suites {
+		if s.Count < 0 || s.Count > task.MaxCount {
+			return fmt.Errorf("suites[%d].count: must lie between 0 and %d, is %d", i, task.MaxCount, s.Count)
+		}
 	}
 	var rows []Row
 	for _, r := range p.Rows {
@@ -152,7 +169,12 @@ func (p *Plan) expand() error {
 			if len(point) > 0 {
 				one.Name += "," + point.Name()
 			}
-			rows = append(rows, one)
+			if rows = append(rows, one); len(rows) > maxRows {
+				return fmt.Errorf("row %s: it makes more than %d rows", r.Name, maxRows)
+			}
+		}
+		if r.Probe < 0 || r.Probe > task.MaxCount {
+			return fmt.Errorf("row %s: probe: must lie between 0 and %d, is %d", r.Name, task.MaxCount, r.Probe)
 		}
 	}
 	p.Rows = rows

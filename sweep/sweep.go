@@ -39,6 +39,12 @@ func (p Point) Name() string {
 	}, strings.Join(p, ","))
 }
 
+// Bounds on a grid and its replicates.
+const (
+	MaxSeeds  = 1000
+	MaxPoints = 10_000
+)
+
 // Grid is every combination of the varied keys: "sft.lr=1e-6,1e-5" and so on.
 // Values that hold commas stand in brackets or braces.
 func Grid(vary []string) ([]Point, error) {
@@ -51,7 +57,9 @@ func Grid(vary []string) ([]Point, error) {
 		var next []Point
 		for _, p := range points {
 			for _, val := range split(list) {
-				next = append(next, append(p[:len(p):len(p)], key+"="+val))
+				if next = append(next, append(p[:len(p):len(p)], key+"="+val)); len(next) > MaxPoints {
+					return nil, fmt.Errorf("%.80s: it makes more than %d combinations", v, MaxPoints)
+				}
 			}
 		}
 		points = next

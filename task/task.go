@@ -62,6 +62,9 @@ func ByName(name string) (*Set, error) {
 	return nil, fmt.Errorf("task: no set of tasks is named %q; there are %s", name, strings.Join(names, ", "))
 }
 
+// MaxCount bounds the number of tasks of a spec; a task takes some 20 KB.
+const MaxCount = 1_000_000
+
 // Load returns the tasks of a spec.
 func Load(spec Spec) ([]ballast.Task, error) {
 	set, err := ByName(spec.Name)
@@ -73,8 +76,8 @@ func Load(spec Spec) ([]ballast.Task, error) {
 			return nil, err
 		}
 	}
-	if spec.Count < 0 {
-		return nil, fmt.Errorf("task: count is %d, want 0 (the set's own number) or more", spec.Count)
+	if spec.Count < 0 || spec.Count > MaxCount {
+		return nil, fmt.Errorf("task: count is %d, want 0 (the set's own number) to %d", spec.Count, MaxCount)
 	}
 	switch spec.Split {
 	case desk.Train, desk.Test:

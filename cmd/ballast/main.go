@@ -31,6 +31,8 @@ func newRoot() *cobra.Command {
 		Long:          "Train language models to use tools, without the collapse.\n\n" + exitCodes,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		// No command below has another.
+		PersistentPreRunE: checkFlags,
 		CompletionOptions: cobra.CompletionOptions{
 			HiddenDefaultCmd: true,
 		},

@@ -151,7 +151,7 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	for i, p := range r.Phases { // a missing file is an error before there is a run directory
 		in, err := r.In(i)
 		if err == nil && slices.Contains(strings.Split(p.SFT, "+"), "file") {
-			_, err = os.Stat(in.SFT.File)
+			err = bounded.Regular(in.SFT.File)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (.jsonl, .json or .parquet)", err)

@@ -19,8 +19,8 @@ var control = Signal{
 		if err := s.into(&e); err != nil {
 			return nil, err
 		}
-		if !(e.KL >= 0) {
-			return nil, fmt.Errorf("kl: must be at least 0, is %v", e.KL)
+		if !(e.KL >= 0 && e.KL <= 1e6) {
+			return nil, fmt.Errorf("kl: must lie between 0 and 1000000, is %v", e.KL)
 		}
 		return e, nil
 	},

@@ -19,8 +19,8 @@ var mix = Signal{
 		if err := s.into(&e); err != nil {
 			return nil, err
 		}
-		if !(e.Weight > 0) {
-			return nil, fmt.Errorf("weight: must be positive, is %v", e.Weight)
+		if !(e.Weight > 0 && e.Weight <= 1e6) {
+			return nil, fmt.Errorf("weight: must be above 0 and at most 1000000, is %v", e.Weight)
 		}
 		if e.On != "all" && e.On != "failed" {
 			return nil, fmt.Errorf("on: %q is not one of all, failed", e.On)

@@ -109,6 +109,9 @@ func importConstants(root string) (*value.Dict, error) {
 	path = filepath.Join(root, "long_context.json")
 	text, err = bounded.ReadFile(path, maxFile)
 	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("bfcl: %w", err)
+		}
 		return nil, fmt.Errorf("bfcl: neither %s beside the data nor long_context.json in it: name the benchmark's whole checkout", constantsFile)
 	}
 	v, err := value.ParseJSON(text)

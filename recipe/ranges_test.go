@@ -1,0 +1,127 @@
+package recipe
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// numbers lists the keys of all numeric settings, by reflection.
+func numbers(t reflect.Type, at string) (keys []string) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		key := strings.TrimPrefix(at+"."+name, ".")
+		switch f.Type.Kind() {
+		case reflect.Struct:
+			keys = append(keys, numbers(f.Type, key)...)
+		case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// TestEveryNumberHasARange: the table knows every numeric setting there is.
+func TestEveryNumberHasARange(t *testing.T) {
+	var want, got []string
+	for _, key := range numbers(reflect.TypeFor[Recipe](), "") {
+		if key != "seed" {
+			want = append(want, key)
+		}
+	}
+	for _, s := range spans {
+		got = append(got, s.key)
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(want, got) || len(want) < 40 {
+		t.Errorf("settings and ranges differ:\n%q\n%q", want, got)
+	}
+}
+
+// extremes are values that no setting but the seed may have.
+var extremes = []string{
+	fmt.Sprint(math.MaxInt64), fmt.Sprint(math.MinInt64), fmt.Sprint(uint64(math.MaxUint64)), "-1", "1e308", "-1e308", "1.7e308", ".nan", ".inf", "-.inf",
+	"1000000000000000000000000", "1" + strings.Repeat("0", 400), "4294967296", "0x7fffffffffffffff",
+}
+
+// signalNumbers are those of the signals.
+var signalNumbers = []string{"rl.signals.gold.n", "rl.signals.hint.n", "rl.signals.control.kl", "rl.signals.mix.weight"}
+
+// TestExtremeValues: every numeric setting, of the run and of a phase, with values out
+// of all reason is an error that names the key, at once.
+func TestExtremeValues(t *testing.T) {
+	keys := append(numbers(reflect.TypeFor[Recipe](), ""), signalNumbers...)
+	keys = append(keys, "tasks.level.mix", "phases[0].rl.kl", "phases[0].rl.prompts", "phases[0].rl.rollouts", "phases[0].rl.signals.mix.weight")
+	for _, key := range keys {
+		for _, value := range extremes {
+			if key == "judge.tokens" && value == "4294967296" {
+				continue // a budget of tokens may be that large
+			}
+			r, err := New("quickstart")
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			err = r.Set(key + "=" + value)
+			if err == nil {
+				r.Settle()
+				err = r.Check()
+			}
+			if took := time.Since(start); took > time.Second {
+				t.Errorf("%s=%.40s: %v", key, value, took)
+			}
+			name := key[strings.LastIndexByte(key, '.')+1:]
+			if key == "seed" {
+				continue
+			}
+			if err == nil || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s=%.40s: %v", key, value, err)
+			}
+		}
+	}
+}
+
+// TestProducts: settings that are each in range may not multiply to what is not.
+func TestProducts(t *testing.T) {
+	for _, pairs := range [][]string{
+		{"rl.prompts=65536", "rl.rollouts=65536"},
+		{"init.vocab=1048576", "init.hidden=65536"},
+		{"init.layers=1024", "init.hidden=65536", "init.heads=64", "init.kv=64", "init.ffn=1048576"},
+		{"phases=[{rl: 9000000}, {rl: 9000000}]"},
+		{"phases=[" + strings.TrimSuffix(strings.Repeat("{rl: 1}, ", 2000), ", ") + "]"},
+		{"phases[0].rl.prompts=65536", "phases[0].rl.rollouts=65536"},
+	} {
+		r, err := New("quickstart")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range pairs {
+			if err := r.Set(p); err != nil {
+				t.Fatal(p, err)
+			}
+		}
+		if err := r.Check(); err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("%.60q: %v", pairs, err)
+		}
+	}
+}
+
+// TestMethodsAreInRange: the defaults of every method and the largest values that
+// the documents show pass.
+func TestMethodsAreInRange(t *testing.T) {
+	for _, m := range All {
+		r, err := New(m.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Check(); err != nil {
+			t.Errorf("%s: %v", m.Name, err)
+		}
+	}
+}
