@@ -79,6 +79,7 @@ var layer = map[string]int{
 	"ballast/sweep":                 7,
 	"ballast/study":                 8,
 	"ballast/cmd/ballast":           9,
+	"ballast/provenance":            2,
 }
 
 // gomlx lists the packages that may import GoMLX.

@@ -103,6 +103,9 @@ func open(path string) (*archive, error) {
 // model is saved again.
 const tokenizerFile, templateFile, generationFile, tokenizerConfigFile = "tokenizer.json", "chat_template.jinja", "generation_config.json", "tokenizer_config.json"
 
+// indexFile names the shards of a model whose weights are in several files.
+const indexFile = "model.safetensors.index.json"
+
 var carried = []string{tokenizerFile, tokenizerConfigFile, "special_tokens_map.json", templateFile, generationFile}
 
 // Bounds on the files beside the weights. A tokenizer.json has 35 MB at most, an index
@@ -191,7 +194,7 @@ func bare(err error) error {
 // weightFiles lists the safetensors files of a directory: model.safetensors, or
 // the shards that the index names.
 func weightFiles(fsys fs.FS, origin string) ([]string, error) {
-	const single, index = "model.safetensors", "model.safetensors.index.json"
+	const single, index = "model.safetensors", indexFile
 	if _, err := fs.Stat(fsys, single); err == nil {
 		return []string{single}, nil
 	}

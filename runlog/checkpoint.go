@@ -15,7 +15,9 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/bounded"
 	"ballast/durable"
+	"ballast/provenance"
 )
 
 // checkpointFile marks a folder of checkpoints/ as complete.
@@ -31,16 +33,22 @@ type Checkpoint struct {
 	Update int
 	Dir    string          // its folder, "" for the zero value
 	State  json.RawMessage // what the recipe needs to go on: its cursor
-	// How long the line files were, in bytes.
-	updates, events int64
+	// How long the line files were, in bytes, and what they held.
+	updates, events       int64
+	updatesSum, eventsSum string
+	files                 map[string]fileSum // nil in version 1
 }
 
 // wireCheckpoint is the content of checkpoint.json.
 type wireCheckpoint struct {
-	Update  int             `json:"update"`
-	Updates int64           `json:"updates_bytes"`
-	Events  int64           `json:"events_bytes"`
-	State   json.RawMessage `json:"state"`
+	Version    int                `json:"version"` // 0 in version 1
+	Update     int                `json:"update"`
+	Updates    int64              `json:"updates_bytes"`
+	Events     int64              `json:"events_bytes"`
+	UpdatesSum string             `json:"updates_sha256"`
+	EventsSum  string             `json:"events_sha256"`
+	State      json.RawMessage    `json:"state"`
+	Files      map[string]fileSum `json:"files"`
 }
 
 // Checkpoint lets fill write what it needs into a fresh folder and makes it the
@@ -55,7 +63,7 @@ func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Ch
 	if err != nil {
 		return fail(err)
 	}
-	for _, l := range []*durable.Log{r.updates, r.events} {
+	for _, l := range []*lines{r.updates, r.events} {
 		if err := l.Broken(); err != nil {
 			return fail(err)
 		}
@@ -107,15 +115,11 @@ func (r *Run) fillAside(temp string, c Checkpoint, fill func(dir string) error) 
 	if err := fill(temp); err != nil {
 		return err
 	}
-	data, err := json.MarshalIndent(wireCheckpoint{c.Update, c.updates, c.events, c.State}, "", "\t")
-	if err != nil {
+	var err error
+	if c.files, err = sums(temp); err != nil {
 		return err
 	}
-	err = durable.ReplaceWith(r.hook, filepath.Join(temp, checkpointFile), func(w io.Writer) error {
-		_, err := w.Write(append(data, '\n'))
-		return err
-	})
-	if err != nil {
+	if err := r.seal(&c, temp); err != nil {
 		return err
 	}
 	return durable.SyncTree(temp)
@@ -149,21 +153,30 @@ func checkpoints(dir string) ([]Checkpoint, error) {
 // OpenCheckpoint reads the marker of one checkpoint folder.
 func OpenCheckpoint(dir string) (Checkpoint, error) {
 	path := filepath.Join(dir, checkpointFile)
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path, maxHeader)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Checkpoint{}, fmt.Errorf("%s is not a complete checkpoint: it has no %s", dir, checkpointFile)
 	}
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("read checkpoint: %w", err)
 	}
+	after := fmt.Sprintf("; delete the folder %s, and resuming takes the checkpoint before it", dir)
+	sealed, err := provenance.Sealed(data)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("%s: %w%s", path, err, after)
+	}
 	var w wireCheckpoint
 	if err := json.Unmarshal(data, &w); err != nil {
-		return Checkpoint{}, fmt.Errorf("%s: %w", path, err)
+		return Checkpoint{}, fmt.Errorf("%s: %w%s", path, err, after)
+	}
+	if !sealed && (w.Version != 0 || w.Files != nil) {
+		return Checkpoint{}, fmt.Errorf("%s: its checksum is gone: it was changed since ballast wrote it%s", path, after)
 	}
 	if w.Update < 0 || w.Updates < 0 || w.Events < 0 {
-		return Checkpoint{}, fmt.Errorf("%s: negative numbers", path)
+		return Checkpoint{}, fmt.Errorf("%s: negative numbers%s", path, after)
 	}
-	return Checkpoint{w.Update, dir, w.State, w.Updates, w.Events}, nil
+	return Checkpoint{Update: w.Update, Dir: dir, State: w.State, updates: w.Updates, events: w.Events,
+		updatesSum: w.UpdatesSum, eventsSum: w.EventsSum, files: w.Files}, nil
 }
 
 // Latest returns the newest checkpoint, or the zero Checkpoint where there is none.
@@ -175,7 +188,8 @@ func (r *Run) Latest() (Checkpoint, error) {
 	return list[len(list)-1], nil
 }
 
-// Resume forgets everything after a checkpoint of this run: later updates, episodes
+// Resume verifies a checkpoint of this run, and what it counts on, and forgets everything
+// after it: later updates, episodes
 // and checkpoints, and the later events that keep does not pick (nil picks none): of
 // what is said of updates that stay, such as an evaluation. With the zero Checkpoint
 // the run starts over. It may be killed and called again.
@@ -191,15 +205,22 @@ func (r *Run) resume(c Checkpoint, keep func(ballast.Event) bool) error {
 		return fmt.Errorf("%s is not a checkpoint of %s", c.Dir, r.dir)
 	}
 	for _, l := range []struct {
-		*durable.Log
-		want int64
-	}{{r.updates, c.updates}, {r.events, c.events}} {
-		if l.Size() < l.want {
-			return fmt.Errorf("%s has %d bytes, the checkpoint counts on %d: it was changed or lost", l.Path(), l.Size(), l.want)
+		*lines
+		size int64
+		sum  string
+	}{{r.updates, c.updates, c.updatesSum}, {r.events, c.events, c.eventsSum}} {
+		if l.Size() < l.size {
+			return fmt.Errorf("%s has %d bytes, the checkpoint counts on %d: it was changed or lost", l.Path(), l.Size(), l.size)
 		}
-		if ok, err := l.Boundary(l.want); err != nil || !ok {
-			return errors.Join(fmt.Errorf("%s: byte %d, where the checkpoint was made, is inside a line: it was changed", l.Path(), l.want), err)
+		if ok, err := l.Boundary(l.size); err != nil || !ok {
+			return errors.Join(fmt.Errorf("%s: byte %d, where the checkpoint was made, is inside a line: it was changed", l.Path(), l.size), err)
 		}
+		if sum, err := l.upTo(l.size); err != nil || l.sum != "" && sum != l.sum {
+			return errors.Join(fmt.Errorf("%s: the first %d bytes, which the checkpoint counts on, were changed: their checksum differs", l.Path(), l.size), err)
+		}
+	}
+	if err := c.Verify(); err != nil {
+		return err
 	}
 	// Newest first, so that the newest that is left is always a good one.
 	list, err := checkpoints(r.dir)
@@ -213,7 +234,7 @@ func (r *Run) resume(c Checkpoint, keep func(ballast.Event) bool) error {
 			}
 		}
 	}
-	if err := r.updates.Cut(c.updates); err != nil {
+	if err := r.updates.cut(c.updates); err != nil {
 		return err
 	}
 	if err := r.cutEvents(c.events, keep); err != nil {
@@ -255,7 +276,7 @@ func (r *Run) cutEvents(from int64, keep func(ballast.Event) bool) error {
 	}
 	switch {
 	case len(kept) == 0:
-		return r.events.Cut(from)
+		return r.events.cut(from)
 	case len(kept) == len(later):
 		return nil
 	}
@@ -266,7 +287,7 @@ func (r *Run) cutEvents(from int64, keep func(ballast.Event) bool) error {
 	if err != nil {
 		return err
 	}
-	now, err := durable.OpenLog(r.events.Path(), r.hook)
+	now, err := openLines(r.events.Path(), r.hook)
 	if err != nil {
 		return err
 	}

@@ -1,8 +1,6 @@
 package runlog
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +10,7 @@ import (
 	"path/filepath"
 
 	"ballast/durable"
+	"ballast/provenance"
 )
 
 // makingFile is run.json until the directory is whole: the first file that is made in
@@ -47,9 +46,12 @@ type step struct {
 	do   func() error
 }
 
-// Create makes a new run in dir, which must not exist or be empty, and opens it.
+// Create is CreateFrom for a run that nobody resumes: it says nothing of where it is from.
+func Create(dir string, recipe []byte) (*Run, error) { return CreateFrom(dir, recipe, Origin{}) }
+
+// CreateFrom makes a new run in dir, which must not exist or be empty, and opens it.
 // A dir that already holds a run is an error: resume it, or take another name.
-func Create(dir string, recipe []byte) (*Run, error) {
+func CreateFrom(dir string, recipe []byte, o Origin) (*Run, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("create run: %w; name a new directory where you may write", err)
 	}
@@ -65,7 +67,7 @@ func Create(dir string, recipe []byte) (*Run, error) {
 	if r.unlock, err = durable.Lock(filepath.Join(dir, lockFile)); err != nil {
 		return nil, fmt.Errorf("create run: %w", err)
 	}
-	if err := r.create(recipe); err != nil {
+	if err := r.create(recipe, o); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("create run: %w", explain(err, dir))
 	}
@@ -74,7 +76,7 @@ func Create(dir string, recipe []byte) (*Run, error) {
 
 // create fills a locked directory; run.json comes last. What a creation that was killed
 // left is taken away first, the marker last.
-func (r *Run) create(recipe []byte) error {
+func (r *Run) create(recipe []byte, o Origin) error {
 	if isThere(filepath.Join(r.dir, headerFile)) { // another process was faster
 		return fmt.Errorf("%s already holds a run: choose another directory", r.dir)
 	}
@@ -82,11 +84,12 @@ func (r *Run) create(recipe []byte) error {
 	if err != nil {
 		return err
 	}
-	mark, err := json.Marshal(making{"ballast-run", digest(recipe)})
+	mark, err := json.Marshal(making{formatName, provenance.Bytes(recipe)})
 	if err != nil {
 		return err
 	}
-	head, err := json.Marshal(header{Format: "ballast-run", Version: Version})
+	r.header = Header{Format: formatName, Version: Version, Recipe: provenance.Bytes(recipe), Origin: o}
+	head, err := provenance.Seal(r.header)
 	if err != nil {
 		return err
 	}
@@ -102,7 +105,7 @@ func (r *Run) create(recipe []byte) error {
 		list = append(list, step{"remove " + rel, func() error { return os.Remove(at(rel)) }})
 	}
 	return steps(append(list, write(makingFile, mark), folder(episodesDir), folder(checkpointsDir), write(recipeFile, recipe),
-		step{"lines", r.openLogs}, write(makingFile, append(head, '\n')),
+		step{"lines", r.openLogs}, write(makingFile, head),
 		step{headerFile, func() error {
 			if err := os.Rename(at(makingFile), at(headerFile)); err != nil {
 				return err
@@ -122,8 +125,8 @@ func killed(dir string) (left []string, err error) {
 	var mark making
 	marked := false
 	if data, err := readMark(dir); err == nil {
-		// The last content of the marker is run.json's: all files were whole then.
-		marked = json.Unmarshal(data, &mark) == nil && mark.Format == "ballast-run"
+		// The last content of the marker is run.json's, with the same key.
+		marked = json.Unmarshal(data, &mark) == nil && mark.Format == formatName
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
@@ -148,7 +151,7 @@ func killed(dir string) (left []string, err error) {
 			ours = info.IsDir() && err == nil && len(list) == 0
 		case name == recipeFile:
 			data, err := os.ReadFile(path)
-			ours = info.Mode().IsRegular() && err == nil && (mark.Recipe == "" || digest(data) == mark.Recipe)
+			ours = info.Mode().IsRegular() && err == nil && provenance.Bytes(data) == mark.Recipe
 		}
 		if !ours {
 			return nil, fmt.Errorf("%s is not empty (%s): a run needs a directory of its own", dir, e.Name())
@@ -170,10 +173,4 @@ func readMark(dir string) ([]byte, error) {
 		return nil, errors.Join(err, fs.ErrNotExist)
 	}
 	return os.ReadFile(path)
-}
-
-// digest is the SHA-256 of data in hexadecimal digits.
-func digest(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"ballast"
+	"ballast/bounded"
 )
 
 // maxLine bounds one line, so that a broken file costs no more memory than this.
@@ -27,19 +28,21 @@ const maxLine = 256 << 20
 // Following a live run is fine: a line that is still being written is left out.
 type Log struct {
 	Dir    string
+	Header Header
 	Recipe []byte // recipe.yaml
 }
 
 // Read opens a run for reading.
 func Read(dir string) (*Log, error) {
-	if err := checkHeader(dir); err != nil {
+	h, err := readHeader(dir)
+	if err != nil {
 		return nil, err
 	}
-	recipe, err := os.ReadFile(filepath.Join(dir, recipeFile))
+	recipe, err := bounded.ReadFile(filepath.Join(dir, recipeFile), maxHeader)
 	if err != nil {
 		return nil, fmt.Errorf("read run: %w", err)
 	}
-	return &Log{Dir: dir, Recipe: recipe}, nil
+	return &Log{Dir: dir, Header: h, Recipe: recipe}, nil
 }
 
 // Updates yields the updates in order.
@@ -85,7 +88,7 @@ func (l *Log) EpisodeUpdates() ([]int, error) { return episodeUpdates(l.Dir) }
 func (l *Log) Episodes(update int) iter.Seq2[*ballast.Episode, error] {
 	path := filepath.Join(l.Dir, episodesDir, name(update)+episodeExt)
 	return func(yield func(*ballast.Episode, error) bool) {
-		f, err := os.Open(path)
+		f, err := bounded.Open(path)
 		if err != nil {
 			yield(nil, fmt.Errorf("read episodes: %w", err))
 			return
@@ -124,7 +127,7 @@ func decodeUpdate(line []byte) (ballast.Update, error) {
 func readLines[T any](path string, decode func([]byte) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
-		f, err := os.Open(path)
+		f, err := bounded.Open(path)
 		if err != nil {
 			yield(zero, fmt.Errorf("read run: %w", err))
 			return

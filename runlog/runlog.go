@@ -1,12 +1,14 @@
 // Package runlog is the run directory: the only interface between training and
 // everything that looks at it.
 //
-//	run.json                    format and version; its presence makes DIR a run
+//	run.json                    the format's version, what the run was made with and of, and
+//	                            the hash of its recipe; its presence makes DIR a run
 //	recipe.yaml                 the resolved recipe
 //	updates.jsonl               one ballast.Update a line
 //	events.jsonl                one ballast.Event a line
 //	episodes/000123.jsonl.zst   the episodes of update 123, one a line
-//	checkpoints/000100/         what the learner saved, plus checkpoint.json
+//	checkpoints/000100/         what the learner saved, plus checkpoint.json: the cursor, and
+//	                            checksums of the files here and of what the others held
 //	lock                        held by the one writer
 //
 // A run is made in a directory that is empty or not there. While it is made, a file
@@ -32,6 +34,8 @@ package runlog
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,10 +52,6 @@ import (
 	"ballast/durable"
 )
 
-// Version is the version of the format that this package writes; it reads this
-// and older ones.
-const Version = 1
-
 // The names in a run directory.
 const (
 	headerFile     = "run.json"
@@ -64,18 +64,18 @@ const (
 	lockFile       = "lock"
 )
 
-// header is the content of run.json.
-type header struct {
-	Format  string `json:"format"`
-	Version int    `json:"version"`
-}
-
 // Run is a run directory open for writing. Its methods are for one goroutine.
 type Run struct {
 	dir     string
 	unlock  func() error
-	updates *durable.Log
-	events  *durable.Log
+	header  Header
+	updates *lines
+	events  *lines
+	// played is what Episodes wrote last.
+	played struct {
+		update int
+		sum    string
+	}
 	// write stands for (*os.File).Write; tests put failing disks here.
 	write durable.Write
 }
@@ -83,7 +83,7 @@ type Run struct {
 // Open opens an existing run for writing: it takes the lock, drops a torn last
 // line and what was left unfinished aside. Call Resume before appending.
 func Open(dir string) (*Run, error) {
-	if err := checkHeader(dir); err != nil {
+	if _, err := readHeader(dir); err != nil { // before a lock is made in a folder of somebody else
 		return nil, err
 	}
 	if err := checkOwn(dir); err != nil {
@@ -100,7 +100,12 @@ func Open(dir string) (*Run, error) {
 			return nil, fmt.Errorf("open run: %w", err)
 		}
 	}
-	if err := r.openLogs(); err != nil {
+	if r.header, err = readHeader(dir); err == nil {
+		if err = r.settle(); err == nil {
+			err = r.openLogs()
+		}
+	}
+	if err != nil {
 		r.Close()
 		return nil, fmt.Errorf("open run: %w", err)
 	}
@@ -135,37 +140,6 @@ func checkOwn(dir string) error {
 	return nil
 }
 
-// checkHeader fails unless dir holds a run that this package reads.
-func checkHeader(dir string) error {
-	path := filepath.Join(dir, headerFile)
-	data, err := os.ReadFile(path)
-	if info, serr := os.Stat(dir); errors.Is(err, fs.ErrNotExist) || serr != nil || !info.IsDir() {
-		why := "it has no " + headerFile
-		switch {
-		case errors.Is(serr, fs.ErrNotExist):
-			why = "there is nothing of that name"
-		case serr != nil:
-			why = serr.Error()
-		case !info.IsDir():
-			why = "it is a file"
-		case isThere(filepath.Join(dir, makingFile)):
-			return fmt.Errorf("%s is not a run directory yet: the process that made it was killed; give the same command again, with --out", dir)
-		}
-		return fmt.Errorf("%s is not a run directory: %s; name one that `ballast train` made, such as runs/grpo-001", dir, why)
-	}
-	if err != nil {
-		return fmt.Errorf("open run: %w", err)
-	}
-	var h header
-	if err := json.Unmarshal(data, &h); err != nil || h.Format != "ballast-run" {
-		return fmt.Errorf("%s is not the header of a run", path)
-	}
-	if h.Version < 1 || h.Version > Version {
-		return fmt.Errorf("%s: the run has format version %d, this program reads up to %d: use a newer ballast", path, h.Version, Version)
-	}
-	return nil
-}
-
 func isThere(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
@@ -177,7 +151,7 @@ func (r *Run) Dir() string { return r.dir }
 // Close releases the run. It is safe to call twice.
 func (r *Run) Close() error {
 	var errs []error
-	for _, l := range []*durable.Log{r.updates, r.events} {
+	for _, l := range []*lines{r.updates, r.events} {
 		if l != nil {
 			errs = append(errs, l.Close())
 		}
@@ -192,7 +166,11 @@ func (r *Run) Close() error {
 
 // Update appends the record of one update. Metrics may be NaN or infinite.
 func (r *Run) Update(u ballast.Update) error {
-	return r.append(r.updates, wire(u))
+	w := wire(u)
+	if r.played.update == u.Index {
+		w.Episodes = r.played.sum
+	}
+	return r.append(r.updates, w)
 }
 
 // UpdateLine is the line of updates.jsonl for an update, for programs that follow a
@@ -206,15 +184,17 @@ func (r *Run) Event(e ballast.Event) error {
 	return r.append(r.events, wireEvent{e.Update, e.Kind, e.Text, e.Data})
 }
 
-// Episodes writes the episodes of an update, replacing those that are there. It
-// fails, with no file left, where an episode's slices disagree in length.
+// Episodes writes the episodes of an update, replacing those that are there; Update
+// records their hash. It fails, with no file left, where an episode's slices disagree in length.
 func (r *Run) Episodes(update int, episodes []ballast.Episode) error {
+	sum := sha256.New()
 	err := r.replace(filepath.Join(episodesDir, name(update)+episodeExt), func(f io.Writer) error {
-		return encodeEpisodes(f, episodes)
+		return encodeEpisodes(io.MultiWriter(f, sum), episodes)
 	})
 	if err != nil {
 		return fmt.Errorf("write episodes of update %d: %w", update, explain(err, r.dir))
 	}
+	r.played.update, r.played.sum = update, hex.EncodeToString(sum.Sum(nil))
 	return nil
 }
 
@@ -222,7 +202,7 @@ func (r *Run) Episodes(update int, episodes []ballast.Episode) error {
 func name(update int) string { return fmt.Sprintf("%06d", update) }
 
 // append writes one value as one line.
-func (r *Run) append(l *durable.Log, v any) error {
+func (r *Run) append(l *lines, v any) error {
 	line, err := marshalLine(v)
 	if err != nil {
 		return fmt.Errorf("append to %s: %w", l.Path(), err)
@@ -295,10 +275,10 @@ func (r *Run) sweep(sub string) error {
 
 // openLogs opens the two files of lines.
 func (r *Run) openLogs() (err error) {
-	if r.updates, err = durable.OpenLog(filepath.Join(r.dir, updatesFile), r.hook); err != nil {
+	if r.updates, err = openLines(filepath.Join(r.dir, updatesFile), r.hook); err != nil {
 		return err
 	}
-	r.events, err = durable.OpenLog(filepath.Join(r.dir, eventsFile), r.hook)
+	r.events, err = openLines(filepath.Join(r.dir, eventsFile), r.hook)
 	return err
 }
 
@@ -316,10 +296,11 @@ func explain(err error, dir string) error {
 // wireUpdate and wireEvent are the lines of updates.jsonl and events.jsonl.
 type (
 	wireUpdate struct {
-		Index   int               `json:"update"`
-		Phase   string            `json:"phase"`
-		Seconds number            `json:"seconds"`
-		Metrics map[string]number `json:"metrics"`
+		Index    int               `json:"update"`
+		Phase    string            `json:"phase"`
+		Seconds  number            `json:"seconds"`
+		Metrics  map[string]number `json:"metrics"`
+		Episodes string            `json:"episodes,omitempty"` // hash of their file
 	}
 	wireEvent struct {
 		Update int            `json:"update"`
@@ -330,7 +311,7 @@ type (
 )
 
 func wire(u ballast.Update) wireUpdate {
-	w := wireUpdate{u.Index, u.Phase, number(u.Seconds), make(map[string]number, len(u.Metrics))}
+	w := wireUpdate{Index: u.Index, Phase: u.Phase, Seconds: number(u.Seconds), Metrics: make(map[string]number, len(u.Metrics))}
 	for k, v := range u.Metrics {
 		w.Metrics[k] = number(v)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/provenance"
 	"ballast/value"
 )
 
@@ -177,7 +178,7 @@ func TestCreateTakesNothing(t *testing.T) {
 			must(t, os.MkdirAll(filepath.Dir(path), 0o777))
 			must(t, os.WriteFile(path, []byte("mine"), 0o666))
 			if marked {
-				must(t, os.WriteFile(filepath.Join(dir, makingFile), []byte(`{"format":"ballast-run","recipe":"`+digest([]byte("theirs"))+`"}`), 0o666))
+				must(t, os.WriteFile(filepath.Join(dir, makingFile), []byte(`{"format":"ballast-run","recipe":"`+provenance.Bytes([]byte("theirs"))+`"}`), 0o666))
 			}
 			before := tree(t, dir)
 			_, err := Create(dir, []byte("theirs"))

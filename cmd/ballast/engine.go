@@ -30,11 +30,14 @@ func loadModel(r *recipe.Recipe) (*model.Model, error) {
 	case "init":
 		return recipe.NewModel(r)
 	}
-	path, err := bestOf(r.Model)
+	h, err := findHome(r.Model, false)
+	if err == nil && h.dir != "" {
+		err = intact(h.model)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return model.Load(path)
+	return model.Load(h.model)
 }
 
 // newStyle is how conversations with the model are written under the recipe.

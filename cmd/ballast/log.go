@@ -1,14 +1,11 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"iter"
 	"path/filepath"
 	"slices"
 
 	"ballast"
-	"ballast/compare"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/loop"
@@ -65,7 +62,7 @@ func (r recorder) Before(update int) (dir string, at int, err error) {
 	}
 	for _, c := range slices.Backward(list) {
 		if c.Update < update {
-			return c.Dir, c.Update, nil
+			return c.Dir, c.Update, c.Verify()
 		}
 	}
 	return "", 0, nil
@@ -79,6 +76,9 @@ func (r recorder) Replay(update int) ([]ballast.Episode, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := log.VerifyEpisodes(update); err != nil {
+		return nil, err
+	}
 	var out []ballast.Episode
 	for ep, err := range log.Episodes(update) {
 		if err != nil {
@@ -89,49 +89,15 @@ func (r recorder) Replay(update int) ([]ballast.Episode, error) {
 	return out, nil
 }
 
-// readRecipe reads the resolved recipe of a run directory.
+// readRecipe reads the resolved recipe of a run directory, which must be the one that
+// the run was made with.
 func readRecipe(dir string) (r recipe.Recipe, err error) {
 	log, err := runlog.Read(dir)
 	if err != nil {
 		return r, err
 	}
+	if err := log.Unchanged(); err != nil {
+		return r, err
+	}
 	return r, r.Apply(filepath.Join(dir, "recipe.yaml"), log.Recipe)
-}
-
-// rewind goes back to the newest checkpoint of a run, or to its start, and
-// restores the learner and the cursor. Evaluations on suites of checkpoints that stay
-// are kept: nothing makes them anew but time.
-func rewind(log *runlog.Run, run *loop.Run) error {
-	c, err := log.Latest()
-	if err != nil {
-		return err
-	}
-	tested := func(e ballast.Event) bool { return e.Kind == compare.SuiteEvent && e.Update <= c.Update }
-	if err := log.Resume(c, tested); err != nil {
-		return err
-	}
-	if err := log.Event(ballast.Event{Update: c.Update, Kind: "resume", Text: fmt.Sprintf("from the checkpoint of update %d", c.Update)}); err != nil {
-		return err
-	}
-	if c.Dir == "" {
-		return nil
-	}
-	if err := json.Unmarshal(c.State, &run.State); err != nil {
-		return fmt.Errorf("%s: cursor: %w", c.Dir, err)
-	}
-	// It may have been killed between that checkpoint and what follows one.
-	if err := (recorder{log, run.Recipe.Keep.Checkpoints}).prune(run.State.Guard.Healthy); err != nil {
-		return err
-	}
-	if err := run.Engine.Learner.Load(c.Dir); err != nil {
-		return err
-	}
-	return run.Engine.Sync()
-}
-
-// bestOf returns the checkpoint of a run directory that its evaluations like best, or
-// the one that its guard named when it stopped; any other path stays what it is.
-func bestOf(path string) (string, error) {
-	h, err := findHome(path, false)
-	return h.model, err
 }

@@ -26,7 +26,8 @@ func TestStoppedRun(t *testing.T) {
 		}
 	}
 	best := func() string {
-		path, err := bestOf(dir)
+		h, err := findHome(dir, false)
+		path := h.model
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"ballast"
 	"ballast/compare"
@@ -52,8 +51,7 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 	loaded := -1
 	for _, todo := range study.Missing(run, suites) {
 		if loaded != todo.Update {
-			path := filepath.Join(dir, "checkpoints", fmt.Sprintf("%06d", todo.Update))
-			if m, err = model.Load(path); err != nil {
+			if m, err = loadCheckpoint(dir, todo.Update); err != nil {
 				return err
 			}
 			loaded = todo.Update

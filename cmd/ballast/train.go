@@ -34,6 +34,7 @@ type trainFlags struct {
 	set                                     []string
 	dry, json                               bool
 	seeded                                  bool // --seed was given
+	extend                                  int  // updates
 }
 
 func trainCommand() *cobra.Command {
@@ -60,6 +61,9 @@ func trainCommand() *cobra.Command {
 					return errors.New("--resume takes everything from the run's recipe.yaml; leave the method and the other flags out")
 				}
 			}
+			if c.Flags().Changed("extend") && (f.resume == "" || f.extend < 1) {
+				return errors.New("--extend N asks for N more updates of a run's last phase, at least 1: give it with --resume DIR")
+			}
 			return f.run(c.Context(), args)
 		},
 	}
@@ -72,6 +76,7 @@ func trainCommand() *cobra.Command {
 	fl.StringArrayVar(&f.set, "set", nil, "one setting, such as rl.lr=1e-6 (repeatable)")
 	fl.StringVar(&f.out, "out", "", "run directory to create (default runs/METHOD-NNN)")
 	fl.StringVar(&f.resume, "resume", "", "continue the run in this directory")
+	fl.IntVar(&f.extend, "extend", 0, "with --resume: so many more updates of the last phase")
 	fl.BoolVar(&f.dry, "dry-run", false, "print the resolved recipe and what it needs, and stop")
 	fl.BoolVar(&f.json, "json", false, "print updates and the result as JSON lines")
 	return c
@@ -101,7 +106,11 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	log, err := runlog.Create(dir, r.YAML())
+	from, err := origin(run)
+	if err != nil {
+		return err
+	}
+	log, err := runlog.CreateFrom(dir, r.YAML(), from)
 	if err != nil {
 		return err
 	}
@@ -175,27 +184,6 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	}
 	run.Engine, err = newEngine(r, m, s)
 	return run, err
-}
-
-// continueRun resumes the run in a directory from its newest checkpoint.
-func (f *trainFlags) continueRun(ctx context.Context) error {
-	r, err := readRecipe(f.resume)
-	if err != nil {
-		return err
-	}
-	log, err := runlog.Open(f.resume)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	run, err := prepare(&r)
-	if err != nil {
-		return err
-	}
-	if err := rewind(log, run); err != nil {
-		return err
-	}
-	return f.drive(ctx, run, log)
 }
 
 // drive runs to the end, to an interrupt, or to a death, and writes the report

@@ -8,6 +8,9 @@ import (
 	"unsafe"
 )
 
+// SIMD says whether this build has vector code, whatever the processor runs.
+const SIMD = true
+
 // Best returns the fastest kernels that this CPU runs. The AVX2 and AVX-512
 // products add in the same order and give the same bits. It is one set for all, not
 // to be changed.

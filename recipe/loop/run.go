@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"ballast"
@@ -80,6 +81,8 @@ type State struct {
 	// their own: those that it gave up, which stay as they are.
 	Closed bool
 	Open   []string
+	// Extended is the number of extensions of the schedule that the cursor knows of.
+	Extended int `json:",omitempty"`
 	// Missing are the examples of the current supervised phase that could not be
 	// had: given up by the judge, or over the budget.
 	Missing []int
@@ -89,6 +92,28 @@ type State struct {
 func (s *State) enter(phase int) {
 	s.Phase, s.InPhase, s.Begun = phase, 0, false
 	s.Flat, s.Missing = 0, nil
+}
+
+// Extend tells the cursor of longer schedules: updates that were added to the last phase,
+// one number an extension, of which it may know the first ones. phases are the recipe's
+// with all of them. A cursor behind the last phase goes back into it.
+func (s *State) Extend(phases []recipe.Phase, added []int) {
+	more := 0
+	for _, n := range added[min(s.Extended, len(added)):] {
+		more += n
+	}
+	s.Extended = len(added)
+	if more == 0 {
+		return
+	}
+	if s.Guard.Phases != nil { // the guard's schedule is not the recipe's
+		phases = slices.Clone(s.Guard.Phases)
+		phases[len(phases)-1].RL += more
+		s.Guard.Phases = phases
+	}
+	if last := len(phases) - 1; s.Phase > last {
+		s.Phase, s.InPhase, s.Begun = last, phases[last].RL-more, true
+	}
 }
 
 // Cost is what a run takes of the machine, in seconds of its processors and of the

@@ -1,0 +1,52 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Files lists the files that Load reads of a model on disk, by their paths.
+func Files(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	if !info.IsDir() {
+		return []string{path}, nil
+	}
+	fsys := os.DirFS(path)
+	weights, err := weightFiles(fsys, path)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, name := range append([]string{"config.json", indexFile}, append(carried, weights...)...) {
+		if _, err := fs.Stat(fsys, name); errors.Is(err, fs.ErrNotExist) {
+			continue // Load says it, where it needs the file
+		} else if err != nil {
+			return nil, fmt.Errorf("model: %w", err)
+		}
+		out = append(out, filepath.Join(path, filepath.FromSlash(name)))
+	}
+	return out, nil
+}
+
+// EmbeddedSum is the SHA-256 of the embedded model's files, in hexadecimal digits.
+func EmbeddedSum() (string, error) {
+	h := sha256.New()
+	err := fs.WalkDir(embedded, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := embedded.ReadFile(path)
+		fmt.Fprintf(h, "%s %d\n", path, len(data))
+		h.Write(data)
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil)), err
+}
