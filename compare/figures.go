@@ -42,6 +42,14 @@ func Figures(groups []Group) []Figure {
 		out = append(out, g.tokens("start", monitor.SiteStart, "as the first token of a reply")...)
 		out = append(out, g.tokens("open", monitor.SiteOpen, "right after an open tag")...)
 	}
+	seen := map[string]bool{}
+	for i := range out { // labels such as "a b" and "a_b"
+		name := out[i].Name
+		for n := 2; seen[out[i].Name]; n++ {
+			out[i].Name = fmt.Sprintf("%s-%d", name, n)
+		}
+		seen[out[i].Name] = true
+	}
 	return out
 }
 

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"ballast/compare/table"
+	"ballast/durable"
+	"ballast/safetext"
 )
 
 // Read loads the runs at and below paths and groups them.
@@ -32,8 +35,37 @@ func Read(paths []string) ([]Group, error) {
 	return Groups(runs), nil
 }
 
+// jsonFile is written first: a folder that has one is a folder of tables.
+const jsonFile = "tables.json"
+
+// Writable says whether Write may write into dir: it may be new, or hold what Write
+// wrote before, but no other file of a name that it gives.
+func Writable(dir string) error { return writable(dir, []string{"tables.txt", "tables.md"}) }
+
+func writable(dir string, names []string) error {
+	path := filepath.Join(dir, jsonFile)
+	err := durable.Free(path, func(head []byte) bool {
+		return bytes.HasPrefix(head, []byte("[\n  {\n")) && bytes.Contains(head, []byte(`"columns": [`)) || string(head) == "[]\n"
+	})
+	if err == nil {
+		if _, err := os.Lstat(path); err == nil {
+			return nil // all is of Write
+		}
+	}
+	for _, name := range names {
+		if err == nil {
+			err = durable.Free(filepath.Join(dir, name), func([]byte) bool { return false })
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("compare: %w", err)
+	}
+	return nil
+}
+
 // Write writes tables (tables.txt, tables.md, tables.json, and NAME.csv each) and
-// figures (NAME.svg) into a folder.
+// figures (NAME.svg) into a folder. A file of such a name in a folder that Write did not
+// write into before is an error, before any is written.
 func Write(dir string, tables []table.Table, figures []Figure) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("compare: %w", err)
@@ -42,19 +74,24 @@ func Write(dir string, tables []table.Table, figures []Figure) error {
 	if err != nil {
 		return fmt.Errorf("compare: %w", err)
 	}
-	files := map[string]string{"tables.txt": table.Text(tables), "tables.md": table.Markdown(tables), "tables.json": string(data) + "\n"}
+	names := []string{jsonFile, "tables.txt", "tables.md"}
+	texts := []string{string(data) + "\n", table.Text(tables), table.Markdown(tables)}
+	add := func(name, text string) { names, texts = append(names, durable.Name(name)), append(texts, text) }
 	for i := range tables {
 		var b strings.Builder
 		if err := tables[i].CSV(&b); err != nil {
 			return fmt.Errorf("compare: %w", err)
 		}
-		files[tables[i].Name+".csv"] = b.String()
+		add(tables[i].Name+".csv", b.String())
 	}
 	for _, f := range figures {
-		files[f.Name+".svg"] = f.SVG
+		add(f.Name+".svg", f.SVG)
 	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666); err != nil {
+	if err := writable(dir, names); err != nil {
+		return err
+	}
+	for i, name := range names {
+		if err := durable.ReplaceBytes(filepath.Join(dir, name), []byte(safetext.Block(texts[i]))); err != nil {
 			return fmt.Errorf("compare: %w", err)
 		}
 	}

@@ -20,6 +20,7 @@
 package doctor
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,7 +30,10 @@ import (
 	"ballast"
 	"ballast/chat/format"
 	"ballast/doctor/probe"
+	"ballast/durable"
 	"ballast/monitor/verdict"
+	"ballast/report"
+	"ballast/safetext"
 )
 
 // Options say how to read. The zero value finds everything out.
@@ -104,12 +108,17 @@ func Examine(path string, o Options) (*Report, error) {
 	return r, nil
 }
 
-// JSON writes the report as diagnosis.json has it.
+// JSON writes the report as diagnosis.json has it; control characters in it are escaped.
 func (r *Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(safetext.Terminal(w))
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(r)
+}
+
+// ourJSON knows a diagnosis.json by its beginning.
+func ourJSON(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("{\n  \"path\": ")) && bytes.Contains(head, []byte("\n  \"kind\": "))
 }
 
 // The files that Write makes.
@@ -119,24 +128,24 @@ const (
 )
 
 // Write writes diagnosis.json and diagnosis.html into dir, which is made where it
-// does not exist, and returns the page's path.
+// does not exist, and returns the page's path. Files of these names that the doctor did
+// not write are an error, before any is written.
 func (r *Report) Write(dir string) (string, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return "", fmt.Errorf("doctor: %w", err)
 	}
-	for _, file := range []struct {
+	files := []struct {
 		name  string
+		ours  func(head []byte) bool
 		write func(io.Writer) error
-	}{{JSONFile, r.JSON}, {PageFile, r.HTML}} {
-		f, err := os.Create(filepath.Join(dir, file.name))
-		if err != nil {
+	}{{JSONFile, ourJSON, r.JSON}, {PageFile, report.Ours, r.HTML}}
+	for _, file := range files {
+		if err := durable.Free(filepath.Join(dir, file.name), file.ours); err != nil {
 			return "", fmt.Errorf("doctor: %w", err)
 		}
-		err = file.write(f)
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
+	}
+	for _, file := range files {
+		if err := durable.Replace(filepath.Join(dir, file.name), file.write); err != nil {
 			return "", fmt.Errorf("doctor: write %s: %w", file.name, err)
 		}
 	}

@@ -14,15 +14,17 @@ import (
 	"ballast/report/plot"
 )
 
-//go:embed page.html
-var pageText string
+var (
+	//go:embed page.html
+	pageText string
+	//go:embed page.css
+	styleText string
+)
 
 // page is what the template shows.
 type page struct {
 	*Report
-	Style        template.CSS
-	Script       template.JS
-	Data         template.JS
+	Look         report.Look
 	Large, Small []figure
 	Shown        []shown
 	Sick         bool
@@ -45,8 +47,7 @@ const mostPoints = 600
 
 // HTML writes the page: one file without outside resources.
 func (r *Report) HTML(w io.Writer) error {
-	style, script := report.Assets()
-	p := page{Report: r, Style: template.CSS(style), Script: template.JS(script), Shown: r.shown,
+	p := page{Report: r, Shown: r.shown,
 		Sick: r.Diagnosis.Verdict.Sick(), Verdict: strings.ReplaceAll(string(r.Diagnosis.Verdict), "_", " "),
 		Owners: []string{"template", "user", "tool", "policy", "gold"}}
 	frame, width := r.frame()
@@ -66,12 +67,8 @@ func (r *Report) HTML(w io.Writer) error {
 			p.Small = append(p.Small, f)
 		}
 	}
-	p.Data = template.JS(frame.Values(charts))
-	t, err := template.New("page").Parse(pageText)
-	if err != nil {
-		panic(err) // the template is part of the program
-	}
-	return t.Execute(w, &p)
+	p.Look = report.NewLook(frame.Values(charts), styleText)
+	return report.Show(w, pageText, &p)
 }
 
 // frame is the axis of all plots with the onset and the alarm marked, and how many

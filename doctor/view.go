@@ -15,6 +15,7 @@ import (
 	"ballast/monitor/verdict"
 	"ballast/report"
 	"ballast/report/plot"
+	"ballast/safetext"
 )
 
 // shown is one episode as the page shows it.
@@ -225,10 +226,10 @@ func rising(facts []verdict.Fact, prefix string) string {
 func (r *Report) Text() string {
 	var b strings.Builder
 	for _, s := range r.Summary {
-		fmt.Fprintln(&b, s)
+		fmt.Fprintln(&b, safetext.Line(s))
 	}
 	for _, n := range r.Notes {
-		fmt.Fprintln(&b, "note:", n)
+		fmt.Fprintln(&b, "note:", safetext.Line(n))
 	}
 	if len(r.updates) > 1 {
 		for _, name := range []string{monitor.RewardMean, monitor.FormPrefix + "call", monitor.FormPrefix + "polluted", monitor.FormPrefix + "collapsed", monitor.IllegalReplies} {

@@ -71,9 +71,17 @@ func ReplaceBytes(path string, data []byte) error {
 
 // ReplaceWith is Replace with a hook; nil writes as usual.
 func ReplaceWith(write Write, path string, fill func(io.Writer) error) error {
+	return replace(write, path, fill, 0)
+}
+
+// replace is ReplaceWith with permissions; 0 takes those of the umask.
+func replace(write Write, path string, fill func(io.Writer) error, perm fs.FileMode) error {
 	path = filepath.Clean(path)
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() && info.Mode()&fs.ModeSymlink == 0 {
-		return fmt.Errorf("%s is there and is no file", path)
+	// The second look goes through a link: one to a device, such as /dev/stdout, stays.
+	for _, look := range []func(string) (fs.FileInfo, error){os.Lstat, os.Stat} {
+		if info, err := look(path); err == nil && !info.Mode().IsRegular() && info.Mode()&fs.ModeSymlink == 0 {
+			return fmt.Errorf("%s is there and is no file; name a file", path)
+		}
 	}
 	if err := Sweep(filepath.Dir(path), func(base string) bool { return base == filepath.Base(path) }); err != nil {
 		return err
@@ -83,6 +91,9 @@ func ReplaceWith(write Write, path string, fill func(io.Writer) error) error {
 		return err
 	}
 	err = fill(hooked{f, write})
+	if err == nil && perm != 0 {
+		err = f.Chmod(perm)
+	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -133,6 +144,60 @@ func Folder(path string, fill func(dir string) error) error {
 		return errors.Join(err, os.RemoveAll(aside))
 	}
 	return SyncDir(parent)
+}
+
+// Subfolder makes a folder in one that ballast writes into, where it is not there. A
+// link in its place is an error: what is written there would go elsewhere.
+func Subfolder(path string) error {
+	if err := os.Mkdir(path, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	info, err := os.Lstat(path)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is a link or no folder: what is written there would go elsewhere; remove it", path)
+	}
+	return err
+}
+
+// headBytes is how much of a file Free looks at.
+const headBytes = 64 << 10
+
+// Free says whether an output may take this name: nothing is there, or an empty file,
+// or one that ours knows by its beginning. What somebody else made is an error.
+func Free(path string, ours func(head []byte) bool) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is there and is a link or no file: remove it, or name another place", path)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|noFollow, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, headBytes))
+	if err == nil && len(head) > 0 && !ours(head) {
+		err = fmt.Errorf("%s is there and ballast did not write it: take it away, or name another place", path)
+	}
+	return err
+}
+
+// Edit gives a file of the user other content: through links to the file itself, which
+// keeps its permissions.
+func Edit(path string, data []byte) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return replace(nil, path, func(f io.Writer) error { _, err := f.Write(data); return err }, info.Mode().Perm())
 }
 
 // SyncTree flushes every file and folder in dir to disk.

@@ -98,6 +98,71 @@ func TestNoLinkIsFollowed(t *testing.T) {
 	}
 }
 
+// TestFree: what ballast did not write is not taken, whatever it is.
+func TestFree(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	must(t, os.WriteFile(at("ours"), []byte("=== one"), 0o666))
+	must(t, os.WriteFile(at("theirs"), []byte("notes"), 0o666))
+	must(t, os.WriteFile(at("empty"), nil, 0o666))
+	must(t, os.Mkdir(at("folder"), 0o777))
+	must(t, os.Symlink(at("ours"), at("link")))
+	must(t, syscall.Mkfifo(at("pipe"), 0o666))
+	for name, free := range map[string]bool{"none": true, "ours": true, "empty": true, "theirs": false, "folder": false, "link": false, "pipe": false} {
+		err := Free(at(name), func(head []byte) bool { return strings.HasPrefix(string(head), "=== ") })
+		if free != (err == nil) || !free && !strings.Contains(err.Error(), "another place") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestEdit: a user's file is changed where it lies, and keeps who may read it.
+func TestEdit(t *testing.T) {
+	dir := t.TempDir()
+	far, link := filepath.Join(t.TempDir(), "far"), filepath.Join(dir, "link")
+	must(t, os.WriteFile(far, []byte("old"), 0o600))
+	must(t, os.Symlink(far, link))
+	must(t, Edit(link, []byte("new")))
+	info, err := os.Lstat(link)
+	must(t, err)
+	if got, _ := os.ReadFile(far); string(got) != "new" || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("%q, the link is %v", got, info.Mode())
+	}
+	if info, _ := os.Stat(far); info.Mode().Perm() != 0o600 {
+		t.Errorf("permissions %v", info.Mode())
+	}
+	if err := Edit(filepath.Join(dir, "none"), nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestSubfolder(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "in")
+	for range 2 {
+		must(t, Subfolder(path))
+	}
+	must(t, os.Symlink(t.TempDir(), filepath.Join(dir, "link")))
+	must(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o666))
+	for _, name := range []string{"link", "file"} {
+		if err := Subfolder(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), "remove it") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestReplaceSparesDevices: a link to a device, as /dev/stdout is one, is no place for a file.
+func TestReplaceSparesDevices(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "stdout")
+	must(t, os.Symlink("/dev/null", link))
+	if err := ReplaceBytes(link, []byte("x")); err == nil || !strings.Contains(err.Error(), "no file") {
+		t.Error(err)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
 func TestUmask(t *testing.T) {
 	old := syscall.Umask(0o027)
 	defer syscall.Umask(old)

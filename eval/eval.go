@@ -18,6 +18,7 @@ import (
 	"ballast"
 	"ballast/credit"
 	"ballast/rollout"
+	"ballast/safetext"
 )
 
 // Count is a number of successes among a number of episodes.
@@ -155,7 +156,7 @@ func (r Result) Table() string {
 	var b strings.Builder
 	row := func(name string, c Count) {
 		lo, hi := c.Wilson()
-		fmt.Fprintf(&b, "%-14s %4d/%-4d %6.1f%%  [%5.1f, %5.1f]\n", name, c.OK, c.All, 100*c.Rate(), 100*lo, 100*hi)
+		fmt.Fprintf(&b, "%-14s %4d/%-4d %6.1f%%  [%5.1f, %5.1f]\n", safetext.Line(name), c.OK, c.All, 100*c.Rate(), 100*lo, 100*hi)
 	}
 	fmt.Fprintf(&b, "%-14s %9s %7s  %s\n", "category", "episodes", "success", "95% interval")
 	for _, name := range r.names() {
@@ -191,7 +192,7 @@ func (r Result) Table() string {
 		fmt.Fprintf(&b, " %s %d", s, r.Stops[ballast.Stop(s)])
 	}
 	if r.Infra > 0 {
-		fmt.Fprintf(&b, "\n%d episodes could not be played and are left out; the first is %s", r.Infra, r.Broken)
+		fmt.Fprintf(&b, "\n%d episodes could not be played and are left out; the first is %s", r.Infra, safetext.Line(r.Broken))
 	}
 	b.WriteByte('\n')
 	return b.String()

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"ballast/safetext"
 )
 
 // Summary is what the headers of a model tell, without reading its weights.
@@ -107,17 +109,17 @@ func (s *Summary) String() string {
   tensors       %d (%s); %.1f MB stored, %.1f MB in memory
   tokenizer     %d ids (%d control), embedding %d rows
   chat template %s
-`, s.Origin, c.Arch, c.Layers, c.Hidden, c.Heads, c.HeadDim, c.KVHeads, c.FFN, output,
+`, safetext.Line(s.Origin), safetext.Line(c.Arch), c.Layers, c.Hidden, c.Heads, c.HeadDim, c.KVHeads, c.FFN, output,
 		c.MaxLen, c.RopeTheta, scaling, s.Params, listed(s.Parameters),
 		tensors, listed(types), float64(s.Stored)/1e6, float64(s.Memory)/1e6,
-		s.Tokens, s.Controls, c.Vocab, orNone(s.Template))
+		s.Tokens, s.Controls, c.Vocab, orNone(safetext.Line(s.Template)))
 }
 
 // listed writes numbers of things for people.
 func listed(n map[string]int) string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(n)) {
-		out = append(out, fmt.Sprintf("%s %d", name, n[name]))
+		out = append(out, fmt.Sprintf("%s %d", safetext.Line(name), n[name]))
 	}
 	return strings.Join(out, ", ")
 }

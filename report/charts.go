@@ -9,6 +9,7 @@ import (
 	"ballast"
 	"ballast/monitor"
 	"ballast/report/plot"
+	"ballast/safetext"
 )
 
 // maxPoints is how many points a curve has at most; longer runs are averaged.
@@ -122,7 +123,7 @@ func (r *run) charts() (list []*plot.Chart, zero []string) {
 	b.add(plot.Chart{ID: "lr", Title: "Learning rate"}, plot.Line, metric{monitor.LearningRate, "rate", "c1"})
 	for _, key := range b.metric {
 		if !b.taken[key] {
-			b.add(plot.Chart{ID: "metric-" + key, Title: key}, plot.Line, metric{key, "value", "c1"})
+			b.add(plot.Chart{ID: "metric-" + safetext.Line(key), Title: key}, plot.Line, metric{key, "value", "c1"})
 		}
 	}
 	slices.SortStableFunc(b.list, func(x, y *plot.Chart) int { return rank(x) - rank(y) })

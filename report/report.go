@@ -17,6 +17,7 @@
 package report
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"html/template"
@@ -28,6 +29,7 @@ import (
 	"ballast/monitor"
 	"ballast/report/plot"
 	"ballast/runlog"
+	"ballast/safetext"
 )
 
 var (
@@ -39,21 +41,55 @@ var (
 	scriptText string
 )
 
-// Assets returns the style sheet and the script of the page, for pages of other
-// packages that look alike. The script expects the plots' values in DATA.
-func Assets() (style, script string) { return plot.CSS + styleText, scriptText }
+// Look is the style sheet and the script of a page, and the policy that lets its
+// browser use these and nothing else.
+type Look struct {
+	Style  template.CSS
+	Script template.JS
+	Policy string
+}
+
+// NewLook returns the look of a page whose plots have these values, as plot.Frame gives
+// them, with a style sheet of its own behind the common one.
+func NewLook(values, style string) Look {
+	style = plot.CSS + styleText + style
+	script := safetext.Block("const DATA = " + values + ";\n" + scriptText) // as Show writes it
+	return Look{template.CSS(style), template.JS(script), safetext.Policy(style, script)}
+}
+
+// Show writes a page from its template. What strangers wrote into the run is escaped as
+// HTML, and as for a terminal.
+func Show(w io.Writer, text string, page any) error {
+	t, err := template.New("page").Parse(text)
+	if err != nil {
+		panic(err) // the template is part of the program
+	}
+	return t.Execute(safetext.Terminal(w), page)
+}
 
 // Page is the file name of the static page in a run directory.
 const Page = "report.html"
 
+// pageHead is how a page begins.
+var pageHead = []byte(pageText[:strings.Index(pageText, "<meta name")])
+
+// Ours knows a page of ballast, of this package and others, by its beginning; also one
+// that a crash cut short.
+func Ours(head []byte) bool {
+	return bytes.Contains(head, []byte(" - ballast</title>")) || bytes.HasPrefix(pageHead, head)
+}
+
 // Write writes the static page of the run in dir, whole or not at all, and returns its
 // path. It needs no lock of the run: a live run has its page too, and of two writers the
-// last one's page stays.
+// last one's page stays. A file of that name that is no page of ballast is an error.
 func Write(dir string) (string, error) {
 	if _, err := runlog.Read(dir); err != nil { // before a file is made in it
 		return "", fmt.Errorf("report: %w", err)
 	}
 	path := filepath.Join(dir, Page)
+	if err := durable.Free(path, Ours); err != nil {
+		return "", fmt.Errorf("report: %w", err)
+	}
 	var made error
 	err := durable.Replace(path, func(w io.Writer) error { made = HTML(w, dir); return made })
 	switch {
@@ -68,9 +104,7 @@ func Write(dir string) (string, error) {
 // page is what the template shows.
 type page struct {
 	Run     *run
-	Style   template.CSS
-	Script  template.JS
-	Data    template.JS // values for the cross-hair
+	Look    Look
 	Cards   []card
 	Text    []string // summary sentences
 	Large   []figure
@@ -114,8 +148,7 @@ func HTML(w io.Writer, dir string) error {
 		return fmt.Errorf("report: %w", err)
 	}
 	p := page{
-		Run: r, Style: template.CSS(plot.CSS + styleText), Script: template.JS(scriptText),
-		Cards: r.cards(), Text: r.sentences(), Events: r.eventRows(),
+		Run: r, Cards: r.cards(), Text: r.sentences(), Events: r.eventRows(),
 		Owners: []string{"template", "user", "tool", "policy", "gold"},
 	}
 	p.Status, p.Bad = r.status()
@@ -141,15 +174,11 @@ func HTML(w io.Writer, dir string) error {
 		}
 		shown = append(shown, c)
 	}
-	p.Data = template.JS(frame.Values(shown))
+	p.Look = NewLook(frame.Values(shown), "")
 	if p.Samples, err = r.samples(); err != nil {
 		p.Note = err.Error()
 	}
-	t, err := template.New("page").Parse(pageText)
-	if err != nil {
-		panic(err) // the template is part of the program
-	}
-	if err := t.Execute(w, &p); err != nil {
+	if err := Show(w, pageText, &p); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil
@@ -164,7 +193,7 @@ func Summary(dir string) (string, error) {
 	}
 	var b strings.Builder
 	for _, s := range r.sentences() {
-		fmt.Fprintln(&b, s)
+		fmt.Fprintln(&b, safetext.Line(s))
 	}
 	if y := r.metrics[monitor.RewardMean]; len(plot.Finite(y)) > 1 {
 		fmt.Fprintf(&b, "reward   %s\n", sparkline(y, 48))

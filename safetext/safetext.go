@@ -8,22 +8,27 @@ package safetext
 
 import (
 	"fmt"
-	"io"
-	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // Line writes text in one line: control characters, line breaks, invisible and
 // direction-changing characters and broken UTF-8 are shown as escapes, such as \n,
-// \x1b and \u202e.
-func Line(text string) string { return escape(text, "") }
+// \x1b and \u202e; what is secret in addresses is hidden.
+func Line(text string) string { return escape(Addresses(text), "") }
 
-// Block is Line, but newlines and tabs stay.
-func Block(text string) string { return escape(text, "\n\t") }
+// Block is Line, but newlines and tabs stay. JSON stays the JSON that it is: what may
+// stand in it raw becomes its escapes.
+func Block(text string) string { return escape(Addresses(text), "\n\t") }
+
+// Indent is Block with a margin before every line but the first, so that no line of the
+// text looks like one of its surroundings.
+func Indent(text, margin string) string {
+	return strings.ReplaceAll(Block(text), "\n", "\n"+margin)
+}
 
 func escape(text, keep string) string {
 	if clean(text, keep) {
@@ -37,9 +42,13 @@ func escape(text, keep string) string {
 			fmt.Fprintf(&b, `\x%02x`, text[i])
 		case harmless(r) || strings.ContainsRune(keep, r):
 			b.WriteString(text[i : i+n])
-		default:
+		case r < ' ':
 			q := strconv.QuoteRuneToASCII(r)
 			b.WriteString(q[1 : len(q)-1])
+		default: // as JSON writes it
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
 		}
 		i += n
 	}
@@ -60,40 +69,12 @@ func harmless(r rune) bool {
 	return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) || unicode.Is(unicode.Co, r)
 }
 
-// Terminal returns a writer that passes Block of what is written on to w. A rune that
-// is cut between two writes is put together again; Flush of the last one is not needed
-// for valid UTF-8.
-func Terminal(w io.Writer) io.Writer { return &terminal{w: w} }
-
-type terminal struct {
-	w    io.Writer
-	half []byte // the beginning of a rune
-}
-
-func (t *terminal) Write(p []byte) (int, error) {
-	text := append(t.half, p...)
-	end := len(text)
-	for back := 1; back <= min(utf8.UTFMax-1, len(text)); back++ {
-		if c := text[len(text)-back]; utf8.RuneStart(c) {
-			if c >= utf8.RuneSelf && !utf8.FullRune(text[len(text)-back:]) {
-				end = len(text) - back
-			}
-			break
-		}
-	}
-	t.half = append([]byte(nil), text[end:]...)
-	if _, err := io.WriteString(t.w, Block(string(text[:end]))); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
 // Cell is text as a field for CSV: in one line, and one that begins like a formula gets
-// an apostrophe in front. Numbers stay numbers.
+// an apostrophe in front. Numbers stay numbers, and a dash alone a dash.
 func Cell(text string) string {
 	text = Line(text)
 	trimmed := strings.TrimLeft(text, " ")
-	if trimmed == "" || !strings.ContainsRune("=+-@", rune(trimmed[0])) {
+	if trimmed == "" || trimmed == "-" || !strings.ContainsRune("=+-@", rune(trimmed[0])) {
 		return text
 	}
 	if _, err := strconv.ParseFloat(trimmed, 64); err == nil {
@@ -107,46 +88,3 @@ var markdown = strings.NewReplacer(`\`, `\\`, "`", "\\`", "|", `\|`, "*", `\*`, 
 
 // Markdown is text for a cell or a sentence of Markdown, without markup of its own.
 func Markdown(text string) string { return markdown.Replace(Line(text)) }
-
-// secretParam matches names of query parameters that carry secrets.
-var secretParam = regexp.MustCompile(`(?i)key|token|secret|passw|signature|sig$|auth|credential`)
-
-// URL is an address without what is secret in it: a password and the values of query
-// parameters that are named like secrets.
-func URL(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return "(an address that cannot be read)"
-	}
-	if u.User != nil {
-		if _, has := u.User.Password(); has {
-			u.User = url.UserPassword(u.User.Username(), "xxxxx")
-		}
-	}
-	q := u.Query()
-	changed := false
-	for name := range q {
-		if secretParam.MatchString(name) {
-			q[name], changed = []string{"xxxxx"}, true
-		}
-	}
-	if changed {
-		u.RawQuery = q.Encode()
-	}
-	return Line(u.String())
-}
-
-// Redact replaces each secret that text contains, also as it stands in JSON and in a
-// URL. Secrets under 4 bytes are left: they would be found everywhere.
-func Redact(text string, secrets ...string) string {
-	for _, s := range secrets {
-		if len(s) < 4 {
-			continue
-		}
-		quoted := strconv.Quote(s)
-		for _, form := range []string{s, quoted[1 : len(quoted)-1], url.QueryEscape(s), url.PathEscape(s)} {
-			text = strings.ReplaceAll(text, form, "[secret]")
-		}
-	}
-	return text
-}

@@ -2,7 +2,6 @@ package study
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"ballast/bounded"
 	"ballast/compare"
 	"ballast/compare/table"
+	"ballast/durable"
 )
 
 // Groups reads the runs that a study's folder holds so far, in the order of the
@@ -137,14 +137,14 @@ func Document(path string, tables []table.Table, figures []compare.Figure) (left
 			continue
 		}
 		folder := filepath.Join(filepath.Dir(path), m[1])
-		if err := os.MkdirAll(folder, 0o777); err != nil {
+		if err := durable.Subfolder(folder); err != nil {
 			return nil, fmt.Errorf("study: %w", err)
 		}
-		if err := os.WriteFile(filepath.Join(folder, m[2]+".svg"), []byte(figures[i].SVG), 0o666); err != nil {
+		if err := durable.ReplaceBytes(filepath.Join(folder, m[2]+".svg"), []byte(figures[i].SVG)); err != nil {
 			return nil, fmt.Errorf("study: %w", err)
 		}
 	}
-	if err := os.WriteFile(path, out, 0o666); err != nil {
+	if err := durable.Edit(path, out); err != nil {
 		return nil, fmt.Errorf("study: %w", err)
 	}
 	return left, nil

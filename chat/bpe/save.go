@@ -6,8 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
+
+	"ballast/durable"
 )
 
 // vocab is written in the order of the ids.
@@ -58,20 +59,13 @@ func (t *Tokenizer) JSON() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Save writes JSON to path: aside first, then renamed, so that no half file is
-// ever left under that name.
+// Save writes JSON to path, whole or not at all.
 func (t *Tokenizer) Save(path string) error {
 	data, err := t.JSON()
 	if err != nil {
 		return err
 	}
-	aside := path + ".tmp"
-	if err := os.WriteFile(aside, data, 0o644); err != nil {
-		os.Remove(aside)
-		return fmt.Errorf("tokenizer: %w", err)
-	}
-	if err := os.Rename(aside, path); err != nil {
-		os.Remove(aside)
+	if err := durable.ReplaceBytes(path, data); err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
 	return nil

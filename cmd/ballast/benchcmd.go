@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"os"
 	"runtime"
 	"time"
 
@@ -32,7 +30,7 @@ func benchCommand() *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(os.Stdout).Encode(res)
+				return json.NewEncoder(stdout).Encode(res)
 			}
 			res.print()
 			return nil
@@ -176,14 +174,14 @@ func (res *engineResult) round(ctx context.Context, run *loop.Run, p sampler, i 
 }
 
 func (res *engineResult) print() {
-	fmt.Printf("kernels %s, %d cores, updates of %d episodes on desk tasks\n", res.Kernels, res.Cores, res.Episodes)
-	fmt.Printf("sampling  %8.0f tokens/s really sampled (%.0f tokens in %.2f s; %.0f more prefilled, %.0f shared)\n",
+	say(stdout, "kernels %s, %d cores, updates of %d episodes on desk tasks\n", res.Kernels, res.Cores, res.Episodes)
+	say(stdout, "sampling  %8.0f tokens/s really sampled (%.0f tokens in %.2f s; %.0f more prefilled, %.0f shared)\n",
 		res.SampledPerSec, res.Sampled, res.SampleSeconds, res.Prefilled, res.Shared)
-	fmt.Printf("training  %8.0f tokens/s really computed (%.0f in %.2f s, %.0f padding), %.0f tokens/s of episodes (shared prefixes: x%.2f)\n",
+	say(stdout, "training  %8.0f tokens/s really computed (%.0f in %.2f s, %.0f padding), %.0f tokens/s of episodes (shared prefixes: x%.2f)\n",
 		res.ComputedPerSec, res.Computed, res.TrainSeconds, res.Padded, res.EpisodicPerSec, res.PrefixFactor)
-	fmt.Printf("update    %.2f s\n", res.SecondsPerRound)
+	say(stdout, "update    %.2f s\n", res.SecondsPerRound)
 	if res.Monitoring > 0 {
-		fmt.Printf("monitoring %.1f%% of an update's processor time\n", 100*res.Monitoring)
+		say(stdout, "monitoring %.1f%% of an update's processor time\n", 100*res.Monitoring)
 	}
-	fmt.Printf("prefixes  8 continuations of 1k on a prompt of 4k: %d of %d tokens computed, x%.2f\n", res.GroupComputed, res.GroupTokens, res.GroupFactor)
+	say(stdout, "prefixes  8 continuations of 1k on a prompt of 4k: %d of %d tokens computed, x%.2f\n", res.GroupComputed, res.GroupTokens, res.GroupFactor)
 }

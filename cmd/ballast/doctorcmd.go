@@ -44,8 +44,8 @@ func doctorCommand() *cobra.Command {
 			if p.asJSON {
 				return r.JSON(c.OutOrStdout())
 			}
-			fmt.Print(r.Text())
-			fmt.Println(page)
+			fmt.Fprint(stdout, r.Text())
+			say(stdout, "%s\n", page)
 			return nil
 		},
 	}

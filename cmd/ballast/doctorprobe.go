@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,7 +54,7 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(os.Stderr, path)
+		say(stderr, "%s\n", path)
 	}
 	if f.asJSON {
 		err = json.NewEncoder(c.OutOrStdout()).Encode(res)
@@ -90,7 +89,7 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 	p.Apply(&cfg)
 	cfg.Context = m.Config.MaxLen
 	told := func(o probe.Outcome) {
-		fmt.Fprintf(os.Stderr, "%-10s %d/%d %s\n", o.Variant, o.Success.OK, o.Success.All, o.Gain())
+		fmt.Fprintf(stderr, "%-10s %d/%d %s\n", o.Variant, o.Success.OK, o.Success.All, o.Gain())
 	}
 	res, err := probe.Run(ctx, cpu.NewPolicy(m, cpu.Options{}), cfg, variants, tasks, p.How, told)
 	res.Model, res.Update, res.Tasks = m.Origin, f.home.update, strings.TrimSpace(r.Tasks.Set+" "+f.split)

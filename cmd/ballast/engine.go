@@ -217,7 +217,7 @@ var noticeOnce sync.Once
 func notice() {
 	noticeOnce.Do(func() {
 		if text := train.Notice(); text != "" {
-			fmt.Fprintln(os.Stderr, "ballast:", text)
+			fmt.Fprintln(stderr, "ballast:", text)
 		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -169,8 +168,8 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 		defer func() { err = errors.Join(err, store.Close()) }()
 	}
 	if f.transcript != "" { // before hours of playing, and not after
-		if err := os.WriteFile(f.transcript, nil, 0o644); err != nil {
-			return fmt.Errorf("--transcript: %w; name a file in a folder that is there", err)
+		if err := placeTranscripts(f.transcript); err != nil {
+			return err
 		}
 	}
 	who, play, done, err := f.player(&r, protocol)
@@ -267,33 +266,4 @@ func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol) (who string, play 
 	p.Apply(&cfg)
 	cfg.Context = m.Config.MaxLen
 	return m.Origin, eval.PolicyPlayer(policy, cfg, p.How), func() error { return nil }, nil
-}
-
-// writeTranscripts writes episodes as a person would read them.
-func writeTranscripts(path string, tasks []ballast.Task, eps []ballast.Episode) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	for i := range eps {
-		ep := &eps[i]
-		fmt.Fprintf(f, "=== %s (%s) stop %s reward %g", ep.Task, tasks[i].Category, ep.Stop, ep.Score.Reward)
-		if ep.Score.Reason != "" {
-			fmt.Fprintf(f, ", fails at turn %d: %s", ep.Score.FailTurn+1, ep.Score.Reason)
-		}
-		fmt.Fprintln(f)
-		for _, t := range ep.Turns {
-			fmt.Fprintf(f, "user: %s\n", t.User)
-			for _, s := range t.Steps {
-				fmt.Fprintf(f, "  model [%s %s]: %s\n", s.Form, s.Reason, s.Text)
-				for _, res := range s.Results {
-					fmt.Fprintf(f, "    tool: %s\n", res)
-				}
-			}
-			if t.Check.Done && !t.Check.OK() {
-				fmt.Fprintf(f, "  turn fails: state %v response %v empty %v %s\n", t.Check.State, t.Check.Response, t.Check.Empty, t.Check.Where)
-			}
-		}
-	}
-	return f.Close()
 }

@@ -19,7 +19,7 @@ import (
 func main() {
 	root := newRoot()
 	if err := root.ExecuteContext(context.Background()); err != nil {
-		fmt.Fprintln(os.Stderr, "ballast:", err)
+		complain(err)
 		os.Exit(code(err))
 	}
 }
@@ -45,6 +45,8 @@ func newRoot() *cobra.Command {
 	})
 	root.AddCommand(trainCommand(), sweepCommand(), compareCommand(), studyCommand(), evalCommand(), taskCommand(), modelCommand(), reportCommand(), doctorCommand(), benchCommand(), worldCommand(), dataCommand())
 	parents(root)
+	root.SetOut(stdout) // of all commands
+	root.SetErr(stderr)
 	return root
 }
 

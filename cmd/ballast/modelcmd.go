@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -24,11 +23,11 @@ func modelCommand() *cobra.Command {
 				s.Tensors = nil
 			}
 			if asJSON {
-				return json.NewEncoder(os.Stdout).Encode(s)
+				return json.NewEncoder(stdout).Encode(s)
 			}
-			fmt.Print(s)
+			fmt.Fprint(stdout, s)
 			for _, t := range s.Tensors {
-				fmt.Printf("%-50s %-5s %v\n", t.Name, t.DType, t.Shape)
+				say(stdout, "%-50s %-5s %v\n", t.Name, t.DType, t.Shape)
 			}
 			return nil
 		},

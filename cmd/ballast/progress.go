@@ -8,12 +8,12 @@ import (
 
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
-	"golang.org/x/term"
 
 	"ballast"
 	"ballast/monitor"
 	"ballast/recipe/loop"
 	"ballast/runlog"
+	"ballast/safetext"
 )
 
 // progress shows a run while it goes: a bar on a terminal, a line an update
@@ -27,11 +27,11 @@ type progress struct {
 	status atomic.Value // string
 }
 
-func newProgress(out *lasting, asJSON bool, run *loop.Run) *progress {
+func newProgress(out io.Writer, asJSON bool, run *loop.Run) *progress {
 	p := &progress{out: out, json: asJSON, run: run}
 	p.status.Store("")
-	if !asJSON && term.IsTerminal(int(out.out.Fd())) {
-		p.bars = mpb.New(mpb.WithOutput(out.out), mpb.WithWidth(40))
+	if !asJSON {
+		p.bars = bars()
 	}
 	return p
 }
@@ -41,7 +41,7 @@ func (p *progress) begin(dir string) {
 		return
 	}
 	r := &p.run.Recipe
-	fmt.Fprintf(p.out, "%s: %s on %s, %d training tasks, %d updates -> %s\n",
+	say(p.out, "%s: %s on %s, %d training tasks, %d updates -> %s\n",
 		r.Method, r.Model, r.Tasks.Set, len(p.run.Train), p.run.Total(), dir)
 	if p.bars != nil {
 		p.bar = p.bars.AddBar(int64(p.run.Total()),
@@ -61,10 +61,10 @@ func (p *progress) update(u ballast.Update, at loop.Progress) {
 		}
 		p.out.Write(text)
 	case p.bar != nil:
-		p.status.Store("  " + line(u, p.run.Recipe.Tasks.Eval))
+		p.status.Store("  " + safetext.Line(line(u, p.run.Recipe.Tasks.Eval)))
 		p.bar.SetCurrent(int64(at.Done))
 	default:
-		fmt.Fprintf(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u, p.run.Recipe.Tasks.Eval))
+		say(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u, p.run.Recipe.Tasks.Eval))
 	}
 }
 

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
-
 	"github.com/spf13/cobra"
 
 	"ballast/report"
@@ -15,13 +12,13 @@ func reportCommand() *cobra.Command {
 		Use: "report RUN", Short: "write the static page of a run directory, or one of its plots", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if plot != "" {
-				return report.Plot(os.Stdout, args[0], plot)
+				return report.Plot(stdout, args[0], plot)
 			}
 			page, err := report.Write(args[0])
 			if err != nil {
 				return err
 			}
-			fmt.Println(page)
+			say(stdout, "%s\n", page)
 			return nil
 		},
 	}

@@ -129,7 +129,7 @@ func signalled(err error) (name string, yes bool) {
 // not take any more is dropped, so that the work goes on, and that is said once on
 // standard error.
 type lasting struct {
-	out  *os.File
+	out  io.Writer
 	mu   sync.Mutex
 	gone bool
 }
@@ -138,7 +138,7 @@ type lasting struct {
 // prints. A broken pipe, which else ends the process, is an error of writing from now on.
 func outlive() *lasting {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	return &lasting{out: os.Stdout}
+	return &lasting{out: stdout}
 }
 
 var _ io.Writer = (*lasting)(nil)
@@ -151,7 +151,7 @@ func (l *lasting) Write(p []byte) (int, error) {
 	}
 	if _, err := l.out.Write(p); err != nil {
 		l.gone = true
-		fmt.Fprintf(os.Stderr, "ballast: %v; going on without printing\n", err)
+		fmt.Fprintf(stderr, "ballast: %v; going on without printing\n", err)
 	}
 	return len(p), nil
 }

@@ -52,7 +52,7 @@ func soak(kills int, seed uint64, set []string) error {
 		return fmt.Errorf("the undisturbed run: %w\n%s", err, out)
 	}
 	whole := time.Since(start)
-	fmt.Printf("undisturbed run: %.1f s\n", whole.Seconds())
+	say(stdout, "undisturbed run: %.1f s\n", whole.Seconds())
 	rng := rand.New(rand.NewPCG(seed, 0))
 	next := args(wild)
 	for done := 0; ; {
@@ -79,7 +79,7 @@ func soak(kills int, seed uint64, set []string) error {
 			cmd.Process.Kill()
 			<-ended
 			done++
-			fmt.Printf("kill %d after %.2f s, %d updates recorded\n", done, wait.Seconds(), countLines(filepath.Join(wild, "updates.jsonl")))
+			say(stdout, "kill %d after %.2f s, %d updates recorded\n", done, wait.Seconds(), countLines(filepath.Join(wild, "updates.jsonl")))
 		}
 		if _, err := os.Stat(filepath.Join(wild, "run.json")); err == nil {
 			next = []string{"train", "--resume", wild}
@@ -134,6 +134,6 @@ func compareRuns(a, b string, kills int) error {
 		}
 		compared++
 	}
-	fmt.Printf("%d kills, %d files of the final checkpoint bit-identical\n", kills, compared)
+	say(stdout, "%d kills, %d files of the final checkpoint bit-identical\n", kills, compared)
 	return nil
 }

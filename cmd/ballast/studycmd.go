@@ -110,7 +110,7 @@ func (f *studyFlags) check(p *study.Plan, dir string, show bool) error {
 		if err := p.Open(dir); err != nil {
 			return err
 		}
-		fmt.Printf("%s: %d rows, %d seeds\n", p.Title, len(p.Rows), p.Seeds)
+		say(stdout, "%s: %d rows, %d seeds\n", p.Title, len(p.Rows), p.Seeds)
 	}
 	for _, row := range p.Rows {
 		t := trainFlags{config: p.Config(dir), set: row.Set}
@@ -127,11 +127,11 @@ func (f *studyFlags) check(p *study.Plan, dir string, show bool) error {
 			}
 		}
 		if show {
-			fmt.Printf("  %-28s %-9s %v", row.Name, row.Method, row.Set)
+			say(stdout, "  %-28s %-9s %v", row.Name, row.Method, row.Set)
 			if row.Match != "" {
-				fmt.Printf(" as many supervised tokens as %s", row.Match)
+				say(stdout, " as many supervised tokens as %s", row.Match)
 			}
-			fmt.Println()
+			fmt.Fprintln(stdout)
 		}
 	}
 	return nil
@@ -153,7 +153,7 @@ func (f *studyFlags) tables(out io.Writer, p *study.Plan) error {
 	}
 	left, err := study.Document(f.docs, tables, figures)
 	if len(left) > 0 {
-		fmt.Fprintf(os.Stderr, "%s: not of this plan, left as they were: %s\n", f.docs, strings.Join(left, ", "))
+		say(stderr, "%s: not of this plan, left as they were: %s\n", f.docs, strings.Join(left, ", "))
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 
 	"ballast/compare"
 	"ballast/compare/table"
+	"ballast/safetext"
 	"ballast/sweep"
 )
 
@@ -95,11 +96,11 @@ func sideBySide(ctx context.Context, parallel int, jobs []sweep.Job) error {
 	if err != nil {
 		return err
 	}
-	say := func(text string) { fmt.Fprintln(os.Stderr, text) }
-	ctx, hurry, stop := interrupts(ctx, func() { say("every run finishes its update; interrupt again to stop them at once") })
+	tell := func(text string) { fmt.Fprintln(stderr, safetext.Indent(text, "  ")) }
+	ctx, hurry, stop := interrupts(ctx, func() { tell("every run finishes its update; interrupt again to stop them at once") })
 	defer stop()
 	cores := max(1, runtime.NumCPU()/max(1, min(parallel, len(jobs))))
-	return interrupted(ctx, sweep.Run(ctx, sweep.Options{Jobs: jobs, Parallel: parallel, Say: say, Signalled: signalled,
+	return interrupted(ctx, sweep.Run(ctx, sweep.Options{Jobs: jobs, Parallel: parallel, Say: tell, Signalled: signalled,
 		Exec: func(ctx context.Context, args []string, out io.Writer) error {
 			cmd := exec.CommandContext(ctx, self, args...)
 			cmd.Stdout, cmd.Stderr = out, out

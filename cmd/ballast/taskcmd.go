@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"sort"
 	"time"
 
@@ -53,7 +52,7 @@ func listTasks(spec task.Spec, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(os.Stdout)
+	enc := json.NewEncoder(stdout)
 	for i := range tasks {
 		t := &tasks[i]
 		if asJSON {
@@ -66,7 +65,7 @@ func listTasks(spec task.Spec, asJSON bool) error {
 		for _, turn := range t.Turns {
 			calls += len(turn.Gold)
 		}
-		fmt.Printf("%-28s %-13s turns %d calls %2d  %v\n", t.ID, t.Category, len(t.Turns), calls, t.Worlds)
+		say(stdout, "%-28s %-13s turns %d calls %2d  %v\n", t.ID, t.Category, len(t.Turns), calls, t.Worlds)
 	}
 	return nil
 }
@@ -82,7 +81,7 @@ func showTask(spec task.Spec, id string, asJSON bool) error {
 			continue
 		}
 		if asJSON {
-			return json.NewEncoder(os.Stdout).Encode(taskJSON(t))
+			return json.NewEncoder(stdout).Encode(taskJSON(t))
 		}
 		printTask(t)
 		return nil
@@ -91,24 +90,24 @@ func showTask(spec task.Spec, id string, asJSON bool) error {
 }
 
 func printTask(t *ballast.Task) {
-	fmt.Printf("%s  %s  worlds %v  %d tools\n", t.ID, t.Category, t.Worlds, len(t.Tools))
+	say(stdout, "%s  %s  worlds %v  %d tools\n", t.ID, t.Category, t.Worlds, len(t.Tools))
 	for _, w := range t.Worlds {
 		text, err := value.JSON(t.Init[w])
 		if err != nil {
 			text = value.Repr(t.Init[w])
 		}
-		fmt.Printf("init %s: %s\n", w, text)
+		say(stdout, "init %s: %s\n", w, text)
 	}
 	for i, turn := range t.Turns {
-		fmt.Printf("turn %d user: %s\n", i+1, turn.User)
+		say(stdout, "turn %d user: %s\n", i+1, turn.User)
 		if len(turn.Reveal) > 0 {
-			fmt.Printf("  reveals %v\n", turn.Reveal)
+			say(stdout, "  reveals %v\n", turn.Reveal)
 		}
 		for _, c := range turn.Gold {
-			fmt.Printf("  gold: %s\n", value.FormatCall(c))
+			say(stdout, "  gold: %s\n", value.FormatCall(c))
 		}
 		if turn.Reply != "" {
-			fmt.Printf("  reply: %s\n", turn.Reply)
+			say(stdout, "  reply: %s\n", turn.Reply)
 		}
 	}
 }
@@ -164,7 +163,7 @@ func checkTasks(spec task.Spec, asJSON bool) error {
 		ok += n
 	}
 	if asJSON {
-		if err := json.NewEncoder(os.Stdout).Encode(map[string]any{"valid": ok, "all": len(tasks), "by_category": good, "first_failures": first, "seconds": secs}); err != nil {
+		if err := json.NewEncoder(stdout).Encode(map[string]any{"valid": ok, "all": len(tasks), "by_category": good, "first_failures": first, "seconds": secs}); err != nil {
 			return err
 		}
 	} else {
@@ -174,9 +173,9 @@ func checkTasks(spec task.Spec, asJSON bool) error {
 		}
 		sort.Strings(names)
 		for _, c := range names {
-			fmt.Printf("%-14s %d/%d valid\n", c, good[c], all[c])
+			say(stdout, "%-14s %d/%d valid\n", c, good[c], all[c])
 		}
-		fmt.Printf("%-14s %d/%d valid, %.2f s\n", "all", ok, len(tasks), secs)
+		say(stdout, "%-14s %d/%d valid, %.2f s\n", "all", ok, len(tasks), secs)
 	}
 	if ok < len(tasks) {
 		return fmt.Errorf("%d of %d tasks do not check; the first: %s", len(tasks)-ok, len(tasks), first[0])

@@ -94,7 +94,7 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 		return err
 	}
 	if f.dry {
-		return dryRun(os.Stdout, &r)
+		return dryRun(stdout, &r)
 	}
 	run, err := prepare(&r)
 	if err != nil {
@@ -189,7 +189,7 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 // drive runs to the end, to an interrupt, or to a death, and writes the report
 // in each case.
 func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) error {
-	asked, ctx, stop := interrupts(ctx, func() { fmt.Fprintln(os.Stderr, "\nfinishing the update; interrupt again to stop at once") })
+	asked, ctx, stop := interrupts(ctx, func() { fmt.Fprintln(stderr, "\nfinishing the update; interrupt again to stop at once") })
 	defer stop()
 	out := outlive()
 	run.Log = recorder{log, run.Recipe.Keep.Checkpoints}
@@ -218,7 +218,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 		if !errors.Is(err, loop.ErrInterrupted) {
 			what = "stopped at once; the newest checkpoint counts"
 		}
-		fmt.Fprintf(os.Stderr, "%s; continue with: ballast train --resume %s\n", what, log.Dir())
+		say(stderr, "%s; continue with: ballast train --resume %s\n", what, log.Dir())
 	}
 	page, perr := report.Write(log.Dir())
 	switch other := errors.Join(perr, cost); {

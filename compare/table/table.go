@@ -1,7 +1,8 @@
 // Package table writes tables of figures over replicates: text for a terminal,
 // Markdown for documents, CSV and JSON for programs.
 //
-// Contract: a figure is a mean with half of a 95% t interval over replicates; what a
+// Contract: texts of strangers, such as names of runs, are harmless in all of them. A
+// figure is a mean with half of a 95% t interval over replicates; what a
 // replicate lacks counts for nothing in it. In a table with a column n, the number of a
 // row's replicates, a figure that not all of them have says how many had it.
 //
@@ -17,6 +18,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"ballast/safetext"
 )
 
 // Unit is how a figure is written.
@@ -77,7 +80,7 @@ func (c Cell) of(n int) string {
 	s := c.Stat
 	switch {
 	case s == nil:
-		return c.Text
+		return safetext.Line(c.Text)
 	case s.N == 0:
 		return "-"
 	}
@@ -95,7 +98,11 @@ func (c Cell) of(n int) string {
 // texts are the table's cells as people read them. A column named n says how many
 // replicates a row has.
 func (t *Table) texts() [][]string {
-	out := [][]string{t.Head}
+	var head []string
+	for _, h := range t.Head {
+		head = append(head, safetext.Line(h))
+	}
+	out := [][]string{head}
 	for _, row := range t.Rows {
 		n := 0
 		for i, c := range row {
@@ -125,7 +132,7 @@ func Text(tables []Table) string {
 func Markdown(tables []Table) string {
 	var parts []string
 	for i := range tables {
-		parts = append(parts, "### "+tables[i].Title+"\n\n"+tables[i].Markdown())
+		parts = append(parts, "### "+safetext.Markdown(tables[i].Title)+"\n\n"+tables[i].Markdown())
 	}
 	return strings.Join(parts, "\n")
 }
@@ -141,7 +148,7 @@ func (t *Table) Text() string {
 	}
 	var b strings.Builder
 	if t.Title != "" {
-		fmt.Fprintln(&b, t.Title)
+		fmt.Fprintln(&b, safetext.Line(t.Title))
 	}
 	for _, row := range rows {
 		line := fmt.Sprintf("%-*s", width[0], row[0])
@@ -151,7 +158,7 @@ func (t *Table) Text() string {
 		fmt.Fprintln(&b, strings.TrimRight(line, " "))
 	}
 	for _, n := range t.Notes {
-		b.WriteString(wrap(n, 100))
+		b.WriteString(wrap(safetext.Line(n), 100))
 	}
 	return b.String()
 }
@@ -171,8 +178,9 @@ func wrap(s string, width int) string {
 	return b.String()
 }
 
-// escape keeps tokens such as <|im_end|> from being read as markup.
-var escape = strings.NewReplacer("|", "\\|", "<", "\\<", "*", "\\*", "_", "\\_")
+// sentence keeps notes, which are sentences of this program with names in them, from
+// holding links and markup.
+var sentence = strings.NewReplacer("<", "&lt;", "[", `\[`)
 
 // Markdown is the table for a document.
 func (t *Table) Markdown() string {
@@ -180,29 +188,32 @@ func (t *Table) Markdown() string {
 	line := func(cells []string) {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
 	}
+	escaped := func(cells []string) (out []string) {
+		for _, c := range cells {
+			out = append(out, safetext.Markdown(c))
+		}
+		return out
+	}
 	rows := t.texts()
 	rule := []string{"---"}
 	for range t.Head[1:] {
 		rule = append(rule, "---:")
 	}
-	line(rows[0])
+	line(escaped(rows[0]))
 	line(rule)
 	for _, row := range rows[1:] {
-		var cells []string
-		for _, c := range row {
-			cells = append(cells, escape.Replace(c))
-		}
-		line(cells)
+		line(escaped(row))
 	}
 	for _, n := range t.Notes {
-		fmt.Fprintf(&b, "\n%s\n", n)
+		fmt.Fprintf(&b, "\n%s\n", sentence.Replace(safetext.Line(n)))
 	}
 	return b.String()
 }
 
 // CSV writes the table with three columns for every figure: mean, half of the 95%
 // interval (empty where there is none) and number of replicates. Shares are in
-// [0,1], times in seconds; what is a text stays as it is.
+// [0,1], times in seconds; a text that a spreadsheet would take for a formula gets
+// an apostrophe in front.
 func (t *Table) CSV(w io.Writer) error {
 	numeric := make([]bool, len(t.Head))
 	for _, row := range t.Rows {
@@ -212,6 +223,7 @@ func (t *Table) CSV(w io.Writer) error {
 	}
 	var head []string
 	for i, h := range t.Head {
+		h = safetext.Cell(h)
 		head = append(head, h)
 		if numeric[i] {
 			head = append(head, h+" ci95", h+" n")
@@ -234,9 +246,9 @@ func (t *Table) CSV(w io.Writer) error {
 			case c.Stat != nil:
 				line = append(line, number(c.Stat.Mean), number(c.Stat.Half), strconv.Itoa(c.Stat.N))
 			case numeric[i]:
-				line = append(line, c.Text, "", "")
+				line = append(line, safetext.Cell(c.Text), "", "")
 			default:
-				line = append(line, c.Text)
+				line = append(line, safetext.Cell(c.Text))
 			}
 		}
 		if err := out.Write(line); err != nil {

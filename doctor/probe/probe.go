@@ -28,6 +28,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/constrain"
+	"ballast/durable"
 	"ballast/eval"
 	"ballast/rollout"
 )
@@ -244,14 +245,11 @@ func (r *Result) Save(run string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("probe: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Join(run, folder), 0o777); err != nil {
+	if err := durable.Subfolder(filepath.Join(run, folder)); err != nil {
 		return "", fmt.Errorf("probe: %w", err)
 	}
 	path := filepath.Join(run, folder, fmt.Sprintf("%06d.json", r.Update))
-	if err := os.WriteFile(path+".new", append(data, '\n'), 0o666); err != nil {
-		return "", fmt.Errorf("probe: %w", err)
-	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := durable.ReplaceBytes(path, append(data, '\n')); err != nil {
 		return "", fmt.Errorf("probe: %w", err)
 	}
 	return path, nil

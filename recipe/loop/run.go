@@ -3,8 +3,7 @@
 //
 // Contract: a Run goes on from its State, the cursor, and what it does is a
 // function of recipe, tasks, weights and cursor alone; a run that was killed and
-// resumed comes to the same. Policy, learner and log are interfaces, and Recorder
-// is a learner that only keeps what it is given.
+// resumed comes to the same. Policy, learner and log are interfaces.
 //
 // How it fails: errors of the host say in which update. A run that cannot learn
 // any more (no reward spread, non-finite gradients), that its guard stops, or that

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/safetext"
 )
 
 // CSS is the style sheet of the plots; a page that shows them needs it once.
@@ -104,6 +105,7 @@ type drawing struct {
 }
 
 // Draw returns the plot as an svg element; a standalone one is a file of its own.
+// Names and texts of strangers are harmless in it.
 func (f *Frame) Draw(c *Chart, s Size, standalone bool) string {
 	d := &drawing{frame: f, chart: c, x0: left, y0: s.H - bottom, w: s.W - left - right, h: s.H - bottom - top,
 		logScale: c.Log, standalone: standalone}
@@ -132,7 +134,7 @@ func (f *Frame) Draw(c *Chart, s Size, standalone bool) string {
 	}
 	d.happenings()
 	fmt.Fprintf(d, `<line class="cross" x1="0" x2="0" y1="%.1f" y2="%.1f"/></svg>`, d.y0-d.h, d.y0)
-	return d.String()
+	return safetext.Block(d.String()) // escaped as markup it is already
 }
 
 // scale chooses the ends of the value axis.

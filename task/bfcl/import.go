@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ballast/bounded"
+	"ballast/durable"
 	"ballast/value"
 	world "ballast/world/bfcl"
 )
@@ -32,7 +35,8 @@ const constantsFile = "eval_checker/multi_turn_eval/func_source_code/long_contex
 // the benchmark into one folder: questions, gold answers, documentation of the
 // eight classes, the constants of the long context as JSON, the paper's split and
 // the licence. The constants are read from their Python source as literals;
-// nothing is run. What it wrote loads: Import ends with Load.
+// nothing is run. What it wrote loads: Import ends with Load. A file in to
+// that holds something else is an error, before any is written.
 func Import(from, to string) (Imported, error) {
 	var res Imported
 	root, err := locate(from)
@@ -73,22 +77,45 @@ func Import(from, to string) (Imported, error) {
 	}
 	for name, data := range files {
 		if data == nil {
-			if data, err = bounded.ReadFile(filepath.Join(root, filepath.FromSlash(name)), maxFile); err != nil {
+			if files[name], err = bounded.ReadFile(filepath.Join(root, filepath.FromSlash(name)), maxFile); err != nil {
 				return res, fmt.Errorf("bfcl: %w", err)
 			}
 		}
-		path := filepath.Join(to, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return res, fmt.Errorf("bfcl: %w", err)
-		}
-		if err := os.WriteFile(path, data, 0o644); err != nil {
-			return res, fmt.Errorf("bfcl: %w", err)
-		}
-		res.Files++
+	}
+	if res.Files, err = place(to, files); err != nil {
+		return res, fmt.Errorf("bfcl: %w", err)
 	}
 	tasks, err := Load(to, Options{})
 	res.Tasks = len(tasks)
 	return res, err
+}
+
+// place writes files into a folder, all or, where another file has one's name, none. A
+// file that is there with the same content stays.
+func place(to string, files map[string][]byte) (n int, err error) {
+	if err := os.MkdirAll(to, 0o777); err != nil {
+		return 0, err
+	}
+	names := slices.Sorted(maps.Keys(files))
+	for _, name := range names {
+		same := func(head []byte) bool { return bytes.HasPrefix(files[name], head) }
+		if err := durable.Free(filepath.Join(to, filepath.FromSlash(name)), same); err != nil {
+			return 0, err
+		}
+	}
+	for _, name := range names {
+		path := filepath.Join(to, filepath.FromSlash(name))
+		if dir := filepath.Dir(name); dir != "." {
+			if err := durable.Subfolder(filepath.Join(to, dir)); err != nil {
+				return n, err
+			}
+		}
+		if err := durable.ReplaceBytes(path, files[name]); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
 }
 
 // importConstants finds the constants: the source in a checkout, or the JSON of a

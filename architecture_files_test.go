@@ -1,0 +1,99 @@
+package ballast_test
+
+import (
+	"go/ast"
+	"strings"
+	"testing"
+)
+
+// writes are the functions of package os that make, change or remove files by name.
+var writes = map[string]bool{"Create": true, "WriteFile": true, "OpenFile": true, "Rename": true, "CreateTemp": true, "MkdirTemp": true,
+	"Truncate": true, "Link": true, "Symlink": true, "Chmod": true, "Remove": true, "RemoveAll": true}
+
+// writers are the packages and files that may call them besides durable, and why.
+var writers = map[string]string{
+	"ballast/bounded":              "opens for reading, so that a pipe does not block",
+	"ballast/runlog":               "renames and removes what it made: checkpoints, what a killed creation left",
+	"cmd/ballast/soak.go":          "a folder of its own among the system's temporary ones",
+	"cmd/ballast/studycmd.go":      "a folder of its own among the system's temporary ones",
+	"sweep/sweep.go":               "appends what runs print to their logs",
+	"study/plan.go":                "the plan that a study keeps",
+	"eval/store.go":                "the episodes that an evaluation keeps",
+	"remote/journal.go":            "the replies that an evaluation keeps",
+	"supervise/endpoint/cache.go":  "the replies that a judge's cache keeps",
+	"supervise/endpoint/ledger.go": "the replies that a judge's ledger keeps",
+}
+
+// TestOneWriter: files are written by durable. An exception that nothing needs goes.
+func TestOneWriter(t *testing.T) {
+	needed := map[string]bool{"ballast/durable": true}
+	for _, s := range sources(t) {
+		for _, name := range calls(&s, "os", writes) {
+			if s.pkg == "ballast/durable" {
+				continue
+			}
+			at := s.pkg
+			if writers[s.path] != "" {
+				at = s.path
+			}
+			if needed[at] = true; writers[at] == "" {
+				t.Errorf("%s uses os.%s; files are written by package durable", s.path, name)
+			}
+		}
+	}
+	for at := range writers {
+		if !needed[at] {
+			t.Errorf("%s needs no exception any more; take its line out", at)
+		}
+	}
+}
+
+// TestOneWayOut: nothing but out.go of the command knows the process's outputs, so that
+// all that is printed goes through safetext.
+func TestOneWayOut(t *testing.T) {
+	outputs := map[string]bool{"Stdout": true, "Stderr": true}
+	prints := map[string]bool{"Print": true, "Printf": true, "Println": true}
+	for _, s := range sources(t) {
+		if s.path == "cmd/ballast/out.go" {
+			continue
+		}
+		for pkg, names := range map[string]map[string]bool{"os": outputs, "fmt": prints, "log": nil, "log/slog": nil} {
+			for _, name := range calls(&s, pkg, names) {
+				t.Errorf("%s uses %s.%s; print with stdout, stderr and say of out.go", s.path, pkg, name)
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if c, ok := n.(*ast.CallExpr); ok {
+				if id, ok := c.Fun.(*ast.Ident); ok && (id.Name == "println" || id.Name == "print") && id.Obj == nil {
+					t.Errorf("%s uses %s", s.path, id.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// calls lists the names of a package that a file uses: of those given, or all where nil.
+func calls(s *source, pkg string, names map[string]bool) (out []string) {
+	local := ""
+	for _, imp := range s.file.Imports {
+		if strings.Trim(imp.Path.Value, `"`) == pkg {
+			local = pkg[strings.LastIndex(pkg, "/")+1:]
+			if imp.Name != nil {
+				local = imp.Name.Name
+			}
+		}
+	}
+	if local == "" {
+		return nil
+	}
+	ast.Inspect(s.file, func(n ast.Node) bool {
+		if sel, ok := n.(*ast.SelectorExpr); ok {
+			if id, ok := sel.X.(*ast.Ident); ok && id.Name == local && id.Obj == nil && (names == nil || names[sel.Sel.Name]) {
+				out = append(out, sel.Sel.Name)
+			}
+		}
+		return true
+	})
+	return out
+}
