@@ -91,6 +91,10 @@ type Task struct {
 	// Tools documents the functions of all worlds, held back ones included.
 	Tools []Tool
 	Turns []TaskTurn
+	// Sparing tasks are won by choosing calls: a turn with more calls than it needs
+	// fails (world.Session.CloseTurn has the rule). Generated tasks are sparing; the
+	// tasks of a benchmark keep the benchmark's verdict, where every call is free.
+	Sparing bool
 }
 
 // TaskTurn is one user message and its gold answer.
@@ -133,11 +137,12 @@ type Check struct {
 	Empty    bool   // gold makes calls in this turn, the policy made none
 	State    bool   // the worlds' states are equal
 	Response bool   // every gold result so far required is among the results
+	Extra    int    // calls beyond those that a turn of a sparing task may have
 	Where    string // first difference: world.attribute, or the missing result
 }
 
 // OK reports whether the turn passes.
-func (c Check) OK() bool { return c.Done && !c.Empty && c.State && c.Response }
+func (c Check) OK() bool { return c.Done && !c.Empty && c.State && c.Response && c.Extra == 0 }
 
 // Turn is one user message and all that follows until the policy's final reply.
 type Turn struct {
@@ -151,7 +156,7 @@ type Score struct {
 	Reward   float64 // what advantage is computed from
 	Success  bool    // every turn passed and the turn counts agree (paper, section 1)
 	FailTurn int     // first failing turn, -1 on success
-	Reason   string  // empty_turn, state, response, turns; "" on success
+	Reason   string  // empty_turn, state, response, calls, turns; "" on success
 	Progress float64 // share of turns that passed before the first failure, in [0,1]
 	Format   float64 // share of replies in a healthy form, in [0,1]
 }

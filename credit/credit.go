@@ -68,6 +68,8 @@ func failure(ep *ballast.Episode, i int) string {
 		return "state"
 	case !c.Response:
 		return "response"
+	case c.Extra > 0:
+		return "calls"
 	}
 	return ""
 }

@@ -84,6 +84,7 @@ func TestScore(t *testing.T) {
 		{"all pass but not done", episode(ballast.StopTokens, pass, pass), false, 1, "turns"},
 		{"state", episode(ballast.StopDone, pass, ballast.Check{Done: true, Response: true}), false, 1, "state"},
 		{"response", episode(ballast.StopDone, ballast.Check{Done: true, State: true}, pass), false, 0, "response"},
+		{"calls", episode(ballast.StopDone, ballast.Check{Done: true, State: true, Response: true, Extra: 2}, pass), false, 0, "calls"},
 		{"empty", episode(ballast.StopDone, ballast.Check{Done: true, Empty: true, State: true, Response: true}, pass), false, 0, "empty_turn"},
 	} {
 		s := Score(c.ep, task, Options{})

@@ -171,7 +171,7 @@ func (r Result) Table() string {
 	if r.Total.OK == r.Total.All {
 		b.WriteString(" none")
 	}
-	for _, k := range []string{"turns", "empty_turn", "state", "response"} {
+	for _, k := range []string{"turns", "empty_turn", "state", "response", "calls"} {
 		if n := r.Reasons[k]; n > 0 {
 			fmt.Fprintf(&b, " %s %d", k, n)
 		}

@@ -235,8 +235,10 @@ func showTurn(e *ballast.Episode, t ballast.Turn, tok *bpe.Tokenizer) sampleTurn
 		v.Check = "no call was made where some were needed"
 	case !c.State:
 		v.Check = "the state differs: " + c.Where
-	default:
+	case !c.Response:
 		v.Check = "a result is missing: " + c.Where
+	default:
+		v.Check = fmt.Sprintf("calls beyond those that the turn may have: %d", c.Extra)
 	}
 	for _, step := range t.Steps {
 		s := sampleStep{Form: step.Form.String(), Reason: step.Reason, Facts: plural(step.End-step.Start, "token")}

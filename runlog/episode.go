@@ -57,6 +57,7 @@ type wireCheck struct {
 	Empty    bool   `json:"empty,omitempty"`
 	State    bool   `json:"state,omitempty"`
 	Response bool   `json:"response,omitempty"`
+	Extra    int    `json:"extra,omitempty"`
 	Where    string `json:"where,omitempty"`
 }
 

@@ -115,6 +115,8 @@ func cause(task *ballast.Task, ep *ballast.Episode, i int) string {
 		return fmt.Sprintf("%s was called with wrong arguments", missing[0].Name)
 	case len(missing) > 0:
 		return fmt.Sprintf("%s was not called", missing[0].Name)
+	case t.Check.State && t.Check.Response && t.Check.Extra > 0:
+		return "more calls were made than the request needs"
 	case len(extra) > 0:
 		return fmt.Sprintf("%s was called although nothing asked for it", extra[0].Name)
 	}
@@ -197,6 +199,9 @@ func evidence(task *ballast.Task, ep *ballast.Episode, i int) []string {
 	}
 	if t.Check.Done && !t.Check.Response {
 		out = append(out, "a needed result never came: "+brief(t.Check.Where, 100))
+	}
+	if c := t.Check; c.State && c.Response && c.Extra > 0 {
+		out = append(out, fmt.Sprintf("%d calls too many", c.Extra))
 	}
 	if len(out) < 2 {
 		out = append(out, fmt.Sprintf("the turn has %d replies", len(t.Steps)))

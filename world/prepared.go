@@ -31,9 +31,10 @@ type Prepared struct {
 
 // goldTurn is what the gold calls of one turn answered and left behind.
 type goldTurn struct {
-	needed []needed
-	states []ballast.State // after the turn; compared, never called
-	err    error           // what broke
+	needed  []needed
+	states  []ballast.State // after the turn; compared, never called
+	changes bool            // the calls left other states than they found
+	err     error           // what broke
 
 	roomNeeded [2]needed
 	roomStates [2]ballast.State
@@ -118,6 +119,11 @@ func (p *Prepared) play(turn int, before *goldTurn) *goldTurn {
 		}
 		g.needed = append(g.needed, needed{answer, 1})
 	}
+	if p.task.Sparing {
+		if g.changes, g.err = changed(before.states, g.states); g.err != nil {
+			return g
+		}
+	}
 	// The smallest that is missing is reported.
 	slices.SortFunc(g.needed, func(a, b needed) int { return strings.Compare(a.answer, b.answer) })
 	different := g.needed[:0]
@@ -130,6 +136,17 @@ func (p *Prepared) play(turn int, before *goldTurn) *goldTurn {
 	}
 	g.needed = different
 	return g
+}
+
+// changed reports whether any state differs.
+func changed(before, after []ballast.State) (differ bool, err error) {
+	defer caught("comparison", &err)
+	for i, s := range after {
+		if s.Equal(before[i]) != "" {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // run dispatches one call over the states, of which those that are not mine are

@@ -2,8 +2,10 @@ package world
 
 import (
 	"fmt"
+	"slices"
 
 	"ballast"
+	"ballast/value"
 )
 
 // LongContext is the category whose tasks play the long variant of the worlds.
@@ -18,8 +20,11 @@ type Session struct {
 	mine   uint64          // which are this session's own, a bit each
 	turn   int             // next turn to close
 	calls  int             // calls of the policy in the open turn
-	// answers are what the policy's calls answered in all turns so far.
+	// answers are what the policy's calls answered in all turns so far; those from
+	// fresh on came after the last turn that was compared.
 	answers []string
+	fresh   int
+	asked   []string // the calls since then, in a sparing task
 	err     error
 
 	roomStates  [2]ballast.State // what most tasks need, in one piece of memory
@@ -67,7 +72,40 @@ func (s *Session) Call(c ballast.Call) string {
 	answer, err := run(s.p.worlds, s.states, &s.mine, c)
 	s.fail(err)
 	s.answers = append(s.answers, answer)
+	if s.p.task.Sparing {
+		s.asked = append(s.asked, value.FormatCall(c))
+	}
 	return answer
+}
+
+// Try tells what a call would answer now, and whether it would change a state. The
+// session goes on as if nothing had been called.
+func (s *Session) Try(c ballast.Call) (answer string, changes bool, err error) {
+	if s.err != nil {
+		return "", false, s.err
+	}
+	states, mine := slices.Clone(s.states), uint64(0)
+	if answer, err = run(s.p.worlds, states, &mine, c); err == nil {
+		changes, err = changed(s.states, states)
+	}
+	return answer, changes, err
+}
+
+// Restores tells whether two calls, one after the other, would change something and
+// take it back. The session goes on as if nothing had been called.
+func (s *Session) Restores(a, b ballast.Call) bool {
+	states, mine := slices.Clone(s.states), uint64(0)
+	if _, err := run(s.p.worlds, states, &mine, a); err != nil {
+		return false
+	}
+	if first, err := changed(s.states, states); err != nil || !first {
+		return false
+	}
+	if _, err := run(s.p.worlds, states, &mine, b); err != nil {
+		return false
+	}
+	last, err := changed(s.states, states)
+	return err == nil && !last
 }
 
 // fail ends the session if something broke.
@@ -87,6 +125,19 @@ func (s *Session) fail(err error) {
 //   - the gold answers of this turn must be among all answers that the policy
 //     got in this and earlier turns, with multiplicity, in any order.
 //
+// A task that is Sparing asks for more. Under these rules alone, who calls everything
+// that only reads has every answer, so calls must be chosen. Those count that were
+// made since the last turn that was compared, what a policy asks before it can act
+// among them; the same call again is no new one.
+//
+//   - A turn has fewer calls than the task has tools, and one failed try at most.
+//   - Where gold changes nothing there is no answered call beyond as many as gold makes,
+//     and answers from before do not count.
+//   - Where gold changes a state there are at most Spare calls more than gold makes, to
+//     look before the deed or to try again; the state does the choosing.
+//
+// Gold's own number of calls is always allowed.
+//
 // The state and the answers are compared even if the turn is empty, so that a
 // report can say more. Where names the first difference. A turn beyond the last
 // one is not compared: Done is false.
@@ -101,6 +152,7 @@ func (s *Session) CloseTurn() ballast.Check {
 		if s.fail(gold.err); s.err == nil {
 			s.fail(s.compare(&check, gold))
 		}
+		s.fresh, s.asked = len(s.answers), s.asked[:0]
 	}
 	s.turn++
 	s.calls = 0
@@ -111,7 +163,11 @@ func (s *Session) CloseTurn() ballast.Check {
 	return check
 }
 
-// compare fills State, Response and Where.
+// Spare is how many calls more than gold a turn of a sparing task may have where gold
+// changes a state.
+const Spare = 2
+
+// compare fills State, Response, Extra and Where.
 func (s *Session) compare(check *ballast.Check, gold *goldTurn) (err error) {
 	defer caught("comparison", &err)
 	for i, p := range s.states {
@@ -121,10 +177,17 @@ func (s *Session) compare(check *ballast.Check, gold *goldTurn) (err error) {
 			break
 		}
 	}
+	answers := s.answers
+	if s.p.task.Sparing {
+		if !gold.changes {
+			answers = s.answers[s.fresh:]
+		}
+		check.Extra = s.extra(gold)
+	}
 	for _, need := range gold.needed {
 		missing := need.times
-		for i := 0; i < len(s.answers) && missing > 0; i++ {
-			if s.answers[i] == need.answer {
+		for i := 0; i < len(answers) && missing > 0; i++ {
+			if answers[i] == need.answer {
 				missing--
 			}
 		}
@@ -137,7 +200,35 @@ func (s *Session) compare(check *ballast.Check, gold *goldTurn) (err error) {
 		}
 		break
 	}
+	if check.Extra > 0 && check.Where == "" {
+		check.Where = fmt.Sprintf("%d calls where gold makes %d", len(s.asked), len(s.p.task.Turns[s.turn].Gold))
+	}
 	return nil
+}
+
+// extra counts the calls beyond those that a turn of a sparing task may have.
+func (s *Session) extra(gold *goldTurn) int {
+	needs, made, failed := len(s.p.task.Turns[s.turn].Gold), 0, 0
+	seen := make(map[string]bool, len(s.asked))
+	for i, call := range s.asked {
+		if seen[call] {
+			continue
+		}
+		seen[call] = true
+		made++
+		if Failed(s.p.task.Worlds, s.answers[s.fresh+i]) {
+			failed++
+		}
+	}
+	may := len(s.p.task.Tools) - 1
+	if gold.changes {
+		may = min(may, needs+Spare)
+	}
+	extra := max(made-max(may, needs), failed-1, 0)
+	if !gold.changes {
+		extra = max(extra, made-failed-needs)
+	}
+	return extra
 }
 
 // Dump returns the policy's state of every world by name.

@@ -117,6 +117,92 @@ func TestChecks(t *testing.T) {
 	}
 }
 
+// TestSparing: in a task whose calls are to be chosen, who calls much has not done what
+// one call does.
+func TestSparing(t *testing.T) {
+	const move, price, stock = "move('tax.txt', 'work')", "price('red lamp')", "stock('red lamp')"
+	for _, c := range []struct {
+		name   string
+		gold   []string
+		policy []string // calls of each turn
+		want   string   // a letter a turn: y passes, n does not, x for its calls alone
+	}{
+		{"gold", []string{price, move}, []string{price, move}, "yy"},
+		{"a look too many", []string{price}, []string{price + "; " + stock}, "x"},
+		{"the same look twice", []string{price}, []string{price + "; " + price}, "y"},
+		{"asked before it can be, and again", []string{"", price}, []string{price, price}, "yy"},
+		{"one failed try", []string{price}, []string{"price('hat'); " + price}, "y"},
+		{"two failed tries", []string{price}, []string{"price('hat'); price('lamp'); " + price}, "x"},
+		{"a function that does not exist is a try", []string{price}, []string{"nothing(); never(); " + price}, "x"},
+		{"the answer is from a turn before", []string{price, price}, []string{price, stock}, "yn"},
+		{"a turn that is not compared is part of the next", []string{"", price}, []string{price + "; " + stock, "price('hat')"}, "yx"},
+		{"asked before, and failed since", []string{"", price}, []string{price, "price('hat')"}, "yy"},
+		{"two looks before the deed", []string{move}, []string{price + "; " + stock + "; " + move}, "y"},
+		{"three looks before the deed", []string{move}, []string{price + "; " + stock + "; when('team lunch'); " + move}, "x"},
+		{"a failed try before the deed", []string{move}, []string{"move('tax.txt', 'nowhere'); " + move}, "y"},
+		{"failed tries before the deed", []string{move}, []string{"move('tax.txt', 'nowhere'); move('tax.txt', 'never'); " + move}, "x"},
+		{"the deed in a turn that is not compared", []string{"", move}, []string{price + "; " + stock + "; " + move, "when('team lunch')"}, "yx"},
+		{"gold has more calls than there are tools", []string{price + "; " + stock + "; " + price + "; " + stock + "; " + price}, []string{price + "; " + stock + "; " + price + "; " + stock + "; " + price}, "y"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := session(t, c.gold...)
+			s.p.task.Sparing = true
+			s.p.task.Tools = make([]ballast.Tool, 4)
+			for i, p := range c.policy {
+				for _, x := range calls(t, p) {
+					s.Call(x)
+				}
+				check := s.CloseTurn()
+				got := map[bool]string{true: "y", false: "n"}[check.OK()]
+				if check.Extra > 0 && check.State && check.Response && !check.Empty {
+					got = "x"
+				}
+				if got != c.want[i:i+1] {
+					t.Errorf("turn %d: %s, want %c: %+v", i, got, c.want[i], check)
+				}
+				if got == "x" && check.Where == "" {
+					t.Errorf("turn %d does not say why it fails: %+v", i, check)
+				}
+			}
+		})
+	}
+}
+
+// TestFewTools: a call of every tool is no choice, however few there are.
+func TestFewTools(t *testing.T) {
+	const move = "move('tax.txt', 'work')"
+	for tools, passes := range map[int]bool{1: false, 2: false, 3: true} {
+		s := session(t, move)
+		s.p.task.Sparing, s.p.task.Tools = true, make([]ballast.Tool, tools)
+		for _, x := range calls(t, "find('tax.txt'); "+move) {
+			s.Call(x)
+		}
+		if got := s.CloseTurn(); got.OK() != passes {
+			t.Errorf("two calls of %d tools: %+v", tools, got)
+		}
+	}
+}
+
+// TestTry: a call that is tried leaves everything as it was.
+func TestTry(t *testing.T) {
+	s := session(t, "read('tax.txt')")
+	x := calls(t, "delete('tax.txt'); read('tax.txt'); mkdir('a')")
+	for i, want := range []struct {
+		answer  string
+		changes bool
+	}{{"ok", true}, {"pay rent", false}, {"ok", true}} {
+		if answer, changes, err := s.Try(x[i]); err != nil || answer != want.answer || changes != want.changes {
+			t.Errorf("%s: %q %t %v", x[i].Name, answer, changes, err)
+		}
+	}
+	if undo := calls(t, "book('art walk', 'mon', 9); cancel('art walk')"); !s.Restores(undo[0], undo[1]) || s.Restores(x[1], x[1]) || s.Restores(x[0], x[2]) {
+		t.Error("what takes a call back is not seen")
+	}
+	if s.Call(x[1]); !s.CloseTurn().OK() {
+		t.Error("a try changed the session")
+	}
+}
+
 // broken is a world whose calls panic.
 type broken struct{}
 

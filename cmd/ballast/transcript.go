@@ -60,7 +60,7 @@ func transcript(b *strings.Builder, t *ballast.Task, ep *ballast.Episode) {
 			}
 		}
 		if t.Check.Done && !t.Check.OK() {
-			fmt.Fprintf(b, "  turn fails: state %v response %v empty %v %s\n", t.Check.State, t.Check.Response, t.Check.Empty, line(t.Check.Where))
+			fmt.Fprintf(b, "  turn fails: state %v response %v empty %v extra calls %d %s\n", t.Check.State, t.Check.Response, t.Check.Empty, t.Check.Extra, line(t.Check.Where))
 		}
 	}
 }

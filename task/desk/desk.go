@@ -2,7 +2,8 @@
 //
 // Contract: task i of a (seed, split, category, options) is always the same one,
 // there are as many as one asks for, and every task is verified: its gold calls
-// are played, all of them succeed, every turn passes its check. Two things keep
+// are played, all of them succeed, every turn passes its check, and calls must be
+// chosen (Task.Sparing): no policy of rollout/attack wins one. Two things keep
 // the splits apart:
 //
 //   - a free name (file, person, event, item, text) that occurs in a task of one
@@ -105,9 +106,8 @@ func generate(seed uint64, split, category string, index int, o Options) (*balla
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s %s %s %d", split, category, strings.Join(o.Worlds, " "), index)
 	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	// About one attempt in three succeeds (fewer for test, whose goals are one in
-	// five); a thousand failures in a row mean
-	// that the options leave nothing to compose.
+	// About one attempt in three succeeds (fewer for test, whose goals are one in five);
+	// a thousand failures in a row mean that the options leave nothing to compose.
 	for range 1000 {
 		if t, goal := compose(rng, split, category, o); t != nil {
 			t.ID = fmt.Sprintf("%s/%s/%s/%d/%d", t.Set, split, category, seed, index)
@@ -120,7 +120,7 @@ func generate(seed uint64, split, category string, index int, o Options) (*balla
 
 // compose draws one task and its goal, or nil where the draw does not work out.
 func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, goal []string) {
-	t = &ballast.Task{Set: "desk", Category: category, Worlds: someWorlds(rng, o)}
+	t = &ballast.Task{Set: "desk", Category: category, Worlds: someWorlds(rng, o), Sparing: true}
 	if slices.Contains(OOD, t.Worlds[0]) {
 		t.Set = "desk-ood"
 	}
