@@ -80,6 +80,7 @@ var layer = map[string]int{
 	"ballast/study":                 8,
 	"ballast/cmd/ballast":           9,
 	"ballast/provenance":            2,
+	"ballast/rollout/attack":        4,
 }
 
 // gomlx lists the packages that may import GoMLX.

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast"
+	"ballast/rollout/attack"
 	"ballast/task"
 	"ballast/value"
 )
@@ -16,7 +17,7 @@ import (
 func taskCommand() *cobra.Command {
 	c := &cobra.Command{Use: "task", Short: "list, show, check and generate tasks"}
 	var spec task.Spec
-	var asJSON bool
+	var asJSON, attacked bool
 	common := func(c *cobra.Command) *cobra.Command {
 		fl := c.Flags()
 		fl.StringVar(&spec.Name, "tasks", "desk", "task set")
@@ -36,10 +37,12 @@ func taskCommand() *cobra.Command {
 		Use: "show ID", Short: "one task whole", Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error { return showTask(spec, args[0], asJSON) },
 	}))
-	c.AddCommand(common(&cobra.Command{
+	check := common(&cobra.Command{
 		Use: "check", Short: "play every gold answer; it must pass, and an empty one must not", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return checkTasks(spec, asJSON) },
-	}))
+		RunE: func(*cobra.Command, []string) error { return checkTasks(spec, asJSON, attacked) },
+	})
+	check.Flags().BoolVar(&attacked, "adversaries", false, "play policies that call everything, too; none may earn more than silence (slower)")
+	c.AddCommand(check)
 	c.AddCommand(common(&cobra.Command{
 		Use: "generate", Short: "print tasks of a generated set as JSON lines", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return listTasks(spec, true) },
@@ -138,18 +141,36 @@ func taskJSON(t *ballast.Task) map[string]any {
 	return map[string]any{"id": t.ID, "set": t.Set, "category": t.Category, "worlds": t.Worlds, "init": init, "tools": tools, "turns": turns}
 }
 
-func checkTasks(spec task.Spec, asJSON bool) error {
+// checkTask proves a task. Adversaries fail tasks whose calls are to be chosen; in those
+// of a benchmark, whose verdict is its own, they are counted.
+func checkTask(t *ballast.Task, attacked bool) (won bool, err error) {
+	if err := task.Check([]ballast.Task{*t}); err != nil || !attacked {
+		return false, err
+	}
+	wins, err := attack.Wins(t)
+	if err == nil && len(wins) > 0 && t.Sparing {
+		w := wins[0]
+		err = fmt.Errorf("task: %s: the adversary %s earns %.2f, silence %.2f", t.ID, w.Adversary, w.Reward, w.Silence)
+	}
+	return len(wins) > 0, err
+}
+
+func checkTasks(spec task.Spec, asJSON, attacked bool) error {
 	tasks, err := task.Load(spec)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	good, all := map[string]int{}, map[string]int{}
+	good, all, won := map[string]int{}, map[string]int{}, 0
 	var first []string
 	for i := range tasks {
 		t := &tasks[i]
 		all[t.Category]++
-		if err := task.Check(tasks[i : i+1]); err != nil {
+		lost, err := checkTask(t, attacked)
+		if lost {
+			won++
+		}
+		if err != nil {
 			if len(first) < 10 {
 				first = append(first, err.Error())
 			}
@@ -163,7 +184,7 @@ func checkTasks(spec task.Spec, asJSON bool) error {
 		ok += n
 	}
 	if asJSON {
-		if err := json.NewEncoder(stdout).Encode(map[string]any{"valid": ok, "all": len(tasks), "by_category": good, "first_failures": first, "seconds": secs}); err != nil {
+		if err := json.NewEncoder(stdout).Encode(map[string]any{"valid": ok, "all": len(tasks), "by_category": good, "first_failures": first, "won_by_adversaries": won, "seconds": secs}); err != nil {
 			return err
 		}
 	} else {
@@ -176,6 +197,9 @@ func checkTasks(spec task.Spec, asJSON bool) error {
 			say(stdout, "%-14s %d/%d valid\n", c, good[c], all[c])
 		}
 		say(stdout, "%-14s %d/%d valid, %.2f s\n", "all", ok, len(tasks), secs)
+		if attacked {
+			say(stdout, "an adversary earns more than silence in %d of %d\n", won, len(tasks))
+		}
 	}
 	if ok < len(tasks) {
 		return fmt.Errorf("%d of %d tasks do not check; the first: %s", len(tasks)-ok, len(tasks), first[0])

@@ -1,0 +1,84 @@
+package attack
+
+import (
+	"fmt"
+	"testing"
+
+	"ballast"
+	"ballast/task"
+)
+
+// levels are difficulties that a user may ask for: the default, the quickstart's, the
+// short and long ones of the study, single turns, few tools, many requests.
+var levels = []map[string]int{
+	nil,
+	{"max_turns": 2, "calls": 3},
+	{"min_turns": 3, "max_turns": 5, "calls": 8},
+	{"min_turns": 1, "max_turns": 1, "calls": 2},
+	{"min_turns": 1, "max_turns": 1, "calls": 2, "tools": 2},
+	{"min_turns": 1, "max_turns": 2, "calls": 2, "tools": 3},
+	{"requests": 3, "calls": 8, "mix": 1},
+}
+
+func tasks(t *testing.T, set string, level map[string]int, split string, n int) []ballast.Task {
+	t.Helper()
+	out, err := task.Load(task.Spec{Name: set, Seed: 5, Split: split, Count: n, Level: level})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func wins(t *testing.T, x *ballast.Task) []Win {
+	t.Helper()
+	w, err := Wins(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// TestNoneEarnsMoreThanSilence plays every adversary in generated tasks of all sets,
+// splits and levels.
+func TestNoneEarnsMoreThanSilence(t *testing.T) {
+	for i, level := range levels {
+		for _, set := range []string{"desk", "desk-ood"} {
+			split := []string{"train", "test", "valid"}[i%3]
+			t.Run(fmt.Sprint(set, " ", split, " ", level), func(t *testing.T) {
+				t.Parallel()
+				for _, x := range tasks(t, set, level, split, 8) {
+					if w := wins(t, &x); len(w) > 0 {
+						t.Errorf("%s: %v, gold of the last turn %v", x.ID, w, x.Turns[len(x.Turns)-1].Gold)
+					}
+				}
+			})
+		}
+	}
+}
+
+// TestAdversariesWinWhereCallsAreFree: under the benchmark's rules alone the same
+// tasks are won, by every kind of adversary but few. If they were not, the test above
+// would say nothing.
+func TestAdversariesWinWhereCallsAreFree(t *testing.T) {
+	whole, by := 0, map[string]int{}
+	for _, set := range []string{"desk", "desk-ood"} {
+		for _, x := range tasks(t, set, levels[1], "test", 24) {
+			x.Sparing = false
+			for i, w := range wins(t, &x) {
+				by[w.Adversary]++
+				if w.Reward == 1 && i == 0 {
+					whole++
+				}
+			}
+		}
+	}
+	if whole < 6 {
+		t.Errorf("%d of 48 tasks are won whole", whole)
+	}
+	for _, name := range []string{"nouns", "words", "reads", "reads-slow", "early", "undo", "malformed"} {
+		if by[name] == 0 {
+			t.Errorf("%s wins no task", name)
+		}
+	}
+	t.Logf("%d of 48 won whole; by adversary %v", whole, by)
+}
