@@ -24,11 +24,17 @@ type Session struct {
 	// fresh on came after the last turn that was compared.
 	answers []string
 	fresh   int
-	asked   []string // the calls since then, in a sparing task
+	asked   []ask // the calls of functions that exist since then, in a sparing task
 	err     error
 
 	roomStates  [2]ballast.State // what most tasks need, in one piece of memory
 	roomAnswers [8]string
+}
+
+// ask is a call, as text, and whether it failed.
+type ask struct {
+	call   string
+	failed bool
 }
 
 // NewSession loads the worlds of a task for one play. Who plays a task several
@@ -72,8 +78,8 @@ func (s *Session) Call(c ballast.Call) string {
 	answer, err := run(s.p.worlds, s.states, &s.mine, c)
 	s.fail(err)
 	s.answers = append(s.answers, answer)
-	if s.p.task.Sparing {
-		s.asked = append(s.asked, value.FormatCall(c))
+	if s.p.task.Sparing && slices.ContainsFunc(s.p.worlds, func(e *entry) bool { return e.has(c.Name) }) {
+		s.asked = append(s.asked, ask{value.FormatCall(c), Failed(s.p.task.Worlds, answer)})
 	}
 	return answer
 }
@@ -128,7 +134,8 @@ func (s *Session) fail(err error) {
 // A task that is Sparing asks for more. Under these rules alone, who calls everything
 // that only reads has every answer, so calls must be chosen. Those count that were
 // made since the last turn that was compared, what a policy asks before it can act
-// among them; the same call again is no new one.
+// among them; the same call again is no new one, and a function that does not exist
+// tells nothing.
 //
 //   - A turn has fewer calls than the task has tools, and one failed try at most.
 //   - Where gold changes nothing there is no answered call beyond as many as gold makes,
@@ -210,13 +217,13 @@ func (s *Session) compare(check *ballast.Check, gold *goldTurn) (err error) {
 func (s *Session) extra(gold *goldTurn) int {
 	needs, made, failed := len(s.p.task.Turns[s.turn].Gold), 0, 0
 	seen := make(map[string]bool, len(s.asked))
-	for i, call := range s.asked {
-		if seen[call] {
+	for _, a := range s.asked {
+		if seen[a.call] {
 			continue
 		}
-		seen[call] = true
+		seen[a.call] = true
 		made++
-		if Failed(s.p.task.Worlds, s.answers[s.fresh+i]) {
+		if a.failed {
 			failed++
 		}
 	}

@@ -133,7 +133,7 @@ func TestSparing(t *testing.T) {
 		{"asked before it can be, and again", []string{"", price}, []string{price, price}, "yy"},
 		{"one failed try", []string{price}, []string{"price('hat'); " + price}, "y"},
 		{"two failed tries", []string{price}, []string{"price('hat'); price('lamp'); " + price}, "x"},
-		{"a function that does not exist is a try", []string{price}, []string{"nothing(); never(); " + price}, "x"},
+		{"functions that do not exist", []string{price}, []string{price + "; nothing(); never(); nowhere()"}, "y"},
 		{"the answer is from a turn before", []string{price, price}, []string{price, stock}, "yn"},
 		{"a turn that is not compared is part of the next", []string{"", price}, []string{price + "; " + stock, "price('hat')"}, "yx"},
 		{"asked before, and failed since", []string{"", price}, []string{price, "price('hat')"}, "yy"},
