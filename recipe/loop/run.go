@@ -214,9 +214,6 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	if err := r.evaluate(ctx); err != nil {
 		return eval.Result{}, err
 	}
-	if err := r.stopped(); err != nil { // before what may take as long as many updates
-		return eval.Result{}, err
-	}
 	res, err := r.test(ctx)
 	if err != nil {
 		return res, err
@@ -466,6 +463,9 @@ func (r *Run) test(ctx context.Context) (eval.Result, error) {
 	}
 	if e := r.State.Test; e != nil && e.Update == r.State.Update {
 		return e.Result, nil
+	}
+	if err := r.stopped(); err != nil { // before what may take as long as many updates
+		return eval.Result{}, err
 	}
 	res, err := r.greedy(ctx, r.Test)
 	if err != nil {
