@@ -1,6 +1,7 @@
 package model
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"ballast/model/tensorfile"
 )
@@ -115,4 +117,57 @@ func entry(t *testing.T, raw []byte) *tensorfile.Entry {
 	es, err := tensorfile.ReadSafetensors(strings.NewReader(string(file)), int64(len(file)), "f")
 	ok(t, err)
 	return es[0]
+}
+
+// FuzzGGUFModel: a head that is accepted has a configuration that is possible and
+// weights of its shape, and no tokenizer that panics.
+func FuzzGGUFModel(f *testing.F) {
+	whole, err := os.ReadFile("testdata/qwen2.gguf")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		head, err := tensorfile.ReadGGUF(bytes.NewReader(data), int64(len(data)), "f")
+		if err != nil {
+			return
+		}
+		a, err := gguf{head}.archive()
+		if err != nil {
+			return
+		}
+		if a.config.Check() != nil {
+			t.Fatalf("an impossible configuration: %+v", a.config)
+		}
+		if tok, err := a.readTokenizer(); err == nil {
+			tok.Encode("hello <|im_end|> world 12")
+		}
+		a.weights()
+	})
+}
+
+// FuzzDirectory: the files of a model directory may hold anything.
+func FuzzDirectory(f *testing.F) {
+	files := []string{"config.json", "tokenizer.json", "generation_config.json", "model.safetensors"}
+	for _, name := range files {
+		data, err := os.ReadFile(filepath.Join("testdata/qwen2", name))
+		if err == nil {
+			f.Add(name, data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, name string, data []byte) {
+		if !slices.Contains(files, name) || len(data) > 1<<20 {
+			t.Skip()
+		}
+		fsys := fstest.MapFS{}
+		for _, n := range files {
+			if text, err := os.ReadFile(filepath.Join("testdata/qwen2", n)); err == nil {
+				fsys[n] = &fstest.MapFile{Data: text}
+			}
+		}
+		fsys[name] = &fstest.MapFile{Data: data}
+		if m, err := LoadFS(fsys, "f"); err == nil {
+			m.Tok.Encode("hello world")
+		}
+	})
 }

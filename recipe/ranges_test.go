@@ -125,3 +125,42 @@ func TestMethodsAreInRange(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRecipe: a file of settings, and one setting, of any text are errors or a recipe
+// that can be written and read again.
+func FuzzRecipe(f *testing.F) {
+	for _, s := range []string{"rl: {lr: 1e-6}", "phases: [{rl: 3}, {sft: gold, with: {sft.lr: 1e-5}}]", "rl.kl=0.1", "phases[0].rl.kl=1", "methods: {quickstart: {seed: 4}}", "sft: {formats: [hermes, pythonic]}", "a: &a [1]\nb: *a", "tasks.level={mix: 2}"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		start := time.Now()
+		for _, set := range []bool{false, true} {
+			r, err := New("quickstart")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if set {
+				err = r.Set(text)
+			} else {
+				err = r.Apply("f", []byte(text))
+			}
+			if err != nil {
+				continue
+			}
+			r.Settle()
+			if r.Check() != nil {
+				continue
+			}
+			again, err := New("quickstart")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := again.Apply("again", r.YAML()); err != nil {
+				t.Errorf("the recipe cannot be read again: %v", err)
+			}
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%v", took)
+		}
+	})
+}

@@ -343,3 +343,17 @@ func TestJSONForms(t *testing.T) {
 		t.Error("a pipe is accepted")
 	}
 }
+
+// FuzzImport: a file of any bytes is an error or dialogues.
+func FuzzImport(f *testing.F) {
+	row := `{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}`
+	for _, s := range []string{row, "[" + row + ", " + row + "]", "\ufeff" + row + row, "[1, {}, null]", "[", aceRow} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		in, err := importText(t, "x.json", text)
+		if err == nil && len(in.Dialogues) == 0 {
+			t.Error("nothing was read, and it is no error")
+		}
+	})
+}

@@ -177,3 +177,27 @@ func TestErrors(t *testing.T) {
 		t.Errorf("empty folder: %v", err)
 	}
 }
+
+// FuzzLoad: files of the benchmark that are broken are errors, never a panic.
+func FuzzLoad(f *testing.F) {
+	for _, name := range []string{"BFCL_v4_multi_turn_base.json", "possible_answer/BFCL_v4_multi_turn_base.json", "multi_turn_func_doc/math_api.json"} {
+		f.Add(name, small("", "")[name])
+	}
+	f.Add("BFCL_v4_multi_turn_base.json", `{"id": "a", "involved_classes": ["MathAPI"], "question": [[{"role": "user", "content": 1}]], "missed_function": {"0": ["add"]}, "excluded_function": ["add"]}`)
+	f.Fuzz(func(t *testing.T, name, text string) {
+		if _, known := small("", "")[name]; known {
+			Load(write(t, small(name, text)), Options{Categories: []string{"base"}})
+		}
+	})
+}
+
+// TestFilesAreBounded: a file of the benchmark that is huge, or nests without end, is
+// an error.
+func TestFilesAreBounded(t *testing.T) {
+	deep := strings.Repeat(`[`, 1<<20)
+	for _, text := range []string{deep, `{"id": ` + deep, strings.Repeat(" ", maxFile+1)} {
+		if _, err := Load(write(t, small("BFCL_v4_multi_turn_base.json", text)), Options{Categories: []string{"base"}}); err == nil {
+			t.Errorf("%d bytes are accepted", len(text))
+		}
+	}
+}

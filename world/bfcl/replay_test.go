@@ -2,10 +2,15 @@ package bfcl
 
 import (
 	"bytes"
+	"compress/gzip"
+	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"ballast/bounded"
 )
 
 // benchmark opens a file of the benchmark's data, beside the repository.
@@ -108,5 +113,35 @@ func TestReplayFinds(t *testing.T) {
 		if r.Calls["L"].Failed() != c.calls || r.States["MathAPI"].Failed() != c.states || (r.Verdicts.Failed() > 0) != c.verdict {
 			t.Errorf("%s: %+v", c.name, r)
 		}
+	}
+}
+
+// FuzzReplay: a corpus that is broken, or packed by an enemy, is an error or a report.
+func FuzzReplay(f *testing.F) {
+	f.Add([]byte(`{"type": "meta"}`))
+	f.Add([]byte(`{"type": "traj", "id": "x", "kind": "gt", "variant": 0, "long_context": false, "classes": ["MathAPI"], "initial_config": {}, "init": {"MathAPI": {"h": "44136fa355b3678a"}}, "turns": [{"steps": [["add(a=1, b=2)"]], "results": [["{\"result\": 3}"]], "kinds": ["L"], "h": {"MathAPI": "44136fa355b3678a"}}], "verdict": {"valid": true}}`))
+	f.Add([]byte("\x1f\x8b\x08"))
+	f.Add([]byte("\x28\xb5\x2f\xfd"))
+	f.Fuzz(func(t *testing.T, data []byte) { Replay(bytes.NewReader(data), ReplayOptions{}) })
+}
+
+// TestCorpusIsBounded: one line without end, plain or packed, is an error in little
+// memory.
+func TestCorpusIsBounded(t *testing.T) {
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	zeros := bytes.Repeat([]byte(" "), 1<<20)
+	for range 200 {
+		z.Write(zeros)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := Replay(&packed, ReplayOptions{})
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; !errors.Is(err, bounded.ErrTooLarge) || !strings.Contains(err.Error(), "line 1") || n > 600<<20 {
+		t.Errorf("%v, %d MB", err, n>>20)
 	}
 }
