@@ -252,6 +252,43 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 	return ok && id.IsExported()
 }
 
+// openers are what reads files without a bound, or waits for a pipe; parsers are
+// libraries that believe what they read. Each is used where it is fenced in.
+var (
+	openers = map[string]bool{"os.Open": true, "os.ReadFile": true, "os.DirFS": true, "parquet.OpenFile": true, "parquet.NewReader": true, "parquet.NewGenericReader": true}
+	fenced  = map[string]string{
+		"github.com/goccy/go-yaml":           "ballast/bounded/yaml",
+		"github.com/dlclark/regexp2":         "ballast/chat/pretoken",
+		"github.com/klauspost/compress/zstd": "ballast/bounded",
+	}
+	// unfenced lists who may do without: who reads what ballast itself wrote, and
+	// a file of the system.
+	unfenced = map[string]bool{"ballast/bounded": true, "ballast/bounded/parquetfile": true, "ballast/durable": true, "ballast/runlog": true, "ballast/doctor/rollouts": true, "cmd/ballast/benchworld.go": true}
+)
+
+// TestFilesAreReadWithinBounds: files from outside are opened by bounded, and parsed
+// by its packages.
+func TestFilesAreReadWithinBounds(t *testing.T) {
+	for _, s := range sources(t) {
+		if unfenced[s.pkg] || unfenced[s.path] {
+			continue
+		}
+		for _, imp := range s.file.Imports {
+			if home, is := fenced[strings.Trim(imp.Path.Value, `"`)]; is && home != s.pkg {
+				t.Errorf("%s imports %s; %s does", s.path, imp.Path.Value, home)
+			}
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok {
+				if x, ok := sel.X.(*ast.Ident); ok && openers[x.Name+"."+sel.Sel.Name] {
+					t.Errorf("%s:%d: %s.%s; package bounded reads files", s.path, s.fset.Position(n.Pos()).Line, x.Name, sel.Sel.Name)
+				}
+			}
+			return true
+		})
+	}
+}
+
 func TestBudgets(t *testing.T) {
 	for _, s := range sources(t) {
 		if s.lines > maxFile && !longFiles[s.path] {

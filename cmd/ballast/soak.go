@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"ballast/bounded"
 )
 
 // soakCommand kills a training run at random moments, resumes it every time, and
@@ -88,7 +90,7 @@ func soak(kills int, seed uint64, set []string) error {
 }
 
 func countLines(path string) int {
-	data, err := os.ReadFile(path)
+	data, err := bounded.ReadFile(path, bounded.GiB)
 	if err != nil {
 		return 0
 	}
@@ -121,11 +123,11 @@ func compareRuns(a, b string, kills int) error {
 		if f.Name() == "checkpoint.json" { // holds lengths of files with timings
 			continue
 		}
-		x, err := os.ReadFile(filepath.Join(ca, f.Name()))
+		x, err := bounded.ReadFile(filepath.Join(ca, f.Name()), bounded.GiB)
 		if err != nil {
 			return err
 		}
-		y, err := os.ReadFile(filepath.Join(cb, f.Name()))
+		y, err := bounded.ReadFile(filepath.Join(cb, f.Name()), bounded.GiB)
 		if err != nil {
 			return err
 		}

@@ -26,6 +26,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/bounded"
 	"ballast/chat"
 	"ballast/chat/constrain"
 	"ballast/durable"
@@ -265,7 +266,7 @@ func Load(run string) ([]Result, error) {
 	var out []Result
 	var errs []error
 	for _, path := range paths {
-		data, err := os.ReadFile(path)
+		data, err := bounded.ReadFile(path, 64*bounded.MiB)
 		var r Result
 		if err == nil {
 			err = json.Unmarshal(data, &r)

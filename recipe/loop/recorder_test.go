@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"ballast"
+	"ballast/bounded"
 )
 
 // Recorder is the deterministic fake of a learner: it keeps what it was given
@@ -74,6 +75,6 @@ func (r *Recorder) Save(dir string) error {
 
 // Load implements ballast.Learner; the batches themselves are not restored.
 func (r *Recorder) Load(dir string) error {
-	_, err := os.ReadFile(filepath.Join(dir, "recorder.json"))
+	_, err := bounded.ReadFile(filepath.Join(dir, "recorder.json"), bounded.KiB)
 	return err
 }
