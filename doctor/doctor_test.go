@@ -372,3 +372,13 @@ func FuzzExamine(f *testing.F) {
 		}
 	})
 }
+
+// TestFormatOfABrokenRecipe: a recipe that cannot be read is said; the format is not
+// taken for another silently.
+func TestFormatOfABrokenRecipe(t *testing.T) {
+	for recipe, ok := range map[string]bool{"": true, "seed: 1": true, "chat: {format: pythonic}": true, "chat: {format: x}": false, "a: " + strings.Repeat("[", 1000): false} {
+		if f, err := formatOf([]byte(recipe)); f == nil || (err == nil) != ok {
+			t.Errorf("%.30q: %v, %v", recipe, f, err)
+		}
+	}
+}

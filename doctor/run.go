@@ -26,7 +26,9 @@ func (r *Report) run(dir string, f format.Format) error {
 	}
 	r.Kind, r.Files = kindRun, 1
 	if f == nil {
-		f = formatOf(log.Recipe)
+		if f, err = formatOf(log.Recipe); err != nil {
+			r.note("recipe.yaml: %v; replies are read as format %s, name another with --format", err, f.Name())
+		}
 	}
 	r.Format = f.Name()
 	have, err := log.EpisodeUpdates()
@@ -123,19 +125,22 @@ func (r *Report) telling(have []int) []int {
 	return out
 }
 
-// formatOf reads the tool-call format from a recipe; Hermes where it has none.
-func formatOf(recipe []byte) format.Format {
+// formatOf reads the tool-call format from a recipe; Hermes where it has none, and
+// beside an error.
+func formatOf(recipe []byte) (format.Format, error) {
 	var head struct {
 		Chat struct {
 			Format string `yaml:"format"`
 		} `yaml:"chat"`
 	}
-	if yaml.Unmarshal(recipe, &head) == nil {
-		if f, err := format.ByName(head.Chat.Format); err == nil {
-			return f
-		}
+	if err := yaml.Unmarshal(recipe, &head); err != nil || head.Chat.Format == "" {
+		return format.Hermes, err
 	}
-	return format.Hermes
+	f, err := format.ByName(head.Chat.Format)
+	if err != nil {
+		return format.Hermes, err
+	}
+	return f, nil
 }
 
 // tokenizer reads the tokenizer of the newest checkpoint that has one, or nil.

@@ -101,7 +101,7 @@ func (r *Recipe) checkSpans(bad report) {
 			bad("tasks.level."+k, "must lie between 0 and 1000, is %d", v)
 		}
 	}
-	if n := float64(r.RL.Prompts) * float64(r.RL.Rollouts); n > mostGroup {
+	if n := float64(r.RL.Prompts) * float64(r.RL.Rollouts); n > mostGroup && max(r.RL.Prompts, r.RL.Rollouts) <= mostEpisodes {
 		bad("rl.rollouts", "with rl.prompts it makes %v episodes an update, more than %d", plain(n), mostGroup)
 	}
 	i := r.Init

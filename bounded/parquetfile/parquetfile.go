@@ -36,7 +36,7 @@ type Limits struct {
 
 // Default are limits for files of replies and dialogues.
 var Default = Limits{
-	Page: 64 * bounded.MiB, Memory: 384 * bounded.MiB, Value: 16 * bounded.MiB, Row: 64 * bounded.MiB,
+	Page: 128 * bounded.MiB, Memory: 512 * bounded.MiB, Value: 16 * bounded.MiB, Row: 64 * bounded.MiB,
 	Rows: 20_000_000, Total: 4 * bounded.GiB,
 }
 

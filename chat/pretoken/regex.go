@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -62,10 +63,15 @@ func findRegex(pattern string) (finder, error) {
 	}, nil
 }
 
+// tick makes regexp2's clock finer than its tenth of a second. It runs only while
+// there are matches.
+var tick = sync.OnceFunc(func() { regexp2.SetTimeoutCheckPeriod(10 * time.Millisecond) })
+
 func compile(pattern string) (re *regexp2.Regexp, err error) {
 	if len(pattern) > maxPattern {
 		return nil, fmt.Errorf("a pattern of %d bytes, more than %d", len(pattern), maxPattern)
 	}
+	tick()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%v", p)
@@ -120,7 +126,7 @@ func again(f func() (*regexp2.Match, error)) (m *regexp2.Match, err error) {
 // kind, in runs and in turns, with an end that does not fit: there an expression
 // that backtracks without a bound shows at a few dozen characters.
 func probe(re *regexp2.Regexp) error {
-	re.MatchTimeout = 150 * time.Millisecond
+	re.MatchTimeout = 100 * time.Millisecond
 	start := time.Now()
 	for _, text := range probes(re.String()) {
 		if len(text) > 200 && time.Since(start) > 400*time.Millisecond {
