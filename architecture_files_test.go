@@ -12,16 +12,12 @@ var writes = map[string]bool{"Create": true, "WriteFile": true, "OpenFile": true
 
 // writers are the packages and files that may call them besides durable, and why.
 var writers = map[string]string{
-	"ballast/bounded":              "opens for reading, so that a pipe does not block",
-	"ballast/runlog":               "renames and removes what it made: checkpoints, what a killed creation left",
-	"cmd/ballast/soak.go":          "a folder of its own among the system's temporary ones",
-	"cmd/ballast/studycmd.go":      "a folder of its own among the system's temporary ones",
-	"sweep/sweep.go":               "appends what runs print to their logs",
-	"study/plan.go":                "the plan that a study keeps",
-	"eval/store.go":                "the episodes that an evaluation keeps",
-	"remote/journal.go":            "the replies that an evaluation keeps",
-	"supervise/endpoint/cache.go":  "the replies that a judge's cache keeps",
-	"supervise/endpoint/ledger.go": "the replies that a judge's ledger keeps",
+	"ballast/bounded":         "opens for reading, so that a pipe does not block",
+	"ballast/runlog":          "renames and removes what it made: checkpoints, what a killed creation left",
+	"cmd/ballast/soak.go":     "a folder of its own among the system's temporary ones",
+	"cmd/ballast/studycmd.go": "a folder of its own among the system's temporary ones",
+	"sweep/sweep.go":          "appends what runs print to their logs",
+	"study/plan.go":           "the plan that a study keeps",
 }
 
 // TestOneWriter: files are written by durable. An exception that nothing needs goes.

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"ballast/bounded"
 )
 
 // Files lists the files that Load reads of a model on disk, by their paths.
@@ -19,7 +21,7 @@ func Files(path string) ([]string, error) {
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
-	fsys := os.DirFS(path)
+	fsys := bounded.Dir(path)
 	weights, err := weightFiles(fsys, path)
 	if err != nil {
 		return nil, err

@@ -86,7 +86,7 @@ func Command(args []string, secrets ...string) []string {
 
 // processor is the name of the processor, "" where the system does not tell.
 func processor() string {
-	f, err := os.Open("/proc/cpuinfo")
+	f, err := bounded.Open("/proc/cpuinfo")
 	if err != nil {
 		return ""
 	}

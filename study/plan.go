@@ -20,11 +20,13 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
 	"ballast/bounded"
 	"ballast/bounded/yaml"
+	"ballast/durable"
 	"ballast/sweep"
 	"ballast/task"
 )
@@ -60,6 +62,8 @@ type Row struct {
 	// Probe is the number of test tasks that the final checkpoint is probed with, to
 	// see what the format hides; 0 = no probe.
 	Probe int `yaml:"probe,omitempty"`
+
+	before string // its name in the version before, of a combination
 }
 
 // Section is tables of their own over some rows; a row with Vary stands for all of
@@ -167,6 +171,7 @@ func (p *Plan) expand() error {
 			one := r
 			one.Vary, one.Set = nil, append(slices.Clone(r.Set), point...)
 			if len(point) > 0 {
+				one.before = one.Name + "," + point.Before()
 				one.Name += "," + point.Name()
 			}
 			if rows = append(rows, one); len(rows) > maxRows {
@@ -180,8 +185,8 @@ func (p *Plan) expand() error {
 	p.Rows = rows
 	seen := map[string]bool{}
 	for _, r := range rows {
-		if r.Name == "" || r.Name != sweep.Point([]string{r.Name}).Name() || strings.HasPrefix(r.Name, ".") {
-			return fmt.Errorf("row %q: the name must be one of a folder", r.Name)
+		if err := nameable("row", r.Name); err != nil {
+			return err
 		}
 		if seen[r.Name] {
 			return fmt.Errorf("two rows are named %s", r.Name)
@@ -195,7 +200,17 @@ func (p *Plan) expand() error {
 			return fmt.Errorf("row %s: match: wants method sft, and a row of that method without match", r.Name)
 		}
 	}
+	if p.Name != "" {
+		if err := nameable("name", p.Name); err != nil {
+			return err
+		}
+	}
 	for _, s := range p.Sections {
+		if s.Name != "" {
+			if err := nameable("section", s.Name); err != nil {
+				return err
+			}
+		}
 		for _, name := range s.Rows {
 			if !slices.ContainsFunc(rows, func(r Row) bool { return belongs(r.Name, name) }) {
 				return fmt.Errorf("section %s: there is no row %s", s.Name, name)
@@ -206,6 +221,21 @@ func (p *Plan) expand() error {
 		return fmt.Errorf("base: there is no row %s", p.Base)
 	}
 	return p.checkClaims()
+}
+
+// nameable fails where a name cannot be a part of a file's name as it stands.
+func nameable(what, name string) error {
+	ascii := strings.Map(func(r rune) rune {
+		if r >= 0x80 {
+			return 'x'
+		}
+		return r
+	}, name)
+	given := regexp.MustCompile("%[0-9A-F]{2}").ReplaceAllString(ascii, "x") // of Point.Name
+	if name == "" || len(name) > 200 || durable.Name(given) != given {
+		return fmt.Errorf("%s %q: the name is one of a folder or a file: use letters, digits, dots, commas, - and _, and begin with no dot or dash", what, name)
+	}
+	return nil
 }
 
 // belongs says whether a row is the one of that name or one of its combinations.
@@ -289,6 +319,9 @@ func (p *Plan) Open(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
+	if err := p.renamed(dir); err != nil {
+		return err
+	}
 	now, err := p.copy()
 	if err != nil {
 		return fmt.Errorf("study: %w", err)
@@ -324,8 +357,27 @@ func (p *Plan) Open(dir string) error {
 	if err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
-	if err := errors.Join(replace(p.Config(dir), settings), replace(filepath.Join(dir, p.file()), text)); err != nil {
+	if err := errors.Join(durable.ReplaceBytes(p.Config(dir), settings), durable.ReplaceBytes(filepath.Join(dir, p.file()), text)); err != nil {
 		return fmt.Errorf("study: %w", err)
+	}
+	return nil
+}
+
+// renamed fails where a row's runs stand in a folder that the version before this one
+// named: that name may be another row's too.
+func (p *Plan) renamed(dir string) error {
+	for _, r := range p.Rows {
+		was := filepath.Join(dir, r.before)
+		now := filepath.Join(dir, r.Name)
+		if r.before == "" || r.before == r.Name || p.row(r.before) != nil {
+			continue
+		}
+		if _, err := os.Stat(now); err == nil {
+			continue
+		}
+		if _, err := os.Stat(was); err == nil {
+			return fmt.Errorf("study: the folder of row %s is named otherwise now: rename %s to %s if its runs are of this row, or take it away", r.Name, was, now)
+		}
 	}
 	return nil
 }
@@ -338,15 +390,6 @@ func (p *Plan) copy() (*Plan, error) {
 	}
 	var out Plan
 	return &out, yaml.Unmarshal(text, &out)
-}
-
-// replace writes a file whole or not at all: runs may be reading the old one.
-func replace(path string, text []byte) error {
-	aside := path + ".new"
-	if err := os.WriteFile(aside, text, 0o666); err != nil {
-		return err
-	}
-	return os.Rename(aside, path)
 }
 
 // Config is the file of the settings of every run.

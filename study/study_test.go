@@ -45,7 +45,7 @@ func TestPlanErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"title: t\nseeds: 0\nrows: [{name: a, method: sft}]":                                       "wants seeds",
 		head + "  - {name: a, method: sft, colour: red}":                                           "colour",
-		head + "  - {name: a/b, method: sft}":                                                      "must be one of a folder",
+		head + "  - {name: a/b, method: sft}":                                                      "is one of a folder",
 		head + "  - {name: a, method: sft}\n  - {name: a, method: ops}":                            "two rows are named a",
 		head + "  - {name: a, method: sft, match: b}":                                              "no row b",
 		head + "  - {name: a, method: sft, match: b}\n  - {name: b, method: ops}":                  "a row of that method without match",
@@ -452,5 +452,36 @@ func TestQuickPlans(t *testing.T) {
 		if again, err := Read(filepath.Join(dir, p.file())); err != nil || len(again.Rows) != len(p.Rows) || len(again.Rows) == 0 {
 			t.Errorf("%s: %v", path, err)
 		}
+	}
+}
+
+// TestNamesStay: no name of a plan leaves the study's folder, and two rows have two folders.
+func TestNamesStay(t *testing.T) {
+	for _, bad := range []string{"/../../x", "../x", "a/b", ".x", "-x", "a b", `a\\b`, "a:b", ""} {
+		for _, plan := range []string{
+			fmt.Sprintf("title: t\nseeds: 1\nrows:\n  - {name: %q, method: sft}\n", bad),
+			fmt.Sprintf("title: t\nname: %q\nseeds: 1\nrows:\n  - {name: a, method: sft}\n", bad),
+			fmt.Sprintf("title: t\nseeds: 1\nrows:\n  - {name: a, method: sft}\nsections:\n  - {name: %q, rows: [a]}\n", bad),
+		} {
+			if _, err := read(t, plan); bad != "" && (err == nil || !strings.Contains(err.Error(), "letters, digits")) {
+				t.Errorf("%q: %v\n%s", bad, err, plan)
+			}
+		}
+	}
+	p := must[*Plan](t)(read(t, "title: t\nseeds: 1\nrows:\n  - {name: zeile-ü, method: sft, vary: [\"chat.system=a b,a_b\"]}\n"))
+	first, _ := p.Jobs("out")
+	if len(first) != 2 || first[0].Dir == first[1].Dir || filepath.Dir(filepath.Dir(first[0].Dir)) != "out" {
+		t.Errorf("%+v", first)
+	}
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "zeile-ü,chat.system=a_b"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	must[int](t)(0, p.Open(dir)) // it is the second row's own
+	p = must[*Plan](t)(read(t, "title: t\nseeds: 1\nrows:\n  - {name: zeile-ü, method: sft, vary: [\"chat.system=a b\"]}\n"))
+	dir = t.TempDir()
+	must[int](t)(0, os.MkdirAll(filepath.Join(dir, "zeile-ü,chat.system=a_b"), 0o777))
+	if err := p.Open(dir); err == nil || !strings.Contains(err.Error(), "rename") {
+		t.Errorf("a folder of the version before is passed over: %v", err)
 	}
 }

@@ -5,7 +5,8 @@
 // stopped goes on where it was: runs that ended stay, others resume. What the
 // directories hold is package compare's matter.
 //
-// How it fails: a key without values is an error; a run that fails (a bad setting, a
+// How it fails: a key without values is an error; a directory that holds a run of other
+// settings is one, and stays as it is while the other runs go on; a run that fails (a bad setting, a
 // full disk) is told of with what it said, and the others go on; where the context ends
 // before the jobs do, that is an error.
 package sweep
@@ -21,13 +22,23 @@ import (
 	"sync"
 
 	"ballast/compare"
+	"ballast/durable"
 )
 
 // Point is one combination of settings, as key=value pairs.
 type Point []string
 
-// Name is the point as a folder name.
+// Name is the point as a folder name; other points have other names.
 func (p Point) Name() string {
+	if len(p) == 0 {
+		return "default"
+	}
+	return durable.Name(strings.Join(p, ","))
+}
+
+// Before is the name that the version before this one gave the point's folder, which
+// other points may have too.
+func (p Point) Before() string {
 	if len(p) == 0 {
 		return "default"
 	}
@@ -93,6 +104,8 @@ func Seed(folder string, seed int) string { return filepath.Join(folder, fmt.Spr
 // Job is one run.
 type Job struct {
 	Dir string
+	// Before, if not "", is where the run is if it was made under an older name.
+	Before string
 	// Start gives the arguments of the command that begins the run.
 	Start func() ([]string, error)
 	// Then are the arguments of commands that follow once the run has ended, by
@@ -111,6 +124,9 @@ type Options struct {
 	// Signalled, if not nil, says by which signal a command that returned this error was
 	// interrupted; others have failed.
 	Signalled func(error) (name string, yes bool)
+	// Same, if not nil, fails where the run in a directory is not the one that these
+	// arguments would begin.
+	Same func(dir string, args []string) error
 	// Say, if not nil, is told what happens.
 	Say func(text string)
 }
@@ -121,7 +137,7 @@ func Jobs(dir, method string, args []string, points []Point, seeds int) []Job {
 	for seed := 1; seed <= seeds; seed++ {
 		for _, p := range points {
 			run := Seed(filepath.Join(dir, p.Name()), seed)
-			out = append(out, Job{Dir: run, Start: func() ([]string, error) {
+			out = append(out, Job{Dir: run, Before: Seed(filepath.Join(dir, p.Before()), seed), Start: func() ([]string, error) {
 				all := append([]string{"train", method, "--out", run}, args...)
 				for _, s := range append(p[:len(p):len(p)], fmt.Sprintf("seed=%d", seed)) {
 					all = append(all, "--set", s)
@@ -152,7 +168,16 @@ func Run(ctx context.Context, o Options) error {
 	var errs []error
 	left := false // something, by an interrupt
 	turn := make(chan struct{}, o.Parallel)
-	for _, j := range o.Jobs {
+	var mine []Job
+	for _, j := range o.Jobs { // before hours of runs
+		if err := o.place(&j); err != nil {
+			say("%s: %v", j.Dir, err)
+			errs = append(errs, fmt.Errorf("%s: %w", j.Dir, err))
+			continue
+		}
+		mine = append(mine, j)
+	}
+	for _, j := range mine {
 		if j.done() {
 			say("%s: done before", j.Dir)
 			continue
@@ -210,6 +235,33 @@ func (o *Options) interrupted(ctx context.Context, err error) (yes bool, how str
 // errOpen is of a run whose command ended well before the run did.
 var errOpen = errors.New("the run did not end")
 
+// place finds the run of a job, which may be there under its older name, and fails where
+// its directory holds another run.
+func (o *Options) place(j *Job) error {
+	same := func(dir string) error {
+		if o.Same == nil {
+			return nil
+		}
+		args, err := j.Start()
+		if err != nil {
+			return err
+		}
+		return o.Same(dir, args)
+	}
+	if isRun(j.Dir) {
+		return same(j.Dir)
+	}
+	if j.Before != "" && j.Before != j.Dir && isRun(j.Before) && same(j.Before) == nil {
+		j.Dir = j.Before
+	}
+	return nil
+}
+
+func isRun(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "run.json"))
+	return err == nil
+}
+
 // done says whether nothing is left of the job.
 func (j *Job) done() bool {
 	r, err := compare.Load(j.Dir)
@@ -228,14 +280,14 @@ func (o *Options) one(ctx context.Context, j Job) error {
 	if err := os.MkdirAll(filepath.Dir(j.Dir), 0o777); err != nil {
 		return &fsError{err}
 	}
-	log, err := os.OpenFile(j.Dir+".log", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
+	log, err := durable.Append(j.Dir + ".log")
 	if err != nil {
 		return &fsError{err}
 	}
 	defer log.Close()
 	if r, err := compare.Load(j.Dir); err != nil || r.Ending == compare.Open {
 		args := []string{"train", "--resume", j.Dir}
-		if _, err := os.Stat(filepath.Join(j.Dir, "run.json")); err != nil {
+		if !isRun(j.Dir) {
 			if args, err = j.Start(); err != nil {
 				return err
 			}

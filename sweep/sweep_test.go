@@ -208,3 +208,69 @@ func TestInterruptedRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestNames: points have folders of their own, which stay in the sweep's.
+func TestNames(t *testing.T) {
+	seen := map[string]string{}
+	for _, text := range []string{"a b", "a_b", "/../../x", "..", "", "x=a/b", "x=a:b", "x=[{rl: 2}]"} {
+		p := Point{text}
+		for _, name := range []string{p.Name(), p.Before()} {
+			if strings.ContainsAny(name, `/\`) {
+				t.Errorf("%q: %q", text, name)
+			}
+		}
+		if other, twice := seen[p.Name()]; twice {
+			t.Errorf("%q and %q share %s", text, other, p.Name())
+		}
+		seen[p.Name()] = text
+		job := Jobs("runs", "m", nil, []Point{p}, 1)[0]
+		if rel, err := filepath.Rel("runs", job.Dir); err != nil || strings.HasPrefix(rel, "..") || strings.Count(rel, "/") != 1 {
+			t.Errorf("%q: %s", text, job.Dir)
+		}
+	}
+}
+
+// TestForeignRuns: a directory that holds another run is an error of that job, done or
+// not, and stays as it is; the others run. A run under its older name is found.
+func TestForeignRuns(t *testing.T) {
+	f := &trainer{}
+	dir := t.TempDir()
+	points := []Point{{"x=a b"}, {"x=c"}, {"x=d"}}
+	jobs := Jobs(dir, "m", nil, points, 1)
+	old := filepath.Join(dir, "x=a_b", "seed-1")
+	for _, run := range []string{old, jobs[1].Dir} {
+		if err := f.exec(context.Background(), []string{"train", "m", "--out", run}, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+	}
+	events := func() string {
+		data, err := os.ReadFile(filepath.Join(jobs[1].Dir, "events.jsonl"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	before := events()
+	var told []string
+	o := Options{Jobs: jobs, Parallel: 1, Exec: f.exec, Say: func(s string) { told = append(told, s) },
+		Same: func(run string, args []string) error {
+			if run == jobs[1].Dir {
+				return errors.New("rl.lr is 1 and not 2")
+			}
+			if !slices.Contains(args, "--out") {
+				t.Errorf("%q", args)
+			}
+			return nil
+		}}
+	f.calls = nil
+	err := Run(context.Background(), o)
+	if err == nil || !strings.Contains(err.Error(), jobs[1].Dir+": rl.lr is 1 and not 2") {
+		t.Errorf("%v", err)
+	}
+	if len(f.calls) != 1 || !strings.Contains(f.calls[0], jobs[2].Dir) || events() != before {
+		t.Errorf("ran %q; told %q", f.calls, told)
+	}
+	if !slices.Contains(told, old+": done before") {
+		t.Errorf("told %q", told)
+	}
+}

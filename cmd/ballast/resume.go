@@ -156,7 +156,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 		return err
 	}
 	for _, text := range notes {
-		fmt.Fprintf(os.Stderr, "ballast: %s: %s\n", f.resume, text)
+		say(stderr, "ballast: %s: %s\n", f.resume, text)
 	}
 	if err := rewind(log, run, &now, f.extend, notes); err != nil {
 		return err

@@ -310,3 +310,43 @@ func TestExtend(t *testing.T) {
 		t.Errorf("%v: %s", err, out)
 	}
 }
+
+// TestSweepForeign: a sweep takes a run for its own if it would begin the same one, ended
+// or not; another's stays as it is, and its first differing settings are named.
+func TestSweepForeign(t *testing.T) {
+	dir := t.TempDir()
+	sweep := func(method string, args ...string) (string, error) {
+		return said(nil, append(append([]string{"sweep", method, "--out", dir, "--parallel", "2", "--set", "phases=[{rl: 2}]"}, tiny...), args...)...)
+	}
+	out, err := sweep("grpo")
+	if err != nil || !strings.Contains(out, "seed-1: done") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	run := filepath.Join(dir, "default", "seed-1")
+	before := snapshot(t, run)
+	if out, err := sweep("grpo"); err != nil || !strings.Contains(out, "seed-1: done before") {
+		t.Errorf("%v: %s", err, out)
+	}
+	for i, row := range []struct {
+		method string
+		args   []string
+		want   string
+	}{
+		{"grpo", []string{"--set", "rl.lr=0.002"}, "it holds a run of other settings: rl.lr is 0.001 and not 0.002;"},
+		{"vanilla", nil, "method is grpo and not vanilla"},
+		{"grpo", []string{"--set", "rl.lr=0.002", "--set", "rl.kl=0.5", "--set", "tasks.count=5", "--set", "rl.warmup=3"}, "and not 0.5, rl.lr is 0.001 and not 0.002, rl.warmup is 10 and not 3, 1 more;"},
+	} {
+		out, err := sweep(row.method, row.args...)
+		if err == nil || !strings.Contains(out, row.want) || strings.Contains(out, "done before") {
+			t.Errorf("%s %v: %v: %s", row.method, row.args, err, out)
+		}
+		if snapshot(t, run) != before {
+			t.Errorf("%d: the other's run changed", i)
+		}
+		back(t, run, 1) // nor is a half-done one taken
+		before = snapshot(t, run)
+	}
+	if out, err := sweep("grpo", "--seeds", "2"); err != nil || !strings.Contains(out, "seed-2: done") {
+		t.Errorf("%v: %s", err, out)
+	}
+}

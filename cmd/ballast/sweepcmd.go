@@ -7,12 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"ballast/compare"
 	"ballast/compare/table"
+	"ballast/recipe"
 	"ballast/safetext"
 	"ballast/sweep"
 )
@@ -89,6 +91,44 @@ func passed(f *trainFlags) []string {
 	return out
 }
 
+// sameSettings fails where the recipe of the run in a directory is not the one that a
+// training command would begin with.
+func sameSettings(dir string, args []string) error {
+	want, err := resolved(args)
+	if err != nil {
+		return err
+	}
+	has, err := readRecipe(dir)
+	if err != nil {
+		return err
+	}
+	d := has.Differs(&want)
+	if len(d) == 0 {
+		return nil
+	}
+	if len(d) > 3 {
+		d = append(d[:3], fmt.Sprintf("%d more", len(d)-3))
+	}
+	return fmt.Errorf("it holds a run of other settings: %s; name another folder, or take that run away", strings.Join(d, ", "))
+}
+
+// resolved is the recipe of a training command of a sweep or a study.
+func resolved(args []string) (recipe.Recipe, error) {
+	var f trainFlags
+	takes := map[string]*string{"--model": &f.model, "--tasks": &f.tasks, "--data": &f.data, "--config": &f.config, "--out": &f.out}
+	for i := 2; i+1 < len(args); i += 2 {
+		switch into := takes[args[i]]; {
+		case args[i] == "--set":
+			f.set = append(f.set, args[i+1])
+		case into != nil:
+			*into = args[i+1]
+		default:
+			return recipe.Recipe{}, fmt.Errorf("ballast %s: %s is no flag that a sweep gives", args[0], args[i])
+		}
+	}
+	return f.recipe(args[1])
+}
+
 // sideBySide runs jobs as processes of this program that share the cores. The first
 // interrupt lets each finish its update, the second lets it stop at once.
 func sideBySide(ctx context.Context, parallel int, jobs []sweep.Job) error {
@@ -100,7 +140,7 @@ func sideBySide(ctx context.Context, parallel int, jobs []sweep.Job) error {
 	ctx, hurry, stop := interrupts(ctx, func() { tell("every run finishes its update; interrupt again to stop them at once") })
 	defer stop()
 	cores := max(1, runtime.NumCPU()/max(1, min(parallel, len(jobs))))
-	return interrupted(ctx, sweep.Run(ctx, sweep.Options{Jobs: jobs, Parallel: parallel, Say: tell, Signalled: signalled,
+	return interrupted(ctx, sweep.Run(ctx, sweep.Options{Jobs: jobs, Parallel: parallel, Say: tell, Same: sameSettings, Signalled: signalled,
 		Exec: func(ctx context.Context, args []string, out io.Writer) error {
 			cmd := exec.CommandContext(ctx, self, args...)
 			cmd.Stdout, cmd.Stderr = out, out

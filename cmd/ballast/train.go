@@ -205,7 +205,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	if line, err := judgeLine(&run.Recipe); err != nil {
 		return err
 	} else if line != "" {
-		fmt.Fprintln(os.Stderr, "judge:", line)
+		say(stderr, "judge: %s\n", line)
 	}
 	start := time.Now()
 	run.Clock = func() loop.Cost { return loop.Cost{CPU: cpuSeconds(), Seconds: time.Since(start).Seconds()} }
