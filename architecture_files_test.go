@@ -16,8 +16,6 @@ var writers = map[string]string{
 	"ballast/runlog":          "renames and removes what it made: checkpoints, what a killed creation left",
 	"cmd/ballast/soak.go":     "a folder of its own among the system's temporary ones",
 	"cmd/ballast/studycmd.go": "a folder of its own among the system's temporary ones",
-	"sweep/sweep.go":          "appends what runs print to their logs",
-	"study/plan.go":           "the plan that a study keeps",
 }
 
 // TestOneWriter: files are written by durable. An exception that nothing needs goes.
