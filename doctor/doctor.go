@@ -30,6 +30,7 @@ import (
 	"ballast"
 	"ballast/chat/format"
 	"ballast/doctor/probe"
+	"ballast/doctor/rollouts"
 	"ballast/durable"
 	"ballast/monitor/verdict"
 	"ballast/report"
@@ -53,7 +54,9 @@ type Report struct {
 	Notes     []string          `json:"notes,omitempty"` // what could not be read, and what to mind
 	Summary   []string          `json:"summary"`
 	Diagnosis verdict.Diagnosis `json:"diagnosis"`
-	Probes    []probe.Result    `json:"probes,omitempty"` // of the run's checkpoints
+	Probes    []probe.Result    `json:"probes,omitempty"`  // of the run's checkpoints
+	Reading   *rollouts.Reading `json:"reading,omitempty"` // of foreign files: what was read, and what was decided
+	Others    []*Report         `json:"others,omitempty"`  // further runs in the folder, each examined alone
 
 	updates []ballast.Update
 	phases  bool
