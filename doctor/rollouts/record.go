@@ -1,23 +1,25 @@
 package rollouts
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 )
 
 // Record is one rollout of a foreign file: what a trainer wrote about one sample.
 type Record struct {
-	Kind    string // what wrote it, guessed from the keys
-	ID      string
-	Step    int    // the trainer's update; -1 where it does not say
-	Group   uint64 // hash of the prompt; 0 without one
-	Reward  float64
-	Scored  bool // reward is known
-	Success bool
-	Judged  bool // success is known
-	Replies []string
+	Kind       string // what wrote it, guessed from the keys
+	ID         string
+	Line       int     // in its file, or its number there, from 1
+	Step       int     // the trainer's update; -1 where it does not say
+	StepKey    string  // the key that said so
+	Run        string  // the run that it says it belongs to
+	Validation bool    // it says that it is no training rollout
+	Group      uint64  // hash of the prompt; 0 without one
+	Values     []Value // of everything that may be a reward or a success
+	Replies    []string
 }
 
 // seed makes hashes of prompts; they live in memory only.
@@ -32,159 +34,339 @@ const (
 	KindText     = "plain text"
 )
 
+// Keys, by what they hold. Others are not looked into.
+var (
+	replyKeys = map[string]string{"output": KindVerl, "outputs": KindVerl, "output_response": KindVerl, "completion": KindTRL,
+		"completions": KindTRL, "response": "", "responses": "", "generated_text": KindText, "generation": KindText,
+		"model_response": KindText, "model_output": KindText}
+	chatKeys    = set("messages", "conversations", "conversation")
+	promptKeys  = set("input", "prompt", "question", "input_prompt")
+	stepKeys    = set("step", "global_step", "global_steps", "training_step", "train_step", "trainer_step", "update", "iteration", "rollout_id")
+	idKeys      = set("id", "uid", "traj_ids", "task_id")
+	runKeys     = set("run", "run_id", "run_name", "experiment", "experiment_name", "exp_name")
+	splitKeys   = set("split", "mode", "phase")
+	heldKeys    = set("validate", "validation", "is_validation", "is_val", "is_eval")
+	heldNames   = set("val", "valid", "validation", "eval", "evaluation", "test")
+	wrapperKeys = set("rollouts", "data", "records", "samples", "results", "episodes", "trajectories", "items", "rows", "examples", "generations")
+	statistics  = []string{"std", "mean", "var", "min", "max", "model", "weight", "weights", "fn", "threshold", "baseline", "advantage"}
+)
+
+// RewardKeys hold a record's whole reward, SuccessKeys whether it solved its task;
+// the more telling ones come first.
+var (
+	RewardKeys = []string{"reward", "total_reward", "reward_total", "final_reward", "episode_reward", "reward_score", "rewards",
+		"score", "scores", "total_score", "final_score", "return", "returns"}
+	SuccessKeys = []string{"acc", "accuracy", "success", "is_success", "is_correct", "correct", "passed", "resolved", "solved"}
+)
+
+func set(names ...string) map[string]bool {
+	m := map[string]bool{}
+	for _, n := range names {
+		m[n] = true
+	}
+	return m
+}
+
+// Part reports whether a key names one of several reward functions, as TRL's
+// columns do: format_reward, rewards/format.
+func Part(key string) bool {
+	low := strings.ToLower(key)
+	for _, s := range statistics {
+		if strings.HasSuffix(low, "_"+s) || strings.HasSuffix(low, "/"+s) {
+			return false
+		}
+	}
+	for _, p := range []string{"reward_", "reward/", "rewards/", "rewards_", "reward."} {
+		if rest, ok := strings.CutPrefix(low, p); ok {
+			return rest != ""
+		}
+	}
+	return strings.HasSuffix(low, "_reward") || strings.HasSuffix(low, "_reward_func") || strings.HasSuffix(low, "_rewards")
+}
+
+// telling reports whether a key may speak of a reward or a success.
+func telling(key string) bool {
+	low := strings.ToLower(key)
+	return strings.Contains(low, "reward") || strings.Contains(low, "score") || slices.Contains(RewardKeys, low) || slices.Contains(SuccessKeys, low)
+}
+
+// reader turns objects into records.
+type reader struct {
+	light   bool // replies are counted, not decoded
+	also    string
+	columns func([]string)
+	give    func(Record)
+}
+
+// pair is a key of an object and its raw value.
+type pair struct {
+	key string
+	raw []byte
+}
+
+var (
+	errNoReply   = errors.New("no reply in it")
+	errDuplicate = "the key occurs twice with different values"
+)
+
 // decode reads one JSON object by its keys. Values of unknown keys are not looked
-// at. A record without any reply is an error that names the keys it has.
-func decode(object []byte) (Record, error) {
-	r := Record{Step: -1}
-	var seen []string
-	found := false
+// at. An object without any reply whose values are lists of records gives those; else
+// it is an error that names its keys.
+func (d *reader) decode(object []byte, line int) error {
+	var list []pair
 	err := fields(object, func(key string, raw []byte) error {
-		if len(seen) < 12 {
-			seen = append(seen, key)
-		}
-		var err error
-		switch key {
-		case "output", "response", "completion", "completions", "generated_text":
-			found = true
-			err = r.response(key, raw)
-		case "messages", "conversations", "conversation":
-			found = true
-			r.Kind = KindChat
-			r.Replies, err = messages(raw)
-		case "input", "prompt", "question":
-			r.Group = maphash.Bytes(seed, raw)
-		case "score", "reward", "rewards":
-			r.Reward, r.Scored = number(raw)
-		case "acc", "success", "is_correct", "correct":
-			var v float64
-			v, r.Judged = number(raw)
-			r.Success = v >= 1
-		case "step", "global_step", "global_steps":
-			if v, ok := number(raw); ok && v >= 0 && v < 1<<31 {
-				r.Step = int(v)
+		if strings.Contains(key, `\`) {
+			if s, err := text([]byte(`"` + key + `"`)); err == nil {
+				key = s
 			}
-		case "tool_interact_info":
-			r.Kind = KindVerlTool
-		case "id", "uid", "traj_ids", "task_id":
-			r.ID, err = text(raw)
 		}
-		if err != nil {
-			return fmt.Errorf("key %q: %w", key, err)
-		}
+		list = append(list, pair{key, raw})
 		return nil
 	})
 	if err != nil {
-		return r, err
-	}
-	if !found {
-		return r, fmt.Errorf("no reply in it: of the keys output, response, completion, messages it has none, but %s", strings.Join(seen, ", "))
-	}
-	return r, nil
-}
-
-// response reads the value of a key that holds a whole response.
-func (r *Record) response(key string, raw []byte) (err error) {
-	switch key {
-	case "output":
-		r.Kind = KindVerl
-	case "completion", "completions":
-		r.Kind = KindTRL
-	case "response":
-		if r.Kind == "" {
-			r.Kind = KindVerlTool
-		}
-	default:
-		r.Kind = KindText
-	}
-	if len(raw) > 0 && raw[0] == '[' {
-		r.Replies, err = messages(raw)
 		return err
 	}
-	s, err := text(raw)
-	r.Replies = replies(s)
-	return err
+	return d.pairs(list, Record{Step: -1, Line: line}, 0)
 }
 
-// number reads a JSON number, true or false, or a one-element list of those.
-func number(raw []byte) (float64, bool) {
-	var v any
-	if json.Unmarshal(raw, &v) != nil {
-		return 0, false
-	}
-	if list, ok := v.([]any); ok && len(list) == 1 {
-		v = list[0]
-	}
-	switch v := v.(type) {
-	case float64:
-		return v, true
-	case bool:
-		if v {
-			return 1, true
+// pairs reads the keys of one object; what they do not say about step, run and
+// validation is as outer has it.
+func (d *reader) pairs(list []pair, outer Record, depth int) error {
+	r := outer
+	r.Values = nil
+	var reply, chat *pair
+	for i, p := range list {
+		_, isReply := replyKeys[p.key]
+		switch {
+		case isReply && (reply == nil || empty(reply.raw)):
+			reply = &list[i]
+		case chatKeys[p.key] && chat == nil:
+			chat = &list[i]
+		case promptKeys[p.key]:
+			r.Group = maphash.Bytes(seed, p.raw)
+		case p.key == "tool_interact_info":
+			r.Kind = KindVerlTool
+		case idKeys[p.key]:
+			r.ID, _ = text(p.raw) // a name for the page, no more
+		default:
+			r.field(p, d.also)
 		}
-		return 0, true
 	}
-	return 0, false
+	switch {
+	case reply != nil:
+		return d.response(r, *reply)
+	case chat != nil:
+		r.Kind = KindChat
+		if d.light {
+			d.give(r)
+			return nil
+		}
+		var err error
+		if r.Replies, err = messages(chat.raw); err != nil {
+			return fmt.Errorf("key %q: %w", chat.key, err)
+		}
+		d.give(r)
+		return nil
+	}
+	return d.wrapped(list, r, depth)
 }
 
-// message is one message of an OpenAI chat, or of the older "from, value" form.
-type message struct {
-	Role    string          `json:"role"`
-	From    string          `json:"from"`
-	Content json.RawMessage `json:"content"`
-	Value   string          `json:"value"`
-	Calls   []struct {
-		Function struct {
-			Name      string          `json:"name"`
-			Arguments json.RawMessage `json:"arguments"`
-		} `json:"function"`
-	} `json:"tool_calls"`
+func empty(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" || string(raw) == `""` }
+
+// field reads what a key says about the record.
+func (r *Record) field(p pair, also string) {
+	switch {
+	case stepKeys[p.key]:
+		if v, ok := whole(p.raw); ok && r.StepKey == "" {
+			r.Step, r.StepKey = v, p.key
+		} else if !ok && !empty(p.raw) {
+			r.Values = append(r.Values, Value{Key: p.key, State: Unreadable, Why: "a step that is no whole number", Raw: short(p.raw)})
+		}
+	case runKeys[p.key]:
+		if s, err := text(p.raw); err == nil && s != "null" && len(s) > 0 && len(s) < 100 && s[0] != '{' && s[0] != '[' {
+			r.Run = s
+		}
+	case splitKeys[p.key]:
+		s, _ := text(p.raw)
+		r.Validation = r.Validation || heldNames[strings.ToLower(s)]
+	case heldKeys[p.key]:
+		r.Validation = r.Validation || string(p.raw) == "true"
+	case p.key == also, telling(p.key):
+		v := evaluate(p.key, p.raw)
+		v.part = p.key != also && Part(p.key)
+		for i, old := range r.Values {
+			if first(old.Key) == p.key && (old.State != v.State || old.Num != v.Num) {
+				r.Values[i] = Value{Key: p.key, State: Unreadable, Why: errDuplicate, Raw: short(p.raw)}
+				return
+			}
+		}
+		r.Values = append(r.Values, v)
+	}
 }
 
-// messages returns the assistant's messages as replies. Calls that the endpoint
-// had parsed out of the text are written back in the syntax of Hermes, with their
-// arguments as they are, so that broken ones stay broken.
-func messages(raw []byte) ([]string, error) {
-	var list []message
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil, fmt.Errorf("not a list of messages: %w", err)
+// first is the key of a file's object that a value is from.
+func first(key string) string {
+	if i := strings.IndexAny(key, ". "); i > 0 {
+		return key[:i]
 	}
-	var out []string
-	for _, m := range list {
-		if m.Role != "assistant" && m.From != "gpt" && m.From != "assistant" {
+	return key
+}
+
+// response reads the value of a key that holds a whole response: a text, a list of
+// messages, or a list of those, with a list of as many rewards.
+func (d *reader) response(r Record, p pair) error {
+	if kind := replyKeys[p.key]; kind != "" {
+		r.Kind = kind
+	} else if r.Kind == "" {
+		r.Kind = KindVerlTool
+	}
+	if len(p.raw) > 0 && p.raw[0] == '[' {
+		if several(p.raw) {
+			return d.group(r, p)
+		}
+		return d.conversation(r, p)
+	}
+	if !d.light {
+		s, err := text(p.raw)
+		if err != nil {
+			return fmt.Errorf("key %q: %w", p.key, err)
+		}
+		if string(p.raw) == "null" {
+			s = ""
+		}
+		r.Replies = replies(s)
+	}
+	d.give(r)
+	return nil
+}
+
+func (d *reader) conversation(r Record, p pair) (err error) {
+	if !d.light {
+		if r.Replies, err = messages(p.raw); err != nil {
+			return fmt.Errorf("key %q: %w", p.key, err)
+		}
+	}
+	d.give(r)
+	return nil
+}
+
+// several tells a list of responses from a list of messages.
+func several(raw []byte) bool {
+	i := space(raw, 1)
+	return i < len(raw) && (raw[i] == '"' || raw[i] == '[')
+}
+
+// group reads the responses of one prompt as records of their own.
+func (d *reader) group(r Record, p pair) error {
+	var list [][]byte
+	if err := items(p.raw, func(raw []byte) error { list = append(list, raw); return nil }); err != nil {
+		return fmt.Errorf("key %q: %w", p.key, err)
+	}
+	parts := make([][]Value, len(list))
+	for _, v := range r.Values {
+		each := v.split
+		for i := range parts {
+			switch {
+			case len(each) == len(list):
+				parts[i] = append(parts[i], each[i])
+			case len(list) == 1:
+				parts[i] = append(parts[i], v)
+			default:
+				parts[i] = append(parts[i], Value{Key: v.Key, State: Unreadable,
+					Why: fmt.Sprintf("one value for a list of %d responses", len(list)), Raw: v.Raw})
+			}
+		}
+	}
+	for i, raw := range list {
+		one := r
+		one.Values = parts[i]
+		if raw[0] == '[' {
+			if err := d.conversation(one, pair{p.key, raw}); err != nil {
+				return err
+			}
 			continue
 		}
-		var b strings.Builder
-		b.WriteString(m.Value + content(m.Content))
-		for _, c := range m.Calls {
-			args, err := text(c.Function.Arguments)
-			if err != nil || args == "" {
-				args = "{}"
+		if !d.light {
+			s, err := text(raw)
+			if err != nil {
+				return fmt.Errorf("key %q: %w", p.key, err)
 			}
-			name, _ := json.Marshal(c.Function.Name)
-			if b.Len() > 0 {
-				b.WriteByte('\n')
-			}
-			fmt.Fprintf(&b, "<tool_call>\n{\"name\": %s, \"arguments\": %s}\n</tool_call>", name, args)
+			one.Replies = replies(s)
 		}
-		out = append(out, b.String())
+		d.give(one)
 	}
-	return out, nil
+	return nil
 }
 
-// content is a message's text: a string, or the text parts of a list.
-func content(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s
+// wrapped reads the lists of records that an object without a reply holds.
+func (d *reader) wrapped(list []pair, r Record, depth int) error {
+	var names []string
+	found := false
+	var columns []string
+	for _, p := range list {
+		if len(names) < 12 {
+			names = append(names, fmt.Sprintf("%.60s", p.key))
+		}
+		if p.key == "columns" {
+			if items(p.raw, func(raw []byte) error {
+				s, err := text(raw)
+				columns = append(columns, s)
+				return err
+			}) != nil {
+				columns = nil
+			}
+		}
 	}
-	var parts []struct {
-		Text string `json:"text"`
+	var bad error
+	for _, p := range list {
+		if !wrapperKeys[p.key] || len(p.raw) == 0 || p.raw[0] != '[' || depth >= 3 {
+			continue
+		}
+		n := 0
+		err := items(p.raw, func(raw []byte) error {
+			n++
+			inner, err := row(raw, columns)
+			if err == nil {
+				one := r
+				one.Values = nil // of the whole, not of this record
+				err = d.pairs(inner, one, depth+1)
+			}
+			if err == nil {
+				found = true
+			} else if bad == nil {
+				bad = fmt.Errorf("%s, record %d: %w", p.key, n, err)
+			}
+			return nil
+		})
+		if err != nil && bad == nil {
+			bad = fmt.Errorf("key %q: %w", p.key, err)
+		}
 	}
-	if json.Unmarshal(raw, &parts) != nil {
-		return ""
+	if found || bad != nil {
+		return bad
 	}
-	for _, p := range parts {
-		s += p.Text
+	return fmt.Errorf("%w: of the keys output, response, completion, messages it has none, but %s", errNoReply, strings.Join(names, ", "))
+}
+
+// row is one record of a list: an object, or the values of a table's columns.
+func row(raw []byte, columns []string) (list []pair, err error) {
+	if len(columns) == 0 || len(raw) == 0 || raw[0] != '[' {
+		err = fields(raw, func(key string, raw []byte) error {
+			list = append(list, pair{key, raw})
+			return nil
+		})
+		return list, err
 	}
-	return s
+	i := 0
+	err = items(raw, func(raw []byte) error {
+		if i < len(columns) {
+			list = append(list, pair{columns[i], raw})
+		}
+		i++
+		return nil
+	})
+	if err == nil && i != len(columns) {
+		err = fmt.Errorf("%d values for %d columns", i, len(columns))
+	}
+	return list, err
 }

@@ -3,7 +3,9 @@
 // and plain text. It recognises them by their content.
 //
 // Contract: files are streamed, and memory is bounded by the largest record, which
-// is bounded too. Values of keys that nobody asks for are not decoded.
+// is bounded too; so is what a compressed file may unpack to. Only regular files are
+// read. Values of keys that nobody asks for are not decoded. A value is read where it
+// has one meaning; where it has none its State says so, and it is never a 0.
 //
 // Failures: errors name the line or record and come after everything that could be
 // read; a record without a reply is such an error. Nothing panics on what a file
@@ -11,108 +13,80 @@
 package rollouts
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-// Source is one file of rollouts.
-type Source struct {
-	Path string
-	Step int // the last number in its name, -1 without one
-}
-
-// Sources lists the files of a folder. Rollouts of validation are left out where
-// there are others: they are played greedily and only now and then.
-func Sources(dir string) ([]Source, error) {
-	var list, held []Source
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		switch strings.ToLower(filepath.Ext(path)) {
-		case ".jsonl", ".json", ".parquet", ".txt", ".ndjson":
-		default:
-			return nil
-		}
-		if e.Name() == "diagnosis.json" { // of an earlier examination
-			return nil
-		}
-		s := Source{path, numberIn(e.Name())}
-		if low := strings.ToLower(e.Name()); strings.Contains(low, "-val-") || strings.HasPrefix(low, "val_") {
-			held = append(held, s)
-		} else {
-			list = append(list, s)
-		}
-		return nil
-	})
-	if len(list) == 0 {
-		list = held
-	}
-	slices.SortStableFunc(list, func(a, b Source) int { return a.Step - b.Step })
-	return list, err
-}
-
-// numberIn returns the last number in a file's name without its extension.
-func numberIn(name string) int {
-	name = strings.TrimSuffix(name, filepath.Ext(name))
-	end := len(name)
-	for end > 0 && (name[end-1] < '0' || name[end-1] > '9') {
-		end--
-	}
-	start := end
-	for start > 0 && name[start-1] >= '0' && name[start-1] <= '9' {
-		start--
-	}
-	if n, err := strconv.Atoi(name[start:end]); err == nil && n < 1<<31 {
-		return n
-	}
-	return -1
+// Options say how to read.
+type Options struct {
+	Light bool   // leave the replies out: who asks wants steps and rewards
+	Also  string // a key that holds the reward, besides those that are known
+	// Columns, where set, is told the columns of numbers that are not read.
+	Columns func(names []string)
 }
 
 // Read reads one file and hands over its records. An error comes after the records
 // that could be read; it does not name the file.
-func Read(s Source, give func(Record)) error {
-	take := func(r Record) {
-		if r.Step < 0 {
-			r.Step = s.Step
-		}
-		give(r)
-	}
-	file, err := os.Open(s.Path)
+func Read(path string, o Options, give func(Record)) error {
+	in, err := open(path)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	br := bufio.NewReaderSize(file, 1<<16)
-	head, err := br.Peek(1 << 16)
-	if err != nil && err != io.EOF && len(head) == 0 {
-		return err
+	defer in.Close()
+	d := &reader{light: o.Light, also: o.Also, columns: o.Columns, give: give}
+	if in.parquet != nil {
+		return d.completions(in.parquet)
 	}
-	head = bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))
-	trimmed := bytes.TrimLeft(head, " \t\r\n")
+	head := bytes.TrimLeft(in.head, " \t\r\n\x00")
+	json := false
+	switch strings.ToLower(filepath.Ext(bare(path))) {
+	case ".json", ".jsonl", ".ndjson":
+		json = true
+	}
 	switch {
-	case len(trimmed) == 0:
+	case len(head) == 0:
 		return errors.New("the file is empty")
-	case bytes.HasPrefix(head, []byte("PAR1")):
-		return completions(s.Path, func(r Record) bool { take(r); return true })
-	case trimmed[0] == '[' && jsonList(trimmed):
-		return objects(br, take)
-	case trimmed[0] == '{' && bytes.Contains(trimmed[:min(len(trimmed), 200)], []byte(`"`)) && !bytes.HasPrefix(trimmed, []byte(`{"name"`)):
-		return jsonLines(br, take)
-	case !utf8.Valid(head[:max(0, len(head)-4)]) || bytes.IndexByte(head, 0) >= 0 && bytes.Count(head, []byte{0}) > len(head)/8:
+	case head[0] == '[' && jsonList(head):
+		err = d.objects(elements(in, false))
+	case head[0] == '{' && pretty(head):
+		err = d.objects(elements(in, true))
+	case json || head[0] == '{' && bytes.Contains(head[:min(len(head), 200)], []byte(`"`)) && !bytes.HasPrefix(head, []byte(`{"name"`)):
+		if !text8(in.head) {
+			return errors.New("neither JSON nor parquet nor text")
+		}
+		err = d.jsonLines(in)
+	case !text8(in.head):
 		return errors.New("neither JSON nor parquet nor text")
+	default:
+		err = d.plainText(in, head)
 	}
-	return plainText(br, head, take)
+	return tooLarge(err)
+}
+
+// bare is a file's name without the endings of compression.
+func bare(path string) string {
+	for _, ext := range []string{".gz", ".gzip", ".zst", ".zstd"} {
+		if rest, ok := strings.CutSuffix(path, ext); ok {
+			return rest
+		}
+	}
+	return path
+}
+
+// text8 tells text in UTF-8, also text with zero bytes here and there, from other bytes.
+func text8(head []byte) bool {
+	return utf8.Valid(head[:max(0, len(head)-4)]) && (len(head) < 8 || bytes.Count(head, []byte{0}) <= len(head)/8)
+}
+
+// pretty tells an object over several lines from one that is a line.
+func pretty(head []byte) bool {
+	line, _, more := bytes.Cut(head, []byte("\n"))
+	return more && len(bytes.TrimSpace(line)) == 1
 }
 
 // jsonList tells a list of objects from plain text that begins with a bracket,
@@ -123,64 +97,131 @@ func jsonList(head []byte) bool {
 }
 
 // broken is how many bad records in a row end the reading of a file.
-const broken = 100
+const broken = 100_000
 
-// objects reads a JSON list of records.
-func objects(r io.Reader, take func(Record)) error {
-	i, bad := 0, error(nil)
-	for raw, err := range elements(r) {
-		if err != nil {
-			return errors.Join(bad, fmt.Errorf("after record %d: %w", i, err))
-		}
-		i++
-		rec, err := decode(raw)
-		if err != nil {
-			if bad == nil {
-				bad = fmt.Errorf("record %d: %w", i, err)
-			}
-			continue
-		}
-		take(rec)
-	}
-	return bad
+// faults counts what could not be read and keeps the first of it.
+type faults struct {
+	first  error
+	n, run int
 }
 
-// jsonLines reads one record a line. Bad lines are left out; the first is
-// reported with their number.
-func jsonLines(r io.Reader, take func(Record)) error {
-	i, n, run := 0, 0, 0
-	var bad error
-	for line, err := range lines(r) {
+// add notes a fault and reports whether to go on.
+func (f *faults) add(what string, number int, err error) bool {
+	if f.n++; f.first == nil {
+		f.first = fmt.Errorf("%s %d: %w", what, number, err)
+	}
+	f.run++
+	return f.run < broken
+}
+
+// end is the account of all faults, nil of none.
+func (f *faults) end(what string, last error) error {
+	err := f.first
+	if f.n > 1 {
+		err = fmt.Errorf("%w; and %d more bad %ss", err, f.n-1, what)
+	}
+	if f.run >= broken {
+		err = fmt.Errorf("%w; %d bad %ss in a row, the rest was not read", err, f.run, what)
+	}
+	if err == nil || last == nil {
+		return errors.Join(err, last)
+	}
+	return fmt.Errorf("%w; %w", err, last)
+}
+
+// objects reads the records of a JSON list, or of objects one after the other.
+func (d *reader) objects(list func(func([]byte, error) bool)) error {
+	var bad faults
+	i := 0
+	for raw, err := range list {
 		if err != nil {
-			return errors.Join(bad, fmt.Errorf("after line %d: %w", i, err))
+			return bad.end("record", fmt.Errorf("after record %d: %w", i, err))
 		}
 		i++
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
+		if err := d.decode(raw, i); err == nil {
+			bad.run = 0
+		} else if !bad.add("record", i, err) {
+			break
 		}
-		rec, err := decode(line)
-		if err != nil {
-			if bad == nil {
-				bad = fmt.Errorf("line %d: %w", i, err)
-			}
-			n++
-			if run++; run >= broken {
-				return fmt.Errorf("%w; %d bad lines in a row, the rest was not read", bad, run)
-			}
-			continue
-		}
-		run = 0
-		take(rec)
 	}
-	if n > 1 {
-		return fmt.Errorf("%w; and %d more bad lines", bad, n-1)
+	return bad.end("record", nil)
+}
+
+// jsonLines reads records that are written one a line, or several: what a trainer
+// writes that was killed and went on in the same file. Bad parts are left out; the
+// first is reported with its line.
+func (d *reader) jsonLines(r io.Reader) error {
+	var bad faults
+	i := 0
+	var opening []byte // of the first good record: its first key
+	for line, err := range lines(r) {
+		if err != nil && !errors.Is(err, errLong) {
+			return bad.end("line", fmt.Errorf("after line %d: %w", i, err))
+		}
+		i++
+		if err == nil {
+			line = bytes.TrimSpace(line)
+			if rest := bytes.Trim(line, "\x00"); len(rest) < len(line) {
+				err = fmt.Errorf("%d zero bytes, as a file system leaves them after a crash", len(line)-len(rest))
+				line = rest
+			}
+		}
+		if err == nil && len(line) == 0 {
+			continue
+		}
+		if err != nil && !bad.add("line", i, err) {
+			break
+		}
+		if len(line) == 0 {
+			continue
+		}
+		if err := d.line(line, i, &opening); err == nil {
+			bad.run = 0
+		} else if !bad.add("line", i, err) {
+			break
+		}
+	}
+	return bad.end("line", nil)
+}
+
+// line reads the records of one line.
+func (d *reader) line(line []byte, number int, opening *[]byte) error {
+	var bad error
+	for at := 0; at < len(line); {
+		end := value(line, at)
+		if end < 0 {
+			err := fmt.Errorf("%w: it breaks off", errJSON)
+			if k := bytes.LastIndex(line[at+1:], *opening); len(*opening) > 0 && k >= 0 && value(line, at+1+k) > 0 {
+				at += 1 + k
+				bad = errors.Join(bad, err)
+				continue
+			}
+			return errors.Join(bad, err)
+		}
+		raw := line[at:end]
+		var err error
+		switch {
+		case raw[0] == '[':
+			err = items(raw, func(raw []byte) error { return d.decode(raw, number) })
+		default:
+			err = d.decode(raw, number)
+		}
+		if err == nil && len(*opening) == 0 && raw[0] == '{' {
+			if k := bytes.IndexByte(raw, ':'); k > 0 {
+				*opening = bytes.Clone(raw[:k])
+			}
+		}
+		bad = errors.Join(bad, err)
+		if at = space(line, end); at < len(line) && line[at] == ',' {
+			at = space(line, at+1)
+		}
 	}
 	return bad
 }
 
 // plainText reads replies that are parted by lines of "---", by NUL bytes, or by
 // the end token that each of them has; without any of these a line is a reply.
-func plainText(r io.Reader, head []byte, take func(Record)) error {
+func (d *reader) plainText(r io.Reader, head []byte) error {
 	sep := "\n"
 	for _, s := range []string{"\x00", "\n---\n", "<|im_end|>\n", "<|eot_id|>\n"} {
 		if bytes.Contains(head, []byte(s)) {
@@ -192,21 +233,15 @@ func plainText(r io.Reader, head []byte, take func(Record)) error {
 	if !strings.HasPrefix(ending, "<|") {
 		ending = "" // parts, and is not part of a reply
 	}
-	sc := bufio.NewScanner(r)
-	sc.Buffer(make([]byte, 1<<20), maxRecord)
-	sc.Split(func(data []byte, atEOF bool) (int, []byte, error) {
-		if i := bytes.Index(data, []byte(sep)); i >= 0 {
-			return i + len(sep), data[:i+len(ending)], nil
+	i := 0
+	for piece, err := range pieces(r, sep, len(ending)) {
+		if err != nil {
+			return fmt.Errorf("after reply %d: %w", i, err)
 		}
-		if atEOF && len(data) > 0 {
-			return len(data), data, nil
-		}
-		return 0, nil, nil
-	})
-	for sc.Scan() {
-		if s := sc.Text(); strings.TrimSpace(s) != "" || sep != "\n" {
-			take(Record{Kind: KindText, Step: -1, Replies: []string{strings.TrimRight(s, "\r\n")}})
+		i++
+		if len(bytes.TrimSpace(piece)) > 0 || sep != "\n" {
+			d.give(Record{Kind: KindText, Line: i, Step: -1, Replies: []string{strings.TrimRight(string(piece), "\r\n")}})
 		}
 	}
-	return sc.Err()
+	return nil
 }

@@ -131,93 +131,139 @@ func text(raw []byte) (string, error) {
 	return s, err
 }
 
-// truncated marks the end of a file in the middle of a record.
+// errTruncated marks the end of a file in the middle of a record.
 var errTruncated = errors.New("the file ends in the middle of a record")
 
+// errLong says that a record is longer than what is held in memory.
+var errLong = fmt.Errorf("longer than %d bytes", maxRecord)
+
 // lines yields the lines of r without their newlines, each good until the next;
-// an unfinished last line is yielded too. Lines beyond maxRecord are an error.
+// an unfinished last line is yielded too. A line beyond maxRecord is errLong in its
+// place; any other error is the last.
 func lines(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		br := bufio.NewReaderSize(r, 1<<20)
 		var long []byte
+		skip := false
 		for {
 			part, err := br.ReadSlice('\n')
 			line := part
-			if err == bufio.ErrBufferFull || len(long) > 0 {
+			if skip = skip || len(long)+len(part) > maxRecord; skip {
+				long = long[:0]
+			} else if err == bufio.ErrBufferFull || len(long) > 0 {
 				long = append(long, part...)
 				line = long
-			}
-			if len(long) > maxRecord {
-				yield(nil, fmt.Errorf("a record is longer than %d bytes", maxRecord))
-				return
 			}
 			if err == bufio.ErrBufferFull {
 				continue
 			}
-			if err != nil && err != io.EOF {
+			switch {
+			case err != nil && err != io.EOF:
 				yield(nil, err)
 				return
-			}
-			if len(line) > 0 && !yield(bytes.TrimRight(line, "\r\n"), nil) || err == io.EOF {
+			case skip && !yield(nil, errLong):
+				return
+			case !skip && len(line) > 0 && !yield(bytes.TrimRight(line, "\r\n"), nil):
+				return
+			case err == io.EOF:
 				return
 			}
-			long = long[:0]
+			long, skip = long[:0], false
 		}
 	}
 }
 
-// elements yields the elements of a JSON array, each good until the next, in
-// memory bounded by the largest one.
-func elements(r io.Reader) iter.Seq2[[]byte, error] {
+// window is a part of a stream that is looked at piece by piece, in memory bounded
+// by the largest piece.
+type window struct {
+	r   io.Reader
+	buf []byte
+	at  int // of what was not taken yet
+	end bool
+}
+
+// fill drops what was taken and reads until the buffer is full, so that a piece is
+// looked at again only after its size has doubled.
+func (w *window) fill() error {
+	w.buf = append(w.buf[:0], w.buf[w.at:]...)
+	w.at = 0
+	if len(w.buf) > maxRecord {
+		return fmt.Errorf("a record is %w", errLong)
+	}
+	if len(w.buf) == cap(w.buf) {
+		w.buf = append(make([]byte, 0, max(1<<20, 2*cap(w.buf))), w.buf...)
+	}
+	n, err := io.ReadFull(w.r, w.buf[len(w.buf):cap(w.buf)])
+	w.buf = w.buf[:len(w.buf)+n]
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		w.end, err = true, nil
+	}
+	return err
+}
+
+// elements yields the elements of a JSON array, or, of a bare stream, its values
+// one after the other, each good until the next.
+func elements(r io.Reader, bare bool) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		buf := make([]byte, 0, 1<<20)
-		begun, end := false, false
-		at := 0 // of what is not yielded yet
-		fill := func() error {
-			buf = append(buf[:0], buf[at:]...)
-			at = 0
-			if len(buf) > maxRecord {
-				return fmt.Errorf("a record is longer than %d bytes", maxRecord)
-			}
-			if len(buf) == cap(buf) {
-				buf = append(make([]byte, 0, 2*cap(buf)), buf...)
-			}
-			n, err := r.Read(buf[len(buf):cap(buf)])
-			buf = buf[:len(buf)+n]
-			if err == io.EOF {
-				end, err = true, nil
-			}
-			return err
-		}
+		w := window{r: r}
+		begun := bare
 		for {
-			at = space(buf, at)
-			for begun && at < len(buf) && buf[at] == ',' {
-				at = space(buf, at+1)
+			w.at = space(w.buf, w.at)
+			for begun && w.at < len(w.buf) && (w.buf[w.at] == ',' || bare && w.buf[w.at] == 0) {
+				w.at = space(w.buf, w.at+1)
 			}
-			if at < len(buf) && !begun {
-				if buf[at] != '[' {
+			if w.at < len(w.buf) && !begun {
+				if w.buf[w.at] != '[' {
 					yield(nil, errors.New("not a JSON array"))
 					return
 				}
 				begun = true
-				at++
+				w.at++
 				continue
 			}
-			if at < len(buf) && buf[at] == ']' {
+			if w.at < len(w.buf) && w.buf[w.at] == ']' || bare && w.end && w.at >= len(w.buf) {
 				return
 			}
-			if stop := value(buf, at); stop > 0 && (stop < len(buf) || end) {
-				if !yield(buf[at:stop], nil) {
+			if stop := value(w.buf, w.at); stop > 0 && (stop < len(w.buf) || w.end) {
+				if !yield(w.buf[w.at:stop], nil) {
 					return
 				}
-				at = stop
+				w.at = stop
 				continue
 			}
-			if end {
+			if w.end {
 				yield(nil, errTruncated)
 				return
 			}
-			if err := fill(); err != nil {
+			if err := w.fill(); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+// pieces yields the texts that a separator parts, with so many of its first bytes.
+func pieces(r io.Reader, sep string, keep int) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		w := window{r: r}
+		seen := 0 // bytes behind at without a separator
+		for {
+			if i := bytes.Index(w.buf[w.at+seen:], []byte(sep)); i >= 0 {
+				if !yield(w.buf[w.at:w.at+seen+i+keep], nil) {
+					return
+				}
+				w.at, seen = w.at+seen+i+len(sep), 0
+				continue
+			}
+			if w.end {
+				if w.at < len(w.buf) {
+					yield(w.buf[w.at:], nil)
+				}
+				return
+			}
+			seen = max(0, len(w.buf)-w.at-len(sep)+1)
+			if err := w.fill(); err != nil {
 				yield(nil, err)
 				return
 			}

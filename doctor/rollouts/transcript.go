@@ -9,6 +9,9 @@ var headers = [...]struct{ before, after string }{
 	{"<|start_header_id|>", "<|end_header_id|>"},
 }
 
+// mostRole bounds the name of a role; what is further from a header is none.
+const mostRole = 20
+
 // replies cuts a response of several steps into the policy's replies. Trainers
 // write such a response as one text: reply, tool results, reply, and so on, with
 // role headers, or with the bare names of roles where special tokens were left
@@ -37,8 +40,8 @@ func byHeader(s, before, after string) []string {
 		next := ""
 		if i >= 0 {
 			part, rest = s[:i], s[i+len(before):]
-			j := strings.Index(rest, after)
-			if j < 0 || j > 20 { // no role: a stray token
+			j := strings.Index(rest[:min(len(rest), mostRole+len(after))], after)
+			if j < 0 { // no role: a stray token
 				j = 0
 			}
 			next = strings.TrimSpace(rest[:j])
