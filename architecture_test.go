@@ -67,6 +67,7 @@ var layer = map[string]int{
 	"ballast/doctor":                6,
 	"ballast/doctor/probe":          6,
 	"ballast/doctor/rollouts":       6,
+	"ballast/doctor/history":        6,
 	"ballast/supervise":             5,
 	"ballast/supervise/foreign":     5,
 	"ballast/supervise/endpoint":    5,

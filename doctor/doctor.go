@@ -40,6 +40,7 @@ import (
 // Options say how to read. The zero value finds everything out.
 type Options struct {
 	Format string // tool-call format of foreign files, one of format.All; "" chooses by the replies
+	Reward string // key or column of the reward in foreign files; "" chooses by its name
 }
 
 // Report is what was found.
@@ -104,7 +105,7 @@ func Examine(path string, o Options) (*Report, error) {
 			return r, nil
 		}
 	}
-	if err := r.foreign(path, info.IsDir(), f); err != nil {
+	if err := r.foreign(path, f, o); err != nil {
 		return nil, fmt.Errorf("doctor: %w", err)
 	}
 	r.Summary = r.sentences()

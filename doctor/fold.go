@@ -2,9 +2,11 @@ package doctor
 
 import (
 	"math"
+	"strings"
 
 	"ballast"
 	"ballast/chat/format"
+	"ballast/doctor/history"
 	"ballast/doctor/rollouts"
 	"ballast/monitor"
 	"ballast/monitor/verdict"
@@ -12,55 +14,69 @@ import (
 
 // The bounds of what is held in memory at a time.
 const (
-	chunk      = 64   // records of an update where the file has no steps
+	chunk      = 64   // rollouts of an update where the file has no steps
 	mostInStep = 4096 // records of an update that are measured
 	mostBytes  = 96 << 20
-	keptText   = 6 << 10 // bytes of a reply that the page shows
-	keptShown  = 400     // episodes kept for the page
+	mostReply  = 16 << 20 // bytes of a reply that are read
+	keptText   = 6 << 10  // bytes of a reply that the page shows
+	keptShown  = 400      // episodes kept for the page
 )
 
-// folder turns a stream of records into updates and a diagnosis. It holds the
-// records of one update, and a few for the page.
+// folder turns a stream of rollouts into updates and a diagnosis. It holds the
+// rollouts of one update, and a few for the page.
 type folder struct {
 	report   *Report
 	detector *verdict.Detector
 	format   format.Format
-	waiting  []rollouts.Record // until the format is known
+	waiting  []history.Rollout // until the format is known
 	replies  int               // in waiting
+	held     int               // bytes of them
 	eps      []ballast.Episode
-	scored   bool
-	judged   bool
+	rewarded []ballast.Episode // those whose reward is known
+	judged   int               // episodes of which success is known
+	solved   int
 	bytes    int
 	step     int
+	begun    bool
 	groups   map[uint64]int
 	left     int // records of the step that were left out
+	long     int // replies that were cut
 	shown    []shown
 	every    int // of the updates whose episodes are kept
 }
 
 func newFolder(r *Report, f format.Format) *folder {
-	return &folder{report: r, detector: verdict.New(), format: f, step: -1, groups: map[uint64]int{}, every: 1}
+	return &folder{report: r, detector: verdict.New(), format: f, groups: map[uint64]int{}, every: 1}
 }
 
-// add takes a record.
-func (f *folder) add(r rollouts.Record) {
+// add takes a rollout.
+func (f *folder) add(x history.Rollout) {
+	for i, s := range x.Replies {
+		if len(s) > mostReply {
+			x.Replies[i] = strings.Clone(s[:mostReply])
+			f.long++
+		}
+	}
 	if f.format == nil {
-		f.waiting = append(f.waiting, r)
-		f.replies += len(r.Replies)
-		if f.replies >= guessed {
+		f.waiting = append(f.waiting, x)
+		f.replies += max(1, len(x.Replies))
+		for _, s := range x.Replies {
+			f.held += len(s)
+		}
+		if f.replies >= guessed || f.held >= guessedBytes {
 			f.begin()
 		}
 		return
 	}
-	f.take(r)
+	f.take(x)
 }
 
-// begin chooses the format and takes the records that waited for it.
+// begin chooses the format and takes the rollouts that waited for it.
 func (f *folder) begin() {
 	if f.format == nil {
 		var list []string
-		for _, r := range f.waiting {
-			list = append(list, r.Replies...)
+		for _, x := range f.waiting {
+			list = append(list, x.Replies...)
 		}
 		n := 0
 		if f.format, n = guess(list); n == 0 && len(list) > 0 {
@@ -68,45 +84,51 @@ func (f *folder) begin() {
 		}
 	}
 	f.report.Format = f.format.Name()
-	for _, r := range f.waiting {
-		f.take(r)
+	for _, x := range f.waiting {
+		f.take(x)
 	}
 	f.waiting = nil
 }
 
-func (f *folder) take(r rollouts.Record) {
+func (f *folder) take(x history.Rollout) {
 	switch {
-	case r.Step >= 0 && r.Step != f.step, r.Step < 0 && len(f.eps) >= chunk:
+	case !f.begun:
+		f.begun, f.step = true, max(0, x.Index)
+	case x.Index > f.step, x.Index < 0 && len(f.eps) >= chunk:
 		f.flush()
-		if r.Step < 0 {
-			r.Step = f.step + 1
-		}
-		f.step = r.Step
-	case f.step < 0:
-		f.step = 0
+		f.step = max(x.Index, f.step+1)
 	}
 	f.report.Records++
 	if len(f.eps) >= mostInStep || f.bytes > mostBytes {
 		f.left++
 		return
 	}
-	group, ok := f.groups[r.Group]
-	if !ok || r.Group == 0 {
-		group = len(f.groups)
-		f.groups[r.Group+uint64(group)*uint64(b2i(r.Group == 0))] = group
+	group, ok := f.groups[x.Group]
+	if !ok || x.Group == 0 {
+		group = len(f.groups) + len(f.eps)
+		f.groups[x.Group] = group
 	}
-	ep := ballast.Episode{Task: r.ID, Group: group, Sample: len(f.eps), Stop: ballast.StopDone,
-		Score: ballast.Score{Reward: r.Reward, Success: r.Success, FailTurn: -1}}
+	ep := ballast.Episode{Task: x.ID, Group: group, Sample: len(f.eps), Stop: ballast.StopDone,
+		Score: ballast.Score{Reward: x.Reward.Num, Success: x.Success.State == rollouts.Present && x.Success.Num >= 1, FailTurn: -1}}
 	var turn ballast.Turn
-	for _, s := range r.Replies {
+	for _, s := range x.Replies {
 		p := f.format.Parse(s, nil)
 		turn.Steps = append(turn.Steps, ballast.Step{End: len(s), Text: s, Form: p.Form, Reason: string(p.Reason), Calls: p.Calls})
 		f.bytes += len(s)
 		f.report.Replies++
+		f.report.Reading.Forms[p.Form]++
 	}
 	ep.Turns = []ballast.Turn{turn}
+	if x.Reward.State == rollouts.Present {
+		f.rewarded = append(f.rewarded, ep)
+	} else {
+		ep.Score.Reward = math.NaN() // shown as unknown
+	}
 	f.eps = append(f.eps, ep)
-	f.scored, f.judged = f.scored || r.Scored, f.judged || r.Judged
+	if x.Success.State == rollouts.Present {
+		f.judged++
+		f.solved += b2i(ep.Score.Success)
+	}
 }
 
 func b2i(b bool) int {
@@ -122,34 +144,52 @@ func (f *folder) flush() {
 		return
 	}
 	m := map[string]float64{}
-	monitor.Measure(f.eps, nil, m)
+	f.measure(m)
 	monitor.Inspect(f.eps, &monitor.Lens{Format: f.format}, m)
 	for _, key := range []string{monitor.Turns, monitor.PromptLength, monitor.EpisodeLength, monitor.TokensSampled,
 		monitor.CutShare, monitor.StopPrefix + string(ballast.StopDone)} {
 		delete(m, key) // not in foreign files
 	}
-	if !f.judged {
-		delete(m, monitor.SuccessMean)
-	}
-	if f.scored {
-		if flat, ok := zeroSpread(f.eps); ok {
-			m[monitor.ZeroSpread] = flat
-		}
-	} else {
-		delete(m, monitor.RewardMean)
-		delete(m, monitor.RewardStd)
-	}
 	u := ballast.Update{Index: f.step, Phase: "rl", Metrics: m}
-	if n := len(f.report.updates); n > 0 && u.Index <= f.report.updates[n-1].Index {
-		u.Index = f.report.updates[n-1].Index + 1 // steps that were run again
-	}
 	f.report.update(f.detector, u)
 	if f.left > 0 {
 		f.report.note("update %d: %d records beyond the first %d were counted but not measured", u.Index, f.left, len(f.eps))
 	}
 	f.keep(u.Index)
-	f.eps, f.groups, f.bytes, f.left, f.scored, f.judged = f.eps[:0], map[uint64]int{}, 0, 0, false, false
+	clear(f.eps) // lets go of the texts
+	clear(f.rewarded)
+	f.eps, f.rewarded, f.groups = f.eps[:0], f.rewarded[:0], map[uint64]int{}
+	f.bytes, f.left, f.judged, f.solved = 0, 0, 0, 0
 }
+
+// measure fills in the metrics of the episodes. Those of the reward are over the
+// episodes that have one, and so are those of success: what is unknown is no zero.
+func (f *folder) measure(m map[string]float64) {
+	monitor.Measure(f.eps, nil, m)
+	for k := range m {
+		if strings.HasPrefix(k, rewardPrefix) {
+			delete(m, k)
+		}
+	}
+	if len(f.rewarded) > 0 {
+		known := map[string]float64{}
+		monitor.Measure(f.rewarded, nil, known)
+		for k, v := range known {
+			if strings.HasPrefix(k, rewardPrefix) {
+				m[k] = v
+			}
+		}
+		if flat, ok := zeroSpread(f.rewarded); ok {
+			m[monitor.ZeroSpread] = flat
+		}
+	}
+	if delete(m, monitor.SuccessMean); f.judged > 0 {
+		m[monitor.SuccessMean] = float64(f.solved) / float64(f.judged)
+	}
+}
+
+// rewardPrefix is that of all metrics of the reward.
+const rewardPrefix = "reward/"
 
 // zeroSpread is the share of groups of two or more whose rewards are all equal.
 func zeroSpread(eps []ballast.Episode) (share float64, ok bool) {
@@ -224,4 +264,7 @@ func unwell(ep *ballast.Episode) bool {
 func (f *folder) end() {
 	f.begin()
 	f.flush()
+	if f.long > 0 {
+		f.report.note("%d replies longer than %d MiB were read up to there", f.long, mostReply>>20)
+	}
 }

@@ -2,57 +2,54 @@ package doctor
 
 import (
 	"fmt"
-	"os"
+	"strings"
 
 	"ballast/chat/format"
-	"ballast/doctor/rollouts"
+	"ballast/doctor/history"
 )
 
-// foreign reads a file, or the files of a folder in the order of the numbers in
-// their names.
-func (r *Report) foreign(path string, dir bool, f format.Format) error {
-	list := []rollouts.Source{{Path: path, Step: -1}}
-	if dir {
-		var err error
-		if list, err = rollouts.Sources(path); err != nil {
-			return err
-		}
-		if len(list) == 0 {
-			return fmt.Errorf("%s is no run directory and holds no .jsonl, .json, .parquet or .txt file", path)
-		}
+// mostRuns bounds the runs of a folder that are examined.
+const mostRuns = 12
+
+// foreign reads a file or a folder of another trainer: the first run into the
+// report itself, others into reports of their own.
+func (r *Report) foreign(path string, f format.Format, o Options) error {
+	runs, err := history.Open(path, history.Options{Reward: o.Reward})
+	if err != nil {
+		return err
 	}
-	d := newFolder(r, f)
-	var failed error
-	for _, s := range list {
-		before := r.Records + len(d.waiting)
-		err := rollouts.Read(s, func(rec rollouts.Record) {
-			r.Kind = rec.Kind
-			d.add(rec)
-		})
-		if info, err := os.Stat(s.Path); err == nil {
-			r.Bytes += info.Size()
+	for i, h := range runs {
+		if i >= mostRuns {
+			r.note("%d more runs are not examined; name one of them", len(runs)-i)
+			break
 		}
-		r.Files++
-		if err == nil {
+		one := r
+		if i > 0 {
+			one = &Report{Path: path}
+		}
+		one.follow(h, f)
+		if one.Records == 0 {
+			if i == 0 {
+				return fmt.Errorf("%s holds no record that can be read: %s", path, strings.Join(one.Notes, "; "))
+			}
+			r.note("%s: no record that can be read: %s", h.Name, strings.Join(one.Notes, "; "))
 			continue
 		}
-		err = fmt.Errorf("%s: %w", s.Path, err)
-		if n := r.Records + len(d.waiting) - before; n > 0 {
-			r.note("%v; the %d records before it were read", err, n)
-		} else {
-			r.note("%v", err)
+		if i > 0 {
+			r.Others = append(r.Others, one)
 		}
-		if failed == nil {
-			failed = err
-		}
-	}
-	d.end()
-	r.Diagnosis, r.shown = d.detector.Diagnosis(), d.shown
-	if r.Records == 0 {
-		if failed == nil {
-			failed = fmt.Errorf("%s holds no record", path)
-		}
-		return failed
 	}
 	return nil
+}
+
+// follow reads the history of one run.
+func (r *Report) follow(h *history.Run, f format.Format) {
+	r.Kind, r.Files, r.Bytes, r.Reading = h.Kind, h.Files, h.Bytes, &h.Reading
+	d := newFolder(r, f)
+	notes := h.Each(d.add)
+	d.end()
+	for _, n := range notes {
+		r.note("%s", n)
+	}
+	r.Diagnosis, r.shown = d.detector.Diagnosis(), d.shown
 }

@@ -8,8 +8,11 @@ import (
 	"ballast/chat/format"
 )
 
-// guessed is how many replies the choice of a format looks at.
-const guessed = 400
+// The choice of a format looks at so many replies, and bytes of them.
+const (
+	guessed      = 400
+	guessedBytes = 8 << 20
+)
 
 // guess returns the tool-call format in which most replies are healthy calls, and
 // how many are; Hermes where there are none. Ties go to the first by name.

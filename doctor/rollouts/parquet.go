@@ -81,7 +81,7 @@ func (t *table) rows(rows parquet.Rows) (err error) {
 			if t.left < 0 {
 				return fmt.Errorf("after row %d: %w: the replies are over %d times the file's size", t.n, bounded.ErrTooLarge, unpackedRatio)
 			}
-			t.give(r)
+			t.hand(r, nil)
 		}
 		if errors.Is(err, io.EOF) || n == 0 && err == nil {
 			return nil
@@ -170,12 +170,12 @@ func structure(name string, list []entry) Value {
 		values = append(values, e.value)
 		if e.key != "element" && e.key != "item" && e.key != "array" {
 			v := object(list, strings.HasSuffix(name, "s"), 0)
-			v.Key = name + v.Key
+			v.Top, v.Key = name, name+v.Key
 			return v
 		}
 	}
 	v := total(values, 0)
-	v.Key = name + v.Key
+	v.Top, v.Key = name, name+v.Key
 	return v
 }
 

@@ -1,6 +1,7 @@
 package rollouts
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -13,6 +14,7 @@ type Record struct {
 	Kind       string // what wrote it, guessed from the keys
 	ID         string
 	Line       int     // in its file, or its number there, from 1
+	Seq        int     // its number in its file, whatever could be read of the others
 	Step       int     // the trainer's update; -1 where it does not say
 	StepKey    string  // the key that said so
 	Run        string  // the run that it says it belongs to
@@ -31,14 +33,15 @@ const (
 	KindVerlTool = "verl-tool step records"
 	KindTRL      = "TRL completions"
 	KindChat     = "OpenAI chat"
+	KindReplies  = "generated texts"
 	KindText     = "plain text"
 )
 
 // Keys, by what they hold. Others are not looked into.
 var (
 	replyKeys = map[string]string{"output": KindVerl, "outputs": KindVerl, "output_response": KindVerl, "completion": KindTRL,
-		"completions": KindTRL, "response": "", "responses": "", "generated_text": KindText, "generation": KindText,
-		"model_response": KindText, "model_output": KindText}
+		"completions": KindTRL, "response": "", "responses": "", "generated_text": KindReplies, "generation": KindReplies,
+		"model_response": KindReplies, "model_output": KindReplies}
 	chatKeys    = set("messages", "conversations", "conversation")
 	promptKeys  = set("input", "prompt", "question", "input_prompt")
 	stepKeys    = set("step", "global_step", "global_steps", "training_step", "train_step", "trainer_step", "update", "iteration", "rollout_id")
@@ -84,6 +87,9 @@ func Part(key string) bool {
 	return strings.HasSuffix(low, "_reward") || strings.HasSuffix(low, "_reward_func") || strings.HasSuffix(low, "_rewards")
 }
 
+// StepKey reports whether a key holds the trainer's step.
+func StepKey(key string) bool { return stepKeys[key] }
+
 // telling reports whether a key may speak of a reward or a success.
 func telling(key string) bool {
 	low := strings.ToLower(key)
@@ -96,6 +102,16 @@ type reader struct {
 	also    string
 	columns func([]string)
 	give    func(Record)
+	seq     int
+}
+
+// hand hands a record over, unless its replies could not be read.
+func (d *reader) hand(r Record, err error) error {
+	d.seq++
+	if r.Seq = d.seq; err == nil {
+		d.give(r)
+	}
+	return err
 }
 
 // pair is a key of an object and its raw value.
@@ -157,16 +173,7 @@ func (d *reader) pairs(list []pair, outer Record, depth int) error {
 		return d.response(r, *reply)
 	case chat != nil:
 		r.Kind = KindChat
-		if d.light {
-			d.give(r)
-			return nil
-		}
-		var err error
-		if r.Replies, err = messages(chat.raw); err != nil {
-			return fmt.Errorf("key %q: %w", chat.key, err)
-		}
-		d.give(r)
-		return nil
+		return d.conversation(r, *chat)
 	}
 	return d.wrapped(list, r, depth)
 }
@@ -180,7 +187,7 @@ func (r *Record) field(p pair, also string) {
 		if v, ok := whole(p.raw); ok && r.StepKey == "" {
 			r.Step, r.StepKey = v, p.key
 		} else if !ok && !empty(p.raw) {
-			r.Values = append(r.Values, Value{Key: p.key, State: Unreadable, Why: "a step that is no whole number", Raw: short(p.raw)})
+			r.Values = append(r.Values, Value{Top: p.key, Key: p.key, State: Unreadable, Why: "a step that is no whole number", Raw: short(p.raw)})
 		}
 	case runKeys[p.key]:
 		if s, err := text(p.raw); err == nil && s != "null" && len(s) > 0 && len(s) < 100 && s[0] != '{' && s[0] != '[' {
@@ -193,23 +200,14 @@ func (r *Record) field(p pair, also string) {
 		r.Validation = r.Validation || string(p.raw) == "true"
 	case p.key == also, telling(p.key):
 		v := evaluate(p.key, p.raw)
-		v.part = p.key != also && Part(p.key)
 		for i, old := range r.Values {
-			if first(old.Key) == p.key && (old.State != v.State || old.Num != v.Num) {
-				r.Values[i] = Value{Key: p.key, State: Unreadable, Why: errDuplicate, Raw: short(p.raw)}
+			if old.Top == p.key && (old.State != v.State || old.Num != v.Num) {
+				r.Values[i] = Value{Top: p.key, Key: p.key, State: Unreadable, Why: errDuplicate, Raw: short(p.raw)}
 				return
 			}
 		}
 		r.Values = append(r.Values, v)
 	}
-}
-
-// first is the key of a file's object that a value is from.
-func first(key string) string {
-	if i := strings.IndexAny(key, ". "); i > 0 {
-		return key[:i]
-	}
-	return key
 }
 
 // response reads the value of a key that holds a whole response: a text, a list of
@@ -229,25 +227,23 @@ func (d *reader) response(r Record, p pair) error {
 	if !d.light {
 		s, err := text(p.raw)
 		if err != nil {
-			return fmt.Errorf("key %q: %w", p.key, err)
+			return d.hand(r, fmt.Errorf("key %q: %w", p.key, err))
 		}
 		if string(p.raw) == "null" {
 			s = ""
 		}
 		r.Replies = replies(s)
 	}
-	d.give(r)
-	return nil
+	return d.hand(r, nil)
 }
 
 func (d *reader) conversation(r Record, p pair) (err error) {
 	if !d.light {
 		if r.Replies, err = messages(p.raw); err != nil {
-			return fmt.Errorf("key %q: %w", p.key, err)
+			err = fmt.Errorf("key %q: %w", p.key, err)
 		}
 	}
-	d.give(r)
-	return nil
+	return d.hand(r, err)
 }
 
 // several tells a list of responses from a list of messages.
@@ -272,30 +268,28 @@ func (d *reader) group(r Record, p pair) error {
 			case len(list) == 1:
 				parts[i] = append(parts[i], v)
 			default:
-				parts[i] = append(parts[i], Value{Key: v.Key, State: Unreadable,
+				parts[i] = append(parts[i], Value{Top: v.Top, Key: v.Key, State: Unreadable,
 					Why: fmt.Sprintf("one value for a list of %d responses", len(list)), Raw: v.Raw})
 			}
 		}
 	}
+	var bad error
 	for i, raw := range list {
 		one := r
 		one.Values = parts[i]
 		if raw[0] == '[' {
-			if err := d.conversation(one, pair{p.key, raw}); err != nil {
-				return err
-			}
+			bad = cmp.Or(bad, d.conversation(one, pair{p.key, raw}))
 			continue
 		}
+		s, err := "", error(nil)
 		if !d.light {
-			s, err := text(raw)
-			if err != nil {
-				return fmt.Errorf("key %q: %w", p.key, err)
+			if s, err = text(raw); err == nil {
+				one.Replies = replies(s)
 			}
-			one.Replies = replies(s)
 		}
-		d.give(one)
+		bad = cmp.Or(bad, d.hand(one, err))
 	}
-	return nil
+	return bad
 }
 
 // wrapped reads the lists of records that an object without a reply holds.

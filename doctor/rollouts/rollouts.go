@@ -240,7 +240,7 @@ func (d *reader) plainText(r io.Reader, head []byte) error {
 		}
 		i++
 		if len(bytes.TrimSpace(piece)) > 0 || sep != "\n" {
-			d.give(Record{Kind: KindText, Line: i, Step: -1, Replies: []string{strings.TrimRight(string(piece), "\r\n")}})
+			d.hand(Record{Kind: KindText, Line: i, Step: -1, Replies: []string{strings.TrimRight(string(piece), "\r\n")}}, nil)
 		}
 	}
 	return nil

@@ -92,6 +92,7 @@ func unwrap(s string) string {
 
 // Value is what a record says of one quantity under one key.
 type Value struct {
+	Top   string // the record's key
 	Key   string // with the path inside an object: score.accuracy
 	Num   float64
 	State State
@@ -101,19 +102,22 @@ type Value struct {
 	split []Value // of a list: its elements
 }
 
+// mostGroup is how many responses one record may hold.
+const mostGroup = 4096
+
 // evaluate reads a value that has one meaning as a number. Objects under a key in
 // the plural are the parts of a sum.
 func evaluate(key string, raw []byte) Value {
 	t, err := parse(raw, 0)
 	if err != nil {
-		return Value{Key: key, State: Unreadable, Why: err.Error(), Raw: short(raw)}
+		return Value{Top: key, Key: key, State: Unreadable, Why: err.Error(), Raw: short(raw)}
 	}
 	v := number(t, strings.HasSuffix(key, "s"), 0)
-	v.Key = key + v.Key
-	if list, ok := t.([]tree); ok {
+	v.Top, v.Key = key, key+v.Key
+	if list, ok := t.([]tree); ok && len(list) <= mostGroup {
 		for _, t := range list {
 			one := number(t, false, 1)
-			one.Key = key + one.Key
+			one.Top, one.Key = key, key+one.Key
 			v.split = append(v.split, one)
 		}
 	}
