@@ -24,6 +24,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -76,8 +77,16 @@ func (r *Report) note(f string, args ...any) {
 	}
 }
 
+// mostMetric bounds a metric, so that neither sums nor squares of them overflow.
+const mostMetric = 1e150
+
 // update records one update.
 func (r *Report) update(d *verdict.Detector, u ballast.Update) {
+	for k, v := range u.Metrics {
+		if v > mostMetric || v < -mostMetric {
+			u.Metrics[k] = math.Copysign(mostMetric, v)
+		}
+	}
 	d.Add(u)
 	r.updates = append(r.updates, u)
 }

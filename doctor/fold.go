@@ -14,8 +14,10 @@ import (
 
 // The bounds of what is held in memory at a time.
 const (
-	chunk      = 64   // rollouts of an update where the file has no steps
-	mostInStep = 4096 // records of an update that are measured
+	chunk      = 64     // rollouts of an update where the file has no steps,
+	mostChunks = 1000   // after so many twice as many, and so on
+	mostSteps  = 50_000 // updates that are measured
+	mostInStep = 4096   // records of an update that are measured
 	mostBytes  = 96 << 20
 	mostReply  = 16 << 20 // bytes of a reply that are read
 	keptText   = 6 << 10  // bytes of a reply that the page shows
@@ -41,6 +43,7 @@ type folder struct {
 	groups   map[uint64]int
 	left     int // records of the step that were left out
 	long     int // replies that were cut
+	beyond   int // records after the last update that is measured
 	shown    []shown
 	every    int // of the updates whose episodes are kept
 }
@@ -94,11 +97,15 @@ func (f *folder) take(x history.Rollout) {
 	switch {
 	case !f.begun:
 		f.begun, f.step = true, max(0, x.Index)
-	case x.Index > f.step, x.Index < 0 && len(f.eps) >= chunk:
+	case x.Index > f.step, x.Index < 0 && len(f.eps) >= f.chunk():
 		f.flush()
 		f.step = max(x.Index, f.step+1)
 	}
 	f.report.Records++
+	if len(f.report.updates) >= mostSteps {
+		f.beyond++
+		return
+	}
 	if len(f.eps) >= mostInStep || f.bytes > mostBytes {
 		f.left++
 		return
@@ -110,6 +117,7 @@ func (f *folder) take(x history.Rollout) {
 	}
 	ep := ballast.Episode{Task: x.ID, Group: group, Sample: len(f.eps), Stop: ballast.StopDone,
 		Score: ballast.Score{Reward: x.Reward.Num, Success: x.Success.State == rollouts.Present && x.Success.Num >= 1, FailTurn: -1}}
+	ep.Score.Reward = min(mostMetric, max(-mostMetric, ep.Score.Reward))
 	var turn ballast.Turn
 	for _, s := range x.Replies {
 		p := f.format.Parse(s, nil)
@@ -130,6 +138,10 @@ func (f *folder) take(x history.Rollout) {
 		f.solved += b2i(ep.Score.Success)
 	}
 }
+
+// chunk is how many records make an update where the file has no steps: more of
+// them the longer the file is.
+func (f *folder) chunk() int { return min(mostInStep, chunk<<(len(f.report.updates)/mostChunks)) }
 
 func b2i(b bool) int {
 	if b {
@@ -264,6 +276,9 @@ func unwell(ep *ballast.Episode) bool {
 func (f *folder) end() {
 	f.begin()
 	f.flush()
+	if f.beyond > 0 {
+		f.report.note("%d records after the first %d updates were counted but not measured", f.beyond, mostSteps)
+	}
 	if f.long > 0 {
 		f.report.note("%d replies longer than %d MiB were read up to there", f.long, mostReply>>20)
 	}

@@ -195,12 +195,7 @@ func thin(y []float64, width int) []float64 {
 	}
 	var out []float64
 	for i := 0; i < len(y); i += width {
-		part := plot.Finite(y[i:min(len(y), i+width)])
-		sum := 0.0
-		for _, v := range part {
-			sum += v
-		}
-		out = append(out, sum/float64(len(part))) // NaN of none
+		out = append(out, plot.Mean(y[i:min(len(y), i+width)]))
 	}
 	return out
 }

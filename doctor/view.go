@@ -46,11 +46,17 @@ const (
 // mostTokens bounds the tokens of an episode that are shown.
 const mostTokens = 3000
 
+// mostReplies bounds the replies of an episode that are shown.
+const mostReplies = 100
+
 // show prepares an episode. tok may be nil.
 func show(ep *ballast.Episode, update int, f format.Format, tok *bpe.Tokenizer) shown {
 	s := shown{Update: update, Task: ep.Task, Reward: plot.Short(ep.Score.Reward)}
 	for _, t := range ep.Turns {
 		for _, step := range t.Steps {
+			if len(s.Steps) >= mostReplies {
+				break
+			}
 			pieces := sampled(ep, step, f, tok)
 			if pieces == nil {
 				pieces = marked(step.Text, f, "o-policy")

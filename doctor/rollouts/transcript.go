@@ -30,32 +30,50 @@ func replies(response string) []string {
 	return []string{response}
 }
 
-// byHeader cuts at role headers; text before the first is a reply.
+// byHeader cuts at role headers; text before the first is a reply. A marker that no
+// role follows is a stray token: part of the text it stands in.
 func byHeader(s, before, after string) []string {
 	var out []string
-	role := "assistant"
-	for s != "" {
-		i := strings.Index(s, before)
-		part, rest := s, ""
-		next := ""
-		if i >= 0 {
-			part, rest = s[:i], s[i+len(before):]
-			j := strings.Index(rest[:min(len(rest), mostRole+len(after))], after)
-			if j < 0 { // no role: a stray token
-				j = 0
-			}
-			next = strings.TrimSpace(rest[:j])
-			rest = strings.TrimLeft(rest[min(len(rest), j+len(after)):], "\n")
-		}
-		if role == "assistant" && (len(out) > 0 || strings.TrimSpace(part) != "" || i < 0) {
+	role, text := "assistant", 0 // of the part that begins at text
+	take := func(end int) {
+		part := s[text:end]
+		if role == "assistant" && (text > 0 || strings.TrimSpace(part) != "") {
 			out = append(out, strings.TrimRight(part, "\n"))
 		}
-		role, s = next, rest
-		if i >= 0 && rest == "" && next == "assistant" { // an empty last reply
-			out = append(out, "")
+	}
+	for at := 0; ; {
+		i := strings.Index(s[at:], before)
+		if i < 0 {
+			take(len(s))
+			return out
+		}
+		i += at
+		at = i + len(before)
+		name := roleAt(s[at:], after)
+		if name == "" {
+			continue
+		}
+		take(i)
+		at += len(name) + len(after)
+		for at < len(s) && s[at] == '\n' {
+			at++
+		}
+		role, text = strings.TrimSpace(name), at
+	}
+}
+
+// roleAt is the name of a role that stands between a marker and what ends it, "" of none.
+func roleAt(s, after string) string {
+	j := strings.Index(s[:min(len(s), mostRole+len(after))], after)
+	if j < 0 {
+		return ""
+	}
+	for _, c := range strings.TrimSpace(s[:j]) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-' && c != ' ' {
+			return ""
 		}
 	}
-	return out
+	return s[:j]
 }
 
 // byName cuts at lines that are the name of a role.

@@ -143,7 +143,7 @@ func (d *drawing) scale() {
 	total := make([]float64, len(d.frame.X)) // of stacked areas
 	see := func(y []float64) {
 		for _, v := range y {
-			if IsFinite(v) && (v > 0 || !d.logScale) {
+			if v = drawn(v); IsFinite(v) && (v > 0 || !d.logScale) {
 				low, high = min(low, v), max(high, v)
 			}
 		}
@@ -152,7 +152,7 @@ func (d *drawing) scale() {
 		if s.Style == Area {
 			for i, v := range s.Y {
 				if IsFinite(v) {
-					total[i] += v
+					total[i] = drawn(total[i] + drawn(v))
 				}
 			}
 			see(total)
@@ -184,6 +184,24 @@ func (d *drawing) scale() {
 	d.low, d.high = d.step*math.Floor(d.low/d.step+1e-9), d.step*math.Ceil(d.high/d.step-1e-9)
 }
 
+// The ends of what is drawn as it is: what is larger is drawn at the end, what is
+// smaller as 0, so that no distance on an axis overflows or vanishes.
+const (
+	mostDrawn  = 1e300
+	leastDrawn = 1e-300
+)
+
+// drawn is a finite value as it is drawn.
+func drawn(v float64) float64 {
+	if math.Abs(v) < leastDrawn {
+		return 0
+	}
+	if IsFinite(v) {
+		return min(mostDrawn, max(-mostDrawn, v))
+	}
+	return v
+}
+
 // tickStep is a round number that divides a span into a few parts.
 func tickStep(span, pixels float64) float64 {
 	raw := span / max(3, math.Round(pixels/45))
@@ -205,7 +223,7 @@ func (d *drawing) px(update int) float64 {
 }
 
 func (d *drawing) py(v float64) float64 {
-	if d.logScale {
+	if v = drawn(v); d.logScale {
 		v = max(d.low, math.Log10(max(v, 1e-300)))
 	}
 	return d.y0 - d.h*(v-d.low)/(d.high-d.low)
@@ -257,7 +275,7 @@ func (d *drawing) axes() {
 	} else {
 		for i := 0; ; i++ {
 			v := d.low + float64(i)*d.step
-			if v > d.high+d.step/100 {
+			if v > d.high+d.step/100 || i > mostTicks {
 				break
 			}
 			label := axisLabel(v, d.step)
@@ -268,10 +286,13 @@ func (d *drawing) axes() {
 		}
 	}
 	step := max(1, int(tickStep(float64(max(1, d.frame.Hi-d.frame.Lo)), d.w/1.4)))
-	for u := (d.frame.Lo + step - 1) / step * step; u <= d.frame.Hi; u += step {
+	for u, n := (d.frame.Lo+step-1)/step*step, 0; u <= d.frame.Hi && n < mostTicks; u, n = u+step, n+1 {
 		fmt.Fprintf(d, `<text class="upd" x="%.1f" y="%.1f">%d</text>`, d.px(u), d.y0+15, u)
 	}
 }
+
+// mostTicks bounds the numbers of an axis.
+const mostTicks = 60
 
 // axisLabel formats a multiple of step with as many decimals as step has.
 func axisLabel(v, step float64) string {
@@ -387,7 +408,7 @@ func (d *drawing) stack() {
 		}
 		for i, v := range s.Y {
 			if IsFinite(v) {
-				base[i] += v
+				base[i] = drawn(base[i] + drawn(v))
 			}
 		}
 		fmt.Fprintf(d, `<path class="%s fill area" d="%s"/>`, s.Class, path.String())
@@ -398,12 +419,12 @@ func (d *drawing) stack() {
 func (d *drawing) block(path *strings.Builder, y, base []float64, start, end int) {
 	x := func(i int) float64 { return d.px(d.frame.X[i]) }
 	if end == start+1 { // a lone value gets a narrow bar
-		fmt.Fprintf(path, "M%.1f %.1fV%.1fh4V%.1fZ", x(start)-2, d.py(base[start]), d.py(base[start]+y[start]), d.py(base[start]))
+		fmt.Fprintf(path, "M%.1f %.1fV%.1fh4V%.1fZ", x(start)-2, d.py(base[start]), d.py(drawn(base[start])+drawn(y[start])), d.py(base[start]))
 		return
 	}
 	letter := 'M'
 	for i := start; i < end; i++ {
-		fmt.Fprintf(path, "%c%.1f %.1f", letter, x(i), d.py(base[i]+y[i]))
+		fmt.Fprintf(path, "%c%.1f %.1f", letter, x(i), d.py(drawn(base[i])+drawn(y[i])))
 		letter = 'L'
 	}
 	for i := end - 1; i >= start; i-- {

@@ -39,13 +39,26 @@ func Smooth(y []float64, width int) []float64 {
 		if !IsFinite(y[i]) {
 			continue
 		}
-		near, sum := Finite(y[max(0, i-width/2):min(len(y), i+width/2+1)]), 0.0
-		for _, v := range near {
-			sum += v
-		}
-		out[i] = sum / float64(len(near))
+		out[i] = Mean(y[max(0, i-width/2):min(len(y), i+width/2+1)])
 	}
 	return out
+}
+
+// Mean is the mean of the finite values, NaN of none. It does not overflow.
+func Mean(y []float64) float64 {
+	list, sum := Finite(y), 0.0
+	for _, v := range list {
+		sum += v
+	}
+	n := float64(len(list))
+	if IsFinite(sum) {
+		return sum / n
+	}
+	sum = 0
+	for _, v := range list {
+		sum += v / n
+	}
+	return sum
 }
 
 // Short formats a number with 3 significant digits.
@@ -74,7 +87,10 @@ func Round(v float64, digits int) float64 {
 	if v == 0 || !IsFinite(v) {
 		return v
 	}
-	r, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	r, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	if err != nil { // rounded up beyond the largest number
+		return v
+	}
 	return r
 }
 
@@ -82,6 +98,9 @@ func Round(v float64, digits int) float64 {
 func Percent(v float64) string {
 	if !IsFinite(v) {
 		return "-"
+	}
+	if v > 1e6 || v < -1e6 { // no share
+		return Short(v) + " of 1"
 	}
 	return strconv.FormatFloat(math.Abs(100*v), 'f', 1, 64) + "%"
 }
@@ -91,6 +110,8 @@ func Count(v float64) string {
 	switch {
 	case !IsFinite(v):
 		return "-"
+	case v >= 1e12 || v <= -1e12:
+		return Short(v)
 	case v >= 1e9:
 		return Short(v/1e9) + "G"
 	case v >= 1e6:
