@@ -49,13 +49,24 @@ const mostTokens = 3000
 // mostReplies bounds the replies of an episode that are shown.
 const mostReplies = 100
 
+func count(ep *ballast.Episode) (n int) {
+	for _, t := range ep.Turns {
+		n += len(t.Steps)
+	}
+	return n
+}
+
 // show prepares an episode. tok may be nil.
 func show(ep *ballast.Episode, update int, f format.Format, tok *bpe.Tokenizer) shown {
 	s := shown{Update: update, Task: ep.Task, Reward: plot.Short(ep.Score.Reward)}
 	for _, t := range ep.Turns {
 		for _, step := range t.Steps {
-			if len(s.Steps) >= mostReplies {
-				break
+			if len(s.Steps) > mostReplies {
+				continue
+			}
+			if len(s.Steps) == mostReplies {
+				s.Steps = append(s.Steps, shownStep{"", "", []piece{{Text: fmt.Sprintf("[%d more replies]", count(ep)-mostReplies)}}})
+				continue
 			}
 			pieces := sampled(ep, step, f, tok)
 			if pieces == nil {

@@ -57,8 +57,8 @@ var (
 // RewardKeys hold a record's whole reward, SuccessKeys whether it solved its task;
 // the more telling ones come first.
 var (
-	RewardKeys = []string{"reward", "total_reward", "reward_total", "final_reward", "episode_reward", "reward_score", "rewards",
-		"score", "scores", "total_score", "final_score", "return", "returns"}
+	RewardKeys = []string{"reward", "total_reward", "reward_total", "final_reward", "episode_reward", "reward_score",
+		"score", "total_score", "final_score", "rewards", "scores", "return", "returns"}
 	SuccessKeys = []string{"acc", "accuracy", "success", "is_success", "is_correct", "correct", "passed", "resolved", "solved"}
 )
 

@@ -51,14 +51,9 @@ func Read(path string, o Options, give func(Record)) error {
 	switch {
 	case len(head) == 0:
 		return errors.New("the file is empty")
-	case head[0] == '[' && jsonList(head):
-		err = d.objects(elements(in, false))
-	case head[0] == '{' && pretty(head):
-		err = d.objects(elements(in, true))
+	case head[0] == '[' && jsonList(head), head[0] == '{' && pretty(head):
+		err = d.objects(elements(in))
 	case json || head[0] == '{' && bytes.Contains(head[:min(len(head), 200)], []byte(`"`)) && !bytes.HasPrefix(head, []byte(`{"name"`)):
-		if !text8(in.head) {
-			return errors.New("neither JSON nor parquet nor text")
-		}
 		err = d.jsonLines(in)
 	case !text8(in.head):
 		return errors.New("neither JSON nor parquet nor text")

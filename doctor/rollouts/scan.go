@@ -201,28 +201,27 @@ func (w *window) fill() error {
 	return err
 }
 
-// elements yields the elements of a JSON array, or, of a bare stream, its values
-// one after the other, each good until the next.
-func elements(r io.Reader, bare bool) iter.Seq2[[]byte, error] {
+// elements yields the values of a stream one after the other, and the elements of
+// arrays in it one by one, each good until the next.
+func elements(r io.Reader) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		w := window{r: r}
-		begun := bare
+		inside := false // an array
 		for {
-			w.at = space(w.buf, w.at)
-			for begun && w.at < len(w.buf) && (w.buf[w.at] == ',' || bare && w.buf[w.at] == 0) {
-				w.at = space(w.buf, w.at+1)
+			for w.at < len(w.buf) && bytes.IndexByte([]byte(" \t\r\n,\x00"), w.buf[w.at]) >= 0 {
+				w.at++
 			}
-			if w.at < len(w.buf) && !begun {
-				if w.buf[w.at] != '[' {
-					yield(nil, errors.New("not a JSON array"))
-					return
-				}
-				begun = true
+			switch {
+			case w.at >= len(w.buf) && w.end && !inside:
+				return
+			case w.at < len(w.buf) && w.buf[w.at] == '[' && !inside:
+				inside = true
 				w.at++
 				continue
-			}
-			if w.at < len(w.buf) && w.buf[w.at] == ']' || bare && w.end && w.at >= len(w.buf) {
-				return
+			case w.at < len(w.buf) && w.buf[w.at] == ']' && inside:
+				inside = false
+				w.at++
+				continue
 			}
 			if stop := value(w.buf, w.at); stop > 0 && (stop < len(w.buf) || w.end) {
 				if !yield(w.buf[w.at:stop], nil) {
