@@ -82,7 +82,7 @@ func Open(root string, o Options) ([]*Run, error) {
 		}
 		out = append(out, one)
 	}
-	if o.Reward != "" && !slices.ContainsFunc(out, func(r *Run) bool { return r.Reading.Reward.Records() > r.Reading.Reward.Absent }) {
+	if o.Reward != "" && !slices.ContainsFunc(strands, func(t *strand) bool { return t.stats[o.Reward] != nil }) {
 		return nil, fmt.Errorf("no record has the key %q that --reward names", o.Reward)
 	}
 	return out, nil

@@ -134,7 +134,7 @@ func (r *Run) beside(group []*strand, give func(Rollout)) {
 func (r *Run) records(t *strand) iter.Seq[Rollout] {
 	return func(yield func(Rollout) bool) {
 		at, open := 0, true // span; somebody listens
-		sorted := sorter{window: max(0, t.window), give: func(x Rollout) { open = open && yield(x) }}
+		sorted := sorter{window: max(0, t.window), last: -1, give: func(x Rollout) { open = open && yield(x) }}
 		got := 0
 		err := rollouts.Read(t.path, rollouts.Options{Also: r.also}, func(rec rollouts.Record) {
 			if !open || t.runs && rec.Run != t.run || t.held != (rec.Validation || t.file.held) {

@@ -209,7 +209,7 @@ func natural(a, b string) int {
 func (p *plan) place(lane *[]*run, t *strand, name string) {
 	for _, r := range *lane {
 		if p.follows(r, t.first(), t.spans[len(t.spans)-1].to) {
-			p.lay(r, t)
+			p.lay(r, t, false)
 			return
 		}
 	}
@@ -220,7 +220,7 @@ func (p *plan) place(lane *[]*run, t *strand, name string) {
 		p.say("%s and %s hold the same steps, and no name says that they are workers of one run: they are examined apart", first, t.rel)
 	}
 	*lane = append(*lane, r)
-	p.lay(r, t)
+	p.lay(r, t, false)
 }
 
 // follows reports whether steps from one to another may continue a history: behind
@@ -230,11 +230,12 @@ func (p *plan) follows(r *run, from, to int) bool {
 	return from >= end || from > r.first()+1 && to > end
 }
 
-// lay appends a strand's spans to a history.
-func (p *plan) lay(r *run, t *strand) {
+// lay appends a strand's spans to a history; again says that a first step that is
+// the history's last was run again.
+func (p *plan) lay(r *run, t *strand, again bool) {
 	t.laid = make([]laid, len(t.spans))
 	for i, s := range t.spans {
-		t.laid[i] = p.append(r, s, t.String(), i > 0)
+		t.laid[i] = p.append(r, s, t.String(), i > 0, again && i == 0)
 		for k := range i { // what this span ran again
 			if l := &t.laid[k]; l.part < t.laid[i].part && l.offset == t.laid[i].offset {
 				l.cut = min(l.cut, s.from)
@@ -260,7 +261,7 @@ func (r *run) cutBefore(t *strand) {
 
 // append puts a span at the end of a history and says how it got there. In one file
 // what comes later was written later.
-func (p *plan) append(r *run, s span, source string, sameFile bool) laid {
+func (p *plan) append(r *run, s span, source string, sameFile, again bool) laid {
 	next := rollouts.Segment{Source: source, From: s.from, To: s.to}
 	if len(r.segments) == 0 {
 		r.segments = append(r.segments, next)
@@ -269,7 +270,7 @@ func (p *plan) append(r *run, s span, source string, sameFile bool) laid {
 	last := r.last()
 	next.Offset = last.Offset
 	switch {
-	case s.from >= last.To: // goes on
+	case s.from > last.To, s.from == last.To && !again: // goes on
 		last.To = max(last.To, s.to)
 		return laid{offset: last.Offset, cut: math.MaxInt, part: len(r.segments) - 1}
 	case sameFile && s.from <= r.first()+1:
@@ -312,8 +313,8 @@ next:
 				continue
 			}
 			p.say("%s continues %s: taken as one run", cmp.Or(r.title(), "."), cmp.Or(o.title(), "."))
-			for _, t := range r.strands {
-				p.lay(o, t)
+			for i, t := range r.strands {
+				p.lay(o, t, i == 0)
 			}
 			continue next
 		}

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"ballast/doctor/rollouts"
@@ -109,13 +110,10 @@ func (t *strand) add(r rollouts.Record) {
 	case step >= 0:
 		t.stepped++
 		t.key = r.StepKey
-	case n > 0 && t.stepped > 0:
+	case n > 0:
 		step = t.spans[n-1].to // as the record before it
 	default:
-		step = t.step
-	}
-	if step < 0 {
-		return
+		return // it belongs to the first step
 	}
 	switch {
 	case n == 0 || step < t.spans[n-1].to && n < mostSpans:
@@ -160,6 +158,9 @@ func (t *strand) count(v rollouts.Value, line int) {
 // processes wrote side by side, nothing either where the field counts the turns of
 // an episode, and restarts else.
 func (t *strand) settle(say func(string, ...any)) {
+	if t.stepped == 0 && t.step >= 0 {
+		t.spans = []span{{from: t.step, to: t.step, n: t.records, steps: 1}}
+	}
 	if len(t.spans) < 2 {
 		return
 	}
@@ -179,13 +180,15 @@ func (t *strand) settle(say func(string, ...any)) {
 			small++
 		}
 	}
+	falls := len(t.spans) - 1 + t.falls
+	joined := join(t.spans, near)
 	switch {
-	case t.falls > 0 || len(t.spans)-small > mostRestarts:
-		say("%s: the steps are in no order (%d falls): its records are sorted by step", t.rel, len(t.spans)-1+t.falls)
-		t.join(1 << 31)
+	case t.falls > 0 || len(t.spans)-small > mostRestarts || small > mostNear && len(joined)-1 > mostNear:
+		say("%s: the steps are in no order (%d falls): its records are sorted by step", t.rel, falls)
+		t.spans, t.window = join(t.spans, math.MaxInt32), math.MaxInt32
 	case small > mostNear:
 		say("%s: neighbouring steps are mixed (%d times): its records are sorted by step", t.rel, small)
-		t.join(near)
+		t.spans, t.window = joined, near
 	}
 }
 
@@ -211,19 +214,18 @@ func (t *strand) turns() bool {
 }
 
 // join makes one span of those that fall by so much at most.
-func (t *strand) join(fall int) {
-	out := t.spans[:1]
-	for _, s := range t.spans[1:] {
+func join(spans []span, fall int) []span {
+	out := slices.Clone(spans[:1])
+	for _, s := range spans[1:] {
 		last := &out[len(out)-1]
 		if last.to-s.from > fall {
 			out = append(out, s)
 			continue
 		}
 		last.from, last.to, last.n = min(last.from, s.from), max(last.to, s.to), last.n+s.n
-		last.end = s.end
-		last.steps = last.to - last.from + 1
+		last.end, last.steps = s.end, last.to-last.from+1
 	}
-	t.spans, t.window = out, fall
+	return out
 }
 
 func (t *strand) first() int { return t.spans[0].from }
