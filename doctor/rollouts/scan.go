@@ -123,6 +123,9 @@ func text(raw []byte) (string, error) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return string(raw), nil
 	}
+	if quoted(raw, 0) != len(raw) {
+		return "", errJSON
+	}
 	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 {
 		return string(inner), nil
 	}

@@ -196,7 +196,7 @@ func TestGroups(t *testing.T) {
 }
 
 func FuzzEvaluate(f *testing.F) {
-	for _, s := range []string{`1`, `"tensor(1)"`, `{"score": [1, {"a": NaN}]}`, `[[[[`, `{"a": {"weight": 1}}`, `"[1, 2]"`} {
+	for _, s := range []string{`1`, `"tensor(1)"`, `{"score": [1, {"a": NaN}]}`, `[[[[`, `{"a": {"weight": 1}}`, `"[1, 2]"`, `"`} {
 		f.Add("rewards", s)
 	}
 	f.Fuzz(func(t *testing.T, key, raw string) {

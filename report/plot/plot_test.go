@@ -72,13 +72,19 @@ func check(t *testing.T, svg string, s Size) {
 	}
 }
 
-// TestAnyValues draws random charts: gaps, infinities, constants, zeros, negatives.
+// TestAnyValues draws random charts: gaps, infinities, constants, zeros, negatives, and
+// numbers at the ends of what a float64 holds.
 func TestAnyValues(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	value := func() float64 {
-		return []float64{0, 1, -1, 0.5, 1e-30, 1e30, math.NaN(), math.Inf(1), math.Inf(-1), rng.NormFloat64()}[rng.IntN(10)]
-	}
-	for range 2000 {
+	all := []float64{0, 1, -1, 0.5, 1e-30, 1e30, math.NaN(), math.Inf(1), math.Inf(-1), rng.NormFloat64(),
+		math.MaxFloat64, -math.MaxFloat64, 1.7e308, math.SmallestNonzeroFloat64, -math.SmallestNonzeroFloat64, 1e-310, 2.3e-308}
+	few := all
+	value := func() float64 { return few[rng.IntN(len(few))] }
+	for round := range 4000 {
+		if few = all; round%2 == 1 { // equal values, or two of them
+			i := rng.IntN(len(all))
+			few = all[i:min(len(all), i+1+rng.IntN(2))]
+		}
 		n := rng.IntN(6)
 		f := &Frame{Marks: []ballast.Event{{Update: rng.IntN(9), Kind: []string{"alarm", "checkpoint", "<b>"}[rng.IntN(3)], Text: `"<&>`}}}
 		for i := range n {
@@ -100,7 +106,11 @@ func TestAnyValues(t *testing.T) {
 			}
 			c.Series = append(c.Series, s)
 		}
-		check(t, f.Draw(c, Small, false), Small)
+		small := f.Draw(c, Small, false)
+		if len(small) > 30_000 {
+			t.Fatalf("%d bytes for %d points: %.2000s", len(small), n, small)
+		}
+		check(t, small, Small)
 		check(t, f.Draw(c, File, true), File)
 		if !json.Valid([]byte(f.Values([]*Chart{c}))) {
 			t.Fatalf("not JSON: %s", f.Values([]*Chart{c}))
@@ -130,6 +140,21 @@ func TestValues(t *testing.T) {
 	want := `{"charts":{"r":{"pct":true,"y":[[0.1235,null,1],[null,0.75,null]]}},"x":[1,2,3]}`
 	if got := f.Values([]*Chart{c}); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
+// TestMean: the mean of finite values is finite.
+func TestMean(t *testing.T) {
+	for _, c := range []struct {
+		y    []float64
+		want float64
+	}{{[]float64{1, 2, math.NaN(), 6}, 3}, {[]float64{1.7e308, 1.7e308}, 1.7e308}, {[]float64{math.MaxFloat64, -math.MaxFloat64}, 0}, {[]float64{math.Inf(1), 4}, 4}} {
+		if got := Mean(c.y); math.Abs(got-c.want) > 1e-9*math.Abs(c.want) {
+			t.Errorf("%v: %v, want %v", c.y, got, c.want)
+		}
+	}
+	if got := Mean(nil); !math.IsNaN(got) {
+		t.Errorf("the mean of nothing is %v", got)
 	}
 }
 
