@@ -178,6 +178,14 @@ func TestEnds(t *testing.T) {
 
 func TestSparkline(t *testing.T) {
 	want := "0.000 \u2581\u2584\u2588 1.000"
+	for _, y := range [][]float64{{math.MaxFloat64, -math.MaxFloat64}, {math.SmallestNonzeroFloat64, 0}, {1.7e308, 1.7e308, 1.7e308}, {math.Inf(1), 1}} {
+		for _, width := range []int{1, 2, 10} {
+			got := sparkline(y, width)
+			if strings.ContainsFunc(got, func(r rune) bool { return r > 126 && (r < 0x2581 || r > 0x2588) }) || len(got) > 60 {
+				t.Errorf("%v: %q", y, got)
+			}
+		}
+	}
 	if got := sparkline([]float64{0, 0.5, math.NaN(), 1}, 10); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}

@@ -19,10 +19,7 @@ func sum(y []float64) (s float64) {
 }
 
 // mean is the mean of the finite values, NaN if there are none.
-func mean(y []float64) float64 {
-	f := plot.Finite(y)
-	return sum(f) / float64(len(f))
-}
+func mean(y []float64) float64 { return plot.Mean(y) }
 
 // duration formats seconds.
 func duration(s float64) string {
@@ -53,6 +50,14 @@ func join(y []float64) string {
 	return strings.Join(parts, ", then ")
 }
 
+// decimal has three decimals, or, of numbers that are long that way, a power of ten.
+func decimal(v float64) string {
+	if math.Abs(v) >= 1e9 {
+		return plot.Short(v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
 // sparkline draws values as a row of block characters at most width wide.
 func sparkline(y []float64, width int) string {
 	f := plot.Finite(y)
@@ -60,7 +65,7 @@ func sparkline(y []float64, width int) string {
 		mean := make([]float64, width)
 		for i := range mean {
 			a, b := i*len(f)/width, (i+1)*len(f)/width
-			mean[i] = sum(f[a:b]) / float64(b-a)
+			mean[i] = plot.Mean(f[a:b])
 		}
 		f = mean
 	}
@@ -71,10 +76,10 @@ func sparkline(y []float64, width int) string {
 	var b strings.Builder
 	for _, v := range f {
 		level := 0
-		if high > low {
-			level = int((v - low) / (high - low) * 7.999)
+		if span := high/2 - low/2; span > 0 { // of halves: their difference does not overflow
+			level = int((v/2 - low/2) / span * 7.999)
 		}
 		b.WriteRune(rune(0x2581 + level)) // U+2581 to U+2588, one to eight eighths
 	}
-	return fmt.Sprintf("%.3f %s %.3f", f[0], b.String(), f[len(f)-1])
+	return fmt.Sprintf("%s %s %s", decimal(f[0]), b.String(), decimal(f[len(f)-1]))
 }
