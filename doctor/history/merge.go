@@ -157,7 +157,7 @@ func (r *Run) records(t *strand) iter.Seq[Rollout] {
 		})
 		sorted.flush()
 		if err != nil {
-			r.note("%s: %v; the %d records before it were read", t.path, err, got)
+			r.note("%s: %v; %d records of it were read", t.path, err, got)
 		}
 		if sorted.late > 0 {
 			r.note("%s: %d records came too late to be sorted to their step and are left out", t.path, sorted.late)

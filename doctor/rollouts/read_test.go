@@ -99,6 +99,7 @@ func TestShapes(t *testing.T) {
 		{"calls", "a.txt", `{"name": "f", "arguments": {}}` + "\n", `{"name": "f", "arguments": {}}`, ""},
 		{"deep", "a.jsonl", `{"x": ` + strings.Repeat("[", 1e6) + strings.Repeat("]", 1e6) + `, "output": "a"}`, "a", ""},
 		{"deep messages", "a.jsonl", `{"messages": ` + strings.Repeat("[", 1e5) + strings.Repeat("]", 1e5) + "}\n" + a, "a", "line 1"},
+		{"deep calls", "a.jsonl", `{"messages": [{"role": "assistant", "tool_calls": [` + strings.Repeat(`{"function":`, 1e6) + "1" + strings.Repeat("}", 1e6) + `]}]}`, "<tool_call>\n{\"name\": \"\", \"arguments\": {}}\n</tool_call>", ""},
 		{"pickle", "a.pt", "PK\x03\x04\x14\x00 and so on", "", "pickle"},
 		{"bare pickle", "a.jsonl", "\x80\x04\x95\x10", "", "pickle"},
 		{"bytes", "a.jsonl", "{\x00\x01\xff\xfe" + strings.Repeat("\xff\x00\x00", 50), "", "line 1"},

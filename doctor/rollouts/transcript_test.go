@@ -16,6 +16,9 @@ func TestReplies(t *testing.T) {
 		{"a\nuser\nx\nassistant\nb", []string{"a", "b"}},
 		{"a\ntool\nx\nassistant\nb\nuser\ny\nassistant\nc", []string{"a", "b", "c"}},
 		{"a<|eot_id|><|start_header_id|>ipython<|end_header_id|>\n\nr<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nb", []string{"a<|eot_id|>", "b"}},
+		{"<|im_start|>assistant\n<|im_start|>x<|im_start|>x", []string{"<|im_start|>x<|im_start|>x"}},
+		{"a<|im_end|>\n<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\nb <|im_start|> c", []string{"a<|im_end|>", "b <|im_start|> c"}},
+		{"<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n", []string{""}},
 		{"made up <|im_start|> here", []string{"made up <|im_start|> here"}},
 	} {
 		if got := replies(c.in); !slices.Equal(got, c.want) {
