@@ -21,6 +21,7 @@ import (
 const (
 	mostPage   = 256 << 20 // bytes of a page, unpacked
 	mostValues = 1 << 24   // values of a page
+	mostRows   = 1_000_000 // rows of a file, besides one for every byte of it
 )
 
 // checkPages walks over the headers of all pages and unpacks each page into nothing.

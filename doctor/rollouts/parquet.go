@@ -33,7 +33,7 @@ func (d *reader) completions(f *os.File) (err error) {
 	if err != nil {
 		return fmt.Errorf("broken parquet file: %w", err)
 	}
-	t := &table{reader: d, columns: file.Schema().Columns(), left: unpackedFloor + unpackedRatio*info.Size()}
+	t := &table{reader: d, columns: file.Schema().Columns(), left: unpackedFloor + unpackedRatio*info.Size(), most: mostRows + int(info.Size())}
 	found := false
 	var names []string
 	for _, c := range t.columns {
@@ -64,6 +64,7 @@ type table struct {
 	columns [][]string
 	n       int
 	left    int64    // bytes of replies that may still come
+	most    int      // rows
 	unread  []string // columns of numbers that are no reward
 }
 
@@ -77,6 +78,9 @@ func (t *table) rows(rows parquet.Rows) (err error) {
 			r := t.completion(row)
 			for _, s := range r.Replies {
 				t.left -= int64(len(s))
+			}
+			if t.n > t.most {
+				return fmt.Errorf("after row %d: %w: more rows than a file of its size can hold", t.n, bounded.ErrTooLarge)
 			}
 			if t.left < 0 {
 				return fmt.Errorf("after row %d: %w: the replies are over %d times the file's size", t.n, bounded.ErrTooLarge, unpackedRatio)

@@ -218,7 +218,7 @@ func TestLinear(t *testing.T) {
 	}
 }
 
-func parquetFile[T any](t *testing.T, rows []T, o ...parquet.WriterOption) string {
+func parquetFile[T any](t testing.TB, rows []T, o ...parquet.WriterOption) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "completions_00001.parquet")
 	if err := parquet.WriteFile(path, rows, o...); err != nil {
@@ -347,11 +347,23 @@ func FuzzRead(f *testing.F) {
 		`{"columns": ["completion"], "data": [["a"]]}`, `{"completions": ["a"], "rewards": [1]}`, "{\n\"output\": \"<|im_start|>assistant\\n<|im_start|>\"}"} {
 		f.Add(fmt.Sprint("a", []string{".jsonl", ".json", ".txt"}[i%3]), s)
 	}
+	one := 1.0
+	for _, o := range [][]parquet.WriterOption{nil, {parquet.Compression(&pqzstd.Codec{})}, {parquet.Compression(&parquet.Gzip)}} {
+		data, err := os.ReadFile(parquetFile(f, []pqRow{{Step: 1, Completion: "a", Reward: &one}, {Step: 2, Completion: "b", List: []float64{1, 2}}}, o...))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add("a.parquet", string(data))
+	}
 	f.Fuzz(func(t *testing.T, name, s string) {
 		if strings.ContainsAny(name, "/\x00") || name == "" || len(name) > 50 || name == "." || name == ".." {
 			return
 		}
+		start := time.Now()
 		list, _ := read(t, name, s, Options{})
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("%v for %d bytes", took, len(s))
+		}
 		light, _ := read(t, name, s, Options{Light: true})
 		if len(list) > len(light) {
 			t.Errorf("%d records, %d without replies", len(list), len(light))
