@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -57,10 +58,33 @@ func Read(path string, o Options, give func(Record)) error {
 		err = d.jsonLines(in)
 	case !text8(in.head):
 		return errors.New("neither JSON nor parquet nor text")
+	case logged(head):
+		return errors.New("the log of a program, and no rollouts: name the folder or file that the trainer writes its rollouts to")
 	default:
 		err = d.plainText(in, head)
 	}
 	return tooLarge(err)
+}
+
+// logLine begins a line of a trainer's console: metrics as Python prints a dict, a
+// level, a time, or the process's name in front of them.
+var logLine = regexp.MustCompile(`^\s*(\([^()]{1,60}\) )?(\{'[^']{1,60}': |\[?(INFO|WARN|WARNING|DEBUG|ERROR)\b|\[?\d{4}-\d\d-\d\d[ T,]\d\d:\d\d|step:\d+ - )`)
+
+// logged tells a program's log from replies by its first lines.
+func logged(head []byte) bool {
+	n, logs := 0, 0
+	for line := range bytes.Lines(head) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		if n++; logLine.Match(line) {
+			logs++
+		}
+		if n == 40 {
+			break
+		}
+	}
+	return 2*logs > n
 }
 
 // bare is a file's name without the endings of compression.
