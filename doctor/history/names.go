@@ -3,7 +3,6 @@ package history
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ballast/bounded"
 	"ballast/doctor/rollouts"
 )
 
@@ -51,7 +51,7 @@ func (a *account) add(path, why string) {
 // walk lists the files of a folder that may hold rollouts. Links are not followed;
 // what is not read is put into the account.
 func walk(root string, left *account) ([]file, error) {
-	return list(os.DirFS(root), root, left)
+	return list(bounded.Dir(root), root, left)
 }
 
 func list(fsys fs.FS, root string, left *account) ([]file, error) {

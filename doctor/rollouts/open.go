@@ -22,11 +22,12 @@ const (
 	unpackedRatio = 500
 )
 
-// input is one opened file as UTF-8 text, or the file itself where it is parquet.
+// input is one opened file as UTF-8 text, or nothing but the word that it is parquet.
 type input struct {
 	*bufio.Reader
 	head    []byte // its first bytes
-	parquet *os.File
+	parquet bool
+	size    int64
 	close   []func() error
 }
 
@@ -59,9 +60,10 @@ func (in *input) begin(f *os.File) error {
 	if err != nil {
 		return err
 	}
+	in.size = info.Size()
 	magic := make([]byte, 4)
 	if n, _ := f.ReadAt(magic, 0); n == 4 && string(magic) == "PAR1" {
-		in.parquet = f
+		in.parquet = true
 		return nil
 	}
 	limit := max(info.Size(), unpackedFloor+unpackedRatio*info.Size())

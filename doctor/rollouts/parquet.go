@@ -2,55 +2,44 @@ package rollouts
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/maphash"
-	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
 
-	"ballast/bounded"
+	"ballast/bounded/parquetfile"
 )
 
 // completions yields the rows of a parquet file as TRL writes it when it logs
 // completions: step, prompt, completion, advantage, and one column of numbers for
-// every reward function. The library panics on some broken files; that is an
-// error here.
-func (d *reader) completions(f *os.File) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("broken parquet file: %v", p)
-		}
-	}()
-	info, err := f.Stat()
+// every reward function.
+func (d *reader) completions(path string, size int64) error {
+	limit := parquetfile.Default
+	limit.Value, limit.Row = maxRecord, 2*maxRecord
+	limit.Rows, limit.Total = mostRows+size, unpackedFloor+unpackedRatio*size
+	f, err := parquetfile.Open(path, limit)
 	if err != nil {
 		return err
 	}
-	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return fmt.Errorf("broken parquet file: %w", err)
-	}
-	t := &table{reader: d, columns: file.Schema().Columns(), left: unpackedFloor + unpackedRatio*info.Size(), most: mostRows + int(info.Size())}
+	defer f.Close()
+	t := &table{reader: d, columns: f.Columns()}
 	found := false
 	var names []string
 	for _, c := range t.columns {
-		_, reply := replyKeys[c[0]]
-		found = found || reply || chatKeys[c[0]]
+		found = found || holdsReplies(c[0])
 		names = append(names, fmt.Sprintf("%.60s", strings.Join(c, ".")))
 	}
 	if !found {
 		return fmt.Errorf("%w: no column of completions; it has %s", errNoReply, strings.Join(names[:min(20, len(names))], ", "))
 	}
-	if err := checkPages(f, info.Size(), file.Metadata()); err != nil {
-		return fmt.Errorf("broken parquet file: %w", err)
-	}
-	for _, g := range file.RowGroups() {
-		if err := t.rows(g.Rows()); err != nil {
-			return err
+	for row, err := range f.Rows(t.use) {
+		if err != nil {
+			return fmt.Errorf("after row %d: %w", t.n, err)
 		}
+		t.n++
+		d.hand(t.completion(row), nil) // a row has no fault of its own
 	}
 	if len(t.unread) > 0 && d.columns != nil {
 		d.columns(t.unread)
@@ -58,42 +47,26 @@ func (d *reader) completions(f *os.File) (err error) {
 	return nil
 }
 
+// mostRows bounds the rows of a file, besides one for every byte of it.
+const mostRows = 1_000_000
+
 // table reads the rows of a parquet file.
 type table struct {
 	*reader
 	columns [][]string
 	n       int
-	left    int64    // bytes of replies that may still come
-	most    int      // rows
 	unread  []string // columns of numbers that are no reward
 }
 
-func (t *table) rows(rows parquet.Rows) (err error) {
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	buf := make([]parquet.Row, 8)
-	for {
-		n, err := rows.ReadRows(buf)
-		for _, row := range buf[:n] {
-			t.n++
-			r := t.completion(row)
-			for _, s := range r.Replies {
-				t.left -= int64(len(s))
-			}
-			if t.n > t.most {
-				return fmt.Errorf("after row %d: %w: more rows than a file of its size can hold", t.n, bounded.ErrTooLarge)
-			}
-			if t.left < 0 {
-				return fmt.Errorf("after row %d: %w: the replies are over %d times the file's size", t.n, bounded.ErrTooLarge, unpackedRatio)
-			}
-			t.hand(r, nil)
-		}
-		if errors.Is(err, io.EOF) || n == 0 && err == nil {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("broken parquet file: after row %d: %w", t.n, err)
-		}
-	}
+// holdsReplies reports whether a column is of replies.
+func holdsReplies(name string) bool {
+	_, reply := replyKeys[name]
+	return reply || chatKeys[name]
+}
+
+// use leaves out the columns of long texts where nobody asks for replies.
+func (t *table) use(path []string) bool {
+	return !t.light || !holdsReplies(path[0]) && !promptKeys[path[0]]
 }
 
 // completion reads one row.
@@ -107,8 +80,7 @@ func (t *table) completion(row parquet.Row) Record {
 	for _, v := range row {
 		path := t.columns[v.Column()]
 		name, last := path[0], path[len(path)-1]
-		_, reply := replyKeys[name]
-		reply = reply || chatKeys[name]
+		reply := holdsReplies(name)
 		switch {
 		case reply && last == "role":
 			roles = append(roles, string(v.ByteArray()))

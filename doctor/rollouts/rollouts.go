@@ -40,8 +40,8 @@ func Read(path string, o Options, give func(Record)) error {
 	}
 	defer in.Close()
 	d := &reader{light: o.Light, also: o.Also, columns: o.Columns, give: give}
-	if in.parquet != nil {
-		return d.completions(in.parquet)
+	if in.parquet {
+		return d.completions(path, in.size)
 	}
 	head := bytes.TrimLeft(in.head, " \t\r\n\x00")
 	json := false
