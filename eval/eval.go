@@ -10,13 +10,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"sort"
 	"strings"
 
 	"ballast"
 	"ballast/credit"
+	"ballast/monitor"
 	"ballast/rollout"
 	"ballast/safetext"
 )
@@ -43,14 +43,7 @@ func (c Count) Rate() float64 {
 
 // Wilson returns the 95% Wilson score interval of the rate.
 func (c Count) Wilson() (lo, hi float64) {
-	if c.All == 0 {
-		return 0, 1
-	}
-	const z = 1.959963984540054
-	n, p := float64(c.All), c.Rate()
-	mid := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return max(0, mid-half), min(1, mid+half)
+	return monitor.Wilson(float64(c.OK), float64(c.All))
 }
 
 // Result is the outcome of an evaluation.

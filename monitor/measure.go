@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"math"
+	"slices"
 	"strings"
 
 	"ballast"
@@ -113,6 +114,7 @@ func (a *tally) fill(m map[string]float64, watched []string) {
 		}
 		m[RewardStd] = math.Sqrt(sum / (n - 1))
 	}
+	spread(a.rewards, mean, m)
 	m[SuccessMean] = a.success / n
 	for s, k := range a.stops {
 		m[StopPrefix+string(s)] = k / n
@@ -121,6 +123,7 @@ func (a *tally) fill(m map[string]float64, watched []string) {
 	m[Turns], m[Calls] = a.turns/n, a.calls/n
 	m[TokensSampled] = a.sampled
 	if a.replies > 0 {
+		m[Replies] = a.replies
 		for f, k := range a.forms {
 			m[FormPrefix+ballast.Form(f).String()] = k / a.replies
 		}
@@ -136,6 +139,17 @@ func (a *tally) fill(m map[string]float64, watched []string) {
 			m[WatchPrefix+name+WatchStart] = a.start[j] / a.starts
 			m[WatchPrefix+name+WatchAll] = a.all[j] / a.sampled
 		}
+	}
+}
+
+// spread adds where the rewards lie: their least, and the medians of those on either
+// side of their mean, which are the two values of a reward that has two.
+func spread(rewards []float64, mean float64, m map[string]float64) {
+	sorted := slices.Sorted(slices.Values(rewards))
+	m[RewardMin] = sorted[0]
+	below, _ := slices.BinarySearch(sorted, mean)
+	if n := len(sorted); sorted[0] < sorted[n-1] && below > 0 && below < n {
+		m[RewardLow], m[RewardHigh] = sorted[below/2], sorted[below+(n-below)/2]
 	}
 }
 

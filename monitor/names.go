@@ -8,12 +8,19 @@ package monitor
 const (
 	RewardMean  = "reward/mean"        // over scored episodes
 	RewardStd   = "reward/std"         // unbiased, over the same
+	RewardMin   = "reward/min"         // the least of the same
+	RewardLow   = "reward/low"         // median of those below the mean: what a bad episode earns; not there where all are equal
+	RewardHigh  = "reward/high"        // median of the others, likewise
+	Replies     = "replies"            // number of replies that the shares below are of
 	SuccessMean = "success/mean"       // share of episodes that pass every check
 	ZeroSpread  = "groups/zero_spread" // share of groups whose rewards are all equal
 	Infra       = "episodes/infra"     // episodes left out for infrastructure
 
-	FormPrefix = "form/"   // + ballast.Form: share of replies
-	ReasonFor  = "reason/" // + format.Reason: share of replies
+	FormPrefix = "form/" // + ballast.Form: share of replies
+	// UnreadSyntax is the share of replies that hold a call in a syntax that no format
+	// reads: for the format they are prose or another syntax.
+	UnreadSyntax = "calls/unread"
+	ReasonFor    = "reason/" // + format.Reason: share of replies
 	// TransitionFrom + form + "/" + form: of the replies that followed one of the
 	// first form in their episode, the share in the second.
 	TransitionFrom = "transition/"
