@@ -104,7 +104,7 @@ func (d *Detector) judge() State {
 		}
 	}
 	reward, success := at(monitor.RewardMean), at(monitor.SuccessMean)
-	known := reward.n > 0
+	known := reward.n > 0 && d.known()
 	lost := !known || reward.ready() && (reward.level() <= 0.6*reward.best || reward.level() <= 0.02)
 	collapsed, cut, length := at(monitor.FormPrefix+"collapsed"), at(monitor.CutShare), at(monitor.ReplyLength)
 	calls, talk, gap := at(monitor.ToolCallRate), at(response), at(monitor.GapMean)
@@ -117,11 +117,12 @@ func (d *Detector) judge() State {
 		return Collapsed
 	case sick.ready() && sick.level() >= max(0.4, sick.best+0.25) && lost, sick.ready() && sick.level() >= 0.7 && lost:
 		return Polluted
-	case length.alarmed() && cut.ready() && cut.level() >= cut.best+0.12, length.ready() && length.level() >= 3*length.best && length.alarmed():
+	case length.alarmed() && cut.ready() && cut.level() >= cut.best+0.12,
+		length.ready() && length.level() >= 3*length.best && length.alarmed() && (cut.n > 0 || !known || !d.pays(lost)):
 		return Length
 	case calls.alarmed() && calls.best >= 0.1 && calls.level() < 0.5*calls.best && talk.alarmed():
 		return Abandoned
-	case d.hacked(reward, success, at(monitor.EvalSuccess)):
+	case known && d.hacked(reward, success, at(monitor.EvalSuccess)):
 		return Hacking
 	case d.flat >= 5:
 		return NoSignal
@@ -131,11 +132,13 @@ func (d *Detector) judge() State {
 	if d.drifts(known && lost) {
 		return Drifting
 	}
-	if reward.flat() {
+	switch {
+	case known && reward.flat():
 		return Plateau
-	}
-	if sick.n < 8 {
+	case sick.n < Enough:
 		return TooShort
+	case !known:
+		return WellFormed
 	}
 	return Healthy
 }
@@ -147,6 +150,21 @@ func (d *Detector) hacked(reward, success, eval *tracker) bool {
 	}
 	lost := func(t *tracker) bool { return t.alarmed() && t.best >= 0.1 && t.level() < 0.6*t.best }
 	return lost(success) || lost(eval)
+}
+
+// pays reports whether longer replies earn more: success, or the reward where nobody
+// judges success, holds near its best and is a fifth above its beginning. Thoughts that
+// grow with what they earn are no blow-up. Where cut replies are counted, these decide.
+func (d *Detector) pays(lost bool) bool {
+	t := d.by[monitor.SuccessMean]
+	if t.n == 0 {
+		t = d.by[monitor.RewardMean]
+	}
+	if lost || t.n <= opening {
+		return false
+	}
+	before, now := mean(t.raw[:opening]), mean(t.raw[t.n-opening:])
+	return now >= 0.8*t.best && now >= before+0.2*max(before, 0.02)
 }
 
 // What early signs ask for, together.

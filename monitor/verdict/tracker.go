@@ -320,6 +320,15 @@ func (t *tracker) settled() int {
 	return t.at[at]
 }
 
+// mean of nothing is NaN.
+func mean(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	return sum / float64(len(x))
+}
+
 // median of nothing is 0.
 func median(x []float64) float64 {
 	if len(x) == 0 {

@@ -17,6 +17,12 @@
 // little alone add up while the reward sinks: calls that become fewer, replies
 // that break, mass on forbidden tokens.
 //
+// Rewards may have any range: the rules see them as shares of the run's own (see scale),
+// found from the updates so far. A run has a history: every sick stretch and every fall of
+// the reward is kept, and a lead is counted from the first alarm that led to a fall. No
+// verdict stands on what was not read: without rewards a run is at best well-formed. Few
+// updates, or a pile of transcripts, are judged by the shares of their replies with intervals.
+//
 // Nothing fails: NaN and infinities are left out, and a run that is too short to
 // judge is "too_short". The thresholds were fixed on scripted runs and are
 // reported on others; docs/doctor.md has the table.
@@ -50,14 +56,22 @@ const (
 	Drifting   State = "drifting"         // early signs, nothing lost yet
 	Plateau    State = "plateau"          // healthy, and the reward has stopped to rise
 	Healthy    State = "healthy"
+	WellFormed State = "well_formed" // the replies are in order; of reward or course nothing is known
+	NotJudged  State = "not_judged"  // the replies' calls are in a syntax that was not read
 	TooShort   State = "too_short"
 )
 
 // gravity orders the states.
-var gravity = []State{NonFinite, Mismatch, Collapsed, Polluted, Length, Abandoned, Hacking, NoSignal, RewardLoss, Drifting, Plateau, Healthy, TooShort}
+var gravity = []State{NonFinite, Mismatch, Collapsed, Polluted, Length, Abandoned, Hacking, NoSignal, RewardLoss, Drifting, Plateau, Healthy, WellFormed, NotJudged, TooShort}
 
 // Sick reports whether the state is one that an alarm is raised for.
-func (s State) Sick() bool { return s != Plateau && s != Healthy && s != TooShort }
+func (s State) Sick() bool {
+	switch s {
+	case Plateau, Healthy, WellFormed, NotJudged, TooShort:
+		return false
+	}
+	return true
+}
 
 // Dead reports whether the state is sick beyond early signs.
 func (s State) Dead() bool { return s.Sick() && s != Drifting }
@@ -90,38 +104,62 @@ type Fact struct {
 
 // Diagnosis is what a Detector says.
 type Diagnosis struct {
-	State   State   `json:"state"`            // after the last update
-	Verdict State   `json:"verdict"`          // the gravest state of the sick stretch that lasts, else State
-	Onset   int     `json:"onset,omitempty"`  // first update of the verdict's change; 0 where there is none
-	Began   int     `json:"began,omitempty"`  // the same of the stretch's first change, of whichever state and signal
-	Alarm   int     `json:"alarm,omitempty"`  // update of the first alarm of the stretch
-	Halved  int     `json:"halved,omitempty"` // update by which the mean reward of ten had halved
-	First   int     `json:"first"`            // updates seen: from
-	Last    int     `json:"last"`             // to
-	Moved   []Moved `json:"moved"`            // by onset
-	Spells  []Spell `json:"spells"`
-	Tokens  []Fact  `json:"tokens"`  // control tokens by place that rose most
-	Reasons []Fact  `json:"reasons"` // reasons of unhealthy replies that rose most
-	Pushed  []Fact  `json:"pushed"`  // policy-gradient push on logits, mean before and after
+	State   State     `json:"state"`            // after the last update
+	Verdict State     `json:"verdict"`          // see Detector.Diagnosis
+	Onset   int       `json:"onset,omitempty"`  // first update of the verdict's change; 0 where there is none
+	Began   int       `json:"began,omitempty"`  // the same of the present stretch's first change, of whichever state and signal
+	Alarm   int       `json:"alarm,omitempty"`  // first alarm: of the first stretch that led to the fall, else of the present one
+	Halved  int       `json:"halved,omitempty"` // update by which the mean reward of ten had halved
+	First   int       `json:"first"`            // updates seen: from
+	Last    int       `json:"last"`             // to
+	Rewards Rewards   `json:"rewards"`
+	Shares  Shares    `json:"shares"`            // of the newest replies
+	History []Stretch `json:"history,omitempty"` // every sick stretch
+	Falls   []Fall    `json:"falls,omitempty"`   // every halving of the reward
+	Moved   []Moved   `json:"moved"`             // by onset
+	Spells  []Spell   `json:"spells"`
+	Tokens  []Fact    `json:"tokens"`  // control tokens by place that rose most
+	Reasons []Fact    `json:"reasons"` // reasons of unhealthy replies that rose most
+	Pushed  []Fact    `json:"pushed"`  // policy-gradient push on logits, mean before and after
+}
+
+// Rewards says how far the rewards are known, and on which range the rules saw them.
+type Rewards struct {
+	Updates int     `json:"updates"`        // updates with a reward
+	Last    int     `json:"last,omitempty"` // the newest of them
+	Known   bool    `json:"known"`          // up to the end
+	Lo      float64 `json:"lo"`             // see scale
+	Hi      float64 `json:"hi"`
 }
 
 // Detector follows one run.
 type Detector struct {
 	signals []*tracker
 	by      map[string]*tracker
+	scale   scale
 	spells  []Spell
-	stretch []Spell // the sick spells since the run was last healthy
+	stretch []Spell   // the sick spells since the run was last healthy
+	past    []Stretch // the stretches before that
+	falls   []Fall
 	series  map[string][]point
+	recent  []count // what the newest replies were
+	seen    bool
 	first   int
 	last    int
+	begun   bool
 	started int // first update of the present phase
 	broken  []float64
 	flat    int     // consecutive updates without spread
 	early   int     // consecutive updates in which early signs agree
 	low     int     // consecutive updates with the reward below half of its best
 	halved  int     // first update at which it had halved
-	top     float64 // best mean reward of ten updates
+	now     float64 // mean reward of ten updates
+	top     float64 // the best
+	high    int     // the newest update at which it was about as good
 	calm    int     // consecutive updates without a sick state
+	rewards int     // updates with a reward
+	scored  int     // the newest of them
+	silent  int     // updates with replies since
 	phase   string
 }
 
@@ -133,7 +171,7 @@ type point struct {
 
 // New returns a detector at the beginning of a run.
 func New() *Detector {
-	d := &Detector{series: map[string][]point{}}
+	d := &Detector{series: map[string][]point{}, scale: newScale()}
 	d.restart()
 	return d
 }
@@ -146,8 +184,14 @@ func (d *Detector) restart() {
 		d.signals = append(d.signals, t)
 		d.by[specs[i].name] = t
 	}
-	d.flat, d.low, d.early, d.started, d.top = 0, 0, 0, 0, 0
+	d.flat, d.low, d.early, d.begun, d.started, d.top, d.recent, d.silent = 0, 0, 0, false, 0, 0, nil, 0
 }
+
+// huge bounds values, so that their differences and sums are numbers.
+const huge = 1e100
+
+// Enough is how many updates of a phase a course needs.
+const Enough = 8
 
 // patience is how many calm updates end a sick stretch, once its signals are back.
 const patience = 8
@@ -155,26 +199,35 @@ const patience = 8
 // Add takes the next update. Updates without replies (supervised ones) end the
 // healthy window: the policy after them is another one.
 func (d *Detector) Add(u ballast.Update) {
-	if d.first == 0 {
-		d.first = u.Index
+	if !d.seen {
+		d.seen, d.first = true, u.Index
 	}
 	d.last = u.Index
-	_, replies := u.Metrics[monitor.FormPrefix+ballast.FormCall.String()]
-	if !replies {
-		if d.started != 0 {
+	if !replied(u) {
+		if d.begun {
+			d.leave(u.Index)
 			d.restart()
-			d.stretch, d.calm = nil, 0
+			d.calm = 0
 		}
 		return
 	}
-	if d.started == 0 {
-		d.started = u.Index
+	if !d.begun {
+		d.begun, d.started = true, u.Index
 	}
+	d.rescale(u.Metrics)
 	for _, t := range d.signals {
-		if v, ok := t.spec.read(u.Metrics); ok && !math.IsNaN(v) && !math.IsInf(v, 0) {
-			t.add(v, u.Index)
+		v, ok := t.spec.read(u.Metrics)
+		if !ok || math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
 		}
+		if t.spec.name == monitor.RewardMean {
+			v = d.scale.of(v)
+			d.rewards, d.scored, d.silent = d.rewards+1, u.Index, -1
+		}
+		t.add(min(huge, max(-huge, v)), u.Index)
 	}
+	d.silent++
+	d.recent = append(d.recent[max(0, len(d.recent)-Enough+1):], counted(u))
 	d.gather(u.Index)
 	d.count(u)
 	for k, v := range u.Metrics {
@@ -191,13 +244,16 @@ func (d *Detector) Add(u ballast.Update) {
 func (d *Detector) count(u ballast.Update) {
 	d.broken = append(d.broken, u.Metrics[monitor.NonFinite])
 	d.broken = d.broken[max(0, len(d.broken)-5):]
-	if u.Metrics[monitor.ZeroSpread] >= 0.999 && u.Metrics[monitor.RewardMean] < 0.95 {
+	if u.Metrics[monitor.ZeroSpread] >= 0.999 && d.scale.of(u.Metrics[monitor.RewardMean]) < 0.95 {
 		d.flat++
 	} else {
 		d.flat = 0
 	}
 	r := d.by[monitor.RewardMean]
 	half := d.halves(r)
+	if d.silent > 0 {
+		return // nothing new about the reward
+	}
 	if half && r.best >= 0.05 && r.level() < r.best/2 && r.best-r.level() > 2*r.noise() {
 		d.low++
 	} else {
@@ -209,6 +265,18 @@ func (d *Detector) count(u ballast.Update) {
 	case !half && len(d.stretch) == 0:
 		d.halved = 0
 	}
+	d.fall(half, u.Index)
+}
+
+// rescale looks for the range of the rewards, and turns what is known to another one.
+func (d *Detector) rescale(m map[string]float64) {
+	lo, span := d.scale.lo, d.scale.span
+	if !d.scale.see(m) {
+		return
+	}
+	a, b := (lo-d.scale.lo)/d.scale.span, span/d.scale.span
+	d.by[monitor.RewardMean].rescale(a, b)
+	d.top = a + b*d.top
 }
 
 // halves reports whether the mean reward of the last ten updates is at most half of the
@@ -221,9 +289,12 @@ func (d *Detector) halves(r *tracker) bool {
 	for _, v := range r.raw[r.n-opening:] {
 		sum += v
 	}
-	now := sum / opening
-	d.top = max(d.top, now)
-	return d.top >= 0.02 && now <= d.top/2
+	d.now = sum / opening
+	if r.n == opening {
+		d.top = d.now
+	}
+	d.top = max(d.top, d.now)
+	return d.top >= 0.02 && d.now <= d.top/2
 }
 
 // enter notes the state of an update.
@@ -241,7 +312,7 @@ func (d *Detector) enter(s State, at int) {
 			d.stretch = append(d.stretch, Spell{at, at, s})
 		}
 	} else if d.calm++; d.calm >= patience && !d.lasting() {
-		d.stretch = nil
+		d.close()
 	}
 }
 
@@ -270,46 +341,6 @@ func (d *Detector) State() State {
 
 // Calm reports whether the newest update lies outside any sick stretch.
 func (d *Detector) Calm() bool { return len(d.stretch) == 0 }
-
-// Diagnosis says how the run is after the updates so far.
-func (d *Detector) Diagnosis() Diagnosis {
-	x := Diagnosis{State: d.State(), First: d.first, Last: d.last, Spells: slices.Clone(d.spells), Halved: d.halved}
-	x.Verdict = x.State
-	for _, t := range d.signals {
-		x.Moved = append(x.Moved, t.moved...)
-	}
-	slices.SortStableFunc(x.Moved, func(a, b Moved) int { return cmp.Or(a.Onset-b.Onset, a.order-b.order) })
-	if len(d.stretch) == 0 {
-		if x.State == Plateau {
-			x.Onset = d.by[monitor.RewardMean].settled()
-		}
-		return x
-	}
-	for _, s := range gravity {
-		if slices.ContainsFunc(d.stretch, func(sp Spell) bool { return sp.State == s }) {
-			x.Verdict = s
-			break
-		}
-	}
-	x.Alarm = d.stretch[0].From
-	for _, sp := range d.stretch {
-		at := d.onset(sp.State, sp.From)
-		if sp.State == x.Verdict && x.Onset == 0 {
-			x.Onset = at
-		}
-		at = d.earliest(sp.State, at)
-		if x.Began == 0 || at < x.Began {
-			x.Began = at
-		}
-	}
-	x.Alarm = max(x.Alarm, x.Began)
-	x.Tokens = d.facts(x.Onset, 6, func(k string) bool {
-		return strings.HasPrefix(k, monitor.IllegalAt) && strings.Count(k, "/") >= 2
-	})
-	x.Reasons = d.facts(x.Onset, 6, func(k string) bool { return strings.HasPrefix(k, monitor.ReasonFor) })
-	x.Pushed = d.facts(x.Onset, 6, func(k string) bool { return strings.HasPrefix(k, monitor.GradPrefix) })
-	return x
-}
 
 // earliest is the first onset of a state's signals that are out of their windows: what
 // came before it no signal calls sick.
