@@ -61,6 +61,7 @@ type Report struct {
 	Others    []*Report         `json:"others,omitempty"`  // further runs in the folder, each examined alone
 
 	updates []ballast.Update
+	guessed string // by what the format was chosen
 	phases  bool
 	shown   []shown
 }
@@ -117,7 +118,10 @@ func Examine(path string, o Options) (*Report, error) {
 	if err := r.foreign(path, f, o); err != nil {
 		return nil, fmt.Errorf("doctor: %w", err)
 	}
-	r.Summary = r.sentences()
+	for _, one := range append([]*Report{r}, r.Others...) {
+		one.settle()
+		one.Summary = one.sentences()
+	}
 	return r, nil
 }
 

@@ -81,9 +81,11 @@ func (f *folder) begin() {
 		for _, x := range f.waiting {
 			list = append(list, x.Replies...)
 		}
-		n := 0
-		if f.format, n = guess(list); n == 0 && len(list) > 0 {
-			f.report.note("no healthy call in the first %d replies in any known format: read as %s; name another with --format", len(list), f.format.Name())
+		g := guessFormat(list)
+		if f.format = g.format; g.weight() > 0 {
+			f.report.guessed = g.String()
+		} else if len(list) > 0 {
+			f.report.note("%s", g)
 		}
 	}
 	f.report.Format = f.format.Name()
@@ -161,6 +163,9 @@ func (f *folder) flush() {
 	for _, key := range []string{monitor.Turns, monitor.PromptLength, monitor.EpisodeLength, monitor.TokensSampled,
 		monitor.CutShare, monitor.StopPrefix + string(ballast.StopDone)} {
 		delete(m, key) // not in foreign files
+	}
+	if x := unreadShare(f.eps); x > 0 {
+		m[monitor.UnreadSyntax] = x
 	}
 	u := ballast.Update{Index: f.step, Phase: "rl", Metrics: m}
 	f.report.update(f.detector, u)

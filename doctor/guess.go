@@ -1,8 +1,10 @@
 package doctor
 
 import (
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"ballast"
 	"ballast/chat/format"
@@ -14,20 +16,84 @@ const (
 	guessedBytes = 8 << 20
 )
 
-// guess returns the tool-call format in which most replies are healthy calls, and
-// how many are; Hermes where there are none. Ties go to the first by name.
-func guess(list []string) (format.Format, int) {
-	best, most := format.Format(format.Hermes), 0
+// guess is a format with the evidence for it.
+type guess struct {
+	format format.Format
+	calls  int // replies that are healthy calls in it
+	broken int // other replies that hold calls which can be read in it
+	tags   int // other replies that hold one of its control tokens
+	of     int
+}
+
+// weight is how much speaks for the format.
+func (g guess) weight() int { return 3*g.calls + 2*g.broken + g.tags }
+
+// guessFormat chooses the tool-call format of replies. A healthy call in a format speaks
+// for it most, a call in a broken reply less, a control token of the format least: a policy that
+// writes nothing but an open tag writes in the format of the tag. Hermes where nothing speaks for any. Ties go
+// to the first by name.
+func guessFormat(list []string) guess {
+	best := guess{format: format.Hermes, of: len(list)}
 	for _, name := range slices.Sorted(maps.Keys(format.All)) {
-		f, n := format.All[name], 0
+		g := guess{format: format.All[name], of: len(list)}
 		for _, r := range list {
-			if f.Parse(r, nil).Form == ballast.FormCall {
-				n++
+			switch p := g.format.Parse(r, nil); {
+			case p.Form == ballast.FormCall:
+				g.calls++
+			case len(p.Calls) > 0:
+				g.broken++
+			case slices.ContainsFunc(g.format.Control(), func(tag string) bool { return strings.Contains(r, tag) }):
+				g.tags++
 			}
 		}
-		if n > most {
-			best, most = f, n
+		if g.weight() > best.weight() {
+			best = g
 		}
 	}
-	return best, most
+	return best
+}
+
+// String says what the format was chosen by.
+func (g guess) String() string {
+	if g.weight() == 0 {
+		return fmt.Sprintf("no healthy call in the first %d replies in any known format: read as %s; name another with --format", g.of, g.format.Name())
+	}
+	return fmt.Sprintf("Format guessed: %s, by %d healthy calls and %d other replies with its calls or tags among the first %d (--format names another).",
+		g.format.Name(), g.calls, g.broken+g.tags, g.of)
+}
+
+// unreadMarks begin tool calls of syntaxes that no format reads.
+var unreadMarks = []string{
+	"[TOOL_CALLS]",                      // Mistral
+	"\uff5ctool\u2581call",              // DeepSeek
+	"<|channel|>commentary to=",         // gpt-oss
+	"<|tool_calls_section_begin|>",      // Kimi
+	"<function_calls>", "<invoke name=", // tags of Anthropic's kind
+	"<start_function_call>", "<tool_use", // Gemma, others
+	"<|tool_call|>", "<arg_key>", // Granite, GLM
+}
+
+// unreadCall reports whether a reply that is prose in its format, or a call in another
+// syntax, holds a tool call in a syntax that is not read: it is neither health nor a fault.
+func unreadCall(s *ballast.Step) bool {
+	if s.Form != ballast.FormResponse && s.Reason != string(format.ReasonOtherSyntax) && s.Reason != string(format.ReasonControlInText) {
+		return false
+	}
+	return slices.ContainsFunc(unreadMarks, func(mark string) bool { return strings.Contains(s.Text, mark) })
+}
+
+// unreadShare is the share of replies with such a call.
+func unreadShare(eps []ballast.Episode) float64 {
+	n, unread := 0, 0
+	for i := range eps {
+		for _, t := range eps[i].Turns {
+			for k := range t.Steps {
+				n++
+				if unreadCall(&t.Steps[k]) {
+					unread++
+				}
+			}
+		}
+	}
+	return float64(unread) / float64(max(1, n))
 }

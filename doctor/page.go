@@ -30,7 +30,12 @@ type page struct {
 	Sick         bool
 	Verdict      string
 	Owners       []string
+	Kinds        []kindRow
+	KindsOf      string
 }
+
+// kindRow is a kind of reply with its share and interval.
+type kindRow struct{ Kind, Of, Lo, Hi string }
 
 // figure is a plot on the page.
 type figure struct {
@@ -48,8 +53,15 @@ const mostPoints = 600
 // HTML writes the page: one file without outside resources.
 func (r *Report) HTML(w io.Writer) error {
 	p := page{Report: r, Shown: r.shown,
-		Sick: r.Diagnosis.Verdict.Sick(), Verdict: strings.ReplaceAll(string(r.Diagnosis.Verdict), "_", " "),
+		Sick: r.Diagnosis.Verdict.Sick(), Verdict: words(r.Diagnosis.Verdict),
 		Owners: []string{"template", "user", "tool", "policy", "gold"}}
+	if s := &r.Diagnosis.Shares; s.Replies > 0 {
+		p.KindsOf = r.repliesOf()
+		for f := range ballast.Form(ballast.NumForms) {
+			x := s.Kinds[f.String()]
+			p.Kinds = append(p.Kinds, kindRow{f.String(), percent(x.Of), percent(x.Lo), percent(x.Hi)})
+		}
+	}
 	frame, width := r.frame()
 	charts := r.charts(width)
 	for _, c := range charts {
@@ -82,15 +94,16 @@ func (r *Report) frame() (*plot.Frame, int) {
 	if len(f.X) > 0 {
 		f.Lo, f.Hi = f.X[0], max(f.X[0]+1, r.updates[len(r.updates)-1].Index)
 	}
-	mark := func(at int, text string) {
-		if at > 0 {
-			f.Marks = append(f.Marks, ballast.Event{Update: at, Kind: "alarm", Text: text})
-		}
+	mark := func(at int, kind, text string) {
+		f.Marks = append(f.Marks, ballast.Event{Update: at, Kind: kind, Text: text})
 	}
-	if d := r.Diagnosis; d.Verdict.Sick() {
-		mark(d.Onset, "onset: "+string(d.Verdict))
+	if d := r.Diagnosis; d.Verdict.Sick() && len(d.History) > 0 {
+		mark(d.Onset, "alarm", "onset: "+string(d.Verdict))
 		if d.Alarm != d.Onset {
-			f.Marks = append(f.Marks, ballast.Event{Update: d.Alarm, Kind: "action", Text: "first alarm"})
+			mark(d.Alarm, "action", "first alarm")
+		}
+		if d.Halved > 0 {
+			mark(d.Halved, "action", "reward halved")
 		}
 	}
 	return f, width

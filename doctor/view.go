@@ -12,7 +12,6 @@ import (
 	"ballast/chat/constrain"
 	"ballast/chat/format"
 	"ballast/monitor"
-	"ballast/monitor/verdict"
 	"ballast/report"
 	"ballast/report/plot"
 	"ballast/safetext"
@@ -150,95 +149,6 @@ func marked(text string, f format.Format, class string) []piece {
 	return out
 }
 
-// advice says what a verdict means, in one sentence each.
-var advice = map[verdict.State]string{
-	verdict.NonFinite:  "Optimiser steps were skipped for non-finite gradients again and again: lower the learning rate, look at the largest ratio.",
-	verdict.Mismatch:   "The sampler's log-probabilities left the learner's: the updates are off-policy without knowing. Look at the weights' transfer, the tokenisation of prompts and the sampling precision.",
-	verdict.Collapsed:  "Replies are little more than control tokens: the policy has found the shortest way to end. Go back to the last checkpoint before the onset; train on correct calls first (SFT), or add supervision to the groups.",
-	verdict.Polluted:   "Calls break and stray tags stand in text: the intermediate stage of the collapse. Go back to a checkpoint before the onset; lower the learning rate, warm up, or insert a supervised phase.",
-	verdict.Length:     "Replies grow until a budget cuts them. Look at what a cut reply earns, and at length terms of the reward.",
-	verdict.Abandoned:  "The format is healthy, but the policy has stopped to call tools. Look at what a reply without a call earns.",
-	verdict.Hacking:    "The reward holds while success is lost: it pays for something else than the task.",
-	verdict.NoSignal:   "No group has two different rewards: the only gradient is that of the KL term, which the optimiser rescales to full steps. Use easier tasks, more rollouts, or a supervised phase first.",
-	verdict.RewardLoss: "The reward is lost although replies are well-formed: not a collapse of the format.",
-	verdict.Drifting:   "Early signs: probability moves to control tokens where the format forbids them. Nothing is lost yet.",
-	verdict.Plateau:    "Healthy, but the reward has stopped to rise.",
-	verdict.Healthy:    "No sign of a collapse.",
-	verdict.TooShort:   "Too few updates to judge: at least 8 are needed.",
-}
-
-// sentences are the summary.
-func (r *Report) sentences() []string {
-	d := &r.Diagnosis
-	var out []string
-	say := func(f string, args ...any) { out = append(out, fmt.Sprintf(f, args...)) }
-	if r.Kind == kindRun {
-		say("%s: %d updates (%d to %d), format %s.", r.Kind, len(r.updates), d.First, d.Last, r.Format)
-	} else {
-		say("%s: %d records with %d replies in %d file(s), updates %d to %d, format %s.", r.Kind, r.Records, r.Replies, r.Files, d.First, d.Last, r.Format)
-	}
-	if len(d.Spells) == 0 {
-		say("No update sampled replies (supervised training only): there is nothing to diagnose.")
-		return out
-	}
-	verdictText := strings.ReplaceAll(string(d.Verdict), "_", " ")
-	switch {
-	case d.Onset > 0 && d.Verdict.Sick():
-		say("Verdict: %s since update %d; the first alarm was at update %d.", verdictText, d.Onset, d.Alarm)
-	case d.Onset > 0:
-		say("Verdict: %s since update %d.", verdictText, d.Onset)
-	default:
-		say("Verdict: %s.", verdictText)
-	}
-	say("%s", advice[d.Verdict])
-	if d.Halved > 0 && d.Alarm > 0 {
-		switch lead := d.Halved - d.Alarm; {
-		case lead > 0:
-			say("The alarm came %d updates before the reward had halved (update %d).", lead, d.Halved)
-		case lead == 0:
-			say("The alarm came with the halving of the reward (update %d).", d.Halved)
-		default:
-			say("The reward had halved at update %d, %d updates before the alarm.", d.Halved, -lead)
-		}
-	}
-	if d.Verdict.Sick() {
-		var order []string
-		for _, m := range d.Moved {
-			if m.Back == 0 && len(order) < 8 {
-				order = append(order, fmt.Sprintf("%s (%d: %s to %s)", m.Signal, m.Onset, plot.Short(m.Before), plot.Short(m.After)))
-			}
-		}
-		if len(order) > 0 {
-			say("Signals in the order in which they moved: %s.", strings.Join(order, ", "))
-		}
-	}
-	if list := rising(d.Tokens, monitor.IllegalAt); list != "" {
-		say("Control tokens that rose where the format forbids them: %s.", list)
-	}
-	if list := rising(d.Reasons, monitor.ReasonFor); list != "" {
-		say("Faults of replies that became more frequent: %s.", list)
-	}
-	for i := range r.Probes {
-		out = append(out, r.Probes[i].Sentence())
-	}
-	return out
-}
-
-// rising lists facts that rose.
-func rising(facts []verdict.Fact, prefix string) string {
-	var out []string
-	for _, f := range facts {
-		if f.After > f.Before && f.After-f.Before > 1e-3 && len(out) < 4 {
-			name := strings.TrimPrefix(f.Metric, prefix)
-			if i := strings.LastIndexByte(name, '/'); i > 0 {
-				name = name[:i] + " (" + name[i+1:] + ")"
-			}
-			out = append(out, fmt.Sprintf("%s %s to %s", name, plot.Short(f.Before), plot.Short(f.After)))
-		}
-	}
-	return strings.Join(out, ", ")
-}
-
 // Text is the summary for a terminal, each line ended by a newline.
 func (r *Report) Text() string {
 	var b strings.Builder
@@ -255,6 +165,9 @@ func (r *Report) Text() string {
 			}
 		}
 	}
+	for _, one := range r.Others {
+		fmt.Fprintf(&b, "\nAnother run, %s:\n%s", safetext.Line(one.Name()), one.Text())
+	}
 	return b.String()
 }
 
@@ -270,13 +183,15 @@ func (r *Report) values(name string) []float64 {
 	return y
 }
 
-// spark draws values as a row of characters from low to high, 0 at the bottom.
+// spark draws values as a row of characters from low to high, with 0, or what is below
+// it, at the bottom.
 func spark(y []float64, width int) string {
 	const marks = " .:-=+*#%@"
-	top := 1e-9
+	low, top := 0.0, math.Inf(-1)
 	for _, v := range plot.Finite(y) {
-		top = max(top, v)
+		low, top = min(low, v), max(top, v)
 	}
+	span := max(top-low, 1e-9)
 	n := min(width, len(y))
 	out := make([]byte, n)
 	for i := range n {
@@ -284,9 +199,9 @@ func spark(y []float64, width int) string {
 		if out[i] = ' '; len(part) > 0 {
 			sum := 0.0
 			for _, v := range part {
-				sum += max(0, v)
+				sum += (v - low) / span
 			}
-			out[i] = marks[min(len(marks)-1, int(sum/float64(len(part))/top*float64(len(marks)-1)+0.5))]
+			out[i] = marks[max(0, min(len(marks)-1, int(sum/float64(len(part))*float64(len(marks)-1)+0.5)))]
 		}
 	}
 	return "[" + string(out) + "]"
