@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,5 +87,33 @@ func TestLines(t *testing.T) {
 		if err != nil && (!errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "line 2")) {
 			t.Error(err)
 		}
+	}
+}
+
+// TestDir: a folder as a file system gives regular files within a limit, links
+// included, and waits for no pipe.
+func TestDir(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "file"), []byte("12345"), 0o666))
+	must(t, os.Symlink("file", filepath.Join(dir, "link")))
+	must(t, syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o666))
+	fsys := Dir(dir)
+	for name, want := range map[string]string{"file": "12345", "link": "12345", "pipe": "", "none": "", "../x": "", ".": ""} {
+		data, err := ReadFS(fsys, name, 5)
+		if (err == nil) != (want != "") || string(data) != want {
+			t.Errorf("%s: %q, %v", name, data, err)
+		}
+	}
+	if _, err := ReadFS(fsys, "file", 4); !errors.Is(err, ErrTooLarge) {
+		t.Error(err)
+	}
+	if _, err := ReadFS(fsys, "none", 4); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if found, err := fs.Glob(fsys, "l*"); err != nil || len(found) != 1 {
+		t.Errorf("%v, %v", found, err)
+	}
+	if Regular(filepath.Join(dir, "file")) != nil || Regular(filepath.Join(dir, "pipe")) == nil {
+		t.Error("Regular errs")
 	}
 }

@@ -57,8 +57,9 @@ func unspell(token string) (raw string, ok bool) {
 	return string(out), true
 }
 
-// maxID bounds ids, so that a broken file cannot ask for gigabytes of table.
-const maxID = 1 << 24
+// maxID bounds ids, so that a broken file cannot ask for gigabytes of table; the largest
+// vocabularies have 262,144.
+const maxID = 1 << 21
 
 // maxContent bounds an added token: at every place of a text each length is tried.
 const maxContent = 256

@@ -66,6 +66,9 @@ func FromVocab(tokens, merges []string, types []int, pattern Pattern) (*Tokenize
 	if types != nil && len(types) != len(tokens) {
 		return nil, fmt.Errorf("tokenizer: %d token types for %d tokens", len(types), len(tokens))
 	}
+	if len(tokens) > maxID {
+		return nil, fmt.Errorf("tokenizer: %d tokens, more than %d", len(tokens), maxID)
+	}
 	c, err := pattern.config()
 	if err != nil {
 		return nil, err
