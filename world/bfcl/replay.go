@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -150,12 +151,14 @@ func (p *replayer) line(n int, text []byte) (err error) {
 		return fmt.Errorf("unknown type of record %v", kind)
 	}
 	defer func() {
-		if r := recover(); r != nil {
-			f, ok := r.(missingField)
-			if !ok {
-				panic(r)
-			}
-			err = fmt.Errorf("field %q is missing or of a wrong type", string(f))
+		switch r := recover().(type) {
+		case nil:
+		case missingField:
+			err = fmt.Errorf("field %q is missing or of a wrong type", string(r))
+		case runtime.Error: // a list that is too short, a member of another kind
+			err = fmt.Errorf("the record cannot be replayed: %w", r)
+		default:
+			panic(r)
 		}
 	}()
 	return p.trajectory(record{d})

@@ -120,6 +120,8 @@ func TestReplayFinds(t *testing.T) {
 func FuzzReplay(f *testing.F) {
 	f.Add([]byte(`{"type": "meta"}`))
 	f.Add([]byte(`{"type": "traj", "id": "x", "kind": "gt", "variant": 0, "long_context": false, "classes": ["MathAPI"], "initial_config": {}, "init": {"MathAPI": {"h": "44136fa355b3678a"}}, "turns": [{"steps": [["add(a=1, b=2)"]], "results": [["{\"result\": 3}"]], "kinds": ["L"], "h": {"MathAPI": "44136fa355b3678a"}}], "verdict": {"valid": true}}`))
+	f.Add([]byte(`{"type": "traj", "id": "0", "kind": "", "classes": [{}]}`))
+	f.Add([]byte(`{"type": "traj", "id": "x", "kind": "gt", "classes": ["MathAPI"], "initial_config": {}, "nondet": [[]], "init_h": {}, "turns": [{"steps": [["add(a=1)"]], "kinds": [], "results": []}, 1]}`))
 	f.Add([]byte("\x1f\x8b\x08"))
 	f.Add([]byte("\x28\xb5\x2f\xfd"))
 	f.Fuzz(func(t *testing.T, data []byte) { Replay(bytes.NewReader(data), ReplayOptions{}) })
