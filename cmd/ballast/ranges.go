@@ -23,7 +23,7 @@ var flagRanges = map[string]interval{
 	"count":       {0, task.MaxCount},
 	"differences": {0, 1_000_000},
 	"every":       {0, 1e9},
-	"extend":      {1, 10_000_000},
+	"extend":      {1, 1_000_000},
 	"groups":      {1, 1 << 16},
 	"kills":       {0, 1_000_000},
 	"parallel":    {1, 1024},

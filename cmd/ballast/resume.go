@@ -115,9 +115,6 @@ func sameRun(h runlog.Header, dir string, now *runlog.Origin) (notes []string, e
 
 // longer adds updates to a recipe's last phase.
 func longer(r *recipe.Recipe, n int) error {
-	if n < 1 {
-		return fmt.Errorf("--extend %d: want at least 1 update", n)
-	}
 	last := len(r.Phases) - 1
 	if last < 0 || r.Phases[last].RL == 0 {
 		return errors.New("--extend: the last phase is supervised, and its learning rate follows its length: longer, it is another run; start one from this with --model")

@@ -297,8 +297,8 @@ func TestExtend(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"--extend 3":                       "with --resume",
-		"--extend 0 --resume " + short:     "at least 1",
-		"--extend -1 --resume " + short:    "at least 1",
+		"--extend 0 --resume " + short:     "must lie between 1 and 1000000",
+		"--extend -1 --resume " + short:    "must lie between 1 and 1000000",
 		"--extend 99999999999999999999999": "invalid argument",
 	} {
 		if out, err := said(nil, append([]string{"train"}, strings.Fields(args)...)...); err == nil || !strings.Contains(out, want) {

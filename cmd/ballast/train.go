@@ -61,8 +61,8 @@ func trainCommand() *cobra.Command {
 					return errors.New("--resume takes everything from the run's recipe.yaml; leave the method and the other flags out")
 				}
 			}
-			if c.Flags().Changed("extend") && (f.resume == "" || f.extend < 1) {
-				return errors.New("--extend N asks for N more updates of a run's last phase, at least 1: give it with --resume DIR")
+			if f.extend != 0 && f.resume == "" {
+				return errors.New("--extend N asks for N more updates of a run's last phase: give it with --resume DIR")
 			}
 			return f.run(c.Context(), args)
 		},
