@@ -20,6 +20,7 @@ var layer = map[string]int{
 	"ballast/bounded/yaml":          1,
 	"ballast/bounded/parquetfile":   1,
 	"ballast/safetext":              1,
+	"ballast/safetext/hostile":      1,
 	"ballast/value":                 1,
 	"ballast/chat/bpe":              2,
 	"ballast/chat/pretoken":         2,

@@ -45,7 +45,7 @@ func Writable(dir string) error { return writable(dir, []string{"tables.txt", "t
 func writable(dir string, names []string) error {
 	path := filepath.Join(dir, jsonFile)
 	err := durable.Free(path, func(head []byte) bool {
-		return bytes.HasPrefix(head, []byte("[\n  {\n")) && bytes.Contains(head, []byte(`"columns": [`)) || string(head) == "[]\n"
+		return bytes.HasPrefix(head, []byte("[\n  {\n")) && bytes.Contains(head, []byte(`"columns": [`)) || string(head) == "null\n"
 	})
 	if err == nil {
 		if _, err := os.Lstat(path); err == nil {

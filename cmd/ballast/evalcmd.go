@@ -200,7 +200,8 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if f.asJSON {
 		err = json.NewEncoder(c.OutOrStdout()).Encode(res)
 	} else {
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s on %s (%s), protocol %s, %.1f s\n%s", who, r.Tasks.Set, f.split, protocol.Name, time.Since(start).Seconds(), res.Table())
+		say(c.OutOrStdout(), "%s on %s (%s), protocol %s, %.1f s\n", who, r.Tasks.Set, f.split, protocol.Name, time.Since(start).Seconds())
+		_, err = fmt.Fprint(c.OutOrStdout(), res.Table())
 	}
 	if err == nil && res.Infra > 0 {
 		err = fmt.Errorf("%d of %d episodes could not be played; the first is %s", res.Infra, len(tasks), res.Broken)
