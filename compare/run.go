@@ -134,6 +134,9 @@ func (r *Run) head() error {
 // add takes the next update.
 func (r *Run) add(u ballast.Update) {
 	for name, v := range u.Metrics {
+		if !monitor.Recorded(u.Phase, name, v) {
+			continue
+		}
 		y := r.Metrics[name]
 		for len(y) < r.Updates {
 			y = append(y, math.NaN())

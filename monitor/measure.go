@@ -153,6 +153,21 @@ func spread(rewards []float64, mean float64, m map[string]float64) {
 	}
 }
 
+// Recorded says whether an update of a phase has a metric. Runs of older versions hold 0
+// where an update had no such thing: a loss of 0 in a mean would be a lie.
+func Recorded(phase, name string, v float64) bool {
+	switch {
+	case v != 0:
+		return true
+	case phase == "sft":
+		return !slices.Contains(sampledOnly, name)
+	}
+	return name != LossCE
+}
+
+// sampledOnly are the learner's statistics of what a policy sampled.
+var sampledOnly = []string{LossPolicy, LossOffPolicy, LossReference, KL, KLControl, ClipFraction, GapMean, GapMax, RatioMean, RatioMax, KLOld}
+
 // Fold adds the n-th minibatch's statistic to an update's metrics: token counts,
 // times and skipped steps are summed, maxima kept, everything else averaged.
 func Fold(m map[string]float64, key string, v float64, n int) {

@@ -23,6 +23,7 @@ type run struct {
 	log    *runlog.Log
 	x      []int           // indices of the updates
 	phase  []string        // of each update
+	begins []int           // updates before the phases that begin after the first, see ends
 	secs   []float64       // of each update
 	metric []string        // names in order of appearance
 	events []ballast.Event //
@@ -82,6 +83,9 @@ func load(dir string) (*run, error) {
 			return nil, err
 		}
 		r.events = append(r.events, e)
+		if e.Kind == "phase" {
+			r.begins = append(r.begins, e.Update)
+		}
 		if ev, ok := evalOf(e); ok {
 			if e.Kind == "test" {
 				r.test = &ev
@@ -107,6 +111,9 @@ func (r *run) add(u ballast.Update) {
 	r.x, r.phase, r.secs = append(r.x, u.Index), append(r.phase, u.Phase), append(r.secs, u.Seconds)
 	r.total += u.Seconds
 	for name, v := range u.Metrics {
+		if !monitor.Recorded(u.Phase, name, v) {
+			continue
+		}
 		y, ok := r.metrics[name]
 		if !ok {
 			r.metric = append(r.metric, name)
@@ -169,37 +176,6 @@ func (r *run) lastUpdate() int {
 	return r.x[len(r.x)-1]
 }
 
-// ends are the mean of a metric over its first and last few values, and its best
-// smoothed value.
-type ends struct {
-	first, last, best float64
-	bestAt            int // update
-	n, width          int // values in all, and in each mean
-}
-
-// ends summarises a metric; ok is false where it has no values.
-func (r *run) ends(name string) (e ends, ok bool) {
-	var y []float64
-	var x []int
-	for i, v := range r.metrics[name] {
-		if plot.IsFinite(v) {
-			y, x = append(y, v), append(x, r.x[i])
-		}
-	}
-	if len(y) == 0 {
-		return e, false
-	}
-	e.n, e.width = len(y), min(10, max(1, len(y)/6))
-	e.first, e.last = mean(y[:e.width]), mean(y[len(y)-e.width:])
-	e.best = math.Inf(-1)
-	for i := 0; i+e.width <= len(y); i++ {
-		if m := mean(y[i : i+e.width]); m > e.best {
-			e.best, e.bestAt = m, x[i+e.width-1]
-		}
-	}
-	return e, true
-}
-
 // sentences says in words what happened.
 func (r *run) sentences() []string {
 	if len(r.x) == 0 {
@@ -210,19 +186,12 @@ func (r *run) sentences() []string {
 		if e.n < 3 {
 			list = append(list, fmt.Sprintf("Reward %s.", join(r.metrics[monitor.RewardMean])))
 		} else {
-			move := "stayed at"
-			switch d := e.last - e.first; {
-			case d > 0.01:
-				move = "rose to"
-			case d < -0.01:
-				move = "fell to"
-			}
-			list = append(list, fmt.Sprintf("Sampled reward began at %.3f and %s %.3f (means of %s); best %.3f at update %d.",
-				e.first, move, e.last, plural(e.width, "update"), e.best, e.bestAt))
+			list = append(list, fmt.Sprintf("Sampled reward began at %.3f and %s %.3f (%s); best %.3f at update %d.",
+				e.first, e.move(), e.last, e.means(), e.best, e.bestAt))
 		}
 	}
-	if e, ok := r.ends(monitor.LossCE); ok && (e.first != 0 || e.last != 0) {
-		list = append(list, fmt.Sprintf("Cross entropy of supervised tokens went from %.3f to %.3f nats.", e.first, e.last))
+	if text := r.crossEntropy(); text != "" {
+		list = append(list, text)
 	}
 	if n := len(r.evals); n > 0 {
 		last := r.evals[n-1]

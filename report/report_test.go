@@ -204,3 +204,56 @@ func TestThin(t *testing.T) {
 		t.Errorf("%v, want %v", got.metrics["m"][:2], want)
 	}
 }
+
+// TestPhasesKeptApart: a mean is over updates that have the metric, and never over two
+// phases. Runs of older versions recorded a cross entropy of 0 in updates without one.
+func TestPhasesKeptApart(t *testing.T) {
+	var list []ballast.Update
+	add := func(phase string, metrics map[string]float64) {
+		list = append(list, ballast.Update{Index: len(list) + 1, Phase: phase, Metrics: metrics})
+	}
+	for _, ce := range []float64{0.9, 0.7, 0.5} {
+		add("sft", map[string]float64{monitor.LossCE: ce, monitor.KL: 0})
+	}
+	for _, reward := range []float64{0.2, 0.3, 0.4, 0.5} {
+		add("rl", map[string]float64{monitor.LossCE: 0, monitor.RewardMean: reward, monitor.KL: 0.5})
+	}
+	got, err := Summary(newRun(t, list...))
+	must(t, err)
+	has(t, got, "Cross entropy of supervised tokens went from 0.900 to 0.500 nats.", "Sampled reward began at 0.200 and rose to 0.500 (means of 1 update)")
+	add("sft", map[string]float64{monitor.LossCE: 0.3})
+	add("sft", map[string]float64{monitor.LossCE: 0.25})
+	for range 14 { // now a mean is over 3 updates, and the last phase has 2
+		add("rl", map[string]float64{monitor.RewardMean: 0.4})
+	}
+	add("sft", map[string]float64{monitor.LossCE: 0.2})
+	add("rl", map[string]float64{monitor.RewardMean: 0.9})
+	add("rl", map[string]float64{monitor.RewardMean: 0.7})
+	dir := newRun(t, list...)
+	got, err = Summary(dir)
+	must(t, err)
+	has(t, got, "Cross entropy of supervised tokens, phase by phase: from 0.900 to 0.500, then from 0.300 to 0.250, then 0.200 nats.",
+		"Sampled reward began at 0.300 and rose to 0.800 (means of 2 to 3 updates); best 0.800 at update")
+	r, err := load(dir)
+	must(t, err)
+	if e, _ := r.ends(monitor.KL); e.first != 0.5 || e.n != 4 {
+		t.Errorf("the KL of supervised updates counts: %+v", e)
+	}
+}
+
+// TestPhasesOfOneKind: where two phases of a kind follow each other, their events part them.
+func TestPhasesOfOneKind(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	r, err := runlog.Create(dir, []byte("method: sft\n"))
+	must(t, err)
+	for i, ce := range []float64{0.9, 0.5, 0.8, 0.4} {
+		if i%2 == 0 {
+			must(t, r.Event(ballast.Event{Update: i, Kind: "phase", Text: "sft, 2 updates"}))
+		}
+		must(t, r.Update(ballast.Update{Index: i + 1, Phase: "sft", Metrics: map[string]float64{monitor.LossCE: ce}}))
+	}
+	must(t, r.Close())
+	got, err := Summary(dir)
+	must(t, err)
+	has(t, got, "phase by phase: from 0.900 to 0.500, then from 0.800 to 0.400 nats")
+}

@@ -50,6 +50,11 @@ func TestLogProbsAgainstTorch(t *testing.T) {
 			must(t, err)
 			near(t, "loss", st["loss/cross_entropy"], loss/n, 1e-4)
 			near(t, "entropy", st["entropy/trained"], entropy/n, 1e-4)
+			for _, name := range []string{"loss/policy", "loss/offpolicy", "loss/reference", "kl/mean", "ratio/mean", "clip_fraction"} {
+				if v, ok := st[name]; ok {
+					t.Errorf("an update without a policy's tokens has %s %g", name, v)
+				}
+			}
 		})
 	}
 }

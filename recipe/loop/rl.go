@@ -242,9 +242,9 @@ func (p *rlPhase) credit(eps []ballast.Episode, d *signal.Draft) error {
 }
 
 // learn splits groups into minibatches, takes one optimiser step on each, and
-// averages their statistics (sums for token counts).
+// averages their statistics over those that have them (sums for token counts).
 func (r *Run) learn(ctx context.Context, groups [][]ballast.Sample, minibatches int, rate float64, m map[string]float64) error {
-	done := 0
+	seen := map[string]int{} // minibatches with a statistic
 	for b := range minibatches {
 		lo, hi := b*len(groups)/minibatches, (b+1)*len(groups)/minibatches
 		var batch []ballast.Sample
@@ -258,9 +258,9 @@ func (r *Run) learn(ctx context.Context, groups [][]ballast.Sample, minibatches 
 		if err != nil {
 			return err
 		}
-		done++
 		for k, v := range stats {
-			monitor.Fold(m, k, v, done)
+			seen[k]++
+			monitor.Fold(m, k, v, seen[k])
 		}
 	}
 	return nil

@@ -2,7 +2,7 @@
 // minibatch, says which terms of the loss it has, and counts what an update did.
 //
 // Contract: an error names the sample and what is wrong with it. Counting cannot
-// fail; means over tokens that do not exist are 0.
+// fail; means over tokens that do not exist are left out.
 package tally
 
 import (
@@ -96,6 +96,7 @@ type Sums struct {
 	Padded          float64 // rows computed for nothing
 	Norm, NonFinite float64
 
+	weighted                                [ballast.NumTerms]float64 // tokens with a weight in the term
 	p                                       *loss.Params
 	active, outside, ratio, ratioTop, k1    float64
 	gap, gapMax, known, k3, entropy, tokens float64
@@ -124,6 +125,11 @@ func (s *Sums) Take(samples []ballast.Sample, part []pack.Target, logp, entropy 
 		sample := &samples[t.Sample]
 		s.tokens++
 		s.entropy += float64(entropy[i])
+		for term := range s.weighted {
+			if Weight(sample, term, t.Index) != 0 {
+				s.weighted[term]++
+			}
+		}
 		if Weight(sample, ballast.TermPolicy, t.Index) != 0 {
 			d := float64(logp[i]) - float64(sample.OldLogProb[t.Index])
 			r := math.Exp(min(max(d, -loss.GapLimit), loss.GapLimit))
@@ -163,6 +169,7 @@ func (s *Sums) Pack(samples []ballast.Sample, batches []pack.Batch) {
 func (s *Sums) Merge(o *Sums) {
 	for i, x := range o.Loss {
 		s.Loss[i] += x
+		s.weighted[i] += o.weighted[i]
 	}
 	s.active, s.outside, s.ratio, s.k1 = s.active+o.active, s.outside+o.outside, s.ratio+o.ratio, s.k1+o.k1
 	s.gap, s.known, s.k3, s.k3Control = s.gap+o.gap, s.known+o.known, s.k3+o.k3, s.k3Control+o.k3Control
@@ -187,30 +194,13 @@ func (s *Sums) total() (x float64) {
 	return x
 }
 
-// Stats names the facts.
+// Stats names the facts. What a minibatch does not have is left out: a loss of 0 would
+// count in means over updates.
 func (s *Sums) Stats(begin time.Time) ballast.Stats {
-	mean := func(x, n float64) float64 { return x / max(n, 1) }
-	share := 0.0
-	if s.k3 > 0 {
-		share = s.k3Control / s.k3
-	}
-	return ballast.Stats{
+	out := ballast.Stats{
 		monitor.Loss:           s.total(),
-		monitor.LossPolicy:     s.Loss[ballast.TermPolicy],
-		monitor.LossOffPolicy:  s.Loss[ballast.TermOffPolicy],
-		monitor.LossCE:         s.Loss[ballast.TermCrossEntropy],
-		monitor.LossReference:  s.Loss[ballast.TermReference],
-		monitor.KL:             mean(s.k3, s.known),
-		monitor.KLControl:      share,
-		monitor.ClipFraction:   mean(s.outside, s.active),
 		monitor.GradNorm:       s.Norm,
 		monitor.NonFinite:      s.NonFinite,
-		monitor.GapMean:        mean(s.gap, s.active),
-		monitor.GapMax:         s.gapMax,
-		monitor.RatioMean:      mean(s.ratio, s.active),
-		monitor.RatioMax:       s.ratioTop,
-		monitor.KLOld:          mean(s.k1, s.active),
-		monitor.EntropyTrained: mean(s.entropy, s.tokens),
 		monitor.TokensTrained:  s.tokens,
 		monitor.TokensReal:     s.real,
 		monitor.TokensComputed: s.computed,
@@ -218,4 +208,31 @@ func (s *Sums) Stats(begin time.Time) ballast.Stats {
 		monitor.TokensSaved:    s.real - s.computed,
 		monitor.SecondsTrain:   time.Since(begin).Seconds(),
 	}
+	for term, name := range losses {
+		if s.weighted[term] > 0 {
+			out[name] = s.Loss[term]
+		}
+	}
+	if s.tokens > 0 {
+		out[monitor.EntropyTrained] = s.entropy / s.tokens
+	}
+	if s.known > 0 {
+		out[monitor.KL], out[monitor.KLControl] = s.k3/s.known, 0
+		if s.k3 > 0 {
+			out[monitor.KLControl] = s.k3Control / s.k3
+		}
+	}
+	if s.active > 0 {
+		out[monitor.ClipFraction] = s.outside / s.active
+		out[monitor.GapMean], out[monitor.GapMax] = s.gap/s.active, s.gapMax
+		out[monitor.RatioMean], out[monitor.RatioMax] = s.ratio/s.active, s.ratioTop
+		out[monitor.KLOld] = s.k1 / s.active
+	}
+	return out
+}
+
+// losses are the names of the terms' losses.
+var losses = [ballast.NumTerms]string{
+	ballast.TermPolicy: monitor.LossPolicy, ballast.TermOffPolicy: monitor.LossOffPolicy,
+	ballast.TermCrossEntropy: monitor.LossCE, ballast.TermReference: monitor.LossReference,
 }
