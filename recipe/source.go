@@ -118,7 +118,7 @@ func (r *Recipe) Window() int {
 		n = r.SFT.window()
 	}
 	for i, p := range r.Phases {
-		if strings.Contains(p.SFT, "failed") || strings.Contains(p.SFT, "reflections") {
+		if Waits(p.SFT) {
 			if in, err := r.In(i); err == nil {
 				n = max(n, in.SFT.window())
 			}
@@ -150,6 +150,14 @@ func Examples(sources string, m Material, s *SFT) ([]Example, error) {
 	return out, nil
 }
 
+// Imports says whether file is among the sources.
+func Imports(sources string) bool { return slices.Contains(strings.Split(sources, "+"), "file") }
+
+// Waits says whether what the sources hold depends on the failures of an RL phase.
+func Waits(sources string) bool {
+	return slices.ContainsFunc(strings.Split(sources, "+"), func(name string) bool { return name == "failed" || name == "reflections" })
+}
+
 func findSource(name string) *Source {
 	for i := range Sources {
 		if Sources[i].Name == name {
@@ -165,6 +173,15 @@ func sourceNames() string {
 		names = append(names, s.Name)
 	}
 	return strings.Join(names, ", ")
+}
+
+// Steps is the number of updates of a phase on n examples.
+func (s *SFT) Steps(n int) int {
+	each := (n + s.Batch - 1) / s.Batch
+	if s.Updates > 0 && each > 0 {
+		return s.Updates
+	}
+	return s.Epochs * each
 }
 
 // Rate is the learning rate of update i of n: linear warm-up, then cosine to

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ballast/model"
+	"ballast/model/cpu"
 	"ballast/model/device"
 	"ballast/recipe"
 	"ballast/recipe/loop"
@@ -18,6 +19,7 @@ import (
 	"ballast/supervise"
 	"ballast/supervise/endpoint"
 	"ballast/task"
+	"ballast/train"
 	"ballast/train/plan"
 )
 
@@ -42,6 +44,10 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 		}
 		cfg := r.Rollout(s)
 		if err := loadTasks(&run, cfg); err != nil {
+			return err
+		}
+		run.Engine.Style = s
+		if err := imports(stderr, &run); err != nil {
 			return err
 		}
 		if prompt, err = rollout.CheckPrompts(&cfg, run.Train); err != nil {
@@ -74,65 +80,89 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 	return nil
 }
 
-// load is the tokens of one update, and of its largest group.
-type load struct{ sampled, trained, group int }
+// load is the tokens of an update, of its largest minibatch, and of the largest group or
+// single sample; each at most, over all phases.
+type load struct{ sampled, trained, batch, group int }
 
-// dryPhases prints the phases and returns the largest update.
+// add makes l the larger of both, field by field; sampled is that of the largest update.
+func (l *load) add(o load) {
+	if o.trained > l.trained {
+		l.sampled, l.trained = o.sampled, o.trained
+	}
+	l.batch, l.group = max(l.batch, o.batch), max(l.group, o.group)
+}
+
+// dryPhases prints the phases with their updates and returns the largest update.
 func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most load, err error) {
+	total, atMost := 0, ""
 	for i, p := range r.Phases {
 		in, err := r.In(i)
 		if err != nil {
 			return most, err
 		}
 		reset := p.Reset
-		if reset == "" {
+		if reset == "" || i == 0 {
 			reset = "optimizer, reference"
 		}
 		if p.RL > 0 {
-			eps := in.RL.Prompts * in.RL.Rollouts
-			effects, err := signal.Open(in.RL.Signals, in.RL.Rollouts)
+			l, text, err := dryRL(&in, prompt)
 			if err != nil {
 				return most, err
 			}
-			// What signals add may be in another format, with a prompt of its own.
-			added := signal.Adds(effects) * (prompt + in.Budget.Episode)
-			l := load{eps * in.Budget.Episode, in.RL.Prompts*(prompt+added) + eps*in.Budget.Episode, prompt + in.RL.Rollouts*in.Budget.Episode + added}
-			if l.trained > most.trained {
-				most.sampled, most.trained = l.sampled, l.trained
-			}
-			most.group = max(most.group, l.group)
-			var names []string
-			for _, name := range slices.Sorted(maps.Keys(in.RL.Signals)) {
-				names = append(names, fmt.Sprintf("; signal %s %v", name, map[string]any(in.RL.Signals[name])))
-			}
-			once := "prompts once a group"
-			if added > 0 {
-				once += " and the signals' dialogues"
-			}
-			fmt.Fprintf(w, "# phase %-2d          rl, %d updates of %d episodes in %d optimiser steps, at most %d tokens each (%s: %d + %d); reset: %s%s\n",
-				i, p.RL, eps, in.RL.Minibatches, l.trained, once, l.trained-l.sampled, l.sampled, reset, strings.Join(names, ""))
+			most.add(l)
+			total += p.RL
+			fmt.Fprintf(w, "# phase %-2d          rl, %d updates of %s\n", i, p.RL, strings.Replace(text, "RESET", reset, 1))
 			continue
 		}
-		n, least, err := examples(&in, run, p.SFT)
+		n, least, err := examples(&in, run, i, p.SFT)
 		if err != nil {
 			return most, err
 		}
-		updates := in.SFT.Epochs * ((n + in.SFT.Batch - 1) / in.SFT.Batch)
-		per := min(in.SFT.Batch, max(n, 1)) * (prompt + in.Budget.Episode)
-		most.trained = max(most.trained, per)
-		bound := ""
+		updates, long := in.SFT.Steps(n), prompt+in.Budget.Episode
+		per := min(in.SFT.Batch, max(n, 1)) * long
+		most.add(load{0, per, per, long})
+		total += updates
+		bound, times := "", fmt.Sprintf("%d epochs", in.SFT.Epochs)
 		if least {
-			bound = "at most "
+			bound, atMost = "at most ", "at most "
 		}
-		fmt.Fprintf(w, "# phase %-2d          sft on %s, %s%d examples, %s%d updates of %d, at most %d tokens each; reset: %s\n",
-			i, p.SFT, bound, n, bound, updates, in.SFT.Batch, per, reset)
+		if in.SFT.Updates > 0 {
+			times = "sft.updates"
+		}
+		fmt.Fprintf(w, "# phase %-2d          sft on %s, %s%d examples, %s%d updates (%s) of %d, at most %d tokens each; reset: %s\n",
+			i, p.SFT, bound, n, bound, updates, times, in.SFT.Batch, per, reset)
 	}
+	fmt.Fprintf(w, "# updates           %s%d\n", atMost, total)
 	return most, nil
 }
 
+// dryRL is the largest update of an RL phase, and what is printed of it.
+func dryRL(in *recipe.Recipe, prompt int) (load, string, error) {
+	eps := in.RL.Prompts * in.RL.Rollouts
+	effects, err := signal.Open(in.RL.Signals, in.RL.Rollouts)
+	if err != nil {
+		return load{}, "", err
+	}
+	// What signals add may be in another format, with a prompt of its own.
+	added := signal.Adds(effects) * (prompt + in.Budget.Episode)
+	group := prompt + in.RL.Rollouts*in.Budget.Episode + added
+	l := load{sampled: eps * in.Budget.Episode, trained: in.RL.Prompts * group, group: group}
+	l.batch = (in.RL.Prompts + in.RL.Minibatches - 1) / in.RL.Minibatches * group
+	once := "prompts once a group"
+	if added > 0 {
+		once += " and the signals' dialogues"
+	}
+	text := fmt.Sprintf("%d episodes in %d optimiser steps, at most %d tokens each (%s: %d + %d); reset: RESET",
+		eps, in.RL.Minibatches, l.trained, once, l.trained-l.sampled, l.sampled)
+	for _, name := range slices.Sorted(maps.Keys(in.RL.Signals)) {
+		text += fmt.Sprintf("; signal %s %v", name, map[string]any(in.RL.Signals[name]))
+	}
+	return l, text, nil
+}
+
 // examples counts those of a phase; what depends on failures counts as if every
-// task had failed.
-func examples(in *recipe.Recipe, run *loop.Run, sources string) (n int, bound bool, err error) {
+// task had failed, and dialogues that no tokenizer is here to measure as if all fitted.
+func examples(in *recipe.Recipe, run *loop.Run, phase int, sources string) (n int, bound bool, err error) {
 	for name := range strings.SplitSeq(sources, "+") {
 		switch name {
 		case "failed":
@@ -148,15 +178,20 @@ func examples(in *recipe.Recipe, run *loop.Run, sources string) (n int, bound bo
 			bound = true
 			n += 2 * len(run.Train)
 		default:
-			for _, s := range recipe.Sources {
-				if s.Name != name {
-					continue
-				}
-				list, err := s.Of(run, &in.SFT)
+			list, err := recipe.Examples(name, run, &in.SFT)
+			if err != nil {
+				return 0, false, fmt.Errorf("source %s: %w", name, err)
+			}
+			n += len(list)
+			switch {
+			case name == "file" && run.Engine.Style.Tok == nil:
+				bound = true
+			case name == "file":
+				files, err := run.Imports()
 				if err != nil {
-					return 0, false, fmt.Errorf("source %s: %w", name, err)
+					return 0, false, err
 				}
-				n += len(list)
+				n -= files[slices.IndexFunc(files, func(f loop.Import) bool { return f.Phase == phase })].Long
 			}
 		}
 	}
@@ -166,27 +201,28 @@ func examples(in *recipe.Recipe, run *loop.Run, sources string) (n int, bound bo
 // dryNeeds prints the memory, the work and the engine.
 func dryNeeds(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load) {
 	const gib = 1 << 30
-	limit := int64(plan.Default)
-	p := plan.For(c, limit)
-	p.Rows = p.Batch(most.group) // the plan's are what fits; an update may need fewer
-	e := plan.Memory(c, p)
-	cache := plan.Cache(c) * int64(r.RL.Prompts*prompt+most.sampled)
+	p := plan.For(c, plan.Default)
 	n := float64(plan.Parameters(c))
+	slots := cpu.Slots(int(n), runtime.NumCPU())
+	h := plan.Held(c, p, plan.Load{Rows: most.batch, Group: most.group, Slots: slots, Long: prompt + r.Budget.Episode, Cores: runtime.NumCPU(), Room: train.Room(p)})
 	fmt.Fprintf(w, "# model             %s, %.1fM parameters\n", r.Model, n/1e6)
-	fmt.Fprintf(w, "# memory            %s\n", e)
-	fmt.Fprintf(w, "#                   sampler: keys and values %.2f GiB if every episode of an update is as long as it may be, %.1f KiB a token; its weights %.2f GiB\n",
-		float64(cache)/gib, float64(plan.Cache(c))/1024, 4*n/gib)
+	fmt.Fprintf(w, "# memory            %s\n", h)
+	fmt.Fprintf(w, "#                   of the built-in engine on %d cores, if every episode is as long as it may be; keys and values are those of %d conversations at a time, %.1f KiB a token;\n"+
+		"#                   the rest is the program and what the collector has not collected (GOGC %d; the environment variable GOMEMLIMIT bounds it)\n",
+		runtime.NumCPU(), slots, float64(plan.Cache(c))/1024, train.Room(p))
 	// Two operations a parameter and token forward, four backward, two for the
 	// reference, two to sample.
 	work := 8*n*float64(most.trained) + 2*n*float64(most.sampled)
 	const core, gpu = 50e9, 200e12
-	cpu := work / (core * float64(runtime.NumCPU()))
+	took := work / (core * float64(runtime.NumCPU()))
 	fmt.Fprintf(w, "# work              at most %.3g operations an update: %s on the %d cores here (at 50 GFLOP/s each), %s on one accelerator (at 200 TFLOP/s)\n",
-		work, clock(cpu), runtime.NumCPU(), clock(work/gpu))
+		work, clock(took), runtime.NumCPU(), clock(work/gpu))
 	fmt.Fprintf(w, "# engine            %s\n", engineLine())
-	if total := e.Total + 4*int64(n); cpu >= 600 && !device.Accelerated(device.Named()) {
+	if took >= 600 && !device.Accelerated(device.Named()) {
+		e := plan.Memory(c, plan.Plan{Rows: p.Batch(most.group), Shards: 1, Keep: p.Keep})
+		cache := plan.Cache(c) * int64(r.RL.Prompts*prompt+most.sampled)
 		fmt.Fprintf(w, "# wants             an accelerator of at least %.0f GiB (XLA, build tag xla) or a remote engine; the built-in one would take %s an update\n",
-			float64(total)/gib+min(float64(cache)/gib, 16), clock(cpu))
+			float64(e.Total+4*int64(n))/gib+min(float64(cache)/gib, 16), clock(took))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"ballast"
 	"ballast/monitor"
+	"ballast/recipe"
 	"ballast/recipe/loop"
 	"ballast/runlog"
 	"ballast/safetext"
@@ -41,8 +42,14 @@ func (p *progress) begin(dir string) {
 		return
 	}
 	r := &p.run.Recipe
-	say(p.out, "%s: %s on %s, %d training tasks, %d updates -> %s\n",
-		r.Method, r.Model, r.Tasks.Set, len(p.run.Train), p.run.Total(), dir)
+	more := ""
+	for _, phase := range r.Phases[min(p.run.State.Phase, len(r.Phases)):] {
+		if recipe.Waits(phase.SFT) {
+			more = " and those on failures"
+		}
+	}
+	say(p.out, "%s: %s on %s, %d training tasks, %d updates%s -> %s\n",
+		r.Method, r.Model, r.Tasks.Set, len(p.run.Train), p.run.Total(), more, dir)
 	if p.bars != nil {
 		p.bar = p.bars.AddBar(int64(p.run.Total()),
 			mpb.PrependDecorators(decor.CountersNoUnit("update %d/%d")),

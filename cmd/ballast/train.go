@@ -178,12 +178,28 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	run := &loop.Run{Recipe: *r, Judge: judge}
+	run := &loop.Run{Recipe: *r, Judge: judge, Engine: loop.Engine{Style: s}}
 	if err := loadTasks(run, r.Rollout(s)); err != nil {
+		return nil, err
+	}
+	if err := imports(stderr, run); err != nil {
 		return nil, err
 	}
 	run.Engine, err = newEngine(r, m, s)
 	return run, err
+}
+
+// imports reads the files of dialogues that a run trains on, so that a bad one is an error
+// now, and says what is left out of them.
+func imports(w io.Writer, run *loop.Run) error {
+	list, err := run.Imports()
+	for _, in := range list {
+		if in.Long > 0 || in.Skipped != "" {
+			say(w, "ballast: phase %d trains on %d dialogues of the file; %d more are longer than budget.prompt and budget.episode%s\n",
+				in.Phase, in.Taken, in.Long, in.Skipped)
+		}
+	}
+	return err
 }
 
 // drive runs to the end, to an interrupt, or to a death, and writes the report

@@ -53,17 +53,25 @@ type Policy struct {
 // share every matrix product, so that weights are read from memory once.
 const independent = 4 << 20
 
+// Slots is how many conversations a Policy plays at a time by default, for a model of so
+// many parameters. For small models the caches of 16 rows are what the second-level cache
+// holds: 64 rows a worker cost 1.4 times the time.
+func Slots(parameters, workers int) int {
+	if parameters > independent {
+		return 32
+	}
+	return 16 * workers
+}
+
 // NewPolicy packs the model's weights. It panics when weights and
 // configuration disagree, which model.Load rules out.
 func NewPolicy(m *model.Model, o Options) *Policy {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	// For small models the caches of 16 rows are what the second-level cache
-	// holds: 64 rows a worker cost 1.4 times the time.
-	rows, chunk := 16*o.Workers, 256
+	rows, chunk := Slots(m.Weights.Count(), o.Workers), 256
 	if m.Weights.Count() > independent {
-		rows, chunk = 32, 512
+		chunk = 512
 	}
 	if o.Chunk <= 0 {
 		o.Chunk = chunk

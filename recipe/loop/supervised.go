@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"ballast"
@@ -46,12 +47,7 @@ func (p *sftPhase) perEpoch() int {
 	return (n + p.set.SFT.Batch - 1) / p.set.SFT.Batch
 }
 
-func (p *sftPhase) updates() int {
-	if n := p.set.SFT.Updates; n > 0 && p.perEpoch() > 0 {
-		return n
-	}
-	return p.set.SFT.Epochs * p.perEpoch()
-}
+func (p *sftPhase) updates() int { return p.set.SFT.Steps(len(p.examples) - len(p.missing)) }
 
 // open implements phase: it lets the judge write what it must and takes out the
 // examples that cannot be had.
@@ -67,13 +63,12 @@ func (p *sftPhase) open(ctx context.Context) error {
 		slices.Sort(p.missing)
 		r.State.Missing = p.missing
 	}
-	for _, i := range slices.Backward(p.missing) {
-		p.examples = slices.Delete(p.examples, i, i+1)
-	}
-	lost := len(p.missing)
-	p.missing = nil
+	lost := p.drop()
 	if again {
 		return nil
+	}
+	if len(p.examples) == 0 && recipe.Imports(p.sources) {
+		return p.nothing(lost)
 	}
 	data := map[string]any{"examples": len(p.examples), "left_out": lost}
 	for reason, n := range r.imported[p.set.SFT.File].Skipped {
@@ -81,6 +76,72 @@ func (p *sftPhase) open(ctx context.Context) error {
 	}
 	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "examples", Data: data,
 		Text: fmt.Sprintf("%s: %d examples, %d left out", p.sources, len(p.examples), lost)})
+}
+
+// drop takes the missing examples out and says how many they were.
+func (p *sftPhase) drop() int {
+	for _, i := range slices.Backward(p.missing) {
+		p.examples = slices.Delete(p.examples, i, i+1)
+	}
+	lost := len(p.missing)
+	p.missing = nil
+	return lost
+}
+
+// nothing is the error of a phase on a file that has nothing to train on.
+func (p *sftPhase) nothing(lost int) error {
+	room := p.set.Budget.Prompt + p.set.Budget.Episode
+	if lost == 0 {
+		return fmt.Errorf("sft.file: %s holds no dialogue that can be trained on%s", p.set.SFT.File, skipped(p.run.imported[p.set.SFT.File]))
+	}
+	return fmt.Errorf("sft.file: none of the %d dialogues of %s fits into budget.prompt and budget.episode, together %d tokens; raise budget.episode", lost, p.set.SFT.File, room)
+}
+
+// skipped says which dialogues of a file were not taken, and why.
+func skipped(in foreign.Imported) string {
+	var parts []string
+	for _, reason := range slices.Sorted(maps.Keys(in.Skipped)) {
+		parts = append(parts, fmt.Sprintf("%d %s", in.Skipped[reason], reason))
+	}
+	if parts == nil {
+		return ""
+	}
+	return "; left out: " + strings.Join(parts, ", ")
+}
+
+// Import is what a phase takes from a file of dialogues.
+type Import struct {
+	Phase, Taken, Long int // of the dialogues, Long do not fit into the budget
+	Skipped            string
+}
+
+// Imports reads the files of dialogues of all phases before the run begins, and measures
+// the dialogues. A file that is not there, cannot be read, or has nothing that fits is an
+// error.
+func (r *Run) Imports() ([]Import, error) {
+	var out []Import
+	for i, phase := range r.Recipe.Phases {
+		if !recipe.Imports(phase.SFT) {
+			continue
+		}
+		set, err := r.Recipe.In(i)
+		if err != nil {
+			return nil, err
+		}
+		p := &sftPhase{run: r, set: set, sources: "file"}
+		if p.examples, err = recipe.Examples(p.sources, r, &set.SFT); err != nil {
+			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (.jsonl, .json or .parquet)", err)
+		}
+		if err := p.measure(); err != nil {
+			return nil, err
+		}
+		long := p.drop()
+		if len(p.examples) == 0 {
+			return nil, p.nothing(long)
+		}
+		out = append(out, Import{i, len(p.examples), long, skipped(r.imported[set.SFT.File])})
+	}
+	return out, nil
 }
 
 // write asks the judge for the reflections. After a resume they come from its

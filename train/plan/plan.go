@@ -145,3 +145,55 @@ func (p Plan) Budget(samples []ballast.Sample) int {
 	}
 	return min(max(min(common, all/2+1), most), p.Rows)
 }
+
+// Load is what a run asks of the machine at most, for Held.
+type Load struct {
+	Rows  int // tokens of a minibatch, shared prefixes once; 0 = it trains nothing
+	Group int // tokens of its largest group, or of its longest sample
+	Slots int // conversations that are sampled at a time
+	Long  int // tokens of one of them
+	Cores int
+	Room  int // percent by which the collector lets the heap grow, GOGC
+}
+
+// Process is the memory that a training process holds, in bytes. Sampling and training
+// take turns, so that the larger of Caches and Working counts.
+type Process struct {
+	Weights   int64 // the learner's
+	Sampler   int64 // its weights, packed
+	Reference int64 // frozen copy
+	Moments   int64 // AdamW's two
+	Gradients int64 // of all shards
+	Caches    int64 // keys and values of the conversations that are sampled at a time
+	Working   int64 // activations and scratch of the shards that the cores work on at a time
+	Live      int64 // held at once
+	Total     int64 // with the program and what the collector has not collected yet
+}
+
+// program is what a process holds without any model.
+const program = 64 << 20
+
+// Held estimates what a process of c holds at most when a run trains under a plan on the
+// built-in engine. Unlike Memory, which plans are made of, it counts the cores.
+func Held(c *model.Config, p Plan, l Load) Process {
+	all := 4 * parameters(c)
+	h := Process{Weights: all, Sampler: all, Moments: 2 * all, Caches: Cache(c) * int64(l.Slots) * int64(l.Long)}
+	if l.Rows > 0 {
+		rows := min(max(min(common, l.Rows/2+1), l.Group), p.Rows)
+		shards := min(p.Shards, (l.Rows+rows-1)/rows)
+		h.Reference, h.Gradients = all, all*int64(shards)
+		each := int64(rows)*(perRow(c, p.Keep)+scratchRow(c)) + scratchFixed(c)
+		h.Working = int64(min(shards, max(1, l.Cores))) * each
+	}
+	h.Live = h.Weights + h.Sampler + h.Reference + h.Moments + h.Gradients + max(h.Caches, h.Working)
+	h.Total = program + h.Live + h.Live*int64(l.Room)/100
+	return h
+}
+
+// String says the estimate in words.
+func (h Process) String() string {
+	g := func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/(1<<30)) }
+	return fmt.Sprintf("at most %s GiB, of which %s at once: weights %s, the sampler's %s, reference %s, moments %s, gradients %s, and the larger of "+
+		"keys and values %s (sampling) and activations with scratch %s (training)",
+		g(h.Total), g(h.Live), g(h.Weights), g(h.Sampler), g(h.Reference), g(h.Moments), g(h.Gradients), g(h.Caches), g(h.Working))
+}
