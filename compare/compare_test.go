@@ -26,6 +26,7 @@ type script struct {
 	seed          int
 	evals         map[int]int            // successes of 100 by update; a checkpoint is made there too
 	suites        map[string]map[int]int // by suite and update
+	test          int                    // successes of 100 test tasks after training; 0 = none were played
 	end           string                 // kind of the last event
 }
 
@@ -69,6 +70,9 @@ func write(t *testing.T, dir string, s script) {
 		}
 	}
 	must(r.Event(ballast.Event{Update: 12, Kind: CostEvent, Data: map[string]any{"cpu_seconds": 55.0}}))
+	if s.test > 0 {
+		must(r.Event(ballast.Event{Update: 12, Kind: "test", Data: data(s.test)}))
+	}
 	if s.end != "" {
 		must(r.Event(ballast.Event{Update: 12, Kind: s.end, Text: "because"}))
 	}
@@ -250,5 +254,74 @@ func TestPaired(t *testing.T) {
 	p := paired(map[uint64]float64{1: 3, 2: 5, 3: 9}, map[uint64]float64{1: 1, 2: 3})
 	if p.N != 2 || p.Mean != 2 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// pair is two runs of one method that differ by their seed, with evaluations on split
+// valid and test tasks after training, and n of them.
+func pair(t *testing.T, n int) []Group {
+	t.Helper()
+	dir := t.TempDir()
+	for seed := 1; seed <= n; seed++ {
+		write(t, filepath.Join(dir, "a", fmt.Sprintf("seed-%d", seed)), script{method: "grpo", seed: seed, extra: "tasks: {eval: valid}\n",
+			evals: map[int]int{4: 17 * (seed - 1), 12: 17 * (seed - 1)}, test: 30 + seed, end: "done"})
+	}
+	groups, err := Read([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return groups
+}
+
+// TestFewRuns: two runs show their values and no interval with one degree of freedom; one
+// has the interval over its tasks; the head says which. Test tasks stand beside those of
+// split valid.
+func TestFewRuns(t *testing.T) {
+	for n, want := range map[int][]string{
+		1: {"of one its value and the 95% Wilson interval over its tasks)", "final valid", "final test", "best valid", "31.0 [22.8, 40.6]"},
+		2: {"(of two runs both values)", "final valid", "final test", "best valid", "0.0 / 17.0", "31.0 / 32.0"},
+		3: {"(mean +- half of a 95% t interval over the runs)", "17.0 +- 42.2", "32.0 +- 2.5"},
+	} {
+		m := Methods(pair(t, n))
+		text := m.Text()
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%d runs: no %q in\n%s", n, w, text)
+			}
+		}
+		if n < 3 && strings.Contains(text[:strings.Index(text, "Mean over")], "+-") {
+			t.Errorf("%d runs have an interval over them:\n%s", n, text)
+		}
+		if strings.Contains(text, "best test") {
+			t.Error("test tasks are not played with the best checkpoint")
+		}
+	}
+	data, err := json.Marshal(Methods(pair(t, 2)))
+	if err != nil || !strings.Contains(string(data), `"values":[0,0.17]`) || strings.Contains(string(data), `"ci95":0`) {
+		t.Errorf("%s %v", data, err)
+	}
+	for _, f := range Figures(pair(t, 2)) {
+		if strings.Contains(f.SVG, "95%") {
+			t.Errorf("%s of two runs speaks of an interval", f.Name)
+		}
+	}
+}
+
+// TestSuitesAndLoneRuns: a run that was on no suite keeps its own evaluations in the table
+// beside runs that were.
+func TestSuitesAndLoneRuns(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "with"), script{method: "grpo", seed: 1, evals: map[int]int{12: 10}, suites: map[string]map[int]int{"id": {12: 20}}, end: "done"})
+	write(t, filepath.Join(dir, "without"), script{method: "ets", seed: 1, extra: "tasks: {eval: valid}\n", evals: map[int]int{12: 40}, test: 50, end: "done"})
+	groups, err := Read([]string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := Methods(groups)
+	text := table.Text()
+	for _, want := range []string{"final id", "final during", "final test", "40.0 [", "50.0 ["} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
 	}
 }

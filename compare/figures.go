@@ -22,7 +22,7 @@ type Figure struct {
 const perPlot = 6
 
 // Figures draws the groups: sampled reward and success in evaluations, means with
-// 95% bands over the seeds, up to six groups a plot; and for every group the
+// 95% bands over the seeds of groups of three or more, up to six groups a plot; and for every group the
 // paper's two figures, the shares of the four forms and the probabilities of
 // control tokens, means over the seeds.
 func Figures(groups []Group) []Figure {
@@ -116,11 +116,19 @@ func means(stats []table.Stat) []float64 {
 	return out
 }
 
+// band says in a title that there are intervals, if a group has runs enough for one.
+func band(groups []Group) string {
+	if slices.ContainsFunc(groups, func(g Group) bool { return len(g.Runs) >= table.Enough }) {
+		return ", 95% band over the seeds"
+	}
+	return ""
+}
+
 // rewards is the figure of the sampled reward.
 func rewards(name string, groups []Group) []Figure {
 	f := frame(groups)
 	width := max(1, f.Hi/25)
-	c := plot.Chart{Title: fmt.Sprintf("Sampled reward, mean over %d updates and the seeds, 95%% band", width/2*2+1)}
+	c := plot.Chart{Title: fmt.Sprintf("Sampled reward, mean over %d updates and the seeds%s", width/2*2+1, band(groups))}
 	for i := range groups {
 		s := plot.Series{Name: groups[i].Label, Class: fmt.Sprintf("c%d", i+1)}
 		for _, x := range groups[i].over(monitor.RewardMean, f.Hi, width) {
@@ -135,7 +143,7 @@ func rewards(name string, groups []Group) []Figure {
 // successes is the figure of the evaluations during training.
 func successes(name string, groups []Group) []Figure {
 	f := frame(groups)
-	c := plot.Chart{Title: "Success in evaluations during training, 95% over the seeds", Percent: true}
+	c := plot.Chart{Title: "Success in evaluations during training" + band(groups), Percent: true}
 	for i := range groups {
 		s := plot.Series{Name: groups[i].Label, Class: fmt.Sprintf("c%d", i+1), Style: plot.Dots}
 		at := map[int][]float64{}

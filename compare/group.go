@@ -142,6 +142,17 @@ func (g *Group) Stat(of func(*Run) (float64, bool)) table.Stat {
 	return table.NewStat(v)
 }
 
+// Score summarises success on a suite; that of a single run has an interval over its tasks.
+func (g *Group) Score(suite string, which Which) table.Stat {
+	s := g.Stat(Success(suite, which))
+	for _, r := range g.Runs {
+		if x, ok := r.Score(suite, which); ok && x.Total.All > 0 && s.N == 1 {
+			s.Low, s.High = x.Total.Wilson()
+		}
+	}
+	return s
+}
+
 // Success is a run's success on a suite.
 func Success(suite string, which Which) func(*Run) (float64, bool) {
 	return func(r *Run) (float64, bool) {

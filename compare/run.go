@@ -3,9 +3,10 @@
 //
 // Contract: it reads run directories through package runlog and nothing else, so
 // that runs of a study, of a sweep and single ones compare alike, live ones too. A
-// figure is the mean over a group's runs with a 95% t interval over them; where a
-// run lacks a figure, it counts for nothing in it, and the table says how many had
-// it. Intervals cover the choice of seeds (of tasks, sampling and order), not that
+// figure is the mean over a group's runs with a 95% t interval over them, of two runs
+// both values, of one run its value with the interval over its tasks; where a run lacks
+// a figure, it counts for nothing in it, and the table says how many had it. Intervals
+// over runs cover the choice of seeds (of tasks, sampling and order), not that
 // of settings.
 //
 // How it fails: a directory that is no run, or a line that cannot be read, is an
@@ -41,6 +42,10 @@ const CostEvent = "cost"
 
 // During is the name of the suite of evaluations during training, "eval" events.
 const During = "during"
+
+// Tested is the name of the suite of test tasks that a run played once, after training,
+// "test" events.
+const Tested = "test"
 
 // Score is one evaluation: of which update's weights, and how it went.
 type Score struct {
@@ -163,7 +168,7 @@ func (r *Run) event(e ballast.Event) {
 	number := func(key string) float64 { v, _ := e.Data[key].(float64); return v }
 	r.guard.event(e)
 	switch e.Kind {
-	case "eval", SuiteEvent:
+	case "eval", "test", SuiteEvent:
 		s := Score{e.Update, eval.Count{OK: int(number("ok")), All: int(number("all"))}, map[string]float64{}}
 		for k, v := range e.Data {
 			if x, ok := v.(float64); ok && k != "ok" && k != "all" {
@@ -171,7 +176,10 @@ func (r *Run) event(e ballast.Event) {
 			}
 		}
 		name := During
-		if e.Kind == SuiteEvent {
+		switch e.Kind {
+		case "test":
+			name = Tested
+		case SuiteEvent:
 			name, _ = e.Data["suite"].(string)
 		}
 		r.Suites[name] = append(r.Suites[name], s)

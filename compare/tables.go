@@ -27,65 +27,116 @@ func Tables(groups []Group) []table.Table {
 // order is that of suites in tables; others follow by name.
 var order = []string{"id", "format", "content", "both"}
 
-// suites lists the suites that runs were evaluated on, and if there are none the
-// evaluations during training.
+// suites lists the suites that runs were evaluated on. Runs that were on none show the
+// evaluations during training, and the test tasks that were played after it.
 func suites(groups []Group) []string {
 	seen := map[string]bool{}
+	lone := len(groups) == 0
 	for _, g := range groups {
 		for _, r := range g.Runs {
+			own := false
 			for name := range r.Suites {
-				seen[name] = name != During
+				seen[name] = true
+				own = own || name != During && name != Tested
 			}
+			lone = lone || !own
 		}
 	}
+	tested := seen[Tested]
+	delete(seen, During)
+	delete(seen, Tested)
 	var out []string
 	for _, name := range order {
 		if seen[name] {
 			out = append(out, name)
-			seen[name] = false
+			delete(seen, name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(seen)) {
-		if seen[name] {
-			out = append(out, name)
+	out = append(out, slices.Sorted(maps.Keys(seen))...)
+	if lone || len(out) == 0 {
+		out = append(out, During)
+		if tested {
+			out = append(out, Tested)
 		}
 	}
-	if out == nil {
-		out = []string{During}
+	return out
+}
+
+// title is a suite's name in a head: evaluations during training have that of their split.
+func title(groups []Group, suite string) string {
+	if suite != During {
+		return suite
+	}
+	name := ""
+	for _, g := range groups {
+		for _, r := range g.Runs {
+			tasks, _ := r.Recipe["tasks"].(map[string]any)
+			split, _ := tasks["eval"].(string)
+			if split = cmp.Or(split, "test"); name != "" && name != split {
+				return During
+			}
+			name = split
+		}
+	}
+	if name == "test" && slices.Contains(suites(groups), Tested) {
+		return During
+	}
+	return cmp.Or(name, During)
+}
+
+// column is a suite at a checkpoint.
+type column struct {
+	suite string
+	which Which
+}
+
+// columns are the suites at the final and at the best checkpoint. Test tasks are played once,
+// with the final one.
+func columns(names []string) (out []column) {
+	for _, which := range []Which{Last, Top} {
+		for _, s := range names {
+			if s != Tested || which == Last {
+				out = append(out, column{s, which})
+			}
+		}
 	}
 	return out
 }
 
 // interval is the note below tables with figures over seeds.
-const interval = "Mean over the seeds +- half of a 95% t interval over them; n is the number of runs, and a number in brackets that of the runs that have the figure."
+const interval = "Mean over the seeds +- half of a 95% t interval over them; of two runs both values, of one its value, with the 95% Wilson interval over its tasks in brackets where they were counted. n is the number of runs, and a number in parentheses that of the runs that have the figure."
+
+// headed says in a table's title what its figures are.
+func headed(t table.Table) table.Table {
+	if kinds := t.Kinds("runs", "tasks"); kinds != "" {
+		t.Title += " (" + kinds + ")"
+	}
+	return t
+}
 
 // Methods is the table of success on every suite, at the final and the best
 // checkpoint.
 func Methods(groups []Group) table.Table {
 	t := table.Table{Name: "methods", Title: "Success in percent, final and best checkpoint", Notes: []string{interval}, Head: []string{"method", "n"}}
-	names := suites(groups)
-	for _, which := range []Which{Last, Top} {
-		for _, s := range names {
-			t.Head = append(t.Head, string(which)+" "+s)
-		}
+	list := columns(suites(groups))
+	for _, c := range list {
+		t.Head = append(t.Head, string(c.which)+" "+title(groups, c.suite))
 	}
 	for i := range groups {
 		g := &groups[i]
 		row := []table.Cell{table.Textf("%s", g.Label), table.Textf("%d", len(g.Runs))}
-		for _, which := range []Which{Last, Top} {
-			for _, s := range names {
-				row = append(row, table.Figure(g.Stat(Success(s, which)), table.Share))
-			}
+		for _, c := range list {
+			row = append(row, table.Figure(g.Score(c.suite, c.which), table.Share))
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	return t
+	return headed(t)
 }
 
 // Categories is the table of success by category of the first suite.
 func Categories(groups []Group) table.Table {
 	suite := suites(groups)[0]
-	t := table.Table{Name: "categories", Title: "Success in percent by category, suite " + suite, Notes: []string{interval}, Head: []string{"method", "n"}}
+	t := table.Table{Name: "categories", Title: "Success in percent by category, suite " + title(groups, suite), Notes: []string{interval}, Head: []string{"method", "n"}}
 	seen := map[string]bool{}
 	for _, g := range groups {
 		for _, r := range g.Runs {
@@ -112,16 +163,18 @@ func Categories(groups []Group) table.Table {
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	return t
+	return headed(t)
 }
 
 // Differences is the table of success less that of a base group, seed by seed, at the
 // final checkpoint: what a method gains in distribution and loses out of it.
 func Differences(groups []Group, base *Group) table.Table {
 	t := table.Table{Name: "differences", Title: "Points of success more than " + base.Label + ", final checkpoint",
-		Notes: []string{"Mean difference, seed by seed, +- half of a 95% t interval over the seeds; nothing where the two rows play other tasks, or under other budgets."}, Head: []string{"method", "n"}}
+		Notes: []string{"Mean difference, seed by seed, +- half of a 95% t interval over the seeds, of two seeds both differences; nothing where the two rows play other tasks, or under other budgets."}, Head: []string{"method", "n"}}
 	names := suites(append(slices.Clone(groups), *base))
-	t.Head = append(t.Head, names...)
+	for _, s := range names {
+		t.Head = append(t.Head, title(groups, s))
+	}
 	for i := range groups {
 		g := &groups[i]
 		if g.Label == base.Label {
@@ -133,7 +186,7 @@ func Differences(groups []Group, base *Group) table.Table {
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	return t
+	return headed(t)
 }
 
 // tail is how many RL updates in a row a figure averages, at the end of a run and anywhere.
@@ -217,7 +270,7 @@ func Health(groups []Group) table.Table {
 			table.Figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormCollapsed.String())), table.Share), numbers(peaks, 1),
 			table.Figure(g.Stat(atEnd(monitor.KL)), table.Number)})
 	}
-	return t
+	return headed(t)
 }
 
 // numbers lists numbers in order, such as the updates at which something happened.
@@ -263,5 +316,5 @@ func Costs(groups []Group) table.Table {
 			table.Figure(g.Stat(total(monitor.TokensSampled)), table.Tokens),
 			table.Figure(g.Stat(func(r *Run) (float64, bool) { return r.Supervised, true }), table.Tokens)})
 	}
-	return t
+	return headed(t)
 }

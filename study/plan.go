@@ -27,6 +27,7 @@ import (
 	"ballast/bounded"
 	"ballast/bounded/yaml"
 	"ballast/durable"
+	"ballast/recipe"
 	"ballast/sweep"
 	"ballast/task"
 )
@@ -293,11 +294,40 @@ func (p *Plan) prune() {
 	}
 }
 
-// Set adds settings to every row.
-func (p *Plan) Set(pairs []string) {
-	for i := range p.Rows {
-		p.Rows[i].Set = append(slices.Clone(p.Rows[i].Set), pairs...)
+// Set adds settings to every row that reads them, and returns those that none reads.
+func (p *Plan) Set(pairs []string) (left []string) {
+	for _, pair := range pairs {
+		read := false
+		for i := range p.Rows {
+			row := &p.Rows[i]
+			if set := append(slices.Clone(row.Set), pair); p.reads(row.Method, set, pair) {
+				row.Set, read = set, true
+			}
+		}
+		if !read {
+			left = append(left, pair)
+		}
 	}
+	return left
+}
+
+// reads says whether a method with these settings reads a pair of them. What cannot be
+// resolved counts as read: the row's check says what is wrong.
+func (p *Plan) reads(method string, set []string, pair string) bool {
+	r, err := recipe.New(method)
+	if err != nil {
+		return true
+	}
+	text, err := yaml.Marshal(p.Settings)
+	if err != nil || r.Apply("settings", text) != nil {
+		return true
+	}
+	for _, s := range set {
+		if r.Set(s) != nil {
+			return true
+		}
+	}
+	return !slices.ContainsFunc(recipe.Keys(pair), func(key string) bool { return r.Unread(key) != "" })
 }
 
 // settingsFile holds the settings of every run in a study's folder.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +61,9 @@ Protocols: ` + protocolDocs(),
 			ctx, stop := f.endpoint.interruptible(c)
 			defer stop()
 			c.SetOut(outlive())
+			if err := idle(c, runDir, f.endpoint.url); err != nil {
+				return err
+			}
 			if runDir != "" {
 				return interrupted(ctx, evalRun(ctx, c.OutOrStdout(), runDir, suites))
 			}
@@ -71,10 +75,26 @@ Protocols: ` + protocolDocs(),
 	f.tasksFlags(fl)
 	fl.StringVar(&f.out, "out", "", "folder that keeps episodes; the same command continues there")
 	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")
-	fl.StringVar(&runDir, "run", "", "play the suites of test tasks with this run's final and best checkpoint and record them in it; no other flag but --suites counts")
+	fl.StringVar(&runDir, "run", "", "play the suites of test tasks with this run's final and best checkpoint and record them in it; no other flag but --suites goes with it")
 	fl.StringVar(&suites, "suites", "", "with --run: a study's plan whose suites are played (default: id, format, content, both)")
 	f.endpoint.add(fl)
 	return c
+}
+
+// idle reports flags that an evaluation would take no notice of.
+func idle(c *cobra.Command, run, endpoint string) (err error) {
+	c.Flags().Visit(func(fl *pflag.Flag) {
+		switch {
+		case err != nil || fl.Name == "run":
+		case run != "" && fl.Name != "suites":
+			err = fmt.Errorf("--%s: with --run the run's recipe and the suites say what is played; leave it out, or give --model %s instead of --run", fl.Name, run)
+		case run == "" && fl.Name == "suites":
+			err = errors.New("--suites goes with --run")
+		case endpoint == "" && slices.Contains([]string{"concurrency", "retries", "timeout"}, fl.Name):
+			err = fmt.Errorf("--%s belongs to an endpoint: give --endpoint too", fl.Name)
+		}
+	})
+	return err
 }
 
 // tasksFlags adds the flags that say what is played and how.
@@ -109,7 +129,9 @@ func (f *evalFlags) usable(pair string) error {
 	switch {
 	case flags[key] != "":
 		return fmt.Errorf("--set %s: an evaluation has the flag %s for that", pair, flags[key])
-	case f.endpoint.url != "" && f.endpoint.api == "chat" && (key == "chat.template" || key == "chat.format"):
+	case group == "init" && (f.model != "init" || f.endpoint.url != ""):
+		return fmt.Errorf("--set %s: the model is %s; --model init makes one of that shape", pair, f.model)
+	case f.endpoint.url != "" && f.endpoint.api == "chat" && (key == "chat.template" || key == "chat.format" || key == "budget.prompt"):
 		return fmt.Errorf("--set %s: with --api chat the server writes the prompts", pair)
 	case group == "chat" || group == "budget" || group == "init" || key == "tasks.worlds" || strings.HasPrefix(key, "tasks.level"):
 		return nil

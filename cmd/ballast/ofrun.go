@@ -108,6 +108,13 @@ func (f *evalFlags) settled(c *cobra.Command, r recipe.Recipe) (recipe.Recipe, e
 	if err := r.Check(); err != nil {
 		return r, eval.Protocol{}, err
 	}
+	switch set, err := task.ByName(r.Tasks.Set); {
+	case err != nil: // Load says it
+	case !set.Whole && c.Flags().Changed("data"):
+		return r, eval.Protocol{}, fmt.Errorf("--data %s: set %s is generated and reads no files; give a set that is read, such as --tasks bfcl", f.data, set.Name)
+	case set.Whole && c.Flags().Changed("seed") && r.Model != "init":
+		return r, eval.Protocol{}, fmt.Errorf("--seed %d: set %s is read and not generated; leave the seed out", f.seed, set.Name)
+	}
 	p := eval.Protocol{Name: "recipe", Budget: rollout.Budget(r.Budget), Malformed: r.Chat.Malformed}
 	if f.protocol != "" {
 		var err error

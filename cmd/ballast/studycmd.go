@@ -73,7 +73,9 @@ func (f *studyFlags) run(ctx context.Context, path string) error {
 	if f.seeds > 0 {
 		p.Seeds = f.seeds
 	}
-	p.Set(f.set)
+	if left := p.Set(f.set); len(left) > 0 {
+		return fmt.Errorf("--set %s: no row of this plan reads it", left[0])
+	}
 	if f.only {
 		return f.tables(out, p)
 	}

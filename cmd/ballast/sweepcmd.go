@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -38,6 +39,11 @@ func sweepCommand() *cobra.Command {
 			points, err := sweep.Grid(vary)
 			if err != nil {
 				return fmt.Errorf("--vary %w", err)
+			}
+			for _, pair := range slices.Concat(f.set, vary) {
+				if key, _, _ := strings.Cut(pair, "="); key == "seed" {
+					return fmt.Errorf("%s: a sweep numbers the seeds from 1 itself; say how many with --seeds", pair)
+				}
 			}
 			for _, p := range points { // a bad setting is an error now, not in a log
 				g := f
@@ -72,6 +78,7 @@ func sweepCommand() *cobra.Command {
 	fl.StringVar(&f.model, "model", "", "as for train")
 	fl.StringVar(&f.tasks, "tasks", "", "as for train")
 	fl.StringVar(&f.data, "data", "", "as for train")
+	fl.StringVar(&f.dialogues, "dialogues", "", "as for train")
 	fl.StringVar(&f.config, "config", "", "as for train")
 	fl.StringArrayVar(&f.set, "set", nil, "a setting of all runs (repeatable)")
 	return c
@@ -80,7 +87,7 @@ func sweepCommand() *cobra.Command {
 // passed are the flags that every training command gets.
 func passed(f *trainFlags) []string {
 	var out []string
-	for _, p := range [][2]string{{"--model", f.model}, {"--tasks", f.tasks}, {"--data", f.data}, {"--config", f.config}} {
+	for _, p := range [][2]string{{"--model", f.model}, {"--tasks", f.tasks}, {"--data", f.data}, {"--dialogues", f.dialogues}, {"--config", f.config}} {
 		if p[1] != "" {
 			out = append(out, p[0], p[1])
 		}

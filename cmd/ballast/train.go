@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,11 +31,14 @@ import (
 // trainFlags are the flags of `ballast train`.
 type trainFlags struct {
 	model, tasks, data, config, out, resume string
+	dialogues                               string
 	seed                                    uint64
 	set                                     []string
 	dry, json                               bool
 	seeded                                  bool // --seed was given
 	extend                                  int  // updates
+
+	aside []string // what the config file says and the run does not read
 }
 
 func trainCommand() *cobra.Command {
@@ -57,7 +61,7 @@ func trainCommand() *cobra.Command {
 			f.seeded = c.Flags().Changed("seed")
 			if f.resume != "" {
 				other := func(flag string) bool { return c.Flags().Changed(flag) }
-				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "seed", "config", "set", "out", "dry-run"}, other) {
+				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "dialogues", "seed", "config", "set", "out", "dry-run"}, other) {
 					return errors.New("--resume takes everything from the run's recipe.yaml; leave the method and the other flags out")
 				}
 			}
@@ -71,6 +75,7 @@ func trainCommand() *cobra.Command {
 	fl.StringVar(&f.model, "model", "", "embedded, init, a Hugging Face directory, a run (its best checkpoint), or a GGUF file")
 	fl.StringVar(&f.tasks, "tasks", "", "task set: desk, bfcl, ...")
 	fl.StringVar(&f.data, "data", "", "folder of the task set's data")
+	fl.StringVar(&f.dialogues, "dialogues", "", "file of dialogues (.jsonl, .json, .parquet) that supervised phases train on instead of the tasks' own")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of the run")
 	fl.StringVar(&f.config, "config", "", "YAML file with settings over the method's defaults")
 	fl.StringArrayVar(&f.set, "set", nil, "one setting, such as rl.lr=1e-6 (repeatable)")
@@ -92,6 +97,9 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	r, err := f.recipe(args[0])
 	if err != nil {
 		return err
+	}
+	for _, text := range f.aside {
+		say(stderr, "ballast: %s\n", text)
 	}
 	if f.dry {
 		return dryRun(stdout, &r)
@@ -119,7 +127,8 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 }
 
 // recipe resolves the method's defaults, the config file, the flags, and --set,
-// in this order.
+// in this order. A flag or --set that the run would not read is an error; a config file may
+// be for several methods, so that what it sets in vain is said.
 func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 	r, err := recipe.New(method)
 	if err != nil {
@@ -151,8 +160,63 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 			return r, err
 		}
 	}
+	if f.dialogues != "" {
+		if err := r.Dialogues(f.dialogues); err != nil {
+			return r, err
+		}
+	}
 	r.Settle()
-	return r, r.Check()
+	if err := r.Check(); err != nil {
+		return r, err
+	}
+	return r, f.unread(&r, method)
+}
+
+// unread is an error that names what was given for this run and nothing would read.
+func (f *trainFlags) unread(r *recipe.Recipe, method string) error {
+	var errs []error
+	check := func(what string, keys ...string) {
+		for _, key := range keys {
+			if why := r.Unread(key); why != "" {
+				errs = append(errs, fmt.Errorf("%s: this run does not read %s: %s", what, key, why))
+			}
+		}
+	}
+	if f.data != "" {
+		check("--data "+f.data, "tasks.data")
+	}
+	for _, pair := range f.set {
+		check("--set "+pair, recipe.Keys(pair)...)
+	}
+	if f.config == "" {
+		return errors.Join(errs...)
+	}
+	text, err := os.ReadFile(f.config)
+	if err != nil {
+		return err
+	}
+	common, own, err := recipe.Given(method, text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.config, err)
+	}
+	f.aside = nil
+	why := map[string][]string{}
+	for i, key := range append(common, own...) {
+		text, name := r.Unread(key), key
+		if i >= len(common) {
+			name = "methods." + method + "." + key
+		}
+		switch {
+		case key == "method" && r.Method != method: // another method's recipe is no start for this one
+			errs = append(errs, fmt.Errorf("%s: it says method: %s, and the command %s", f.config, r.Method, method))
+		case text != "" && key != "method":
+			why[text] = append(why[text], name)
+		}
+	}
+	for _, text := range slices.Sorted(maps.Keys(why)) {
+		f.aside = append(f.aside, fmt.Sprintf("%s: this run does not read %s: %s", f.config, strings.Join(why[text], ", "), text))
+	}
+	return errors.Join(errs...)
 }
 
 // prepare loads the model and tasks of a recipe.

@@ -10,8 +10,17 @@ import (
 type Stat struct {
 	N    int     // replicates that have it
 	Mean float64 // NaN where N is 0
-	Half float64 // half of the 95% t interval; NaN where N is under 2
+	Half float64 // half of the 95% t interval; NaN where N is under Enough
+	// Values are those of fewer than Enough replicates, in their order: an interval over two has
+	// one degree of freedom and says nothing.
+	Values []float64
+	// Low and High are the interval of a single replicate over what it counted, such as the tasks
+	// of an evaluation; High is 0 where there is none.
+	Low, High float64
 }
+
+// Enough is the least number of replicates that have an interval over them.
+const Enough = 3
 
 // NewStat summarises values; what is not finite is left out.
 func NewStat(values []float64) Stat {
@@ -25,7 +34,8 @@ func NewStat(values []float64) Stat {
 	for _, x := range v {
 		s.Mean += x / n
 	}
-	if s.N < 2 {
+	if s.N < Enough {
+		s.Values = v
 		return s
 	}
 	sum := 0.0

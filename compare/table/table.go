@@ -2,7 +2,8 @@
 // Markdown for documents, CSV and JSON for programs.
 //
 // Contract: texts of strangers, such as names of runs, are harmless in all of them. A
-// figure is a mean with half of a 95% t interval over replicates; what a
+// figure is a mean with half of a 95% t interval over replicates, of two
+// replicates both values, of one its value, with its own interval where it has one; what a
 // replicate lacks counts for nothing in it. In a table with a column n, the number of a
 // row's replicates, a figure that not all of them have says how many had it.
 //
@@ -71,8 +72,8 @@ func (u Unit) scale() (factor float64, decimals int) {
 	return 1, 3
 }
 
-// String is the cell for people: mean +- half of the 95% interval, with the number
-// of replicates where it is not all of n.
+// String is the cell for people: mean +- half of the 95% interval, or the values where
+// there are too few for one, with the number of replicates where it is not all of n.
 func (c Cell) String() string { return c.of(0) }
 
 // of is String where a row has n replicates in all; 0 stands for not known.
@@ -85,9 +86,18 @@ func (c Cell) of(n int) string {
 		return "-"
 	}
 	k, d := c.Unit.scale()
-	out := strconv.FormatFloat(k*s.Mean, 'f', d, 64)
-	if !math.IsNaN(s.Half) {
-		out += " +- " + strconv.FormatFloat(k*s.Half, 'f', d, 64)
+	text := func(v float64) string { return strconv.FormatFloat(k*v, 'f', d, 64) }
+	out := text(s.Mean)
+	switch {
+	case len(s.Values) > 1:
+		out = text(s.Values[0])
+		for _, v := range s.Values[1:] {
+			out += " / " + text(v)
+		}
+	case s.N == 1 && s.High > 0:
+		out += " [" + text(s.Low) + ", " + text(s.High) + "]"
+	case !math.IsNaN(s.Half):
+		out += " +- " + text(s.Half)
 	}
 	if n > 0 && s.N != n {
 		out += fmt.Sprintf(" (%d)", s.N)
@@ -117,6 +127,34 @@ func (t *Table) texts() [][]string {
 		out = append(out, line)
 	}
 	return out
+}
+
+// Kinds says in words what the table's figures are, as far as it has them: of how many
+// replicates, called things, and of what alone the interval of a single one is.
+func (t *Table) Kinds(things, alone string) string {
+	var many, two, one, own bool
+	for _, row := range t.Rows {
+		for _, c := range row {
+			if s := c.Stat; s != nil {
+				many, two = many || s.N >= Enough, two || s.N == 2
+				one, own = one || s.N == 1, own || s.N == 1 && s.High > 0
+			}
+		}
+	}
+	var parts []string
+	if many {
+		parts = append(parts, "mean +- half of a 95% t interval over the "+things)
+	}
+	if two {
+		parts = append(parts, "of two "+things+" both values")
+	}
+	switch {
+	case own:
+		parts = append(parts, "of one its value and the 95% Wilson interval over its "+alone)
+	case one && (many || two):
+		parts = append(parts, "of one its value")
+	}
+	return strings.Join(parts, "; ")
 }
 
 // Text is all tables for a terminal.
@@ -211,9 +249,9 @@ func (t *Table) Markdown() string {
 }
 
 // CSV writes the table with three columns for every figure: mean, half of the 95%
-// interval (empty where there is none) and number of replicates. Shares are in
-// [0,1], times in seconds; a text that a spreadsheet would take for a formula gets
-// an apostrophe in front.
+// interval (empty where there is none, as under three replicates) and number of
+// replicates. Shares are in [0,1], times in seconds; a text that a spreadsheet would take
+// for a formula gets an apostrophe in front.
 func (t *Table) CSV(w io.Writer) error {
 	numeric := make([]bool, len(t.Head))
 	for _, row := range t.Rows {
@@ -260,7 +298,8 @@ func (t *Table) CSV(w io.Writer) error {
 }
 
 // MarshalJSON gives name, title, notes and the rows as objects by column; a figure
-// is {mean, ci95, n}, with null for what is not known.
+// is {mean, ci95, n}, with null for what is not known, values of fewer than three
+// replicates, and low and high of the interval of a single one.
 func (t Table) MarshalJSON() ([]byte, error) {
 	known := func(v float64) any {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -273,7 +312,14 @@ func (t Table) MarshalJSON() ([]byte, error) {
 		m := map[string]any{}
 		for i, c := range row {
 			if m[t.Head[i]] = c.Text; c.Stat != nil {
-				m[t.Head[i]] = map[string]any{"mean": known(c.Stat.Mean), "ci95": known(c.Stat.Half), "n": c.Stat.N}
+				figure := map[string]any{"mean": known(c.Stat.Mean), "ci95": known(c.Stat.Half), "n": c.Stat.N}
+				if len(c.Stat.Values) > 0 {
+					figure["values"] = c.Stat.Values
+				}
+				if c.Stat.High > 0 {
+					figure["low"], figure["high"] = c.Stat.Low, c.Stat.High
+				}
+				m[t.Head[i]] = figure
 			}
 		}
 		rows = append(rows, m)

@@ -1,0 +1,250 @@
+package recipe
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"ballast/task"
+)
+
+// use is what a resolved recipe does, as far as it decides which settings are read.
+type use struct {
+	r       *Recipe
+	rl, sft bool            // it has such phases; a guard's supervised phase is one
+	sources map[string]bool // of its supervised phases
+	timed   bool            // sft.updates counts in every supervised phase
+	golden  bool            // something learns from gold dialogues
+	asks    bool            // something asks the judge
+}
+
+func (r *Recipe) use() use {
+	u := use{r: r, sources: map[string]bool{}, timed: true}
+	for i, p := range r.Phases {
+		in, err := r.In(i)
+		if err != nil { // Check says it
+			continue
+		}
+		for _, name := range strings.Split(p.SFT, "+") {
+			u.sources[name] = true
+		}
+		if p.SFT != "" {
+			u.sft, u.timed = true, u.timed && in.SFT.Updates > 0
+		}
+		if p.RL > 0 {
+			u.rl = true
+			u.asks = u.asks || in.RL.Signals["hint"]["from"] == "judge"
+			u.golden = u.golden || in.RL.Signals["gold"] != nil || in.RL.Signals["mix"] != nil
+		}
+	}
+	if u.rl && r.Guard.Do == "sft" {
+		u.sft, u.sources["failed"], u.timed = true, true, u.timed && r.SFT.Updates > 0
+	}
+	u.golden = u.golden || u.sources["gold"] || u.sources["failed"]
+	u.asks = u.asks || u.sources["reflections"] || r.Judge.Closing && u.golden
+	return u
+}
+
+// rule says why the settings under a key are not read, "" where they are.
+type rule struct {
+	key string
+	why func(u *use) string
+}
+
+// unless is a rule's answer.
+func unless(read bool, why string) string {
+	if read {
+		return ""
+	}
+	return why
+}
+
+const (
+	noRL  = "no phase is reinforcement learning"
+	noSFT = "no phase is supervised; methods sft, sft-grpo, ets and prs have one, or give phases"
+)
+
+// rules are the settings that not every run reads. A setting is read if no rule of its key,
+// or of what it is part of, objects.
+var rules = []rule{
+	{"method", func(*use) string { return "the method is the command's argument" }},
+	{"rl", func(u *use) string { return unless(u.rl, noRL) }},
+	{"quirks", func(u *use) string { return unless(u.rl, noRL) }},
+	{"sft", func(u *use) string { return unless(u.sft, noSFT) }},
+	{"sft.epochs", func(u *use) string { return unless(!u.sft || !u.timed, "sft.updates says how many updates there are") }},
+	{"sft.file", func(u *use) string {
+		return unless(u.sources["file"], "no phase has the source file; give --dialogues FILE, or phases such as [{sft: file}]")
+	}},
+	{"sft.turns", func(u *use) string { return unless(u.sources["gold"], "no phase has the source gold") }},
+	{"sft.per", func(u *use) string {
+		return unless(u.sources["gold"] || u.sources["failed"], "no phase has the sources gold or failed")
+	}},
+	{"sft.window", func(u *use) string { return unless(u.waits(), noFailures) }},
+	{"sft.rule", func(u *use) string { return unless(u.waits(), noFailures) }},
+	{"adam", func(u *use) string { return unless(u.rl || u.sft, "nothing is trained") }},
+	{"keep", func(u *use) string {
+		return unless(u.rl || u.sft, "nothing is trained, so there is one checkpoint and one evaluation")
+	}},
+	{"init", func(u *use) string {
+		return unless(u.r.Model == "init", "the model is "+u.r.Model+"; --model init makes one of that shape")
+	}},
+	{"tasks.data", func(u *use) string {
+		return unless(u.r.whole(), "set "+u.r.Tasks.Set+" is generated and reads no files; to train on dialogues of a file: ballast train sft --dialogues FILE; a set that is read: --tasks bfcl")
+	}},
+	{"tasks.level", func(u *use) string { return unless(!u.r.whole(), "set "+u.r.Tasks.Set+" is read and not generated") }},
+	{"tasks.count", func(u *use) string {
+		return unless(u.rl || u.golden || u.waits(), "no training task is played or learnt from; tasks.test counts those of evaluations")
+	}},
+	{"guard", func(u *use) string { return unless(u.rl, noRL+", and a guard watches that alone") }},
+	{"guard.at", func(u *use) string { return u.guards("stop", "rollback", "reference", "sft") }},
+	{"guard.times", func(u *use) string { return u.guards("rollback", "reference", "sft") }},
+	{"guard.rate", func(u *use) string { return u.guards("rollback", "sft") }},
+	{"guard.factor", func(u *use) string { return u.guards("reference") }},
+	{"judge", func(u *use) string {
+		return unless(u.asks, "nothing asks a judge: give a phase with the source reflections (method prs), rl.signals.hint.from=judge, or judge.closing with gold dialogues")
+	}},
+}
+
+// orders are the settings of a judge that only an endpoint reads.
+var orders = []string{"cache", "concurrency", "retries", "reply", "tokens", "cost", "price_in", "price_out", "temperature", "key"}
+
+const noFailures = "no phase learns from failures; methods ets and prs have one"
+
+func (u *use) waits() bool { return u.sources["failed"] || u.sources["reflections"] }
+
+// guards objects where the guard does none of these.
+func (u *use) guards(do ...string) string {
+	return unless(slices.Contains(do, u.r.Guard.Do), "it goes with guard.do "+strings.Join(do, ", "))
+}
+
+// whole says whether the recipe's tasks are read from files. Load says what is wrong with
+// an unknown name.
+func (r *Recipe) whole() bool {
+	set, err := task.ByName(r.Tasks.Set)
+	return err != nil || set.Whole
+}
+
+// Unread says why a run of the recipe would not read a setting, given by its dotted key;
+// "" for one that is read.
+func (r *Recipe) Unread(key string) string {
+	if rest, ok := strings.CutPrefix(key, "methods."); ok {
+		name, own, _ := strings.Cut(rest, ".")
+		if name != r.Method {
+			return "the method is " + r.Method
+		}
+		return r.Unread(own)
+	}
+	if rest, ok := strings.CutPrefix(key, "phases["); ok {
+		num, own, _ := strings.Cut(rest, "].")
+		i, err := strconv.Atoi(num)
+		if err != nil || i < 0 || i >= len(r.Phases) {
+			return "" // Set says it
+		}
+		one, err := r.In(i)
+		if err != nil {
+			return ""
+		}
+		one.Phases, one.Guard.Do = []Phase{{RL: r.Phases[i].RL, SFT: r.Phases[i].SFT}}, ""
+		if why := one.Unread(own); why != "" {
+			return fmt.Sprintf("phase %d: %s", i, why)
+		}
+		return ""
+	}
+	u := r.use()
+	for _, x := range rules {
+		if key != x.key && !strings.HasPrefix(key, x.key+".") {
+			continue
+		}
+		if why := x.why(&u); why != "" {
+			return why
+		}
+	}
+	if own, ok := strings.CutPrefix(key, "judge."); ok && slices.Contains(orders, own) && r.Judge.Kind != "endpoint" {
+		return "the oracle asks nobody; set judge.kind=endpoint, judge.url and judge.model"
+	}
+	return ""
+}
+
+// Keys are the dotted keys that a pair of Set sets.
+func Keys(pair string) []string {
+	key, text, _ := strings.Cut(pair, "=")
+	val, err := parse(text)
+	if err != nil {
+		return []string{key}
+	}
+	return slices.Sorted(maps.Keys(leaves(key, val)))
+}
+
+// Given are the settings of a file: those for all methods, and those for the named one.
+// What the file sets to the method's own value is left out of the former.
+func Given(name string, text []byte) (common, own []string, err error) {
+	var file map[string]any
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return nil, nil, err
+	}
+	if all, ok := file["methods"].(map[string]any); ok {
+		for k := range leaves("", all[name]) {
+			if k != "" {
+				own = append(own, k)
+			}
+		}
+	}
+	delete(file, "methods")
+	method, err := New(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	var defaults map[string]any
+	if err := yaml.Unmarshal(method.YAML(), &defaults); err != nil {
+		return nil, nil, err
+	}
+	before := leaves("", defaults)
+	for k, v := range leaves("", file) {
+		if was, ok := before[k]; !ok || fmt.Sprint(was) != fmt.Sprint(v) {
+			common = append(common, k)
+		}
+	}
+	slices.Sort(common)
+	slices.Sort(own)
+	return common, own, nil
+}
+
+// leaves are nested settings by dotted key.
+func leaves(key string, v any) map[string]any {
+	m, ok := v.(map[string]any)
+	if !ok || len(m) == 0 {
+		return map[string]any{key: v}
+	}
+	out := map[string]any{}
+	for k, x := range m {
+		maps.Copy(out, leaves(strings.TrimPrefix(key+"."+k, "."), x))
+	}
+	return out
+}
+
+// Dialogues makes the supervised phases on gold ones on a file of dialogues.
+func (r *Recipe) Dialogues(file string) error {
+	r.Phases = slices.Clone(r.Phases)
+	found := false
+	for i, p := range r.Phases {
+		names := strings.Split(p.SFT, "+")
+		for k, name := range names {
+			if name == "gold" || name == "file" {
+				names[k], found = "file", true
+			}
+		}
+		r.Phases[i].SFT = strings.Join(names, "+")
+	}
+	if !found {
+		return fmt.Errorf("--dialogues %s: no phase of method %s learns from dialogues that are given; methods sft and sft-grpo have one", file, r.Method)
+	}
+	if r.SFT.File != "" && r.SFT.File != file {
+		return fmt.Errorf("--dialogues %s: sft.file already names %s; give one of them", file, r.SFT.File)
+	}
+	r.SFT.File = file
+	return nil
+}
