@@ -109,6 +109,9 @@ func (g gathered) reward(also string) quantity {
 	if n > 0 {
 		return quantity{keys: parts, sum: true}
 	}
+	if k := g.most(g.nested(rollouts.RewardKeys), present); k != "" {
+		return quantity{keys: []string{k}}
+	}
 	if k := g.most(rollouts.RewardKeys, all); k != "" { // there, and never a number
 		return quantity{keys: []string{k}}
 	}
@@ -118,8 +121,26 @@ func (g gathered) reward(also string) quantity {
 	return g.success()
 }
 
+// nested are the keys of that name inside of objects such as metadata, in order.
+func (g gathered) nested(names []string) (keys []string) {
+	for _, name := range names {
+		var list []string
+		for k := range g {
+			if strings.HasSuffix(k, "."+name) {
+				list = append(list, k)
+			}
+		}
+		slices.Sort(list)
+		keys = append(keys, list...)
+	}
+	return keys
+}
+
 func (g gathered) success() quantity {
 	if k := g.most(rollouts.SuccessKeys, present); k != "" {
+		return quantity{keys: []string{k}}
+	}
+	if k := g.most(g.nested(rollouts.SuccessKeys), present); k != "" {
 		return quantity{keys: []string{k}}
 	}
 	if k := g.most(rollouts.SuccessKeys, all); k != "" {

@@ -261,6 +261,9 @@ func TestRewards(t *testing.T) {
 		{"some ambiguous", line(`"score": 1`, 2) + line(`"score": "good"`, 3), "score", 2, 0, 3, 0, "a.jsonl:3 score"},
 		{"an unknown key", line(`"judge_score": 1`, 3), "", 0, 0, 0, 3, "a.jsonl:0 judge_score"},
 		{"an unknown key beside", line(`"judge_score": 1, "score": 1`, 3), "score", 3, 0, 0, 0, ""},
+		{"inside of metadata", line(`"metadata": {"reward": 1, "x": {"y": 2}}`, 3), "metadata.reward", 3, 0, 0, 0, ""},
+		{"outside before inside", line(`"metadata": {"reward": 0.5}, "score": 1`, 3), "score", 3, 0, 0, 0, ""},
+		{"metrics inside", line(`"metrics": {"correct": 1}`, 3), "metrics.correct", 3, 0, 0, 0, ""},
 		{"two keys", line(`"reward": 1`, 2) + line(`"score": 1`, 3), "score", 3, 0, 0, 2, ""},
 		{"a bad step", strings.Replace(line(`"score": 1`, 3), `"step": 1`, `"step": "one"`, 2), "score", 3, 0, 0, 0, "a.jsonl:1 step"},
 	} {

@@ -94,7 +94,7 @@ func (t *table) completion(row parquet.Row) Record {
 			if telling(name) || name == t.also {
 				nested[name] = append(nested[name], entry{last, plain(v)})
 			}
-		case stepKeys[name], runKeys[name], splitKeys[name], heldKeys[name], telling(name), name == t.also:
+		case StepKey(name), runKeys[name], splitKeys[name], heldKeys[name], telling(name), name == t.also:
 			r.field(pair{name, encoded(v)}, t.also)
 		case v.Kind() == parquet.Double || v.Kind() == parquet.Float:
 			if !slices.Contains(t.unread, name) {

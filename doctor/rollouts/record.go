@@ -44,7 +44,7 @@ var (
 		"model_response": KindReplies, "model_output": KindReplies}
 	chatKeys    = set("messages", "conversations", "conversation")
 	promptKeys  = set("input", "prompt", "question", "input_prompt")
-	stepKeys    = set("step", "global_step", "global_steps", "training_step", "train_step", "trainer_step", "update", "iteration", "rollout_id")
+	nestKeys    = set("metadata", "meta", "info", "metrics", "result", "evaluation", "reward_extra_info") // objects that may hold them
 	idKeys      = set("id", "uid", "traj_ids", "task_id")
 	runKeys     = set("run", "run_id", "run_name", "experiment", "experiment_name", "exp_name")
 	splitKeys   = set("split", "mode", "phase")
@@ -53,6 +53,10 @@ var (
 	wrapperKeys = set("rollouts", "data", "records", "samples", "results", "episodes", "trajectories", "items", "rows", "examples", "generations")
 	statistics  = []string{"std", "mean", "var", "min", "max", "model", "weight", "weights", "fn", "threshold", "baseline", "advantage"}
 )
+
+// stepKeys hold the trainer's step, the more telling ones first: beside a global
+// step a step may count turns.
+var stepKeys = []string{"global_step", "global_steps", "training_step", "train_step", "trainer_step", "step", "update", "iteration", "rollout_id"}
 
 // RewardKeys hold a record's whole reward, SuccessKeys whether it solved its task;
 // the more telling ones come first.
@@ -74,6 +78,9 @@ func set(names ...string) map[string]bool {
 // columns do: format_reward, rewards/format.
 func Part(key string) bool {
 	low := strings.ToLower(key)
+	if outer, _, inside := strings.Cut(low, "."); inside && nestKeys[outer] {
+		return false // a copy of what stands outside, more often than not
+	}
 	for _, s := range statistics {
 		if strings.HasSuffix(low, "_"+s) || strings.HasSuffix(low, "/"+s) {
 			return false
@@ -88,11 +95,31 @@ func Part(key string) bool {
 }
 
 // StepKey reports whether a key holds the trainer's step.
-func StepKey(key string) bool { return stepKeys[key] }
+func StepKey(key string) bool { return stepRank(key) < nobody }
+
+// nobody is the rank of a key that is none of steps.
+const nobody = 1000
+
+// stepRank is how telling a key of steps is, from 0; those inside of other objects come
+// after the others.
+func stepRank(key string) int {
+	outer, name, inside := strings.Cut(key, ".")
+	if !inside {
+		name = outer
+	}
+	i := slices.Index(stepKeys, name)
+	switch {
+	case i < 0 || inside && !nestKeys[outer]:
+		return nobody
+	case inside:
+		return i + len(stepKeys)
+	}
+	return i
+}
 
 // telling reports whether a key may speak of a reward or a success.
 func telling(key string) bool {
-	low := strings.ToLower(key)
+	low := strings.ToLower(key[strings.LastIndexByte(key, '.')+1:])
 	return strings.Contains(low, "reward") || strings.Contains(low, "score") || slices.Contains(RewardKeys, low) || slices.Contains(SuccessKeys, low)
 }
 
@@ -183,12 +210,21 @@ func empty(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" || s
 // field reads what a key says about the record.
 func (r *Record) field(p pair, also string) {
 	switch {
-	case stepKeys[p.key]:
-		if v, ok := whole(p.raw); ok && r.StepKey == "" {
+	case StepKey(p.key):
+		v, ok := whole(p.raw)
+		switch {
+		case ok && (r.StepKey == "" || stepRank(p.key) < stepRank(r.StepKey)):
 			r.Step, r.StepKey = v, p.key
-		} else if !ok && !empty(p.raw) {
+		case !ok && !empty(p.raw):
 			r.Values = append(r.Values, Value{Top: p.key, Key: p.key, State: Unreadable, Why: "a step that is no whole number", Raw: short(p.raw)})
 		}
+	case nestKeys[p.key] && len(p.raw) > 0 && p.raw[0] == '{':
+		fields(p.raw, func(key string, raw []byte) error { // what is broken inside is nothing that is known
+			if StepKey(key) && r.StepKey == "" || telling(key) {
+				r.field(pair{p.key + "." + key, raw}, also)
+			}
+			return nil
+		})
 	case runKeys[p.key]:
 		if s, err := text(p.raw); err == nil && s != "null" && len(s) > 0 && len(s) < 100 && s[0] != '{' && s[0] != '[' {
 			r.Run = s

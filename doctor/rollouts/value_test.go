@@ -1,6 +1,7 @@
 package rollouts
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -116,6 +117,19 @@ func TestSteps(t *testing.T) {
 		list, err := read(t, "a.jsonl", `{"output": "x", "`+key+`": 7}`, Options{})
 		if err != nil || len(list) != 1 || list[0].Step != 7 || list[0].StepKey != key {
 			t.Errorf("%s: %+v, %v", key, list, err)
+		}
+	}
+	for record, want := range map[string]string{
+		`{"output": "x", "step": 3, "global_step": 70}`:              "global_step 70",
+		`{"output": "x", "global_step": 70, "step": 3}`:              "global_step 70",
+		`{"output": "x", "iteration": 2, "step": 3}`:                 "step 3",
+		`{"output": "x", "metadata": {"step": 4}}`:                   "metadata.step 4",
+		`{"output": "x", "metadata": {"step": 4}, "step": 5}`:        "step 5",
+		`{"output": "x", "step": 5, "metadata": {"global_step": 4}}`: "step 5",
+	} {
+		list, err := read(t, "a.jsonl", record, Options{})
+		if err != nil || fmt.Sprint(list[0].StepKey, " ", list[0].Step) != want {
+			t.Errorf("%s: %+v, %v, want %s", record, list, err, want)
 		}
 	}
 	list, err := read(t, "a.jsonl", `{"output": "x", "step": "seven"}`, Options{})
