@@ -111,6 +111,10 @@ func TestCourses(t *testing.T) {
 		{"one number is no count", map[string]string{"run7.jsonl": bare(3)}, "-1--1:3", "", ""},
 		{"compressed names", map[string]string{"3.jsonl": bare(2), "4.ndjson": bare(2)}, "3-4:2", "", ""},
 
+		{"epochs that count anew", map[string]string{"epoch_0/step_0.jsonl": bare(1), "epoch_0/step_1.jsonl": bare(1), "epoch_1/step_0.jsonl": bare(2), "epoch_1/step_1.jsonl": bare(2)}, "0-1:1 2-3:2", "", "\"0 of part 2\""},
+		{"epochs that go on", map[string]string{"epoch_0/step_0.jsonl": bare(1), "epoch_0/step_1.jsonl": bare(1), "epoch_1/step_2.jsonl": bare(1)}, "0-2:1", "", ""},
+		{"epochs in names", map[string]string{"e_epoch0_step1.jsonl": bare(1), "e_epoch1_step1.jsonl": bare(1), "e_epoch2_step1.jsonl": bare(1)}, "1-3:1", "", ""},
+		{"workers with ids", map[string]string{"worker-3f2a.jsonl": worker(0), "worker-3bc1.jsonl": worker(1)}, "1-20:4", "", "2 workers"},
 		{"restart at 0", map[string]string{"a.jsonl": steps(1, 20, 1) + steps(0, 10, 1)}, "1-31:2", "", "begin again at 0 after 20"},
 		{"restart at 1", map[string]string{"a.jsonl": steps(1, 20, 1) + steps(1, 10, 1)}, "1-30:2", "", "\"1 of part 2\""},
 		{"two restarts at 0", map[string]string{"a.jsonl": steps(0, 9, 1) + steps(0, 9, 1) + steps(0, 9, 1)}, "0-29:2", "", "of part 3"},

@@ -22,6 +22,7 @@ type file struct {
 	worker string
 	step   int // -1 where neither folders nor name count
 	from   string
+	epoch  int  // 0 where neither says one
 	held   bool // of validation
 	size   int64
 }
@@ -132,11 +133,11 @@ func plain(name string) string {
 // What parts of names mean. Each ends before the next digit or letter.
 var (
 	stepName   = regexp.MustCompile(`(?i)(^|[^a-z])((?:global|train|training|trainer|policy)?[-_]?(?:steps?|iter|iteration|update|ckpt|checkpoint))[-_=.]?(\d{1,9})($|\D)`)
-	workerName = regexp.MustCompile(`(?i)(^|[^a-z])((?:rank|worker|gpu|proc|process|node|dp|tp|replica|shard|part|actor|host|thread|server|engine)[-_=]?\d+(?:[-_]of[-_]?\d+)?)`)
+	workerName = regexp.MustCompile(`(?i)(^|[^a-z])((?:rank|worker|gpu|proc|process|node|dp|tp|replica|shard|part|actor|host|thread|server|engine)[-_=]?\d+[0-9a-f]*(?:[-_]of[-_]?\d+)?)`)
 	// Numbers that count something else: epochs, seeds, runs, dates, times, sizes of models.
 	otherName = regexp.MustCompile(`(?i)(^|[^a-z])(?:(?:epoch|seed|run|exp|experiment|trial|v|version|lr|bs)[-_=]?\d+` +
 		`|(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d|\d\d[-_:]\d\d[-_:]\d\d|\d+(?:\.\d+)?[bkm](?:$|[^a-z0-9]))`)
-	epochName = regexp.MustCompile(`(?i)epoch[-_=]?\d+`)
+	epochName = regexp.MustCompile(`(?i)epoch[-_=]?(\d{1,6})`)
 	heldName  = regexp.MustCompile(`(?i)(^|[^a-z])(val|valid|validation|evals?|evaluations?|tests?)($|[^a-z])`)
 	runName   = regexp.MustCompile(`(?i)(^|[^a-z])(run|seed|exp|experiment)[-_=]?\d+`)
 	digits    = regexp.MustCompile(`\d+`)
@@ -147,6 +148,9 @@ func (f *file) place() {
 	dir, name := path.Split(plain(f.rel))
 	stem := strings.TrimSuffix(name, path.Ext(name))
 	f.held = heldName.MatchString(f.rel[:len(dir)]) || heldName.MatchString(stem)
+	if m := epochName.FindStringSubmatch(f.rel); m != nil {
+		f.epoch, _ = strconv.Atoi(m[1]) // digits
+	}
 	var group []string
 	for _, part := range strings.Split(strings.Trim(dir, "/"), "/") {
 		rest := f.take(part, "folders")
@@ -171,9 +175,9 @@ func (f *file) take(part, from string) string {
 		if n, err := strconv.Atoi(m[3]); err == nil {
 			f.step, f.from = n, from
 			part = strings.Replace(part, m[2]+strings.TrimSuffix(strings.TrimPrefix(m[0], m[1]+m[2]), m[4]), "", 1)
-			part = epochName.ReplaceAllString(part, "")
 		}
 	}
+	part = epochName.ReplaceAllString(part, "")
 	if m := workerName.FindStringSubmatch(part); m != nil {
 		f.worker += m[2]
 		part = strings.Replace(part, m[2], "", 1)

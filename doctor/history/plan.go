@@ -140,7 +140,7 @@ func (p *plan) structured(strands []*strand) []*strand {
 func (p *plan) group(name string, list []*strand) []*run {
 	p.shards(list)
 	slices.SortStableFunc(list, func(a, b *strand) int {
-		return cmp.Or(cmp.Compare(a.worker, b.worker), a.first()-b.first(), natural(a.rel, b.rel))
+		return cmp.Or(cmp.Compare(a.worker, b.worker), a.epoch-b.epoch, a.first()-b.first(), natural(a.rel, b.rel))
 	})
 	var out []*run
 	for i := 0; i < len(list); {
@@ -208,7 +208,7 @@ func natural(a, b string) int {
 // place lays a strand behind the first history that it can follow, or begins a new one.
 func (p *plan) place(lane *[]*run, t *strand, name string) {
 	for _, r := range *lane {
-		if p.follows(r, t.first(), t.spans[len(t.spans)-1].to) {
+		if t.epoch > r.strands[len(r.strands)-1].epoch || p.follows(r, t.first(), t.spans[len(t.spans)-1].to) {
 			p.lay(r, t, false)
 			return
 		}
@@ -234,8 +234,9 @@ func (p *plan) follows(r *run, from, to int) bool {
 // the history's last was run again.
 func (p *plan) lay(r *run, t *strand, again bool) {
 	t.laid = make([]laid, len(t.spans))
+	later := len(r.strands) > 0 && t.epoch > r.strands[len(r.strands)-1].epoch
 	for i, s := range t.spans {
-		t.laid[i] = p.append(r, s, t.String(), i > 0, again && i == 0)
+		t.laid[i] = p.append(r, s, t.String(), i > 0 || later, i == 0 && (again || later && s.from <= r.first()+1))
 		for k := range i { // what this span ran again
 			if l := &t.laid[k]; l.part < t.laid[i].part && l.offset == t.laid[i].offset {
 				l.cut = min(l.cut, s.from)
@@ -259,9 +260,9 @@ func (r *run) cutBefore(t *strand) {
 	}
 }
 
-// append puts a span at the end of a history and says how it got there. In one file
-// what comes later was written later.
-func (p *plan) append(r *run, s span, source string, sameFile, again bool) laid {
+// append puts a span at the end of a history and says how it got there; later says
+// that it is behind the history in one file, or of a later epoch.
+func (p *plan) append(r *run, s span, source string, later, again bool) laid {
 	next := rollouts.Segment{Source: source, From: s.from, To: s.to}
 	if len(r.segments) == 0 {
 		r.segments = append(r.segments, next)
@@ -273,9 +274,9 @@ func (p *plan) append(r *run, s span, source string, sameFile, again bool) laid 
 	case s.from > last.To, s.from == last.To && !again: // goes on
 		last.To = max(last.To, s.to)
 		return laid{offset: last.Offset, cut: math.MaxInt, part: len(r.segments) - 1}
-	case sameFile && s.from <= r.first()+1:
+	case later && s.from <= r.first()+1:
 		next.Offset = last.To + last.Offset + 1 - s.from
-		p.say("%s: the steps begin again at %d after %d: taken as a resume that counts anew; its steps are called \"%d of part %d\" and so on",
+		p.say("%s: the steps begin again at %d after %d: taken as a resume or an epoch that counts anew; its steps are called \"%d of part %d\" and so on",
 			source, s.from, last.To, s.from, len(r.segments)+1)
 	default:
 		last.Superseded = last.To - s.from + 1
