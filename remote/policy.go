@@ -7,6 +7,7 @@ import (
 
 	"ballast"
 	"ballast/chat/bpe"
+	"ballast/chat/pretoken"
 	"ballast/endpoint"
 )
 
@@ -53,7 +54,8 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 }
 
 // reply asks for one reply and encodes it.
-func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request, how ballast.Sampling) ([]int32, error) {
+func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request, how ballast.Sampling) (ids []int32, err error) {
+	defer pretoken.Recover(&err)
 	if req.Mask != nil {
 		return nil, &fatalError{errors.New("an endpoint cannot constrain its replies: play the model in this process")}
 	}
@@ -83,7 +85,7 @@ func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request,
 	if err != nil {
 		return nil, err
 	}
-	ids := p.Tok.Encode(m.Content)
+	ids = p.Tok.Encode(m.Content)
 	ended := m.Finish != "length"
 	for i, id := range ids { // a server may send the stop token as text
 		for _, s := range req.Stop {
