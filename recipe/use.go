@@ -7,8 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/goccy/go-yaml"
-
+	"ballast/bounded/yaml"
 	"ballast/task"
 )
 

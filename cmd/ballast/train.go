@@ -191,7 +191,7 @@ func (f *trainFlags) unread(r *recipe.Recipe, method string) error {
 	if f.config == "" {
 		return errors.Join(errs...)
 	}
-	text, err := os.ReadFile(f.config)
+	text, err := bounded.ReadFile(f.config, yaml.MaxBytes)
 	if err != nil {
 		return err
 	}
