@@ -141,5 +141,5 @@ func (s *Settings) Check() error {
 // leaks says whether an address holds what must not be written down.
 func leaks(address string) bool {
 	u, err := url.Parse(address)
-	return err != nil && strings.Contains(address, "@") || err == nil && safetext.URL(address) != safetext.Line(u.String())
+	return err != nil && strings.Contains(address, "@") || err == nil && safetext.URL(address) != u.String()
 }
