@@ -64,6 +64,28 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
+// TestFiguresOfLikeNames: labels that make one file's name make two files.
+func TestFiguresOfLikeNames(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a b", "a_b", "a:b"} {
+		write(t, filepath.Join(dir, name, "seed-1"), script{method: "grpo", seed: 1})
+	}
+	groups, err := Read([]string{dir})
+	must(t, err)
+	seen := map[string]int{}
+	for _, f := range Figures(groups) {
+		seen[f.Name]++
+	}
+	for name, n := range seen {
+		if n > 1 {
+			t.Errorf("%d figures are %s", n, name)
+		}
+	}
+	if seen["forms-a_b"]+seen["forms-a_b-2"]+seen["forms-a_b-3"] != 3 {
+		t.Errorf("%v", seen)
+	}
+}
+
 // TestWriteTakesNothing: what Write did not make stays, and is said; what it made it makes anew.
 func TestWriteTakesNothing(t *testing.T) {
 	tables := []table.Table{{Name: "methods", Title: "T", Head: []string{"method"}, Rows: [][]table.Cell{{table.Textf("a")}}}}

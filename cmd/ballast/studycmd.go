@@ -93,6 +93,9 @@ func (f *studyFlags) run(ctx context.Context, path string) error {
 	if err := f.check(p, f.out, false); err != nil {
 		return err
 	}
+	if err := compare.Writable(f.out); err != nil { // before hours of runs, and not after
+		return err
+	}
 	first, second := p.Jobs(f.out)
 	for _, wave := range [][]sweep.Job{first, second} {
 		if len(wave) == 0 {

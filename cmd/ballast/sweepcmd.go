@@ -55,6 +55,9 @@ func sweepCommand() *cobra.Command {
 			if dir == "" {
 				dir = "runs/sweep-" + args[0]
 			}
+			if err := compare.Writable(dir); err != nil { // before hours of runs, and not after
+				return err
+			}
 			if err := sideBySide(c.Context(), parallel, sweep.Jobs(dir, args[0], passed(&f), points, seeds)); err != nil {
 				return err
 			}

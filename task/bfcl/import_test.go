@@ -222,6 +222,38 @@ func TestImportErrors(t *testing.T) {
 	}
 }
 
+// TestImportTakesNothing: a file with other content stays, and nothing is written; links
+// out of the folder are refused.
+func TestImportTakesNothing(t *testing.T) {
+	from := write(t, checkout(builtin(t)))
+	for _, name := range []string{"LICENSE", "split_seed42.json", "multi_turn_func_doc"} {
+		to, far := t.TempDir(), t.TempDir()
+		path := filepath.Join(to, name)
+		if name == "multi_turn_func_doc" {
+			if err := os.Symlink(far, path); err != nil {
+				t.Fatal(err)
+			}
+		} else if err := os.WriteFile(path, []byte("mine"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Import(from, to); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if data, err := os.ReadFile(path); err == nil && string(data) != "mine" {
+			t.Errorf("%s holds %.20q", name, data)
+		}
+		if entries, _ := os.ReadDir(far); len(entries) > 0 {
+			t.Errorf("%s: written elsewhere: %v", name, entries)
+		}
+	}
+	to := t.TempDir()
+	for range 2 {
+		if _, err := Import(from, to); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // The benchmark's data, imported again, hold the same tasks.
 func TestImportOfTheBenchmark(t *testing.T) {
 	from := benchmark(t)
