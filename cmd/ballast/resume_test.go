@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,14 @@ func said(env []string, args ...string) (string, error) {
 func trained(t *testing.T, method string, args ...string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "run")
-	if out, err := said(nil, append(append([]string{"train", method, "--out", dir}, tiny...), args...)...); err != nil {
+	var settings []string // that the run reads
+	for i := 0; i < len(tiny); i += 2 {
+		own := tiny[i] == "--model" || strings.HasPrefix(tiny[i+1], "init=")
+		if !(method == "sft" && strings.HasPrefix(tiny[i+1], "rl.")) && !(own && slices.Contains(args, "--model")) {
+			settings = append(settings, tiny[i], tiny[i+1])
+		}
+	}
+	if out, err := said(nil, append(append([]string{"train", method, "--out", dir}, settings...), args...)...); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return dir
@@ -147,7 +155,7 @@ func TestResumeRefuses(t *testing.T) {
 		{"run.json", change("run.json", 60, "X"), []string{"run.json", "checksum"}},
 		{"base model", change(filepath.Join(base, "model.safetensors"), 400_000, "\x01"), []string{"model.safetensors has changed"}},
 		{"base model's tokenizer", func(string) { must(os.WriteFile(filepath.Join(base, "special_tokens_map.json"), []byte("{}"), 0o666)) }, []string{"special_tokens_map.json is new"}},
-		{"dialogues", change(talks, 44, "J"), []string{talks + " has changed"}},
+		{"dialogues", change(talks, 40, "J"), []string{talks + " has changed"}},
 		{"hints", change(hints, 11, "J"), []string{hints + " has changed"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -308,6 +316,33 @@ func TestExtend(t *testing.T) {
 	taught := trained(t, "sft", "--set", "sft.epochs=1", "--set", "sft.batch=2")
 	if out, err := said(nil, "train", "--resume", taught, "--extend", "1"); err == nil || !strings.Contains(out, "start one from this with --model") {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestResolved: the recipe of a training command that a sweep gives is that of the flags.
+func TestResolved(t *testing.T) {
+	dir := t.TempDir()
+	talks, config := filepath.Join(dir, "talks.jsonl"), filepath.Join(dir, "config.yaml")
+	for path, text := range map[string]string{config: "seed: 9\n",
+		talks: `{"messages":[{"role":"user","content":"hello"},{"role":"assistant","content":"good day"}]}` + "\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := trainFlags{model: "init", dialogues: talks, config: config, set: []string{"sft.lr=0.5", "sft.batch=3"}}
+	want, err := f.recipe("sft")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := resolved(append([]string{"train", "sft", "--out", "x"}, passed(&f)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := want.Differs(&got); len(d) > 0 || got.SFT.File != talks || got.Seed != 9 || got.SFT.Batch != 3 {
+		t.Errorf("%q: %s", d, got.YAML())
+	}
+	if _, err := resolved([]string{"train", "sft", "--what", "x"}); err == nil {
+		t.Error("an unknown flag was passed over")
 	}
 }
 

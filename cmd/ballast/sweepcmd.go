@@ -87,12 +87,24 @@ func sweepCommand() *cobra.Command {
 	return c
 }
 
+// shared are the flags, beside --set, that a sweep or a study gives to every training
+// command.
+func (f *trainFlags) shared() []struct {
+	name string
+	text *string
+} {
+	return []struct {
+		name string
+		text *string
+	}{{"--model", &f.model}, {"--tasks", &f.tasks}, {"--data", &f.data}, {"--dialogues", &f.dialogues}, {"--config", &f.config}}
+}
+
 // passed are the flags that every training command gets.
 func passed(f *trainFlags) []string {
 	var out []string
-	for _, p := range [][2]string{{"--model", f.model}, {"--tasks", f.tasks}, {"--data", f.data}, {"--dialogues", f.dialogues}, {"--config", f.config}} {
-		if p[1] != "" {
-			out = append(out, p[0], p[1])
+	for _, flag := range f.shared() {
+		if *flag.text != "" {
+			out = append(out, flag.name, *flag.text)
 		}
 	}
 	for _, s := range f.set {
@@ -122,10 +134,14 @@ func sameSettings(dir string, args []string) error {
 	return fmt.Errorf("it holds a run of other settings: %s; name another folder, or take that run away", strings.Join(d, ", "))
 }
 
-// resolved is the recipe of a training command of a sweep or a study.
+// resolved is the recipe of a training command of a sweep or a study, which has one
+// argument to each flag.
 func resolved(args []string) (recipe.Recipe, error) {
 	var f trainFlags
-	takes := map[string]*string{"--model": &f.model, "--tasks": &f.tasks, "--data": &f.data, "--config": &f.config, "--out": &f.out}
+	takes := map[string]*string{"--out": &f.out}
+	for _, flag := range f.shared() {
+		takes[flag.name] = flag.text
+	}
 	for i := 2; i+1 < len(args); i += 2 {
 		switch into := takes[args[i]]; {
 		case args[i] == "--set":
