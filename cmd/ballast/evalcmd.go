@@ -60,7 +60,7 @@ Protocols: ` + protocolDocs(),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := f.endpoint.interruptible(c)
 			defer stop()
-			c.SetOut(outlive())
+			c.SetOut(outlive(c.OutOrStdout()))
 			if err := idle(c, runDir, f.endpoint.url); err != nil {
 				return err
 			}

@@ -134,11 +134,11 @@ type lasting struct {
 	gone bool
 }
 
-// outlive returns standard output for a command whose work is worth more than what it
+// outlive returns an output for a command whose work is worth more than what it
 // prints. A broken pipe, which else ends the process, is an error of writing from now on.
-func outlive() *lasting {
+func outlive(out io.Writer) *lasting {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	return &lasting{out: stdout}
+	return &lasting{out: out}
 }
 
 var _ io.Writer = (*lasting)(nil)

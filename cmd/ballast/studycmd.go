@@ -57,7 +57,7 @@ func studyCommand() *cobra.Command {
 }
 
 func (f *studyFlags) run(ctx context.Context, path string) error {
-	out := outlive()
+	out := outlive(stdout)
 	p, err := study.Read(path)
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func sweepCommand() *cobra.Command {
 		Example: "  ballast sweep ets --vary sft.lr=1e-4,1e-3 --vary rl.lr=3e-4,6e-4 --seeds 3",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			out := outlive()
+			out := outlive(stdout)
 			points, err := sweep.Grid(vary)
 			if err != nil {
 				return fmt.Errorf("--vary %w", err)

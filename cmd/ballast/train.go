@@ -271,7 +271,7 @@ func imports(w io.Writer, run *loop.Run) error {
 func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) error {
 	asked, ctx, stop := interrupts(ctx, func() { fmt.Fprintln(stderr, "\nfinishing the update; interrupt again to stop at once") })
 	defer stop()
-	out := outlive()
+	out := outlive(stdout)
 	run.Log = recorder{log, run.Recipe.Keep.Checkpoints}
 	var err error
 	run.Stop = func() bool { return asked.Err() != nil }
