@@ -21,17 +21,30 @@ func soakCommand() *cobra.Command {
 	var seed uint64
 	var set []string
 	c := &cobra.Command{
-		Use: "soak", Short: "kill -9 a run at random moments; resumed, it must end with the same bits", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return soak(kills, seed, set) },
+		Use: "soak [METHOD]...", Args: cobra.ArbitraryArgs,
+		Short: "kill -9 runs at random moments; resumed, they must end with the same bits",
+		Long: "Kills a run of every method that is named (default grpo) at random moments, resumes it each time, and compares weights\n" +
+			"and optimiser of its last checkpoint with those of a run that was left alone.",
+		RunE: func(_ *cobra.Command, methods []string) error {
+			if len(methods) == 0 {
+				methods = []string{"grpo"}
+			}
+			for i, m := range methods {
+				if err := soak(m, kills, seed+uint64(i), set); err != nil {
+					return fmt.Errorf("%s: %w", m, err)
+				}
+			}
+			return nil
+		},
 	}
-	c.Flags().IntVar(&kills, "kills", 20, "number of kills")
+	c.Flags().IntVar(&kills, "kills", 20, "number of kills of each")
 	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the moments")
 	c.Flags().StringArrayVar(&set, "set", []string{"phases=[{sft: gold}, {rl: 12}]", "tasks.count=64", "tasks.test=8", "sft.epochs=1",
 		"rl.prompts=4", "keep.checkpoint=2", "keep.eval=5"}, "settings of the run")
 	return c
 }
 
-func soak(kills int, seed uint64, set []string) error {
+func soak(method string, kills int, seed uint64, set []string) error {
 	self, err := exec.LookPath(os.Args[0])
 	if err != nil {
 		return err
@@ -43,7 +56,7 @@ func soak(kills int, seed uint64, set []string) error {
 	defer os.RemoveAll(dir)
 	calm, wild := filepath.Join(dir, "calm"), filepath.Join(dir, "wild")
 	args := func(out string) []string {
-		a := []string{"train", "grpo", "--out", out}
+		a := []string{"train", method, "--out", out}
 		for _, s := range set {
 			a = append(a, "--set", s)
 		}
@@ -54,7 +67,7 @@ func soak(kills int, seed uint64, set []string) error {
 		return fmt.Errorf("the undisturbed run: %w\n%s", err, out)
 	}
 	whole := time.Since(start)
-	say(stdout, "undisturbed run: %.1f s\n", whole.Seconds())
+	say(stdout, "%s, undisturbed run: %.1f s\n", method, whole.Seconds())
 	rng := rand.New(rand.NewPCG(seed, 0))
 	next := args(wild)
 	for done := 0; ; {
@@ -117,6 +130,9 @@ func compareRuns(a, b string, kills int) error {
 	files, err := os.ReadDir(ca)
 	if err != nil {
 		return err
+	}
+	if filepath.Base(ca) != filepath.Base(cb) {
+		return fmt.Errorf("after %d kills the last checkpoint is %s, and that of the run that was left alone %s", kills, cb, ca)
 	}
 	compared := 0
 	for _, f := range files {
