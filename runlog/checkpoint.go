@@ -154,13 +154,13 @@ func checkpoints(dir string) ([]Checkpoint, error) {
 func OpenCheckpoint(dir string) (Checkpoint, error) {
 	path := filepath.Join(dir, checkpointFile)
 	data, err := bounded.ReadFile(path, maxHeader)
+	after := fmt.Sprintf("; delete the folder %s, and resuming takes the checkpoint before it", dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Checkpoint{}, fmt.Errorf("%s is not a complete checkpoint: it has no %s", dir, checkpointFile)
+		return Checkpoint{}, fmt.Errorf("%s is not a complete checkpoint: it has no %s%s", dir, checkpointFile, after)
 	}
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("read checkpoint: %w", err)
+		return Checkpoint{}, fmt.Errorf("read checkpoint: %w%s", err, after)
 	}
-	after := fmt.Sprintf("; delete the folder %s, and resuming takes the checkpoint before it", dir)
 	sealed, err := provenance.Sealed(data)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("%s: %w%s", path, err, after)
