@@ -6,7 +6,7 @@
 // name of any text.
 //
 // Contract: a file is there whole or not at all. Nothing is written through a link:
-// Replace puts a file in the link's place, Log and Lock refuse one. New files take the
+// Replace puts a file in the link's place, Log and Lock refuse one, a hard link too. New files take the
 // umask. What Replace writes aside has a name that Leftover knows; it goes when the
 // write fails, and the next Replace or Sweep in that folder clears away what a dead
 // process left there, and nothing else.

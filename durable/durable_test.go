@@ -91,6 +91,16 @@ func TestNoLinkIsFollowed(t *testing.T) {
 	if got := names(t, dir); got != "link" {
 		t.Errorf("left: %s", got)
 	}
+	hard := filepath.Join(dir, "hard")
+	must(t, os.Link(far, hard))
+	if _, err := OpenLog(hard, nil); err == nil || !strings.Contains(err.Error(), "hard link") {
+		t.Errorf("log: %v", err)
+	}
+	must(t, ReplaceBytes(hard, []byte("ours")))
+	if got, _ := os.ReadFile(far); string(got) != "theirs" {
+		t.Errorf("the other name holds %q", got)
+	}
+	must(t, os.Remove(hard))
 	pipe := filepath.Join(dir, "pipe")
 	must(t, syscall.Mkfifo(pipe, 0o666))
 	if _, err := OpenLog(pipe, nil); err == nil {

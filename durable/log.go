@@ -12,7 +12,8 @@ import (
 // ErrLocked says that another process has the file.
 var ErrLocked = errors.New("another process writes here")
 
-// openFile opens a regular file for writing and follows no link.
+// openFile opens a regular file for writing and follows no link. A file with a second
+// name is refused as well: it may be of somebody else, such as a backup made with cp -al.
 func openFile(path string, flag int) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s is a link or no file: what is written there would go elsewhere; remove it", path)
@@ -32,6 +33,10 @@ func openFile(path string, flag int) (*os.File, error) {
 	if !info.Mode().IsRegular() {
 		f.Close()
 		return nil, fmt.Errorf("%s is no file", path)
+	}
+	if linked(info) {
+		f.Close()
+		return nil, fmt.Errorf("%s has another name elsewhere (a hard link): what is written here would change there; put a copy of it in its place", path)
 	}
 	return f, nil
 }
