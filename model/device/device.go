@@ -5,7 +5,8 @@
 // another, so whoever wants to share weights shares the Device. Calls wait for
 // their results; one goroutine at a time makes them.
 //
-// Failure: Open returns an error that says what to install or build. After that,
+// Failure: Open returns an error that says what to install or build, and one for a
+// backend that multiplies wrongly on this machine (see Product). After that,
 // graphs and tensors fail by panicking with an error; Guard turns that into a
 // returned one at the boundary of a package.
 package device
@@ -33,6 +34,7 @@ type Device struct {
 	Backend compute.Backend
 	Name    string // as asked for
 	half    *graph.Exec
+	product func(x, w *graph.Node, batch, xOver, wOver int) *graph.Node // that probe asks about
 }
 
 // Named returns the name of the backend that Open("") opens: what the environment
@@ -79,7 +81,11 @@ func Open(name string) (d *Device, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("device: backend %q: %w; docs/gpu.md says how to set one up", name, err)
 	}
-	return &Device{Backend: b, Name: name}, nil
+	d = &Device{Backend: b, Name: name, product: Product}
+	if err := d.probe(dtypes.Float32); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // Describe says in words what the backend is.
@@ -165,9 +171,13 @@ func (d *Device) Weights(c *model.Config, w *model.Weights, half bool) []*tensor
 	return small
 }
 
-// Half returns copies of tensors in half precision, made on the device.
+// Half returns copies of tensors in half precision, made on the device. Before the
+// first it asks whether the device multiplies them right.
 func (d *Device) Half(ts []*tensors.Tensor) (out []*tensors.Tensor) {
 	if d.half == nil {
+		if err := d.probe(dtypes.BFloat16); err != nil {
+			panic(err)
+		}
 		d.half = d.Graph("half", func(in []*graph.Node) []*graph.Node {
 			return []*graph.Node{graph.ConvertDType(in[0], dtypes.BFloat16)}
 		})

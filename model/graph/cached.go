@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"ballast/model"
+	"ballast/model/device"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -69,7 +70,7 @@ func Embed(embedding, ids *Node) *Node {
 // project is x [rows, in] times w [out, in] transposed, in w's precision, with
 // sums and the result in float32.
 func project(x, w *Node) *Node {
-	return Dot(ConvertDType(x, w.DType()), w).WithOutputDType(dtypes.Float32).General([]int{1}, nil, []int{1}, nil)
+	return device.Product(ConvertDType(x, w.DType()), w, 0, 1, 1)
 }
 
 func plusRow(x, b *Node) *Node { return Add(x, ExpandDims(ConvertDType(b, dtypes.Float32), 0)) }
@@ -118,7 +119,7 @@ func attendCache(c *model.Config, q, k, v *Node, at Slots) *Node {
 	q = MulScalar(q, 1/math.Sqrt(float64(c.HeadDim)))
 	q = TransposeAllDims(Reshape(q, b, n, c.KVHeads, groups, c.HeadDim), 0, 2, 3, 1, 4)
 	q = ConvertDType(Reshape(q, b, c.KVHeads, groups*n, c.HeadDim), k.DType())
-	s := Dot(q, k).WithOutputDType(dtypes.Float32).General([]int{3}, []int{0, 1}, []int{3}, []int{0, 1})
+	s := device.Product(q, k, 2, 3, 3)
 	seen := LessOrEqual(Iota(g, shapes.Make(dtypes.Int32, 1, 1, at.Length), 2), Reshape(at.Pos, b, n, 1)) // [b, n, Length]
 	all := []int{b, c.KVHeads, groups, n, at.Length}
 	seen = BroadcastToDims(Reshape(seen, b, 1, 1, n, at.Length), all...)
@@ -126,7 +127,7 @@ func attendCache(c *model.Config, q, k, v *Node, at Slots) *Node {
 	p := Exp(Sub(s, ReduceAndKeep(s, ReduceMax, 4)))
 	p = Div(p, ReduceAndKeep(p, ReduceSum, 4))
 	p = ConvertDType(Reshape(p, b, c.KVHeads, groups*n, at.Length), v.DType())
-	o := Dot(p, v).WithOutputDType(dtypes.Float32).General([]int{3}, []int{0, 1}, []int{2}, []int{0, 1})
+	o := device.Product(p, v, 2, 3, 2)
 	o = TransposeAllDims(Reshape(o, b, c.KVHeads, groups, n, c.HeadDim), 0, 3, 1, 2, 4)
 	return Reshape(o, b*n, c.Heads*c.HeadDim)
 }
