@@ -80,6 +80,12 @@ func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Ch
 		os.RemoveAll(temp)
 		return fail(err)
 	}
+	if before, err := OpenCheckpoint(c.Dir); err == nil {
+		if _, err := before.spare(); err != nil {
+			os.RemoveAll(temp)
+			return fail(err)
+		}
+	}
 	old := filepath.Join(r.dir, checkpointsDir, replacedPrefix+name(update))
 	if err := os.Rename(c.Dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		os.RemoveAll(temp)
@@ -298,6 +304,9 @@ func (r *Run) cutEvents(from int64, keep func(ballast.Event) bool) error {
 
 // remove deletes a checkpoint; one that is being deleted never looks whole.
 func (r *Run) remove(c Checkpoint) error {
+	if kept, err := c.spare(); kept || err != nil {
+		return err
+	}
 	trash := filepath.Join(r.dir, checkpointsDir, ".gone-"+name(c.Update))
 	if err := os.RemoveAll(trash); err != nil {
 		return err

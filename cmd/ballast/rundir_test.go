@@ -135,7 +135,7 @@ func bits(t *testing.T, run string) map[string]string {
 		t.Error(err)
 	}
 	for _, e := range entries {
-		if e.Name() != "checkpoint.json" {
+		if e.Name() != "checkpoint.json" && e.Name() != "mine.txt" {
 			data, err := os.ReadFile(filepath.Join(dir, e.Name()))
 			must(t, err)
 			out[e.Name()] = string(data)
@@ -168,11 +168,25 @@ func (c *tampered) play(n int, want map[string]string) string {
 		must(t, os.MkdirAll(filepath.Dir(path), 0o777))
 		must(t, os.WriteFile(path, []byte("theirs"), 0o600))
 	}
+	checkpoints, err := filepath.Glob(filepath.Join(c.run, "checkpoints", "0*"))
+	must(t, err)
+	for _, dir := range checkpoints {
+		must(t, os.WriteFile(filepath.Join(dir, "mine.txt"), nil, 0o600))
+	}
+	notes := func() int {
+		list, err := filepath.Glob(filepath.Join(c.run, "checkpoints", "0*", "mine.txt"))
+		must(t, err)
+		return len(list)
+	}
 	for range 1 + c.IntN(2)*c.IntN(2) {
 		c.change()
 	}
 	far := content(t, c.far, nil)
-	theirs := content(t, c.run, func(rel string) bool { _, err := os.Lstat(filepath.Join(c.base, rel)); return err != nil })
+	noted := notes()
+	theirs := content(t, c.run, func(rel string) bool {
+		_, err := os.Lstat(filepath.Join(c.base, rel))
+		return err != nil && filepath.Base(rel) != "mine.txt" // which goes along with its folder
+	})
 	say := func(format string, args ...any) {
 		c.failed = true
 		t.Errorf("%s, %s: %s", filepath.Base(filepath.Dir(c.base)), strings.Join(c.did, ", "), fmt.Sprintf(format, args...))
@@ -185,6 +199,9 @@ func (c *tampered) play(n int, want map[string]string) string {
 		now := content(t, c.run, func(rel string) bool { _, ok := theirs[rel]; return ok })
 		if !maps.Equal(now, theirs) {
 			say("the user's files were touched: %v", differing(theirs, now))
+		}
+		if n := notes(); n != noted {
+			say("%d of the user's files in checkpoints are left of %d", n, noted)
 		}
 	}
 	untouched()

@@ -1,0 +1,64 @@
+package runlog
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ballast"
+)
+
+// TestFilesInCheckpoints: what a user puts into a checkpoint's folder outlives the
+// checkpoint, whether that is pruned, gone back behind or made anew.
+func TestFilesInCheckpoints(t *testing.T) {
+	for name, act := range map[string]func(t *testing.T, r *Run, list []Checkpoint){
+		"prune":  func(t *testing.T, r *Run, _ []Checkpoint) { must(t, r.Prune(1, "")) },
+		"resume": func(t *testing.T, r *Run, _ []Checkpoint) { must(t, r.Resume(Checkpoint{}, nil)) },
+		"anew": func(t *testing.T, r *Run, list []Checkpoint) {
+			_, err := r.Checkpoint(1, nil, saveText("x"))
+			must(t, err)
+		},
+	} {
+		r := create(t)
+		for u := 1; u <= 2; u++ {
+			must(t, r.Update(ballast.Update{Index: u}))
+			_, err := r.Checkpoint(u, nil, saveText("weights"))
+			must(t, err)
+		}
+		dir := filepath.Join(r.Dir(), checkpointsDir)
+		must(t, os.Mkdir(filepath.Join(dir, "000001", "mine"), 0o777))
+		must(t, os.WriteFile(filepath.Join(dir, "000001", "mine", "notes.txt"), []byte("theirs"), 0o666))
+		must(t, os.Mkdir(filepath.Join(dir, "000001.kept"), 0o777)) // the name is taken
+		list, err := checkpoints(r.Dir())
+		must(t, err)
+		act(t, r, list)
+		kept := filepath.Join(dir, "000001.kept-2")
+		if data, err := os.ReadFile(filepath.Join(kept, "mine", "notes.txt")); string(data) != "theirs" {
+			t.Errorf("%s: %v", name, err)
+		}
+		if entries, _ := os.ReadDir(kept); len(entries) != 1 {
+			t.Errorf("%s: left of the checkpoint: %v", name, entries)
+		}
+		if list, err = checkpoints(r.Dir()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, c := range list {
+			must(t, c.Verify())
+		}
+		must(t, r.Close())
+		again, err := Open(r.Dir())
+		must(t, err)
+		must(t, again.Close())
+		if data, _ := os.ReadFile(filepath.Join(kept, "mine", "notes.txt")); string(data) != "theirs" {
+			t.Errorf("%s: gone when the run was opened", name)
+		}
+		entries, err := os.ReadDir(dir)
+		must(t, err)
+		for _, e := range entries {
+			if strings.HasPrefix(e.Name(), ".") {
+				t.Errorf("%s: left: %s", name, e.Name())
+			}
+		}
+	}
+}
