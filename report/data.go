@@ -137,17 +137,8 @@ func evalOf(e ballast.Event) (evaluation, bool) {
 	if e.Kind != "eval" && e.Kind != "test" || !found || !more || all < 1 {
 		return evaluation{}, false
 	}
-	low, high := wilson(ok, all)
+	low, high := monitor.Wilson(ok, all)
 	return evaluation{e.Update, int(ok), int(all), ok / all, low, high, e.Text}, true
-}
-
-// wilson returns the 95% score interval of ok successes in n.
-func wilson(ok, n float64) (low, high float64) {
-	const z = 1.96
-	p := ok / n
-	mid := (p + z*z/(2*n)) / (1 + z*z/n)
-	half := z * math.Sqrt(p*(1-p)/n+z*z/(4*n*n)) / (1 + z*z/n)
-	return max(0, mid-half), min(1, mid+half)
 }
 
 // status says how the run ended, and whether that is bad.
