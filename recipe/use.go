@@ -18,8 +18,18 @@ type use struct {
 	sources map[string]bool // of its supervised phases
 	timed   bool            // sft.updates counts in every supervised phase
 	golden  bool            // something learns from gold dialogues
-	asks    bool            // something asks the judge
+	asks    Asks
 }
+
+// Asks is what a run asks its judge for.
+type Asks struct {
+	Closing     bool // closing replies of the training tasks' gold dialogues
+	Reflections bool // lessons from failed dialogues
+	Hints       bool // hints for requests and their gold calls
+}
+
+// Asks says what a run of the recipe asks its judge for; the zero value is nothing.
+func (r *Recipe) Asks() Asks { return r.use().asks }
 
 func (r *Recipe) use() use {
 	u := use{r: r, sources: map[string]bool{}, timed: true}
@@ -36,7 +46,7 @@ func (r *Recipe) use() use {
 		}
 		if p.RL > 0 {
 			u.rl = true
-			u.asks = u.asks || in.RL.Signals["hint"]["from"] == "judge"
+			u.asks.Hints = u.asks.Hints || in.RL.Signals["hint"]["from"] == "judge"
 			u.golden = u.golden || in.RL.Signals["gold"] != nil || in.RL.Signals["mix"] != nil
 		}
 	}
@@ -44,7 +54,7 @@ func (r *Recipe) use() use {
 		u.sft, u.sources["failed"], u.timed = true, true, u.timed && r.SFT.Updates > 0
 	}
 	u.golden = u.golden || u.sources["gold"] || u.sources["failed"]
-	u.asks = u.asks || u.sources["reflections"] || r.Judge.Closing && u.golden
+	u.asks.Reflections, u.asks.Closing = u.sources["reflections"], r.Judge.Closing && u.golden
 	return u
 }
 
@@ -104,8 +114,9 @@ var rules = []rule{
 	{"guard.rate", func(u *use) string { return u.guards("rollback", "sft") }},
 	{"guard.factor", func(u *use) string { return u.guards("reference") }},
 	{"judge", func(u *use) string {
-		return unless(u.asks, "nothing asks a judge: give a phase with the source reflections (method prs), rl.signals.hint.from=judge, or judge.closing with gold dialogues")
+		return unless(u.asks != Asks{}, "nothing asks a judge: give a phase with the source reflections (method prs), rl.signals.hint.from=judge, or judge.closing with gold dialogues")
 	}},
+	{"judge.closing", func(u *use) string { return unless(u.golden, "nothing learns from gold dialogues") }},
 }
 
 // orders are the settings of a judge that only an endpoint reads.

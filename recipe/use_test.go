@@ -40,6 +40,7 @@ func TestUnread(t *testing.T) {
 		{"prs", []string{"judge.kind=endpoint"}, "judge.cost", ""},
 		{"grpo", []string{"judge.kind=endpoint", "judge.closing=true"}, "judge.closing", "nothing asks"},
 		{"sft", []string{"judge.kind=endpoint", "judge.closing=true"}, "judge.closing", ""},
+		{"hbg", []string{"judge.kind=endpoint", "judge.closing=true", "rl.signals.hint.from=judge"}, "judge.closing", "gold dialogues"},
 		{"grpo", nil, "init.hidden", "--model init"},
 		{"base", nil, "init.hidden", ""},
 		{"sft", nil, "sft.file", "--dialogues"},

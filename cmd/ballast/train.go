@@ -134,12 +134,12 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 	if err != nil {
 		return r, err
 	}
+	var config []byte
 	if f.config != "" {
-		text, err := bounded.ReadFile(f.config, yaml.MaxBytes)
-		if err != nil {
+		if config, err = bounded.ReadFile(f.config, yaml.MaxBytes); err != nil {
 			return r, fmt.Errorf("--config: %w; name a YAML file of settings, such as recipes/qwen2.5-1.5b.yaml, or leave --config out for the method's own", err)
 		}
-		if err := r.Apply(f.config, text); err != nil {
+		if err := r.Apply(f.config, config); err != nil {
 			return r, err
 		}
 	}
@@ -169,11 +169,12 @@ func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
 	if err := r.Check(); err != nil {
 		return r, err
 	}
-	return r, f.unread(&r, method)
+	return r, f.unread(&r, method, config)
 }
 
-// unread is an error that names what was given for this run and nothing would read.
-func (f *trainFlags) unread(r *recipe.Recipe, method string) error {
+// unread is an error that names what was given for this run and nothing would read;
+// config is the text of the config file.
+func (f *trainFlags) unread(r *recipe.Recipe, method string, config []byte) error {
 	var errs []error
 	check := func(what string, keys ...string) {
 		for _, key := range keys {
@@ -191,11 +192,7 @@ func (f *trainFlags) unread(r *recipe.Recipe, method string) error {
 	if f.config == "" {
 		return errors.Join(errs...)
 	}
-	text, err := bounded.ReadFile(f.config, yaml.MaxBytes)
-	if err != nil {
-		return err
-	}
-	common, own, err := recipe.Given(method, text)
+	common, own, err := recipe.Given(method, config)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.config, err)
 	}

@@ -29,6 +29,26 @@ func (w writer) Answer(_ context.Context, qs []supervise.Query) ([]supervise.Ans
 	return out, supervise.Stats{Answered: len(qs)}, nil
 }
 
+// TestNobodyIsAskedForWhatNothingReads: closing replies cost money, and a run without
+// gold dialogues learns from none.
+func TestNobodyIsAskedForWhatNothingReads(t *testing.T) {
+	run, _, _ := newRun(t, small(t, "grpo", recipe.Phase{RL: 1}), nil)
+	run.Recipe.Judge = supervise.Settings{Kind: "endpoint", URL: "http://x", Model: "m", Closing: true}
+	run.Judge = refuser{t}
+	run.Stop = func() bool { return true }
+	if _, err := run.Do(context.Background()); !errors.Is(err, ErrInterrupted) {
+		t.Fatal(err)
+	}
+}
+
+// refuser is a judge that must not be asked.
+type refuser struct{ t *testing.T }
+
+func (r refuser) Answer(_ context.Context, qs []supervise.Query) ([]supervise.Answer, supervise.Stats, error) {
+	r.t.Errorf("%d queries", len(qs))
+	return make([]supervise.Answer, len(qs)), supervise.Stats{}, nil
+}
+
 // TestClosingRepliesAreTheJudges on request: gold ends its turns with them, in a
 // resumed run the same, whatever the judge can answer by then.
 func TestClosingRepliesAreTheJudges(t *testing.T) {

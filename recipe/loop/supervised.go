@@ -194,9 +194,10 @@ func (p *sftPhase) write(ctx context.Context, again bool) error {
 }
 
 // close lets the judge write the closing replies of the training tasks' gold
-// dialogues, if that is asked for. After a resume they come from its cache.
+// dialogues, if that is asked for and something learns from them. After a resume they
+// come from its cache.
 func (r *Run) close(ctx context.Context) error {
-	if !r.Recipe.Judge.Closing {
+	if !r.Recipe.Asks().Closing {
 		return nil
 	}
 	tasks, lost, stats, err := supervise.Close(ctx, r.judge(), r.rollout(&r.Recipe), r.Train, r.State.Open)
