@@ -178,11 +178,12 @@ func rewind(log *runlog.Run, run *loop.Run, now *runlog.Origin, extend int, note
 	if p := run.State.Guard.Phases; extend > 0 && len(p) > 0 && p[len(p)-1].RL == 0 {
 		return errors.New("--extend: the guard put a supervised phase last, and its learning rate follows its length; start a new run from this one with --model")
 	}
-	tested := func(e ballast.Event) bool { return e.Kind == compare.SuiteEvent && e.Update <= c.Update }
-	if err := log.Resume(c, tested); err != nil {
+	// Before anything is cut: a run that is refused stays as it is.
+	if err := replayable(log.Dir(), run); err != nil {
 		return err
 	}
-	if err := replayable(log.Dir(), run); err != nil {
+	tested := func(e ballast.Event) bool { return e.Kind == compare.SuiteEvent && e.Update <= c.Update }
+	if err := log.Resume(c, tested); err != nil {
 		return err
 	}
 	if err := log.Adopt(*now); err != nil {

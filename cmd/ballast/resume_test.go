@@ -200,6 +200,30 @@ func TestResumeRefuses(t *testing.T) {
 	}
 }
 
+// TestResumeRefusesEpisodes: a later phase trains on episodes of earlier updates; where
+// they were changed, the run is refused before anything after the checkpoint is cut.
+func TestResumeRefusesEpisodes(t *testing.T) {
+	dir := trained(t, "ets", "--set", "phases=[{rl: 2}, {sft: failed}, {rl: 1}]", "--set", "sft.updates=1")
+	back(t, dir, 3)
+	path := filepath.Join(dir, "episodes", "000001.jsonl.zst")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(path, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t, dir)
+	out, err := said(nil, "train", "--resume", dir)
+	if err == nil || !strings.Contains(out, "000001.jsonl.zst was changed") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if snapshot(t, dir) != before {
+		t.Error("a run that was refused has changed")
+	}
+}
+
 // TestResumeElsewhere: on a processor with other instructions a run goes on, says that
 // the last bits may differ, and records it; a program that was built without vector
 // code is refused.
