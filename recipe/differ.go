@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"ballast/bounded/yaml"
 )
@@ -39,16 +38,8 @@ func (r *Recipe) settings() map[string]string {
 		panic(err) // it was just written
 	}
 	out := map[string]string{}
-	var walk func(prefix string, v any)
-	walk = func(prefix string, v any) {
-		if m, ok := v.(map[string]any); ok {
-			for k, x := range m {
-				walk(strings.TrimPrefix(prefix+"."+k, "."), x)
-			}
-			return
-		}
-		out[prefix] = fmt.Sprint(v)
+	for key, v := range leaves("", all) {
+		out[key] = fmt.Sprint(v)
 	}
-	walk("", all)
 	return out
 }
