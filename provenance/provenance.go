@@ -17,7 +17,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -53,7 +52,7 @@ type Program struct {
 // values that the command line must not show.
 func Here(simd bool, kernels, engine string, secrets ...string) Program {
 	p := Program{Version: "unknown", Results: Results, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
-		SIMD: simd, Kernels: kernels, Engine: engine, CPU: processor(), Cores: runtime.GOMAXPROCS(0),
+		SIMD: simd, Kernels: kernels, Engine: engine, CPU: Processor(), Cores: runtime.GOMAXPROCS(0),
 		Command: Command(os.Args, secrets...), Time: time.Now().UTC().Truncate(time.Second)}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -71,21 +70,18 @@ func Here(simd bool, kernels, engine string, secrets ...string) Program {
 	return p
 }
 
-// address matches URLs within an argument.
-var address = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"',\]}]+`)
-
 // Command is a command line that may be shown: without passwords in URLs, and without
 // the secrets.
 func Command(args []string, secrets ...string) []string {
 	out := make([]string, len(args))
 	for i, a := range args {
-		out[i] = safetext.Redact(address.ReplaceAllStringFunc(a, safetext.URL), secrets...)
+		out[i] = safetext.Redact(safetext.Addresses(a), secrets...)
 	}
 	return out
 }
 
-// processor is the name of the processor, "" where the system does not tell.
-func processor() string {
+// Processor is the name of the processor, "" where the system does not tell.
+func Processor() string {
 	f, err := bounded.Open("/proc/cpuinfo")
 	if err != nil {
 		return ""

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast"
+	"ballast/provenance"
 	"ballast/task"
 	"ballast/world"
 )
@@ -258,14 +259,5 @@ func (r *worldRate) memory(out io.Writer) {
 
 // machine names the processor, where the system tells.
 func machine() string {
-	data, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOOS + "/" + runtime.GOARCH
-	}
-	for line := range strings.Lines(string(data)) {
-		if name, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(v)
-		}
-	}
-	return runtime.GOOS + "/" + runtime.GOARCH
+	return cmp.Or(provenance.Processor(), runtime.GOOS+"/"+runtime.GOARCH)
 }
