@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -128,7 +127,7 @@ func (s *Settings) Check() error {
 		return fmt.Errorf("judge.kind: %q is not one of oracle, endpoint", s.Kind)
 	case s.URL == "" || s.Model == "":
 		return fmt.Errorf("judge.url: an endpoint needs url and model")
-	case leaks(s.URL):
+	case safetext.Secret(s.URL):
 		return fmt.Errorf("judge.url: it holds a password or a key, which the recipe in the run directory would keep; leave it out and let judge.key name an environment variable")
 	case s.Concurrency < 0 || s.Retries < 0 || s.Reply < 0 || s.Tokens < 0 || !(s.Cost >= 0 && s.PriceIn >= 0 && s.PriceOut >= 0 && s.Temperature >= 0):
 		return fmt.Errorf("judge: concurrency, retries, reply, tokens, cost, price_in, price_out and temperature must not be negative")
@@ -136,10 +135,4 @@ func (s *Settings) Check() error {
 		return fmt.Errorf("judge.cost: a budget of money needs price_in and price_out")
 	}
 	return nil
-}
-
-// leaks says whether an address holds what must not be written down.
-func leaks(address string) bool {
-	u, err := url.Parse(address)
-	return err != nil && strings.Contains(address, "@") || err == nil && safetext.URL(address) != u.String()
 }

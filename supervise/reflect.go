@@ -12,10 +12,7 @@ import (
 // happened and the gold calls, as the paper's analysis prompts do; the tools
 // stand in the system message, as in every prompt of the task.
 func Reflect(task *ballast.Task, ep *ballast.Episode) []Query {
-	whole, one := ep.Score.FailTurn, ep.Score.FailTurn
-	if whole < 0 {
-		whole = len(task.Turns) - 1
-	}
+	one := ep.Score.FailTurn
 	var all, failing strings.Builder
 	for i := range task.Turns {
 		logTurn(&all, task, ep, i)
