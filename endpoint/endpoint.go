@@ -64,21 +64,12 @@ func New(o Options) (*Client, error) {
 	if strings.ContainsFunc(o.Key, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return nil, errors.New("the endpoint's key holds a character that no header can carry, perhaps a line's end; set the variable anew")
 	}
-	o.Retries, o.Wait, o.MaxWait = or(o.Retries, 6), or(o.Wait, time.Second), or(o.MaxWait, time.Minute)
-	o.Timeout, o.Grace = or(o.Timeout, 5*time.Minute), or(o.Grace, DefaultGrace)
+	o.Retries, o.Wait, o.MaxWait = cmp.Or(o.Retries, 6), cmp.Or(o.Wait, time.Second), cmp.Or(o.MaxWait, time.Minute)
+	o.Timeout, o.Grace = cmp.Or(o.Timeout, 5*time.Minute), cmp.Or(o.Grace, DefaultGrace)
 	c := &Client{o: o, base: *u, secret: secretsOf(o.Key, u), large: make(chan struct{}, 2)}
 	c.base.Path = strings.TrimRight(u.Path, "/")
 	c.http = http.Client{Transport: transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
-}
-
-// or is v, or other where v is zero.
-func or[T comparable](v, other T) T {
-	var zero T
-	if v == zero {
-		return other
-	}
-	return v
 }
 
 // transport is HTTP/1.1 with bounds. It asks for no compression: a server that

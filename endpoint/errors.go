@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -163,7 +164,7 @@ func complaint(body []byte) (code, text string) {
 	}
 	if json.Unmarshal(b.Error, &inner) == nil {
 		text = plain(inner.Message)
-		code = or(or(plain(inner.Code), plain(inner.Type)), code)
+		code = cmp.Or(plain(inner.Code), plain(inner.Type), code)
 	}
 	for _, raw := range []json.RawMessage{b.Error, b.Message, b.Detail, body} {
 		if text == "" {

@@ -3,6 +3,7 @@ package endpoint
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -275,7 +276,7 @@ func (b *builder) add(data []byte, whole bool) error {
 			return err
 		}
 	}
-	b.rep.Finish = or(ch.v.Finish.v, b.rep.Finish)
+	b.rep.Finish = cmp.Or(ch.v.Finish.v, b.rep.Finish)
 	return nil
 }
 
@@ -303,7 +304,7 @@ func (b *builder) say(s sole[said]) error {
 			}
 		}
 		p := &b.parts[i]
-		p.id = or(p.id, t.ID)
+		p.id = cmp.Or(p.id, t.ID)
 		p.name += t.Function.Name
 		if b.size += len(t.ID) + len(t.Function.Name); len(p.name) > maxName || len(p.id) > maxName {
 			return large("one tool's name", maxName)

@@ -229,9 +229,9 @@ func (d *dialogue) echo(m endpoint.Reply) {
 		}
 		name, arguments := d.last[i].Name, d.last[i].Arguments
 		if _, reason := readCall(d.last[i]); reason != "" {
-			name, arguments = or(name, "unknown"), "{}"
+			name, arguments = cmp.Or(name, "unknown"), "{}"
 		}
-		a.ToolCalls = append(a.ToolCalls, endpoint.NewCall(d.last[i].ID, name, or(arguments, "{}")))
+		a.ToolCalls = append(a.ToolCalls, endpoint.NewCall(d.last[i].ID, name, cmp.Or(arguments, "{}")))
 	}
 	d.messages = append(d.messages, a)
 }

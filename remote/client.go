@@ -20,6 +20,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -60,7 +61,7 @@ func NewClient(o Options) (*Client, error) {
 	if o.Model == "" {
 		return nil, errors.New("remote: no model is named; GET /models of the endpoint lists them")
 	}
-	o.Concurrency = or(o.Concurrency, 8)
+	o.Concurrency = cmp.Or(o.Concurrency, 8)
 	if o.Halt == nil {
 		o.Halt = context.Background()
 	}
@@ -81,15 +82,6 @@ func NewClient(o Options) (*Client, error) {
 
 // Address is where requests go, fit to be shown.
 func (c *Client) Address() string { return c.api.Address() }
-
-// or is v, or other where v is zero.
-func or[T comparable](v, other T) T {
-	var zero T
-	if v == zero {
-		return other
-	}
-	return v
-}
 
 // Close closes the journal.
 func (c *Client) Close() error {

@@ -76,17 +76,7 @@ func open(s supervise.Settings, o Options, wait time.Duration) (supervise.Judge,
 	if s.Key != "" && key == "" {
 		return nil, fmt.Errorf("judge.key: the environment variable %s is not set", s.Key)
 	}
-	def := func(v *int, d int) {
-		if *v == 0 {
-			*v = d
-		}
-	}
-	def(&s.Concurrency, 8)
-	def(&s.Retries, 6)
-	def(&s.Reply, 1024)
-	if s.Temperature == 0 {
-		s.Temperature = 0.7
-	}
+	s.Concurrency, s.Reply, s.Temperature = cmp.Or(s.Concurrency, 8), cmp.Or(s.Reply, 1024), cmp.Or(s.Temperature, 0.7)
 	client, err := api.New(api.Options{URL: s.URL, Key: key, Retries: s.Retries, Wait: wait})
 	if err != nil {
 		return nil, fmt.Errorf("judge.url: %w", err)
