@@ -62,7 +62,6 @@ type Report struct {
 
 	updates []ballast.Update
 	guessed string // by what the format was chosen
-	phases  bool
 	shown   []shown
 }
 

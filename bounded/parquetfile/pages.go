@@ -2,6 +2,7 @@ package parquetfile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -154,7 +155,7 @@ func (c *chunk) unpack(body []byte, limit int64) ([]byte, error) {
 		return body, nil
 	case format.Snappy:
 		if n, err := snappy.DecodedLen(body); err != nil || int64(n) > limit {
-			return nil, fmt.Errorf("a page that unpacks to %d bytes, and its header says %d: %w", n, limit, cmpErr(err))
+			return nil, fmt.Errorf("a page that unpacks to %d bytes, and its header says %d: %w", n, limit, cmp.Or(err, bounded.ErrTooLarge))
 		}
 		return snappy.Decode(nil, body)
 	case format.Lz4Raw: // the library tries larger and larger buffers
@@ -185,13 +186,6 @@ func (c *chunk) unpack(body []byte, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("a page that unpacks to more than its header says, or is broken: %w", err)
 	}
 	return c.buf.Bytes(), nil
-}
-
-func cmpErr(err error) error {
-	if err == nil {
-		return bounded.ErrTooLarge
-	}
-	return err
 }
 
 // levels checks the levels that a page of the first version begins with, and returns

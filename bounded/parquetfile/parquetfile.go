@@ -8,6 +8,7 @@
 package parquetfile
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -268,17 +269,10 @@ func (f *File) group(number int, group parquet.RowGroup, use func([]string) bool
 	}
 	for _, c := range cursors {
 		if v, err := c.peek(); v != nil || err != nil {
-			return false, f.broken(c.column, cmpRows(err))
+			return false, f.broken(c.column, cmp.Or(err, errors.New("it has more rows than the file says")))
 		}
 	}
 	return true, nil
-}
-
-func cmpRows(err error) error {
-	if err == nil {
-		return errors.New("it has more rows than the file says")
-	}
-	return err
 }
 
 func (f *File) broken(column int, err error) error {

@@ -105,7 +105,7 @@ func unread(rel string, e fs.DirEntry, err error) string {
 	case name == "diagnosis.json" || name == "diagnosis.html":
 		return "of an earlier examination"
 	}
-	switch ext := strings.ToLower(path.Ext(plain(name))); ext {
+	switch ext := strings.ToLower(path.Ext(rollouts.Unpacked(name))); ext {
 	case ".jsonl", ".json", ".ndjson", ".parquet", ".txt":
 		return ""
 	default:
@@ -118,16 +118,6 @@ func cause(err error) string {
 		return e.Err.Error()
 	}
 	return err.Error()
-}
-
-// plain is a name without the endings of compression.
-func plain(name string) string {
-	for _, ext := range []string{".gz", ".gzip", ".zst", ".zstd"} {
-		if rest, ok := strings.CutSuffix(name, ext); ok {
-			return rest
-		}
-	}
-	return name
 }
 
 // What parts of names mean. Each ends before the next digit or letter.
@@ -145,7 +135,7 @@ var (
 
 // place reads the folders of a file and what its name says in words.
 func (f *file) place() {
-	dir, name := path.Split(plain(f.rel))
+	dir, name := path.Split(rollouts.Unpacked(f.rel))
 	stem := strings.TrimSuffix(name, path.Ext(name))
 	f.held = heldName.MatchString(f.rel[:len(dir)]) || heldName.MatchString(stem)
 	if m := epochName.FindStringSubmatch(f.rel); m != nil {
@@ -193,7 +183,7 @@ func count(files []file) {
 		if f.step >= 0 {
 			continue
 		}
-		dir, name := path.Split(plain(f.rel))
+		dir, name := path.Split(rollouts.Unpacked(f.rel))
 		stem := counted(name)
 		key := digits.ReplaceAllString(dir, "#") + "\n" + digits.ReplaceAllString(stem, "#")
 		if digits.MatchString(stem) {
@@ -203,7 +193,7 @@ func count(files []file) {
 	for _, list := range alike {
 		numbers := make([][]int, len(list))
 		for k, i := range list {
-			_, name := path.Split(plain(files[i].rel))
+			_, name := path.Split(rollouts.Unpacked(files[i].rel))
 			stem := counted(name)
 			for _, s := range digits.FindAllString(stem, -1) {
 				n, err := strconv.Atoi(s)

@@ -15,7 +15,6 @@ import (
 type plan struct {
 	left    account
 	decided []string
-	faults  []string
 }
 
 func (p *plan) say(f string, args ...any) {

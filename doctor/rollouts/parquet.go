@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 
@@ -102,7 +103,7 @@ func (t *table) completion(row parquet.Row) Record {
 			}
 		}
 	}
-	for _, name := range slices.Sorted(keys(nested)) {
+	for _, name := range slices.Sorted(maps.Keys(nested)) {
 		r.Values = append(r.Values, structure(name, nested[name]))
 	}
 	if t.light {
@@ -117,16 +118,6 @@ func (t *table) completion(row parquet.Row) Record {
 		}
 	}
 	return r
-}
-
-func keys[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // told are the replies of a column of text: a transcript, or messages as JSON.

@@ -45,7 +45,7 @@ func Read(path string, o Options, give func(Record)) error {
 	}
 	head := bytes.TrimLeft(in.head, " \t\r\n\x00")
 	json := false
-	switch strings.ToLower(filepath.Ext(bare(path))) {
+	switch strings.ToLower(filepath.Ext(Unpacked(path))) {
 	case ".json", ".jsonl", ".ndjson":
 		json = true
 	}
@@ -87,8 +87,8 @@ func logged(head []byte) bool {
 	return 2*logs > n
 }
 
-// bare is a file's name without the endings of compression.
-func bare(path string) string {
+// Unpacked is a file's name without the endings of compression.
+func Unpacked(path string) string {
 	for _, ext := range []string{".gz", ".gzip", ".zst", ".zstd"} {
 		if rest, ok := strings.CutSuffix(path, ext); ok {
 			return rest

@@ -98,7 +98,6 @@ type Value struct {
 	State State
 	Why   string  // of an unreadable one
 	Raw   string  // of an unreadable one, shortened
-	part  bool    // one of several numbers whose sum is the reward
 	split []Value // of a list: its elements
 }
 

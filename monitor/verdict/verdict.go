@@ -160,7 +160,6 @@ type Detector struct {
 	rewards int     // updates with a reward
 	scored  int     // the newest of them
 	silent  int     // updates with replies since
-	phase   string
 }
 
 // point is a value at an update.
