@@ -41,13 +41,6 @@ type Estimate struct {
 	Total       int64
 }
 
-// String says the estimate in words.
-func (e Estimate) String() string {
-	g := func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/(1<<30)) }
-	return fmt.Sprintf("%s GiB: weights %s, reference %s, moments %s, gradients %s, activations %s, scratch %s",
-		g(e.Total), g(e.Weights), g(e.Reference), g(e.Moments), g(e.Gradients), g(e.Activations), g(e.Scratch))
-}
-
 // Memory estimates what a learner of c needs under a plan, with batches of
 // p.Rows rows in all shards at once. The garbage collector's head room is not in
 // it; a GOMEMLIMIT near the machine's memory bounds that.
