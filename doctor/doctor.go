@@ -61,7 +61,8 @@ type Report struct {
 	Others    []*Report         `json:"others,omitempty"`  // further runs in the folder, each examined alone
 
 	updates []ballast.Update
-	guessed string // by what the format was chosen
+	covered []coverage // of these updates, in foreign files
+	guessed string     // by what the format was chosen
 	shown   []shown
 }
 

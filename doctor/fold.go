@@ -169,6 +169,7 @@ func (f *folder) flush() {
 	}
 	u := ballast.Update{Index: f.step, Phase: "rl", Metrics: m}
 	f.report.update(f.detector, u)
+	f.report.covered = append(f.report.covered, coverage{len(f.rewarded), len(f.eps)})
 	if f.left > 0 {
 		f.report.note("update %d: %d records beyond the first %d were counted but not measured", u.Index, f.left, len(f.eps))
 	}

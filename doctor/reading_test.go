@@ -240,3 +240,38 @@ func TestLongReplies(t *testing.T) {
 		t.Errorf("%d records, %q", r.Records, r.Notes)
 	}
 }
+
+// TestFailuresWithoutReward: where failures have no reward, or the key of the reward got
+// another name in the middle, the mean of those that have one is no health.
+func TestFailuresWithoutReward(t *testing.T) {
+	for _, bad := range []string{`"score": null`, `"score": NaN`, `"score": -Infinity`, `"score": ""`, `"other": 1`} {
+		r := examine(t, put(t, "a.jsonl", course(40, 20, with(`"score": 1.0`, bad))))
+		if v := r.Diagnosis.Verdict; v != verdict.WellFormed && !v.Sick() {
+			t.Errorf("%s for a failure: %s", bad, v)
+		}
+		if !strings.Contains(r.Summary[1], "of the records") {
+			t.Errorf("%s for a failure: %q does not say how many have one", bad, r.Summary[1])
+		}
+	}
+	renamed := course(40, 20, func(step int, ok bool) string {
+		key := "score"
+		if step >= 20 {
+			key = "reward"
+		}
+		return with(fmt.Sprintf(`"%s": 1`, key), fmt.Sprintf(`"%s": 0`, key))(step, ok)
+	})
+	if r := examine(t, put(t, "b.jsonl", renamed)); r.Diagnosis.Verdict != verdict.WellFormed && !r.Diagnosis.Verdict.Sick() {
+		t.Errorf("a renamed key: %s", r.Diagnosis.Verdict)
+	}
+	// A few that timed out are no reason for doubt.
+	n := 0
+	few := course(40, 99, func(step int, ok bool) string {
+		if n++; n%10 == 0 {
+			return with(`"score": null`, `"score": null`)(step, ok)
+		}
+		return with(`"score": 1`, `"score": 0`)(step, ok)
+	})
+	if r := examine(t, put(t, "c.jsonl", few)); r.Diagnosis.Verdict != verdict.Healthy && r.Diagnosis.Verdict != verdict.Plateau {
+		t.Errorf("a tenth without a reward: %s", r.Diagnosis.Verdict)
+	}
+}

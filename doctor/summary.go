@@ -70,10 +70,16 @@ func (r *Report) piled() bool { return r.Kind != kindRun && r.Reading != nil && 
 // settle lets a pile of transcripts speak as a whole. Only where its replies are in
 // order as a whole, or change along the file, is the course along the file told.
 func (r *Report) settle() {
+	d := &r.Diagnosis
 	if !r.piled() {
+		if calm := d.Verdict == verdict.Healthy || d.Verdict == verdict.Plateau; calm && r.unread() != "" {
+			d.Verdict, d.Onset = verdict.WellFormed, 0
+			if d.Shares.Verdict().Sick() {
+				d.Verdict = d.Shares.Verdict()
+			}
+		}
 		return
 	}
-	d := &r.Diagnosis
 	d.Shares = verdict.Pool(r.updates)
 	if course := d.Verdict.Sick() && d.Onset > d.First && len(r.updates) >= 2*chunksOfCourse; course {
 		return
@@ -158,45 +164,6 @@ func (r *Report) verdict() string {
 	return text + "."
 }
 
-// unread says how far the reward was not read; "" where it was.
-func (r *Report) unread() string {
-	w := r.Diagnosis.Rewards
-	if w.Updates > 0 && w.Known {
-		if a := r.Reading; a != nil && a.Reward.Unreadable > a.Reward.Present {
-			return fmt.Sprintf("reward read in %s of the records only (%s)", percent(a.Reward.Share()), r.unreadKey())
-		}
-		return ""
-	}
-	if w.Updates > 0 {
-		return fmt.Sprintf("reward not read after update %s (%s)", r.at(w.Last), r.unreadKey())
-	}
-	return fmt.Sprintf("reward not read (%s)", r.unreadKey())
-}
-
-// unreadKey names the key of a reward that was not read.
-func (r *Report) unreadKey() string {
-	a := r.Reading
-	switch {
-	case a == nil && r.Kind == kindRun:
-		return "key " + monitor.RewardMean + ": not in the updates"
-	case a == nil:
-		return "no key for one"
-	case a.Reward.Unreadable > 0:
-		i := slices.IndexFunc(a.Unread, func(u rollouts.Unread) bool { return u.Key == a.Reward.Key })
-		if i = max(i, 0); i < len(a.Unread) {
-			return fmt.Sprintf("key %s: %s", quoted(a.Unread[i].Key), a.Unread[i].Why)
-		}
-		return "key " + quoted(a.Reward.Key)
-	case a.Reward.Missing > 0:
-		return fmt.Sprintf("key %s: empty, null or no number", quoted(a.Reward.Key))
-	case a.Reward.Key != "":
-		return "key " + quoted(a.Reward.Key)
-	case len(a.Unread) > 0:
-		return fmt.Sprintf("key %s: %s", quoted(a.Unread[0].Key), a.Unread[0].Why)
-	}
-	return "no key for one"
-}
-
 // advise says what the verdict means.
 func (r *Report) advise() string {
 	d := &r.Diagnosis
@@ -208,8 +175,11 @@ func (r *Report) advise() string {
 		}
 	case verdict.WellFormed:
 		var lacks []string
-		if !d.Rewards.Known || r.unread() != "" {
+		switch {
+		case !d.Rewards.Known:
 			lacks = append(lacks, "the reward is not known")
+		case r.unread() != "":
+			lacks = append(lacks, "too few records have a reward; where they are those that succeeded, its mean says nothing")
 		}
 		switch {
 		case r.piled():
