@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"ballast"
 	"ballast/bounded"
@@ -140,7 +139,7 @@ func checkpoints(dir string) ([]Checkpoint, error) {
 	var list []Checkpoint
 	for _, e := range entries {
 		update, err := strconv.Atoi(e.Name())
-		if err != nil || strings.HasPrefix(e.Name(), ".") {
+		if err != nil || update < 0 || e.Name() != name(update) { // not ours: a copy, "4" beside 000004
 			continue
 		}
 		c, err := OpenCheckpoint(filepath.Join(dir, checkpointsDir, e.Name()))
@@ -320,7 +319,7 @@ func (r *Run) remove(c Checkpoint) error {
 // Prune deletes checkpoints but for the newest last ones, those of the spared updates,
 // and the best one: that with the highest value of metric best, as last recorded at or
 // before it ("" keeps none on merit). Of equal ones the newest stays. last < 1 counts
-// as 1.
+// as 1. One in whose folder somebody put a file stays: the file would go too.
 func (r *Run) Prune(last int, best string, spare ...int) error {
 	list, err := checkpoints(r.dir)
 	if err != nil {
@@ -334,6 +333,11 @@ func (r *Run) Prune(last int, best string, spare ...int) error {
 	}
 	for i, c := range list[:max(0, len(list)-max(1, last))] {
 		if i == winner || slices.Contains(spare, c.Update) {
+			continue
+		}
+		if guest, err := c.guest(); err != nil {
+			return fmt.Errorf("prune checkpoints: %w", err)
+		} else if guest {
 			continue
 		}
 		if err := r.remove(c); err != nil {

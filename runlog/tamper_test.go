@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -195,4 +196,39 @@ func TestAdopt(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "checkpoints/000008/weights"), []byte("weights 9"), 0o666))
 	_, err = again(dir)
 	wantErr(t, err, "weights was changed", "delete the folder")
+}
+
+// TestStrangersAmongCheckpoints: a copy or a folder under a name that ballast does not
+// give is no checkpoint of the run, and a note in one keeps it from being pruned.
+func TestStrangersAmongCheckpoints(t *testing.T) {
+	r := create(t)
+	dir := filepath.Join(r.Dir(), checkpointsDir)
+	for u := 1; u <= 4; u++ {
+		must(t, r.Update(ballast.Update{Index: u}))
+		_, err := r.Checkpoint(u, nil, saveText("x"))
+		must(t, err)
+		if u == 1 {
+			must(t, os.CopyFS(filepath.Join(dir, "1"), os.DirFS(filepath.Join(dir, name(1)))))
+			must(t, os.Mkdir(filepath.Join(dir, "2026"), 0o777))
+		}
+		if u == 2 {
+			must(t, os.WriteFile(filepath.Join(dir, name(2), "notes.md"), []byte("mine"), 0o666))
+		}
+		must(t, r.Prune(1, ""))
+	}
+	var left []string
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	for _, e := range entries {
+		left = append(left, e.Name())
+	}
+	if want := []string{name(2), name(4), "1", "2026"}; !slices.Equal(left, want) {
+		t.Errorf("checkpoints/ holds %v, want %v", left, want)
+	}
+	if _, err := os.Stat(filepath.Join(dir, name(2), "notes.md")); err != nil {
+		t.Error(err)
+	}
+	if c, err := r.Latest(); err != nil || c.Update != 4 {
+		t.Errorf("the newest is %v, %v", c.Dir, err)
+	}
 }
