@@ -81,20 +81,21 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 }
 
 // load is the tokens of an update, of its largest minibatch, and of the largest group or
-// single sample; each at most, over all phases.
-type load struct{ sampled, trained, batch, group int }
+// single sample, and the episodes that are sampled together; each at most, over all phases.
+type load struct{ sampled, trained, batch, group, episodes int }
 
 // add makes l the larger of both, field by field; sampled is that of the largest update.
 func (l *load) add(o load) {
 	if o.trained > l.trained {
 		l.sampled, l.trained = o.sampled, o.trained
 	}
-	l.batch, l.group = max(l.batch, o.batch), max(l.group, o.group)
+	l.batch, l.group, l.episodes = max(l.batch, o.batch), max(l.group, o.group), max(l.episodes, o.episodes)
 }
 
 // dryPhases prints the phases with their updates and returns the largest update.
 func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most load, err error) {
 	total, atMost := 0, ""
+	most.episodes = max(len(run.Eval), len(run.Test))
 	for i, p := range r.Phases {
 		in, err := r.In(i)
 		if err != nil {
@@ -120,7 +121,7 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most l
 		}
 		updates, long := in.SFT.Steps(n), prompt+in.Budget.Episode
 		per := min(in.SFT.Batch, max(n, 1)) * long
-		most.add(load{0, per, per, long})
+		most.add(load{trained: per, batch: per, group: long})
 		total += updates
 		bound, times := "", fmt.Sprintf("%d epochs", in.SFT.Epochs)
 		if least {
@@ -146,7 +147,7 @@ func dryRL(in *recipe.Recipe, prompt int) (load, string, error) {
 	// What signals add may be in another format, with a prompt of its own.
 	added := signal.Adds(effects) * (prompt + in.Budget.Episode)
 	group := prompt + in.RL.Rollouts*in.Budget.Episode + added
-	l := load{sampled: eps * in.Budget.Episode, trained: in.RL.Prompts * group, group: group}
+	l := load{sampled: eps * in.Budget.Episode, trained: in.RL.Prompts * group, group: group, episodes: eps}
 	l.batch = (in.RL.Prompts + in.RL.Minibatches - 1) / in.RL.Minibatches * group
 	once := "prompts once a group"
 	if added > 0 {
@@ -203,20 +204,20 @@ func dryNeeds(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most l
 	const gib = 1 << 30
 	p := plan.For(c, plan.Default)
 	n := float64(plan.Parameters(c))
-	slots := cpu.Slots(int(n), runtime.NumCPU())
-	h := plan.Held(c, p, plan.Load{Rows: most.batch, Group: most.group, Slots: slots, Long: prompt + r.Budget.Episode, Cores: runtime.NumCPU(), Room: train.Room(p)})
+	slots := min(cpu.Slots(int(n), runtime.GOMAXPROCS(0)), most.episodes)
+	h := plan.Held(c, p, plan.Load{Rows: most.batch, Group: most.group, Slots: slots, Long: prompt + r.Budget.Episode, Cores: runtime.GOMAXPROCS(0), Room: train.Room(p)})
 	fmt.Fprintf(w, "# model             %s, %.1fM parameters\n", r.Model, n/1e6)
 	fmt.Fprintf(w, "# memory            %s\n", h)
 	fmt.Fprintf(w, "#                   of the built-in engine on %d cores, if every episode is as long as it may be; keys and values are those of %d conversations at a time, %.1f KiB a token;\n"+
 		"#                   the rest is the program and what the collector has not collected (GOGC %d; the environment variable GOMEMLIMIT bounds it)\n",
-		runtime.NumCPU(), slots, float64(plan.Cache(c))/1024, train.Room(p))
+		runtime.GOMAXPROCS(0), slots, float64(plan.Cache(c))/1024, train.Room(p))
 	// Two operations a parameter and token forward, four backward, two for the
 	// reference, two to sample.
 	work := 8*n*float64(most.trained) + 2*n*float64(most.sampled)
 	const core, gpu = 50e9, 200e12
-	took := work / (core * float64(runtime.NumCPU()))
+	took := work / (core * float64(runtime.GOMAXPROCS(0)))
 	fmt.Fprintf(w, "# work              at most %.3g operations an update: %s on the %d cores here (at 50 GFLOP/s each), %s on one accelerator (at 200 TFLOP/s)\n",
-		work, clock(took), runtime.NumCPU(), clock(work/gpu))
+		work, clock(took), runtime.GOMAXPROCS(0), clock(work/gpu))
 	fmt.Fprintf(w, "# engine            %s\n", engineLine())
 	if took >= 600 && !device.Accelerated(device.Named()) {
 		e := plan.Memory(c, plan.Plan{Rows: p.Batch(most.group), Shards: 1, Keep: p.Keep})
