@@ -26,6 +26,9 @@ const checkpointFile = "checkpoint.json"
 // replace. If the process dies before it does, the next Open puts it back.
 const replacedPrefix = ".old-"
 
+// gonePrefix marks a checkpoint that is being deleted.
+const gonePrefix = ".gone-"
+
 // Checkpoint is a complete checkpoint. The zero value stands for the start of the
 // run, before its first update.
 type Checkpoint struct {
@@ -79,12 +82,6 @@ func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Ch
 		os.RemoveAll(temp)
 		return fail(err)
 	}
-	if before, err := OpenCheckpoint(c.Dir); err == nil {
-		if _, err := before.spare(); err != nil {
-			os.RemoveAll(temp)
-			return fail(err)
-		}
-	}
 	old := filepath.Join(r.dir, checkpointsDir, replacedPrefix+name(update))
 	if err := os.Rename(c.Dir, old); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		os.RemoveAll(temp)
@@ -98,7 +95,7 @@ func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Ch
 	if err := durable.SyncDir(filepath.Dir(c.Dir)); err != nil {
 		return fail(err)
 	}
-	if err := os.RemoveAll(old); err != nil {
+	if err := discard(old); err != nil {
 		return fail(err)
 	}
 	return c, r.announce(c)
@@ -303,23 +300,20 @@ func (r *Run) cutEvents(from int64, keep func(ballast.Event) bool) error {
 
 // remove deletes a checkpoint; one that is being deleted never looks whole.
 func (r *Run) remove(c Checkpoint) error {
-	if kept, err := c.spare(); kept || err != nil {
-		return err
-	}
-	trash := filepath.Join(r.dir, checkpointsDir, ".gone-"+name(c.Update))
-	if err := os.RemoveAll(trash); err != nil {
+	trash := filepath.Join(r.dir, checkpointsDir, gonePrefix+name(c.Update))
+	if err := discard(trash); err != nil {
 		return err
 	}
 	if err := os.Rename(c.Dir, trash); err != nil {
 		return err
 	}
-	return os.RemoveAll(trash)
+	return discard(trash)
 }
 
 // Prune deletes checkpoints but for the newest last ones, those of the spared updates,
 // and the best one: that with the highest value of metric best, as last recorded at or
 // before it ("" keeps none on merit). Of equal ones the newest stays. last < 1 counts
-// as 1. One in whose folder somebody put a file stays: the file would go too.
+// as 1.
 func (r *Run) Prune(last int, best string, spare ...int) error {
 	list, err := checkpoints(r.dir)
 	if err != nil {
@@ -333,11 +327,6 @@ func (r *Run) Prune(last int, best string, spare ...int) error {
 	}
 	for i, c := range list[:max(0, len(list)-max(1, last))] {
 		if i == winner || slices.Contains(spare, c.Update) {
-			continue
-		}
-		if guest, err := c.guest(); err != nil {
-			return fmt.Errorf("prune checkpoints: %w", err)
-		} else if guest {
 			continue
 		}
 		if err := r.remove(c); err != nil {

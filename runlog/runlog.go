@@ -266,7 +266,11 @@ func (r *Run) sweep(sub string) error {
 				return err
 			}
 		}
-		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+		gone := os.RemoveAll // never was whole
+		if strings.HasPrefix(e.Name(), replacedPrefix) || strings.HasPrefix(e.Name(), gonePrefix) {
+			gone = discard
+		}
+		if err := gone(filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}

@@ -1,10 +1,12 @@
 package runlog
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"ballast/durable"
 )
@@ -13,41 +15,54 @@ import (
 // the user: they stay in it, and it is no checkpoint any more.
 const keptExt = ".kept"
 
-// spare makes way for what comes in a checkpoint's place where its folder holds files that
-// ballast did not make: the folder gets another name, and the checkpoint's files go. It
-// does nothing where there are none, and where nobody knows: of version 1.
-func (c *Checkpoint) spare() (kept bool, err error) {
-	if !c.Sealed() {
-		return false, nil
+// discard removes a checkpoint that was given a name of the table leftovers. Files that
+// ballast did not make stay, in a folder NNNNNN.kept. The checkpoint's marker goes last of
+// its files, so that a discard that was killed can be done again. Of a checkpoint of
+// version 1 nobody knows which files are its own: all go.
+func discard(folder string) error {
+	c, err := OpenCheckpoint(folder)
+	marked := err == nil
+	if marked && !c.Sealed() {
+		return os.RemoveAll(folder)
 	}
-	var theirs, ours []string
-	err = filepath.WalkDir(c.Dir, func(path string, d fs.DirEntry, err error) error {
+	theirs := false
+	err = filepath.WalkDir(folder, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		rel, err := filepath.Rel(c.Dir, path)
-		_, mine := c.files[filepath.ToSlash(rel)]
-		if _, aside := durable.Leftover(d.Name()); mine || aside || rel == checkpointFile {
-			ours = append(ours, rel)
-		} else {
-			theirs = append(theirs, rel)
+		rel, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
 		}
-		return err
+		_, ours := c.files[filepath.ToSlash(rel)]
+		_, aside := durable.Leftover(d.Name())
+		switch {
+		case ours || aside:
+			return os.Remove(path)
+		case rel != checkpointFile:
+			theirs = true
+		}
+		return nil
 	})
-	if err != nil || len(theirs) == 0 {
-		return false, err
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // there is nothing
 	}
-	to := c.Dir + keptExt
-	for n := 2; isThere(to); n++ {
-		to = fmt.Sprintf("%s%s-%d", c.Dir, keptExt, n)
+	if err != nil {
+		return err
 	}
-	if err := os.Rename(c.Dir, to); err != nil {
-		return false, err
+	if !theirs {
+		return os.RemoveAll(folder)
 	}
-	for _, rel := range ours {
-		if err := os.Remove(filepath.Join(to, rel)); err != nil {
-			return true, err
+	if marked {
+		if err := os.Remove(filepath.Join(folder, checkpointFile)); err != nil {
+			return err
 		}
 	}
-	return true, nil
+	base := filepath.Base(folder)
+	base = base[strings.LastIndexAny(base, ".-")+1:]
+	to := filepath.Join(filepath.Dir(folder), base+keptExt)
+	for n := 2; isThere(to); n++ {
+		to = filepath.Join(filepath.Dir(folder), fmt.Sprintf("%s%s-%d", base, keptExt, n))
+	}
+	return os.Rename(folder, to)
 }

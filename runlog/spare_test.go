@@ -62,3 +62,28 @@ func TestFilesInCheckpoints(t *testing.T) {
 		}
 	}
 }
+
+// TestDiscardIsDoneAgain: a discard that was killed at any file is finished by the next
+// Open, and the user's file outlives that too.
+func TestDiscardIsDoneAgain(t *testing.T) {
+	for gone := range 3 { // files of the checkpoint that are gone already, the marker last
+		r := create(t)
+		_, err := r.Checkpoint(1, nil, saveText("weights"))
+		must(t, err)
+		must(t, r.Close())
+		dir := filepath.Join(r.Dir(), checkpointsDir)
+		trash := filepath.Join(dir, gonePrefix+name(1))
+		must(t, os.Rename(filepath.Join(dir, name(1)), trash))
+		must(t, os.WriteFile(filepath.Join(trash, "notes.txt"), []byte("theirs"), 0o666))
+		for _, file := range []string{"weights", checkpointFile}[:gone] {
+			must(t, os.Remove(filepath.Join(trash, file)))
+		}
+		again, err := Open(r.Dir())
+		must(t, err)
+		must(t, again.Close())
+		entries, err := os.ReadDir(filepath.Join(dir, name(1)+keptExt))
+		if err != nil || len(entries) != 1 || entries[0].Name() != "notes.txt" {
+			t.Errorf("%d gone: %v, %v", gone, entries, err)
+		}
+	}
+}

@@ -99,23 +99,6 @@ func sums(dir string) (map[string]fileSum, error) {
 // Sealed says whether the checkpoint has checksums. Those of version 1 have none.
 func (c *Checkpoint) Sealed() bool { return c.files != nil }
 
-// guest reports whether the checkpoint's folder holds a file that ballast did not put
-// there. Of a checkpoint without checksums it knows nothing.
-func (c *Checkpoint) guest() (bool, error) {
-	found := false
-	err := filepath.WalkDir(c.Dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || found {
-			return err
-		}
-		rel, err := filepath.Rel(c.Dir, path)
-		_, ours := c.files[filepath.ToSlash(rel)]
-		_, aside := durable.Leftover(d.Name())
-		found = c.Sealed() && !ours && !aside && rel != checkpointFile
-		return err
-	})
-	return found, err
-}
-
 // Verify reads every file of the checkpoint and fails where one is not as it was
 // written. Of a checkpoint without checksums it knows nothing.
 func (c *Checkpoint) Verify() error {
