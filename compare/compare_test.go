@@ -250,6 +250,27 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// TestNoRunCountsTwice: a run that is named twice, by itself, by its folder or by a link,
+// counts once; a copy is no replicate and has its own row.
+func TestNoRunCountsTwice(t *testing.T) {
+	dir := t.TempDir()
+	a, b, link := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(t.TempDir(), "link")
+	write(t, a, script{method: "grpo", seed: 1})
+	write(t, b, script{method: "grpo", seed: 1})
+	if err := os.Symlink(a, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, paths := range [][]string{{dir}, {a, b}, {a, dir, link, b, b}} {
+		groups, err := Read(paths)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(groups) != 2 || len(groups[0].Runs) != 1 || len(groups[1].Runs) != 1 || groups[0].Label != "grpo" || groups[1].Label != "grpo b" {
+			t.Errorf("%v: %d groups, %+v", paths, len(groups), groups)
+		}
+	}
+}
+
 func TestPaired(t *testing.T) {
 	p := paired(map[uint64]float64{1: 3, 2: 5, 3: 9}, map[uint64]float64{1: 1, 2: 3})
 	if p.N != 2 || p.Mean != 2 {

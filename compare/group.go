@@ -25,7 +25,8 @@ var replicate = regexp.MustCompile(`^seed-[0-9]+$`)
 
 // Groups sorts runs into groups. Directories seed-1, seed-2, ... in one folder are
 // one group with the folder's name; other runs belong together if their recipes are
-// equal but for the seed, under the method's name and what else tells them apart.
+// equal but for the seed, under the method's name and what else tells them apart. A
+// second run with the same recipe and the same seed is no replicate: it has its own group.
 // Groups come in the order of their first runs.
 func Groups(runs []*Run) []Group {
 	var out []Group
@@ -45,6 +46,15 @@ func Groups(runs []*Run) []Group {
 			}
 			key, label = "recipe "+string(text), r.Method
 			loose[key] = recipe
+		}
+		if i, ok := at[key]; ok && slices.ContainsFunc(out[i].Runs, func(o *Run) bool { return o.Seed == r.Seed }) {
+			// The same recipe with the same seed, again: a copy or another version's, no replicate.
+			recipe := loose[key]
+			key += "\n" + r.Dir
+			label += " " + filepath.Base(r.Dir)
+			if recipe != nil {
+				loose[key] = recipe
+			}
 		}
 		i, ok := at[key]
 		if !ok {

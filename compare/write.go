@@ -16,6 +16,7 @@ import (
 // Read loads the runs at and below paths and groups them.
 func Read(paths []string) ([]Group, error) {
 	var runs []*Run
+	seen := map[string]bool{} // a run that is named twice counts once
 	for _, p := range paths {
 		dirs, err := Find(p)
 		if err != nil {
@@ -25,6 +26,17 @@ func Read(paths []string) ([]Group, error) {
 			return nil, fmt.Errorf("compare: %s holds no run directories; %s", p, wanted)
 		}
 		for _, dir := range dirs {
+			real, err := filepath.EvalSymlinks(dir)
+			if err == nil {
+				real, err = filepath.Abs(real)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("compare: %w", err)
+			}
+			if seen[real] {
+				continue
+			}
+			seen[real] = true
 			r, err := Load(dir)
 			if err != nil {
 				return nil, err

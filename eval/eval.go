@@ -184,6 +184,9 @@ func (r Result) Table() string {
 	for _, s := range stops {
 		fmt.Fprintf(&b, " %s %d", s, r.Stops[ballast.Stop(s)])
 	}
+	if n := r.Stops[ballast.StopCut]; 2*n >= r.Total.All && n > 0 {
+		fmt.Fprintf(&b, "\n%d of %d episodes ended since a reply was longer than budget.reply: the model was cut, not judged; raise it with --set budget.reply=N", n, r.Total.All)
+	}
 	if r.Infra > 0 {
 		fmt.Fprintf(&b, "\n%d episodes could not be played and are left out; the first is %s", r.Infra, safetext.Line(r.Broken))
 	}

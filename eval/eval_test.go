@@ -137,6 +137,16 @@ failures: turns 1 empty_turn 1 state 1 response 1; first failing turn: 1: 1 2: 3
 }
 
 // What the protocols decide, as BFCL's harness and the paper have it.
+// TestCutIsSaid: where most replies were cut, the table says that and by what.
+func TestCutIsSaid(t *testing.T) {
+	for cut, want := range map[int]bool{0: false, 1: false, 2: true, 4: true} {
+		r := Result{Total: Count{OK: 0, All: 4}, Stops: map[ballast.Stop]int{ballast.StopCut: cut, ballast.StopDone: 4 - cut}}
+		if got := strings.Contains(r.Table(), "budget.reply"); got != want {
+			t.Errorf("%d of 4 cut: said %v\n%s", cut, got, r.Table())
+		}
+	}
+}
+
 func TestProtocols(t *testing.T) {
 	official, err := ProtocolByName("official")
 	if err != nil {

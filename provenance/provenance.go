@@ -45,6 +45,7 @@ type Program struct {
 	CPU      string    `json:"cpu,omitempty"`
 	Cores    int       `json:"cores"` // that it may use; results do not depend on them
 	Command  []string  `json:"command,omitempty"`
+	Dir      string    `json:"dir,omitempty"` // in which it was given: relative paths are from here
 	Time     time.Time `json:"time"`
 }
 
@@ -54,6 +55,7 @@ func Here(simd bool, kernels, engine string, secrets ...string) Program {
 	p := Program{Version: "unknown", Results: Results, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		SIMD: simd, Kernels: kernels, Engine: engine, CPU: Processor(), Cores: runtime.GOMAXPROCS(0),
 		Command: Command(os.Args, secrets...), Time: time.Now().UTC().Truncate(time.Second)}
+	p.Dir, _ = os.Getwd() // "" where the system does not know
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return p

@@ -63,7 +63,7 @@ func TestLarge(t *testing.T) {
 	l, err := New(model.New(smol, nil, 1), Default())
 	must(t, err)
 	must(t, l.Freeze())
-	t.Logf("plan %+v; %s", l.plan, plan.Memory(&smol, l.plan))
+	t.Logf("plan %+v; %+v", l.plan, plan.Memory(&smol, l.plan))
 	for range updates {
 		begin := time.Now()
 		st, err := l.Update(context.Background(), samples, 1e-5)

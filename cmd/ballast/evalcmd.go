@@ -204,7 +204,8 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 		if store != nil {
 			left -= store.Len()
 		}
-		fmt.Fprintf(c.ErrOrStderr(), "ballast: %s gets of %d tasks the users' messages, the tools' documentation, the model's own replies and the tools' results\n", who, left)
+		fmt.Fprintf(c.ErrOrStderr(), "ballast: %s gets of %d tasks the users' messages, the tools' documentation, the model's own replies and the tools' results; a reply may have %d tokens (protocol %s)\n",
+			who, left, protocol.Budget.Reply, protocol.Name)
 	}
 	start := time.Now()
 	res, err := eval.RunStored(ctx, store, tasks, play)

@@ -16,6 +16,16 @@ import (
 type recorder struct {
 	*runlog.Run
 	keep int
+	tell func(ballast.Event) // hears of every event; nil tells nobody
+}
+
+// Event appends an event and tells of it.
+func (r recorder) Event(e ballast.Event) error {
+	err := r.Run.Event(e)
+	if err == nil && r.tell != nil {
+		r.tell(e)
+	}
+	return err
 }
 
 // Checkpoint implements loop.Log.

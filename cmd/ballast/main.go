@@ -11,9 +11,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"ballast/model/kernel"
+	"ballast/provenance"
 )
 
 func main() {
@@ -29,6 +33,7 @@ func newRoot() *cobra.Command {
 		Use:           "ballast",
 		Short:         "train language models to use tools, without the collapse",
 		Long:          "Train language models to use tools, without the collapse.\n\n" + exitCodes,
+		Version:       version(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		// No command below has another.
@@ -48,6 +53,16 @@ func newRoot() *cobra.Command {
 	root.SetOut(stdout) // of all commands
 	root.SetErr(stderr)
 	return root
+}
+
+// version is what this program is: what runs record of it.
+func version() string {
+	p := provenance.Here(kernel.SIMD, kernel.Best().Name, "")
+	parts := []string{p.Version, p.Go, p.System, "kernels " + p.Kernels}
+	if p.Commit != "" {
+		parts = slices.Insert(parts, 1, "commit "+p.Commit)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // parents makes a word that no command below a parent has an error; alone, the

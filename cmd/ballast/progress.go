@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 
 	"github.com/vbauerster/mpb/v8"
@@ -73,6 +74,18 @@ func (p *progress) update(u ballast.Update, at loop.Progress) {
 	default:
 		say(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u, p.run.Recipe.Tasks.Eval))
 	}
+}
+
+// event shows what a person would want to see at once; the rest stands in events.jsonl.
+func (p *progress) event(e ballast.Event) {
+	if p.json || !slices.Contains([]string{"warning", "alarm", "action"}, e.Kind) {
+		return
+	}
+	out := p.out
+	if p.bars != nil {
+		out = p.bars // above the bar
+	}
+	say(out, "update %d: %s: %s\n", e.Update, e.Kind, e.Text)
 }
 
 func (p *progress) end() {

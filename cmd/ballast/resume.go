@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,6 +142,11 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 		}
 	}
 	run, err := prepare(&r)
+	if errors.Is(err, fs.ErrNotExist) {
+		from := log.Header().Program.Dir
+		return fmt.Errorf("%w; %s names it as it is found from the folder in which the run began%s: give the command there, or put it back",
+			err, filepath.Join(f.resume, "recipe.yaml"), strings.TrimSuffix(", "+from, ", "))
+	}
 	if err != nil {
 		return err
 	}
@@ -201,7 +207,7 @@ func rewind(log *runlog.Run, run *loop.Run, now *runlog.Origin, extend int, note
 		return nil
 	}
 	// It may have been killed between that checkpoint and what follows one.
-	if err := (recorder{log, run.Recipe.Keep.Checkpoints}).prune(run.State.Guard.Healthy); err != nil {
+	if err := (recorder{Run: log, keep: run.Recipe.Keep.Checkpoints}).prune(run.State.Guard.Healthy); err != nil {
 		return err
 	}
 	if err := run.Engine.Learner.Load(c.Dir); err != nil {

@@ -157,6 +157,7 @@ func TestResumeRefuses(t *testing.T) {
 		{"base model's tokenizer", func(string) { must(os.WriteFile(filepath.Join(base, "special_tokens_map.json"), []byte("{}"), 0o666)) }, []string{"special_tokens_map.json is new"}},
 		{"dialogues", change(talks, 40, "J"), []string{talks + " has changed"}},
 		{"hints", change(hints, 11, "J"), []string{hints + " has changed"}},
+		{"dialogues gone", func(string) { must(os.Remove(talks)) }, []string{"talks.jsonl", "from the folder in which the run began, /"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			saved := map[string][]byte{}

@@ -53,7 +53,7 @@ func TestSmolLM2Learns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	run.Log = recorder{log, 1}
+	run.Log = recorder{Run: log, keep: 1}
 	run.Observe = func(u ballast.Update, _ loop.Progress) { t.Logf("update %d: %s", u.Index, line(u, "")) }
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)

@@ -269,14 +269,14 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	asked, ctx, stop := interrupts(ctx, func() { fmt.Fprintln(stderr, "\nfinishing the update; interrupt again to stop at once") })
 	defer stop()
 	out := outlive(stdout)
-	run.Log = recorder{log, run.Recipe.Keep.Checkpoints}
+	show := newProgress(out, f.json, run)
+	run.Log = recorder{log, run.Recipe.Keep.Checkpoints, show.event}
 	var err error
 	run.Stop = func() bool { return asked.Err() != nil }
 	run.Judge, err = endpoint.Open(run.Recipe.Judge, endpoint.Options{Ledger: filepath.Join(log.Dir(), "judge.jsonl"), Stop: run.Stop})
 	if err != nil {
 		return err
 	}
-	show := newProgress(out, f.json, run)
 	run.Observe = show.update
 	show.begin(log.Dir())
 	if line, err := judgeLine(&run.Recipe); err != nil {

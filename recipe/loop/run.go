@@ -394,7 +394,7 @@ func (r *Run) alive() error {
 		return err
 	}
 	if n := set.RL.Patience; n > 0 && r.State.Flat >= n {
-		return r.dead(ErrNoSignal, fmt.Sprintf("no group had two different rewards for %d updates, so only the KL term moved the weights; use a stronger base (an sft phase first), easier tasks, or rl.patience=0 to go on", n))
+		return r.dead(ErrNoSignal, fmt.Sprintf("no group had two different rewards for %d updates, so only the KL term moved the weights; start a new run: with a stronger base (an sft phase first), easier tasks, or rl.patience=0, which goes on all the same", n))
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func Import(path string) (Imported, error) {
 	add := func(n int, row []byte) error {
 		v, err := value.ParseJSON(row)
 		if err != nil {
-			return fmt.Errorf("%s: row %d: %w", path, n, err)
+			return fmt.Errorf("%s: row %d: %w", path, n+1, err)
 		}
 		d, err := convert(v)
 		if err != nil {
@@ -127,7 +127,7 @@ func jsonRows(path string, add func(int, []byte) error) error {
 	for n := 0; ; n++ {
 		if array && !dec.More() {
 			if _, err := dec.Token(); err != nil {
-				return fmt.Errorf("%s: row %d: %w", path, n, err)
+				return fmt.Errorf("%s: row %d: %w", path, n+1, err)
 			}
 			return nil
 		}
@@ -137,7 +137,7 @@ func jsonRows(path string, add func(int, []byte) error) error {
 		case errors.Is(err, io.EOF) && !array:
 			return nil
 		case err != nil:
-			return fmt.Errorf("%s: row %d: %w", path, n, err)
+			return fmt.Errorf("%s: row %d: %w", path, n+1, err)
 		}
 		if err := add(n, row); err != nil {
 			return err
@@ -165,15 +165,15 @@ func parquetRows(path string, add func(int, []byte) error) error {
 	n := 0
 	for row, err := range f.Rows(nil) {
 		if err != nil {
-			return fmt.Errorf("%s: row %d: %w", path, n, err)
+			return fmt.Errorf("%s: row %d: %w", path, n+1, err)
 		}
 		v, err := f.Object(row)
 		if err != nil {
-			return fmt.Errorf("%s: row %d: %w", path, n, err)
+			return fmt.Errorf("%s: row %d: %w", path, n+1, err)
 		}
 		text, err := json.Marshal(unwrap(v))
 		if err != nil {
-			return fmt.Errorf("%s: row %d: %w", path, n, err)
+			return fmt.Errorf("%s: row %d: %w", path, n+1, err)
 		}
 		if err := add(n, text); err != nil {
 			return err
