@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"ballast"
@@ -32,6 +33,10 @@ type Store struct {
 	err  error // of the first write that failed
 	done map[string]ballast.Episode
 }
+
+// Hash ends the names of settings that are the hash of what an evaluation reads, such as
+// a model's files. A folder of an older version lacks them.
+const Hash = " sha256"
 
 // maxLine bounds an episode's line, and maxSettings the settings.
 const (
@@ -123,6 +128,12 @@ func checkSettings(path string, settings map[string]string) (fresh bool, _ error
 	}
 	maps.Copy(all, settings)
 	for _, k := range slices.Sorted(maps.Keys(all)) { // a setting that one lacks is empty
+		if _, ok := there[k]; !ok && strings.HasSuffix(k, Hash) {
+			continue
+		}
+		if there[k] != settings[k] && strings.HasSuffix(k, Hash) {
+			return false, fmt.Errorf("eval: %s was made with other %s: they have changed since; use another folder, or put them back", filepath.Dir(path), strings.TrimSuffix(k, Hash))
+		}
 		if there[k] != settings[k] {
 			return false, fmt.Errorf("eval: %s was made with %s %q, now it is %q: use another folder, or the same settings", filepath.Dir(path), k, there[k], settings[k])
 		}

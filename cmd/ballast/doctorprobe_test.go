@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -119,4 +121,38 @@ func TestEvalOfARun(t *testing.T) {
 			t.Errorf("%v: %d episodes, %v\n%.200s", c.flags, n, err, played)
 		}
 	}
+}
+
+// TestEvalOfChangedModel: the folder of an evaluation that was interrupted takes no
+// episodes of weights that have changed since, and no tasks that have.
+func TestEvalOfChangedModel(t *testing.T) {
+	dir, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	must(t, writeModel(dir))
+	play := func(flags ...string) error {
+		root := newRoot()
+		root.SetOut(io.Discard)
+		root.SetErr(io.Discard)
+		root.SetArgs(append([]string{"eval", "--model", dir, "--count", "1", "--out", out}, flags...))
+		return root.ExecuteContext(t.Context())
+	}
+	must(t, play())
+	must(t, play())
+	path := filepath.Join(dir, "model.safetensors")
+	data, err := os.ReadFile(path)
+	must(t, err)
+	data[len(data)-1] ^= 1
+	must(t, os.WriteFile(path, data, 0o666))
+	if err := play(); err == nil || !strings.Contains(err.Error(), "model's files") || !strings.Contains(err.Error(), "another folder") {
+		t.Errorf("changed weights: %v", err)
+	}
+	// A folder of the version before knows no hashes.
+	must(t, os.WriteFile(filepath.Join(out, "settings.json"), []byte(regexp.MustCompile(`\n.*sha256.*`).ReplaceAllString(read(t, filepath.Join(out, "settings.json")), "")), 0o666))
+	must(t, play())
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	must(t, err)
+	return string(data)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,8 @@ import (
 
 	"ballast"
 	"ballast/eval"
+	"ballast/model"
+	"ballast/provenance"
 	"ballast/recipe"
 	"ballast/safetext"
 	"ballast/task"
@@ -184,7 +187,11 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	}
 	var store *eval.Store
 	if f.out != "" {
-		if store, err = eval.OpenStore(f.out, f.settings(&r, protocol)); err != nil {
+		settings := f.settings(&r, protocol)
+		if err := f.hashes(settings, tasks); err != nil {
+			return err
+		}
+		if store, err = eval.OpenStore(f.out, settings); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, store.Close()) }()
@@ -267,6 +274,31 @@ func (f *evalFlags) settings(r *recipe.Recipe, p eval.Protocol) map[string]strin
 		out["run"] = f.home.dir // whose settings count
 	}
 	return out
+}
+
+// hashes adds those of what is played and of who plays: episodes of another model, or of
+// other tasks of the same names, are not this evaluation's.
+func (f *evalFlags) hashes(settings map[string]string, tasks []ballast.Task) error {
+	settings["tasks"+eval.Hash] = task.Digest(tasks)
+	var files []string
+	var err error
+	switch {
+	case f.endpoint.url != "", f.model == "init":
+		return nil
+	case f.model == "embedded":
+		settings["model's files"+eval.Hash], err = model.EmbeddedSum()
+		return err
+	default:
+		files, err = model.Files(f.home.model)
+	}
+	sums := provenance.Inputs{}
+	for _, path := range files {
+		if err == nil {
+			sums[filepath.Base(path)], _, err = provenance.File(path)
+		}
+	}
+	settings["model's files"+eval.Hash] = provenance.Bytes(fmt.Append(nil, map[string]string(sums))) // in order of the names
+	return err
 }
 
 // player is who plays: the endpoint, or a model in this process. Done ends it.
