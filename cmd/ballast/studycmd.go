@@ -96,6 +96,11 @@ func (f *studyFlags) run(ctx context.Context, path string) error {
 	if err := compare.Writable(f.out); err != nil { // before hours of runs, and not after
 		return err
 	}
+	unlock, err := alone(f.out, "study")
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	first, second := p.Jobs(f.out)
 	for _, wave := range [][]sweep.Job{first, second} {
 		if len(wave) == 0 {

@@ -77,3 +77,28 @@ func TestInterrupts(t *testing.T) {
 		t.Errorf("told %d times", told)
 	}
 }
+
+// TestOneSweepAtATime: a second sweep or study in a folder is refused before it begins a run.
+func TestOneSweepAtATime(t *testing.T) {
+	plan := filepath.Join(t.TempDir(), "plan.yaml")
+	if err := os.WriteFile(plan, []byte("title: t\nseeds: 1\nrows: [{name: a, method: grpo}]\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for what, args := range map[string][]string{"sweep": {"sweep", "grpo"}, "study": {"study", plan}} {
+		dir := t.TempDir()
+		unlock, err := alone(dir, what)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // were it not refused, it would begin nothing
+		root := newRoot()
+		root.SetArgs(append(args, "--out", dir))
+		if err := root.ExecuteContext(ctx); err == nil || !strings.Contains(err.Error(), "another "+what+" runs in "+dir) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := unlock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 
 	"ballast/compare"
 	"ballast/compare/table"
+	"ballast/durable"
 	"ballast/recipe"
 	"ballast/safetext"
 	"ballast/sweep"
@@ -58,6 +61,11 @@ func sweepCommand() *cobra.Command {
 			if err := compare.Writable(dir); err != nil { // before hours of runs, and not after
 				return err
 			}
+			unlock, err := alone(dir, "sweep")
+			if err != nil {
+				return err
+			}
+			defer unlock()
 			if err := sideBySide(c.Context(), parallel, sweep.Jobs(dir, args[0], passed(&f), points, seeds)); err != nil {
 				return err
 			}
@@ -153,6 +161,16 @@ func resolved(args []string) (recipe.Recipe, error) {
 		}
 	}
 	return f.recipe(args[1])
+}
+
+// alone locks the folder of a sweep or a study until unlock is called: a second one would
+// take the runs of the first for failed ones, and write tables of half of them.
+func alone(dir, what string) (unlock func() error, err error) {
+	unlock, err = durable.Lock(filepath.Join(dir, what+".lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, fmt.Errorf("another %s runs in %s: wait until it has ended, or name another folder with --out", what, dir)
+	}
+	return unlock, err
 }
 
 // sideBySide runs jobs as processes of this program that share the cores. The first
