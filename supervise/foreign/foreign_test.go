@@ -231,7 +231,7 @@ func TestImportCountsWhatItSkips(t *testing.T) {
 	if _, err := importText(t, "x.jsonl", bad); err == nil {
 		t.Error("a file without any usable row is accepted")
 	}
-	if _, err := importText(t, "x.jsonl", good+"\n{"); err == nil || !strings.Contains(err.Error(), "row 1") {
+	if _, err := importText(t, "x.jsonl", good+"\n{"); err == nil || !strings.Contains(err.Error(), "row 2") {
 		t.Errorf("got %v", err)
 	}
 }
