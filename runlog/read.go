@@ -20,8 +20,12 @@ import (
 	"ballast/bounded"
 )
 
-// maxLine bounds one line, so that a broken file costs no more memory than this.
-const maxLine = 256 << 20
+// The bounds of one line, of updates and events and of episodes: a decoded line costs
+// some six times as much memory.
+const (
+	maxLine    = 16 << 20
+	maxEpisode = 64 << 20
+)
 
 // Log is a run directory open for reading. It holds nothing open; each iterator
 // reads its file anew, in bounded memory, and yields at most one error, last.
@@ -133,7 +137,7 @@ func readLines[T any](path string, decode func([]byte) (T, error)) iter.Seq2[T, 
 			return
 		}
 		defer f.Close()
-		for line, err := range splitLines(f, false) {
+		for line, err := range splitLines(f, false, maxLine) {
 			var v T
 			if err == nil {
 				if v, err = decode(line.text); err != nil {
@@ -159,7 +163,7 @@ type numbered struct {
 
 // splitLines yields lines. An unfinished last one is an error if whole, and left
 // out otherwise. It yields at most one error, last.
-func splitLines(r io.Reader, whole bool) iter.Seq2[numbered, error] {
+func splitLines(r io.Reader, whole bool, most int) iter.Seq2[numbered, error] {
 	return func(yield func(numbered, error) bool) {
 		br := bufio.NewReaderSize(r, 64<<10)
 		var line []byte
@@ -167,8 +171,8 @@ func splitLines(r io.Reader, whole bool) iter.Seq2[numbered, error] {
 			part, err := br.ReadSlice('\n')
 			line = append(line, part...)
 			switch {
-			case len(line) > maxLine:
-				yield(numbered{}, fmt.Errorf("line %d is longer than %d bytes", number, maxLine))
+			case len(line) > most:
+				yield(numbered{}, fmt.Errorf("line %d is longer than %d bytes", number, most))
 				return
 			case err == bufio.ErrBufferFull:
 				continue
@@ -212,13 +216,13 @@ func episodeUpdates(dir string) ([]int, error) {
 // decodeEpisodes yields the episodes of a compressed file.
 func decodeEpisodes(r io.Reader) iter.Seq2[*ballast.Episode, error] {
 	return func(yield func(*ballast.Episode, error) bool) {
-		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxLine))
+		z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxEpisode))
 		if err != nil {
 			yield(nil, err)
 			return
 		}
 		defer z.Close()
-		for line, err := range splitLines(z, true) {
+		for line, err := range splitLines(z, true, maxEpisode) {
 			var e *ballast.Episode
 			if err == nil {
 				if e, err = decodeEpisode(line.text); err != nil {

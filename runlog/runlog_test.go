@@ -539,7 +539,7 @@ func FuzzFiles(f *testing.F) {
 		for _, err := range decodeEpisodes(bytes.NewReader(data)) {
 			_ = err
 		}
-		for line, err := range splitLines(bytes.NewReader(data), false) {
+		for line, err := range splitLines(bytes.NewReader(data), false, maxLine) {
 			if err == nil {
 				decodeUpdate(line.text)
 			}
