@@ -85,7 +85,7 @@ func TestOneSweepAtATime(t *testing.T) {
 		t.Fatal(err)
 	}
 	for what, args := range map[string][]string{"sweep": {"sweep", "grpo"}, "study": {"study", plan}} {
-		dir := t.TempDir()
+		dir := filepath.Join(t.TempDir(), "new")
 		unlock, err := alone(dir, what)
 		if err != nil {
 			t.Fatal(err)

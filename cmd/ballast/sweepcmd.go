@@ -166,6 +166,9 @@ func resolved(args []string) (recipe.Recipe, error) {
 // alone locks the folder of a sweep or a study until unlock is called: a second one would
 // take the runs of the first for failed ones, and write tables of half of them.
 func alone(dir, what string) (unlock func() error, err error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fmt.Errorf("%s: %w; name a folder that can be made, with --out", what, err)
+	}
 	unlock, err = durable.Lock(filepath.Join(dir, what+".lock"))
 	if errors.Is(err, durable.ErrLocked) {
 		return nil, fmt.Errorf("another %s runs in %s: wait until it has ended, or name another folder with --out", what, dir)
