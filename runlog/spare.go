@@ -20,6 +20,14 @@ const keptExt = ".kept"
 // its files, so that a discard that was killed can be done again. Of a checkpoint of
 // version 1 nobody knows which files are its own: all go.
 func discard(folder string) error {
+	switch info, err := os.Lstat(folder); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir(): // a link that somebody put there: what it names is not ours
+		return keep(folder)
+	}
 	c, err := OpenCheckpoint(folder)
 	marked := err == nil
 	if marked && !c.Sealed() {
@@ -44,9 +52,6 @@ func discard(folder string) error {
 		}
 		return nil
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // there is nothing
-	}
 	if err != nil {
 		return err
 	}
@@ -58,6 +63,11 @@ func discard(folder string) error {
 			return err
 		}
 	}
+	return keep(folder)
+}
+
+// keep gives what stays the name of the checkpoint with keptExt, or the next that is free.
+func keep(folder string) error {
 	base := filepath.Base(folder)
 	base = base[strings.LastIndexAny(base, ".-")+1:]
 	to := filepath.Join(filepath.Dir(folder), base+keptExt)

@@ -87,3 +87,37 @@ func TestDiscardIsDoneAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestLinkForACheckpoint: where somebody put a link in a checkpoint's place, the link is
+// moved aside when the checkpoint goes, and what it names is not touched.
+func TestLinkForACheckpoint(t *testing.T) {
+	for act, do := range map[string]func(r *Run) error{
+		"prune":  func(r *Run) error { return r.Prune(1, "") },
+		"resume": func(r *Run) error { return r.Resume(Checkpoint{}, nil) },
+		"anew":   func(r *Run) error { _, err := r.Checkpoint(1, nil, saveText("x")); return err },
+	} {
+		r := create(t)
+		for u := 1; u <= 2; u++ {
+			must(t, r.Update(ballast.Update{Index: u}))
+			_, err := r.Checkpoint(u, nil, saveText("weights"))
+			must(t, err)
+		}
+		dir := filepath.Join(r.Dir(), checkpointsDir)
+		far := filepath.Join(t.TempDir(), "far")
+		must(t, os.Rename(filepath.Join(dir, name(1)), far))
+		must(t, os.Symlink(far, filepath.Join(dir, name(1))))
+		must(t, do(r))
+		must(t, r.Close())
+		again, err := Open(r.Dir())
+		must(t, err)
+		must(t, again.Close())
+		for _, file := range []string{"weights", checkpointFile} {
+			if _, err := os.Stat(filepath.Join(far, file)); err != nil {
+				t.Errorf("%s: %v", act, err)
+			}
+		}
+		if to, err := os.Readlink(filepath.Join(dir, name(1)+keptExt)); err != nil || to != far {
+			t.Errorf("%s: the link: %s, %v", act, to, err)
+		}
+	}
+}
