@@ -2,6 +2,8 @@ package recipe
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"ballast/bounded/yaml"
@@ -14,8 +16,12 @@ import (
 func (r *Recipe) Apply(name string, text []byte) error {
 	before := r.RL.Signals
 	r.RL.Signals = nil // the decoder replaces a map, settings are laid over
-	if err := strict.Decode(text, r); err != nil {
+	if err := strict.Decode(text, r, signal.Off); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
+	}
+	if r.RL.Signals != nil && len(r.RL.Signals) == 0 && len(before) > 0 {
+		return fmt.Errorf("%s: rl.signals: {} turns none off: rl.signals.NAME: null does, for each of %s",
+			name, strings.Join(slices.Sorted(maps.Keys(before)), ", "))
 	}
 	r.RL.Signals = signal.Lay(before, r.RL.Signals)
 	section, ok := r.Methods[r.Method]

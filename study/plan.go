@@ -28,6 +28,7 @@ import (
 	"ballast/bounded/yaml"
 	"ballast/durable"
 	"ballast/recipe"
+	"ballast/recipe/signal"
 	"ballast/sweep"
 	"ballast/task"
 )
@@ -116,7 +117,7 @@ func decode(path string) (*Plan, error) {
 		return nil, fmt.Errorf("study: %w; name a plan, such as recipes/study.yaml of ballast's source", err)
 	}
 	var p Plan
-	if ok, err := yaml.Strict(text, &p); err != nil {
+	if ok, err := yaml.Strict(text, &p, signal.Off); err != nil {
 		return nil, fmt.Errorf("study: the plan %s: %w", path, err)
 	} else if !ok {
 		return nil, fmt.Errorf("study: the plan %s is empty", path)

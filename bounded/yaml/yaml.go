@@ -3,7 +3,8 @@
 // Contract: a text is measured before the parser, which recurses and expands, sees
 // it: bytes, tokens, nesting of blocks and brackets, nodes after aliases are put in.
 // What is past a bound is an error that names the line and wraps
-// bounded.ErrTooLarge. Everything else is the library's.
+// bounded.ErrTooLarge. Everything else is the
+// library's.
 package yaml
 
 import (
@@ -40,9 +41,14 @@ func Unmarshal(text []byte, v any) error {
 }
 
 // Strict reads a text of at most one document; a key that v does not have is an
-// error. ok is false where the text says nothing.
-func Strict(text []byte, v any) (ok bool, err error) {
+// error, and so is null, which would leave what v holds as it is. Null stands only
+// under the dotted keys that null, if it is not nil, says yes to. ok is false where the
+// text says nothing.
+func Strict(text []byte, v any, null func(key string) bool) (ok bool, err error) {
 	if err := Check(text); err != nil {
+		return false, err
+	}
+	if err := checkNulls(text, null); err != nil {
 		return false, err
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())

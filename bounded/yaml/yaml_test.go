@@ -62,7 +62,7 @@ func TestBombs(t *testing.T) {
 			var v any
 			var err error
 			if strict {
-				_, err = Strict([]byte(c.text), &v)
+				_, err = Strict([]byte(c.text), &v, nil)
 			} else {
 				err = Unmarshal([]byte(c.text), &v)
 			}
@@ -87,7 +87,7 @@ func TestWithinBounds(t *testing.T) {
 		strings.Repeat("[", 30) + strings.Repeat("]", 30): strings.Repeat("[", 30) + strings.Repeat("]", 30),
 	} {
 		var v any
-		if _, err := Strict([]byte(text), &v); err != nil || fmt.Sprint(v) != want {
+		if _, err := Strict([]byte(text), &v, nil); err != nil || fmt.Sprint(v) != want {
 			t.Errorf("%q: %v, %v", text, v, err)
 		}
 		v = nil
@@ -96,7 +96,7 @@ func TestWithinBounds(t *testing.T) {
 		}
 	}
 	var v any
-	if _, err := Strict([]byte("a: 1\n---\nb: 1\n"), &v); err == nil {
+	if _, err := Strict([]byte("a: 1\n---\nb: 1\n"), &v, nil); err == nil {
 		t.Error("a second document is dropped silently")
 	}
 	if err := Unmarshal([]byte("a: ["+strings.Repeat("b, ", 5000)+"}"), &v); err == nil || len(err.Error()) > maxError+10 {

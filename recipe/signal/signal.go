@@ -14,6 +14,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -112,6 +113,12 @@ func Adds(effects []Effect) (n int) {
 	return n
 }
 
+// off are the keys under which null turns a signal off.
+var off = regexp.MustCompile(`(^|\.)rl\.signals\.[^.\[]+$`)
+
+// Off says whether null under a dotted key of a recipe, a phase or a plan turns a signal off.
+func Off(key string) bool { return off.MatchString(key) }
+
 // Lay lays settings over others: signals and settings that over does not mention
 // stay, a signal that is null in over is taken out.
 func Lay(under, over map[string]Settings) map[string]Settings {
@@ -147,7 +154,7 @@ func (s Settings) into(v any) error {
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	if err := strict.Decode(text, v); err != nil {
+	if err := strict.Decode(text, v, nil); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
 	return nil

@@ -1,8 +1,9 @@
 // Package strict reads settings as YAML.
 //
 // Contract: what the text says is what the value holds afterwards, over what it
-// held before. How it fails: an unknown key, a value of another kind, or a
-// fraction where a whole number stands is an error that names it.
+// held before. How it fails: an unknown key, a value of another kind, a
+// fraction where a whole number stands, null, or an empty map over one that stays as it
+// is, is an error that names it.
 package strict
 
 import (
@@ -12,9 +13,10 @@ import (
 	"ballast/bounded/yaml"
 )
 
-// Decode reads YAML text over v, a pointer to a struct.
-func Decode(text []byte, v any) error {
-	if ok, err := yaml.Strict(text, v); !ok {
+// Decode reads YAML text over v, a pointer to a struct. Null may stand under the dotted
+// keys that null, if it is not nil, says yes to.
+func Decode(text []byte, v any, null func(key string) bool) error {
+	if ok, err := yaml.Strict(text, v, null); !ok {
 		return err
 	}
 	// The decoder cuts fractions off silently: compare with what it made of them.
@@ -32,11 +34,14 @@ func Decode(text []byte, v any) error {
 	return compare("", want, got)
 }
 
-// compare finds a fraction that became something else.
+// compare finds a fraction that became something else, and a map that changed nothing.
 func compare(at string, want, got any) error {
 	switch want := want.(type) {
 	case map[string]any:
 		held, ok := got.(map[string]any)
+		if len(want) == 0 && len(held) > 0 && at != "" {
+			return fmt.Errorf("%s: {} sets nothing: name what it is to set, or take the key out", at[1:])
+		}
 		for k, w := range want {
 			if _, there := held[k]; ok && (there || fraction(w)) {
 				if err := compare(at+"."+k, w, held[k]); err != nil {

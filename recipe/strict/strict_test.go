@@ -21,7 +21,21 @@ func TestDecode(t *testing.T) {
 		{"f: 1e-6", ""},
 		{"any: {x: 0.5}", ""},
 		{"f: .nan", ""},
-		{"n: null", ""},
+		{"any: {x: null, y: {z: ~}}", "line 1: any.y.z has no value"},
+		{"any: {x: null}", ""},
+		{"any: {}", ""},
+		{"n: null", "line 1: n has no value"},
+		{"f: 1\nn:", "line 2: n has no value"},
+		{"n: ~", "n has no value"},
+		{"n: !!null x", "n has no value"},
+		{"n: &a null", "n has no value"},
+		{"inner:", "inner has no value"},
+		{"inner: {n: null}", "inner.n has no value"},
+		{"list: [{n: 1}, {n: Null}]", "list[1].n has no value"},
+		{"list: [null]", "list[0] has no value"},
+		{"null", "line 1: the text has no value"},
+		{"inner: {}", "inner: {} sets nothing"},
+		{"list: [{}]", "list[0]: {} sets nothing"},
 		{"", ""},
 		{"n: 1.5", "n: 1.5 is not a whole number"},
 		{"empty: 0.5", "empty: 0.5 is not a whole number"},
@@ -32,7 +46,7 @@ func TestDecode(t *testing.T) {
 		{"n: [", ""},
 	} {
 		var s settings
-		err := Decode([]byte(c.text), &s)
+		err := Decode([]byte(c.text), &s, func(key string) bool { return key == "any.x" })
 		if c.text == "n: [" {
 			if err == nil {
 				t.Error("broken YAML is read")
@@ -49,7 +63,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add("n: 1.5\nlist: [{n: 2}]")
 	f.Fuzz(func(t *testing.T, text string) {
 		var s settings
-		if Decode([]byte(text), &s) == nil && strings.TrimSpace(text) == "n: 1.5" {
+		if Decode([]byte(text), &s, nil) == nil && strings.TrimSpace(text) == "n: 1.5" {
 			t.Error("a fraction is cut off")
 		}
 	})
