@@ -3,7 +3,7 @@
 // Contract: a text is measured before the parser, which recurses and expands, sees
 // it: bytes, tokens, nesting of blocks and brackets, nodes after aliases are put in.
 // What is past a bound is an error that names the line and wraps
-// bounded.ErrTooLarge. Everything else is the
+// bounded.ErrTooLarge. A byte order mark of UTF-8 is skipped. Everything else is the
 // library's.
 package yaml
 
@@ -32,8 +32,12 @@ const (
 	maxError  = 2_000   // bytes of an error's text; the library's quotes the line
 )
 
+// mark is the byte order mark that editors put before UTF-8.
+var mark = []byte("\ufeff")
+
 // Unmarshal reads the first document of a text.
 func Unmarshal(text []byte, v any) error {
+	text = bytes.TrimPrefix(text, mark)
 	if err := Check(text); err != nil {
 		return err
 	}
@@ -45,6 +49,7 @@ func Unmarshal(text []byte, v any) error {
 // under the dotted keys that null, if it is not nil, says yes to. ok is false where the
 // text says nothing.
 func Strict(text []byte, v any, null func(key string) bool) (ok bool, err error) {
+	text = bytes.TrimPrefix(text, mark)
 	if err := Check(text); err != nil {
 		return false, err
 	}

@@ -80,6 +80,9 @@ func TestWithinBounds(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                       "<nil>",
 		"# only a comment":                       "<nil>",
+		"\ufeff":                                 "<nil>",
+		"\ufeffa: 1\n":                           "map[a:1]",
+		"\ufeff---\r\na: 1\r\n":                  "map[a:1]",
 		"---\na: 1\n":                            "map[a:1]",
 		"a: &x {b: 1}\nc: *x\nd: {<<: *x, e: 2}": "map[a:map[b:1] c:map[b:1] d:map[b:1 e:2]]",
 		"- - - 1\n    - 2\n- 3":                  "[[[1 2]] 3]",

@@ -36,6 +36,8 @@ func TestDecode(t *testing.T) {
 		{"null", "line 1: the text has no value"},
 		{"inner: {}", "inner: {} sets nothing"},
 		{"list: [{}]", "list[0]: {} sets nothing"},
+		{"\ufefff: 1", ""},
+		{"\ufefff: 1\nn: ~", "line 2: n"},
 		{"", ""},
 		{"n: 1.5", "n: 1.5 is not a whole number"},
 		{"empty: 0.5", "empty: 0.5 is not a whole number"},
