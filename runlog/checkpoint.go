@@ -101,9 +101,12 @@ func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Ch
 	return c, r.announce(c)
 }
 
+// checkpointEvent is the kind of event that follows a checkpoint.
+const checkpointEvent = "checkpoint"
+
 // announce appends the event that follows a checkpoint.
 func (r *Run) announce(c Checkpoint) error {
-	return r.Event(ballast.Event{Update: c.Update, Kind: "checkpoint", Text: checkpointsDir + "/" + name(c.Update)})
+	return r.Event(ballast.Event{Update: c.Update, Kind: checkpointEvent, Text: checkpointsDir + "/" + name(c.Update)})
 }
 
 // fillAside writes a checkpoint's folder, marker last, and flushes all of it.
@@ -130,6 +133,9 @@ func (r *Run) fillAside(temp string, c Checkpoint, fill func(dir string) error) 
 // checkpoints reads the complete checkpoints of a run, oldest first.
 func checkpoints(dir string) ([]Checkpoint, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, checkpointsDir))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoints: %w", err)
 	}

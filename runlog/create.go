@@ -65,7 +65,7 @@ func CreateFrom(dir string, recipe []byte, o Origin) (*Run, error) {
 	r := &Run{dir: dir}
 	var err error
 	if r.unlock, err = durable.Lock(filepath.Join(dir, lockFile)); err != nil {
-		return nil, fmt.Errorf("create run: %w", err)
+		return nil, fmt.Errorf("create run: %w", explain(err, dir))
 	}
 	if err := r.create(recipe, o); err != nil {
 		r.Close()

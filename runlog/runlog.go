@@ -29,7 +29,9 @@
 // Failures: errors name the file and what to do. After a failed append (a full
 // disk) the file is cut back to whole lines; if even that fails, or the file was
 // changed by somebody else, the run refuses to write on. A second writer is
-// refused. Readers need no lock and may follow a live run.
+// refused. Readers need no lock and may follow a live run. A folder that is gone, as git
+// leaves out empty ones, is an empty one to readers, and is made again to write; that of
+// the checkpoints is not where the run had any.
 package runlog
 
 import (
@@ -92,24 +94,58 @@ func Open(dir string) (*Run, error) {
 	r := &Run{dir: dir}
 	var err error
 	if r.unlock, err = durable.Lock(filepath.Join(dir, lockFile)); err != nil {
-		return nil, fmt.Errorf("open run: %w", err)
+		return nil, fmt.Errorf("open run: %w", explain(err, dir))
+	}
+	if err := r.open(); err != nil {
+		r.Close()
+		return nil, fmt.Errorf("open run: %w", explain(err, dir))
+	}
+	return r, nil
+}
+
+// open is what Open does under the lock.
+func (r *Run) open() (err error) {
+	if err := r.remake(); err != nil {
+		return err
 	}
 	for _, sub := range []string{".", episodesDir, checkpointsDir} {
 		if err := r.sweep(sub); err != nil {
-			r.Close()
-			return nil, fmt.Errorf("open run: %w", err)
+			return err
 		}
 	}
-	if r.header, err = readHeader(dir); err == nil {
-		if err = r.settle(); err == nil {
-			err = r.openLogs()
+	if r.header, err = readHeader(r.dir); err != nil {
+		return err
+	}
+	if err := r.settle(); err != nil {
+		return err
+	}
+	return r.openLogs()
+}
+
+// remake makes the folders that are gone. It fails where checkpoints went with theirs:
+// a resume would start over and drop every update.
+func (r *Run) remake() error {
+	for _, sub := range []string{episodesDir, checkpointsDir} {
+		path := filepath.Join(r.dir, sub)
+		if isThere(path) {
+			continue
+		}
+		for e, err := range readLines(filepath.Join(r.dir, eventsFile), decodeEvent) {
+			if errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+			if err != nil {
+				return err
+			}
+			if sub == checkpointsDir && e.Kind == checkpointEvent {
+				return fmt.Errorf("%s is gone, and the run had checkpoints: put it back; or make an empty folder of that name, and the run starts over", path)
+			}
+		}
+		if err := os.Mkdir(path, 0o777); err != nil {
+			return err
 		}
 	}
-	if err != nil {
-		r.Close()
-		return nil, fmt.Errorf("open run: %w", err)
-	}
-	return r, nil
+	return nil
 }
 
 // checkOwn fails where a name of the run directory stands for something elsewhere:
@@ -291,6 +327,8 @@ func explain(err error, dir string) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("%w: free some space for %s, then continue with --resume %s", err, dir, dir)
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w: make the disk of %s writable (mount it so), or copy the run to one that is", err, dir)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%w: make %s writable for this user", err, dir)
 	}
