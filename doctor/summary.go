@@ -389,6 +389,9 @@ func (r *Report) account() []string {
 		}
 	}
 	column("Reward", &a.Reward)
+	if a.Rivals != "" {
+		say("%s.", a.Rivals)
+	}
 	column("Success", &a.Success)
 	if a.Steps != "" {
 		say("Steps: %s.", strings.TrimSuffix(a.Steps, "."))

@@ -58,13 +58,7 @@ func gather(list []*strand) gathered {
 				a = &stat{paths: map[string]int{}}
 				sum[key] = a
 			}
-			a.Present, a.Missing, a.Unreadable = a.Present+s.Present, a.Missing+s.Missing, a.Unreadable+s.Unreadable
-			for k, n := range s.paths {
-				a.paths[k] += n
-			}
-			if a.unread.Key == "" {
-				a.unread = s.unread
-			}
+			a.join(s)
 		}
 	}
 	return sum
@@ -81,8 +75,7 @@ func (g gathered) most(keys []string, count func(*stat) int) string {
 	return best
 }
 
-func present(s *stat) int { return s.Present }
-func all(s *stat) int     { return s.Present + s.Missing + s.Unreadable }
+func all(s *stat) int { return s.Present + s.Missing + s.Unreadable }
 
 // parts are the keys of reward functions.
 func (g gathered) parts() (keys []string, n int) {
@@ -97,20 +90,20 @@ func (g gathered) parts() (keys []string, n int) {
 }
 
 // reward chooses what the run's reward is read from: a key for the whole, the sum
-// of the reward functions, or, where there is neither, the success.
+// of the reward functions, or, where there is neither, the success. One that never
+// varies gives way to one that does.
 func (g gathered) reward(also string) quantity {
 	if also != "" {
 		return quantity{keys: []string{also}}
 	}
-	if k := g.most(rollouts.RewardKeys, present); k != "" {
-		return quantity{keys: []string{k}}
-	}
 	parts, n := g.parts()
+	list := g.ranked(rollouts.RewardKeys)
 	if n > 0 {
-		return quantity{keys: parts, sum: true}
+		list = append(list, quantity{keys: parts, sum: true})
 	}
-	if k := g.most(g.nested(rollouts.RewardKeys), present); k != "" {
-		return quantity{keys: []string{k}}
+	list = append(list, g.ranked(g.nested(rollouts.RewardKeys))...)
+	if len(list) > 0 {
+		return g.varying(list)
 	}
 	if k := g.most(rollouts.RewardKeys, all); k != "" { // there, and never a number
 		return quantity{keys: []string{k}}
@@ -137,11 +130,9 @@ func (g gathered) nested(names []string) (keys []string) {
 }
 
 func (g gathered) success() quantity {
-	if k := g.most(rollouts.SuccessKeys, present); k != "" {
-		return quantity{keys: []string{k}}
-	}
-	if k := g.most(g.nested(rollouts.SuccessKeys), present); k != "" {
-		return quantity{keys: []string{k}}
+	list := append(g.ranked(rollouts.SuccessKeys), g.ranked(g.nested(rollouts.SuccessKeys))...)
+	if len(list) > 0 {
+		return g.varying(list)
 	}
 	if k := g.most(rollouts.SuccessKeys, all); k != "" {
 		return quantity{keys: []string{k}}

@@ -159,7 +159,11 @@ func (p *plan) finish(r *run, columns map[string]string, also string) *Run {
 	out.Files, out.Kind = len(names), largest(kinds)
 	out.Reading = rollouts.Reading{Run: r.name, Segments: r.segments,
 		Reward: rollouts.Column{Key: out.reward.named(g)}, Success: rollouts.Column{Key: out.success.named(g)},
+		Rivals: g.rivals(out.reward),
 		Unread: g.unread(r.strands, columns, out.reward, out.success)}
+	if also != "" {
+		out.Reading.Rivals = "" // it was chosen by who asks
+	}
 	switch {
 	case len(fields) > 0:
 		out.Reading.Steps = fmt.Sprintf("the field %q", largest(fields))

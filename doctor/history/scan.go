@@ -37,8 +37,40 @@ type strand struct {
 // stat counts what the records of a strand say under one key.
 type stat struct {
 	rollouts.Column
-	paths  map[string]int
-	unread rollouts.Unread
+	paths     map[string]int
+	unread    rollouts.Unread
+	low, high float64 // of the numbers
+	course    uint64  // hash of the numbers in their order: copies have the same
+}
+
+// hashPrime is FNV's.
+const hashPrime = 1099511628211
+
+// take counts a number.
+func (s *stat) take(x float64) {
+	if s.Present == 0 {
+		s.low, s.high = x, x
+	}
+	s.Present++
+	s.low, s.high, s.course = min(s.low, x), max(s.high, x), s.course*hashPrime^math.Float64bits(x)
+}
+
+// join adds the counts of the same key elsewhere.
+func (s *stat) join(o *stat) {
+	switch {
+	case o.Present == 0:
+	case s.Present == 0:
+		s.low, s.high, s.course = o.low, o.high, o.course
+	default:
+		s.low, s.high, s.course = min(s.low, o.low), max(s.high, o.high), s.course*hashPrime^o.course
+	}
+	s.Present, s.Missing, s.Unreadable = s.Present+o.Present, s.Missing+o.Missing, s.Unreadable+o.Unreadable
+	for k, n := range o.paths {
+		s.paths[k] += n
+	}
+	if s.unread.Key == "" {
+		s.unread = o.unread
+	}
 }
 
 // laid says where a span comes to lie in the history of its run.
@@ -141,7 +173,7 @@ func (t *strand) count(v rollouts.Value, line int) {
 	}
 	switch v.State {
 	case rollouts.Present:
-		s.Present++
+		s.take(v.Num)
 		if len(s.paths) < 16 || s.paths[v.Key] > 0 {
 			s.paths[v.Key]++
 		}

@@ -61,6 +61,7 @@ type Reading struct {
 	Run      string    `json:"run,omitempty"` // which run of several in the folder
 	Reward   Column    `json:"reward"`
 	Success  Column    `json:"success"`
+	Rivals   string    `json:"rivals,omitempty"`  // which other keys could have been the reward, as a sentence
 	Steps    string    `json:"steps"`             // where step numbers are from, as a phrase; "" where there are none
 	Unread   []Unread  `json:"unread,omitempty"`  // keys that were not understood
 	Decided  []string  `json:"decided,omitempty"` // restarts, workers, validation dumps, second runs: a sentence each

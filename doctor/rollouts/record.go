@@ -81,10 +81,8 @@ func Part(key string) bool {
 	if outer, _, inside := strings.Cut(low, "."); inside && nestKeys[outer] {
 		return false // a copy of what stands outside, more often than not
 	}
-	for _, s := range statistics {
-		if strings.HasSuffix(low, "_"+s) || strings.HasSuffix(low, "/"+s) {
-			return false
-		}
+	if statistic(low) {
+		return false
 	}
 	for _, p := range []string{"reward_", "reward/", "rewards/", "rewards_", "reward."} {
 		if rest, ok := strings.CutPrefix(low, p); ok {
@@ -92,6 +90,17 @@ func Part(key string) bool {
 		}
 	}
 	return strings.HasSuffix(low, "_reward") || strings.HasSuffix(low, "_reward_func") || strings.HasSuffix(low, "_rewards")
+}
+
+// statistic reports whether a key holds what was computed of a reward, not one.
+func statistic(low string) bool {
+	return slices.ContainsFunc(statistics, func(s string) bool { return strings.HasSuffix(low, "_"+s) || strings.HasSuffix(low, "/"+s) })
+}
+
+// Rewarding reports whether a key may hold a reward, by its name.
+func Rewarding(key string) bool {
+	low := strings.ToLower(key[strings.LastIndexByte(key, '.')+1:])
+	return telling(key) && !slices.Contains(SuccessKeys, low) && !statistic(low)
 }
 
 // StepKey reports whether a key holds the trainer's step.
