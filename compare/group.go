@@ -47,7 +47,8 @@ func Groups(runs []*Run) []Group {
 			key, label = "recipe "+string(text), r.Method
 			loose[key] = recipe
 		}
-		if i, ok := at[key]; ok && slices.ContainsFunc(out[i].Runs, func(o *Run) bool { return o.Seed == r.Seed }) {
+		_, seeded := r.Recipe["seed"]
+		if i, ok := at[key]; ok && seeded && slices.ContainsFunc(out[i].Runs, func(o *Run) bool { return o.Seed == r.Seed }) {
 			// The same recipe with the same seed, again: a copy or another version's, no replicate.
 			recipe := loose[key]
 			key += "\n" + r.Dir

@@ -73,7 +73,7 @@ func TestExtremeValues(t *testing.T) {
 				r.Settle()
 				err = r.Check()
 			}
-			if took := time.Since(start); took > time.Second {
+			if took := time.Since(start); took > 5*time.Second {
 				t.Errorf("%s=%.40s: %v", key, value, took)
 			}
 			name := key[strings.LastIndexByte(key, '.')+1:]

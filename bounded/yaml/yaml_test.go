@@ -69,7 +69,7 @@ func TestBombs(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), c.says) || name != "itself" && !errors.Is(err, bounded.ErrTooLarge) {
 				t.Errorf("%s: %.200v, want %s", name, err, c.says)
 			}
-			if took := time.Since(start); took > 2*time.Second || err != nil && len(err.Error()) > maxError+10 {
+			if took := time.Since(start); took > 5*time.Second || err != nil && len(err.Error()) > maxError+10 {
 				t.Errorf("%s: %v, an error of %d bytes", name, took, len(err.Error()))
 			}
 		}
@@ -115,7 +115,7 @@ func FuzzUnmarshal(f *testing.F) {
 		start := time.Now()
 		var v any
 		Unmarshal([]byte(text), &v)
-		if took := time.Since(start); took > 5*time.Second {
+		if took := time.Since(start); took > 15*time.Second {
 			t.Errorf("%v", took)
 		}
 	})

@@ -57,7 +57,7 @@ func TestHostileTokenizers(t *testing.T) {
 		start := time.Now()
 		_, err = Parse(data, "tokenizer.json")
 		runtime.ReadMemStats(&after)
-		if took, n := time.Since(start), after.TotalAlloc-before.TotalAlloc; err == nil || took > 3*time.Second || n > 200<<20 {
+		if took, n := time.Since(start), after.TotalAlloc-before.TotalAlloc; err == nil || took > 10*time.Second || n > 200<<20 {
 			t.Errorf("%s: %.200v, %v, %d MB", name, err, took, n>>20)
 		}
 		if len(fmt.Sprint(err)) > 1000 {

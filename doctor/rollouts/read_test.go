@@ -215,7 +215,7 @@ func TestLinear(t *testing.T) {
 		n := 2_000_000 / len(piece)
 		list, err := read(t, "a.jsonl", `{"output": "<|im_start|>assistant\n<|start_header_id|>assistant<|end_header_id|>`+
 			strings.ReplaceAll(strings.Repeat(piece, n), "\n", `\n`)+`"}`, Options{})
-		if took := time.Since(start); err != nil || len(list) != 1 || took > 5*time.Second {
+		if took := time.Since(start); err != nil || len(list) != 1 || took > 20*time.Second {
 			t.Errorf("%s: %d records, %v, %v", name, len(list), err, took)
 		}
 	}
