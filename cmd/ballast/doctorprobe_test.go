@@ -20,6 +20,9 @@ import (
 // TestProbeOfARun: a run's checkpoint is played under the run's own settings, the
 // result lies in the run's directory, and the run's page shows it.
 func TestProbeOfARun(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with a race detector")
+	}
 	r, err := recipe.New("grpo")
 	if err != nil {
 		t.Fatal(err)

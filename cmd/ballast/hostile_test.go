@@ -25,6 +25,9 @@ import (
 // TestHostileOutputs runs commands with strangers' texts in whatever they read: nothing of
 // them reaches the terminal, a table or a plot raw.
 func TestHostileOutputs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with a race detector")
+	}
 	for i, text := range []string{strings.Join(hostile.Texts, " "), "\nFORGED: \x1b[31m", "=1|\u202e\u009b31m\r<script>evil()</script>\x1b]0;x\a"} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) { hostileOutputs(t, strings.ToValidUTF8(text, "?")) })
 	}

@@ -14,6 +14,9 @@ import (
 // TestMemory: what the dry run says a process holds at most is at least what one really
 // held, and no more than three times that. Budgets are near what episodes need.
 func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a race detector holds memory of its own")
+	}
 	small := []string{"--set", "tasks.test=4", "--set", "tasks.level={max_turns: 2, calls: 3}", "--set", "budget.prompt=120", "--set", "budget.episode=256"}
 	shape := []string{"--set", "model=init", "--set", "init={vocab: 700, hidden: 128, layers: 6, heads: 4, kv: 2, ffn: 512}"}
 	for _, c := range []struct {

@@ -295,6 +295,9 @@ func TestResumeVersion1(t *testing.T) {
 // TestExtend: a run that was extended, ended or not, killed in between or not, has the
 // weights of one that was longer from the start.
 func TestExtend(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with a race detector")
+	}
 	whole := trained(t, "grpo", "--set", "phases=[{sft: gold}, {rl: 6}]", "--set", "sft.epochs=1", "--set", "sft.batch=2")
 	want := weights(t, whole, 8)
 	short := trained(t, "grpo", "--set", "phases=[{sft: gold}, {rl: 3}]", "--set", "sft.epochs=1", "--set", "sft.batch=2")

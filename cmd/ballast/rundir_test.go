@@ -34,6 +34,9 @@ const (
 // alone, or refused with a sentence that names the place; what was refused goes on to the
 // same bits when it is put back. Files that ballast did not make are never touched.
 func TestRunDirectories(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with a race detector")
+	}
 	cases, seed := envNumber(t, fuzzVar, fuzzCases), uint64(envNumber(t, fuzzVar+"_SEED", fuzzSeed))
 	states := killedRuns(t)
 	want := bits(t, states[len(states)-1])

@@ -19,8 +19,12 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script: a few commands each, with what they must
 // print and leave behind.
 func TestScripts(t *testing.T) {
+	dir, files := "testdata/script", []string(nil)
+	if testing.Short() { // with a race detector the trainings of the others take many minutes
+		dir, files = "", []string{"testdata/script/endpoint.txtar", "testdata/script/device.txtar", "testdata/script/tasks.txtar"}
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir, Files: files,
 		Setup: func(env *testscript.Env) error {
 			// HOME is not a place to look for models or settings.
 			env.Setenv("GOEXPERIMENT", os.Getenv("GOEXPERIMENT"))

@@ -21,7 +21,8 @@ import (
 // endless are settings of a run that does not end by itself, of small updates.
 var endless = []string{"--set", "phases=[{rl: 5000}]", "--set", "tasks.count=4", "--set", "tasks.test=2",
 	"--set", "tasks.level={max_turns: 2, calls: 3}", "--set", "rl.prompts=1", "--set", "rl.rollouts=4",
-	"--set", "rl.patience=0", "--set", "keep.checkpoint=5000", "--set", "keep.eval=5000"}
+	"--set", "rl.patience=0", "--set", "keep.checkpoint=5000", "--set", "keep.eval=5000",
+	"--model", "init", "--set", "init={vocab: 420, hidden: 8, layers: 1, heads: 1, kv: 1, ffn: 8}"}
 
 // child is a process of the command.
 type child struct {

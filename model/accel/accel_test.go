@@ -2,10 +2,12 @@ package accel
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"ballast"
@@ -159,6 +161,9 @@ func TestPlaysAsTheProcessor(t *testing.T) {
 			if name != "qwen2" && kind != "greedy" && kind != "plain" {
 				continue // what follows the logits is the same for all
 			}
+			if testing.Short() && (name != "qwen2" || kind != "plain") {
+				continue // with a race detector each takes half a minute
+			}
 			t.Run(name+"/"+kind, func(t *testing.T) {
 				p := sampler(t, m, Options{Watched: watched, Rows: 4, Steps: 5, Chunk: 64})
 				ref := cpu.NewPolicy(m, cpu.Options{Watched: watched})
@@ -221,6 +226,9 @@ func TestErrorsAreReplies(t *testing.T) {
 // steps and chunks.
 func TestOtherCutsOfTheWork(t *testing.T) {
 	c := configs["llama"]
+	if testing.Short() {
+		t.Skip("slow with a race detector")
+	}
 	m, how := random(c, 2), ballast.Sampling{Temperature: 1}
 	want := played(t, sampler(t, m, Options{Rows: 8}), groups(6, 90, 9, c.Vocab), how)
 	for _, o := range []Options{{Rows: 1, Steps: 1}, {Memory: 1 << 18, Steps: 3, Chunk: 16}} {
@@ -244,6 +252,30 @@ func TestSharedWeights(t *testing.T) {
 	}
 	if err := p.Share(nil); err == nil {
 		t.Error("no tensors are taken for a model")
+	}
+}
+
+// TestTogether: plays, new weights and counters of several goroutines wait for each
+// other, and each play is as if it were alone.
+func TestTogether(t *testing.T) {
+	c, how := configs["qwen2"], ballast.Sampling{Temperature: 1}
+	m := random(c, 3)
+	p := sampler(t, m, Options{Rows: 2, Steps: 4})
+	want := played(t, p, groups(3, 12, 5, c.Vocab), how)
+	var all sync.WaitGroup
+	errs, got := make([]error, 4), make([][]ballast.Conversation, 3)
+	for i := range got {
+		got[i] = groups(3, 12, 5, c.Vocab)
+		all.Go(func() { errs[i] = p.Play(context.Background(), got[i], how) })
+		all.Go(func() { p.Counters() })
+	}
+	all.Go(func() { errs[3] = p.Refresh(m.Weights) })
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	for i := range got {
+		compare(t, got[i], want, 0)
 	}
 }
 
