@@ -105,6 +105,9 @@ func snapshot(t *testing.T, dir string) string {
 // TestResumeRefuses: what would end with other weights is refused in a sentence, by
 // every command that plays a run, and the directory stays as it is.
 func TestResumeRefuses(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes with a race detector")
+	}
 	files := t.TempDir()
 	base, talks, hints := filepath.Join(files, "model"), filepath.Join(files, "talks.jsonl"), filepath.Join(files, "hints.jsonl")
 	if err := writeModel(base); err != nil {
