@@ -28,6 +28,7 @@ var layer = map[string]int{
 	"ballast/chat/format":           2,
 	"ballast/chat/constrain":        2,
 	"ballast/chat":                  2,
+	"ballast/chat/jinja":            2,
 	"ballast/world/desk":            2,
 	"ballast/world/bfcl":            2,
 	"ballast/world":                 2,

@@ -1,0 +1,76 @@
+// Package jinja renders Jinja chat templates as transformers' apply_chat_template
+// does: an ImmutableSandboxedEnvironment with trim_blocks, lstrip_blocks, loop
+// controls, tojson without HTML escapes, raise_exception, strftime_now and
+// {% generation %}.
+//
+// The contract: the text is Python's text, byte for byte, or there is an error.
+// Where Python raises there is an error too. What this package does not know of
+// Jinja (a filter, a method, a statement) is an error that names it, never another text.
+//
+// Render runs in this process, within the bounds of Limits. Apart runs a stranger's
+// template in a child process, which has no environment, whose time and memory
+// are limited, and which ends with its parent. A program that calls Apart calls Main first
+// thing in main.
+//
+// There is no clock here: strftime_now answers with the date that the data names
+// (DateKey), and with DefaultDate if it names none.
+package jinja
+
+import (
+	"fmt"
+	"time"
+
+	"ballast/value"
+)
+
+// DateKey is the variable of the data that sets the date of strftime_now: a text
+// "2006-01-02" or "2006-01-02 15:04:05". Templates see the function, not the text.
+const DateKey = "strftime_now"
+
+// DefaultDate is the date of strftime_now when the data names none. It is the date that
+// Llama 3's templates fall back to, so that prompts are the same on every day.
+const DefaultDate = "2024-07-26"
+
+// Limits bound one render. A render that passes one ends with a *LimitError that names it.
+type Limits struct {
+	Source int           // bytes of a template's source
+	Data   int           // bytes of one render's variables, as JSON
+	Output int           // bytes of the text, and of all texts and lists made on the way times eight
+	Steps  int           // operations
+	Depth  int           // macros that call each other; brackets and blocks inside each other
+	Time   time.Duration // of one render; Apart allows the child two seconds more before it ends it
+	Memory int64         // bytes of the child process; Apart only
+}
+
+// DefaultLimits are those of Render and Apart.
+var DefaultLimits = Limits{Source: 1 << 20, Data: 256 << 20, Output: 32 << 20, Steps: 20_000_000, Depth: 150,
+	Time: 10 * time.Second, Memory: 1 << 30}
+
+// LimitError says which limit a template passed.
+type LimitError struct {
+	Limit string // the field of Limits, in small letters
+	Bound string // its value
+}
+
+// Error implements error.
+func (e *LimitError) Error() string {
+	return fmt.Sprintf("the template passed the limit on %s (%s)", e.Limit, e.Bound)
+}
+
+// Result is what one render came to: a text or an error.
+type Result struct {
+	Text string
+	Err  error
+}
+
+// Render renders source with the variables in data, in this process. Data are the
+// variables of apply_chat_template (messages, tools, add_generation_prompt, bos_token and
+// so on). tools and documents are None and add_generation_prompt is false
+// where data lacks them, as in transformers. Data is not changed.
+func Render(source string, data *value.Dict) (string, error) {
+	p, err := compile(source, DefaultLimits)
+	if err != nil {
+		return "", err
+	}
+	return p.render(data, DefaultLimits)
+}
