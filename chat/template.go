@@ -38,7 +38,21 @@ type Template struct {
 	trim     bool // texts are trimmed of white space, as the model's Jinja template does
 	// spelled: models of this family write a format's tags with ordinary tokens.
 	spelled bool
+	thinks  bool // replies begin with a thought that the policy writes
 }
+
+// Thought is how the template writes a thought before a reply, as Qwen3's own template
+// does; false says that it has no place for one.
+func (t *Template) Thought(text string) (string, bool) {
+	if !t.thinks {
+		return "", false
+	}
+	return format.OpenThink + "\n" + strings.Trim(text, "\n") + "\n" + format.CloseThink + "\n\n", true
+}
+
+// Thoughtless says that the template itself gives every reply an empty thought, so that
+// none may follow.
+func (t *Template) Thoughtless() bool { return strings.Contains(t.reply, format.CloseThink) }
 
 const (
 	qwenSystem   = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
@@ -64,7 +78,7 @@ var (
 	ChatML = chatML("chatml", "Qwen2.5-Instruct", withDefault(qwenSystem))
 	// Qwen3 lets the policy think: thoughts are the policy's tokens and stay in
 	// the conversation.
-	Qwen3 = chatML("qwen3", "Qwen3, thinking allowed", withDefault(""))
+	Qwen3 = thinks(chatML("qwen3", "Qwen3, thinking allowed", withDefault("")))
 	// Qwen3NoThink gives every reply an empty thought, owned by the template.
 	Qwen3NoThink = noThink(chatML("qwen3-nothink", "Qwen3 without thinking", withDefault("")))
 	// SmolLM2 is SmolLM2-Instruct's template; its tags are ordinary text.
@@ -108,6 +122,11 @@ func names[V any](table map[string]V) string {
 func noThink(t *Template) *Template {
 	t.reply += format.OpenThink + "\n\n" + format.CloseThink + "\n\n"
 	t.control = append(t.control, format.OpenThink, format.CloseThink)
+	return t
+}
+
+func thinks(t *Template) *Template {
+	t.thinks = true
 	return t
 }
 

@@ -25,6 +25,7 @@ const (
 type Message struct {
 	Role    Role
 	Text    string         // of the user, or of the assistant before its calls
+	Thought string         // of the assistant, before its text; written where the template has a place for it
 	Calls   []ballast.Call // of the assistant
 	Results []string       // of the tools, one per call
 	Plain   bool           // control tokens spelled in Text stay text
