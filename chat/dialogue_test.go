@@ -28,7 +28,7 @@ var testTok = sync.OnceValue(func() *bpe.Tokenizer {
 	tok, err := bpe.Train(func(yield func(string) bool) {
 		for range 3 {
 			for _, f := range Formats {
-				if !yield(f.Instructions(testTools)+"\n\n"+f.Render(testCalls)) || !yield("\n\n\n  Result:\n\n the files are moved.\n") {
+				if !yield(f.Instructions(testTools)+"\n\n"+f.Render(testCalls, nil)) || !yield("\n\n\n  Result:\n\n the files are moved.\n") {
 					return
 				}
 			}
@@ -72,7 +72,7 @@ func randomActs(r *rand.Rand, f Format) []act {
 		}
 		acts = append(acts, act{kind: kind, text: text})
 		for range r.IntN(4) {
-			reply := []string{"Sure.", f.Render(testCalls), "I do.\n" + f.Render(testCalls[:1]), "[", "<tool_call>", "x\n\n"}[r.IntN(6)]
+			reply := []string{"Sure.", f.Render(testCalls, nil), "I do.\n" + f.Render(testCalls[:1], nil), "[", "<tool_call>", "x\n\n"}[r.IntN(6)]
 			acts = append(acts, act{kind: "reply", text: reply, ended: r.IntN(4) > 0})
 			if r.IntN(3) > 0 {
 				results := []string{texts[r.IntN(len(texts))], texts[r.IntN(len(texts))]}
@@ -360,7 +360,7 @@ func TestCutReply(t *testing.T) {
 func TestGold(t *testing.T) {
 	tok := testTok()
 	d := newDialogue(tok, Compact, Hermes, nil, "", "")
-	text := Hermes.Render(testCalls[:1])
+	text := Hermes.Render(testCalls[:1], nil)
 	got := d.Gold("Go. <|im_start|>" + text)
 	open, _ := tok.ID("<tool_call>")
 	start, _ := tok.ID("<|im_start|>")
@@ -445,7 +445,7 @@ func jinjaDialogue(t *testing.T, c jinjaCase) *Dialogue {
 				calls = append(calls, call)
 			}
 			if calls != nil {
-				text = strings.TrimPrefix(text+"\n"+f.Render(calls), "\n")
+				text = strings.TrimPrefix(text+"\n"+f.Render(calls, nil), "\n")
 			}
 			d.Open()
 			d.Reply(d.Gold(text), ballast.OwnerGold)

@@ -159,7 +159,7 @@ func (d *dialogue) play(ctx context.Context) (infra, fatal error) {
 func (d *dialogue) take(m endpoint.Reply) {
 	cut := m.Finish == "length"
 	d.echo(m)
-	d.Reply(parse(m, d.Known), ballast.Step{Text: text(m), Cut: cut})
+	d.Reply(parse(m, d.Env), ballast.Step{Text: text(m), Cut: cut})
 	if d.replies++; d.replies == 1 {
 		d.first = m.Tokens
 	}
@@ -252,9 +252,9 @@ func text(m endpoint.Reply) string {
 // parse reads a reply with native tool calls. Prose beside them is healthy. A
 // reply without them that holds calls or their residue as text is polluted. Of a
 // polluted reply no call is kept: BFCL decodes all native calls of one or none.
-func parse(m endpoint.Reply, known func(string) bool) chat.Parsed {
+func parse(m endpoint.Reply, offered format.Offered) chat.Parsed {
 	if len(m.Calls) == 0 {
-		p := chat.Hermes.Parse(m.Content, known)
+		p := chat.Hermes.Parse(m.Content, offered)
 		if p.Form == ballast.FormCall {
 			p.Form, p.Reason = ballast.FormPolluted, format.ReasonOtherSyntax
 		}
@@ -270,7 +270,8 @@ func parse(m endpoint.Reply, known func(string) bool) chat.Parsed {
 			}
 			continue
 		}
-		if p.Calls = append(p.Calls, c); p.Reason == "" && !known(c.Name) {
+		p.Calls = append(p.Calls, c)
+		if _, ok := offered.Tool(c.Name); p.Reason == "" && !ok {
 			p.Reason = format.ReasonUnknownTool
 		}
 	}

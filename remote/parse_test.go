@@ -11,7 +11,7 @@ import (
 
 // What a reply of an endpoint is taken for, malformed calls of every kind among them.
 func TestParseReplies(t *testing.T) {
-	known := func(name string) bool { return name == "f" }
+	offered := format.Tools([]ballast.Tool{{Name: "f"}})
 	calls := func(pairs ...string) (out []endpoint.Call) {
 		for i := 0; i < len(pairs); i += 2 {
 			out = append(out, endpoint.Call{Name: pairs[i], Arguments: pairs[i+1]})
@@ -42,7 +42,7 @@ func TestParseReplies(t *testing.T) {
 		{"a call as text", "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
 		{"an open tag as text", "Well <tool_call>", nil, ballast.FormPolluted, string(format.ReasonUnclosedTag), 0},
 	} {
-		p := parse(endpoint.Reply{Content: c.content, Calls: c.calls}, known)
+		p := parse(endpoint.Reply{Content: c.content, Calls: c.calls}, offered)
 		if p.Form != c.form || len(p.Calls) != c.run || c.reason != "" && string(p.Reason) != c.reason {
 			t.Errorf("%s: form %v, reason %q, %d calls", c.name, p.Form, p.Reason, len(p.Calls))
 		}

@@ -175,7 +175,7 @@ func (e *episode) reply(ids []int32, owner ballast.Owner) {
 	start := len(e.plain.Tokens())
 	e.each(func(d *chat.Dialogue) { d.Reply(ids, owner) })
 	text, ended := e.text(ids)
-	p := e.cfg.Style.Format.Parse(text, e.Known)
+	p := e.cfg.Style.Format.Parse(text, e.Env)
 	goesOn := ended || e.cfg.Quirks.has(AppendEnd)
 	e.Reply(p, ballast.Step{Start: start, End: start + len(ids), Text: text, Cut: !goesOn, Gold: owner == ballast.OwnerGold})
 	e.Last().Cut = !ended
@@ -246,7 +246,10 @@ func (e *episode) playGold() {
 				e.Fail(err)
 				break
 			}
-			text = e.cfg.Style.Format.Render([]ballast.Call{call})
+			if text, err = e.cfg.Style.Format.Write([]ballast.Call{call}, e.Env); err != nil {
+				e.Fail(err)
+				break
+			}
 		}
 		ids := e.plain.Gold(text)
 		switch {

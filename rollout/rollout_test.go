@@ -223,7 +223,7 @@ func TestStops(t *testing.T) {
 	s := style(tok, "chatml", "hermes")
 	task := deskTask(t, 0)
 	tool := task.Tools[0].Name
-	call := s.Format.Render([]ballast.Call{{Name: tool}})
+	call := s.Format.Render([]ballast.Call{{Name: tool}}, nil)
 	for _, c := range []struct {
 		name string
 		p    *Script
@@ -256,7 +256,7 @@ func TestStops(t *testing.T) {
 func TestReadableCallsOfMalformedReplies(t *testing.T) {
 	s := style(tokenizer(t), "chatml", "hermes")
 	task := deskTask(t, 0)
-	call := s.Format.Render([]ballast.Call{{Name: task.Tools[0].Name}})
+	call := s.Format.Render([]ballast.Call{{Name: task.Tools[0].Name}}, nil)
 	for how, want := range map[Malformed]int{MalformedAdvance: 1, MalformedStop: 0} {
 		ep := run(t, says(s, call+" and so on", "Done."), Config{Style: s, Malformed: how}, Play{Task: task})[0]
 		if step := ep.Turns[0].Steps[0]; step.Form != ballast.FormPolluted || len(step.Results) != want {
@@ -293,7 +293,7 @@ func TestStateSurvivesUserTurns(t *testing.T) {
 	tok := tokenizer(t)
 	s := style(tok, "chatml", "hermes")
 	mkdir := func(name string) string {
-		return s.Format.Render([]ballast.Call{{Name: "mkdir", Args: []ballast.Arg{{Name: "folder", Value: name}}}})
+		return s.Format.Render([]ballast.Call{{Name: "mkdir", Args: []ballast.Arg{{Name: "folder", Value: name}}}}, nil)
 	}
 	task := &ballast.Task{ID: "t", Set: "desk", Category: "base", Worlds: []string{"files"},
 		Init:  map[string]any{"files": mustJSON(t, `{}`)},

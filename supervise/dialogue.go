@@ -8,6 +8,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
+	"ballast/chat/format"
 	"ballast/chat/pretoken"
 )
 
@@ -129,7 +130,11 @@ func reply(style chat.Style, c *chat.Dialogue, m *Message, tools []ballast.Tool)
 		if text != "" {
 			text += "\n"
 		}
-		text += style.Format.Render(calls)
+		written, err := style.Format.Write(calls, format.Tools(tools))
+		if err != nil {
+			return nil, err
+		}
+		text += written
 	}
 	return c.Gold(text), nil
 }

@@ -136,7 +136,7 @@ func TestOracleNamesTheCause(t *testing.T) {
 		{"no call", "none was made", []string{"Done."}},
 		{"polluted", "neither calls nor plain text", []string{"<tool_call> hm"}},
 		{"collapsed", "nothing but control tokens", []string{"<tool_call>"}},
-		{"wrong arguments", gold[0].Name + " was called with wrong arguments", []string{f.Render([]ballast.Call{wrong}), "Done."}},
+		{"wrong arguments", gold[0].Name + " was called with wrong arguments", []string{f.Render([]ballast.Call{wrong}, nil), "Done."}},
 	} {
 		ep := failing(t, x, c.texts...)
 		got := ask(t, x, &ep)

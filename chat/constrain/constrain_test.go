@@ -40,7 +40,7 @@ func TestHealthyRepliesPass(t *testing.T) {
 	deep.Set("a", value.NewList(int64(1), -2.5e-3, true, nil, "x<tool_call>\n\u00e9", value.NewDict(), value.NewList()))
 	deep.Set("", int64(0))
 	call := func(name string, args ...ballast.Arg) string {
-		return chat.Hermes.Render([]ballast.Call{{Name: name, Args: args}})
+		return chat.Hermes.Render([]ballast.Call{{Name: name, Args: args}}, nil)
 	}
 	for _, reply := range []string{
 		"Done.<|im_end|>",
@@ -146,13 +146,9 @@ func walk(t testing.TB, s chat.Style, m ballast.Mask, first string, r *rand.Rand
 // opened, is a healthy call of an offered function when the reply ends.
 func TestGrammarEndsInCalls(t *testing.T) {
 	s := style(t, chat.Hermes)
-	known := func(name string) bool {
-		for _, o := range offered {
-			if o == name {
-				return true
-			}
-		}
-		return false
+	var known []ballast.Tool
+	for _, o := range offered {
+		known = append(known, ballast.Tool{Name: o})
 	}
 	ended := 0
 	for seed := range uint64(30) {
@@ -162,7 +158,7 @@ func TestGrammarEndsInCalls(t *testing.T) {
 			continue
 		}
 		ended++
-		if p := s.Format.Parse(reply, known); p.Form != ballast.FormCall || p.Reason != "" {
+		if p := s.Format.Parse(reply, format.Tools(known)); p.Form != ballast.FormCall || p.Reason != "" {
 			t.Errorf("%s %s: %q", p.Form, p.Reason, reply)
 		}
 	}

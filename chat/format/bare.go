@@ -25,7 +25,7 @@ type bare struct {
 func (bare) Control() []string { return nil }
 
 // Parse reads a reply; see Format.
-func (f bare) Parse(reply string, known func(string) bool) Parsed {
+func (f bare) Parse(reply string, offered Offered) Parsed {
 	pieces := Split(withoutEnd(reply))
 	if p, bad := collapsed(pieces); bad {
 		return p
@@ -36,7 +36,7 @@ func (f bare) Parse(reply string, known func(string) bool) Parsed {
 	switch {
 	case start < 0: // no calls in this format
 		p.Text = rest
-		if otherSyntax(rest, known) {
+		if otherSyntax(rest, offered) {
 			p.fault(ReasonOtherSyntax)
 		}
 		if !hasWord(rest) {
@@ -55,7 +55,7 @@ func (f bare) Parse(reply string, known func(string) bool) Parsed {
 		}
 	}
 	p.fault(faultyProse(p.Text))
-	return p.finish(known)
+	return p.finish(offered)
 }
 
 // thought takes a leading thought, and the tag, off a reply and returns the text
@@ -164,12 +164,12 @@ const (
 // otherSyntax reports whether prose is or holds a call of another format, or a
 // call without its tags: JSON with a name and arguments, a list of Python calls,
 // a bare call of an offered function.
-func otherSyntax(text string, known func(string) bool) bool {
+func otherSyntax(text string, offered Offered) bool {
 	if strings.Contains(text, `"name"`) && strings.Contains(text, "{") &&
 		(strings.Contains(text, `"arguments"`) || strings.Contains(text, `"parameters"`)) {
 		return true
 	}
-	if knownInBrackets(text, known) {
+	if offeredInBrackets(text, offered) {
 		return true
 	}
 	if i, j := Pythonic.(pythonic).find(text); i >= 0 && j >= 0 {
@@ -178,8 +178,8 @@ func otherSyntax(text string, known func(string) bool) bool {
 		}
 	}
 	text = trim(text)
-	if known != nil && strings.HasSuffix(text, ")") {
-		if i := strings.IndexByte(text, '('); i > 0 && known(trim(text[:i])) {
+	if offered != nil && strings.HasSuffix(text, ")") {
+		if i := strings.IndexByte(text, '('); i > 0 && has(offered, trim(text[:i])) {
 			_, err := value.ParseCall(text)
 			return err == nil
 		}

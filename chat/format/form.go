@@ -97,8 +97,8 @@ func (p *Parsed) fault(r Reason) {
 }
 
 // finish decides the form once a reply that has words is read: any fault is
-// pollution; known marks calls of functions that are not offered.
-func (p Parsed) finish(known func(string) bool) Parsed {
+// pollution; offered marks calls of functions that are not offered.
+func (p Parsed) finish(offered Offered) Parsed {
 	p.Text = trim(p.Text)
 	switch {
 	case p.Reason != "":
@@ -106,7 +106,7 @@ func (p Parsed) finish(known func(string) bool) Parsed {
 	case len(p.Calls) > 0:
 		p.Form = ballast.FormCall
 		for _, c := range p.Calls {
-			if known != nil && !known(c.Name) {
+			if unknown(offered, c.Name) {
 				p.Reason = ReasonUnknownTool
 			}
 		}

@@ -27,7 +27,7 @@ const (
 )
 
 // offered are the functions that exist in these tests.
-func offered(name string) bool { return name == "mv" || name == "ls" }
+var offered = Tools([]ballast.Tool{{Name: "mv"}, {Name: "ls"}})
 
 var sampleCalls = []ballast.Call{
 	{Name: "mv", Args: []ballast.Arg{{Name: "source", Value: "a b.txt"}, {Name: "count", Value: int64(2)}}}, {Name: "ls"},
@@ -209,7 +209,7 @@ func TestCut(t *testing.T) {
 
 func TestParsedTexts(t *testing.T) {
 	for name, f := range All {
-		p := f.Parse("<think>\nwhy\n</think>\n\n First.\n"+f.Render(sampleCalls)+"<|im_end|>", nil)
+		p := f.Parse("<think>\nwhy\n</think>\n\n First.\n"+f.Render(sampleCalls, nil)+"<|im_end|>", nil)
 		if p.Thought != "why" || p.Text != "First." || !sameCalls(p.Calls, sampleCalls) {
 			t.Errorf("%s: %+v", name, p)
 		}
@@ -263,7 +263,7 @@ var hostileStrings = []string{"", "a", " ", "\n", "'", "\"", "\\", "\\u003c", "<
 // prose and with an end token, or if a control token in them was illegal.
 func roundTrip(t *testing.T, f Format, calls []ballast.Call) {
 	t.Helper()
-	text := f.Render(calls)
+	text := f.Render(calls, nil)
 	for _, reply := range []string{text, "I do it.\n" + text + "<|im_end|>"} {
 		p := f.Parse(reply, nil)
 		if p.Form != call || p.Reason != "" || !sameCalls(p.Calls, calls) {
@@ -419,7 +419,7 @@ func FuzzRoundTrip(f *testing.F) {
 // BenchmarkParse parses replies as models write them; doctor reads gigabytes.
 func BenchmarkParse(b *testing.B) {
 	prose := strings.Repeat("The report is in the folder now, and the two older drafts (see list) are gone. ", 5)
-	for _, c := range []struct{ name, reply string }{{"prose", prose}, {"call", "I move it.\n" + Hermes.Render(sampleCalls)}} {
+	for _, c := range []struct{ name, reply string }{{"prose", prose}, {"call", "I move it.\n" + Hermes.Render(sampleCalls, nil)}} {
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(int64(len(c.reply)))
 			for b.Loop() {

@@ -27,7 +27,8 @@
 // (calls between tags) or bare (calls without).
 //
 // The model's behaviour is never an error: Parse answers every reply, hostile
-// ones in linear time. Calls that a format cannot write panic in Render.
+// ones in linear time. Calls that a format cannot write are an error of Write
+// and panic in Render.
 package format
 
 import (
@@ -52,17 +53,20 @@ type Format interface {
 	Hint() string
 	// Docs documents tools alone, for a message that reveals more of them.
 	Docs(tools []ballast.Tool) string
-	// Render writes calls as the text of a reply, without an end token. Parse
-	// reads the same calls back. A call that the format cannot express (see
-	// Named) is a broken invariant and panics.
-	Render(calls []ballast.Call) string
+	// Write writes calls as the text of a reply, without an end token. Parse
+	// reads the same calls back, given the same tools; a call that the format
+	// cannot write so is an error that names it.
+	Write(calls []ballast.Call, offered Offered) (string, error)
+	// Render is Write for calls of our own making: an error is a broken
+	// invariant and panics.
+	Render(calls []ballast.Call, offered Offered) string
 	// Result is how a tool's answer stands in a message: the format's text
 	// before it, the answer, the format's text after it.
 	Result(text string) (before, body, after string)
 	// Parse reads a reply: its text with control tokens visible, with or
-	// without its end token. known says which functions are offered (nil: not
-	// checked). It never panics, in time and memory linear in the reply.
-	Parse(reply string, known func(name string) bool) Parsed
+	// without its end token. offered are the tools that may be called (nil: names
+	// are not checked). It never panics, in time and memory linear in the reply.
+	Parse(reply string, offered Offered) Parsed
 	// Control lists the control tokens that calls are made of.
 	Control() []string
 	// Next moves the automaton on by text, which may be one token, a part of a
@@ -73,6 +77,44 @@ type Format interface {
 	// place for.
 	Legal(s State, token string) bool
 }
+
+// Offered are the tools that a reply may call. Formats whose values are text take
+// the types of values from it. A nil Offered means that nothing is known of the
+// tools: no name is checked and no value has a declared type.
+type Offered interface {
+	// Tool finds a tool by its name.
+	Tool(name string) (ballast.Tool, bool)
+}
+
+// Tools offers the tools of a list. Of two with one name the first counts.
+func Tools(list []ballast.Tool) Offered {
+	t := make(toolTable, len(list))
+	for _, tool := range list {
+		if _, twice := t[tool.Name]; !twice {
+			t[tool.Name] = tool
+		}
+	}
+	return t
+}
+
+type toolTable map[string]ballast.Tool
+
+func (t toolTable) Tool(name string) (ballast.Tool, bool) {
+	tool, ok := t[name]
+	return tool, ok
+}
+
+// has reports whether a tool is offered by name; false where names are not checked.
+func has(offered Offered, name string) bool {
+	if offered == nil {
+		return false
+	}
+	_, ok := offered.Tool(name)
+	return ok
+}
+
+// unknown reports whether names are checked and this one is not offered.
+func unknown(offered Offered, name string) bool { return offered != nil && !has(offered, name) }
 
 // All is the table of formats by name.
 var All = map[string]Format{

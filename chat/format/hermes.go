@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"ballast"
-	"ballast/chat/tooldoc"
 	"ballast/value"
 )
 
@@ -38,16 +37,25 @@ func (hermes) Hint() string { return `<tool_call>{"name": ..., "arguments": {...
 // Docs is a JSON list of the tools' documentation.
 func (hermes) Docs(tools []ballast.Tool) string { return docsJSON(tools) }
 
-// Render writes each call as one line of JSON between its tags.
-func (hermes) Render(calls []ballast.Call) string {
+// Render is Write for calls that can be written.
+func (f hermes) Render(calls []ballast.Call, offered Offered) string {
+	return must(f.Write(calls, offered))
+}
+
+// Write writes each call as one line of JSON between its tags.
+func (f hermes) Write(calls []ballast.Call, offered Offered) (string, error) {
 	var b strings.Builder
 	for i, c := range calls {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(openCall + "\n" + callJSON(c, "arguments") + "\n" + closeCall)
+		body, err := callJSON(c, "arguments")
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(openCall + "\n" + body + "\n" + closeCall)
 	}
-	return b.String()
+	return checked(f, b.String(), calls, offered)
 }
 
 // Result puts a tool's answer into a tool_response block.
@@ -92,20 +100,3 @@ func jsonCall(v any, key string) (ballast.Call, Reason) {
 	}
 	return c, ""
 }
-
-// callJSON is the inverse of jsonCall. JSON has no positional arguments: a call
-// with one is a slip of the caller, see Named.
-func callJSON(c ballast.Call, key string) string {
-	args := value.NewDict()
-	for _, a := range c.Args {
-		if a.Name == "" {
-			panic("format: call of " + c.Name + " has a positional argument, which JSON cannot write: use tooldoc.Named first")
-		}
-		args.Set(a.Name, a.Value)
-	}
-	return `{"name": ` + quoteJSON(c.Name) + `, "` + key + `": ` + quoteJSON(args) + `}`
-}
-
-// quoteJSON is JSON as chat templates write it, with "<" escaped where a string
-// holds the text of a control token.
-func quoteJSON(v any) string { return EscapeControl(tooldoc.JSON(v), `\u003c`) }

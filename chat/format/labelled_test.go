@@ -110,7 +110,7 @@ func kits() map[string][]kit {
 	out := map[string][]kit{}
 	for name, f := range All {
 		for _, c := range calls {
-			out[name] = append(out[name], kit{good: f.Render([]ballast.Call{c}), tagged: name == "hermes" || name == "xml"})
+			out[name] = append(out[name], kit{good: f.Render([]ballast.Call{c}, nil), tagged: name == "hermes" || name == "xml"})
 		}
 	}
 	return out

@@ -44,13 +44,21 @@ func (llama3) Hint() string { return `{"name": ..., "parameters": {...}}` }
 // Docs is a JSON list of the tools' documentation.
 func (llama3) Docs(tools []ballast.Tool) string { return docsJSON(tools) }
 
-// Render writes the calls as JSON objects.
-func (llama3) Render(calls []ballast.Call) string {
+// Render is Write for calls that can be written.
+func (f llama3) Render(calls []ballast.Call, offered Offered) string {
+	return must(f.Write(calls, offered))
+}
+
+// Write writes the calls as JSON objects.
+func (f llama3) Write(calls []ballast.Call, offered Offered) (string, error) {
 	parts := make([]string, len(calls))
 	for i, c := range calls {
-		parts[i] = callJSON(c, "parameters")
+		var err error
+		if parts[i], err = callJSON(c, "parameters"); err != nil {
+			return "", err
+		}
 	}
-	return strings.Join(parts, "; ")
+	return checked(f, strings.Join(parts, "; "), calls, offered)
 }
 
 // Result is the answer as a JSON string, as the model's template writes it.

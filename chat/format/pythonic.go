@@ -37,13 +37,18 @@ func (pythonic) Hint() string { return "[name(param=value)]" }
 // Docs is a JSON list of the tools' documentation.
 func (pythonic) Docs(tools []ballast.Tool) string { return docsJSON(tools) }
 
-// Render writes the calls as one list.
-func (pythonic) Render(calls []ballast.Call) string {
+// Render is Write for calls that can be written.
+func (f pythonic) Render(calls []ballast.Call, offered Offered) string {
+	return must(f.Write(calls, offered))
+}
+
+// Write writes the calls as one list.
+func (f pythonic) Write(calls []ballast.Call, offered Offered) (string, error) {
 	parts := make([]string, len(calls))
 	for i, c := range calls {
 		parts[i] = EscapeControl(value.FormatCall(c), `\x3c`)
 	}
-	return "[" + strings.Join(parts, ", ") + "]"
+	return checked(f, "["+strings.Join(parts, ", ")+"]", calls, offered)
 }
 
 // Result puts a tool's answer on lines of its own below "Result:".
@@ -58,9 +63,9 @@ func pythonBody(text string) ([]ballast.Call, Reason) {
 	return calls, ""
 }
 
-// knownInBrackets reports whether prose holds "[name(" of an offered function.
-func knownInBrackets(text string, known func(string) bool) bool {
-	if known == nil {
+// offeredInBrackets reports whether prose holds "[name(" of an offered function.
+func offeredInBrackets(text string, offered Offered) bool {
+	if offered == nil {
 		return false
 	}
 	for i := 0; i < len(text); i++ {
@@ -70,7 +75,7 @@ func knownInBrackets(text string, known func(string) bool) bool {
 		start := i + 1
 		for i++; i < len(text) && nameByte(text[i]); i++ {
 		}
-		if i < len(text) && text[i] == '(' && i > start && known(text[start:i]) {
+		if i < len(text) && text[i] == '(' && i > start && has(offered, text[start:i]) {
 			return true
 		}
 		i--

@@ -20,7 +20,7 @@ type tagged struct {
 func (t tagged) Control() []string { return []string{openCall, closeCall} }
 
 // Parse reads a reply; see Format.
-func (t tagged) Parse(reply string, known func(string) bool) Parsed {
+func (t tagged) Parse(reply string, offered Offered) Parsed {
 	pieces := Split(withoutEnd(reply))
 	if p, bad := collapsed(pieces); bad {
 		return p
@@ -84,14 +84,14 @@ func (t tagged) Parse(reply string, known func(string) bool) Parsed {
 	}
 	p.fault(faultyProse(p.Text))
 	if len(p.Calls) == 0 {
-		if otherSyntax(p.Text, known) {
+		if otherSyntax(p.Text, offered) {
 			p.fault(ReasonOtherSyntax)
 		}
 		if !hasWord(p.Text) {
 			p.fault(ReasonEmpty)
 		}
 	}
-	return p.finish(known)
+	return p.finish(offered)
 }
 
 func (t tagged) call(body string) (ballast.Call, Reason) {

@@ -54,27 +54,28 @@ func (xml) Docs(tools []ballast.Tool) string { return docsJSON(tools) }
 // Result puts a tool's answer into a tool_response block.
 func (xml) Result(text string) (before, body, after string) { return Hermes.Result(text) }
 
-// Render writes one block for each call.
-func (xml) Render(calls []ballast.Call) string {
+// Render is Write for calls that can be written.
+func (f xml) Render(calls []ballast.Call, offered Offered) string {
+	return must(f.Write(calls, offered))
+}
+
+// Write writes one block for each call.
+func (f xml) Write(calls []ballast.Call, offered Offered) (string, error) {
 	var b strings.Builder
 	for i, c := range calls {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(openCall + "\n" + xmlFunction + xmlName(c.Name) + ">\n")
+		if _, err := jsonArgs(c); err != nil {
+			return "", err
+		}
+		b.WriteString(openCall + "\n" + xmlFunction + c.Name + ">\n")
 		for _, a := range c.Args {
-			b.WriteString(xmlParameter + xmlName(a.Name) + ">\n" + xmlValue(a.Value) + "\n" + xmlParameterEnd + "\n")
+			b.WriteString(xmlParameter + a.Name + ">\n" + xmlValue(a.Value) + "\n" + xmlParameterEnd + "\n")
 		}
 		b.WriteString(xmlFunctionEnd + "\n" + closeCall)
 	}
-	return b.String()
-}
-
-func xmlName(s string) string {
-	if s == "" || s != trim(s) || strings.ContainsAny(s, "<>\n") {
-		panic("format: name that the format xml cannot write (see tooldoc.Named for positional arguments): " + value.Repr(s))
-	}
-	return s
+	return checked(f, b.String(), calls, offered)
 }
 
 func xmlValue(v any) string {

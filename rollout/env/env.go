@@ -70,7 +70,7 @@ type Env struct {
 	*Prepared
 	rules   Rules
 	ses     *world.Session
-	know    map[string]bool // functions shown so far
+	know    map[string]ballast.Tool // functions shown so far, by name
 	over    bool
 	turn    int // index of the open turn
 	replies int
@@ -100,10 +100,10 @@ func Prepare(task *ballast.Task) (*Prepared, error) {
 
 // New starts an episode.
 func (p *Prepared) New(rules Rules) *Env {
-	e := &Env{Prepared: p, rules: rules, ses: p.world.Session(), know: map[string]bool{}}
+	e := &Env{Prepared: p, rules: rules, ses: p.world.Session(), know: map[string]ballast.Tool{}}
 	e.Episode.Task = p.task.ID
 	for _, t := range p.shown {
-		e.know[t.Name] = true
+		e.know[t.Name] = t
 	}
 	return e
 }
@@ -143,7 +143,17 @@ func (p *Prepared) Tools() []ballast.Tool { return p.shown }
 func (p *Prepared) Session() *world.Session { return p.world.Session() }
 
 // Known reports whether a function was shown to the policy so far.
-func (e *Env) Known(name string) bool { return e.know[name] }
+func (e *Env) Known(name string) bool {
+	_, ok := e.know[name]
+	return ok
+}
+
+// Tool finds a function that was shown to the policy so far: an Env offers its tools
+// to a format.
+func (e *Env) Tool(name string) (ballast.Tool, bool) {
+	t, ok := e.know[name]
+	return t, ok
+}
 
 // Over reports whether the episode has ended.
 func (e *Env) Over() bool { return e.over }
@@ -160,7 +170,7 @@ func (e *Env) open() Message {
 	m := Message{User: t.User}
 	for _, name := range t.Reveal {
 		m.Reveal = append(m.Reveal, e.held[name])
-		e.know[name] = true
+		e.know[name] = e.held[name]
 	}
 	if m.User == "" && len(t.Reveal) > 0 {
 		m.User = chat.RevealText

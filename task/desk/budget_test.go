@@ -9,6 +9,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
+	"ballast/chat/format"
 	"ballast/world"
 )
 
@@ -48,7 +49,7 @@ func conversation(t *testing.T, tok *bpe.Tokenizer, f chat.Format, task *ballast
 			d.User(turn.User)
 		}
 		for _, c := range turn.Gold {
-			gold(f.Render([]ballast.Call{c}))
+			gold(f.Render([]ballast.Call{c}, format.Tools(task.Tools)))
 			d.Results([]string{s.Call(c)})
 		}
 		gold(turn.Reply)

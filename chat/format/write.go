@@ -1,0 +1,100 @@
+package format
+
+import (
+	"fmt"
+	"slices"
+
+	"ballast"
+	"ballast/chat/tooldoc"
+	"ballast/value"
+)
+
+// must is Render in terms of Write.
+func must(text string, err error) string {
+	if err != nil {
+		panic("format: " + err.Error())
+	}
+	return text
+}
+
+// checked returns the text of calls if f reads the same calls back from it.
+func checked(f Format, text string, calls []ballast.Call, offered Offered) (string, error) {
+	p := f.Parse(text, offered)
+	if p.Form != ballast.FormCall || len(p.Calls) != len(calls) {
+		return "", fmt.Errorf("calls that the format %s cannot write: %s: %.80q reads as %s %s", f.Name(), first(calls), text, p.Form, p.Reason)
+	}
+	for i, c := range calls {
+		if what := differ(c, p.Calls[i]); what != "" {
+			return "", fmt.Errorf("%s cannot be written in the format %s: %s", value.FormatCall(c), f.Name(), what)
+		}
+	}
+	return text, nil
+}
+
+func first(calls []ballast.Call) string {
+	if len(calls) == 0 {
+		return "no call at all"
+	}
+	return value.FormatCall(calls[0])
+}
+
+// differ says in what two calls differ, "" if in nothing. Values are compared as
+// JSON: a tuple is a list there.
+func differ(want, got ballast.Call) string {
+	if want.Name != got.Name {
+		return fmt.Sprintf("its name reads as %q", got.Name)
+	}
+	for i, a := range want.Args {
+		if i >= len(got.Args) || a.Name != got.Args[i].Name {
+			return fmt.Sprintf("argument %d, %q, does not read as itself", i+1, a.Name)
+		}
+		if !sameValue(a.Value, got.Args[i].Value) {
+			return fmt.Sprintf("argument %s reads as %s", a.Name, value.Repr(got.Args[i].Value))
+		}
+	}
+	if len(got.Args) > len(want.Args) {
+		return "it reads as one of more arguments"
+	}
+	return ""
+}
+
+func sameValue(a, b any) bool {
+	x, err := value.JSON(a)
+	y, err2 := value.JSON(b)
+	if err != nil || err2 != nil { // Python has more kinds of values
+		return value.Repr(a) == value.Repr(b)
+	}
+	return x == y
+}
+
+// jsonArgs are the arguments of a call as a JSON object. JSON has no positional
+// arguments: see tooldoc.Named.
+func jsonArgs(c ballast.Call) (*value.Dict, error) {
+	args := value.NewDict()
+	for _, a := range c.Args {
+		if a.Name == "" {
+			return nil, fmt.Errorf("%s has a positional argument, which this format cannot write: name it (tooldoc.Named)", value.FormatCall(c))
+		}
+		if slices.Contains(args.Keys(), any(a.Name)) {
+			return nil, fmt.Errorf("%s has two arguments of one name", value.FormatCall(c))
+		}
+		if _, err := value.JSON(a.Value); err != nil {
+			return nil, fmt.Errorf("%s: argument %s: %w", c.Name, a.Name, err)
+		}
+		args.Set(a.Name, a.Value)
+	}
+	return args, nil
+}
+
+// callJSON is the inverse of jsonCall.
+func callJSON(c ballast.Call, key string) (string, error) {
+	args, err := jsonArgs(c)
+	if err != nil {
+		return "", err
+	}
+	return `{"name": ` + quoteJSON(c.Name) + `, "` + key + `": ` + quoteJSON(args) + `}`, nil
+}
+
+// quoteJSON is JSON as chat templates write it, with "<" escaped where a string
+// holds the text of a control token.
+func quoteJSON(v any) string { return EscapeControl(tooldoc.JSON(v), `\u003c`) }
