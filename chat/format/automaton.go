@@ -136,28 +136,31 @@ func bodyByte(s State, c byte, quotes string) State {
 	return s
 }
 
-// otherControl moves on by a control token that opens or closes no call.
+// otherControl moves on by a control token that opens or closes no call: any at all
+// inside a thought. A thought opens and closes also where it must not: what was
+// begun before it, a call too, does not go on behind it.
 func otherControl(s State, token string) State {
 	switch {
-	case token == OpenThink && s.Place == PlaceStart:
-		s.Place = PlaceThink
-	case token == CloseThink && s.Place == PlaceThink:
-		s.Place = PlaceThought
 	case IsEnd(token):
 		return State{Place: PlaceEnd}
+	case token == CloseThink:
+		return State{Place: PlaceThought}
+	case token == OpenThink:
+		return State{Place: PlaceThink}
 	case s.Place == PlaceStart:
 		s.Place = PlaceMark
 	}
 	return s
 }
 
-// otherLegal says whether a control token that opens or closes no call is legal.
+// otherLegal says whether a control token that opens or closes no call is legal,
+// and any at all inside a thought.
 func otherLegal(s State, token string) bool {
 	switch {
+	case s.Place == PlaceThink:
+		return drafted(token)
 	case token == OpenThink:
 		return s.Place == PlaceStart
-	case token == CloseThink:
-		return s.Place == PlaceThink
 	case IsEnd(token):
 		return s.Place == PlaceProse || s.Place == PlaceAfter || s.Place == PlaceTail
 	}

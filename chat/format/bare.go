@@ -31,22 +31,22 @@ func (f bare) Parse(reply string, offered Offered) Parsed {
 		return p
 	}
 	var p Parsed
-	rest := f.thought(&p, pieces) // what is left to read as prose and calls
+	before, rest := f.prose(&p, pieces)
 	start, end := f.find(rest)
 	switch {
 	case start < 0: // no calls in this format
-		p.Text = rest
-		if otherSyntax(rest, offered) {
+		p.Text = before + rest
+		if otherSyntax(p.Text, offered) {
 			p.fault(ReasonOtherSyntax)
 		}
-		if !hasWord(rest) {
+		if !hasWord(p.Text) {
 			p.fault(ReasonEmpty)
 		}
 	case end < 0: // calls that never end
-		p.Text = rest[:start]
+		p.Text = before + rest[:start]
 		p.fault(ReasonUnclosedTag)
 	default:
-		p.Text = rest[:start] + rest[end:]
+		p.Text = before + rest[:start] + rest[end:]
 		calls, fault := f.body(rest[start:end])
 		p.fault(fault)
 		p.Calls = calls
@@ -58,39 +58,35 @@ func (f bare) Parse(reply string, offered Offered) Parsed {
 	return p.finish(offered)
 }
 
-// thought takes a leading thought, and the tag, off a reply and returns the text
-// after it. Any other control token is a fault.
-func (f bare) thought(p *Parsed, pieces []Piece) string {
-	var rest strings.Builder
-	inside, began := false, false
+// prose takes thoughts, and the tag, off a reply and returns the text before the
+// last closing tag of a thought, in which no call is read, and the text after it. Any
+// other control token is a fault.
+func (f bare) prose(p *Parsed, pieces []Piece) (before, rest string) {
+	var text strings.Builder
+	var thought thoughts
+	began, last := false, 0
 	for _, x := range pieces {
 		switch {
-		case !x.Control && inside:
-			p.Thought = trim(x.Text)
-			continue
+		case thought.take(p, x, !began):
+			if began = true; !thought.open {
+				last = text.Len()
+			}
 		case !x.Control:
-			rest.WriteString(x.Text)
+			text.WriteString(x.Text)
 			began = began || trim(x.Text) != ""
-			continue
-		case inside && x.Text == CloseThink:
-			inside = false
-		case inside:
-			p.fault(ReasonControlInText)
-		case x.Text == OpenThink && !began:
-			inside = true
 		case x.Text == f.tag && !began: // allowed, says nothing
-		case x.Text == CloseThink || x.Text == closeCall:
+			began = true
+		case x.Text == closeCall:
 			p.fault(ReasonStrayClose)
+			began = true
 		default:
 			p.fault(ReasonControlInText)
-			rest.WriteString(x.Text) // a call around it can be read all the same
+			text.WriteString(x.Text) // a call around it can be read all the same
+			began = true
 		}
-		began = true
 	}
-	if inside {
-		p.fault(ReasonUnclosedTag)
-	}
-	return rest.String()
+	thought.end(p)
+	return text.String()[:last], text.String()[last:]
 }
 
 // find returns the byte range of the calls, from the opener to behind the last
@@ -144,7 +140,7 @@ func (f bare) Next(s State, text string) State { return feed(s, text, f.char, ot
 // Legal says whether a control token may stand after s; see Format.
 func (f bare) Legal(s State, token string) bool {
 	s = settle(s, f.char)
-	if f.tag != "" && token == f.tag {
+	if f.tag != "" && token == f.tag && s.Place != PlaceThink {
 		return s.Place == PlaceStart
 	}
 	return otherLegal(s, token)

@@ -14,6 +14,7 @@ const (
 	closeCall  = "</tool_call>"
 	openReply  = "<tool_response>"
 	closeReply = "</tool_response>"
+	pythonTag  = "<|python_tag|>"
 )
 
 var tags = [...]string{openCall, closeCall, OpenThink, CloseThink, openReply, closeReply}
@@ -29,6 +30,13 @@ func IsEnd(token string) bool {
 		}
 	}
 	return false
+}
+
+// drafted reports whether a control token is text where a thought drafts a call: a
+// tag, or a control token of some call syntax. End tokens and role headers are
+// control tokens there too.
+func drafted(token string) bool {
+	return token[1] != '|' || token == pythonTag || strings.HasPrefix(token, "<|tool_")
 }
 
 // maxControl bounds the length of a control token's text.

@@ -102,7 +102,7 @@ var labelled = []struct {
 	{"hermes", goodCall + "</tool_call>", polluted, ReasonStrayClose, 1},
 	{"hermes", goodCall + "<tool_call>", polluted, ReasonUnclosedTag, 1},
 	{"hermes", "<tool_call>" + goodCall, polluted, ReasonNestedTag, 1},
-	{"hermes", "<think><tool_call>{}</tool_call></think>x", polluted, ReasonControlInText, 0},
+	{"hermes", "<think><tool_call>{}</tool_call></think>x", response, "", 0},
 	{"hermes", "<tool_call>\n{\"name\": \"mv\", \"argu", polluted, ReasonUnclosedTag, 0},
 	{"hermes", "<tool_call>\nmv a b\n</tool_call>", polluted, ReasonBadJSON, 0},
 	{"hermes", "<tool_call>{\"name\": \"mv\", \"arguments\": {}</tool_call>", polluted, ReasonBadJSON, 0},

@@ -16,7 +16,7 @@ import (
 type llama3 struct{ bare }
 
 // LlamaJSON is the format `llama3`.
-var LlamaJSON Format = llama3{bare{char: llamaChar, body: llamaBody, opener: '{', tag: "<|python_tag|>"}}
+var LlamaJSON Format = llama3{bare{char: llamaChar, body: llamaBody, opener: '{', tag: pythonTag}}
 
 // Name returns "llama3".
 func (llama3) Name() string { return "llama3" }

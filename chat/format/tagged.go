@@ -26,60 +26,31 @@ func (t tagged) Parse(reply string, offered Offered) Parsed {
 		return p
 	}
 	var p Parsed
+	var thought thoughts
 	var lead, body strings.Builder // prose; the body of the open call
 	place := PlaceStart
 	for _, x := range pieces {
-		if !x.Control {
-			switch {
-			case place == PlaceCall:
-				body.WriteString(x.Text)
-			case place == PlaceThink:
-				p.Thought = trim(x.Text)
-			case trim(x.Text) == "": // space between calls, or before anything
-				lead.WriteString(x.Text)
-			default:
-				if place == PlaceAfter {
-					p.fault(ReasonTextAroundCall)
-				} else {
-					place = PlaceProse
-				}
-				lead.WriteString(x.Text)
-			}
-			continue
-		}
 		switch {
-		case x.Text == openCall && place == PlaceCall: // the inner call counts
-			p.fault(ReasonNestedTag) // first fault only
-			body.Reset()
-		case x.Text == openCall && place == PlaceThink:
-			p.fault(ReasonControlInText)
-			place = PlaceCall
-			body.Reset()
-		case x.Text == openCall:
-			place = PlaceCall
-			body.Reset()
-		case x.Text == closeCall && place == PlaceCall:
-			place = PlaceAfter
-			if call, fault := t.call(trim(body.String())); fault == "" {
-				p.Calls = append(p.Calls, call)
-			} else {
-				p.fault(fault)
-			}
-		case x.Text == OpenThink && place == PlaceStart:
-			place = PlaceThink
-		case x.Text == CloseThink && place == PlaceThink:
-			place = PlaceThought
-		case x.Text == closeCall || x.Text == CloseThink: // nothing is open that it would close
-			p.fault(ReasonStrayClose)
+		case thought.take(&p, x, place == PlaceStart):
+			place = PlaceThought // a call that was open is lost
+		case x.Control:
+			place = t.tag(&p, x.Text, place, &body)
+		case place == PlaceCall:
+			body.WriteString(x.Text)
 		default:
-			p.fault(ReasonControlInText)
-			if place == PlaceCall {
-				body.WriteString(x.Text) // the call can be read all the same
+			lead.WriteString(x.Text)
+			if trim(x.Text) == "" { // space between calls, or before anything
+				continue
+			}
+			if place == PlaceAfter {
+				p.fault(ReasonTextAroundCall)
+			} else {
+				place = PlaceProse
 			}
 		}
 	}
 	p.Text = lead.String()
-	if place == PlaceCall || place == PlaceThink { // the reply ended inside
+	if thought.end(&p); place == PlaceCall { // the reply ended inside
 		p.fault(ReasonUnclosedTag)
 	}
 	p.fault(faultyProse(p.Text))
@@ -92,6 +63,34 @@ func (t tagged) Parse(reply string, offered Offered) Parsed {
 		}
 	}
 	return p.finish(offered)
+}
+
+// tag takes a control token that is no tag of a thought and returns the place
+// behind it. body is that of the open call.
+func (t tagged) tag(p *Parsed, token string, place Place, body *strings.Builder) Place {
+	switch {
+	case token == openCall:
+		if place == PlaceCall { // the inner call counts
+			p.fault(ReasonNestedTag)
+		}
+		body.Reset()
+		return PlaceCall
+	case token == closeCall && place == PlaceCall:
+		if call, fault := t.call(trim(body.String())); fault == "" {
+			p.Calls = append(p.Calls, call)
+		} else {
+			p.fault(fault)
+		}
+		return PlaceAfter
+	case token == closeCall:
+		p.fault(ReasonStrayClose)
+		return place
+	}
+	p.fault(ReasonControlInText)
+	if place == PlaceCall {
+		body.WriteString(token) // the call can be read all the same
+	}
+	return place
 }
 
 func (t tagged) call(body string) (ballast.Call, Reason) {
@@ -121,6 +120,7 @@ func (t tagged) Text(s State, c byte) State {
 
 func (t tagged) control(s State, token string) State {
 	switch {
+	case s.Place == PlaceThink: // a call is only drafted there
 	case token == openCall:
 		return State{Place: PlaceOpen} // also where it is illegal: the model wrote it
 	case token == closeCall && (s.Place == PlaceOpen || s.Place == PlaceCall):
@@ -132,11 +132,11 @@ func (t tagged) control(s State, token string) State {
 // Legal says whether a control token may stand after s; see Format.
 func (t tagged) Legal(s State, token string) bool {
 	s = settle(s, t.Text)
-	switch token {
-	case openCall:
-		return s.Place != PlaceThink && s.Place != PlaceOpen && s.Place != PlaceCall &&
-			s.Place != PlaceTail && s.Place != PlaceEnd
-	case closeCall:
+	switch {
+	case s.Place == PlaceThink:
+	case token == openCall:
+		return s.Place != PlaceOpen && s.Place != PlaceCall && s.Place != PlaceTail && s.Place != PlaceEnd
+	case token == closeCall:
 		return s.Place == PlaceCall && (t.quotes == "" || s.depth == 0 && s.quote == 0)
 	}
 	return otherLegal(s, token)

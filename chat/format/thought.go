@@ -1,0 +1,48 @@
+package format
+
+import "strings"
+
+// thoughts takes the thoughts out of a reply while it is read.
+type thoughts struct {
+	open    bool            // inside one
+	leading bool            // the reply began with it
+	text    strings.Builder // of the leading one
+}
+
+// take takes a piece that is a tag of a thought or stands inside one; false for all
+// others. start says that nothing stands before the piece.
+//
+// A closing tag takes back all calls before it: whatever it closes, they were
+// thoughts.
+func (t *thoughts) take(p *Parsed, x Piece, start bool) bool {
+	switch {
+	case x.Control && x.Text == CloseThink:
+		if !t.open {
+			p.fault(ReasonStrayClose)
+		}
+		t.open, p.Calls = false, nil
+	case t.open:
+		if x.Control && !drafted(x.Text) {
+			p.fault(ReasonControlInText)
+		}
+		if t.leading {
+			t.text.WriteString(x.Text)
+		}
+	case x.Control && x.Text == OpenThink:
+		if !start {
+			p.fault(ReasonControlInText)
+		}
+		t.open, t.leading = true, start
+	default:
+		return false
+	}
+	return true
+}
+
+// end writes the leading thought down; one that is still open is a fault.
+func (t *thoughts) end(p *Parsed) {
+	p.Thought = trim(t.text.String())
+	if t.open {
+		p.fault(ReasonUnclosedTag)
+	}
+}
