@@ -63,6 +63,8 @@ type Format interface {
 	// Result is how a tool's answer stands in a message: the format's text
 	// before it, the answer, the format's text after it.
 	Result(text string) (before, body, after string)
+	// Jinja is how Instructions and Render stand in a Jinja chat template.
+	Jinja() Jinja
 	// Parse reads a reply: its text with control tokens visible, with or
 	// without its end token. offered are the tools that may be called (nil: names
 	// are not checked). It never panics, in time and memory linear in the reply.
