@@ -49,6 +49,9 @@ const jinjaMacros = `{%- macro escaped(text, by) -%}
 {%- macro written(value) -%}{{- escaped(literal(value), @ESCAPE) -}}{%- endmacro -%}
 {%- macro number(word, out) -%}
 {#- A word of a JSON text that is a number. -#}
+{%- if word in ['NaN', 'Infinity', '-Infinity'] -%}
+  {{- literal(word|float) -}}
+{%- else -%}
 {%- set bare = word[1:] if word.startswith('-') else word -%}
 {%- set halves = bare.replace('E', 'e').split('e') -%}
 {%- set parts = halves[0].split('.') -%}
@@ -63,10 +66,11 @@ const jinjaMacros = `{%- macro escaped(text, by) -%}
 {%- else -%}
   {{- '0' if word == '-0' else word -}}
 {%- endif -%}
+{%- endif -%}
 {%- endmacro -%}
 {%- macro read(text, out) -%}
 {#- A JSON text: out.valid says whether it is one, out.args are the members of an object. -#}
-{%- set words = {'true': true, 'false': false, 'null': none, 'NaN': 'nan'|float, 'Infinity': 'inf'|float, '-Infinity': '-inf'|float} -%}
+{%- set words = {'true': true, 'false': false, 'null': none} -%}
 {%- set escapes = {'n': '\n', 't': '\t', 'r': '\r', 'b': '\x08', 'f': '\x0c', '"': '"', '\\': '\\', '/': '/'} -%}
 {%- set out.valid = true -%}
 {%- set out.args = [] -%}
