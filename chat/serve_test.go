@@ -85,7 +85,7 @@ func (c *conversation) prompts(s chat.Style) (out []prompt) {
 func (m *message) reply(s chat.Style) string {
 	text := m.text
 	if len(m.calls) > 0 {
-		text = strings.TrimPrefix(text+"\n"+s.Format.Render(m.calls), "\n")
+		text = strings.TrimPrefix(text+"\n"+s.Format.Render(m.calls, nil), "\n")
 	}
 	if thought, ok := s.Template.Thought(m.thought); ok && m.thought != "" {
 		text = thought + text
@@ -182,7 +182,7 @@ var tiny = sync.OnceValue(func() *bpe.Tokenizer {
 	var texts []string
 	for _, name := range slices.Sorted(maps.Keys(chat.Formats)) {
 		f := chat.Formats[name]
-		texts = append(texts, f.Instructions(wrapped), f.Render([]ballast.Call{called, texted}), "\n\n\n  Result:\n\n the files are moved.\n")
+		texts = append(texts, f.Instructions(wrapped), f.Render([]ballast.Call{called, texted}, nil), "\n\n\n  Result:\n\n the files are moved.\n")
 	}
 	control := chat.ControlTokens(slices.Collect(maps.Values(chat.Templates))...)
 	slices.Sort(control)
