@@ -79,25 +79,25 @@ const (
 )
 
 // NewDialogue begins a conversation with the system message: the template's
-// rule for system ("" for its default) and the documentation of tools. The
+// rule for system (nil for its default, "" is an empty one) and the documentation of tools. The
 // system text is the host's own: control tokens in it are control tokens. The
 // documentation of tools comes from data: control tokens in it are escaped.
-func NewDialogue(s Style, tools []ballast.Tool, system string) *Dialogue {
+func NewDialogue(s Style, tools []ballast.Tool, system *string) *Dialogue {
 	return newDialogue(s.Tok, s.Template, s.Format, tools, system, "")
 }
 
 // NewHinted is NewDialogue with a hint at the end of the system message, behind
 // everything that the template puts there, after an empty line (paper, section
 // 3.3). The hint is plain text: a control token spelled in it stays text.
-func NewHinted(s Style, tools []ballast.Tool, system, hint string) *Dialogue {
+func NewHinted(s Style, tools []ballast.Tool, system *string, hint string) *Dialogue {
 	return newDialogue(s.Tok, s.Template, s.Format, tools, system, hint)
 }
 
-func newDialogue(tok tokenizer, t *Template, f Format, tools []ballast.Tool, system, hint string) *Dialogue {
+func newDialogue(tok tokenizer, t *Template, f Format, tools []ballast.Tool, system *string, hint string) *Dialogue {
 	d := &Dialogue{template: t, format: f, tok: tok, closers: ids(tok, t.closers)}
-	section := t.section(f, tools, system)
+	section, there := t.section(f, tools, system)
 	switch {
-	case section == "" && hint == "":
+	case !there && hint == "":
 		d.write(part{t.begin, ballast.OwnerTemplate})
 		return d
 	case section != "" && hint != "":

@@ -87,7 +87,7 @@ func randomActs(r *rand.Rand, f Format) []act {
 
 // play renders the conversation message by message.
 func play(t *Template, f Format, tok tokenizer, tools []ballast.Tool, system string, acts []act) *Dialogue {
-	d := newDialogue(tok, t, f, tools, system, "")
+	d := newDialogue(tok, t, f, tools, given(system), "")
 	for _, a := range acts {
 		switch a.kind {
 		case "user":
@@ -181,7 +181,7 @@ func whole(t *Template, f Format, tok tokenizer, tools []ballast.Tool, system st
 	if b.llama {
 		b.WriteString("<|begin_of_text|>")
 	}
-	if s := t.section(f, tools, system); s != "" {
+	if s, there := t.section(f, tools, given(system)); there {
 		b.open("system")
 		b.WriteString(s)
 		b.shut()
@@ -222,6 +222,14 @@ func whole(t *Template, f Format, tok tokenizer, tools []ballast.Tool, system st
 	return tok.EncodePlain(nil, b.String(), b.plain)
 }
 
+// given is a system text, nil for none.
+func given(system string) *string {
+	if system == "" {
+		return nil
+	}
+	return &system
+}
+
 func TestIncrementalEqualsWhole(t *testing.T) {
 	for _, tmpl := range Templates {
 		for _, f := range Formats {
@@ -252,7 +260,7 @@ func TestReplyIDs(t *testing.T) {
 	for _, tmpl := range Templates {
 		for _, f := range Formats {
 			r := rand.New(rand.NewPCG(7, 7))
-			d := newDialogue(tok, tmpl, f, testTools, "", "")
+			d := newDialogue(tok, tmpl, f, testTools, nil, "")
 			var sampled [][]int32
 			for range 20 {
 				d.User(texts[r.IntN(len(texts))])
@@ -286,7 +294,7 @@ func TestReplyIDs(t *testing.T) {
 
 func TestOwners(t *testing.T) {
 	tok := testTok()
-	d := newDialogue(tok, ChatML, Hermes, nil, "S", "")
+	d := newDialogue(tok, ChatML, Hermes, nil, given("S"), "")
 	d.User("caf\u00e9 e\u0301 moved")
 	d.Open()
 	d.Reply(d.Gold("Sure."), ballast.OwnerGold)
@@ -323,7 +331,7 @@ func TestPlain(t *testing.T) {
 			return n
 		}
 		build := func(text string) *Dialogue {
-			d := newDialogue(tok, tmpl, Hermes, testTools, "", "")
+			d := newDialogue(tok, tmpl, Hermes, testTools, nil, "")
 			d.User(text)
 			d.Open()
 			d.Reply(nil, ballast.OwnerPolicy)
@@ -344,7 +352,7 @@ func TestCutReply(t *testing.T) {
 		{"Hel", "Hel<|im_end|>\n"}, {"Hello<|im_end|>", "Hello<|im_end|>\n"}, {"", "<|im_end|>\n"},
 		{"Hello<|endoftext|>", "Hello<|endoftext|><|im_end|>\n"},
 	} {
-		d := newDialogue(testTok(), Qwen3, Hermes, nil, "", "")
+		d := newDialogue(testTok(), Qwen3, Hermes, nil, nil, "")
 		d.Open()
 		d.Reply(testTok().Encode(c.reply), ballast.OwnerPolicy)
 		if got, want := testTok().Decode(d.Tokens()), "<|im_start|>assistant\n"+c.reply; got != want {
@@ -359,7 +367,7 @@ func TestCutReply(t *testing.T) {
 
 func TestGold(t *testing.T) {
 	tok := testTok()
-	d := newDialogue(tok, Compact, Hermes, nil, "", "")
+	d := newDialogue(tok, Compact, Hermes, nil, nil, "")
 	text := Hermes.Render(testCalls[:1], nil)
 	got := d.Gold("Go. <|im_start|>" + text)
 	open, _ := tok.ID("<tool_call>")
@@ -415,9 +423,10 @@ func jinjaDialogue(t *testing.T, c jinjaCase) *Dialogue {
 		name, _ := doc.(*value.Dict).Get("name")
 		tools = append(tools, ballast.Tool{Name: name.(string), Schema: doc})
 	}
-	f, tmpl, system := Formats[c.Format], Templates[c.Template], ""
+	f, tmpl := Formats[c.Format], Templates[c.Template]
+	var system *string
 	if c.Messages[0].Role == "system" {
-		system = c.Messages[0].Content
+		system = &c.Messages[0].Content
 		c.Messages = c.Messages[1:]
 	}
 	d := newDialogue(testTok(), tmpl, f, tools, system, "")

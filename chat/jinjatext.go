@@ -120,8 +120,10 @@ func jinjaSlots(text string, slots [][2]string) []string {
 
 // head is the content of the system message, there is false if there is no such message.
 func (t *Template) head(f Format, tools []ballast.Tool, system string, given bool) (text string, there bool) {
-	text = t.section(f, tools, system)
-	return text, text != ""
+	if !given {
+		return t.section(f, tools, nil)
+	}
+	return t.section(f, tools, &system)
 }
 
 const jinjaText = `{%- macro instructions(tools) -%}

@@ -21,6 +21,7 @@ type conversation struct {
 	name     string
 	tools    []ballast.Tool
 	system   string
+	given    bool // also where the system text is empty
 	messages []message
 }
 
@@ -44,9 +45,13 @@ type prompt struct {
 // prompts plays the conversation and gives what stands before each reply, and before one
 // more.
 func (c *conversation) prompts(s chat.Style) (out []prompt) {
-	d := chat.NewDialogue(s, c.tools, c.system)
+	var system *string
+	if c.system != "" || c.given {
+		system = &c.system
+	}
+	d := chat.NewDialogue(s, c.tools, system)
 	list := value.NewList()
-	if c.system != "" {
+	if system != nil {
 		list.Items = append(list.Items, value.NewDict("role", "system", "content", c.system))
 	}
 	open := func() {
@@ -159,6 +164,8 @@ var conversations = []conversation{
 	{name: "a request", messages: []message{{role: "user", text: "Hi there"}}},
 	{name: "nothing", messages: nil},
 	{name: "a system text", system: "Be brief. ü", messages: []message{{role: "user", text: "Hi there"}}},
+	{name: "an empty system text", given: true, messages: []message{{role: "user", text: "Hi there"}}},
+	{name: "an empty system text and tools", given: true, tools: wrapped, messages: []message{{role: "user", text: "Hi there"}}},
 	{name: "edges", system: "  Be brief.\n ", messages: []message{{role: "user", text: "\n Hi \n"}, {role: "assistant", text: "Yes. \n"}, {role: "user", text: " "}}},
 	{name: "empty texts", messages: []message{{role: "user"}, {role: "assistant"}, {role: "user"}}},
 	{name: "turns", messages: []message{{role: "user", text: "1"}, {role: "assistant", text: "One"}, {role: "user", text: "2"}, {role: "assistant", text: "Two"}}},

@@ -30,8 +30,9 @@ type Template struct {
 	stops   []string // tokens that end sampling, closers first
 	control []string // the frame's control tokens, which the tokenizer must have
 
-	// section is the content of the system message; "" leaves the message out.
-	section func(f Format, tools []ballast.Tool, system string) string
+	// section is the content of the system message for a system text, nil where none is
+	// given. there is false where no such message is written.
+	section func(f Format, tools []ballast.Tool, system *string) (text string, there bool)
 	// docs documents tools that are revealed later; nil means the format's way.
 	docs     func(tools []ballast.Tool) string
 	separate bool // one message for each tool result
@@ -60,7 +61,7 @@ const (
 )
 
 // chatML returns the frame that the ChatML family shares.
-func chatML(name, doc string, section func(Format, []ballast.Tool, string) string) *Template {
+func chatML(name, doc string, section func(Format, []ballast.Tool, *string) (string, bool)) *Template {
 	return &Template{
 		Name: name, Doc: doc, section: section,
 		system: "<|im_start|>system\n", user: "<|im_start|>user\n", tool: "<|im_start|>user\n",
@@ -142,43 +143,51 @@ func compact(t *Template) *Template {
 }
 
 // withDefault is Qwen's rule: the system prompt, or the default one, and the
-// tool section after an empty line.
-func withDefault(text string) func(Format, []ballast.Tool, string) string {
-	return func(f Format, tools []ballast.Tool, system string) string {
-		if system == "" {
-			system = text
+// tool section after an empty line. An empty prompt that is given is a prompt; an empty
+// default is none.
+func withDefault(text string) func(Format, []ballast.Tool, *string) (string, bool) {
+	return func(f Format, tools []ballast.Tool, system *string) (string, bool) {
+		there := system != nil || text != ""
+		if system == nil {
+			system = &text
 		}
-		if len(tools) == 0 {
-			return system
+		switch {
+		case len(tools) == 0:
+			return *system, there
+		case !there:
+			return f.Instructions(tools), true
 		}
-		if system != "" {
-			system += "\n\n"
-		}
-		return system + f.Instructions(tools)
+		return *system + "\n\n" + f.Instructions(tools), true
 	}
 }
 
 // llamaSection is the system message of Llama 3.2's template with
 // tools_in_user_message off and the date that its default has. The call syntax
 // is the format's.
-func llamaSection(f Format, tools []ballast.Tool, system string) string {
+func llamaSection(f Format, tools []ballast.Tool, system *string) (string, bool) {
 	head := "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
 	if len(tools) > 0 {
 		head = "Environment: ipython\n" + head + f.Instructions(tools) + "\n\n"
 	}
-	return head + strings.TrimSpace(system)
+	if system != nil {
+		head += strings.TrimSpace(*system)
+	}
+	return head, true
 }
 
 // compactSection shows the format's syntax in one line and each tool in one.
-func compactSection(f Format, tools []ballast.Tool, system string) string {
-	if len(tools) == 0 {
-		return system
+func compactSection(f Format, tools []ballast.Tool, system *string) (string, bool) {
+	text := ""
+	if system != nil {
+		text = *system
 	}
-	text := f.Hint() + signatures(tools)
-	if system != "" {
-		text = system + "\n" + text
+	switch {
+	case len(tools) == 0:
+		return text, system != nil
+	case text != "":
+		text += "\n"
 	}
-	return text
+	return text + f.Hint() + signatures(tools), true
 }
 
 // signatures lists tools, each on its line.

@@ -61,8 +61,8 @@ type Tasks struct {
 type Chat struct {
 	Template  string            `yaml:"template,omitempty"` // one of chat.Templates; empty = the model's own
 	Format    string            `yaml:"format"`             // one of chat.Formats
-	System    string            `yaml:"system,omitempty"`
-	Malformed rollout.Malformed `yaml:"malformed"` // stop, retry, advance
+	System    *string           `yaml:"system,omitempty"`   // text of the system message; absent = the model's own, "" = an empty one
+	Malformed rollout.Malformed `yaml:"malformed"`          // stop, retry, advance
 }
 
 // Budget bounds episodes, in tokens but for Steps. See rollout.Budget.

@@ -24,6 +24,21 @@ func method(t *testing.T, name string, phases ...Phase) Recipe {
 	return r
 }
 
+// TestSystem: an empty system text is one, and none is the model's own.
+func TestSystem(t *testing.T) {
+	r := method(t, "grpo")
+	if r.Chat.System != nil || strings.Contains(string(r.YAML()), "system") {
+		t.Errorf("by default: %s", r.YAML())
+	}
+	if err := r.Set("chat.system="); err != nil || r.Chat.System == nil || *r.Chat.System != "" {
+		t.Fatalf("chat.system=: %v, %v", r.Chat.System, err)
+	}
+	var back Recipe
+	if err := back.Apply("recipe.yaml", r.YAML()); err != nil || back.Chat.System == nil || *back.Chat.System != "" {
+		t.Errorf("read again: %v, %v\n%s", back.Chat.System, err, r.YAML())
+	}
+}
+
 func TestSettings(t *testing.T) {
 	for _, c := range []struct{ pair, want string }{
 		{"rl.lr=1e-5", ""},
@@ -199,8 +214,8 @@ func TestValuesSurvive(t *testing.T) {
 	}
 	for _, r := range []Recipe{r, back} {
 		in, err := r.In(1)
-		if err != nil || fmt.Sprint(in.SFT.Formats) != "map[hermes:1 pythonic:2]" || in.SFT.File != "a # b" || in.SFT.LR != 1e-6 || r.Chat.System != "Room # 5: be brief" {
-			t.Errorf("%v: %+v, system %q", err, in.SFT, r.Chat.System)
+		if err != nil || fmt.Sprint(in.SFT.Formats) != "map[hermes:1 pythonic:2]" || in.SFT.File != "a # b" || in.SFT.LR != 1e-6 || r.Chat.System == nil || *r.Chat.System != "Room # 5: be brief" {
+			t.Errorf("%v: %+v, system %v", err, in.SFT, r.Chat.System)
 		}
 		if err := r.Check(); err != nil {
 			t.Error(err)

@@ -22,7 +22,7 @@ import (
 // ChatConfig says how episodes are played with messages and native tools.
 type ChatConfig struct {
 	Rules  env.Rules // Shorten is set from Result
-	System string    // text of a system endpoint.Reply; "" = none
+	System *string   // text of a system message; nil = none
 	// Budgets in tokens, 0 = none. The endpoint's tokens are not ours: Episode is
 	// held to the endpoint's own count, if it sends one, and Result to four bytes
 	// a token.
@@ -127,8 +127,8 @@ type dialogue struct {
 
 // play plays the episode. Infra is what broke it; fatal ends the evaluation.
 func (d *dialogue) play(ctx context.Context) (infra, fatal error) {
-	if d.cfg.System != "" {
-		d.messages = append(d.messages, endpoint.System(d.cfg.System))
+	if d.cfg.System != nil {
+		d.messages = append(d.messages, endpoint.System(*d.cfg.System))
 	}
 	d.offer(d.Tools())
 	d.show(d.Start())

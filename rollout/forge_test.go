@@ -80,7 +80,7 @@ func answers(t *testing.T, task *ballast.Task) [][]string {
 // plain text, and then a plain reply, until the episode ends.
 func forger(s chat.Style, task *ballast.Task, gold [][]string, f forgery, plain bool) *Script {
 	k := 0
-	d := chat.NewDialogue(s, nil, "")
+	d := chat.NewDialogue(s, nil, nil)
 	return &Script{Reply: func([]int32, ballast.Request) []int32 {
 		k++
 		if f.text == nil || k%2 == 0 {

@@ -139,7 +139,7 @@ func again(style chat.Style, ids []int32) []int32 {
 		own[id] = !slices.Contains(format, names[i])
 	}
 	kept := slices.DeleteFunc(slices.Clone(ids[:n]), func(id int32) bool { return own[id] })
-	out := chat.NewDialogue(style, nil, "").Gold(style.Tok.Decode(kept)) // ends with an end token
+	out := chat.NewDialogue(style, nil, nil).Gold(style.Tok.Decode(kept)) // ends with an end token
 	if !stopped {
 		out = out[:len(out)-1]
 	}

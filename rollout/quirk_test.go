@@ -120,7 +120,7 @@ func TestAppendEnd(t *testing.T) {
 // what was written as usual stays.
 func TestRetokenise(t *testing.T) {
 	s := style(tokenizer(t), "compact", "hermes")
-	plain := chat.NewDialogue(s, nil, "")
+	plain := chat.NewDialogue(s, nil, nil)
 	odd := slices.Concat(s.Tok.EncodePlain(nil, "<tool", nil), s.Tok.EncodePlain(nil, "_call>x", nil), []int32{must1(s.Tok.ID("<|im_start|>"))}, plain.Gold("y"))
 	k := 0
 	p := &Script{Reply: func([]int32, ballast.Request) []int32 {

@@ -51,7 +51,7 @@ const (
 // Config says how episodes are played.
 type Config struct {
 	Style     chat.Style
-	System    string // text of the system message before the tools; "" = the template's own
+	System    *string // text of the system message before the tools; nil = the template's own
 	Budget    Budget
 	Malformed Malformed // "" = stop
 	Retries   int       // plays of an episode after an infrastructure failure

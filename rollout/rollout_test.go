@@ -93,7 +93,7 @@ func run(t testing.TB, p ballast.Policy, cfg Config, plays ...Play) []ballast.Ep
 // says is a policy that answers with the texts in turn, each with its end token.
 func says(s chat.Style, texts ...string) *Script {
 	k := 0
-	d := chat.NewDialogue(s, nil, "")
+	d := chat.NewDialogue(s, nil, nil)
 	return &Script{Reply: func([]int32, ballast.Request) []int32 {
 		text := texts[min(k, len(texts)-1)]
 		k++
@@ -202,7 +202,7 @@ func TestHintIsSeenButNotRecorded(t *testing.T) {
 	saw := ""
 	p := &Script{Reply: func(tokens []int32, req ballast.Request) []int32 {
 		saw = tok.Decode(tokens)
-		return chat.NewDialogue(s, nil, "").Gold("Done.")
+		return chat.NewDialogue(s, nil, nil).Gold("Done.")
 	}}
 	ep := run(t, p, Config{Style: s}, Play{Task: task, Hint: "remember the milk"})[0]
 	// It stands at the end of the system message and takes nothing away from it,

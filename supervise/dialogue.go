@@ -37,7 +37,7 @@ type Message struct {
 // imported, or a reflection.
 type Dialogue struct {
 	ID       string
-	System   string
+	System   *string // nil = the template's own
 	Tools    []ballast.Tool
 	Messages []Message
 }

@@ -90,7 +90,7 @@ func failing(t *testing.T, x *ballast.Task, texts ...string) ballast.Episode {
 	p := &rollout.Script{Reply: func([]int32, ballast.Request) []int32 {
 		text := texts[min(k, len(texts)-1)]
 		k++
-		return chat.NewDialogue(s, nil, "").Gold(text)
+		return chat.NewDialogue(s, nil, nil).Gold(text)
 	}}
 	eps, err := rollout.Run(context.Background(), p, rollout.Config{Style: s, Budget: wide}, []rollout.Play{{Task: x}}, ballast.Sampling{})
 	if err != nil {

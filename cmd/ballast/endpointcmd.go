@@ -107,7 +107,7 @@ func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol) 
 }
 
 // chatPlayer plays with messages and native tools.
-func chatPlayer(c *remote.Client, system string, p eval.Protocol) eval.Player {
+func chatPlayer(c *remote.Client, system *string, p eval.Protocol) eval.Player {
 	cfg := remote.ChatConfig{
 		Rules:  env.Rules{Malformed: p.Malformed, Steps: p.Budget.Steps, PerTurn: p.PerTurn},
 		System: system, Reply: p.Budget.Reply, How: p.How,

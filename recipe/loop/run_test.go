@@ -74,7 +74,7 @@ func policy(s chat.Style, train []ballast.Task, good func(seed uint64) bool) *ro
 				}
 			}
 		}
-		return chat.NewDialogue(s, nil, "").Gold("Done.")
+		return chat.NewDialogue(s, nil, nil).Gold("Done.")
 	}
 	return p
 }

@@ -243,7 +243,9 @@ func (d *reader) say(role supervise.Role, body string) {
 // tools.
 func (d *reader) system(body string) {
 	before, rest, ok := strings.Cut(body, "# Tools")
-	d.System = strings.TrimSpace(before)
+	if before = strings.TrimSpace(before); before != "" || !ok {
+		d.System = &before
+	}
 	if !ok {
 		return
 	}

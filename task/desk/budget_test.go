@@ -30,7 +30,7 @@ func conversation(t *testing.T, tok *bpe.Tokenizer, f chat.Format, task *ballast
 			shown = append(shown, tool)
 		}
 	}
-	d := chat.NewDialogue(chat.Style{Tok: tok, Template: chat.Compact, Format: f}, shown, "")
+	d := chat.NewDialogue(chat.Style{Tok: tok, Template: chat.Compact, Format: f}, shown, nil)
 	s, err := world.NewSession(task)
 	if err != nil {
 		t.Fatal(err)
