@@ -30,6 +30,7 @@ type archive struct {
 	// wanted.
 	tokenizer func() (*bpe.Tokenizer, error)
 	extra     map[string][]byte // see Model.Extra
+	warnings  []string          // see Model.Warnings
 }
 
 // stored is one tensor in a file.
@@ -99,7 +100,9 @@ func (a *archive) weights() (*Weights, error) {
 			for k := int(next.Add(1)) - 1; k < len(specs); k = int(next.Add(1)) - 1 {
 				s := specs[k]
 				ts[k] = &Tensor{Name: s.Name, Shape: s.Shape, Data: make([]float32, size(s.Shape))}
-				errs[k] = a.tensors[s.Name].read(ts[k].Data)
+				if errs[k] = a.tensors[s.Name].read(ts[k].Data); errs[k] == nil {
+					errs[k] = finite(ts[k], a.tensors[s.Name].Where)
+				}
 			}
 		})
 	}

@@ -22,6 +22,10 @@ func openGGUF(path string) (*archive, error) {
 		fh.Close()
 		return nil, fmt.Errorf("model: %w", err)
 	}
+	if err := pointerAt(fh, info.Size()); err != nil {
+		fh.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	f, err := tensorfile.ReadGGUF(fh, info.Size(), path)
 	if err == nil {
 		var a *archive
@@ -211,6 +215,9 @@ func (f gguf) tokenizer() (*bpe.Tokenizer, error) {
 	kinds := make([]int, len(types))
 	for i, t := range types {
 		kinds[i] = int(t)
+	}
+	if f.Text("tokenizer.ggml.pre") == "" {
+		return nil, fmt.Errorf("%s: tokenizer.ggml.pre is missing, which says how text is split; convert the model again with a newer llama.cpp", f.Name)
 	}
 	tok, err := bpe.FromVocab(tokens, merges, kinds, bpe.Pattern(f.Text("tokenizer.ggml.pre")))
 	if err != nil {

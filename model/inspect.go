@@ -22,6 +22,7 @@ type Summary struct {
 	Controls   int            `json:"control_tokens"`     // of those, control tokens
 	Template   string         `json:"template"`           // chat template, "" if the files describe none that is known
 	Parameters map[string]int `json:"parameters_by_part"` // embedding, attention, feed-forward, norms, output
+	Warnings   []string       `json:"warnings,omitempty"` // see Model.Warnings
 }
 
 // TensorInfo is one stored tensor.
@@ -38,6 +39,24 @@ func Inspect(path string) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.inspect()
+}
+
+// InspectEmbedded is Inspect of the embedded model.
+func InspectEmbedded() (*Summary, error) {
+	dir, err := embeddedDir()
+	if err != nil {
+		return nil, err
+	}
+	a, err := openDir(dir, embeddedOrigin)
+	if err != nil {
+		return nil, err
+	}
+	return a.inspect()
+}
+
+// inspect reads what Inspect tells, and closes the archive.
+func (a *archive) inspect() (*Summary, error) {
 	defer a.close()
 	if err := a.check(); err != nil {
 		return nil, err
@@ -62,7 +81,7 @@ func Inspect(path string) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Tokens = tok.Size()
+	s.Tokens, s.Warnings = tok.Size(), a.warnings
 	for _, t := range tok.Added() {
 		if t.Special {
 			s.Controls++
@@ -129,13 +148,4 @@ func orNone(s string) string {
 		return "none that is known; name one with chat.template"
 	}
 	return s
-}
-
-// Convert loads a model and saves it as a Hugging Face directory.
-func Convert(from, to string, dtype DType) error {
-	m, err := Load(from)
-	if err != nil {
-		return err
-	}
-	return m.Save(to, dtype)
 }

@@ -59,6 +59,7 @@ func (a *archive) load(text bool) (*Model, error) {
 		}
 		m.Tok, m.Template = tok, a.template()
 	}
+	m.Warnings = a.warnings
 	w, err := a.weights()
 	if err != nil {
 		return nil, err
@@ -68,17 +69,23 @@ func (a *archive) load(text bool) (*Model, error) {
 }
 
 // readTokenizer reads the tokenizer and makes sure that every id has a row in
-// the embedding; rows without an id are common padding.
+// the embedding; rows without an id are common padding. Added tokens without a row, such
+// as a [PAD] that was never trained, are left out with a warning.
 func (a *archive) readTokenizer() (*bpe.Tokenizer, error) {
 	tok, err := a.tokenizer()
 	if err != nil {
 		return nil, err
 	}
-	if tok.Size() > a.config.Vocab {
-		return nil, fmt.Errorf("%s: the tokenizer has %d ids, but the embedding only %d rows (vocab_size): they do not belong together",
-			a.origin, tok.Size(), a.config.Vocab)
+	within, dropped, err := tok.Within(a.config.Vocab)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the tokenizer has %d ids, but the embedding only %d rows (vocab_size): they do not belong together: %w",
+			a.origin, tok.Size(), a.config.Vocab, err)
 	}
-	return tok, nil
+	if len(dropped) > 0 {
+		a.warn("the tokenizer's added tokens %s have no row in the embedding of %d (vocab_size): they are never produced, and their text is read as plain text",
+			quoted(dropped), a.config.Vocab)
+	}
+	return within, a.endTokens()
 }
 
 // open reads the headers of a model on disk.
@@ -115,16 +122,16 @@ const maxConfig, maxCarried, maxIndex = bounded.MiB, 64 * bounded.MiB, 32 * boun
 // openDir reads the headers of a Hugging Face directory.
 func openDir(fsys fs.FS, origin string) (*archive, error) {
 	name := path.Join(origin, "config.json")
-	data, err := bounded.ReadFS(fsys, "config.json", maxConfig)
+	data, err := readText(fsys, "config.json", maxConfig)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w; a Hugging Face model directory has one", name, bare(err))
+		return nil, noModel(fsys, origin, "config.json", err)
 	}
 	a := &archive{origin: origin, tensors: map[string]*stored{}, extra: map[string][]byte{}}
 	if a.config, err = ParseConfig(data, name); err != nil {
 		return nil, err
 	}
 	for _, f := range carried {
-		data, err := bounded.ReadFS(fsys, f, maxCarried)
+		data, err := readText(fsys, f, maxCarried)
 		if err == nil {
 			a.extra[f] = data
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -151,6 +158,9 @@ func openDir(fsys fs.FS, origin string) (*archive, error) {
 	if err != nil {
 		return nil, err
 	}
+	if what := adapter(fsys); what != "" {
+		a.warn("%s lies beside the model and is not applied: %s; if it is meant, %s", adapterConfig, what, howToMerge)
+	}
 	for _, f := range files {
 		if err := a.addFile(fsys, f); err != nil {
 			a.close()
@@ -168,6 +178,9 @@ func (a *archive) addFile(fsys fs.FS, file string) error {
 		return fmt.Errorf("%s: %w", name, bare(err))
 	}
 	a.closers = append(a.closers, c)
+	if err := pointerAt(r, n); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
 	ts, err := tensorfile.ReadSafetensors(r, n, name)
 	if err != nil {
 		return err
@@ -198,8 +211,11 @@ func weightFiles(fsys fs.FS, origin string) ([]string, error) {
 	if _, err := fs.Stat(fsys, single); err == nil {
 		return []string{single}, nil
 	}
-	data, err := bounded.ReadFS(fsys, index, maxIndex)
+	data, err := readText(fsys, index, maxIndex)
 	if errors.Is(err, fs.ErrNotExist) {
+		if what := adapter(fsys); what != "" {
+			return nil, fmt.Errorf("%s: this is %s, and has no model's weights; %s", origin, what, howToMerge)
+		}
 		if bins, _ := fs.Glob(fsys, "pytorch_model*.bin"); len(bins) > 0 {
 			return nil, fmt.Errorf("%s: only %s, no safetensors; convert the checkpoint to safetensors first", origin, bins[0])
 		}

@@ -146,7 +146,7 @@ func TestDirectoryErrors(t *testing.T) {
 		{"empty", func(f fstest.MapFS) { put(f, nil) }, []string{"m/model.safetensors", "cut off"}},
 		{"cut header", func(f fstest.MapFS) { put(f, weights[:head-5]) }, []string{"m/model.safetensors", "cut off"}},
 		{"cut data", func(f fstest.MapFS) { put(f, weights[:len(weights)-4]) }, []string{"tensor model.", "cut off"}},
-		{"not safetensors", func(f fstest.MapFS) { put(f, []byte("version https://git-lfs.github.com/spec/v1\n")) }, []string{"not safetensors"}},
+		{"not safetensors", func(f fstest.MapFS) { put(f, []byte("<html>no such page, please log in</html>")) }, []string{"not safetensors"}},
 		{"bad header", func(f fstest.MapFS) { put(f, withHeader(weights, "{"+header[2:])) }, []string{"bad header"}},
 		{"dtype", func(f fstest.MapFS) { put(f, withHeader(weights, strings.Replace(header, "F32", "I64", 1))) }, []string{"I64", "not supported"}},
 		{"offsets", func(f fstest.MapFS) {

@@ -4,8 +4,8 @@
 // the same decoder as a GoMLX graph. Package tensorfile has the file formats.
 //
 // Contract: a Model that was read without error has exactly the tensors of its
-// configuration, each with the right shape, and a tokenizer whose ids all have a
-// row in the embedding. Every setting of a file that would change the numbers is
+// configuration, each with the right shape and finite, and a tokenizer whose ids all
+// have a row in the embedding: added tokens that have none are left out and said. Every setting of a file that would change the numbers is
 // honoured or refused. A saved directory is complete or not there.
 //
 // Errors name the file and the key or tensor. Asking for a tensor that the
@@ -185,6 +185,9 @@ type Model struct {
 	// as they are: those of the tokenizer and generation_config.json as read,
 	// and chat_template.jinja. nil for a model made here.
 	Extra map[string][]byte
+	// Warnings are what whoever uses the model should know, one sentence each: tokens
+	// without a row, an adapter that is not applied. nil for none.
+	Warnings []string
 }
 
 // New returns a model with random weights: embeddings normal with deviation

@@ -163,15 +163,26 @@ func Prompt(cfg *Config, task *ballast.Task) (ids []int32, err error) {
 // CheckPrompts reports the first task whose prompt does not fit the budget, and
 // the length of the longest prompt.
 func CheckPrompts(cfg *Config, tasks []ballast.Task) (longest int, err error) {
+	first, length, over := "", 0, 0
 	for i := range tasks {
 		p, err := Prompt(cfg, &tasks[i])
 		if err != nil {
 			return 0, err
 		}
 		longest = max(longest, len(p))
-		if len(p) > cfg.Budget.Prompt {
-			return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; raise budget.prompt or leave the task out", tasks[i].ID, len(p), cfg.Budget.Prompt)
+		if len(p) <= cfg.Budget.Prompt {
+			continue
 		}
+		if over++; over == 1 {
+			first, length = tasks[i].ID, len(p)
+		}
+	}
+	switch {
+	case over == 1:
+		return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; raise budget.prompt or leave the task out", first, length, cfg.Budget.Prompt)
+	case over > 1:
+		return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; %d of %d tasks are over it, the longest has %d; raise budget.prompt or leave the tasks out",
+			first, length, cfg.Budget.Prompt, over, len(tasks), longest)
 	}
 	return longest, nil
 }

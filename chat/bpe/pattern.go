@@ -21,9 +21,20 @@ const (
 // Patterns lists them.
 var Patterns = []Pattern{GPT2, Qwen2, Llama3, SmolLM2}
 
+// aliases are other names in GGUF files for the same normalisation, splitting and merging.
+// llama.cpp's table (llama-vocab.cpp) puts more names beside these; where it splits alike but
+// merges or normalises otherwise, as for dbrx, the name is none here. Its "default" is a
+// pattern of its own, for files whose converter knew no name.
+var aliases = map[Pattern]Pattern{
+	"llama3": Llama3, "llama-v3": Llama3, "deepseek-r1-qwen": Qwen2, "starcoder": SmolLM2, "refact": SmolLM2,
+}
+
 // config is a tokenizer.json for the pattern with an empty vocabulary.
 func (p Pattern) config() (config, error) {
 	yes, no := true, false
+	if same, ok := aliases[p]; ok {
+		p = same
+	}
 	c := config{
 		Version: "1.0",
 		Decoder: &decoder{Type: "ByteLevel", AddPrefixSpace: &no, TrimOffsets: &no, UseRegex: &no},

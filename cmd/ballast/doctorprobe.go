@@ -88,6 +88,9 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
 	cfg.Context = m.Config.MaxLen
+	if err := fitting(stderr, cfg, tasks); err != nil {
+		return probe.Result{}, err
+	}
 	told := func(o probe.Outcome) {
 		fmt.Fprintf(stderr, "%-10s %d/%d %s\n", o.Variant, o.Success.OK, o.Success.All, o.Gain())
 	}

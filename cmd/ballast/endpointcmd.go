@@ -78,7 +78,7 @@ func (f *endpointFlags) interruptible(c *cobra.Command) (ctx context.Context, st
 }
 
 // player returns who plays through the endpoint.
-func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol) (who string, play eval.Player, done func() error, err error) {
+func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (who string, play eval.Player, done func() error, err error) {
 	o := remote.Options{URL: f.url, Model: e.model, Concurrency: f.concurrency, Retries: f.retries, Timeout: f.timeout, Stream: f.stream, Halt: f.halt}
 	if f.retries <= 0 {
 		o.Retries = -1
@@ -103,6 +103,9 @@ func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol) 
 	}
 	p.Apply(&cfg)
 	cfg.Retries = 0 // the client retries
+	if err := fitting(stderr, cfg, tasks); err != nil {
+		return "", nil, nil, errors.Join(err, c.Close())
+	}
 	return who, eval.PolicyPlayer(policy, cfg, p.How), c.Close, nil
 }
 

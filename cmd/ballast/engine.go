@@ -30,14 +30,24 @@ func loadModel(r *recipe.Recipe) (*model.Model, error) {
 	case "init":
 		return recipe.NewModel(r)
 	}
-	h, err := findHome(r.Model, false)
-	if err == nil && h.dir != "" {
-		err = intact(h.model)
-	}
+	h, err := findModel(r.Model)
 	if err != nil {
 		return nil, err
 	}
-	return model.Load(h.model)
+	m, err := model.Load(h.model)
+	if err == nil {
+		warnings(stderr, m.Origin, m.Warnings)
+	}
+	return m, err
+}
+
+// findModel finds the files of a model, and checks those of a run's checkpoint.
+func findModel(name string) (home, error) {
+	h, err := findHome(name, false)
+	if err == nil && h.dir != "" {
+		err = intact(h.model)
+	}
+	return h, err
 }
 
 // newStyle is how conversations with the model are written under the recipe.

@@ -201,7 +201,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 			return err
 		}
 	}
-	who, play, done, err := f.player(&r, protocol)
+	who, play, done, err := f.player(&r, protocol, tasks)
 	if err != nil {
 		return err
 	}
@@ -302,9 +302,9 @@ func (f *evalFlags) hashes(settings map[string]string, tasks []ballast.Task) err
 }
 
 // player is who plays: the endpoint, or a model in this process. Done ends it.
-func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol) (who string, play eval.Player, done func() error, err error) {
+func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (who string, play eval.Player, done func() error, err error) {
 	if f.endpoint.url != "" {
-		return f.endpoint.player(f, r, p)
+		return f.endpoint.player(f, r, p, tasks)
 	}
 	m, err := loadModel(r)
 	if err != nil {
@@ -314,12 +314,15 @@ func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol) (who string, play 
 	if err != nil {
 		return "", nil, nil, err
 	}
+	cfg := r.Rollout(s)
+	p.Apply(&cfg)
+	cfg.Context = m.Config.MaxLen
+	if err := fitting(stderr, cfg, tasks); err != nil {
+		return "", nil, nil, err
+	}
 	policy, err := newPolicy(m, s)
 	if err != nil {
 		return "", nil, nil, err
 	}
-	cfg := r.Rollout(s)
-	p.Apply(&cfg)
-	cfg.Context = m.Config.MaxLen
 	return m.Origin, eval.PolicyPlayer(policy, cfg, p.How), func() error { return nil }, nil
 }

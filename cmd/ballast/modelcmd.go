@@ -7,15 +7,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast/model"
+	"ballast/recipe"
 )
+
+// modelNames is how the help of flags and commands says what names a model.
+const modelNames = "embedded, a Hugging Face directory, a run (its best checkpoint), a checkpoint, or a GGUF file"
 
 func modelCommand() *cobra.Command {
 	c := &cobra.Command{Use: "model", Short: "inspect and convert models"}
 	var asJSON, tensors bool
 	inspect := &cobra.Command{
-		Use: "inspect PATH", Short: "what a Hugging Face directory or GGUF file holds", Args: cobra.ExactArgs(1),
+		Use: "inspect MODEL", Short: "what a model's files hold", Args: cobra.ExactArgs(1),
+		Long: "What a model's files hold, by their headers. MODEL is " + modelNames + ".",
 		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := model.Inspect(args[0])
+			s, err := inspectModel(args[0])
 			if err != nil {
 				return err
 			}
@@ -29,6 +34,7 @@ func modelCommand() *cobra.Command {
 			for _, t := range s.Tensors {
 				say(stdout, "%-50s %-5s %v\n", t.Name, t.DType, t.Shape)
 			}
+			warnings(stderr, s.Origin, s.Warnings)
 			return nil
 		},
 	}
@@ -36,12 +42,32 @@ func modelCommand() *cobra.Command {
 	inspect.Flags().BoolVar(&tensors, "tensors", false, "list every tensor")
 	var dtype string
 	convert := &cobra.Command{
-		Use: "convert FROM TO", Short: "write a model as a Hugging Face directory", Args: cobra.ExactArgs(2),
+		Use: "convert MODEL TO", Short: "write a model as a Hugging Face directory", Args: cobra.ExactArgs(2),
+		Long: "Write a model as a Hugging Face directory. MODEL is " + modelNames + ".",
 		RunE: func(_ *cobra.Command, args []string) error {
-			return model.Convert(args[0], args[1], model.DType(dtype))
+			if args[0] == "init" {
+				return fmt.Errorf("model convert: init is a recipe's model of random weights, and no model here; name %s", modelNames)
+			}
+			m, err := loadModel(&recipe.Recipe{Model: args[0]})
+			if err != nil {
+				return err
+			}
+			return m.Save(args[1], model.DType(dtype))
 		},
 	}
 	convert.Flags().StringVar(&dtype, "dtype", "F32", "F32 or BF16")
 	c.AddCommand(inspect, convert)
 	return c
+}
+
+// inspectModel finds a model as loadModel does, and reads its headers alone.
+func inspectModel(name string) (*model.Summary, error) {
+	if name == "embedded" {
+		return model.InspectEmbedded()
+	}
+	h, err := findModel(name)
+	if err != nil {
+		return nil, err
+	}
+	return model.Inspect(h.model)
 }

@@ -16,9 +16,14 @@ import (
 // v0.4.2 brings GoMLX's tensors and a downloader along, reads from paths only and
 // does not check that tensors lie inside the file.
 
-// ggufTypes names the storage types by their number in the file.
-var ggufTypes = map[uint32]DType{0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 6: Q5_0, 7: Q5_1,
-	8: Q8_0, 12: Q4_K, 13: Q5_K, 14: Q6_K, 30: BF16}
+// ggufTypes names the storage types by their number in the file, those that are read and
+// those that are refused by name: all of ggml's enum ggml_type, the retired ones too.
+var ggufTypes = map[uint32]DType{0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 4: "Q4_2", 5: "Q4_3", 6: Q5_0, 7: Q5_1,
+	8: Q8_0, 9: "Q8_1", 10: "Q2_K", 11: "Q3_K", 12: Q4_K, 13: Q5_K, 14: Q6_K, 15: "Q8_K",
+	16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS",
+	24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64", 29: "IQ1_M", 30: BF16,
+	31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8", 34: "TQ1_0", 35: "TQ2_0",
+	36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0"}
 
 // GGUF is the parsed head of a file.
 type GGUF struct {
@@ -237,7 +242,7 @@ func (g *ggufReader) tensor(file string) *Entry {
 	}
 	var ok bool
 	if t.DType, ok = ggufTypes[kind]; !ok {
-		t.DType = DType(fmt.Sprintf("%d of ggml", kind))
+		t.DType = DType(fmt.Sprintf("number %d of ggml", kind))
 	}
 	if len(t.Shape) == 0 {
 		t.Shape = []int{1}
