@@ -12,6 +12,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
+	"ballast/chat/format"
 	"ballast/chat/jinja"
 	"ballast/value"
 )
@@ -90,12 +91,57 @@ func (c *conversation) prompts(s chat.Style) (out []prompt) {
 func (m *message) reply(s chat.Style) string {
 	text := m.text
 	if len(m.calls) > 0 {
-		text = strings.TrimPrefix(text+"\n"+s.Format.Render(m.calls, nil), "\n")
+		text = strings.TrimPrefix(text+"\n"+s.Format.Render(m.calls, declaring(m.calls)), "\n")
 	}
 	if thought, ok := s.Template.Thought(m.thought); ok && m.thought != "" {
 		text = thought + text
 	}
 	return text
+}
+
+// declaring offers the functions of calls, with the types of their arguments.
+func declaring(calls []ballast.Call) format.Offered {
+	params := map[string][]ballast.Param{}
+	for _, c := range calls {
+		for _, a := range c.Args {
+			t := map[string]string{"str": "string", "NoneType": "null"}[value.TypeName(a.Value)]
+			if t == "" {
+				t = value.TypeName(a.Value)
+			}
+			params[c.Name] = append(params[c.Name], ballast.Param{Name: a.Name, Type: t})
+		}
+	}
+	var tools []ballast.Tool
+	for name, list := range params {
+		tools = append(tools, ballast.Tool{Name: name, Params: list})
+	}
+	return format.Tools(tools)
+}
+
+// writable is the conversation without the arguments that the format xml cannot write:
+// texts that hold a tag.
+func (c conversation) writable(f chat.Format) conversation {
+	c.messages = slices.Clone(c.messages)
+	for i, m := range c.messages {
+		m.calls = slices.Clone(m.calls)
+		for k := range m.calls {
+			m.calls[k] = writableCall(f, m.calls[k])
+		}
+		c.messages[i].calls = m.calls
+	}
+	return c
+}
+
+func writableCall(f chat.Format, c ballast.Call) ballast.Call {
+	c.Args = slices.DeleteFunc(slices.Clone(c.Args), func(a ballast.Arg) bool {
+		one := []ballast.Call{{Name: c.Name, Args: []ballast.Arg{a}}}
+		_, err := f.Write(one, declaring(one))
+		if err != nil && (f.Name() != "xml" || !strings.Contains(err.Error(), "has no escapes")) {
+			panic(err)
+		}
+		return err != nil
+	})
+	return c
 }
 
 // sent is the message as a client sends it.
@@ -189,7 +235,7 @@ var tiny = sync.OnceValue(func() *bpe.Tokenizer {
 	var texts []string
 	for _, name := range slices.Sorted(maps.Keys(chat.Formats)) {
 		f := chat.Formats[name]
-		texts = append(texts, f.Instructions(wrapped), f.Render([]ballast.Call{called, texted}, nil), "\n\n\n  Result:\n\n the files are moved.\n")
+		texts = append(texts, f.Instructions(wrapped), f.Render([]ballast.Call{called, writableCall(f, texted)}, declaring([]ballast.Call{called, texted})), "\n\n\n  Result:\n\n the files are moved.\n")
 	}
 	control := chat.ControlTokens(slices.Collect(maps.Values(chat.Templates))...)
 	slices.Sort(control)
@@ -265,8 +311,8 @@ func random(r *rand.Rand, names bool) conversation {
 			if r.IntN(2) == 0 {
 				m.thought = text(4) + "t"
 			}
-			for range r.IntN(3) {
-				call := ballast.Call{Name: ident()}
+			for k := range r.IntN(3) {
+				call := ballast.Call{Name: fmt.Sprint(ident(), k)} // one function has one type for an argument
 				seen := map[string]bool{}
 				for range r.IntN(4) {
 					if k := key(); !seen[k] {
@@ -300,6 +346,7 @@ func TestJinjaText(t *testing.T) {
 				list = append(list, random(r, s.Format.Name() == "pythonic" || s.Format.Name() == "xml"))
 			}
 			for _, c := range list {
+				c = c.writable(s.Format)
 				for i, p := range c.prompts(s) {
 					got, err := jinja.Render(text, p.variables)
 					if err != nil {
@@ -315,4 +362,15 @@ func TestJinjaText(t *testing.T) {
 	}
 }
 
-var _ = fmt.Sprint
+// TestJinjaTextRaises: what the format xml cannot write is no other call in a template either.
+func TestJinjaTextRaises(t *testing.T) {
+	s := chat.Style{Tok: tiny(), Template: chat.Qwen3, Format: chat.Formats["xml"]}
+	for _, tag := range []string{"<|im_end|>", "</tool_call>", "</parameter>", "</function>", "<parameter=b>", "<function=f>"} {
+		m := message{role: "assistant", calls: []ballast.Call{{Name: "f", Args: []ballast.Arg{{Name: "a", Value: "x " + tag}}}}}
+		_, err := jinja.Render(chat.JinjaText(s.Template, s.Format), value.NewDict("messages",
+			value.NewList(value.NewDict("role", "user", "content", "Hi"), m.sent(s)), "add_generation_prompt", true))
+		if err == nil || !strings.Contains(err.Error(), "argument a of a call of f holds a tag") {
+			t.Errorf("%s: error %v", tag, err)
+		}
+	}
+}

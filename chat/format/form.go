@@ -27,7 +27,8 @@ const (
 	// ReasonBadJSON: the body of a call is not JSON.
 	ReasonBadJSON Reason = "bad_json"
 	// ReasonBadCall: the body is not in the format's own call syntax (Python
-	// call list, function and parameter tags).
+	// call list, function and parameter tags), or a value is not of the type that
+	// the tool declares where the format needs types to read it.
 	ReasonBadCall Reason = "bad_call"
 	// ReasonNotAnObject: the body is JSON but no object.
 	ReasonNotAnObject Reason = "not_an_object"
@@ -66,6 +67,9 @@ const (
 type Parsed struct {
 	Form   ballast.Form
 	Reason Reason // "" if there is nothing to remark
+	// Detail says in a few words what was found where Reason says too little, such as
+	// the argument that is not of its declared type; often "".
+	Detail string
 	// Calls are the well-formed calls in order. A polluted reply keeps those
 	// that could be read, for callers as lenient as the paper's reference code;
 	// a response and a collapsed reply have none.
@@ -93,6 +97,13 @@ func (p Parsed) Cut() Parsed {
 func (p *Parsed) fault(r Reason) {
 	if p.Reason == "" {
 		p.Reason = r
+	}
+}
+
+// detailed records the first fault with its Detail.
+func (p *Parsed) detailed(r Reason, detail string) {
+	if p.Reason == "" {
+		p.Reason, p.Detail = r, detail
 	}
 }
 

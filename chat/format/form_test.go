@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -224,9 +225,10 @@ func sameCalls(a, b []ballast.Call) bool {
 	})
 }
 
-// randomCall makes a call that every format can write, out of hostile strings.
-func randomCall(r *rand.Rand, hostile []string) ballast.Call {
-	c := ballast.Call{Name: []string{"mv", "a.b_c", "x1"}[r.IntN(3)]}
+// randomCall makes the i-th call of a reply, of a function of its own, out of hostile
+// strings. Every format can write it, but xml no string with a tag.
+func randomCall(r *rand.Rand, i int, hostile []string) ballast.Call {
+	c := ballast.Call{Name: []string{"mv", "a.b_c", "x1"}[r.IntN(3)] + strconv.Itoa(i)}
 	for _, name := range []string{"a", "b_2", "self", "C"}[:r.IntN(5)] {
 		c.Args = append(c.Args, ballast.Arg{Name: name, Value: randomValue(r, hostile, 3)})
 	}
@@ -259,13 +261,47 @@ func randomValue(r *rand.Rand, hostile []string, depth int) any {
 var hostileStrings = []string{"", "a", " ", "\n", "'", "\"", "\\", "\\u003c", "<", ">", "<tool_call>", "</tool_call>", "<|im_end|>", "</parameter>", "</function>",
 	"5", "true", "null", "[1]", "{", "}", ")]", "#", "\u00e9", "e\u0301", "\U0001F600", "\u2028", "\x00", "\x7f", "\r\n", "<think>", "<tool_", "call>", "\xed\xa0\x80", "'''", "mv(", "[mv("}
 
+// typed offers the functions of calls with the types of their arguments.
+func typed(calls []ballast.Call) Offered {
+	types := map[kinds]string{kindString: "string", kindInteger: "integer", kindFraction: "number", kindBoolean: "boolean", kindNull: "null", kindArray: "array", kindObject: "object"}
+	var tools []ballast.Tool
+	for _, c := range calls {
+		tool := ballast.Tool{Name: c.Name}
+		for _, a := range c.Args {
+			tool.Params = append(tool.Params, ballast.Param{Name: a.Name, Type: types[kindOf(a.Value)]})
+		}
+		tools = append(tools, tool)
+	}
+	return Tools(tools)
+}
+
+// holdsTag reports whether an argument is a string that the format xml cannot write.
+func holdsTag(calls []ballast.Call) bool {
+	for _, c := range calls {
+		for _, a := range c.Args {
+			s, _ := a.Value.(string)
+			if EscapeControl(s, "") != s || slices.ContainsFunc(xmlTags[:], func(tag string) bool { return strings.Contains(s, tag) }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // roundTrip fails if the rendered calls do not parse as themselves, alone, after
 // prose and with an end token, or if a control token in them was illegal.
 func roundTrip(t *testing.T, f Format, calls []ballast.Call) {
 	t.Helper()
-	text := f.Render(calls, nil)
+	offered := typed(calls)
+	text, err := f.Write(calls, offered)
+	if err != nil {
+		if f.Name() != "xml" || !holdsTag(calls) {
+			t.Fatalf("%s: %v", f.Name(), err)
+		}
+		return
+	}
 	for _, reply := range []string{text, "I do it.\n" + text + "<|im_end|>"} {
-		p := f.Parse(reply, nil)
+		p := f.Parse(reply, offered)
 		if p.Form != call || p.Reason != "" || !sameCalls(p.Calls, calls) {
 			t.Fatalf("%s %q: %s %s %v", f.Name(), reply, p.Form, p.Reason, p.Calls)
 		}
@@ -298,8 +334,8 @@ func TestRoundTrip(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
 		for range 300 {
 			var calls []ballast.Call
-			for range 1 + r.IntN(3) {
-				calls = append(calls, randomCall(r, hostileStrings))
+			for i := range 1 + r.IntN(3) {
+				calls = append(calls, randomCall(r, i, hostileStrings))
 			}
 			roundTrip(t, f, calls)
 		}
@@ -409,7 +445,7 @@ func FuzzRoundTrip(f *testing.F) {
 			t.Skip("value strings are UTF-8")
 		}
 		r := rand.New(rand.NewPCG(seed, 0))
-		calls := []ballast.Call{randomCall(r, []string{a, b, "", "<tool_call>"}), randomCall(r, []string{a, b})}
+		calls := []ballast.Call{randomCall(r, 0, []string{a, b, "", "<tool_call>"}), randomCall(r, 1, []string{a, b})}
 		for _, format := range All {
 			roundTrip(t, format, calls)
 		}

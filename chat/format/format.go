@@ -15,9 +15,10 @@
 //     call in another syntax.
 //   - Polluted: everything else.
 //
-// A tag is what is spelled like one, whether it is one token or several; Render
-// escapes such spellings in arguments, so that a rendered call always parses as
-// the same call. Calls of functions that are not offered keep the form of a
+// A tag is what is spelled like one, whether it is one token or several. In the
+// literals of JSON and Python, Write escapes such spellings. Where values are text
+// without escapes (xml) it refuses them: what Write answers always parses as the same
+// calls. Calls of functions that are not offered keep the form of a
 // call, with ReasonUnknownTool: the format is healthy.
 //
 // The automaton (State, Format.Next, Format.Legal) is the same theory token by
@@ -27,8 +28,16 @@
 // (calls between tags) or bare (calls without).
 //
 // The model's behaviour is never an error: Parse answers every reply, hostile
-// ones in linear time. Calls that a format cannot write are an error of Write
-// and panic in Render.
+// ones in linear time. Calls that a format cannot write are an error of Write, which
+// names call and argument, and panic in Render, which is for calls that were checked.
+//
+// In xml a value has the type that the tool declares for its argument (declared, readAs):
+// a string is written raw, every other value as JSON, and both stand between "\n" and
+// "\n". The text of a declared string is that text ("12", "true" and "3.10" too); of a
+// declared integer, number, boolean, null, array or object it is read as JSON, or as
+// Python's True, False and None, and is ReasonBadCall if it is of another kind. Of a
+// union with a string it is the other kind where it can be, else the string. Where
+// nothing is declared it is JSON, if it is JSON of any kind but a string, else the text.
 package format
 
 import (
@@ -117,6 +126,15 @@ func has(offered Offered, name string) bool {
 
 // unknown reports whether names are checked and this one is not offered.
 func unknown(offered Offered, name string) bool { return offered != nil && !has(offered, name) }
+
+// toolOf is the tool that is offered by name, an empty one where there is none.
+func toolOf(offered Offered, name string) ballast.Tool {
+	if offered == nil {
+		return ballast.Tool{}
+	}
+	t, _ := offered.Tool(name)
+	return t
+}
 
 // All is the table of formats by name.
 var All = map[string]Format{

@@ -63,12 +63,13 @@ func (hermes) Result(text string) (before, body, after string) {
 	return openReply + "\n", text, "\n" + closeReply
 }
 
-func hermesBody(text string) (ballast.Call, Reason) {
+func hermesBody(text string, _ Offered) (ballast.Call, Reason, string) {
 	v, err := value.ParseJSON([]byte(text))
 	if err != nil {
-		return ballast.Call{}, ReasonBadJSON
+		return ballast.Call{}, ReasonBadJSON, err.Error()
 	}
-	return jsonCall(v, "arguments")
+	c, fault := jsonCall(v, "arguments")
+	return c, fault, ""
 }
 
 // jsonCall reads {"name": string, key: object}. Further keys are allowed.

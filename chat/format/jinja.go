@@ -67,18 +67,21 @@ func (pythonic) Jinja() Jinja {
 	return j
 }
 
-// Jinja writes a text as it is where it would not be read as JSON.
+// Jinja writes a text as it is, and raises where that text would end the value.
 func (xml) Jinja() Jinja {
 	j := jsonPieces()
 	j.Between = "\n"
+	var held []string
+	for _, tag := range xmlTags {
+		held = append(held, Quote(tag)+" in arg['text']")
+	}
 	j.Call = `{{- ` + Quote(openCall+"\n"+xmlFunction) + ` + name + '>\n' -}}
 {%- for arg in args -%}
-  {{- ` + Quote(xmlParameter) + ` + arg['name'] + '>\n' -}}
-  {%- set probe = namespace(valid=true) -%}
-  {%- if arg['text'] is string and escaped(arg['text'], '') == arg['text'] and ` + Quote(xmlParameterEnd) + ` not in arg['text'] -%}
-    {{- read(arg['text'], probe) -}}
+  {%- if arg['text'] is string and (escaped(arg['text'], '') != arg['text'] or ` + strings.Join(held, " or ") + `) -%}
+    {{- raise_exception('the argument ' ~ arg['name'] ~ ' of a call of ' ~ name ~ ' holds a tag, which this model has no way to write') -}}
   {%- endif -%}
-  {{- arg['literal'].replace('<', ` + Quote(`\u003c`) + `) if probe.valid else arg['text'] -}}
+  {{- ` + Quote(xmlParameter) + ` + arg['name'] + '>\n' -}}
+  {{- arg['text'] if arg['text'] is string else arg['literal'].replace('<', ` + Quote(`\u003c`) + `) -}}
   {{- ` + Quote("\n"+xmlParameterEnd+"\n") + ` -}}
 {%- endfor -%}
 {{- ` + Quote(xmlFunctionEnd+"\n"+closeCall) + ` -}}`

@@ -110,6 +110,9 @@ func kits() map[string][]kit {
 	out := map[string][]kit{}
 	for name, f := range All {
 		for _, c := range calls {
+			if holdsTag([]ballast.Call{c}) && name == "xml" {
+				c.Args = c.Args[1:]
+			}
 			out[name] = append(out[name], kit{good: f.Render([]ballast.Call{c}, nil), tagged: name == "hermes" || name == "xml"})
 		}
 	}

@@ -9,8 +9,9 @@ import (
 // tagged is what formats have in common that write each call between <tool_call>
 // and </tool_call>: the walk over the reply and the automaton.
 type tagged struct {
-	// body reads what stands between the tags, trimmed and not empty.
-	body func(text string) (ballast.Call, Reason)
+	// body reads what stands between the tags, trimmed and not empty. A fault may come
+	// with words that say what was found (Parsed.Detail).
+	body func(text string, offered Offered) (call ballast.Call, fault Reason, detail string)
 	// quotes are the string quotes of a body in JSON: the closing tag is legal
 	// only where all brackets and strings are closed. "" for other bodies.
 	quotes string
@@ -34,7 +35,7 @@ func (t tagged) Parse(reply string, offered Offered) Parsed {
 		case thought.take(&p, x, place == PlaceStart):
 			place = PlaceThought // a call that was open is lost
 		case x.Control:
-			place = t.tag(&p, x.Text, place, &body)
+			place = t.tag(&p, x.Text, place, &body, offered)
 		case place == PlaceCall:
 			body.WriteString(x.Text)
 		default:
@@ -67,7 +68,7 @@ func (t tagged) Parse(reply string, offered Offered) Parsed {
 
 // tag takes a control token that is no tag of a thought and returns the place
 // behind it. body is that of the open call.
-func (t tagged) tag(p *Parsed, token string, place Place, body *strings.Builder) Place {
+func (t tagged) tag(p *Parsed, token string, place Place, body *strings.Builder, offered Offered) Place {
 	switch {
 	case token == openCall:
 		if place == PlaceCall { // the inner call counts
@@ -76,10 +77,16 @@ func (t tagged) tag(p *Parsed, token string, place Place, body *strings.Builder)
 		body.Reset()
 		return PlaceCall
 	case token == closeCall && place == PlaceCall:
-		if call, fault := t.call(trim(body.String())); fault == "" {
+		text := trim(body.String())
+		if text == "" { // "<tool_call></tool_call>" beside other text
+			p.detailed(ReasonBadCall, "nothing between "+openCall+" and "+closeCall)
+			return PlaceAfter
+		}
+		call, fault, detail := t.body(text, offered)
+		if fault == "" {
 			p.Calls = append(p.Calls, call)
 		} else {
-			p.fault(fault)
+			p.detailed(fault, detail)
 		}
 		return PlaceAfter
 	case token == closeCall:
@@ -91,13 +98,6 @@ func (t tagged) tag(p *Parsed, token string, place Place, body *strings.Builder)
 		body.WriteString(token) // the call can be read all the same
 	}
 	return place
-}
-
-func (t tagged) call(body string) (ballast.Call, Reason) {
-	if body == "" {
-		return ballast.Call{}, ReasonBadCall // "<tool_call></tool_call>" beside other text
-	}
-	return t.body(body)
 }
 
 // Next moves the automaton on by the text of one or more tokens; see Format.

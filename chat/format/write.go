@@ -21,7 +21,8 @@ func must(text string, err error) string {
 func checked(f Format, text string, calls []ballast.Call, offered Offered) (string, error) {
 	p := f.Parse(text, offered)
 	if p.Form != ballast.FormCall || len(p.Calls) != len(calls) {
-		return "", fmt.Errorf("calls that the format %s cannot write: %s: %.80q reads as %s %s", f.Name(), first(calls), text, p.Form, p.Reason)
+		return "", fmt.Errorf("calls that the format %s cannot write: %s: %.80q reads as %s %s %s",
+			f.Name(), first(calls), text, p.Form, p.Reason, p.Detail)
 	}
 	for i, c := range calls {
 		if what := differ(c, p.Calls[i]); what != "" {

@@ -1,6 +1,8 @@
 package format
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"ballast"
@@ -15,8 +17,14 @@ import (
 //	</parameter>
 //	</function>
 //
-// A value that is JSON is that value, any other text is a string. Strings that
-// JSON would read as something else are therefore rendered in quotes.
+// A string stands as it is, every other value as JSON. The type that the tool declares
+// for an argument says how its value is read (see declared and readAs): the text of a
+// string stays that text, whatever it looks like. One line end after the opening tag
+// and one before the closing tag belong to the tags.
+//
+// There are no escapes in a string: Write refuses one with a control token or one of
+// the tags above in it, and a value that would be read as another one under its
+// declared type.
 type xml struct{ tagged }
 
 // XML is the format `xml`. Names of functions and parameters hold no ">" and no
@@ -27,6 +35,9 @@ const (
 	xmlFunction, xmlFunctionEnd   = "<function=", "</function>"
 	xmlParameter, xmlParameterEnd = "<parameter=", "</parameter>"
 )
+
+// xmlTags do not stand in a value.
+var xmlTags = [...]string{xmlFunction, xmlFunctionEnd, xmlParameter, xmlParameterEnd}
 
 // Name returns "xml".
 func (xml) Name() string { return "xml" }
@@ -70,57 +81,95 @@ func (f xml) Write(calls []ballast.Call, offered Offered) (string, error) {
 			return "", err
 		}
 		b.WriteString(openCall + "\n" + xmlFunction + c.Name + ">\n")
+		tool := toolOf(offered, c.Name)
 		for _, a := range c.Args {
-			b.WriteString(xmlParameter + a.Name + ">\n" + xmlValue(a.Value) + "\n" + xmlParameterEnd + "\n")
+			text, err := xmlValue(declared(tool, a.Name), a.Value)
+			if err != nil {
+				return "", fmt.Errorf("%s cannot be written in the format %s: argument %s %w", value.FormatCall(c), f.Name(), a.Name, err)
+			}
+			b.WriteString(xmlParameter + a.Name + ">\n" + text + "\n" + xmlParameterEnd + "\n")
 		}
 		b.WriteString(xmlFunctionEnd + "\n" + closeCall)
 	}
 	return checked(f, b.String(), calls, offered)
 }
 
-func xmlValue(v any) string {
-	if s, ok := v.(string); ok && EscapeControl(s, "") == s && !strings.Contains(s, xmlParameterEnd) {
-		if _, err := value.ParseJSON([]byte(s)); err != nil { // would be read as a string
-			return s
+// xmlValue is the text of a value that is declared to be of kinds k, if it is read back.
+func xmlValue(k kinds, v any) (string, error) {
+	text, isText := v.(string)
+	if !isText {
+		text = strings.ReplaceAll(quoteJSON(v), "<", `\u003c`) // in JSON a bracket can only stand in a string
+	}
+	if EscapeControl(text, "") != text {
+		return "", errors.New("holds a control token, and a string of this format has no escapes")
+	}
+	for _, tag := range xmlTags {
+		if strings.Contains(text, tag) {
+			return "", fmt.Errorf("holds %s, and a string of this format has no escapes", tag)
 		}
 	}
-	return strings.ReplaceAll(quoteJSON(v), "<", `\u003c`)
+	back, ok := readAs(k, xmlText("\n"+text+"\n"))
+	switch {
+	case !ok:
+		return "", fmt.Errorf("is %.80s, declared as %s", value.Repr(v), k)
+	case sameValue(v, back):
+		return text, nil
+	case k == 0:
+		return "", fmt.Errorf("reads as %.80s: nothing declares its type", value.Repr(back))
+	}
+	return "", fmt.Errorf("reads as %.80s, declared as %s", value.Repr(back), k)
+}
+
+// xmlText takes the line ends of the tags off what stands between them. Who writes
+// "\r\n" there writes it on both sides; Write does not.
+func xmlText(raw string) string {
+	if rest, ok := strings.CutPrefix(raw, "\r\n"); ok {
+		rest = strings.TrimSuffix(rest, "\n")
+		return strings.TrimSuffix(rest, "\r")
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(raw, "\n"), "\n")
 }
 
 // xmlBody is the inverse of what Render writes between the tags. White space
 // between the elements is free.
-func xmlBody(text string) (ballast.Call, Reason) {
+func xmlBody(text string, offered Offered) (ballast.Call, Reason, string) {
+	var none ballast.Call
 	name, rest, ok := xmlOpen(text, xmlFunction)
 	switch {
 	case !ok:
-		return ballast.Call{}, ReasonBadCall
+		return none, ReasonBadCall, "no " + xmlFunction + "name> at the start"
 	case name == "":
-		return ballast.Call{}, ReasonMissingName
+		return none, ReasonMissingName, ""
 	}
 	c := ballast.Call{Name: name}
+	tool := toolOf(offered, name)
 	seen := map[string]bool{}
 	for {
 		rest = strings.TrimLeft(rest, blanks)
 		if rest == xmlFunctionEnd { // and nothing behind it
-			return c, ""
+			return c, "", ""
 		}
 		var key string
 		if key, rest, ok = xmlOpen(rest, xmlParameter); !ok {
-			return ballast.Call{}, ReasonBadCall
+			return none, ReasonBadCall, fmt.Sprintf("%.40q instead of %sname> or the last %s", rest, xmlParameter, xmlFunctionEnd)
 		}
 		raw, after, ok := strings.Cut(rest, xmlParameterEnd)
+		for _, tag := range xmlTags {
+			ok = ok && !strings.Contains(raw, tag) // the next tag begins inside the value
+		}
+		switch {
+		case !ok:
+			return none, ReasonBadCall, fmt.Sprintf("%s is missing after the argument %.40s", xmlParameterEnd, key)
+		case key == "":
+			return none, ReasonBadArguments, "an argument without a name"
+		case seen[key]:
+			return none, ReasonBadArguments, fmt.Sprintf("two arguments %.40s", key)
+		}
+		seen[key], rest = true, after
+		k := declared(tool, key)
+		v, ok := readAs(k, xmlText(raw))
 		if !ok {
-			return ballast.Call{}, ReasonBadCall
-		}
-		if key == "" || seen[key] {
-			return ballast.Call{}, ReasonBadArguments
-		}
-		seen[key] = true
-		rest = after
-		raw = strings.TrimSuffix(strings.TrimPrefix(raw, "\n"), "\n")
-		v, err := value.ParseJSON([]byte(raw))
-		if err != nil {
-			v = raw
+			return none, ReasonBadCall, fmt.Sprintf("the argument %.40s is %.40q, declared as %s", key, trim(raw), k)
 		}
 		c.Args = append(c.Args, ballast.Arg{Name: key, Value: v})
 	}
