@@ -11,7 +11,8 @@ import (
 // JinjaText is a Jinja chat template that renders, with transformers' apply_chat_template,
 // what Dialogue trains: the template's rule for the system message, the documentation of
 // tools as they come (bare or in OpenAI's wrapping), messages of users, replies with their
-// thoughts and calls, tool results, the generation prompt.
+// thoughts and calls, tool results, the generation prompt. system is the text of
+// conversations without a system message, nil for the template's own.
 //
 // The arguments of a call may be an object or, as OpenAI's clients send them, its JSON
 // text, which is read and written again. What the template has no place for is raised
@@ -22,14 +23,14 @@ import (
 // Two things are transformers' own. A message of a user or a tool that spells a control
 // token holds that token, where ballast trains it as text. The last reply of a conversation is
 // followed by its line end, which ballast writes with the message after it.
-func JinjaText(t *Template, f Format) string {
+func JinjaText(t *Template, f Format, system *string) string {
 	thought := "{{- raise_exception('a message has reasoning_content, but this model was trained without thoughts') -}}"
 	if text, ok := t.Thought("\x00"); ok {
 		open, shut, _ := strings.Cut(text, "\x00")
 		thought = "{{- " + format.Quote(open) + " + reasoning.strip('\\n') + " + format.Quote(shut) + " -}}"
 	}
 	return Mark(t) + "\n" + tooldoc.SignatureMacro + format.JinjaMacros(f) + strings.NewReplacer(
-		"@INSTRUCTIONS", format.JinjaInstructions(f), "@SYSTEM", jinjaSystem(t, f), "@THOUGHT", thought,
+		"@INSTRUCTIONS", format.JinjaInstructions(f), "@SYSTEM", jinjaSystem(t, f, system), "@THOUGHT", thought,
 		"@BEGIN", format.Quote(t.begin), "@USER", format.Quote(t.user), "@TEXT", t.jinjaTrimmed("content"),
 		"@TOOL", format.Quote(t.tool), "@BETWEEN", format.Quote(t.apart()), "@RESULT", jinjaResult(f),
 		"@REPLY", format.Quote(t.reply), "@END", format.Quote(t.end+t.gap),
@@ -68,22 +69,22 @@ func jinjaResult(f Format) string {
 }
 
 // jinjaSystem is statements that write the system message for `system`, a text or none, and
-// `offered`, a list of tools. They are made of what the template's rule answers in each case.
-func jinjaSystem(t *Template, f Format) string {
+// `offered`, a list of tools. They are made of what the template's rule answers in each case;
+// usual is the text where there is none.
+func jinjaSystem(t *Template, f Format, usual *string) string {
 	tools := []ballast.Tool{{Name: "first"}, {Name: "second"}}
 	const word = "\x01"
-	spaced := " " + word + " "
+	spaced, empty := " "+word+" ", ""
 	var b strings.Builder
 	for _, c := range []struct {
 		when   string
-		system string
-		given  bool
-	}{{"system is none", "", false}, {"system == ''", "", true}, {"true", spaced, true}} {
+		system *string
+	}{{"system is none", usual}, {"system == ''", &empty}, {"true", &spaced}} {
 		for _, with := range []struct {
 			when  string
 			tools []ballast.Tool
 		}{{"offered", tools}, {"not offered", nil}} {
-			text, there := t.head(f, with.tools, c.system, c.given)
+			text, there := t.section(f, with.tools, c.system)
 			b.WriteString("{%- " + map[bool]string{true: "if", false: "elif"}[b.Len() == 0] + " " + c.when + " and " + with.when + " -%}")
 			if !there {
 				b.WriteString("\n")
@@ -116,14 +117,6 @@ func jinjaSlots(text string, slots [][2]string) []string {
 		}
 	}
 	return []string{format.Quote(text)}
-}
-
-// head is the content of the system message, there is false if there is no such message.
-func (t *Template) head(f Format, tools []ballast.Tool, system string, given bool) (text string, there bool) {
-	if !given {
-		return t.section(f, tools, nil)
-	}
-	return t.section(f, tools, &system)
 }
 
 const jinjaText = `{%- macro instructions(tools) -%}

@@ -108,12 +108,15 @@ func open(path string) (*archive, error) {
 
 // The files of a Hugging Face directory that are carried over unchanged when a
 // model is saved again.
-const tokenizerFile, templateFile, generationFile, tokenizerConfigFile = "tokenizer.json", "chat_template.jinja", "generation_config.json", "tokenizer_config.json"
+const (
+	tokenizerFile, templateFile, generationFile = "tokenizer.json", "chat_template.jinja", "generation_config.json"
+	tokenizerConfigFile, specialTokensFile      = "tokenizer_config.json", "special_tokens_map.json"
+)
 
 // indexFile names the shards of a model whose weights are in several files.
 const indexFile = "model.safetensors.index.json"
 
-var carried = []string{tokenizerFile, tokenizerConfigFile, "special_tokens_map.json", templateFile, generationFile}
+var carried = []string{tokenizerFile, tokenizerConfigFile, specialTokensFile, templateFile, generationFile}
 
 // Bounds on the files beside the weights. A tokenizer.json has 35 MB at most, an index
 // 150 bytes for each tensor.

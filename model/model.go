@@ -188,6 +188,8 @@ type Model struct {
 	// Warnings are what whoever uses the model should know, one sentence each: tokens
 	// without a row, an adapter that is not applied. nil for none.
 	Warnings []string
+
+	serve *serve // see ServeAs
 }
 
 // New returns a model with random weights: embeddings normal with deviation

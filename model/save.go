@@ -15,8 +15,9 @@ import (
 
 // Save writes m as a Hugging Face directory that other tools load: config.json,
 // model.safetensors in dtype F32 or BF16 (rounded to nearest even),
-// tokenizer.json, tokenizer_config.json with the chat template if one is known,
-// generation_config.json. Files that came with the model are written unchanged.
+// tokenizer.json, tokenizer_config.json, generation_config.json, and after ServeAs
+// chat_template.jinja. Files that came with the model are written unchanged but for
+// what ServeAs says.
 //
 // All is written aside, flushed, and renamed: dir is complete or not there, whatever
 // happens. A dir that exists and is not empty is refused.
@@ -66,18 +67,24 @@ func (m *Model) files(dtype DType) (map[string]func(io.Writer) error, error) {
 	text := func(name string, data []byte) {
 		out[name] = func(w io.Writer) error { _, err := w.Write(data); return err }
 	}
-	text("config.json", m.Config.JSON(dtype))
+	extra, ends, err := m.settings()
+	if err != nil {
+		return nil, err
+	}
+	config := m.Config
+	config.EOS = ends
+	text("config.json", config.JSON(dtype))
 	text(generationFile, indented(map[string]any{
-		"bos_token_id": oneOrMany(m.Config.BOS), "eos_token_id": oneOrMany(m.Config.EOS)}))
+		"bos_token_id": oneOrMany(config.BOS), "eos_token_id": oneOrMany(ends)}))
 	if m.Tok != nil {
 		data, err := m.Tok.JSON()
 		if err != nil {
 			return nil, err
 		}
 		text(tokenizerFile, data)
-		text(tokenizerConfigFile, m.tokenizerConfig())
+		text(tokenizerConfigFile, m.tokenizerConfig(ends))
 	}
-	for name, data := range m.Extra {
+	for name, data := range extra {
 		text(name, data)
 	}
 	out["model.safetensors"] = func(w io.Writer) error { return m.Weights.write(w, dtype) }
@@ -85,20 +92,17 @@ func (m *Model) files(dtype DType) (map[string]func(io.Writer) error, error) {
 }
 
 // tokenizerConfig is the tokenizer_config.json of a model that came without one.
-func (m *Model) tokenizerConfig() []byte {
+func (m *Model) tokenizerConfig(ends []int32) []byte {
 	c := map[string]any{
 		"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": m.Config.MaxLen,
 		"clean_up_tokenization_spaces": false, "add_bos_token": false,
 	}
-	if len(m.Config.EOS) > 0 {
-		c["eos_token"] = m.Tok.Token(m.Config.EOS[0])
+	if len(ends) > 0 {
+		c["eos_token"] = m.Tok.Token(ends[0])
 		c["pad_token"] = c["eos_token"]
 	}
 	if len(m.Config.BOS) > 0 {
 		c["bos_token"] = m.Tok.Token(m.Config.BOS[0])
-	}
-	if t := m.jinja(); t != "" {
-		c["chat_template"] = t
 	}
 	return indented(c)
 }

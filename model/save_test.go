@@ -74,7 +74,7 @@ func TestSaveNew(t *testing.T) {
 	c := m.Config
 	c.Layers = 1
 	made := New(c, m.Tok, 3)
-	made.Template = "compact"
+	ok(t, made.ServeAs(style(made, "compact", "xml"), nil))
 	dir := t.TempDir() // empty: may be written over
 	ok(t, made.Save(dir, F32))
 	back, err := Load(dir)

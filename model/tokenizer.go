@@ -2,7 +2,6 @@ package model
 
 import (
 	"encoding/json"
-	"fmt"
 
 	"ballast/chat"
 )
@@ -45,23 +44,4 @@ func jinja(files map[string][]byte) string {
 		}
 	}
 	return ""
-}
-
-// jinja is the chat template that Save writes: the one the model came with, or
-// for a model made here a frame for plain messages that carries the template's
-// mark. Only package chat renders tools for it.
-func (m *Model) jinja() string {
-	if t := jinja(m.Extra); t != "" || m.Template == "" {
-		return t
-	}
-	t, err := chat.TemplateByName(m.Template)
-	if err != nil {
-		return ""
-	}
-	begin, open, mid, end := "", "<|im_start|>", "\\n", "<|im_end|>\\n"
-	if t == chat.Llama3 {
-		begin, open, mid, end = "{{ '<|begin_of_text|>' }}", "<|start_header_id|>", "<|end_header_id|>\\n\\n", "<|eot_id|>"
-	}
-	return fmt.Sprintf("%s%s{%% for m in messages %%}{{ '%s' + m.role + '%s' + m.content + '%s' }}{%% endfor %%}"+
-		"{%% if add_generation_prompt %%}{{ '%sassistant%s' }}{%% endif %%}", chat.Mark(t), begin, open, mid, end, open, mid)
 }

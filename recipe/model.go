@@ -97,5 +97,9 @@ func NewModel(r *Recipe) (*model.Model, error) {
 	}
 	m := model.New(c, tok, r.Seed)
 	m.Template = name
-	return m, nil
+	f, err := chat.FormatByName(r.Chat.Format)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.ServeAs(chat.Style{Tok: tok, Template: tmpl, Format: f}, r.Chat.System)
 }

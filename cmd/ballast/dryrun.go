@@ -42,6 +42,9 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 		if err != nil {
 			return err
 		}
+		if err := m.ServeAs(s, r.Chat.System); err != nil {
+			return err
+		}
 		cfg := r.Rollout(s)
 		if err := loadTasks(&run, cfg); err != nil {
 			return err

@@ -239,6 +239,9 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := m.ServeAs(s, r.Chat.System); err != nil {
+		return nil, err
+	}
 	run := &loop.Run{Recipe: *r, Judge: judge, Engine: loop.Engine{Style: s}}
 	if err := loadTasks(run, r.Rollout(s)); err != nil {
 		return nil, err

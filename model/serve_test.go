@@ -1,0 +1,142 @@
+package model
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ballast/chat"
+)
+
+// style is how a model talks under a template and a format.
+func style(m *Model, template, format string) chat.Style {
+	return chat.Style{Tok: m.Tok, Template: chat.Templates[template], Format: chat.Formats[format]}
+}
+
+// written saves a model and returns its files.
+func written(t *testing.T, m *Model) (dir string, files map[string]string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "m")
+	ok(t, m.Save(dir, F32))
+	files = map[string]string{}
+	for _, name := range list(t, dir) {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		ok(t, err)
+		files[name] = string(data)
+	}
+	return dir, files
+}
+
+// key is the value of a key in a JSON file, as text.
+func key(t *testing.T, file, name string) string {
+	t.Helper()
+	var object map[string]json.RawMessage
+	ok(t, json.Unmarshal([]byte(file), &object))
+	var out any
+	if len(object[name]) == 0 {
+		return "none"
+	}
+	ok(t, json.Unmarshal(object[name], &out))
+	return strings.Join(strings.Fields(string(indented(out))), "")
+}
+
+// TestServeAs: what came with the model and contradicts what is trained is replaced, the
+// rest stays.
+func TestServeAs(t *testing.T) {
+	m, err := Load("testdata/qwen2.gguf")
+	ok(t, err)
+	end, brief := "<|im_end|>", "Be brief."
+	endID, _ := m.Tok.ID(end)
+	other := (endID + 1) % int32(m.Tok.Size()) // what the base model stopped at
+	ends := string(indented([]int32{endID, other}))
+	ends = strings.Join(strings.Fields(ends), "")
+	for _, c := range []struct {
+		name   string
+		extra  map[string]string
+		tokens string // eos_token of tokenizer_config.json
+	}{
+		{"made here", nil, `"<|im_end|>"`},
+		{"its own template", map[string]string{
+			tokenizerConfigFile: `{"chat_template": "own", "eos_token": "<|endoftext|>", "model_max_length": 1000000000000000019884624838656, "pad_token": "<pad>"}`,
+			generationFile:      `{"eos_token_id": 7, "temperature": 0.7}`,
+		}, `"<|im_end|>"`},
+		{"several templates", map[string]string{
+			tokenizerConfigFile: `{"chat_template": [{"name": "default", "template": "own"}, {"name": "tool_use", "template": "own"}], "eos_token": {"content": "<|im_end|>", "special": true}}`,
+		}, `{"content":"<|im_end|>","special":true}`},
+		{"a template in two places", map[string]string{
+			templateFile: "own", tokenizerConfigFile: `{"chat_template": "own too", "eos_token": null}`,
+			specialTokensFile: `{"eos_token": {"content": "<|endoftext|>"}, "bos_token": "<s>"}`,
+		}, `"<|im_end|>"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m.Extra, m.Config.EOS = map[string][]byte{}, []int32{other}
+			for name, data := range c.extra {
+				m.Extra[name] = []byte(data)
+			}
+			s := style(m, "chatml", "hermes")
+			ok(t, m.ServeAs(s, &brief))
+			dir, files := written(t, m)
+			if files[templateFile] != chat.JinjaText(s.Template, s.Format, &brief) || !strings.Contains(files[templateFile], brief) {
+				t.Errorf("chat template:\n%s", files[templateFile])
+			}
+			if got := key(t, files[tokenizerConfigFile], "chat_template"); got != "none" {
+				t.Errorf("a second chat template: %s", got)
+			}
+			if got := key(t, files[tokenizerConfigFile], "eos_token"); got != c.tokens {
+				t.Errorf("eos_token %s", got)
+			}
+			for _, name := range []string{"config.json", generationFile} {
+				if got := key(t, files[name], "eos_token_id"); got != ends {
+					t.Errorf("%s: end tokens %s, want %s", name, got, ends)
+				}
+			}
+			if special, there := files[specialTokensFile]; there && (key(t, special, "eos_token") != `"<|im_end|>"` || key(t, special, "bos_token") != `"<s>"`) {
+				t.Errorf("special tokens %s", special)
+			}
+			if was := c.extra[tokenizerConfigFile]; strings.Contains(was, "pad") && (!strings.Contains(files[tokenizerConfigFile], "1000000000000000019884624838656") ||
+				!strings.Contains(files[tokenizerConfigFile], "<pad>") || key(t, files[generationFile], "temperature") != "0.7") {
+				t.Errorf("settings are lost:\n%s%s", files[tokenizerConfigFile], files[generationFile])
+			}
+			back, err := Load(dir)
+			ok(t, err)
+			if back.Template != "chatml" || !slices.Equal(back.Config.EOS, []int32{endID, other}) {
+				t.Errorf("read back: template %q, end tokens %v", back.Template, back.Config.EOS)
+			}
+		})
+	}
+}
+
+// TestOneTemplate: also without a run, no model is written with two chat templates.
+func TestOneTemplate(t *testing.T) {
+	m, err := Load("testdata/qwen2.gguf")
+	ok(t, err)
+	const own = `{"chat_template": "own", "eos_token": "x"}`
+	m.Extra = map[string][]byte{tokenizerConfigFile: []byte(own)}
+	if _, files := written(t, m); files[tokenizerConfigFile] != own || files[templateFile] != "" {
+		t.Errorf("%q", files)
+	}
+	m.Extra[templateFile] = []byte("newer")
+	_, files := written(t, m)
+	if files[templateFile] != "newer" || key(t, files[tokenizerConfigFile], "chat_template") != "none" || key(t, files[tokenizerConfigFile], "eos_token") != `"x"` {
+		t.Errorf("%q", files)
+	}
+}
+
+// TestServeAsRefuses: what could not be written is said before anything is trained.
+func TestServeAsRefuses(t *testing.T) {
+	m, err := Load("testdata/qwen2.gguf")
+	ok(t, err)
+	fails(t, m.ServeAs(style(m, "llama3", "hermes"), nil), "qwen2.gguf", "no end token", "llama3")
+	for name, text := range map[string]string{generationFile: "null", tokenizerConfigFile: "[1]", specialTokensFile: "{"} {
+		m.Extra = map[string][]byte{name: []byte(text)}
+		fails(t, m.ServeAs(style(m, "chatml", "hermes"), nil), "qwen2.gguf", name, "not a JSON object")
+	}
+	m.Extra = nil
+	_, files := written(t, m)
+	if files[templateFile] != "" {
+		t.Error("a refused style is written")
+	}
+}
