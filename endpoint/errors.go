@@ -39,6 +39,12 @@ type Error struct {
 	Status int           // 0 if there was none
 	Text   string        //
 	Wait   time.Duration // the server asks for, at most maxWait
+	// Room is how many tokens the server says that a reply may have, where the request
+	// wanted more; 0 = none at all, or it does not say.
+	Room int
+
+	counted bool // it says by how much the request is too long
+	limit   int  // of the context, if it says that
 }
 
 // Error is the text.
@@ -84,7 +90,7 @@ func (c *Client) failed(ctx context.Context, err error) *Error {
 }
 
 // refused reads a reply that is an error by its status.
-func (c *Client) refused(res *http.Response) *Error {
+func (c *Client) refused(res *http.Response, asked int) *Error {
 	over := time.AfterFunc(errorBodyTime, func() { res.Body.Close() })
 	defer over.Stop()
 	body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody)) // what came of it is enough
@@ -101,28 +107,37 @@ func (c *Client) refused(res *http.Response) *Error {
 		return &Error{Kind: Access, Status: s, Text: fmt.Sprintf("%s answers %d and redirects to %s, where nothing was sent; if that is the endpoint, give its address",
 			c.Base(), s, c.clean(to))}
 	}
-	code, text := complaint(body)
-	return c.complained(res.StatusCode, code, text, retryAfter(res.Header))
+	return c.complained(res.StatusCode, complaintOf(body), asked, retryAfter(res.Header))
 }
 
-// complained is the error of a status and of what the server says of it.
-func (c *Client) complained(status int, code, text string, wait time.Duration) *Error {
-	e := &Error{Status: status, Wait: wait, Text: fmt.Sprintf("%s answers %d: %s", c.Base(), status, c.clean(text))}
+// complained is the error of a status and of what the server says of it. A server that
+// says what is wrong under status 200 may give the status it means as the code.
+func (c *Client) complained(status int, said complaint, asked int, wait time.Duration) *Error {
+	code, text := said.code, said.text
+	e := &Error{Status: status, Wait: wait, Text: fmt.Sprintf("%s answers %d: %s", c.Base(), status, cmp.Or(c.clean(text), "nothing more"))}
+	if status < 300 && said.status != 0 {
+		status = said.status
+	}
+	over := overOf(code+" "+text, asked)
+	e.Room, e.counted, e.limit = over.room, over.counted, over.limit
 	switch {
-	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired || code == "insufficient_quota":
+	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired || strings.Contains(code, "insufficient_quota"):
 		e.Kind = Access
 		e.Text += "; is the key right, and the variable set that is to hold it?"
-	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone:
+	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone ||
+		status < 300 && strings.HasPrefix(text, "Unexpected endpoint or method"): // LM Studio, lmstudio-bug-tracker#619
 		e.Kind = Access
 		e.Text += "; are the address and the model's name right?"
-	case code == "content_filter":
+	case strings.Contains(code, "content_filter"):
 		e.Kind = Filtered
 	case status == http.StatusTooManyRequests:
 		if e.Kind = Rate; wait > maxWait {
 			e.Text += fmt.Sprintf("; it asks to wait for %s, which is not waited for", clock(wait))
 		}
-	case full(code + " " + text):
+	case over.full:
 		e.Kind = Full
+	case strings.Contains(text, "--jinja"): // llama.cpp says with status 500 that it lacks a flag
+		e.Kind = Rejected
 	case status < 300 || status >= 500 || status == http.StatusRequestTimeout || status == http.StatusConflict || status == http.StatusTooEarly:
 		e.Kind, e.Wait = Server, min(wait, maxWait)
 	default:
@@ -144,34 +159,90 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%.0f minutes", d.Minutes())
 }
 
-// complaint finds the code and the message in an error's body, which servers write in
-// several ways; a body that is none of them is its own message.
-func complaint(body []byte) (code, text string) {
+// complaint is what a server says of an error.
+type complaint struct {
+	code, text string
+	status     int // that the code is, 0 for other codes
+}
+
+// complaintOf finds the code and the message in an error's body, which servers write in
+// several ways: an object or a text under "error" (OpenAI, vLLM, llama.cpp; TGI, LM
+// Studio, Ollama), flat (SGLang, older vLLM), under "detail" (FastAPI), in a list
+// (Gemini). A body that is none of them is its own message.
+func complaintOf(body []byte) (said complaint) {
+	type counts struct {
+		Prompt int `json:"n_prompt_tokens"` // llama.cpp
+		Limit  int `json:"n_ctx"`
+	}
 	var b struct {
 		Error   json.RawMessage `json:"error"`
 		Message json.RawMessage `json:"message"`
 		Detail  json.RawMessage `json:"detail"`
 		Code    json.RawMessage `json:"code"`
-	}
-	if json.Unmarshal(body, &b) != nil {
-		return "", string(body)
-	}
-	code = plain(b.Code)
-	var inner struct {
-		Message json.RawMessage `json:"message"`
-		Code    json.RawMessage `json:"code"`
+		Kind    json.RawMessage `json:"error_type"`
 		Type    json.RawMessage `json:"type"`
 	}
-	if json.Unmarshal(b.Error, &inner) == nil {
-		text = plain(inner.Message)
-		code = cmp.Or(plain(inner.Code), plain(inner.Type), code)
+	var list []json.RawMessage
+	if json.Unmarshal(body, &list) == nil && len(list) > 0 {
+		body = list[0]
 	}
-	for _, raw := range []json.RawMessage{b.Error, b.Message, b.Detail, body} {
-		if text == "" {
-			text = plain(raw)
+	if json.Unmarshal(body, &b) != nil {
+		return complaint{text: string(body)}
+	}
+	var inner struct {
+		Message  json.RawMessage `json:"message"`
+		Code     json.RawMessage `json:"code"`
+		Type     json.RawMessage `json:"type"`
+		Metadata json.RawMessage `json:"metadata"`
+	}
+	var lengths counts
+	if json.Unmarshal(b.Error, &inner) == nil {
+		said.text = plain(inner.Message)
+		var more struct {
+			Raw json.RawMessage `json:"raw"` // OpenRouter: what the provider said
+		}
+		if json.Unmarshal(inner.Metadata, &more) == nil && plain(more.Raw) != "" {
+			said.text += " (" + plain(more.Raw) + ")"
+		}
+		if json.Unmarshal(b.Error, &lengths) == nil && lengths.Limit > 0 {
+			said.text += fmt.Sprintf(" (n_prompt_tokens %d, n_ctx %d)", lengths.Prompt, lengths.Limit)
 		}
 	}
-	return code, text
+	for _, raw := range []json.RawMessage{inner.Code, b.Code} {
+		if n, err := strconv.Atoi(plain(raw)); err == nil && n >= 400 && n < 600 && said.status == 0 {
+			said.status = n
+		}
+	}
+	for _, raw := range []json.RawMessage{inner.Code, inner.Type, b.Code, b.Kind, b.Type} {
+		if text := plain(raw); text != "" {
+			said.code = strings.TrimSpace(said.code + " " + text)
+		}
+	}
+	for _, text := range []string{plain(b.Error), plain(b.Message), detail(b.Detail), plain(body)} {
+		said.text = cmp.Or(said.text, text)
+	}
+	return said
+}
+
+// detail is FastAPI's: a text, or what is wrong with which field, of which the input is
+// left out.
+func detail(raw json.RawMessage) string {
+	var fields []struct {
+		Loc []any  `json:"loc"`
+		Msg string `json:"msg"`
+	}
+	if json.Unmarshal(raw, &fields) != nil || len(fields) == 0 {
+		return plain(raw)
+	}
+	var parts []string
+	for _, f := range fields {
+		var at []string
+		for _, x := range f.Loc {
+			at = append(at, fmt.Sprint(x))
+		}
+		parts = append(parts, strings.TrimPrefix(strings.Join(at, ".")+": "+f.Msg, ": "))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // plain is a JSON value as text: a string without its quotes.
@@ -204,15 +275,4 @@ func retryAfter(h http.Header) time.Duration {
 		return max(0, time.Until(at))
 	}
 	return 0
-}
-
-// full recognises how servers say that a conversation is too long.
-func full(text string) bool {
-	text = strings.ToLower(text)
-	for _, s := range []string{"context_length_exceeded", "maximum context length", "context size", "context window", "max_model_len", "longer than the model"} {
-		if strings.Contains(text, s) {
-			return true
-		}
-	}
-	return false
 }

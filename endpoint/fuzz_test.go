@@ -19,7 +19,7 @@ func FuzzRead(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		rep, err := c.read(context.Background(), func() {}, strings.NewReader(body), 100)
+		rep, err := c.read(context.Background(), func() {}, strings.NewReader(body), 1)
 		var e *Error
 		if err != nil {
 			if !errors.As(err, &e) || e.Text == "" || !utf8.ValidString(e.Text) {
@@ -27,7 +27,7 @@ func FuzzRead(f *testing.F) {
 			}
 			return
 		}
-		if rep.Finish == "" || len(rep.Content) > 100 || rep.Tokens < 0 || len(rep.Calls) > maxCalls || !utf8.ValidString(rep.Content) {
+		if rep.Finish == "" || len(rep.Content) > minText || rep.Tokens < 0 || len(rep.Calls) > maxCalls || !utf8.ValidString(rep.Content) {
 			t.Fatalf("%+v", rep)
 		}
 	})

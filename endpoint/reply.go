@@ -3,7 +3,6 @@ package endpoint
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,25 +10,63 @@ import (
 	"io"
 	"net/http"
 	"time"
-	"unicode/utf8"
-
-	"ballast/safetext"
 )
 
-// Chat sends a request to the chat endpoint, once. A stream asks for the reply in
-// pieces; whichever way it comes, it is read. The error is an *Error, or why ctx or
-// stop ended.
+// Chat sends a request to the chat endpoint, once, and anew where the server says that
+// only a shorter reply fits. A stream asks for the reply in pieces; whichever way it
+// comes, it is read. The error is an *Error, or why ctx or stop ended.
 func (c *Client) Chat(ctx, stop context.Context, r Chat, stream bool) (Reply, error) {
 	if r.Stream = stream; stream {
 		r.StreamOptions = &streamOption{IncludeUsage: true}
 	}
-	return c.ask(ctx, stop, "/chat/completions", r, max(r.MaxTokens, r.MaxCompletionTokens))
+	return fitted(max(r.MaxTokens, r.MaxCompletionTokens), 0, func(most int) (Reply, error) {
+		if r.MaxCompletionTokens > 0 {
+			r.MaxCompletionTokens = most
+		} else {
+			r.MaxTokens = most
+		}
+		return c.ask(ctx, stop, "/chat/completions", r, most)
+	})
 }
 
-// Complete sends a request to the completions endpoint, once, likewise.
+// Complete sends a request to the completions endpoint, likewise.
 func (c *Client) Complete(ctx, stop context.Context, r Completion, stream bool) (Reply, error) {
 	r.Stream = stream
-	return c.ask(ctx, stop, "/completions", r, r.MaxTokens)
+	ids, _ := r.Prompt.([]int32)
+	return fitted(r.MaxTokens, max(1, len(ids)), func(most int) (Reply, error) {
+		r.MaxTokens = most
+		return c.ask(ctx, stop, "/completions", r, most)
+	})
+}
+
+// fitted sends a request for a reply of at most so many tokens, 0 = as many as the
+// server gives. If the context has no room for them it asks again for what fits: for as
+// many tokens as the error says. Where that does not say it, a completion, whose input
+// of token ids the caller knows, is asked for what is left of the context's length; chat,
+// whose input is 0 here, is asked without a bound, which is the rest of the context then.
+// It asks for fewer each time, at most three times in all.
+func fitted(most, input int, send func(most int) (Reply, error)) (Reply, error) {
+	rep, err := send(most)
+	asked := most
+	for range 2 {
+		var e *Error
+		if asked <= 0 || !errors.As(err, &e) {
+			break
+		}
+		switch {
+		case e.Room > 0 && e.Room < asked:
+			asked = e.Room
+		case e.Kind == Full && !e.counted && input == 0:
+			asked = 0
+		case e.Kind == Full && !e.counted && input > 1 && e.limit > input && e.limit-input < asked:
+			asked = e.limit - input
+		default:
+			return rep, err
+		}
+		rep, err = send(asked)
+	}
+	rep.Full = rep.Full || rep.Finish == finishLength && most > 0 && (asked != most || rep.Out > 0 && rep.Out < int64(most))
+	return rep, err
 }
 
 // ask sends a request and reads its reply.
@@ -49,7 +86,7 @@ func (c *Client) ask(ctx, stop context.Context, path string, body any, tokens in
 	}
 	done := make(chan result, 1)
 	go func() { // reading megabytes of JSON does not look at a context
-		rep, err := c.send(a, path, text, textBound(tokens))
+		rep, err := c.send(a, path, text, tokens)
 		done <- result{rep, err}
 	}()
 	var r result
@@ -77,7 +114,7 @@ func (c *Client) ask(ctx, stop context.Context, path string, body any, tokens in
 // atOnce is how long the end of a try is waited for that must end now.
 const atOnce = 100 * time.Millisecond
 
-func (c *Client) send(ctx context.Context, path string, body []byte, bound int) (Reply, error) {
+func (c *Client) send(ctx context.Context, path string, body []byte, tokens int) (Reply, error) {
 	u := c.base.JoinPath(path)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
 	if err != nil {
@@ -96,13 +133,13 @@ func (c *Client) send(ctx context.Context, path string, body []byte, bound int) 
 	}
 	defer res.Body.Close()
 	if res.StatusCode/100 != 2 {
-		return Reply{}, c.refused(res)
+		return Reply{}, c.refused(res, tokens)
 	}
 	in, err := decoded(res.Header, res.Body)
 	if err != nil {
 		return Reply{}, err
 	}
-	rep, err := c.read(ctx, func() { res.Body.Close() }, in, bound)
+	rep, err := c.read(ctx, func() { res.Body.Close() }, in, tokens)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -111,11 +148,11 @@ func (c *Client) send(ctx context.Context, path string, body []byte, bound int) 
 
 // read reads a reply, in one piece or as a stream: what it is shows at its first sign,
 // whatever the server calls it. enough ends the body.
-func (c *Client) read(ctx context.Context, enough func(), in io.Reader, bound int) (Reply, error) {
+func (c *Client) read(ctx context.Context, enough func(), in io.Reader, tokens int) (Reply, error) {
 	r := bufio.NewReaderSize(in, 32<<10)
 	h := &held{c: c}
 	defer h.release()
-	b := &builder{c: c, bound: bound}
+	b := &builder{c: c, asked: tokens, bound: textBound(tokens)}
 	for range maxBody {
 		sign, err := r.Peek(1)
 		switch {
@@ -139,23 +176,6 @@ func errHalf(why string) *Error {
 	return &Error{Kind: Malformed, Text: "the endpoint's reply broke off: " + why}
 }
 
-// builder makes one reply out of one or many completions.
-type builder struct {
-	c     *Client
-	bound int // of its text
-	rep   Reply
-	text  bytes.Buffer
-	size  int           // of the text and the calls
-	parts []callBuilder //
-	at    map[int64]int // index of a call in the stream to that in parts
-	any   bool          // a message was seen, perhaps an empty one
-}
-
-type callBuilder struct {
-	id, name string
-	text     bytes.Buffer
-}
-
 // whole reads a reply in one piece.
 func (b *builder) whole(ctx context.Context, h *held, r io.Reader) (Reply, error) {
 	if err := h.all(ctx, r); err != nil {
@@ -167,7 +187,7 @@ func (b *builder) whole(ctx context.Context, h *held, r io.Reader) (Reply, error
 	if err := b.add(h.Bytes(), true); err != nil {
 		return Reply{}, err
 	}
-	return b.done()
+	return b.done(true)
 }
 
 // afterFinish is how long the end of a stream is waited for after the reply's: only
@@ -175,175 +195,115 @@ func (b *builder) whole(ctx context.Context, h *held, r io.Reader) (Reply, error
 const afterFinish = 2 * time.Second
 
 // stream reads a reply in pieces: server-sent events. It is whole once it says why it
-// ended.
+// ended, or that it is done.
 func (b *builder) stream(ctx context.Context, enough func(), h *held, in io.Reader) (Reply, error) {
 	b.at = map[int64]int{}
 	limit := &io.LimitedReader{R: in, N: maxStream}
 	r := bufio.NewReaderSize(limit, 32<<10)
-	var data bytes.Buffer
-	known := false
+	var ev event
 	for {
 		line, err := h.line(ctx, r)
-		if err == nil && len(line) == 0 || err == io.EOF && data.Len() > 0 { // an event's end
-			if string(bytes.TrimSpace(data.Bytes())) == "[DONE]" {
-				return b.done()
+		done := false
+		if err == nil && (len(line) == 0 || ev.complete(line)) || err == io.EOF { // an event's end
+			before := b.rep.Finish
+			if done, err = ev.end(b, err); err != nil && err != io.EOF {
+				return Reply{}, err
 			}
-			if data.Len() > 0 {
-				before := b.rep.Finish
-				if err := b.add(data.Bytes(), false); err != nil {
-					return Reply{}, err
-				}
-				if before == "" && b.rep.Finish != "" {
-					over := time.AfterFunc(afterFinish, enough)
-					defer over.Stop()
-				}
+			if before == "" && b.rep.Finish != "" {
+				over := time.AfterFunc(afterFinish, enough)
+				defer over.Stop()
 			}
-			data = bytes.Buffer{} // a large one does not stay
 			h.release()
-			if err == nil {
-				continue
-			}
 		}
 		switch {
+		case done:
+			return b.done(true)
 		case err == io.EOF && limit.N <= 0:
 			return Reply{}, large("a stream", maxStream)
 		case err != nil && b.rep.Finish != "": // it was whole
-			return b.done()
+			return b.done(true)
 		case err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF):
 			return Reply{}, errHalf("the stream ended without a finish_reason")
 		case err != nil:
 			return Reply{}, err
 		}
-		line = bytes.TrimPrefix(line, []byte("\ufeff"))
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		switch string(name) {
-		case "data":
-			known = true
-			if data.Len()+len(value) > maxLine {
-				return Reply{}, large("one event", maxLine)
-			}
-			data.Write(bytes.TrimPrefix(value, []byte(" ")))
-			data.WriteByte('\n')
-		case "", "event", "id", "retry": // comments, which keep a connection alive, and more that says nothing
-			known = true
-		default:
-			if !known {
-				return Reply{}, b.c.foreign(line)
-			}
+		if len(line) == 0 {
+			continue
+		}
+		if err := ev.line(b, line); err != nil {
+			return Reply{}, err
 		}
 	}
+}
+
+// event collects the lines of one event of a stream.
+type event struct {
+	data    bytes.Buffer
+	known   bool // the stream was recognised as one
+	looked  int  // times that its data were looked at to see whether they are whole
+	failing bool // it is an error by its name
+}
+
+// complete says that a line begins another event although no empty line stood before
+// it, as some servers write: the data are whole, and more of them come.
+func (ev *event) complete(line []byte) bool {
+	if !bytes.HasPrefix(line, []byte("data:")) || ev.data.Len() == 0 || ev.looked >= 4 {
+		return false
+	}
+	ev.looked++
+	return json.Valid(ev.data.Bytes())
+}
+
+// line takes a line that is not empty.
+func (ev *event) line(b *builder, line []byte) error {
+	line = bytes.TrimPrefix(line, []byte("\ufeff"))
+	name, value, _ := bytes.Cut(line, []byte(":"))
+	switch string(name) {
+	case "error": // older llama.cpp
+		ev.failing = true
+		fallthrough
+	case "data":
+		ev.known = true
+		if ev.data.Len()+len(value) > maxLine {
+			return large("one event", maxLine)
+		}
+		ev.data.Write(bytes.TrimPrefix(value, []byte(" ")))
+		ev.data.WriteByte('\n')
+	case "event":
+		ev.known = true
+		ev.failing = string(bytes.TrimSpace(value)) == "error"
+	case "", "id", "retry": // comments, which keep a connection alive, and more that says nothing
+		ev.known = true
+	default:
+		if !ev.known {
+			return b.c.foreign(line)
+		}
+	}
+	return nil
+}
+
+// end takes the event to the reply and begins the next one; err is what the line said.
+// done says that the stream says so.
+func (ev *event) end(b *builder, err error) (done bool, _ error) {
+	data := bytes.TrimSpace(ev.data.Bytes())
+	failing := ev.failing
+	ev.data, ev.looked, ev.failing = bytes.Buffer{}, 0, false // a large one does not stay
+	switch {
+	case len(data) == 0:
+		return false, err
+	case string(data) == "[DONE]":
+		return true, nil
+	case failing:
+		said := complaintOf(data[:min(len(data), maxErrorBody)])
+		return false, b.c.complained(http.StatusOK, said, b.asked, 0)
+	}
+	if bad := b.add(data, false); bad != nil {
+		return false, bad
+	}
+	return false, err
 }
 
 // foreign is the error of what is no completion.
 func (c *Client) foreign(data []byte) *Error {
 	return &Error{Kind: Malformed, Text: fmt.Sprintf("%s answers what is no completion: %s", c.Base(), c.clean(string(data[:min(len(data), maxShown)])))}
-}
-
-// add takes a completion, or a piece of one.
-func (b *builder) add(data []byte, whole bool) error {
-	if !utf8.Valid(data) {
-		return &Error{Kind: Malformed, Text: b.c.Base() + " answers what is no UTF-8"}
-	}
-	var m completion
-	if err := json.Unmarshal(data, &m); err != nil {
-		e := b.c.foreign(data)
-		e.Text += " (" + b.c.clean(err.Error()) + ")"
-		return e
-	}
-	if m.Error.set {
-		code, text := complaint(data[:min(len(data), maxErrorBody)])
-		if len(data) > maxErrorBody {
-			code, text = "", string(m.Error.v[:min(len(m.Error.v), maxShown)])
-		}
-		return b.c.complained(http.StatusOK, code, text, 0)
-	}
-	if u := m.Usage.v; m.Usage.set {
-		b.rep.Tokens = max(b.rep.Tokens, int64(u.Total))
-		b.rep.In, b.rep.Out = max(b.rep.In, int64(u.In)), max(b.rep.Out, int64(u.Out))
-	}
-	ch := m.Choices.v
-	if whole && !(ch.set && (ch.v.Message.set || ch.v.Text.set)) {
-		return b.c.foreign(data)
-	}
-	for _, s := range []sole[said]{ch.v.Message, ch.v.Delta} {
-		if err := b.say(s); err != nil {
-			return err
-		}
-	}
-	if ch.v.Text.set {
-		b.any = true
-		if err := b.write(&b.text, ch.v.Text.v); err != nil {
-			return err
-		}
-	}
-	b.rep.Finish = cmp.Or(ch.v.Finish.v, b.rep.Finish)
-	return nil
-}
-
-// say takes a message or a piece of one.
-func (b *builder) say(s sole[said]) error {
-	m := s.v
-	if m.Content.set || m.Calls.set || m.Role.set || m.Refusal.set {
-		b.any = true
-	}
-	if err := b.write(&b.text, m.Content.v); err != nil {
-		return err
-	}
-	if b.rep.Refusal += m.Refusal.v; len(b.rep.Refusal) > minText {
-		return large("refusal", minText)
-	}
-	for _, t := range m.Calls.v {
-		i, ok := b.at[t.Index]
-		if !ok {
-			if i = len(b.parts); i >= maxCalls {
-				return &Error{Kind: Large, Text: fmt.Sprintf("the endpoint's reply has more than %d tool calls", maxCalls)}
-			}
-			b.parts = append(b.parts, callBuilder{})
-			if b.at != nil {
-				b.at[t.Index] = i
-			}
-		}
-		p := &b.parts[i]
-		p.id = cmp.Or(p.id, t.ID)
-		p.name += t.Function.Name
-		if b.size += len(t.ID) + len(t.Function.Name); len(p.name) > maxName || len(p.id) > maxName {
-			return large("one tool's name", maxName)
-		}
-		if err := b.write(&p.text, string(t.Function.Arguments)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// maxName bounds names and ids of calls.
-const maxName = 4 << 10
-
-// write appends text that the model wrote.
-func (b *builder) write(to *bytes.Buffer, text string) error {
-	if b.size += len(text); b.size > b.bound {
-		return large("text", b.bound)
-	}
-	to.WriteString(text)
-	return nil
-}
-
-// done is the reply, if it is whole.
-func (b *builder) done() (Reply, error) {
-	switch b.rep.Finish {
-	case "":
-		return Reply{}, errHalf("it has no finish_reason")
-	case "error", "abort":
-		return Reply{}, &Error{Kind: Server, Text: b.c.Base() + " broke the reply off: finish_reason " + b.rep.Finish}
-	}
-	if !b.any {
-		return Reply{}, errHalf("it has no message")
-	}
-	rep := b.rep
-	rep.Content, rep.Finish = b.text.String(), safetext.Line(cut(rep.Finish, 40))
-	for i := range b.parts {
-		p := &b.parts[i]
-		rep.Calls = append(rep.Calls, Call{p.id, p.name, p.text.String()})
-	}
-	return rep, nil
 }

@@ -94,6 +94,9 @@ type Reply struct {
 	Tokens  int64  `json:"tokens,omitempty"`
 	In, Out int64  `json:"-"`
 	Refusal string `json:"-"` // the model's, where the server keeps it apart
+	// Full says that it was cut by the end of the model's context, and not by the bound
+	// that was asked for.
+	Full bool `json:"full,omitempty"`
 }
 
 // Call is a native tool call as the server sent it.
@@ -108,6 +111,10 @@ type completion struct {
 	Choices sole[first[choice]] `json:"choices"`
 	Usage   sole[usage]         `json:"usage"`
 	Error   sole[raw]           `json:"error"`
+	// Errors that stand flat; a completion has none of these but object.
+	Object  sole[raw] `json:"object"`
+	Message sole[raw] `json:"message"`
+	Detail  sole[raw] `json:"detail"`
 }
 
 type choice struct {
@@ -115,24 +122,61 @@ type choice struct {
 	Delta   sole[said]   `json:"delta"`   // of chat, in pieces
 	Text    sole[string] `json:"text"`    // of completions
 	Finish  sole[string] `json:"finish_reason"`
+	Error   sole[raw]    `json:"error"` // OpenRouter: of the provider
 }
 
 type said struct {
-	Content sole[string]     `json:"content"`
-	Refusal sole[string]     `json:"refusal"`
-	Calls   sole[list[call]] `json:"tool_calls"`
-	Role    sole[raw]        `json:"role"`
+	Content   sole[content]    `json:"content"`
+	Refusal   sole[string]     `json:"refusal"`
+	Calls     sole[list[call]] `json:"tool_calls"`
+	Function  sole[calledWith] `json:"function_call"` // before there were tools
+	Role      sole[raw]        `json:"role"`
+	Reasoning sole[raw]        `json:"reasoning_content"` // DeepSeek, vLLM, SGLang, llama.cpp
+	Thought   sole[raw]        `json:"reasoning"`         // OpenRouter, Ollama, vLLM since 0.12
 }
 
 type call struct {
-	Index    int64      `json:"index"`
-	ID       string     `json:"id"`
-	Function calledWith `json:"function"`
+	Index    sole[int64] `json:"index"`
+	ID       arguments   `json:"id"`
+	Function calledWith  `json:"function"`
 }
 
 type calledWith struct {
 	Name      string    `json:"name"`
 	Arguments arguments `json:"arguments"`
+}
+
+// content is a text, or a list of parts of which one kind is text and another a thought.
+type content struct{ text, thought string }
+
+// UnmarshalJSON refuses parts that are neither: a reply is read whole.
+func (c *content) UnmarshalJSON(data []byte) error {
+	if len(data) == 0 || data[0] != '[' {
+		return json.Unmarshal(data, &c.text)
+	}
+	var parts []json.RawMessage
+	if err := json.Unmarshal(data, &parts); err != nil {
+		return err
+	}
+	for _, raw := range parts {
+		var text string
+		if json.Unmarshal(raw, &text) == nil {
+			c.text += text
+			continue
+		}
+		var p struct{ Type, Text string }
+		switch err := json.Unmarshal(raw, &p); {
+		case err != nil:
+			return err
+		case p.Type == "text" || p.Type == "output_text":
+			c.text += p.Text
+		case p.Type == "thinking" || p.Type == "reasoning": // Mistral
+			c.thought += string(raw)
+		default:
+			return fmt.Errorf("a part of the content is of type %q, which is neither text nor a thought", p.Type)
+		}
+	}
+	return nil
 }
 
 // raw is JSON as it came.

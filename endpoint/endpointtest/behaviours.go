@@ -79,7 +79,6 @@ var malformed = []Behaviour{
 	answers("tool calls a text", kinds(endpoint.Malformed), `{"choices": [{"message": {"content": "a", "tool_calls": "f()"}, "finish_reason": "stop"}]}`),
 	answers("a function null and a name a list", kinds(endpoint.Malformed),
 		`{"choices": [{"message": {"tool_calls": [{"function": null}, {"function": {"name": [1]}}]}, "finish_reason": "stop"}]}`),
-	answers("no finish reason", kinds(endpoint.Malformed), `{"choices": [{"message": {"content": "a"}}]}`),
 	answers("NaN", kinds(endpoint.Malformed), body("NaN", "null")),
 	answers("a list", kinds(endpoint.Malformed), "["+fine+"]"),
 	answers("a number", kinds(endpoint.Malformed), "42"),
@@ -107,7 +106,9 @@ var malformed = []Behaviour{
 		z := zipped(fine, 1)
 		x.Send(200, z[:len(z)/2], "Content-Encoding: gzip")
 	}},
-	{"a stream without a finish", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Events(); x.Raw(pieces + "data: [DONE]\n\n") }},
+	{"a stream that ends without a word", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Events(); x.Raw(pieces) }},
+	{"a stream of its end alone", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Events(); x.Raw("data: [DONE]\n\n") }},
+	answers("a part of another kind", kinds(endpoint.Malformed), body(`[{"type": "image_url", "image_url": {}}]`, "null")),
 	{"a stream that breaks off", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Events(); x.Raw(pieces[:len(pieces)-20]) }},
 	{"a stream of nulls", kinds(endpoint.Malformed), false, func(x *Exchange) {
 		x.Events()

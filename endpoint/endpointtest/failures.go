@@ -102,9 +102,6 @@ var refusing = []Behaviour{
 	{"an error of 3 MB", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": {"message": "` + strings.Repeat("e", 3_000_000) + `"}}`) }},
 	{"an error in a stream", kinds(endpoint.Server), false, func(x *Exchange) { x.Events(); x.Raw(pieces + "data: {\"error\": \"out of memory\"}\n\n") }},
 	{"a reply that was aborted", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(strings.Replace(fine, `"stop"`, `"abort"`, 1)) }},
-	{"the context is full", kinds(endpoint.Full), false, func(x *Exchange) {
-		x.Send(400, `{"error": {"code": "context_length_exceeded", "message": "too long"}}`)
-	}},
 	{"the filter", kinds(endpoint.Filtered), false, func(x *Exchange) { x.Send(400, `{"error": {"code": "content_filter", "message": "no"}}`) }},
 	{"400 of null", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, "null") }},
 	{"418", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(418, `{"error": null, "message": 5}`) }},

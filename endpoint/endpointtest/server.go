@@ -39,7 +39,7 @@ type Behaviour struct {
 // All is the table of the behaviours.
 func All() []Behaviour {
 	var all []Behaviour
-	for _, part := range [][]Behaviour{odd, malformed, large, broken, refusing} {
+	for _, part := range [][]Behaviour{odd, endings, calling, contents, malformed, large, broken, refusing, complaints, contexts} {
 		all = append(all, part...)
 	}
 	return all
@@ -100,16 +100,24 @@ func (s *Server) serve(conn net.Conn, b Behaviour) {
 	if err != nil {
 		return
 	}
+	var asked bytes.Buffer
+	if _, err := io.Copy(&asked, io.LimitReader(r.Body, maxRequest)); err != nil {
+		return
+	}
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		return
 	}
 	s.Requests.Add(1)
-	b.Serve(&Exchange{conn: conn, Request: r, URL: s.URL, closed: s.closed})
+	b.Serve(&Exchange{conn: conn, Request: r, Body: asked.Bytes(), URL: s.URL, closed: s.closed})
 }
+
+// maxRequest is what a behaviour may look at of a request.
+const maxRequest = 1 << 20
 
 // Exchange is one request that is answered.
 type Exchange struct {
 	Request *http.Request
+	Body    []byte // of the request, its first MiB
 	URL     string // of the server
 
 	conn   net.Conn

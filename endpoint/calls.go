@@ -1,0 +1,90 @@
+package endpoint
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// callBuilder makes one call out of pieces.
+type callBuilder struct {
+	id, name string
+	text     bytes.Buffer // of the arguments
+}
+
+// maxName bounds names and ids of calls.
+const maxName = 4 << 10
+
+var largeCalls = fmt.Sprintf("the endpoint's reply has more than %d tool calls", maxCalls)
+
+// target finds the call that a piece goes on with, as an index of parts; -1 is a new
+// one. The index of a piece should tell, but Ollama gives 0 to all calls
+// (ollama/ollama#15457), others give none (ollama/ollama#7881), and some repeat the name,
+// or the id too, in every piece. So an id that is another one begins a call, and where ids
+// do not tell, a name does once the call before has all its arguments. Calls from fresh on
+// were begun by the same message: those without an id of their own are not gone on with.
+func (b *builder) target(t *call, fresh int) int {
+	if b.at == nil { // a whole message has whole calls
+		return -1
+	}
+	last := len(b.parts) - 1
+	id, name := string(t.ID), string(t.Function.Name)
+	if t.Index.set {
+		i, ok := b.at[t.Index.v]
+		if !ok {
+			return -1
+		}
+		last = i
+	} else if id != "" {
+		for i := range b.parts {
+			if b.parts[i].id == id && i < fresh {
+				return i
+			}
+		}
+	}
+	if last < 0 {
+		return -1
+	}
+	p := &b.parts[last]
+	switch {
+	case id != "" && p.id != "" && id != p.id:
+		return -1
+	case id != "" && p.id == "" && !t.Index.set:
+		return -1
+	case name == "":
+		return last
+	case last >= fresh && !t.Index.set: // two with names in one piece
+		return -1
+	case name != p.name && p.text.Len() > 0, name != p.name && !t.Index.set:
+		return -1
+	case b.ready(p) && (id == "" || last >= fresh) && strings.TrimSpace(string(t.Function.Arguments)) != "":
+		return -1
+	}
+	return last
+}
+
+// ready says whether a call has all its arguments, as far as that was not looked at too
+// often.
+func (b *builder) ready(p *callBuilder) bool {
+	text := bytes.TrimSpace(p.text.Bytes())
+	if len(text) == 0 || text[len(text)-1] != '}' || b.checked > maxBody {
+		return false
+	}
+	b.checked += len(text)
+	return json.Valid(text)
+}
+
+// call takes a piece of a call. A name that comes again is the same name.
+func (b *builder) call(p *callBuilder, t *call) error {
+	name := string(t.Function.Name)
+	p.id = cmp.Or(p.id, string(t.ID))
+	if name != p.name {
+		p.name += name
+	}
+	if b.size += len(t.ID) + len(name); len(p.name) > maxName || len(p.id) > maxName {
+		return large("one tool's name", maxName)
+	}
+	return b.write(&p.text, string(t.Function.Arguments))
+}
