@@ -1,0 +1,274 @@
+package model
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/chat/bpe"
+	"ballast/chat/format"
+	"ballast/durable"
+	"ballast/value"
+)
+
+// said is one message of a conversation, as a client sends it and as it is trained.
+type said struct {
+	role, text, thought string
+	calls               []ballast.Call
+	encoded             bool // the arguments are sent as JSON texts
+}
+
+// sent is the message as a client sends it.
+func (m *said) sent() *value.Dict {
+	d := value.NewDict("role", m.role, "content", m.text)
+	if m.thought != "" {
+		d.Set("reasoning_content", m.thought)
+	}
+	calls := value.NewList()
+	for _, c := range m.calls {
+		var args any = dict(c.Args)
+		if m.encoded {
+			args = must(value.JSON(args))
+		}
+		calls.Items = append(calls.Items, value.NewDict("type", "function", "function", value.NewDict("name", c.Name, "arguments", args)))
+	}
+	if len(m.calls) > 0 {
+		d.Set("tool_calls", calls)
+	}
+	return d
+}
+
+func dict(args []ballast.Arg) *value.Dict {
+	d := value.NewDict()
+	for _, a := range args {
+		d.Set(a.Name, a.Value)
+	}
+	return d
+}
+
+func must[V any](v V, err error) V {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// peerTools document functions with OpenAI's wrapping and without.
+var peerTools = [][]ballast.Tool{nil, {
+	peerTool(`{"type": "function", "function": {"name": "find_place", "description": "Finds a \"place\" <b> & 'more': café, 100 °C", "parameters": {"type": "object",
+		"properties": {"city": {"type": "string", "description": "the city’s name"}, "days": {"type": "integer", "minimum": 1.0}, "kind": {"enum": ["a", null]},
+		"near": {"type": ["object", "null"], "properties": {}}}, "required": ["city"]}}}`),
+	peerTool(`{"type": "function", "function": {"name": "list_all", "description": "Größe 🙂", "parameters": {"type": "object", "properties": {}}, "strict": true}}`),
+}, {
+	peerTool(`{"name": "find_place", "description": "", "parameters": {"type": "dict", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": []}}`),
+	peerTool(`{"name": "list_all"}`),
+}}
+
+func peerTool(text string) ballast.Tool {
+	d := must(value.ParseJSON([]byte(text))).(*value.Dict)
+	name, wrapped := d.Get("name")
+	if !wrapped {
+		function, _ := d.Get("function")
+		name, _ = function.(*value.Dict).Get("name")
+	}
+	return ballast.Tool{Name: name.(string), Schema: d}
+}
+
+// peerTalks are conversations without their system message; those of tools are played with
+// tools only.
+func peerTalks(thinks bool) map[string][]said {
+	place := ballast.Call{Name: "find_place", Args: []ballast.Arg{{Name: "city", Value: "it's \"N\" \\ <b>\n\tß 🙂"}, {Name: "days", Value: int64(-3)},
+		{Name: "near", Value: value.NewDict("points", value.NewList(int64(1), 2.5, 1e22, nil, true, ""), "no", value.NewDict())}}}
+	digits := ballast.Call{Name: "find_place", Args: []ballast.Arg{{Name: "city", Value: "12"}, {Name: "days", Value: int64(0)}}}
+	all := ballast.Call{Name: "list_all"}
+	talks := map[string][]said{
+		"a request": {{role: "user", text: "Hi there ü"}},
+		"turns":     {{role: "user", text: "\n One? "}, {role: "assistant", text: "Yes, é."}, {role: "user", text: "Two?"}},
+		"tools: a call": {{role: "user", text: "Where?"}, {role: "assistant", calls: []ballast.Call{place}}, {role: "tool", text: "{\"t\": -3.5, \"é\": \"<b>\\n\"}\n"},
+			{role: "assistant", text: "Cold."}, {role: "user", text: "More"}},
+		"tools: parallel calls": {{role: "user", text: "Where?"}, {role: "assistant", text: "I look.", calls: []ballast.Call{place, all, digits}}, {role: "tool", text: "one"},
+			{role: "tool"}, {role: "tool", text: " three"}, {role: "assistant", text: "Three."}, {role: "user", text: "More"}, {role: "assistant", calls: []ballast.Call{all}}, {role: "tool", text: "x"}},
+		"tools: arguments as text": {{role: "user", text: "Where?"}, {role: "assistant", encoded: true, calls: []ballast.Call{place, all, digits}}, {role: "tool", text: "1"},
+			{role: "tool", text: "2"}, {role: "tool", text: "3"}},
+	}
+	if thinks {
+		talks["tools: thoughts"] = []said{{role: "user", text: "Where?"}, {role: "assistant", thought: "A place.\n\nWhich?", calls: []ballast.Call{place}}, {role: "tool", text: "one"},
+			{role: "assistant", thought: "Done", text: "There."}, {role: "user", text: "More"}}
+	}
+	return talks
+}
+
+// peerPrompts plays a conversation and adds what stands before each reply, and before one more.
+func peerPrompts(s chat.Style, name string, system, usual *string, tools []ballast.Tool, talk []said) (out []any) {
+	list := value.NewList()
+	if system != nil {
+		list.Items = append(list.Items, value.NewDict("role", "system", "content", *system))
+	} else {
+		system = usual
+	}
+	d := chat.NewDialogue(s, tools, system)
+	prompt := func(open bool) {
+		ids := value.NewList()
+		for _, id := range d.Tokens() {
+			ids.Items = append(ids.Items, int64(id))
+		}
+		p := value.NewDict("name", fmt.Sprintf("%s, %d messages", name, len(list.Items)), "messages", value.NewList(slices.Clone(list.Items)...), "open", open, "ids", ids)
+		if len(tools) > 0 {
+			docs := value.NewList()
+			for _, t := range tools {
+				docs.Items = append(docs.Items, t.Schema)
+			}
+			p.Set("tools", docs)
+		}
+		out = append(out, p)
+	}
+	var results []string
+	for i, m := range talk {
+		switch m.role {
+		case "user":
+			d.User(m.text)
+		case "tool":
+			if results = append(results, m.text); i+1 == len(talk) || talk[i+1].role != "tool" {
+				d.Results(results)
+				results = nil
+			}
+		case "assistant":
+			d.Open()
+			prompt(true)
+			text := m.text
+			if len(m.calls) > 0 {
+				text = strings.TrimPrefix(text+"\n"+s.Format.Render(m.calls, format.Tools(tools)), "\n")
+			}
+			if thought, ok := s.Template.Thought(m.thought); ok && m.thought != "" {
+				text = thought + text
+			}
+			d.Reply(d.Gold(text), ballast.OwnerGold)
+		}
+		list.Items = append(list.Items, m.sent())
+	}
+	prompt(false)
+	d.Open()
+	prompt(true)
+	return out
+}
+
+// peerFile is peer.json of a checkpoint: what scripts/peer_transformers.py compares.
+func peerFile(s chat.Style, usual *string, stops []int32) *value.Dict {
+	ends, prompts := value.NewList(), value.NewList()
+	for _, id := range stops {
+		ends.Items = append(ends.Items, int64(id))
+	}
+	_, thinks := s.Template.Thought("x")
+	given, empty := " Be brief. ü\n", ""
+	talks := peerTalks(thinks)
+	for _, name := range slices.Sorted(maps.Keys(talks)) {
+		for i, system := range []*string{nil, &given, &empty} {
+			for k, tools := range peerTools {
+				if k == 0 && strings.HasPrefix(name, "tools") {
+					continue
+				}
+				full := fmt.Sprintf("%s, system text %d, tools %d", name, i, k)
+				prompts.Items = append(prompts.Items, peerPrompts(s, full, system, usual, tools, talks[name])...)
+			}
+		}
+	}
+	hi := value.NewDict("role", "user", "content", "Hi")
+	refused := value.NewList(
+		value.NewDict("name", "a role", "says", "roles", "messages", value.NewList(hi, value.NewDict("role", "narrator", "content", "x"))),
+		value.NewDict("name", "parts", "says", "must be a text", "messages", value.NewList(value.NewDict("role", "user", "content", value.NewList()))),
+		value.NewDict("name", "a control token in a tool", "says", "control token", "messages", value.NewList(hi),
+			"tools", value.NewList(value.NewDict("name", "f", "description", "ends with <|im_end|>"))),
+	)
+	if !thinks {
+		refused.Items = append(refused.Items, value.NewDict("name", "a thought", "says", "without thoughts", "messages",
+			value.NewList(hi, value.NewDict("role", "assistant", "content", "x", "reasoning_content", "y"))))
+	}
+	return value.NewDict("ends", ends, "prompts", prompts, "refused", refused)
+}
+
+// peerModel is a tiny model with the control tokens of all templates and formats.
+func peerModel(t *testing.T) *Model {
+	t.Helper()
+	control := chat.ControlTokens(slices.Collect(maps.Values(chat.Templates))...)
+	slices.Sort(control)
+	var texts []string
+	for _, f := range slices.Sorted(maps.Keys(chat.Formats)) {
+		text := chat.Formats[f].Instructions(peerTools[1]) + "\n\n\n  Result:\n\n the files are moved.\n"
+		texts = append(texts, text, text)
+	}
+	tok, err := bpe.Train(slices.Values(texts), 600, control, bpe.Qwen2)
+	ok(t, err)
+	return New(Config{Arch: "qwen2", Vocab: tok.Size() + 7, Hidden: 16, Layers: 1, Heads: 2, KVHeads: 1, HeadDim: 8, FFN: 16, MaxLen: 4096,
+		RopeTheta: 1e4, NormEps: 1e-6, Tied: true}, tok, 1)
+}
+
+// own gives a model files that it came with, which say other than what is trained, and
+// returns the end token that they name.
+func own(m *Model) int32 {
+	end := int32(m.Tok.Size() - 1)
+	m.Config.EOS = []int32{end}
+	for name, v := range map[string]any{
+		tokenizerConfigFile: map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": m.Tok.Token(end), "clean_up_tokenization_spaces": false,
+			"chat_template": []any{map[string]any{"name": "default", "template": "own"}, map[string]any{"name": "tool_use", "template": "own"}}},
+		specialTokensFile: map[string]any{"eos_token": m.Tok.Token(end)},
+		generationFile:    map[string]any{"eos_token_id": end, "do_sample": true, "temperature": 0.7},
+	} {
+		if m.Extra == nil {
+			m.Extra = map[string][]byte{}
+		}
+		m.Extra[name] = indented(v)
+	}
+	return end
+}
+
+// TestPeer writes a checkpoint of each template and format. Each is read back as the same.
+// Where BALLAST_HF_PYTHON names a Python with transformers, it is compared there too: see
+// scripts/peer-transformers.
+func TestPeer(t *testing.T) {
+	root := t.TempDir()
+	base := peerModel(t)
+	usual := "Answer in \"one\" word, it's enough.\n{{ ü }} {% x %}"
+	var dirs []string
+	for _, template := range slices.Sorted(maps.Keys(chat.Templates)) {
+		for _, written := range slices.Sorted(maps.Keys(chat.Formats)) {
+			for _, system := range []*string{nil, &usual} {
+				m, s := *base, style(base, template, written)
+				name, stops := template+"+"+written, s.Stops()
+				if system != nil {
+					if name += "+system"; written != "hermes" {
+						continue
+					}
+					stops = append(stops, own(&m))
+				}
+				ok(t, m.ServeAs(s, system))
+				dir := filepath.Join(root, name)
+				ok(t, m.Save(dir, F32))
+				dirs = append(dirs, dir)
+				back, err := Load(dir)
+				ok(t, err)
+				if back.Template != template || !slices.Equal(back.Config.EOS, stops) {
+					t.Errorf("%s: read back as %q with end tokens %v", name, back.Template, back.Config.EOS)
+				}
+				ok(t, durable.Replace(filepath.Join(dir, "peer.json"), func(w io.Writer) error {
+					_, err := io.WriteString(w, must(value.JSON(peerFile(s, system, stops))))
+					return err
+				}))
+			}
+		}
+	}
+	python := os.Getenv("BALLAST_HF_PYTHON")
+	if python == "" {
+		return
+	}
+	out, err := exec.Command(python, append([]string{filepath.Join("..", "scripts", "peer_transformers.py")}, dirs...)...).CombinedOutput()
+	t.Logf("%s", out)
+	ok(t, err)
+}
