@@ -30,9 +30,12 @@ type Template struct {
 	stops   []string // tokens that end sampling, closers first
 	control []string // the frame's control tokens, which the tokenizer must have
 
-	// section is the content of the system message for a system text, nil where none is
-	// given. there is false where no such message is written.
-	section func(f Format, tools []ballast.Tool, system *string) (text string, there bool)
+	// compose is the content of the system message for a system text, nil where there is
+	// none. there is false where no such message is written.
+	compose func(f Format, tools []ballast.Tool, system *string) (text string, there bool)
+	// plain and tooled are the system texts of conversations that bring none, without and
+	// with tools; nil means none.
+	plain, tooled *string
 	// docs documents tools that are revealed later; nil means the format's way.
 	docs     func(tools []ballast.Tool) string
 	separate bool // one message for each tool result
@@ -55,15 +58,35 @@ func (t *Template) Thought(text string) (string, bool) {
 // none may follow.
 func (t *Template) Thoughtless() bool { return strings.Contains(t.reply, format.CloseThink) }
 
-const (
+var (
 	qwenSystem   = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 	smollmSystem = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 )
 
+// section is the content of the system message for a system text, nil where none is
+// given: then the template's default stands in its place.
+func (t *Template) section(f Format, tools []ballast.Tool, system *string) (text string, there bool) {
+	switch {
+	case system != nil:
+	case len(tools) > 0:
+		system = t.tooled
+	default:
+		system = t.plain
+	}
+	return t.compose(f, tools, system)
+}
+
+// withDefaults is the template with other default system texts.
+func (t *Template) withDefaults(plain, tooled *string) *Template {
+	other := *t
+	other.plain, other.tooled = plain, tooled
+	return &other
+}
+
 // chatML returns the frame that the ChatML family shares.
-func chatML(name, doc string, section func(Format, []ballast.Tool, *string) (string, bool)) *Template {
+func chatML(name, doc string, system *string) *Template {
 	return &Template{
-		Name: name, Doc: doc, section: section,
+		Name: name, Doc: doc, compose: qwenSection, plain: system, tooled: system,
 		system: "<|im_start|>system\n", user: "<|im_start|>user\n", tool: "<|im_start|>user\n",
 		reply: "<|im_start|>assistant\n", end: "<|im_end|>", gap: "\n",
 		closers: []string{"<|im_end|>"}, stops: []string{"<|im_end|>", "<|endoftext|>"},
@@ -76,17 +99,17 @@ func chatML(name, doc string, section func(Format, []ballast.Tool, *string) (str
 // own Jinja templates, and why.
 var (
 	// ChatML is Qwen2.5-Instruct's template with its default system prompt.
-	ChatML = chatML("chatml", "Qwen2.5-Instruct", withDefault(qwenSystem))
+	ChatML = chatML("chatml", "Qwen2.5-Instruct", &qwenSystem)
 	// Qwen3 lets the policy think: thoughts are the policy's tokens and stay in
 	// the conversation.
-	Qwen3 = thinks(chatML("qwen3", "Qwen3, thinking allowed", withDefault("")))
+	Qwen3 = thinks(chatML("qwen3", "Qwen3, thinking allowed", nil))
 	// Qwen3NoThink gives every reply an empty thought, owned by the template.
-	Qwen3NoThink = noThink(chatML("qwen3-nothink", "Qwen3 without thinking", withDefault("")))
+	Qwen3NoThink = noThink(chatML("qwen3-nothink", "Qwen3 without thinking", nil))
 	// SmolLM2 is SmolLM2-Instruct's template; its tags are ordinary text.
-	SmolLM2 = spelled(chatML("smollm2", "SmolLM2-Instruct", withDefault(smollmSystem)))
+	SmolLM2 = spelled(chatML("smollm2", "SmolLM2-Instruct", &smollmSystem))
 	// Llama3 is that of Llama 3.1 and 3.2 Instruct with tools in the system prompt.
 	Llama3 = &Template{
-		Name: "llama3", Doc: "Llama 3.1 and 3.2 Instruct", section: llamaSection,
+		Name: "llama3", Doc: "Llama 3.1 and 3.2 Instruct", compose: llamaSection,
 		begin:  "<|begin_of_text|>",
 		system: "<|start_header_id|>system<|end_header_id|>\n\n",
 		user:   "<|start_header_id|>user<|end_header_id|>\n\n",
@@ -98,7 +121,7 @@ var (
 		control: []string{"<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
 	}
 	// Compact is ballast's own for small models: ChatML with one line per tool.
-	Compact = compact(chatML("compact", "ballast's own small models", compactSection))
+	Compact = compact(chatML("compact", "ballast's own small models", nil))
 )
 
 // Templates is the table of templates by name.
@@ -137,28 +160,22 @@ func spelled(t *Template) *Template {
 }
 
 func compact(t *Template) *Template {
-	t.tool = "<|im_start|>tool\n"
+	t.tool, t.compose = "<|im_start|>tool\n", compactSection
 	t.docs = func(tools []ballast.Tool) string { return strings.TrimPrefix(signatures(tools), "\n") }
 	return t
 }
 
-// withDefault is Qwen's rule: the system prompt, or the default one, and the
-// tool section after an empty line. An empty prompt that is given is a prompt; an empty
-// default is none.
-func withDefault(text string) func(Format, []ballast.Tool, *string) (string, bool) {
-	return func(f Format, tools []ballast.Tool, system *string) (string, bool) {
-		there := system != nil || text != ""
-		if system == nil {
-			system = &text
-		}
-		switch {
-		case len(tools) == 0:
-			return *system, there
-		case !there:
-			return f.Instructions(tools), true
-		}
+// qwenSection is Qwen's rule: the system text, and the tool section after an empty line.
+func qwenSection(f Format, tools []ballast.Tool, system *string) (string, bool) {
+	switch {
+	case len(tools) > 0 && system != nil:
 		return *system + "\n\n" + f.Instructions(tools), true
+	case len(tools) > 0:
+		return f.Instructions(tools), true
+	case system != nil:
+		return *system, true
 	}
+	return "", false
 }
 
 // llamaSection is the system message of Llama 3.2's template with

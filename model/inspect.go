@@ -1,11 +1,13 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"ballast/chat"
 	"ballast/safetext"
 )
 
@@ -20,7 +22,8 @@ type Summary struct {
 	Tensors    []TensorInfo   `json:"tensors,omitempty"`  // in the order of Config.Specs
 	Tokens     int            `json:"tokens"`             // ids of the tokenizer
 	Controls   int            `json:"control_tokens"`     // of those, control tokens
-	Template   string         `json:"template"`           // chat template, "" if the files describe none that is known
+	Template   string         `json:"template"`           // renderer of conversations, "" if the files describe none that is known
+	Why        string         `json:"template_why"`       // why that one, or why none
 	Parameters map[string]int `json:"parameters_by_part"` // embedding, attention, feed-forward, norms, output
 	Warnings   []string       `json:"warnings,omitempty"` // see Model.Warnings
 }
@@ -61,7 +64,7 @@ func (a *archive) inspect() (*Summary, error) {
 	if err := a.check(); err != nil {
 		return nil, err
 	}
-	s := &Summary{Origin: a.origin, Config: a.config, Template: a.template(),
+	s := &Summary{Origin: a.origin, Config: a.config,
 		DTypes: map[DType]int{}, Parameters: map[string]int{}}
 	for _, spec := range a.config.Specs() {
 		t := a.tensors[spec.Name]
@@ -82,6 +85,15 @@ func (a *archive) inspect() (*Summary, error) {
 		return nil, err
 	}
 	s.Tokens, s.Warnings = tok.Size(), a.warnings
+	source, err := a.source(tok)
+	if err != nil {
+		return nil, err
+	}
+	if c, err := chat.Choose(source, tok, chat.Hermes); err != nil {
+		s.Why = err.Error()
+	} else {
+		s.Template, s.Why = c.Name, c.Why
+	}
 	for _, t := range tok.Added() {
 		if t.Special {
 			s.Controls++
@@ -131,7 +143,7 @@ func (s *Summary) String() string {
 `, safetext.Line(s.Origin), safetext.Line(c.Arch), c.Layers, c.Hidden, c.Heads, c.HeadDim, c.KVHeads, c.FFN, output,
 		c.MaxLen, c.RopeTheta, scaling, s.Params, listed(s.Parameters),
 		tensors, listed(types), float64(s.Stored)/1e6, float64(s.Memory)/1e6,
-		s.Tokens, s.Controls, c.Vocab, orNone(safetext.Line(s.Template)))
+		s.Tokens, s.Controls, c.Vocab, safetext.Line(cmp.Or(s.Template, "none")+": "+s.Why))
 }
 
 // listed writes numbers of things for people.
@@ -141,11 +153,4 @@ func listed(n map[string]int) string {
 		out = append(out, fmt.Sprintf("%s %d", safetext.Line(name), n[name]))
 	}
 	return strings.Join(out, ", ")
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none that is known; name one with chat.template"
-	}
-	return s
 }

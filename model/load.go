@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ballast/bounded"
+	"ballast/chat"
 	"ballast/chat/bpe"
 	"ballast/model/tensorfile"
 )
@@ -57,7 +58,10 @@ func (a *archive) load(text bool) (*Model, error) {
 		if err != nil {
 			return nil, err
 		}
-		m.Tok, m.Template = tok, a.template()
+		m.Tok = tok
+		if m.Source, err = a.source(tok); err != nil {
+			return nil, err
+		}
 	}
 	m.Warnings = a.warnings
 	w, err := a.weights()
@@ -120,7 +124,7 @@ var carried = []string{tokenizerFile, tokenizerConfigFile, specialTokensFile, te
 
 // Bounds on the files beside the weights. A tokenizer.json has 35 MB at most, an index
 // 150 bytes for each tensor.
-const maxConfig, maxCarried, maxIndex = bounded.MiB, 64 * bounded.MiB, 32 * bounded.MiB
+const maxTemplates, maxConfig, maxCarried, maxIndex = 64, bounded.MiB, 64 * bounded.MiB, 32 * bounded.MiB
 
 // openDir reads the headers of a Hugging Face directory.
 func openDir(fsys fs.FS, origin string) (*archive, error) {
@@ -133,13 +137,8 @@ func openDir(fsys fs.FS, origin string) (*archive, error) {
 	if a.config, err = ParseConfig(data, name); err != nil {
 		return nil, err
 	}
-	for _, f := range carried {
-		data, err := readText(fsys, f, maxCarried)
-		if err == nil {
-			a.extra[f] = data
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: %w", path.Join(origin, f), bare(err))
-		}
+	if a.extra, err = carriedFiles(fsys, origin); err != nil {
+		return nil, err
 	}
 	// The end tokens of generation_config.json are the ones generation honours.
 	var gen struct {
@@ -171,6 +170,33 @@ func openDir(fsys fs.FS, origin string) (*archive, error) {
 		}
 	}
 	return a, nil
+}
+
+// carriedFiles reads the files that are carried over, and the folder of chat templates.
+func carriedFiles(fsys fs.FS, origin string) (map[string][]byte, error) {
+	names, err := fs.Glob(fsys, chat.TemplateFolder+"/*.jinja")
+	if err != nil || len(names) > maxTemplates {
+		return nil, fmt.Errorf("%s: %d templates (%v); at most %d are read", path.Join(origin, chat.TemplateFolder), len(names), err, maxTemplates)
+	}
+	out := map[string][]byte{}
+	for _, f := range append(names, carried...) {
+		data, err := readText(fsys, f, maxCarried)
+		if err == nil {
+			out[f] = data
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: %w", path.Join(origin, f), bare(err))
+		}
+	}
+	return out, nil
+}
+
+// ReadSource reads the chat template of a Hugging Face directory, which needs no weights.
+func ReadSource(dir string) (chat.Source, error) {
+	files, err := carriedFiles(bounded.Dir(dir), dir)
+	if err != nil {
+		return chat.Source{}, err
+	}
+	return chat.ReadSource(files, dir)
 }
 
 // addFile reads the header of one safetensors file.

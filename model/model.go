@@ -17,6 +17,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"ballast/chat"
 	"ballast/chat/bpe"
 	"ballast/model/tensorfile"
 )
@@ -176,9 +177,11 @@ type Model struct {
 	Config  Config
 	Weights *Weights
 	Tok     *bpe.Tokenizer
-	// Template is the name of the chat template the model was made for, one
-	// of chat.Templates.
+	// Template is the name of the chat template that a model made here is for, one of
+	// chat.Templates; "" for a model that was read.
 	Template string
+	// Source is the chat template that a model came with. chat.Choose finds the renderer.
+	Source chat.Source
 	// Origin is where the model was read from, for messages.
 	Origin string
 	// Extra holds files of a Hugging Face directory by name that Save writes

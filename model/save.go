@@ -46,7 +46,11 @@ func (m *Model) save(dir string, dtype DType, write durable.Write) (err error) {
 	err = durable.Folder(dir, func(aside string) error {
 		begun = true
 		for _, name := range slices.Sorted(maps.Keys(files)) {
-			if err := durable.ReplaceWith(write, filepath.Join(aside, name), files[name]); err != nil {
+			at := filepath.Join(aside, filepath.FromSlash(name))
+			if err := os.MkdirAll(filepath.Dir(at), 0o777); err != nil {
+				return err
+			}
+			if err := durable.ReplaceWith(write, at, files[name]); err != nil {
 				return fmt.Errorf("%s: %w", name, bare(err))
 			}
 		}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"archive/zip"
+	"ballast/chat"
 	"bytes"
 	"errors"
 	"io/fs"
@@ -47,7 +48,7 @@ func TestSaveAndLoad(t *testing.T) {
 			want = rounded(m.Weights)
 		}
 		sameWeights(t, back.Weights, want)
-		if !equalJSON(t, back.Config, m.Config) || back.Template != m.Template || !slices.Equal(tokens(back.Tok), tokens(m.Tok)) {
+		if !equalJSON(t, back.Config, m.Config) || back.Source.Jinja() != m.Source.Jinja() || !slices.Equal(tokens(back.Tok), tokens(m.Tok)) {
 			t.Errorf("%s: configuration, template or tokenizer changed", dtype)
 		}
 		embedded, err := LoadFS(os.DirFS(dir), "embedded")
@@ -80,8 +81,8 @@ func TestSaveNew(t *testing.T) {
 	back, err := Load(dir)
 	ok(t, err)
 	sameWeights(t, back.Weights, made.Weights)
-	if back.Template != "compact" {
-		t.Errorf("template %q", back.Template)
+	if c, err := chat.Choose(back.Source, back.Tok, chat.Hermes); err != nil || c.Name != "compact" {
+		t.Errorf("template %s, %v", c, err)
 	}
 }
 
@@ -164,7 +165,7 @@ func TestEmbedded(t *testing.T) {
 	}))
 	n := m.Weights.Count()
 	t.Logf("%d parameters, %d bytes", n, bytes)
-	if bytes > 4<<20 || n < 150_000 || n > 1_000_000 || m.Config.Arch != "qwen2" || m.Template == "" {
-		t.Errorf("%d bytes, %d parameters, %s, template %q", bytes, n, m.Config.Arch, m.Template)
+	if bytes > 4<<20 || n < 150_000 || n > 1_000_000 || m.Config.Arch != "qwen2" || m.Source.Text == "" {
+		t.Errorf("%d bytes, %d parameters, %s, template %q", bytes, n, m.Config.Arch, m.Source.Text)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 
 	"ballast/chat"
@@ -50,6 +51,7 @@ func (m *Model) settings() (files map[string][]byte, ends []int32, err error) {
 		}
 	}
 	if s := m.serve; s != nil {
+		maps.DeleteFunc(files, func(name string, _ []byte) bool { return path.Dir(name) == chat.TemplateFolder })
 		files[templateFile] = []byte(s.template)
 		ends = slices.Clone(s.stops)
 		for _, id := range m.Config.EOS {

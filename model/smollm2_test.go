@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"ballast/chat"
 	"cmp"
 	"encoding/json"
 	"math"
@@ -37,8 +38,8 @@ func TestSmolLM2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Template != "smollm2" {
-		t.Errorf("chat template %q", m.Template)
+	if c, err := chat.Choose(m.Source, m.Tok, chat.Hermes); err != nil || c.Name != "smollm2" {
+		t.Errorf("chat template %s, %v", c, err)
 	}
 	if got := m.Tok.Encode(want.Text); !slices.Equal(got, want.IDs) {
 		t.Errorf("ids %v\nwant %v", got, want.IDs)

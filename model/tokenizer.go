@@ -1,47 +1,21 @@
 package model
 
 import (
-	"encoding/json"
-
 	"ballast/chat"
+	"ballast/chat/bpe"
 )
 
-// template names the chat template that the model's files describe, "" if they
-// describe none that is known: then whoever needs one has to be told.
-func (a *archive) template() string {
-	name := "" // with an error from either, it stays so
-	if text := jinja(a.extra); text != "" {
-		name, _ = chat.DetectText(text)
-	} else if a.dir != "" {
-		name, _ = chat.Detect(a.dir) // tells by the configuration
+// source is the chat template among the model's files, with the special tokens that it may
+// name. A GGUF file names those by id.
+func (a *archive) source(tok *bpe.Tokenizer) (chat.Source, error) {
+	s, err := chat.ReadSource(a.extra, a.origin)
+	if err != nil || a.extra[tokenizerConfigFile] != nil {
+		return s, err
 	}
-	return name
-}
-
-// jinja returns the chat template among the files, the one for tools where
-// there are several, "" if there is none.
-func jinja(files map[string][]byte) string {
-	if t := files[templateFile]; t != nil {
-		return string(t)
-	}
-	var c struct {
-		Template json.RawMessage `json:"chat_template"`
-	}
-	if json.Unmarshal(files[tokenizerConfigFile], &c) != nil {
-		return ""
-	}
-	var text string
-	if json.Unmarshal(c.Template, &text) == nil {
-		return text
-	}
-	var list []struct{ Name, Template string }
-	json.Unmarshal(c.Template, &list) // another shape is no template
-	for _, want := range []string{"tool_use", "default"} {
-		for _, t := range list {
-			if t.Name == want {
-				return t.Template
-			}
+	for name, ids := range map[string][]int32{"bos_token": a.config.BOS, "eos_token": a.config.EOS} {
+		if _, ok := s.Special[name]; !ok && len(ids) > 0 && ids[0] >= 0 && int(ids[0]) < tok.Size() {
+			s.Special[name] = tok.Token(ids[0])
 		}
 	}
-	return ""
+	return s, nil
 }

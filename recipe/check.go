@@ -111,9 +111,9 @@ func (r *Recipe) checkChat(bad report) {
 	if _, err := chat.FormatByName(r.Chat.Format); err != nil {
 		bad("chat.format", "%v", err)
 	}
-	if r.Chat.Template != "" {
+	if r.Chat.Template != "" && r.Jinja() == "" {
 		if _, err := chat.TemplateByName(r.Chat.Template); err != nil {
-			bad("chat.template", "%v", err)
+			bad("chat.template", "%v, or give the path of a .jinja file", err)
 		}
 	}
 	switch r.Chat.Malformed {

@@ -59,7 +59,7 @@ type Tasks struct {
 
 // Chat says how conversations are written.
 type Chat struct {
-	Template  string            `yaml:"template,omitempty"` // one of chat.Templates; empty = the model's own
+	Template  string            `yaml:"template,omitempty"` // one of chat.Templates, or a .jinja file; empty = the model's own
 	Format    string            `yaml:"format"`             // one of chat.Formats
 	System    *string           `yaml:"system,omitempty"`   // text of the system message; absent = the model's own, "" = an empty one
 	Malformed rollout.Malformed `yaml:"malformed"`          // stop, retry, advance

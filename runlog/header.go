@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ballast/bounded"
+	"ballast/chat"
 	"ballast/durable"
 	"ballast/provenance"
 )
@@ -26,6 +27,8 @@ const formatName = "ballast-run"
 type Origin struct {
 	Program provenance.Program `json:"program"`
 	Inputs  provenance.Inputs  `json:"inputs,omitempty"`
+	// Renderer says how conversations are written and why so; nil in runs before it was recorded.
+	Renderer *chat.Choice `json:"renderer,omitempty"`
 }
 
 // Extension is a longer schedule that was asked for.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"ballast/chat"
 	"ballast/model"
 	"ballast/model/cpu"
 	"ballast/model/device"
@@ -33,18 +34,20 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 	shape, known := plan.ShapeOf(r.Model)
 	prompt, how := r.Budget.Prompt, "the budget's, the model's tokenizer is not here"
 	run := loop.Run{Recipe: *r}
+	var chosen chat.Choice
 	if _, err := os.Stat(r.Model); err == nil || !known {
 		m, err := loadModel(r)
 		if err != nil {
 			return err
 		}
-		s, err := newStyle(r, m)
+		s, c, err := chosenStyle(r, m)
 		if err != nil {
 			return err
 		}
 		if err := m.ServeAs(s, r.Chat.System); err != nil {
 			return err
 		}
+		chosen = c
 		cfg := r.Rollout(s)
 		if err := loadTasks(&run, cfg); err != nil {
 			return err
@@ -62,6 +65,11 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 	}
 	fmt.Fprintf(w, "%s\n", r.YAML())
 	fmt.Fprintf(w, "# training tasks    %d; prompts of %d tokens (%s)\n", len(run.Train), prompt, how)
+	if chosen.Name != "" {
+		fmt.Fprintf(w, "# conversations     %s\n", chosen)
+	} else {
+		fmt.Fprintf(w, "# conversations     chosen by the model's chat template, which is not here\n")
+	}
 	switch set, err := task.ByName(r.Tasks.Set); {
 	case len(run.Test) > 0:
 		fmt.Fprintf(w, "# evaluations       %d tasks of split %s, which choose the best checkpoint; %d test tasks once, after training\n", len(run.Eval), r.Tasks.Eval, len(run.Test))

@@ -16,6 +16,7 @@ import (
 	"ballast/chat/bpe"
 	"ballast/endpoint"
 	"ballast/eval"
+	"ballast/model"
 	"ballast/recipe"
 	"ballast/remote"
 	"ballast/rollout"
@@ -132,23 +133,15 @@ func chatPlayer(c *remote.Client, system *string, p eval.Protocol) eval.Player {
 
 // completion is the policy and the style of an endpoint that gets our prompts.
 func (f *endpointFlags) completion(c *remote.Client, r *recipe.Recipe) (*remote.Policy, rollout.Config, error) {
-	path, name := f.tokenizer, r.Chat.Template
+	path := f.tokenizer
+	source := chat.Source{From: path}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		if name == "" {
-			if name, err = chat.Detect(path); err != nil {
-				return nil, rollout.Config{}, err
-			}
+		if source, err = model.ReadSource(path); err != nil {
+			return nil, rollout.Config{}, err
 		}
 		path = filepath.Join(path, "tokenizer.json")
 	}
-	if name == "" {
-		return nil, rollout.Config{}, fmt.Errorf("%s does not say which chat template the model was made for; set chat.template", f.tokenizer)
-	}
 	tok, err := bpe.Load(path)
-	if err != nil {
-		return nil, rollout.Config{}, err
-	}
-	t, err := chat.TemplateByName(name)
 	if err != nil {
 		return nil, rollout.Config{}, err
 	}
@@ -156,7 +149,11 @@ func (f *endpointFlags) completion(c *remote.Client, r *recipe.Recipe) (*remote.
 	if err != nil {
 		return nil, rollout.Config{}, err
 	}
-	s := chat.Style{Tok: tok, Template: t, Format: format}
+	chosen, err := r.Renderer(source, "", tok, format)
+	if err != nil {
+		return nil, rollout.Config{}, fmt.Errorf("%s: %w", f.tokenizer, err)
+	}
+	s := chat.Style{Tok: tok, Template: chosen.Template, Format: format}
 	if err := chat.Check(s); err != nil {
 		return nil, rollout.Config{}, fmt.Errorf("%s: %w", f.tokenizer, err)
 	}

@@ -50,24 +50,39 @@ func findModel(name string) (home, error) {
 	return h, err
 }
 
+// renderer chooses how conversations with the model are written: as the recipe says, or as
+// the model's own template does.
+func renderer(r *recipe.Recipe, m *model.Model) (chat.Choice, error) {
+	f, err := chat.FormatByName(r.Chat.Format)
+	if err != nil {
+		return chat.Choice{}, err
+	}
+	return r.Renderer(m.Source, m.Template, m.Tok, f)
+}
+
 // newStyle is how conversations with the model are written under the recipe.
 func newStyle(r *recipe.Recipe, m *model.Model) (chat.Style, error) {
-	name := r.Chat.Template
-	if name == "" {
-		name = m.Template
-	}
-	if name == "" {
-		return chat.Style{}, fmt.Errorf("%s does not say which chat template it was made for; set chat.template", m.Origin)
-	}
-	t, err := chat.TemplateByName(name)
+	s, _, err := chosenStyle(r, m)
+	return s, err
+}
+
+// chosenStyle is newStyle with the choice of the renderer.
+func chosenStyle(r *recipe.Recipe, m *model.Model) (chat.Style, chat.Choice, error) {
+	c, err := renderer(r, m)
 	if err != nil {
-		return chat.Style{}, err
+		return chat.Style{}, c, err
 	}
+	s, err := styleOf(r, m, c)
+	return s, c, err
+}
+
+// styleOf checks that the model's tokenizer can write the recipe's formats in a renderer.
+func styleOf(r *recipe.Recipe, m *model.Model, c chat.Choice) (chat.Style, error) {
 	f, err := chat.FormatByName(r.Chat.Format)
 	if err != nil {
 		return chat.Style{}, err
 	}
-	s := chat.Style{Tok: m.Tok, Template: t, Format: f}
+	s := chat.Style{Tok: m.Tok, Template: c.Template, Format: f}
 	for _, name := range r.Formats() {
 		one := s
 		if one.Format, err = chat.FormatByName(name); err != nil {

@@ -16,11 +16,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ballast/chat/jinja"
 	"ballast/model/kernel"
 	"ballast/provenance"
 )
 
 func main() {
+	jinja.Main() // first: a child process that renders a chat template goes no further
 	root := newRoot()
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		complain(err)

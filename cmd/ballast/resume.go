@@ -29,7 +29,7 @@ func origin(run *loop.Run) (runlog.Origin, error) {
 	if device.Accelerated(device.Named()) {
 		engine = engineLine()
 	}
-	o := runlog.Origin{Program: provenance.Here(kernel.SIMD, kernel.Best().Name, engine, os.Getenv(run.Recipe.Judge.Key))}
+	o := runlog.Origin{Renderer: &run.Chosen, Program: provenance.Here(kernel.SIMD, kernel.Best().Name, engine, os.Getenv(run.Recipe.Judge.Key))}
 	var err error
 	o.Inputs, err = inputs(run)
 	return o, err
@@ -52,6 +52,9 @@ func inputs(run *loop.Run) (provenance.Inputs, error) {
 	files, err := supervision(r)
 	if err != nil {
 		return nil, err
+	}
+	if path := r.Jinja(); path != "" {
+		files = append(files, path)
 	}
 	switch r.Model {
 	case "init": // the recipe and the tasks say all
@@ -107,6 +110,10 @@ func sameRun(h runlog.Header, dir string, now *runlog.Origin) (notes []string, e
 	}
 	if what := h.Inputs.Differs(now.Inputs); what != "" {
 		return nil, fmt.Errorf("%s cannot go on: what it is made of is not what it was: %s; put that back, or start a new run", dir, what)
+	}
+	if was, is := h.Renderer, now.Renderer; was != nil && (was.Name != is.Name || was.System != is.System) {
+		return nil, fmt.Errorf("%s cannot go on: its conversations were written as %s, and this program chooses %s; finish it with the version that made it, or set chat.template in a new run",
+			dir, was, is)
 	}
 	for _, text := range rounding {
 		notes = append(notes, "results may differ in rounding from here on: "+text)
@@ -196,7 +203,7 @@ func rewind(log *runlog.Run, run *loop.Run, now *runlog.Origin, extend int, note
 		return err
 	}
 	if extend > 0 {
-		if err := log.Extend(run.Recipe.YAML(), extend, c.Update); err != nil {
+		if err := log.Extend(recorded(&run.Recipe, run.Chosen), extend, c.Update); err != nil {
 			return err
 		}
 	}

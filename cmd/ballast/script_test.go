@@ -8,11 +8,13 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"ballast/chat/jinja"
 	"ballast/model"
 )
 
 // TestMain makes the test binary stand in for the command in scripts.
 func TestMain(m *testing.M) {
+	jinja.Main()
 	testscript.Main(m, map[string]func(){"ballast": main})
 }
 

@@ -19,6 +19,7 @@ import (
 	"ballast"
 	"ballast/bounded"
 	"ballast/bounded/yaml"
+	"ballast/chat"
 	"ballast/compare"
 	"ballast/eval"
 	"ballast/recipe"
@@ -118,7 +119,7 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	log, err := runlog.CreateFrom(dir, r.YAML(), from)
+	log, err := runlog.CreateFrom(dir, recorded(&r, run.Chosen), from)
 	if err != nil {
 		return err
 	}
@@ -216,6 +217,12 @@ func (f *trainFlags) unread(r *recipe.Recipe, method string, config []byte) erro
 	return errors.Join(errs...)
 }
 
+// recorded is the recipe as it is written into a run, with the choice of the renderer as a
+// comment.
+func recorded(r *recipe.Recipe, c chat.Choice) []byte {
+	return fmt.Appendf(nil, "# conversations are written as %s\n%s", c, r.YAML())
+}
+
 // prepare loads the model and tasks of a recipe.
 func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	for i, p := range r.Phases { // a missing file is an error before there is a run directory
@@ -235,14 +242,14 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newStyle(r, m)
+	s, c, err := chosenStyle(r, m)
 	if err != nil {
 		return nil, err
 	}
 	if err := m.ServeAs(s, r.Chat.System); err != nil {
 		return nil, err
 	}
-	run := &loop.Run{Recipe: *r, Judge: judge, Engine: loop.Engine{Style: s}}
+	run := &loop.Run{Recipe: *r, Judge: judge, Chosen: c, Engine: loop.Engine{Style: s}}
 	if err := loadTasks(run, r.Rollout(s)); err != nil {
 		return nil, err
 	}

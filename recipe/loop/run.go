@@ -135,6 +135,7 @@ type Run struct {
 	Log    Log
 	State  State
 	Judge  supervise.Judge // nil = the oracle
+	Chosen chat.Choice     // the renderer of conversations, for the record
 	// Observe, if not nil, sees every update after it was recorded.
 	Observe func(ballast.Update, Progress)
 	// Stop, if not nil, is asked between updates; true ends the run after a

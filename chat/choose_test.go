@@ -1,0 +1,142 @@
+package chat
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"ballast/chat/jinja"
+)
+
+// turns is a template of plain messages, as many models have it.
+const turns = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}" +
+	"{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+
+// says is a template's statement for conversations without a system message.
+func says(system string) string {
+	return "{% if messages[0].role != 'system' %}{{ '<|im_start|>system\\n" + system + "<|im_end|>\\n' }}{% endif %}" + turns
+}
+
+// TestChoose: the renderer that writes what the model's template writes, with its system
+// text; all else is refused with the first difference.
+func TestChoose(t *testing.T) {
+	listed := func(head string) string {
+		return head + "{% if tools %}{% for t in tools %}{{ t|tojson }}{% endfor %}{{ '</tools><|im_end|>\\n' }}{% endif %}" + turns
+	}
+	for _, c := range []struct{ name, jinja, want, system, fault string }{
+		{"plain ChatML", turns, "chatml", "", ""},
+		{"Qwen2", says("You are a helpful assistant."), "chatml", "You are a helpful assistant.", ""},
+		{"another identity", says("You are a helpful assistant. You are made by Acme."), "chatml", "You are a helpful assistant. You are made by Acme.", ""},
+		{"SmolLM2", says(smollmSystem), "smollm2", smollmSystem, ""},
+		{"no end of a line", strings.ReplaceAll(turns, "<|im_end|>\\n", "<|im_end|>"), "", "", `probe "a request": prompt 1, byte`},
+		{"a beginning", "{{ '<s>' }}" + turns, "", "", `writes "<s><|im_start|>user\nHi there<|im_end|>`},
+		{"a system text that is trimmed", strings.ReplaceAll(turns, "m.content", "m.content|trim"), "", "", `probe "white space"`},
+		{"a date after the system text", "{% if messages[0].role == 'system' %}{{ '<|im_start|>system\\nDate: x\\n' + messages[0].content + '<|im_end|>\\n' }}" +
+			"{% else %}{{ '<|im_start|>system\\nDate: x\\n<|im_end|>\\n' }}{% endif %}{% for m in messages if m.role != 'system' %}" +
+			"{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% endfor %}{{ '<|im_start|>assistant\\n' }}", "", "", `probe "a system text"`},
+		{"thoughts dropped later", "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' + m.content + '<|im_end|>\\n' }}{% if loop.length > 2 %}{{ ' ' }}{% endif %}" +
+			"{% endfor %}{{ '<|im_start|>assistant\\n' }}", "", "", `probe "turns": prompt 2`},
+		{"xLAM", listed("{{ '<|im_start|>system\\nMake calls in one JSON array.' }}"), "", "", `byte`},
+		{"LFM2", listed("{% if tools %}{{ '<|im_start|>system\\nList of tools: <|tool_list_start|>[' }}{% endif %}"), "", "", `probe "a tool"`},
+		{"Hermes 3", listed("{{ '<|im_start|>system\\nYou are a function calling AI model. <tools>' }}"), "", "", "byte"},
+		{"other tokens", "[INST] {{ messages[0].content }} [/INST]", "", "", "[INST] Hi there [/INST]"},
+		{"broken", "{% if %}", "", "", "cannot be rendered"},
+		{"no Jinja of ours", "{{ messages|nosuch }}", "", "", "cannot be rendered"},
+		{"none", "", "", "", "no chat template"},
+	} {
+		got, err := Choose(Source{From: "dir/file.jinja", Text: c.jinja}, testTok(), Hermes)
+		switch {
+		case err == nil && (got.Name != c.want || got.System != c.system):
+			t.Errorf("%s: %s; want %s with %q", c.name, got, c.want, c.system)
+		case err == nil && (got.Why == "" || got.From != "dir/file.jinja" || got.Template == nil):
+			t.Errorf("%s: %+v", c.name, got)
+		case (err == nil) != (c.want != ""):
+			t.Errorf("%s: %v, %s", c.name, err, got)
+		case err != nil && (!strings.Contains(err.Error(), c.fault) || !strings.Contains(err.Error(), "chat.template")):
+			t.Errorf("%s: %v; want one that says %q", c.name, err, c.fault)
+		}
+	}
+}
+
+// TestChooseEndless: a template that does not come to an end is refused in time.
+func TestChooseEndless(t *testing.T) {
+	defer func(was time.Duration) { jinja.DefaultLimits.Time = was }(jinja.DefaultLimits.Time)
+	jinja.DefaultLimits.Time = time.Second / 2
+	_, err := Choose(Source{Text: "{% for a in range(100000) %}{% for b in range(100000) %}{{ b }}{% endfor %}{% endfor %}"}, nil, Hermes)
+	if err == nil || !strings.Contains(err.Error(), "limit") {
+		t.Error(err)
+	}
+}
+
+// TestChosenSystem: the default is written, a text that is given replaces it, an empty one too.
+func TestChosenSystem(t *testing.T) {
+	c, err := Choose(Source{Text: says("You are Acme.")}, testTok(), Hermes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		system *string
+		want   string
+	}{{nil, "You are Acme."}, {system("Be brief."), "Be brief."}, {system(""), ""}} {
+		d := newDialogue(testTok(), c.Template, Hermes, nil, x.system, "")
+		if got, want := testTok().Decode(d.Tokens()), "<|im_start|>system\n"+x.want+"<|im_end|>\n"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if ChatML.plain == nil || *ChatML.plain != qwenSystem {
+		t.Error("the known template was changed")
+	}
+}
+
+// TestFramed: models that ballast made before carry a mark and a frame.
+func TestFramed(t *testing.T) {
+	for name, tmpl := range Templates {
+		c, err := Choose(Source{Text: framed(tmpl)}, nil, Hermes)
+		if err != nil || c.Template != tmpl || c.Name != name {
+			t.Errorf("%s: %s, %v", name, c, err)
+		}
+	}
+	c, err := Choose(Source{Text: framed(Compact) + " "}, testTok(), Hermes)
+	if err == nil && c.Name == "compact" {
+		t.Errorf("a frame that was changed: %s", c)
+	}
+}
+
+func TestReadSource(t *testing.T) {
+	for _, c := range []struct {
+		name, text, tools, fault string
+		files                    map[string]string
+	}{
+		{"text", "A", "", "", map[string]string{"tokenizer_config.json": `{"chat_template": "A"}`}},
+		{"list", "A", "B", "", map[string]string{"tokenizer_config.json": `{"chat_template": [{"name": "default", "template": "A"}, {"name": "tool_use", "template": "B"}]}`}},
+		{"names", "A", "B", "", map[string]string{"tokenizer_config.json": `{"chat_template": {"default": "A", "tool_use": "B", "rag": "C"}}`}},
+		{"only tool_use", "B", "", "", map[string]string{"tokenizer_config.json": `{"chat_template": [{"name": "tool_use", "template": "B"}]}`}},
+		{"one of another name", "C", "", "", map[string]string{"tokenizer_config.json": `{"chat_template": [{"name": "rag", "template": "C"}]}`}},
+		{"several of other names", "", "", "none is named default", map[string]string{"tokenizer_config.json": `{"chat_template": {"x": "A", "y": "B"}}`}},
+		{"file", "F", "", "", map[string]string{"tokenizer_config.json": `{"chat_template": "A"}`, "chat_template.jinja": "F"}},
+		{"folder", "F", "G", "", map[string]string{"chat_template.jinja": "F", "additional_chat_templates/tool_use.jinja": "G"}},
+		{"twice the same", "F", "", "", map[string]string{"chat_template.jinja": "F", "additional_chat_templates/tool_use.jinja": "F"}},
+		{"null", "", "", "", map[string]string{"tokenizer_config.json": `{"chat_template": null}`}},
+		{"nothing", "", "", "", nil},
+		{"a number", "", "", "neither a text nor a list", map[string]string{"tokenizer_config.json": `{"chat_template": 3}`}},
+		{"cut", "", "", "tokenizer_config.json: not a JSON object", map[string]string{"tokenizer_config.json": `{"chat_`}},
+	} {
+		files := map[string][]byte{"special_tokens_map.json": []byte(`{"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": null}`)}
+		for name, text := range c.files {
+			files[name] = []byte(text)
+		}
+		s, err := ReadSource(files, "dir")
+		if s.Text != c.text && c.fault == "" || s.Tools != c.tools && c.fault == "" || (err == nil) != (c.fault == "") {
+			t.Errorf("%s: %+v, %v", c.name, s, err)
+		}
+		if err != nil && (!strings.Contains(err.Error(), c.fault) || !strings.Contains(err.Error(), "dir/")) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if s.Special["bos_token"] != "<s>" || s.Special["eos_token"] != "</s>" || len(s.Special) != 2 {
+			t.Errorf("%s: special tokens %v", c.name, s.Special)
+		}
+		if (s.Text == "") != (s.From == "") && c.fault == "" {
+			t.Errorf("%s: from %q", c.name, s.From)
+		}
+	}
+}

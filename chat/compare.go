@@ -1,0 +1,265 @@
+package chat
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ballast/chat/bpe"
+	"ballast/chat/format"
+	"ballast/chat/jinja"
+	"ballast/safetext"
+	"ballast/value"
+)
+
+// renderings are what a model's own template writes for all probes: for each probe a text
+// or an error before each reply and at the end.
+type renderings struct {
+	probes []probe
+	got    [][]jinja.Result
+	// toolless: the template writes the same with tools and without.
+	toolless bool
+}
+
+// render has the probes rendered by the model's own template, with more variables.
+func render(ctx context.Context, src *Source, more ...any) (*renderings, error) {
+	r := &renderings{probes: probes()}
+	r.got = make([][]jinja.Result, len(r.probes))
+	for _, tooled := range []bool{false, true} {
+		var list []*value.Dict
+		for i := range r.probes {
+			if p := &r.probes[i]; p.tooled() == tooled {
+				list = append(list, p.variables(src, more...)...)
+			}
+		}
+		results, err := jinja.Apart(ctx, src.text(tooled), list)
+		if err != nil {
+			return nil, err
+		}
+		for i := range r.probes {
+			if p := &r.probes[i]; p.tooled() == tooled {
+				n := len(p.variables(src))
+				r.got[i], results = results[:n], results[n:]
+			}
+		}
+	}
+	bare := probe{messages: []said{{role: "user", text: "Where?"}}} // the probe "a tool" without it
+	alike, err := jinja.Apart(ctx, src.Text, bare.variables(src, more...))
+	if err != nil {
+		return nil, err
+	}
+	with := r.got[slices.IndexFunc(r.probes, func(p probe) bool { return p.name == "a tool" })]
+	r.toolless = src.Tools == "" && alike[0].Err == nil && with[0] == alike[0]
+	return r, nil
+}
+
+// difference is where a renderer writes something else than the model's template.
+type difference struct {
+	probe string
+	equal int // probes that were equal before
+	at    int // byte of the first difference in the prompt
+	why   string
+}
+
+func (d *difference) String() string { return fmt.Sprintf("probe %q: %s", d.probe, d.why) }
+
+// further says whether a renderer came further than another one.
+func (d *difference) further(o *difference) bool {
+	return o == nil || d.equal > o.equal || d.equal == o.equal && d.at > o.at
+}
+
+// compare compares what t writes in format f with the renderings. skip names probes that
+// are not compared. tok is the model's tokenizer; without one texts are compared.
+func (r *renderings) compare(tok *bpe.Tokenizer, t *Template, f Format, skip map[string]string) *difference {
+	equal := 0
+	for i := range r.probes {
+		p := &r.probes[i]
+		if _, ok := skip[p.name]; ok || r.toolless && p.tooled() {
+			continue
+		}
+		if at, why := compareProbe(p, r.got[i], tok, t, f); why != "" {
+			return &difference{p.name, equal, at, why}
+		}
+		equal++
+	}
+	return nil
+}
+
+func compareProbe(p *probe, got []jinja.Result, tok *bpe.Tokenizer, t *Template, f Format) (at int, why string) {
+	for i, g := range got {
+		switch {
+		case g.Err != nil && p.may && raised(g.Err):
+			return 0, ""
+		case g.Err != nil:
+			return 0, fmt.Sprintf("prompt %d: the model's template ends with an error: %s", i+1, safetext.Line(clip(g.Err.Error(), 0)))
+		}
+	}
+	spell := newSpelling(t)
+	prompts, err := p.play(spell, t, f)
+	if err != nil {
+		return 0, safetext.Line(err.Error())
+	}
+	for i, ids := range prompts {
+		text := spell.Decode(ids)
+		if at = common(text, got[i].Text); at < len(text) || at < len(got[i].Text) {
+			return at, fmt.Sprintf("prompt %d, byte %d: the model's template writes %s, and %s writes %s", i+1, at,
+				excerpt(got[i].Text, at), t.Name, excerpt(text, at))
+		}
+	}
+	if tok == nil {
+		return 0, ""
+	}
+	if prompts, err = p.play(tok, t, f); err != nil {
+		return 0, safetext.Line(err.Error())
+	}
+	for i, ids := range prompts {
+		want := tok.EncodePlain(nil, got[i].Text, nil)
+		for k := range max(len(ids), len(want)) {
+			if k == len(ids) || k == len(want) || ids[k] != want[k] {
+				return len(tok.Decode(want[:min(k, len(want))])), fmt.Sprintf("prompt %d, token %d: the model's template gives %s, and %s gives %s", i+1, k,
+					tokensAt(tok, want, k), t.Name, tokensAt(tok, ids, k))
+			}
+		}
+	}
+	return 0, ""
+}
+
+// raised says whether a template refused a conversation by itself: all else that goes wrong
+// is no statement of the template's.
+func raised(err error) bool { return strings.Contains(err.Error(), "raise_exception") }
+
+func common(a, b string) int {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return n
+}
+
+const excerptBytes = 80
+
+// excerpt is the text around a byte, for a message.
+func excerpt(text string, at int) string {
+	return `"` + safetext.Line(clip(text, at)) + `"`
+}
+
+// clip is a part of a text from a little before a byte.
+func clip(text string, at int) string {
+	from := max(0, min(at, len(text))-20)
+	end := min(len(text), from+excerptBytes)
+	out := strings.ToValidUTF8(text[from:end], "")
+	if end < len(text) {
+		out += "…"
+	}
+	if from > 0 {
+		out = "…" + out
+	}
+	return out
+}
+
+func tokensAt(tok *bpe.Tokenizer, ids []int32, at int) string {
+	if at >= len(ids) {
+		return "no more token"
+	}
+	part := ids[at:min(len(ids), at+4)]
+	return fmt.Sprintf("%v \"%s\"", part, safetext.Line(tok.Decode(part)))
+}
+
+// spelling is a tokenizer for texts alone: a token is a byte or a control token of the
+// template.
+type spelling struct{ control []string }
+
+func newSpelling(t *Template) *spelling { return &spelling{slices.Concat(t.closers, t.stops)} }
+
+func (s *spelling) EncodePlain(dst []int32, text string, plain []bpe.Span) []int32 {
+	for i := 0; i < len(text); {
+		for len(plain) > 0 && plain[0].End <= i {
+			plain = plain[1:]
+		}
+		if len(plain) == 0 || i < plain[0].Start {
+			if k := slices.IndexFunc(s.control, func(c string) bool { return strings.HasPrefix(text[i:], c) }); k >= 0 {
+				dst = append(dst, int32(256+k))
+				i += len(s.control[k])
+				continue
+			}
+		}
+		dst = append(dst, int32(text[i]))
+		i++
+	}
+	return dst
+}
+
+func (s *spelling) Bytes(dst []byte, ids []int32) []byte {
+	for _, id := range ids {
+		if id < 256 {
+			dst = append(dst, byte(id))
+		} else {
+			dst = append(dst, s.control[id-256]...)
+		}
+	}
+	return dst
+}
+
+func (s *spelling) ID(token string) (int32, bool) {
+	k := slices.Index(s.control, token)
+	return int32(256 + k), k >= 0
+}
+
+func (s *spelling) Decode(ids []int32) string { return string(s.Bytes(nil, ids)) }
+
+// defaults finds the system texts that the model's template gives to conversations that
+// bring none: t with them, or where its frame is not that of the renderings.
+func (r *renderings) defaults(t *Template, f Format) (*Template, *difference) {
+	out := t.withDefaults(nil, nil)
+	for i, name := range []string{"a request", "a tool"} {
+		k := slices.IndexFunc(r.probes, func(p probe) bool { return p.name == name })
+		p := r.probes[k]
+		if i == 1 && r.toolless {
+			out.tooled = out.plain
+			break
+		}
+		if got := r.got[k][0]; got.Err != nil {
+			return nil, &difference{name, i, 0, "the model's template ends with an error: " + safetext.Line(clip(got.Err.Error(), 0))}
+		}
+		text := r.got[k][0].Text
+		at, why := compareProbe(&p, r.got[k], nil, out, f)
+		if why == "" {
+			continue
+		}
+		const mark = "\x01"
+		p.system = system(mark)
+		spell := newSpelling(t)
+		prompts, err := p.play(spell, out, f)
+		if err != nil {
+			return nil, &difference{name, i, 0, safetext.Line(err.Error())}
+		}
+		before, after, ok := bytes.Cut(spell.Bytes(nil, prompts[0]), []byte(mark))
+		if i == 1 { // said of what comes nearest
+			p.system = out.plain
+			at, why = compareProbe(&p, r.got[k], nil, out, f)
+		}
+		if !ok || len(text) < len(before)+len(after) || !strings.HasPrefix(text, string(before)) || !strings.HasSuffix(text, string(after)) {
+			return nil, &difference{name, i, at, why}
+		}
+		found := system(text[len(before) : len(text)-len(after)])
+		if i == 0 {
+			out.plain = found
+		} else {
+			out.tooled = found
+		}
+	}
+	return out, nil
+}
+
+// formatsFor are the formats in the order in which they are tried: f first.
+func formatsFor(f Format) []Format {
+	out := []Format{f}
+	for _, name := range []string{"hermes", "llama3", "pythonic", "xml"} {
+		if other := format.All[name]; other != nil && name != f.Name() {
+			out = append(out, other)
+		}
+	}
+	return out
+}

@@ -1,0 +1,192 @@
+package chat
+
+import (
+	"fmt"
+	"strings"
+
+	"ballast"
+	"ballast/value"
+)
+
+// probe is a conversation that a model's own template is compared on.
+type probe struct {
+	name     string
+	system   *string
+	tools    []ballast.Tool
+	messages []said
+	// may: the model's template may refuse it (by raising), and is then not compared.
+	may bool
+}
+
+// said is one message of a probe, or the results of several calls.
+type said struct {
+	role    string
+	text    string
+	thought string
+	calls   []ballast.Call
+	results []string
+}
+
+// tooled says whether the probe is about tools.
+func (p *probe) tooled() bool { return len(p.tools) > 0 }
+
+func system(text string) *string { return &text }
+
+// The tools of probes, documented as OpenAI's clients do.
+var (
+	placeTool = probeTool(`{"type": "function", "function": {"name": "find_place", "description": "Finds a \"place\" <b> & 'more': café, 100 °C",
+		"parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "the city’s name"}, "days": {"type": "integer", "default": 3,
+		"minimum": 1.0}, "kind": {"type": "string", "enum": ["a", "b"]}, "near": {"type": ["object", "null"], "properties": {}}}, "required": ["city"]}}}`)
+	listTool = probeTool(`{"type": "function", "function": {"name": "list_all", "description": "Neu: Größe 🙂",
+		"parameters": {"type": "object", "properties": {}, "required": []}, "strict": true}}`)
+	sumTool = probeTool(`{"type": "function", "function": {"name": "add_up", "description": "Adds", "parameters": {"type": "object",
+		"properties": {"rows": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}}, "required": ["rows"]}}}`)
+)
+
+func probeTool(text string) ballast.Tool {
+	v, err := value.ParseJSON([]byte(text))
+	if err != nil {
+		panic("chat: a probe's tool: " + err.Error())
+	}
+	function, _ := v.(*value.Dict).Get("function")
+	name, _ := function.(*value.Dict).Get("name")
+	return ballast.Tool{Name: name.(string), Schema: v}
+}
+
+func callOf(name string, args ...any) ballast.Call {
+	c := ballast.Call{Name: name}
+	for i := 0; i < len(args); i += 2 {
+		c.Args = append(c.Args, ballast.Arg{Name: args[i].(string), Value: args[i+1]})
+	}
+	return c
+}
+
+// probes are the conversations of a comparison. The first is the least that a template
+// must render.
+func probes() []probe {
+	one, all := []ballast.Tool{placeTool}, []ballast.Tool{placeTool, listTool, sumTool}
+	place := callOf("find_place", "city", "Tromsø", "days", int64(2))
+	nested := callOf("find_place", "city", "it's \"N\" \\ <b>\n\tß 🙂", "days", int64(-3), "near",
+		value.NewDict("points", value.NewList(int64(1), 2.5, 1.0, nil, true, false, ""), "no", value.NewDict()))
+	user := func(text string) said { return said{role: "user", text: text} }
+	says := func(text string) said { return said{role: "assistant", text: text} }
+	calls := func(c ...ballast.Call) said { return said{role: "assistant", calls: c} }
+	results := func(r ...string) said { return said{role: "tool", results: r} }
+	return []probe{
+		{name: "a request", messages: []said{user("Hi there")}},
+		{name: "turns", messages: []said{user("One? ü"), says("Yes."), user("Two?"), says("No, é 🙂."), user("Three?")}},
+		{name: "a system text", system: system("Be brief. ü"), messages: []said{user("Hi"), says("Yes."), user("More")}},
+		{name: "an empty system text", system: system(""), messages: []said{user("Hi")}, may: true},
+		{name: "white space", system: system(" Be\nbrief. \n"), messages: []said{user("\n Hi \n"), says("Yes."), user(" \t x")}, may: true},
+		{name: "a tool", tools: one, messages: []said{user("Where?")}},
+		{name: "tools", tools: all, messages: []said{user("Where?"), says("There."), user("And?")}},
+		{name: "tools and a system text", system: system("Be brief."), tools: all, messages: []said{user("Where?")}},
+		{name: "a tool and an empty system text", system: system(""), tools: one, messages: []said{user("Where?")}, may: true},
+		{name: "a call and its result", tools: one, messages: []said{user("Where?"), calls(place), results(`{"t": -3.5, "é": "<b>"}`), says("Cold."), user("More")}},
+		{name: "calls one after the other", tools: all, messages: []said{user("Where?"), calls(place), results("one\n"), calls(callOf("list_all")), results(""),
+			says("Both."), user("Again"), calls(place), results(" two ")}},
+		{name: "arguments", tools: all, messages: []said{user("Where?"), calls(nested), results("[1, 2]"),
+			calls(callOf("add_up", "rows", value.NewList(value.NewList(int64(1), 0.5), value.NewList()))), results("1.5")}},
+		{name: "parallel calls", tools: all, messages: []said{user("Where?"), calls(place, callOf("list_all"), nested), results("one", "two", "three"),
+			says("Three."), user("More")}, may: true},
+		{name: "text before a call", tools: one, messages: []said{user("Where?"), {role: "assistant", text: "I look.", calls: []ballast.Call{place}},
+			results("one")}, may: true},
+		{name: "a thought", tools: one, messages: []said{user("Where?"), {role: "assistant", thought: "A place.\n\nWhich?", calls: []ballast.Call{place}},
+			results("one")}, may: true},
+	}
+}
+
+// variables are those of the model's template before each reply of a probe and at its end.
+func (p *probe) variables(source *Source, more ...any) (out []*value.Dict) {
+	list := value.NewList()
+	if p.system != nil {
+		list.Items = append(list.Items, value.NewDict("role", "system", "content", *p.system))
+	}
+	open := func() {
+		d := value.NewDict("messages", value.NewList(append([]any(nil), list.Items...)...), "add_generation_prompt", true)
+		if len(p.tools) > 0 {
+			tools := value.NewList()
+			for _, t := range p.tools {
+				tools.Items = append(tools.Items, t.Schema)
+			}
+			d.Set("tools", tools)
+		}
+		source.variables(d)
+		for i := 0; i < len(more); i += 2 {
+			d.Set(more[i], more[i+1])
+		}
+		out = append(out, d)
+	}
+	ids := 0
+	var called []*value.Dict // of the last reply
+	for _, m := range p.messages {
+		switch m.role {
+		case "assistant":
+			open()
+			d := value.NewDict("role", "assistant", "content", m.text)
+			if m.thought != "" {
+				d.Set("reasoning_content", m.thought)
+			}
+			calls := value.NewList()
+			called = nil
+			for _, c := range m.calls {
+				args := value.NewDict()
+				for _, a := range c.Args {
+					args.Set(a.Name, a.Value)
+				}
+				ids++
+				call := value.NewDict("id", fmt.Sprintf("call%05d", ids), "type", "function", "function", value.NewDict("name", c.Name, "arguments", args))
+				calls.Items, called = append(calls.Items, call), append(called, call)
+			}
+			if len(m.calls) > 0 {
+				d.Set("tool_calls", calls)
+			}
+			list.Items = append(list.Items, d)
+		case "tool":
+			for i, r := range m.results {
+				id, _ := called[i].Get("id")
+				function, _ := called[i].Get("function")
+				name, _ := function.(*value.Dict).Get("name")
+				list.Items = append(list.Items, value.NewDict("role", "tool", "name", name, "tool_call_id", id, "content", r))
+			}
+		default:
+			list.Items = append(list.Items, value.NewDict("role", m.role, "content", m.text))
+		}
+	}
+	open()
+	return out
+}
+
+// play is what Dialogue writes before each reply of a probe and at its end: token ids,
+// each list a beginning of the next. A call that the format cannot write is an error.
+func (p *probe) play(tok tokenizer, t *Template, f Format) (out [][]int32, err error) {
+	d := newDialogue(tok, t, f, p.tools, p.system, "")
+	open := func() {
+		d.Open()
+		out = append(out, d.Tokens()[:len(d.Tokens()):len(d.Tokens())])
+	}
+	for _, m := range p.messages {
+		switch m.role {
+		case "user":
+			d.User(m.text)
+		case "tool":
+			d.Results(m.results)
+		case "assistant":
+			text := m.text
+			if len(m.calls) > 0 {
+				calls, err := f.Write(m.calls, nil)
+				if err != nil {
+					return nil, err
+				}
+				text = strings.TrimPrefix(text+"\n"+calls, "\n")
+			}
+			if thought, ok := t.Thought(m.thought); ok && m.thought != "" {
+				text = thought + text
+			}
+			open()
+			d.Reply(d.Gold(text), ballast.OwnerGold)
+		}
+	}
+	open()
+	return out, nil
+}
