@@ -102,6 +102,9 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 	if err := least[0].Err; err != nil {
 		return Choice{}, fmt.Errorf("the chat template cannot be rendered: %s", safetext.Line(clip(err.Error(), 0)))
 	}
+	if c, ok := written(src.Text, least[0], f); ok {
+		return c, nil
+	}
 	own, err := render(ctx, src)
 	if err != nil {
 		return Choice{}, err
@@ -134,6 +137,34 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 		}
 	}
 	return Choice{}, errors.New("the model's chat template is none that is known here; the nearest is " + who + ", which differs in " + nearest.String())
+}
+
+// written is the choice of a template that JinjaText wrote, to the byte: its mark names
+// the renderer, and its rendering of a request the system text.
+func written(text string, request jinja.Result, f Format) (Choice, bool) {
+	t := marked(text)
+	if t == nil {
+		return Choice{}, false
+	}
+	r := &renderings{probes: probes()[:1], got: [][]jinja.Result{{request}}, toolless: true}
+	usual, diff := r.defaults(t, f)
+	if diff != nil {
+		return Choice{}, false
+	}
+	for _, f := range formatsFor(f) {
+		for _, system := range []*string{nil, usual.plain, new(string)} {
+			if text != JinjaText(t, f, system) {
+				continue
+			}
+			c := named(t, "ballast wrote the model's template for it and format "+f.Name())
+			if system != nil {
+				c.Template, c.System = usual, *system
+			}
+			c.Format = f.Name()
+			return c, true
+		}
+	}
+	return Choice{}, false
 }
 
 // choice is that of a renderer that writes the same.

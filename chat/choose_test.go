@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,25 @@ func TestFramed(t *testing.T) {
 	c, err := Choose(Source{Text: framed(Compact) + " "}, testTok(), Hermes)
 	if err == nil && c.Name == "compact" {
 		t.Errorf("a frame that was changed: %s", c)
+	}
+}
+
+// TestWritten: what ballast wrote into a checkpoint is found again with its system text.
+func TestWritten(t *testing.T) {
+	for name, tmpl := range Templates {
+		for _, f := range Formats {
+			for _, sys := range []*string{nil, system("You are Acme's \"bot\"."), system("")} {
+				c, err := Choose(Source{Text: JinjaText(tmpl, f, sys)}, testTok(), Hermes)
+				if err != nil || c.Name != name || c.Format != f.Name() {
+					t.Errorf("%s+%s: %s, %v", name, f.Name(), c, err)
+					continue
+				}
+				a := newDialogue(testTok(), tmpl, f, testTools, sys, "").Tokens()
+				if b := newDialogue(testTok(), c.Template, f, testTools, nil, "").Tokens(); !slices.Equal(a, b) {
+					t.Errorf("%s+%s: %q, want %q", name, f.Name(), testTok().Decode(b), testTok().Decode(a))
+				}
+			}
+		}
 	}
 }
 

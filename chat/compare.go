@@ -214,12 +214,12 @@ func (s *spelling) Decode(ids []int32) string { return string(s.Bytes(nil, ids))
 func (r *renderings) defaults(t *Template, f Format) (*Template, *difference) {
 	out := t.withDefaults(nil, nil)
 	for i, name := range []string{"a request", "a tool"} {
-		k := slices.IndexFunc(r.probes, func(p probe) bool { return p.name == name })
-		p := r.probes[k]
 		if i == 1 && r.toolless {
 			out.tooled = out.plain
 			break
 		}
+		k := slices.IndexFunc(r.probes, func(p probe) bool { return p.name == name })
+		p := r.probes[k]
 		if got := r.got[k][0]; got.Err != nil {
 			return nil, &difference{name, i, 0, "the model's template ends with an error: " + safetext.Line(clip(got.Err.Error(), 0))}
 		}

@@ -102,8 +102,9 @@ func TestServeAs(t *testing.T) {
 			}
 			back, err := Load(dir)
 			ok(t, err)
-			if back.Template != "chatml" || !slices.Equal(back.Config.EOS, []int32{endID, other}) {
-				t.Errorf("read back: template %q, end tokens %v", back.Template, back.Config.EOS)
+			chosen, err := chat.Choose(back.Source, back.Tok, chat.Hermes)
+			if err != nil || chosen.Name != "chatml" || !slices.Equal(back.Config.EOS, []int32{endID, other}) {
+				t.Errorf("read back: template %s, %v, end tokens %v", chosen, err, back.Config.EOS)
 			}
 		})
 	}
