@@ -273,6 +273,9 @@ type Reply struct {
 	Entropy []float32   // nats
 	Watch   [][]float32 // [len(Tokens)][watched] probabilities
 	Err     error       // the policy could not answer (infrastructure)
+	// Full says that the model's own context cut the reply, or has no room for one (then
+	// there are no tokens), where the caller was not told how long the context is.
+	Full bool
 }
 
 // Conversation is one side of a play: it says what was appended, and takes the

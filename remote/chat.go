@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -123,6 +124,7 @@ type dialogue struct {
 	replies  int
 	written  int   // bytes of all replies
 	first    int64 // tokens after the first reply, as the endpoint counts
+	blank    bool  // the endpoint takes no empty messages
 }
 
 // play plays the episode. Infra is what broke it; fatal ends the evaluation.
@@ -164,6 +166,8 @@ func (d *dialogue) take(m endpoint.Reply) {
 		d.first = m.Tokens
 	}
 	switch {
+	case cut && m.Full:
+		d.Stop(ballast.StopTokens)
 	case cut:
 		d.Stop(ballast.StopCut)
 	default:
@@ -215,21 +219,29 @@ func (d *dialogue) show(m env.Message) {
 	d.messages = append(d.messages, endpoint.User(m.User))
 }
 
-// echo appends the reply to the messages. Calls that are no valid JSON would make
-// servers refuse the conversation: their arguments are left out.
+// echo appends the reply to the messages. Its content is always there, as a text:
+// servers refuse a message without the key (jekalmin/extended_openai_conversation#456,
+// abetlen/llama-cpp-python#1805), drop one whose content is null
+// (cubist38/mlx-openai-server#205) or fail in a template that adds it to a text; the
+// empty text is none of that. Calls that are no valid JSON would make servers refuse the
+// conversation: their arguments are left out. Calls are answered by their ids, so each
+// has one of its own.
 func (d *dialogue) echo(m endpoint.Reply) {
-	a := endpoint.Message{Role: "assistant"}
-	if m.Content != "" || len(m.Calls) == 0 {
-		a.Content = &m.Content
-	}
+	a := endpoint.Message{Role: "assistant", Content: &m.Content}
 	d.last = m.Calls
+	seen := map[string]bool{}
 	for i := range d.last {
-		if c := &d.last[i]; c.ID == "" {
+		c := &d.last[i]
+		if c.ID == "" || seen[c.ID] {
 			c.ID = fmt.Sprintf("call_%d_%d", d.replies, i)
 		}
+		seen[c.ID] = true
 		name, arguments := d.last[i].Name, d.last[i].Arguments
 		if _, reason := readCall(d.last[i]); reason != "" {
 			name, arguments = cmp.Or(name, "unknown"), "{}"
+		}
+		if text := strings.TrimSpace(arguments); text == "null" {
+			arguments = ""
 		}
 		a.ToolCalls = append(a.ToolCalls, endpoint.NewCall(d.last[i].ID, name, cmp.Or(arguments, "{}")))
 	}
@@ -254,8 +266,8 @@ func text(m endpoint.Reply) string {
 // polluted reply no call is kept: BFCL decodes all native calls of one or none.
 func parse(m endpoint.Reply, offered format.Offered) chat.Parsed {
 	if len(m.Calls) == 0 {
-		p := chat.Hermes.Parse(m.Content, offered)
-		if p.Form == ballast.FormCall {
+		p := chat.Hermes.Parse(thoughtful(m.Content), offered)
+		if p.Form == ballast.FormCall || p.Form == ballast.FormResponse && marked(p.Text) {
 			p.Form, p.Reason = ballast.FormPolluted, format.ReasonOtherSyntax
 		}
 		p.Calls = nil
@@ -281,14 +293,25 @@ func parse(m endpoint.Reply, offered format.Offered) chat.Parsed {
 	return p
 }
 
+// thoughtful is content with the tag that opens its thought. Where a template opens
+// the thought and the server has no reasoning parser, the content has the closing tag
+// alone: that is the server's doing and not the model's (see Hints).
+func thoughtful(content string) string {
+	at := strings.Index(content, format.CloseThink)
+	if at < 0 || strings.Contains(content[:at], format.OpenThink) {
+		return content
+	}
+	return format.OpenThink + content
+}
+
 // readCall reads one native call; a reason says what is malformed. No arguments at
-// all are an empty object, as some servers send it.
+// all are an empty object, as some servers send it: as null, as the word, or as nothing.
 func readCall(raw endpoint.Call) (ballast.Call, chat.Reason) {
 	c := ballast.Call{Name: raw.Name}
 	if raw.Name == "" {
 		return c, format.ReasonMissingName
 	}
-	if strings.TrimSpace(raw.Arguments) == "" {
+	if text := strings.TrimSpace(raw.Arguments); text == "" || text == "null" {
 		return c, ""
 	}
 	v, err := value.ParseJSON([]byte(raw.Arguments))
@@ -328,9 +351,34 @@ func (d *dialogue) ask(ctx context.Context) (endpoint.Reply, error) {
 		body.MaxTokens = d.cfg.Reply
 	}
 	scope := fmt.Sprintf("chat %s %d", d.Episode.Task, d.replies)
-	return d.c.ask(ctx, "chat", scope, body, func() (endpoint.Reply, error) {
-		return d.c.api.Chat(d.c.opts.Halt, ctx, body, d.c.opts.Stream)
-	})
+	return d.c.ask(ctx, "chat", scope, body, func() (endpoint.Reply, error) { return d.send(ctx, body) })
+}
+
+// send sends the conversation once. An empty reply of the model is in it as an empty
+// message, which some servers refuse (vllm-project/vllm#21089): they get a blank, or
+// the episodes of a model that collapsed would be left out for its collapse.
+func (d *dialogue) send(ctx context.Context, body endpoint.Chat) (endpoint.Reply, error) {
+	if !d.blank {
+		rep, err := d.c.api.Chat(d.c.opts.Halt, ctx, body, d.c.opts.Stream)
+		var e *endpoint.Error
+		if !errors.As(err, &e) || e.Kind != endpoint.Rejected || !slices.ContainsFunc(body.Messages, silent) {
+			return rep, err
+		}
+	}
+	body.Messages = slices.Clone(body.Messages)
+	for i := range body.Messages {
+		if blank := " "; silent(body.Messages[i]) {
+			body.Messages[i].Content = &blank
+		}
+	}
+	rep, err := d.c.api.Chat(d.c.opts.Halt, ctx, body, d.c.opts.Stream)
+	d.blank = d.blank || err == nil
+	return rep, err
+}
+
+// silent says whether a message is a reply that says and calls nothing.
+func silent(m endpoint.Message) bool {
+	return m.Role == "assistant" && len(m.ToolCalls) == 0 && (m.Content == nil || *m.Content == "")
 }
 
 // nativeTool is a tool as the endpoint wants it documented: JSON schema, with the

@@ -27,6 +27,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ballast/endpoint"
@@ -108,12 +109,12 @@ func full(err error) bool {
 // or was tried enough. Scope is the episode and the number of the reply, so that equal
 // requests of different episodes are different draws.
 func (c *Client) ask(ctx context.Context, api, scope string, body any, send func() (endpoint.Reply, error)) (m endpoint.Reply, err error) {
-	key, old, err := c.key(api, scope, body)
+	keys, err := c.keys(api, scope, body)
 	if err != nil {
 		return m, err
 	}
 	if c.journal != nil {
-		if m, ok, err := c.journal.get(key, old); err != nil || ok {
+		if m, ok, err := c.journal.get(keys...); err != nil || ok {
 			return m, fatal(err)
 		}
 	}
@@ -129,7 +130,7 @@ func (c *Client) ask(ctx context.Context, api, scope string, body any, send func
 		return m, fmt.Errorf("remote: %w", err)
 	}
 	if c.journal != nil {
-		return m, fatal(c.journal.add(key, m))
+		return m, fatal(c.journal.add(keys[0], m))
 	}
 	return m, nil
 }
@@ -142,19 +143,39 @@ func fatal(err error) error {
 	return &fatalError{err}
 }
 
-// key is what the journal knows a request by: everything that the reply depends on.
-// Version 1 of ballast left endpoint and kind out; a journal lies in the folder of one
-// evaluation, whose settings name both, so its lines are read as this endpoint's.
-func (c *Client) key(api, scope string, body any) (key, old string, err error) {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return "", "", fmt.Errorf("remote: %w", err)
-	}
+// keys are what the journal knows a request by: everything that the reply depends on.
+// The first is this version's. Earlier versions left the content of a message with calls
+// out where it was empty; version 1 left endpoint and kind out of the key as well. A
+// journal lies in the folder of one evaluation, whose settings name both, so its lines
+// are read as this endpoint's.
+func (c *Client) keys(api, scope string, body any) (keys []string, err error) {
 	prefix, err := json.Marshal([]string{api, c.api.Base(), scope})
 	if err != nil {
-		return "", "", fmt.Errorf("remote: %w", err)
+		return nil, fmt.Errorf("remote: %w", err)
 	}
-	now := sha256.Sum256(append(append(prefix, '\n'), text...))
-	then := sha256.Sum256(append([]byte(scope+"\n"), text...))
-	return hex.EncodeToString(now[:]), hex.EncodeToString(then[:16]), nil
+	for _, body := range []any{body, before(body)} {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("remote: %w", err)
+		}
+		now := sha256.Sum256(append(append(prefix[:len(prefix):len(prefix)], '\n'), text...))
+		then := sha256.Sum256(append([]byte(scope+"\n"), text...))
+		keys = append(keys, hex.EncodeToString(now[:]), hex.EncodeToString(then[:16]))
+	}
+	return keys, nil
+}
+
+// before is a request as earlier versions sent it.
+func before(body any) any {
+	b, ok := body.(endpoint.Chat)
+	if !ok {
+		return body
+	}
+	b.Messages = slices.Clone(b.Messages)
+	for i := range b.Messages {
+		if m := &b.Messages[i]; len(m.ToolCalls) > 0 && m.Content != nil && *m.Content == "" {
+			m.Content = nil
+		}
+	}
+	return b
 }

@@ -64,7 +64,8 @@ func TestTheJournalKnowsTheEndpoint(t *testing.T) {
 func TestTheJournalBefore(t *testing.T) {
 	dir := t.TempDir()
 	c := at(t, "http://a/v1", t.TempDir())
-	_, old, err := c.key("chat", "chat desk 0", endpoint.Chat{Model: "m"})
+	keys, err := c.keys("chat", "chat desk 0", endpoint.Chat{Model: "m"})
+	old := keys[1]
 	if want := "0e708af88932cb40afa499ed2cd64a59"; err != nil || old != want {
 		t.Errorf("%s, %v; the version before wrote %s", old, err, want)
 	}

@@ -29,6 +29,17 @@ func TestParseReplies(t *testing.T) {
 		{"a call", "", calls("f", `{"a": 1}`), ballast.FormCall, "", 1},
 		{"two calls and prose", "Let me see.", calls("f", `{}`, "f", `{"b": [1.5, null]}`), ballast.FormCall, "", 2},
 		{"no arguments at all", "", calls("f", " "), ballast.FormCall, "", 1},
+		{"arguments null", "", calls("f", "null"), ballast.FormCall, "", 1},
+		{"arguments empty", "", calls("f", ""), ballast.FormCall, "", 1},
+		{"a thought and a call", "<think>f or g?</think>", calls("f", `{}`), ballast.FormCall, "", 1},
+		{"a thought whose beginning the template wrote", "It is easy.</think>\n\nIt is done.", nil, ballast.FormResponse, "", 0},
+		{"a thought with a draft", "Maybe <tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>?</think>\n\nNo.", nil, ballast.FormResponse, "", 0},
+		{"a thought alone", "Hm.</think>", nil, ballast.FormPolluted, string(format.ReasonEmpty), 0},
+		{"a call after a thought, as text", "Hm.</think><tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
+		{"Mistral's syntax as text", `[TOOL_CALLS][{"name": "f", "arguments": {}}]`, nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
+		{"DeepSeek's syntax as text", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f", nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
+		{"Llama's other syntax as text", `<function=f>{"a": 1}</function>`, nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
+		{"Phi's syntax as text", `functools[{"name": "f", "arguments": {}}]`, nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
 		{"an unknown function", "", calls("g", `{}`), ballast.FormCall, string(format.ReasonUnknownTool), 1},
 		{"prose", "It is done.", nil, ballast.FormResponse, "", 0},
 		{"nothing", "", nil, ballast.FormCollapsed, "", 0},
@@ -45,6 +56,44 @@ func TestParseReplies(t *testing.T) {
 		p := parse(endpoint.Reply{Content: c.content, Calls: c.calls}, offered)
 		if p.Form != c.form || len(p.Calls) != c.run || c.reason != "" && string(p.Reason) != c.reason {
 			t.Errorf("%s: form %v, reason %q, %d calls", c.name, p.Form, p.Reason, len(p.Calls))
+		}
+	}
+}
+
+// TestHints: the server's missing parsers are named where the replies show that, and
+// nowhere else.
+func TestHints(t *testing.T) {
+	const call, prose = "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", "It is done."
+	offered := format.Tools([]ballast.Tool{{Name: "f"}})
+	for name, c := range map[string]struct {
+		replies []endpoint.Reply
+		want    string // the parts that the hints hold, in order
+	}{
+		"every call as text":      {[]endpoint.Reply{{Content: call}, {Content: prose}}, "1 of 2 replies hold a call as text, and 0 --tool-call-parser"},
+		"another syntax":          {[]endpoint.Reply{{Content: `{"name": "f", "parameters": {}}`}}, "--enable-auto-tool-choice --jinja"},
+		"native calls":            {[]endpoint.Reply{{Calls: []endpoint.Call{{Name: "f"}}}, {Content: prose}}, ""},
+		"one slip of three":       {[]endpoint.Reply{{Calls: []endpoint.Call{{Name: "f"}}}, {Calls: []endpoint.Call{{Name: "f"}}}, {Content: call}}, ""},
+		"broken native calls":     {[]endpoint.Reply{{Calls: []endpoint.Call{{Name: "f", Arguments: "{"}}}}, ""},
+		"prose":                   {[]endpoint.Reply{{Content: prose}}, ""},
+		"a thought":               {[]endpoint.Reply{{Content: "<think>hm</think>" + prose}}, "1 of 1 replies hold a thought --reasoning-parser"},
+		"a thought half":          {[]endpoint.Reply{{Content: "hm</think>" + prose}}, "--reasoning-parser --reasoning-format"},
+		"both":                    {[]endpoint.Reply{{Content: "hm</think>" + call}}, "as text --reasoning-parser"},
+		"a thought of many":       {[]endpoint.Reply{{Content: prose}, {Content: prose}, {Content: prose}, {Content: prose}, {Content: "a</think>b"}}, ""},
+		"nothing that was played": {nil, ""},
+	} {
+		var turn ballast.Turn
+		for _, r := range c.replies {
+			p := parse(r, offered)
+			turn.Steps = append(turn.Steps, ballast.Step{Text: text(r), Form: p.Form, Reason: string(p.Reason), Calls: p.Calls})
+		}
+		got := strings.Join(Hints([]ballast.Episode{{Turns: []ballast.Turn{turn}, Stop: ballast.StopDone}, {Turns: []ballast.Turn{turn}, Stop: ballast.StopInfra}}), " ")
+		if (got == "") != (c.want == "") {
+			t.Errorf("%s: %q", name, got)
+		}
+		for word := range strings.FieldsSeq(c.want) {
+			if !strings.Contains(got, word) {
+				t.Errorf("%s: %q lacks %s", name, got, word)
+			}
 		}
 	}
 }

@@ -34,7 +34,7 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 				return nil, nil
 			}
 			tokens = append(tokens, req.Append...)
-			reply, err := p.reply(ctx, tokens, req, how)
+			reply, cut, err := p.reply(ctx, tokens, req, how)
 			var end *fatalError
 			switch {
 			case errors.As(err, &end):
@@ -42,22 +42,23 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 			case err != nil && ctx.Err() != nil:
 				return nil, context.Cause(ctx)
 			case full(err):
-				reply = nil // an empty reply without an end: cut
+				convs[i].Take(ballast.Reply{Full: true})
+				continue
 			case err != nil:
 				convs[i].Take(ballast.Reply{Err: err})
 				return err, nil
 			}
 			tokens = append(tokens, reply...)
-			convs[i].Take(ballast.Reply{Tokens: reply, LogProb: make([]float32, len(reply))})
+			convs[i].Take(ballast.Reply{Tokens: reply, LogProb: make([]float32, len(reply)), Full: cut})
 		}
 	})
 }
 
-// reply asks for one reply and encodes it.
-func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request, how ballast.Sampling) (ids []int32, err error) {
+// reply asks for one reply and encodes it; full says that the model's context cut it.
+func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request, how ballast.Sampling) (ids []int32, full bool, err error) {
 	defer pretoken.Recover(&err)
 	if req.Mask != nil {
-		return nil, &fatalError{errors.New("an endpoint cannot constrain its replies: play the model in this process")}
+		return nil, false, &fatalError{errors.New("an endpoint cannot constrain its replies: play the model in this process")}
 	}
 	body := endpoint.Completion{Model: p.Client.opts.Model, MaxTokens: req.Max}
 	if p.Text {
@@ -83,19 +84,19 @@ func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request,
 		return p.Client.api.Complete(p.Client.opts.Halt, ctx, body, p.Client.opts.Stream)
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	ids = p.Tok.Encode(m.Content)
 	ended := m.Finish != "length"
 	for i, id := range ids { // a server may send the stop token as text
 		for _, s := range req.Stop {
 			if id == s {
-				return ids[:i+1], nil
+				return ids[:i+1], false, nil
 			}
 		}
 	}
 	if ended && len(req.Stop) > 0 {
 		ids = append(ids, req.Stop[0])
 	}
-	return ids, nil
+	return ids, m.Full, nil
 }

@@ -28,6 +28,8 @@ type stub struct {
 	player func(task *ballast.Task, turn, done int) say
 	faults bool // the first tries of many requests fail in some way, one is never answered
 	after  func(paid int)
+	shape  func(calls []any, finish string) (message map[string]any, end string) // how calls are written; nil = as OpenAI does
+	strict bool                                                                  // it takes no empty messages
 
 	hung  atomic.Bool // the request that is never answered was made
 	mu    sync.Mutex
@@ -167,10 +169,21 @@ func (s *stub) chat(w http.ResponseWriter, r *http.Request) {
 			done++
 		case "assistant":
 			calls, _ := m["tool_calls"].([]any)
+			text, isText := m["content"].(string)
+			if !isText {
+				s.t.Errorf("a message of the assistant without content: %v", m)
+			}
+			if s.strict && text == "" && calls == nil {
+				http.Error(w, `{"object": "error", "message": "Invalid assistant message: content=None tool_calls=None", "code": 400}`, http.StatusBadRequest)
+				return
+			}
 			for _, c := range calls {
 				call := c.(map[string]any)
 				if f := call["function"].(map[string]any); !json.Valid([]byte(f["arguments"].(string))) {
 					s.t.Errorf("arguments in the conversation are no JSON: %v", f)
+				}
+				if open[call["id"].(string)] {
+					s.t.Errorf("two calls of one id: %v", calls)
 				}
 				open[call["id"].(string)] = true
 			}
@@ -240,6 +253,9 @@ func (s *stub) reply(w http.ResponseWriter, body map[string]any, key string, out
 			"function": map[string]any{"name": c[0], "arguments": c[1]}})
 	}
 	message := map[string]any{"role": "assistant", "content": out.text, "tool_calls": calls}
+	if s.shape != nil && calls != nil {
+		message, finish = s.shape(calls, finish)
+	}
 	if body["stream"] != true {
 		s.pay(key)
 		_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"index": 0, "message": message, "finish_reason": finish}},
@@ -254,6 +270,10 @@ func (s *stub) reply(w http.ResponseWriter, body map[string]any, key string, out
 	}
 	for _, piece := range strings.SplitAfter(out.text, " ") {
 		send(map[string]any{"content": piece}, nil)
+	}
+	if s.shape != nil && calls != nil {
+		send(message, nil)
+		out.calls = nil
 	}
 	for i, c := range out.calls {
 		half := len(c[1]) / 2

@@ -148,8 +148,15 @@ func (e *episode) Take(r ballast.Reply) {
 		e.Fail(r.Err)
 		return
 	}
+	if r.Full && len(r.Tokens) == 0 {
+		e.Stop(ballast.StopTokens)
+		return
+	}
 	e.record(r)
 	e.reply(r.Tokens, ballast.OwnerPolicy)
+	if r.Full && e.Episode.Stop == ballast.StopCut {
+		e.Stop(ballast.StopTokens)
+	}
 	e.sent = len(e.shown.Tokens())
 	e.answer()
 }
