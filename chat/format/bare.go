@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"ballast"
-	"ballast/value"
 )
 
 // bare is what formats have in common that write calls without tags: the calls
@@ -13,8 +12,11 @@ type bare struct {
 	// char moves the automaton on by a byte outside control tokens. It decides
 	// where the calls begin (PlaceCall) and end (PlaceAfter).
 	char func(State, byte) State
-	// body reads the text of all calls.
-	body func(text string) ([]ballast.Call, Reason)
+	// body reads the text of all calls. The words say what a fault is about.
+	body func(text string) (calls []ballast.Call, fault Reason, detail string)
+	// answer reports whether a text that begins as a call does, and is none, is an answer
+	// of the model to its user; nil where none is.
+	answer func(text string, offered Offered) bool
 	// opener is the byte that begins the calls.
 	opener byte
 	// tag is a control token that may stand at the very start; "" for none.
@@ -31,37 +33,52 @@ func (f bare) Parse(reply string, offered Offered) Parsed {
 		return p
 	}
 	var p Parsed
-	before, rest := f.prose(&p, pieces)
+	before, rest, tagged := f.prose(&p, pieces)
 	start, end := f.find(rest)
+	var calls []ballast.Call
+	if end >= 0 {
+		var fault Reason
+		var detail string
+		calls, fault, detail = f.body(rest[start:end])
+		if len(calls) == 0 && !tagged && f.answer != nil && f.answer(rest[start:end], offered) {
+			start = -1
+		} else if fault != "" {
+			p.detailed(fault, detail)
+		}
+	}
 	switch {
 	case start < 0: // no calls in this format
 		p.Text = before + rest
-		if otherSyntax(p.Text, offered) {
-			p.fault(ReasonOtherSyntax)
-		}
-		if !hasWord(p.Text) {
-			p.fault(ReasonEmpty)
+		if tagged && hasWord(rest) {
+			p.detailed(ReasonOtherSyntax, f.tag+" before "+shown(rest))
 		}
 	case end < 0: // calls that never end
 		p.Text = before + rest[:start]
 		p.fault(ReasonUnclosedTag)
 	default:
 		p.Text = before + rest[:start] + rest[end:]
-		calls, fault := f.body(rest[start:end])
-		p.fault(fault)
 		p.Calls = calls
-		if trim(rest[end:]) != "" {
-			p.fault(ReasonTextAroundCall)
+		if tagged && hasWord(rest[:start]) {
+			p.detailed(ReasonOtherSyntax, f.tag+" before "+shown(rest[:start]))
 		}
+		if trim(rest[end:]) != "" {
+			p.detailed(ReasonTextAroundCall, shown(rest[end:]))
+		}
+	}
+	if found := foreignCall(p.Text, offered); found != "" {
+		p.detailed(ReasonOtherSyntax, found)
+	}
+	if start < 0 && !hasWord(p.Text) {
+		p.fault(ReasonEmpty)
 	}
 	p.fault(faultyProse(p.Text))
 	return p.finish(offered)
 }
 
 // prose takes thoughts, and the tag, off a reply and returns the text before the
-// last closing tag of a thought, in which no call is read, and the text after it. Any
-// other control token is a fault.
-func (f bare) prose(p *Parsed, pieces []Piece) (before, rest string) {
+// last closing tag of a thought, in which no call is read, the text after it, and
+// whether the tag stood there. Any other control token is a fault.
+func (f bare) prose(p *Parsed, pieces []Piece) (before, rest string, tagged bool) {
 	var text strings.Builder
 	var thought thoughts
 	began, last := false, 0
@@ -75,9 +92,13 @@ func (f bare) prose(p *Parsed, pieces []Piece) (before, rest string) {
 			text.WriteString(x.Text)
 			began = began || trim(x.Text) != ""
 		case x.Text == f.tag && !began: // allowed, says nothing
-			began = true
+			began, tagged = true, true
 		case x.Text == closeCall:
 			p.fault(ReasonStrayClose)
+			began = true
+		case x.Text != f.tag && callToken(x.Text):
+			p.detailed(ReasonOtherSyntax, x.Text)
+			text.WriteString(x.Text)
 			began = true
 		default:
 			p.fault(ReasonControlInText)
@@ -86,7 +107,7 @@ func (f bare) prose(p *Parsed, pieces []Piece) (before, rest string) {
 		}
 	}
 	thought.end(p)
-	return text.String()[:last], text.String()[last:]
+	return text.String()[:last], text.String()[last:], tagged
 }
 
 // find returns the byte range of the calls, from the opener to behind the last
@@ -105,7 +126,9 @@ func (f bare) find(text string) (start, end int) {
 		s := f.char(State{Place: PlaceProse}, f.opener)
 		for start = i; s.line != lineBlank && s.line != lineText && s.Place != PlaceCall && i+1 < len(text); {
 			i++
-			s = f.char(s, text[i])
+			if s = f.char(s, text[i]); s.line == lineBracket && text[i] == f.opener { // on a later line, once more
+				start = i
+			}
 		}
 		if s.Place != PlaceCall {
 			continue
@@ -152,33 +175,8 @@ type lineState uint8
 const (
 	lineBlank   lineState = iota // white space
 	lineBracket                  // the opener
+	lineOpen                     // pythonic: and line ends after it
 	lineName                     // pythonic: and a name
 	lineGap                      // and white space after it
 	lineText                     // anything else
 )
-
-// otherSyntax reports whether prose is or holds a call of another format, or a
-// call without its tags: JSON with a name and arguments, a list of Python calls,
-// a bare call of an offered function.
-func otherSyntax(text string, offered Offered) bool {
-	if strings.Contains(text, `"name"`) && strings.Contains(text, "{") &&
-		(strings.Contains(text, `"arguments"`) || strings.Contains(text, `"parameters"`)) {
-		return true
-	}
-	if offeredInBrackets(text, offered) {
-		return true
-	}
-	if i, j := Pythonic.(pythonic).find(text); i >= 0 && j >= 0 {
-		if _, err := value.ParseCalls(text[i:j]); err == nil {
-			return true
-		}
-	}
-	text = trim(text)
-	if offered != nil && strings.HasSuffix(text, ")") {
-		if i := strings.IndexByte(text, '('); i > 0 && has(offered, trim(text[:i])) {
-			_, err := value.ParseCall(text)
-			return err == nil
-		}
-	}
-	return false
-}

@@ -126,7 +126,7 @@ var labelled = []struct {
 	{"hermes", goodLlama, polluted, ReasonOtherSyntax, 0},
 	{"hermes", "{\"name\": \"mv\", \"arguments\": {}}", polluted, ReasonOtherSyntax, 0},
 	{"hermes", "```json\n{\"name\": \"mv\", \"arguments\": {\n", polluted, ReasonOtherSyntax, 0},
-	{"hermes", goodXML, polluted, ReasonBadJSON, 0},
+	{"hermes", goodXML, polluted, ReasonOtherSyntax, 0},
 
 	{"pythonic", "[mv(a=1)]", call, "", 1},
 	{"pythonic", "[mv(a=1)]<|im_end|>", call, "", 1},
@@ -145,7 +145,7 @@ var labelled = []struct {
 	{"pythonic", "[mv(a=1) ls()]", polluted, ReasonBadCall, 0},
 	{"pythonic", "[mv(a=open('x'))]", polluted, ReasonBadCall, 0},
 	{"pythonic", "[mv(a='<|im_end|>')]", polluted, ReasonControlInText, 1},
-	{"pythonic", goodCall, polluted, ReasonControlInText, 0},
+	{"pythonic", goodCall, polluted, ReasonOtherSyntax, 0},
 	{"pythonic", goodLlama, polluted, ReasonOtherSyntax, 0},
 
 	{"llama3", goodLlama, call, "", 1},
@@ -162,7 +162,7 @@ var labelled = []struct {
 	{"llama3", `{"name": mv, "parameters": {}}`, polluted, ReasonBadJSON, 0},
 	{"llama3", `{"name": "mv", "arguments": {}}`, polluted, ReasonMissingArguments, 0},
 	{"llama3", "I do: " + goodLlama, polluted, ReasonOtherSyntax, 0},
-	{"llama3", goodCall, polluted, ReasonControlInText, 0},
+	{"llama3", goodCall, polluted, ReasonOtherSyntax, 0},
 	{"llama3", "[mv(a=1)]", polluted, ReasonOtherSyntax, 0},
 
 	{"xml", goodXML, call, "", 1},
@@ -170,7 +170,7 @@ var labelled = []struct {
 	{"xml", "<tool_call><function=ls></function></tool_call>", call, "", 1},
 	{"xml", strings.ReplaceAll(goodXML, "mv", "rm"), call, ReasonUnknownTool, 1},
 	{"xml", goodXML + "x", polluted, ReasonTextAroundCall, 1},
-	{"xml", goodCall, polluted, ReasonBadCall, 0},
+	{"xml", goodCall, polluted, ReasonOtherSyntax, 0},
 	{"xml", strings.ReplaceAll(goodXML, "</function>", ""), polluted, ReasonBadCall, 0},
 	{"xml", strings.ReplaceAll(goodXML, "</parameter>", ""), polluted, ReasonBadCall, 0},
 	{"xml", strings.ReplaceAll(goodXML, "=mv", "="), polluted, ReasonMissingName, 0},

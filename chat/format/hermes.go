@@ -12,7 +12,7 @@ import (
 type hermes struct{ tagged }
 
 // Hermes is the format `hermes`.
-var Hermes Format = hermes{tagged{body: hermesBody, quotes: `"`}}
+var Hermes Format = hermes{tagged{body: hermesBody, opener: "{", quotes: `"`}}
 
 // Name returns "hermes".
 func (hermes) Name() string { return "hermes" }

@@ -131,7 +131,7 @@ func byRule(name string, k kit) []label {
 		add(k.good+"<|im_end|>\n<|im_start|>user\nthanks", polluted, ReasonControlInText),
 	}
 	if !k.tagged {
-		return append(out, add("<tool_call>\n"+k.good+"\n</tool_call>", polluted, ReasonControlInText),
+		return append(out, add("<tool_call>\n"+k.good+"\n</tool_call>", polluted, ReasonOtherSyntax),
 			add(k.good+"</tool_call>", polluted, ReasonStrayClose))
 	}
 	body := strings.TrimSuffix(strings.TrimPrefix(k.good, openCall), closeCall)

@@ -16,7 +16,7 @@ import (
 type llama3 struct{ bare }
 
 // LlamaJSON is the format `llama3`.
-var LlamaJSON Format = llama3{bare{char: llamaChar, body: llamaBody, opener: '{', tag: pythonTag}}
+var LlamaJSON Format = llama3{bare{char: llamaChar, body: llamaBody, answer: llamaAnswer, opener: '{', tag: pythonTag}}
 
 // Name returns "llama3".
 func (llama3) Name() string { return "llama3" }
@@ -100,7 +100,7 @@ func llamaChar(s State, c byte) State {
 }
 
 // llamaBody reads objects separated by semicolons.
-func llamaBody(text string) (calls []ballast.Call, first Reason) {
+func llamaBody(text string) (calls []ballast.Call, first Reason, detail string) {
 	for text != "" {
 		var s State
 		n := 0
@@ -118,9 +118,21 @@ func llamaBody(text string) (calls []ballast.Call, first Reason) {
 		if fault == "" {
 			calls = append(calls, call)
 		} else if first == "" {
-			first = fault
+			if first = fault; err != nil {
+				detail = err.Error()
+			}
 		}
 		text = strings.TrimLeft(text[n:], blanks+";")
 	}
-	return calls, first
+	return calls, first, detail
+}
+
+// llamaAnswer: JSON that names no tool is an answer. What is no JSON is one if it has no
+// key of a call.
+func llamaAnswer(text string, offered Offered) bool {
+	if named, _, _ := jsonNames(text, offered); named {
+		return false
+	}
+	_, fault, _ := llamaBody(text)
+	return fault != ReasonBadJSON || !strings.Contains(text, `"name"`) && !strings.Contains(text, `"parameters"`)
 }

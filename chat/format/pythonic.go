@@ -55,32 +55,12 @@ func (f pythonic) Write(calls []ballast.Call, offered Offered) (string, error) {
 func (pythonic) Result(text string) (before, body, after string) { return "Result:\n", text, "" }
 
 // pythonBody reads a list of calls.
-func pythonBody(text string) ([]ballast.Call, Reason) {
+func pythonBody(text string) ([]ballast.Call, Reason, string) {
 	calls, err := value.ParseCalls(text)
 	if err != nil {
-		return nil, ReasonBadCall
+		return nil, ReasonBadCall, err.Error()
 	}
-	return calls, ""
-}
-
-// offeredInBrackets reports whether prose holds "[name(" of an offered function.
-func offeredInBrackets(text string, offered Offered) bool {
-	if offered == nil {
-		return false
-	}
-	for i := 0; i < len(text); i++ {
-		if text[i] != '[' {
-			continue
-		}
-		start := i + 1
-		for i++; i < len(text) && nameByte(text[i]); i++ {
-		}
-		if i < len(text) && text[i] == '(' && i > start && has(offered, text[start:i]) {
-			return true
-		}
-		i--
-	}
-	return false
+	return calls, "", ""
 }
 
 func nameByte(c byte) bool { return c == '_' || c == '.' || wordByte(c) }
@@ -96,7 +76,7 @@ const (
 )
 
 // pythonChar moves on by one byte: a list begins where a line begins with a
-// bracket, a name and a parenthesis.
+// bracket, a name and a parenthesis. Line ends may stand behind the bracket.
 func pythonChar(s State, c byte) State {
 	switch s.Place {
 	case PlaceCall:
@@ -107,15 +87,17 @@ func pythonChar(s State, c byte) State {
 	case PlaceStart, PlaceMark, PlaceThought, PlaceProse:
 		s = proseByte(s, c)
 		switch {
+		case c == '\n' && (s.line == lineBracket || s.line == lineOpen):
+			s.line = lineOpen
 		case c == '\n':
 			s.line = lineBlank
 		case isBlank(c):
 			if s.line == lineName {
 				s.line = lineGap
 			}
-		case c == '[' && s.line == lineBlank:
+		case c == '[' && (s.line == lineBlank || s.line == lineOpen):
 			s.line = lineBracket
-		case nameByte(c) && (s.line == lineName || s.line == lineBracket && (c < '0' || c > '9') && c != '.'):
+		case nameByte(c) && (s.line == lineName || (s.line == lineBracket || s.line == lineOpen) && (c < '0' || c > '9') && c != '.'):
 			s.line = lineName
 		case c == '(' && (s.line == lineName || s.line == lineGap): // now it is a call
 			return State{Place: PlaceCall, depth: 2}

@@ -12,6 +12,9 @@ type tagged struct {
 	// body reads what stands between the tags, trimmed and not empty. A fault may come
 	// with words that say what was found (Parsed.Detail).
 	body func(text string, offered Offered) (call ballast.Call, fault Reason, detail string)
+	// opener is what a body begins with. One that begins otherwise may be a call of
+	// another format.
+	opener string
 	// quotes are the string quotes of a body in JSON: the closing tag is legal
 	// only where all brackets and strings are closed. "" for other bodies.
 	quotes string
@@ -44,7 +47,7 @@ func (t tagged) Parse(reply string, offered Offered) Parsed {
 				continue
 			}
 			if place == PlaceAfter {
-				p.fault(ReasonTextAroundCall)
+				p.detailed(ReasonTextAroundCall, shown(x.Text))
 			} else {
 				place = PlaceProse
 			}
@@ -55,13 +58,11 @@ func (t tagged) Parse(reply string, offered Offered) Parsed {
 		p.fault(ReasonUnclosedTag)
 	}
 	p.fault(faultyProse(p.Text))
-	if len(p.Calls) == 0 {
-		if otherSyntax(p.Text, offered) {
-			p.fault(ReasonOtherSyntax)
-		}
-		if !hasWord(p.Text) {
-			p.fault(ReasonEmpty)
-		}
+	if found := foreignCall(p.Text, offered); found != "" {
+		p.detailed(ReasonOtherSyntax, found)
+	}
+	if len(p.Calls) == 0 && !hasWord(p.Text) {
+		p.fault(ReasonEmpty)
 	}
 	return p.finish(offered)
 }
@@ -85,17 +86,26 @@ func (t tagged) tag(p *Parsed, token string, place Place, body *strings.Builder,
 		call, fault, detail := t.body(text, offered)
 		if fault == "" {
 			p.Calls = append(p.Calls, call)
-		} else {
-			p.detailed(fault, detail)
+			return PlaceAfter
 		}
+		if (fault == ReasonBadJSON || fault == ReasonBadCall) && !strings.HasPrefix(text, t.opener) {
+			if found := foreignCall(text, offered); found != "" {
+				fault, detail = ReasonOtherSyntax, found
+			}
+		}
+		p.detailed(fault, detail)
 		return PlaceAfter
 	case token == closeCall:
 		p.fault(ReasonStrayClose)
 		return place
 	}
-	p.fault(ReasonControlInText)
 	if place == PlaceCall {
+		p.fault(ReasonControlInText)
 		body.WriteString(token) // the call can be read all the same
+	} else if callToken(token) {
+		p.detailed(ReasonOtherSyntax, token)
+	} else {
+		p.fault(ReasonControlInText)
 	}
 	return place
 }

@@ -29,7 +29,7 @@ type xml struct{ tagged }
 
 // XML is the format `xml`. Names of functions and parameters hold no ">" and no
 // line end.
-var XML Format = xml{tagged{body: xmlBody}}
+var XML Format = xml{tagged{body: xmlBody, opener: "<"}}
 
 const (
 	xmlFunction, xmlFunctionEnd   = "<function=", "</function>"

@@ -1,0 +1,191 @@
+package format
+
+import (
+	"strings"
+	"testing"
+
+	"ballast"
+	"ballast/value"
+)
+
+// battery are the functions that are offered in these tests.
+var batteryTools = Tools([]ballast.Tool{
+	{Name: "f", Params: []ballast.Param{{Name: "a", Type: "integer"}, {Name: "t", Type: "string"}, {Name: "flag", Type: "boolean"}, {Name: "v"}}},
+	{Name: "g"}, {Name: "get-weather"}, {Name: "fs.list"}, {Name: "search"}, {Name: "list files"},
+})
+
+// foreignCalls are calls of the offered function f, or marks of call syntaxes, that are a
+// call in no format, or in those that are named alone.
+var foreignCalls = []struct{ text, reads string }{
+	// Functions in tags, without the tag around them.
+	{"<function=f>\n<parameter=a>\n1\n</parameter>\n</function>", ""},
+	{"I look.\n\n<function=f>\n</function>", ""},
+	{"Sure: <function=f>{\"a\": 1}</function>", ""},
+	{"<function=rm>{\"a\": 1}</function>", ""},
+	{"<parameter=a>\n1\n</parameter>", ""},
+	{"<function name=\"f\"><parameter name=\"a\">1</parameter></function>", ""},
+	{"<invoke name=\"f\">\n<parameter name=\"a\">1</parameter>\n</invoke>", ""},
+	{"<function_calls>\n<invoke name=\"f\">", ""}, {"<function_call>{\"name\": \"f\"}</function_call>", ""},
+	{"<tool_use>f</tool_use>", ""}, {"<start_function_call>call:f{a:<escape>x<escape>}<end_function_call>", ""},
+	{"<tool_code>\nf(a=1)\n</tool_code>", ""}, {"f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>", ""},
+	{"<f>\n<a>1</a>\n</f>", ""}, {"<f a=\"1\"/>", ""},
+	// Marks of other models.
+	{"[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", ""}, {"[TOOL_CALLS]f[ARGS]{\"a\": 1}", ""}, {"[TOOL_CALLS] [{\"name\": \"rm\", \"arguments\": {}}]", ""},
+	{"<\uff5ctool\u2581calls\u2581begin\uff5c><\uff5ctool\u2581call\u2581begin\uff5c>function<\uff5ctool\u2581sep\uff5c>f\n```json\n{\"a\": 1}\n```<\uff5ctool\u2581call\u2581end\uff5c>", ""},
+	{"assistantcommentary to=functions.f json{\"a\": 1}", ""}, {"functions.f:0 {\"a\": 1}", ""}, {"functions.f:0{\"a\": 1}", ""},
+	{"<|tool_call_start|>[f(a=1)]<|tool_call_end|>", ""}, {"<|tool_call|>[{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", ""},
+	{"<|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"a\": 1}<|tool_call_end|>", ""},
+	{"<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\": 1}<|call|>", ""},
+	{"<|action_start|><|plugin|>\n{\"name\": \"f\", \"parameters\": {\"a\": 1}}<|action_end|>", ""},
+	{"<|python_tag|>f.call(a=1)", ""}, {"<|python_tag|>import os\nprint(os.getcwd())", ""}, {"<|python_tag|>{\"temperature\": 21}", ""},
+	// JSON without tags.
+	{"{\"name\": \"f\", \"arguments\": {\"a\": 1}}", ""}, {"{\"name\": \"f\", \"parameters\": {\"a\": 1}}", "llama3"},
+	{"{\"arguments\": {\"a\": 1}, \"name\": \"f\"}", ""}, {"{'name': 'f', 'arguments': {'a': 1}}", ""}, {"{\"function\": \"f\", \"args\": {}}", ""},
+	{"```json\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n```", ""}, {"```json\n{\n  \"tool\": \"f\",\n  \"input\": {\"a\": 1}\n}\n```", ""},
+	{"[{\"name\": \"f\", \"arguments\": {\"a\": 1}}, {\"name\": \"g\", \"arguments\": {}}]", ""},
+	{"{\"type\": \"function\", \"function\": {\"name\": \"f\", \"arguments\": {\"a\": 1}}}", ""},
+	{"{\"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": \"{}\"}}]}", ""}, {"{\"action\": \"f\", \"action_input\": {\"a\": 1}}", ""},
+	{"Sure: {\"name\": \"f\", \"arguments\": {\"a\": 1}}", ""}, {"{\"name\": \"functions.f\", \"arguments\": {}}", ""}, {"{\"f\": {\"a\": 1}}", ""},
+	{"I do it.\n{\"name\":\"f\",\"arguments\":{\"a\":1", ""}, {"{\"name\": \"get-weather\", \"arguments\": {}}", ""},
+	// Python without brackets.
+	{"f(a=1)", ""}, {"f(1)", ""}, {"f()", ""}, {"f (a=1)", ""}, {"f(a=1)\ng(b=2)", ""}, {"I look.\nf(a=1)\nThen I say it.", ""}, {"  f(a=1)  ", ""},
+	{"f(a=1);", ""}, {"f(a=1), g()", ""}, {"f(a=1); g()", ""}, {"f(\n  a=1,\n  t='x',\n)", ""}, {"f(a=1", ""}, {"f(a=x)", ""}, {"`f(a=1)`", ""},
+	{"```python\nf(a=1)\n```", ""}, {"```\nf(a=1)\n```", ""}, {"x = f(a=1)", ""}, {"print(f(a=1))", ""}, {"await f(a=1)", ""},
+	{"functions.f(a=1)", ""}, {"f.call(a=1)", ""}, {"default_api.f(a=1)", ""}, {"- f(a=1)\n- g(b=2)", ""}, {"1. f(a=1)\n2. g(b=2)", ""}, {"> f(a=1)", ""},
+	{"I call: f(a=1)", ""}, {"Action: f(a=1)", ""}, {"Action: f\nAction Input: {\"a\": 1}", ""}, {"Tool: f\nArguments: a=1", ""}, {"name: f\narguments:\n  a: 1", ""},
+	{"**f(a=1)**", ""}, {"f(a=1)  # the first one", ""}, {"f(t='''a\nb''')", ""}, {"get-weather(a=1)", ""}, {"fs.list(a=1)", ""}, {"f(t=\"(\")", ""},
+	{"f {\"a\": 1}", ""}, {"f\n{\"a\": 1}", ""}, {"f{a: 1}", ""}, {"call:f{\"a\": 1}", ""}, {"f\n```json\n{\"a\": 1}\n```", ""},
+	// Lists.
+	{"[f(a=1)]", "pythonic"}, {"[\n    f(a=1),\n    g(b='x')\n]", "pythonic"}, {"I do:\n[\n\n f(a=1),\n g()\n]", "pythonic"}, {"I do: [f(a=1)]", ""},
+	{"[f(a=1), g(b='x')]", "pythonic"}, {"[get-weather(a=1)]", ""}, {"[rm-all(a=1)]", ""}, {"[\n get-weather(a=1),\n f()\n]", ""}, {"[f.call(a=1)]", "pythonic"},
+	{"See [f(a=1)] for it", ""}, {"[list files(a=1)]", ""},
+}
+
+// answers are replies to a user that look like calls and are none.
+var answers = []string{
+	"print(x)", "print(1)\nlen('a')", "```python\nprint(f'{x}')\nos.listdir(path='.')\n```", "Rows:\n[print(1), len(x)]", "[range(10), len('x')]", "[foo()]",
+	"You can use f(a=1) for that.", "The call f(a=1) failed, so I stopped.", "Use `f(a=1)` next time.", "f (the first one) is done", "f(x) is a function of x",
+	"I ran f(a=1), then g().", "- f: finds\n- g: goes", "- f(a, t)\n- g()", "* f(a)\n* g(b)", "1. f\n2. g", "f", "search", "search: it is done.", "g()\u00e9 is odd",
+	"f(a, t)", "f (a)", "## f()", "| f(a=1) | done |", "[f](docs)", "[note] f(x) is a function", "[a, b]", "[1, 2]",
+	"{\"temperature\": 21, \"unit\": \"C\"}", "{\"name\": \"Bob\", \"age\": 3}", "{\"name\": \"demo\", \"parameters\": [1]}", "{\"city\": \"Oslo\", \"days\": [1, 2]}",
+	"Here is package.json:\n```json\n{\"name\": \"demo\", \"arguments\": {\"a\": 1}}\n```", "The file says {\"name\": \"x\", \"arguments\": \"none\"} in its header.",
+	"{\"name\": \"x\", \"arguments\": {}}", "[{\"name\": \"Bob\"}, {\"name\": \"Al\"}]", "{\"status\": \"ok\"}\nAll is done.", "Result:\n{\"a\": 1}",
+	"{a: 1}", "function f(a) { return 1 }", "def f(a=1):\n    return a", "a <b> c", "<table>\n<tr>", "x = 3", "f: {1}", "Note: f() is there.",
+	"```json\n{\"f\": 1}\n```", "The tool f takes {\"a\": 1}.", "He said: \"f(a=1) works\"", "https://x.org/a:b(c)", "f == g(a == 1)",
+}
+
+// TestForeignCalls: what is a call in none of its formats is polluted, and says what was
+// found; a response is none.
+func TestForeignCalls(t *testing.T) {
+	for name, f := range All {
+		for _, c := range foreignCalls {
+			for _, reply := range []string{c.text, c.text + "<|im_end|>", "<think>\nhm\n</think>\n\n" + c.text} {
+				p := f.Parse(reply, batteryTools)
+				if c.reads == name {
+					if p.Form != call || p.Reason != "" && p.Reason != ReasonUnknownTool {
+						t.Errorf("%s %q: %s %s, want a call", name, reply, p.Form, p.Reason)
+					}
+					continue
+				}
+				own := name == "llama3" && strings.Contains(c.text, "{") || name == "pythonic" && strings.HasPrefix(c.text, "[")
+				if p.Form != polluted || len(p.Calls) > 0 && !own || p.Detail == "" && p.Reason == ReasonOtherSyntax {
+					t.Errorf("%s %q: %s %s %q %v, want polluted", name, reply, p.Form, p.Reason, p.Detail, p.Calls)
+				}
+				tagged := strings.Contains(reply, "<|python_tag|>") && name == "llama3"
+				if p.Reason != ReasonOtherSyntax && !own && !tagged && p.Reason != ReasonBrokenTag {
+					t.Errorf("%s %q: reason %s", name, reply, p.Reason)
+				}
+				checkReply(t, reply)
+			}
+			// A call of the format behind it does not make it good.
+			reply := c.text + "\n" + f.Render([]ballast.Call{{Name: "g"}}, batteryTools)
+			if p := f.Parse(reply, batteryTools); p.Form == call && len(p.Calls) < 2 {
+				t.Errorf("%s %q: %s %s %v", name, reply, p.Form, p.Reason, p.Calls)
+			}
+		}
+		for _, text := range answers {
+			begins := map[string]string{"pythonic": "[", "llama3": "{"}[name] // what begins calls of the format where it begins a line
+			if begins == "[" && strings.Contains("\n"+text, "\n[") && strings.Contains(text, "(") {
+				continue
+			}
+			if p := f.Parse(text, batteryTools); p.Form != response || p.Reason != "" {
+				t.Errorf("%s %q: %s %s %q, want a response", name, text, p.Form, p.Reason, p.Detail)
+			}
+			reply := text + "\n" + f.Render([]ballast.Call{{Name: "g"}}, batteryTools)
+			if p := f.Parse(reply, batteryTools); (p.Form != call || p.Reason != "") && (begins == "" || !strings.Contains("\n"+text, "\n"+begins)) {
+				t.Errorf("%s %q: %s %s %q, want a call", name, reply, p.Form, p.Reason, p.Detail)
+			}
+			checkReply(t, text)
+		}
+	}
+}
+
+// battery are replies as models send them, with what they are, one format at a time.
+var battery = []struct {
+	format, reply string
+	form          ballast.Form
+	reason        Reason
+	calls         string // in Python syntax
+}{
+	// A call that a thought drafts.
+	{"hermes", "<think>\nMaybe <tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call> - no\n</think>\n\n<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n</tool_call>", call, "", "f(a=1)"},
+	{"hermes", "<think>\nI must answer inside <tool_call></tool_call> tags.\n</think>\n\nDone.", response, "", ""},
+	{"hermes", "<think>\nMaybe <tool_call>\n{\"name\": \"g\", \"arguments\": {}}\n</tool_call>", polluted, ReasonUnclosedTag, ""},
+	{"xml", "<think>\nMaybe <function=g>\n</think>\n\n" + xmlWith("1"), call, "", "f(a=1)"},
+	{"pythonic", "<think>\n[g()]\n</think>\n[f(a=1)]", call, "", "f(a=1)"},
+	{"llama3", "<think>\n{\"name\": \"g\", \"parameters\": {}}\n</think>\nDone.", response, "", ""},
+	// A closing tag in an argument, arguments encoded twice, another key.
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"t\": \"use </tool_call> to close\"}}\n</tool_call>", polluted, ReasonBadJSON, ""},
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"arguments\": \"{\\\"a\\\": 1}\"}\n</tool_call>", polluted, ReasonBadArguments, ""},
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"arguments\": null}\n</tool_call>", polluted, ReasonBadArguments, ""},
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"parameters\": {\"a\": 1}}\n</tool_call>", polluted, ReasonMissingArguments, ""},
+	{"llama3", "{\"name\": \"f\", \"parameters\": \"{\\\"a\\\": 1}\"}", polluted, ReasonBadArguments, ""},
+	{"llama3", "{\"name\": \"f\"}", polluted, ReasonMissingArguments, ""},
+	// Python's literals in JSON.
+	{"hermes", "<tool_call>\n{'name': 'f', 'arguments': {}}\n</tool_call>", polluted, ReasonBadJSON, ""},
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": True}}\n</tool_call>", polluted, ReasonBadJSON, ""},
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1,}}\n</tool_call>", polluted, ReasonBadJSON, ""},
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 01}}\n</tool_call>", polluted, ReasonBadJSON, ""},
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"t\": \"a\nb\"}}\n</tool_call>", polluted, ReasonBadJSON, ""},
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"t\": \"\\d\"}}\n</tool_call>", polluted, ReasonBadJSON, ""},
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1e5, \"b\": 12345678901234567890123}}\n</tool_call>", call, "", "f(a=100000.0, b=12345678901234567890123)"},
+	{"hermes", "<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": 1, \"a\": 2}}\n</tool_call>", call, "", "f(a=2)"},
+	{"hermes", "<tool_call>\nf(a=1)\n</tool_call>", polluted, ReasonOtherSyntax, ""},
+	{"hermes", "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>", polluted, ReasonOtherSyntax, ""},
+	// Separators of llama3's calls.
+	{"llama3", "{\"name\": \"f\", \"parameters\": {}}; {\"name\": \"g\", \"parameters\": {}}", call, "", "f(); g()"},
+	{"llama3", "{\"name\": \"f\", \"parameters\": {}};{\"name\": \"g\", \"parameters\": {}}", call, "", "f(); g()"},
+	{"llama3", "{\"name\": \"f\", \"parameters\": {}}\n{\"name\": \"g\", \"parameters\": {}}", polluted, ReasonTextAroundCall, "f()"},
+	{"llama3", "{\"name\": \"f\", \"parameters\": {}};", polluted, ReasonTextAroundCall, "f()"},
+	{"llama3", "{\"name\": \"f\", \"parameters\": {}}, {\"name\": \"g\", \"parameters\": {}}", polluted, ReasonTextAroundCall, "f()"},
+	{"llama3", "{\"temperature\": 21}\n{\"name\": \"f\", \"parameters\": {}}", polluted, ReasonOtherSyntax, ""},
+	{"llama3", "{\"temperature\": 21", polluted, ReasonUnclosedTag, ""},
+	{"llama3", "<|python_tag|>{\"name\": \"f\", \"parameters\": {\"a\": 1}}<|eom_id|>", call, "", "f(a=1)"},
+	// Lists over several lines.
+	{"pythonic", "[\n    f(a=1),\n    g(b='x')\n]", call, "", "f(a=1); g(b='x')"},
+	{"pythonic", "Sure.\n\n[\r\n  f(a=1)\r\n]", call, "", "f(a=1)"},
+	{"pythonic", "[\n[f(a=1)]", call, "", "f(a=1)"},
+	{"pythonic", "[\n  f(a=1),\n  g(", polluted, ReasonUnclosedTag, ""},
+	{"pythonic", "[\n  f(a=1)\n]\nDone.", polluted, ReasonTextAroundCall, "f(a=1)"},
+	{"pythonic", "[f(a=true)]", polluted, ReasonBadCall, ""},
+	// Values of xml.
+	{"xml", xmlWith("12"), call, "", "f(a=12)"},
+	{"xml", xmlWith("twelve"), polluted, ReasonBadCall, ""},
+	{"xml", strings.ReplaceAll(xmlWith("3.10"), "=a>", "=t>"), call, "", "f(t='3.10')"},
+	{"xml", strings.ReplaceAll(xmlWith("True"), "=a>", "=flag>"), call, "", "f(flag=True)"},
+	{"xml", "<tool_call>\n<function=f>\n<parameter=a>\n1\n<parameter=t>\n2\n</parameter>\n</function>\n</tool_call>", polluted, ReasonBadCall, ""},
+}
+
+func TestBattery(t *testing.T) {
+	for _, c := range battery {
+		p := All[c.format].Parse(c.reply, batteryTools)
+		var calls []string
+		for _, x := range p.Calls {
+			calls = append(calls, value.FormatCall(x))
+		}
+		if got := strings.Join(calls, "; "); p.Form != c.form || p.Reason != c.reason || got != c.calls {
+			t.Errorf("%s %q: %s %s %s (%s), want %s %s %s", c.format, c.reply, p.Form, p.Reason, got, p.Detail, c.form, c.reason, c.calls)
+		}
+		checkReply(t, c.reply)
+	}
+}
