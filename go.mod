@@ -4,7 +4,6 @@ go 1.26.5
 
 require (
 	github.com/andybalholm/brotli v1.1.1
-	github.com/ardanlabs/jinja v1.8.0
 	github.com/dlclark/regexp2 v1.12.0
 	github.com/goccy/go-yaml v1.19.2
 	github.com/gomlx/compute v0.1.5
