@@ -172,10 +172,16 @@ type hfRope struct {
 // rope reads the rotary settings of either generation.
 func (h *hfConfig) rope(c *Config) error {
 	set(&c.RopeTheta, h.RopeTheta)
-	for key, raw := range map[string]json.RawMessage{"rope_scaling": h.RopeScaling, "rope_parameters": h.RopeParameters} {
+	both := !null(h.RopeScaling) && !null(h.RopeParameters)
+	for _, key := range []string{"rope_scaling", "rope_parameters"} {
+		raw := h.RopeScaling
+		if key == "rope_parameters" {
+			raw = h.RopeParameters
+		}
 		if null(raw) {
 			continue
 		}
+		older := c.Rope
 		var r hfRope
 		dec := json.NewDecoder(strings.NewReader(string(raw)))
 		dec.DisallowUnknownFields()
@@ -197,6 +203,9 @@ func (h *hfConfig) rope(c *Config) error {
 				return fmt.Errorf("%s: llama3 needs factor >= 1, 0 < low_freq_factor < high_freq_factor and original_max_position_embeddings > 0", key)
 			}
 			c.Rope = &RopeScaling{Factor: r.Factor, LowFreq: r.Low, HighFreq: r.High, OriginalLen: r.Original}
+		}
+		if both && key == "rope_parameters" && (r.Type == "llama3") != (older != nil) || older != nil && *older != *c.Rope {
+			return errors.New("rope_scaling and rope_parameters say different things; remove the one that the model was not trained with")
 		}
 	}
 	return nil

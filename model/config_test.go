@@ -1,8 +1,11 @@
 package model
 
 import (
+	"encoding/binary"
+	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -75,6 +78,8 @@ func TestConfigRefusals(t *testing.T) {
 		{"qwen2", keys{"rope_parameters": keys{"rope_type": "linear", "factor": 2}}, `rope_type "linear"`},
 		{"qwen2", keys{"rope_parameters": keys{"full_attention": keys{}}}, "rope_parameters"},
 		{"llama", keys{"rope_parameters": keys{"rope_type": "llama3", "factor": 8}}, "low_freq_factor"},
+		{"llama", keys{"rope_scaling": keys{"rope_type": "llama3", "factor": 9, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 64}}, "say different things"},
+		{"llama", keys{"rope_scaling": keys{"rope_type": "default"}}, "say different things"},
 		{"llama", keys{"vocab_size": nil}, "vocab_size"},
 		{"qwen2", keys{"num_key_value_heads": nil}, "num_key_value_heads"},
 		{"qwen3", keys{"head_dim": nil}, "head_dim"},
@@ -100,6 +105,68 @@ func TestConfigOldKeys(t *testing.T) {
 	if c.RopeTheta != 5e5 || *c.Rope != (RopeScaling{32, 1, 4, 8192}) || c.KVHeads != 3 || c.HeadDim != 12 || !slices.Equal(c.EOS, []int32{3, 5}) {
 		t.Errorf("read as %+v %+v", c, c.Rope)
 	}
+}
+
+// TestTransformers5 reads what transformers 5.24 writes: dtype for torch_dtype, rope_parameters,
+// layer_types and keys that say null.
+func TestTransformers5(t *testing.T) {
+	const common = `"attention_dropout": 0.0, "bos_token_id": 1, "dtype": "bfloat16", "eos_token_id": [2, 3], "hidden_act": "silu", "hidden_size": 32,
+		"initializer_range": 0.02, "intermediate_size": 48, "max_position_embeddings": 64, "num_attention_heads": 4, "num_hidden_layers": 2, "num_key_value_heads": 2,
+		"pad_token_id": null, "rms_norm_eps": 1e-06, "tie_word_embeddings": true, "transformers_version": "5.24.0", "use_cache": true, "vocab_size": 100`
+	const sliding = `"layer_types": ["full_attention", "full_attention"], "max_window_layers": 28, "sliding_window": null, "use_sliding_window": false`
+	want := Config{Vocab: 100, Hidden: 32, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 8, FFN: 48, MaxLen: 64, RopeTheta: 10000, NormEps: 1e-6, Tied: true, BOS: []int32{1}, EOS: []int32{2, 3}}
+	for _, c := range []struct {
+		arch, keys string
+		theta      float64
+		rope       *RopeScaling
+		headDim    int
+	}{
+		{"llama", `"architectures": ["LlamaForCausalLM"], "model_type": "llama", "attention_bias": false, "mlp_bias": false, "head_dim": 8, "pretraining_tp": 1,
+			"rope_parameters": {"rope_theta": 10000.0, "rope_type": "default"}`, 10000, nil, 8},
+		{"llama", `"architectures": ["LlamaForCausalLM"], "model_type": "llama", "attention_bias": false, "mlp_bias": false, "head_dim": null, "pretraining_tp": 1,
+			"rope_parameters": {"factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0, "original_max_position_embeddings": 8192, "rope_theta": 500000.0, "rope_type": "llama3"}`,
+			500000, &RopeScaling{32, 1, 4, 8192}, 8},
+		{"qwen2", `"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "rope_parameters": {"rope_theta": 1000000.0, "rope_type": "default"}, ` + sliding, 1e6, nil, 8},
+		{"qwen3", `"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "attention_bias": false, "head_dim": 16, "rope_parameters": {"rope_theta": 5000000, "rope_type": "default"}, ` + sliding,
+			5e6, nil, 16},
+	} {
+		got, err := ParseConfig([]byte("{"+common+", "+c.keys+"}"), "config.json")
+		ok(t, err)
+		want := want
+		want.Arch, want.RopeTheta, want.Rope, want.HeadDim = c.arch, c.theta, c.rope, c.headDim
+		if !equalJSON(t, got, want) {
+			t.Errorf("%s:\n got %+v\nwant %+v", c.arch, got, want)
+		}
+	}
+}
+
+// TestFloat16 reads safetensors of 16-bit floats to the bit, and refuses what is no float
+// of a model.
+func TestFloat16(t *testing.T) {
+	f := whole(t)
+	w := weightsOf(t, f)
+	header, data := map[string]any{}, []byte{}
+	for _, x := range w.Tensors {
+		from := len(data)
+		for i, v := range x.Data {
+			x.Data[i] = float32(math.Round(float64(v)*512)) / 512 // 16 bits hold it
+			bits, half := math.Float32bits(x.Data[i]), uint16(0)
+			if x.Data[i] != 0 {
+				half = uint16(bits>>16&0x8000) | uint16(bits>>23&0xff-127+15)<<10 | uint16(bits>>13&0x3ff)
+			}
+			data = binary.LittleEndian.AppendUint16(data, half)
+		}
+		header[x.Name] = map[string]any{"dtype": "F16", "shape": x.Shape, "data_offsets": []int{from, len(data)}}
+	}
+	text := indented(header)
+	file := append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), data...)
+	put(f, file)
+	m, err := LoadFS(f, "m")
+	ok(t, err)
+	sameWeights(t, m.Weights, w)
+	put(f, withHeader(file, strings.Replace(string(text), "F16", "F8_E4M3", 1)))
+	_, err = LoadFS(f, "m")
+	fails(t, err, "m/model.safetensors", "F8_E4M3")
 }
 
 // FuzzConfig: what is accepted has sizes that can be, and survives being written.

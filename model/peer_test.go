@@ -161,7 +161,7 @@ func peerPrompts(s chat.Style, name string, system, usual *string, tools []balla
 }
 
 // peerFile is peer.json of a checkpoint: what scripts/peer_transformers.py compares.
-func peerFile(s chat.Style, usual *string, stops []int32) *value.Dict {
+func peerFile(c *Config, s chat.Style, usual *string, stops []int32) *value.Dict {
 	ends, prompts := value.NewList(), value.NewList()
 	for _, id := range stops {
 		ends.Items = append(ends.Items, int64(id))
@@ -191,11 +191,21 @@ func peerFile(s chat.Style, usual *string, stops []int32) *value.Dict {
 		refused.Items = append(refused.Items, value.NewDict("name", "a thought", "says", "without thoughts", "messages",
 			value.NewList(hi, value.NewDict("role", "assistant", "content", "x", "reasoning_content", "y"))))
 	}
-	return value.NewDict("ends", ends, "prompts", prompts, "refused", refused)
+	return value.NewDict("config", peerConfig(c), "ends", ends, "prompts", prompts, "refused", refused)
 }
 
-// peerModel is a tiny model with the control tokens of all templates and formats.
-func peerModel(t *testing.T) *Model {
+// peerConfig is what a configuration says that changes the numbers.
+func peerConfig(c *Config) *value.Dict {
+	d := value.NewDict("model_type", c.Arch, "tie_word_embeddings", c.Tied, "head_dim", int64(c.HeadDim), "rope_theta", c.RopeTheta, "rope_factor", nil)
+	if c.Rope != nil {
+		d.Set("rope_factor", c.Rope.Factor)
+	}
+	return d
+}
+
+// peerModels are tiny models by architecture, with the control tokens of all templates and
+// formats.
+func peerModels(t *testing.T) map[string]*Model {
 	t.Helper()
 	control := chat.ControlTokens(slices.Collect(maps.Values(chat.Templates))...)
 	slices.Sort(control)
@@ -206,8 +216,11 @@ func peerModel(t *testing.T) *Model {
 	}
 	tok, err := bpe.Train(slices.Values(texts), 600, control, bpe.Qwen2)
 	ok(t, err)
-	return New(Config{Arch: "qwen2", Vocab: tok.Size() + 7, Hidden: 16, Layers: 1, Heads: 2, KVHeads: 1, HeadDim: 8, FFN: 16, MaxLen: 4096,
-		RopeTheta: 1e4, NormEps: 1e-6, Tied: true}, tok, 1)
+	c := Config{Arch: "qwen2", Vocab: tok.Size() + 7, Hidden: 16, Layers: 1, Heads: 2, KVHeads: 1, HeadDim: 8, FFN: 16, MaxLen: 4096, RopeTheta: 1e6, NormEps: 1e-6, Tied: true}
+	qwen3, llama := c, c
+	qwen3.Arch, qwen3.HeadDim, qwen3.Tied = "qwen3", 16, false
+	llama.Arch, llama.RopeTheta, llama.Rope = "llama", 5e5, &RopeScaling{32, 1, 4, 2048}
+	return map[string]*Model{"qwen2": New(c, tok, 1), "qwen3": New(qwen3, tok, 1), "llama": New(llama, tok, 1)}
 }
 
 // own gives a model files that it came with, which say other than what is trained, and
@@ -234,13 +247,15 @@ func own(m *Model) int32 {
 // scripts/peer-transformers.
 func TestPeer(t *testing.T) {
 	root := t.TempDir()
-	base := peerModel(t)
+	models := peerModels(t)
+	archs := []string{"llama", "qwen2", "qwen3"}
 	usual := "Answer in \"one\" word, it's enough.\n{{ ü }} {% x %}"
 	var dirs []string
 	for _, template := range slices.Sorted(maps.Keys(chat.Templates)) {
 		for _, written := range slices.Sorted(maps.Keys(chat.Formats)) {
 			for _, system := range []*string{nil, &usual} {
-				m, s := *base, style(base, template, written)
+				m := *models[archs[len(dirs)%len(archs)]]
+				s := style(&m, template, written)
 				name, stops := template+"+"+written, s.Stops()
 				if system != nil {
 					if name += "+system"; written != "hermes" {
@@ -258,7 +273,7 @@ func TestPeer(t *testing.T) {
 					t.Errorf("%s: read back as %q with end tokens %v", name, back.Template, back.Config.EOS)
 				}
 				ok(t, durable.Replace(filepath.Join(dir, "peer.json"), func(w io.Writer) error {
-					_, err := io.WriteString(w, must(value.JSON(peerFile(s, system, stops))))
+					_, err := io.WriteString(w, must(value.JSON(peerFile(&m.Config, s, system, stops))))
 					return err
 				}))
 			}

@@ -2,8 +2,8 @@
 
     python scripts/peer_transformers.py DIR...
 
-Each DIR is a checkpoint with a file peer.json: the id of its end token, the prompt of a
-conversation with its token ids, and prompts that have to be refused. `scripts/peer-transformers`
+Each DIR is a checkpoint with a file peer.json: settings and end tokens, prompts with
+their token ids, and prompts that have to be refused. `scripts/peer-transformers`
 makes the checkpoints and calls this. It ends with 1 if anything differs, and with 2 if
 transformers is missing.
 """
@@ -28,12 +28,25 @@ def encoded(tokenizer, prompt):
     return [int(i) for i in ids]
 
 
+def settings(config):
+    """The settings of peer.json, of a configuration of either generation."""
+    rope = getattr(config, "rope_parameters", None) or {"rope_theta": config.rope_theta, **(config.rope_scaling or {})}
+    heads = config.hidden_size // config.num_attention_heads
+    return {
+        "model_type": config.model_type, "tie_word_embeddings": config.tie_word_embeddings,
+        "head_dim": getattr(config, "head_dim", None) or heads,
+        "rope_theta": rope["rope_theta"], "rope_factor": rope.get("factor"),
+    }
+
+
 def check(path):
     """Yields what differs; the last value is the number of prompts."""
     peer = json.loads((path / "peer.json").read_text(encoding="utf-8"))
     tokenizer = transformers.AutoTokenizer.from_pretrained(path)
     config = transformers.AutoConfig.from_pretrained(path)
     model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+    if settings(config) != peer["config"]:
+        yield f"config: {settings(config)}, want {peer['config']}"
     for name, ends in [("config", config.eos_token_id), ("generation_config", model.generation_config.eos_token_id)]:
         if (ends if isinstance(ends, list) else [ends]) != peer["ends"]:
             yield f"{name}: end tokens {ends}, want {peer['ends']}"
