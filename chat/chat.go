@@ -14,7 +14,8 @@
 // next message comes. Text between two control tokens is encoded as one run, so
 // the ids are those of the whole conversation encoded at once; only the
 // beginning of a reply is a border that no token crosses. Text of users and
-// tools is plain: a control token spelled in it stays text.
+// tools, system texts and the documentation of tools are plain: a control token spelled
+// there stays text.
 //
 // # Templates and the models' own
 //
@@ -34,7 +35,7 @@
 //     written when the next message is.
 //   - smollm2 has a tool section (the format's); its own template knows no tools.
 //   - Tools are documented as they come (in the paper and BFCL without the
-//     wrapping {"type": "function"}); control tokens spelled there are escaped.
+//     wrapping {"type": "function"}).
 //
 // # Failure
 //

@@ -207,6 +207,9 @@ func (s *spelling) ID(token string) (int32, bool) {
 	return int32(256 + k), k >= 0
 }
 
+// Spells is never true: texts are compared, in which a token is its text.
+func (s *spelling) Spells(string) bool { return false }
+
 func (s *spelling) Decode(ids []int32) string { return string(s.Bytes(nil, ids)) }
 
 // defaults finds the system texts that the model's template gives to conversations that

@@ -16,6 +16,7 @@ type tokenizer interface {
 	Bytes(dst []byte, ids []int32) []byte
 	ID(token string) (int32, bool)
 	Decode(ids []int32) string
+	Spells(text string) bool
 }
 
 // Style is how one model talks: its tokenizer, its template and the format its
@@ -80,8 +81,9 @@ const (
 
 // NewDialogue begins a conversation with the system message: the template's
 // rule for system (nil for its default, "" is an empty one) and the documentation of tools. The
-// system text is the host's own: control tokens in it are control tokens. The
-// documentation of tools comes from data: control tokens in it are escaped.
+// system text and the documentation of tools are plain: a control token spelled in them
+// stays text. A conversation that cannot be written so is a panic with a
+// *pretoken.Failure, see pretoken.Recover.
 func NewDialogue(s Style, tools []ballast.Tool, system *string) *Dialogue {
 	return newDialogue(s.Tok, s.Template, s.Format, tools, system, "")
 }
@@ -95,21 +97,18 @@ func NewHinted(s Style, tools []ballast.Tool, system *string, hint string) *Dial
 
 func newDialogue(tok tokenizer, t *Template, f Format, tools []ballast.Tool, system *string, hint string) *Dialogue {
 	d := &Dialogue{template: t, format: f, tok: tok, closers: ids(tok, t.closers)}
-	section, there := t.section(f, tools, system)
-	switch {
-	case !there && hint == "":
-		d.write(part{t.begin, ballast.OwnerTemplate})
-		return d
-	case section != "" && hint != "":
-		section += "\n\n"
+	g := newGuard(tok, tools, system)
+	safe := system
+	if system != nil {
+		text := g.text(*system)
+		safe = &text
 	}
-	head := part{t.begin + t.system + section, ballast.OwnerTemplate}
+	before, after := t.head(f, g.tools(tools), safe, hint != "")
 	if hint == "" {
-		head.text += t.end + t.gap
-		d.write(head)
+		d.write(g.part(before + after))
 		return d
 	}
-	d.write(head, part{hint, ballast.OwnerUser}, part{t.end + t.gap, ballast.OwnerTemplate})
+	d.write(g.part(before), part{text: hint, owner: ballast.OwnerUser}, g.part(after))
 	return d
 }
 
@@ -121,7 +120,7 @@ func (d *Dialogue) Owners() []ballast.Owner { return d.owners }
 
 // User appends a message of the user.
 func (d *Dialogue) User(text string) {
-	d.message(d.template.user, part{d.trim(text), ballast.OwnerUser})
+	d.message(d.template.user, part{text: d.trim(text), owner: ballast.OwnerUser})
 }
 
 // RevealText is what the user says when functions are revealed without a text
@@ -138,7 +137,8 @@ func (d *Dialogue) Reveal(tools []ballast.Tool, text string) {
 	if text == "" {
 		text = RevealText
 	}
-	d.message(d.template.user, part{docs(tools) + "\n", ballast.OwnerTemplate}, part{d.trim(text), ballast.OwnerUser})
+	g := newGuard(d.tok, tools, nil)
+	d.message(d.template.user, g.part(docs(g.tools(tools))+"\n"), part{text: d.trim(text), owner: ballast.OwnerUser})
 }
 
 // Results appends what the tools answered to the calls of the last reply, in
@@ -153,8 +153,8 @@ func (d *Dialogue) Results(results []string) {
 		if i > 0 && !d.template.separate {
 			before = "\n" + before
 		}
-		parts = append(parts, part{before, ballast.OwnerTemplate}, part{body, ballast.OwnerTool},
-			part{after, ballast.OwnerTemplate})
+		parts = append(parts, part{text: before, owner: ballast.OwnerTemplate}, part{text: body, owner: ballast.OwnerTool},
+			part{text: after, owner: ballast.OwnerTemplate})
 		if d.template.separate {
 			d.message(d.template.tool, parts...)
 			parts = parts[:0]
@@ -170,7 +170,7 @@ func (d *Dialogue) Open() {
 	if d.stage == open {
 		panic("chat: a reply is open already")
 	}
-	d.write(part{d.closing() + d.template.reply, ballast.OwnerTemplate})
+	d.write(part{text: d.closing() + d.template.reply, owner: ballast.OwnerTemplate})
 	d.stage = open
 }
 
@@ -231,9 +231,9 @@ func (d *Dialogue) message(header string, content ...part) {
 		panic("chat: a message after the generation prompt, where a reply must stand")
 	}
 	parts := make([]part, 0, len(content)+2)
-	parts = append(parts, part{d.closing() + header, ballast.OwnerTemplate})
+	parts = append(parts, part{text: d.closing() + header, owner: ballast.OwnerTemplate})
 	parts = append(parts, content...)
-	parts = append(parts, part{d.template.end + d.template.gap, ballast.OwnerTemplate})
+	parts = append(parts, part{text: d.template.end + d.template.gap, owner: ballast.OwnerTemplate})
 	d.write(parts...)
 	d.stage = closed
 }
@@ -242,6 +242,13 @@ func (d *Dialogue) message(header string, content ...part) {
 type part struct {
 	text  string
 	owner ballast.Owner
+	plain []bpe.Span // of the template's: what stands there for a text of strangers
+}
+
+// part is text of the template with marks in it.
+func (g *guard) part(text string) part {
+	text, plain := g.strip(text)
+	return part{text, ballast.OwnerTemplate, plain}
 }
 
 // write encodes the parts as one text, so that tokens may span their borders as
@@ -250,16 +257,21 @@ type part struct {
 func (d *Dialogue) write(parts ...part) {
 	var text strings.Builder
 	var plain []bpe.Span
+	mixed := false // more than the template wrote
 	for _, p := range parts {
 		start := text.Len()
 		text.WriteString(p.text)
+		for _, s := range p.plain {
+			plain = append(plain, bpe.Span{Start: start + s.Start, End: start + s.End})
+		}
 		if p.owner != ballast.OwnerTemplate && p.text != "" {
 			plain = append(plain, bpe.Span{Start: start, End: text.Len()})
+			mixed = true
 		}
 	}
 	from := len(d.tokens)
 	d.tokens = d.tok.EncodePlain(d.tokens, text.String(), plain)
-	if len(plain) == 0 {
+	if !mixed {
 		for range d.tokens[from:] {
 			d.owners = append(d.owners, ballast.OwnerTemplate)
 		}

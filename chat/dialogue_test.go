@@ -50,6 +50,9 @@ var testCalls = []ballast.Call{
 	{Name: "mv", Args: []ballast.Arg{{Name: "source", Value: "a b.txt"}, {Name: "count", Value: int64(2)}}}, {Name: "ls"},
 }
 
+// endInDocs is a control token that the documentation of testTools spells.
+const endInDocs = "<|im_end|>"
+
 // act is one message of a random conversation.
 type act struct {
 	kind    string // user, reveal, results, reply
@@ -183,7 +186,12 @@ func whole(t *Template, f Format, tok tokenizer, tools []ballast.Tool, system st
 	}
 	if s, there := t.section(f, tools, given(system)); there {
 		b.open("system")
-		b.WriteString(s)
+		for i, piece := range strings.Split(s, endInDocs) { // text of the documentation
+			if i > 0 {
+				b.theirs(endInDocs)
+			}
+			b.WriteString(piece)
+		}
 		b.shut()
 	}
 	docs, tool := f.Docs(testTools[1:]), "user"
@@ -466,7 +474,7 @@ func jinjaDialogue(t *testing.T, c jinjaCase) *Dialogue {
 	if c.Open {
 		d.Open()
 	} else if d.stage == replied { // what the next message would begin with
-		d.write(part{d.closing(), ballast.OwnerTemplate})
+		d.write(part{text: d.closing(), owner: ballast.OwnerTemplate})
 	}
 	return d
 }

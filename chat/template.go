@@ -76,6 +76,19 @@ func (t *Template) section(f Format, tools []ballast.Tool, system *string) (text
 	return t.compose(f, tools, system)
 }
 
+// head is the beginning of a conversation up to its first message. A hint stands between
+// its two parts; without one they are one text.
+func (t *Template) head(f Format, tools []ballast.Tool, system *string, hint bool) (before, after string) {
+	section, there := t.section(f, tools, system)
+	switch {
+	case !there && !hint:
+		return t.begin, ""
+	case section != "" && hint:
+		section += "\n\n"
+	}
+	return t.begin + t.system + section, t.end + t.gap
+}
+
 // withDefaults is the template with other default system texts.
 func (t *Template) withDefaults(plain, tooled *string) *Template {
 	other := *t
@@ -211,7 +224,7 @@ func compactSection(f Format, tools []ballast.Tool, system *string) (string, boo
 func signatures(tools []ballast.Tool) string {
 	var b strings.Builder
 	for _, t := range tools {
-		b.WriteString("\n" + format.EscapeControl(tooldoc.Signature(t), "<\\"))
+		b.WriteString("\n" + tooldoc.Signature(t))
 	}
 	return b.String()
 }

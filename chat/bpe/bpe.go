@@ -96,6 +96,20 @@ func (t *Tokenizer) EncodePlain(dst []int32, text string, plain []Span) []int32 
 	return dst
 }
 
+// Spells says whether a text spells an added token, so that Encode gives an id where
+// EncodePlain gives the ids of its text.
+func (t *Tokenizer) Spells(text string) bool {
+	found := false
+	token := func(int32) { found = true }
+	t.cut(&t.exact, text, nil, token, func(s string, _ []Span) {
+		if t.normalize != nil {
+			s = t.normalize(s)
+		}
+		t.cut(&t.normal, s, nil, token, func(string, []Span) {})
+	})
+	return found
+}
+
 // Bytes appends the exact bytes that the ids stand for to dst; an added token
 // stands for its content. Ids outside the vocabulary add nothing.
 func (t *Tokenizer) Bytes(dst []byte, ids []int32) []byte {

@@ -154,12 +154,12 @@ func ByName(name string) (Format, error) {
 
 func names() string { return strings.Join(slices.Sorted(maps.Keys(All)), ", ") }
 
-func docJSON(t ballast.Tool) string { return quoteJSON(tooldoc.Doc(t)) }
+func docJSON(t ballast.Tool) string { return tooldoc.JSON(tooldoc.Doc(t)) }
 
 func docsJSON(tools []ballast.Tool) string {
 	list := value.NewList()
 	for _, t := range tools {
 		list.Items = append(list.Items, tooldoc.Doc(t))
 	}
-	return quoteJSON(list)
+	return tooldoc.JSON(list)
 }

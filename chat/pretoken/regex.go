@@ -23,13 +23,19 @@ func (s *Stuck) Error() string {
 	return fmt.Sprintf("the tokenizer's pattern %.200q does not come to an end on a text of %d bytes: it backtracks without a bound; take another tokenizer.json", s.Pattern, s.Bytes)
 }
 
-// Recover, deferred, makes the panic of a Splitter whose pattern is stuck an error.
+// Failure is a conversation that cannot be written, where the writer answers with no error.
+type Failure struct{ Err error }
+
+// Recover, deferred, makes the panic of a Splitter whose pattern is stuck, and one with
+// a *Failure, an error.
 // Any other panic goes on.
 func Recover(err *error) {
 	switch p := recover().(type) {
 	case nil:
 	case *Stuck:
 		*err = p
+	case *Failure:
+		*err = p.Err
 	default:
 		panic(p)
 	}
