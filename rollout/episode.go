@@ -28,7 +28,8 @@ type episode struct {
 
 func newEpisode(cfg *Config, p Play, task *env.Prepared) *episode {
 	e := &episode{cfg: cfg, play: p}
-	rules := env.Rules{Malformed: cfg.Malformed, Steps: cfg.Budget.Steps, PerTurn: cfg.PerTurn, Shorten: e.truncate}
+	rules := env.Rules{Malformed: cfg.Malformed, Syntax: cfg.Style.Format.Hint(), Steps: cfg.Budget.Steps,
+		PerTurn: cfg.PerTurn, Shorten: e.truncate}
 	cfg.Quirks.rules(&rules, cfg.Style, task)
 	e.Env = task.New(rules)
 	e.plain = chat.NewDialogue(cfg.Style, e.Tools(), cfg.System)

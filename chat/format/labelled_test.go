@@ -183,6 +183,9 @@ func TestLabelledSet(t *testing.T) {
 		if !reasons[r] {
 			t.Errorf("no reply has the reason %s", r)
 		}
+		if faults[r] == "" && r != ReasonUnknownTool {
+			t.Errorf("no policy is told of %s in words", r)
+		}
 	}
 	t.Log(fmt.Sprint(len(seen), " replies"))
 }

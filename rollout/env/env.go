@@ -31,13 +31,31 @@ const (
 	MalformedAdvance Malformed = "advance"
 )
 
-// RetryText is what a policy is told after a malformed reply under
-// MalformedRetry.
-const RetryText = "The last reply was not a valid tool call. Check the format and reply again."
+// RetryText is what a policy is told after a malformed reply under MalformedRetry, with
+// what was seen and what is expected between its sentences.
+const RetryText = retryHead + "." + retryTail
+
+const (
+	retryHead = "The last reply was not a valid tool call"
+	retryTail = " Check the format and reply again."
+)
+
+// retryText tells what was seen in a malformed reply and how calls are written.
+func (e *Env) retryText() string {
+	text := retryHead
+	if e.fault != "" {
+		text += ": " + e.fault
+	}
+	if text += "."; e.rules.Syntax != "" {
+		text += " Calls are written like this: " + e.rules.Syntax
+	}
+	return text + retryTail
+}
 
 // Rules say how an episode goes on and when it ends.
 type Rules struct {
 	Malformed Malformed // "" = stop
+	Syntax    string    // how calls are written, which MalformedRetry tells; "" is not told
 	Steps     int       // replies in an episode; the next one is not asked for
 	// PerTurn bounds the replies with calls in one user turn: one more is still
 	// executed, then the episode ends, as BFCL's harness does. 0 = no bound.
@@ -74,7 +92,8 @@ type Env struct {
 	over    bool
 	turn    int // index of the open turn
 	replies int
-	busy    int // replies with calls in the open turn
+	busy    int    // replies with calls in the open turn
+	fault   string // of the last reply, in words
 }
 
 // Prepared is what the episodes of one task have in common: the loaded worlds,
@@ -197,6 +216,7 @@ func (e *Env) Reply(p chat.Parsed, step ballast.Step) {
 		p = p.Cut()
 	}
 	step.Form, step.Reason, step.Calls = p.Form, string(p.Reason), p.Calls
+	e.fault = p.Fault()
 	t := &e.Episode.Turns[e.turn]
 	t.Steps = append(t.Steps, step)
 	e.replies++
@@ -223,7 +243,7 @@ func (e *Env) Answer() Message {
 	case step.Form == ballast.FormResponse || advance:
 		return e.closeTurn()
 	case e.rules.Malformed == MalformedRetry:
-		return Message{User: RetryText}
+		return Message{User: e.retryText()}
 	}
 	e.Stop(ballast.StopMalformed)
 	return Message{}

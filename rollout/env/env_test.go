@@ -103,7 +103,10 @@ func TestEpisodes(t *testing.T) {
 		{"a failing call is an answer", Rules{}, "read('x') ; .", "", "user: do it;error: no file x;user: " + chat.RevealText, "n"},
 		{"replies used up", Rules{Steps: 2}, read + " ; " + read + " ; .", ballast.StopTurns, "user: do it;pay rent;pay rent", ""},
 		{"malformed stops", Rules{}, "!" + move, ballast.StopMalformed, "user: do it", ""},
-		{"malformed is told", Rules{Malformed: MalformedRetry}, "!" + read + " ; " + move + " ; .", "", "user: do it;user: " + RetryText + ";ok;user: " + chat.RevealText, "y"},
+		{"malformed is told", Rules{Malformed: MalformedRetry}, "!" + read + " ; " + move + " ; .", "",
+			"user: do it;user: The last reply was not a valid tool call: a tag is misspelled or cut off. Check the format and reply again.;ok;user: " + chat.RevealText, "y"},
+		{"and shown the syntax", Rules{Malformed: MalformedRetry, Syntax: "[f()]"}, "! ; " + move + " ; .", "",
+			"user: do it;user: The last reply was not a valid tool call: a tag is misspelled or cut off. Calls are written like this: [f()] Check the format and reply again.;ok;user: " + chat.RevealText, "y"},
 		{"malformed closes", Rules{Malformed: MalformedAdvance}, "! ; .", ballast.StopDone, "user: do it;user: " + chat.RevealText, "nn"},
 		{"malformed but readable", Rules{Malformed: MalformedAdvance}, "!" + move + " ; . ; " + read + " ; .", ballast.StopDone, "user: do it;ok;user: " + chat.RevealText + ";pay rent", "yy"},
 	} {
