@@ -53,6 +53,8 @@ var layer = map[string]int{
 	"ballast/rollout":               4,
 	"ballast/endpoint":              2,
 	"ballast/endpoint/endpointtest": 2,
+	"ballast/hub":                   3,
+	"ballast/hub/hubtest":           3,
 	"ballast/remote":                4,
 	"ballast/train/adamw":           4,
 	"ballast/train/decoder":         4,

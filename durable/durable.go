@@ -2,7 +2,7 @@
 //
 // Replace writes a whole file: aside, flushed to disk, renamed. Folder does the same for
 // a folder. Log appends whole
-// lines to a file. Lock is held by one process and ends with it. Name makes a folder's
+// lines to a file. Partial arrives over several attempts. Lock is held by one process and ends with it. Name makes a folder's
 // name of any text.
 //
 // Contract: a file is there whole or not at all. Nothing is written through a link:
