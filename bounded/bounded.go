@@ -10,6 +10,7 @@ package bounded
 import (
 	"bufio"
 	"bytes"
+	"compress/bzip2"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -176,12 +177,12 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// Unpack reads what r holds, unpacked where its first bytes are those of gzip or zstd;
-// limit bounds the unpacked bytes. how is "gzip", "zstd" or "". Close frees the decoder
-// and not r.
+// Unpack reads what r holds, unpacked where its first bytes are those of gzip, zstd or
+// bzip2; limit bounds the unpacked bytes. how is "gzip", "zstd", "bzip2" or "". Close
+// frees the decoder and not r.
 func Unpack(r io.Reader, limit int64) (out io.ReadCloser, how string, err error) {
 	br := bufio.NewReaderSize(r, 64*KiB)
-	head, err := br.Peek(4)
+	head, err := br.Peek(10)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, "", err
 	}
@@ -198,6 +199,8 @@ func Unpack(r io.Reader, limit int64) (out io.ReadCloser, how string, err error)
 			return nil, "zstd", err
 		}
 		return readCloser{Reader(z, limit), func() error { z.Close(); return nil }}, "zstd", nil
+	case len(head) == 10 && bytes.HasPrefix(head, []byte("BZh")) && (string(head[4:]) == "1AY&SY" || string(head[4:]) == "\x17rE8P\x90"):
+		return readCloser{Reader(bzip2.NewReader(br), limit), func() error { return nil }}, "bzip2", nil
 	}
 	return readCloser{Reader(br, limit), func() error { return nil }}, "", nil
 }

@@ -74,7 +74,7 @@ var Sources = []Source{
 		}
 		return out, nil
 	}},
-	{"file", "the dialogues of sft.file: ToolACE, verl, or chat JSONL", func(m Material, s *SFT) ([]Example, error) {
+	{"file", "the dialogues of sft.file, in one of eight shapes (docs/dialogues.md)", func(m Material, s *SFT) ([]Example, error) {
 		ds, err := m.Dialogues(s.File)
 		if err != nil {
 			return nil, err

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
 	"ballast/chat/format"
 	"ballast/chat/pretoken"
+	"ballast/value"
 )
 
 // Role says who speaks.
@@ -26,11 +28,12 @@ const (
 type Message struct {
 	Role    Role
 	Text    string         // of the user, or of the assistant before its calls
-	Thought string         // of the assistant, before its text; written where the template has a place for it
+	Thought string         // of the assistant, before its text; "" is none, a line end alone an empty one
 	Calls   []ballast.Call // of the assistant
 	Results []string       // of the tools, one per call
 	Plain   bool           // control tokens spelled in Text stay text
 	Context bool           // of the assistant: seen, not trained on
+	At      string         // where the message stood in what it was read from, "" if in nothing
 }
 
 // Dialogue is a conversation to learn from that is not the play of a task:
@@ -42,11 +45,40 @@ type Dialogue struct {
 	Messages []Message
 }
 
+// The reasons for which a dialogue cannot be trained in a style.
+const (
+	UnfitThought = "a thought, and the template has no place for one"
+	UnfitCall    = "a call that the format cannot write"
+	UnfitReply   = "a reply that the format does not read as what it is"
+	UnfitSystem  = "a system text that spells control tokens"
+)
+
+// Unfit is the error of a dialogue that cannot be trained in a style.
+type Unfit struct {
+	Dialogue string // its ID
+	Reason   string // one of the above
+	Key      string // of the message: its At
+	Detail   string
+}
+
+// Error is the reason on one line.
+func (u *Unfit) Error() string {
+	return fmt.Sprintf("dialogue %s: %s: %s (%s)", u.Dialogue, u.Key, u.Reason, u.Detail)
+}
+
 // Episode renders a dialogue in a style. Replies of the assistant that are trained
-// on are owned by gold; all are steps of one turn per user message. An order of
-// messages that no conversation has is an error.
+// on are owned by gold; all are steps of one turn per user message. A reply that is
+// trained comes back from the format's parser as the same words, thought and calls. What
+// the style cannot write or read back so is an *Unfit. An order of messages that no
+// conversation has is an error.
 func (d *Dialogue) Episode(style chat.Style) (ep ballast.Episode, err error) {
 	defer pretoken.Recover(&err)
+	if d.System != nil {
+		all := []bpe.Span{{Start: 0, End: len(*d.System)}}
+		if !slices.Equal(style.Tok.EncodePlain(nil, *d.System, nil), style.Tok.EncodePlain(nil, *d.System, all)) {
+			return ep, &Unfit{d.ID, UnfitSystem, "system", "a text of the data is no frame"}
+		}
+	}
 	c := chat.NewDialogue(style, d.Tools, d.System)
 	ep = ballast.Episode{Task: d.ID, Stop: ballast.StopDone}
 	last := Role("")
@@ -64,6 +96,10 @@ func (d *Dialogue) Episode(style chat.Style) (ep ballast.Episode, err error) {
 		case Assistant:
 			ids, err := reply(style, c, &m, d.Tools)
 			if err != nil {
+				if u := new(Unfit); errors.As(err, &u) {
+					u.Dialogue, u.Key = d.ID, m.At
+					return ep, u
+				}
 				return ep, fmt.Errorf("dialogue %s: message %d: %w", d.ID, i, err)
 			}
 			c.Open()
@@ -82,21 +118,6 @@ func (d *Dialogue) Episode(style chat.Style) (ep ballast.Episode, err error) {
 	}
 	ep.Tokens, ep.Owners = c.Tokens(), c.Owners()
 	return ep, nil
-}
-
-// Check says whether the messages can be a conversation that teaches something.
-func (d *Dialogue) Check() error {
-	last := Role("")
-	for _, m := range d.Messages {
-		if !follows(m.Role, last) {
-			return fmt.Errorf("%s after %q", m.Role, last)
-		}
-		last = m.Role
-	}
-	if !slices.ContainsFunc(d.Messages, func(m Message) bool { return m.Role == Assistant && !m.Context }) {
-		return errors.New("no assistant message to train on")
-	}
-	return nil
 }
 
 // follows says whether a message of one role may come after one of another.
@@ -118,25 +139,65 @@ func reply(style chat.Style, c *chat.Dialogue, m *Message, tools []ballast.Tool)
 		ids := style.Tok.EncodePlain(nil, m.Text, []bpe.Span{{Start: 0, End: len(m.Text)}})
 		return append(ids, style.Stops()[0]), nil
 	}
-	text := m.Text
-	if len(m.Calls) > 0 {
-		calls := make([]ballast.Call, len(m.Calls))
-		for i, call := range m.Calls {
-			var err error
-			if calls[i], err = chat.Named(call, tools); err != nil {
-				return nil, err
-			}
+	offered := format.Tools(tools)
+	text, written, calls := m.Text, "", make([]ballast.Call, len(m.Calls))
+	for i, call := range m.Calls {
+		var err error
+		if calls[i], err = chat.Named(call, tools); err != nil {
+			return nil, &Unfit{Reason: UnfitCall, Detail: err.Error()}
 		}
+	}
+	if len(calls) > 0 {
 		if text != "" {
 			text += "\n"
 		}
-		written, err := style.Format.Write(calls, format.Tools(tools))
-		if err != nil {
-			return nil, err
+		var err error
+		if written, err = style.Format.Write(calls, offered); err != nil {
+			return nil, &Unfit{Reason: UnfitCall, Detail: err.Error()}
 		}
 		text += written
 	}
+	thought, ok := style.Template.Thought(m.Thought)
+	switch {
+	case m.Thought == "":
+	case ok:
+		text = thought + text
+	case !style.Template.Thoughtless() || strings.TrimSpace(m.Thought) != "":
+		return nil, &Unfit{Reason: UnfitThought, Detail: "template " + style.Template.Name}
+	}
+	if m.Context {
+		return c.Gold(text), nil
+	}
+	alone := style.Format.Parse(written, offered).Calls // as Write checked them
+	if what := misread(style.Format.Parse(text, offered), m, alone, ok); what != "" {
+		return nil, &Unfit{Reason: UnfitReply, Detail: what}
+	}
 	return c.Gold(text), nil
+}
+
+// misread says in what a reply differs from what the parser makes of it, "" if in nothing.
+func misread(p chat.Parsed, m *Message, calls []ballast.Call, thinks bool) string {
+	const blank = " \t\r\n\f\v"
+	want := ballast.FormResponse
+	if len(calls) > 0 {
+		want = ballast.FormCall
+	}
+	switch {
+	case p.Form != want:
+		return fmt.Sprintf("it reads as %s, %s", p.Form, p.Reason)
+	case p.Text != strings.Trim(m.Text, blank):
+		return "its words read as others"
+	case thinks && p.Thought != strings.Trim(m.Thought, blank):
+		return "its thought reads as another"
+	case len(p.Calls) != len(calls):
+		return fmt.Sprintf("%d calls read as %d", len(calls), len(p.Calls))
+	}
+	for i, c := range p.Calls {
+		if got, want := value.FormatCall(c), value.FormatCall(calls[i]); got != want {
+			return want + " reads as " + got
+		}
+	}
+	return ""
 }
 
 // shown are the tools that a task documents at its start.

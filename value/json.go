@@ -28,7 +28,24 @@ func ParseJSON(data []byte) (any, error) {
 	return v, nil
 }
 
+// ParseExact is ParseJSON for text of which nothing may change by being read: a key
+// that an object has twice, NaN and Infinity, a number that overflows and a lone
+// surrogate are errors.
+func ParseExact(data []byte) (any, error) {
+	p := jsonParser{data: data, exact: true}
+	v, err := p.value(0)
+	if err != nil {
+		return nil, err
+	}
+	p.space()
+	if p.pos < len(data) {
+		return nil, p.fail("extra data")
+	}
+	return v, nil
+}
+
 type jsonParser struct {
+	exact   bool // see ParseExact
 	data    []byte
 	pos     int
 	entries []entry // of the objects that are open, the innermost last
@@ -75,6 +92,8 @@ func (p *jsonParser) value(depth int) (any, error) {
 		return p.str()
 	}
 	switch {
+	case p.exact && (p.word("NaN") || p.word("Infinity") || p.word("-Infinity")):
+		return nil, p.fail("a word that JSON does not have")
 	case p.word("true"):
 		return true, nil
 	case p.word("false"):
@@ -118,7 +137,11 @@ func (p *jsonParser) object(depth int) (any, error) {
 		p.entries = append(p.entries, entry{key, v})
 		p.space()
 		if p.word("}") {
-			return p.dict(first), nil
+			n, d := len(p.entries)-first, p.dict(first)
+			if p.exact && d.Len() < n {
+				return nil, p.fail("an object with one key twice")
+			}
+			return d, nil
 		}
 		if !p.word(",") {
 			return nil, p.fail("expected ',' or '}'")
@@ -186,7 +209,7 @@ func (p *jsonParser) str() (any, error) {
 		case c == '"':
 			s := string(p.data[start:i])
 			p.pos = i + 1
-			if !validText(s) {
+			if !p.valid(s) {
 				p.pos = start
 				return nil, p.fail("string is not UTF-8")
 			}
@@ -210,7 +233,7 @@ func (p *jsonParser) escaped(start, at int) (any, error) {
 		switch {
 		case c == '"':
 			p.pos++
-			if s := string(b); validText(s) {
+			if s := string(b); p.valid(s) {
 				return s, nil
 			}
 			return nil, p.fail("string is not UTF-8")
@@ -291,6 +314,14 @@ func hexValue(s string) (rune, bool) {
 	return r, true
 }
 
+// valid reports whether s may stand as a string.
+func (p *jsonParser) valid(s string) bool {
+	if p.exact {
+		return utf8.ValidString(s)
+	}
+	return validText(s)
+}
+
 // validText reports whether s is UTF-8, lone surrogates allowed.
 func validText(s string) bool {
 	if utf8.ValidString(s) {
@@ -350,7 +381,10 @@ func (p *jsonParser) number() (any, error) {
 		}
 		return v, nil
 	}
-	f, _ := strconv.ParseFloat(text, 64) // out of range gives an infinity, as in Python
+	f, err := strconv.ParseFloat(text, 64) // out of range gives an infinity, as in Python
+	if err != nil && p.exact {
+		return nil, p.fail("a number that is too large")
+	}
 	return f, nil
 }
 

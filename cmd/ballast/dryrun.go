@@ -203,7 +203,7 @@ func examples(in *recipe.Recipe, run *loop.Run, phase int, sources string) (n in
 				if err != nil {
 					return 0, false, err
 				}
-				n -= files[slices.IndexFunc(files, func(f loop.Import) bool { return f.Phase == phase })].Long
+				n += files[slices.IndexFunc(files, func(f loop.Import) bool { return f.Phase == phase })].Taken - len(list)
 			}
 		}
 	}

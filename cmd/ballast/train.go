@@ -231,7 +231,7 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 			err = bounded.Regular(in.SFT.File)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (.jsonl, .json or .parquet)", err)
+			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
 		}
 	}
 	judge, err := endpoint.Open(r.Judge, endpoint.Options{}) // drive gives it the run's ledger
@@ -261,13 +261,23 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 }
 
 // imports reads the files of dialogues that a run trains on, so that a bad one is an error
-// now, and says what is left out of them.
+// now, and says what is left out of them and why.
 func imports(w io.Writer, run *loop.Run) error {
 	list, err := run.Imports()
 	for _, in := range list {
-		if in.Long > 0 || in.Skipped != "" {
-			say(w, "ballast: phase %d trains on %d dialogues of the file; %d more are longer than budget.prompt and budget.episode%s\n",
-				in.Phase, in.Taken, in.Long, in.Skipped)
+		say(w, "ballast: phase %d: %s: %d rows, %d read, %d left out\n", in.Phase, in.Path, in.File.Rows, in.Taken, in.Left.Rows())
+		if in.Left.Rows() > 0 {
+			say(w, "%9s  %-58s  first\n", "rows", "reason")
+		}
+		for _, x := range in.Left.Sorted() {
+			say(w, "%9d  %-58s  %s\n", x.Rows, x.Reason, x.First())
+		}
+		var passed []string
+		for _, key := range slices.Sorted(maps.Keys(in.File.Passed)) {
+			passed = append(passed, fmt.Sprintf("%s (%d rows)", key, in.File.Passed[key]))
+		}
+		if passed != nil {
+			say(w, "  not trained on, as they carry no words: %s\n", strings.Join(passed, ", "))
 		}
 	}
 	return err

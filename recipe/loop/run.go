@@ -22,11 +22,11 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/eval"
+	"ballast/imports"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/rollout"
 	"ballast/supervise"
-	"ballast/supervise/foreign"
 )
 
 // Engine is what a run trains with.
@@ -145,7 +145,7 @@ type Run struct {
 	// Clock, if not nil, tells what this process has taken so far.
 	Clock func() Cost
 
-	imported map[string]foreign.Imported // files of dialogues, by name
+	imported map[string]*imports.File // files of dialogues, by name
 	watcher  watcher
 	total    int  // updates, as far as it is known
 	saved    bool // the newest checkpoint says all that there is to say

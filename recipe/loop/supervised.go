@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,11 +11,11 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/imports"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/signal"
 	"ballast/supervise"
-	"ballast/supervise/foreign"
 )
 
 // sftPhase is cross-entropy on examples. Gold dialogues come out of the same
@@ -25,7 +26,8 @@ type sftPhase struct {
 	set      recipe.Recipe
 	sources  string
 	examples []recipe.Example
-	missing  []int // of examples, not yet taken out
+	missing  []int          // of examples, not yet taken out
+	left     imports.Ledger // of the rows of sft.file, as far as they were measured
 }
 
 func newSFTPhase(r *Run, set recipe.Recipe, i int) (*sftPhase, error) {
@@ -68,14 +70,18 @@ func (p *sftPhase) open(ctx context.Context) error {
 		return nil
 	}
 	if len(p.examples) == 0 && recipe.Imports(p.sources) {
-		return p.nothing(lost)
+		return p.nothing()
 	}
 	data := map[string]any{"examples": len(p.examples), "left_out": lost}
-	for reason, n := range r.imported[p.set.SFT.File].Skipped {
-		data["skipped/"+reason] = n
+	for _, x := range p.left.Sorted() {
+		data["skipped/"+x.Reason] = x.Rows
 	}
-	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "examples", Data: data,
-		Text: fmt.Sprintf("%s: %d examples, %d left out", p.sources, len(p.examples), lost)})
+	text := fmt.Sprintf("%s: %d examples, %d left out", p.sources, len(p.examples), lost)
+	if f := r.imported[p.set.SFT.File]; f != nil && recipe.Imports(p.sources) {
+		data["rows"], data["rows_left_out"] = f.Rows, p.left.Rows()
+		text += fmt.Sprintf("; %s: %d rows, %d left out", p.set.SFT.File, f.Rows, p.left.Rows())
+	}
+	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "examples", Data: data, Text: text})
 }
 
 // drop takes the missing examples out and says how many they were.
@@ -89,30 +95,17 @@ func (p *sftPhase) drop() int {
 }
 
 // nothing is the error of a phase on a file that has nothing to train on.
-func (p *sftPhase) nothing(lost int) error {
-	room := p.set.Budget.Prompt + p.set.Budget.Episode
-	if lost == 0 {
-		return fmt.Errorf("sft.file: %s holds no dialogue that can be trained on%s", p.set.SFT.File, skipped(p.run.imported[p.set.SFT.File]))
-	}
-	return fmt.Errorf("sft.file: none of the %d dialogues of %s fits into budget.prompt and budget.episode, together %d tokens; raise budget.episode", lost, p.set.SFT.File, room)
-}
-
-// skipped says which dialogues of a file were not taken, and why.
-func skipped(in foreign.Imported) string {
-	var parts []string
-	for _, reason := range slices.Sorted(maps.Keys(in.Skipped)) {
-		parts = append(parts, fmt.Sprintf("%d %s", in.Skipped[reason], reason))
-	}
-	if parts == nil {
-		return ""
-	}
-	return "; left out: " + strings.Join(parts, ", ")
+func (p *sftPhase) nothing() error {
+	return fmt.Errorf("sft.file: %s holds no dialogue that can be trained on: %s", p.set.SFT.File, p.left.String())
 }
 
 // Import is what a phase takes from a file of dialogues.
 type Import struct {
-	Phase, Taken, Long int // of the dialogues, Long do not fit into the budget
-	Skipped            string
+	Phase int
+	Path  string
+	File  *imports.File
+	Taken int            // dialogues that are trained on
+	Left  imports.Ledger // rows that are not, for whatever reason
 }
 
 // Imports reads the files of dialogues of all phases before the run begins, and measures
@@ -130,16 +123,16 @@ func (r *Run) Imports() ([]Import, error) {
 		}
 		p := &sftPhase{run: r, set: set, sources: "file"}
 		if p.examples, err = recipe.Examples(p.sources, r, &set.SFT); err != nil {
-			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (.jsonl, .json or .parquet)", err)
+			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
 		}
 		if err := p.measure(); err != nil {
 			return nil, err
 		}
-		long := p.drop()
+		p.drop()
 		if len(p.examples) == 0 {
-			return nil, p.nothing(long)
+			return nil, p.nothing()
 		}
-		out = append(out, Import{i, len(p.examples), long, skipped(r.imported[set.SFT.File])})
+		out = append(out, Import{i, set.SFT.File, r.imported[set.SFT.File], len(p.examples), p.left})
 	}
 	return out, nil
 }
@@ -216,22 +209,64 @@ func (r *Run) close(ctx context.Context) error {
 		Text: fmt.Sprintf("closing replies of %d tasks, %d keep their own: %s", len(tasks)-len(lost), len(lost), stats)})
 }
 
-// measure leaves out written and imported dialogues that do not fit the budget.
+// measure leaves out written and imported dialogues that the budget has no room for, and
+// those that cannot be trained with the phase's template and formats.
 func (p *sftPhase) measure() error {
 	room := p.set.Budget.Prompt + p.set.Budget.Episode
+	if f := p.run.imported[p.set.SFT.File]; f != nil && recipe.Imports(p.sources) {
+		p.left = f.Left.Clone()
+	}
 	for i, e := range p.examples {
 		if e.Dialogue == nil {
 			continue
 		}
-		ep, err := e.Dialogue.Episode(p.run.Engine.Style)
+		unfit, err := p.unfit(e.Dialogue, room)
 		if err != nil {
 			return err
 		}
-		if len(ep.Tokens) > room {
-			p.missing = append(p.missing, i)
+		if unfit == nil {
+			continue
+		}
+		p.missing = append(p.missing, i)
+		if e.Failure == nil { // it is of the file
+			p.left.Add(unfit.Reason, strings.Replace(unfit.Dialogue, "-", " ", 1), unfit.Key, unfit.Detail)
 		}
 	}
 	return nil
+}
+
+// unfit says why a dialogue cannot be trained in one of the phase's formats, nil if it
+// can be in all.
+func (p *sftPhase) unfit(d *supervise.Dialogue, room int) (*supervise.Unfit, error) {
+	for _, name := range slices.Sorted(maps.Keys(p.formats())) {
+		f, err := chat.FormatByName(name)
+		if err != nil {
+			return nil, err
+		}
+		style := p.run.Engine.Style
+		style.Format = f
+		ep, err := d.Episode(style)
+		if u := new(supervise.Unfit); errors.As(err, &u) {
+			u.Detail = "format " + name + ": " + u.Detail
+			return u, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if n := len(ep.Tokens); n > room {
+			return &supervise.Unfit{Dialogue: d.ID, Reason: "longer than budget.prompt and budget.episode together",
+				Detail: fmt.Sprintf("%d tokens and not %d; raise budget.episode", n, room)}, nil
+		}
+	}
+	return nil, nil
+}
+
+// formats are the formats in which the phase writes its examples.
+func (p *sftPhase) formats() recipe.Shares {
+	if len(p.set.SFT.Formats) == 0 {
+		return recipe.Shares{p.set.Chat.Format: 1}
+	}
+	return p.set.SFT.Formats
 }
 
 func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]ballast.Episode, error) {
@@ -258,10 +293,7 @@ func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]b
 // and epoch, format by format.
 func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]ballast.Sample, error) {
 	r := p.run
-	formats := p.set.SFT.Formats
-	if len(formats) == 0 {
-		formats = recipe.Shares{p.set.Chat.Format: 1}
-	}
+	formats := p.formats()
 	byFormat := map[string][]int{} // positions in the batch
 	for j, k := range batch {
 		f := formats.Draw(mix(p.set.Seed, uint64(epoch), uint64(k)))
@@ -327,12 +359,12 @@ func (r *Run) Dialogues(path string) ([]supervise.Dialogue, error) {
 	if in, ok := r.imported[path]; ok {
 		return in.Dialogues, nil
 	}
-	in, err := foreign.Import(path)
+	in, err := imports.Read(path)
 	if err != nil {
 		return nil, err
 	}
 	if r.imported == nil {
-		r.imported = map[string]foreign.Imported{}
+		r.imported = map[string]*imports.File{}
 	}
 	r.imported[path] = in
 	return in.Dialogues, nil

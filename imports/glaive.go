@@ -1,0 +1,146 @@
+package imports
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"ballast"
+	"ballast/supervise"
+	"ballast/value"
+)
+
+func isGlaive(o *object) bool {
+	_, ok := o.peek("chat").(string)
+	return ok
+}
+
+// The marks of Glaive's texts.
+const (
+	glaiveCall = "<functioncall>"
+	glaiveEnd  = "<|endoftext|>"
+	glaiveGap  = "\n\n\n"
+)
+
+var glaiveSpeakers = []string{"USER:", "ASSISTANT:", "FUNCTION RESPONSE:"}
+
+// glaive reads rows of two texts: the system text with the tools, and the conversation.
+func (r *reader) glaive(o *object) error {
+	if err := r.documented(o); err != nil {
+		return err
+	}
+	text, ok, err := o.text("system")
+	if err != nil {
+		return err
+	}
+	if text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), "SYSTEM:")); ok && text != "" {
+		if err := r.system(text, "system", &glaiveText); err != nil {
+			return err
+		}
+	}
+	chat, err := o.word("chat")
+	if err != nil {
+		return err
+	}
+	return r.glaiveChat(chat)
+}
+
+// glaiveText finds the tools: JSON objects in a row, from a line's start to the end.
+var glaiveText = explains{
+	known: []string{"accesstothefollowingfunctions", "usethemifrequired-"},
+	cut: func(text string) (block, before, after string, found bool, err error) {
+		at := strings.Index("\n"+text, "\n{")
+		if at < 0 {
+			return "", "", "", false, nil
+		}
+		return text[at:], text[:at], "", true, nil
+	},
+}
+
+// glaiveChat cuts the conversation into messages.
+func (r *reader) glaiveChat(text string) error {
+	for part := range strings.SplitSeq(glaiveGap+strings.TrimSpace(text), glaiveGap) {
+		part = strings.Trim(part, "\n ")
+		if part == "" {
+			continue
+		}
+		speaker, body := "", ""
+		for _, s := range glaiveSpeakers {
+			if rest, ok := strings.CutPrefix(part, s); ok {
+				speaker, body = s, rest
+			}
+			if strings.Contains(part, "\n"+s) {
+				return &Fault{ReasonChat, "chat", "the mark " + s + " inside of a message"}
+			}
+		}
+		var err error
+		switch speaker {
+		case "USER:":
+			err = r.user(strings.TrimSpace(body), "chat")
+		case "ASSISTANT:":
+			err = r.glaiveReply(strings.TrimSpace(body))
+		case "FUNCTION RESPONSE:":
+			err = r.answer(result{strings.TrimSpace(body), "", "", "chat"})
+		default:
+			err = &Fault{ReasonChat, "chat", "a paragraph without a speaker: " + part}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// glaiveReply reads a reply: words, and at most one call at the end.
+func (r *reader) glaiveReply(body string) error {
+	body = strings.TrimSpace(strings.TrimSuffix(body, glaiveEnd))
+	if strings.Contains(body, glaiveEnd) {
+		return &Fault{ReasonChat, "chat", "a reply with two ends"}
+	}
+	words, rest, ok := strings.Cut(body, glaiveCall)
+	if !ok {
+		return r.spoke(body, "chat")
+	}
+	m := supervise.Message{Text: strings.TrimSpace(words), At: "chat"}
+	call, err := r.glaiveCall(strings.TrimSpace(rest))
+	if err != nil {
+		return err
+	}
+	m.Calls = []ballast.Call{call}
+	return r.reply(m, nil)
+}
+
+// glaiveCall reads {"name": "f", "arguments": '{"a": 1}'}: an object whose arguments stand
+// in single quotes, and are JSON. It may be plain JSON, too.
+func (r *reader) glaiveCall(text string) (c ballast.Call, err error) {
+	plain := text
+	if before, quoted, ok := strings.Cut(text, `'`); ok && json.Valid([]byte(strings.TrimRight(before, " ")+"0}")) {
+		inner, after, _ := cutLast(quoted, `'`)
+		if strings.TrimSpace(after) != "}" {
+			return c, &Fault{ReasonCall, "chat", text}
+		}
+		if _, err := value.ParseExact([]byte(inner)); err != nil {
+			return c, &Fault{ReasonJSON, "chat", err.Error()}
+		}
+		plain = before + inner + after
+	}
+	v, err := value.ParseExact([]byte(plain))
+	if err != nil {
+		return c, &Fault{ReasonCall, "chat", err.Error()}
+	}
+	if c, _, err = r.call(v, "chat", true); err != nil {
+		var f *Fault
+		if errors.As(err, &f) {
+			f.Key = "chat"
+		}
+	}
+	return c, err
+}
+
+func cutLast(text, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(text, sep)
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+len(sep):], true
+}

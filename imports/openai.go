@@ -1,0 +1,300 @@
+package imports
+
+import (
+	"fmt"
+	"strings"
+
+	"ballast"
+	"ballast/supervise"
+	"ballast/value"
+)
+
+// messageKeys are the keys under which rows keep their messages.
+var messageKeys = []string{"messages", "conversations", "conversation"}
+
+// speaks says whether the messages of a row name their speakers with a key.
+func speaks(o *object, key string) bool {
+	for _, m := range peekList(o, messageKeys...) {
+		if d, ok := m.(*value.Dict); ok {
+			v, ok := d.GetString(key)
+			return ok && v != nil
+		}
+	}
+	return false
+}
+
+// peekList is the first of some members that is a list, or the JSON text of one.
+func peekList(o *object, keys ...string) []any {
+	for _, key := range keys {
+		v := o.peek(key)
+		if s, ok := v.(string); ok && strings.HasPrefix(strings.TrimSpace(s), "[") {
+			v, _ = value.ParseJSON([]byte(s))
+		}
+		if l, ok := v.(*value.List); ok {
+			return l.Items
+		}
+	}
+	return nil
+}
+
+func isOpenAI(o *object) bool { return speaks(o, "role") }
+
+// openAI reads messages as OpenAI's interface has them, and the like of other projects:
+// functions and function_call, tool_calls as JSON text, tools beside the text of the
+// system message, roles tool_call and tool_response.
+func (r *reader) openAI(o *object) error {
+	if err := r.head(o); err != nil {
+		return err
+	}
+	for _, key := range messageKeys {
+		list, packed, ok, err := o.list(key)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		for i, m := range list {
+			if err := r.message(m, index(key, i), packed); err != nil {
+				return err
+			}
+		}
+		break
+	}
+	return r.echo(o)
+}
+
+// head takes the tools and the system text of a row.
+func (r *reader) head(o *object) error {
+	if err := r.documented(o); err != nil {
+		return err
+	}
+	text, ok, err := o.text("system")
+	if err != nil || !ok || text == "" {
+		return err
+	}
+	return r.system(text, o.path("system"), &hermesText)
+}
+
+// echo takes a prompt beside messages that says nothing but their first question.
+func (r *reader) echo(o *object) error {
+	if p, ok := o.peek("prompt").(string); ok && len(r.Messages) > 0 && p == r.Messages[0].Text {
+		o.take("prompt")
+	}
+	return nil
+}
+
+// message reads one message of role and content.
+func (r *reader) message(v any, at string, packed bool) error {
+	o, err := asObject(v, at)
+	if err != nil {
+		return err
+	}
+	role, err := o.word("role")
+	if err != nil {
+		return err
+	}
+	switch role {
+	case "assistant":
+		err = r.assistant(o, packed)
+	case "system", "developer":
+		if err = r.documented(o); err != nil {
+			return err
+		}
+		text, err := r.content(o)
+		if err != nil {
+			return err
+		}
+		if err := r.system(text, o.path("content"), &hermesText); err != nil {
+			return err
+		}
+	case "user":
+		text, err := r.content(o)
+		if err != nil {
+			return err
+		}
+		if err := r.asked(text, o.path("content")); err != nil {
+			return err
+		}
+	case "tool", "function", "tool_response":
+		err = r.toolMessage(o)
+	case "tool_call":
+		text, err := r.content(o)
+		if err != nil {
+			return err
+		}
+		if err := r.called(text, o.path("content")); err != nil {
+			return err
+		}
+	default:
+		return &Fault{ReasonRole, o.path("role"), role}
+	}
+	if err != nil {
+		return err
+	}
+	if role != "assistant" { // weights of other messages say nothing, where they are 0
+		if w, err := weightOf(o); err != nil || w != 0 && o.has("weight") {
+			return &Fault{ReasonWeight, o.path("weight"), role}
+		}
+	}
+	return r.only(o)
+}
+
+// content takes the text of a message: a text, or parts of which all are texts.
+func (r *reader) content(o *object) (string, error) {
+	text, ok, err := r.maybe(o)
+	if err == nil && !ok {
+		err = &Fault{ReasonEmpty, o.path("content"), ""}
+	}
+	return text, err
+}
+
+// maybe is content where there may be none.
+func (r *reader) maybe(o *object) (text string, ok bool, err error) {
+	at := o.path("content")
+	switch v := o.take("content").(type) {
+	case nil:
+		return "", false, nil
+	case string:
+		return v, true, nil
+	case *value.List:
+		var b strings.Builder
+		for i, x := range v.Items {
+			part, err := asObject(x, index(at, i))
+			if err != nil {
+				return "", false, &Fault{ReasonPart, index(at, i), kind(x)}
+			}
+			t, _, err := part.text("type")
+			if err != nil || t != "text" && t != "input_text" && t != "output_text" {
+				return "", false, &Fault{ReasonPart, part.path("type"), t}
+			}
+			text, err := part.word("text")
+			if err != nil {
+				return "", false, err
+			}
+			if err := r.only(part); err != nil {
+				return "", false, err
+			}
+			b.WriteString(text)
+		}
+		return b.String(), len(v.Items) > 0, nil
+	default:
+		return "", false, &Fault{ReasonObjectText, at, kind(v)}
+	}
+}
+
+// assistant reads a reply.
+func (r *reader) assistant(o *object, packed bool) error {
+	text, _, err := r.maybe(o)
+	if err != nil {
+		return err
+	}
+	weight, err := weightOf(o)
+	if err != nil {
+		return err
+	}
+	context := r.context || weight == 0
+	m, err := r.spoken(text, o.path("content"))
+	if err != nil && !context {
+		return err
+	}
+	m.Context = context
+	if err := thoughts(o, &m); err != nil {
+		return err
+	}
+	calls, ids, err := r.calls(o, packed)
+	if err != nil {
+		return err
+	}
+	if len(calls) > 0 {
+		if len(m.Calls) > 0 {
+			return &Fault{ReasonBothCalls, o.at, ""}
+		}
+		m.Calls = calls
+	}
+	return r.reply(m, ids)
+}
+
+// weightOf is 0 for a reply that is context and 1 for all others.
+func weightOf(o *object) (int, error) {
+	switch w := o.take("weight").(type) {
+	case nil:
+		return 1, nil
+	case int64:
+		if w == 0 || w == 1 {
+			return int(w), nil
+		}
+	case float64:
+		if w == 0 || w == 1 {
+			return int(w), nil
+		}
+	}
+	return 0, &Fault{ReasonWeight, o.path("weight"), fmt.Sprint(o.peek("weight"))}
+}
+
+// thoughts takes what a reply's keys say that it thought.
+func thoughts(o *object, m *supervise.Message) error {
+	for _, key := range []string{"reasoning_content", "reasoning", "thinking"} {
+		text, ok, err := o.text(key)
+		if err != nil {
+			return err
+		}
+		if !ok || strings.TrimSpace(text) == "" {
+			continue
+		}
+		if m.Thought != "" && m.Thought != text {
+			return &Fault{ReasonThoughts, o.path(key), ""}
+		}
+		m.Thought = text
+	}
+	return nil
+}
+
+// calls takes the calls of a reply and their ids.
+func (r *reader) calls(o *object, packed bool) (out []ballast.Call, ids []string, err error) {
+	list, text, _, err := o.list("tool_calls")
+	if s, ok := o.peek("tool_calls").(string); ok && strings.TrimSpace(s) == "" {
+		err = nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, c := range list {
+		call, id, err := r.call(c, index(o.path("tool_calls"), i), packed || text)
+		if err != nil {
+			return nil, nil, err
+		}
+		out, ids = append(out, call), append(ids, id)
+	}
+	if f := o.take("function_call"); f != nil { // OpenAI's before tools
+		call, id, err := r.call(f, o.path("function_call"), packed)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(out) > 0 {
+			return nil, nil, &Fault{ReasonBothCalls, o.path("function_call"), "beside tool_calls"}
+		}
+		out, ids = append(out, call), append(ids, id)
+	}
+	return out, ids, nil
+}
+
+// toolMessage reads the result of a call.
+func (r *reader) toolMessage(o *object) error {
+	text, ok, err := r.maybe(o)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return &Fault{ReasonEmpty, o.path("content"), "a result that is null"}
+	}
+	id, _, err := o.text("tool_call_id")
+	if err != nil {
+		return err
+	}
+	name, _, err := o.text("name")
+	if err != nil {
+		return err
+	}
+	return r.answers(text, id, name, o.path("content"))
+}

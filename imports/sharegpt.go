@@ -1,0 +1,143 @@
+package imports
+
+import (
+	"ballast"
+	"ballast/supervise"
+	"ballast/value"
+)
+
+func isShareGPT(o *object) bool { return speaks(o, "from") }
+
+// shareGPT reads messages of from and value, as LLaMA-Factory and others have them.
+func (r *reader) shareGPT(o *object) error {
+	if err := r.head(o); err != nil {
+		return err
+	}
+	return r.turns(o, turns{r.spoke, r.answers})
+}
+
+// turns are what the shapes of from and value differ in: how a reply and a result are
+// written.
+type turns struct {
+	reply  func(body, at string) error
+	result func(body, id, name, at string) error
+}
+
+// spoke takes a reply that is a text.
+func (r *reader) spoke(body, at string) error {
+	m, err := r.spoken(body, at)
+	if err != nil && !r.context { // what is not trained may be wrong
+		return err
+	}
+	return r.reply(m, nil)
+}
+
+// turns reads the messages of a row.
+func (r *reader) turns(o *object, t turns) error {
+	for _, key := range messageKeys {
+		list, _, ok, err := o.list(key)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		for i, m := range list {
+			if err := r.turn(m, index(key, i), t); err != nil {
+				return err
+			}
+		}
+		break
+	}
+	return nil
+}
+
+func (r *reader) turn(v any, at string, t turns) error {
+	o, err := asObject(v, at)
+	if err != nil {
+		return err
+	}
+	from, err := o.word("from")
+	if err != nil {
+		return err
+	}
+	if v := o.peek("value"); v != nil && !isText(v) {
+		return &Fault{ReasonObjectText, o.path("value"), kind(v)}
+	}
+	body, ok, err := o.text("value")
+	if err != nil {
+		return err
+	}
+	place := o.path("value")
+	if !ok {
+		return &Fault{ReasonEmpty, place, ""}
+	}
+	switch from {
+	case "system":
+		err = r.system(body, place, &hermesText)
+	case "user", "human":
+		err = r.asked(body, place)
+	case "assistant", "gpt", "model", "bot":
+		err = t.reply(body, place)
+	case "tool", "observation", "tool_response", "function_response", "function-response":
+		err = t.result(body, "", "", place)
+	case "function_call", "tool_call":
+		err = r.called(body, place)
+	default:
+		return &Fault{ReasonRole, o.path("from"), from}
+	}
+	if err != nil {
+		return err
+	}
+	if w := o.peek("weight"); w != nil { // axolotl's
+		weight, err := weightOf(o)
+		if m := r.last(); err != nil || weight == 1 && m.Role != supervise.Assistant {
+			return &Fault{ReasonWeight, o.path("weight"), from}
+		} else if m != nil && m.Role == supervise.Assistant && m.At == place {
+			m.Context = m.Context || weight == 0
+		}
+	}
+	return r.only(o)
+}
+
+func isText(v any) bool {
+	_, ok := v.(string)
+	return ok
+}
+
+// called reads a message that is a call, {name, arguments}, or a list of some, as JSON.
+// It joins the reply before it.
+func (r *reader) called(body, at string) error {
+	v, err := value.ParseExact([]byte(body))
+	if err != nil {
+		return &Fault{ReasonJSON, at, err.Error()}
+	}
+	items := []any{v}
+	if l, ok := v.(*value.List); ok {
+		items = l.Items
+	}
+	if len(items) == 0 {
+		return &Fault{ReasonCall, at, "no call at all"}
+	}
+	var calls []ballast.Call
+	var ids []string
+	for _, x := range items {
+		c, id, err := r.call(x, at, true)
+		if err != nil {
+			return err
+		}
+		calls, ids = append(calls, c), append(ids, id)
+	}
+	m := r.last()
+	if m == nil || m.Role != supervise.Assistant || len(r.results) > 0 {
+		return r.reply(supervise.Message{Calls: calls, At: at}, ids)
+	}
+	if err := r.known(&supervise.Message{Calls: calls, At: at}); err != nil {
+		return err
+	}
+	for len(r.ids) < len(m.Calls) {
+		r.ids = append(r.ids, "")
+	}
+	m.Calls, r.ids = append(m.Calls, calls...), append(r.ids, ids...)
+	return nil
+}

@@ -1,0 +1,185 @@
+package imports
+
+import (
+	"strings"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/chat/format"
+	"ballast/supervise"
+	"ballast/value"
+)
+
+// The tags that dialogues write as text. Their syntax is that of the format hermes.
+const (
+	openCall, closeCall         = "<tool_call>", "</tool_call>"
+	openTools, closeTools       = "<tools>", "</tools>"
+	openResponse, closeResponse = "<tool_response>", "</tool_response>"
+)
+
+// emptyThought stands in a message for a thought without words; see supervise.Message.
+const emptyThought = "\n"
+
+// spoken reads a reply's text: a thought at its start, and calls in tags. Text with tags
+// that are no well-formed call is a fault where it would be trained.
+func (r *reader) spoken(body, at string) (supervise.Message, error) {
+	m := supervise.Message{Text: body, At: at}
+	if !mentions(body, openCall, closeCall, format.OpenThink, format.CloseThink, openResponse, closeResponse) {
+		return m, nil
+	}
+	p := chat.Hermes.Parse(body, nil)
+	if p.Form != ballast.FormCall && p.Form != ballast.FormResponse {
+		return m, &Fault{ReasonBroken, at, string(p.Reason)}
+	}
+	if rest, ok := strings.CutPrefix(strings.TrimLeft(body, " \t\r\n"), format.OpenThink); ok {
+		thought, rest, _ := strings.Cut(rest, format.CloseThink) // the parser closes it there, too
+		m.Text = strings.TrimLeft(rest, "\n")
+		if m.Thought = strings.Trim(thought, "\n"); strings.TrimSpace(thought) == "" {
+			m.Thought = emptyThought
+		}
+	}
+	if p.Form == ballast.FormCall {
+		m.Text, m.Calls = p.Text, p.Calls
+	}
+	return m, exactBodies(body, len(p.Calls), at)
+}
+
+// exactBodies checks that the calls in tags can be read in one way only.
+func exactBodies(body string, calls int, at string) error {
+	if calls == 0 {
+		return nil
+	}
+	if _, after, ok := strings.Cut(body, format.CloseThink); ok {
+		body = after
+	}
+	for part := range strings.SplitSeq(body, openCall) {
+		if inner, _, ok := strings.Cut(part, closeCall); ok {
+			if _, err := value.ParseExact([]byte(inner)); err != nil {
+				return &Fault{ReasonJSON, at, err.Error()}
+			}
+		}
+	}
+	return nil
+}
+
+func mentions(text string, tags ...string) bool {
+	if !strings.Contains(text, "<") {
+		return false
+	}
+	for _, t := range tags {
+		if strings.Contains(text, t) {
+			return true
+		}
+	}
+	return false
+}
+
+// responses takes results out of their tags: text that is nothing but blocks of
+// <tool_response>. false is any other text.
+func responses(body string) (out []string, ok bool) {
+	rest := strings.TrimSpace(body)
+	for rest != "" {
+		inner, ok := strings.CutPrefix(rest, openResponse)
+		if !ok {
+			return nil, false
+		}
+		inner, rest, ok = strings.Cut(inner, closeResponse)
+		if !ok || strings.Contains(inner, openResponse) {
+			return nil, false
+		}
+		out = append(out, strings.TrimSpace(inner))
+		rest = strings.TrimSpace(rest)
+	}
+	return out, len(out) > 0
+}
+
+// answers takes the text of one message of results: blocks of tags, or one result, or
+// the JSON list of the results of several calls.
+func (r *reader) answers(body, id, name, at string) error {
+	if blocks, ok := responses(body); ok {
+		for _, b := range blocks {
+			if err := r.answer(result{b, id, name, at}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if m := r.last(); id == "" && m != nil && len(m.Calls) > 1 && len(r.results) == 0 {
+		if items, ok := listItems(body); ok && len(items) == len(m.Calls) {
+			for _, x := range items {
+				if err := r.answer(result{x, "", "", at}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}
+	return r.answer(result{body, id, name, at})
+}
+
+// asked takes what stands as the user's message: results in their tags where calls wait
+// for as many, as Qwen's template writes them, and else what the user said.
+func (r *reader) asked(body, at string) error {
+	if m := r.last(); m != nil && len(m.Calls) > 0 && len(r.results) == 0 {
+		if blocks, ok := responses(body); ok && len(blocks) == len(m.Calls) {
+			return r.answers(body, "", "", at)
+		}
+	}
+	return r.user(body, at)
+}
+
+// listItems are the items of a JSON list, each as it is written.
+func listItems(text string) ([]string, bool) {
+	text = strings.TrimSpace(text)
+	v, err := value.ParseExact([]byte(text))
+	l, ok := v.(*value.List)
+	if err != nil || !ok || len(l.Items) == 0 {
+		return nil, false
+	}
+	items, ok := split(text[1:len(text)-1], ',')
+	return items, ok && len(items) == len(l.Items)
+}
+
+// split cuts JSON values that follow each other; comma is what stands between them, 0
+// for white space alone. It looks at brackets and quotes only.
+func split(text string, comma byte) (items []string, ok bool) {
+	depth, start := 0, -1
+	quoted := false
+	cut := func(end int) {
+		if start >= 0 {
+			items = append(items, strings.TrimSpace(text[start:end]))
+		}
+		start = -1
+	}
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		switch {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '[' || c == '{':
+			depth++
+		case c == ']' || c == '}':
+			depth--
+		case depth == 0 && comma != 0 && c == comma:
+			if start < 0 {
+				return nil, false
+			}
+			cut(i)
+			continue
+		}
+		if start < 0 && !strings.ContainsRune(" \t\r\n", rune(c)) {
+			start = i
+		}
+		if comma == 0 && depth == 0 && !quoted && c == '}' {
+			cut(i + 1)
+		}
+		if depth < 0 {
+			return nil, false
+		}
+	}
+	cut(len(text))
+	return items, depth == 0 && !quoted
+}
