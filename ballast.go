@@ -156,7 +156,7 @@ type Score struct {
 	Reward   float64 // what advantage is computed from
 	Success  bool    // every turn passed and the turn counts agree (paper, section 1)
 	FailTurn int     // first failing turn, -1 on success
-	Reason   string  // empty_turn, state, response, calls, turns; "" on success
+	Reason   string  // empty_turn, state, response, calls, turns, unanswered; "" on success
 	Progress float64 // share of turns that passed before the first failure, in [0,1]
 	Format   float64 // share of replies in a healthy form, in [0,1]
 }

@@ -28,6 +28,7 @@ type script struct {
 	suites        map[string]map[int]int // by suite and update
 	test          int                    // successes of 100 test tasks after training; 0 = none were played
 	end           string                 // kind of the last event
+	left          int                    // episodes of every suite that could not be played
 }
 
 // write makes a run directory of 12 updates.
@@ -46,6 +47,9 @@ func write(t *testing.T, dir string, s script) {
 		d := map[string]any{"ok": ok, "all": 100, "base": float64(ok) / 100, "miss_func": 0.5}
 		for i := 0; i < len(more); i += 2 {
 			d[more[i].(string)] = more[i+1]
+		}
+		if s.left > 0 {
+			d[monitor.LeftOut] = s.left
 		}
 		return d
 	}
@@ -346,3 +350,32 @@ func TestSuitesAndLoneRuns(t *testing.T) {
 		}
 	}
 }
+
+// TestLeftOut: episodes that could not be played stand in the heads of the columns whose
+// figures lack them, and are no category.
+func TestLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	for seed := 1; seed <= 2; seed++ {
+		write(t, filepath.Join(dir, fmt.Sprint(seed)), script{method: "ets", seed: seed, end: "done", left: 3 * (seed - 1), evals: map[int]int{4: 10, 12: 40},
+			suites: map[string]map[int]int{"id": {12: 50}}})
+	}
+	var runs []*Run
+	for seed := 1; seed <= 2; seed++ {
+		r, err := Load(filepath.Join(dir, fmt.Sprint(seed)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs = append(runs, r)
+	}
+	groups := []Group{{Label: "ets", Runs: runs}}
+	for _, tab := range []string{text(Methods(groups)), text(Categories(groups)), text(Differences(groups, &Group{Label: "none"}))} {
+		if !strings.Contains(tab, "(200 of 203 played, 3 left out)") || strings.Contains(tab, monitor.LeftOut) {
+			t.Errorf("%s", tab)
+		}
+	}
+	if tab := text(Methods([]Group{{Label: "ets", Runs: runs[:1]}})); strings.Contains(tab, "left out") {
+		t.Errorf("%s", tab)
+	}
+}
+
+func text(t table.Table) string { return t.Text() }

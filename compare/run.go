@@ -51,6 +51,7 @@ const Tested = "test"
 type Score struct {
 	Update     int
 	Total      eval.Count
+	Left       int                // episodes that could not be played and are in none of the others
 	Categories map[string]float64 // success rates
 }
 
@@ -169,9 +170,9 @@ func (r *Run) event(e ballast.Event) {
 	r.guard.event(e)
 	switch e.Kind {
 	case "eval", "test", SuiteEvent:
-		s := Score{e.Update, eval.Count{OK: int(number("ok")), All: int(number("all"))}, map[string]float64{}}
+		s := Score{e.Update, eval.Count{OK: int(number("ok")), All: int(number("all"))}, int(number(monitor.LeftOut)), map[string]float64{}}
 		for k, v := range e.Data {
-			if x, ok := v.(float64); ok && k != "ok" && k != "all" {
+			if x, ok := v.(float64); ok && k != "ok" && k != "all" && k != monitor.LeftOut {
 				s.Categories[k] = x
 			}
 		}

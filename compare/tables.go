@@ -103,6 +103,23 @@ func columns(names []string) (out []column) {
 	return out
 }
 
+// played says for a table's head how many episodes of a suite were played, where not all
+// were: of all groups' runs together, "" else.
+func played(groups []Group, suite string, which Which) string {
+	all, left := 0, 0
+	for i := range groups {
+		for _, r := range groups[i].Runs {
+			if s, ok := r.Score(suite, which); ok {
+				all, left = all+s.Total.All, left+s.Left
+			}
+		}
+	}
+	if left == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d of %d played, %d left out)", all, all+left, left)
+}
+
 // interval is the note below tables with figures over seeds.
 const interval = "Mean over the seeds +- half of a 95% t interval over them; of two runs both values, of one its value, with the 95% Wilson interval over its tasks in brackets where they were counted. n is the number of runs, and a number in parentheses that of the runs that have the figure."
 
@@ -120,7 +137,7 @@ func Methods(groups []Group) table.Table {
 	t := table.Table{Name: "methods", Title: "Success in percent, final and best checkpoint", Notes: []string{interval}, Head: []string{"method", "n"}}
 	list := columns(suites(groups))
 	for _, c := range list {
-		t.Head = append(t.Head, string(c.which)+" "+title(groups, c.suite))
+		t.Head = append(t.Head, string(c.which)+" "+title(groups, c.suite)+played(groups, c.suite, c.which))
 	}
 	for i := range groups {
 		g := &groups[i]
@@ -150,7 +167,7 @@ func Categories(groups []Group) table.Table {
 	names := slices.Sorted(maps.Keys(seen))
 	for _, which := range []Which{Last, Top} {
 		for _, c := range names {
-			t.Head = append(t.Head, string(which)+" "+c)
+			t.Head = append(t.Head, string(which)+" "+c+played(groups, suite, which))
 		}
 	}
 	for i := range groups {
@@ -173,7 +190,7 @@ func Differences(groups []Group, base *Group) table.Table {
 		Notes: []string{"Mean difference, seed by seed, +- half of a 95% t interval over the seeds, of two seeds both differences; nothing where the two rows play other tasks, or under other budgets."}, Head: []string{"method", "n"}}
 	names := suites(append(slices.Clone(groups), *base))
 	for _, s := range names {
-		t.Head = append(t.Head, title(groups, s))
+		t.Head = append(t.Head, title(groups, s)+played(append(slices.Clone(groups), *base), s, Last))
 	}
 	for i := range groups {
 		g := &groups[i]

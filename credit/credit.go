@@ -24,6 +24,11 @@ type Options struct {
 	// Format is the weight of the share of replies in a healthy form, paid to
 	// failing episodes only.
 	Format float64
+	// Answered fails a turn whose gold makes no call and that a reply closed which is no
+	// prose: nothing at all, or what cannot be read. A benchmark that only asks whether a
+	// call was made pays a model that collapsed for abstaining (gorilla's issue 1362).
+	// Evaluations set it; rewards do not.
+	Answered bool
 }
 
 // Score judges one finished episode of a task. An episode that stopped for
@@ -36,6 +41,9 @@ func Score(ep *ballast.Episode, task *ballast.Task, o Options) ballast.Score {
 	passed := 0
 	for i := range task.Turns {
 		reason := failure(ep, i)
+		if reason == "" && o.Answered && len(task.Turns[i].Gold) == 0 && !answered(ep, i) {
+			reason = "unanswered"
+		}
 		if reason == "" {
 			passed++
 			continue
@@ -72,6 +80,12 @@ func failure(ep *ballast.Episode, i int) string {
 		return "calls"
 	}
 	return ""
+}
+
+// answered says whether the reply that closed turn i is prose.
+func answered(ep *ballast.Episode, i int) bool {
+	steps := ep.Turns[i].Steps
+	return len(steps) > 0 && steps[len(steps)-1].Form == ballast.FormResponse
 }
 
 func healthyShare(ep *ballast.Episode) float64 {

@@ -106,3 +106,24 @@ func TestShapedPartsGoToFailuresOnly(t *testing.T) {
 	bad.Turns[0].Steps[0].Form = ballast.FormPolluted
 	near(t, Score(bad, task, o).Reward, 0)
 }
+
+// TestAnswered: a turn that wants no call is passed by prose alone, where that is asked
+// for; the rewards of trainings do not ask.
+func TestAnswered(t *testing.T) {
+	task := &ballast.Task{Turns: []ballast.TaskTurn{{}, {Gold: []ballast.Call{{Name: "f"}}}}}
+	for form, want := range map[ballast.Form]string{ballast.FormResponse: "", ballast.FormPolluted: "unanswered", ballast.FormCollapsed: "unanswered", ballast.FormCall: "unanswered"} {
+		ep := episode(ballast.StopDone, pass, pass)
+		ep.Turns[0].Steps[0].Form, ep.Turns[1].Steps[0].Form = form, ballast.FormCollapsed
+		if s := Score(ep, task, Options{Answered: true}); s.Reason != want || s.Success != (want == "") || want != "" && s.FailTurn != 0 {
+			t.Errorf("%s: %+v", form, s)
+		}
+		if s := Score(ep, task, Options{}); s.Reward != 1 || !s.Success {
+			t.Errorf("%s: a reward of %+v", form, s)
+		}
+	}
+	ep := episode(ballast.StopDone, pass, pass)
+	ep.Turns[0].Steps = nil
+	if s := Score(ep, task, Options{Answered: true}); s.Reason != "unanswered" {
+		t.Errorf("no reply at all: %+v", s)
+	}
+}

@@ -9,16 +9,12 @@ package eval
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
-	"sort"
-	"strings"
 
 	"ballast"
+	"ballast/chat/format"
 	"ballast/credit"
 	"ballast/monitor"
 	"ballast/rollout"
-	"ballast/safetext"
 )
 
 // Count is a number of successes among a number of episodes.
@@ -27,8 +23,11 @@ type Count struct {
 	All int `json:"all"`
 }
 
-// MarshalJSON adds the rate and its interval.
+// MarshalJSON adds the rate and its interval, null where nothing was played.
 func (c Count) MarshalJSON() ([]byte, error) {
+	if c.All == 0 {
+		return fmt.Appendf(nil, `{"ok":%d,"all":0,"rate":null,"lo":null,"hi":null}`, c.OK), nil
+	}
 	lo, hi := c.Wilson()
 	return fmt.Appendf(nil, `{"ok":%d,"all":%d,"rate":%.4f,"lo":%.4f,"hi":%.4f}`, c.OK, c.All, c.Rate(), lo, hi), nil
 }
@@ -46,6 +45,14 @@ func (c Count) Wilson() (lo, hi float64) {
 	return monitor.Wilson(float64(c.OK), float64(c.All))
 }
 
+// Quiet counts the turns in which the model called nothing by the reply that ended them.
+// Only the first says that it meant to call nothing.
+type Quiet struct {
+	Prose   int `json:"prose"`      // prose, which declines or answers
+	Nothing int `json:"nothing"`    // no words: the reply is empty, or control tokens alone
+	Unread  int `json:"unreadable"` // it is no prose and no call that can be read
+}
+
 // Result is the outcome of an evaluation.
 type Result struct {
 	Total      Count                 `json:"total"`
@@ -55,9 +62,16 @@ type Result struct {
 	Stops      map[ballast.Stop]int  `json:"stops"`
 	Forms      [ballast.NumForms]int `json:"forms"`
 	Calls      float64               `json:"calls_per_turn"`
-	Infra      int                   `json:"infra"`            // episodes left out
-	Broken     string                `json:"broken,omitempty"` // the first of them, and why
-	Episodes   []ballast.Episode     `json:"-"`
+	// Silent are the turns without a call whose gold makes one, Wanted those whose gold
+	// makes none, and Called how many of the latter had calls all the same.
+	Silent   Quiet             `json:"no_call"`
+	Wanted   Quiet             `json:"no_call_wanted"`
+	Called   int               `json:"call_unwanted"`
+	Infra    int               `json:"infra"`              // episodes left out
+	Left     map[string]int    `json:"left_out,omitempty"` // of each category
+	Broken   string            `json:"broken,omitempty"`   // the first of them, and why
+	Notes    []string          `json:"notes,omitempty"`    // of who played, for below the table
+	Episodes []ballast.Episode `json:"-"`
 }
 
 // Run plays every task once with a policy and scores it.
@@ -66,7 +80,8 @@ func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, tasks [
 }
 
 // Tally scores the episodes of tasks, in their order. Infrastructure failures are
-// counted and left out.
+// counted and left out. A turn that wants no call is passed by prose alone
+// (credit.Options.Answered).
 func Tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 	r := Result{Categories: map[string]Count{}, Reasons: map[string]int{}, FailTurn: map[int]int{}, Stops: map[ballast.Stop]int{}, Episodes: eps}
 	turns, calls := 0, 0
@@ -77,12 +92,17 @@ func Tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 			if r.Infra++; r.Infra == 1 {
 				r.Broken = ep.Task + ": " + ep.Error
 			}
+			if r.Left == nil {
+				r.Left = map[string]int{}
+			}
+			r.Left[tasks[i].Category]++
 			continue
 		}
-		ep.Score = credit.Score(ep, &tasks[i], credit.Options{})
+		ep.Score = credit.Score(ep, &tasks[i], credit.Options{Answered: true})
 		r.add(&tasks[i], ep.Score)
-		for _, t := range ep.Turns {
+		for k, t := range ep.Turns {
 			turns++
+			r.quiet(&t, k < len(tasks[i].Turns) && len(tasks[i].Turns[k].Gold) > 0)
 			for _, s := range t.Steps {
 				calls += len(s.Calls)
 				r.Forms[s.Form]++
@@ -107,89 +127,29 @@ func (r *Result) add(task *ballast.Task, s ballast.Score) {
 	r.Categories[task.Category] = c
 }
 
-// Rate is the overall success rate.
-func (r Result) Rate() float64 { return r.Total.Rate() }
-
-// String is one line with the overall rate, its interval, the categories, and how
-// many episodes are not in it.
-func (r Result) String() string {
-	lo, hi := r.Total.Wilson()
-	var b strings.Builder
-	fmt.Fprintf(&b, "%.1f%% (%d/%d, 95%% %.1f-%.1f)", 100*r.Rate(), r.Total.OK, r.Total.All, 100*lo, 100*hi)
-	for _, name := range r.names() {
-		fmt.Fprintf(&b, " %s %.1f%%", name, 100*r.Categories[name].Rate())
+// quiet counts a turn without a call. Wanted says that gold makes one.
+func (r *Result) quiet(t *ballast.Turn, wanted bool) {
+	if len(t.Steps) == 0 {
+		return
 	}
-	if r.Infra > 0 {
-		fmt.Fprintf(&b, "; %d could not be played", r.Infra)
-	}
-	return b.String()
-}
-
-// Data is the result as event data.
-func (r Result) Data() map[string]any {
-	d := map[string]any{"ok": r.Total.OK, "all": r.Total.All}
-	for name, c := range r.Categories {
-		d[name] = c.Rate()
-	}
-	return d
-}
-
-func (r Result) names() []string {
-	var names []string
-	for name := range r.Categories {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
-}
-
-// Table is the result for a terminal: a row per category, then why episodes
-// failed.
-func (r Result) Table() string {
-	var b strings.Builder
-	row := func(name string, c Count) {
-		lo, hi := c.Wilson()
-		fmt.Fprintf(&b, "%-14s %4d/%-4d %6.1f%%  [%5.1f, %5.1f]\n", safetext.Line(name), c.OK, c.All, 100*c.Rate(), 100*lo, 100*hi)
-	}
-	fmt.Fprintf(&b, "%-14s %9s %7s  %s\n", "category", "episodes", "success", "95% interval")
-	for _, name := range r.names() {
-		row(name, r.Categories[name])
-	}
-	row("all", r.Total)
-	fmt.Fprintf(&b, "calls per turn %.2f; replies:", r.Calls)
-	for f, n := range r.Forms {
-		fmt.Fprintf(&b, " %s %d", ballast.Form(f), n)
-	}
-	b.WriteString("\nfailures:")
-	if r.Total.OK == r.Total.All {
-		b.WriteString(" none")
-	}
-	for _, k := range []string{"turns", "empty_turn", "state", "response", "calls"} {
-		if n := r.Reasons[k]; n > 0 {
-			fmt.Fprintf(&b, " %s %d", k, n)
+	for _, s := range t.Steps {
+		if s.Form == ballast.FormCall || len(s.Results) > 0 {
+			if !wanted {
+				r.Called++
+			}
+			return
 		}
 	}
-	if turns := slices.Sorted(maps.Keys(r.FailTurn)); len(turns) > 0 {
-		b.WriteString("; first failing turn:")
-		for _, t := range turns {
-			fmt.Fprintf(&b, " %d: %d", t, r.FailTurn[t])
-		}
+	q := &r.Wanted
+	if wanted {
+		q = &r.Silent
 	}
-	var stops []string
-	for s := range r.Stops {
-		stops = append(stops, string(s))
+	switch last := t.Steps[len(t.Steps)-1]; {
+	case last.Form == ballast.FormResponse:
+		q.Prose++
+	case last.Form == ballast.FormCollapsed || last.Reason == string(format.ReasonEmpty):
+		q.Nothing++
+	default:
+		q.Unread++
 	}
-	sort.Strings(stops)
-	b.WriteString("; stops:")
-	for _, s := range stops {
-		fmt.Fprintf(&b, " %s %d", s, r.Stops[ballast.Stop(s)])
-	}
-	if n := r.Stops[ballast.StopCut]; 2*n >= r.Total.All && n > 0 {
-		fmt.Fprintf(&b, "\n%d of %d episodes ended since a reply was longer than budget.reply: the model was cut, not judged; raise it with --set budget.reply=N", n, r.Total.All)
-	}
-	if r.Infra > 0 {
-		fmt.Fprintf(&b, "\n%d episodes could not be played and are left out; the first is %s", r.Infra, safetext.Line(r.Broken))
-	}
-	b.WriteByte('\n')
-	return b.String()
 }

@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -103,18 +104,20 @@ func TestTally(t *testing.T) {
 // failing turns, reasons, forms, calls per turn, stops.
 func TestTableAndJSON(t *testing.T) {
 	r := Tally(played())
-	const want = `category        episodes success  95% interval
-base              1/3      33.3%  [  6.1,  79.2]
-miss_func         0/2       0.0%  [  0.0,  65.8]
-all               1/5      20.0%  [  3.6,  62.4]
+	const want = `5 of 6 played, 1 left out; the first is f: no route
+category        episodes success  95% interval    left out
+base              1/3      33.3%  [  6.1,  79.2]         0
+miss_func         0/2       0.0%  [  0.0,  65.8]         1
+all               1/5      20.0%  [  3.6,  62.4]         1
 calls per turn 2.00; replies: call 9 response 9 polluted 0 collapsed 0
+turns without a call, though gold makes one: prose 0, nothing 0, unreadable 0
+turns where gold makes no call: prose 0, nothing 0, unreadable 0, called 2
 failures: turns 1 empty_turn 1 state 1 response 1; first failing turn: 1: 1 2: 3; stops: done 4 infra 1 turn_budget 1
-1 episodes could not be played and are left out; the first is f: no route
 `
 	if got := r.Table(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got := r.String(); got != "20.0% (1/5, 95% 3.6-62.4) base 33.3% miss_func 0.0%; 1 could not be played" {
+	if got := r.String(); got != "5 of 6 played, 1 left out: 20.0% (1/5, 95% 3.6-62.4) base 33.3% miss_func 0.0%" {
 		t.Errorf("%s", got)
 	}
 	data, err := json.Marshal(r)
@@ -128,7 +131,8 @@ failures: turns 1 empty_turn 1 state 1 response 1; first failing turn: 1: 1 2: 3
 	for path, want := range map[string]string{
 		"total": "map[all:5 hi:0.6245 lo:0.0362 ok:1 rate:0.2]", "categories": "map[base:map[all:3 hi:0.7923 lo:0.0615 ok:1 rate:0.3333] miss_func:map[all:2 hi:0.6576 lo:0 ok:0 rate:0]]",
 		"reasons": "map[empty_turn:1 response:1 state:1 turns:1]", "fail_turn": "map[1:1 2:3]", "forms": "[9 9 0 0]", "calls_per_turn": "2",
-		"stops": "map[done:4 infra:1 turn_budget:1]", "infra": "1", "broken": "f: no route",
+		"stops": "map[done:4 infra:1 turn_budget:1]", "infra": "1", "broken": "f: no route", "left_out": "map[miss_func:1]",
+		"no_call": "map[nothing:0 prose:0 unreadable:0]", "no_call_wanted": "map[nothing:0 prose:0 unreadable:0]", "call_unwanted": "2",
 	} {
 		if s := fmt.Sprint(got[path]); s != want {
 			t.Errorf("%s is %s, want %s", path, s, want)
@@ -136,7 +140,70 @@ failures: turns 1 empty_turn 1 state 1 response 1; first failing turn: 1: 1 2: 3
 	}
 }
 
-// What the protocols decide, as BFCL's harness and the paper have it.
+// TestNothingPlayed: where every episode is left out there is no rate, in no form.
+func TestNothingPlayed(t *testing.T) {
+	tasks, eps := played()
+	r := Tally(tasks[5:], eps[5:])
+	data, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `0 of 1 played, 1 left out; the first is f: no route
+category        episodes success  95% interval    left out
+miss_func         0/0          -  -                      1
+all               0/0          -  -                      1
+failures: nothing was judged; stops: infra 1
+`
+	if got := r.Table(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if r.String() != "0 of 1 played, 1 left out" || !strings.Contains(string(data), `"total":{"ok":0,"all":0,"rate":null,"lo":null,"hi":null}`) {
+		t.Errorf("%s\n%s", r, data)
+	}
+	if d := r.Data(); d["left_out"] != 1 || len(d) != 3 {
+		t.Errorf("%v", d)
+	}
+}
+
+// TestAbstaining: only prose declines. A model that says nothing, or what cannot be read,
+// passes no turn for that it called nothing, and the three are counted apart.
+func TestAbstaining(t *testing.T) {
+	prose, nothing := ballast.Step{Text: "I cannot.", Form: ballast.FormResponse}, ballast.Step{Form: ballast.FormCollapsed, Reason: "empty"}
+	unread := ballast.Step{Text: "<tool_call>{", Form: ballast.FormPolluted, Reason: "unclosed_tag"}
+	thought := ballast.Step{Text: "<think>hm</think>", Form: ballast.FormPolluted, Reason: "empty"}
+	call := ballast.Step{Text: "f()", Calls: []ballast.Call{{Name: "f"}}, Results: []string{"1"}}
+	ran := ballast.Step{Text: "<f()", Form: ballast.FormPolluted, Reason: "broken_tag", Calls: []ballast.Call{{Name: "f"}}, Results: []string{"1"}}
+	for _, c := range []struct {
+		name           string
+		steps          []ballast.Step
+		success        bool
+		silent, wanted Quiet
+		called         int
+	}{
+		{"prose", []ballast.Step{prose}, true, Quiet{}, Quiet{Prose: 1}, 0},
+		{"nothing", []ballast.Step{nothing}, false, Quiet{}, Quiet{Nothing: 1}, 0},
+		{"nothing after a thought", []ballast.Step{thought}, false, Quiet{}, Quiet{Nothing: 1}, 0},
+		{"unreadable", []ballast.Step{unread}, false, Quiet{}, Quiet{Unread: 1}, 0},
+		{"calls and prose", []ballast.Step{call, prose}, true, Quiet{}, Quiet{}, 1}, // the benchmark's rule
+		{"calls and nothing", []ballast.Step{call, nothing}, false, Quiet{}, Quiet{}, 1},
+		{"told and then prose", []ballast.Step{unread, prose}, true, Quiet{}, Quiet{Prose: 1}, 0},
+		{"a call that was run though it is polluted", []ballast.Step{ran, prose}, true, Quiet{}, Quiet{}, 1},
+	} {
+		pass := ballast.Check{Done: true, State: true, Response: true}
+		tasks := []ballast.Task{task("a", "miss_func", "nc")}
+		ep := ballast.Episode{Task: "a", Stop: ballast.StopDone, Turns: []ballast.Turn{{Steps: c.steps, Check: pass}, {Steps: []ballast.Step{call, prose}, Check: pass}}}
+		r := Tally(tasks, []ballast.Episode{ep})
+		if (r.Total.OK == 1) != c.success || r.Silent != c.silent || r.Wanted != c.wanted || r.Called != c.called || (r.Reasons["unanswered"] == 1) == c.success {
+			t.Errorf("%s: %+v, silent %+v, wanted %+v, called %d, %v", c.name, r.Total, r.Silent, r.Wanted, r.Called, r.Reasons)
+		}
+		ep.Turns[0].Check.Empty = true
+		r = Tally([]ballast.Task{task("a", "base", "cc")}, []ballast.Episode{ep})
+		if r.Total.OK != 0 || r.Silent != c.wanted || r.Wanted != (Quiet{}) || r.Called != 0 {
+			t.Errorf("%s, where a call is wanted: silent %+v, wanted %+v, called %d", c.name, r.Silent, r.Wanted, r.Called)
+		}
+	}
+}
+
 // TestCutIsSaid: where most replies were cut, the table says that and by what.
 func TestCutIsSaid(t *testing.T) {
 	for cut, want := range map[int]bool{0: false, 1: false, 2: true, 4: true} {
@@ -147,6 +214,7 @@ func TestCutIsSaid(t *testing.T) {
 	}
 }
 
+// What the protocols decide, as BFCL's harness and the paper have it.
 func TestProtocols(t *testing.T) {
 	official, err := ProtocolByName("official")
 	if err != nil {
@@ -331,5 +399,67 @@ func TestRunStoredPlaysTheRest(t *testing.T) {
 	defer s.Close()
 	if _, err := RunStored(context.Background(), s, append(tasks, tasks[0]), player); err == nil || !strings.Contains(err.Error(), "two tasks are named a") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestLeftOutIsKept: what could not be played is settled by the next episode that ends
+// well, or by the end, and is then no more played until all else is; a machine that is
+// down leaves nothing out.
+func TestLeftOutIsKept(t *testing.T) {
+	tasks, eps := played()
+	down := errors.New("the machine is down")
+	broken := func(id string) ballast.Episode {
+		return ballast.Episode{Task: id, Stop: ballast.StopInfra, Error: "no route to " + id}
+	}
+	byID := map[string]ballast.Episode{}
+	for _, ep := range eps {
+		byID[ep.Task] = ep
+	}
+	byID["b"], byID["f"] = broken("b"), broken("f")
+	dir := t.TempDir()
+	run := func(stop string) (asked string, r Result, err error) {
+		s := open(t, dir, nil)
+		defer s.Close()
+		missing := s.Missing(tasks)
+		r, err = RunStored(context.Background(), s, tasks, func(_ context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+			var out []ballast.Episode
+			for _, p := range plays {
+				asked += p.Task.ID
+				if p.Task.ID == stop {
+					return nil, down
+				}
+				ep := byID[p.Task.ID]
+				ended(&ep)
+				out = append(out, ep)
+			}
+			return out, nil
+		})
+		if err == nil && missing != len(asked) {
+			t.Errorf("%d are missing, %s were played", missing, asked)
+		}
+		return asked, r, err
+	}
+	for _, c := range []struct{ stop, asked string }{
+		{"c", "abc"}, // b broke last: not settled
+		{"d", "bcd"}, // now it is
+		{"", "def"},  // f broke at the end
+		{"", "bf"},   // all is there: those are played again
+		{"f", "bf"},  // and nothing is lost when that is interrupted
+		{"", "bf"},
+	} {
+		asked, r, err := run(c.stop)
+		if asked != c.asked || (err == nil) != (c.stop == "") {
+			t.Errorf("stopped at %q: %s were played, %v; want %s", c.stop, asked, err, c.asked)
+		}
+		if err == nil && (r.Infra != 2 || r.Broken != "b: no route to b" || r.Total.All != 4) {
+			t.Errorf("%s", r.Table())
+		}
+	}
+	byID["b"] = eps[1]
+	if _, r, err := run(""); err != nil || r.Infra != 1 || r.Total.All != 5 || r.Broken != "f: no route to f" {
+		t.Errorf("b is well again: %v\n%s", err, r.Table())
+	}
+	if asked, _, _ := run(""); asked != "f" {
+		t.Errorf("%s were played", asked)
 	}
 }

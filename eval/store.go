@@ -23,7 +23,11 @@ import (
 
 // Store is the folder of one evaluation: settings.json says what is evaluated and
 // how, episodes.jsonl gets a line when an episode ends. An evaluation that was
-// interrupted continues with the episodes that are missing. Settings that differ
+// interrupted continues with the episodes that are missing. Those that could not be
+// played are kept as left out, so that it ends with the table of one that was never
+// interrupted; once every task was played or left out, the next evaluation of the folder
+// plays these again. What broke is settled by the next episode that ends well, or by the
+// end of the evaluation: a machine that is down leaves nothing out. Settings that differ
 // from the folder's, another process that writes there, or a line that cannot be read
 // are errors; a last line that a crash cut off is dropped.
 type Store struct {
@@ -32,6 +36,9 @@ type Store struct {
 	mu   sync.Mutex
 	err  error // of the first write that failed
 	done map[string]ballast.Episode
+	left map[string]ballast.Episode // left out
+	// broke are infrastructure failures that are not settled.
+	broke []ballast.Episode
 }
 
 // Hash ends the names of settings that are the hash of what an evaluation reads, such as
@@ -61,7 +68,7 @@ func OpenStore(dir string, settings map[string]string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("eval: %w", err)
 	}
-	s := &Store{dir: dir, log: log, done: map[string]ballast.Episode{}}
+	s := &Store{dir: dir, log: log, done: map[string]ballast.Episode{}, left: map[string]ballast.Episode{}}
 	if fresh { // perhaps somebody was here before the lock
 		if fresh, err = checkSettings(file, settings); fresh {
 			err = writeSettings(file, settings)
@@ -93,9 +100,19 @@ func (s *Store) read() error {
 		if err != nil {
 			return fmt.Errorf("eval: %s:%d: %w; delete the line to play the episode again", s.log.Path(), line.Number, err)
 		}
-		s.done[st.Task] = st.episode()
+		s.take(st.episode())
 	}
 	return nil
+}
+
+// take puts an episode where it belongs; the last one of a task counts.
+func (s *Store) take(ep ballast.Episode) {
+	if ep.Stop == ballast.StopInfra {
+		s.left[ep.Task] = ep
+		return
+	}
+	s.done[ep.Task] = ep
+	delete(s.left, ep.Task)
 }
 
 func writeSettings(path string, settings map[string]string) error {
@@ -141,18 +158,70 @@ func checkSettings(path string, settings map[string]string) (fresh bool, _ error
 	return false, nil
 }
 
-// Len returns the number of episodes that are kept.
+// Len returns the number of episodes that are kept, without those left out.
 func (s *Store) Len() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.done)
 }
 
+// Missing returns the number of the tasks that the next evaluation plays.
+func (s *Store) Missing(tasks []ballast.Task) (n int) {
+	again := s.settled(tasks)
+	for i := range tasks {
+		if _, ok := s.kept(tasks[i].ID, again); !ok {
+			n++
+		}
+	}
+	return n
+}
+
+// settled says that every task was played or left out: then the latter are played again.
+func (s *Store) settled(tasks []ballast.Task) bool {
+	for i := range tasks {
+		if _, ok := s.kept(tasks[i].ID, false); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// kept is the episode of a task, where it need not be played.
+func (s *Store) kept(task string, again bool) (ballast.Episode, bool) {
+	ep, ok := s.done[task]
+	if !ok && !again {
+		ep, ok = s.left[task]
+	}
+	return ep, ok
+}
+
 // Add keeps an episode that ended.
 func (s *Store) Add(ep *ballast.Episode) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.done[ep.Task] = *ep
+	if ep.Stop == ballast.StopInfra {
+		s.broke = append(s.broke, *ep)
+		return
+	}
+	s.settle()
+	s.write(ep)
+}
+
+// settle leaves out what broke. The caller holds mu.
+func (s *Store) settle() {
+	for i := range s.broke {
+		ep := &s.broke[i]
+		_, again := s.done[ep.Task] // it was played again with success
+		if old, ok := s.left[ep.Task]; !again && (!ok || old.Error != ep.Error) {
+			s.write(ep)
+		}
+	}
+	s.broke = nil
+}
+
+// write appends an episode's line. The caller holds mu.
+func (s *Store) write(ep *ballast.Episode) {
+	s.take(*ep)
 	line, err := json.Marshal(store(ep))
 	if err == nil {
 		err = s.log.Append(append(line, '\n'))
@@ -165,9 +234,9 @@ func (s *Store) Add(ep *ballast.Episode) {
 // Close closes the folder; it returns the first error of writing.
 func (s *Store) Close() error { return errors.Join(s.err, s.log.Close()) }
 
-// Player plays episodes, in any order, and returns them in order. It tells ended
-// of each one that ended (not of infrastructure failures), perhaps from several
-// goroutines.
+// Player plays episodes, in any order, and returns them in order. It tells ended of each
+// one that ended, perhaps from several goroutines; of one that broke too, and again if it
+// plays it again.
 type Player func(ctx context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error)
 
 // PolicyPlayer plays with a policy.
@@ -184,6 +253,7 @@ func RunStored(ctx context.Context, s *Store, tasks []ballast.Task, play Player)
 	eps := make([]ballast.Episode, len(tasks))
 	var plays []rollout.Play
 	seen := make(map[string]bool, len(tasks))
+	again := s != nil && s.settled(tasks)
 	for i := range tasks {
 		id := tasks[i].ID
 		if s != nil && seen[id] {
@@ -191,7 +261,7 @@ func RunStored(ctx context.Context, s *Store, tasks []ballast.Task, play Player)
 		}
 		seen[id] = true
 		if s != nil {
-			if ep, ok := s.done[id]; ok {
+			if ep, ok := s.kept(id, again); ok {
 				eps[i] = ep
 				continue
 			}
@@ -211,10 +281,26 @@ func RunStored(ctx context.Context, s *Store, tasks []ballast.Task, play Player)
 			eps[plays[k].Group] = played[k]
 		}
 	}
-	if s != nil && s.err != nil {
-		return Result{}, s.err
+	if s != nil {
+		if err := s.finish(eps); err != nil {
+			return Result{}, err
+		}
 	}
 	return Tally(tasks, eps), nil
+}
+
+// finish leaves out what broke, whether it was told or not; the error is the first of
+// writing.
+func (s *Store) finish(eps []ballast.Episode) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range eps {
+		if eps[i].Stop == ballast.StopInfra {
+			s.broke = append(s.broke, eps[i])
+		}
+	}
+	s.settle()
+	return s.err
 }
 
 // stored is an episode as a line: what the table and transcripts need, without
@@ -222,6 +308,7 @@ func RunStored(ctx context.Context, s *Store, tasks []ballast.Task, play Player)
 type stored struct {
 	Task  string       `json:"task"`
 	Stop  string       `json:"stop"`
+	Error string       `json:"error,omitempty"` // of one that is left out
 	Turns []storedTurn `json:"turns"`
 }
 
@@ -241,7 +328,7 @@ type storedStep struct {
 }
 
 func store(ep *ballast.Episode) stored {
-	out := stored{Task: ep.Task, Stop: string(ep.Stop)}
+	out := stored{Task: ep.Task, Stop: string(ep.Stop), Error: ep.Error}
 	for _, t := range ep.Turns {
 		st := storedTurn{User: t.User, Check: t.Check}
 		for _, step := range t.Steps {
@@ -259,7 +346,7 @@ func store(ep *ballast.Episode) stored {
 // episode is the episode again. A call that the literal parser refuses (a name
 // that is none) keeps its text as the name.
 func (st *stored) episode() ballast.Episode {
-	ep := ballast.Episode{Task: st.Task, Stop: ballast.Stop(st.Stop)}
+	ep := ballast.Episode{Task: st.Task, Stop: ballast.Stop(st.Stop), Error: st.Error}
 	for _, t := range st.Turns {
 		turn := ballast.Turn{User: t.User, Check: t.Check}
 		for _, ss := range t.Steps {

@@ -32,8 +32,8 @@ type ChatConfig struct {
 }
 
 // Chat plays every task once, a few at a time, and returns the episodes in order,
-// without tokens. Ended, if not nil, is told of every episode that ended, but not
-// of infrastructure failures, from several goroutines. The error is what no
+// without tokens. Ended, if not nil, is told of every episode that ended, those that
+// broke among them, from several goroutines. The error is what no
 // further request could mend, or the cancellation.
 func (c *Client) Chat(ctx context.Context, cfg ChatConfig, tasks []*ballast.Task, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
 	if n := 4 * cfg.Result; n > 0 {
@@ -50,7 +50,7 @@ func (c *Client) Chat(ctx context.Context, cfg ChatConfig, tasks []*ballast.Task
 		if err != nil {
 			return nil, err
 		}
-		if out[i] = d.Episode; infra == nil && ended != nil {
+		if out[i] = d.Episode; ended != nil {
 			ended(&out[i])
 		}
 		return infra, nil

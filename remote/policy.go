@@ -31,7 +31,7 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 		for {
 			req, more := convs[i].Next()
 			if !more {
-				return nil, nil
+				return infra, nil
 			}
 			tokens = append(tokens, req.Append...)
 			reply, cut, err := p.reply(ctx, tokens, req, how)
@@ -45,8 +45,9 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 				convs[i].Take(ballast.Reply{Full: true})
 				continue
 			case err != nil:
+				infra = err
 				convs[i].Take(ballast.Reply{Err: err})
-				return err, nil
+				continue
 			}
 			tokens = append(tokens, reply...)
 			convs[i].Take(ballast.Reply{Tokens: reply, LogProb: make([]float32, len(reply)), Full: cut})

@@ -56,6 +56,7 @@ type evaluation struct {
 	rate      float64
 	low, high float64 // 95% Wilson interval; the rate itself where all is 0
 	text      string
+	left      int // episodes that could not be played, beside those
 }
 
 // load reads a run.
@@ -138,7 +139,8 @@ func evalOf(e ballast.Event) (evaluation, bool) {
 		return evaluation{}, false
 	}
 	low, high := monitor.Wilson(ok, all)
-	return evaluation{e.Update, int(ok), int(all), ok / all, low, high, e.Text}, true
+	left, _ := e.Data[monitor.LeftOut].(float64)
+	return evaluation{e.Update, int(ok), int(all), ok / all, low, high, e.Text, int(left)}, true
 }
 
 // status says how the run ended, and whether that is bad.
@@ -264,7 +266,16 @@ func (e evaluation) String() string {
 	if e.all == 0 {
 		return plot.Percent(e.rate)
 	}
-	return fmt.Sprintf("%s (%d of %d, 95%% %s to %s)", plot.Percent(e.rate), e.ok, e.all, plot.Percent(e.low), plot.Percent(e.high))
+	return fmt.Sprintf("%s (%s%d of %d, 95%% %s to %s)", plot.Percent(e.rate), e.played(), e.ok, e.all, plot.Percent(e.low), plot.Percent(e.high))
+}
+
+// played says how many episodes were played, where not all were, as the beginning of a
+// sentence.
+func (e evaluation) played() string {
+	if e.left == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d played, %d left out: ", e.all, e.all+e.left, e.left)
 }
 
 // cards are the key figures on top of the page.
@@ -279,7 +290,7 @@ func (r *run) cards() []card {
 	score := func(name string, e *evaluation) {
 		note := fmt.Sprintf("after update %d", e.update)
 		if e.all > 0 {
-			note = fmt.Sprintf("%d of %d, 95%% %s to %s", e.ok, e.all, plot.Percent(e.low), plot.Percent(e.high))
+			note = e.played() + fmt.Sprintf("%d of %d, 95%% %s to %s", e.ok, e.all, plot.Percent(e.low), plot.Percent(e.high))
 		}
 		list = append(list, card{name + " success", plot.Percent(e.rate), note})
 	}

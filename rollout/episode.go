@@ -124,7 +124,7 @@ func (e *episode) mask() ballast.Mask {
 
 // tell reports the end of the episode to the configuration's listener, once.
 func (e *episode) tell() {
-	if e.cfg.Ended != nil && !e.told && e.Episode.Stop != ballast.StopInfra {
+	if e.cfg.Ended != nil && !e.told {
 		e.told = true
 		ep := e.finish()
 		e.cfg.Ended(&ep)

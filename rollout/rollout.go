@@ -61,8 +61,8 @@ type Config struct {
 	// Constrain, if not nil, makes the mask of every sampled reply, given the names
 	// of the functions that the policy was shown so far.
 	Constrain func(offered []string) ballast.Mask
-	// Ended, if not nil, is told of every episode the moment it ends (not of
-	// infrastructure failures), from the policy's goroutines.
+	// Ended, if not nil, is told of every episode the moment it ends, from the policy's
+	// goroutines. One that broke may be played again (Retries), and is told of again then.
 	Ended func(*ballast.Episode)
 }
 

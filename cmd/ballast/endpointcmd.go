@@ -45,6 +45,15 @@ func (f *endpointFlags) add(fl *pflag.FlagSet) {
 	fl.BoolVar(&f.stream, "stream", false, "ask for replies piece by piece")
 }
 
+// endpointBudget is what an endpoint's model may write where no setting says it. The
+// defaults of recipes are those of the small models that they train: a reply of 64 tokens
+// cuts every model that thinks. An endpoint gets the official protocol's 4,096, and its
+// own context bounds the rest.
+func endpointBudget(b recipe.Budget) recipe.Budget {
+	const ample = 1 << 24 // the most that a recipe takes
+	return recipe.Budget{Prompt: ample, Episode: ample, Reply: 4096, Result: ample, Steps: b.Steps}
+}
+
 // check reports flags that would do nothing or cannot be honoured.
 func (f *endpointFlags) check(model string) error {
 	switch {

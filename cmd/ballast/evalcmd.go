@@ -18,6 +18,7 @@ import (
 	"ballast/model"
 	"ballast/provenance"
 	"ballast/recipe"
+	"ballast/remote"
 	"ballast/safetext"
 	"ballast/task"
 )
@@ -108,7 +109,7 @@ func (f *evalFlags) tasksFlags(fl *pflag.FlagSet) {
 	fl.StringSliceVar(&f.categories, "category", nil, "only these categories")
 	fl.IntVar(&f.count, "count", 0, "number of tasks (0 = the set's own number)")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of a generated set")
-	fl.StringVar(&f.protocol, "protocol", "", "official or paper (default: official for bfcl, the recipe's budgets else)")
+	fl.StringVar(&f.protocol, "protocol", "", "official or paper (default: official for bfcl; else the recipe's budgets, for an endpoint 4,096 tokens a reply)")
 	fl.Float64Var(&f.temperature, "temperature", 0, "0 is greedy (default: the protocol's)")
 	fl.StringArrayVar(&f.set, "set", nil, "one setting, such as chat.format=pythonic (repeatable)")
 	fl.BoolVar(&f.asJSON, "json", false, "print the result as JSON")
@@ -209,7 +210,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if f.endpoint.url != "" { // before anything is sent
 		left := len(tasks)
 		if store != nil {
-			left -= store.Len()
+			left = store.Missing(tasks)
 		}
 		fmt.Fprintf(c.ErrOrStderr(), "ballast: %s gets of %d tasks the users' messages, the tools' documentation, the model's own replies and the tools' results; a reply may have %d tokens (protocol %s)\n",
 			who, left, protocol.Budget.Reply, protocol.Name)
@@ -221,6 +222,9 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 		return fmt.Errorf("%w; %d of %d episodes are in %s, the same command continues", err, store.Len(), len(tasks), f.out)
 	case err != nil:
 		return err
+	}
+	if f.endpoint.url != "" && f.endpoint.api == "chat" {
+		res.Notes = remote.Hints(res.Episodes)
 	}
 	if f.transcript != "" {
 		if err := writeTranscripts(f.transcript, tasks, res.Episodes); err != nil {
@@ -235,6 +239,9 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	}
 	if err == nil && res.Infra > 0 {
 		err = fmt.Errorf("%d of %d episodes could not be played; the first is %s", res.Infra, len(tasks), res.Broken)
+		if store != nil {
+			err = fmt.Errorf("%w; the same command plays them again", err)
+		}
 	}
 	return err
 }

@@ -96,6 +96,9 @@ func (f *evalFlags) ofRun(c *cobra.Command) (recipe.Recipe, eval.Protocol, error
 // settled lays --set over a recipe and says by which protocol is played.
 func (f *evalFlags) settled(c *cobra.Command, r recipe.Recipe) (recipe.Recipe, eval.Protocol, error) {
 	decided := false
+	if f.endpoint.url != "" {
+		r.Budget = endpointBudget(r.Budget)
+	}
 	for _, pair := range f.set {
 		if err := f.usable(pair); err != nil {
 			return r, eval.Protocol{}, err
@@ -116,6 +119,9 @@ func (f *evalFlags) settled(c *cobra.Command, r recipe.Recipe) (recipe.Recipe, e
 		return r, eval.Protocol{}, fmt.Errorf("--seed %d: set %s is read and not generated; leave the seed out", f.seed, set.Name)
 	}
 	p := eval.Protocol{Name: "recipe", Budget: rollout.Budget(r.Budget), Malformed: r.Chat.Malformed}
+	if f.endpoint.url != "" {
+		p.Name = "endpoint"
+	}
 	if f.protocol != "" {
 		var err error
 		if p, err = eval.ProtocolByName(f.protocol); err != nil {

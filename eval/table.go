@@ -1,0 +1,164 @@
+package eval
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strings"
+
+	"ballast"
+	"ballast/monitor"
+	"ballast/safetext"
+)
+
+// Rate is the overall success rate.
+func (r Result) Rate() float64 { return r.Total.Rate() }
+
+// Played says how many episodes were played where not all were, "" else.
+func (r Result) Played() string {
+	if r.Infra == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d played, %d left out", r.Total.All, r.Total.All+r.Infra, r.Infra)
+}
+
+// String is one line: how many episodes are left out, the overall rate, its interval, and
+// the categories.
+func (r Result) String() string {
+	var b strings.Builder
+	if played := r.Played(); played != "" {
+		b.WriteString(played)
+		if r.Total.All == 0 {
+			return b.String()
+		}
+		b.WriteString(": ")
+	}
+	lo, hi := r.Total.Wilson()
+	fmt.Fprintf(&b, "%.1f%% (%d/%d, 95%% %.1f-%.1f)", 100*r.Rate(), r.Total.OK, r.Total.All, 100*lo, 100*hi)
+	for _, name := range r.names() {
+		if c := r.Categories[name]; c.All > 0 {
+			fmt.Fprintf(&b, " %s %.1f%%", name, 100*c.Rate())
+		}
+	}
+	return b.String()
+}
+
+// Data is the result as event data.
+func (r Result) Data() map[string]any {
+	d := map[string]any{"ok": r.Total.OK, "all": r.Total.All}
+	for name, c := range r.Categories {
+		d[name] = c.Rate()
+	}
+	if r.Infra > 0 {
+		d[monitor.LeftOut] = r.Infra
+	}
+	return d
+}
+
+func (r Result) names() []string {
+	var names []string
+	for name := range r.Categories {
+		names = append(names, name)
+	}
+	for name := range r.Left {
+		if _, ok := r.Categories[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Table is the result for a terminal: what is left out, a row per category, why
+// episodes failed, how turns without a call ended.
+func (r Result) Table() string {
+	var b strings.Builder
+	if played := r.Played(); played != "" {
+		fmt.Fprintf(&b, "%s; the first is %s\n", played, safetext.Line(r.Broken))
+	}
+	row := func(name string, c Count, left int) {
+		fmt.Fprintf(&b, "%-14s %4d/%-4d ", safetext.Line(name), c.OK, c.All)
+		if c.All == 0 {
+			fmt.Fprintf(&b, "%7s  %-14s", "-", "-")
+		} else {
+			lo, hi := c.Wilson()
+			fmt.Fprintf(&b, "%6.1f%%  [%5.1f, %5.1f]", 100*c.Rate(), 100*lo, 100*hi)
+		}
+		if r.Infra > 0 {
+			fmt.Fprintf(&b, " %9d", left)
+		}
+		b.WriteByte('\n')
+	}
+	fmt.Fprintf(&b, "%-14s %9s %7s  %s", "category", "episodes", "success", "95% interval")
+	if r.Infra > 0 {
+		fmt.Fprintf(&b, "%*s", 12, "left out")
+	}
+	b.WriteByte('\n')
+	for _, name := range r.names() {
+		row(name, r.Categories[name], r.Left[name])
+	}
+	row("all", r.Total, r.Infra)
+	r.replies(&b)
+	r.failures(&b)
+	if n := r.Stops[ballast.StopCut]; 2*n >= r.Total.All && n > 0 {
+		fmt.Fprintf(&b, "\n%d of %d episodes ended since a reply was longer than budget.reply: the model was cut, not judged; "+
+			"raise it with --set budget.reply=N", n, r.Total.All)
+	}
+	if n := r.Stops[ballast.StopTokens]; 2*n >= r.Total.All && n > 0 {
+		fmt.Fprintf(&b, "\n%d of %d episodes ended since the context or budget.episode was full", n, r.Total.All)
+	}
+	for _, n := range r.Notes {
+		b.WriteString("\n" + safetext.Line(n))
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// replies writes what replies were.
+func (r *Result) replies(b *strings.Builder) {
+	if r.Total.All == 0 {
+		return
+	}
+	fmt.Fprintf(b, "calls per turn %.2f; replies:", r.Calls)
+	for f, n := range r.Forms {
+		fmt.Fprintf(b, " %s %d", ballast.Form(f), n)
+	}
+	q, w := r.Silent, r.Wanted
+	fmt.Fprintf(b, "\nturns without a call, though gold makes one: prose %d, nothing %d, unreadable %d", q.Prose, q.Nothing, q.Unread)
+	if w != (Quiet{}) || r.Called > 0 {
+		fmt.Fprintf(b, "\nturns where gold makes no call: prose %d, nothing %d, unreadable %d, called %d", w.Prose, w.Nothing, w.Unread, r.Called)
+	}
+	b.WriteByte('\n')
+}
+
+// failures writes why and where episodes failed, and how they stopped.
+func (r *Result) failures(b *strings.Builder) {
+	b.WriteString("failures:")
+	if r.Total.OK == r.Total.All && r.Total.All > 0 {
+		b.WriteString(" none")
+	}
+	for _, k := range []string{"turns", "empty_turn", "unanswered", "state", "response", "calls"} {
+		if n := r.Reasons[k]; n > 0 {
+			fmt.Fprintf(b, " %s %d", k, n)
+		}
+	}
+	if turns := slices.Sorted(maps.Keys(r.FailTurn)); len(turns) > 0 {
+		b.WriteString("; first failing turn:")
+		for _, t := range turns {
+			fmt.Fprintf(b, " %d: %d", t, r.FailTurn[t])
+		}
+	}
+	if r.Total.All == 0 {
+		b.WriteString(" nothing was judged")
+	}
+	var stops []string
+	for s := range r.Stops {
+		stops = append(stops, string(s))
+	}
+	sort.Strings(stops)
+	b.WriteString("; stops:")
+	for _, s := range stops {
+		fmt.Fprintf(b, " %s %d", s, r.Stops[ballast.Stop(s)])
+	}
+}
