@@ -15,10 +15,10 @@ var hermes = format.Hermes.(interface {
 })
 
 // grammar is the automaton of format hermes with the body of calls spelled out: a
-// reply that it reads to the end of a call is one that Parse finds nothing wrong
-// with. It is narrower than Parse, which also takes other orders of keys and
+// reply that it reads to the end of a call is one in whose calls and control tokens
+// Parse finds nothing wrong. It is narrower than Parse, which also takes other orders of keys and
 // further ones; all that Render writes is in it. Prose before the first call is
-// free.
+// free, a loop in it or a call in another syntax too, which Parse calls polluted.
 type grammar struct {
 	*language
 	names []string // JSON strings, sorted: the names that calls may have

@@ -65,7 +65,7 @@ var foreignCalls = []struct{ text, reads string }{
 var answers = []string{
 	"print(x)", "print(1)\nlen('a')", "```python\nprint(f'{x}')\nos.listdir(path='.')\n```", "Rows:\n[print(1), len(x)]", "[range(10), len('x')]", "[foo()]",
 	"You can use f(a=1) for that.", "The call f(a=1) failed, so I stopped.", "Use `f(a=1)` next time.", "f (the first one) is done", "f(x) is a function of x",
-	"I ran f(a=1), then g().", "- f: finds\n- g: goes", "- f(a, t)\n- g()", "* f(a)\n* g(b)", "1. f\n2. g", "f", "search", "search: it is done.", "g()\u00e9 is odd",
+	"I ran f(a=1), then g().", "- f: finds\n- g: goes", "I did this:\n- f(a=1)\n- g()\nAll is well.", "Steps:\n1. f(a=1)\n2. g()", "**f**\nParameters: a, t", "f\nArguments: a", "- f(a, t)\n- g()", "* f(a)\n* g(b)", "1. f\n2. g", "f", "search", "search: it is done.", "g()\u00e9 is odd",
 	"f(a, t)", "f (a)", "## f()", "| f(a=1) | done |", "[f](docs)", "[note] f(x) is a function", "[a, b]", "[1, 2]",
 	"{\"temperature\": 21, \"unit\": \"C\"}", "{\"name\": \"Bob\", \"age\": 3}", "{\"name\": \"demo\", \"parameters\": [1]}", "{\"city\": \"Oslo\", \"days\": [1, 2]}",
 	"Here is package.json:\n```json\n{\"name\": \"demo\", \"arguments\": {\"a\": 1}}\n```", "The file says {\"name\": \"x\", \"arguments\": \"none\"} in its header.",

@@ -17,8 +17,8 @@ import (
 // offered tool and stands where a call would: JSON with the name and arguments, a call
 // in Python on lines of its own, behind a colon or in brackets, a name before a JSON
 // object. A list of Python calls with arguments by name counts without an offered
-// name: prompts ask for it. So a JSON answer, code, a sentence with f(a=1) in it and a
-// list of signatures are prose.
+// name: prompts ask for it. So a JSON answer, code, a sentence with f(a=1) in it, a list
+// of signatures, and one of calls below a sentence are prose.
 //
 // The time is linear in the text: each place is looked at over a bounded distance.
 func foreignCall(text string, offered Offered) string {
@@ -42,7 +42,8 @@ func foreignCall(text string, offered Offered) string {
 			}
 		}
 	}
-	l := lines{text: text, offered: offered, left: maxArgs + 2*len(text)}
+	first := strings.LastIndexByte(text[:len(text)-len(strings.TrimLeft(text, blanks))], '\n') + 1
+	l := lines{text: text, offered: offered, first: first, left: maxArgs + 2*len(text)}
 	for start := 0; start < len(text); {
 		line, _, _ := strings.Cut(text[start:], "\n")
 		if at := l.call(start, line); at >= 0 {

@@ -13,6 +13,7 @@ func named(a ballast.Arg) bool { return a.Name != "" }
 type lines struct {
 	text    string
 	offered Offered
+	first   int // where the text's first line with anything on it begins
 	left    int // bytes of arguments that may still be looked at: calls that never close are many
 }
 
@@ -50,7 +51,7 @@ type place uint8
 const (
 	inProse   place = iota
 	onItsOwn        // nothing but decoration stands before it
-	inItem          // only the mark of a list item
+	inItem          // only the mark of a list item: a list of calls that leads the text is no prose
 	afterMark       // a colon stands before it
 	inBracket       // an opening bracket
 )
@@ -72,7 +73,7 @@ func (l *lines) python(start, open int) int {
 	at := open - len(l.text[max(start, open-2*maxKey):open]) + len(before)
 	where := placeOf(before, open-start > 2*maxKey)
 	switch {
-	case name == "" || where == inProse || !known && where != inBracket:
+	case name == "" || where == inProse || where == inItem && start > l.first || !known && where != inBracket:
 		return -1
 	case known && where == inBracket && l.text[open-1] > ' ':
 		return at
@@ -178,24 +179,25 @@ func endsLine(rest string) bool {
 // Labels that stand before the name of a function, and before its arguments on the next
 // line, in lower case.
 var (
-	nameLabels = [...]string{"action:", "tool:", "function:", "call:", "tool call:", "function call:", "tool_call:", "function_call:", "tool name:", "name:",
-		"tool_name:", "function name:", "- name:", "**action:**", "**tool:**", "**function:**"}
-	argsLabels = [...]string{"action input", "action_input", "input", "arguments", "parameters", "args", "params", "tool input", "tool_input", "with arguments",
-		"**action input", "**arguments", "**parameters", "[args]"}
+	nameLabels = [...]string{"action:", "tool:", "function:", "call:", "tool call:", "function call:", "tool_call:", "function_call:",
+		"tool name:", "name:", "tool_name:", "function name:", "- name:", "action:**", "tool:**", "function:**"}
+	argsLabels = [...]string{"action input", "action_input", "input", "arguments", "parameters", "args", "params", "tool input",
+		"tool_input", "with arguments", "**action input", "**arguments", "**parameters", "[args]"}
 )
 
 // nameBeforeObject reports whether line, which text begins with, has the name of an offered
-// tool and a JSON object behind it, or on the next line, or a label of arguments there.
+// tool and a JSON object behind it or on the next line. Behind a label the arguments may
+// have one, too.
 func nameBeforeObject(text, line string, offered Offered) bool {
 	head, object, brace := strings.Cut(line[:min(len(line), 4*maxKey)], "{")
 	if !brace && len(line) > 2*maxKey {
 		return false
 	}
 	name := strings.TrimLeft(trim(head), "`*> ")
-	for low, i := strings.ToLower(name), 0; i < len(nameLabels); i++ {
-		if label := nameLabels[i]; strings.HasPrefix(low, label) {
-			name = name[len(label):]
-			break
+	labelled := false
+	for low, i := strings.ToLower(name), 0; i < len(nameLabels) && !labelled; i++ {
+		if labelled = strings.HasPrefix(low, nameLabels[i]); labelled {
+			name = name[len(nameLabels[i]):]
 		}
 	}
 	name = strings.Trim(strings.TrimSuffix(name, "[ARGS]"), blanks+"`*\"'")
@@ -208,7 +210,7 @@ func nameBeforeObject(text, line string, offered Offered) bool {
 	next := strings.TrimLeft(text[len(line):min(len(text), len(line)+2*maxKey)], blanks+"`")
 	next = strings.ToLower(strings.TrimLeft(strings.TrimPrefix(next, "json"), blanks))
 	for _, label := range argsLabels {
-		if strings.HasPrefix(next, label) {
+		if labelled && strings.HasPrefix(next, label) {
 			return true
 		}
 	}

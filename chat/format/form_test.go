@@ -357,6 +357,11 @@ func checkReply(t *testing.T, reply string) {
 		if healthy {
 			legal(t, f, reply)
 		}
+		for _, c := range p.Calls { // no call of a tool that is not offered goes without a remark
+			if !has(offered, c.Name) && p.Reason == "" {
+				t.Fatalf("%s %q: a call of %s, which is not offered", f.Name(), reply, c.Name)
+			}
+		}
 		if end := strings.TrimRight(reply, blanks); end == withoutEnd(reply) && controlAt("<"+reply) != -1 {
 			if q := f.Parse(end+"<|im_end|>", offered); q.Form != p.Form || q.Reason != p.Reason {
 				t.Fatalf("%s %q: %s %s, with its end token %s %s", f.Name(), reply, p.Form, p.Reason, q.Form, q.Reason)
@@ -414,7 +419,8 @@ func TestHostile(t *testing.T) {
 	if os.Getenv("BALLAST_SLOW") != "" {
 		n = 1 << 20
 	}
-	for _, unit := range []string{"<", "[", "{", "(", "a", "<|", "<|a", "<tool_call", "<tool_call>", "<tool_call>{", "[mv(", "[mv('", "'", "{\"name\":", "\\", "\"", "<think>", " ", "\n[", "9", "#", "ab"} {
+	for _, unit := range []string{"<", "[", "{", "(", "a", "<|", "<|a", "<tool_call", "<tool_call>", "<tool_call>{", "[mv(", "[mv('", "'", "{\"name\":", "\\", "\"", "<think>", " ", "\n[", "9", "#", "ab", "mv(\n", "mv(", "mv(a=1) ", ":", "\":", "\"name\":\"mv\",", "mv\n", "<mv ",
+		"- mv(", "[x(a=", "mv{", "\n[x(", "Action: mv\n", "{\"a\":1}\n", "[\n", "<parameter=a>"} {
 		reply := strings.Repeat(unit, n/len(unit))
 		for _, before := range []string{"", "<tool_call>", "[mv(a=", "<tool_call>{\"name\": \"mv\", \"arguments\": {\"a\": "} {
 			for name, f := range All {
@@ -427,6 +433,28 @@ func TestHostile(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzTime bounds the time for a text over and over behind another one: the worst that
+// is found, not thought of.
+func FuzzTime(f *testing.F) {
+	for _, s := range hostileStrings {
+		f.Add("<tool_call>", s)
+		f.Add("[mv(a=", s)
+	}
+	f.Fuzz(func(t *testing.T, before, unit string) {
+		if unit == "" || len(unit) > 64 {
+			t.Skip("a short unit, many times")
+		}
+		reply := before + strings.Repeat(unit, (1<<15)/len(unit))
+		for name, f := range All {
+			start := processor(t)
+			f.Parse(reply, offered)
+			if d := processor(t) - start; d > 2*time.Second {
+				t.Errorf("%s: %q and 32 KiB of %q took %v", name, before, unit, d)
+			}
+		}
+	})
 }
 
 func FuzzParse(f *testing.F) {
