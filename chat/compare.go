@@ -3,6 +3,7 @@ package chat
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,7 +129,10 @@ func compareProbe(p *probe, got []jinja.Result, tok *bpe.Tokenizer, t *Template,
 
 // raised says whether a template refused a conversation by itself: all else that goes wrong
 // is no statement of the template's.
-func raised(err error) bool { return strings.Contains(err.Error(), "raise_exception") }
+func raised(err error) bool {
+	var e *jinja.Error
+	return errors.As(err, &e) && e.Kind == jinja.Raised
+}
 
 func common(a, b string) int {
 	n := 0

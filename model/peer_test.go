@@ -269,8 +269,13 @@ func TestPeer(t *testing.T) {
 				dirs = append(dirs, dir)
 				back, err := Load(dir)
 				ok(t, err)
-				if back.Template != template || !slices.Equal(back.Config.EOS, stops) {
-					t.Errorf("%s: read back as %q with end tokens %v", name, back.Template, back.Config.EOS)
+				chosen, err := chat.Choose(back.Source, back.Tok, s.Format)
+				if err != nil || chosen.Name != template || chosen.Format != written || !slices.Equal(back.Config.EOS, stops) {
+					t.Errorf("%s: read back as %s with format %s and end tokens %v (%v)", name, chosen, chosen.Format, back.Config.EOS, err)
+				}
+				again := chat.Style{Tok: back.Tok, Template: chosen.Template, Format: s.Format}
+				if a, b := chat.NewDialogue(s, nil, system).Tokens(), chat.NewDialogue(again, nil, nil).Tokens(); !slices.Equal(a, b) {
+					t.Errorf("%s: read back its conversations begin with %q", name, back.Tok.Decode(b))
 				}
 				ok(t, durable.Replace(filepath.Join(dir, "peer.json"), func(w io.Writer) error {
 					_, err := io.WriteString(w, must(value.JSON(peerFile(&m.Config, s, system, stops))))

@@ -23,13 +23,19 @@ type serve struct {
 // generation_config.json and the tokenizer's settings name the style's end tokens,
 // before those that the model had. A chat template that the model came with is replaced.
 //
-// What could not be written is an error here and not at the first Save.
+// The template is checked here, once, and not at every Save: it is rendered for a set of
+// conversations and compared with what is trained. A difference is an error that names
+// the first, and so is what could not be written.
 func (m *Model) ServeAs(s chat.Style, system *string) error {
 	if len(s.Stops()) == 0 {
 		return fmt.Errorf("model: %s: its tokenizer has no end token of chat template %s", m.Origin, s.Template.Name)
 	}
+	text := chat.JinjaText(s.Template, s.Format, system)
+	if err := chat.CheckJinja(text, s, system); err != nil {
+		return fmt.Errorf("model: %s: %w", m.Origin, err)
+	}
 	was := m.serve
-	m.serve = &serve{chat.JinjaText(s.Template, s.Format, system), s.Stops()}
+	m.serve = &serve{text, s.Stops()}
 	if _, err := m.files(F32); err != nil {
 		m.serve = was
 		return fmt.Errorf("model: %s: %w", m.Origin, err)

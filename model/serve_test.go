@@ -141,3 +141,37 @@ func TestServeAsRefuses(t *testing.T) {
 		t.Error("a refused style is written")
 	}
 }
+
+// TestCheckJinja: a template that renders something else is not written, whatever differs.
+func TestCheckJinja(t *testing.T) {
+	m := peerModels(t)["qwen2"]
+	usual := "Be brief."
+	for _, c := range []struct {
+		template, format string
+		system           *string
+		old, new         string
+		says             []string
+	}{
+		{"chatml", "hermes", nil, "", "", nil},
+		{"chatml", "hermes", &usual, "", "", nil},
+		{"qwen3", "hermes", nil, "<|im_start|>user", "<|im_start|>human", []string{`probe "a request"`, "prompt 1, byte", "human"}},
+		{"qwen3", "xml", nil, "</parameter>", "</param>", []string{`probe "a tool"`, "</param>"}},
+		{"qwen3", "hermes", nil, "reasoning.strip('\\n')", "reasoning.strip('A')", []string{`probe "a thought"`}},
+		{"llama3", "pythonic", nil, "ipython", "tool", []string{"llama3 with format pythonic"}},
+		{"chatml", "hermes", nil, "You are Qwen", "You are Kimi", []string{"Kimi"}},
+		{"chatml", "hermes", &usual, usual, "Be long.", []string{"Be long."}},
+		{"compact", "hermes", nil, "{%- elif role == 'tool' -%}", "{%- elif role == 'ipython' -%}", []string{"ends with an error"}},
+		{"smollm2", "llama3", nil, "{%- endfor -%}", "", []string{`probe "a request"`, "ends with an error"}},
+	} {
+		s := style(m, c.template, c.format)
+		text := chat.JinjaText(s.Template, s.Format, c.system)
+		if c.old == "" {
+			ok(t, chat.CheckJinja(text, s, c.system))
+			continue
+		}
+		if !strings.Contains(text, c.old) {
+			t.Fatalf("%s: %q is not there", c.template, c.old)
+		}
+		fails(t, chat.CheckJinja(strings.ReplaceAll(text, c.old, c.new), s, c.system), c.says...)
+	}
+}

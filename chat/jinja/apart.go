@@ -155,6 +155,12 @@ func (c *child) render(d *value.Dict) (Result, error) {
 	switch kind {
 	case frameText:
 		return Result{Text: text}, nil
+	case frameError:
+		e := new(Error)
+		if err := json.Unmarshal([]byte(text), e); err != nil {
+			return Result{}, err
+		}
+		return Result{Err: e}, nil
 	case frameFailed:
 		return Result{Err: errors.New(text)}, nil
 	case frameLimited:

@@ -30,6 +30,19 @@ func TestApart(t *testing.T) {
 	}
 }
 
+// TestApartErrors: an error of a child is the one that Render gives.
+func TestApartErrors(t *testing.T) {
+	for _, source := range []string{"\n{{ raise_exception('no ü') }}", "{{ 1 + 'a' }}", "{{ 1|nothing }}", "{% if %}"} {
+		data := value.NewDict()
+		_, want := Render(source, data)
+		got, err := Apart(context.Background(), source, []*value.Dict{data})
+		var a, b *Error
+		if err != nil || !errors.As(want, &a) || !errors.As(got[0].Err, &b) || *a != *b {
+			t.Errorf("%q: %v, %v, want %v", source, got, err, want)
+		}
+	}
+}
+
 func TestApartWithoutMain(t *testing.T) {
 	mainCalled.Store(false)
 	defer mainCalled.Store(true)

@@ -107,6 +107,14 @@ func writeError(w *bufio.Writer, err error) error {
 	if errors.As(err, &limit) {
 		return writeFrame(w, frameLimited, limit.Limit+"\x00"+limit.Bound)
 	}
+	var own *Error
+	if errors.As(err, &own) {
+		text, err := json.Marshal(own)
+		if err != nil {
+			return err
+		}
+		return writeFrame(w, frameError, string(text))
+	}
 	return writeFrame(w, frameFailed, err.Error())
 }
 

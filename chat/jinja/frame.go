@@ -13,7 +13,8 @@ const (
 	frameSource  = 'S' // to the child: a template's source, once
 	frameData    = 'D' // to the child: one render's variables as JSON
 	frameText    = 'T' // from the child: the text
-	frameFailed  = 'F' // from the child: an error's text
+	frameError   = 'E' // from the child: an Error as JSON
+	frameFailed  = 'F' // from the child: the text of any other error
 	frameLimited = 'X' // from the child: the limit and its bound, separated by a zero byte
 )
 
