@@ -55,8 +55,8 @@ func (r repo) commit(revision string) (string, error) {
 }
 
 // holds says what of a commit is in the cache: the files that are missing for a model, and
-// those that it may have and of which nobody knows.
-func (r repo) holds(commit string) (missing, unsure []string, err error) {
+// those that it may have and of which nobody knows. With text the weights do not count.
+func (r repo) holds(commit string, text bool) (missing, unsure []string, err error) {
 	dir := r.snapshot(commit)
 	there := func(name string) bool {
 		info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name)))
@@ -68,7 +68,7 @@ func (r repo) holds(commit string) (missing, unsure []string, err error) {
 		}
 	}
 	switch {
-	case there(singleFile):
+	case text || there(singleFile):
 	case there(indexFile):
 		data, err := bounded.ReadFile(filepath.Join(dir, indexFile), maxText)
 		if err != nil {

@@ -25,8 +25,8 @@ import (
 	"ballast/safetext"
 )
 
-// complete downloads what the cache lacks of a commit.
-func (c *Client) complete(ctx context.Context, n Name, commit string) error {
+// complete downloads what the cache lacks of a commit; with text, all but its weights.
+func (c *Client) complete(ctx context.Context, n Name, commit string, text bool) error {
 	files, err := c.list(ctx, n, commit)
 	if err != nil {
 		return err
@@ -59,8 +59,10 @@ func (c *Client) complete(ctx context.Context, n Name, commit string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", n, err)
 	}
-	if err := c.weights(ctx, n, commit, first, files, read); err != nil {
-		return err
+	if !text {
+		if err := c.weights(ctx, n, commit, first, files, read); err != nil {
+			return err
+		}
 	}
 	has := map[string]bool{}
 	for _, f := range files {

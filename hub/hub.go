@@ -146,24 +146,29 @@ func (f *Found) Pinned() Name { return f.Name.At(f.Commit) }
 
 // Cached finds a model in the cache alone. ok is false where it is not there whole.
 func (c *Client) Cached(n Name) (f Found, ok bool, err error) {
-	f, missing, _, err := c.local(n)
+	f, missing, _, err := c.local(n, false)
 	return f, err == nil && f.Commit != "" && len(missing) == 0, err
 }
 
-// local is what the cache has of a model; Commit is "" where its revision is not known.
-func (c *Client) local(n Name) (f Found, missing, unsure []string, err error) {
+// local is what the cache has of a model; Commit is "" where its revision is not known. With text the weights do not count.
+func (c *Client) local(n Name, text bool) (f Found, missing, unsure []string, err error) {
 	r := c.repo(n)
 	commit, err := r.commit(n.revision())
 	if err != nil || commit == "" {
 		return Found{Name: n}, nil, nil, err
 	}
-	missing, unsure, err = r.holds(commit)
+	missing, unsure, err = r.holds(commit, text)
 	return Found{Name: n, Commit: commit, Dir: r.snapshot(commit)}, missing, unsure, err
 }
 
 // Find finds a model, in the cache or by downloading what the cache lacks.
-func (c *Client) Find(ctx context.Context, n Name) (Found, error) {
-	f, missing, unsure, err := c.local(n)
+func (c *Client) Find(ctx context.Context, n Name) (Found, error) { return c.find(ctx, n, false) }
+
+// FindText is Find without the weights: its configuration, tokenizer and templates.
+func (c *Client) FindText(ctx context.Context, n Name) (Found, error) { return c.find(ctx, n, true) }
+
+func (c *Client) find(ctx context.Context, n Name, text bool) (Found, error) {
+	f, missing, unsure, err := c.local(n, text)
 	if err != nil {
 		return f, err
 	}
@@ -184,7 +189,7 @@ func (c *Client) Find(ctx context.Context, n Name) (Found, error) {
 		return f, &Error{Missing: true, Text: fmt.Sprintf("%s is not in the cache (%s), and HF_HUB_OFFLINE is set; unset it to download the model", n, c.o.Cache)}
 	}
 	if usable { // the commit that is there, whatever the branch is now
-		if err = c.complete(ctx, n, f.Commit); err == nil || ctx.Err() != nil {
+		if err = c.complete(ctx, n, f.Commit, text); err == nil || ctx.Err() != nil {
 			return f, err
 		}
 		return assumed("the hub could not be asked (" + err.Error() + ")")
@@ -196,7 +201,7 @@ func (c *Client) Find(ctx context.Context, n Name) (Found, error) {
 	if f.Commit != "" && f.Commit != commit {
 		f.Notes = append(f.Notes, fmt.Sprintf("%s of %s has moved from %.12s to %.12s", n.revision(), n.ID(), f.Commit, commit))
 	}
-	if err := c.complete(ctx, n, commit); err != nil {
+	if err := c.complete(ctx, n, commit, text); err != nil {
 		return f, err
 	}
 	f.Commit, f.Dir = commit, c.repo(n).snapshot(commit)

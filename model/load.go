@@ -49,21 +49,39 @@ func LoadWeights(path string) (*Model, error) {
 	return a.load(false)
 }
 
+// LoadText is Load without the weights, of a directory that may have none yet: Model.Weights
+// is nil.
+func LoadText(dir string) (*Model, error) {
+	a, err := openText(bounded.Dir(dir), dir)
+	if err != nil {
+		return nil, err
+	}
+	a.dir = dir
+	m := &Model{Config: a.config, Origin: a.origin, Extra: a.extra}
+	err = a.text(m)
+	return m, err
+}
+
+// text reads the tokenizer and what says how conversations are written.
+func (a *archive) text(m *Model) (err error) {
+	if m.Tok, err = a.readTokenizer(); err != nil {
+		return err
+	}
+	m.Source, err = a.source(m.Tok)
+	m.Warnings = a.warnings
+	return err
+}
+
 // load reads what the headers promise, and closes the archive.
 func (a *archive) load(text bool) (*Model, error) {
 	defer a.close()
 	m := &Model{Config: a.config, Origin: a.origin, Extra: a.extra}
+	m.Warnings = a.warnings
 	if text {
-		tok, err := a.readTokenizer()
-		if err != nil {
-			return nil, err
-		}
-		m.Tok = tok
-		if m.Source, err = a.source(tok); err != nil {
+		if err := a.text(m); err != nil {
 			return nil, err
 		}
 	}
-	m.Warnings = a.warnings
 	w, err := a.weights()
 	if err != nil {
 		return nil, err
@@ -97,7 +115,7 @@ func open(path string) (*archive, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("model: %w; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json) or a .gguf file", err)
+		return nil, fmt.Errorf("model: %w; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json), a .gguf file, or a name on the hub (ORG/NAME)", err)
 	case info.IsDir():
 		a, err := openDir(bounded.Dir(path), path)
 		if err == nil {
@@ -107,7 +125,7 @@ func open(path string) (*archive, error) {
 	case strings.EqualFold(filepath.Ext(path), ".gguf"):
 		return openGGUF(path)
 	}
-	return nil, fmt.Errorf("model: %s is neither a directory nor a .gguf file; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json) or a .gguf file", path)
+	return nil, fmt.Errorf("model: %s is neither a directory nor a .gguf file; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json), a .gguf file, or a name on the hub (ORG/NAME)", path)
 }
 
 // The files of a Hugging Face directory that are carried over unchanged when a
@@ -126,8 +144,8 @@ var carried = []string{tokenizerFile, tokenizerConfigFile, specialTokensFile, te
 // 150 bytes for each tensor.
 const maxTemplates, maxConfig, maxCarried, maxIndex = 64, bounded.MiB, 64 * bounded.MiB, 32 * bounded.MiB
 
-// openDir reads the headers of a Hugging Face directory.
-func openDir(fsys fs.FS, origin string) (*archive, error) {
+// openText reads the files beside the weights of a Hugging Face directory.
+func openText(fsys fs.FS, origin string) (*archive, error) {
 	name := path.Join(origin, "config.json")
 	data, err := readText(fsys, "config.json", maxConfig)
 	if err != nil {
@@ -155,6 +173,15 @@ func openDir(fsys fs.FS, origin string) (*archive, error) {
 			return nil, fmt.Errorf("%s: file does not exist; a model without tokenizer.json cannot read text", path.Join(origin, tokenizerFile))
 		}
 		return bpe.Parse(data, path.Join(origin, tokenizerFile))
+	}
+	return a, nil
+}
+
+// openDir reads the headers of a Hugging Face directory.
+func openDir(fsys fs.FS, origin string) (*archive, error) {
+	a, err := openText(fsys, origin)
+	if err != nil {
+		return nil, err
 	}
 	files, err := weightFiles(fsys, origin)
 	if err != nil {

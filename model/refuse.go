@@ -90,6 +90,9 @@ func noModel(fsys fs.FS, origin, file string, err error) error {
 	hint := ""
 	if errors.Is(err, fs.ErrNotExist) {
 		hint = "; a Hugging Face model directory has one"
+		if _, err := fs.Stat(fsys, "snapshots"); err == nil {
+			hint = "; this is a folder of the Hugging Face cache: name the model as ORG/NAME, or one of the folders in snapshots"
+		}
 	}
 	return fmt.Errorf("%s: %w%s", path.Join(origin, file), bare(err), hint)
 }

@@ -166,7 +166,12 @@ func TestLinks(t *testing.T) {
 	_, err := Load(snap)
 	ok(t, err)
 	_, err = Load(root)
-	fails(t, err, "config.json", "no such file")
+	fails(t, err, "config.json", "no such file", "the Hugging Face cache", "ORG/NAME")
+	text, err := LoadText(snap)
+	ok(t, err)
+	if text.Weights != nil || text.Tok.Size() != 128 || text.Config.Vocab != 128 {
+		t.Errorf("%+v", text.Config)
+	}
 }
 
 // TestShapesThatAreRefused: each with its file and key, tensor or reason.

@@ -18,7 +18,6 @@ import (
 	"ballast/recipe"
 	"ballast/train"
 	learner "ballast/train/accel"
-	"ballast/train/plan"
 )
 
 // deviceBench are the sizes of `ballast bench device`.
@@ -115,7 +114,7 @@ func (b *deviceBench) run(ctx context.Context, out io.Writer) error {
 
 // load reads the model, or makes one of its shape up.
 func (b *deviceBench) load() (*model.Model, error) {
-	c, known := plan.ShapeOf(b.model)
+	c, known := shapeOf(b.model)
 	if _, err := os.Stat(b.model); err == nil || !known {
 		return loadModel(&recipe.Recipe{Model: b.model})
 	}

@@ -34,7 +34,7 @@ func (f *probeFlags) add(c *cobra.Command) {
 // play runs the probe, prints it and keeps it in the run's directory.
 func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 	f.model = f.checkpoint
-	if f.home, err = findHome(f.checkpoint, true); err != nil {
+	if f.home, err = locate(ctx, f.checkpoint, true); err != nil {
 		return err
 	}
 	r, protocol, err := f.recipe(c)

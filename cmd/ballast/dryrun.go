@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -31,15 +31,15 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 	if _, err := endpoint.Open(r.Judge, endpoint.Options{}); err != nil {
 		return err
 	}
-	shape, known := plan.ShapeOf(r.Model)
+	m, shape, err := dryModel(context.Background(), r)
+	if err != nil {
+		return err
+	}
+	pin(r)
 	prompt, how := r.Budget.Prompt, "the budget's, the model's tokenizer is not here"
 	run := loop.Run{Recipe: *r}
 	var chosen chat.Choice
-	if _, err := os.Stat(r.Model); err == nil || !known {
-		m, err := loadModel(r)
-		if err != nil {
-			return err
-		}
+	if m != nil {
 		s, c, err := chosenStyle(r, m)
 		if err != nil {
 			return err
@@ -59,7 +59,7 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 		if prompt, err = rollout.CheckPrompts(&cfg, run.Train); err != nil {
 			return err
 		}
-		shape, how = &m.Config, "longest prompt"
+		how = "longest prompt"
 	} else if err := taskSets(&run); err != nil {
 		return err
 	}

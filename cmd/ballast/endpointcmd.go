@@ -37,7 +37,7 @@ func (f *endpointFlags) add(fl *pflag.FlagSet) {
 	fl.StringVar(&f.url, "endpoint", "", "base address of an OpenAI-compatible server, such as http://localhost:8000/v1")
 	fl.StringVar(&f.api, "api", "chat", "with --endpoint: chat (native tools) or completion (our template)")
 	fl.StringVar(&f.keyEnv, "key-env", "", "name of the environment variable that holds the endpoint's key")
-	fl.StringVar(&f.tokenizer, "tokenizer", "", "with --api completion: the model's folder or tokenizer.json")
+	fl.StringVar(&f.tokenizer, "tokenizer", "", "with --api completion: the model's folder, its tokenizer.json, or its name on the hub")
 	fl.BoolVar(&f.text, "prompt-text", false, "with --api completion: send prompts as text, not as token ids")
 	fl.IntVar(&f.concurrency, "concurrency", 8, "requests under way")
 	fl.IntVar(&f.retries, "retries", 6, "further tries of a request that fails for infrastructure")
@@ -142,7 +142,10 @@ func chatPlayer(c *remote.Client, system *string, p eval.Protocol) eval.Player {
 
 // completion is the policy and the style of an endpoint that gets our prompts.
 func (f *endpointFlags) completion(c *remote.Client, r *recipe.Recipe) (*remote.Policy, rollout.Config, error) {
-	path := f.tokenizer
+	path, err := tokenizerDir(context.Background(), f.tokenizer)
+	if err != nil {
+		return nil, rollout.Config{}, err
+	}
 	source := chat.Source{From: path}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		if source, err = model.ReadSource(path); err != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 
 	"ballast"
@@ -22,7 +24,8 @@ import (
 )
 
 // loadModel reads the model a recipe names: the embedded one, a new one from
-// random weights, a folder or file, or the best checkpoint of a run directory.
+// random weights, a folder or file, the best checkpoint of a run directory, or a model
+// of the hub.
 func loadModel(r *recipe.Recipe) (*model.Model, error) {
 	switch r.Model {
 	case "embedded":
@@ -30,20 +33,25 @@ func loadModel(r *recipe.Recipe) (*model.Model, error) {
 	case "init":
 		return recipe.NewModel(r)
 	}
-	h, err := findModel(r.Model)
+	h, err := findModel(context.Background(), r.Model)
 	if err != nil {
 		return nil, err
 	}
 	m, err := model.Load(h.model)
-	if err == nil {
-		warnings(stderr, m.Origin, m.Warnings)
+	if err != nil {
+		return nil, err
 	}
-	return m, err
+	if h.hub != nil {
+		m.Origin = fmt.Sprintf("%s@%.12s", h.hub.Name.ID(), h.hub.Commit)
+		m.Source.From = strings.Replace(m.Source.From, h.model, m.Origin, 1)
+	}
+	warnings(stderr, m.Origin, m.Warnings)
+	return m, nil
 }
 
 // findModel finds the files of a model, and checks those of a run's checkpoint.
-func findModel(name string) (home, error) {
-	h, err := findHome(name, false)
+func findModel(ctx context.Context, name string) (home, error) {
+	h, err := locate(ctx, name, false)
 	if err == nil && h.dir != "" {
 		err = intact(h.model)
 	}

@@ -75,7 +75,7 @@ Protocols: ` + protocolDocs(),
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.model, "model", "embedded", "embedded, a Hugging Face directory, a checkpoint, a run (its best checkpoint), or a GGUF file; with --endpoint, its name there")
+	fl.StringVar(&f.model, "model", "embedded", modelNames+"; with --endpoint, its name there")
 	f.tasksFlags(fl)
 	fl.StringVar(&f.out, "out", "", "folder that keeps episodes; the same command continues there")
 	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")
@@ -168,7 +168,7 @@ func (f *evalFlags) played(r *recipe.Recipe) ([]ballast.Task, error) {
 
 func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if f.endpoint.url == "" { // an endpoint's model is a name
-		if f.home, err = findHome(f.model, false); err != nil {
+		if f.home, err = locate(ctx, f.model, false); err != nil {
 			return err
 		}
 	}
@@ -279,6 +279,9 @@ func (f *evalFlags) settings(r *recipe.Recipe, p eval.Protocol) map[string]strin
 	}
 	if f.home.dir != "" {
 		out["run"] = f.home.dir // whose settings count
+	}
+	if f.home.hub != nil {
+		out["model"], out["commit"] = f.home.hub.Name.ID(), f.home.hub.Commit
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // modelNames is how the help of flags and commands says what names a model.
-const modelNames = "embedded, a Hugging Face directory, a run (its best checkpoint), a checkpoint, or a GGUF file"
+const modelNames = "embedded, a Hugging Face directory, a run (its best checkpoint), a checkpoint, a GGUF file, or a model of the hub (ORG/NAME or ORG/NAME@REVISION)"
 
 func modelCommand() *cobra.Command {
 	c := &cobra.Command{Use: "model", Short: "inspect and convert models"}
@@ -19,8 +20,8 @@ func modelCommand() *cobra.Command {
 	inspect := &cobra.Command{
 		Use: "inspect MODEL", Short: "what a model's files hold", Args: cobra.ExactArgs(1),
 		Long: "What a model's files hold, by their headers. MODEL is " + modelNames + ".",
-		RunE: func(_ *cobra.Command, args []string) error {
-			s, err := inspectModel(args[0])
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := inspectModel(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -61,11 +62,11 @@ func modelCommand() *cobra.Command {
 }
 
 // inspectModel finds a model as loadModel does, and reads its headers alone.
-func inspectModel(name string) (*model.Summary, error) {
+func inspectModel(ctx context.Context, name string) (*model.Summary, error) {
 	if name == "embedded" {
 		return model.InspectEmbedded()
 	}
-	h, err := findModel(name)
+	h, err := findModel(ctx, name)
 	if err != nil {
 		return nil, err
 	}

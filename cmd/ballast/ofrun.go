@@ -15,6 +15,7 @@ import (
 
 	"ballast/compare"
 	"ballast/eval"
+	"ballast/hub"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/rollout"
@@ -25,9 +26,10 @@ import (
 // home is the run that a model is a checkpoint of, for commands that play a run's
 // tasks as the run does.
 type home struct {
-	dir    string // "" for a model of no run
-	update int    // of the checkpoint
-	model  string // its path, or the model as it was named
+	dir    string     // "" for a model of no run
+	update int        // of the checkpoint
+	model  string     // its path, or the model as it was named
+	hub    *hub.Found // nil for a model that was not named as on the hub
 }
 
 // findHome finds it for a run directory, of which the checkpoint counts that evaluations
@@ -50,7 +52,7 @@ func findHome(path string, newest bool) (home, error) {
 		if i < 0 {
 			return home{}, fmt.Errorf("%s is a run without a checkpoint yet", path)
 		}
-		return home{path, list[i].Update, list[i].Dir}, nil
+		return home{dir: path, update: list[i].Update, model: list[i].Dir}, nil
 	}
 	dir, err := filepath.Abs(path)
 	if err != nil {
@@ -59,7 +61,7 @@ func findHome(path string, newest bool) (home, error) {
 	run := filepath.Dir(filepath.Dir(dir))
 	if n, err := strconv.Atoi(filepath.Base(dir)); err == nil {
 		if _, err := os.Stat(filepath.Join(run, "run.json")); err == nil {
-			return home{run, n, path}, nil
+			return home{dir: run, update: n, model: path}, nil
 		}
 	}
 	return home{model: path}, nil

@@ -13,6 +13,7 @@ import (
 
 	"ballast"
 	"ballast/compare"
+	"ballast/hub"
 	"ballast/model"
 	"ballast/model/device"
 	"ballast/model/kernel"
@@ -63,13 +64,19 @@ func inputs(run *loop.Run) (provenance.Inputs, error) {
 			return nil, err
 		}
 	default:
-		h, err := findHome(r.Model, false)
+		h, err := locate(context.Background(), r.Model, false)
 		if err != nil {
 			return nil, err
 		}
 		of, err := model.Files(h.model)
 		if err != nil {
 			return nil, err
+		}
+		if h.hub != nil { // wherever the cache lies
+			if err := hubInputs(in, h.hub, of); err != nil {
+				return nil, err
+			}
+			break
 		}
 		files = append(files, of...)
 	}
@@ -79,6 +86,21 @@ func inputs(run *loop.Run) (provenance.Inputs, error) {
 		}
 	}
 	return in, nil
+}
+
+// hubInputs adds the commit of a model of the hub, and the hashes of its files.
+func hubInputs(in provenance.Inputs, f *hub.Found, files []string) (err error) {
+	in["the commit of "+f.Name.ID()+" on the hub"] = f.Commit
+	for _, path := range files {
+		rel, err := filepath.Rel(f.Dir, path)
+		if err != nil {
+			return err
+		}
+		if in["file "+f.Name.ID()+"/"+filepath.ToSlash(rel)], _, err = provenance.File(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // supervision lists the files of dialogues and hints of a recipe's phases.
@@ -147,6 +169,9 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 		if err := longer(&r, f.extend); err != nil {
 			return err
 		}
+	}
+	if text := moved(r.Model); text != "" {
+		say(stderr, "ballast: %s\n", text)
 	}
 	run, err := prepare(&r)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"ballast/chat/jinja"
+	"ballast/hub/hubtest"
 	"ballast/model"
 )
 
@@ -41,13 +43,40 @@ func TestScripts(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(env.WorkDir, "short.gz"), short, 0o644); err != nil {
 				return err
 			}
-			return writeModel(filepath.Join(env.WorkDir, "model"))
+			if err := writeModel(filepath.Join(env.WorkDir, "model")); err != nil {
+				return err
+			}
+			return playHub(env)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"cut":     cut,
 			"replace": replace,
 		},
 	})
+}
+
+// playHub starts a hub that has the embedded model as Org/tiny, and a cache in the script's
+// folder.
+func playHub(env *testscript.Env) error {
+	h := hubtest.New()
+	env.Defer(h.Close)
+	env.Setenv("HF_ENDPOINT", h.URL)
+	env.Setenv("HF_HOME", filepath.Join(env.WorkDir, "hf"))
+	files := map[string][]byte{}
+	list, err := os.ReadDir(filepath.Join(env.WorkDir, "model"))
+	for _, e := range list {
+		if err == nil {
+			files[e.Name()], err = os.ReadFile(filepath.Join(env.WorkDir, "model", e.Name()))
+		}
+	}
+	env.Setenv("COMMIT", h.Commit("Org/tiny", files))
+	gemma := maps.Clone(files)
+	gemma["config.json"] = []byte(`{"architectures": ["GemmaForCausalLM"]}`)
+	h.Commit("Org/gemma", gemma)
+	h.Commit("Org/lora", map[string][]byte{"adapter_config.json": []byte(`{"base_model_name_or_path": "Org/tiny"}`)})
+	h.Commit("Org/gated", files)
+	h.Repo("Org/gated").Gated = true
+	return err
 }
 
 // writeModel puts the embedded model into a folder for scripts to break.

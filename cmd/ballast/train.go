@@ -73,7 +73,7 @@ func trainCommand() *cobra.Command {
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.model, "model", "", "embedded, init, a Hugging Face directory, a run (its best checkpoint), or a GGUF file")
+	fl.StringVar(&f.model, "model", "", "init (random weights), "+modelNames)
 	fl.StringVar(&f.tasks, "tasks", "", "task set: desk, bfcl, ...")
 	fl.StringVar(&f.data, "data", "", "folder of the task set's data")
 	fl.StringVar(&f.dialogues, "dialogues", "", "file of dialogues (.jsonl, .json, .parquet) that supervised phases train on instead of the tasks' own")
@@ -242,6 +242,7 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	pin(r)
 	s, c, err := chosenStyle(r, m)
 	if err != nil {
 		return nil, err
