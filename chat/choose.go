@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -136,7 +135,18 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 			}
 		}
 	}
-	return Choice{}, errors.New("the model's chat template is none that is known here; the nearest is " + who + ", which differs in " + nearest.String())
+	var made error
+	var best *difference
+	for _, f := range formatsFor(f) {
+		t, diff, err := own.ownRenderer(src, tok, f)
+		if err == nil {
+			return own.choice(candidate{}, t, f), nil
+		}
+		if made == nil || diff != nil && diff.further(best) {
+			made, best = err, diff
+		}
+	}
+	return Choice{}, fmt.Errorf("the model's chat template is none that is known here; the nearest is %s, which differs in %s; no renderer can be made of it: %s", who, nearest, safetext.Line(made.Error()))
 }
 
 // written is the choice of a template that JinjaText wrote, to the byte: its mark names
@@ -178,7 +188,11 @@ func (r *renderings) choice(c candidate, t *Template, f Format) Choice {
 		}
 	}
 	var why strings.Builder
-	fmt.Fprintf(&why, "the model's own template writes the same %d prompts", prompts)
+	if t.own != nil {
+		fmt.Fprintf(&why, "made of the model's own template, which no known one writes; cut into messages it writes the same %d prompts", prompts)
+	} else {
+		fmt.Fprintf(&why, "the model's own template writes the same %d prompts", prompts)
+	}
 	if c.said != "" {
 		why.WriteString(", with " + c.said)
 	}

@@ -25,8 +25,8 @@ type renderings struct {
 }
 
 // render has the probes rendered by the model's own template, with more variables.
-func render(ctx context.Context, src *Source, more ...any) (*renderings, error) {
-	r := &renderings{probes: probes()}
+func render(ctx context.Context, src *Source, more ...any) (r *renderings, err error) {
+	r = &renderings{probes: probes()}
 	r.got = make([][]jinja.Result, len(r.probes))
 	for _, tooled := range []bool{false, true} {
 		var list []*value.Dict
@@ -46,14 +46,36 @@ func render(ctx context.Context, src *Source, more ...any) (*renderings, error) 
 			}
 		}
 	}
-	bare := probe{messages: []said{{role: "user", text: "Where?"}}} // the probe "a tool" without it
-	alike, err := jinja.Apart(ctx, src.Text, bare.variables(src, more...))
-	if err != nil {
-		return nil, err
+	r.toolless, err = r.knowsNoTools(ctx, src, more...)
+	return r, err
+}
+
+// knowsNoTools says whether the model's template writes the same where the tools and the
+// calls of a conversation are taken away.
+func (r *renderings) knowsNoTools(ctx context.Context, src *Source, more ...any) (bool, error) {
+	if src.Tools != "" {
+		return false, nil
 	}
-	with := r.got[slices.IndexFunc(r.probes, func(p probe) bool { return p.name == "a tool" })]
-	r.toolless = src.Tools == "" && alike[0].Err == nil && with[0] == alike[0]
-	return r, nil
+	i := r.index(piecesTools)
+	list := r.probes[i].variables(src, more...)
+	for _, d := range list {
+		d.Delete("tools")
+		messages, _ := d.Get("messages")
+		for _, m := range messages.(*value.List).Items {
+			m.(*value.Dict).Delete("tool_calls")
+		}
+	}
+	bare, err := jinja.Apart(ctx, src.Text, list)
+	if err != nil {
+		return false, err
+	}
+	for k, b := range bare {
+		with := r.got[i][k]
+		if k == 0 && b.Err != nil || b.Text != with.Text || (b.Err == nil) != (with.Err == nil) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // difference is where a renderer writes something else than the model's template.
@@ -225,7 +247,7 @@ func (r *renderings) defaults(t *Template, f Format) (*Template, *difference) {
 			out.tooled = out.plain
 			break
 		}
-		k := slices.IndexFunc(r.probes, func(p probe) bool { return p.name == name })
+		k := r.index(name)
 		p := r.probes[k]
 		if got := r.got[k][0]; got.Err != nil {
 			return nil, &difference{name, i, 0, "the model's template ends with an error: " + safetext.Line(clip(got.Err.Error(), 0))}

@@ -149,9 +149,13 @@ func (d *Dialogue) Results(results []string) {
 	}
 	var parts []part
 	for i, r := range results {
-		before, body, after := d.format.Result(r)
+		write := d.format.Result
+		if d.template.result != nil {
+			write = d.template.result
+		}
+		before, body, after := write(r)
 		if i > 0 && !d.template.separate {
-			before = "\n" + before
+			before = d.template.apart() + before
 		}
 		parts = append(parts, part{text: before, owner: ballast.OwnerTemplate}, part{text: body, owner: ballast.OwnerTool},
 			part{text: after, owner: ballast.OwnerTemplate})

@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"strings"
 
 	"ballast"
@@ -24,6 +25,9 @@ import (
 // token holds that token, where ballast trains it as text. The last reply of a conversation is
 // followed by its line end, which ballast writes with the message after it.
 func JinjaText(t *Template, f Format, system *string) string {
+	if t.own != nil { // the model's own template is what is trained
+		return t.own.jinja(system)
+	}
 	thought := "{{- raise_exception('a message has reasoning_content, but this model was trained without thoughts') -}}"
 	if text, ok := t.Thought("\x00"); ok {
 		open, shut, _ := strings.Cut(text, "\x00")
@@ -50,7 +54,7 @@ func (t *Template) apart() string {
 	if t.separate {
 		return t.end + t.gap + t.tool
 	}
-	return "\n"
+	return cmp.Or(t.between, "\n")
 }
 
 // jinjaResult is an expression of `content` that writes a tool's answer.

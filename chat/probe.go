@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/chat/pretoken"
 	"ballast/value"
 )
 
@@ -72,7 +73,7 @@ func probes() []probe {
 	says := func(text string) said { return said{role: "assistant", text: text} }
 	calls := func(c ...ballast.Call) said { return said{role: "assistant", calls: c} }
 	results := func(r ...string) said { return said{role: "tool", results: r} }
-	return []probe{
+	return []probe{ // the last two are also those that a renderer is made from
 		{name: "a request", messages: []said{user("Hi there")}},
 		{name: "turns", messages: []said{user("One? ü"), says("Yes."), user("Two?"), says("No, é 🙂."), user("Three?")}},
 		{name: "a system text", system: system("Be brief. ü"), messages: []said{user("Hi"), says("Yes."), user("More")}},
@@ -93,8 +94,17 @@ func probes() []probe {
 			results("one")}, may: true},
 		{name: "a thought", tools: one, messages: []said{user("Where?"), {role: "assistant", thought: "A place.\n\nWhich?", calls: []ballast.Call{place}},
 			results("one")}, may: true},
+		{name: piecesPlain, messages: []said{user(firstMark), says(replyMark), user(secondMark)}},
+		{name: piecesTools, tools: all, messages: []said{user(firstMark), calls(place), results(resultMark), says(replyMark), user(secondMark)}},
+		{name: piecesMany, tools: all, messages: []said{user(firstMark), calls(place, callOf("list_all")), results(resultMark, otherMark)}, may: true},
 	}
 }
+
+// The probes whose texts are found again in a rendering, and those texts.
+const (
+	piecesPlain, piecesTools, piecesMany                    = "plain texts", "texts with a call", "texts with two calls"
+	firstMark, replyMark, secondMark, resultMark, otherMark = "Qfirst", "Qreply", "Qsecond", "Qresult", "Qother"
+)
 
 // variables are those of the model's template before each reply of a probe and at its end.
 func (p *probe) variables(source *Source, more ...any) (out []*value.Dict) {
@@ -160,6 +170,7 @@ func (p *probe) variables(source *Source, more ...any) (out []*value.Dict) {
 // play is what Dialogue writes before each reply of a probe and at its end: token ids,
 // each list a beginning of the next. A call that the format cannot write is an error.
 func (p *probe) play(tok tokenizer, t *Template, f Format) (out [][]int32, err error) {
+	defer pretoken.Recover(&err)
 	d := newDialogue(tok, t, f, p.tools, p.system, "")
 	open := func() {
 		d.Open()

@@ -43,6 +43,10 @@ type Template struct {
 	// spelled: models of this family write a format's tags with ordinary tokens.
 	spelled bool
 	thinks  bool // replies begin with a thought that the policy writes
+
+	own     *own                                           // of a renderer that is made of a model's template
+	result  func(text string) (before, body, after string) // a tool's answer; nil means the format's way
+	between string                                         // between two results; "" means a line end
 }
 
 // Thought is how the template writes a thought before a reply, as Qwen3's own template
@@ -79,6 +83,9 @@ func (t *Template) section(f Format, tools []ballast.Tool, system *string) (text
 // head is the beginning of a conversation up to its first message. A hint stands between
 // its two parts; without one they are one text.
 func (t *Template) head(f Format, tools []ballast.Tool, system *string, hint bool) (before, after string) {
+	if t.own != nil {
+		return t.own.head(t, tools, system, hint)
+	}
 	section, there := t.section(f, tools, system)
 	switch {
 	case !there && !hint:

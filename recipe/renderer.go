@@ -22,7 +22,17 @@ func (r *Recipe) Jinja() string {
 // Renderer chooses how conversations are written: by the template that chat.template
 // names, a known one or a Jinja file; else by the one a model was made here for; else by
 // the model's own, see chat.Choose. tok may be nil.
-func (r *Recipe) Renderer(source chat.Source, made string, tok *bpe.Tokenizer, f chat.Format) (chat.Choice, error) {
+func (r *Recipe) Renderer(source chat.Source, made string, tok *bpe.Tokenizer, f chat.Format) (c chat.Choice, err error) {
+	if c, err = r.renderer(source, made, tok, f); err != nil {
+		return c, err
+	}
+	if c.Format != "" && c.Format != f.Name() {
+		c.Why += ", where chat.format is " + f.Name()
+	}
+	return c, nil
+}
+
+func (r *Recipe) renderer(source chat.Source, made string, tok *bpe.Tokenizer, f chat.Format) (chat.Choice, error) {
 	switch {
 	case r.Jinja() != "":
 		text, err := bounded.ReadFile(r.Jinja(), bounded.MiB)
