@@ -47,13 +47,14 @@ var foreignCalls = []struct{ text, reads string }{
 	{"{\"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": \"{}\"}}]}", ""}, {"{\"action\": \"f\", \"action_input\": {\"a\": 1}}", ""},
 	{"Sure: {\"name\": \"f\", \"arguments\": {\"a\": 1}}", ""}, {"{\"name\": \"functions.f\", \"arguments\": {}}", ""}, {"{\"f\": {\"a\": 1}}", ""},
 	{"I do it.\n{\"name\":\"f\",\"arguments\":{\"a\":1", ""}, {"{\"name\": \"get-weather\", \"arguments\": {}}", ""},
+	{"{\"name\": \"\", \"arguments\": {\"a\": 3x.", ""}, {"{\"name\": \"rm\", \"arguments\": {\"a\": \"b\"", ""}, {"So {it} is: {\"name\": rm, \"parameters\": {}}", ""},
 	// Python without brackets.
 	{"f(a=1)", ""}, {"f(1)", ""}, {"f()", ""}, {"f (a=1)", ""}, {"f(a=1)\ng(b=2)", ""}, {"I look.\nf(a=1)\nThen I say it.", ""}, {"  f(a=1)  ", ""},
 	{"f(a=1);", ""}, {"f(a=1), g()", ""}, {"f(a=1); g()", ""}, {"f(\n  a=1,\n  t='x',\n)", ""}, {"f(a=1", ""}, {"f(a=x)", ""}, {"`f(a=1)`", ""},
 	{"```python\nf(a=1)\n```", ""}, {"```\nf(a=1)\n```", ""}, {"x = f(a=1)", ""}, {"print(f(a=1))", ""}, {"await f(a=1)", ""},
 	{"functions.f(a=1)", ""}, {"f.call(a=1)", ""}, {"default_api.f(a=1)", ""}, {"- f(a=1)\n- g(b=2)", ""}, {"1. f(a=1)\n2. g(b=2)", ""}, {"> f(a=1)", ""},
 	{"I call: f(a=1)", ""}, {"Action: f(a=1)", ""}, {"Action: f\nAction Input: {\"a\": 1}", ""}, {"Tool: f\nArguments: a=1", ""}, {"name: f\narguments:\n  a: 1", ""},
-	{"**f(a=1)**", ""}, {"f(a=1)  # the first one", ""}, {"f(t='''a\nb''')", ""}, {"get-weather(a=1)", ""}, {"fs.list(a=1)", ""}, {"f(t=\"(\")", ""},
+	{"**f(a=1)**", ""}, {"f(a=1)  # the first one", ""}, {"f(t='''a\nb''')", ""}, {"get-weather(a=1)", ""}, {"fs.list(a=1)", ""}, {"f(t=\"(\")", ""}, {"\"f(a=1)\"", ""}, {"[\"f(a=1)\", \"g()\"]", ""},
 	{"f {\"a\": 1}", ""}, {"f\n{\"a\": 1}", ""}, {"f{a: 1}", ""}, {"call:f{\"a\": 1}", ""}, {"f\n```json\n{\"a\": 1}\n```", ""},
 	// Lists.
 	{"[f(a=1)]", "pythonic"}, {"[\n    f(a=1),\n    g(b='x')\n]", "pythonic"}, {"I do:\n[\n\n f(a=1),\n g()\n]", "pythonic"}, {"I do: [f(a=1)]", ""},
@@ -71,7 +72,7 @@ var answers = []string{
 	"Here is package.json:\n```json\n{\"name\": \"demo\", \"arguments\": {\"a\": 1}}\n```", "The file says {\"name\": \"x\", \"arguments\": \"none\"} in its header.",
 	"{\"name\": \"x\", \"arguments\": {}}", "[{\"name\": \"Bob\"}, {\"name\": \"Al\"}]", "{\"status\": \"ok\"}\nAll is done.", "Result:\n{\"a\": 1}",
 	"{a: 1}", "function f(a) { return 1 }", "def f(a=1):\n    return a", "a <b> c", "<table>\n<tr>", "x = 3", "f: {1}", "Note: f() is there.",
-	"```json\n{\"f\": 1}\n```", "The tool f takes {\"a\": 1}.", "He said: \"f(a=1) works\"", "https://x.org/a:b(c)", "f == g(a == 1)",
+	"```json\n{\"f\": 1}\n```", "The tool f takes {\"a\": 1}.", "He said: \"f(a=1) works\"", "He said: \"f(a=1)\"", "https://x.org/a:b(c)", "f == g(a == 1)",
 }
 
 // TestForeignCalls: what is a call in none of its formats is polluted, and says what was

@@ -17,8 +17,9 @@ import (
 // offered tool and stands where a call would: JSON with the name and arguments, a call
 // in Python on lines of its own, behind a colon or in brackets, a name before a JSON
 // object. A list of Python calls with arguments by name counts without an offered
-// name: prompts ask for it. So a JSON answer, code, a sentence with f(a=1) in it, a list
-// of signatures, and one of calls below a sentence are prose.
+// name, because prompts ask for it, and so does an object with the keys of a call that is
+// no JSON, because nobody answers so. A JSON answer, code, a sentence with f(a=1) in it, a
+// list of signatures, and one of calls below a sentence are prose.
 //
 // The time is linear in the text: each place is looked at over a bounded distance.
 func foreignCall(text string, offered Offered) string {
@@ -32,6 +33,9 @@ func foreignCall(text string, offered Offered) string {
 	}
 	if named, args, at := jsonNames(text, offered); named && args {
 		return shown(text[at:])
+	}
+	if broken := brokenObject(text); broken != "" {
+		return shown(broken)
 	}
 	if i, j := Pythonic.(pythonic).find(text); i >= 0 && j >= 0 {
 		if calls, err := value.ParseCalls(text[i:j]); err == nil {
@@ -131,6 +135,39 @@ func jsonNames(text string, offered Offered) (named, args bool, at int) {
 			return true, true, start
 		}
 	}
+}
+
+// brokenObject is the first object in text that has the keys of a call and is no JSON: what
+// is left of a call, and nobody's answer.
+func brokenObject(text string) string {
+	if !callKeys(text) {
+		return ""
+	}
+	for {
+		i := strings.IndexByte(text, '{')
+		if i < 0 {
+			return ""
+		}
+		text = text[i:]
+		n, s := 0, State{}
+		for n < len(text) {
+			s = bodyByte(s, text[n], `"`)
+			if n++; s.depth == 0 {
+				break
+			}
+		}
+		if callKeys(text[:n]) {
+			if _, err := value.ParseJSON([]byte(text[:n])); err != nil {
+				return text
+			}
+		}
+		text = text[n:]
+	}
+}
+
+// callKeys reports whether text has the keys that calls in JSON have.
+func callKeys(text string) bool {
+	return strings.Contains(text, `"name"`) && (strings.Contains(text, `"arguments"`) || strings.Contains(text, `"parameters"`))
 }
 
 // keyBefore is the quoted key that ends before the colon at i, and where it begins.

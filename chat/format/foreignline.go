@@ -123,7 +123,7 @@ func wideName(name string) bool {
 // placeOf says where a name stands behind before, the text of its line so far; far
 // says that more stands before that.
 func placeOf(before string, far bool) place {
-	s := strings.TrimRight(before, " \t`*\"'")
+	s := strings.TrimRight(before, " \t`*") // behind a quote and other words it is a quotation
 	if strings.HasSuffix(s, "[") {
 		return inBracket
 	}
@@ -138,7 +138,7 @@ func placeOf(before string, far bool) place {
 		return onItsOwn
 	}
 	switch s {
-	case "", "print", "await", "return", "print(await", ",":
+	case "", "[", "print", "await", "return", "print(await", ",":
 		return onItsOwn
 	case "-", "+", "\u2022":
 		return inItem

@@ -127,12 +127,12 @@ func llamaBody(text string) (calls []ballast.Call, first Reason, detail string) 
 	return calls, first, detail
 }
 
-// llamaAnswer: JSON that names no tool is an answer. What is no JSON is one if it has no
-// key of a call.
+// llamaAnswer: JSON that names no tool is an answer, and so is what is no JSON without
+// the keys of a call.
 func llamaAnswer(text string, offered Offered) bool {
 	if named, _, _ := jsonNames(text, offered); named {
 		return false
 	}
 	_, fault, _ := llamaBody(text)
-	return fault != ReasonBadJSON || !strings.Contains(text, `"name"`) && !strings.Contains(text, `"parameters"`)
+	return fault != ReasonBadJSON || !callKeys(text)
 }

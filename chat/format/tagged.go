@@ -88,7 +88,8 @@ func (t tagged) tag(p *Parsed, token string, place Place, body *strings.Builder,
 			p.Calls = append(p.Calls, call)
 			return PlaceAfter
 		}
-		if (fault == ReasonBadJSON || fault == ReasonBadCall) && !strings.HasPrefix(text, t.opener) {
+		own := strings.HasPrefix(text, t.opener) || t.quotes != "" && callKeys(text)
+		if (fault == ReasonBadJSON || fault == ReasonBadCall) && !own {
 			if found := foreignCall(text, offered); found != "" {
 				fault, detail = ReasonOtherSyntax, found
 			}
