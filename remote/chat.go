@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -124,7 +123,7 @@ type dialogue struct {
 	replies  int
 	written  int   // bytes of all replies
 	first    int64 // tokens after the first reply, as the endpoint counts
-	blank    bool  // the endpoint takes no empty messages
+	tame     bool  // the endpoint does not take back what its model wrote
 }
 
 // play plays the episode. Infra is what broke it; fatal ends the evaluation.
@@ -352,33 +351,6 @@ func (d *dialogue) ask(ctx context.Context) (endpoint.Reply, error) {
 	}
 	scope := fmt.Sprintf("chat %s %d", d.Episode.Task, d.replies)
 	return d.c.ask(ctx, "chat", scope, body, func() (endpoint.Reply, error) { return d.send(ctx, body) })
-}
-
-// send sends the conversation once. An empty reply of the model is in it as an empty
-// message, which some servers refuse (vllm-project/vllm#21089): they get a blank, or
-// the episodes of a model that collapsed would be left out for its collapse.
-func (d *dialogue) send(ctx context.Context, body endpoint.Chat) (endpoint.Reply, error) {
-	if !d.blank {
-		rep, err := d.c.api.Chat(d.c.opts.Halt, ctx, body, d.c.opts.Stream)
-		var e *endpoint.Error
-		if !errors.As(err, &e) || e.Kind != endpoint.Rejected || !slices.ContainsFunc(body.Messages, silent) {
-			return rep, err
-		}
-	}
-	body.Messages = slices.Clone(body.Messages)
-	for i := range body.Messages {
-		if blank := " "; silent(body.Messages[i]) {
-			body.Messages[i].Content = &blank
-		}
-	}
-	rep, err := d.c.api.Chat(d.c.opts.Halt, ctx, body, d.c.opts.Stream)
-	d.blank = d.blank || err == nil
-	return rep, err
-}
-
-// silent says whether a message is a reply that says and calls nothing.
-func silent(m endpoint.Message) bool {
-	return m.Role == "assistant" && len(m.ToolCalls) == 0 && (m.Content == nil || *m.Content == "")
 }
 
 // nativeTool is a tool as the endpoint wants it documented: JSON schema, with the

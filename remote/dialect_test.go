@@ -118,16 +118,46 @@ func TestMalformedNativeCalls(t *testing.T) {
 	}
 }
 
-// TestSilenceIsScored: a model that says nothing has failed, also where its server takes
-// no empty messages back.
-func TestSilenceIsScored(t *testing.T) {
+// TestCollapseIsScored: a model that says nothing, or calls what is no name, has failed,
+// also where its server does not take that back.
+func TestCollapseIsScored(t *testing.T) {
 	tasks := deskTasks(t, 6)
-	for _, strict := range []bool{false, true} {
-		s := newStub(t, tasks, func(*ballast.Task, int, int) say { return say{} })
-		s.strict = strict
-		res := play(t, nil, tasks, player(client(t, s, remote.Options{Retries: -1})))
-		if res.Infra != 0 || res.Total.All != 6 || res.Rate() != 0 {
-			t.Errorf("strict %v:\n%s", strict, res.Table())
+	for name, reply := range map[string]say{
+		"nothing": {}, "a blank": {text: " \n"}, "an odd name": {calls: [][2]string{{"{a b}.c", "{}"}}}, "a long name": {calls: [][2]string{{strings.Repeat("f", 200), "{}"}}},
+	} {
+		for _, strict := range []bool{false, true} {
+			s := newStub(t, tasks, func(_ *ballast.Task, _, done int) say {
+				if done > 0 {
+					return say{}
+				}
+				return reply
+			})
+			s.strict = strict
+			res := play(t, nil, tasks, player(client(t, s, remote.Options{Retries: -1})))
+			if res.Infra != 0 || res.Total.All != 6 || res.Rate() != 0 {
+				t.Errorf("%s, strict %v:\n%s", name, strict, res.Table())
+			}
+		}
+	}
+}
+
+// TestRefusals: a refusal that a server keeps apart is prose; a reply that its filter
+// cut is no doing of the model.
+func TestRefusals(t *testing.T) {
+	tasks := deskTasks(t, 2)
+	for body, want := range map[string]int{
+		`{"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": null, "refusal": "I cannot."}}]}`: 0,
+		`{"choices": [{"finish_reason": "content_filter", "message": {"role": "assistant", "content": "I"}}]}`:                2,
+	} {
+		s := serve(t, endpointtest.Behaviour{Serve: func(x *endpointtest.Exchange) { x.JSON(body) }})
+		c, err := remote.NewClient(remote.Options{URL: s.URL, Model: "m", Retries: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		res := play(t, nil, tasks, player(c))
+		if res.Infra != want || want == 0 && (res.Forms[ballast.FormResponse] == 0 || res.Forms[ballast.FormCollapsed] != 0) {
+			t.Errorf("%s:\n%s", body, res.Table())
 		}
 	}
 }

@@ -29,7 +29,7 @@ type stub struct {
 	faults bool // the first tries of many requests fail in some way, one is never answered
 	after  func(paid int)
 	shape  func(calls []any, finish string) (message map[string]any, end string) // how calls are written; nil = as OpenAI does
-	strict bool                                                                  // it takes no empty messages
+	strict bool                                                                  // it takes no empty messages and no odd names
 
 	hung  atomic.Bool // the request that is never answered was made
 	mu    sync.Mutex
@@ -179,8 +179,13 @@ func (s *stub) chat(w http.ResponseWriter, r *http.Request) {
 			}
 			for _, c := range calls {
 				call := c.(map[string]any)
-				if f := call["function"].(map[string]any); !json.Valid([]byte(f["arguments"].(string))) {
+				f := call["function"].(map[string]any)
+				if !json.Valid([]byte(f["arguments"].(string))) {
 					s.t.Errorf("arguments in the conversation are no JSON: %v", f)
+				}
+				if name := f["name"].(string); s.strict && (len(name) > 64 || strings.ContainsAny(name, " .{")) {
+					http.Error(w, `{"error": {"message": "string does not match pattern", "code": "invalid_value"}}`, http.StatusBadRequest)
+					return
 				}
 				if open[call["id"].(string)] {
 					s.t.Errorf("two calls of one id: %v", calls)

@@ -163,7 +163,11 @@ func (r *Result) Table() string {
 		for _, share := range o.Shares() {
 			fmt.Fprintf(&b, " %9s", share)
 		}
-		fmt.Fprintf(&b, "  %s\n", o.Faults())
+		fmt.Fprintf(&b, "  %s", o.Faults())
+		if o.Infra > 0 {
+			fmt.Fprintf(&b, "; %d of %d played, %d left out", o.Success.All, o.Success.All+o.Infra, o.Infra)
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }
@@ -202,8 +206,11 @@ func (o *Outcome) Gain() string {
 	return fmt.Sprintf("%+.1f [%+.1f, %+.1f] (+%d -%d) p=%.2g", 100*d.Mean, 100*d.Lo, 100*d.Hi, d.Gained, d.Lost, d.P)
 }
 
-// Rate is the success rate with its Wilson interval, in percent.
+// Rate is the success rate with its Wilson interval, in percent; "-" where nothing was played.
 func (o *Outcome) Rate() string {
+	if o.Success.All == 0 {
+		return "-"
+	}
 	lo, hi := o.Success.Wilson()
 	return fmt.Sprintf("%5.1f%% [%.1f, %.1f]", 100*o.Success.Rate(), 100*lo, 100*hi)
 }

@@ -1,0 +1,75 @@
+package remote
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"ballast/endpoint"
+)
+
+// send sends the conversation once. Some servers do not take back what their model wrote:
+// a reply without a word (vllm-project/vllm#21089), a function whose name no function may
+// have. They get it in a form that they take, or the episodes of a model that collapsed
+// would be left out for its collapse.
+func (d *dialogue) send(ctx context.Context, body endpoint.Chat) (endpoint.Reply, error) {
+	chat := func() (endpoint.Reply, error) {
+		rep, err := d.c.api.Chat(d.c.opts.Halt, ctx, body, d.c.opts.Stream)
+		if err == nil && rep.Finish == "content_filter" {
+			return rep, &endpoint.Error{Kind: endpoint.Filtered, Text: d.c.api.Base() + " cut the reply off by its filter: finish_reason content_filter"}
+		}
+		if rep.Content == "" && len(rep.Calls) == 0 { // a server that keeps refusals apart
+			rep.Content = rep.Refusal
+		}
+		return rep, err
+	}
+	if !d.tame {
+		rep, err := chat()
+		var e *endpoint.Error
+		if !errors.As(err, &e) || e.Kind != endpoint.Rejected || !slices.ContainsFunc(body.Messages, wild) {
+			return rep, err
+		}
+	}
+	body.Messages = slices.Clone(body.Messages)
+	for i := range body.Messages {
+		if wild(body.Messages[i]) {
+			body.Messages[i] = tamed(body.Messages[i])
+		}
+	}
+	rep, err := chat()
+	d.tame = d.tame || err == nil
+	return rep, err
+}
+
+// misnamed are the characters that OpenAI's names of functions do not have; a name has at
+// most longestName.
+var misnamed = regexp.MustCompile("[^a-zA-Z0-9_-]")
+
+const longestName = 64
+
+// wild says whether a message is a reply that a server may not take back.
+func wild(m endpoint.Message) bool {
+	if m.Role != "assistant" {
+		return false
+	}
+	odd := func(c endpoint.MessageCall) bool {
+		return misnamed.MatchString(c.Function.Name) || len(c.Function.Name) > longestName
+	}
+	return len(m.ToolCalls) == 0 && (m.Content == nil || strings.TrimSpace(*m.Content) == "") || slices.ContainsFunc(m.ToolCalls, odd)
+}
+
+// tamed is such a message in a form that a server takes.
+func tamed(m endpoint.Message) endpoint.Message {
+	if blank := " "; len(m.ToolCalls) == 0 {
+		m.Content = &blank
+	}
+	m.ToolCalls = slices.Clone(m.ToolCalls)
+	for i := range m.ToolCalls {
+		name := misnamed.ReplaceAllString(m.ToolCalls[i].Function.Name, "_")
+		m.ToolCalls[i].Function.Name = cmp.Or(name[:min(len(name), longestName)], "unknown")
+	}
+	return m
+}
