@@ -26,8 +26,11 @@ func index(v any) (int, bool) {
 
 // item is v[key], or an attribute where there is no such item.
 func (r *run) item(of, key any) (any, error) {
-	if u, ok := of.(*undefined); ok {
-		return nil, u.fail()
+	switch of := of.(type) {
+	case *undefined:
+		return nil, of.fail()
+	case *markup:
+		return nil, unsupported("an item of text that was marked as safe")
 	}
 	if v, ok := lookup(of, key); ok {
 		return v, nil
@@ -88,7 +91,7 @@ func lookup(of, key any) (any, bool) {
 
 // attr is v.name: an attribute that Python's type has, or an item.
 func (r *run) attr(of any, name string) (any, error) {
-	if u, ok := of.(*undefined); ok {
+	if u, ok := of.(*undefined); ok && !strings.HasPrefix(name, "__") {
 		return nil, u.fail()
 	}
 	if v, ok, err := r.attribute(of, name); err != nil || ok {
@@ -134,7 +137,7 @@ func (r *run) cut(of any, bounds [3]*int) (any, error) {
 	case string, *value.List, *value.Tuple:
 	case *span:
 		return nil, unsupported("a slice of a range")
-	case *markup, *loopState:
+	case *markup:
 		return nil, unsupported("a slice of a value of type %s", value.TypeName(of))
 	default:
 		return nil, failed("a value of type %s has no slices", value.TypeName(of))

@@ -46,7 +46,7 @@ func (r *run) execOne(n stmt, s *scope, b *strings.Builder) (line int, err error
 		if err != nil {
 			return n.line, err
 		}
-		text, err := r.print(v)
+		text, err := r.str(v)
 		if err != nil {
 			return n.line, err
 		}
@@ -84,7 +84,7 @@ func (r *run) execOne(n stmt, s *scope, b *strings.Builder) (line int, err error
 		if err != nil {
 			return n.line, err
 		}
-		text, err := r.print(v)
+		text, err := r.str(v)
 		if err != nil {
 			return n.line, err
 		}
@@ -188,6 +188,7 @@ func (r *run) rounds(n *forStmt, over any, depth int, s *scope, b *strings.Build
 	if err != nil {
 		return err
 	}
+	reads := r.reads
 	if n.test != nil {
 		var kept []any
 		for _, x := range items {
@@ -205,6 +206,7 @@ func (r *run) rounds(n *forStmt, over any, depth int, s *scope, b *strings.Build
 		}
 		items = kept
 	}
+	stateful, writes := r.reads > reads, r.writes
 	l := &loopState{items: items, depth: depth}
 	if n.recursive {
 		l.again = func(v any) (string, error) {
@@ -213,6 +215,7 @@ func (r *run) rounds(n *forStmt, over any, depth int, s *scope, b *strings.Build
 			return b.String(), err
 		}
 	}
+	done := false // Jinja runs else after a loop in which no round came to its end
 	for i, x := range items {
 		if err := r.step(); err != nil {
 			return err
@@ -223,6 +226,9 @@ func (r *run) rounds(n *forStmt, over any, depth int, s *scope, b *strings.Build
 			return err
 		}
 		err := r.exec(n.body, round, b)
+		if stateful && r.writes > writes {
+			return unsupported("a loop that changes the namespace that its condition reads")
+		}
 		if err == errBreak {
 			if g, ok := over.(*generator); ok && i+1 < len(items) {
 				g.broken = true // how far Python has come is not known here
@@ -232,8 +238,9 @@ func (r *run) rounds(n *forStmt, over any, depth int, s *scope, b *strings.Build
 		if err != nil && err != errContinue {
 			return err
 		}
+		done = done || err == nil
 	}
-	if len(items) == 0 {
+	if !done {
 		return r.exec(n.other, &scope{parent: s}, b)
 	}
 	return nil
@@ -254,7 +261,7 @@ func (r *run) callBlock(n *callStmt, s *scope, b *strings.Builder) error {
 	if err != nil {
 		return err
 	}
-	text, err := r.print(v)
+	text, err := r.str(v)
 	if err != nil {
 		return err
 	}

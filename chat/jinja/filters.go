@@ -123,7 +123,7 @@ func filterEscape(r *run, v any, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &markup{strings.NewReplacer("&", "&amp;", ">", "&gt;", "<", "&lt;", "'", "&#39;", `"`, "&#34;").Replace(s)}, r.charge(6 * len(s))
+	return &markup{htmlEscapes.Replace(s)}, r.charge(6 * len(s))
 }
 
 func filterDefault(r *run, v any, a args) (any, error) {

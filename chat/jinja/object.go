@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 
@@ -30,7 +31,8 @@ type (
 	// generator yields items once.
 	generator struct {
 		items  []any
-		broken bool // a loop that left it early took an unknown number of items
+		err    error // what Python meets when it takes the first item
+		broken bool  // a loop that left it early took an unknown number of items
 	}
 	// span is a range.
 	span struct{ start, stop, step int }
@@ -39,7 +41,8 @@ type (
 		kind  string
 		items []any
 	}
-	// markup is text that was marked as safe. It can only be printed.
+	// markup is text that was marked as safe. It can be printed and joined; most
+	// of what else Python does with it escapes other texts, and is refused.
 	markup struct{ text string }
 	// loopState is the variable loop.
 	loopState struct {
@@ -187,7 +190,7 @@ func truth(v any) (bool, error) {
 	case *view:
 		return len(v.items) > 0, nil
 	case *markup:
-		return false, unsupported("a condition on text that was marked as safe")
+		return v.text != "", nil
 	}
 	return true, nil
 }
@@ -212,7 +215,7 @@ func length(v any) (int, error) {
 	case *loopState:
 		return len(v.items), nil
 	case *markup:
-		return 0, unsupported("the length of text that was marked as safe")
+		return runeLen(v.text), nil
 	}
 	return 0, failed("a value of type %s has no length", value.TypeName(v))
 }
@@ -250,11 +253,19 @@ func (r *run) iterate(v any) ([]any, error) {
 		}
 		items := v.items
 		v.items = nil
-		return items, nil
+		return items, v.err
 	case *loopState, *markup:
 		return nil, unsupported("a loop over a value of type %s", value.TypeName(v))
 	}
 	return nil, failed("there is no loop over a value of type %s", value.TypeName(v))
+}
+
+// lazily is a generator of items whose error counts only when they are taken.
+func lazily(items []any, err error) (any, error) {
+	if e := (*Error)(nil); err != nil && !errors.As(err, &e) {
+		return nil, err
+	}
+	return &generator{items: items, err: err}, nil
 }
 
 // visit refuses what cannot be walked to its end: values that nest too deep, and those
@@ -316,18 +327,10 @@ func (r *run) str(v any) (string, error) {
 	case *undefined:
 		return "", nil
 	case *markup:
-		return "", unsupported("text that was marked as safe, except to print it")
+		return v.text, nil
 	}
 	if err := r.visit(v, 0, true); err != nil {
 		return "", err
 	}
 	return value.Repr(v), nil
-}
-
-// print is the text of an output tag.
-func (r *run) print(v any) (string, error) {
-	if m, ok := v.(*markup); ok {
-		return m.text, nil
-	}
-	return r.str(v)
 }

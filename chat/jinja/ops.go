@@ -89,8 +89,30 @@ func (r *run) arith(op string, a, b any) (any, error) {
 	return nil, mismatch(op, a, b)
 }
 
+// safe is what a text is beside text that was marked as safe: escaped, unless it is marked too.
+func safe(v any) (string, bool) {
+	switch v := v.(type) {
+	case *markup:
+		return v.text, true
+	case string:
+		return htmlEscapes.Replace(v), true
+	}
+	return "", false
+}
+
+var htmlEscapes = strings.NewReplacer("&", "&amp;", ">", "&gt;", "<", "&lt;", "'", "&#39;", `"`, "&#34;")
+
 // join is a + b of sequences.
 func (r *run) join(a, b any) (any, error) {
+	_, markedA := a.(*markup)
+	_, markedB := b.(*markup)
+	if markedA || markedB {
+		x, okA := safe(a)
+		y, okB := safe(b)
+		if okA && okB {
+			return &markup{x + y}, r.charge(len(x) + len(y))
+		}
+	}
 	switch x := a.(type) {
 	case string:
 		if y, ok := b.(string); ok {

@@ -6,9 +6,11 @@ func nothing(v any) (bool, error) {
 	return !yes, err
 }
 
-func filterMap(r *run, v any, a args) (any, error) {
+func filterMap(r *run, v any, a args) (any, error) { return lazily(r.mapped(v, a)) }
+
+func (r *run) mapped(v any, a args) ([]any, error) {
 	if no, err := nothing(v); err != nil || no {
-		return &generator{}, err
+		return nil, err
 	}
 	items, err := r.iterate(v)
 	if err != nil {
@@ -31,7 +33,7 @@ func filterMap(r *run, v any, a args) (any, error) {
 				return nil, err
 			}
 		}
-		return &generator{items: out}, nil
+		return out, nil
 	}
 	name, err := text("map", a.pos[0])
 	if err != nil {
@@ -46,57 +48,60 @@ func filterMap(r *run, v any, a args) (any, error) {
 			return nil, err
 		}
 	}
-	return &generator{items: out}, nil
+	return out, nil
 }
 
+// selector is select and its like: of the items, or of an attribute of each.
 func selector(name string, attribute, keep bool) filter {
-	return func(r *run, v any, a args) (any, error) {
-		if no, err := nothing(v); err != nil || no {
-			return &generator{}, err
+	return func(r *run, v any, a args) (any, error) { return lazily(r.selected(name, attribute, keep, v, a)) }
+}
+
+func (r *run) selected(name string, attribute, keep bool, v any, a args) ([]any, error) {
+	if no, err := nothing(v); err != nil || no {
+		return nil, err
+	}
+	items, err := r.iterate(v)
+	if err != nil {
+		return nil, err
+	}
+	rest := a.pos
+	var path any
+	if attribute {
+		if len(rest) == 0 {
+			return nil, failed("%s lacks its attribute", name)
 		}
-		items, err := r.iterate(v)
+		path, rest = rest[0], rest[1:]
+	}
+	check := ""
+	if len(rest) > 0 {
+		if check, err = text(name, rest[0]); err != nil {
+			return nil, err
+		}
+		rest = rest[1:]
+	}
+	var out []any
+	for _, x := range items {
+		tested := x
+		if attribute {
+			if tested, err = r.path(x, path, nil); err != nil {
+				return nil, err
+			}
+		}
+		var yes bool
+		if check == "" {
+			yes, err = truth(tested)
+		} else {
+			yes, err = r.check(check, tested, args{rest, a.names, a.named})
+		}
 		if err != nil {
 			return nil, err
 		}
-		rest := a.pos
-		var path any
-		if attribute {
-			if len(rest) == 0 {
-				return nil, failed("%s lacks its attribute", name)
-			}
-			path, rest = rest[0], rest[1:]
+		if err := r.step(); err != nil {
+			return nil, err
 		}
-		check := ""
-		if len(rest) > 0 {
-			if check, err = text(name, rest[0]); err != nil {
-				return nil, err
-			}
-			rest = rest[1:]
+		if yes == keep {
+			out = append(out, x)
 		}
-		var out []any
-		for _, x := range items {
-			tested := x
-			if attribute {
-				if tested, err = r.path(x, path, nil); err != nil {
-					return nil, err
-				}
-			}
-			var yes bool
-			if check == "" {
-				yes, err = truth(tested)
-			} else {
-				yes, err = r.check(check, tested, args{rest, a.names, a.named})
-			}
-			if err != nil {
-				return nil, err
-			}
-			if err := r.step(); err != nil {
-				return nil, err
-			}
-			if yes == keep {
-				out = append(out, x)
-			}
-		}
-		return &generator{items: out}, r.times(len(items), 16)
 	}
+	return out, r.times(len(items), 16)
 }

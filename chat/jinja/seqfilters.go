@@ -44,7 +44,7 @@ func filterItems(r *run, v any, a args) (any, error) {
 	case *value.Dict:
 		return &generator{items: pairs(v)}, r.times(v.Len(), 64)
 	}
-	return nil, failed("the filter items is for mappings, not for a value of type %s", value.TypeName(v))
+	return lazily(nil, failed("the filter items is for mappings, not for a value of type %s", value.TypeName(v)))
 }
 
 func filterFirst(r *run, v any, a args) (any, error) {
@@ -115,7 +115,7 @@ func filterBatch(r *run, v any, a args) (any, error) {
 	}
 	items, err := r.iterate(v)
 	if err != nil {
-		return nil, err
+		return lazily(nil, err)
 	}
 	var out []any
 	for i := 0; i < len(items); i += n {
@@ -286,9 +286,6 @@ func filterDictsort(r *run, v any, a args) (any, error) {
 
 // by lists items with their keys: themselves, or the attributes that are named.
 func (r *run) by(v, attribute any, sensitive bool) ([]keyed, error) {
-	if s, ok := attribute.(string); ok && strings.Contains(s, ",") {
-		return nil, unsupported("sorting by several attributes")
-	}
 	items, err := r.iterate(v)
 	if err != nil {
 		return nil, err
@@ -317,11 +314,28 @@ func filterSort(r *run, v any, a args) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, err := r.by(v, p[2], sensitive)
+	items, err := r.by(v, nil, sensitive)
 	if err != nil {
 		return nil, err
 	}
-	out, err := r.sorted(list, reverse)
+	if p[2] != nil && p[2] != (missing{}) { // one attribute or several
+		paths := []any{p[2]}
+		if s, ok := p[2].(string); ok {
+			paths = list(strings.Split(s, ",")).Items
+		}
+		for i := range items {
+			key := &value.List{}
+			for _, path := range paths {
+				k, err := r.path(items[i].item, path, nil)
+				if err != nil {
+					return nil, err
+				}
+				key.Items = append(key.Items, folded(k, sensitive))
+			}
+			items[i].key = key
+		}
+	}
+	out, err := r.sorted(items, reverse)
 	return &value.List{Items: out}, err
 }
 
@@ -336,13 +350,13 @@ func filterUnique(r *run, v any, a args) (any, error) {
 	}
 	list, err := r.by(v, p[1], sensitive)
 	if err != nil {
-		return nil, err
+		return lazily(nil, err)
 	}
 	seen := value.NewDict()
 	var out []any
 	for _, k := range list {
 		if !value.Hashable(k.key) {
-			return nil, r.unhashable(k.key)
+			return lazily(nil, r.unhashable(k.key))
 		}
 		if _, ok := seen.Get(k.key); !ok {
 			seen.Set(k.key, true)

@@ -203,6 +203,10 @@ func named(v any, a args, known func(string) bool, others string) (bool, error) 
 	if _, err := a.bind("filter"); err != nil {
 		return false, err
 	}
+	switch v.(type) {
+	case *value.List, *value.Dict:
+		return false, failed("a value of type %s is the name of nothing", value.TypeName(v))
+	}
 	name, ok := v.(string)
 	return ok && (known(name) || strings.Contains(others, " "+name+" ")), nil
 }
