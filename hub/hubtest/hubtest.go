@@ -176,6 +176,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if repo == nil {
 		return
 	}
+	if c, ok := repo.Revisions[strings.ReplaceAll(p[3], "%2F", "/")]; ok {
+		p[3] = c
+		path = strings.Join(p, "/")
+	}
 	data, ok := repo.Commits[p[3]][p[4]]
 	if !ok {
 		refuse(w, 404, "EntryNotFound", "Entry not found")
