@@ -33,7 +33,7 @@ func (r *reader) glaive(o *object) error {
 	if err != nil {
 		return err
 	}
-	if text = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), "SYSTEM:")); ok && text != "" {
+	if text = strings.TrimSpace(strings.TrimPrefix(text, "SYSTEM:")); ok && text != "" {
 		if err := r.system(text, "system", &glaiveText); err != nil {
 			return err
 		}

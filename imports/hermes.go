@@ -37,8 +37,7 @@ func (r *reader) hermes(o *object) error {
 
 // hermesText finds tools between <tools> and </tools>.
 var hermesText = explains{
-	tags:  true,
-	known: []string{"herearetheavailabletools:", "#toolsyoumaycalloneormorefunctionstoassistwiththeuserquery.", "pydanticmodeljsonschema"},
+	known: []string{"herearetheavailabletools:", "pydanticmodeljsonschema"},
 	cut: func(text string) (block, before, after string, found bool, err error) {
 		for at := 0; ; {
 			i := strings.Index(text[at:], openTools)

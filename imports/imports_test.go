@@ -139,12 +139,12 @@ func blocks(tools string, messages ...string) string {
 
 const claude = `{"name": "wx", "description": "Weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}`
 
-// TestRead: rows that are read, and as what.
-func TestRead(t *testing.T) {
+// readable are rows that are read, and as what.
+func readable(t testing.TB) []struct{ name, row, want string } {
 	qwen := "Be brief.\n\n" + format.Hermes.Instructions([]ballast.Tool{{Name: "wx", Schema: mustJSON(t, wrap)}})
 	hermes := "You are a function calling AI model. You are provided with function signatures within <tools></tools> XML tags. Never guess.\n<tools>\n[" + wrap + "]\n</tools>\n" +
 		"For each call return JSON within <tool_call></tool_call> tags:\n<tool_call>\n{'arguments': <args-dict>, 'name': <function-name>}\n</tool_call>\n"
-	for _, c := range []struct{ name, row, want string }{
+	return []struct{ name, row, want string }{
 		{"openai", talk(ask, call, three, said), `tools wx; user Wx in Oslo?; assistant wx(city='Oslo'); tool {"t": 3}; assistant 3 degrees.`},
 		{"openai: arguments as an object, no id", talk(ask, with(`{"name": "wx", "arguments": {"city": "Oslo"}}`), `{"role": "tool", "content": "3"}`, said),
 			`tools wx; user Wx in Oslo?; assistant wx(city='Oslo'); tool 3; assistant 3 degrees.`},
@@ -199,7 +199,12 @@ func TestRead(t *testing.T) {
 			`tools wx; user Wx in Oslo?; assistant(context) 3 degrees.; user Sure?; assistant wx(city='Oslo')`},
 		{"trl: text", `{"prompt": "q", "completion": "a"}`, `user q; assistant a`},
 		{"verl", `{"prompt": "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n", "response": "a<|im_end|>", "ability": "x", "extra_info": null}`, `user q; assistant a`},
-	} {
+	}
+}
+
+// TestRead: rows that are read, and as what; what is trained parses as the same calls.
+func TestRead(t *testing.T) {
+	for _, c := range readable(t) {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := row(c.row)
 			if err != nil {
@@ -242,7 +247,7 @@ func again(t testing.TB, s chat.Style, d *supervise.Dialogue, ep *ballast.Episod
 			}
 			for i, c := range p.Calls {
 				want, err := chat.Named(m.Calls[i], d.Tools)
-				if err != nil || len(c.Args) != len(want.Args) || c.Name != want.Name {
+				if err != nil || !same(c, want) {
 					t.Errorf("%s parses as %s, %v", value.FormatCall(m.Calls[i]), value.FormatCall(c), err)
 				}
 			}
@@ -251,6 +256,21 @@ func again(t testing.TB, s chat.Style, d *supervise.Dialogue, ep *ballast.Episod
 	if k != len(replies) {
 		t.Errorf("%d replies are rendered, of %d", k, len(replies))
 	}
+}
+
+// same compares calls; a tuple is a list in JSON.
+func same(a, b ballast.Call) bool {
+	if a.Name != b.Name || len(a.Args) != len(b.Args) {
+		return false
+	}
+	for i, x := range a.Args {
+		v, err := value.JSON(x.Value)
+		w, err2 := value.JSON(b.Args[i].Value)
+		if x.Name != b.Args[i].Name || v != w || (err == nil) != (err2 == nil) {
+			return false
+		}
+	}
+	return true
 }
 
 func mustJSON(t testing.TB, text string) any {

@@ -1,7 +1,9 @@
 package imports
 
 import (
+	"slices"
 	"strings"
+	"unicode"
 
 	"ballast/chat"
 	"ballast/value"
@@ -32,14 +34,15 @@ func (r *reader) system(text, at string, rules *explains) error {
 	if err := r.offer(list, at); err != nil {
 		return err
 	}
-	rest := strings.TrimSpace(rules.rest(before) + "\n" + rules.rest(after))
-	switch {
-	case mentions(rest, openCall, closeCall, openTools, closeTools, openResponse, "<functioncall>") || strings.Contains(rest, "[func"):
-		return &Fault{ReasonSystemTools, at, "it explains calls in words that are not known"}
-	case rest == "":
-		return nil
+	first, unknown := rules.rest(before)
+	second, also := rules.rest(after)
+	if unknown += also; unknown != "" {
+		return &Fault{ReasonSystemTools, at, "it explains calls in words that are not known: " + unknown}
 	}
-	return r.systemText(rest, at)
+	if rest := strings.TrimSpace(first + "\n" + second); rest != "" {
+		return r.systemText(rest, at)
+	}
+	return nil
 }
 
 // qwen takes a section of tools off that stands at the end of a system text to the letter
@@ -94,28 +97,50 @@ func toolValues(text string) ([]any, error) {
 type explains struct {
 	// cut finds the tools. An error says why they cannot be taken out.
 	cut func(text string) (block, before, after string, found bool, err error)
-	// known are beginnings and parts of the sentences that explain tools and calls, in
-	// small letters and without white space.
+	// known are parts of the sentences that explain tools and calls, in small letters and
+	// without white space. A sentence that spells a tag of calls explains, too.
 	known []string
-	// tags says that a sentence explains, too, where it spells a tag of calls.
-	tags bool
 }
 
-// rest is a text without the sentences that explain.
-func (e *explains) rest(text string) string {
+// rest is a text without the sentences that explain. unknown is the first of these that
+// says more.
+func (e *explains) rest(text string) (rest, unknown string) {
 	var out strings.Builder
 	for _, s := range sentences(text) {
-		low := strings.ToLower(strings.Join(strings.Fields(s), ""))
-		drop := e.tags && mentions(s, openCall, closeCall, openTools, closeTools)
+		low := strings.ToLower(s)
+		joined := strings.Join(strings.Fields(low), "")
+		drop := mentions(s, openCall, closeCall, openTools, closeTools)
 		for _, k := range e.known {
-			drop = drop || strings.Contains(low, k)
+			drop = drop || strings.Contains(joined, k)
 		}
-		if !drop {
+		switch {
+		case !drop:
 			out.WriteString(s)
+		case unknown == "" && !explaining(low):
+			unknown = strings.TrimSpace(s)
 		}
 	}
-	return strings.TrimSpace(out.String())
+	return strings.TrimSpace(out.String()), unknown
 }
+
+// explaining says whether a sentence in small letters has no other words than those that
+// explain how a call is written.
+func explaining(low string) bool {
+	for _, w := range strings.FieldsFunc(low, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		if len(w) > 1 && !slices.Contains(explainingWords, w) {
+			return false
+		}
+	}
+	return !strings.ContainsFunc(low, func(r rune) bool { return r > unicode.MaxASCII && !unicode.IsSpace(r) })
+}
+
+// explainingWords are all that a sentence may say that is taken out. One with any other
+// word says more than the model's template will.
+var explainingWords = strings.Fields(`access an and answer are args argument arguments as assistant available be call calls calling can decide dict dictionary each
+	enclosed existing follow following follows for format func function functioncall functions given have helpful here if in included into invoke is it json
+	list make model must name no object of one or other params properties provided put pydantic required respond response return schema should signature
+	signatures string system tag tags text that the them these this title to tool tools type use using value way when will with within wrap wrapped write
+	xml you your`)
 
 // sentences cuts a text after full stops and at line ends. A pair of tags of a call is
 // not cut.

@@ -268,10 +268,10 @@ func imports(w io.Writer, run *loop.Run) error {
 	for _, in := range list {
 		say(w, "ballast: phase %d: %s: %d rows, %d read, %d left out\n", in.Phase, in.Path, in.File.Rows, in.Taken, in.Left.Rows())
 		if in.Left.Rows() > 0 {
-			say(w, "%9s  %-58s  first\n", "rows", "reason")
+			say(w, "%9s  %-62s  first\n", "rows", "reason")
 		}
 		for _, x := range in.Left.Sorted() {
-			say(w, "%9d  %-58s  %s\n", x.Rows, x.Reason, x.First())
+			say(w, "%9d  %-62s  %s\n", x.Rows, x.Reason, x.First())
 		}
 		var passed []string
 		for _, key := range slices.Sorted(maps.Keys(in.File.Passed)) {
