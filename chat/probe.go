@@ -17,6 +17,8 @@ type probe struct {
 	messages []said
 	// may: the model's template may refuse it (by raising), and is then not compared.
 	may bool
+	// odd: it may also fail, as many templates do on types that are no names.
+	odd bool
 }
 
 // said is one message of a probe, or the results of several calls.
@@ -37,9 +39,11 @@ func system(text string) *string { return &text }
 var (
 	placeTool = probeTool(`{"type": "function", "function": {"name": "find_place", "description": "Finds a \"place\" <b> & 'more': café, 100 °C",
 		"parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "the city’s name"}, "days": {"type": "integer", "default": 3,
-		"minimum": 1.0}, "kind": {"type": "string", "enum": ["a", "b"]}, "near": {"type": ["object", "null"], "properties": {}}}, "required": ["city"]}}}`)
+		"minimum": 1.0}, "kind": {"type": "string", "enum": ["a", "b"]}, "near": {"type": "object", "properties": {"points": {"type": "array", "items": {"type": "number"}}}}}, "required": ["city"]}}}`)
 	listTool = probeTool(`{"type": "function", "function": {"name": "list_all", "description": "Neu: Größe 🙂",
 		"parameters": {"type": "object", "properties": {}, "required": []}, "strict": true}}`)
+	oddTool = probeTool(`{"type": "function", "function": {"name": "odd", "description": "", "parameters": {"type": "object", "properties": {"a": {"type": ["object", "null"]},
+		"b": {"anyOf": [{"type": "string"}, {"type": "integer"}], "default": null}, "c": {"enum": [1, "x", null]}, "d": {}}, "additionalProperties": false}}}`)
 	sumTool = probeTool(`{"type": "function", "function": {"name": "add_up", "description": "Adds", "parameters": {"type": "object",
 		"properties": {"rows": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}}, "required": ["rows"]}}}`)
 )
@@ -82,6 +86,7 @@ func probes() []probe {
 		{name: "a tool", tools: one, messages: []said{user("Where?")}},
 		{name: "tools", tools: all, messages: []said{user("Where?"), says("There."), user("And?")}},
 		{name: "tools and a system text", system: system("Be brief."), tools: all, messages: []said{user("Where?")}},
+		{name: "a tool of other types", tools: []ballast.Tool{oddTool}, messages: []said{user("Where?")}, may: true, odd: true},
 		{name: "a tool and an empty system text", system: system(""), tools: one, messages: []said{user("Where?")}, may: true},
 		{name: "a call and its result", tools: one, messages: []said{user("Where?"), calls(place), results(`{"t": -3.5, "é": "<b>"}`), says("Cold."), user("More")}},
 		{name: "calls one after the other", tools: all, messages: []said{user("Where?"), calls(place), results("one\n"), calls(callOf("list_all")), results(""),
