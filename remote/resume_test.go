@@ -80,7 +80,7 @@ func misbehaving(t *testing.T, tasks []ballast.Task, told func()) *httptest.Serv
 // evaluation that ran through, what was left out and the hints too.
 func TestResumeOfMisbehaviour(t *testing.T) {
 	t.Parallel()
-	tasks := deskTasks(t, 35)
+	tasks := deskTasks(t, 28)
 	var mu sync.Mutex
 	after := -1 // requests until the interrupt; negative = none
 	cut := func() {}
@@ -120,7 +120,7 @@ func TestResumeOfMisbehaviour(t *testing.T) {
 	if whole.Infra == 0 || whole.Stops[ballast.StopTokens] == 0 || whole.Silent.Nothing == 0 || whole.Silent.Unread == 0 || whole.Silent.Prose == 0 || whole.Total.OK == 0 {
 		t.Fatalf("not every kind is there:\n%s", want)
 	}
-	for _, step := range []int{1, 2, 3, 7, 20, 60} {
+	for _, step := range []int{1, 4, 11, 40} {
 		dir := t.TempDir()
 		for k := 0; ; k++ {
 			if k > 400 {

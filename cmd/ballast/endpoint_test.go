@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,6 +27,28 @@ func refusing() *httptest.Server {
 		}
 		message := map[string]any{"role": "assistant", "content": "No."}
 		_ = json.NewEncoder(w).Encode(map[string]any{"choices": []any{map[string]any{"message": message, "finish_reason": "stop"}}})
+	}))
+}
+
+// lacking is a chat endpoint without parsers: its model's calls and thoughts come as text.
+// It refuses one conversation of many, once an error of SGLang's kind, and its model's
+// context holds one reply.
+func lacking() *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Messages []struct{ Role, Content string }
+		}
+		_ = json.NewDecoder(r.Body).Decode(&body)
+		switch n := len(body.Messages); {
+		case n > 1:
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"object": "error", "message": "The input (5000 tokens) is longer than the model's context length (4096 tokens).", "code": 400}`)
+		case strings.Contains(body.Messages[0].Content, "cart"):
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"object": "error", "message": "no \u001b[31mcart here", "code": 400}`)
+		default:
+			fmt.Fprint(w, `{"choices": [{"message": {"content": "hm</think><tool_call>{\"name\": \"f\", \"arguments\": {}}</tool_call>"}}]}`)
+		}
 	}))
 }
 

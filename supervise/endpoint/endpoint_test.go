@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ballast"
+	"ballast/endpoint/endpointtest"
 	"ballast/supervise"
 )
 
@@ -247,5 +248,29 @@ func TestBudgetIsTheRuns(t *testing.T) {
 	}
 	if n := s.requests.Load(); n != 3 {
 		t.Errorf("%d requests in all", n)
+	}
+}
+
+// TestRepliesThatFit: a judge whose context has no room for judge.reply is asked for what
+// there is room for, and a thought that it sends apart is no part of the answer.
+func TestRepliesThatFit(t *testing.T) {
+	var asked []int
+	b := endpointtest.Behaviour{Serve: func(x *endpointtest.Exchange) {
+		var body struct {
+			Max int `json:"max_completion_tokens"`
+		}
+		_ = json.Unmarshal(x.Body, &body)
+		if asked = append(asked, body.Max); body.Max > 300 {
+			x.Send(400, fmt.Sprintf(`{"object": "error", "message": "This model's maximum context length is 4096 tokens. However, you requested %d tokens (3796 in the messages, %d in the completion).", "code": 400}`,
+				3796+body.Max, body.Max))
+			return
+		}
+		x.JSON(`{"choices": [{"finish_reason": "stop", "message": {"content": [{"type": "text", "text": "Turn 1: it is done."}], "reasoning_content": "hm"}}]}`)
+	}}
+	t.Setenv("BALLAST_TEST_JUDGE_KEY", endpointtest.Key)
+	j, _ := asking(t, b, supervise.Settings{Cache: t.TempDir(), Retries: 1, Reply: 2000, Concurrency: 1}, Options{})
+	as, stats, err := j.Answer(context.Background(), dialogues(1))
+	if err != nil || as[0].Text != "Turn 1: it is done." || fmt.Sprint(asked) != "[2000 300]" {
+		t.Errorf("%+v, %s, %v, asked for %v", as, stats, err, asked)
 	}
 }
