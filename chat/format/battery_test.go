@@ -56,6 +56,12 @@ var foreignCalls = []struct{ text, reads string }{
 	{"I call: f(a=1)", ""}, {"Action: f(a=1)", ""}, {"Action: f\nAction Input: {\"a\": 1}", ""}, {"Tool: f\nArguments: a=1", ""}, {"name: f\narguments:\n  a: 1", ""},
 	{"**f(a=1)**", ""}, {"f(a=1)  # the first one", ""}, {"f(t='''a\nb''')", ""}, {"get-weather(a=1)", ""}, {"fs.list(a=1)", ""}, {"f(t=\"(\")", ""}, {"\"f(a=1)\"", ""}, {"[\"f(a=1)\", \"g()\"]", ""},
 	{"f {\"a\": 1}", ""}, {"f\n{\"a\": 1}", ""}, {"f{a: 1}", ""}, {"call:f{\"a\": 1}", ""}, {"f\n```json\n{\"a\": 1}\n```", ""},
+	// Other spellings.
+	{">>> f(a=1)", ""}, {"$ f(a=1)", ""}, {"@f(a=1)", ""}, {"f(a: 1)", ""}, {"f({a: 1})", ""}, {"f({\"a\": 1})", ""}, {"const x = await f({a: 1})", ""},
+	{"x: int = f(a=1)", ""}, {"<f(a=1)>", ""}, {"{f(a=1)}", ""}, {"[f]{\"a\": 1}", ""}, {"Tool call: f {\"a\": 1}", ""}, {"f -> {\"a\": 1}", ""}, {"f(**{'a': 1})", ""},
+	{"await functions.f({a: 1});", ""}, {"<tool>f</tool>", ""}, {"!f(a=1)", ""}, {"[[f(a=1)]]", ""}, {"(f(a=1))", ""}, {"tool_call(name='f', arguments={'a': 1})", ""}, {"call_tool(\"f\", {\"a\": 1})", ""},
+	{"<call>f(a=1)</call>", ""}, {"{name: \"f\", arguments: {a: 1}}", ""}, {"{\"name\": \"f\"}", ""}, {"{\"tool\": \"f\"}", ""}, {"f();\ng();", ""}, {"{\"id\": 1, \"method\": \"f\", \"params\": {\"a\": 1}}", ""}, {"{\"toolName\": \"f\", \"toolArgs\": {}}", ""},
+	{"{\"function_call\": {\"name\": \"f\", \"arguments\": \"{}\"}}", ""},
 	// Lists.
 	{"[f(a=1)]", "pythonic"}, {"[\n    f(a=1),\n    g(b='x')\n]", "pythonic"}, {"I do:\n[\n\n f(a=1),\n g()\n]", "pythonic"}, {"I do: [f(a=1)]", ""},
 	{"[f(a=1), g(b='x')]", "pythonic"}, {"[get-weather(a=1)]", ""}, {"[rm-all(a=1)]", ""}, {"[\n get-weather(a=1),\n f()\n]", ""}, {"[f.call(a=1)]", "pythonic"},
@@ -67,7 +73,7 @@ var answers = []string{
 	"print(x)", "print(1)\nlen('a')", "```python\nprint(f'{x}')\nos.listdir(path='.')\n```", "Rows:\n[print(1), len(x)]", "[range(10), len('x')]", "[foo()]",
 	"You can use f(a=1) for that.", "The call f(a=1) failed, so I stopped.", "Use `f(a=1)` next time.", "f (the first one) is done", "f(x) is a function of x",
 	"I ran f(a=1), then g().", "- f: finds\n- g: goes", "I did this:\n- f(a=1)\n- g()\nAll is well.", "Steps:\n1. f(a=1)\n2. g()", "**f**\nParameters: a, t", "f\nArguments: a", "- f(a, t)\n- g()", "* f(a)\n* g(b)", "1. f\n2. g", "f", "search", "search: it is done.", "g()\u00e9 is odd",
-	"f(a, t)", "f (a)", "## f()", "| f(a=1) | done |", "[f](docs)", "[note] f(x) is a function", "[a, b]", "[1, 2]",
+	"f(a, t)", "f (a)", "f(a: integer, t?: string)", "- f(a: integer)", "Calling f(a=1) now", "f == g(a=1)", "{\"action\": \"none\", \"input\": 3}", "name: f", "<b>f</b> is one", "## f()", "| f(a=1) | done |", "[f](docs)", "[note] f(x) is a function", "[a, b]", "[1, 2]",
 	"{\"temperature\": 21, \"unit\": \"C\"}", "{\"name\": \"Bob\", \"age\": 3}", "{\"name\": \"demo\", \"parameters\": [1]}", "{\"city\": \"Oslo\", \"days\": [1, 2]}",
 	"Here is package.json:\n```json\n{\"name\": \"demo\", \"arguments\": {\"a\": 1}}\n```", "The file says {\"name\": \"x\", \"arguments\": \"none\"} in its header.",
 	"{\"name\": \"x\", \"arguments\": {}}", "[{\"name\": \"Bob\"}, {\"name\": \"Al\"}]", "{\"status\": \"ok\"}\nAll is done.", "Result:\n{\"a\": 1}",

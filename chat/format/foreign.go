@@ -95,11 +95,17 @@ func shown(text string) string {
 	return fmt.Sprintf("%q", text) + map[bool]string{true: " ..."}[more]
 }
 
-// The keys of JSON objects that name a function, and those that hold its arguments.
+// The keys of JSON objects that name a function, those that hold its arguments, and those
+// that calls have besides, in lower case without underscores.
 var (
-	nameKeys = []string{"name", "function", "tool", "tool_name", "function_name", "action", "recipient_name", "api_name"}
-	argsKeys = []string{"arguments", "parameters", "args", "params", "kwargs", "input", "action_input", "tool_input", "inputs", "tool_args"}
+	nameKeys = []string{"name", "function", "functionname", "tool", "toolname", "action", "recipientname", "apiname", "method", "command", "intent"}
+	argsKeys = []string{"arguments", "parameters", "args", "params", "kwargs", "input", "inputs", "actioninput", "toolinput", "toolargs",
+		"functionargs", "toolarguments", "slots", "payload"}
+	callsKeys = []string{"id", "type", "callid", "toolcallid", "jsonrpc"}
 )
+
+// plainKey is a key as the tables above have it.
+func plainKey(key string) string { return strings.ReplaceAll(strings.ToLower(key), "_", "") }
 
 // Bounds of what is looked at around one byte.
 const (
@@ -114,7 +120,7 @@ func jsonNames(text string, offered Offered) (named, args bool, at int) {
 	for i := 0; ; i++ {
 		n := strings.IndexByte(text[i:], ':')
 		if n < 0 {
-			return named, args, at
+			return named, args || named && offered != nil && nothingElse(text), at
 		}
 		i += n
 		key, start := keyBefore(text, i)
@@ -124,12 +130,13 @@ func jsonNames(text string, offered Offered) (named, args bool, at int) {
 		after := strings.TrimLeft(text[i+1:min(len(text), i+1+2*maxKey)], blanks)
 		object := strings.HasPrefix(after, "{")
 		switch {
-		case slices.Contains(nameKeys, key):
+		case slices.Contains(nameKeys, plainKey(key)):
 			name, ok := quoted(after)
-			if ok && !named && name != "" && (offered == nil && key == "name" || has(offered, toolName(name, offered))) {
+			known := offered == nil && key == "name" || has(offered, toolName(name, offered))
+			if ok && !named && name != "" && known {
 				named, at = true, start
 			}
-		case slices.Contains(argsKeys, key):
+		case slices.Contains(argsKeys, plainKey(key)):
 			args = args || offered != nil || object
 		case object && has(offered, key) && strings.IndexByte("{[`", trim(text)[0]) >= 0:
 			return true, true, start
@@ -170,7 +177,21 @@ func callKeys(text string) bool {
 	return strings.Contains(text, `"name"`) && (strings.Contains(text, `"arguments"`) || strings.Contains(text, `"parameters"`))
 }
 
-// keyBefore is the quoted key that ends before the colon at i, and where it begins.
+// nothingElse reports whether a text is a JSON object with keys of calls alone.
+func nothingElse(text string) bool {
+	v, err := value.ParseJSON([]byte(text))
+	d := asDict(v)
+	if err != nil || d == nil {
+		return false
+	}
+	return !slices.ContainsFunc(d.Keys(), func(k any) bool {
+		key := plainKey(k.(string))
+		return !slices.Contains(nameKeys, key) && !slices.Contains(argsKeys, key) && !slices.Contains(callsKeys, key)
+	})
+}
+
+// keyBefore is the key that ends before the colon at i, in quotes or a word, and where it
+// begins.
 func keyBefore(text string, i int) (key string, start int) {
 	from := max(0, i-maxKey-4)
 	head := strings.TrimRight(text[from:i], blanks)
@@ -179,7 +200,11 @@ func keyBefore(text string, i int) (key string, start int) {
 	}
 	quote := head[len(head)-1]
 	if quote != '"' && quote != '\'' {
-		return "", 0
+		j := len(head)
+		for j > 0 && (head[j-1] == '_' || wordByte(head[j-1])) {
+			j--
+		}
+		return head[j:], from + j
 	}
 	head = head[:len(head)-1]
 	j := strings.LastIndexByte(head, quote)
@@ -207,6 +232,7 @@ func toolName(name string, offered Offered) string {
 	if has(offered, name) {
 		return name
 	}
+	name = strings.TrimLeft(name, "@$!/<{")
 	for _, prefix := range [...]string{"functions.", "function.", "tools.", "tool.", "default_api.", "api.", "functions:", "call:"} {
 		name = strings.TrimPrefix(name, prefix)
 	}

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"slices"
 	"strings"
 
 	"ballast"
@@ -34,9 +35,14 @@ func (l *lines) call(start int, line string) int {
 	}
 	indent := len(line) - len(strings.TrimLeft(line, blanks))
 	if rest := line[indent:]; strings.HasPrefix(rest, "<") {
-		name := rest[1:min(len(rest), maxKey)]
+		name := rest[1:min(len(rest), 2*maxKey)]
 		if i := strings.IndexAny(name, " >/"); i > 0 && has(l.offered, name[:i]) { // <f><a>1</a></f>
 			return start + indent
+		}
+		if tag, name, ok := strings.Cut(name, ">"); ok && slices.Contains(nameKeys, plainKey(tag)) { // <tool>f</tool>
+			if name, _, ok := strings.Cut(name, "<"); ok && has(l.offered, trim(name)) {
+				return start + indent
+			}
 		}
 	}
 	if nameBeforeObject(l.text[start:], line, l.offered) {
@@ -69,6 +75,7 @@ func (l *lines) python(start, open int) int {
 	if whole := strings.TrimLeft(head, blanks+"[`"); !known && has(l.offered, whole) { // a name with blanks in it
 		name, known = whole, true
 	}
+	known = known || l.offered != nil && slices.Contains(wrappers, name)
 	before := head[:len(head)-len(name)]
 	at := open - len(l.text[max(start, open-2*maxKey):open]) + len(before)
 	where := placeOf(before, open-start > 2*maxKey)
@@ -109,6 +116,9 @@ func (l *lines) arguments(open int) (args, rest string, closed bool) {
 	return text, "", false
 }
 
+// wrappers are functions that call a function, in the minds of models.
+var wrappers = []string{"tool_call", "call_tool", "call_function", "function_call", "use_tool", "run_tool", "execute_tool", "invoke_tool"}
+
 // wideName reports whether name is one that some API could have: letters, digits and
 // a few marks.
 func wideName(name string) bool {
@@ -133,12 +143,16 @@ func placeOf(before string, far bool) place {
 	if far {
 		return inProse
 	}
-	s = strings.Trim(s, " \t`*>(\"'")
-	if word, ok := strings.CutSuffix(s, "="); ok && !strings.ContainsAny(trim(word), " \t=") { // x = f(
+	s = strings.Trim(s, " \t`*>$({\"'")
+	if tag, ok := strings.CutPrefix(s, "<"); ok && !strings.ContainsAny(tag, " \t<") { // <call>f(
+		return onItsOwn
+	}
+	s = strings.TrimRight(strings.TrimSuffix(s, "await"), " \t")
+	if left, ok := strings.CutSuffix(s, "="); ok && len(strings.Fields(left)) <= 3 && strings.IndexAny(left, "=().,!?") < 0 { // let x = f(
 		return onItsOwn
 	}
 	switch s {
-	case "", "[", "print", "await", "return", "print(await", ",":
+	case "", "[", "print", "return", "print(", ",":
 		return onItsOwn
 	case "-", "+", "\u2022":
 		return inItem
@@ -149,14 +163,23 @@ func placeOf(before string, far bool) place {
 	return inProse
 }
 
-// byNameFirst reports whether arguments begin with one by name.
+// byNameFirst reports whether arguments begin with one by name: a=1, a: 1 with a value
+// and no type behind the colon, {a: 1}, **{}.
 func byNameFirst(args string) bool {
 	args = strings.TrimLeft(args[:min(len(args), 2*maxKey)], blanks)
+	if strings.HasPrefix(args, "**") {
+		return true
+	}
+	args = strings.TrimLeft(strings.TrimPrefix(args, "{"), blanks)
 	n := 0
 	for n < len(args) && (nameByte(args[n]) || args[n] == '-') {
 		n++
 	}
 	rest := strings.TrimLeft(args[n:], " \t")
+	if after, ok := strings.CutPrefix(rest, ":"); ok {
+		after = strings.TrimLeft(after, blanks)
+		return n > 0 && after != "" && strings.IndexByte("\"'[{-0123456789", after[0]) >= 0
+	}
 	return n > 0 && strings.HasPrefix(rest, "=") && !strings.HasPrefix(rest, "==")
 }
 
@@ -165,7 +188,7 @@ func byNameFirst(args string) bool {
 func endsLine(rest string) bool {
 	line, _, _ := strings.Cut(rest[:min(len(rest), maxArgs)], "\n")
 	line = strings.TrimLeft(line, " \t`*)]},;.\"'\r")
-	for _, mark := range [...]string{"#", "//", "->", "=>", "\u2192"} {
+	for _, mark := range [...]string{"#", "//", "->", "=>", "\u2192", "</", ">"} {
 		if strings.HasPrefix(line, mark) {
 			return true
 		}
@@ -200,7 +223,7 @@ func nameBeforeObject(text, line string, offered Offered) bool {
 			name = name[len(nameLabels[i]):]
 		}
 	}
-	name = strings.Trim(strings.TrimSuffix(name, "[ARGS]"), blanks+"`*\"'")
+	name = strings.Trim(strings.TrimSuffix(strings.TrimRight(name, blanks+"`*=->"), "[ARGS]"), blanks+"`*\"'[]")
 	if name == "" || len(name) > maxKey || !has(offered, toolName(name, offered)) {
 		return false
 	}
