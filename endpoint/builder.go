@@ -61,10 +61,12 @@ func (b *builder) add(data []byte, whole bool) error {
 	if whole && !(ch.set && (ch.v.Message.set || ch.v.Text.set)) {
 		return b.c.foreign(data)
 	}
-	for _, s := range []sole[said]{ch.v.Message, ch.v.Delta} {
-		if err := b.say(s); err != nil {
-			return err
-		}
+	piece := ch.v.Delta
+	if whole || !piece.set && !(b.text.Len() > 0 && ch.v.Message.v.Content.v.text == b.text.String()) {
+		piece = ch.v.Message // a stream may hold the message so far beside every piece, and the whole one at its end
+	}
+	if err := b.say(piece); err != nil {
+		return err
 	}
 	if ch.v.Text.set {
 		b.any = true

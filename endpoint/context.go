@@ -45,10 +45,10 @@ var overs = compile(
 	`prompt contains (?P<in>\d+) tokens.*too large for model with (?P<limit>\d+) maximum context`,
 	`maximum prompt length is (?P<limit>\d+) but the request contains (?P<in>\d+)`,
 	`prompt is too long: (?P<in>\d+), model maximum context length: (?P<limit>\d+)`,
-	// What one reply may have, whatever the context: OpenAI, Groq, DeepSeek, Anthropic.
+	// What one reply may have, whatever the context: OpenAI, Groq, DeepSeek, DashScope, Anthropic.
 	`supports at most (?P<most>\d+) (?:completion|output) tokens`,
 	"max_(?:completion_)?tokens`? must be less than or equal to `?(?P<most>\\d+)",
-	`valid range of max_(?:completion_)?tokens is \[\d+, ?(?P<most>\d+)\]`,
+	`range of max_(?:completion_)?tokens (?:is|should be) \[\d+, ?(?P<most>\d+)\]`,
 	`max_tokens: \d+ > (?P<most>\d+), which is the maximum`,
 )
 
@@ -67,6 +67,9 @@ var fulls = compile(
 	`(?:exceed|longer|larger|greater|too long|too large|overflow|not enough|reached|beyond|full).{0,150}context (?:length|size|window|limit)`,
 	`context (?:length|size|window|limit).{0,150}(?:exceed|longer|larger|greater|too long|too large|overflow|not enough|reached|beyond|full)`,
 	`(?:input|prompt) is too long|prompt too long|input length exceeds`,
+	// Cohere, Moonshot, DashScope, Zhipu, Volcengine and TensorRT-LLM.
+	`tokens in the prompt cannot exceed|exceeded model token limit|range of input length should be|prompt exceeds max length`,
+	`exceed max message tokens|prompt length.{0,150}should not exceed max_`,
 	// vLLM, when the prompt leaves nothing of the context.
 	`max_(?:completion_)?tokens must be at least 1, got (?:0|-\d+)`,
 )

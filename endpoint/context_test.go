@@ -24,6 +24,12 @@ func TestOver(t *testing.T) {
 		"Invalid max_tokens value, the valid range of max_tokens is [1, 8192]":                                                                          {counted: true, room: 8192},
 		"max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for m":                                                        {counted: true, room: 64000},
 		"This model's maximum context length is 99999999999999999999 tokens. However, you requested 5 tokens (5 in the messages, 5 in the completion).": {full: true},
+		"Range of max_tokens should be [1, 8192]":                                  {counted: true, room: 8192},
+		"Range of input length should be [1, 30720]":                               {full: true},
+		"too many tokens: total number of tokens in the prompt cannot exceed 4081": {full: true},
+		"Your request exceeded model token limit: 8192":                            {full: true},
+		"Prompt exceeds max length":                                                {full: true},
+		"The sum of prompt length (5000.0), query length (0) and max_tokens (512) should not exceed max_num_tokens (4096)": {full: true},
 		// What is not a full context.
 		"no context is given": {}, "Rate limit reached on tokens per minute (TPM): Limit 6000, Requested 8000": {},
 		"the request's body is too large": {}, "the image is too large": {}, "unknown parameter context_window": {}, "": {}, "invalid context": {},

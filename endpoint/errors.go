@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -218,9 +219,13 @@ func complaintOf(body []byte) (said complaint) {
 			said.code = strings.TrimSpace(said.code + " " + text)
 		}
 	}
-	for _, text := range []string{plain(b.Error), plain(b.Message), detail(b.Detail), plain(body)} {
-		said.text = cmp.Or(said.text, text)
+	var parts []string
+	for _, text := range []string{cmp.Or(said.text, plain(b.Error)), plain(b.Message), detail(b.Detail)} {
+		if text != "" && text != "true" && text != "1" && !slices.Contains(parts, text) {
+			parts = append(parts, text)
+		}
 	}
+	said.text = cmp.Or(strings.Join(parts, ": "), plain(body))
 	return said
 }
 

@@ -125,6 +125,10 @@ var contents = []Behaviour{
 	whole("a thought apart", `{`+stops+`{"content": "`+Text+`", "reasoning_content": "hm"}}`),
 	whole("a thought apart under another name", `{`+stops+`{"content": "`+Text+`", "reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}}`),
 	whole("a thought alone", `{`+stops+`{"content": null, "reasoning_content": "hm"}}`),
+	pieced("the message so far beside every piece", `{"choices": [{"delta": {"content": "Turn 1:"}, "message": {"role": "assistant", "content": "Turn 1:"}}]}`,
+		`{"choices": [{"delta": {"content": " it is done."}, "message": {"content": "`+Text+`"}, "finish_reason": "stop"}]}`, over), // Perplexity
+	pieced("the whole message at the end of a stream", saidPiece(Text), `{"choices": [{"message": {"content": "`+Text+`"}, "finish_reason": "stop"}]}`, over),
+	pieced("a stream of one message", `{"choices": [{"message": {"content": "`+Text+`"}, "finish_reason": "stop"}]}`, over),
 	pieced("a thought apart in a stream", `{"choices": [{"delta": {"reasoning_content": "h", "content": null}}]}`, `{"choices": [{"delta": {"reasoning": "m"}}]}`, saidPiece(Text), finishPiece, over),
 	answers("an error null beside a reply", nil, strings.Replace(fine, `{"id"`, `{"error": null, "message": null, "detail": null, "id"`, 1)),
 	answers("an error empty beside a reply", nil, strings.Replace(fine, `{"id"`, `{"error": {}, "id"`, 1)),
@@ -152,6 +156,10 @@ var complaints = []Behaviour{
 	}},
 	{"an error that is a text", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, `{"error": "no such thing"}`) }}, // LM Studio, Ollama
 	{"an error that is a text with status 200", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": "no such thing"}`) }},
+	{"an error with its message beside it", kinds(endpoint.Rejected), false, func(x *Exchange) {
+		x.Send(400, `{"statusCode": 400, "error": "Bad Request", "message": "no such thing"}`)
+	}},
+	{"an error that is true", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, `{"error": true, "message": "no such thing"}`) }},
 	{"an error with its type beside it", kinds(endpoint.Rejected), false, func(x *Exchange) { // TGI
 		x.Send(422, `{"error": "Input validation error: no such thing", "error_type": "validation"}`)
 	}},
