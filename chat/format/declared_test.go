@@ -203,7 +203,7 @@ func writes(t *testing.T, o Offered, values ...any) {
 	}
 	text, err := XML.Write([]ballast.Call{c}, o)
 	if err != nil {
-		if !strings.Contains(err.Error(), value.FormatCall(c)) || !strings.Contains(err.Error(), "argument ") {
+		if !strings.Contains(err.Error(), brief(c)) || !strings.Contains(err.Error(), "argument ") {
 			t.Fatalf("%v does not name %s and an argument", err, value.FormatCall(c))
 		}
 		return

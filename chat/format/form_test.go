@@ -4,13 +4,10 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"ballast"
@@ -402,61 +399,6 @@ func TestRandomReplies(t *testing.T) {
 	}
 }
 
-// processor is the time that the process has used, whatever else the machine does.
-func processor(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// TestHostile bounds processor time on long replies of the worst that was thought of:
-// anything quadratic takes longer by far. BALLAST_SLOW=1 makes them megabytes.
-func TestHostile(t *testing.T) {
-	n := 1 << 16
-	if os.Getenv("BALLAST_SLOW") != "" {
-		n = 1 << 20
-	}
-	for _, unit := range []string{"<", "[", "{", "(", "a", "<|", "<|a", "<tool_call", "<tool_call>", "<tool_call>{", "[mv(", "[mv('", "'", "{\"name\":", "\\", "\"", "<think>", " ", "\n[", "9", "#", "ab", "mv(\n", "mv(", "mv(a=1) ", ":", "\":", "\"name\":\"mv\",", "mv\n", "<mv ",
-		"- mv(", "[x(a=", "mv{", "\n[x(", "Action: mv\n", "{\"a\":1}\n", "[\n", "<parameter=a>"} {
-		reply := strings.Repeat(unit, n/len(unit))
-		for _, before := range []string{"", "<tool_call>", "[mv(a=", "<tool_call>{\"name\": \"mv\", \"arguments\": {\"a\": "} {
-			for name, f := range All {
-				start := processor(t)
-				f.Parse(before+reply+"</tool_call>", offered)
-				f.Next(State{}, before+reply)
-				if d := processor(t) - start; d > 2*time.Second {
-					t.Errorf("%s: %q then %d bytes of %q took %v", name, before, n, unit, d)
-				}
-			}
-		}
-	}
-}
-
-// FuzzTime bounds the time for a text over and over behind another one: the worst that
-// is found, not thought of.
-func FuzzTime(f *testing.F) {
-	for _, s := range hostileStrings {
-		f.Add("<tool_call>", s)
-		f.Add("[mv(a=", s)
-	}
-	f.Fuzz(func(t *testing.T, before, unit string) {
-		if unit == "" || len(unit) > 64 {
-			t.Skip("a short unit, many times")
-		}
-		reply := before + strings.Repeat(unit, (1<<15)/len(unit))
-		for name, f := range All {
-			start := processor(t)
-			f.Parse(reply, offered)
-			if d := processor(t) - start; d > 2*time.Second {
-				t.Errorf("%s: %q and 32 KiB of %q took %v", name, before, unit, d)
-			}
-		}
-	})
-}
-
 func FuzzParse(f *testing.F) {
 	for _, c := range labelled {
 		f.Add(c.reply)
@@ -474,21 +416,43 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 		r := rand.New(rand.NewPCG(seed, 0))
 		calls := []ballast.Call{randomCall(r, 0, []string{a, b, "", "<tool_call>"}), randomCall(r, 1, []string{a, b})}
+		anyName := []ballast.Call{{Name: a, Args: []ballast.Arg{{Name: b, Value: a + b}}}, {Name: b}}
 		for _, format := range All {
 			roundTrip(t, format, calls)
+			writtenReads(t, format, anyName)
 		}
 	})
 }
 
-// BenchmarkParse parses replies as models write them; doctor reads gigabytes.
-func BenchmarkParse(b *testing.B) {
-	prose := strings.Repeat("The report is in the folder now, and the two older drafts (see list) are gone. ", 5)
-	for _, c := range []struct{ name, reply string }{{"prose", prose}, {"call", "I move it.\n" + Hermes.Render(sampleCalls, nil)}} {
-		b.Run(c.name, func(b *testing.B) {
-			b.SetBytes(int64(len(c.reply)))
-			for b.Loop() {
-				Hermes.Parse(c.reply, offered)
+// writtenReads fails if Write writes calls, of any names, that do not read as themselves.
+func writtenReads(t *testing.T, f Format, calls []ballast.Call) {
+	t.Helper()
+	text, err := f.Write(calls, typed(calls))
+	if err != nil {
+		return
+	}
+	if p := f.Parse("I do it.\n"+text+"<|im_end|>", typed(calls)); p.Form != call || !sameCalls(p.Calls, calls) {
+		t.Fatalf("%s %q: %s %s %v", f.Name(), text, p.Form, p.Reason, p.Calls)
+	}
+}
+
+// TestNames: a name that a format cannot write is an error that names the call.
+func TestNames(t *testing.T) {
+	writes := map[string][]string{"get-weather": {"hermes", "llama3", "xml"}, "a b": {"hermes", "llama3", "xml"}, "f>": {"hermes", "llama3"}, "": {},
+		"f.g": {"hermes", "llama3", "pythonic", "xml"}, "<tool_call>": {"hermes", "llama3"}, "f\n": {"hermes", "llama3"}}
+	for name, formats := range writes {
+		for _, f := range All {
+			for _, c := range []ballast.Call{{Name: name}, {Name: "f", Args: []ballast.Arg{{Name: name, Value: "x"}}}} {
+				calls := []ballast.Call{c}
+				writtenReads(t, f, calls)
+				_, err := f.Write(calls, typed(calls))
+				if want := slices.Contains(formats, f.Name()); c.Name == name && (err == nil) != want {
+					t.Errorf("%s writes %q: error %v", f.Name(), name, err)
+				}
+				if err != nil && !strings.Contains(err.Error(), c.Name) {
+					t.Errorf("%s: %v does not name %q", f.Name(), err, c.Name)
+				}
 			}
-		})
+		}
 	}
 }

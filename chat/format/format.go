@@ -12,7 +12,8 @@
 //     first call is healthy (Qwen often says what it will do), also a <think>
 //     block at the very start; text between or after calls is pollution.
 //   - Response: prose without any residue of calls: no tag, no control token, no
-//     call in another syntax.
+//     call in another syntax (foreignCall says what counts as one). JSON that names
+//     no offered tool is an answer.
 //   - Polluted: everything else.
 //
 // A tag is what is spelled like one, whether it is one token or several. In the

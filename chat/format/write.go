@@ -26,7 +26,7 @@ func checked(f Format, text string, calls []ballast.Call, offered Offered) (stri
 	}
 	for i, c := range calls {
 		if what := differ(c, p.Calls[i]); what != "" {
-			return "", fmt.Errorf("%s cannot be written in the format %s: %s", value.FormatCall(c), f.Name(), what)
+			return "", fmt.Errorf("%s cannot be written in the format %s: %s", brief(c), f.Name(), what)
 		}
 	}
 	return text, nil
@@ -36,8 +36,11 @@ func first(calls []ballast.Call) string {
 	if len(calls) == 0 {
 		return "no call at all"
 	}
-	return value.FormatCall(calls[0])
+	return brief(calls[0])
 }
+
+// brief is a call in Python syntax for an error, cut where it is long.
+func brief(c ballast.Call) string { return fmt.Sprintf("%.200s", value.FormatCall(c)) }
 
 // differ says in what two calls differ, "" if in nothing. Values are compared as
 // JSON: a tuple is a list there.
@@ -50,7 +53,7 @@ func differ(want, got ballast.Call) string {
 			return fmt.Sprintf("argument %d, %q, does not read as itself", i+1, a.Name)
 		}
 		if !sameValue(a.Value, got.Args[i].Value) {
-			return fmt.Sprintf("argument %s reads as %s", a.Name, value.Repr(got.Args[i].Value))
+			return fmt.Sprintf("argument %s reads as %.80s", a.Name, value.Repr(got.Args[i].Value))
 		}
 	}
 	if len(got.Args) > len(want.Args) {
@@ -74,10 +77,10 @@ func jsonArgs(c ballast.Call) (*value.Dict, error) {
 	args := value.NewDict()
 	for _, a := range c.Args {
 		if a.Name == "" {
-			return nil, fmt.Errorf("%s has a positional argument, which this format cannot write: name it (tooldoc.Named)", value.FormatCall(c))
+			return nil, fmt.Errorf("%s has a positional argument, which this format cannot write: name it (tooldoc.Named)", brief(c))
 		}
 		if slices.Contains(args.Keys(), any(a.Name)) {
-			return nil, fmt.Errorf("%s has two arguments of one name", value.FormatCall(c))
+			return nil, fmt.Errorf("%s has two arguments of one name", brief(c))
 		}
 		if _, err := value.JSON(a.Value); err != nil {
 			return nil, fmt.Errorf("%s: argument %s: %w", c.Name, a.Name, err)

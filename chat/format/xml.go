@@ -85,7 +85,7 @@ func (f xml) Write(calls []ballast.Call, offered Offered) (string, error) {
 		for _, a := range c.Args {
 			text, err := xmlValue(declared(tool, a.Name), a.Value)
 			if err != nil {
-				return "", fmt.Errorf("%s cannot be written in the format %s: argument %s %w", value.FormatCall(c), f.Name(), a.Name, err)
+				return "", fmt.Errorf("%s cannot be written in the format %s: argument %s %w", brief(c), f.Name(), a.Name, err)
 			}
 			b.WriteString(xmlParameter + a.Name + ">\n" + text + "\n" + xmlParameterEnd + "\n")
 		}
