@@ -172,13 +172,18 @@ func peerFile(c *Config, s chat.Style, usual *string, stops []int32) *value.Dict
 	for _, name := range slices.Sorted(maps.Keys(talks)) {
 		for i, system := range []*string{nil, &given, &empty} {
 			for k, tools := range peerTools {
-				if k == 0 && strings.HasPrefix(name, "tools") {
+				ours := s.Template.Name != chat.Own // a model's own counts on documentation and arguments as usual
+				if k == 0 && strings.HasPrefix(name, "tools") || !ours && (k == 2 || name == "tools: arguments as text") {
 					continue
 				}
 				full := fmt.Sprintf("%s, system text %d, tools %d", name, i, k)
 				prompts.Items = append(prompts.Items, peerPrompts(s, full, system, usual, tools, talks[name])...)
 			}
 		}
+	}
+	file := value.NewDict("config", peerConfig(c), "ends", ends, "named", !s.Template.NamesEnd(), "prompts", prompts, "refused", value.NewList())
+	if s.Template.Name == chat.Own {
+		return file
 	}
 	hi := value.NewDict("role", "user", "content", "Hi")
 	refused := value.NewList(
@@ -191,7 +196,8 @@ func peerFile(c *Config, s chat.Style, usual *string, stops []int32) *value.Dict
 		refused.Items = append(refused.Items, value.NewDict("name", "a thought", "says", "without thoughts", "messages",
 			value.NewList(hi, value.NewDict("role", "assistant", "content", "x", "reasoning_content", "y"))))
 	}
-	return value.NewDict("config", peerConfig(c), "ends", ends, "prompts", prompts, "refused", refused)
+	file.Set("refused", refused)
+	return file
 }
 
 // peerConfig is what a configuration says that changes the numbers.
@@ -242,47 +248,87 @@ func own(m *Model) int32 {
 	return end
 }
 
+// acme is a template that no known renderer writes: tools in a message of their own, calls
+// as Hermes writes them, results side by side.
+const acme = `{{ bos_token }}{% if messages[0].role == 'system' %}{{ '<|im_start|>system: ' + messages[0].content + '<|im_end|>\n' }}{% set messages = messages[1:] %}{% endif %}
+{%- if tools %}{{ '<|im_start|>tools: ' }}{% for t in tools %}{{ t|tojson + '\n' }}{% endfor %}{{ 'Use <tool_call>.<|im_end|>\n' }}{% endif %}
+{%- for m in messages %}
+{%- if m.role == 'user' %}{{ '<|im_start|>user: ' + m.content|trim + '<|im_end|>\n' }}
+{%- elif m.role == 'assistant' %}{{ '<|im_start|>acme\n' + m.content }}
+{%- for c in m.tool_calls or [] %}{{ ('\n' if m.content or not loop.first else '') + '<tool_call>\n{"name": "' + c.function.name + '", "arguments": ' + c.function.arguments|tojson + '}\n</tool_call>' }}{% endfor %}{{ '<|im_end|>\n' }}
+{%- else %}{{ ('<|im_start|>results: ' if loop.previtem.role != 'tool' else ' & ') + m.content|tojson }}{% if loop.last or loop.nextitem.role != 'tool' %}{{ '<|im_end|>\n' }}{% endif %}
+{%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ '<|im_start|>acme\n' }}{% endif %}`
+
+// peerCase is a checkpoint that is written, and how conversations with it were trained.
+type peerCase struct {
+	name   string
+	m      Model
+	s      chat.Style
+	system *string
+	stops  []int32
+}
+
+// peerCases are those of all templates and formats; of each template one with a system
+// text and files that say otherwise; and of models' own templates.
+func peerCases(t *testing.T) (out []peerCase) {
+	models, usual := peerModels(t), "Answer in \"one\" word, it's enough.\n{{ ü }} {% x %}"
+	archs := []string{"llama", "qwen2", "qwen3"}
+	for _, template := range slices.Sorted(maps.Keys(chat.Templates)) {
+		for _, written := range slices.Sorted(maps.Keys(chat.Formats)) {
+			m := *models[archs[len(out)%len(archs)]]
+			s := style(&m, template, written)
+			out = append(out, peerCase{template + "+" + written, m, s, nil, s.Stops()})
+			if written == "hermes" {
+				out = append(out, peerCase{template + "+hermes+system", m, s, &usual, append(s.Stops(), own(&m))})
+				out[len(out)-1].m = m
+			}
+		}
+	}
+	for name, text := range map[string]string{"<|endoftext|>": acme, "<|im_end|>": strings.ReplaceAll(acme, "<|im_end|>\\n'", "' + eos_token + '\\n'")} {
+		m := *models["llama"]
+		m.Extra = map[string][]byte{tokenizerConfigFile: indented(map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": false,
+			"bos_token": "<|begin_of_text|>", "eos_token": name, "chat_template": text})}
+		var err error
+		m.Source, err = chat.ReadSource(m.Extra, "acme")
+		ok(t, err)
+		chosen, err := chat.Choose(m.Source, m.Tok, chat.Hermes)
+		ok(t, err)
+		s := chat.Style{Tok: m.Tok, Template: chosen.Template, Format: chat.Hermes}
+		for i, system := range []*string{nil, &usual} {
+			out = append(out, peerCase{fmt.Sprintf("own+hermes+%s+%d", strings.Trim(name, "<|>"), i), m, s, system, s.Stops()})
+		}
+	}
+	return out
+}
+
 // TestPeer writes a checkpoint of each template and format. Each is read back as the same.
 // Where BALLAST_HF_PYTHON names a Python with transformers, it is compared there too: see
 // scripts/peer-transformers.
 func TestPeer(t *testing.T) {
 	root := t.TempDir()
-	models := peerModels(t)
-	archs := []string{"llama", "qwen2", "qwen3"}
-	usual := "Answer in \"one\" word, it's enough.\n{{ ü }} {% x %}"
 	var dirs []string
-	for _, template := range slices.Sorted(maps.Keys(chat.Templates)) {
-		for _, written := range slices.Sorted(maps.Keys(chat.Formats)) {
-			for _, system := range []*string{nil, &usual} {
-				m := *models[archs[len(dirs)%len(archs)]]
-				s := style(&m, template, written)
-				name, stops := template+"+"+written, s.Stops()
-				if system != nil {
-					if name += "+system"; written != "hermes" {
-						continue
-					}
-					stops = append(stops, own(&m))
-				}
-				ok(t, m.ServeAs(s, system))
-				dir := filepath.Join(root, name)
-				ok(t, m.Save(dir, F32))
-				dirs = append(dirs, dir)
-				back, err := Load(dir)
-				ok(t, err)
-				chosen, err := chat.Choose(back.Source, back.Tok, s.Format)
-				if err != nil || chosen.Name != template || chosen.Format != written || !slices.Equal(back.Config.EOS, stops) {
-					t.Errorf("%s: read back as %s with format %s and end tokens %v (%v)", name, chosen, chosen.Format, back.Config.EOS, err)
-				}
-				again := chat.Style{Tok: back.Tok, Template: chosen.Template, Format: s.Format}
-				if a, b := chat.NewDialogue(s, nil, system).Tokens(), chat.NewDialogue(again, nil, nil).Tokens(); !slices.Equal(a, b) {
-					t.Errorf("%s: read back its conversations begin with %q", name, back.Tok.Decode(b))
-				}
-				ok(t, durable.Replace(filepath.Join(dir, "peer.json"), func(w io.Writer) error {
-					_, err := io.WriteString(w, must(value.JSON(peerFile(&m.Config, s, system, stops))))
-					return err
-				}))
-			}
+	for _, c := range peerCases(t) {
+		ok(t, c.m.ServeAs(c.s, c.system))
+		dir := filepath.Join(root, c.name)
+		ok(t, c.m.Save(dir, F32))
+		dirs = append(dirs, dir)
+		back, err := Load(dir)
+		ok(t, err)
+		chosen, err := chat.Choose(back.Source, back.Tok, c.s.Format)
+		if err != nil || chosen.Name != c.s.Template.Name || chosen.Format != c.s.Format.Name() || !slices.Equal(back.Config.EOS, c.stops) {
+			t.Errorf("%s: read back as %s with format %s and end tokens %v (%v)", c.name, chosen, chosen.Format, back.Config.EOS, err)
+			continue
 		}
+		again := chat.Style{Tok: back.Tok, Template: chosen.Template, Format: c.s.Format}
+		if a, b := chat.NewDialogue(c.s, nil, c.system).Tokens(), chat.NewDialogue(again, nil, nil).Tokens(); !slices.Equal(a, b) {
+			t.Errorf("%s: read back its conversations begin with %q", c.name, back.Tok.Decode(b))
+		}
+		ok(t, durable.Replace(filepath.Join(dir, "peer.json"), func(w io.Writer) error {
+			_, err := io.WriteString(w, must(value.JSON(peerFile(&c.m.Config, c.s, c.system, c.stops))))
+			return err
+		}))
 	}
 	python := os.Getenv("BALLAST_HF_PYTHON")
 	if python == "" {

@@ -15,6 +15,7 @@ import (
 type serve struct {
 	template string  // the Jinja text of chat_template.jinja
 	stops    []int32 // tokens that end a reply; the first is the one the template writes
+	end      string  // eos_token of the tokenizer; "" leaves it
 }
 
 // ServeAs makes Save write for servers how conversations with the model were trained:
@@ -35,7 +36,10 @@ func (m *Model) ServeAs(s chat.Style, system *string) error {
 		return fmt.Errorf("model: %s: %w", m.Origin, err)
 	}
 	was := m.serve
-	m.serve = &serve{text, s.Stops()}
+	m.serve = &serve{template: text, stops: s.Stops()}
+	if !s.Template.NamesEnd() {
+		m.serve.end = m.Tok.Token(m.serve.stops[0])
+	}
 	if _, err := m.files(F32); err != nil {
 		m.serve = was
 		return fmt.Errorf("model: %s: %w", m.Origin, err)
@@ -66,9 +70,10 @@ func (m *Model) settings() (files map[string][]byte, ends []int32, err error) {
 			}
 		}
 		edit(generationFile, map[string]any{"eos_token_id": oneOrMany(ends)})
-		end := map[string]any{"eos_token": m.Tok.Token(ends[0])}
-		edit(tokenizerConfigFile, end)
-		edit(specialTokensFile, end)
+		if s.end != "" {
+			edit(tokenizerConfigFile, map[string]any{"eos_token": s.end})
+			edit(specialTokensFile, map[string]any{"eos_token": s.end})
+		}
 	}
 	if files[templateFile] != nil {
 		edit(tokenizerConfigFile, nil, "chat_template")

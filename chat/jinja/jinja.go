@@ -79,3 +79,15 @@ func Render(source string, data *value.Dict) (string, error) {
 	}
 	return p.render(data, DefaultLimits)
 }
+
+// All is Render for several sets of variables.
+func All(source string, data []*value.Dict) []Result {
+	out := make([]Result, len(data))
+	p, err := compile(source, DefaultLimits)
+	for i, d := range data {
+		if out[i].Err = err; err == nil {
+			out[i].Text, out[i].Err = p.render(d, DefaultLimits)
+		}
+	}
+	return out
+}
