@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -54,6 +55,16 @@ func fromHub(ctx context.Context, n hub.Name) (hub.Found, error) {
 	if f, ok := located.Load(n); ok {
 		return f.(hub.Found), nil
 	}
+	f, err := asked(ctx, n, (*hub.Client).Find)
+	if err == nil {
+		located.Store(n, f)
+		located.Store(f.Pinned(), f)
+	}
+	return f, err
+}
+
+// asked finds a model with find and shows how it comes. A signal ends that at once.
+func asked(ctx context.Context, n hub.Name, find func(*hub.Client, context.Context, hub.Name) (hub.Found, error)) (hub.Found, error) {
 	m := &meter{}
 	defer m.end()
 	c, err := hubClient(m)
@@ -63,15 +74,17 @@ func fromHub(ctx context.Context, n hub.Name) (hub.Found, error) {
 	if err := elsewhere(c, n); err != nil {
 		return hub.Found{}, err
 	}
-	f, err := c.Find(ctx, n)
-	if err != nil {
-		return f, err
+	ctx, stop := interruptible(ctx)
+	defer stop()
+	f, err := find(c, ctx, n)
+	if errors.Is(err, context.Canceled) {
+		return f, interrupted(ctx, fmt.Errorf("%w: what came of %s is kept, the same command goes on", err, n.ID()))
 	}
-	m.end()
-	warnings(stderr, n.ID(), f.Notes)
-	located.Store(n, f)
-	located.Store(f.Pinned(), f)
-	return f, nil
+	if err == nil {
+		m.end()
+		warnings(stderr, n.ID(), f.Notes)
+	}
+	return f, err
 }
 
 // hubClient is a client with the settings of the environment. Unsupported models are
@@ -147,9 +160,7 @@ func dryModel(ctx context.Context, r *recipe.Recipe) (*model.Model, *model.Confi
 		}
 		return loaded(loadModel(r))
 	}
-	m := &meter{}
-	defer m.end()
-	c, err := hubClient(m)
+	c, err := hubClient(&meter{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -159,14 +170,10 @@ func dryModel(ctx context.Context, r *recipe.Recipe) (*model.Model, *model.Confi
 	if known {
 		return nil, shape, nil
 	}
-	if err := elsewhere(c, n); err != nil {
-		return nil, nil, err
-	}
-	f, err := c.FindText(ctx, n)
+	f, err := asked(ctx, n, (*hub.Client).FindText)
 	if err != nil {
 		return nil, nil, err
 	}
-	warnings(stderr, n.ID(), f.Notes)
 	text, config, err := loaded(model.LoadText(f.Dir))
 	if err == nil {
 		r.Model = f.Pinned().String()
@@ -249,19 +256,6 @@ func tokenizerDir(ctx context.Context, name string) (string, error) {
 	if !ok {
 		return name, nil
 	}
-	m := &meter{}
-	defer m.end()
-	c, err := hubClient(m)
-	if err == nil {
-		err = elsewhere(c, n)
-	}
-	if err != nil {
-		return "", err
-	}
-	f, err := c.FindText(ctx, n)
-	if err != nil {
-		return "", err
-	}
-	warnings(stderr, n.ID(), f.Notes)
-	return f.Dir, nil
+	f, err := asked(ctx, n, (*hub.Client).FindText)
+	return f.Dir, err
 }
