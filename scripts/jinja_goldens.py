@@ -7,7 +7,8 @@
 TEMPLATES is a folder of templates with a table INDEX.tsv: file, model, source, licence of the
 model. Templates whose licence lets them be passed on go into the archive, with
 OUT/conversations.json rendered by each of them. For each render it keeps a hash of the
-text, or that Python raised and whether the template itself did. It ends with 2 if transformers
+text, or that Python raised and whether the template itself did. The archive also has random
+templates (jinja_random.py) with what Python makes of them. It ends with 2 if transformers
 is missing.
 """
 
@@ -17,6 +18,8 @@ import hashlib
 import json
 import pathlib
 import sys
+
+import jinja_random
 
 try:
     import jinja2
@@ -159,7 +162,9 @@ def main(args):
             kind, text = render(source[r[0]], v)
             results.append(hashlib.sha256(text.encode("utf8", "surrogatepass")).hexdigest()[:12] if kind == "text" else kind)
         templates.append({"file": r[0], "source": source[r[0]], "results": " ".join(results)})
-    text = json.dumps({"conversations": [[n, v] for n, v in variables], "templates": templates}, ensure_ascii=False, indent=0)
+    expressions = {"data": jinja_random.DATA, "cases": jinja_random.cases(1, 2500, render)}
+    parts = {"conversations": [[n, v] for n, v in variables], "templates": templates, "expressions": expressions}
+    text = json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
     (out / "goldens.json.gz").write_bytes(gzip.compress(text.encode("utf8"), 9, mtime=0))
     about = ["The templates of goldens.json.gz, each rendered with each conversation by",
              f"transformers {transformers.__version__} and Jinja {jinja2.__version__} (scripts/jinja_goldens.py).", "",

@@ -74,13 +74,13 @@ func (r *run) execOne(n stmt, s *scope, b *strings.Builder) (line int, err error
 		}
 		return n.line, r.assign(n.target, v, s)
 	case *setBlock:
-		v, err := r.block(n.body, n.filter, s)
+		v, err := r.block(&n.body, n.filter, s)
 		if err != nil {
 			return n.line, err
 		}
 		return n.line, r.assign(n.target, v, s)
 	case *filterStmt:
-		v, err := r.block(n.body, n.filter, s)
+		v, err := r.block(&n.body, n.filter, s)
 		if err != nil {
 			return n.line, err
 		}
@@ -95,7 +95,7 @@ func (r *run) execOne(n stmt, s *scope, b *strings.Builder) (line int, err error
 	case *callStmt:
 		return n.line, r.callBlock(n, s, b)
 	case *withStmt:
-		inner := &scope{parent: s}
+		inner := n.body.in(s)
 		for i, t := range n.targets {
 			v, err := r.eval(n.values[i], s)
 			if err != nil {
@@ -105,9 +105,9 @@ func (r *run) execOne(n stmt, s *scope, b *strings.Builder) (line int, err error
 				return n.line, err
 			}
 		}
-		return n.line, r.exec(n.body, inner, b)
+		return n.line, r.exec(n.body.body, inner, b)
 	case *generationStmt:
-		return 0, r.exec(n.body, &scope{parent: s}, b)
+		return 0, r.exec(n.body.body, n.body.in(s), b)
 	case *jumpStmt:
 		return 0, n.err
 	}
@@ -115,9 +115,9 @@ func (r *run) execOne(n stmt, s *scope, b *strings.Builder) (line int, err error
 }
 
 // block renders a body to a text and filters it.
-func (r *run) block(body []stmt, filter expr, s *scope) (any, error) {
+func (r *run) block(body *scoped, filter expr, s *scope) (any, error) {
 	var b strings.Builder
-	if err := r.exec(body, &scope{parent: s}, &b); err != nil {
+	if err := r.exec(body.body, body.in(s), &b); err != nil {
 		return nil, err
 	}
 	if filter == nil {
@@ -221,11 +221,12 @@ func (r *run) rounds(n *forStmt, over any, depth int, s *scope, b *strings.Build
 			return err
 		}
 		l.at = i
-		round := &scope{parent: s, vars: map[string]any{"loop": l}}
+		round := n.body.in(s)
+		round.set("loop", l)
 		if err := r.assign(n.target, x, round); err != nil {
 			return err
 		}
-		err := r.exec(n.body, round, b)
+		err := r.exec(n.body.body, round, b)
 		if stateful && r.writes > writes {
 			return unsupported("a loop that changes the namespace that its condition reads")
 		}
@@ -241,7 +242,7 @@ func (r *run) rounds(n *forStmt, over any, depth int, s *scope, b *strings.Build
 		done = done || err == nil
 	}
 	if !done {
-		return r.exec(n.other, &scope{parent: s}, b)
+		return r.exec(n.other.body, n.other.in(s), b)
 	}
 	return nil
 }
@@ -270,7 +271,7 @@ func (r *run) callBlock(n *callStmt, s *scope, b *strings.Builder) error {
 
 // callMacro binds arguments as Jinja does and renders the macro's body.
 func (r *run) callMacro(m *macro, a args) (text string, err error) {
-	inner := &scope{parent: m.home, vars: map[string]any{}}
+	inner := m.body.in(m.home)
 	if len(a.pos) > len(m.params) && !m.special["varargs"] {
 		return "", failed("macro %s takes %d arguments, not %d", m.name, len(m.params), len(a.pos))
 	}
@@ -297,7 +298,7 @@ func (r *run) callMacro(m *macro, a args) (text string, err error) {
 		default:
 			v = &undefined{fmt.Sprintf("parameter '%s' was not provided", name)}
 		}
-		inner.vars[name] = v
+		inner.set(name, v)
 	}
 	if m.special["caller"] {
 		v, ok := given["caller"]
@@ -305,7 +306,7 @@ func (r *run) callMacro(m *macro, a args) (text string, err error) {
 		if !ok {
 			v = &undefined{"no caller defined"}
 		}
-		inner.vars["caller"] = v
+		inner.set("caller", v)
 	}
 	for _, name := range a.names {
 		if v, ok := given[name]; ok {
@@ -316,12 +317,12 @@ func (r *run) callMacro(m *macro, a args) (text string, err error) {
 		}
 	}
 	if m.special["kwargs"] {
-		inner.vars["kwargs"] = more
+		inner.set("kwargs", more)
 	}
 	if m.special["varargs"] {
-		inner.vars["varargs"] = &value.Tuple{Items: a.pos[min(len(a.pos), len(m.params)):]}
+		inner.set("varargs", &value.Tuple{Items: a.pos[min(len(a.pos), len(m.params)):]})
 	}
 	var b strings.Builder
-	err = r.inner(func() error { return r.exec(m.body, inner, &b) })
+	err = r.inner(func() error { return r.exec(m.body.body, inner, &b) })
 	return b.String(), err
 }

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"ballast/value"
 )
@@ -260,11 +261,14 @@ func filterCenter(r *run, v any, a args) (any, error) {
 	return r.pad(s, width, " ", centered)
 }
 
+// foreignDigit is a digit that Python reads as one of 0 to 9.
+func foreignDigit(c rune) bool { return c > 0x7f && unicode.IsDigit(c) }
+
 // readInt is int(text, base) where Python reads one.
 func readInt(s string, base int) (any, bool, error) {
 	s = strings.TrimFunc(s, isSpace)
-	if !isASCII(s) {
-		return nil, false, unsupported("int of a text that is not ASCII")
+	if strings.ContainsFunc(s, foreignDigit) {
+		return nil, false, unsupported("digits that are not ASCII")
 	}
 	digits := strings.TrimLeft(s, "+-")
 	if len(s)-len(digits) > 1 || strings.HasPrefix(digits, "_") || strings.HasSuffix(digits, "_") || strings.Contains(digits, "__") {
@@ -288,8 +292,8 @@ var floatText = map[string]bool{"inf": true, "infinity": true, "nan": true}
 // readFloat is float(text) where Python reads one.
 func readFloat(s string) (float64, bool, error) {
 	s = strings.TrimFunc(s, isSpace)
-	if !isASCII(s) {
-		return 0, false, unsupported("float of a text that is not ASCII")
+	if strings.ContainsFunc(s, foreignDigit) {
+		return 0, false, unsupported("digits that are not ASCII")
 	}
 	bare := strings.TrimLeft(s, "+-")
 	if len(s)-len(bare) > 1 {

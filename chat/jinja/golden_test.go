@@ -98,3 +98,35 @@ func TestModels(t *testing.T) {
 		t.Errorf("%d times %s", n, name)
 	}
 }
+
+// TestExpressions renders random templates that Python rendered. Python's text, or an error.
+func TestExpressions(t *testing.T) {
+	g := readGoldens(t)
+	data := variables(t, g.Expressions.Data)
+	if len(g.Expressions.Cases) < 2000 {
+		t.Fatalf("only %d templates", len(g.Expressions.Cases))
+	}
+	equal, refused := 0, map[string]int{}
+	for _, c := range g.Expressions.Cases {
+		kind, said := outcome(Render(c[0], data))
+		switch {
+		case kind == Unsupported:
+			_, what, _ := strings.Cut(said, "lacks: ")
+			refused[what]++
+		case kind == "limit" && c[1] == Failed:
+		case kind != c[1] || kind == "text" && said != c[2]:
+			t.Errorf("%q\n here %s: %q\n Python %s: %q", c[0], kind, said, c[1], c[2])
+		case kind == "text":
+			equal++
+		}
+	}
+	n := 0
+	for what, count := range refused {
+		t.Logf("refused %d times: %s", count, what)
+		n += count
+	}
+	t.Logf("%d texts equal, %d refused", equal, n)
+	if n > len(g.Expressions.Cases)/20 {
+		t.Errorf("%d templates are refused, of %d", n, len(g.Expressions.Cases))
+	}
+}

@@ -72,7 +72,7 @@ func (r *run) attribute(of any, name string) (any, bool, error) {
 		v, err := of.attribute(name)
 		return v, true, err
 	case *macro:
-		if name == "name" {
+		if name == "name" && of.name != "" {
 			return of.name, true, nil
 		}
 	case *counter:

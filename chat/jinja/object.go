@@ -89,6 +89,9 @@ func (n *namespace) AppendRepr(dst []byte) []byte {
 	return append(value.AppendRepr(append(dst, "<Namespace "...), n.vars), '>')
 }
 func (m *macro) AppendRepr(dst []byte) []byte {
+	if m.name == "" { // the body of a call block
+		return append(dst, "<Macro anonymous>"...)
+	}
 	return fmt.Appendf(dst, "<Macro %s>", value.Repr(m.name))
 }
 func (*function) AppendRepr(dst []byte) []byte  { return dst }

@@ -24,8 +24,8 @@ type (
 		in        expr
 		test      expr // nil where there is none
 		recursive bool
-		body      []stmt
-		other     []stmt
+		body      scoped
+		other     scoped
 		line      int
 	}
 	setStmt struct {
@@ -36,7 +36,7 @@ type (
 	setBlock struct {
 		target target
 		filter expr // of nothing, or nil
-		body   []stmt
+		body   scoped
 		line   int
 	}
 	macroStmt struct {
@@ -50,16 +50,16 @@ type (
 	}
 	filterStmt struct {
 		filter expr
-		body   []stmt
+		body   scoped
 		line   int
 	}
 	withStmt struct {
 		targets []target
 		values  []expr
-		body    []stmt
+		body    scoped
 		line    int
 	}
-	generationStmt struct{ body []stmt }
+	generationStmt struct{ body scoped }
 	jumpStmt       struct{ err error } // break or continue
 )
 
@@ -75,7 +75,7 @@ type macroDef struct {
 	name     string
 	params   []string
 	defaults []expr // of the last parameters
-	body     []stmt
+	body     scoped
 	special  map[string]bool // which of varargs, kwargs and caller the body names
 }
 
@@ -91,10 +91,10 @@ type parser struct {
 	tables *tables
 }
 
-func parse(source string, limits Limits, tables *tables) (body []stmt, err error) {
+func parse(source string, limits Limits, tables *tables) (root scoped, err error) {
 	toks, err := lex(source)
 	if err != nil {
-		return nil, err
+		return root, err
 	}
 	p := &parser{toks: toks, limits: limits, tables: tables}
 	defer func() {
@@ -108,11 +108,12 @@ func parse(source string, limits Limits, tables *tables) (body []stmt, err error
 			panic(r)
 		}
 	}()
-	body = p.body()
+	root.body = p.body()
 	if p.lacks != nil {
-		return nil, p.lacks
+		return root, p.lacks
 	}
-	return body, nil
+	root.resolve(nil, func(*symbols) {})
+	return root, nil
 }
 
 func depthLimit(limits Limits) *LimitError { return &LimitError{"depth", fmt.Sprint(limits.Depth)} }
@@ -218,12 +219,12 @@ func (p *parser) until(name string) []stmt {
 }
 
 // scoped is until for a body with variables of its own.
-func (p *parser) scoped(name string) []stmt {
+func (p *parser) scoped(name string) scoped {
 	soft := p.soft
 	p.soft = false
 	body := p.until(name)
 	p.soft = soft
-	return body
+	return scoped{body: body}
 }
 
 func (p *parser) statement() stmt {
@@ -238,7 +239,7 @@ func (p *parser) statement() stmt {
 	case "macro":
 		return p.macroStatement(line)
 	case "call":
-		caller := &macroDef{name: "caller"}
+		caller := &macroDef{}
 		if p.peek().is("(") {
 			p.signature(caller)
 		}
@@ -301,10 +302,10 @@ func (p *parser) forStatement(line int) stmt {
 	soft := p.soft
 	p.loops++
 	p.soft = false
-	s.body = p.body("endfor", "else")
+	s.body.body = p.body("endfor", "else")
 	p.loops--
 	if p.accept("else") {
-		s.other = p.until("endfor")
+		s.other.body = p.until("endfor")
 	} else {
 		p.end("endfor")
 	}
@@ -370,7 +371,7 @@ func (p *parser) macroStatement(line int) stmt {
 }
 
 // macroBody parses a body that loops around the definition do not reach into.
-func (p *parser) macroBody(m *macroDef, end string) []stmt {
+func (p *parser) macroBody(m *macroDef, end string) scoped {
 	loops, from := p.loops, p.i
 	p.loops = 0
 	body := p.scoped(end)

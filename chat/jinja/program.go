@@ -11,7 +11,7 @@ import (
 
 // program is a compiled template.
 type program struct {
-	body   []stmt
+	root   scoped
 	tables *tables
 }
 
@@ -29,11 +29,11 @@ func compile(source string, limits Limits) (*program, error) {
 		return nil, sourceLimit(limits)
 	}
 	t := &tables{filterTable(), testTable(), stringTable(), dictTable(), globalTable()}
-	body, err := parse(source, limits, t)
+	root, err := parse(source, limits, t)
 	if err != nil {
 		return nil, err
 	}
-	return &program{body, t}, nil
+	return &program{root, t}, nil
 }
 
 func sourceLimit(limits Limits) error {
@@ -78,7 +78,7 @@ func (p *program) render(data *value.Dict, limits Limits) (text string, err erro
 	}
 	var b strings.Builder
 	// What the template sets has a scope of its own, as in Jinja: data stay what they are.
-	if err := r.exec(p.body, &scope{parent: root}, &b); err != nil {
+	if err := r.exec(p.root.body, p.root.in(root), &b); err != nil {
 		return "", err
 	}
 	return b.String(), nil

@@ -72,8 +72,8 @@ func (r *run) selected(name string, attribute, keep bool, v any, a args) ([]any,
 		}
 		path, rest = rest[0], rest[1:]
 	}
-	check := ""
-	if len(rest) > 0 {
+	check, tests := "", len(rest) > 0
+	if tests {
 		if check, err = text(name, rest[0]); err != nil {
 			return nil, err
 		}
@@ -88,7 +88,7 @@ func (r *run) selected(name string, attribute, keep bool, v any, a args) ([]any,
 			}
 		}
 		var yes bool
-		if check == "" {
+		if !tests {
 			yes, err = truth(tested)
 		} else {
 			yes, err = r.check(check, tested, args{rest, a.names, a.named})

@@ -149,7 +149,14 @@ func filterSum(r *run, v any, a args) (any, error) {
 	if _, ok := total.(string); ok {
 		return nil, failed("sum does not add texts")
 	}
+	floats := 0
 	for _, x := range items {
+		if isFloat(x) {
+			floats++
+		}
+		if floats > 2 { // which newer versions of Python add more exactly than older ones
+			return nil, unsupported("a sum of floats")
+		}
 		if total, err = r.arith("+", total, x); err != nil {
 			return nil, err
 		}
