@@ -210,7 +210,7 @@ func (r *reader) assistant(o *object, packed bool) error {
 		if len(m.Calls) > 0 {
 			return &Fault{ReasonBothCalls, o.at, ""}
 		}
-		m.Calls = calls
+		m.Calls, m.At = calls, o.path("tool_calls")
 	}
 	return r.reply(m, ids)
 }

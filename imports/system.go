@@ -39,10 +39,11 @@ func (r *reader) system(text, at string, rules *explains) error {
 	if unknown += also; unknown != "" {
 		return &Fault{ReasonSystemTools, at, "it explains calls in words that are not known: " + unknown}
 	}
-	if rest := strings.TrimSpace(first + "\n" + second); rest != "" {
-		return r.systemText(rest, at)
+	rest := strings.TrimSpace(first + "\n" + second)
+	if !strings.ContainsFunc(rest, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || r > unicode.MaxASCII }) {
+		return nil // a dash between the prose and the tools
 	}
-	return nil
+	return r.systemText(rest, at)
 }
 
 // qwen takes a section of tools off that stands at the end of a system text to the letter

@@ -28,7 +28,8 @@ func (r *reader) spoken(body, at string) (supervise.Message, error) {
 		return m, nil
 	}
 	p := chat.Hermes.Parse(body, nil)
-	if p.Form != ballast.FormCall && p.Form != ballast.FormResponse {
+	alone := p.Reason == format.ReasonEmpty // a thought and nothing else: the calls may stand beside it
+	if p.Form != ballast.FormCall && p.Form != ballast.FormResponse && !alone {
 		return m, &Fault{ReasonBroken, at, string(p.Reason)}
 	}
 	if rest, ok := strings.CutPrefix(strings.TrimLeft(body, " \t\r\n"), format.OpenThink); ok {
