@@ -3,6 +3,7 @@ package bounded
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"errors"
 	"io"
 	"io/fs"
@@ -52,7 +53,9 @@ func TestUnpack(t *testing.T) {
 	must(t, err)
 	z.Write(plain)
 	must(t, z.Close())
-	for how, data := range map[string][]byte{"": plain, "gzip": gz.Bytes(), "zstd": zs.Bytes()} {
+	bz, err := base64.StdEncoding.DecodeString("QlpoOTFBWSZTWf6jAr8AB8+RgEAAMAQMACAAUGACaqGTakHqkGVIPVIOVIMqkG1IPi7kinChIf1GBX4=") // of the same text
+	must(t, err)
+	for how, data := range map[string][]byte{"": plain, "gzip": gz.Bytes(), "zstd": zs.Bytes(), "bzip2": bz} {
 		for _, limit := range []int64{int64(len(plain)) - 1, int64(len(plain)), 1 << 40} {
 			r, got, err := Unpack(bytes.NewReader(data), limit)
 			must(t, err)
@@ -63,7 +66,7 @@ func TestUnpack(t *testing.T) {
 			must(t, r.Close())
 		}
 	}
-	for _, head := range []string{"", "\x1f", "\x1f\x8b", "\x28\xb5\x2f\xfd", "ab"} { // short and broken ones
+	for _, head := range []string{"", "\x1f", "\x1f\x8b", "\x28\xb5\x2f\xfd", "ab", "BZh9", "BZh91AY&SY"} { // short and broken ones
 		if r, _, err := Unpack(strings.NewReader(head), 100); err == nil {
 			io.ReadAll(r)
 			r.Close()

@@ -58,6 +58,15 @@ func (t *Template) Thought(text string) (string, bool) {
 	return format.OpenThink + "\n" + strings.Trim(text, "\n") + "\n" + format.CloseThink + "\n\n", true
 }
 
+// Words is how the template writes the words of a reply that is data: trimmed where the
+// model's own template trims. What a policy sampled stays as it was sampled.
+func (t *Template) Words(text string) string {
+	if t.trim {
+		return strings.TrimSpace(text)
+	}
+	return text
+}
+
 // Thoughtless says that the template itself gives every reply an empty thought, so that
 // none may follow.
 func (t *Template) Thoughtless() bool { return strings.Contains(t.reply, format.CloseThink) }

@@ -140,7 +140,7 @@ func reply(style chat.Style, c *chat.Dialogue, m *Message, tools []ballast.Tool)
 		return append(ids, style.Stops()[0]), nil
 	}
 	offered := format.Tools(tools)
-	text, written, calls := m.Text, "", make([]ballast.Call, len(m.Calls))
+	text, written, calls := style.Template.Words(m.Text), "", make([]ballast.Call, len(m.Calls))
 	for i, call := range m.Calls {
 		var err error
 		if calls[i], err = chat.Named(call, tools); err != nil {
@@ -161,7 +161,7 @@ func reply(style chat.Style, c *chat.Dialogue, m *Message, tools []ballast.Tool)
 	switch {
 	case m.Thought == "":
 	case ok:
-		text = thought + text
+		text = thought + strings.TrimLeft(text, "\n") // as the template does
 	case !style.Template.Thoughtless() || strings.TrimSpace(m.Thought) != "":
 		return nil, &Unfit{Reason: UnfitThought, Detail: "template " + style.Template.Name}
 	}

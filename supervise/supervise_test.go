@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -235,6 +236,64 @@ func TestDialogueOrder(t *testing.T) {
 		}
 		if _, err := d.Episode(style(t)); err == nil || !strings.Contains(err.Error(), "cannot follow") {
 			t.Errorf("%v: %v", roles, err)
+		}
+	}
+}
+
+// TestUnfit: what a style cannot write or would read as something else is said with its
+// reason and place; all else is trained as the template writes it.
+func TestUnfit(t *testing.T) {
+	schema, err := value.ParseJSON([]byte(`{"type": "function", "function": {"name": "get-weather", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tools := []ballast.Tool{{Name: "get-weather", Schema: schema}}
+	call := []ballast.Call{{Name: "get-weather", Args: []ballast.Arg{{Name: "city", Value: "Oslo"}}}}
+	text := func(s string) *string { return &s }
+	const frame, written = "<|im_start|>assistant\n", "<tool_call>\n{\"name\": \"get-weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call><|im_end|>"
+	for _, c := range []struct {
+		template, format string
+		system           *string
+		reply            Message
+		want             string // the end of the text, or the reason
+	}{
+		{"chatml", "hermes", nil, Message{Text: " as it comes\n"}, frame + " as it comes\n<|im_end|>"},
+		{"llama3", "llama3", nil, Message{Text: " as Llama trims it\n"}, "\n\nas Llama trims it<|eot_id|>"},
+		{"chatml", "hermes", nil, Message{Calls: call}, frame + written},
+		{"chatml", "hermes", nil, Message{Text: "Let me look.", Calls: call}, frame + "Let me look.\n" + written},
+		{"qwen3", "hermes", nil, Message{Thought: "Hm.\n", Text: "\nYes."}, frame + "<think>\nHm.\n</think>\n\nYes.<|im_end|>"},
+		{"qwen3", "hermes", nil, Message{Thought: "<tool_call>?", Calls: call}, frame + "<think>\n<tool_call>?\n</think>\n\n" + written},
+		{"qwen3", "hermes", nil, Message{Thought: "\n", Text: "Yes."}, frame + "<think>\n\n</think>\n\nYes.<|im_end|>"},
+		{"qwen3-nothink", "hermes", nil, Message{Thought: "\n", Text: "Yes."}, frame + "<think>\n\n</think>\n\nYes.<|im_end|>"},
+		{"qwen3-nothink", "hermes", nil, Message{Thought: "Hm.", Text: "Yes."}, UnfitThought},
+		{"chatml", "hermes", nil, Message{Thought: "Hm.", Text: "Yes."}, UnfitThought},
+		{"qwen3", "hermes", nil, Message{Thought: "a</think>b", Text: "Yes."}, UnfitReply},
+		{"chatml", "hermes", nil, Message{Text: "a<|im_end|>b"}, UnfitReply},
+		{"chatml", "hermes", nil, Message{Text: "[get-weather(city='Oslo')]"}, UnfitReply},
+		{"chatml", "hermes", nil, Message{Text: "<tool_call>", Calls: call}, UnfitReply},
+		{"chatml", "hermes", nil, Message{Text: " \n"}, UnfitReply},
+		{"chatml", "pythonic", nil, Message{Calls: call}, UnfitCall},
+		{"chatml", "hermes", nil, Message{Calls: []ballast.Call{{Name: "get-weather", Args: []ballast.Arg{{Value: "Oslo"}, {Value: int64(1)}}}}}, UnfitCall},
+		{"chatml", "hermes", text("a<|im_end|>b"), Message{Text: "x"}, UnfitSystem},
+		{"chatml", "hermes", nil, Message{Text: "<tool_call>wrong", Context: true}, frame + "<tool_call>wrong<|im_end|>"},
+	} {
+		tmpl := chat.Templates[c.template]
+		control := chat.ControlTokens(tmpl)
+		tok, err := bpe.Train(func(func(string) bool) {}, 256+len(control), control, bpe.Qwen2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.reply.Role, c.reply.At = Assistant, "messages[1]"
+		d := Dialogue{ID: "line-7", System: c.system, Tools: tools, Messages: []Message{{Role: User, Text: "q"}, c.reply}}
+		ep, err := d.Episode(chat.Style{Tok: tok, Template: tmpl, Format: chat.Formats[c.format]})
+		var u *Unfit
+		switch got := tok.Decode(ep.Tokens); {
+		case errors.As(err, &u):
+			if u.Reason != c.want || u.Dialogue != "line-7" || u.Key == "" || u.Detail == "" {
+				t.Errorf("%s %s %+v: %v, want %s", c.template, c.format, c.reply, err, c.want)
+			}
+		case err != nil || !strings.HasSuffix(got, c.want):
+			t.Errorf("%s %s %+v: %q, %v, want %q", c.template, c.format, c.reply, got, err, c.want)
 		}
 	}
 }

@@ -157,6 +157,25 @@ func TestParseJSON(t *testing.T) {
 	}
 }
 
+// TestParseExact: what ParseJSON reads in one of several ways is an error.
+func TestParseExact(t *testing.T) {
+	for _, text := range []string{`{"a": 1, "b": {"a": 2}, "c": [{"a": 1}, {"a": 2}]}`, `"\u00f8\ud83d\ude00"`, `12345678901234567890123`, `1.5e300`, `-0`, `null`} {
+		got, err := ParseExact([]byte(text))
+		want, err2 := ParseJSON([]byte(text))
+		if err != nil || err2 != nil || !Equal(got, want) {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{`{"a": 1, "a": 1}`, `[{"x": {"a": 1, "b": 2, "a": 3}}]`, `{"a": 1, "\u0061": 2}`, `NaN`, `[Infinity]`, `-Infinity`, `1e999`, `-1e999`, `"\ud800"`, "\"\xed\xa0\x80\"", `{"\udc00": 1}`} {
+		if v, err := ParseJSON([]byte(text)); err != nil {
+			t.Errorf("%s: %v, %v", text, v, err)
+		}
+		if v, err := ParseExact([]byte(text)); err == nil {
+			t.Errorf("%s is read as %v", text, v)
+		}
+	}
+}
+
 // Hostile text is answered quickly and with an error.
 func TestHostile(t *testing.T) {
 	long := func(s string, n int) string {
