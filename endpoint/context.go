@@ -98,6 +98,7 @@ func overOf(text string, asked int) (o over) {
 	for _, re := range fulls {
 		o.full = o.full || re.MatchString(text)
 	}
+	o.counted = o.full && strings.Contains(text, "reached context length") // LM Studio, while it writes: there is no rest
 	for _, re := range overs {
 		m := re.FindStringSubmatch(text)
 		if m == nil {

@@ -19,7 +19,7 @@ func TestOver(t *testing.T) {
 		"The prompt is too long: 5000, model maximum context length: 4096":                                                                                  {true, true, 0, 4096},
 		"context_length_exceeded": {full: true}, "exceed_context_size_error": {full: true}, "Context size has been exceeded.": {full: true},
 		"the input length exceeds the context length": {full: true}, "max_tokens must be at least 1, got -23": {full: true}, "Input is too long for requested model.": {full: true},
-		"Reached context length of 4096 tokens, but this model does not currently support mid-generation context overflow":                              {full: true},
+		"Reached context length of 4096 tokens, but this model does not currently support mid-generation context overflow":                              {full: true, counted: true},
 		"`max_tokens` must be less than or equal to `8192`, the maximum value for `max_tokens` is less than the `context_window` for this model":        {counted: true, room: 8192},
 		"Invalid max_tokens value, the valid range of max_tokens is [1, 8192]":                                                                          {counted: true, room: 8192},
 		"max_tokens: 100000 > 64000, which is the maximum allowed number of output tokens for m":                                                        {counted: true, room: 64000},

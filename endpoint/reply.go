@@ -47,12 +47,13 @@ func (c *Client) Complete(ctx, stop context.Context, r Completion, stream bool) 
 // It asks for fewer each time, at most three times in all.
 func fitted(most, input int, send func(most int) (Reply, error)) (Reply, error) {
 	rep, err := send(most)
-	asked := most
+	asked, short := most, false
 	for range 2 {
 		var e *Error
 		if asked <= 0 || !errors.As(err, &e) {
 			break
 		}
+		short = short || e.Kind == Full
 		switch {
 		case e.Room > 0 && e.Room < asked:
 			asked = e.Room
@@ -65,9 +66,12 @@ func fitted(most, input int, send func(most int) (Reply, error)) (Reply, error) 
 		}
 		rep, err = send(asked)
 	}
-	rep.Full = rep.Full || rep.Finish == finishLength && most > 0 && (asked != most || rep.Out > 0 && rep.Out < int64(most))
+	rep.Full = rep.Full || rep.Finish == finishLength && (short || rep.Out > 0 && rep.Out+uncounted < int64(asked))
 	return rep, err
 }
+
+// uncounted is by how many tokens servers differ in what they count of a reply.
+const uncounted = 2
 
 // ask sends a request and reads its reply.
 func (c *Client) ask(ctx, stop context.Context, path string, body any, tokens int) (Reply, error) {
