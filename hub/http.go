@@ -83,8 +83,8 @@ func (c *Client) get(ctx context.Context, at string, header http.Header) (*reply
 			return nil, err
 		}
 		r.etag = cmp.Or(r.etag, contentOf(res.Header.Get("X-Linked-Etag")))
-		if own(c.base, u) && res.StatusCode < 300 {
-			r.etag = cmp.Or(r.etag, contentOf(res.Header.Get("ETag")))
+		if tag := contentOf(res.Header.Get("ETag")); own(c.base, u) && res.StatusCode < 300 && len(tag) == 40 {
+			r.etag = cmp.Or(r.etag, tag) // Git's hash; what a server of large files writes there is its own affair
 		}
 		if s := res.StatusCode; s != 301 && s != 302 && s != 303 && s != 307 && s != 308 {
 			r.Response = res

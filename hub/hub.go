@@ -79,6 +79,9 @@ func FromEnv(env func(string) string, home string) (Options, error) {
 			o.Offline = true
 		}
 	}
+	if strings.HasPrefix(o.Cache, "~/") {
+		return o, errors.New("the hub's cache would be in your home folder, which is not known here; set HF_HUB_CACHE or HF_HOME to a folder")
+	}
 	if o.Token == "" && !o.Offline {
 		path := place(cmp.Or(env("HF_TOKEN_PATH"), filepath.Join(hf, "token")))
 		data, err := bounded.ReadFile(path, bounded.KiB)
@@ -189,7 +192,9 @@ func (c *Client) find(ctx context.Context, n Name, text bool) (Found, error) {
 		return f, &Error{Missing: true, Text: fmt.Sprintf("%s is not in the cache (%s), and HF_HUB_OFFLINE is set; unset it to download the model", n, c.o.Cache)}
 	}
 	if usable { // the commit that is there, whatever the branch is now
-		if err = c.complete(ctx, n, f.Commit, text); err == nil || ctx.Err() != nil {
+		hurried := *c // nobody waits long for what may not be there
+		hurried.o.Retries, hurried.o.Stall = min(c.o.Retries, 1), min(c.o.Stall, 10*time.Second)
+		if err = hurried.complete(ctx, n, f.Commit, text); err == nil || ctx.Err() != nil {
 			return f, err
 		}
 		return assumed("the hub could not be asked (" + err.Error() + ")")

@@ -627,6 +627,9 @@ func TestFromEnv(t *testing.T) {
 			t.Errorf("%v: %+v, %v", c.env, o, err)
 		}
 	}
+	if _, err := hub.FromEnv(func(string) string { return "" }, ""); err == nil || !strings.Contains(err.Error(), "set HF_HUB_CACHE") {
+		t.Error(err)
+	}
 	for _, o := range []hub.Options{{Endpoint: "ftp://x"}, {Endpoint: "x"}, {Endpoint: "http://x", Token: "a\nb"}, {Endpoint: "http://x?y=1"}} {
 		if _, err := hub.New(o); err == nil || strings.Contains(err.Error(), "a\nb") {
 			t.Errorf("%+v: %v", o, err)

@@ -33,6 +33,9 @@ func (n Name) revision() string {
 	return n.Revision
 }
 
+// Pinned says whether the revision is a commit, which never stands for anything else.
+func (n Name) Pinned() bool { return commitHash.MatchString(n.Revision) }
+
 // At is the name with another revision.
 func (n Name) At(revision string) Name {
 	n.Revision = revision

@@ -133,6 +133,14 @@ func pin(r *recipe.Recipe) {
 	}
 }
 
+// samePin says whether a run whose recipe names a commit of the hub may have begun with a
+// name: the same model, of a branch or of that commit.
+func samePin(pinned, name string) bool {
+	p, ok := hubName(pinned)
+	n, is := hubName(name)
+	return ok && is && p.ID() == n.ID() && p.Pinned() && (!n.Pinned() || p == n)
+}
+
 // moved says that a branch is elsewhere than the run whose model is pinned.
 func moved(name string) string {
 	n, ok := hubName(name)

@@ -132,6 +132,9 @@ func sameSettings(dir string, args []string) error {
 	if err != nil {
 		return err
 	}
+	if samePin(has.Model, want.Model) {
+		want.Model = has.Model
+	}
 	d := has.Differs(&want)
 	if len(d) == 0 {
 		return nil
