@@ -78,6 +78,15 @@ func (r *renderings) pieces(src *Source, tok *bpe.Tokenizer, f Format) ([]*Templ
 	if eos := src.Special["eos_token"]; eos != "" && eos != t.end {
 		t.stops = append(t.stops, eos)
 	}
+	spoken, err := r.text(textAndCall)
+	if err != nil && !raised(err) {
+		return nil, err
+	}
+	if err == nil {
+		if _, rest, ok := strings.Cut(spoken[1], spoken[0]+spokenMark); ok {
+			t.joint = blank(rest, rest)
+		}
+	}
 	return t.variants(tools, many, tail, f)
 }
 

@@ -2,9 +2,9 @@ package chat
 
 import (
 	"fmt"
-	"strings"
 
 	"ballast"
+	"ballast/chat/format"
 	"ballast/chat/pretoken"
 	"ballast/value"
 )
@@ -73,6 +73,10 @@ func probes() []probe {
 	place := callOf("find_place", "city", "Tromsø", "days", int64(2))
 	nested := callOf("find_place", "city", "it's \"N\" \\ <b>\n\tß 🙂", "days", int64(-3), "near",
 		value.NewDict("points", value.NewList(int64(1), 2.5, 1.0, nil, true, false, ""), "no", value.NewDict()))
+	texts := []said{} // texts that look like other values
+	for _, text := range []string{"12", "true", " x", "null", "{\"a\": 1}", ""} {
+		texts = append(texts, said{role: "assistant", calls: []ballast.Call{callOf("find_place", "city", text)}}, said{role: "tool", results: []string{"x"}})
+	}
 	user := func(text string) said { return said{role: "user", text: text} }
 	says := func(text string) said { return said{role: "assistant", text: text} }
 	calls := func(c ...ballast.Call) said { return said{role: "assistant", calls: c} }
@@ -93,9 +97,10 @@ func probes() []probe {
 			says("Both."), user("Again"), calls(place), results(" two ")}},
 		{name: "arguments", tools: all, messages: []said{user("Where?"), calls(nested), results("[1, 2]"),
 			calls(callOf("add_up", "rows", value.NewList(value.NewList(int64(1), 0.5), value.NewList()))), results("1.5")}},
+		{name: "arguments that look like others", tools: all, messages: append([]said{user("Where?")}, texts...)},
 		{name: "parallel calls", tools: all, messages: []said{user("Where?"), calls(place, callOf("list_all"), nested), results("one", "two", "three"),
 			says("Three."), user("More")}, may: true},
-		{name: "text before a call", tools: one, messages: []said{user("Where?"), {role: "assistant", text: "I look.", calls: []ballast.Call{place}},
+		{name: textAndCall, tools: one, messages: []said{user("Where?"), {role: "assistant", text: spokenMark, calls: []ballast.Call{place}},
 			results("one")}, may: true},
 		{name: "a thought", tools: one, messages: []said{user("Where?"), {role: "assistant", thought: "A place.\n\nWhich?", calls: []ballast.Call{place}},
 			results("one")}, may: true},
@@ -107,8 +112,9 @@ func probes() []probe {
 
 // The probes whose texts are found again in a rendering, and those texts.
 const (
-	piecesPlain, piecesTools, piecesMany                    = "plain texts", "texts with a call", "texts with two calls"
-	firstMark, replyMark, secondMark, resultMark, otherMark = "Qfirst", "Qreply", "Qsecond", "Qresult", "Qother"
+	textAndCall                                                         = "text before a call"
+	piecesPlain, piecesTools, piecesMany                                = "plain texts", "texts with a call", "texts with two calls"
+	firstMark, replyMark, secondMark, resultMark, otherMark, spokenMark = "Qfirst", "Qreply", "Qsecond", "Qresult", "Qother", "I look."
 )
 
 // variables are those of the model's template before each reply of a probe and at its end.
@@ -190,11 +196,11 @@ func (p *probe) play(tok tokenizer, t *Template, f Format) (out [][]int32, err e
 		case "assistant":
 			text := m.text
 			if len(m.calls) > 0 {
-				calls, err := f.Write(m.calls, nil)
+				calls, err := f.Write(m.calls, format.Tools(p.tools))
 				if err != nil {
 					return nil, err
 				}
-				text = strings.TrimPrefix(text+"\n"+calls, "\n")
+				text = t.Joined(text, calls)
 			}
 			if thought, ok := t.Thought(m.thought); ok && m.thought != "" {
 				text = thought + text

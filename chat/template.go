@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,6 +40,7 @@ type Template struct {
 	// docs documents tools that are revealed later; nil means the format's way.
 	docs     func(tools []ballast.Tool) string
 	separate bool // one message for each tool result
+	others   bool // replies are trimmed where users' texts are not, and the other way round
 	trim     bool // texts are trimmed of white space, as the model's Jinja template does
 	// spelled: models of this family write a format's tags with ordinary tokens.
 	spelled bool
@@ -47,6 +49,7 @@ type Template struct {
 	own     *own                                           // of a renderer that is made of a model's template
 	result  func(text string) (before, body, after string) // a tool's answer; nil means the format's way
 	between string                                         // between two results; "" means a line end
+	joint   string                                         // between a reply's text and its calls; "" means a line end
 }
 
 // Thought is how the template writes a thought before a reply, as Qwen3's own template
@@ -61,10 +64,18 @@ func (t *Template) Thought(text string) (string, bool) {
 // Words is how the template writes the words of a reply that is data: trimmed where the
 // model's own template trims. What a policy sampled stays as it was sampled.
 func (t *Template) Words(text string) string {
-	if t.trim {
+	if t.trim != t.others {
 		return strings.TrimSpace(text)
 	}
 	return text
+}
+
+// Joined is a reply of a text and calls, as the format writes them.
+func (t *Template) Joined(text, calls string) string {
+	if text == "" || calls == "" {
+		return text + calls
+	}
+	return text + cmp.Or(t.joint, "\n") + calls
 }
 
 // Thoughtless says that the template itself gives every reply an empty thought, so that

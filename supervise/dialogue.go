@@ -148,14 +148,11 @@ func reply(style chat.Style, c *chat.Dialogue, m *Message, tools []ballast.Tool)
 		}
 	}
 	if len(calls) > 0 {
-		if text != "" {
-			text += "\n"
-		}
 		var err error
 		if written, err = style.Format.Write(calls, offered); err != nil {
 			return nil, &Unfit{Reason: UnfitCall, Detail: err.Error()}
 		}
-		text += written
+		text = style.Template.Joined(text, written)
 	}
 	thought, ok := style.Template.Thought(m.Thought)
 	switch {
