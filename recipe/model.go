@@ -73,14 +73,15 @@ func NewModel(r *Recipe) (*model.Model, error) {
 	if i.Hidden%i.Heads != 0 || i.Heads%i.KV != 0 {
 		return nil, fmt.Errorf("init: hidden %d must be a multiple of heads %d, and heads of kv %d", i.Hidden, i.Heads, i.KV)
 	}
-	name := r.Chat.Template
-	if name == "" {
-		name = "compact"
-	}
-	tmpl, err := chat.TemplateByName(name)
+	f, err := chat.FormatByName(r.Chat.Format)
 	if err != nil {
 		return nil, err
 	}
+	chosen, err := r.Renderer(chat.Source{}, "compact", nil, f)
+	if err != nil {
+		return nil, err
+	}
+	tmpl := chosen.Template
 	control := chat.ControlTokens(tmpl)
 	texts, err := corpus(r, tmpl, control)
 	if err != nil {
@@ -96,10 +97,6 @@ func NewModel(r *Recipe) (*model.Model, error) {
 		MaxLen: r.Budget.Prompt + r.Budget.Episode, RopeTheta: 10000, NormEps: 1e-6, Tied: true,
 	}
 	m := model.New(c, tok, r.Seed)
-	m.Template = name
-	f, err := chat.FormatByName(r.Chat.Format)
-	if err != nil {
-		return nil, err
-	}
+	m.Template = chosen.Name
 	return m, m.ServeAs(chat.Style{Tok: tok, Template: tmpl, Format: f}, r.Chat.System)
 }
