@@ -160,3 +160,74 @@ func TestReadSource(t *testing.T) {
 		}
 	}
 }
+
+// llama is a template that writes what those of Llama 3.1 and 3.2 do, in few words: tools in
+// the first user's message unless that is off, one call at a time, texts trimmed.
+const llama = `{{ bos_token }}
+{%- set system = messages[0].content|trim if messages[0].role == 'system' else '' %}
+{%- set list = messages[1:] if messages[0].role == 'system' else messages %}
+{%- set within = tools_in_user_message is not defined or tools_in_user_message %}
+{{- '<|start_header_id|>system<|end_header_id|>\n\n' + ('Environment: ipython\n' if tools else '') + 'Cutting Knowledge Date: December 2023\nToday Date: ' + strftime_now('%d %b %Y') + '\n\n' }}
+{%- macro documented() %}{% for t in tools %}{{ t|tojson(indent=4) + '\n\n' }}{% endfor %}{% endmacro %}
+{%- if tools and not within %}
+{{- 'You have access to the following functions. To call a function, please respond with JSON for a function call.' }}
+{{- 'Respond in the format {"name": function name, "parameters": dictionary of argument name and its value}.Do not use variables.\n\n' + documented() }}
+{%- endif %}
+{{- system + '<|eot_id|>' }}
+{%- for m in list %}
+{%- if m.role == 'tool' %}{{ '<|start_header_id|>ipython<|end_header_id|>\n\n' + m.content|tojson + '<|eot_id|>' }}
+{%- elif m.tool_calls %}
+{%- if m.tool_calls|length > 1 %}{{ raise_exception('one call at a time') }}{% endif %}
+{{- '<|start_header_id|>assistant<|end_header_id|>\n\n{"name": "' + m.tool_calls[0].function.name + '", "parameters": ' + m.tool_calls[0].function.arguments|tojson + '}<|eot_id|>' }}
+{%- else %}{{ '<|start_header_id|>' + m.role + '<|end_header_id|>\n\n' + (documented() if loop.first and tools and within else '') + m.content|trim + '<|eot_id|>' }}
+{%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}`
+
+// TestChooseLlama: the beginning stands once, and what the family's template cannot write does
+// not decide.
+func TestChooseLlama(t *testing.T) {
+	src := Source{Text: llama, Special: map[string]string{"bos_token": "<|begin_of_text|>"}}
+	c, err := Choose(src, testTok(), Hermes)
+	if err != nil || c.Name != "llama3" || c.Format != "llama3" || !strings.Contains(c.Why, "tools_in_user_message off") {
+		t.Fatalf("%s, %v", c, err)
+	}
+	d := newDialogue(testTok(), c.Template, Formats["llama3"], testTools, nil, "")
+	d.User("Hi")
+	begin, _ := testTok().ID("<|begin_of_text|>")
+	if n := len(slices.DeleteFunc(slices.Clone(d.Tokens()), func(id int32) bool { return id != begin })); n != 1 || d.Tokens()[0] != begin {
+		t.Errorf("%d beginnings", n)
+	}
+	src.Special["bos_token"] = "<s>"
+	if c, err := Choose(src, testTok(), Hermes); err == nil {
+		t.Errorf("another beginning: %s", c)
+	}
+}
+
+// FuzzChoose: whatever the template is, it is refused or its renderer writes other
+// conversations as the template does.
+func FuzzChoose(f *testing.F) {
+	for _, text := range []string{turns, says("You are Acme."), acme, llama, JinjaText(Compact, Pythonic, nil), "{% raw %}", "{{ messages }}"} {
+		f.Add(text)
+	}
+	other := probe{name: "another", messages: []said{{role: "user", text: "What is this?"}, {role: "assistant", text: "This is a fuzz target."},
+		{role: "user", text: "And then?\nMore."}, {role: "assistant", text: "Then it ends"}, {role: "user", text: "."}}}
+	f.Fuzz(func(t *testing.T, text string) {
+		src := Source{Text: text, Special: map[string]string{"bos_token": "<s>", "eos_token": "<|z|>"}}
+		c, err := Choose(src, nil, Hermes)
+		if err != nil || strings.Contains(c.Why, "frame") {
+			return
+		}
+		spell := newSpelling(c.Template)
+		prompts, err := other.play(spell, c.Template, Hermes)
+		if err != nil {
+			return // said at run time
+		}
+		for i, vars := range other.variables(&src) {
+			vars.Set("tools_in_user_message", false)
+			if got, err := jinja.Render(text, vars); err == nil && got != spell.Decode(prompts[i]) {
+				t.Errorf("%s: %q, the template writes %q", c, spell.Decode(prompts[i]), got)
+			}
+		}
+	})
+}

@@ -104,6 +104,10 @@ func newDialogue(tok tokenizer, t *Template, f Format, tools []ballast.Tool, sys
 		safe = &text
 	}
 	before, after := t.head(f, g.tools(tools), safe, hint != "")
+	g.check(before+after, func() string {
+		before, after := t.head(f, tools, system, hint != "")
+		return before + after
+	})
 	if hint == "" {
 		d.write(g.part(before + after))
 		return d

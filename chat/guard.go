@@ -120,6 +120,17 @@ func mapped(v any, each func(string) string) any {
 	return v
 }
 
+// check fails where marks changed more than that they stand there: a model's own template
+// may look at a text, or cut it.
+func (g *guard) check(marked string, plain func() string) {
+	if !g.used {
+		return
+	}
+	if text, _ := g.strip(marked); text != plain() {
+		fail("it changes a text that spells a control token, so that it cannot be kept apart from the template's own")
+	}
+}
+
 // strip takes the marks out of a text and gives the ranges that they enclosed.
 func (g *guard) strip(s string) (text string, plain []bpe.Span) {
 	if !g.used {

@@ -75,6 +75,13 @@ func (r *renderings) pieces(src *Source, tok *bpe.Tokenizer, f Format) ([]*Templ
 	t.gap = blank(after, next[len(t.end):])
 	t.reply, t.user = after[len(t.gap):], next[len(t.end)+len(t.gap):]
 	t.closers, t.stops, t.control = []string{t.end}, []string{t.end}, []string{t.end}
+	if tok != nil {
+		for _, a := range tok.Added() {
+			if strings.Contains(t.user+t.reply, a.Content) && !slices.Contains(t.control, a.Content) {
+				t.control = append(t.control, a.Content)
+			}
+		}
+	}
 	if eos := src.Special["eos_token"]; eos != "" && eos != t.end {
 		t.stops = append(t.stops, eos)
 	}

@@ -114,6 +114,7 @@ func TestOwnRefused(t *testing.T) {
 func TestOwnLater(t *testing.T) {
 	for _, c := range []struct{ name, old, new, fault string }{
 		{"a refusal", "{{ bos_token }}", "{{ bos_token }}{% if tools and tools|length == 5 %}{{ raise_exception('five') }}{% endif %}", "five"},
+		{"a look at a text", "t|tojson + '\n'", "(t|tojson) + ('!' if t.function.description == '<|z|>' else '') + '\n'", "changes a text"},
 		{"another header", "'<|a|>user: ' +", "('<|a|>person: ' if tools and tools|length == 5 else '<|a|>user: ') +", "around a user's text"},
 	} {
 		chosen, err := Choose(acmeSource(strings.Replace(acme, c.old, c.new, 1)), acmeTok(), Hermes)
@@ -123,7 +124,9 @@ func TestOwnLater(t *testing.T) {
 		s := Style{acmeTok(), chosen.Template, Hermes}
 		err = func() (err error) {
 			defer pretoken.Recover(&err)
-			NewDialogue(s, make([]ballast.Tool, 5), nil)
+			tools := make([]ballast.Tool, 5)
+			tools[0].Doc = "<|z|>"
+			NewDialogue(s, tools, nil)
 			return nil
 		}()
 		if err == nil || !strings.Contains(err.Error(), c.fault) {
