@@ -137,9 +137,9 @@ func (t *Template) variants(tools, many []string, tail string, f Format) ([]*Tem
 	var out []*Template
 	for _, body := range []func(string) string{func(s string) string { return s }, strings.TrimSpace, quoted} {
 		for _, trim := range []bool{false, true} {
-			for _, thinks := range []bool{false, true} {
+			for k := range 4 {
 				one := *t
-				one.trim, one.thinks = trim, thinks
+				one.trim, one.thinks, one.others = trim, k&1 > 0, k&2 > 0
 				one.result = func(text string) (string, string, string) { return "", body(text), after }
 				out = append(out, &one)
 			}

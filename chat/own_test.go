@@ -19,7 +19,7 @@ const acme = `{{ bos_token }}{% if messages[0].role == 'system' %}{{ '<|a|>syste
 {%- if tools %}{{ '<|a|>tools: ' }}{% for t in tools %}{{ t|tojson + '\n' }}{% endfor %}{{ 'Use <tool_call>.<|z|>\n' }}{% endif %}
 {%- for m in messages %}
 {%- if m.role == 'user' %}{{ '<|a|>user: ' + m.content|trim + '<|z|>\n' }}
-{%- elif m.role == 'assistant' %}{{ '<|a|>acme: ' + m.content }}
+{%- elif m.role == 'assistant' %}{{ '<|a|>acme: ' + (m.content if m.content else '') }}
 {%- for c in m.tool_calls or [] %}{{ ('\n' if m.content or not loop.first else '') + '<tool_call>\n{"name": "' + c.function.name + '", "arguments": ' + c.function.arguments|tojson + '}\n</tool_call>' }}{% endfor %}{{ '<|z|>\n' }}
 {%- else %}{{ ('<|a|>results: ' if loop.previtem.role != 'tool' else ' & ') + m.content|tojson }}{% if loop.last or loop.nextitem.role != 'tool' %}{{ '<|z|>\n' }}{% endif %}
 {%- endif %}
@@ -114,9 +114,12 @@ func TestOwnRefused(t *testing.T) {
 func TestOwnLater(t *testing.T) {
 	for _, c := range []struct{ name, old, new, fault string }{
 		{"a refusal", "{{ bos_token }}", "{{ bos_token }}{% if tools and tools|length == 5 %}{{ raise_exception('five') }}{% endif %}", "five"},
-		{"a look at a text", "t|tojson + '\n'", "(t|tojson) + ('!' if t.function.description == '<|z|>' else '') + '\n'", "changes a text"},
+		{"a look at a text", "t|tojson + '\\n'", "(t|tojson) + ('!' if t.function.description == '<|z|>' else '') + '\\n'", "changes a text"},
 		{"another header", "'<|a|>user: ' +", "('<|a|>person: ' if tools and tools|length == 5 else '<|a|>user: ') +", "around a user's text"},
 	} {
+		if !strings.Contains(acme, c.old) {
+			t.Fatalf("%s: nothing is replaced", c.name)
+		}
 		chosen, err := Choose(acmeSource(strings.Replace(acme, c.old, c.new, 1)), acmeTok(), Hermes)
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)

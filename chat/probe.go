@@ -87,6 +87,7 @@ func probes() []probe {
 		{name: "a system text", system: system("Be brief. ü"), messages: []said{user("Hi"), says("Yes."), user("More")}},
 		{name: "an empty system text", system: system(""), messages: []said{user("Hi")}, may: true},
 		{name: "white space", system: system(" Be\nbrief. \n"), messages: []said{user("\n Hi \n"), says("Yes."), user(" \t x")}, may: true},
+		{name: "white space in replies", messages: []said{user("Hi"), says("  Yes. \n\n"), user("And?"), says("No.\n"), user("x")}, may: true},
 		{name: "a tool", tools: one, messages: []said{user("Where?")}},
 		{name: "tools", tools: all, messages: []said{user("Where?"), says("There."), user("And?")}},
 		{name: "tools and a system text", system: system("Be brief."), tools: all, messages: []said{user("Where?")}},
@@ -194,7 +195,7 @@ func (p *probe) play(tok tokenizer, t *Template, f Format) (out [][]int32, err e
 		case "tool":
 			d.Results(m.results)
 		case "assistant":
-			text := m.text
+			text := t.Words(m.text)
 			if len(m.calls) > 0 {
 				calls, err := f.Write(m.calls, format.Tools(p.tools))
 				if err != nil {
