@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"ballast/endpoint"
@@ -48,6 +49,7 @@ type Options struct {
 	Halt        context.Context // its end ends everything at once; nil = never
 	Stream      bool            // ask for replies piece by piece
 	Journal     string          // file of replies; "" keeps none
+	Warn        func(string)    // is told once of a server that seems to leave out what it was sent; nil = nobody
 }
 
 // Client talks to one endpoint. It is safe for concurrent use; Close it.
@@ -55,6 +57,7 @@ type Client struct {
 	opts    Options
 	api     *endpoint.Client
 	journal *journal
+	warned  sync.Once
 }
 
 // NewClient checks the options and opens the journal, which is this process's alone.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"ballast"
@@ -237,5 +239,36 @@ func bounded(c *remote.Client, reply int) eval.Player {
 			tasks = append(tasks, p.Task)
 		}
 		return c.Chat(ctx, remote.ChatConfig{Rules: env.Rules{Malformed: env.MalformedAdvance, Steps: 1000, PerTurn: 20}, Reply: reply}, tasks, ended)
+	}
+}
+
+// TestWhatIsLeftOut: a server that counts far fewer tokens than it was sent is told of,
+// once; others are not.
+func TestWhatIsLeftOut(t *testing.T) {
+	tasks := deskTasks(t, 4)
+	for in, want := range map[int]int{0: 0, 50: 1, 100_000: 0} {
+		s := serve(t, endpointtest.Behaviour{Serve: func(x *endpointtest.Exchange) {
+			x.JSON(fmt.Sprintf(`{"choices": [{"finish_reason": "stop", "message": {"content": "No."}}], "usage": {"prompt_tokens": %d}}`, in))
+		}})
+		var mu sync.Mutex
+		var told []string
+		c, err := remote.NewClient(remote.Options{URL: s.URL, Model: "m", Warn: func(text string) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, text)
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		long := slices.Clone(tasks)
+		for i := range long {
+			long[i].Turns = slices.Clone(long[i].Turns)
+			long[i].Turns[0].User += strings.Repeat(" and so on", 1000)
+		}
+		play(t, nil, long, player(c))
+		if len(told) != want || want > 0 && !strings.Contains(told[0], "counts 50 tokens in a conversation of 1") {
+			t.Errorf("%d tokens: %q", in, told)
+		}
 	}
 }

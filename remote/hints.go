@@ -10,8 +10,10 @@ import (
 
 // marks are how replies begin calls in the syntaxes of models that servers have a
 // parser for: where one stands in the text of a chat reply, that parser is not in use.
-var marks = []string{"<tool_call>", "<function=", "[TOOL_CALLS]", "<|python_tag|>", "<|tool_call|>", "<｜tool▁calls▁begin｜>", "<|tool_calls_section_begin|>",
-	"<|action_start|>", "<minimax:tool_call>", "<|channel|>commentary to="}
+var marks = []string{
+	"<tool_call>", "<function=", "[TOOL_CALLS]", "<|python_tag|>", "<|tool_call|>", "<｜tool▁calls▁begin｜>",
+	"<|tool_calls_section_begin|>", "<|action_start|>", "<minimax:tool_call>", "<|channel|>commentary to=",
+}
 
 // marked says whether a text begins a call.
 func marked(text string) bool {
@@ -47,13 +49,13 @@ func Hints(eps []ballast.Episode) (hints []string) {
 		}
 	}
 	if text > native {
-		hints = append(hints, fmt.Sprintf("%d of %d replies hold a call as text, and %d have one that the server read: it seems to lack the parser of this model's calls. "+
-			"Start vLLM with --enable-auto-tool-choice --tool-call-parser NAME, SGLang with --tool-call-parser NAME, llama.cpp with --jinja; "+
+		hints = append(hints, fmt.Sprintf("%d of %d replies hold a call as text, and %d have one that the server read: it seems to lack "+
+			"the parser of this model's calls. Start vLLM with --enable-auto-tool-choice --tool-call-parser NAME, SGLang with --tool-call-parser NAME, llama.cpp with --jinja; "+
 			"or play with --api completion, where ballast reads the calls", text, all, native))
 	}
 	if thoughts > 0 && 4*thoughts >= all {
-		hints = append(hints, fmt.Sprintf("%d of %d replies hold a thought (%s): the server seems to lack a reasoning parser. Start vLLM or SGLang with "+
-			"--reasoning-parser NAME, llama.cpp with --reasoning-format deepseek; without one the thoughts go back to the model with every request",
+		hints = append(hints, fmt.Sprintf("%d of %d replies hold a thought (%s): the server seems to lack a reasoning parser. "+
+			"Start vLLM or SGLang with --reasoning-parser NAME, llama.cpp with --reasoning-format deepseek; without one the thoughts go back to the model with every request",
 			thoughts, all, format.CloseThink))
 	}
 	return hints

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,8 +20,10 @@ func (d *dialogue) send(ctx context.Context, body endpoint.Chat) (endpoint.Reply
 	chat := func() (endpoint.Reply, error) {
 		rep, err := d.c.api.Chat(d.c.opts.Halt, ctx, body, d.c.opts.Stream)
 		if err == nil && rep.Finish == "content_filter" {
-			return rep, &endpoint.Error{Kind: endpoint.Filtered, Text: d.c.api.Base() + " cut the reply off by its filter: finish_reason content_filter"}
+			return rep, &endpoint.Error{Kind: endpoint.Filtered,
+				Text: d.c.api.Base() + " cut the reply off by its filter: finish_reason content_filter"}
 		}
+		d.c.weigh(&body, rep.In)
 		if rep.Content == "" && len(rep.Calls) == 0 { // a server that keeps refusals apart
 			rep.Content = rep.Refusal
 		}
@@ -72,4 +75,37 @@ func tamed(m endpoint.Message) endpoint.Message {
 		m.ToolCalls[i].Function.Name = cmp.Or(name[:min(len(name), longestName)], "unknown")
 	}
 	return m
+}
+
+// A token has about four bytes of text, of JSON fewer. A server that counts many times
+// that has not shown its model everything.
+const (
+	mostPerToken = 12      // bytes
+	leastWeighed = 4 << 10 // bytes of a conversation: short ones say nothing
+)
+
+// weigh warns of a server that counts far fewer tokens than a conversation must have:
+// Ollama drops the beginning of one that is longer than its context without a word
+// (4,096 tokens by default), and some templates leave the tools out.
+func (c *Client) weigh(body *endpoint.Chat, in int64) {
+	n := int64(0)
+	for _, m := range body.Messages {
+		if m.Content != nil {
+			n += int64(len(*m.Content))
+		}
+	}
+	for _, t := range body.Tools {
+		n += int64(len(t.Function.Name) + len(t.Function.Description))
+		for _, p := range t.Function.Parameters {
+			n += int64(len(p))
+		}
+	}
+	if c.opts.Warn == nil || in <= 0 || n < leastWeighed || n <= mostPerToken*in {
+		return
+	}
+	c.warned.Do(func() {
+		c.opts.Warn(fmt.Sprintf("%s counts %d tokens in a conversation of %d bytes: it seems to cut conversations to its context "+
+			"without a word, or to leave the tools out of the prompt. Give the model a longer context (Ollama: OLLAMA_CONTEXT_LENGTH "+
+			"or num_ctx), or look at its chat template", c.api.Base(), in, n))
+	})
 }

@@ -31,6 +31,7 @@ type endpointFlags struct {
 	timeout                     time.Duration
 	stream, text                bool
 	halt                        context.Context // its end ends requests under way
+	warn                        func(string)    // of what the server seems to leave out
 }
 
 func (f *endpointFlags) add(fl *pflag.FlagSet) {
@@ -81,6 +82,7 @@ func (f *endpointFlags) interruptible(c *cobra.Command) (ctx context.Context, st
 	if f.url == "" {
 		return interruptible(c.Context())
 	}
+	f.warn = func(s string) { fmt.Fprintf(c.ErrOrStderr(), "ballast: %s\n", safetext.Line(s)) }
 	ctx, f.halt, stop = interrupts(c.Context(), func() {
 		fmt.Fprintf(c.ErrOrStderr(), "ballast: interrupted; waiting at most %v for replies on their way, interrupt again to stop at once\n", endpoint.DefaultGrace)
 	})
@@ -89,7 +91,7 @@ func (f *endpointFlags) interruptible(c *cobra.Command) (ctx context.Context, st
 
 // player returns who plays through the endpoint.
 func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (who string, play eval.Player, done func() error, err error) {
-	o := remote.Options{URL: f.url, Model: e.model, Concurrency: f.concurrency, Retries: f.retries, Timeout: f.timeout, Stream: f.stream, Halt: f.halt}
+	o := remote.Options{URL: f.url, Model: e.model, Concurrency: f.concurrency, Retries: f.retries, Timeout: f.timeout, Stream: f.stream, Halt: f.halt, Warn: f.warn}
 	if f.retries <= 0 {
 		o.Retries = -1
 	}
