@@ -87,7 +87,7 @@ func probes() []probe {
 		{name: "a system text", system: system("Be brief. ü"), messages: []said{user("Hi"), says("Yes."), user("More")}},
 		{name: "an empty system text", system: system(""), messages: []said{user("Hi")}, may: true},
 		{name: "white space", system: system(" Be\nbrief. \n"), messages: []said{user("\n Hi \n"), says("Yes."), user(" \t x")}, may: true},
-		{name: "white space in replies", messages: []said{user("Hi"), says("  Yes. \n\n"), user("And?"), says("No.\n"), user("x")}, may: true},
+		{name: spacedReplies, messages: []said{user("Hi"), says("  Yes. \n\n"), user("And?"), says("No.\n"), user("x")}, may: true},
 		{name: "a tool", tools: one, messages: []said{user("Where?")}},
 		{name: "tools", tools: all, messages: []said{user("Where?"), says("There."), user("And?")}},
 		{name: "tools and a system text", system: system("Be brief."), tools: all, messages: []said{user("Where?")}},
@@ -113,6 +113,7 @@ func probes() []probe {
 
 // The probes whose texts are found again in a rendering, and those texts.
 const (
+	spacedReplies                                                       = "white space in replies"
 	textAndCall                                                         = "text before a call"
 	piecesPlain, piecesTools, piecesMany                                = "plain texts", "texts with a call", "texts with two calls"
 	firstMark, replyMark, secondMark, resultMark, otherMark, spokenMark = "Qfirst", "Qreply", "Qsecond", "Qresult", "Qother", "I look."
