@@ -13,6 +13,3 @@ func NewTransport() *http.Transport { return transport() }
 // RetryAfter is how long a reply asks to wait by its header of that name, 0 where it
 // does not.
 func RetryAfter(h http.Header) time.Duration { return retryAfter(h) }
-
-// Local says whether a host, without a port, is this machine.
-func Local(host string) bool { return loopback(host) }

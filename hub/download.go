@@ -307,8 +307,10 @@ func (d *fetching) begins(r *reply, at int64) error {
 		return &Error{Status: r.StatusCode, Text: fmt.Sprintf("%s: %s: ", d.n, d.f.Path) + fmt.Sprintf(format, args...)}
 	}
 	// What a reply is of is known from its head where the hub says it.
-	if r.StatusCode < 300 && r.etag != "" && r.etag != d.f.Etag && len(r.etag) == len(d.f.Etag) {
-		return wrong("the hub serves a file of the hash %s, and its listing says %s; try again later, or name a commit", r.etag, d.f.Etag)
+	for _, tag := range r.etags {
+		if r.StatusCode < 300 && tag != d.f.Etag && len(tag) == len(d.f.Etag) {
+			return wrong("the hub serves a file of the hash %s, and its listing says %s; try again later, or name a commit", tag, d.f.Etag)
+		}
 	}
 	switch r.StatusCode {
 	case http.StatusOK:

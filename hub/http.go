@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -45,10 +44,10 @@ var errStall = errors.New("no byte came in time")
 // reply is a response with what the hub itself said of the file, before it redirected.
 type reply struct {
 	*http.Response
-	etag string // the content's hash, "" where the hub did not say
-	ctx  context.Context
-	end  func()
-	beat func() // a byte came
+	etags []string // hashes of the content, where the hub said them on the way
+	ctx   context.Context
+	end   func()
+	beat  func() // a byte came
 }
 
 // Read reads the body; each byte gives the next ones time.
@@ -82,9 +81,11 @@ func (c *Client) get(ctx context.Context, at string, header http.Header) (*reply
 			r.end()
 			return nil, err
 		}
-		r.etag = cmp.Or(r.etag, contentOf(res.Header.Get("X-Linked-Etag")))
+		if tag := contentOf(res.Header.Get("X-Linked-Etag")); tag != "" && own(c.base, u) {
+			r.etags = append(r.etags, tag)
+		}
 		if tag := contentOf(res.Header.Get("ETag")); own(c.base, u) && res.StatusCode < 300 && len(tag) == 40 {
-			r.etag = cmp.Or(r.etag, tag) // Git's hash; what a server of large files writes there is its own affair
+			r.etags = append(r.etags, tag) // Git's hash; what a server of large files writes there is its own affair
 		}
 		if s := res.StatusCode; s != 301 && s != 302 && s != 303 && s != 307 && s != 308 {
 			r.Response = res

@@ -216,8 +216,8 @@ func (f gguf) tokenizer() (*bpe.Tokenizer, error) {
 	for i, t := range types {
 		kinds[i] = int(t)
 	}
-	if f.Text("tokenizer.ggml.pre") == "" {
-		return nil, fmt.Errorf("%s: tokenizer.ggml.pre is missing, which says how text is split; convert the model again with a newer llama.cpp", f.Name)
+	if pre := f.Text("tokenizer.ggml.pre"); pre == "" || pre == "default" {
+		return nil, fmt.Errorf("%s: tokenizer.ggml.pre is %q: whoever converted the model did not say how its text is split; convert it again with a newer llama.cpp, or take its Hugging Face directory", f.Name, pre)
 	}
 	tok, err := bpe.FromVocab(tokens, merges, kinds, bpe.Pattern(f.Text("tokenizer.ggml.pre")))
 	if err != nil {

@@ -80,7 +80,11 @@ func asked(ctx context.Context, n hub.Name, find func(*hub.Client, context.Conte
 	if errors.Is(err, context.Canceled) {
 		return f, interrupted(ctx, fmt.Errorf("%w: what came of %s is kept, the same command goes on", err, n.ID()))
 	}
-	if err == nil {
+	var e *hub.Error
+	switch {
+	case errors.As(err, &e) && e.Missing:
+		return f, fmt.Errorf("%w; nor is there a folder of that name here", err)
+	case err == nil:
 		m.end()
 		warnings(stderr, n.ID(), f.Notes)
 	}

@@ -162,6 +162,12 @@ func fail(w http.ResponseWriter, f Fault) {
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.note(r)
 	path := strings.Trim(r.URL.EscapedPath(), "/")
+	cached := false // small files are redirected to another address of the hub itself
+	if rest, ok := strings.CutPrefix(path, "api/resolve-cache/models/"); ok {
+		if p := strings.SplitN(rest, "/", 4); len(p) == 4 {
+			path, cached = p[0]+"/"+p[1]+"/resolve/"+p[2]+"/"+p[3], true
+		}
+	}
 	if rest, api := strings.CutPrefix(path, "api/models/"); api {
 		s.api(w, r, strings.Split(rest, "/"))
 		return
@@ -190,6 +196,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Linked-Etag", `"`+SHA256(data)+`"`)
 		w.Header().Set("X-Linked-Size", strconv.Itoa(len(data)))
 		http.Redirect(w, r, s.cdn.URL+"/"+path+"?Signature=secret-of-the-address", http.StatusFound)
+		return
+	}
+	if !cached {
+		w.Header().Set("X-Linked-Etag", `"`+GitHash(data)+`"`)
+		http.Redirect(w, r, "/api/resolve-cache/models/"+p[0]+"/"+p[1]+"/"+p[3]+"/"+p[4], http.StatusTemporaryRedirect)
 		return
 	}
 	s.send(w, r, p[4], data, `"`+GitHash(data)+`"`)
