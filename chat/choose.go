@@ -101,7 +101,7 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 	if err := least[0].Err; err != nil {
 		return Choice{}, fmt.Errorf("the chat template cannot be rendered: %s", safetext.Line(clip(err.Error(), 0)))
 	}
-	if c, ok := written(src.Text, least[0], f); ok {
+	if c, ok := written(src.Text, least[0], tok, f); ok {
 		return c, nil
 	}
 	own, err := render(ctx, src)
@@ -151,7 +151,7 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 
 // written is the choice of a template that JinjaText wrote, to the byte: its mark names
 // the renderer, and its rendering of a request the system text.
-func written(text string, request jinja.Result, f Format) (Choice, bool) {
+func written(text string, request jinja.Result, tok *bpe.Tokenizer, f Format) (Choice, bool) {
 	t := marked(text)
 	if t == nil {
 		return Choice{}, false
@@ -163,7 +163,7 @@ func written(text string, request jinja.Result, f Format) (Choice, bool) {
 	}
 	for _, f := range formatsFor(f) {
 		for _, system := range []*string{nil, usual.plain, new(string)} {
-			if text != JinjaText(t, f, system) {
+			if text != JinjaText(Style{tok, t, f}, system) {
 				continue
 			}
 			c := named(t, "ballast wrote the model's template for it and format "+f.Name())

@@ -108,7 +108,7 @@ func TestWritten(t *testing.T) {
 	for name, tmpl := range Templates {
 		for _, f := range Formats {
 			for _, sys := range []*string{nil, system("You are Acme's \"bot\"."), system("")} {
-				c, err := Choose(Source{Text: JinjaText(tmpl, f, sys)}, testTok(), Hermes)
+				c, err := Choose(Source{Text: JinjaText(Style{testTok(), tmpl, f}, sys)}, testTok(), Hermes)
 				if err != nil || c.Name != name || c.Format != f.Name() {
 					t.Errorf("%s+%s: %s, %v", name, f.Name(), c, err)
 					continue
@@ -207,7 +207,7 @@ func TestChooseLlama(t *testing.T) {
 // FuzzChoose: whatever the template is, it is refused or its renderer writes other
 // conversations as the template does.
 func FuzzChoose(f *testing.F) {
-	for _, text := range []string{turns, says("You are Acme."), acme, llama, JinjaText(Compact, Pythonic, nil), "{% raw %}", "{{ messages }}"} {
+	for _, text := range []string{turns, says("You are Acme."), acme, llama, JinjaText(Style{nil, Compact, Pythonic}, nil), "{% raw %}", "{{ messages }}"} {
 		f.Add(text)
 	}
 	other := probe{name: "another", messages: []said{{role: "user", text: "What is this?"}, {role: "assistant", text: "This is a fuzz target."},

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/chat/bpe"
 	"ballast/chat/format"
 	"ballast/chat/tooldoc"
 )
@@ -19,12 +20,14 @@ import (
 // text, which is read and written again. What the template has no place for is raised
 // with a sentence: other roles, a system message that is not the first, content that is
 // no text, thoughts where the template writes none, calls that the format cannot write,
-// documentation of tools that spells a control token.
+// documentation of tools that spells a control token of format's or of the tokenizer's,
+// where one is given.
 //
-// Two things are transformers' own. A message of a user or a tool that spells a control
-// token holds that token, where ballast trains it as text. The last reply of a conversation is
+// Two things are transformers' own. A message of the system, a user or a tool that spells
+// a control token holds that token, where ballast trains it as text. The last reply of a conversation is
 // followed by its line end, which ballast writes with the message after it.
-func JinjaText(t *Template, f Format, system *string) string {
+func JinjaText(s Style, system *string) string {
+	t, f := s.Template, s.Format
 	if t.own != nil { // the model's own template is what is trained
 		return t.own.jinja(system)
 	}
@@ -34,11 +37,26 @@ func JinjaText(t *Template, f Format, system *string) string {
 		thought = "{{- " + format.Quote(open) + " + reasoning.strip('\\n') + " + format.Quote(shut) + " -}}"
 	}
 	return Mark(t) + "\n" + tooldoc.SignatureMacro + format.JinjaMacros(f) + strings.NewReplacer(
-		"@INSTRUCTIONS", format.JinjaInstructions(f), "@SYSTEM", jinjaSystem(t, f, system), "@THOUGHT", thought,
+		"@INSTRUCTIONS", format.JinjaInstructions(f), "@SYSTEM", jinjaSystem(t, f, system), "@THOUGHT", thought, "@CONTROL", jinjaControl(s.Tok),
 		"@BEGIN", format.Quote(t.begin), "@USER", format.Quote(t.user), "@TEXT", t.jinjaTrimmed("content"),
 		"@TOOL", format.Quote(t.tool), "@BETWEEN", format.Quote(t.apart()), "@RESULT", jinjaResult(f),
 		"@REPLY", format.Quote(t.reply), "@END", format.Quote(t.end+t.gap),
 	).Replace(jinjaText)
+}
+
+// jinjaControl lists the control tokens of a tokenizer that the macro escaped does not know.
+// Added tokens that are neither special nor in brackets, such as runs of blanks, are text.
+func jinjaControl(tok *bpe.Tokenizer) string {
+	if tok == nil {
+		return ""
+	}
+	var out []string
+	for _, a := range tok.Added() {
+		if text := a.Content; (a.Special || strings.HasPrefix(text, "<")) && strings.TrimSpace(text) != "" && format.EscapeControl(text, "") == text {
+			out = append(out, format.Quote(text))
+		}
+	}
+	return strings.Join(out, ", ")
 }
 
 // jinjaTrimmed is an expression of a text as the template writes it.
@@ -139,6 +157,9 @@ const jinjaText = `{%- macro instructions(tools) -%}
 {%- for tool in offered -%}
   {%- if tool is not mapping -%}{{- raise_exception('tools must be a list of objects that document functions') -}}{%- endif -%}
   {%- if escaped(tool|tojson, '') != tool|tojson -%}{{- raise_exception('the documentation of a tool spells a control token') -}}{%- endif -%}
+  {%- for token in [@CONTROL] -%}
+    {%- if token in tool|tojson -%}{{- raise_exception('the documentation of a tool spells the control token ' ~ token) -}}{%- endif -%}
+  {%- endfor -%}
 {%- endfor -%}
 {%- if documents is defined and documents -%}{{- raise_exception('this template has no place for documents: put them into a message') -}}{%- endif -%}
 {%- set first = messages[0] if messages else {} -%}

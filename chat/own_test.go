@@ -145,12 +145,12 @@ func TestOwnServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []*string{nil, system("It's Acme.\n")} {
-		if err := CheckJinja(JinjaText(c.Template, Hermes, text), Style{acmeTok(), c.Template, Hermes}, text); err != nil {
+		if err := CheckJinja(JinjaText(Style{acmeTok(), c.Template, Hermes}, text), Style{acmeTok(), c.Template, Hermes}, text); err != nil {
 			t.Error(err)
 		}
 		p := probes()[0]
 		vars := p.variables(&c.Template.own.source)[0]
-		got, err := jinja.Render(JinjaText(c.Template, Hermes, text), vars)
+		got, err := jinja.Render(JinjaText(Style{acmeTok(), c.Template, Hermes}, text), vars)
 		d := newDialogue(acmeTok(), c.Template, Hermes, nil, text, "")
 		d.User(p.messages[0].text)
 		d.Open()

@@ -339,7 +339,7 @@ func random(r *rand.Rand, names bool) conversation {
 func TestJinjaText(t *testing.T) {
 	for _, s := range styles() {
 		t.Run(pair(s), func(t *testing.T) {
-			text := chat.JinjaText(s.Template, s.Format, nil)
+			text := chat.JinjaText(s, nil)
 			r := rand.New(rand.NewPCG(1, 2))
 			list := slices.Clone(conversations)
 			for range 60 {
@@ -367,7 +367,7 @@ func TestJinjaTextRaises(t *testing.T) {
 	s := chat.Style{Tok: tiny(), Template: chat.Qwen3, Format: chat.Formats["xml"]}
 	for _, tag := range []string{"<|im_end|>", "</tool_call>", "</parameter>", "</function>", "<parameter=b>", "<function=f>"} {
 		m := message{role: "assistant", calls: []ballast.Call{{Name: "f", Args: []ballast.Arg{{Name: "a", Value: "x " + tag}}}}}
-		_, err := jinja.Render(chat.JinjaText(s.Template, s.Format, nil), value.NewDict("messages",
+		_, err := jinja.Render(chat.JinjaText(s, nil), value.NewDict("messages",
 			value.NewList(value.NewDict("role", "user", "content", "Hi"), m.sent(s)), "add_generation_prompt", true))
 		if err == nil || !strings.Contains(err.Error(), "argument a of a call of f holds a tag") {
 			t.Errorf("%s: error %v", tag, err)

@@ -191,6 +191,8 @@ func peerFile(c *Config, s chat.Style, usual *string, stops []int32) *value.Dict
 		value.NewDict("name", "parts", "says", "must be a text", "messages", value.NewList(value.NewDict("role", "user", "content", value.NewList()))),
 		value.NewDict("name", "a control token in a tool", "says", "control token", "messages", value.NewList(hi),
 			"tools", value.NewList(value.NewDict("name", "f", "description", "ends with <|im_end|>"))),
+		value.NewDict("name", "a token of the tokenizer in a tool", "says", "control token <filename>", "messages", value.NewList(hi),
+			"tools", value.NewList(value.NewDict("name", "f", "description", "as <filename>:<line>"))),
 	)
 	if !thinks {
 		refused.Items = append(refused.Items, value.NewDict("name", "a thought", "says", "without thoughts", "messages",
@@ -215,6 +217,7 @@ func peerModels(t *testing.T) map[string]*Model {
 	t.Helper()
 	control := chat.ControlTokens(slices.Collect(maps.Values(chat.Templates))...)
 	slices.Sort(control)
+	control = append(control, "<filename>") // as SmolLM2 has
 	var texts []string
 	for _, f := range slices.Sorted(maps.Keys(chat.Formats)) {
 		text := chat.Formats[f].Instructions(peerTools[1]) + "\n\n\n  Result:\n\n the files are moved.\n"

@@ -31,7 +31,10 @@ func (m *Model) ServeAs(s chat.Style, system *string) error {
 	if len(s.Stops()) == 0 {
 		return fmt.Errorf("model: %s: its tokenizer has no end token of chat template %s", m.Origin, s.Template.Name)
 	}
-	text := chat.JinjaText(s.Template, s.Format, system)
+	if system != nil && m.Tok.Spells(*system) {
+		return fmt.Errorf("model: %s: the system text spells a control token: it is trained as text, and servers would read it as the token; take it out of chat.system", m.Origin)
+	}
+	text := chat.JinjaText(s, system)
 	if err := chat.CheckJinja(text, s, system); err != nil {
 		return fmt.Errorf("model: %s: %w", m.Origin, err)
 	}

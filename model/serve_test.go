@@ -79,7 +79,7 @@ func TestServeAs(t *testing.T) {
 			s := style(m, "chatml", "hermes")
 			ok(t, m.ServeAs(s, &brief))
 			dir, files := written(t, m)
-			if files[templateFile] != chat.JinjaText(s.Template, s.Format, &brief) || !strings.Contains(files[templateFile], brief) {
+			if files[templateFile] != chat.JinjaText(s, &brief) || !strings.Contains(files[templateFile], brief) {
 				t.Errorf("chat template:\n%s", files[templateFile])
 			}
 			if got := key(t, files[tokenizerConfigFile], "chat_template"); got != "none" {
@@ -131,6 +131,8 @@ func TestServeAsRefuses(t *testing.T) {
 	m, err := Load("testdata/qwen2.gguf")
 	ok(t, err)
 	fails(t, m.ServeAs(style(m, "llama3", "hermes"), nil), "qwen2.gguf", "no end token", "llama3")
+	spelled := "End with <|im_end|>."
+	fails(t, m.ServeAs(style(m, "chatml", "hermes"), &spelled), "qwen2.gguf", "control token", "chat.system")
 	for name, text := range map[string]string{generationFile: "null", tokenizerConfigFile: "[1]", specialTokensFile: "{"} {
 		m.Extra = map[string][]byte{name: []byte(text)}
 		fails(t, m.ServeAs(style(m, "chatml", "hermes"), nil), "qwen2.gguf", name, "not a JSON object")
@@ -164,7 +166,7 @@ func TestCheckJinja(t *testing.T) {
 		{"smollm2", "llama3", nil, "{%- endfor -%}", "", []string{`probe "a request"`, "ends with an error"}},
 	} {
 		s := style(m, c.template, c.format)
-		text := chat.JinjaText(s.Template, s.Format, c.system)
+		text := chat.JinjaText(s, c.system)
 		if c.old == "" {
 			ok(t, chat.CheckJinja(text, s, c.system))
 			continue
