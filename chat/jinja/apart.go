@@ -102,8 +102,8 @@ func start(ctx context.Context, limits Limits) (*child, error) {
 	c := &child{requests: requests, replies: replies, w: bufio.NewWriter(requests), r: bufio.NewReader(replies), limits: limits, kill: cancel}
 	c.cmd = exec.CommandContext(ctx, exe)
 	c.cmd.Args = []string{childName}
-	c.cmd.Env = []string{} // not nil: nil is this process's own
-	c.cmd.ExtraFiles = []*os.File{theirs, answers}
+	c.cmd.Env = []string{}                      // not nil: nil is this process's own
+	c.cmd.Stdin, c.cmd.Stdout = theirs, answers // the only two that every system hands on
 	c.cmd.Stderr = &c.stderr
 	c.cmd.WaitDelay = time.Second
 	err = c.cmd.Start()

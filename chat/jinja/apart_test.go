@@ -11,6 +11,9 @@ import (
 
 func TestMain(m *testing.M) {
 	Main()
+	if len(os.Args) == 1 && os.Args[0] == parentFlag {
+		busyParent()
+	}
 	os.Exit(m.Run())
 }
 

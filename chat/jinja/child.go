@@ -9,6 +9,7 @@ import (
 	"runtime/metrics"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ballast/value"
@@ -16,12 +17,6 @@ import (
 
 // childName is the only argument of a child, in the place of the program's name.
 const childName = "ballast: jinja template in a child process"
-
-// The descriptors that a child is started with.
-const (
-	requestsFD = 3
-	repliesFD  = 4
-)
 
 // mainCalled says that this program can be its own child.
 var mainCalled atomic.Bool
@@ -31,7 +26,7 @@ var mainCalled atomic.Bool
 // any other process it returns at once, and Apart works from then on.
 func Main() {
 	if len(os.Args) == 1 && os.Args[0] == childName {
-		os.Exit(serve(os.NewFile(requestsFD, "requests"), os.NewFile(repliesFD, "replies")))
+		os.Exit(serve(os.NewFile(uintptr(syscall.Stdin), "requests"), os.NewFile(uintptr(syscall.Stdout), "replies")))
 	}
 	mainCalled.Store(true)
 }

@@ -68,32 +68,28 @@ func textFilter(name string, f func(string) string) filter {
 		if err != nil {
 			return nil, err
 		}
-		return f(s), r.charge(3 * len(s))
+		if err := r.charge(20 * len(s)); err != nil {
+			return nil, err
+		}
+		return f(s), nil
 	}
 }
 
 // titleFilter is the filter, whose words begin after spaces, dashes and opening brackets.
 func titleFilter(s string) string {
 	var b strings.Builder
-	start := true
-	word := ""
-	flush := func() {
-		b.WriteString(capitalWord(word))
-		word = ""
-	}
-	for _, c := range chars(s) {
-		if strings.Contains("-({[<", c) || isSpaceAt(c) {
-			if !start {
-				flush()
-			}
-			start = true
-			b.WriteString(c)
-			continue
+	between := func(c rune) bool { return strings.ContainsRune("-({[<", c) || isSpace(c) }
+	for s != "" {
+		end := strings.IndexFunc(s, between)
+		if end < 0 {
+			end = len(s)
 		}
-		start = false
-		word += c
+		b.WriteString(capitalWord(s[:end]))
+		s = s[end:]
+		next := strings.TrimLeftFunc(s, between)
+		b.WriteString(s[:len(s)-len(next)])
+		s = next
 	}
-	flush()
 	return b.String()
 }
 

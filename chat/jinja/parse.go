@@ -112,7 +112,8 @@ func parse(source string, limits Limits, tables *tables) (root scoped, err error
 	if p.lacks != nil {
 		return root, p.lacks
 	}
-	root.resolve(nil, func(*symbols) {})
+	work := limits.Steps
+	root.resolve(nil, &work, func(*symbols) {})
 	return root, nil
 }
 

@@ -150,7 +150,7 @@ func (r *run) step() error {
 	if r.steps > r.limits.Steps {
 		return &LimitError{"steps", fmt.Sprint(r.limits.Steps)}
 	}
-	if r.steps&1023 == 0 && time.Now().After(r.until) {
+	if r.steps&63 == 0 && time.Now().After(r.until) {
 		return &LimitError{"time", r.limits.Time.String()}
 	}
 	return nil

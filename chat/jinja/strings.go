@@ -1,6 +1,7 @@
 package jinja
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -14,7 +15,10 @@ func plainMethod(name string, f func(string) any) stringMethod {
 		if _, err := a.bind(name); err != nil {
 			return nil, err
 		}
-		return f(s), r.charge(3 * len(s))
+		if err := r.charge(20 * len(s)); err != nil {
+			return nil, err
+		}
+		return f(s), nil
 	}
 }
 
@@ -128,10 +132,12 @@ func splitMethod(name string, right bool) stringMethod {
 			if at < 0 {
 				break
 			}
-			out = append([]string{s[at+len(sep):]}, out...)
+			out = append(out, s[at+len(sep):])
 			s = s[:at]
 		}
-		return list(append([]string{s}, out...)), nil
+		out = append(out, s)
+		slices.Reverse(out)
+		return list(out), nil
 	}
 }
 

@@ -17,10 +17,11 @@ type symbols struct {
 	parent *symbols
 	loads  map[string]int
 	stores map[string]bool
+	work   *int // names that may still be copied
 }
 
-func newSymbols(parent *symbols) *symbols {
-	return &symbols{parent, map[string]int{}, map[string]bool{}}
+func newSymbols(parent *symbols, work *int) *symbols {
+	return &symbols{parent, map[string]int{}, map[string]bool{}, work}
 }
 
 func (s *symbols) find(name string) bool {
@@ -59,7 +60,10 @@ func (s *symbols) branches(bodies ...[]stmt) {
 	count := map[string]int{}
 	var ways []*symbols
 	for _, body := range bodies {
-		way := &symbols{s.parent, maps.Clone(s.loads), maps.Clone(s.stores)}
+		if *s.work -= len(s.loads) + len(s.stores); *s.work < 0 {
+			panic(&LimitError{"steps", "to compile it"})
+		}
+		way := &symbols{s.parent, maps.Clone(s.loads), maps.Clone(s.stores), s.work}
 		for _, n := range body {
 			way.statement(n)
 		}
@@ -117,8 +121,8 @@ func (b *scoped) in(parent *scope) *scope {
 }
 
 // resolve finds what the body hides, and the bodies in it.
-func (b *scoped) resolve(parent *symbols, begin func(*symbols)) {
-	s := newSymbols(parent)
+func (b *scoped) resolve(parent *symbols, work *int, begin func(*symbols)) {
+	s := newSymbols(parent, work)
 	begin(s)
 	for _, n := range b.body {
 		s.statement(n)
@@ -137,20 +141,20 @@ func nested(body []stmt, s *symbols) {
 				nested(b, s)
 			}
 		case *forStmt:
-			n.body.resolve(s, func(in *symbols) { in.target(n.target, in.param) })
-			n.other.resolve(s, nothing)
+			n.body.resolve(s, s.work, func(in *symbols) { in.target(n.target, in.param) })
+			n.other.resolve(s, s.work, nothing)
 		case *macroStmt:
 			n.macroDef.resolveIn(s)
 		case *callStmt:
 			n.caller.resolveIn(s)
 		case *setBlock:
-			n.body.resolve(s, nothing)
+			n.body.resolve(s, s.work, nothing)
 		case *filterStmt:
-			n.body.resolve(s, nothing)
+			n.body.resolve(s, s.work, nothing)
 		case *generationStmt:
-			n.body.resolve(s, nothing)
+			n.body.resolve(s, s.work, nothing)
 		case *withStmt:
-			n.body.resolve(s, func(in *symbols) {
+			n.body.resolve(s, s.work, func(in *symbols) {
 				for _, t := range n.targets {
 					in.target(t, in.param)
 				}
@@ -160,7 +164,7 @@ func nested(body []stmt, s *symbols) {
 }
 
 func (m *macroDef) resolveIn(s *symbols) {
-	m.body.resolve(s, func(in *symbols) {
+	m.body.resolve(s, s.work, func(in *symbols) {
 		for _, name := range m.params {
 			in.param(name)
 		}
