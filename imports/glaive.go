@@ -49,8 +49,8 @@ func (r *reader) glaive(o *object) error {
 var glaiveText = explains{
 	known: []string{"accesstothefollowingfunctions", "usethemifrequired-"},
 	cut: func(text string) (block, before, after string, found bool, err error) {
-		at := strings.Index("\n"+text, "\n{")
-		if at < 0 {
+		at := strings.IndexByte(text, '{')
+		if at < 0 || at > 0 && strings.IndexByte("\n-: ", text[at-1]) < 0 {
 			return "", "", "", false, nil
 		}
 		return text[at:], text[:at], "", true, nil
@@ -110,23 +110,11 @@ func (r *reader) glaiveReply(body string) error {
 	return r.reply(m, nil)
 }
 
-// glaiveCall reads {"name": "f", "arguments": '{"a": 1}'}: an object whose arguments stand
-// in single quotes, and are JSON. It may be plain JSON, too.
+// glaiveCall reads a call.
 func (r *reader) glaiveCall(text string) (c ballast.Call, err error) {
-	plain := text
-	if before, quoted, ok := strings.Cut(text, `'`); ok && json.Valid([]byte(strings.TrimRight(before, " ")+"0}")) {
-		inner, after, _ := cutLast(quoted, `'`)
-		if strings.TrimSpace(after) != "}" {
-			return c, &Fault{ReasonCall, "chat", text}
-		}
-		if _, err := value.ParseExact([]byte(inner)); err != nil {
-			return c, &Fault{ReasonJSON, "chat", err.Error()}
-		}
-		plain = before + inner + after
-	}
-	v, err := value.ParseExact([]byte(plain))
+	v, err := value.ParseExact([]byte(unquoted(text)))
 	if err != nil {
-		return c, &Fault{ReasonCall, "chat", err.Error()}
+		return c, &Fault{ReasonJSON, "chat", err.Error()}
 	}
 	if c, _, err = r.call(v, "chat", true); err != nil {
 		var f *Fault
@@ -135,6 +123,20 @@ func (r *reader) glaiveCall(text string) (c ballast.Call, err error) {
 		}
 	}
 	return c, err
+}
+
+// unquoted takes the single quotes off the arguments in Glaive's
+// {"name": "f", "arguments": '{"a": 1}'}, which makes it JSON. Any other text stays.
+func unquoted(text string) string {
+	before, quoted, ok := strings.Cut(text, `'`)
+	inner, after, closed := cutLast(quoted, `'`)
+	if !ok || !closed || strings.TrimSpace(after) != "}" || !json.Valid([]byte(before+"0}")) {
+		return text
+	}
+	if _, err := value.ParseExact([]byte(inner)); err != nil {
+		return text
+	}
+	return before + inner + after
 }
 
 func cutLast(text, sep string) (before, after string, ok bool) {

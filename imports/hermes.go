@@ -47,7 +47,11 @@ var hermesText = explains{
 			start := at + i + len(openTools)
 			n := strings.Index(text[start:], closeTools)
 			if n < 0 {
-				return "", "", "", found, errors.New("<tools> is not closed")
+				rest := strings.TrimLeft(text[start:], " \t\r\n[")
+				if strings.HasPrefix(rest, "{") {
+					return "", "", "", found, errors.New("<tools> is not closed")
+				}
+				return block, before, after, found, nil // the tag is only named
 			}
 			inner := strings.TrimSpace(text[start : start+n])
 			end := start + n + len(closeTools)

@@ -37,8 +37,8 @@ var Shapes = []Shape{
 	{"glaive", "system and chat as text, with <functioncall> and FUNCTION RESPONSE", isGlaive, (*reader).glaive},
 	{"trl", "prompt and completion, each text or messages: only the completion is trained", isTRL, (*reader).trl},
 	{"anthropic", "messages of content blocks: tool_use, tool_result, thinking", isAnthropic, (*reader).anthropic},
-	{"toolace", "conversations of from and value, the tools a list in the system text, calls in Python's syntax", isToolACE, (*reader).toolACE},
-	{"hermes", "conversations of from and value, with <tools>, <tool_call> and <tool_response> in the texts", isHermes, (*reader).hermes},
+	{"toolace", "conversations, the tools a list in the system text, calls in Python's syntax", isToolACE, (*reader).toolACE},
+	{"hermes", "conversations with <tools>, <tool_call> and <tool_response> in the texts", isHermes, (*reader).hermes},
 	{"sharegpt", "conversations of from and value, with function_call and observation", isShareGPT, (*reader).shareGPT},
 	{"openai", "messages of role and content, with tool_calls", isOpenAI, (*reader).openAI},
 }
@@ -181,15 +181,20 @@ func (r *reader) settle(at string) error {
 		}
 		place[id] = i
 	}
+	_, nameless := place[""]
+	byID := r.results[0].id != "" && !nameless // and else in the order of the calls
+	if r.results[0].id != "" && nameless && len(r.ids) > 1 {
+		return &Fault{ReasonIDs, r.results[0].at, "results have ids and not all calls do"}
+	}
 	texts, taken := make([]string, len(m.Calls)), make([]bool, len(m.Calls))
 	for i, x := range r.results {
-		if x.id != "" && r.ids[0] != "" { // by their ids, and else in the order of the calls
-			k, ok := place[x.id]
+		if (x.id == "") != (r.results[0].id == "") {
+			return &Fault{ReasonIDs, x.at, "some results have ids and some have none"}
+		}
+		if k, ok := place[x.id]; byID {
 			if i = k; !ok {
 				return &Fault{ReasonIDs, x.at, fmt.Sprintf("no call has the id %s", x.id)}
 			}
-		} else if (x.id == "") != (r.results[0].id == "") {
-			return &Fault{ReasonIDs, x.at, "some results have ids and some have none"}
 		}
 		if taken[i] {
 			return &Fault{ReasonIDs, x.at, fmt.Sprintf("two results have the id %s", x.id)}

@@ -183,6 +183,10 @@ func readable(t testing.TB) []struct{ name, row, want string } {
 		{"sharegpt", `{"system": "Be brief.", "tools": ` + quoted("["+wx+"]") + `, "conversations": [` + human + `, ` + turn("gpt", "Let me see.") + `, ` + turn("function_call", `{"name": "wx", "arguments": {"city": "Oslo"}}`) + `, ` + turn("function_call", `[{"name": "wx", "arguments": {"city": "Rome"}}]`) + `, ` + turn("observation", `[1, 2]`) + `, ` + gpt + `]}`,
 			`system Be brief.; tools wx; user Wx in Oslo?; assistant Let me see. wx(city='Oslo') wx(city='Rome'); tool 1|2; assistant 3 degrees.`},
 
+		{"sharegpt: Glaive's", share("", turn("system", "You are a helpful assistant with access to the following functions. Use them if required -"+wx), human,
+			turn("function-call", `{"name": "wx", "arguments": '{"city": "L'Aquila"}'}`), turn("function-response", "3"), gpt), `tools wx; user Wx in Oslo?; assistant wx(city="L'Aquila"); tool 3; assistant 3 degrees.`},
+		{"sharegpt: a tag that is only named", share("", turn("system", "The tag <tools> opens a list."), human, gpt), `system The tag <tools> opens a list.; user Wx in Oslo?; assistant 3 degrees.`},
+
 		{"toolace", ace(turn("user", "Wx in Oslo?"), turn("assistant", `[Wx (v2) now(city="Wx (v2) now(1)", days=null, on=true)]`), turn("tool", `[{"name": "Wx (v2) now", "results": {"t": 3}}]`), turn("assistant", "3 [sic].")),
 			`system You are an expert in composing functions. Today is Monday.; tools Wx (v2) now; user Wx in Oslo?; assistant Wx (v2) now(city='Wx (v2) now(1)', days=None, on=True); tool {"name": "Wx (v2) now", "results": {"t": 3}}; assistant 3 [sic].`},
 
@@ -355,6 +359,7 @@ func TestFaults(t *testing.T) {
 		{talk(ask, call, `{"role": "tool", "tool_call_id": "c1", "content": null}`), ReasonEmpty, "messages[2].content"},
 		{talk(ask, call, `{"role": "tool", "tool_call_id": "c2", "content": "3"}`), ReasonIDs, "messages[2].content"},
 		{talk(ask, call, `{"role": "tool", "name": "other", "content": "3"}`), ReasonIDs, "messages[2].content"},
+		{talk(ask, `{"role": "assistant", "tool_calls": [{"name": "wx", "arguments": {"city": "A"}}, {"id": "b", "name": "wx", "arguments": {"city": "B"}}]}`, `{"role": "tool", "tool_call_id": "b", "content": "3"}`, `{"role": "tool", "tool_call_id": "a", "content": "3"}`, ask), ReasonIDs, "messages[2].content"},
 		{talk(ask, call, three, three), ReasonResults, "messages[3].content"},
 		{talk(ask, three), ReasonStrayResult, "messages[1].content"},
 		{talk(ask, call, ask), ReasonResults, "messages[2].content"},
@@ -399,7 +404,7 @@ func TestFaults(t *testing.T) {
 		{`{"query": "q", "answers": "[{\"name\": \"wx\", \"arguments\": {}}]"}`, ReasonNoTools, "answers"},
 
 		{glaive("USER: q\n\n\nASSISTANT: <functioncall> {\"name\": \"wx\", \"arguments\": '{\"city\": }'} <|endoftext|>"), ReasonJSON, "chat"},
-		{glaive("USER: q\n\n\nASSISTANT: <functioncall> wx(1) <|endoftext|>"), ReasonCall, "chat"},
+		{glaive("USER: q\n\n\nASSISTANT: <functioncall> wx(1) <|endoftext|>"), ReasonJSON, "chat"},
 		{glaive("USER: q\n\n\nASSISTANT: a <|endoftext|> b"), ReasonChat, "chat"},
 		{glaive("USER: q\nASSISTANT: a"), ReasonChat, "chat"},
 		{glaive("Hello\n\n\nUSER: q"), ReasonChat, "chat"},

@@ -81,7 +81,7 @@ func (r *reader) turn(v any, at string, t turns) error {
 		err = t.reply(body, place)
 	case "tool", "observation", "tool_response", "function_response", "function-response":
 		err = t.result(body, "", "", place)
-	case "function_call", "tool_call":
+	case "function_call", "tool_call", "function-call":
 		err = r.called(body, place)
 	default:
 		return &Fault{ReasonRole, o.path("from"), from}
@@ -108,7 +108,7 @@ func isText(v any) bool {
 // called reads a message that is a call, {name, arguments}, or a list of some, as JSON.
 // It joins the reply before it.
 func (r *reader) called(body, at string) error {
-	v, err := value.ParseExact([]byte(body))
+	v, err := value.ParseExact([]byte(unquoted(body)))
 	if err != nil {
 		return &Fault{ReasonJSON, at, err.Error()}
 	}

@@ -21,6 +21,10 @@ func (r *reader) system(text, at string, rules *explains) error {
 		return r.systemText(text, at)
 	}
 	block, before, after, found, err := rules.cut(text)
+	if !found && err == nil && glaiveText.explains(text) { // others have it in their messages
+		rules = &glaiveText
+		block, before, after, found, err = rules.cut(text)
+	}
 	if err != nil {
 		return &Fault{ReasonSystemTools, at, err.Error()}
 	}
@@ -103,6 +107,12 @@ type explains struct {
 	known []string
 }
 
+// explains says whether a text holds one of the known sentences.
+func (e *explains) explains(text string) bool {
+	joined := strings.Join(strings.Fields(strings.ToLower(text)), "")
+	return slices.ContainsFunc(e.known, func(k string) bool { return strings.Contains(joined, k) })
+}
+
 // rest is a text without the sentences that explain. unknown is the first of these that
 // says more.
 func (e *explains) rest(text string) (rest, unknown string) {
@@ -137,11 +147,12 @@ func explaining(low string) bool {
 
 // explainingWords are all that a sentence may say that is taken out. One with any other
 // word says more than the model's template will.
-var explainingWords = strings.Fields(`access an and answer are args argument arguments as assistant available be call calls calling can decide dict dictionary each
-	enclosed existing follow following follows for format func function functioncall functions given have helpful here if in included into invoke is it json
-	list make model must name no object of one or other params properties provided put pydantic required respond response return schema should signature
-	signatures string system tag tags text that the them these this title to tool tools type use using value way when will with within wrap wrapped write
-	xml you your`)
+var explainingWords = strings.Fields(`access an and answer any are args argument arguments as assistant available be call calling calls can decide dict
+	dictionary each enclosed existing follow following follows for format func function functioncall functions given have
+	helpful here if in include included into invoke is it json list make model must name no not object of one or other
+	params properties provided put pydantic required respond response return schema should signature signatures string
+	system tag tags text that the them these this title to tool tools type use using value way when will with within wrap
+	wrapped write xml you your`)
 
 // sentences cuts a text after full stops and at line ends. A pair of tags of a call is
 // not cut.

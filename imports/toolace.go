@@ -39,7 +39,8 @@ func (r *reader) toolACE(o *object) error {
 
 // aceText finds the list of tools in ToolACE's system text.
 var aceText = explains{
-	known: []string{"hereisalistoffunctions", "shouldyoudecidetoreturnthefunctioncall", "putitintheformatof[", "noothertextmustbeincluded"},
+	known: []string{"hereisalistoffunctions", "shouldyoudecidetoreturnthefunctioncall", "putitintheformatof[",
+		"noothertextmustbeincluded", "shouldnotincludeanyothertext"},
 	cut: func(text string) (block, before, after string, found bool, err error) {
 		start := strings.Index(text, "[{")
 		if start < 0 {
