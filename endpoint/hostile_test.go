@@ -100,7 +100,7 @@ func TestHostile(t *testing.T) {
 // TestStop: a stop is answered within two seconds whatever the server does, the end of
 // the context at once; nothing is asked after either.
 func TestStop(t *testing.T) {
-	for _, b := range endpointtest.All() {
+	for _, b := range endpointtest.Hostile() {
 		for _, hard := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, hard %v", b.Name, hard), func(t *testing.T) {
 				after := 40 * time.Millisecond

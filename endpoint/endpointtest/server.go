@@ -14,6 +14,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -37,13 +38,13 @@ type Behaviour struct {
 }
 
 // All is the table of the behaviours.
-func All() []Behaviour {
-	var all []Behaviour
-	for _, part := range [][]Behaviour{odd, endings, calling, contents, malformed, large, broken, refusing, complaints, contexts} {
-		all = append(all, part...)
-	}
-	return all
-}
+func All() []Behaviour { return append(Hostile(), Dialects()...) }
+
+// Hostile are those that differ in when and how much a server sends: "fine" is the first.
+func Hostile() []Behaviour { return slices.Concat(odd, malformed, large, broken, refusing) }
+
+// Dialects are those that differ only in what a server says: all are short and at once.
+func Dialects() []Behaviour { return slices.Concat(endings, calling, contents, complaints, contexts) }
 
 // Server answers every request by one behaviour.
 type Server struct {
