@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ballast/chat/bpe"
 	"ballast/chat/jinja"
 )
 
@@ -86,6 +87,26 @@ func TestChosenSystem(t *testing.T) {
 	}
 	if ChatML.plain == nil || *ChatML.plain != qwenSystem {
 		t.Error("the known template was changed")
+	}
+}
+
+// TestChooseBorder: a tokenizer that joins the line end before a reply with the reply's
+// white space changes nothing.
+func TestChooseBorder(t *testing.T) {
+	tok, err := bpe.Train(func(yield func(string) bool) {
+		for range 50 {
+			yield("assistant\n  Yes. \n\nassistant\n  Yes.")
+		}
+	}, 290, []string{"<|im_start|>", "<|im_end|>"}, bpe.GPT2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, parts := tok.Encode("assistant\n  Yes."), append(tok.Encode("assistant\n"), tok.Encode("  Yes.")...)
+	if slices.Equal(whole, parts) {
+		t.Fatal("the tokenizer joins nothing")
+	}
+	if c, err := Choose(Source{Text: says(smollmSystem)}, tok, Pythonic); err != nil || c.Name != "smollm2" {
+		t.Errorf("%s, %v", c, err)
 	}
 }
 

@@ -8,11 +8,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"ballast"
+	"ballast/chat/bpe"
 	"ballast/safetext"
 	"ballast/value"
 )
@@ -156,7 +158,7 @@ func sameDialogues(t *testing.T, g *golden, f *family, c Choice) (equal int) {
 	if form == nil {
 		form = Hermes
 	}
-	spell := newSpelling(c.Template)
+	spell, tok := newSpelling(c.Template), tokenizerOf(t, c.Template)
 	for i, conversation := range g.Conversations {
 		var name string
 		if err := json.Unmarshal(conversation[0], &name); err != nil {
@@ -182,6 +184,7 @@ func sameDialogues(t *testing.T, g *golden, f *family, c Choice) (equal int) {
 			continue
 		}
 		text := spell.Decode(prompts[len(prompts)-1])
+		whole := text
 		same := hashed(text) == results[i]
 		if ended { // what closes the reply is written with the next message
 			text = strings.TrimSuffix(text, c.Template.reply)
@@ -193,8 +196,37 @@ func sameDialogues(t *testing.T, g *golden, f *family, c Choice) (equal int) {
 		if same {
 			equal++
 		}
+		prompts, err = p.play(tok, c.Template, form)
+		if err != nil {
+			t.Errorf("%s, %s: %v", f.File, name, err)
+			continue
+		}
+		ids := prompts[len(prompts)-1]
+		if tok.Decode(ids) != whole || !slices.Equal(ids, tok.Encode(whole)) {
+			t.Errorf("%s, %s: other tokens than those of the text", f.File, name)
+		}
 	}
 	return equal
+}
+
+// tokenizerOf is a small tokenizer with the control tokens of a frame.
+func tokenizerOf(t *testing.T, tmpl *Template) *bpe.Tokenizer {
+	t.Helper()
+	added := []string{"<tool_call>", "</tool_call>", "<think>", "</think>"}
+	for _, token := range regexp.MustCompile(`<[^<>\s]+>`).FindAllString(tmpl.begin+tmpl.system+tmpl.user+tmpl.reply+tmpl.tool+tmpl.end, -1) {
+		if !slices.Contains(added, token) {
+			added = append(added, token)
+		}
+	}
+	tok, err := bpe.Train(func(yield func(string) bool) {
+		for range 3 {
+			yield("\n\nIt is warm in Oslo.\n" + Hermes.Instructions(testTools) + "\nuser\nassistant\n")
+		}
+	}, 256+len(added)+100, added, bpe.Qwen2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
 }
 
 func hashed(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text)))[:12] }
