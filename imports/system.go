@@ -147,7 +147,8 @@ func explaining(low string) bool {
 
 // explainingWords are all that a sentence may say that is taken out. One with any other
 // word says more than the model's template will.
-var explainingWords = strings.Fields(`access an and answer any are args argument arguments as assistant available be call calling calls can decide dict
+var explainingWords = strings.Fields(`
+	access an and answer any are args argument arguments as assistant available be call calling calls can decide dict
 	dictionary each enclosed existing follow following follows for format func function functioncall functions given have
 	helpful here if in include included into invoke is it json list make model must name no not object of one or other
 	params properties provided put pydantic required respond response return schema should signature signatures string

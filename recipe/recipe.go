@@ -111,7 +111,7 @@ type SFT struct {
 	Formats  Shares  `yaml:"formats,omitempty"` // formats the gold is written in, drawn per dialogue by share; empty = chat.format
 	Turns    int     `yaml:"turns,omitempty"`   // only dialogues of at most so many user turns; 0 = all
 	Per      string  `yaml:"per,omitempty"`     // instances: dialogue (default) or turn, one per assistant message
-	File     string  `yaml:"file,omitempty"`    // dialogues of source file, see package foreign
+	File     string  `yaml:"file,omitempty"`    // dialogues of source file, see package imports
 	// Window and Rule choose the tasks of source failed: those of the last
 	// Window updates of the RL phase before (0 = 10), of which all episodes
 	// failed (all, the default) or any.
