@@ -1,12 +1,14 @@
 package hub_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ballast/hub"
 	"ballast/hub/hubtest"
@@ -54,6 +56,25 @@ func TestPeer(t *testing.T) {
 	if len(f.Notes) > 0 {
 		t.Errorf("%q", f.Notes)
 	}
+	// Both at the same time, into one cache.
+	theirs := p.cache
+	p.cache = filepath.Join(t.TempDir(), "both")
+	for range 4 {
+		p.Fault("model.safetensors", hubtest.Fault{Pause: 100 * time.Millisecond})
+	}
+	done := make(chan error)
+	go func() {
+		time.Sleep(500 * time.Millisecond) // a Python begins slowly
+		_, err := p.client().Find(context.Background(), name(t, id))
+		done <- err
+	}()
+	check(peer(p.cache))
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	p.holds(p.find(p.client(func(o *hub.Options) { o.Offline = true }), id), wanted...)
+	t.Logf("said %q", p.said)
+	p.cache = theirs
 	// The same layout: names of contents, links and refs.
 	for _, glob := range []string{"blobs/*", "refs/*", "snapshots/*/*"} {
 		list := func(cache string) (out []string) {
