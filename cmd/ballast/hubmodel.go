@@ -225,7 +225,11 @@ const every = 15 * time.Second
 func (m *meter) begin(n hub.Name, commit string, files int, bytes int64) {
 	m.total, m.start, m.name = bytes, time.Now(), n.ID()
 	m.next = m.start.Add(every)
-	m.say(fmt.Sprintf("downloading %s at %.12s: %d files, %s", n.ID(), commit, files, bounded.Bytes(bytes)))
+	what := "1 file"
+	if files != 1 {
+		what = fmt.Sprintf("%d files", files)
+	}
+	m.say(fmt.Sprintf("downloading %s at %.12s: %s, %s", n.ID(), commit, what, bounded.Bytes(bytes)))
 	if m.bars = bars(); m.bars != nil {
 		m.bar = m.bars.AddBar(bytes, mpb.PrependDecorators(decor.CountersKibiByte("% .1f / % .1f")),
 			mpb.AppendDecorators(decor.AverageSpeed(decor.SizeB1024(0), "% .1f"), decor.AverageETA(decor.ET_STYLE_GO, decor.WCSyncSpace)))
