@@ -68,6 +68,9 @@ func textFilter(name string, f func(string) string) filter {
 		if err != nil {
 			return nil, err
 		}
+		if err := sigma(name, s); err != nil {
+			return nil, err
+		}
 		if err := r.charge(20 * len(s)); err != nil {
 			return nil, err
 		}

@@ -6,16 +6,38 @@
 // The contract: the text is Python's text, byte for byte, or there is an error.
 // Where Python raises there is an error too. What this package does not know of
 // Jinja (a filter, a method, a statement) is an error that names it, never another text.
+// An Error has a kind: the template refused the variables (Raised), Python fails (Failed), or
+// this package lacks something (Unsupported).
 //
-// Render runs in this process, within the bounds of Limits. Apart runs a stranger's
-// template in a child process, which has no environment, whose time and memory
-// are limited, and which ends with its parent. A program that calls Apart calls Main first
-// thing in main.
+// Unsupported are template inheritance (block, extends, include, import), the filters
+// and methods that otherFilters, otherTests and attributes list and the tables lack, text with an
+// address in it, most of what Python does with text marked as safe, powers and long sums of
+// floats, comparisons of dict views, and the lower case of some Greek. Python may end with
+// another error first; a template is never half rendered.
+//
+// Render runs in this process, within the bounds of Limits: a loop, a recursion or a
+// text without end is a LimitError. Apart runs a stranger's template in a child process,
+// which has no environment, whose time and memory are limited as well, and which ends
+// with its parent.
+//
+// The child is this program again, under another name. So a program that calls Apart calls
+// Main first thing in main, and a test binary does so in TestMain, before m.Run:
+//
+//	func TestMain(m *testing.M) {
+//		jinja.Main()
+//		os.Exit(m.Run())
+//	}
+//
+// Nothing before Main may write to standard output, which is the child's reply.
 //
 // The interpreter is this package's own. A Go library was tried first (ardanlabs/jinja 1.8): of
 // 1,161 renders of 71 templates it has 1,078 right and says nothing of the others, it
 // renders where Python raises, keeps a loop's variables from round to round, and cannot be
 // stopped. All of that is in its expressions, scopes and whitespace, which is nearly all of it.
+//
+// The files: lex, expr and parse read a template, symbols finds which variables a scope
+// hides, exec and eval run it, access, ops, methods, strings, filters, seqfilters, select,
+// tests, globals, format and tojson are Python; apart, child and frame are the process.
 //
 // There is no clock here: strftime_now answers with the date that the data names
 // (DateKey), and with DefaultDate if it names none.
@@ -23,6 +45,7 @@ package jinja
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"ballast/value"
@@ -73,11 +96,26 @@ type Result struct {
 // so on). tools and documents are None and add_generation_prompt is false
 // where data lacks them, as in transformers. Data is not changed.
 func Render(source string, data *value.Dict) (string, error) {
-	p, err := compile(source, DefaultLimits)
-	if err != nil {
-		return "", err
+	last.Lock()
+	p := last.p
+	if p == nil || last.source != source {
+		var err error
+		if p, err = compile(source, DefaultLimits); err != nil {
+			last.Unlock()
+			return "", err
+		}
+		last.source, last.p = source, p
 	}
+	last.Unlock()
 	return p.render(data, DefaultLimits)
+}
+
+// last is the program that Render compiled last: a template renders many conversations,
+// and compiling it takes ten times as long as one of them.
+var last struct {
+	sync.Mutex
+	source string
+	p      *program
 }
 
 // All is Render for several sets of variables.

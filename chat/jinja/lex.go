@@ -53,7 +53,6 @@ var (
 	intRE    = regexp.MustCompile(`^(?:0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0[xX](?:_?[0-9a-fA-F])+|[1-9](?:_?[0-9])*|0(?:_?0)*)`)
 	nameRE   = regexp.MustCompile(`^[_\pL\pN\p{Mn}\p{Mc}]+`)
 	stringRE = regexp.MustCompile(`^(?s:'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*")`)
-	opRE     = regexp.MustCompile(`^(?://|\*\*|==|!=|>=|<=|[-+/*%~\[\](){}><=.:|,;])`)
 	rawRE    = regexp.MustCompile(`^\{%([-+]?)\s*raw\s*(-?)%\}`)
 	endRawRE = regexp.MustCompile(`\{%([-+]?)\s*endraw\s*([-+]?)%\}`)
 	lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
@@ -246,12 +245,12 @@ func (l *lexer) inside(end byte) error {
 				return err
 			}
 		default:
-			if s := nameRE.FindString(rest); s != "" {
+			if s := nameAt(rest); s != "" {
 				l.add(token{kind: tokName, text: s})
 				l.skip(l.pos + len(s))
 				continue
 			}
-			op := opRE.FindString(rest)
+			op := opAt(rest)
 			if op == "" {
 				r, _ := utf8.DecodeRuneInString(rest)
 				return syntaxError(l.line, "unexpected character %q", r)
@@ -264,6 +263,32 @@ func (l *lexer) inside(end byte) error {
 			l.skip(l.pos + len(op))
 		}
 	}
+}
+
+// nameAt is the name that a text begins with, or empty.
+func nameAt(s string) string {
+	n := 0
+	for n < len(s) && (s[n] == '_' || s[n]|0x20 >= 'a' && s[n]|0x20 <= 'z' || s[n] >= '0' && s[n] <= '9') {
+		n++
+	}
+	if n < len(s) && s[n] >= utf8.RuneSelf {
+		return nameRE.FindString(s)
+	}
+	return s[:n]
+}
+
+// opAt is the operator that a text begins with, or empty.
+func opAt(s string) string {
+	if len(s) > 1 {
+		switch s[:2] {
+		case "//", "**", "==", "!=", ">=", "<=":
+			return s[:2]
+		}
+	}
+	if strings.IndexByte("-+/*%~[](){}><=.:|,;", s[0]) >= 0 {
+		return s[:1]
+	}
+	return ""
 }
 
 // ended reads the end of a tag if it is here.

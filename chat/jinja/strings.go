@@ -15,6 +15,9 @@ func plainMethod(name string, f func(string) any) stringMethod {
 		if _, err := a.bind(name); err != nil {
 			return nil, err
 		}
+		if err := sigma(name, s); err != nil {
+			return nil, err
+		}
 		if err := r.charge(20 * len(s)); err != nil {
 			return nil, err
 		}
@@ -484,6 +487,6 @@ func stringTable() map[string]stringMethod {
 		"isdecimal": isMethod("isdecimal", unicode.IsDigit, false), "isdigit": isMethod("isdigit", unicode.IsDigit, true),
 		"isnumeric": isMethod("isnumeric", unicode.IsDigit, true),
 		"isalnum":   isMethod("isalnum", func(c rune) bool { return unicode.IsLetter(c) || unicode.IsDigit(c) }, true),
-		"islower":   caseMethod("islower", unicode.IsLower), "isupper": caseMethod("isupper", unicode.IsUpper),
+		"islower":   caseMethod("islower", isLower), "isupper": caseMethod("isupper", isUpper),
 	}
 }

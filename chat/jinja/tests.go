@@ -3,7 +3,6 @@ package jinja
 import (
 	"math/big"
 	"strings"
-	"unicode"
 
 	"ballast/value"
 )
@@ -176,7 +175,7 @@ func testTable() map[string]test {
 			return false
 		}),
 		"odd": divides("odd", 2, 1), "even": divides("even", 2, 0), "divisibleby": divides("divisibleby", 0, 0),
-		"sameas": same, "lower": casing("lower", unicode.IsLower), "upper": casing("upper", unicode.IsUpper),
+		"sameas": same, "lower": casing("lower", isLower), "upper": casing("upper", isUpper),
 		"in": func(r *run, v any, a args) (bool, error) {
 			p, err := a.bind("in", "seq")
 			if err != nil {

@@ -91,7 +91,19 @@ func titleChar(s string) string {
 	if isASCII(s) {
 		return strings.ToUpper(s)
 	}
-	return cases.Title(language.Und, cases.NoLower).String(s)
+	if t := cases.Title(language.Und, cases.NoLower).String(s); t != s {
+		return t
+	}
+	return strings.ToTitle(s)
+}
+
+// sigma says that the lower case of a text depends on where its Σ stand, in a way that
+// is not known here.
+func sigma(name, s string) error {
+	if strings.Contains(s, "Σ") && (name == "title" || strings.Contains(s, "\u0345")) {
+		return unsupported("%s of a text with Σ", name)
+	}
+	return nil
 }
 
 // capitalize is str.capitalize.
@@ -100,7 +112,7 @@ func capitalize(s string) string {
 		return s
 	}
 	_, w := value.DecodeRune(s)
-	return titleChar(s[:w]) + strings.TrimPrefix(lower("a"+s[w:]), "a")
+	return titleChar(s[:w]) + strings.TrimPrefix(lower(s), lower(s[:w]))
 }
 
 // title is str.title: the first cased character after one that is not is in title case.
@@ -111,8 +123,6 @@ func title(s string) string {
 		r, _ := value.DecodeRune(c)
 		cased := isCased(r)
 		switch {
-		case !cased:
-			b.WriteString(c)
 		case inside:
 			b.WriteString(lower(c))
 		default:
@@ -123,9 +133,11 @@ func title(s string) string {
 	return b.String()
 }
 
-func isCased(r rune) bool {
-	return unicode.IsUpper(r) || unicode.IsLower(r) || unicode.IsTitle(r)
-}
+func isLower(r rune) bool { return unicode.IsLower(r) || unicode.Is(unicode.Other_Lowercase, r) }
+
+func isUpper(r rune) bool { return unicode.IsUpper(r) || unicode.Is(unicode.Other_Uppercase, r) }
+
+func isCased(r rune) bool { return isUpper(r) || isLower(r) || unicode.IsTitle(r) }
 
 // splitSpace is str.split without a separator.
 func splitSpace(s string, most int) []string {
