@@ -345,17 +345,23 @@ func TestJinjaText(t *testing.T) {
 			for range 60 {
 				list = append(list, random(r, s.Format.Name() == "pythonic" || s.Format.Name() == "xml"))
 			}
+			var prompts []prompt
+			var data []*value.Dict
+			var names []string
 			for _, c := range list {
 				c = c.writable(s.Format)
 				for i, p := range c.prompts(s) {
-					got, err := jinja.Render(text, p.variables)
-					if err != nil {
-						t.Fatalf("%s, prompt %d: %v\n%s", c.name, i, err, value.Repr(p.variables))
-					}
-					ids := s.Tok.EncodePlain(nil, got, nil)
-					if s.Tok.Decode(ids) != p.text || !slices.Equal(ids, p.ids) {
-						t.Fatalf("%s, prompt %d:\n%q\n, trained is\n%q\n%s", c.name, i, got, p.text, value.Repr(p.variables))
-					}
+					prompts, data, names = append(prompts, p), append(data, p.variables), append(names, fmt.Sprintf("%s, prompt %d", c.name, i))
+				}
+			}
+			for i, got := range jinja.All(text, data) {
+				p := prompts[i]
+				if got.Err != nil {
+					t.Fatalf("%s: %v\n%s", names[i], got.Err, value.Repr(p.variables))
+				}
+				ids := s.Tok.EncodePlain(nil, got.Text, nil)
+				if s.Tok.Decode(ids) != p.text || !slices.Equal(ids, p.ids) {
+					t.Fatalf("%s:\n%q\n, trained is\n%q\n%s", names[i], got.Text, p.text, value.Repr(p.variables))
 				}
 			}
 		})

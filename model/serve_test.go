@@ -66,6 +66,9 @@ func TestServeAs(t *testing.T) {
 		{"several templates", map[string]string{
 			tokenizerConfigFile: `{"chat_template": [{"name": "default", "template": "own"}, {"name": "tool_use", "template": "own"}], "eos_token": {"content": "<|im_end|>", "special": true}}`,
 		}, `{"content":"<|im_end|>","special":true}`},
+		{"a folder of templates", map[string]string{
+			"additional_chat_templates/tool_use.jinja": "own", templateFile: "own", tokenizerConfigFile: `{"chat_template": null, "eos_token": "<|im_end|>"}`,
+		}, `"<|im_end|>"`},
 		{"a template in two places", map[string]string{
 			templateFile: "own", tokenizerConfigFile: `{"chat_template": "own too", "eos_token": null}`,
 			specialTokensFile: `{"eos_token": {"content": "<|endoftext|>"}, "bos_token": "<s>"}`,
@@ -81,6 +84,9 @@ func TestServeAs(t *testing.T) {
 			dir, files := written(t, m)
 			if files[templateFile] != chat.JinjaText(s, &brief) || !strings.Contains(files[templateFile], brief) {
 				t.Errorf("chat template:\n%s", files[templateFile])
+			}
+			if _, err := os.Stat(filepath.Join(dir, chat.TemplateFolder)); err == nil {
+				t.Error("a folder of other chat templates is left")
 			}
 			if got := key(t, files[tokenizerConfigFile], "chat_template"); got != "none" {
 				t.Errorf("a second chat template: %s", got)
