@@ -183,7 +183,7 @@ func (r *renderings) choice(c candidate, t *Template, f Format) Choice {
 	out.System = deref(t.plain)
 	prompts := 0
 	for i := range r.probes {
-		if !(r.toolless && r.probes[i].tooled()) {
+		if p := &r.probes[i]; !(r.toolless && p.tooled() || p.skips(t)) {
 			prompts += len(r.got[i])
 		}
 	}
