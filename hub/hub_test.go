@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"ballast/durable"
 	"ballast/hub"
 	"ballast/hub/hubtest"
 )
@@ -209,7 +210,7 @@ func TestBreaks(t *testing.T) {
 		{"in the middle", []hubtest.Fault{{Break: 20000}}, []string{"", "bytes=20000-"}, "broke off at byte 20000 of 65536"},
 		{"often", []hubtest.Fault{{Break: 10}, {Break: 10}, {Break: 10}, {Break: 10}, {Break: 10}, {Break: 10}}, nil, "broke off"},
 		{"busy", []hubtest.Fault{busy, {Status: 429}, {Status: 500}}, []string{"", "", "", ""}, "answers 503: busy"},
-		{"silent", []hubtest.Fault{{Hang: true}}, []string{"", ""}, "no byte came for 50ms"},
+		{"silent", []hubtest.Fault{{Hang: true}}, []string{"", ""}, "no byte came for 300ms"},
 		{"no parts", []hubtest.Fault{{Break: 20000}, {Whole: true}}, []string{"", "bytes=20000-"}, "starting again"},
 		{"changed", []hubtest.Fault{{Break: 20000, Etag: `"old"`}}, []string{"", "bytes=20000-"}, "starting again"},
 		{"wrong part", []hubtest.Fault{{Break: 20000, Corrupt: true}}, []string{"", "bytes=20000-", ""}, "starting again"},
@@ -218,7 +219,11 @@ func TestBreaks(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			p := setup(t, tiny())
 			p.Fault("model.safetensors", c.faults...)
-			f := p.find(p.client(func(o *hub.Options) { o.Stall = 50 * time.Millisecond }), id)
+			f := p.find(p.client(func(o *hub.Options) {
+				if c.name == "silent" {
+					o.Stall = 300 * time.Millisecond
+				}
+			}), id)
 			p.holds(f, wanted...)
 			var ranges []string
 			for _, r := range p.Requests() {
@@ -551,7 +556,7 @@ func TestMain(m *testing.M) {
 // TestKilled: kill -9 in the middle leaves what the next process goes on from.
 func TestKilled(t *testing.T) {
 	p := setup(t, tiny())
-	p.Fault("model.safetensors", hubtest.Fault{Pause: 20 * time.Millisecond})
+	p.Fault("model.safetensors", hubtest.Fault{Pause: 100 * time.Millisecond})
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "HUB_TEST_CHILD="+p.URL, "HUB_TEST_CACHE="+p.cache)
 	out, err := cmd.StdoutPipe()
@@ -582,22 +587,29 @@ func TestKilled(t *testing.T) {
 // TestLockOfAnother: while another process has a content's lock, this one waits.
 func TestLockOfAnother(t *testing.T) {
 	p := setup(t, tiny())
-	p.Fault("model.safetensors", hubtest.Fault{Pause: 10 * time.Millisecond})
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	begun, done := make(chan bool, 100), make(chan error)
-	first := p.client(func(o *hub.Options) { o.Progress = func(int64) { begun <- true } })
+	locks := filepath.Join(p.cache, ".locks", "models--Org--tiny-model")
+	if err := os.MkdirAll(locks, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := durable.Lock(filepath.Join(locks, hubtest.SHA256(tiny()["model.safetensors"])+".lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan string, 9)
+	c := p.client(func(o *hub.Options) { o.Say = func(text string) { waits <- text } })
+	done := make(chan error)
 	go func() {
-		_, err := first.Find(ctx, name(t, id))
+		_, err := c.Find(context.Background(), name(t, id))
 		done <- err
 	}()
-	<-begun
-	p.find(p.client(), id)
+	if text := <-waits; text != "another process downloads model.safetensors; waiting for it" {
+		t.Error(text)
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
 	if err := <-done; err != nil {
 		t.Error(err)
-	}
-	if !slices.ContainsFunc(p.said, func(s string) bool { return strings.Contains(s, "another process downloads model.safetensors") }) {
-		t.Errorf("%q", p.said)
 	}
 }
 
