@@ -29,7 +29,7 @@ func tiny() map[string][]byte {
 	return map[string][]byte{
 		"config.json": []byte(`{"a": 1}`), "tokenizer.json": []byte(`{"b": 2}`), "tokenizer_config.json": []byte(`{}`),
 		"generation_config.json": []byte(`{}`), "chat_template.jinja": []byte("{{ x }}"), "model.safetensors": weights(64 << 10),
-		"README.md": []byte("not wanted"), "onnx/model.onnx": weights(1 << 10), "pytorch_model.bin": weights(1 << 10),
+		"README.md": []byte("not wanted"), "what is it?.png": nil, "tokenizer:x": nil, "onnx/model.onnx": weights(1 << 10), "pytorch_model.bin": weights(1 << 10),
 	}
 }
 

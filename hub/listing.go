@@ -33,9 +33,9 @@ type entry struct {
 	} `json:"lfs"`
 }
 
-// Listing reads one page of a repository's tree, a JSON array. Folders are left out. A name
-// that would leave the folder, or that this system would read otherwise, is an error, and
-// so is a file without a size or hash.
+// Listing reads one page of a repository's tree, a JSON array. Folders are left out, and so
+// are files whose names some system cannot have: no model needs one. A name that would leave
+// the folder is an error, and so is a file without a size or hash.
 func Listing(data []byte) ([]File, error) {
 	var list []entry
 	if err := json.Unmarshal(data, &list); err != nil {
@@ -43,7 +43,7 @@ func Listing(data []byte) ([]File, error) {
 	}
 	var out []File
 	for _, e := range list {
-		if e.Type == "directory" {
+		if e.Type == "directory" || goodPath(e.Path) && odd(e.Path) {
 			continue
 		}
 		f := File{Path: e.Path, Etag: e.OID}
@@ -68,10 +68,13 @@ func Listing(data []byte) ([]File, error) {
 	return out, nil
 }
 
+// odd says whether a path has characters that not every system's names have.
+func odd(p string) bool { return strings.ContainsAny(p, `:*?"<>|`) }
+
 // goodPath says whether a path of a listing stays below the folder it is put in, on every
 // system.
 func goodPath(p string) bool {
-	if p == "" || len(p) > 500 || path.IsAbs(p) || path.Clean(p) != p || strings.ContainsAny(p, "\\:*?\"<>|") {
+	if p == "" || len(p) > 500 || path.IsAbs(p) || path.Clean(p) != p || strings.Contains(p, "\\") {
 		return false
 	}
 	for name := range strings.SplitSeq(p, "/") {
@@ -101,7 +104,7 @@ func Index(data []byte) ([]string, error) {
 	}
 	var out []string
 	for _, name := range idx.Map {
-		if !goodPath(name) {
+		if !goodPath(name) || odd(name) {
 			return nil, fmt.Errorf("%s names %q, which is no path of a file here", indexFile, safetext.Line(cut(name, 200)))
 		}
 		out = append(out, name)
