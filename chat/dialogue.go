@@ -341,6 +341,9 @@ func check(tok tokenizer, t *Template, f Format) error {
 		return fmt.Errorf("chat: template %s (%s) needs control tokens that the tokenizer lacks: %s; "+
 			"choose the template the model was trained with, one of %s", t.Name, t.Doc, l, names(Templates))
 	}
+	if t.own != nil && f.Name() != t.own.format {
+		return fmt.Errorf("chat: the model's own template writes calls in format %s, not %s; set chat.format=%s", t.own.format, f.Name(), t.own.format)
+	}
 	if l := lacks(f.Control()); l != "" && !t.spelled {
 		return fmt.Errorf("chat: format %s needs control tokens that the tokenizer lacks: %s; "+
 			"choose another format, one of %s", f.Name(), l, names(Formats))

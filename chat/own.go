@@ -26,6 +26,7 @@ const Own = "own"
 // messages was cut out of renderings once.
 type own struct {
 	source Source
+	format string // that the template writes calls in
 	mu     sync.Mutex
 	heads  map[string]string // by system text and tools
 }
@@ -52,7 +53,7 @@ func (r *renderings) pieces(src *Source, tok *bpe.Tokenizer, f Format) ([]*Templ
 	if err != nil && !raised(err) {
 		return nil, err
 	}
-	t := &Template{Name: Own, Doc: "made of the model's own template", own: &own{source: *src, heads: map[string]string{}}}
+	t := &Template{Name: Own, Doc: "made of the model's own template", own: &own{source: *src, format: f.Name(), heads: map[string]string{}}}
 	tail, ok := strings.CutPrefix(plain[0], cutAt(plain[0], firstMark)+firstMark)
 	rest, same := strings.CutPrefix(plain[1], plain[0]+replyMark)
 	next, _, found := strings.Cut(rest, secondMark)

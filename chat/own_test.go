@@ -56,6 +56,9 @@ func TestOwn(t *testing.T) {
 	if err := Check(s); err != nil || !slices.Equal(s.Stops(), ids(acmeTok(), []string{"<|z|>"})) {
 		t.Errorf("%v, stops %v", err, s.Stops())
 	}
+	if err := Check(Style{acmeTok(), c.Template, Pythonic}); err == nil || !strings.Contains(err.Error(), "chat.format=hermes") {
+		t.Errorf("another format: %v", err)
+	}
 	// The known frame writes what is asked of it, also other tools than those of the probes.
 	tools := []ballast.Tool{{Name: "x", Doc: "usage: <|z|> | <tool_call>"}, placeTool}
 	d := NewHinted(s, tools, system("Say <|z|>"), "hint <|z|>")

@@ -96,9 +96,6 @@ func styleOf(r *recipe.Recipe, m *model.Model, c chat.Choice) (chat.Style, error
 		if one.Format, err = chat.FormatByName(name); err != nil {
 			return s, err
 		}
-		if c.Name == chat.Own && name != c.Format {
-			return s, fmt.Errorf("%s: its own template writes calls in format %s, not %s; set chat.format=%s", m.Origin, c.Format, name, c.Format)
-		}
 		if err := chat.Check(one); err != nil {
 			return s, fmt.Errorf("%s: format %s: %w", m.Origin, name, err)
 		}
