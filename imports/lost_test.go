@@ -106,12 +106,18 @@ func try(v any) (supervise.Dialogue, []string, error) { return read(value.Clone(
 // a reason, and what is read teaches words or calls.
 func TestAnyValueAnywhere(t *testing.T) {
 	s := style(t, "qwen3", "hermes")
-	odd := []any{nil, "", " ", "x", int64(3), 2.5, true, value.NewList(), value.NewList(nil), value.NewList("x"), &value.Dict{}, value.NewDict("x", nil),
-		"[]", "{}", "null", `"x"`, "[1", "<tool_call>", "</think>", "<tools>", "<|im_end|>"}
+	odd := []any{nil, "", " ", "x", int64(3), true, value.NewList(), value.NewList(nil), &value.Dict{}, value.NewDict("x", nil),
+		"[]", "{}", "null", "[1", "<tool_call>", "</think>", "<|im_end|>"}
 	for _, c := range readable(t) {
 		variants(mustJSON(t, c.row), "", func(any) []any { return odd }, func(v any, at string) {
-			for _, table := range []bool{false, true} {
-				d, _, err := read(value.Clone(v), table)
+			if strings.Contains(at, "properties") {
+				return // a schema is shown as it comes
+			}
+			for table := range 2 {
+				if text, _ := value.JSON(v); table == 1 && !strings.Contains(text, "null") {
+					continue // it is the same row in a table
+				}
+				d, _, err := read(value.Clone(v), table == 1)
 				if f := new(Fault); err != nil && !errors.As(err, &f) {
 					t.Fatalf("%v", err)
 				}
