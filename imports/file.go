@@ -208,7 +208,7 @@ func (f *File) parquet(path string) error {
 		return err
 	}
 	defer p.Close()
-	order := ordered(p.Columns())
+	t := newTable(p)
 	n := 0
 	for row, err := range p.Rows(nil) {
 		n++
@@ -216,14 +216,10 @@ func (f *File) parquet(path string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", where, err)
 		}
-		o, err := p.Object(row)
-		if err != nil {
-			return fmt.Errorf("%s: %w", where, err)
-		}
-		v, err := order.value(o)
-		if err != nil {
+		v, err := t.row(row)
+		if x := new(Fault); errors.As(err, &x) {
 			f.Rows++
-			f.Left.Add(string(ReasonType), where, "", err.Error())
+			f.Left.Add(string(x.Reason), where, x.Key, x.Detail)
 			continue
 		}
 		f.row(v, true, where, fmt.Sprintf("row-%d", n))

@@ -112,8 +112,8 @@ func TestPacked(t *testing.T) {
 	}
 }
 
-// table writes rows as parquet.
-func table[T any](t testing.TB, rows ...T) string {
+// pack writes rows as parquet.
+func pack[T any](t testing.TB, rows ...T) string {
 	t.Helper()
 	var buf bytes.Buffer
 	w := parquet.NewGenericWriter[T](&buf, parquet.Compression(&parquet.Zstd))
@@ -183,7 +183,7 @@ func TestTable(t *testing.T) {
 		r.Messages = append(r.Messages, message{Role: "assistant", Content: s("a"), Thought: s("t")})
 		return r
 	}
-	f, err := file(t, "x.jsonl", table(t, talk(&arguments{City: s("x")}, &arguments{Days: &days}, &arguments{}), talk(nil)))
+	f, err := file(t, "x.jsonl", pack(t, talk(&arguments{City: s("x")}, &arguments{Days: &days}, &arguments{}), talk(nil)))
 	if err != nil || len(f.Dialogues) != 1 || f.Rows != 2 || f.Passed["source"] != 1 {
 		t.Fatalf("%+v %v", f, err)
 	}
@@ -195,6 +195,41 @@ func TestTable(t *testing.T) {
 		t.Error(got)
 	}
 	if got := f.Left.String(); got != "1: arguments that are no object (first: row 2, messages[1].tool_calls[0].function.arguments: null)" {
+		t.Error(got)
+	}
+}
+
+// TestStrangeColumns: columns that the library makes other values of are passed over where
+// they carry no words, read as text where they are, and else leave the row out.
+func TestStrangeColumns(t *testing.T) {
+	type message struct {
+		Role    string `parquet:"role"`
+		Content string `parquet:"content"`
+	}
+	type extra struct {
+		Price int64  `parquet:"price,optional,decimal(2:9)"`
+		Big   uint64 `parquet:"big,optional"`
+	}
+	type row struct {
+		ID       [16]byte          `parquet:"id,uuid"`
+		Created  time.Time         `parquet:"created_at,timestamp"`
+		Score    float64           `parquet:"score"`
+		Messages []message         `parquet:"messages,list"`
+		Tools    string            `parquet:"tools,json"`
+		Map      map[string]string `parquet:"notes,optional"`
+		Extra    *extra            `parquet:"extra,optional"`
+	}
+	talk := []message{{"user", "q"}, {"assistant", "a"}}
+	tools := `[{"name": "z", "a": 1}, {"name": "f", "parameters": {}}]`
+	f, err := file(t, "x", pack(t, row{ID: [16]byte{0xff}, Messages: talk, Tools: tools}, row{Messages: talk, Tools: "[]", Map: map[string]string{"k": "v"}},
+		row{Messages: talk, Tools: "[]", Extra: &extra{Price: 5, Big: 1 << 63}}, row{Messages: talk, Tools: "[]", Extra: &extra{Big: 1 << 63}}))
+	if err != nil || len(f.Dialogues) != 1 {
+		t.Fatalf("%+v %v", f, err)
+	}
+	if got, _ := value.JSON(f.Dialogues[0].Tools[0].Schema); got != `{"name": "z", "a": 1}` {
+		t.Error(got)
+	}
+	if got := f.Left.String(); f.Left.Rows() != 3 || !strings.Contains(got, "row 2, notes: a column of the kind map") {
 		t.Error(got)
 	}
 }

@@ -5,10 +5,77 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
+	"github.com/parquet-go/parquet-go"
+
+	"ballast/bounded/parquetfile"
 	"ballast/value"
 )
+
+// table reads the rows of a parquet file.
+type table struct {
+	file    *parquetfile.File
+	names   [][]string
+	order   *column
+	strange []string // by column: what its values are, where the library makes others of them
+}
+
+// plain are the kinds of columns whose values the library gives as they are.
+var plain = []string{"", "STRING", "ENUM", "INT(8,true)", "INT(16,true)", "INT(32,true)", "INT(64,true)", "INT(8,false)", "INT(16,false)", "INT(32,false)"}
+
+func newTable(f *parquetfile.File) *table {
+	t := &table{file: f, names: f.Columns(), order: ordered(f.Columns())}
+	t.strange = make([]string, len(t.names))
+	for i := range t.names {
+		if kind := f.Logical(i); !slices.Contains(plain, kind) {
+			t.strange[i] = kind
+		}
+	}
+	return t
+}
+
+// row is a row as a value; an error is a *Fault. Texts of the first level are taken as
+// they are written, JSON too: it is read later, in its order.
+func (t *table) row(row parquet.Row) (any, error) {
+	texts := map[string]string{}
+	for _, v := range row {
+		path, strange := t.names[v.Column()], t.strange[v.Column()]
+		switch top := len(path) == 1; {
+		case v.IsNull():
+		case top && v.Kind() == parquet.ByteArray:
+			texts[path[0]] = string(v.ByteArray())
+		case strange != "" && !top:
+			return nil, &Fault{ReasonType, strings.Join(path, "."), "a column of the kind " + strange + "; write it as text"}
+		}
+	}
+	o, err := t.file.Object(row)
+	if err != nil {
+		return nil, &Fault{ReasonType, "", err.Error()}
+	}
+	m, ok := o.(map[string]any)
+	if !ok {
+		return nil, &Fault{ReasonObject, "", fmt.Sprintf("%T", o)}
+	}
+	out := &value.Dict{}
+	for _, name := range t.order.names {
+		var v any
+		if text, ok := texts[name]; ok {
+			v, err = t.order.text(text)
+		} else {
+			v, err = t.order.parts[name].value(m[name])
+		}
+		if err != nil && slices.Contains(passable, name) {
+			v, err = true, nil // it carries no words, whatever it is
+		}
+		if err != nil {
+			return nil, &Fault{ReasonType, name, err.Error()}
+		}
+		out.Set(name, v)
+	}
+	return out, nil
+}
 
 // column is a column of a table or a part of one. Its parts are in the file's order,
 // which is that of the keys that were written.

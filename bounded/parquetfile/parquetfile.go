@@ -188,6 +188,19 @@ func checkSchema(elements []format.SchemaElement) error {
 // in them.
 func (f *File) Columns() [][]string { return f.columns }
 
+// Logical names what a column says that its values are: "STRING", "INT(64,true)",
+// "DECIMAL(9,2)", "JSON"; "" if it says nothing.
+func (f *File) Logical(column int) string {
+	leaf, ok := f.parquet.Schema().Lookup(f.columns[column]...)
+	if !ok {
+		return ""
+	}
+	if t := leaf.Node.Type().LogicalType(); t != nil {
+		return t.String()
+	}
+	return ""
+}
+
 func (f *File) name(i int) string {
 	if i >= len(f.columns) {
 		return fmt.Sprint(i)
