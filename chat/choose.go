@@ -17,6 +17,8 @@ type Choice struct {
 	Name     string    `json:"template"`         // in Templates, or "own"
 	Why      string    `json:"why"`              // one sentence
 	System   string    `json:"system,omitempty"` // text of conversations that bring no system message
+	// Tooled is that of conversations with tools, where it is another one.
+	Tooled string `json:"system_with_tools,omitempty"`
 	// Format is the format that the model's own template writes calls in, "" where it
 	// writes none.
 	Format string `json:"format,omitempty"`
@@ -28,6 +30,9 @@ func (c Choice) String() string {
 	text := safetext.Line(c.Name) + ": " + safetext.Line(c.Why)
 	if c.System != "" {
 		text += fmt.Sprintf("; its system text is \"%s\"", safetext.Line(clip(c.System, 0)))
+	}
+	if c.Tooled != "" {
+		text += fmt.Sprintf("; with tools \"%s\"", safetext.Line(clip(c.Tooled, 0)))
 	}
 	return text
 }
@@ -55,7 +60,11 @@ func candidates() []candidate {
 
 // named is the choice of a known template.
 func named(t *Template, why string) Choice {
-	return Choice{Template: t, Name: t.Name, Why: why, System: deref(t.plain)}
+	c := Choice{Template: t, Name: t.Name, Why: why, System: deref(t.plain)}
+	if text := deref(t.tooled); text != c.System {
+		c.Tooled = text
+	}
+	return c
 }
 
 // ByName is the choice of a known template by its name, with the reason.
@@ -180,7 +189,6 @@ func written(text string, request jinja.Result, tok *bpe.Tokenizer, f Format) (C
 // choice is that of a renderer that writes the same.
 func (r *renderings) choice(c candidate, t *Template, f Format) Choice {
 	out := named(t, "")
-	out.System = deref(t.plain)
 	prompts := 0
 	for i := range r.probes {
 		if p := &r.probes[i]; !(r.toolless && p.tooled() || p.skips(t)) {

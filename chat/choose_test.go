@@ -70,6 +70,24 @@ func TestChooseEndless(t *testing.T) {
 	}
 }
 
+// TestChosenSystems: with tools a model may have another system text, and another template.
+func TestChosenSystems(t *testing.T) {
+	text := "You are Acme."
+	src := Source{Text: says("You are a helpful assistant."), Tools: JinjaText(Style{testTok(), ChatML, Hermes}, &text)}
+	c, err := Choose(src, testTok(), Hermes)
+	if err != nil || c.Name != "chatml" || c.System != "You are a helpful assistant." || c.Tooled != text || c.Format != "hermes" {
+		t.Fatalf("%s, %v", c, err)
+	}
+	d := newDialogue(testTok(), c.Template, Hermes, testTools, nil, "")
+	if got := testTok().Decode(d.Tokens()); !strings.HasPrefix(got, "<|im_start|>system\nYou are Acme.\n\n# Tools") {
+		t.Errorf("%q", got)
+	}
+	src.Tools = strings.Replace(acme, "<|a|>", "<|im_start|>", 1)
+	if c, err := Choose(src, testTok(), Hermes); err == nil {
+		t.Errorf("two templates that do not go together: %s", c)
+	}
+}
+
 // TestChosenSystem: the default is written, a text that is given replaces it, an empty one too.
 func TestChosenSystem(t *testing.T) {
 	c, err := Choose(Source{Text: says("You are Acme.")}, testTok(), Hermes)

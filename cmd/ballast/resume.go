@@ -133,7 +133,7 @@ func sameRun(h runlog.Header, dir string, now *runlog.Origin) (notes []string, e
 	if what := h.Inputs.Differs(now.Inputs); what != "" {
 		return nil, fmt.Errorf("%s cannot go on: what it is made of is not what it was: %s; put that back, or start a new run", dir, what)
 	}
-	if was, is := h.Renderer, now.Renderer; was != nil && (was.Name != is.Name || was.System != is.System) {
+	if was, is := h.Renderer, now.Renderer; was != nil && (was.Name != is.Name || was.System != is.System || was.Tooled != is.Tooled) {
 		return nil, fmt.Errorf("%s cannot go on: its conversations were written as %s, and this program chooses %s; finish it with the version that made it, or set chat.template in a new run",
 			dir, was, is)
 	}
