@@ -178,7 +178,8 @@ func (c *child) lost(err error) error {
 	switch {
 	case c.late:
 		return &LimitError{"time", c.limits.Time.String()}
-	case c.cmd.ProcessState.ExitCode() == exitMemory, strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"):
+	case c.cmd.ProcessState.ExitCode() == exitMemory,
+		strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"):
 		return &LimitError{"memory", memoryText(c.limits.Memory)}
 	case strings.Contains(said, "stack exceeds"):
 		return &LimitError{"depth", fmt.Sprint(c.limits.Depth)}

@@ -293,30 +293,44 @@ func (p *parser) postfix(e expr) expr {
 	}
 }
 
+// subscript parses what stands in square brackets: a key, a slice, or several keys.
 func (p *parser) subscript(of expr) expr {
-	var parts [3]expr
-	colons := 0
-	for !p.peek().is("]") {
-		switch {
-		case p.peek().is(",") || colons > 2:
-			panic(&Error{Unsupported, p.line(), "a subscript of several parts"})
-		case p.accept(":"):
-			colons++
-		default:
-			parts[min(colons, 2)] = p.expression()
-			if !p.peek().is(":") && !p.peek().is("]") && !p.peek().is(",") {
-				p.fail("unexpected %s in a subscript", p.peek())
-			}
+	var keys []expr
+	for !p.accept("]") {
+		if len(keys) > 0 {
+			p.expect(",")
+		}
+		key := p.key(of)
+		keys = append(keys, key)
+		if _, slice := key.(*sliceExpr); !slice {
+			continue
+		}
+		if len(keys) > 1 || !p.peek().is("]") {
+			panic(&Error{Unsupported, p.line(), "a subscript of several parts with a slice"})
+		}
+		p.next()
+		return key
+	}
+	if len(keys) == 1 {
+		return &itemExpr{of, keys[0]}
+	}
+	return &itemExpr{of, &listExpr{items: keys, tuple: true}}
+}
+
+func (p *parser) key(of expr) expr {
+	var bounds [3]expr
+	for i := range bounds {
+		if t := p.peek(); !t.is(":") && !t.is("]") && !t.is(",") || i == 0 && !t.is(":") {
+			bounds[i] = p.expression()
+		}
+		if i == 0 && !p.peek().is(":") {
+			return bounds[0]
+		}
+		if i < 2 && !p.accept(":") {
+			break
 		}
 	}
-	p.next()
-	switch {
-	case colons > 0:
-		return &sliceExpr{of, parts[0], parts[1], parts[2]}
-	case parts[0] == nil:
-		panic(&Error{Unsupported, p.line(), "an empty subscript"})
-	}
-	return &itemExpr{of, parts[0]}
+	return &sliceExpr{of, bounds[0], bounds[1], bounds[2]}
 }
 
 // filters parses what follows a whole operand: filters, tests and calls.

@@ -32,11 +32,15 @@ func (p *picker) of(words string) string {
 }
 
 const (
-	fuzzAtoms    = "s¦n¦l¦d¦m¦none¦true¦1¦-2¦2.5¦''¦'%s{}'¦'a b'¦[]¦{}¦()¦x¦y¦ns.a¦loop.index¦undef¦range(5)¦'a'*9¦m[0].role¦ns¦f¦loop¦caller()"
-	fuzzSuffixes = ".strip()¦.split()¦.items()¦|length¦|tojson¦|tojson(indent=2)¦|list¦|first¦|last¦|join(',')¦|upper¦|trim¦|default('q')¦|reverse¦|sort¦|unique" +
-		"¦|map('string')¦|map(attribute='role')¦|select¦|selectattr('role')¦|dictsort¦|items¦|int¦|float¦|round(1)¦|string¦|safe¦|e¦|replace('a','bb')¦|indent(3)" +
-		"¦|format(1)¦|batch(2)¦|sum¦|max¦|title¦[0]¦[-1]¦[::-1]¦[1:]¦['a']¦.a¦.get('a')¦.format(1)¦.replace('','-')¦.title()¦ is defined¦ is string¦ is mapping" +
-		"¦ is odd¦ is none¦ is in l¦(1)¦()¦.append(1)¦.__class__¦|nosuch¦ is nosuch¦.rsplit(' ', 1)¦.splitlines()¦.center(9)¦|center¦|count¦|d(1, true)"
+	fuzzAtoms = "s¦n¦l¦d¦m¦none¦true¦1¦-2¦2.5¦''¦'%s{}'¦'a b'¦[]¦{}¦()¦x¦y¦ns.a¦loop.index¦undef¦range(5)¦'a'*9¦" +
+		"m[0].role¦ns¦f¦loop¦caller()"
+	fuzzSuffixes = ".strip()¦.split()¦.items()¦|length¦|tojson¦|tojson(indent=2)¦|list¦|first¦|last¦|join(',')¦|upper¦" +
+		"|trim¦|default('q')¦|reverse¦|sort¦|unique¦|map('string')¦|map(attribute='role')¦|select¦" +
+		"|selectattr('role')¦|dictsort¦|items¦|int¦|float¦|round(1)¦|string¦|safe¦|e¦|replace('a','bb')¦" +
+		"|indent(3)¦|format(1)¦|batch(2)¦|sum¦|max¦|title¦[0]¦[-1]¦[::-1]¦[1:]¦['a']¦.a¦.get('a')¦.format(1)¦" +
+		".replace('','-')¦.title()¦ is defined¦ is string¦ is mapping¦ is odd¦ is none¦ is in l¦(1)¦()¦" +
+		".append(1)¦.__class__¦|nosuch¦ is nosuch¦.rsplit(' ', 1)¦.splitlines()¦.center(9)¦|center¦|count¦" +
+		"|d(1, true)"
 	fuzzInfix = " + ¦ - ¦ * ¦ / ¦ // ¦ % ¦ ** ¦ ~ ¦ == ¦ != ¦ < ¦ >= ¦ in ¦ not in ¦ and ¦ or ¦ if ¦, "
 )
 

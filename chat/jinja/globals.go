@@ -68,9 +68,12 @@ func (r *run) dictOf(of string, a args) (*value.Dict, error) {
 	}
 	d := value.NewDict()
 	if len(a.pos) == 1 {
+		if u, ok := a.pos[0].(*undefined); ok {
+			return nil, u.fail()
+		}
 		from, ok := a.pos[0].(*value.Dict)
 		if ok {
-			d = from.Clone()
+			d = from.Copy()
 			if err := r.visit(from, 0, false); err != nil {
 				return nil, err
 			}
@@ -178,7 +181,8 @@ func strftime(t time.Time, format string) (string, error) {
 	return b.String(), nil
 }
 
-var dateLayouts = map[byte]string{'d': "02", 'm': "01", 'Y': "2006", 'y': "06", 'B': "January", 'b': "Jan", 'h': "Jan", 'A': "Monday", 'a': "Mon", 'H': "15",
+var dateLayouts = map[byte]string{'d': "02", 'm': "01", 'Y': "2006", 'y': "06", 'B': "January", 'b': "Jan", 'h': "Jan",
+	'A': "Monday", 'a': "Mon", 'H': "15",
 	'I': "03", 'M': "04", 'S': "05", 'p': "PM", 'e': "_2", 'F': "2006-01-02", 'T': "15:04:05", 'R': "15:04", 'D': "01/02/06"}
 
 func dateField(t time.Time, field byte) (string, bool) {

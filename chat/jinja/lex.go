@@ -1,12 +1,15 @@
 package jinja
 
 import (
+	"fmt"
 	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"ballast/value"
 )
 
 // Kinds of tokens.
@@ -354,6 +357,17 @@ func (l *lexer) number(rest string) error {
 	return nil
 }
 
+// escapeOf is how Python escapes a character that is not ASCII, without the backslash.
+func escapeOf(r rune) string {
+	switch {
+	case r < 0x100:
+		return "x%02x"
+	case r < 0x10000:
+		return "u%04x"
+	}
+	return "U%08x"
+}
+
 // unescape is Python's decoding of the inside of a string literal.
 func unescape(s string) (string, *Error) {
 	if !strings.Contains(s, "\\") {
@@ -390,8 +404,14 @@ func unescape(s string) (string, *Error) {
 			digits = 4
 		case c == 'U':
 			digits = 8
-		case c == 'N' || c >= utf8.RuneSelf:
-			return "", unsupported("a string with the escape \\%c", c)
+		case c == 'N':
+			return "", unsupported("a string with the escape \\N")
+		case c >= utf8.RuneSelf:
+			// Python has escaped the character before it looks for escapes.
+			r, n := value.DecodeRune(s[i-1:])
+			b = fmt.Appendf(append(b, '\\'), escapeOf(r), r)
+			i += n - 1
+			continue
 		default:
 			b = append(b, '\\', c)
 			continue

@@ -9,9 +9,9 @@ import (
 // What Python's types have. Names that methods lacks are refused, since Jinja finds them
 // before an item of that name.
 var attributes = map[string]string{
-	"str": " capitalize casefold center count encode endswith expandtabs find format format_map index isalnum isalpha isascii isdecimal isdigit " +
-		"isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip maketrans partition removeprefix removesuffix " +
-		"replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill ",
+	"str": " capitalize casefold center count encode endswith expandtabs find format format_map index isalnum isalpha isascii " +
+		"isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip maketrans " +
+		"partition removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill ",
 	"list":        " append clear copy count extend index insert pop remove reverse sort ",
 	"tuple":       " count index ",
 	"dict":        " clear copy fromkeys get items keys pop popitem setdefault update values ",
@@ -173,7 +173,8 @@ func dictTable() map[string]dictMethod {
 			_, err := a.bind("copy")
 			return d, err // nothing changes a dict
 		},
-		"update": frozen("update"), "pop": frozen("pop"), "popitem": frozen("popitem"), "clear": frozen("clear"), "setdefault": frozen("setdefault"),
+		"update": frozen("update"), "pop": frozen("pop"), "popitem": frozen("popitem"), "clear": frozen("clear"),
+		"setdefault": frozen("setdefault"),
 	}
 }
 

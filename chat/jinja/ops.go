@@ -348,7 +348,7 @@ func (r *run) three(a, b any, op string) (c int, nan bool, err error) {
 		}
 		return 0, false, mismatch(op, a, b)
 	default:
-		if kind := value.TypeName(a) + " " + value.TypeName(b); strings.Trim(strings.NewReplacer("int", "", "float", "", "bool", "").Replace(kind), " ") != "" {
+		if !isNumber(a) || !isNumber(b) {
 			return 0, false, mismatch(op, a, b)
 		}
 		c, ok := value.CompareNumbers(a, b)

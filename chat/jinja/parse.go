@@ -209,11 +209,17 @@ func (p *parser) end(name string) {
 	p.blockEnd()
 }
 
+// opened parses the end of an opening tag, which may have a colon as in Python.
+func (p *parser) opened() {
+	p.accept(":")
+	p.blockEnd()
+}
+
 func (p *parser) blockEnd() { p.expectKind(tokBlockEnd, "'%}'") }
 
 // until parses the rest of an opening tag, the body, and the closing tag.
 func (p *parser) until(name string) []stmt {
-	p.blockEnd()
+	p.opened()
 	body := p.body(name)
 	p.end(name)
 	return body
@@ -277,7 +283,7 @@ func (p *parser) ifStatement(line int) stmt {
 	p.soft = true
 	for {
 		s.tests = append(s.tests, p.tuple(false, false))
-		p.blockEnd()
+		p.opened()
 		s.bodies = append(s.bodies, p.body("elif", "else", "endif"))
 		if p.accept("elif") {
 			continue
@@ -299,7 +305,7 @@ func (p *parser) forStatement(line int) stmt {
 		s.test = p.expression()
 	}
 	s.recursive = p.accept("recursive")
-	p.blockEnd()
+	p.opened()
 	soft := p.soft
 	p.loops++
 	p.soft = false

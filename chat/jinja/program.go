@@ -102,18 +102,20 @@ func plain(v any) (any, error) {
 	case int:
 		return int64(v), nil
 	case *value.List:
+		out := v
 		for i, x := range v.Items {
 			y, err := plain(x)
 			if err != nil {
 				return nil, err
 			}
-			if _, ok := x.(int); ok {
-				l := &value.List{Items: append([]any{}, v.Items...)}
-				l.Items[i] = y
-				v = l
+			if y != x {
+				if out == v {
+					out = &value.List{Items: append([]any{}, v.Items...)}
+				}
+				out.Items[i] = y
 			}
 		}
-		return v, nil
+		return out, nil
 	case *value.Dict:
 		out := v
 		for i := range v.Len() {
@@ -122,7 +124,7 @@ func plain(v any) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			if _, ok := x.(int); ok {
+			if y != x {
 				if out == v {
 					out = v.Copy()
 				}

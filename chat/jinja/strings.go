@@ -451,11 +451,13 @@ func methodZfill(r *run, s string, a args) (any, error) {
 
 func stringTable() map[string]stringMethod {
 	return map[string]stringMethod{
-		"lower": plainMethod("lower", func(s string) any { return lower(s) }), "upper": plainMethod("upper", func(s string) any { return upper(s) }),
+		"lower":      plainMethod("lower", func(s string) any { return lower(s) }),
+		"upper":      plainMethod("upper", func(s string) any { return upper(s) }),
 		"capitalize": plainMethod("capitalize", func(s string) any { return capitalize(s) }),
 		"title":      plainMethod("title", func(s string) any { return title(s) }),
 		"isascii":    plainMethod("isascii", func(s string) any { return isASCII(s) }),
-		"strip":      stripMethod("strip", true, true), "lstrip": stripMethod("lstrip", true, false), "rstrip": stripMethod("rstrip", false, true),
+		"strip":      stripMethod("strip", true, true),
+		"lstrip":     stripMethod("lstrip", true, false), "rstrip": stripMethod("rstrip", false, true),
 		"split": splitMethod("split", false), "rsplit": splitMethod("rsplit", true), "splitlines": methodSplitlines,
 		"find": findMethod("find", strings.Index, false), "rfind": findMethod("rfind", strings.LastIndex, false),
 		"index": findMethod("index", strings.Index, true), "rindex": findMethod("rindex", strings.LastIndex, true),

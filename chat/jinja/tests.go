@@ -134,6 +134,8 @@ func isFloat(v any) bool {
 	return ok
 }
 
+func isNumber(v any) bool { return isBool(v) || isFloat(v) || isInteger(v) }
+
 func isBool(v any) bool {
 	_, ok := v.(bool)
 	return ok
@@ -145,7 +147,7 @@ func testTable() map[string]test {
 		"none": kind("none", func(v any) bool { return v == nil }), "boolean": kind("boolean", isBool),
 		"true":  kind("true", func(v any) bool { return v == true }),
 		"false": kind("false", func(v any) bool { return v == false }), "integer": kind("integer", isInteger), "float": kind("float", isFloat),
-		"number": kind("number", func(v any) bool { return isBool(v) || isFloat(v) || isInteger(v) }),
+		"number": kind("number", isNumber),
 		"string": kind("string", func(v any) bool { _, ok := v.(string); return ok }),
 		"mapping": kind("mapping", func(v any) bool {
 			_, ok := v.(*value.Dict)
@@ -190,7 +192,9 @@ func testTable() map[string]test {
 			return named(v, a, func(name string) bool { return r.tables.tests[name] != nil }, otherTests)
 		},
 	}
-	for op, names := range map[string]string{"==": "== eq equalto", "!=": "!= ne", "<": "< lt lessthan", "<=": "<= le", ">": "> gt greaterthan", ">=": ">= ge"} {
+	for op, names := range map[string]string{
+		"==": "== eq equalto", "!=": "!= ne", "<": "< lt lessthan", "<=": "<= le", ">": "> gt greaterthan", ">=": ">= ge",
+	} {
 		for _, name := range strings.Fields(names) {
 			t[name] = ordered(op)
 		}

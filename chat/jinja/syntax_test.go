@@ -1,0 +1,97 @@
+package jinja
+
+import (
+	"errors"
+	"testing"
+
+	"ballast/value"
+)
+
+// TestSyntax: corners of the syntax that no template of a model needs but Python has. The texts are
+// Jinja's own.
+func TestSyntax(t *testing.T) {
+	for _, c := range [][2]string{
+		{"{% if false: %}a{% else: %}b{% endif %}", "b"},
+		{"{% for x in [1, 2]: %}{{ x }}{% endfor %}", "12"},
+		{"[{{ [1][] }}]", "[]"},
+		{"{{ '\\é\\▁\\🙂' }}", "\\xe9\\u2581\\U0001f642"},
+		{"{{ 'a' \"b\" 'c' }}", "abc"},
+		{"{{ '\\x41\\u00e9\\101\\q\\\\' }}", "Aé" + "A\\q\\"},
+		{"{{ 0x1F + 0b11 + 0o17 + 1_000 }}", "1049"},
+		{"{{ 1e3 }} {{ 2.50 }} {{ 1_0.5 }}", "1000.0 2.5 10.5"},
+		{"a \n  {%- if 1 -%} \n b \n {%- endif %}\n c", "ab c"},
+		{"  {%+ if 1 +%}\n x{% endif %}\n\n", "  \n x"},
+		{"a\r\nb\rc\n", "a\nb\nc"},
+		{"{% raw %}{{ x }}{% endraw %}|{%- raw -%} {% if %} {%- endraw -%} ", "{{ x }}|{% if %}"},
+		{"{# {{ #}{{ '}}' }}{{ {'a': {'b': 1}}['a']['b'] }}", "}}1"},
+		{"{% set x = 1 %}{% for i in [1, 2] %}{{ x }}{% set x = 5 %}{{ x }}{% endfor %}{{ x }}", "15151"},
+		{"{% for i in [1] %}{% for j in [1] %}{{ tools is defined }}{% endfor %}{% set tools = 1 %}{% endfor %}", "False"},
+		{"{% set ns = namespace(n=0) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", "3"},
+		{"{% for i in [1, 2] %}{% continue %}{% else %}none{% endfor %}", "none"},
+		{"{% for a, (b, c) in [[1, [2, 3]]] %}{{ a }}{{ b }}{{ c }}{% endfor %}", "123"},
+		{"{% for x in [[1, [2]], [3, []]] recursive %}{{ x[0] }}" +
+			"{{ loop(x[1]) if x[1] is iterable and x[1] and x[1][0] is iterable }}{{ loop.depth }}{% endfor %}", "1131"},
+		{"{% macro f(a, b=a) %}{{ a }}{{ b }}{{ varargs }}{{ kwargs }}{% endmacro %}" +
+			"{{ f(1, *[2, 3], **{'c': 4}) }}", "12(3,){'c': 4}"},
+		{"{% macro f() %}[{{ caller(2) }}]{% endmacro %}{% call(x) f() %}{{ x }}{% endcall %}", "[2]"},
+		{"{% set x | upper %}a{{ 1 }}b{% endset %}{{ x }}{% filter trim | upper %} q {% endfilter %}", "A1BQ"},
+		{"{% with a = 1, b = 2 %}{{ a }}{{ b }}{% endwith %}{{ a }}", "12"},
+		{"{% generation %}{% set y = 1 %}x{% endgeneration %}{{ y }}", "x"},
+		{"{{ none }}{{ true }}{{ 1.0 }}{{ 1e22 }}{{ undef }}" +
+			"{{ [none, 1.0, 'a\\'b', undef] }}", "NoneTrue1.01e+22[None, 1.0, \"a'b\", Undefined]"},
+		{"{{ '<b>&é\\u2028' | tojson }}" +
+			"{{ {'b': 1.0, 'a': [none, true]} | tojson }}", "\"<b>&é\u2028\"{\"b\": 1.0, \"a\": [null, true]}"},
+		{"{{ '%s-%05.1f-%d' | format(none, 2.25, 3.9) }}{{ '%(a)s' | format(a=1) }}", "None-002.2-31"},
+		{"{{ strftime_now('%d %b %Y, %-d %B %H:%M') }}", "26 Jul 2024, 26 July 00:00"},
+		{"{{ {'items': 1}.items is callable }}{{ {'items': 1}['items'] }}", "True1"},
+		{"{{ 'x' if false }}|{{ (1, 2)[::-1] }}|{{ 'añb'[::-1] }}|{{ 1 < 2 < 3 }}|" +
+			"{{ not 1 in [2] }}", "|(2, 1)|bña|True|True"},
+	} {
+		if got, err := Render(c[0], value.NewDict("tools", nil)); err != nil || got != c[1] {
+			t.Errorf("%s: %q, %v, Python %q", c[0], got, err, c[1])
+		}
+	}
+}
+
+// TestErrors: where Python raises there is an error of the kind that is asked for.
+func TestErrors(t *testing.T) {
+	data := value.NewDict("messages", value.NewList(value.NewDict("role", "user", "content", nil)))
+	for source, kind := range map[string]string{
+		"{{ messages[0].content + 'x' }}": Failed, "{{ messages[0].nosuch.more }}": Failed, "{{ messages|nosuch }}": Failed, "{{ 1 is nosuch }}": Failed,
+		"{{ 'a' + 1 }}": Failed, "{{ messages.append(1) }}": Failed, "{{ nosuch() }}": Failed, "{% for x in none %}{% endfor %}": Failed,
+		"{% set a.b = 1 %}": Failed, "{{ undef|tojson }}": Failed, "{{ range(100001) }}": Failed, "{{ namespace(_a=1) }}": Failed,
+		"{% nosuch %}": Failed, "{% if 1 %}": Failed, "{{ 1": Failed, "{{ 'a }}": Failed, "{# a": Failed, "{% break %}": Failed, "{{ 1 2 }}": Failed,
+		"{% if false %}{{ 1|nosuch }}{% endif %}{{ messages|length|nosuch }}": Failed, "{% for x in [] %}{{ 1|nosuch }}{% endfor %}": Failed,
+		"{{ raise_exception('no') }}": Raised, "{% if messages %}{{ raise_exception('no ' ~ messages[0].role) }}{% endif %}": Raised,
+		"{% include 'x' %}": Unsupported, "{{ messages|groupby('role') }}": Unsupported, "{{ ''.__class__ }}": Unsupported, "{{ messages.append }}": Unsupported,
+		"{{ 'a'.encode() }}": Unsupported, "{{ messages|map('upper') }}": Unsupported, "{{ lipsum() }}": Unsupported, "{{ 2.0 ** 0.5 }}": Unsupported,
+	} {
+		var e *Error
+		if got, err := Render(source, data); !errors.As(err, &e) || e.Kind != kind || e.Line != 1 {
+			t.Errorf("%s: %q, %v, not %s", source, got, err, kind)
+		}
+	}
+	if got, err := Render("{% if false %}{{ 1|nosuch }}{% endif %}ok", data); got != "ok" || err != nil {
+		t.Errorf("what is not reached: %q, %v", got, err)
+	}
+}
+
+// TestData: the variables of Go programs, which are not changed.
+func TestData(t *testing.T) {
+	data := value.NewDict("n", 1, "l", value.NewList(1, value.NewList(2, 3)), "d", value.NewDict("a", value.NewDict("b", 4)), DateKey, "2025-03-09 07:05:00")
+	got, err := Render("{{ n + 1 }}{{ l }}{{ d.a.b * 2 }}{{ strftime_now('%e %y %I %p') }}{{ strftime_now is callable }}{{ tools }}{{ add_generation_prompt }}", data)
+	if want := "2[1, [2, 3]]8 9 25 07 AMTrueNoneFalse"; err != nil || got != want {
+		t.Errorf("%q, %v, not %q", got, err, want)
+	}
+	if v, _ := data.Get("n"); v != 1 {
+		t.Errorf("the data are changed: %v", v)
+	}
+	for _, bad := range []any{struct{}{}, []string{"a"}, value.NewList(value.Bytes("a")), value.NewDict("a", uint(1))} {
+		if _, err := Render("", value.NewDict("x", bad)); err == nil {
+			t.Errorf("%T is taken", bad)
+		}
+	}
+	if _, err := Render("", value.NewDict(DateKey, "yesterday")); err == nil {
+		t.Error("a date that is none")
+	}
+}
