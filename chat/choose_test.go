@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -157,6 +158,22 @@ func TestWritten(t *testing.T) {
 					t.Errorf("%s+%s: %q, want %q", name, f.Name(), testTok().Decode(b), testTok().Decode(a))
 				}
 			}
+		}
+	}
+}
+
+// TestSpecialTokens: null is none; what no file names is that of the tokenizer's class.
+func TestSpecialTokens(t *testing.T) {
+	for _, c := range []struct{ settings, want string }{
+		{`{"tokenizer_class": "LlamaTokenizerFast"}`, "map[bos_token:<s> eos_token:</s> unk_token:<unk>]"},
+		{`{"tokenizer_class": "LlamaTokenizer", "bos_token": null, "eos_token": {"content": "<e>"}}`, "map[eos_token:<e> unk_token:<unk>]"},
+		{`{"tokenizer_class": "Qwen2Tokenizer", "eos_token": "<|im_end|>"}`, "map[eos_token:<|im_end|> pad_token:<|endoftext|> unk_token:<|endoftext|>]"},
+		{`{"tokenizer_class": "PreTrainedTokenizerFast"}`, "map[]"},
+		{`{"tokenizer_class": 3}`, "map[]"},
+	} {
+		s, err := ReadSource(map[string][]byte{"tokenizer_config.json": []byte(c.settings)}, "dir")
+		if got := fmt.Sprint(s.Special); err != nil || got != c.want {
+			t.Errorf("%s: %s, %v; want %s", c.settings, got, err, c.want)
 		}
 	}
 }

@@ -133,8 +133,10 @@ func TestFamilies(t *testing.T) {
 		name := strings.TrimSuffix(f.File, ".jinja")
 		if err != nil {
 			why := err.Error()
-			if _, after, ok := strings.Cut(why, "known here; "); ok {
-				why = after
+			for _, before := range []string{f.File + ": ", "no renderer can be made of it: "} {
+				if _, after, ok := strings.Cut(why, before); ok {
+					why = after
+				}
 			}
 			why, _, _ = strings.Cut(why, "; set chat.template")
 			rows = append(rows, [4]string{name, from[f.File], "refused", why})

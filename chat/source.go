@@ -33,13 +33,20 @@ type Source struct {
 // specialNames are the variables that transformers gives to templates.
 var specialNames = []string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}
 
+// classTokens are the special tokens of transformers' tokenizer classes, which hold where
+// the files do not name one.
+var classTokens = map[string]map[string]string{
+	"LlamaTokenizer": {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"},
+	"Qwen2Tokenizer": {"eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>", "pad_token": "<|endoftext|>"},
+}
+
 // ReadSource finds the chat template among the files of a model by their names, where a
 // name may have the folder TemplateFolder before it. As in transformers a file goes
 // before the setting chat_template, and the template named tool_use is that of
 // conversations with tools. origin is the directory, for messages.
 func ReadSource(files map[string][]byte, origin string) (Source, error) {
 	s := Source{Special: map[string]string{}}
-	named := map[string]string{}
+	named, told := map[string]string{}, map[string]bool{}
 	for _, name := range []string{specialFile, settingsFile} {
 		data := files[name]
 		if data == nil {
@@ -50,7 +57,15 @@ func ReadSource(files map[string][]byte, origin string) (Source, error) {
 			return s, fmt.Errorf("%s: not a JSON object: %w", path.Join(origin, name), err)
 		}
 		for _, key := range specialNames {
+			_, there := settings[key]
+			told[key] = told[key] || there
 			if text, ok := tokenText(settings[key]); ok {
+				s.Special[key] = text
+			}
+		}
+		class, _ := tokenText(settings["tokenizer_class"])
+		for key, text := range classTokens[strings.TrimSuffix(class, "Fast")] {
+			if !told[key] {
 				s.Special[key] = text
 			}
 		}
