@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -82,6 +83,15 @@ func chosenStyle(r *recipe.Recipe, m *model.Model) (chat.Style, chat.Choice, err
 	}
 	s, err := styleOf(r, m, c)
 	return s, c, err
+}
+
+// otherFormat tells that the model's own template writes calls in another format than the
+// recipe, which costs success and shows nowhere else.
+func otherFormat(w io.Writer, r *recipe.Recipe, m *model.Model, c chat.Choice) {
+	if c.Format != "" && c.Format != r.Chat.Format {
+		say(w, "ballast: %s: its own template writes calls in format %s, and chat.format is %s; --set chat.format=%s is the model's way\n",
+			m.Origin, c.Format, r.Chat.Format, c.Format)
+	}
 }
 
 // styleOf checks that the model's tokenizer can write the recipe's formats in a renderer.

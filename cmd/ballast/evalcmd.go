@@ -320,10 +320,11 @@ func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol, tasks []ballast.Ta
 	if err != nil {
 		return "", nil, nil, err
 	}
-	s, err := newStyle(r, m)
+	s, c, err := chosenStyle(r, m)
 	if err != nil {
 		return "", nil, nil, err
 	}
+	otherFormat(stderr, r, m, c)
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
 	cfg.Context = m.Config.MaxLen

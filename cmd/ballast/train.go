@@ -247,6 +247,7 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	if err != nil {
 		return nil, err
 	}
+	otherFormat(stderr, r, m, c)
 	if err := m.ServeAs(s, r.Chat.System); err != nil {
 		return nil, err
 	}
