@@ -169,6 +169,7 @@ func readable(t testing.TB) []struct{ name, row, want string } {
 		{"openai: a null that is one", talk(ask, with(`{"name": "wx", "arguments": "{\"city\": \"Oslo\", \"days\": null}"}`)), `tools wx; user Wx in Oslo?; assistant wx(city='Oslo', days=None)`},
 		{"openai: tools by their names", `{"tools": {"wx": ` + wx + `}, "messages": [` + ask + `, ` + said + `]}`, `tools wx; user Wx in Oslo?; assistant 3 degrees.`},
 		{"openai: text for every list", `{"messages": ` + quoted("["+ask+","+said+"]") + `, "tools_json": ` + quoted("["+wrap+"]") + `}`, `tools wx; user Wx in Oslo?; assistant 3 degrees.`},
+		{"openai: lists of one length", `{"messages": {"role": ["user", "assistant"], "content": ["q", "a"]}, "tools": []}`, `user q; assistant a`},
 		{"openai: MiniMind", `{"conversations": [{"role": "system", "content": "# Tools ...", "tools": ` + quoted("["+wx+"]") + `}, ` + ask + `, {"role": "assistant", "content": "", "tool_calls": ` + quoted(`[{"name": "wx", "arguments": {"city": "Oslo"}}]`) + `}, {"role": "tool", "content": "3"}, ` + said + `]}`,
 			`system # Tools ...; tools wx; user Wx in Oslo?; assistant wx(city='Oslo'); tool 3; assistant 3 degrees.`},
 		{"openai: ms-swift", `{"tools": ` + quoted("["+wx+"]") + `, "messages": [` + ask + `, {"role": "tool_call", "content": "{\"name\": \"wx\", \"arguments\": {\"city\": \"Oslo\"}}"}, {"role": "tool_response", "content": "3"}, ` + said + `]}`,
@@ -325,6 +326,7 @@ func TestFaults(t *testing.T) {
 		{asst(`"weight": 0.5`), ReasonWeight, "messages[1].weight"},
 		{asst(`"weight": 0`), ReasonNothing, ""},
 		{asst(`"tool_calls": {"name": "wx"}`), ReasonType, "messages[1].tool_calls"},
+		{`{"messages": {"role": ["user", "assistant"], "content": ["q"]}}`, ReasonShape, ""},
 		{asst(`"tool_calls": "[{"`), ReasonJSON, "messages[1].tool_calls"},
 
 		{reply(`{"name": "wx"}`), ReasonArguments, "messages[1].tool_calls[0].arguments"},

@@ -82,11 +82,37 @@ func (o *object) list(key string) (items []any, packed, ok bool, err error) {
 		}
 		packed = true
 	}
-	l, is := v.(*value.List)
-	if !is {
-		return nil, packed, true, &Fault{ReasonType, o.path(key), kind(v)}
+	if items, is := listOf(v); is {
+		return items, packed, true, nil
 	}
-	return l.Items, packed, true, nil
+	return nil, packed, true, &Fault{ReasonType, o.path(key), kind(v)}
+}
+
+// listOf is a list, or an object of lists of one length, which is how a column of the
+// kind Sequence holds a list of objects.
+func listOf(v any) ([]any, bool) {
+	if l, ok := v.(*value.List); ok {
+		return l.Items, true
+	}
+	d, ok := v.(*value.Dict)
+	if !ok || d.Len() == 0 {
+		return nil, false
+	}
+	var items []any
+	for i := range d.Len() {
+		k, x := d.At(i)
+		l, ok := x.(*value.List)
+		if !ok || i > 0 && len(l.Items) != len(items) {
+			return nil, false
+		}
+		for j, x := range l.Items {
+			if i == 0 {
+				items = append(items, &value.Dict{})
+			}
+			items[j].(*value.Dict).Set(k, x)
+		}
+	}
+	return items, true
 }
 
 func (o *object) keys() []string {

@@ -30,8 +30,8 @@ func peekList(o *object, keys ...string) []any {
 		if s, ok := v.(string); ok && strings.HasPrefix(strings.TrimSpace(s), "[") {
 			v, _ = value.ParseJSON([]byte(s))
 		}
-		if l, ok := v.(*value.List); ok {
-			return l.Items
+		if items, ok := listOf(v); ok {
+			return items
 		}
 	}
 	return nil
