@@ -70,7 +70,7 @@ func TestModels(t *testing.T) {
 	for _, c := range g.Conversations {
 		data = append(data, variables(t, c[1]))
 	}
-	if len(g.Templates) < 80 || len(data) < 50 {
+	if len(g.Templates) < 85 || len(data) < 50 {
 		t.Fatalf("only %d templates and %d conversations", len(g.Templates), len(data))
 	}
 	equal, refused, both := 0, map[string]int{}, 0
