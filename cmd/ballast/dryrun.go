@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -60,7 +61,7 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 			return err
 		}
 		how = "longest prompt"
-	} else if err := taskSets(&run); err != nil {
+	} else if err := errors.Join(taskSets(&run), imports(stderr, &run)); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%s\n", r.YAML())

@@ -210,11 +210,15 @@ func (r *Run) close(ctx context.Context) error {
 }
 
 // measure leaves out written and imported dialogues that the budget has no room for, and
-// those that cannot be trained with the phase's template and formats.
+// those that cannot be trained with the phase's template and formats. Without a tokenizer
+// it only counts what the file itself left out.
 func (p *sftPhase) measure() error {
 	room := p.set.Budget.Prompt + p.set.Budget.Episode
 	if f := p.run.imported[p.set.SFT.File]; f != nil && recipe.Imports(p.sources) {
 		p.left = f.Left.Clone()
+	}
+	if p.run.Engine.Style.Tok == nil {
+		return nil // a dry run without the model's files
 	}
 	for i, e := range p.examples {
 		if e.Dialogue == nil {
