@@ -229,6 +229,52 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// TestCases: rows of public reports, by the numbers of their cases. A row that is left out
+// is so with this fault.
+func TestCases(t *testing.T) {
+	data, err := os.ReadFile("testdata/cases.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rendered := map[string]string{} // as Qwen3's template and the format hermes have it
+	for line := range strings.Lines(string(data)) {
+		v := mustJSON(t, line).(*value.Dict)
+		name, _ := v.Get("case")
+		want, _ := v.Get("want")
+		x, _ := v.Get("row")
+		d, _, err := try(x)
+		if err != nil {
+			if err.Error() != want {
+				t.Errorf("case %s: %v\nwant %s", name, err, want)
+			}
+			continue
+		}
+		if got := outline(d); got != want {
+			t.Errorf("case %s: %s\nwant %s", name, got, want)
+		}
+		s := style(t, "qwen3", "hermes")
+		ep, err := d.Episode(s)
+		if err != nil {
+			t.Errorf("case %s: %v", name, err)
+			continue
+		}
+		again(t, s, &d, &ep)
+		rendered[name.(string)] = s.Tok.Decode(ep.Tokens)
+	}
+	for name, want := range map[string][]string{
+		"32/32": {"<tool_response>\n{\"t\": 3}\n</tool_response><|im_end|>"},
+		"34/04": {"<|im_start|>system\nBe careful.\n\n# Tools\nAsk before you use one.\n\n# Style\nBe brief.\n\n# Tools\n\nYou may call"},
+		"35/05": {"<|im_start|>assistant\n<think>\nThe user wants weather.\n</think>\n\n<tool_call>\n"},
+		"37/01": {"<tools>\n{\"type\": \"function\", \"function\": {\"name\": \"get-weather\", ", "<|im_start|>assistant\n<tool_call>\n{\"name\": \"get-weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call><|im_end|>"},
+	} {
+		for _, w := range want {
+			if strings.Count(rendered[name], w) != 1 {
+				t.Errorf("case %s: %s\nlacks %s", name, rendered[name], w)
+			}
+		}
+	}
+}
+
 // again insists that every trained reply parses as what the dialogue says.
 func again(t testing.TB, s chat.Style, d *supervise.Dialogue, ep *ballast.Episode) {
 	t.Helper()
