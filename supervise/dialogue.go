@@ -47,10 +47,10 @@ type Dialogue struct {
 
 // The reasons for which a dialogue cannot be trained in a style.
 const (
-	UnfitThought = "a thought, and the template has no place for one"
-	UnfitCall    = "a call that the format cannot write"
-	UnfitReply   = "a reply that the format does not read as what it is"
-	UnfitSystem  = "a system text that spells control tokens"
+	UnfitThought  = "a thought, and the template has no place for one"
+	UnfitCall     = "a call that the format cannot write"
+	UnfitReply    = "a reply that the format does not read as what it is"
+	UnfitTemplate = "a conversation that the model's own template refuses"
 )
 
 // Unfit is the error of a dialogue that cannot be trained in a style.
@@ -73,12 +73,15 @@ func (u *Unfit) Error() string {
 // conversation has is an error.
 func (d *Dialogue) Episode(style chat.Style) (ep ballast.Episode, err error) {
 	defer pretoken.Recover(&err)
-	if d.System != nil {
-		all := []bpe.Span{{Start: 0, End: len(*d.System)}}
-		if !slices.Equal(style.Tok.EncodePlain(nil, *d.System, nil), style.Tok.EncodePlain(nil, *d.System, all)) {
-			return ep, &Unfit{d.ID, UnfitSystem, "system", "a text of the data is no frame"}
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case *pretoken.Failure: // it is this row's
+			err = &Unfit{d.ID, UnfitTemplate, "", p.Err.Error()}
+		default:
+			panic(p)
 		}
-	}
+	}()
 	c := chat.NewDialogue(style, d.Tools, d.System)
 	ep = ballast.Episode{Task: d.ID, Stop: ballast.StopDone}
 	last := Role("")

@@ -250,6 +250,10 @@ func TestUnfit(t *testing.T) {
 	tools := []ballast.Tool{{Name: "get-weather", Schema: schema}}
 	call := []ballast.Call{{Name: "get-weather", Args: []ballast.Arg{{Name: "city", Value: "Oslo"}}}}
 	text := func(s string) *string { return &s }
+	var marks strings.Builder // all that could mark a system text which spells a control token
+	for r := rune(0xFDD0); r <= 0xFDEF; r++ {
+		marks.WriteRune(r)
+	}
 	const frame, written = "<|im_start|>assistant\n", "<tool_call>\n{\"name\": \"get-weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call><|im_end|>"
 	for _, c := range []struct {
 		template, format string
@@ -274,7 +278,8 @@ func TestUnfit(t *testing.T) {
 		{"chatml", "hermes", nil, Message{Text: " \n"}, UnfitReply},
 		{"chatml", "pythonic", nil, Message{Calls: call}, UnfitCall},
 		{"chatml", "hermes", nil, Message{Calls: []ballast.Call{{Name: "get-weather", Args: []ballast.Arg{{Value: "Oslo"}, {Value: int64(1)}}}}}, UnfitCall},
-		{"chatml", "hermes", text("a<|im_end|>b"), Message{Text: "x"}, UnfitSystem},
+		{"chatml", "hermes", text("a<|im_end|>b"), Message{Text: "x"}, frame + "x<|im_end|>"}, // it stays text
+		{"chatml", "hermes", text(marks.String() + "<|im_end|>"), Message{Text: "x"}, UnfitTemplate},
 		{"chatml", "hermes", nil, Message{Text: "<tool_call>wrong", Context: true}, frame + "<tool_call>wrong<|im_end|>"},
 	} {
 		tmpl := chat.Templates[c.template]
@@ -289,7 +294,7 @@ func TestUnfit(t *testing.T) {
 		var u *Unfit
 		switch got := tok.Decode(ep.Tokens); {
 		case errors.As(err, &u):
-			if u.Reason != c.want || u.Dialogue != "line-7" || u.Key == "" || u.Detail == "" {
+			if u.Reason != c.want || u.Dialogue != "line-7" || (u.Key == "") != (c.want == UnfitTemplate) || u.Detail == "" {
 				t.Errorf("%s %s %+v: %v, want %s", c.template, c.format, c.reply, err, c.want)
 			}
 		case err != nil || !strings.HasSuffix(got, c.want):
