@@ -316,6 +316,11 @@ func TestReasons(t *testing.T) {
 			t.Errorf("docs/dialogues.md has no row for: %s", r)
 		}
 	}
+	for _, k := range passable {
+		if !strings.Contains(string(text), "`"+k+"`") {
+			t.Errorf("docs/dialogues.md does not list the key %s", k)
+		}
+	}
 	for _, s := range Shapes {
 		if !strings.Contains(string(text), "| `"+s.Name+"` |") {
 			t.Errorf("docs/dialogues.md has no row for the shape %s", s.Name)

@@ -258,7 +258,11 @@ func finite(c ballast.Call) bool {
 func FuzzParseJSON(f *testing.F) {
 	f.Add([]byte(`{"a":[1,2.5,null,true,"\ud800\u0041"],"b":{"c":-1e400}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		exact, inexact := ParseExact(data)
 		v, err := ParseJSON(data)
+		if inexact == nil && (err != nil || Repr(exact) != Repr(v)) {
+			t.Errorf("%q is %s, and exactly %s", data, Repr(v), Repr(exact))
+		}
 		if err != nil {
 			return
 		}
