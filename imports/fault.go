@@ -42,6 +42,7 @@ const (
 	ReasonResults      Reason = "calls and results that are not as many"
 	ReasonIDs          Reason = "a result that belongs to none of the calls"
 	ReasonWeight       Reason = "a weight other than 0 and 1, or of what is no reply"
+	ReasonVerdict      Reason = "a mark that says that the row is not to be learned"
 	ReasonChat         Reason = "text that cannot be cut into messages"
 	ReasonCompletion   Reason = "a prompt without a completion"
 	ReasonNothing      Reason = "no reply to train on"
@@ -51,7 +52,7 @@ const (
 var Reasons = []Reason{ReasonJSON, ReasonObject, ReasonShape, ReasonKey, ReasonType, ReasonRole, ReasonOrder, ReasonEmpty, ReasonObjectText,
 	ReasonPart, ReasonTwoSystems, ReasonSystemInside, ReasonSystemTools, ReasonTwoTools, ReasonTool, ReasonSameTool, ReasonNoTools,
 	ReasonUnknownTool, ReasonCall, ReasonArguments, ReasonTwice, ReasonNull, ReasonBothCalls, ReasonBroken, ReasonThoughts, ReasonHidden,
-	ReasonStrayResult, ReasonResults, ReasonIDs, ReasonWeight, ReasonChat, ReasonCompletion, ReasonNothing}
+	ReasonStrayResult, ReasonResults, ReasonIDs, ReasonWeight, ReasonVerdict, ReasonChat, ReasonCompletion, ReasonNothing}
 
 // Fault is why a row is left out.
 type Fault struct {

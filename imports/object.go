@@ -130,12 +130,48 @@ var passable = strings.Fields(`id ids idx index uid uuid _id row_id sample_id ex
 	lang language model model_name generator teacher score scores rating quality num_turns turns tokens token_count
 	tool_choice parallel_tool_calls enable_thinking cache_control`)
 
+// Keys of rows that say whether a row is good: those of good are 1 or true where it is,
+// and those of bad are 0 or false.
+var (
+	good = strings.Fields(`label labels train trainable train_on weight loss loss_weight sample_weight keep use used valid is_valid correct
+		is_correct success is_success successful accept accepted is_accepted approved pass passed is_passed chosen good is_good preferred verified`)
+	bad = strings.Fields(`reject rejected is_rejected discard discarded drop dropped exclude excluded skip skipped ignore ignored mask masked
+		bad is_bad fail failed error is_error has_error invalid is_invalid wrong is_wrong deleted is_deleted`)
+)
+
+// judged is a fault where a number or a truth value says that a row is not to be learned,
+// or says anything but that it is.
+func judged(key string, v any) error {
+	want := slices.Contains(good, key)
+	if !wordless(v) || !want && !slices.Contains(bad, key) {
+		return nil
+	}
+	switch v {
+	case want:
+		return nil
+	case int64(1), float64(1):
+		if want {
+			return nil
+		}
+	case int64(0), float64(0):
+		if !want {
+			return nil
+		}
+	}
+	return &Fault{ReasonVerdict, brief(key), fmt.Sprint(v)}
+}
+
 // rest lists the keys that nobody took and that carry no words: those of passable, and
 // nulls, numbers, truth values and what is empty. Any other is a fault.
 func (r *reader) rest(o *object) (passed []string, err error) {
 	for i := range o.dict.Len() {
 		k, v := o.dict.At(i)
 		key, _ := k.(string)
+		if o.at == "" && !o.taken[key] && v != nil {
+			if err := judged(key, v); err != nil {
+				return nil, err
+			}
+		}
 		switch {
 		case o.taken[key] || v == nil:
 		case slices.Contains(passable, key) || o.at == "" && wordless(v):

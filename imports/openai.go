@@ -2,6 +2,7 @@ package imports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ballast"
@@ -279,6 +280,15 @@ func (r *reader) calls(o *object, packed bool) (out []ballast.Call, ids []string
 	return out, ids, nil
 }
 
+// answered is the id of a result that stands under id, if it is that of one of the calls;
+// any other is the message's own.
+func (r *reader) answered(o *object) string {
+	if id, ok := o.peek("id").(string); ok && slices.Contains(r.ids, id) {
+		return id
+	}
+	return ""
+}
+
 // toolMessage reads the result of a call.
 func (r *reader) toolMessage(o *object) error {
 	text, ok, err := r.maybe(o)
@@ -291,6 +301,9 @@ func (r *reader) toolMessage(o *object) error {
 	id, _, err := o.text("tool_call_id")
 	if err != nil {
 		return err
+	}
+	if id == "" {
+		id = r.answered(o)
 	}
 	name, _, err := o.text("name")
 	if err != nil {

@@ -80,7 +80,7 @@ func (r *reader) turn(v any, at string, t turns) error {
 	case "assistant", "gpt", "model", "bot":
 		err = t.reply(body, place)
 	case "tool", "observation", "tool_response", "function_response", "function-response":
-		err = t.result(body, "", "", place)
+		err = t.result(body, r.answered(o), "", place)
 	case "function_call", "tool_call", "function-call":
 		err = r.called(body, place)
 	default:

@@ -120,14 +120,11 @@ func (e *explains) rest(text string) (rest, unknown string) {
 	for _, s := range sentences(text) {
 		low := strings.ToLower(s)
 		joined := strings.Join(strings.Fields(low), "")
-		drop := mentions(s, openCall, closeCall, openTools, closeTools)
-		for _, k := range e.known {
-			drop = drop || strings.Contains(joined, k)
-		}
+		known := slices.ContainsFunc(e.known, func(k string) bool { return strings.Contains(joined, k) })
 		switch {
-		case !drop:
+		case !known && !mentions(s, openCall, closeCall, openTools, closeTools):
 			out.WriteString(s)
-		case unknown == "" && !explaining(low):
+		case unknown == "" && (!explaining(low) || !known && negates(low)):
 			unknown = strings.TrimSpace(s)
 		}
 	}
@@ -143,6 +140,13 @@ func explaining(low string) bool {
 		}
 	}
 	return !strings.ContainsFunc(low, func(r rune) bool { return r > unicode.MaxASCII && !unicode.IsSpace(r) })
+}
+
+// negates says whether a sentence in small letters forbids something, which only known
+// explanations may.
+func negates(low string) bool {
+	words := strings.FieldsFunc(low, func(r rune) bool { return !unicode.IsLetter(r) })
+	return slices.Contains(words, "not") || slices.Contains(words, "no")
 }
 
 // explainingWords are all that a sentence may say that is taken out. One with any other

@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"slices"
 	"strings"
 
 	"ballast"
@@ -55,9 +56,29 @@ func exactBodies(body string, calls int, at string) error {
 	}
 	for part := range strings.SplitSeq(body, openCall) {
 		if inner, _, ok := strings.Cut(part, closeCall); ok {
-			if _, err := value.ParseExact([]byte(inner)); err != nil {
+			v, err := value.ParseExact([]byte(inner))
+			if err != nil {
 				return &Fault{ReasonJSON, at, err.Error()}
 			}
+			if err := onlyCall(v, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// onlyCall checks that a call says nothing that the parser passes over.
+func onlyCall(v any, at string) error {
+	d, ok := v.(*value.Dict)
+	if !ok {
+		return nil
+	}
+	for i := range d.Len() {
+		k, x := d.At(i)
+		key, _ := k.(string)
+		if key != "name" && key != "arguments" && x != nil && !empty(x) && !slices.Contains(passable, key) {
+			return &Fault{ReasonKey, at, "a call with " + key}
 		}
 	}
 	return nil
