@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -98,50 +99,60 @@ func TestHostile(t *testing.T) {
 }
 
 // TestStop: a stop is answered within two seconds whatever the server does, the end of
-// the context at once; nothing is asked after either.
+// the context at once; nothing is asked after either. Silent servers cost no processor:
+// they are stopped all at once, and the others one by one.
 func TestStop(t *testing.T) {
+	var silent sync.WaitGroup
+	var others []func()
 	for _, b := range endpointtest.Hostile() {
 		for _, hard := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, hard %v", b.Name, hard), func(t *testing.T) {
-				after := 40 * time.Millisecond
-				if b.Silent { // others take the processor
-					t.Parallel()
-					after = 150 * time.Millisecond
-				}
-				c, s := dial(t, b, endpoint.Options{Retries: 1000, Wait: 10 * time.Millisecond})
-				ctx, cancel := context.WithCancel(background)
-				stop, end := context.WithCancel(background)
-				done := make(chan time.Time, 1)
-				go func() {
-					_ = c.Insist(ctx, stop, func(int) error {
-						_, err := c.Chat(ctx, stop, question(), false)
-						if err == nil { // a reply: it is asked for again
-							return &endpoint.Error{Kind: endpoint.Server}
-						}
-						return err
-					})
-					done <- time.Now()
-				}()
-				time.Sleep(after)
-				asked, limit := time.Now(), 2*time.Second
-				if hard {
-					cancel()
-					limit = time.Second // of a busy machine: it is milliseconds
-				} else {
-					end()
-				}
-				if took := (<-done).Sub(asked); took > slowed*limit {
-					t.Errorf("it took %v", took)
-				}
-				n := s.Requests.Load()
-				time.Sleep(after / 4)
-				if s.Requests.Load() > n+1 { // one may have been on its way to the count
-					t.Error("requests after the end")
-				}
-				cancel()
-				end()
-			})
+			name := fmt.Sprintf("%s, hard %v", b.Name, hard)
+			c, s := dial(t, b, endpoint.Options{Retries: 1000, Wait: 10 * time.Millisecond})
+			if b.Silent {
+				silent.Go(func() { stopped(t, name, c, s, hard, 150*time.Millisecond) })
+			} else {
+				others = append(others, func() { stopped(t, name, c, s, hard, 20*time.Millisecond) })
+			}
 		}
+	}
+	silent.Wait()
+	for _, f := range others {
+		f()
+	}
+}
+
+// stopped asks until it is stopped.
+func stopped(t *testing.T, name string, c *endpoint.Client, s *endpointtest.Server, hard bool, after time.Duration) {
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	stop, end := context.WithCancel(background)
+	defer end()
+	done := make(chan time.Time, 1)
+	go func() {
+		_ = c.Insist(ctx, stop, func(int) error {
+			_, err := c.Chat(ctx, stop, question(), false)
+			if err == nil { // a reply: it is asked for again
+				return &endpoint.Error{Kind: endpoint.Server}
+			}
+			return err
+		})
+		done <- time.Now()
+	}()
+	time.Sleep(after)
+	asked, limit := time.Now(), 2*time.Second
+	if hard {
+		cancel()
+		limit = time.Second // of a busy machine: it is milliseconds
+	} else {
+		end()
+	}
+	if took := (<-done).Sub(asked); took > slowed*limit {
+		t.Errorf("%s: it took %v", name, took)
+	}
+	n := s.Requests.Load()
+	time.Sleep(after / 4)
+	if s.Requests.Load() > n+1 { // one may have been on its way to the count
+		t.Errorf("%s: requests after the end", name)
 	}
 }
 

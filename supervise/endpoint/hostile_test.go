@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -115,32 +116,39 @@ func hostile(t *testing.T, b endpointtest.Behaviour) {
 // the end of its context at once.
 func TestStop(t *testing.T) {
 	t.Setenv("BALLAST_TEST_JUDGE_KEY", endpointtest.Key)
-	for _, b := range endpointtest.All() {
+	var all sync.WaitGroup
+	for _, b := range endpointtest.Hostile() {
 		if !b.Silent {
 			continue
 		}
 		for _, hard := range []bool{false, true} {
-			var stopped atomic.Bool
-			j, s := asking(t, b, supervise.Settings{Cache: t.TempDir(), Concurrency: 3}, Options{Stop: stopped.Load})
-			ctx, cancel := context.WithCancel(context.Background())
-			at := make(chan time.Time, 1)
-			time.AfterFunc(150*time.Millisecond, func() {
-				at <- time.Now()
-				if hard {
-					cancel()
-				}
-				stopped.Store(true)
-			})
-			_, _, err := j.Answer(ctx, dialogues(20))
-			took := time.Since(<-at)
-			if hard && (!errors.Is(err, context.Canceled) || took > 500*time.Millisecond) || !hard && !errors.Is(err, supervise.ErrStopped) || took > 2*time.Second {
-				t.Errorf("%s, hard %v: %v after %v", b.Name, hard, err, took)
-			}
-			if n := s.Requests.Load(); n > 3 {
-				t.Errorf("%s, hard %v: %d requests", b.Name, hard, n)
-			}
+			var run atomic.Bool
+			j, s := asking(t, b, supervise.Settings{Cache: t.TempDir(), Concurrency: 3}, Options{Stop: run.Load})
+			all.Go(func() { stopped(t, fmt.Sprintf("%s, hard %v", b.Name, hard), j, s, hard, &run) })
+		}
+	}
+	all.Wait()
+}
+
+// stopped stops a judge while it asks: by the run's stop, or hard by the context.
+func stopped(t *testing.T, name string, j supervise.Judge, s *endpointtest.Server, hard bool, run *atomic.Bool) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	at := make(chan time.Time, 1)
+	time.AfterFunc(150*time.Millisecond, func() {
+		at <- time.Now()
+		if hard {
 			cancel()
 		}
+		run.Store(true)
+	})
+	_, _, err := j.Answer(ctx, dialogues(20))
+	took := time.Since(<-at)
+	if hard && (!errors.Is(err, context.Canceled) || took > 500*time.Millisecond) || !hard && !errors.Is(err, supervise.ErrStopped) || took > 2*time.Second {
+		t.Errorf("%s: %v after %v", name, err, took)
+	}
+	if n := s.Requests.Load(); n > 3 {
+		t.Errorf("%s: %d requests", name, n)
 	}
 }
 
