@@ -32,6 +32,7 @@ var foreignCalls = []struct{ text, reads string }{
 	// Marks of other models.
 	{"[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", ""}, {"[TOOL_CALLS]f[ARGS]{\"a\": 1}", ""}, {"[TOOL_CALLS] [{\"name\": \"rm\", \"arguments\": {}}]", ""},
 	{"<\uff5ctool\u2581calls\u2581begin\uff5c><\uff5ctool\u2581call\u2581begin\uff5c>function<\uff5ctool\u2581sep\uff5c>f\n```json\n{\"a\": 1}\n```<\uff5ctool\u2581call\u2581end\uff5c>", ""},
+	{"\u273fFUNCTION\u273f: f\n\u273fARGS\u273f: {\"a\": 1}", ""}, {"functools[{\"name\": \"rm\", \"arguments\": {}}]", ""},
 	{"assistantcommentary to=functions.f json{\"a\": 1}", ""}, {"functions.f:0 {\"a\": 1}", ""}, {"functions.f:0{\"a\": 1}", ""},
 	{"<|tool_call_start|>[f(a=1)]<|tool_call_end|>", ""}, {"<|tool_call|>[{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", ""},
 	{"<|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"a\": 1}<|tool_call_end|>", ""},
@@ -73,7 +74,7 @@ var answers = []string{
 	"print(x)", "print(1)\nlen('a')", "```python\nprint(f'{x}')\nos.listdir(path='.')\n```", "Rows:\n[print(1), len(x)]", "[range(10), len('x')]", "[foo()]",
 	"You can use f(a=1) for that.", "The call f(a=1) failed, so I stopped.", "Use `f(a=1)` next time.", "f (the first one) is done", "f(x) is a function of x",
 	"I ran f(a=1), then g().", "- f: finds\n- g: goes", "I did this:\n- f(a=1)\n- g()\nAll is well.", "Steps:\n1. f(a=1)\n2. g()", "**f**\nParameters: a, t", "f\nArguments: a", "- f(a, t)\n- g()", "* f(a)\n* g(b)", "1. f\n2. g", "f", "search", "search: it is done.", "g()\u00e9 is odd",
-	"f(a, t)", "f (a)", "f(a: integer, t?: string)", "- f(a: integer)", "Calling f(a=1) now", "f == g(a=1)", "{\"action\": \"none\", \"input\": 3}", "name: f", "<b>f</b> is one", "## f()", "| f(a=1) | done |", "[f](docs)", "[note] f(x) is a function", "[a, b]", "[1, 2]",
+	"f(a, t)", "f (a)", "f(a: integer, t?: string)", "- f(a: integer)", "f (3), search (2)", "Note: f (2024)", "Files: search (\"a\", 'b')", "Calling f(a=1) now", "f == g(a=1)", "{\"action\": \"none\", \"input\": 3}", "name: f", "<b>f</b> is one", "## f()", "| f(a=1) | done |", "[f](docs)", "[note] f(x) is a function", "[a, b]", "[1, 2]",
 	"{\"temperature\": 21, \"unit\": \"C\"}", "{\"name\": \"Bob\", \"age\": 3}", "{\"name\": \"demo\", \"parameters\": [1]}", "{\"city\": \"Oslo\", \"days\": [1, 2]}",
 	"Here is package.json:\n```json\n{\"name\": \"demo\", \"arguments\": {\"a\": 1}}\n```", "The file says {\"name\": \"x\", \"arguments\": \"none\"} in its header.",
 	"{\"name\": \"x\", \"arguments\": {}}", "[{\"name\": \"Bob\"}, {\"name\": \"Al\"}]", "{\"status\": \"ok\"}\nAll is done.", "Result:\n{\"a\": 1}",

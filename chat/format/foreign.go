@@ -23,6 +23,7 @@ import (
 //
 // The time is linear in the text: each place is looked at over a bounded distance.
 func foreignCall(text string, offered Offered) string {
+	text = trim(text)
 	if !strings.ContainsAny(text, "({<[`:\uff5c=") {
 		return ""
 	}
@@ -46,8 +47,7 @@ func foreignCall(text string, offered Offered) string {
 			}
 		}
 	}
-	first := strings.LastIndexByte(text[:len(text)-len(strings.TrimLeft(text, blanks))], '\n') + 1
-	l := lines{text: text, offered: offered, first: first, left: maxArgs + 2*len(text)}
+	l := lines{text: text, offered: offered, left: maxArgs + 2*len(text)}
 	for start := 0; start < len(text); {
 		line, _, _ := strings.Cut(text[start:], "\n")
 		if at := l.call(start, line); at >= 0 {
@@ -65,7 +65,8 @@ var callMarks = []string{
 	"[TOOL_CALLS]", "[TOOL_CALL]", // Mistral
 	"\uff5ctool\u2581", "\uff5cDSML\uff5c", // DeepSeek
 	"<start_function_call>", "<arg_key>", "<tool_code>", // Gemma, GLM, Gemini
-	"to=functions.",                                    // gpt-oss
+	"to=functions.",                       // gpt-oss
+	"\u273fFUNCTION\u273f", "functools[{", // Qwen-Agent, Phi-4
 	"```tool_call", "```tool_code", "```function_call", // fences
 }
 
@@ -113,9 +114,9 @@ const (
 	maxArgs = 4096 // the arguments of a call in Python
 )
 
-// jsonNames reports whether text has, as JSON or a Python dict, a key that names an
-// offered tool (any name, where names are not checked), and where, and whether it has
-// a key of arguments. A tool's name as the key of an object is both.
+// jsonNames reports whether text, which is trimmed, has a key that names an offered tool
+// (any name, where names are not checked), and where, and whether it has a key of
+// arguments: in JSON or a Python dict. A tool's name as the key of an object is both.
 func jsonNames(text string, offered Offered) (named, args bool, at int) {
 	for i := 0; ; i++ {
 		n := strings.IndexByte(text[i:], ':')
@@ -138,7 +139,7 @@ func jsonNames(text string, offered Offered) (named, args bool, at int) {
 			}
 		case slices.Contains(argsKeys, plainKey(key)):
 			args = args || offered != nil || object
-		case object && has(offered, key) && strings.IndexByte("{[`", trim(text)[0]) >= 0:
+		case object && has(offered, key) && strings.IndexByte("{[`", text[0]) >= 0:
 			return true, true, start
 		}
 	}

@@ -14,7 +14,6 @@ func named(a ballast.Arg) bool { return a.Name != "" }
 type lines struct {
 	text    string
 	offered Offered
-	first   int // where the text's first line with anything on it begins
 	left    int // bytes of arguments that may still be looked at: calls that never close are many
 }
 
@@ -80,7 +79,7 @@ func (l *lines) python(start, open int) int {
 	at := open - len(l.text[max(start, open-2*maxKey):open]) + len(before)
 	where := placeOf(before, open-start > 2*maxKey)
 	switch {
-	case name == "" || where == inProse || where == inItem && start > l.first || !known && where != inBracket:
+	case name == "" || where == inProse || where == inItem && start > 0 || !known && where != inBracket:
 		return -1
 	case known && where == inBracket && l.text[open-1] > ' ':
 		return at
@@ -92,7 +91,7 @@ func (l *lines) python(start, open int) int {
 	}
 	args, rest, closed := l.arguments(open)
 	is := byNameFirst(args)
-	if !is && closed {
+	if !is && closed && l.text[open-1] > ' ' { // behind a blank they are a remark: "list (3)"
 		c, err := value.ParseCall("f(" + args + ")")
 		is = err == nil && (len(c.Args) > 0 || where == onItsOwn)
 	}

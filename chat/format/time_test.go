@@ -18,23 +18,24 @@ func processor(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// TestHostile bounds processor time on long replies of the worst that was thought of:
-// anything quadratic takes longer by far. BALLAST_SLOW=1 makes them megabytes.
+// TestHostile bounds processor time on long replies of the worst that was thought of, at
+// 4 microseconds a byte: what is linear takes a twentieth of that, and anything quadratic
+// takes longer. BALLAST_SLOW=1 makes them megabytes.
 func TestHostile(t *testing.T) {
 	n := 1 << 16
 	if os.Getenv("BALLAST_SLOW") != "" {
 		n = 1 << 20
 	}
 	for _, unit := range []string{"<", "[", "{", "(", "a", "<|", "<|a", "<tool_call", "<tool_call>", "<tool_call>{", "[mv(", "[mv('", "'", "{\"name\":", "\\", "\"", "<think>", " ", "\n[", "9", "#", "ab", "mv(\n", "mv(", "mv(a=1) ", ":", "\":", "\"name\":\"mv\",", "mv\n", "<mv ",
-		"- mv(", "[x(a=", "mv{", "\n[x(", "Action: mv\n", "{\"a\":1}\n", "[\n", "<parameter=a>"} {
+		"- mv(", "[x(a=", "mv{", "\n[x(", "Action: mv\n", "mv:{", "{\"a\":1}\n", "[\n", "<parameter=a>"} {
 		reply := strings.Repeat(unit, n/len(unit))
-		for _, before := range []string{"", "<tool_call>", "[mv(a=", "<tool_call>{\"name\": \"mv\", \"arguments\": {\"a\": "} {
+		for _, before := range []string{"", "<tool_call>", "[mv(a=", strings.Repeat(" ", n), "<tool_call>{\"name\": \"mv\", \"arguments\": {\"a\": "} {
 			for name, f := range All {
 				start := processor(t)
 				f.Parse(before+reply+"</tool_call>", offered)
 				f.Next(State{}, before+reply)
-				if d := processor(t) - start; d > 2*time.Second {
-					t.Errorf("%s: %q then %d bytes of %q took %v", name, before, n, unit, d)
+				if d := processor(t) - start; d > time.Duration(n)*4*time.Microsecond {
+					t.Errorf("%s: %.40q then %d bytes of %q took %v", name, before, n, unit, d)
 				}
 			}
 		}
