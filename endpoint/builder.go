@@ -19,7 +19,7 @@ type builder struct {
 	rep     Reply
 	text    bytes.Buffer
 	size    int           // of the text and the calls
-	parts   []callBuilder //
+	parts   []callBuilder // the calls so far
 	legacy  callBuilder   // a call under the name it had before tools
 	at      map[int64]int // index of a call in the stream to that in parts; nil for a whole reply
 	checked int           // bytes of arguments that were looked at to see whether they are whole
@@ -150,6 +150,15 @@ var lengths = []string{
 	"max_tokens", "MAX_TOKENS", "model_length", "max_length", "LENGTH", "max_output_tokens", "model_context_window_exceeded",
 }
 
+// finishFilter says that a filter of the server ended a reply.
+const finishFilter = "content_filter"
+
+// filters are the other names of that: Zhipu, Gemini.
+var filters = []string{"sensitive", "SAFETY", "RECITATION", "PROHIBITED_CONTENT"}
+
+// broken are the names of a reply that the server broke off: SGLang, DeepSeek, Zhipu.
+var broken = []string{"error", "abort", "insufficient_system_resource", "network_error"}
+
 // done is the reply, if it is whole. Ended says that the server ended it by itself: where
 // it does not say why, the reply is what it is.
 func (b *builder) done(ended bool) (Reply, error) {
@@ -157,8 +166,8 @@ func (b *builder) done(ended bool) (Reply, error) {
 		b.parts = append(b.parts, b.legacy)
 	}
 	rep := b.rep
-	switch rep.Finish {
-	case "":
+	switch {
+	case rep.Finish == "":
 		if !ended || !b.any {
 			return Reply{}, errHalf("it has no finish_reason")
 		}
@@ -166,7 +175,7 @@ func (b *builder) done(ended bool) (Reply, error) {
 		if b.asked > 0 && rep.Out >= int64(b.asked) {
 			rep.Finish = finishLength
 		}
-	case "error", "abort":
+	case slices.Contains(broken, rep.Finish):
 		return Reply{}, &Error{Kind: Server, Text: b.c.Base() + " broke the reply off: finish_reason " + rep.Finish}
 	}
 	if !b.any {
@@ -175,6 +184,9 @@ func (b *builder) done(ended bool) (Reply, error) {
 	rep.Full = rep.Finish == "model_length" || rep.Finish == "model_context_window_exceeded"
 	if slices.Contains(lengths, rep.Finish) {
 		rep.Finish = finishLength
+	}
+	if slices.Contains(filters, rep.Finish) {
+		rep.Finish = finishFilter
 	}
 	rep.Content, rep.Finish = b.text.String(), safetext.Line(cut(rep.Finish, 40))
 	for i := range b.parts {

@@ -68,13 +68,14 @@ func New(o Options) (*Client, error) {
 	o.Timeout, o.Grace = cmp.Or(o.Timeout, 5*time.Minute), cmp.Or(o.Grace, DefaultGrace)
 	c := &Client{o: o, base: *u, secret: secretsOf(o.Key, u), large: make(chan struct{}, 2)}
 	c.base.Path = strings.TrimRight(u.Path, "/")
-	c.http = http.Client{Transport: transport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.http = http.Client{Transport: NewTransport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return c, nil
 }
 
-// transport is HTTP/1.1 with bounds. It asks for no compression: a server that
-// compresses all the same is read by the rules of decoded.
-func transport() *http.Transport {
+// NewTransport is HTTP/1.1 with bounds and this package's rule for proxies. It bounds no
+// body; its callers do. It asks for no compression: a server that compresses all the same
+// is read here by the rules of decoded.
+func NewTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  proxy,
 		DialContext:            (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 30 * time.Second}).DialContext,

@@ -108,7 +108,7 @@ func (c *Client) refused(res *http.Response, asked int) *Error {
 		return &Error{Kind: Access, Status: s, Text: fmt.Sprintf("%s answers %d and redirects to %s, where nothing was sent; if that is the endpoint, give its address",
 			c.Base(), s, c.clean(to))}
 	}
-	return c.complained(res.StatusCode, complaintOf(body), asked, retryAfter(res.Header))
+	return c.complained(res.StatusCode, complaintOf(body), asked, RetryAfter(res.Header))
 }
 
 // complained is the error of a status and of what the server says of it. A server that
@@ -262,9 +262,9 @@ func plain(raw json.RawMessage) string {
 	return ""
 }
 
-// retryAfter reads the header of that name: seconds or a date. A wait without end is
-// the longest that there is.
-func retryAfter(h http.Header) time.Duration {
+// RetryAfter is how long a reply asks to wait by its header of that name, in seconds or as
+// a date; 0 where it does not. A wait without end is the longest that there is.
+func RetryAfter(h http.Header) time.Duration {
 	const longest = time.Duration(1<<63 - 1)
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if s, err := strconv.ParseFloat(text, 64); err == nil || errors.Is(err, strconv.ErrRange) {

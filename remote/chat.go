@@ -266,7 +266,7 @@ func text(m endpoint.Reply) string {
 func parse(m endpoint.Reply, offered format.Offered) chat.Parsed {
 	if len(m.Calls) == 0 {
 		p := chat.Hermes.Parse(thoughtful(m.Content), offered)
-		if p.Form == ballast.FormCall || p.Form == ballast.FormResponse && marked(p.Text) {
+		if p.Form == ballast.FormCall {
 			p.Form, p.Reason = ballast.FormPolluted, format.ReasonOtherSyntax
 		}
 		p.Calls = nil

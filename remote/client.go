@@ -122,7 +122,9 @@ func (c *Client) ask(ctx context.Context, api, scope string, body any, send func
 		}
 	}
 	err = c.api.Insist(c.opts.Halt, ctx, func(int) error {
-		m, err = send()
+		if m, err = send(); err == nil && m.Finish == "content_filter" {
+			err = &endpoint.Error{Kind: endpoint.Filtered, Text: c.api.Base() + " cut the reply off by its filter"}
+		}
 		return err
 	})
 	var e *endpoint.Error

@@ -150,6 +150,7 @@ func TestRefusals(t *testing.T) {
 	for body, want := range map[string]int{
 		`{"choices": [{"finish_reason": "stop", "message": {"role": "assistant", "content": null, "refusal": "I cannot."}}]}`: 0,
 		`{"choices": [{"finish_reason": "content_filter", "message": {"role": "assistant", "content": "I"}}]}`:                2,
+		`{"choices": [{"finish_reason": "sensitive", "message": {"role": "assistant", "content": "I"}}]}`:                     2,
 	} {
 		s := serve(t, endpointtest.Behaviour{Serve: func(x *endpointtest.Exchange) { x.JSON(body) }})
 		c, err := remote.NewClient(remote.Options{URL: s.URL, Model: "m", Retries: -1})
@@ -162,6 +163,32 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s:\n%s", body, res.Table())
 		}
 	}
+}
+
+// TestFilteredCompletions: likewise where the prompt is written here.
+func TestFilteredCompletions(t *testing.T) {
+	tasks := deskTasks(t, 2)
+	s := serve(t, endpointtest.Behaviour{Serve: func(x *endpointtest.Exchange) {
+		x.JSON(`{"choices": [{"finish_reason": "content_filter", "text": "I"}]}`)
+	}})
+	if res := play(t, nil, tasks, completions(t, s, tasks)); res.Infra != 2 {
+		t.Errorf("%s", res.Table())
+	}
+}
+
+// completions plays with a server's completions, as tasks' tokenizer writes prompts.
+func completions(t *testing.T, s *endpointtest.Server, tasks []ballast.Task) eval.Player {
+	t.Helper()
+	tok := tokenizer(t, tasks)
+	c, err := remote.NewClient(remote.Options{URL: s.URL, Model: "m", Retries: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	cfg := rollout.Config{Style: chat.Style{Tok: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]},
+		Budget:  rollout.Budget{Prompt: eval.Unbounded, Episode: eval.Unbounded, Reply: 512, Result: eval.Unbounded, Steps: 1000},
+		PerTurn: 20, Malformed: rollout.MalformedAdvance}
+	return eval.PolicyPlayer(&remote.Policy{Client: c, Tok: tok}, cfg, ballast.Sampling{})
 }
 
 // TestFullContexts: who has no room for a reply has used the context up; who has some
@@ -193,18 +220,8 @@ func TestFullContexts(t *testing.T) {
 // TestFullContextsOfCompletions: likewise where the prompt is written here.
 func TestFullContextsOfCompletions(t *testing.T) {
 	tasks := deskTasks(t, 3)
-	tok := tokenizer(t, tasks)
-	style := chat.Style{Tok: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]}
-	budget := rollout.Budget{Prompt: eval.Unbounded, Episode: eval.Unbounded, Reply: 512, Result: eval.Unbounded, Steps: 1000}
 	for room, stop := range map[int]ballast.Stop{0: ballast.StopTokens, 96: ballast.StopTokens, 100000: ballast.StopCut} {
-		s := serve(t, fits(room))
-		c, err := remote.NewClient(remote.Options{URL: s.URL, Model: "m", Retries: -1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		cfg := rollout.Config{Style: style, Budget: budget, PerTurn: 20, Malformed: rollout.MalformedAdvance}
-		res := play(t, nil, tasks, eval.PolicyPlayer(&remote.Policy{Client: c, Tok: tok}, cfg, ballast.Sampling{}))
+		res := play(t, nil, tasks, completions(t, serve(t, fits(room)), tasks))
 		if res.Infra != 0 || res.Total.All != 3 || res.Stops[stop] != 3 {
 			t.Errorf("room for %d:\n%s", room, res.Table())
 		}

@@ -8,23 +8,6 @@ import (
 	"ballast/chat/format"
 )
 
-// marks are how replies begin calls in the syntaxes of models that servers have a
-// parser for: where one stands in the text of a chat reply, that parser is not in use.
-var marks = []string{
-	"<tool_call>", "<function=", "[TOOL_CALLS]", "<|python_tag|>", "<|tool_call|>", "<｜tool▁calls▁begin｜>",
-	"<|tool_calls_section_begin|>", "<|action_start|>", "<minimax:tool_call>", "<|channel|>commentary to=",
-}
-
-// marked says whether a text begins a call.
-func marked(text string) bool {
-	for _, m := range marks {
-		if strings.Contains(text, m) {
-			return true
-		}
-	}
-	return strings.HasPrefix(strings.TrimSpace(text), "functools[")
-}
-
 // Hints says what the replies of episodes of Chat show that the server lacks, as
 // sentences of what to start it with; nil for nothing.
 func Hints(eps []ballast.Episode) (hints []string) {
@@ -39,7 +22,7 @@ func Hints(eps []ballast.Episode) (hints []string) {
 				switch {
 				case len(s.Calls) > 0:
 					native++
-				case s.Form == ballast.FormPolluted && (s.Reason == string(format.ReasonOtherSyntax) || marked(s.Text)):
+				case s.Form == ballast.FormPolluted && (s.Reason == string(format.ReasonOtherSyntax) || strings.Contains(s.Text, "tool_call>")):
 					text++
 				}
 				if strings.Contains(s.Text, format.CloseThink) || strings.HasPrefix(strings.TrimSpace(s.Text), format.OpenThink) {

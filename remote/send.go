@@ -19,10 +19,6 @@ import (
 func (d *dialogue) send(ctx context.Context, body endpoint.Chat) (endpoint.Reply, error) {
 	chat := func() (endpoint.Reply, error) {
 		rep, err := d.c.api.Chat(d.c.opts.Halt, ctx, body, d.c.opts.Stream)
-		if err == nil && rep.Finish == "content_filter" {
-			return rep, &endpoint.Error{Kind: endpoint.Filtered,
-				Text: d.c.api.Base() + " cut the reply off by its filter: finish_reason content_filter"}
-		}
 		d.c.weigh(&body, rep.In)
 		if rep.Content == "" && len(rep.Calls) == 0 { // a server that keeps refusals apart
 			rep.Content = rep.Refusal

@@ -102,6 +102,13 @@ var refusing = []Behaviour{
 	{"an error of 3 MB", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": {"message": "` + strings.Repeat("e", 3_000_000) + `"}}`) }},
 	{"an error in a stream", kinds(endpoint.Server), false, func(x *Exchange) { x.Events(); x.Raw(pieces + "data: {\"error\": \"out of memory\"}\n\n") }},
 	{"a reply that was aborted", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(strings.Replace(fine, `"stop"`, `"abort"`, 1)) }},
+	{"a reply that lacked resources", kinds(endpoint.Server), false, func(x *Exchange) {
+		x.JSON(strings.Replace(fine, `"stop"`, `"insufficient_system_resource"`, 1)) // DeepSeek
+	}},
+	{"a stream that its machine broke off", kinds(endpoint.Server), false, func(x *Exchange) {
+		x.Events()
+		x.Raw(strings.Replace(pieces+finish, `"stop"`, `"network_error"`, 1) + "data: [DONE]\n\n") // Zhipu
+	}},
 	{"the filter", kinds(endpoint.Filtered), false, func(x *Exchange) { x.Send(400, `{"error": {"code": "content_filter", "message": "no"}}`) }},
 	{"400 of null", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, "null") }},
 	{"418", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(418, `{"error": null, "message": 5}`) }},
