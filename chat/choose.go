@@ -54,7 +54,7 @@ func candidates() []candidate {
 	return []candidate{
 		{template: SmolLM2, strict: true}, {template: ChatML}, {template: Qwen3}, {template: Qwen3NoThink}, {template: Compact},
 		{template: Llama3, vars: []any{"tools_in_user_message", false}, said: "tools_in_user_message off",
-			but: map[string]string{textAndCall: "the family's own template drops it"}},
+			but: map[string]string{textAndCall: "the family's own template drops it", spacedCall: "likewise", thoughtAndCall: "likewise"}},
 	}
 }
 

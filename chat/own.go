@@ -138,9 +138,9 @@ func (t *Template) variants(tools, many []string, tail string, f Format) ([]*Tem
 	var out []*Template
 	for _, body := range []func(string) string{func(s string) string { return s }, strings.TrimSpace, quoted} {
 		for _, trim := range []bool{false, true} {
-			for k := range 4 {
+			for k := range 8 {
 				one := *t
-				one.trim, one.thinks, one.others = trim, k&1 > 0, k&2 > 0
+				one.trim, one.thinks, one.others, one.spoken = trim, k&1 > 0, k&2 > 0, k&4 > 0
 				one.result = func(text string) (string, string, string) { return "", body(text), after }
 				out = append(out, &one)
 			}

@@ -81,6 +81,8 @@ func probes() []probe {
 	place := callOf("find_place", "city", "Tromsø", "days", int64(2))
 	nested := callOf("find_place", "city", "it's \"N\" \\ <b>\n\tß 🙂", "days", int64(-3), "near",
 		value.NewDict("points", value.NewList(int64(1), 2.5, 1.0, nil, true, false, ""), "no", value.NewDict()))
+	constants := callOf("find_place", "city", "a  & b <i> 'q' {{ x }}", "open", true, "shut", false, "no", nil, "rate", 1.5, "large", 1e21,
+		"list", value.NewList("<b> & 'c'", true, nil))
 	texts := []said{} // texts that look like other values
 	for _, text := range []string{"12", "true", " x", "null", "{\"a\": 1}", ""} {
 		texts = append(texts, said{role: "assistant", calls: []ballast.Call{callOf("find_place", "city", text)}}, said{role: "tool", results: []string{"x"}})
@@ -91,8 +93,9 @@ func probes() []probe {
 	results := func(r ...string) said { return said{role: "tool", results: r} }
 	return []probe{ // the last two are also those that a renderer is made from
 		{name: "a request", messages: []said{user("Hi there")}},
-		{name: "turns", messages: []said{user("One? ü"), says("Yes."), user("Two?"), says("No, é 🙂."), user("Three?")}},
-		{name: "a system text", system: system("Be brief. ü"), messages: []said{user("Hi"), says("Yes."), user("More")}},
+		{name: "turns", messages: []said{user("One?  ü & <b> 'q' \"r\" {{ x }}"), says("Yes  & <i> 'so' {% y %}."), user("Two?"), says("No, é 🙂."), user("Three?"),
+			says("3"), user("Four?"), says("4"), user("Five?")}},
+		{name: "a system text", system: system("Be brief.  ü & <b>\n\n\n'Now'."), messages: []said{user("Hi"), says("Yes."), user("More")}},
 		{name: "an empty system text", system: system(""), messages: []said{user("Hi")}, may: true},
 		{name: "white space", system: system(" Be\nbrief. \n"), messages: []said{user("\n Hi \n"), says("Yes."), user(" \t x")}, may: true},
 		{name: spacedReplies, messages: []said{user("Hi"), says("  Yes. \n\n"), user("And?"), says("No.\n"), user("x")}, may: true},
@@ -101,16 +104,22 @@ func probes() []probe {
 		{name: "tools and a system text", system: system("Be brief."), tools: all, messages: []said{user("Where?")}},
 		{name: "a tool of other types", tools: []ballast.Tool{oddTool}, messages: []said{user("Where?")}, may: true, odd: true},
 		{name: "a tool and an empty system text", system: system(""), tools: one, messages: []said{user("Where?")}, may: true},
-		{name: "a call and its result", tools: one, messages: []said{user("Where?"), calls(place), results(`{"t": -3.5, "é": "<b>"}`), says("Cold."), user("More")}},
+		{name: "white space and a tool", system: system(" Be  &\n\nbrief. \n"), tools: one, messages: []said{user("\n Hi \n")}, may: true},
+		{name: "a call and its result", tools: one, messages: []said{user("Where?"), calls(place), results(`{"t":  -3.5, "é": "<b> & 'x'"}`), says("Cold."), user("More")}},
 		{name: "calls one after the other", tools: all, messages: []said{user("Where?"), calls(place), results("one\n"), calls(callOf("list_all")), results(""),
 			says("Both."), user("Again"), calls(place), results(" two ")}},
 		{name: "arguments", tools: all, messages: []said{user("Where?"), calls(nested), results("[1, 2]"),
 			calls(callOf("add_up", "rows", value.NewList(value.NewList(int64(1), 0.5), value.NewList()))), results("1.5")}},
+		{name: "constants and numbers as arguments", tools: one, messages: []said{user("Where?"), calls(constants), results("x")}, may: true, odd: true},
 		{name: "arguments that look like others", tools: all, messages: append([]said{user("Where?")}, texts...)},
 		{name: "parallel calls", tools: all, messages: []said{user("Where?"), calls(place, callOf("list_all"), nested), results("one", "two", "three"),
 			says("Three."), user("More")}, may: true},
 		{name: textAndCall, tools: one, messages: []said{user("Where?"), {role: "assistant", text: spokenMark, calls: []ballast.Call{place}},
 			results("one")}, may: true},
+		{name: spacedCall, tools: all, messages: []said{user("Where?"), {role: "assistant", text: " \n I  look. \n\n", calls: []ballast.Call{place, callOf("list_all")}},
+			results(" one\n", "two  &"), {role: "assistant", text: " \n", calls: []ballast.Call{place}}, results("\n")}, may: true},
+		{name: thoughtAndCall, tools: one, messages: []said{user("Where?"), {role: "assistant", thought: "  A  &\nplace. ", text: "I look.",
+			calls: []ballast.Call{place}}, results("one")}, may: true},
 		{name: "a thought", tools: one, messages: []said{user("Where?"), {role: "assistant", thought: "A place.\n\nWhich?", calls: []ballast.Call{place}},
 			results("one")}, may: true},
 		{name: "a thought before another user", messages: []said{user("One?"), {role: "assistant", thought: "It is.", text: "Yes."}, user("Two?")}, may: true, earlier: true},
@@ -124,7 +133,7 @@ func probes() []probe {
 // The probes whose texts are found again in a rendering, and those texts.
 const (
 	spacedReplies                                                       = "white space in replies"
-	textAndCall                                                         = "text before a call"
+	textAndCall, spacedCall, thoughtAndCall                             = "text before a call", "white space before calls", "a thought, words and a call"
 	piecesPlain, piecesTools, piecesMany                                = "plain texts", "texts with a call", "texts with two calls"
 	firstMark, replyMark, secondMark, resultMark, otherMark, spokenMark = "Qfirst", "Qreply", "Qsecond", "Qresult", "Qother", "I look."
 )
@@ -206,7 +215,7 @@ func (p *probe) play(tok tokenizer, t *Template, f Format) (out [][]int32, err e
 		case "tool":
 			d.Results(m.results)
 		case "assistant":
-			text := t.Words(m.text)
+			text := t.Words(m.text, len(m.calls) > 0)
 			if len(m.calls) > 0 {
 				calls, err := f.Write(m.calls, format.Tools(p.tools))
 				if err != nil {

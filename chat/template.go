@@ -42,6 +42,7 @@ type Template struct {
 	separate bool // one message for each tool result
 	others   bool // replies are trimmed where users' texts are not, and the other way round
 	trim     bool // texts are trimmed of white space, as the model's Jinja template does
+	spoken   bool // words before calls are trimmed, whatever becomes of other replies
 	// spelled: models of this family write a format's tags with ordinary tokens.
 	spelled bool
 	thinks  bool // replies begin with a thought that the policy writes
@@ -61,10 +62,11 @@ func (t *Template) Thought(text string) (string, bool) {
 	return format.OpenThink + "\n" + strings.Trim(text, "\n") + "\n" + format.CloseThink + "\n\n", true
 }
 
-// Words is how the template writes the words of a reply that is data: trimmed where the
-// model's own template trims. What a policy sampled stays as it was sampled.
-func (t *Template) Words(text string) string {
-	if t.trim != t.others {
+// Words is how the template writes the words of a reply that is data, before calls or
+// alone: trimmed where the model's own template trims. What a policy sampled stays as it was
+// sampled.
+func (t *Template) Words(text string, calls bool) string {
+	if t.trim != t.others || calls && t.spoken {
 		return strings.TrimSpace(text)
 	}
 	return text

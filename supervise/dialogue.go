@@ -143,7 +143,7 @@ func reply(style chat.Style, c *chat.Dialogue, m *Message, tools []ballast.Tool)
 		return append(ids, style.Stops()[0]), nil
 	}
 	offered := format.Tools(tools)
-	text, written, calls := style.Template.Words(m.Text), "", make([]ballast.Call, len(m.Calls))
+	text, written, calls := style.Template.Words(m.Text, len(m.Calls) > 0), "", make([]ballast.Call, len(m.Calls))
 	for i, call := range m.Calls {
 		var err error
 		if calls[i], err = chat.Named(call, tools); err != nil {

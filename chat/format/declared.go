@@ -227,17 +227,14 @@ var pythonWords = map[string]any{"True": true, "False": false, "None": nil}
 // A string is the text as it is. Other kinds are JSON with white space around it,
 // and Python's words for JSON's constants. Where a string is one kind of several, a
 // text that is a value of another kind is that, and all other text is the string.
-// Where nothing is declared, a text that is JSON of any kind but a string is that
-// value.
+// Where nothing is declared, a text that is JSON of any kind but a string, or one of
+// Python's words, is that value.
 func readAs(k kinds, text string) (any, bool) {
 	if k == kindString {
 		return text, true
 	}
 	word := trim(text)
-	v, known := any(nil), false
-	if k != 0 {
-		v, known = pythonWords[word]
-	}
+	v, known := pythonWords[word]
 	if !known {
 		var err error
 		v, err = value.ParseJSON([]byte(word))

@@ -43,7 +43,7 @@ func TestDeclaredTypes(t *testing.T) {
 		`{"type": "float"}`:    {"5": "5", "x": "!"},
 		`{"type": "STRING"}`:   {"5": "'5'"},
 		`{"type": "tuple"}`:    {"[1]": "[1]", "1": "!"},
-		`{"type": "any"}`:      {"12": "12", "true": "True", "True": "'True'", `"q"`: `'"q"'`, "x": "'x'", "[1]": "[1]", "null": "None", "02134": "'02134'"},
+		`{"type": "any"}`:      {"12": "12", "true": "True", "True": "True", "None": "None", `"q"`: `'"q"'`, "x": "'x'", "[1]": "[1]", "null": "None", "02134": "'02134'"},
 		`{}`:                   {"12": "12", "x": "'x'", "3.10": "3.1"},
 		`{"description": "d"}`: {"12": "12"},
 		// Unions.
@@ -134,6 +134,7 @@ func TestXMLRefusesToWrite(t *testing.T) {
 		{`{"type": "string"}`, "</tool_call>", "holds a control token"}, {`{"type": "string"}`, "</function>", "holds </function>"},
 		{`{"type": "integer"}`, "12", "reads as 12, declared as integer"}, {`{"type": "integer"}`, "twelve", "is 'twelve', declared as integer"},
 		{`{"type": "integer"}`, 3.5, "declared as integer"}, {`{"type": "integer"}`, 3.0, ""}, {`{"type": "integer"}`, nil, "is None, declared as integer"},
+		{`{}`, "True", "reads as True: nothing declares its type"}, {`{}`, nil, ""}, {`{}`, false, ""}, {`{"type": "string"}`, "None", ""},
 		{`{"type": "boolean"}`, true, ""}, {`{"type": "object"}`, value.NewDict("x", "</parameter><|im_end|>"), ""},
 		{`{"type": ["string", "null"]}`, "null", "reads as None, declared as string or null"}, {`{"type": ["string", "null"]}`, nil, ""},
 		{`{}`, "12", "reads as 12: nothing declares its type"}, {`{}`, int64(12), ""}, {`{}`, "x", ""},

@@ -72,16 +72,19 @@ func (xml) Jinja() Jinja {
 	j := jsonPieces()
 	j.Between = "\n"
 	var held []string
+	apart := ""
 	for _, tag := range xmlTags {
 		held = append(held, Quote(tag)+" in arg['text']")
+		apart += ".replace(" + Quote(tag) + ", " + Quote(`\u003c`+tag[1:]) + ")"
 	}
-	j.Call = `{{- ` + Quote(openCall+"\n"+xmlFunction) + ` + name + '>\n' -}}
+	j.Call = `{%- set words = {'true': 'True', 'false': 'False', 'null': 'None'} -%}
+{{- ` + Quote(openCall+"\n"+xmlFunction) + ` + name + '>\n' -}}
 {%- for arg in args -%}
   {%- if arg['text'] is string and (escaped(arg['text'], '') != arg['text'] or ` + strings.Join(held, " or ") + `) -%}
     {{- raise_exception('the argument ' ~ arg['name'] ~ ' of a call of ' ~ name ~ ' holds a tag, which this model has no way to write') -}}
   {%- endif -%}
   {{- ` + Quote(xmlParameter) + ` + arg['name'] + '>\n' -}}
-  {{- arg['text'] if arg['text'] is string else arg['literal'].replace('<', ` + Quote(`\u003c`) + `) -}}
+  {{- arg['text'] if arg['text'] is string else words[arg['literal']] if arg['literal'] in words else arg['literal']` + apart + ` -}}
   {{- ` + Quote("\n"+xmlParameterEnd+"\n") + ` -}}
 {%- endfor -%}
 {{- ` + Quote(xmlFunctionEnd+"\n"+closeCall) + ` -}}`

@@ -17,7 +17,8 @@ import (
 //	</parameter>
 //	</function>
 //
-// A string stands as it is, every other value as JSON. The type that the tool declares
+// A string stands as it is, JSON's constants as Python's words (True, False, None), every
+// other value as JSON: so does Qwen3-Coder's template. The type that the tool declares
 // for an argument says how its value is read (see declared and readAs): the text of a
 // string stays that text, whatever it looks like. One line end after the opening tag
 // and one before the closing tag belong to the tags.
@@ -98,7 +99,7 @@ func (f xml) Write(calls []ballast.Call, offered Offered) (string, error) {
 func xmlValue(k kinds, v any) (string, error) {
 	text, isText := v.(string)
 	if !isText {
-		text = strings.ReplaceAll(quoteJSON(v), "<", `\u003c`) // in JSON a bracket can only stand in a string
+		text = xmlJSON(v)
 	}
 	if EscapeControl(text, "") != text {
 		return "", errors.New("holds a control token, and a string of this format has no escapes")
@@ -118,6 +119,21 @@ func xmlValue(k kinds, v any) (string, error) {
 		return "", fmt.Errorf("reads as %.80s: nothing declares its type", value.Repr(back))
 	}
 	return "", fmt.Errorf("reads as %.80s, declared as %s", value.Repr(back), k)
+}
+
+// xmlJSON is the text of a value that is no string. In it a bracket can only stand in a
+// string, which has escapes.
+func xmlJSON(v any) string {
+	for word, is := range pythonWords {
+		if v == is {
+			return word
+		}
+	}
+	text := EscapeControl(quoteJSON(v), `\u003c`)
+	for _, tag := range xmlTags {
+		text = strings.ReplaceAll(text, tag, `\u003c`+tag[1:])
+	}
+	return text
 }
 
 // xmlText takes the line ends of the tags off what stands between them. Who writes
