@@ -95,8 +95,8 @@ func overOf(text string, asked int) (o over) {
 	for range 3 { // 1,234,567,890
 		text = commas.ReplaceAllString(text, "$1$2")
 	}
-	for _, re := range fulls {
-		o.full = o.full || re.MatchString(text)
+	for _, re := range fulls { // a machine without memory for its context is no full context
+		o.full = o.full || re.MatchString(text) && !strings.Contains(text, "memory")
 	}
 	o.counted = o.full && strings.Contains(text, "reached context length") // LM Studio, while it writes: there is no rest
 	for _, re := range overs {

@@ -33,6 +33,8 @@ func TestOver(t *testing.T) {
 		// What is not a full context.
 		"no context is given": {}, "Rate limit reached on tokens per minute (TPM): Limit 6000, Requested 8000": {},
 		"the request's body is too large": {}, "the image is too large": {}, "unknown parameter context_window": {}, "": {}, "invalid context": {},
+		"not enough memory for a context length of 131072":                             {},
+		"failed to load the model: out of memory, the context size 32768 is too large": {},
 	} {
 		if got := overOf(text, 512); got != want {
 			t.Errorf("%q: %+v, want %+v", text, got, want)
