@@ -165,11 +165,11 @@ func xmlBody(text string, offered Offered) (ballast.Call, Reason, string) {
 		if rest == xmlFunctionEnd { // and nothing behind it
 			return c, "", ""
 		}
-		var key string
-		if key, rest, ok = xmlOpen(rest, xmlParameter); !ok {
+		key, value, ok := xmlOpen(rest, xmlParameter)
+		if !ok {
 			return none, ReasonBadCall, fmt.Sprintf("%.40q instead of %sname> or the last %s", rest, xmlParameter, xmlFunctionEnd)
 		}
-		raw, after, ok := strings.Cut(rest, xmlParameterEnd)
+		raw, after, ok := strings.Cut(value, xmlParameterEnd)
 		for _, tag := range xmlTags {
 			ok = ok && !strings.Contains(raw, tag) // the next tag begins inside the value
 		}
