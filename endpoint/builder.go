@@ -116,12 +116,12 @@ func (b *builder) say(s sole[said]) error {
 	fresh := len(b.parts) // calls of this piece begin here: two of one piece without ids are two
 	for i := range m.Calls.v {
 		t := &m.Calls.v[i]
-		k := b.target(t, fresh)
+		k, again := b.target(t, fresh)
 		if k < 0 {
 			if k = len(b.parts); k >= maxCalls {
 				return &Error{Kind: Large, Text: largeCalls}
 			}
-			b.parts = append(b.parts, callBuilder{})
+			b.parts = append(b.parts, callBuilder{again: again})
 			if b.at != nil && t.Index.set {
 				b.at[t.Index.v] = k
 			}
@@ -191,6 +191,9 @@ func (b *builder) done(ended bool) (Reply, error) {
 	rep.Content, rep.Finish = b.text.String(), safetext.Line(cut(rep.Finish, 40))
 	for i := range b.parts {
 		p := &b.parts[i]
+		if p.again && len(bytes.TrimSpace(p.text.Bytes())) == 0 {
+			continue
+		}
 		rep.Calls = append(rep.Calls, Call{p.id, p.name, p.text.String()})
 	}
 	return rep, nil

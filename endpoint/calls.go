@@ -12,6 +12,7 @@ import (
 type callBuilder struct {
 	id, name string
 	text     bytes.Buffer // of the arguments
+	again    bool         // the name of the call before came again: a call only if arguments follow
 }
 
 // maxName bounds names and ids of calls.
@@ -25,44 +26,46 @@ var largeCalls = fmt.Sprintf("the endpoint's reply has more than %d tool calls",
 // or the id too, in every piece. So an id that is another one begins a call, and where ids
 // do not tell, a name does once the call before has all its arguments. Calls from fresh on
 // were begun by the same message: those without an id of their own are not gone on with.
-func (b *builder) target(t *call, fresh int) int {
+// Again says that nothing but the name of the call before came again behind its arguments:
+// what follows tells whether it begins a call or was repeated.
+func (b *builder) target(t *call, fresh int) (k int, again bool) {
 	if b.at == nil { // a whole message has whole calls
-		return -1
+		return -1, false
 	}
 	last := len(b.parts) - 1
 	id, name := string(t.ID), string(t.Function.Name)
 	if t.Index.set {
 		i, ok := b.at[t.Index.v]
 		if !ok {
-			return -1
+			return -1, false
 		}
 		last = i
 	} else if id != "" {
 		for i := range b.parts {
 			if b.parts[i].id == id && i < fresh {
-				return i
+				return i, false
 			}
 		}
 	}
 	if last < 0 {
-		return -1
+		return -1, false
 	}
 	p := &b.parts[last]
 	switch {
 	case id != "" && p.id != "" && id != p.id:
-		return -1
+		return -1, false
 	case id != "" && p.id == "" && !t.Index.set:
-		return -1
+		return -1, false
 	case name == "":
-		return last
+		return last, false
 	case last >= fresh && !t.Index.set: // two with names in one piece
-		return -1
-	case name != p.name && p.text.Len() > 0, name != p.name && !t.Index.set:
-		return -1
-	case b.ready(p) && (id == "" || last >= fresh) && strings.TrimSpace(string(t.Function.Arguments)) != "":
-		return -1
+		return -1, false
+	case name != p.name && (p.text.Len() > 0 || p.again), name != p.name && !t.Index.set:
+		return -1, false
+	case b.ready(p) && (id == "" || last >= fresh):
+		return -1, strings.TrimSpace(string(t.Function.Arguments)) == ""
 	}
-	return last
+	return last, false
 }
 
 // ready says whether a call has all its arguments, as far as that was not looked at too
