@@ -134,7 +134,7 @@ func (r *reader) reply(m supervise.Message, ids []string) error {
 	if err := r.known(&m); err != nil {
 		return err
 	}
-	m.Role, m.Context = supervise.Assistant, m.Context || r.context
+	m.Role, m.Context = supervise.Assistant, r.context
 	for len(ids) < len(m.Calls) {
 		ids = append(ids, "")
 	}

@@ -109,7 +109,16 @@ func TestAnyValueAnywhere(t *testing.T) {
 	odd := []any{nil, "", " ", "x", int64(3), true, value.NewList(), value.NewList(nil), &value.Dict{}, value.NewDict("x", nil),
 		"[]", "{}", "null", "[1", "<tool_call>", "</think>", "<|im_end|>"}
 	for _, c := range readable(t) {
-		variants(mustJSON(t, c.row), "", func(any) []any { return odd }, func(v any, at string) {
+		change := func(v any) []any {
+			d, ok := v.(*value.Dict)
+			if !ok {
+				return odd
+			}
+			d = d.Copy()
+			d.Set("weight", int64(1))
+			return append([]any{d}, odd...)
+		}
+		variants(mustJSON(t, c.row), "", change, func(v any, at string) {
 			if strings.Contains(at, "properties") {
 				return // a schema is shown as it comes
 			}

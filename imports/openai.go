@@ -95,50 +95,33 @@ func (r *reader) message(v any, at string, packed bool) error {
 	if err != nil {
 		return err
 	}
-	switch role {
-	case "assistant":
-		err = r.assistant(o, packed)
-	case "system", "developer":
-		if err = r.documented(o); err != nil {
-			return err
+	return r.weighed(o, role, func() error {
+		switch role {
+		case "assistant":
+			return r.assistant(o, packed)
+		case "tool", "function", "tool_response":
+			return r.toolMessage(o)
+		case "system", "developer":
+			if err := r.documented(o); err != nil {
+				return err
+			}
+		case "user", "tool_call":
+		default:
+			return &Fault{ReasonRole, o.path("role"), role}
 		}
 		text, err := r.content(o)
 		if err != nil {
 			return err
 		}
-		if err := r.system(text, o.path("content"), &hermesText); err != nil {
-			return err
+		switch place := o.path("content"); role {
+		case "user":
+			return r.asked(text, place)
+		case "tool_call":
+			return r.called(text, place)
+		default:
+			return r.system(text, place, &hermesText)
 		}
-	case "user":
-		text, err := r.content(o)
-		if err != nil {
-			return err
-		}
-		if err := r.asked(text, o.path("content")); err != nil {
-			return err
-		}
-	case "tool", "function", "tool_response":
-		err = r.toolMessage(o)
-	case "tool_call":
-		text, err := r.content(o)
-		if err != nil {
-			return err
-		}
-		if err := r.called(text, o.path("content")); err != nil {
-			return err
-		}
-	default:
-		return &Fault{ReasonRole, o.path("role"), role}
-	}
-	if err != nil {
-		return err
-	}
-	if role != "assistant" { // weights of other messages say nothing, where they are 0
-		if w, err := weightOf(o); err != nil || w != 0 && o.has("weight") {
-			return &Fault{ReasonWeight, o.path("weight"), role}
-		}
-	}
-	return r.only(o)
+	})
 }
 
 // content takes the text of a message: a text, or parts of which all are texts.
@@ -190,16 +173,10 @@ func (r *reader) assistant(o *object, packed bool) error {
 	if err != nil {
 		return err
 	}
-	weight, err := weightOf(o)
-	if err != nil {
-		return err
-	}
-	context := r.context || weight == 0
 	m, err := r.spoken(text, o.path("content"))
-	if err != nil && !context {
+	if err != nil && !r.context { // what is not trained may be wrong
 		return err
 	}
-	m.Context = context
 	if err := thoughts(o, &m); err != nil {
 		return err
 	}
@@ -216,21 +193,28 @@ func (r *reader) assistant(o *object, packed bool) error {
 	return r.reply(m, ids)
 }
 
-// weightOf is 0 for a reply that is context and 1 for all others.
-func weightOf(o *object) (int, error) {
-	switch w := o.take("weight").(type) {
-	case nil:
-		return 1, nil
-	case int64:
-		if w == 0 || w == 1 {
-			return int(w), nil
-		}
-	case float64:
-		if w == 0 || w == 1 {
-			return int(w), nil
-		}
+// replyRoles are the speakers whose words are replies, or the calls of one.
+var replyRoles = []string{"assistant", "gpt", "model", "bot", "tool_call", "function_call", "function-call"}
+
+// weighed reads a message with its weight: a reply of weight 0 is seen and not trained on.
+// Weights of other messages say nothing, where they are 0.
+func (r *reader) weighed(o *object, role string, read func() error) error {
+	w := o.take("weight")
+	if w != nil && w != int64(0) && w != int64(1) && w != 0.0 && w != 1.0 {
+		return &Fault{ReasonWeight, o.path("weight"), fmt.Sprint(w)}
 	}
-	return 0, &Fault{ReasonWeight, o.path("weight"), fmt.Sprint(o.peek("weight"))}
+	zero := w == int64(0) || w == 0.0
+	if w != nil && !zero && !slices.Contains(replyRoles, role) {
+		return &Fault{ReasonWeight, o.path("weight"), role}
+	}
+	outer := r.context
+	r.context = outer || zero
+	err := read()
+	r.context = outer
+	if err != nil {
+		return err
+	}
+	return r.only(o)
 }
 
 // thoughts takes what a reply's keys say that it thought.

@@ -72,32 +72,21 @@ func (r *reader) turn(v any, at string, t turns) error {
 	if !ok {
 		return &Fault{ReasonEmpty, place, ""}
 	}
-	switch from {
-	case "system":
-		err = r.system(body, place, &hermesText)
-	case "user", "human":
-		err = r.asked(body, place)
-	case "assistant", "gpt", "model", "bot":
-		err = t.reply(body, place)
-	case "tool", "observation", "tool_response", "function_response", "function-response":
-		err = t.result(body, r.answered(o), "", place)
-	case "function_call", "tool_call", "function-call":
-		err = r.called(body, place)
-	default:
-		return &Fault{ReasonRole, o.path("from"), from}
-	}
-	if err != nil {
-		return err
-	}
-	if w := o.peek("weight"); w != nil { // axolotl's
-		weight, err := weightOf(o)
-		if m := r.last(); err != nil || weight == 1 && m.Role != supervise.Assistant {
-			return &Fault{ReasonWeight, o.path("weight"), from}
-		} else if m != nil && m.Role == supervise.Assistant && m.At == place {
-			m.Context = m.Context || weight == 0
+	return r.weighed(o, from, func() error {
+		switch from {
+		case "system":
+			return r.system(body, place, &hermesText)
+		case "user", "human":
+			return r.asked(body, place)
+		case "assistant", "gpt", "model", "bot":
+			return t.reply(body, place)
+		case "tool", "observation", "tool_response", "function_response", "function-response":
+			return t.result(body, r.answered(o), "", place)
+		case "function_call", "tool_call", "function-call":
+			return r.called(body, place)
 		}
-	}
-	return r.only(o)
+		return &Fault{ReasonRole, o.path("from"), from}
+	})
 }
 
 func isText(v any) bool {
@@ -131,6 +120,9 @@ func (r *reader) called(body, at string) error {
 	m := r.last()
 	if m == nil || m.Role != supervise.Assistant || len(r.results) > 0 {
 		return r.reply(supervise.Message{Calls: calls, At: at}, ids)
+	}
+	if m.Context != r.context {
+		return &Fault{ReasonWeight, at, "a call of another weight than the words before it"}
 	}
 	if err := r.known(&supervise.Message{Calls: calls, At: at}); err != nil {
 		return err
