@@ -48,7 +48,7 @@ func (r *reader) anthropic(o *object) error {
 		return err
 	}
 	if l, ok := o.peek("system").(*value.List); ok {
-		text, err := r.blocksOfText(l, "system")
+		text, err := r.parts(l, "system")
 		if err != nil {
 			return err
 		}
@@ -59,22 +59,7 @@ func (r *reader) anthropic(o *object) error {
 	} else if err := r.head(o); err != nil {
 		return err
 	}
-	for _, key := range messageKeys {
-		list, packed, ok, err := o.list(key)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		for i, m := range list {
-			if err := r.blocks(m, index(key, i), packed); err != nil {
-				return err
-			}
-		}
-		break
-	}
-	return nil
+	return r.each(o, r.blocks)
 }
 
 // blocks reads a message. One whose content is no list of blocks is as OpenAI's.
@@ -138,7 +123,7 @@ func (r *reader) userBlocks(list *value.List, at string) error {
 			return nil
 		}
 	case 0:
-		text, err := r.blocksOfText(list, at)
+		text, err := r.parts(list, at)
 		if err != nil {
 			return err
 		}
@@ -147,30 +132,6 @@ func (r *reader) userBlocks(list *value.List, at string) error {
 		return &Fault{ReasonOrder, at, "words beside results"}
 	}
 	return &Fault{ReasonEmpty, at, ""}
-}
-
-// blocksOfText joins blocks that are all text.
-func (r *reader) blocksOfText(list *value.List, at string) (string, error) {
-	var b strings.Builder
-	for i, x := range list.Items {
-		o, err := asObject(x, index(at, i))
-		if err != nil {
-			return "", &Fault{ReasonPart, index(at, i), kind(x)}
-		}
-		if t := o.take("type"); t != "text" {
-			name, _ := t.(string)
-			return "", &Fault{ReasonPart, o.path("type"), name}
-		}
-		text, err := o.word("text")
-		if err != nil {
-			return "", err
-		}
-		if err := r.only(o); err != nil {
-			return "", err
-		}
-		b.WriteString(text)
-	}
-	return b.String(), nil
 }
 
 // replyBlocks reads a reply: a thought, words, calls, in this order.

@@ -47,22 +47,29 @@ func (r *reader) openAI(o *object) error {
 	if err := r.head(o); err != nil {
 		return err
 	}
+	if err := r.each(o, r.message); err != nil {
+		return err
+	}
+	return r.echo(o)
+}
+
+// each reads the messages of a row. packed says that they stood in JSON text.
+func (r *reader) each(o *object, read func(v any, at string, packed bool) error) error {
 	for _, key := range messageKeys {
 		list, packed, ok, err := o.list(key)
 		if err != nil {
 			return err
 		}
-		if !ok {
-			continue
-		}
 		for i, m := range list {
-			if err := r.message(m, index(key, i), packed); err != nil {
+			if err := read(m, index(key, i), packed); err != nil {
 				return err
 			}
 		}
-		break
+		if ok {
+			break
+		}
 	}
-	return r.echo(o)
+	return nil
 }
 
 // head takes the tools and the system text of a row.
@@ -142,29 +149,35 @@ func (r *reader) maybe(o *object) (text string, ok bool, err error) {
 	case string:
 		return v, true, nil
 	case *value.List:
-		var b strings.Builder
-		for i, x := range v.Items {
-			part, err := asObject(x, index(at, i))
-			if err != nil {
-				return "", false, &Fault{ReasonPart, index(at, i), kind(x)}
-			}
-			t, _, err := part.text("type")
-			if err != nil || t != "text" && t != "input_text" && t != "output_text" {
-				return "", false, &Fault{ReasonPart, part.path("type"), t}
-			}
-			text, err := part.word("text")
-			if err != nil {
-				return "", false, err
-			}
-			if err := r.only(part); err != nil {
-				return "", false, err
-			}
-			b.WriteString(text)
-		}
-		return b.String(), len(v.Items) > 0, nil
+		text, err := r.parts(v, at)
+		return text, len(v.Items) > 0, err
 	default:
 		return "", false, &Fault{ReasonObjectText, at, kind(v)}
 	}
+}
+
+// parts joins the parts of a content, which must all be texts.
+func (r *reader) parts(list *value.List, at string) (string, error) {
+	var b strings.Builder
+	for i, x := range list.Items {
+		o, err := asObject(x, index(at, i))
+		if err != nil {
+			return "", &Fault{ReasonPart, index(at, i), kind(x)}
+		}
+		t, _, err := o.text("type")
+		if err != nil || t != "text" && t != "input_text" && t != "output_text" {
+			return "", &Fault{ReasonPart, o.path("type"), t}
+		}
+		text, err := o.word("text")
+		if err != nil {
+			return "", err
+		}
+		if err := r.only(o); err != nil {
+			return "", err
+		}
+		b.WriteString(text)
+	}
+	return b.String(), nil
 }
 
 // assistant reads a reply.

@@ -34,22 +34,7 @@ func (r *reader) spoke(body, at string) error {
 
 // turns reads the messages of a row.
 func (r *reader) turns(o *object, t turns) error {
-	for _, key := range messageKeys {
-		list, _, ok, err := o.list(key)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			continue
-		}
-		for i, m := range list {
-			if err := r.turn(m, index(key, i), t); err != nil {
-				return err
-			}
-		}
-		break
-	}
-	return nil
+	return r.each(o, func(v any, at string, _ bool) error { return r.turn(v, at, t) })
 }
 
 func (r *reader) turn(v any, at string, t turns) error {

@@ -1,6 +1,8 @@
 package imports
 
 import (
+	"encoding/json"
+	"io"
 	"slices"
 	"strings"
 	"unicode"
@@ -83,19 +85,20 @@ func toolValues(text string) ([]any, error) {
 		}
 		return v.(*value.List).Items, nil
 	}
-	parts, ok := split(text, 0)
-	if !ok {
-		parts = []string{text} // the parser says what is wrong
-	}
 	var out []any
-	for _, p := range parts {
-		v, err := value.ParseExact([]byte(p))
+	for in := json.NewDecoder(strings.NewReader(text)); ; {
+		var raw json.RawMessage
+		if err := in.Decode(&raw); err == io.EOF {
+			return out, nil
+		} else if err != nil {
+			return nil, err
+		}
+		v, err := value.ParseExact(raw)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, v)
 	}
-	return out, nil
 }
 
 // explains says how a shape writes tools into the system text.

@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -158,50 +159,13 @@ func listItems(text string) ([]string, bool) {
 	if err != nil || !ok || len(l.Items) == 0 {
 		return nil, false
 	}
-	items, ok := split(text[1:len(text)-1], ',')
-	return items, ok && len(items) == len(l.Items)
-}
-
-// split cuts JSON values that follow each other; comma is what stands between them, 0
-// for white space alone. It looks at brackets and quotes only.
-func split(text string, comma byte) (items []string, ok bool) {
-	depth, start := 0, -1
-	quoted := false
-	cut := func(end int) {
-		if start >= 0 {
-			items = append(items, strings.TrimSpace(text[start:end]))
-		}
-		start = -1
+	var items []json.RawMessage
+	if json.Unmarshal([]byte(text), &items) != nil {
+		return nil, false
 	}
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			depth++
-		case c == ']' || c == '}':
-			depth--
-		case depth == 0 && comma != 0 && c == comma:
-			if start < 0 {
-				return nil, false
-			}
-			cut(i)
-			continue
-		}
-		if start < 0 && !strings.ContainsRune(" \t\r\n", rune(c)) {
-			start = i
-		}
-		if comma == 0 && depth == 0 && !quoted && c == '}' {
-			cut(i + 1)
-		}
-		if depth < 0 {
-			return nil, false
-		}
+	out := make([]string, len(items))
+	for i, x := range items {
+		out[i] = string(x)
 	}
-	cut(len(text))
-	return items, depth == 0 && !quoted
+	return out, true
 }

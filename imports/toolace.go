@@ -2,6 +2,7 @@ package imports
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -46,35 +47,14 @@ var aceText = explains{
 		if start < 0 {
 			return "", "", "", false, nil
 		}
-		n := closing(text[start:])
-		if n < 0 {
-			return "", "", "", true, errors.New("the list of tools is not closed")
+		var list json.RawMessage
+		in := json.NewDecoder(strings.NewReader(text[start:]))
+		if err := in.Decode(&list); err != nil {
+			return "", "", "", true, fmt.Errorf("the list of tools: %w", err)
 		}
-		after = strings.TrimPrefix(text[start+n:], ".")
-		return text[start : start+n], text[:start], after, true, nil
+		after = strings.TrimPrefix(text[start+int(in.InputOffset()):], ".")
+		return string(list), text[:start], after, true, nil
 	},
-}
-
-// closing is the length of the bracketed JSON text at the start of a text, -1 if it does
-// not end.
-func closing(text string) int {
-	depth, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			depth++
-		case c == ']' || c == '}':
-			if depth--; depth == 0 {
-				return i + 1
-			}
-		}
-	}
-	return -1
 }
 
 // aceResults takes a list of answers, one for each call before it.
