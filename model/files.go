@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"ballast/bounded"
 )
@@ -27,7 +28,11 @@ func Files(path string) ([]string, error) {
 		return nil, err
 	}
 	var out []string
-	for _, name := range append([]string{"config.json", indexFile}, append(carried, weights...)...) {
+	texts, err := carriedNames(fsys, path)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Concat([]string{"config.json", indexFile}, texts, weights) {
 		if _, err := fs.Stat(fsys, name); errors.Is(err, fs.ErrNotExist) {
 			continue // Load says it, where it needs the file
 		} else if err != nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -199,14 +200,24 @@ func openDir(fsys fs.FS, origin string) (*archive, error) {
 	return a, nil
 }
 
-// carriedFiles reads the files that are carried over, and the folder of chat templates.
-func carriedFiles(fsys fs.FS, origin string) (map[string][]byte, error) {
+// carriedNames are the files that are carried over where they are there, with those in the
+// folder of chat templates.
+func carriedNames(fsys fs.FS, origin string) ([]string, error) {
 	names, err := fs.Glob(fsys, chat.TemplateFolder+"/*.jinja")
 	if err != nil || len(names) > maxTemplates {
 		return nil, fmt.Errorf("%s: %d templates (%v); at most %d are read", path.Join(origin, chat.TemplateFolder), len(names), err, maxTemplates)
 	}
+	return slices.Concat(carried, names), nil
+}
+
+// carriedFiles reads them.
+func carriedFiles(fsys fs.FS, origin string) (map[string][]byte, error) {
+	names, err := carriedNames(fsys, origin)
+	if err != nil {
+		return nil, err
+	}
 	out := map[string][]byte{}
-	for _, f := range append(names, carried...) {
+	for _, f := range names {
 		data, err := readText(fsys, f, maxCarried)
 		if err == nil {
 			out[f] = data

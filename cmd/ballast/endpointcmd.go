@@ -17,6 +17,7 @@ import (
 	"ballast/endpoint"
 	"ballast/eval"
 	"ballast/model"
+	"ballast/provenance"
 	"ballast/recipe"
 	"ballast/remote"
 	"ballast/rollout"
@@ -142,18 +143,35 @@ func chatPlayer(c *remote.Client, system *string, p eval.Protocol) eval.Player {
 	}
 }
 
+// tokenizerFile is the tokenizer.json that --tokenizer names, with the chat template beside it.
+func (f *endpointFlags) tokenizerFile() (path string, source chat.Source, err error) {
+	if path, err = tokenizerDir(context.Background(), f.tokenizer); err != nil {
+		return "", source, err
+	}
+	source.From = path
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		source, err = model.ReadSource(path)
+		return filepath.Join(path, "tokenizer.json"), source, err
+	}
+	return path, source, nil
+}
+
+// tokenizerSum is the hash of what our prompts are made with.
+func (f *endpointFlags) tokenizerSum() (string, error) {
+	path, source, err := f.tokenizerFile()
+	if err != nil {
+		return "", err
+	}
+	source.From = "" // where it lies
+	sum, _, err := provenance.File(path)
+	return provenance.Bytes(fmt.Appendf(nil, "%s %q", sum, source)), err
+}
+
 // completion is the policy and the style of an endpoint that gets our prompts.
 func (f *endpointFlags) completion(c *remote.Client, r *recipe.Recipe) (*remote.Policy, rollout.Config, error) {
-	path, err := tokenizerDir(context.Background(), f.tokenizer)
+	path, source, err := f.tokenizerFile()
 	if err != nil {
 		return nil, rollout.Config{}, err
-	}
-	source := chat.Source{From: path}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		if source, err = model.ReadSource(path); err != nil {
-			return nil, rollout.Config{}, err
-		}
-		path = filepath.Join(path, "tokenizer.json")
 	}
 	tok, err := bpe.Load(path)
 	if err != nil {

@@ -189,7 +189,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	var store *eval.Store
 	if f.out != "" {
 		settings := f.settings(&r, protocol)
-		if err := f.hashes(settings, tasks); err != nil {
+		if err := f.hashes(settings, &r, tasks); err != nil {
 			return err
 		}
 		if store, err = eval.OpenStore(f.out, settings); err != nil {
@@ -288,11 +288,18 @@ func (f *evalFlags) settings(r *recipe.Recipe, p eval.Protocol) map[string]strin
 
 // hashes adds those of what is played and of who plays: episodes of another model, or of
 // other tasks of the same names, are not this evaluation's.
-func (f *evalFlags) hashes(settings map[string]string, tasks []ballast.Task) error {
+func (f *evalFlags) hashes(settings map[string]string, r *recipe.Recipe, tasks []ballast.Task) (err error) {
 	settings["tasks"+eval.Hash] = task.Digest(tasks)
+	if path := r.Jinja(); path != "" {
+		if settings["chat.template"+eval.Hash], _, err = provenance.File(path); err != nil {
+			return fmt.Errorf("chat.template: %w", err)
+		}
+	}
 	var files []string
-	var err error
 	switch {
+	case f.endpoint.url != "" && f.endpoint.api == "completion":
+		settings["tokenizer"+eval.Hash], err = f.endpoint.tokenizerSum()
+		return err
 	case f.endpoint.url != "", f.model == "init":
 		return nil
 	case f.model == "embedded":
@@ -304,7 +311,10 @@ func (f *evalFlags) hashes(settings map[string]string, tasks []ballast.Task) err
 	sums := provenance.Inputs{}
 	for _, path := range files {
 		if err == nil {
-			sums[filepath.Base(path)], _, err = provenance.File(path)
+			var rel string // of a directory's files; a single file has its name
+			if rel, err = filepath.Rel(filepath.Dir(files[0]), path); err == nil {
+				sums[rel], _, err = provenance.File(path)
+			}
 		}
 	}
 	settings["model's files"+eval.Hash] = provenance.Bytes(fmt.Append(nil, map[string]string(sums))) // in order of the names

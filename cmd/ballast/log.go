@@ -99,6 +99,16 @@ func (r recorder) Replay(update int) ([]ballast.Episode, error) {
 	return out, nil
 }
 
+// trainedRecipe is readRecipe for whoever plays the run's checkpoints. These carry the chat
+// template that was trained, where a .jinja file that the recipe names may have changed since.
+func trainedRecipe(dir string) (recipe.Recipe, error) {
+	r, err := readRecipe(dir)
+	if r.Jinja() != "" {
+		r.Chat.Template = ""
+	}
+	return r, err
+}
+
 // readRecipe reads the resolved recipe of a run directory, which must be the one that
 // the run was made with.
 func readRecipe(dir string) (r recipe.Recipe, err error) {

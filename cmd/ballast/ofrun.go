@@ -70,7 +70,7 @@ func findHome(path string, newest bool) (home, error) {
 // ofRun is the recipe of the run that the model belongs to with the flags that were
 // given laid over it, and the protocol that follows.
 func (f *evalFlags) ofRun(c *cobra.Command) (recipe.Recipe, eval.Protocol, error) {
-	r, err := readRecipe(f.home.dir)
+	r, err := trainedRecipe(f.home.dir)
 	if err != nil {
 		return r, eval.Protocol{}, err
 	}

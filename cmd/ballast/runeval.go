@@ -42,7 +42,7 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 	case run.Final < 0:
 		return fmt.Errorf("%s has no checkpoint", dir)
 	}
-	r, err := readRecipe(dir)
+	r, err := trainedRecipe(dir)
 	if err != nil {
 		return err
 	}
