@@ -113,7 +113,7 @@ func (r *renderings) compare(tok *bpe.Tokenizer, t *Template, f Format, skip map
 func compareProbe(p *probe, got []jinja.Result, tok *bpe.Tokenizer, t *Template, f Format) (at int, why string) {
 	for i, g := range got {
 		switch {
-		case g.Err != nil && p.may && (raised(g.Err) || p.odd && !unsupported(g.Err)):
+		case g.Err != nil && p.may && (raised(g.Err) || p.odd && failed(g.Err)):
 			return 0, ""
 		case g.Err != nil:
 			return 0, fmt.Sprintf("prompt %d: the model's template ends with an error: %s", i+1, safetext.Line(clip(g.Err.Error(), 0)))
@@ -158,10 +158,10 @@ func raised(err error) bool {
 	return errors.As(err, &e) && e.Kind == jinja.Raised
 }
 
-// unsupported says that transformers may have a text where package jinja has none.
-func unsupported(err error) bool {
+// failed says that transformers has no text either.
+func failed(err error) bool {
 	var e *jinja.Error
-	return errors.As(err, &e) && e.Kind == jinja.Unsupported
+	return errors.As(err, &e) && e.Kind == jinja.Failed
 }
 
 func common(a, b string) int {

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -269,7 +270,8 @@ func (o *own) render(t *Template, tools []ballast.Tool, system *string) string {
 		err = got[0].Err
 	}
 	if err != nil {
-		fail("%s", safetext.Line(clip(err.Error(), 0)))
+		text := safetext.Line(clip(err.Error(), 0))
+		panic(&pretoken.Failure{Err: fmt.Errorf("chat: the model's own template: %s", text), Passing: passing(err)})
 	}
 	before, after, ok := strings.Cut(got[0].Text, mark)
 	text, opens := strings.CutSuffix(before, t.user)
@@ -281,6 +283,17 @@ func (o *own) render(t *Template, tools []ballast.Tool, system *string) string {
 	}
 	o.heads[key] = text
 	return text
+}
+
+// passing says that a render may fare better another time: its child process could not run,
+// or had too little time or memory.
+func passing(err error) bool {
+	var l *jinja.LimitError
+	if errors.As(err, &l) {
+		return l.Limit == "time" || l.Limit == "memory"
+	}
+	var e *jinja.Error
+	return !errors.As(err, &e)
 }
 
 // wrappedTool is a tool documented as OpenAI's clients do, which templates count on.

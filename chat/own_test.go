@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -138,6 +139,19 @@ func TestOwnLater(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.fault) {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+}
+
+// TestPassing: a busy machine refuses no conversation.
+func TestPassing(t *testing.T) {
+	for err, want := range map[error]bool{&jinja.Error{Kind: jinja.Raised}: false, &jinja.LimitError{Limit: "steps"}: false,
+		&jinja.LimitError{Limit: "time"}: true, &jinja.LimitError{Limit: "memory"}: true, errors.New("starting a child process"): true} {
+		if passing(err) != want {
+			t.Errorf("%v: %v", err, !want)
+		}
+	}
+	if failed(&jinja.LimitError{Limit: "time"}) {
+		t.Error("a probe that took too long is one that cannot be rendered")
 	}
 }
 

@@ -116,6 +116,22 @@ func TestServeAs(t *testing.T) {
 	}
 }
 
+// TestFiles: templates in the folder are among the files of a model, whose hashes tell
+// whether it has changed.
+func TestFiles(t *testing.T) {
+	m, err := Load("testdata/qwen2.gguf")
+	ok(t, err)
+	dir, files := written(t, m)
+	folder := filepath.Join(dir, chat.TemplateFolder)
+	ok(t, os.Mkdir(folder, 0o777))
+	ok(t, os.WriteFile(filepath.Join(folder, "tool_use.jinja"), []byte("x"), 0o666))
+	list, err := Files(dir)
+	ok(t, err)
+	if len(list) != len(files)+1 || !slices.Contains(list, filepath.Join(folder, "tool_use.jinja")) {
+		t.Errorf("%v of %d files and a template", list, len(files))
+	}
+}
+
 // TestOneTemplate: also without a run, no model is written with two chat templates.
 func TestOneTemplate(t *testing.T) {
 	m, err := Load("testdata/qwen2.gguf")

@@ -74,11 +74,10 @@ func (u *Unfit) Error() string {
 func (d *Dialogue) Episode(style chat.Style) (ep ballast.Episode, err error) {
 	defer pretoken.Recover(&err)
 	defer func() {
-		switch p := recover().(type) {
-		case nil:
-		case *pretoken.Failure: // it is this row's
-			err = &Unfit{d.ID, UnfitTemplate, "", p.Err.Error()}
-		default:
+		p := recover()
+		if f, ok := p.(*pretoken.Failure); ok && !f.Passing { // it is this row's
+			err = &Unfit{d.ID, UnfitTemplate, "", f.Err.Error()}
+		} else if p != nil {
 			panic(p)
 		}
 	}()

@@ -24,11 +24,13 @@ func (s *Stuck) Error() string {
 }
 
 // Failure is a conversation that cannot be written, where the writer answers with no error.
-type Failure struct{ Err error }
+type Failure struct {
+	Err     error
+	Passing bool // it is of this machine at this time, and not of the conversation
+}
 
 // Recover, deferred, makes the panic of a Splitter whose pattern is stuck, and one with
-// a *Failure, an error.
-// Any other panic goes on.
+// a *Failure, an error. Any other panic goes on.
 func Recover(err *error) {
 	switch p := recover().(type) {
 	case nil:
