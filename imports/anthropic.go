@@ -8,10 +8,13 @@ import (
 )
 
 // isAnthropic: messages of role and content with blocks that only Anthropic's interface
-// has, or tools with input_schema.
+// has, or tools with input_schema, or a system text of blocks.
 func isAnthropic(o *object) bool {
 	if !speaks(o, "role") {
 		return false
+	}
+	if _, ok := o.peek("system").(*value.List); ok {
+		return true
 	}
 	for _, t := range peekList(o, "tools") {
 		if d, ok := t.(*value.Dict); ok {

@@ -75,11 +75,11 @@ func (r *reader) arguments(raw any, tool, at string, packed bool) (*value.Dict, 
 		return nil, &Fault{ReasonArguments, at, kind(raw)}
 	}
 	if !packed {
-		before := d.Len()
-		if key := fillers(d, r.parameters(tool)); key != "" {
+		key, dropped := fillers(d, r.parameters(tool))
+		if key != "" {
 			return nil, &Fault{ReasonNull, at + "." + key, "write arguments as JSON text if it is one"}
 		}
-		if d.Len() < before {
+		if dropped {
 			r.pass("nulls in arguments")
 		}
 	}
@@ -88,8 +88,9 @@ func (r *reader) arguments(raw any, tool, at string, packed bool) (*value.Dict, 
 
 // fillers takes the nulls out of arguments that fill in for absent ones: those that the
 // tool has no parameter for, and those of optional parameters that cannot be null. key
-// is the first null of which neither is certain, "" if there is none.
-func fillers(d *value.Dict, schema *value.Dict) (key string) {
+// is the first null of which neither is certain, "" if there is none. An object that
+// holds nothing else may fill in itself: it is such a null where it is not required.
+func fillers(d *value.Dict, schema *value.Dict) (key string, dropped bool) {
 	properties, open := propertiesOf(schema)
 	for _, k := range d.Keys() {
 		x, _ := d.Get(k)
@@ -102,27 +103,35 @@ func fillers(d *value.Dict, schema *value.Dict) (key string) {
 		switch x := x.(type) {
 		case nil:
 			if properties == nil || !documented && open || documented && (allowsNull(part) || required(schema, name)) {
-				return brief(name)
+				return brief(name), dropped
 			}
 			d.Delete(k)
+			dropped = true
 		case *value.Dict:
 			inner, _ := part.(*value.Dict)
-			if key := fillers(x, inner); key != "" {
-				return brief(name) + "." + key
+			key, some := fillers(x, inner)
+			if key != "" {
+				return brief(name) + "." + key, dropped
 			}
+			if some && x.Len() == 0 && !required(schema, name) {
+				return brief(name), dropped
+			}
+			dropped = dropped || some
 		case *value.List:
 			inner, _ := part.(*value.Dict)
 			items := member(inner, "items")
 			for _, item := range x.Items {
 				if o, ok := item.(*value.Dict); ok {
-					if key := fillers(o, items); key != "" {
-						return brief(name) + "[]." + key
+					key, some := fillers(o, items)
+					if key != "" {
+						return brief(name) + "[]." + key, dropped
 					}
+					dropped = dropped || some
 				}
 			}
 		}
 	}
-	return ""
+	return "", dropped
 }
 
 // propertiesOf are the members that a schema documents; open says that it allows others.
@@ -145,6 +154,9 @@ func member(d *value.Dict, key string) *value.Dict {
 }
 
 func required(schema *value.Dict, name string) bool {
+	if schema == nil {
+		return false
+	}
 	v, _ := schema.GetString("required")
 	l, ok := v.(*value.List)
 	return ok && slices.Contains(l.Items, any(name))

@@ -160,6 +160,7 @@ func readable(t testing.TB) []struct{ name, row, want string } {
 		{"openai: marks of a good row", `{"label": true, "weight": 1.0, "error": false, "is_bad": 0, "temperature": 0, "stream": false, "messages": [` + ask + `, ` + said + `]}`, `user Wx in Oslo?; assistant 3 degrees.`},
 		{"sharegpt: results by their id", share("["+wx+"]", human, turn("function_call", `[{"id": "a", "name": "wx", "arguments": {"city": "A"}}, {"id": "b", "name": "wx", "arguments": {"city": "B"}}]`),
 			`{"from": "observation", "id": "b", "value": "of B"}`, `{"from": "observation", "id": "a", "value": "of A"}`, gpt), `tools wx; user Wx in Oslo?; assistant wx(city='A') wx(city='B'); tool of A|of B; assistant 3 degrees.`},
+		{"openai: an absent call that a table filled in", talk(ask, `{"role": "assistant", "content": "3 degrees.", "function_call": {"name": null, "arguments": null}, "audio": {"id": null, "of": {"x": null}}}`), `tools wx; user Wx in Oslo?; assistant 3 degrees.`},
 		{"openai: a heading of its own", talk(`{"role": "system", "content": "Be careful.\n\n# Tools\nAsk before you use one.\n\n# Style\nBe brief."}`, ask, said), "system Be careful.\n\n# Tools\nAsk before you use one.\n\n# Style\nBe brief.; tools wx; user Wx in Oslo?; assistant 3 degrees."},
 		{"openai: an empty system text", talk(`{"role": "system", "content": ""}`, ask, said), "system ; tools wx; user Wx in Oslo?; assistant 3 degrees."},
 		{"openai: Qwen's section of tools", `{"messages": [{"role": "system", "content": ` + quoted(qwen) + `}, ` + ask + `, ` + said + `]}`, "system Be brief.; tools wx; user Wx in Oslo?; assistant 3 degrees."},
@@ -187,6 +188,7 @@ func readable(t testing.TB) []struct{ name, row, want string } {
 			`{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "3"}]}]}`, `{"role": "assistant", "content": [{"type": "text", "text": "3 degrees."}]}`),
 			`system Be brief.; tools wx; user Wx in Oslo?; assistant <Weather.> Let me look. wx(city='Oslo'); tool 3; assistant 3 degrees.`},
 
+		{"anthropic: a system text of blocks", `{"system": [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}], "messages": [` + ask + `, ` + said + `]}`, `system Be brief.; user Wx in Oslo?; assistant 3 degrees.`},
 		{"sharegpt", `{"system": "Be brief.", "tools": ` + quoted("["+wx+"]") + `, "conversations": [` + human + `, ` + turn("gpt", "Let me see.") + `, ` + turn("function_call", `{"name": "wx", "arguments": {"city": "Oslo"}}`) + `, ` + turn("function_call", `[{"name": "wx", "arguments": {"city": "Rome"}}]`) + `, ` + turn("observation", `[1, 2]`) + `, ` + gpt + `]}`,
 			`system Be brief.; tools wx; user Wx in Oslo?; assistant Let me see. wx(city='Oslo') wx(city='Rome'); tool 1|2; assistant 3 degrees.`},
 
@@ -403,6 +405,8 @@ func TestFaults(t *testing.T) {
 		{reply(`{"name": "wx", "args": {"city": "Oslo"}}`), ReasonKey, "messages[1].tool_calls[0].args"},
 		{reply(`{"name": "wx", "arguments": {}, "parameters": {}}`), ReasonCall, "messages[1].tool_calls[0]"},
 		{reply(`{"name": "wx", "arguments": {"city": "Oslo", "unit": null}}`), ReasonNull, "messages[1].tool_calls[0].arguments.unit"},
+		{`{"tools": [{"name": "wx", "parameters": {"properties": {"city": {"type": "string"}, "place": {"properties": {"lat": {"type": "number"}}}}}}], "messages": [` + ask + `, ` +
+			with(`{"name": "wx", "arguments": {"city": "Oslo", "place": {"lat": null}}}`) + `]}`, ReasonNull, "messages[1].tool_calls[0].arguments.place"},
 		{reply(`{"name": "wx", "arguments": {"city": null}}`), ReasonNull, "messages[1].tool_calls[0].arguments.city"},
 		{reply(`{"name": "", "arguments": {}}`), ReasonCall, "messages[1].tool_calls[0]"},
 		{reply(`{"type": "custom", "name": "wx", "arguments": {}}`), ReasonCall, "messages[1].tool_calls[0].type"},
@@ -480,6 +484,10 @@ func TestFaults(t *testing.T) {
 		{`{"prompt": [` + ask + `], "completion": []}`, ReasonNothing, ""},
 		{`{"prompt": [` + ask + `], "completion": ""}`, ReasonEmpty, "completion"},
 		{`{"prompt": "<|im_start|>user\nq<|im_start|>assistant\n", "response": "a"}`, ReasonChat, "prompt"},
+		{`{"prompt": "<s>[INST] q [/INST]", "completion": "a"}`, ReasonChat, "prompt"},
+		{`{"prompt": "<|start_header_id|>user<|end_header_id|>\n\nq<|eot_id|>", "completion": "a"}`, ReasonChat, "prompt"},
+		{`{"prompt": "q", "completion": "a</s>"}`, ReasonChat, "completion"},
+		{`{"prompt": "q", "response": "a<end_of_turn>\n"}`, ReasonChat, "response"},
 		{`{"prompt": "q", "completion": "a", "system_prompt": "x"}`, ReasonKey, "system_prompt"},
 	} {
 		d, err := row(c.row)
@@ -490,6 +498,20 @@ func TestFaults(t *testing.T) {
 		}
 		if f.Reason != c.reason || f.Key != c.key {
 			t.Errorf("%s:\n got %s at %q (%s)\nwant %s at %q", c.row, f.Reason, f.Key, f.Detail, c.reason, c.key)
+		}
+	}
+}
+
+// TestHollow: parameters of other tools, which a table fills in, are documented by none.
+func TestHollow(t *testing.T) {
+	d, err := row(`{"tools": [{"name": "wx", "strict": null, "parameters": {"type": "object", "properties": {"city": {"type": "string", "items": {"type": null}},
+		"other": {"type": null, "items": {"type": null}}}, "more": {"x": null}}}, {"name": "none", "parameters": {"properties": {"city": {"type": null}}}}], "messages": [` + ask + `, ` + said + `]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{`{"name": "wx", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}`, `{"name": "none", "parameters": {"properties": {}}}`} {
+		if got, _ := value.JSON(d.Tools[i].Schema); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

@@ -208,6 +208,21 @@ func wordless(v any) bool {
 	return true
 }
 
+// hollow says that an object holds nothing but nulls, with which a table fills in for one
+// that is absent.
+func hollow(v any) bool {
+	d, ok := v.(*value.Dict)
+	if !ok || d.Len() == 0 {
+		return false
+	}
+	for i := range d.Len() {
+		if _, x := d.At(i); x != nil && !hollow(x) {
+			return false
+		}
+	}
+	return true
+}
+
 func empty(v any) bool {
 	switch v := v.(type) {
 	case string:
@@ -215,7 +230,7 @@ func empty(v any) bool {
 	case *value.List:
 		return len(v.Items) == 0
 	case *value.Dict:
-		return v.Len() == 0
+		return v.Len() == 0 || hollow(v)
 	}
 	return false
 }

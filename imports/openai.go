@@ -264,7 +264,7 @@ func (r *reader) calls(o *object, packed bool) (out []ballast.Call, ids []string
 		}
 		out, ids = append(out, call), append(ids, id)
 	}
-	if f := o.take("function_call"); f != nil { // OpenAI's before tools
+	if f := o.take("function_call"); f != nil && !hollow(f) { // OpenAI's before tools
 		call, id, err := r.call(f, o.path("function_call"), packed)
 		if err != nil {
 			return nil, nil, err

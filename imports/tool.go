@@ -182,7 +182,8 @@ var nullable = map[string]bool{"default": true, "const": true, "enum": true, "ex
 
 // dropNulls takes nulls out of a tool's documentation that stand where a schema has
 // none: a table gives every tool the keys of all tools. all takes out those of nullable
-// words, too. properties says that the keys of v are names of parameters.
+// words, too. properties says that the keys of v are names of parameters. What held
+// nothing but nulls is a null: else a tool would get the parameters of others.
 func dropNulls(v any, all, properties bool) (dropped bool) {
 	switch v := v.(type) {
 	case *value.List:
@@ -199,7 +200,13 @@ func dropNulls(v any, all, properties bool) (dropped bool) {
 				v.Delete(k)
 				dropped = true
 			case x != nil && !legal:
-				dropped = dropNulls(x, all, key == "properties" && !properties) || dropped
+				names := key == "properties" && !properties
+				if dropNulls(x, all, names) {
+					dropped = true
+					if inner, ok := x.(*value.Dict); ok && inner.Len() == 0 && !names {
+						v.Delete(k)
+					}
+				}
 			}
 		}
 	}

@@ -1,6 +1,9 @@
 package imports
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // isTRL: a prompt, and no messages beside it.
 func isTRL(o *object) bool {
@@ -28,6 +31,11 @@ func (r *reader) trl(o *object) error {
 	return r.part(o, key)
 }
 
+// foreign finds the marks of templates other than ChatML in a text: that text is no
+// user's message and no reply, but messages of which the borders are not known.
+var foreign = regexp.MustCompile(`<\|(start_header_id|end_header_id|eot_id|begin_of_text|end_of_text|user|assistant|system|end|endoftext)\|>` +
+	`|\[/?INST\]|<(start|end)_of_turn>|^\s*<(s|bos)>|</?s>\s*$|<eos>\s*$|<<SYS>>`)
+
 // part reads one side of a row.
 func (r *reader) part(o *object, key string) error {
 	text, is := o.peek(key).(string)
@@ -44,6 +52,9 @@ func (r *reader) part(o *object, key string) error {
 		return nil
 	}
 	o.take(key)
+	if mark := foreign.FindString(text); mark != "" {
+		return &Fault{ReasonChat, key, "it is written in another template: " + mark}
+	}
 	switch {
 	case key != "prompt":
 		body := strings.TrimSuffix(strings.TrimSpace(text), "<|im_end|>")
