@@ -77,7 +77,7 @@ func (r *reader) arguments(raw any, tool, at string, packed bool) (*value.Dict, 
 	if !packed {
 		key, dropped := fillers(d, r.parameters(tool))
 		if key != "" {
-			return nil, &Fault{ReasonNull, at + "." + key, "write arguments as JSON text if it is one"}
+			return nil, &Fault{ReasonNull, at + "." + key, "take it out, or write the arguments as JSON text if null is meant"}
 		}
 		if dropped {
 			r.pass("nulls in arguments")

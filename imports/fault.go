@@ -90,7 +90,11 @@ type Left struct {
 	Where  string // of the first: "line 7"
 	Key    string // in it; "" is the whole row
 	Detail string
+	Next   []string // where the next ones stand, maxNext at most
 }
+
+// maxNext bounds the places that a reason keeps behind its first.
+const maxNext = 20
 
 // Ledger counts rows that were left out, by reason. The zero value is an empty one.
 type Ledger struct{ list []Left }
@@ -99,7 +103,9 @@ type Ledger struct{ list []Left }
 func (l *Ledger) Add(reason, where, key, detail string) {
 	i := slices.IndexFunc(l.list, func(x Left) bool { return x.Reason == reason })
 	if i < 0 {
-		i, l.list = len(l.list), append(l.list, Left{reason, 0, where, brief(key), brief(detail)})
+		i, l.list = len(l.list), append(l.list, Left{Reason: reason, Where: where, Key: brief(key), Detail: brief(detail)})
+	} else if x := &l.list[i]; len(x.Next) < maxNext {
+		x.Next = append(slices.Clip(x.Next), where) // a clone has the same ones
 	}
 	l.list[i].Rows++
 }
@@ -131,6 +137,15 @@ func (x Left) First() string {
 	}
 	if x.Detail != "" {
 		text += ": " + x.Detail
+	}
+	return text
+}
+
+// Others is where the further rows of a reason stand, on one line, "" without any.
+func (x Left) Others() string {
+	text := strings.Join(x.Next, ", ")
+	if more := x.Rows - 1 - len(x.Next); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
 }

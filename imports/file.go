@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"ballast/bounded"
 	"ballast/bounded/parquetfile"
@@ -15,11 +16,15 @@ import (
 
 // File is what a file of dialogues held.
 type File struct {
-	Dialogues []supervise.Dialogue // each with the place of its row as its ID: "line-7"
+	Dialogues []supervise.Dialogue // each with the place of its row as its ID, see Where
 	Rows      int
 	Left      Ledger         // rows that were left out
 	Passed    map[string]int // what was not read as it carries no words, keys of rows for the most part, and in how many rows that are used
 }
+
+// Where is the place of a row, "line 7" or "row 3 (line 7)", by the ID of its dialogue,
+// "line-7" or "row-3-(line-7)".
+func Where(id string) string { return strings.ReplaceAll(id, "-", " ") }
 
 // Bounds on a file of JSON, and on one row.
 const maxJSON, maxRow = 4 * bounded.GiB, 64 * bounded.MiB
@@ -93,26 +98,25 @@ func (f *File) lines(r io.Reader, before int) error {
 			return err
 		}
 		if text := bytes.TrimSpace(line.Text); len(text) > 0 {
-			f.text(text, before+line.Number)
+			f.text(text, fmt.Sprintf("line-%d", before+line.Number))
 		}
 	}
 	return nil
 }
 
 // text reads a row from JSON.
-func (f *File) text(row []byte, line int) {
-	where := fmt.Sprintf("line %d", line)
+func (f *File) text(row []byte, id string) {
 	v, err := value.ParseExact(row)
 	if err != nil {
 		f.Rows++
-		f.Left.Add(string(ReasonJSON), where, "", err.Error())
+		f.Left.Add(string(ReasonJSON), Where(id), "", err.Error())
 		return
 	}
-	f.row(v, false, where, fmt.Sprintf("line-%d", line))
+	f.row(v, false, id)
 }
 
 // row reads a row.
-func (f *File) row(v any, table bool, where, id string) {
+func (f *File) row(v any, table bool, id string) {
 	f.Rows++
 	d, passed, err := read(v, table)
 	if err != nil {
@@ -120,7 +124,7 @@ func (f *File) row(v any, table bool, where, id string) {
 		if !errors.As(err, &x) {
 			x = &Fault{ReasonShape, "", err.Error()}
 		}
-		f.Left.Add(string(x.Reason), where, x.Key, x.Detail)
+		f.Left.Add(string(x.Reason), Where(id), x.Key, x.Detail)
 		return
 	}
 	for _, key := range passed {
@@ -151,7 +155,7 @@ func (f *File) array(r *bufio.Reader, line int) error {
 		}
 		if depth == 0 && !quoted && (c == ',' || c == ']') {
 			if len(row) > 0 {
-				f.text(row, start)
+				f.text(row, fmt.Sprintf("row-%d-(line-%d)", f.Rows+1, start)) // an array may be one line
 			} else if c == ',' || after {
 				return fmt.Errorf("line %d: a comma without a row", line)
 			}
@@ -222,7 +226,7 @@ func (f *File) parquet(path string) error {
 			f.Left.Add(string(x.Reason), where, x.Key, x.Detail)
 			continue
 		}
-		f.row(v, true, where, fmt.Sprintf("row-%d", n))
+		f.row(v, true, fmt.Sprintf("row-%d", n))
 	}
 	return nil
 }

@@ -41,7 +41,8 @@ func TestFileForms(t *testing.T) {
 		{short + "\n" + short + short, 2, 1, "line 2"},
 		{short + "\n\"\xff\"", 2, 1, "line 2"},
 		{"\n" + short + "\n[]", 2, 1, "line 3"},
-		{"[\n" + short + ",\n{\"a\": nope}\n,\n" + short + "]", 3, 2, "line 3"},
+		{"[\n" + short + ",\n{\"a\": nope}\n,\n" + short + "]", 3, 2, "row 2 (line 3)"},
+		{"[" + short + ",{\"a\": 1}]", 2, 1, "row 2 (line 1)"},
 		{"[" + short + "," + short, -1, 0, "cut off"},
 		{"[" + short + "," + `{"messages": "` + "]", -1, 0, "cut off"},
 		{"[" + short + " " + short + "]", -1, 0, "none of its 1 rows"},
@@ -325,5 +326,27 @@ func TestReasons(t *testing.T) {
 		if !strings.Contains(string(text), "| `"+s.Name+"` |") {
 			t.Errorf("docs/dialogues.md has no row for the shape %s", s.Name)
 		}
+	}
+}
+
+// TestLedgerPlaces: a reason names its first row in full and says where the next ones stand,
+// also in a clone to which another phase adds.
+func TestLedgerPlaces(t *testing.T) {
+	var l Ledger
+	for i := range maxNext + 3 {
+		l.Add("r", fmt.Sprintf("line %d", i), "k", "d")
+	}
+	x := l.Sorted()[0]
+	if x.First() != "line 0, k: d" || !strings.HasPrefix(x.Others(), "line 1, line 2, ") || !strings.HasSuffix(x.Others(), ", line 20 and 2 more") {
+		t.Errorf("%q, %q", x.First(), x.Others())
+	}
+	l = Ledger{}
+	l.Add("r", "line 1", "", "")
+	l.Add("r", "line 2", "", "")
+	a, b := l.Clone(), l.Clone()
+	a.Add("r", "line 3", "", "")
+	b.Add("r", "line 4", "", "")
+	if a.Sorted()[0].Others() != "line 2, line 3" || b.Sorted()[0].Others() != "line 2, line 4" || l.Sorted()[0].Others() != "line 2" {
+		t.Error(a, b, l)
 	}
 }

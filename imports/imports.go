@@ -172,7 +172,7 @@ func (r *reader) settle(at string) error {
 		return nil
 	}
 	if len(r.results) != len(m.Calls) {
-		return &Fault{ReasonResults, at, fmt.Sprintf("%d calls and %d results before it", len(m.Calls), len(r.results))}
+		return &Fault{ReasonResults, at, fmt.Sprintf("before it: calls %d, results %d", len(m.Calls), len(r.results))}
 	}
 	place := map[string]int{}
 	for i, id := range r.ids {

@@ -2,6 +2,7 @@ package imports
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -32,7 +33,7 @@ func (r *reader) spoken(body, at string) (supervise.Message, error) {
 	p := chat.Hermes.Parse(body, nil)
 	alone := p.Reason == format.ReasonEmpty // a thought and nothing else: the calls may stand beside it
 	if p.Form != ballast.FormCall && p.Form != ballast.FormResponse && !alone {
-		return m, &Fault{ReasonBroken, at, string(p.Reason)}
+		return m, &Fault{ReasonBroken, at, broken(body, p.Reason)}
 	}
 	if rest, ok := strings.CutPrefix(strings.TrimLeft(body, " \t\r\n"), format.OpenThink); ok {
 		thought, rest, _ := strings.Cut(rest, format.CloseThink) // the parser closes it there, too
@@ -45,6 +46,22 @@ func (r *reader) spoken(body, at string) (supervise.Message, error) {
 		m.Text, m.Calls = p.Text, p.Calls
 	}
 	return m, exactBodies(body, len(p.Calls), at)
+}
+
+// broken says why a reply with tags is no call: the parser's word for it, and what is wrong
+// with the first JSON that cannot be read.
+func broken(body string, reason format.Reason) string {
+	if reason != format.ReasonBadJSON {
+		return string(reason)
+	}
+	for _, part := range strings.Split(body, openCall)[1:] {
+		inner, _, _ := strings.Cut(part, closeCall)
+		inner = strings.TrimSpace(inner)
+		if _, err := value.ParseExact([]byte(inner)); err != nil {
+			return fmt.Sprintf("%s: %v, of %s", reason, err, inner)
+		}
+	}
+	return string(reason)
 }
 
 // exactBodies checks that the calls in tags can be read in one way only.

@@ -162,7 +162,7 @@ func reply(style chat.Style, c *chat.Dialogue, m *Message, tools []ballast.Tool)
 	case ok:
 		text = thought + strings.TrimLeft(text, "\n") // as the template does
 	case !style.Template.Thoughtless() || strings.TrimSpace(m.Thought) != "":
-		return nil, &Unfit{Reason: UnfitThought, Detail: "template " + style.Template.Name}
+		return nil, &Unfit{Reason: UnfitThought, Detail: "the renderer is " + style.Template.Name}
 	}
 	if m.Context {
 		return c.Gold(text), nil

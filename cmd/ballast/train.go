@@ -273,6 +273,12 @@ func imports(w io.Writer, run *loop.Run) error {
 		}
 		for _, x := range in.Left.Sorted() {
 			say(w, "%9d  %-62s  %s\n", x.Rows, x.Reason, x.First())
+			if next := x.Others(); next != "" {
+				say(w, "%9s  %-62s  also %s\n", "", "", next)
+			}
+		}
+		if in.Left.Rows() > 0 {
+			say(w, "  what to do about each reason: docs/dialogues.md\n")
 		}
 		var passed []string
 		for _, key := range slices.Sorted(maps.Keys(in.File.Passed)) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"ballast"
@@ -233,7 +232,7 @@ func (p *sftPhase) measure() error {
 		}
 		p.missing = append(p.missing, i)
 		if e.Failure == nil { // it is of the file
-			p.left.Add(unfit.Reason, strings.Replace(unfit.Dialogue, "-", " ", 1), unfit.Key, unfit.Detail)
+			p.left.Add(unfit.Reason, imports.Where(unfit.Dialogue), unfit.Key, unfit.Detail)
 		}
 	}
 	return nil
@@ -251,7 +250,9 @@ func (p *sftPhase) unfit(d *supervise.Dialogue, room int) (*supervise.Unfit, err
 		style.Format = f
 		ep, err := d.Episode(style)
 		if u := new(supervise.Unfit); errors.As(err, &u) {
-			u.Detail = "format " + name + ": " + u.Detail
+			if u.Reason != supervise.UnfitThought { // that is so in every format
+				u.Detail = "format " + name + ": " + u.Detail
+			}
 			return u, nil
 		}
 		if err != nil {
