@@ -39,10 +39,10 @@
 //
 // # Failure
 //
-// Check and
-// Detect answer a tokenizer or model that does not fit with an error that says
-// what to choose. Messages in an impossible order and calls that a format cannot
-// write are slips of the caller and panic.
+// Check and Choose answer a tokenizer or a model that does not fit with an error that
+// says what to choose. Messages in an impossible order are slips of the caller and panic.
+// A conversation that the template cannot write is a panic that pretoken.Recover makes
+// an error.
 package chat
 
 import (

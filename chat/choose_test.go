@@ -178,6 +178,26 @@ func TestSpecialTokens(t *testing.T) {
 	}
 }
 
+// FuzzSource: settings of any text are an error or give a template with the place that it
+// was read from.
+func FuzzSource(f *testing.F) {
+	for _, s := range []string{`{"chat_template": "A", "eos_token": {"content": "x"}}`, `{"chat_template": [{"name": "default", "template": "A"}, {"name": "tool_use", "template": "B"}]}`,
+		`{"chat_template": {"rag": "C"}, "tokenizer_class": "Qwen2TokenizerFast", "eos_token": null}`, `{"chat_template": [{}], "bos_token": 1}`, `null`, `[]`} {
+		f.Add([]byte(s), []byte(s), false)
+	}
+	f.Fuzz(func(t *testing.T, settings, special []byte, folder bool) {
+		files := map[string][]byte{settingsFile: settings, specialFile: special}
+		if folder {
+			files[TemplateFolder+"/tool_use.jinja"] = special
+		}
+		s, err := ReadSource(files, "dir")
+		if err == nil && ((s.Text == "") != (s.From == "") || s.Text == "" && s.Tools != "" || s.Text != "" && s.Text == s.Tools) {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+
 func TestReadSource(t *testing.T) {
 	for _, c := range []struct {
 		name, text, tools, fault string
