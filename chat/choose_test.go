@@ -2,6 +2,7 @@ package chat
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -145,18 +146,18 @@ func TestFramed(t *testing.T) {
 
 // TestWritten: what ballast wrote into a checkpoint is found again with its system text.
 func TestWritten(t *testing.T) {
-	for name, tmpl := range Templates {
-		for _, f := range Formats {
-			for _, sys := range []*string{nil, system("You are Acme's \"bot\"."), system("")} {
-				c, err := Choose(Source{Text: JinjaText(Style{testTok(), tmpl, f}, sys)}, testTok(), Hermes)
-				if err != nil || c.Name != name || c.Format != f.Name() {
-					t.Errorf("%s+%s: %s, %v", name, f.Name(), c, err)
-					continue
-				}
-				a := newDialogue(testTok(), tmpl, f, testTools, sys, "").Tokens()
-				if b := newDialogue(testTok(), c.Template, f, testTools, nil, "").Tokens(); !slices.Equal(a, b) {
-					t.Errorf("%s+%s: %q, want %q", name, f.Name(), testTok().Decode(b), testTok().Decode(a))
-				}
+	systems := []*string{nil, system("You are Acme's \"bot\"."), system("")}
+	for i, name := range slices.Sorted(maps.Keys(Templates)) {
+		for k, form := range slices.Sorted(maps.Keys(Formats)) {
+			tmpl, f, sys := Templates[name], Formats[form], systems[(i+k)%len(systems)]
+			c, err := Choose(Source{Text: JinjaText(Style{testTok(), tmpl, f}, sys)}, testTok(), Hermes)
+			if err != nil || c.Name != name || c.Format != form {
+				t.Errorf("%s+%s: %s, %v", name, form, c, err)
+				continue
+			}
+			a := newDialogue(testTok(), tmpl, f, testTools, sys, "").Tokens()
+			if b := newDialogue(testTok(), c.Template, f, testTools, nil, "").Tokens(); !slices.Equal(a, b) {
+				t.Errorf("%s+%s: %q, want %q", name, form, testTok().Decode(b), testTok().Decode(a))
 			}
 		}
 	}
@@ -196,7 +197,6 @@ func FuzzSource(f *testing.F) {
 		}
 	})
 }
-
 
 func TestReadSource(t *testing.T) {
 	for _, c := range []struct {
