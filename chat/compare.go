@@ -24,40 +24,43 @@ type renderings struct {
 	toolless bool
 }
 
-// render has the probes rendered by the model's own template, with more variables.
-func render(ctx context.Context, src *Source, more ...any) (r *renderings, err error) {
-	r = &renderings{probes: probes()}
-	r.got = make([][]jinja.Result, len(r.probes))
-	for _, tooled := range []bool{false, true} {
-		var list []*value.Dict
-		for i := range r.probes {
-			if p := &r.probes[i]; p.tooled() == tooled {
-				list = append(list, p.variables(src, more...)...)
-			}
+// render has the probes rendered by the model's own template, with more variables: in one
+// child process, or in two where conversations with tools have a template of their own.
+func render(ctx context.Context, src *Source, more ...any) (*renderings, error) {
+	r := &renderings{probes: probes()}
+	template := func(p *probe) int {
+		if src.Tools != "" && p.tooled() {
+			return 1
 		}
-		results, err := jinja.Apart(ctx, src.text(tooled), list)
-		if err != nil {
+		return 0
+	}
+	var lists [2][]*value.Dict
+	for i := range r.probes {
+		k := template(&r.probes[i])
+		lists[k] = append(lists[k], r.probes[i].variables(src, more...)...)
+	}
+	if src.Tools == "" {
+		lists[0] = append(lists[0], r.bare(src, more...)...)
+	}
+	var got [2][]jinja.Result
+	for k, text := range []string{src.Text, src.Tools} {
+		var err error
+		if got[k], err = jinja.Apart(ctx, text, lists[k]); err != nil {
 			return nil, err
 		}
-		for i := range r.probes {
-			if p := &r.probes[i]; p.tooled() == tooled {
-				n := len(p.variables(src))
-				r.got[i], results = results[:n], results[n:]
-			}
-		}
 	}
-	r.toolless, err = r.knowsNoTools(ctx, src, more...)
-	return r, err
+	for i := range r.probes {
+		k, n := template(&r.probes[i]), len(r.probes[i].variables(src))
+		r.got = append(r.got, got[k][:n])
+		got[k] = got[k][n:]
+	}
+	r.toolless = src.Tools == "" && r.same(got[0])
+	return r, nil
 }
 
-// knowsNoTools says whether the model's template writes the same where the tools and the
-// calls of a conversation are taken away.
-func (r *renderings) knowsNoTools(ctx context.Context, src *Source, more ...any) (bool, error) {
-	if src.Tools != "" {
-		return false, nil
-	}
-	i := r.index(piecesTools)
-	list := r.probes[i].variables(src, more...)
+// bare is a conversation with tools whose tools and calls are taken away.
+func (r *renderings) bare(src *Source, more ...any) []*value.Dict {
+	list := r.probes[r.index(piecesTools)].variables(src, more...)
 	for _, d := range list {
 		d.Delete("tools")
 		messages, _ := d.Get("messages")
@@ -65,17 +68,18 @@ func (r *renderings) knowsNoTools(ctx context.Context, src *Source, more ...any)
 			m.(*value.Dict).Delete("tool_calls")
 		}
 	}
-	bare, err := jinja.Apart(ctx, src.Text, list)
-	if err != nil {
-		return false, err
-	}
+	return list
+}
+
+// same says whether the model's template writes the same where tools are taken away.
+func (r *renderings) same(bare []jinja.Result) bool {
 	for k, b := range bare {
-		with := r.got[i][k]
+		with := r.got[r.index(piecesTools)][k]
 		if k == 0 && b.Err != nil || b.Text != with.Text || (b.Err == nil) != (with.Err == nil) {
-			return false, nil
+			return false
 		}
 	}
-	return true, nil
+	return true
 }
 
 // difference is where a renderer writes something else than the model's template.
