@@ -41,7 +41,7 @@ func CheckJinja(text string, s Style, system *string) error {
 		if p.system == nil {
 			p.system = system
 		}
-		if p.name == spacedReplies || p.skips(s.Template) { // trained as sampled, where texts of data may be trimmed
+		if p.name == spacedReplies || p.name == spacedCall || p.skips(s.Template) { // trained as sampled, where texts of data may be trimmed
 			got = got[n:]
 			continue
 		}

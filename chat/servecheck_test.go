@@ -1,0 +1,17 @@
+package chat
+
+import "testing"
+
+// TestCheckEveryStyle: what is written for servers renders what is trained, in every
+// template and format.
+func TestCheckEveryStyle(t *testing.T) {
+	for _, tmpl := range Templates {
+		tok := tokenizerOf(t, tmpl)
+		for _, f := range Formats {
+			s := Style{tok, tmpl, f}
+			if err := CheckJinja(JinjaText(s, nil), s, nil); err != nil {
+				t.Errorf("%s, %s: %v", tmpl.Name, f.Name(), err)
+			}
+		}
+	}
+}
