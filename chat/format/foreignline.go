@@ -82,6 +82,10 @@ func (l *lines) python(start, open int) int {
 	case name == "" || where == inProse || where == inItem && start > 0 || !known && where != inBracket:
 		return -1
 	case known && where == inBracket && l.text[open-1] > ' ':
+		_, rest, _ := l.arguments(open)
+		if behind, ok := strings.CutPrefix(strings.TrimLeft(rest, "`*"), "]"); ok && behind != "" && strings.IndexByte("([:", behind[0]) >= 0 {
+			return -1 // a link of Markdown
+		}
 		return at
 	case !known: // a list of calls by name that stands on its own
 		if strings.Trim(before, blanks+"[`") == "" && wideName(name) && byNameFirst(l.text[open+1:]) {
