@@ -38,13 +38,13 @@ type Behaviour struct {
 }
 
 // All is the table of the behaviours.
-func All() []Behaviour { return append(Hostile(), Dialects()...) }
+func All() []Behaviour { return append(Hostile(), dialects()...) }
 
 // Hostile are those that differ in when and how much a server sends: "fine" is the first.
 func Hostile() []Behaviour { return slices.Concat(odd, malformed, large, broken, refusing) }
 
-// Dialects are those that differ only in what a server says: all are short and at once.
-func Dialects() []Behaviour { return slices.Concat(endings, calling, contents, complaints, contexts) }
+// dialects are those that differ only in what a server says: all are short and at once.
+func dialects() []Behaviour { return slices.Concat(endings, calling, contents, complaints, contexts) }
 
 // Server answers every request by one behaviour.
 type Server struct {
