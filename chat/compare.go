@@ -137,7 +137,7 @@ func compareProbe(p *probe, got []jinja.Result, tok *bpe.Tokenizer, t *Template,
 	}
 	// No token crosses the beginning of a reply here, and white space there may be one with
 	// what stands before it: that alone is another choice of tokens, not of text.
-	if tok == nil || p.name == spacedReplies {
+	if tok == nil || p.name == spacedReplies || p.name == spacedCall {
 		return 0, ""
 	}
 	if prompts, err = p.play(tok, t, f); err != nil {
