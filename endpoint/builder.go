@@ -62,7 +62,9 @@ func (b *builder) add(data []byte, whole bool) error {
 		return b.c.foreign(data)
 	}
 	piece := ch.v.Delta
-	if whole || !piece.set && !(b.text.Len() > 0 && ch.v.Message.v.Content.v.text == b.text.String()) {
+	again := b.text.Len() > 0 && ch.v.Message.v.Content.v.text == b.text.String() ||
+		len(b.parts) > 0 && len(ch.v.Message.v.Calls.v) >= len(b.parts)
+	if whole || !piece.set && !again {
 		piece = ch.v.Message // a stream may hold the message so far beside every piece, and the whole one at its end
 	}
 	if err := b.say(piece); err != nil {

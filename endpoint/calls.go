@@ -89,5 +89,13 @@ func (b *builder) call(p *callBuilder, t *call) error {
 	if b.size += len(t.ID) + len(name); len(p.name) > maxName || len(p.id) > maxName {
 		return large("one tool's name", maxName)
 	}
+	if b.at != nil && b.ready(p) {
+		switch text := strings.TrimSpace(string(t.Function.Arguments)); {
+		case text == string(bytes.TrimSpace(p.text.Bytes())): // the last piece has the whole call again
+			return nil
+		case string(bytes.TrimSpace(p.text.Bytes())) == "{}" && strings.HasPrefix(text, "{"): // "{}" stood for none yet
+			p.text.Reset()
+		}
+	}
 	return b.write(&p.text, string(t.Function.Arguments))
 }

@@ -95,6 +95,12 @@ var calling = []Behaviour{
 		called(`{"index": 0, "function": {"arguments": ": 1}"}}`), called(`{"index": 1, "function": {"arguments": ": 2}"}}`), ended, over),
 	pieced("calls of a stream with equal ids", called(`{"index": 0, "id": "c", `+callF+`}`, `{"index": 1, "id": "c", `+callG+`}`), ended, over),
 	pieced("arguments of a stream as an object", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": {"a": 1}}}`), ended, over),
+	pieced("a call whole again in the last piece", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"a\""}}`), called(`{"index": 0, "function": {"arguments": ": 1}"}}`),
+		called(`{"index": 0, "id": "c1", `+callF+`}`), ended, over),
+	pieced("arguments that are {} at first", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}`), called(`{"index": 0, "function": {"arguments": "{\"a\""}}`),
+		called(`{"index": 0, "function": {"arguments": ": 1}"}}`), ended, over),
+	pieced("the whole message with its calls at the end of a stream", called(`{"index": 0, `+callF+`}`, `{"index": 1, `+callG+`}`),
+		`{"choices": [{`+calls+`[{`+callF+`}, {`+callG+`}]}}]}`, over),
 	pieced("calls whose finish is null", called(`{"index": 0, "id": "c1", `+callF+`}`), over),
 	pieced("calls whose finish is stop", called(`{"index": 0, "id": "c1", `+callF+`}`), finishPiece, over), // Ollama
 	whole("arguments null", `{`+calls+`[{"id": "c", "function": {"name": "f", "arguments": null}}]}}`),
