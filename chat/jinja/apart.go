@@ -1,15 +1,18 @@
 package jinja
 
 import (
-	"bufio"
+	"bytes"
 	"context"
-	"encoding/json"
+	"encoding/gob"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"runtime/debug"
+	"runtime/metrics"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"ballast/value"
@@ -18,201 +21,189 @@ import (
 // ErrNoMain is what Apart answers in a program that never called Main.
 var ErrNoMain = errors.New("jinja: templates of strangers run in a child process of this program: call jinja.Main() first thing in main")
 
-// grace is how long a child may take over its own limit on time, to start and to answer.
-const grace = 2 * time.Second
+const (
+	// childName is the only argument of a child, in the place of the program's name.
+	childName = "ballast: jinja template in a child process"
+	// grace is how long a child may take over its own limit on time, to start and to answer.
+	grace = 2 * time.Second
+	// exitMemory is the status of a child that ended itself because of its memory.
+	exitMemory = 86
+)
+
+// mainCalled says that this program can be its own child.
+var mainCalled atomic.Bool
+
+// request is what a child reads, once.
+type request struct {
+	Source string
+	Data   []string // variables as JSON
+	Limits Limits
+}
+
+// reply is a Result as a child writes it, one for each set of variables.
+type reply struct {
+	Text  string
+	Own   *Error
+	Limit *LimitError
+	Other string // any other error
+}
 
 // Apart renders source once for every set of variables, all in one child process, and answers in
 // their order. The child runs no program but this one, has no environment, and ends with this
 // process. A render that fails, or passes a limit on steps, output, depth or time, has its error in its Result.
 // When the child itself has to be ended, the renders after it have the same error. The error
-// of Apart itself says that no child could be started or that ctx ended.
+// of Apart itself says that no child could be started, that variables are no JSON, or that ctx ended.
 func Apart(ctx context.Context, source string, data []*value.Dict) ([]Result, error) {
 	return apart(ctx, source, data, DefaultLimits)
 }
 
-func apart(ctx context.Context, source string, data []*value.Dict, limits Limits) ([]Result, error) {
+func apart(parent context.Context, source string, data []*value.Dict, limits Limits) ([]Result, error) {
 	if !mainCalled.Load() {
 		return nil, ErrNoMain
 	}
-	results := make([]Result, len(data))
-	if len(source) > limits.Source {
-		for i := range results {
-			results[i].Err = sourceLimit(limits)
+	q := request{Source: source, Limits: limits}
+	for _, d := range data {
+		text, err := value.JSON(d)
+		if err != nil {
+			return nil, fmt.Errorf("jinja: the variables: %w", err)
 		}
-		return results, nil
+		q.Data = append(q.Data, text)
 	}
-	if len(data) == 0 {
-		return results, ctx.Err()
-	}
-	c, err := start(ctx, limits)
-	if err != nil {
-		return nil, err
-	}
-	defer c.end()
-	if err := c.send(source, limits); err != nil {
-		return nil, c.lost(err)
-	}
-	for i, d := range data {
-		results[i], err = c.render(d)
-		if err == nil {
-			continue
-		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		err = c.lost(err)
-		for j := i; j < len(results); j++ {
-			results[j] = Result{Err: err}
-		}
-		break
-	}
-	return results, nil
-}
-
-// child is a running child process.
-type child struct {
-	cmd      *exec.Cmd
-	requests *os.File
-	replies  *os.File
-	w        *bufio.Writer
-	r        *bufio.Reader
-	limits   Limits
-	stderr   tail
-	kill     context.CancelFunc
-	waited   func() error
-	late     bool // it was ended because it took too long
-}
-
-func start(ctx context.Context, limits Limits) (*child, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("jinja: a child process needs this program's file: %w", err)
 	}
-	theirs, requests, err := os.Pipe()
-	if err != nil {
+	ctx, kill := context.WithCancel(parent)
+	defer kill()
+	var said bytes.Buffer
+	cmd := exec.CommandContext(ctx, exe)
+	cmd.Args, cmd.Env = []string{childName}, []string{} // not nil: nil is this process's own
+	cmd.Stderr, cmd.WaitDelay = &said, time.Second
+	in, err1 := cmd.StdinPipe()
+	out, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("jinja: %w", err)
 	}
-	replies, answers, err := os.Pipe()
-	if err != nil {
-		theirs.Close()
-		requests.Close()
-		return nil, fmt.Errorf("jinja: %w", err)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	c := &child{requests: requests, replies: replies, w: bufio.NewWriter(requests), r: bufio.NewReader(replies), limits: limits, kill: cancel}
-	c.cmd = exec.CommandContext(ctx, exe)
-	c.cmd.Args = []string{childName}
-	c.cmd.Env = []string{}                      // not nil: nil is this process's own
-	c.cmd.Stdin, c.cmd.Stdout = theirs, answers // the only two that every system hands on
-	c.cmd.Stderr = &c.stderr
-	c.cmd.WaitDelay = time.Second
-	err = c.cmd.Start()
-	theirs.Close()
-	answers.Close()
-	if err != nil {
-		cancel()
-		requests.Close()
-		replies.Close()
+	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("jinja: starting a child process: %w", err)
 	}
-	c.waited = sync.OnceValue(c.cmd.Wait)
-	return c, nil
-}
-
-func (c *child) send(source string, limits Limits) error {
-	text, err := json.Marshal(limits)
-	if err != nil {
-		return err
-	}
-	if err := writeFrame(c.w, frameLimits, string(text)); err != nil {
-		return err
-	}
-	return writeFrame(c.w, frameSource, source)
-}
-
-// render has one set of variables rendered. Its error says that the child is gone.
-func (c *child) render(d *value.Dict) (Result, error) {
-	text, err := value.JSON(d)
-	if err != nil {
-		return Result{Err: fmt.Errorf("the variables: %w", err)}, nil
-	}
-	if len(text) > c.limits.Data {
-		return Result{Err: &LimitError{"data", fmt.Sprintf("%d bytes", c.limits.Data)}}, nil
-	}
-	timer := time.AfterFunc(c.limits.Time+grace, func() { c.kill() })
-	defer func() {
-		if !timer.Stop() {
-			c.late = true
+	var late atomic.Bool
+	timer := time.AfterFunc(limits.Time+grace, func() {
+		late.Store(true)
+		kill()
+	})
+	results := make([]Result, len(data))
+	done := 0
+	err = gob.NewEncoder(in).Encode(q)
+	for answers := gob.NewDecoder(out); err == nil && done < len(data); {
+		var a reply
+		if err = answers.Decode(&a); err == nil {
+			results[done] = a.result()
+			done++
+			timer.Reset(limits.Time + grace)
 		}
-	}()
-	if err := writeFrame(c.w, frameData, text); err != nil {
-		return Result{}, err
 	}
-	kind, text, err := readFrame(c.r, c.limits.Output+1<<20)
-	if err != nil {
-		return Result{}, err
+	timer.Stop()
+	kill()
+	status := cmd.Wait()
+	if err == nil {
+		return results, nil
 	}
-	switch kind {
-	case frameText:
-		return Result{Text: text}, nil
-	case frameError:
-		e := new(Error)
-		if err := json.Unmarshal([]byte(text), e); err != nil {
-			return Result{}, err
-		}
-		return Result{Err: e}, nil
-	case frameFailed:
-		return Result{Err: errors.New(text)}, nil
-	case frameLimited:
-		limit, bound, _ := strings.Cut(text, "\x00")
-		return Result{Err: &LimitError{limit, bound}}, nil
+	if parent.Err() != nil {
+		return nil, parent.Err()
 	}
-	return Result{}, fmt.Errorf("a reply of kind %q", kind)
+	err = lost(late.Load(), cmd.ProcessState.ExitCode(), said.String(), limits, errors.Join(err, status))
+	for i := range results[done:] {
+		results[done+i] = Result{Err: err}
+	}
+	return results, nil
 }
 
-// lost says why the child is gone.
-func (c *child) lost(err error) error {
-	c.kill()
-	status := c.waited()
-	said := c.stderr.String()
+// lost says why a child is gone.
+func lost(late bool, exit int, said string, limits Limits, err error) error {
 	switch {
-	case c.late:
-		return &LimitError{"time", c.limits.Time.String()}
-	case c.cmd.ProcessState.ExitCode() == exitMemory,
-		strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"):
-		return &LimitError{"memory", memoryText(c.limits.Memory)}
+	case late:
+		return &LimitError{"time", limits.Time.String()}
+	case exit == exitMemory, strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"):
+		return &LimitError{"memory", fmt.Sprintf("%d MiB", limits.Memory>>20)}
 	case strings.Contains(said, "stack exceeds"):
-		return &LimitError{"depth", fmt.Sprint(c.limits.Depth)}
+		return depthLimit(limits)
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(said), "\n")
-	return fmt.Errorf("jinja: the child process that renders the template ended (%v, %v): %s", status, err, first)
+	return fmt.Errorf("jinja: the child process that renders the template ended (%w): %s", err, first)
 }
 
-// end lets the child go and waits until it is gone.
-func (c *child) end() {
-	c.requests.Close()
-	c.kill()
-	// How it ended was said where it mattered.
-	_ = c.waited()
-	c.replies.Close()
+func (a *reply) result() Result {
+	switch {
+	case a.Own != nil:
+		return Result{Err: a.Own}
+	case a.Limit != nil:
+		return Result{Err: a.Limit}
+	case a.Other != "":
+		return Result{Err: errors.New(a.Other)}
+	}
+	return Result{Text: a.Text}
 }
 
-// tail keeps the first bytes that a child writes to its error output.
-type tail struct {
-	mu sync.Mutex
-	b  []byte
+// Main must be called first thing in main, and in TestMain of tests that call Apart. In a
+// child that Apart started it renders what the parent sends and does not return. In
+// any other process it returns at once, and Apart works from then on.
+func Main() {
+	if len(os.Args) == 1 && os.Args[0] == childName {
+		if err := serve(os.Stdin, os.Stdout); err != nil {
+			os.Exit(2)
+		}
+		os.Exit(0)
+	}
+	mainCalled.Store(true)
 }
 
-// Write implements io.Writer and forgets what is too much.
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.b = append(t.b, p[:min(len(p), 4096-len(t.b))]...)
-	return len(p), nil
+// serve answers the request of the parent, which keeps its end of in open: when that is closed,
+// however the parent ended, this process ends too.
+func serve(in io.Reader, out io.Writer) error {
+	var q request
+	if err := gob.NewDecoder(in).Decode(&q); err != nil {
+		return err
+	}
+	go func() {
+		// However it ended.
+		_, _ = io.Copy(io.Discard, in)
+		os.Exit(0)
+	}()
+	go watchMemory(q.Limits.Memory)
+	p, failed := compile(q.Source, q.Limits)
+	answers := gob.NewEncoder(out)
+	for _, text := range q.Data {
+		if err := answers.Encode(answer(p, failed, text, q.Limits)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.b)
+func answer(p *program, err error, data string, limits Limits) (a reply) {
+	if err == nil {
+		var v any
+		if v, err = value.ParseJSON([]byte(data)); err == nil {
+			a.Text, err = p.render(v.(*value.Dict), limits)
+		}
+	}
+	if err != nil && !errors.As(err, &a.Own) && !errors.As(err, &a.Limit) {
+		a.Other = err.Error()
+	}
+	return a
+}
+
+// watchMemory ends the process when its memory passes the limit. It looks every few milliseconds:
+// what a render makes between two looks is bounded by its limit on output.
+func watchMemory(limit int64) {
+	debug.SetMemoryLimit(limit)
+	sample := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	for {
+		metrics.Read(sample)
+		if used := sample[0].Value.Uint64() - sample[1].Value.Uint64(); used > uint64(limit) {
+			os.Exit(exitMemory)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
 }

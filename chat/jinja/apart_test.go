@@ -3,7 +3,9 @@ package jinja
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
+	"strings"
 	"testing"
 
 	"ballast/value"
@@ -51,5 +53,24 @@ func TestApartWithoutMain(t *testing.T) {
 	defer mainCalled.Store(true)
 	if _, err := Apart(context.Background(), "", []*value.Dict{value.NewDict()}); !errors.Is(err, ErrNoMain) {
 		t.Fatalf("%v", err)
+	}
+}
+
+// TestLost: a child that ends in another way says how.
+func TestLost(t *testing.T) {
+	for _, c := range []struct {
+		late       bool
+		exit       int
+		said, want string
+	}{
+		{true, -1, "", "the limit on time (2s)"},
+		{false, exitMemory, "", "the limit on memory (1024 MiB)"},
+		{false, 2, "fatal error: runtime: out of memory\n\n", "the limit on memory"},
+		{false, 2, "runtime: goroutine stack exceeds 1000000000-byte limit\n", "the limit on depth (50)"},
+		{false, 2, "panic: odd\n\ngoroutine 1", "ended (EOF): panic: odd"},
+	} {
+		if err := lost(c.late, c.exit, c.said, tight, io.EOF); !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, not %s", err, c.want)
+		}
 	}
 }

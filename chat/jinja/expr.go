@@ -1,6 +1,9 @@
 package jinja
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Expressions as Jinja's grammar has them.
 type (
@@ -38,10 +41,9 @@ type (
 		args *argList
 	}
 	filterExpr struct {
-		of   expr // nil in {% filter %}
+		of   expr
 		name string
 		args *argList
-		line int
 	}
 	testExpr struct {
 		of     expr
@@ -56,8 +58,6 @@ type argList struct {
 	pos   []expr
 	names []string
 	named []expr
-	star  expr // *args
-	stars expr // **kwargs
 }
 
 // longest is how many operands one chain of operators may have.
@@ -190,6 +190,9 @@ func (p *parser) primary() expr {
 		case "none", "None":
 			return &constExpr{nil}
 		}
+		if m := p.macro; m != nil && strings.Contains(" varargs kwargs caller ", " "+t.text+" ") && !slices.Contains(m.params, t.text) {
+			panic(&Error{Unsupported, t.line, t.text + " in a macro"})
+		}
 		return &nameExpr{t.text}
 	case tokString:
 		s := t.value.(string)
@@ -293,28 +296,20 @@ func (p *parser) postfix(e expr) expr {
 	}
 }
 
-// subscript parses what stands in square brackets: a key, a slice, or several keys.
+// subscript parses what stands in square brackets: a key or a slice.
 func (p *parser) subscript(of expr) expr {
-	var keys []expr
-	for !p.accept("]") {
-		if len(keys) > 0 {
-			p.expect(",")
-		}
-		key := p.key(of)
-		keys = append(keys, key)
-		if _, slice := key.(*sliceExpr); !slice {
-			continue
-		}
-		if len(keys) > 1 || !p.peek().is("]") {
-			panic(&Error{Unsupported, p.line(), "a subscript of several parts with a slice"})
-		}
-		p.next()
+	if t := p.peek(); t.is("]") {
+		panic(&Error{Unsupported, t.line, "an empty subscript"})
+	}
+	key := p.key(of)
+	if t := p.peek(); t.is(",") {
+		panic(&Error{Unsupported, t.line, "a subscript of several parts"})
+	}
+	p.expect("]")
+	if _, slice := key.(*sliceExpr); slice {
 		return key
 	}
-	if len(keys) == 1 {
-		return &itemExpr{of, keys[0]}
-	}
-	return &itemExpr{of, &listExpr{items: keys, tuple: true}}
+	return &itemExpr{of, key}
 }
 
 func (p *parser) key(of expr) expr {
@@ -362,8 +357,8 @@ func (p *parser) dotted() string {
 }
 
 func (p *parser) filter(of expr) expr {
-	f := &filterExpr{of: of, line: p.line(), name: p.dotted(), args: &argList{}}
-	if p.tables.filters[f.name] == nil {
+	f := &filterExpr{of: of, name: p.dotted(), args: &argList{}}
+	if _, ok := filters[f.name]; !ok {
 		p.unknown("filter", f.name, otherFilters)
 	}
 	if p.peek().is("(") {
@@ -384,7 +379,7 @@ func (p *parser) test(of expr) expr {
 	t := &testExpr{of: of, args: &argList{}}
 	t.negate = p.accept("not")
 	t.name = p.dotted()
-	if p.tables.tests[t.name] == nil {
+	if tests[t.name] == nil && comparisons[t.name] == "" {
 		p.unknown("test", t.name, otherTests)
 	}
 	switch next := p.peek(); {
@@ -412,25 +407,14 @@ func (p *parser) arguments() *argList {
 		}
 		comma = false
 		switch {
-		case p.accept("*"):
-			if a.star != nil || a.stars != nil {
-				p.fail("a call has two starred arguments")
-			}
-			a.star = p.expression()
-		case p.accept("**"):
-			if a.stars != nil {
-				p.fail("a call has two starred arguments")
-			}
-			a.stars = p.expression()
+		case p.peek().is("*"), p.peek().is("**"):
+			panic(&Error{Unsupported, p.line(), "a starred argument"})
 		case p.peek().kind == tokName && p.peekNext().is("="):
-			if a.stars != nil {
-				p.fail("an argument with a name follows **")
-			}
 			a.names = append(a.names, p.next().text)
 			p.next()
 			a.named = append(a.named, p.expression())
 		default:
-			if len(a.names) > 0 || a.star != nil || a.stars != nil {
+			if len(a.names) > 0 {
 				p.fail("an argument without a name follows one with a name")
 			}
 			a.pos = append(a.pos, p.expression())

@@ -2,7 +2,7 @@ package jinja
 
 import (
 	"math"
-	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -11,453 +11,387 @@ import (
 )
 
 // filter is a filter of v.
-type filter func(r *run, v any, a args) (any, error)
+type filter func(r *run, v any, a args) any
 
 // otherFilters are those that Jinja has and this package lacks.
-const otherFilters = " attr filesizeformat groupby pprint random slice striptags truncate urlencode urlize wordcount wordwrap xmlattr "
+const otherFilters = " abs attr batch center e escape filesizeformat float forceescape groupby pprint random round slice striptags sum " +
+	"title truncate urlencode urlize wordcount wordwrap xmlattr "
 
-func filterTable() map[string]filter {
-	t := map[string]filter{
-		"tojson": toJSON, "default": filterDefault, "d": filterDefault, "format": filterFormat, "indent": filterIndent,
-		"join": filterJoin, "replace": filterReplace, "trim": filterTrim, "center": filterCenter,
-		"int": filterInt, "float": filterFloat, "round": filterRound, "abs": filterAbs,
-		"safe": filterSafe, "string": textFilter("string", func(s string) string { return s }),
-		"upper": textFilter("upper", upper), "lower": textFilter("lower", lower), "capitalize": textFilter("capitalize", capitalize),
-		"title":  textFilter("title", titleFilter),
-		"escape": filterEscape, "e": filterEscape, "forceescape": filterEscape,
-	}
-	for name, f := range sequenceFilters() {
-		t[name] = f
-	}
-	return t
+// filters are those by name. nil stands for those that name other filters or tests.
+var filters = map[string]filter{
+	"map": nil, "select": nil, "reject": nil, "selectattr": nil, "rejectattr": nil,
+	"tojson": toJSON, "default": filterDefault, "d": filterDefault, "indent": filterIndent, "join": filterJoin, "replace": filterReplace,
+	"trim": filterTrim, "int": filterInt, "safe": filterSafe, "items": filterItems, "dictsort": filterDictsort,
+	"first": filterFirst, "last": filterLast, "reverse": filterReverse, "sort": filterSort, "unique": filterUnique,
+	"min": extreme("min", -1), "max": extreme("max", 1), "length": filterLength, "count": filterLength,
+	"string": textFilter("string", func(s string) string { return s }), "upper": textFilter("upper", upper),
+	"lower": textFilter("lower", lower), "capitalize": textFilter("capitalize", capitalize),
+	"list": func(r *run, v any, a args) any {
+		a.bind("list")
+		return &value.List{Items: r.iterate(v)}
+	},
+	"format": func(r *run, v any, a args) any {
+		if len(a.names) > 0 {
+			panic(unsupported("the filter 'format' with names"))
+		}
+		return r.percent(r.str(v), &value.Tuple{Items: a.pos})
+	},
 }
 
-func (r *run) evalFilter(e *filterExpr, s *scope) (any, error) {
-	v, err := r.eval(e.of, s)
-	if err != nil {
-		return nil, err
-	}
-	a, err := r.args(e.args, s)
-	if err != nil {
-		return nil, err
-	}
-	return r.filter(e.name, v, a)
-}
-
-func (r *run) filter(name string, v any, a args) (any, error) {
-	f := r.tables.filters[name]
+func (r *run) filter(name string, v any, a args) any {
+	f, ok := filters[name]
 	switch {
-	case f != nil:
 	case strings.Contains(otherFilters, " "+name+" "):
-		return nil, unsupported("the filter '%s'", name)
-	default:
-		return nil, failed("no filter named '%s'", name)
+		panic(unsupported("the filter '%s'", name))
+	case !ok:
+		panic(failed("no filter named '%s'", name))
 	}
 	if _, ok := v.(*markup); ok && name != "safe" {
-		return nil, unsupported("the filter '%s' of text that was marked as safe", name)
+		panic(unsupported("the filter '%s' of text that was marked as safe", name))
 	}
-	return f(r, v, a)
+	if f != nil {
+		return f(r, v, a)
+	}
+	return lazily(func() []any {
+		if !truth(v) { // which Jinja does not even look at
+			return nil
+		}
+		if name == "map" {
+			return r.mapped(v, a)
+		}
+		return r.selected(name, v, a)
+	})
+}
+
+func (r *run) mapped(v any, a args) []any {
+	items := r.iterate(v)
+	out := make([]any, len(items))
+	r.times(len(items), 16)
+	if len(a.pos) == 0 {
+		p := a.bind("map", "attribute", "default?")
+		if p[1] == (missing{}) {
+			p[1] = nil
+		}
+		for i, x := range items {
+			out[i] = r.path(x, p[0], p[1])
+		}
+		return out
+	}
+	name := text("map", a.pos[0])
+	for i, x := range items {
+		r.step()
+		out[i] = r.filter(name, x, args{a.pos[1:], a.names, a.named})
+	}
+	return out
+}
+
+// selected is select, reject, selectattr and rejectattr.
+func (r *run) selected(name string, v any, a args) []any {
+	items, rest := r.iterate(v), a.pos
+	of := func(x any) any { return x }
+	if strings.HasSuffix(name, "attr") {
+		if len(rest) == 0 {
+			panic(failed("%s lacks its attribute", name))
+		}
+		path := rest[0]
+		of = func(x any) any { return r.path(x, path, nil) }
+		rest = rest[1:]
+	}
+	check := truth
+	if len(rest) > 0 {
+		test := text(name, rest[0])
+		check = func(x any) bool { return r.check(test, x, args{rest[1:], a.names, a.named}) }
+	}
+	var out []any
+	for _, x := range items {
+		r.step()
+		if check(of(x)) == strings.HasPrefix(name, "select") {
+			out = append(out, x)
+		}
+	}
+	r.times(len(items), 16)
+	return out
 }
 
 func textFilter(name string, f func(string) string) filter {
-	return func(r *run, v any, a args) (any, error) {
-		if _, err := a.bind(name); err != nil {
-			return nil, err
-		}
-		s, err := r.str(v)
-		if err != nil {
-			return nil, err
-		}
-		if err := sigma(name, s); err != nil {
-			return nil, err
-		}
-		if err := r.charge(20 * len(s)); err != nil {
-			return nil, err
-		}
-		return f(s), nil
+	return func(r *run, v any, a args) any {
+		a.bind(name)
+		s := r.str(v)
+		r.charge(20 * len(s))
+		return f(s)
 	}
 }
 
-// titleFilter is the filter, whose words begin after spaces, dashes and opening brackets.
-func titleFilter(s string) string {
-	var b strings.Builder
-	between := func(c rune) bool { return strings.ContainsRune("-({[<", c) || isSpace(c) }
-	for s != "" {
-		end := strings.IndexFunc(s, between)
-		if end < 0 {
-			end = len(s)
+func filterSafe(r *run, v any, a args) any {
+	a.bind("safe")
+	return &markup{r.str(v)}
+}
+
+func filterDefault(_ *run, v any, a args) any {
+	p := a.bind("default", "default_value?", "boolean?")
+	switch {
+	case !isUndefined(v) && !(flag(p[1]) && !truth(v)):
+		return v
+	case p[0] == (missing{}):
+		return ""
+	}
+	return p[0]
+}
+
+func filterIndent(r *run, v any, a args) any {
+	p := a.bind("indent", "width?", "first?", "blank?")
+	s := text("indent", v)
+	by, ok := p[0].(string)
+	if !ok {
+		n := number("indent", p[0], 4)
+		r.times(n, 1)
+		by = strings.Repeat(" ", max(n, 0))
+	}
+	lines := splitLines(s + "\n")
+	r.times(len(lines)+1, len(by)+1)
+	for i, line := range lines {
+		if i > 0 && (line != "" || flag(p[2])) || i == 0 && flag(p[1]) {
+			lines[i] = by + line
 		}
-		b.WriteString(capitalWord(s[:end]))
-		s = s[end:]
-		next := strings.TrimLeftFunc(s, between)
-		b.WriteString(s[:len(s)-len(next)])
-		s = next
+	}
+	r.charge(len(s))
+	return strings.Join(lines, "\n")
+}
+
+func filterJoin(r *run, v any, a args) any {
+	p := a.bind("join", "d?", "attribute?")
+	sep := ""
+	if p[0] != (missing{}) {
+		sep = r.str(p[0])
+	}
+	var parts []string
+	for _, x := range r.by(v, p[1], true) {
+		parts = append(parts, r.str(x.key))
+	}
+	return r.joinAll(sep, parts)
+}
+
+func filterReplace(r *run, v any, a args) any {
+	p := a.bind("replace", "old", "new", "count?")
+	most := -1
+	if p[2] != nil {
+		most = number("replace", p[2], -1)
+	}
+	return r.replace(r.str(v), r.str(p[0]), r.str(p[1]), most)
+}
+
+func filterTrim(r *run, v any, a args) any {
+	return strip("trim", r.str(v), a.bind("trim", "chars?")[0], true, true)
+}
+
+// filterInt reads the texts that are plain decimal numbers, and refuses others with digits.
+func filterInt(_ *run, v any, a args) any {
+	p := a.bind("int", "default?", "base-")
+	if p[0] == (missing{}) {
+		p[0] = int64(0)
+	}
+	switch v := v.(type) {
+	case *undefined:
+		v.fail()
+	case string:
+		s := strings.TrimFunc(v, isSpace)
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err == nil {
+			return n
+		}
+		if l := strings.ToLower(s); strings.ContainsFunc(s, unicode.IsDigit) || strings.Contains(l, "inf") || strings.Contains(l, "nan") {
+			panic(unsupported("the filter 'int' of a text that is no plain number"))
+		}
+	case float64:
+		if math.Abs(v) < 1<<53 {
+			return int64(v)
+		}
+		panic(unsupported("the filter 'int' of such a large number"))
+	}
+	if isInteger(v) {
+		return v
+	}
+	if n, ok := whole(v); ok {
+		return n
+	}
+	return p[0]
+}
+
+func filterLength(_ *run, v any, a args) any {
+	a.bind("length")
+	n, ok := length(v)
+	if !ok {
+		panic(failed("a value of type %s has no length", value.TypeName(v)))
+	}
+	return int64(n)
+}
+
+func filterItems(r *run, v any, a args) any {
+	a.bind("items")
+	return lazily(func() []any {
+		switch v := v.(type) {
+		case *undefined:
+			return nil
+		case *value.Dict:
+			return r.pairs(v)
+		}
+		panic(failed("the filter items is for mappings, not for a value of type %s", value.TypeName(v)))
+	})
+}
+
+func filterFirst(r *run, v any, a args) any {
+	a.bind("first")
+	items := r.iterate(v)
+	if len(items) == 0 {
+		return &undefined{"there is no first item, the sequence is empty"}
+	}
+	if g, ok := v.(*generator); ok {
+		g.items = items[1:]
+	}
+	return items[0]
+}
+
+func filterLast(r *run, v any, a args) any {
+	a.bind("last")
+	if _, ok := v.(*generator); ok {
+		panic(failed("a generator has no last item"))
+	}
+	items := r.iterate(v)
+	if len(items) == 0 {
+		return &undefined{"there is no last item, the sequence is empty"}
+	}
+	return items[len(items)-1]
+}
+
+func filterReverse(r *run, v any, a args) any {
+	a.bind("reverse")
+	items := slices.Clone(r.iterate(v))
+	slices.Reverse(items)
+	if _, ok := v.(string); ok {
+		return joined(items)
+	}
+	return &generator{items: items}
+}
+
+// joined is the text of characters.
+func joined(chars []any) string {
+	var b strings.Builder
+	for _, c := range chars {
+		b.WriteString(c.(string))
 	}
 	return b.String()
 }
 
-func capitalWord(s string) string {
-	if s == "" {
-		return ""
-	}
-	n := offset(s, 1)
-	return upper(s[:n]) + lower(s[n:])
-}
-
-func filterSafe(r *run, v any, a args) (any, error) {
-	if _, err := a.bind("safe"); err != nil {
-		return nil, err
-	}
-	if m, ok := v.(*markup); ok {
-		return m, nil
-	}
-	s, err := r.str(v)
-	return &markup{s}, err
-}
-
-func filterEscape(r *run, v any, a args) (any, error) {
-	if _, err := a.bind("escape"); err != nil {
-		return nil, err
-	}
-	s, err := r.str(v)
-	if err != nil {
-		return nil, err
-	}
-	return &markup{htmlEscapes.Replace(s)}, r.charge(6 * len(s))
-}
-
-func filterDefault(r *run, v any, a args) (any, error) {
-	p, err := a.bind("default", "default_value?", "boolean?")
-	if err != nil {
-		return nil, err
-	}
-	_, use := v.(*undefined)
-	if !use && p[1] != (missing{}) {
-		boolean, err := truth(p[1])
-		if err != nil {
-			return nil, err
-		}
-		if boolean {
-			yes, err := truth(v)
-			if err != nil {
-				return nil, err
-			}
-			use = !yes
-		}
-	}
-	switch {
-	case !use:
-		return v, nil
-	case p[0] == (missing{}):
-		return "", nil
-	}
-	return p[0], nil
-}
-
-func filterFormat(r *run, v any, a args) (any, error) {
-	s, err := r.str(v)
-	if err != nil {
-		return nil, err
-	}
-	if len(a.names) == 0 {
-		return r.percent(s, &value.Tuple{Items: a.pos})
-	}
-	if len(a.pos) > 0 {
-		return nil, failed("format takes arguments with names or without, not both")
-	}
-	d := value.NewDict()
-	for i, name := range a.names {
-		d.Set(name, a.named[i])
-	}
-	return r.percent(s, d)
-}
-
-func filterIndent(r *run, v any, a args) (any, error) {
-	p, err := a.bind("indent", "width?", "first?", "blank?")
-	if err != nil {
-		return nil, err
-	}
-	s, err := text("indent", v)
-	if err != nil {
-		return nil, err
-	}
-	var flags [2]bool
-	for i := range flags {
-		if p[i+1] != (missing{}) {
-			if flags[i], err = truth(p[i+1]); err != nil {
-				return nil, err
+// path follows an attribute like "a.0.b". What is undefined on the way becomes otherwise.
+func (r *run) path(v, attribute, otherwise any) any {
+	parts := []any{attribute}
+	if s, ok := attribute.(string); ok {
+		parts = nil
+		for _, p := range strings.Split(s, ".") {
+			if n, err := strconv.ParseUint(p, 10, 62); err == nil {
+				parts = append(parts, int64(n))
+			} else {
+				parts = append(parts, p)
 			}
 		}
 	}
-	by, ok := p[0].(string)
+	for _, p := range parts {
+		r.step()
+		if v = r.item(v, p); isUndefined(v) && otherwise != nil {
+			v = otherwise
+		}
+	}
+	return v
+}
+
+// keyed is an item with what it is sorted by.
+type keyed struct{ item, key any }
+
+// by lists items with their keys: themselves, or the attribute that is named. Texts lose their
+// case, unless that counts.
+func (r *run) by(v, attribute any, sensitive bool) []keyed {
+	items := r.iterate(v)
+	r.times(len(items), 48)
+	out := make([]keyed, len(items))
+	for i, x := range items {
+		out[i] = keyed{x, x}
+		if attribute != nil && attribute != (missing{}) {
+			out[i].key = r.path(x, attribute, nil)
+		}
+		if s, ok := out[i].key.(string); ok && !sensitive {
+			r.charge(20 * len(s))
+			out[i].key = lower(s)
+		}
+	}
+	return out
+}
+
+// sorted sorts by the keys or, as Python does where there could be several, by lists of one key:
+// then keys that are equal need no order.
+func (r *run) sorted(list []keyed, reverse, lists bool) *value.List {
+	slices.SortStableFunc(list, func(a, b keyed) int {
+		switch {
+		case lists && r.equal(a.key, b.key):
+			return 0
+		case reverse:
+			return r.three(b.key, a.key, "<")
+		}
+		return r.three(a.key, b.key, "<")
+	})
+	out := value.MakeList(len(list))
+	for _, k := range list {
+		out.Items = append(out.Items, k.item)
+	}
+	return out
+}
+
+func filterDictsort(r *run, v any, a args) any {
+	a.bind("dictsort", "case_sensitive-", "by-", "reverse-")
+	d, ok := v.(*value.Dict)
 	if !ok {
-		n, err := number("indent", p[0], 4)
-		if err != nil {
-			return nil, err
-		}
-		if err := r.times(n, 1); err != nil {
-			return nil, err
-		}
-		by = strings.Repeat(" ", max(n, 0))
+		panic(failed("dictsort is for mappings, not for a value of type %s", value.TypeName(v)))
 	}
-	lines := splitLines(s+"\n", false)
-	if err := r.times(len(lines)+1, len(by)+1); err != nil {
-		return nil, err
-	}
-	for i, line := range lines {
-		if i > 0 && (line != "" || flags[1]) || i == 0 && flags[0] {
-			lines[i] = by + line
-		}
-	}
-	return strings.Join(lines, "\n"), r.charge(len(s))
+	return r.sorted(r.by(value.NewList(r.pairs(d)...), int64(0), false), false, false)
 }
 
-func filterReplace(r *run, v any, a args) (any, error) {
-	p, err := a.bind("replace", "old", "new", "count?")
-	if err != nil {
-		return nil, err
+func filterSort(r *run, v any, a args) any {
+	p := a.bind("sort", "reverse?", "case_sensitive?", "attribute?")
+	if s, ok := p[2].(string); ok && strings.Contains(s, ",") {
+		panic(unsupported("the filter 'sort' by several attributes"))
 	}
-	var texts [3]string
-	for i, x := range []any{v, p[0], p[1]} {
-		if texts[i], err = r.str(x); err != nil {
-			return nil, err
-		}
-	}
-	most := -1
-	if p[2] != nil {
-		if most, err = number("replace", p[2], -1); err != nil {
-			return nil, err
-		}
-	}
-	return r.replace(texts[0], texts[1], texts[2], most)
+	return r.sorted(r.by(v, p[2], flag(p[1])), flag(p[0]), true)
 }
 
-func filterTrim(r *run, v any, a args) (any, error) {
-	p, err := a.bind("trim", "chars?")
-	if err != nil {
-		return nil, err
-	}
-	s, err := r.str(v)
-	if err != nil {
-		return nil, err
-	}
-	return strip("trim", s, p[0], true, true)
-}
-
-func filterCenter(r *run, v any, a args) (any, error) {
-	p, err := a.bind("center", "width?")
-	if err != nil {
-		return nil, err
-	}
-	s, err := r.str(v)
-	if err != nil {
-		return nil, err
-	}
-	width, err := number("center", p[0], 80)
-	if err != nil {
-		return nil, err
-	}
-	return r.pad(s, width, " ", centered)
-}
-
-// foreignDigit is a digit that Python reads as one of 0 to 9.
-func foreignDigit(c rune) bool { return c > 0x7f && unicode.IsDigit(c) }
-
-// readInt is int(text, base) where Python reads one.
-func readInt(s string, base int) (any, bool, error) {
-	s = strings.TrimFunc(s, isSpace)
-	if strings.ContainsFunc(s, foreignDigit) {
-		return nil, false, unsupported("digits that are not ASCII")
-	}
-	digits := strings.TrimLeft(s, "+-")
-	if len(s)-len(digits) > 1 || strings.HasPrefix(digits, "_") || strings.HasSuffix(digits, "_") || strings.Contains(digits, "__") {
-		return nil, false, nil
-	}
-	if base == 0 || base != 10 && strings.ContainsAny(digits, "_xXoObB") {
-		return nil, false, unsupported("int with the base %d of a text with a prefix", base)
-	}
-	if len(s) > maxDigits {
-		return nil, false, nil
-	}
-	b, ok := new(big.Int).SetString(strings.ReplaceAll(s, "_", ""), base)
-	if !ok {
-		return nil, false, nil
-	}
-	return small(b), true, nil
-}
-
-var floatText = map[string]bool{"inf": true, "infinity": true, "nan": true}
-
-// readFloat is float(text) where Python reads one.
-func readFloat(s string) (float64, bool, error) {
-	s = strings.TrimFunc(s, isSpace)
-	if strings.ContainsFunc(s, foreignDigit) {
-		return 0, false, unsupported("digits that are not ASCII")
-	}
-	bare := strings.TrimLeft(s, "+-")
-	if len(s)-len(bare) > 1 {
-		return 0, false, nil
-	}
-	if !floatText[strings.ToLower(bare)] {
-		bare = strings.ReplaceAll(bare, "_", "")
-		if strings.ContainsFunc(bare, func(c rune) bool { return !strings.ContainsRune("0123456789.eE+-", c) }) {
-			return 0, false, nil
-		}
-		if bare != s && strings.Contains(s, "_") {
-			return 0, false, unsupported("float of a text with an underscore")
-		}
-	}
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil && !math.IsInf(f, 0) {
-		return 0, false, nil
-	}
-	return f, true, nil
-}
-
-func truncated(f float64) (any, bool) {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, false
-	}
-	b, _ := big.NewFloat(math.Trunc(f)).Int(nil)
-	return small(b), true
-}
-
-func filterInt(r *run, v any, a args) (any, error) {
-	p, err := a.bind("int", "default?", "base?")
-	if err != nil {
-		return nil, err
-	}
-	base, err := number("int", p[1], 10)
-	if err != nil {
-		return nil, err
-	}
-	if base < 0 || base == 1 || base > 36 {
-		return nil, unsupported("int with the base %d", base)
-	}
-	otherwise := p[0]
-	if otherwise == (missing{}) {
-		otherwise = int64(0)
-	}
-	switch v := v.(type) {
-	case *undefined:
-		return nil, v.fail()
-	case string:
-		n, ok, err := readInt(v, base)
-		if ok || err != nil {
-			return n, err
-		}
-		f, ok, err := readFloat(v)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			if n, ok := truncated(f); ok {
-				return n, nil
+func filterUnique(r *run, v any, a args) any {
+	p := a.bind("unique", "case_sensitive?", "attribute?")
+	return lazily(func() []any {
+		seen := value.NewDict()
+		var out []any
+		for _, k := range r.by(v, p[1], flag(p[0])) {
+			hashable(k.key)
+			if _, ok := seen.Get(k.key); !ok {
+				seen.Set(k.key, true)
+				out = append(out, k.item)
 			}
 		}
-		return otherwise, nil
-	case float64:
-		if math.IsInf(v, 0) {
-			return nil, failed("infinity is no integer")
-		}
-		if n, ok := truncated(v); ok {
-			return n, nil
-		}
-		return otherwise, nil
-	}
-	if b, ok := whole(v); ok {
-		return small(b), nil
-	}
-	return otherwise, nil
+		return out
+	})
 }
 
-func filterFloat(r *run, v any, a args) (any, error) {
-	p, err := a.bind("float", "default?")
-	if err != nil {
-		return nil, err
-	}
-	switch v := v.(type) {
-	case *undefined:
-		return nil, v.fail()
-	case string:
-		f, ok, err := readFloat(v)
-		if ok || err != nil {
-			return f, err
+// extreme is min or max: the first item that compares as sign to all before.
+func extreme(name string, sign int) filter {
+	return func(r *run, v any, a args) any {
+		p := a.bind(name, "case_sensitive?", "attribute?")
+		list := r.by(v, p[1], flag(p[0]))
+		if len(list) == 0 {
+			return &undefined{"the sequence is empty"}
 		}
-	default:
-		if f, ok := float(v); ok {
-			return f, nil
-		}
-		if _, ok := v.(*big.Int); ok {
-			return nil, failed("an integer is too large for a float")
-		}
-	}
-	if p[0] == (missing{}) {
-		return 0.0, nil
-	}
-	return p[0], nil
-}
-
-func filterRound(r *run, v any, a args) (any, error) {
-	p, err := a.bind("round", "precision?", "method?")
-	if err != nil {
-		return nil, err
-	}
-	places, err := number("round", p[0], 0)
-	if err != nil {
-		return nil, err
-	}
-	method := "common"
-	if p[1] != (missing{}) {
-		if method, err = text("round", p[1]); err != nil {
-			return nil, err
-		}
-	}
-	f, isFloat := v.(float64)
-	if !isFloat || places < 0 || places > 300 {
-		if _, ok := whole(v); !ok {
-			if u, ok := v.(*undefined); ok {
-				return nil, u.fail()
+		best := list[0]
+		for _, k := range list[1:] {
+			if r.three(k.key, best.key, "<")*sign > 0 {
+				best = k
 			}
-			return nil, failed("a value of type %s is not rounded", value.TypeName(v))
 		}
-		if method != "common" || places < 0 {
-			return nil, unsupported("round of integers with another method or a negative precision")
-		}
-		b, _ := whole(v)
-		return small(b), nil
+		return best.item
 	}
-	scale := math.Pow10(places)
-	switch method {
-	case "common":
-		out, err := strconv.ParseFloat(strconv.FormatFloat(f, 'f', places, 64), 64)
-		return out, err
-	case "ceil":
-		f = math.Ceil(f*scale) / scale
-	case "floor":
-		f = math.Floor(f*scale) / scale
-	default:
-		return nil, failed("round knows the methods common, ceil and floor")
-	}
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return nil, failed("infinity and NaN are not rounded")
-	}
-	return f, nil
-}
-
-func filterAbs(r *run, v any, a args) (any, error) {
-	if _, err := a.bind("abs"); err != nil {
-		return nil, err
-	}
-	if f, ok := v.(float64); ok {
-		return math.Abs(f), nil
-	}
-	b, ok := whole(v)
-	if !ok {
-		if u, ok := v.(*undefined); ok {
-			return nil, u.fail()
-		}
-		return nil, failed("a value of type %s has no absolute value", value.TypeName(v))
-	}
-	return small(new(big.Int).Abs(b)), nil
 }

@@ -9,11 +9,11 @@
 // An Error has a kind: the template refused the variables (Raised), Python fails (Failed), or
 // this package lacks something (Unsupported).
 //
-// Unsupported are template inheritance (block, extends, include, import), the filters
-// and methods that otherFilters, otherTests and attributes list and the tables lack, text with an
-// address in it, most of what Python does with text marked as safe, powers and long sums of
-// floats, comparisons of dict views, and the lower case of some Greek. Python may end with
-// another error first; a template is never half rendered.
+// It is the language of chat templates, not all of Jinja. Unsupported are template inheritance, with and
+// call blocks, recursive loops, starred arguments, varargs, kwargs and caller of macros, the names in otherFilters,
+// otherTests and attributes that the tables lack, powers, integers beyond 64 bits in sums, all specifications of
+// formats but %s and %d, text with an address in it, and most of what Python does with text marked
+// as safe. Python may end with another error first; a template is never half rendered.
 //
 // Render runs in this process, within the bounds of Limits: a loop, a recursion or a
 // text without end is a LimitError. Apart runs a stranger's template in a child process,
@@ -36,8 +36,8 @@
 // stopped. All of that is in its expressions, scopes and whitespace, which is nearly all of it.
 //
 // The files: lex, expr and parse read a template, symbols finds which variables a scope
-// hides, exec and eval run it, access, ops, methods, strings, filters, seqfilters, select,
-// tests, globals, format and tojson are Python; apart, child and frame are the process.
+// hides, program, eval and exec run it, object, ops, text, methods, filters, tests, globals
+// and tojson are Python, apart is the process.
 //
 // There is no clock here: strftime_now answers with the date that the data names
 // (DateKey), and with DefaultDate if it names none.
@@ -62,7 +62,6 @@ const DefaultDate = "2024-07-26"
 // Limits bound one render. A render that passes one ends with a *LimitError that names it.
 type Limits struct {
 	Source int           // bytes of a template's source
-	Data   int           // bytes of one render's variables, as JSON
 	Output int           // bytes of the text, and of all texts and lists made on the way times eight
 	Steps  int           // operations
 	Depth  int           // macros that call each other; brackets and blocks inside each other
@@ -71,7 +70,7 @@ type Limits struct {
 }
 
 // DefaultLimits are those of Render and Apart.
-var DefaultLimits = Limits{Source: 1 << 20, Data: 256 << 20, Output: 32 << 20, Steps: 20_000_000, Depth: 150,
+var DefaultLimits = Limits{Source: 1 << 20, Output: 32 << 20, Steps: 20_000_000, Depth: 150,
 	Time: 10 * time.Second, Memory: 1 << 30}
 
 // LimitError says which limit a template passed.

@@ -2,14 +2,10 @@ package jinja
 
 import (
 	"fmt"
-	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
-
-	"ballast/value"
 )
 
 // Kinds of tokens.
@@ -52,9 +48,7 @@ func (t token) String() string {
 }
 
 var (
-	floatRE  = regexp.MustCompile(`^[0-9]+(?:_[0-9]+)*(?:(?:\.[0-9]+(?:_[0-9]+)*)?[eE][+-]?[0-9]+(?:_[0-9]+)*|\.[0-9]+(?:_[0-9]+)*)`)
-	intRE    = regexp.MustCompile(`^(?:0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0[xX](?:_?[0-9a-fA-F])+|[1-9](?:_?[0-9])*|0(?:_?0)*)`)
-	nameRE   = regexp.MustCompile(`^[_\pL\pN\p{Mn}\p{Mc}]+`)
+	numberRE = regexp.MustCompile(`^[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?`)
 	stringRE = regexp.MustCompile(`^(?s:'[^'\\]*(?:\\.[^'\\]*)*'|"[^"\\]*(?:\\.[^"\\]*)*")`)
 	rawRE    = regexp.MustCompile(`^\{%([-+]?)\s*raw\s*(-?)%\}`)
 	endRawRE = regexp.MustCompile(`\{%([-+]?)\s*endraw\s*([-+]?)%\}`)
@@ -70,22 +64,19 @@ type lexer struct {
 	out   []token
 }
 
-func lex(source string) ([]token, error) {
+func lex(source string) []token {
 	source = strings.TrimSuffix(lineEnds.Replace(source), "\n")
 	l := &lexer{src: source, line: 1, fresh: true}
 	for l.pos < len(l.src) {
 		at := l.nextTag()
 		if at < 0 {
 			l.data(l.src[l.pos:])
-			l.pos = len(l.src)
 			break
 		}
-		if err := l.tag(at); err != nil {
-			return nil, err
-		}
+		l.tag(at)
 	}
 	l.add(token{kind: tokEnd})
-	return l.out, nil
+	return l.out
 }
 
 func (l *lexer) nextTag() int {
@@ -138,10 +129,11 @@ func (l *lexer) sign(at int) byte {
 }
 
 // tag reads the tag at a position, its text before and all its tokens.
-func (l *lexer) tag(at int) error {
+func (l *lexer) tag(at int) {
 	text := l.src[l.pos:at]
 	if m := rawRE.FindStringSubmatch(l.src[at:]); m != nil {
-		return l.raw(text, at, m)
+		l.raw(text, at, m)
+		return
 	}
 	sign := l.sign(at + 2)
 	l.data(l.before(text, sign, l.src[at+1] == '{'))
@@ -154,7 +146,7 @@ func (l *lexer) tag(at int) error {
 		n := strings.Index(l.src[inside:], "#}")
 		if n < 0 {
 			l.skip(at)
-			return syntaxError(l.line, "a comment has no end '#}'")
+			panic(syntaxError(l.line, "a comment has no end '#}'"))
 		}
 		n += inside
 		last := byte(0)
@@ -163,15 +155,15 @@ func (l *lexer) tag(at int) error {
 		}
 		l.skip(n + 2)
 		l.after(last)
-		return nil
 	case '%':
 		l.skip(inside)
 		l.add(token{kind: tokBlock})
-		return l.inside('%')
+		l.inside('%')
+	default:
+		l.skip(inside)
+		l.add(token{kind: tokVar})
+		l.inside('}')
 	}
-	l.skip(inside)
-	l.add(token{kind: tokVar})
-	return l.inside('}')
 }
 
 // after is behind the end of a block or comment whose sign before the end is last.
@@ -187,12 +179,9 @@ func (l *lexer) after(last byte) {
 	l.fresh = at > 0 && l.src[at-1] == '\n'
 }
 
-func (l *lexer) raw(text string, at int, begin []string) error {
-	first := byte(0)
-	if begin[1] != "" {
-		first = begin[1][0]
-	}
-	l.data(l.before(text, first, false))
+func (l *lexer) raw(text string, at int, begin []string) {
+	sign := func(s string) byte { return (s + "\x00")[0] }
+	l.data(l.before(text, sign(begin[1]), false))
 	start := at + len(begin[0])
 	l.fresh = false
 	if begin[2] == "-" {
@@ -200,84 +189,65 @@ func (l *lexer) raw(text string, at int, begin []string) error {
 		l.fresh = l.src[start-1] == '\n'
 	}
 	l.skip(start)
-	m := endRawRE.FindStringSubmatchIndex(l.src[start:])
+	m := endRawRE.FindStringSubmatch(l.src[start:])
 	if m == nil {
-		return syntaxError(l.line, "a raw block has no end")
+		panic(syntaxError(l.line, "a raw block has no end"))
 	}
-	var sign, last byte
-	if m[3] > m[2] {
-		sign = l.src[start+m[2]]
-	}
-	if m[5] > m[4] {
-		last = l.src[start+m[4]]
-	}
-	l.data(l.before(l.src[start:start+m[0]], sign, false))
-	l.skip(start + m[1])
-	l.after(last)
-	return nil
+	inside, _, _ := strings.Cut(l.src[start:], m[0])
+	l.data(l.before(inside, sign(m[1]), false))
+	l.skip(start + len(inside) + len(m[0]))
+	l.after(sign(m[2]))
 }
 
 // inside reads the tokens of a tag up to its end, whose first character is given.
-func (l *lexer) inside(end byte) error {
+func (l *lexer) inside(end byte) {
 	var open []byte
 	for {
 		if l.pos >= len(l.src) {
-			return syntaxError(l.line, "a tag has no end")
+			panic(syntaxError(l.line, "a tag has no end"))
 		}
 		rest := l.src[l.pos:]
 		if len(open) == 0 && l.ended(rest, end) {
-			return nil
+			return
 		}
-		switch c := rest[0]; {
-		case isSpaceAt(rest):
+		t := token{kind: tokOp}
+		r, _ := utf8.DecodeRuneInString(rest)
+		switch {
+		case isSpace(r):
 			l.skip(len(l.src) - len(strings.TrimLeftFunc(rest, isSpace)))
-		case c == '"' || c == '\'':
-			s := stringRE.FindString(rest)
-			if s == "" {
-				return syntaxError(l.line, "a string has no end")
+			continue
+		case r == '"' || r == '\'':
+			t.kind, t.text = tokString, stringRE.FindString(rest)
+			if t.text == "" {
+				panic(syntaxError(l.line, "a string has no end"))
 			}
-			text, err := unescape(s[1 : len(s)-1])
-			if err != nil {
-				err.Line = l.line
-				return err
-			}
-			l.add(token{kind: tokString, text: s, value: text})
-			l.skip(l.pos + len(s))
-		case c >= '0' && c <= '9':
-			if err := l.number(rest); err != nil {
-				return err
-			}
+			t.value = l.unescape(t.text[1 : len(t.text)-1])
+		case r >= '0' && r <= '9':
+			t = l.number(rest)
+		case r >= utf8.RuneSelf:
+			panic(&Error{Unsupported, l.line, fmt.Sprintf("the character %q in a tag", r)})
 		default:
-			if s := nameAt(rest); s != "" {
-				l.add(token{kind: tokName, text: s})
-				l.skip(l.pos + len(s))
-				continue
+			if t.text = rest[:nameLen(rest)]; t.text != "" {
+				t.kind = tokName
+				break
 			}
-			op := opAt(rest)
-			if op == "" {
-				r, _ := utf8.DecodeRuneInString(rest)
-				return syntaxError(l.line, "unexpected character %q", r)
+			if t.text = opAt(rest); t.text == "" {
+				panic(syntaxError(l.line, "unexpected character %q", r))
 			}
-			var err error
-			if open, err = l.balance(open, op); err != nil {
-				return err
-			}
-			l.add(token{kind: tokOp, text: op})
-			l.skip(l.pos + len(op))
+			open = l.balance(open, t.text)
 		}
+		l.add(t)
+		l.skip(l.pos + len(t.text))
 	}
 }
 
-// nameAt is the name that a text begins with, or empty.
-func nameAt(s string) string {
+// nameLen is the length of the name or number that a text begins with.
+func nameLen(s string) int {
 	n := 0
 	for n < len(s) && (s[n] == '_' || s[n]|0x20 >= 'a' && s[n]|0x20 <= 'z' || s[n] >= '0' && s[n] <= '9') {
 		n++
 	}
-	if n < len(s) && s[n] >= utf8.RuneSelf {
-		return nameRE.FindString(s)
-	}
-	return s[:n]
+	return n
 }
 
 // opAt is the operator that a text begins with, or empty.
@@ -317,114 +287,77 @@ func (l *lexer) ended(rest string, end byte) bool {
 	return true
 }
 
-func (l *lexer) balance(open []byte, op string) ([]byte, error) {
+func (l *lexer) balance(open []byte, op string) []byte {
 	switch op[0] {
 	case '(':
-		return append(open, ')'), nil
+		return append(open, ')')
 	case '[':
-		return append(open, ']'), nil
+		return append(open, ']')
 	case '{':
-		return append(open, '}'), nil
+		return append(open, '}')
 	case ')', ']', '}':
 		if len(open) == 0 || open[len(open)-1] != op[0] {
-			return nil, syntaxError(l.line, "unexpected '%s'", op)
+			panic(syntaxError(l.line, "unexpected '%s'", op))
 		}
-		return open[:len(open)-1], nil
+		return open[:len(open)-1]
 	}
-	return open, nil
+	return open
 }
 
-func (l *lexer) number(rest string) error {
-	s := floatRE.FindString(rest)
-	if s != "" && (l.pos == 0 || l.src[l.pos-1] != '.') {
-		f, err := strconv.ParseFloat(strings.ReplaceAll(s, "_", ""), 64)
-		if err != nil && f == 0 {
-			return syntaxError(l.line, "the number %s", s)
-		}
-		l.add(token{kind: tokNumber, text: s, value: f})
-		l.skip(l.pos + len(s))
-		return nil
+// number reads digits, with a fraction or without. Python's other ways are refused.
+func (l *lexer) number(rest string) token {
+	s := numberRE.FindString(rest)
+	if l.src[l.pos-1] == '.' {
+		s, _, _ = strings.Cut(s, ".")
 	}
-	if s = intRE.FindString(rest); len(s) > maxDigits {
-		return syntaxError(l.line, "a number of %d digits", len(s))
+	t := token{kind: tokNumber, text: s}
+	var err error
+	if strings.ContainsAny(s, ".eE") {
+		t.value, err = strconv.ParseFloat(s, 64)
+	} else {
+		t.value, err = strconv.ParseInt(s, 10, 64)
 	}
-	b, ok := new(big.Int).SetString(strings.ReplaceAll(s, "_", ""), 0)
-	if !ok {
-		b = new(big.Int) // 00, which Go would read as octal
+	if err != nil || len(s) > 1 && s[0] == '0' && s[1] >= '0' || nameLen(rest[len(s):]) > 0 {
+		panic(&Error{Unsupported, l.line, fmt.Sprintf("a number like %.40s", rest[:len(s)+nameLen(rest[len(s):])])})
 	}
-	l.add(token{kind: tokNumber, text: s, value: small(b)})
-	l.skip(l.pos + len(s))
-	return nil
-}
-
-// escapeOf is how Python escapes a character that is not ASCII, without the backslash.
-func escapeOf(r rune) string {
-	switch {
-	case r < 0x100:
-		return "x%02x"
-	case r < 0x10000:
-		return "u%04x"
-	}
-	return "U%08x"
+	return t
 }
 
 // unescape is Python's decoding of the inside of a string literal.
-func unescape(s string) (string, *Error) {
-	if !strings.Contains(s, "\\") {
-		return s, nil
-	}
-	var b []byte
-	for i := 0; i < len(s); {
-		if s[i] != '\\' {
-			b = append(b, s[i])
-			i++
-			continue
+func (l *lexer) unescape(s string) string {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(s, "\\")
+		b.WriteString(before)
+		if !found {
+			return b.String()
 		}
-		i++
-		if i >= len(s) {
-			return "", syntaxError(0, "a string ends with a backslash")
-		}
-		c := s[i]
-		i++
-		if at := strings.IndexByte("abfnrtv\\'\"", c); at >= 0 {
-			b = append(b, "\a\b\f\n\r\t\v\\'\""[at])
-			continue
-		}
-		digits, base := 0, 16
-		switch {
+		c, digits := rest[0], 0
+		s = rest[1:]
+		switch at := strings.IndexByte("abfnrtv\\'\"", c); {
+		case at >= 0:
+			b.WriteByte("\a\b\f\n\r\t\v\\'\""[at])
 		case c == '\n':
-			continue
-		case c >= '0' && c <= '7':
-			i--
-			for digits, base = 0, 8; digits < 3 && i+digits < len(s) && s[i+digits] >= '0' && s[i+digits] <= '7'; digits++ {
-			}
 		case c == 'x':
 			digits = 2
 		case c == 'u':
 			digits = 4
-		case c == 'U':
-			digits = 8
-		case c == 'N':
-			return "", unsupported("a string with the escape \\N")
-		case c >= utf8.RuneSelf:
-			// Python has escaped the character before it looks for escapes.
-			r, n := value.DecodeRune(s[i-1:])
-			b = fmt.Appendf(append(b, '\\'), escapeOf(r), r)
-			i += n - 1
-			continue
+		case c >= '0' && c <= '7' || c == 'U' || c == 'N' || c >= utf8.RuneSelf:
+			panic(&Error{Unsupported, l.line, fmt.Sprintf("a string with the escape \\%.1s", rest)})
 		default:
-			b = append(b, '\\', c)
+			b.WriteString("\\" + rest[:1])
+		}
+		if digits == 0 {
 			continue
 		}
-		if i+digits > len(s) {
-			return "", syntaxError(0, "a string has an escape that is cut")
+		n, err := strconv.ParseUint(s[:min(digits, len(s))], 16, 16)
+		if err != nil || len(s) < digits {
+			panic(syntaxError(l.line, "a string has an escape that is no character"))
 		}
-		n, err := strconv.ParseUint(s[i:i+digits], base, 32)
-		if err != nil || n > unicode.MaxRune {
-			return "", syntaxError(0, "a string has an escape that names no character")
+		if n >= 0xd800 && n < 0xe000 {
+			panic(&Error{Unsupported, l.line, "a string with half of a surrogate pair"})
 		}
-		b = appendRune(b, rune(n))
-		i += digits
+		b.WriteRune(rune(n))
+		s = s[digits:]
 	}
-	return string(b), nil
 }

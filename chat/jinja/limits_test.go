@@ -10,7 +10,7 @@ import (
 	"ballast/value"
 )
 
-var tight = Limits{Source: 1 << 16, Data: 1 << 16, Output: 1 << 16, Steps: 200_000, Depth: 50, Time: 2 * time.Second, Memory: 1 << 30}
+var tight = Limits{Source: 1 << 16, Output: 1 << 16, Steps: 200_000, Depth: 50, Time: 2 * time.Second, Memory: 1 << 30}
 
 // endless runs for hours.
 const endless = "{% for a in range(999) %}{% for b in range(999) %}{% for c in range(999) %}{% endfor %}{% endfor %}{% endfor %}"
@@ -19,8 +19,6 @@ const endless = "{% for a in range(999) %}{% for b in range(999) %}{% for c in r
 var hostile = []struct{ name, source, limit string }{
 	{"a macro that calls itself", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "depth"},
 	{"two macros that call each other", "{% macro f() %}{{ g() }}{% endmacro %}{% macro g() %}{{ f() }}{% endmacro %}{{ f() }}", "depth"},
-	{"a loop in itself", "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}", "depth"},
-	{"a caller that calls", "{% macro f() %}{{ caller() }}{% endmacro %}{% macro g() %}{% call f() %}{{ g() }}{% endcall %}{% endmacro %}{{ g() }}", "depth"},
 	{"brackets", "{{ " + strings.Repeat("(", 5000) + "1" + strings.Repeat(")", 5000) + " }}", "depth"},
 	{"lists", "{{ " + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + " }}", "depth"},
 	{"minus", "{{ " + strings.Repeat("-", 5000) + "1 }}", "depth"},
@@ -47,13 +45,12 @@ var hostile = []struct{ name, source, limit string }{
 	{"joining", "{% set a = 'a' * 9000 %}{{ a.join(a) }}", "output"},
 	{"the filter join", "{% set a = 'a' * 9000 %}{{ a|join(a) }}", "output"},
 	{"indenting", "{{ ('a\\n' * 9000)|indent(99999) }}", "output"},
-	{"center", "{{ 'a'|center(10**9) }}", "output"},
-	{"ljust", "{{ 'a'.ljust(10**9) }}", "output"},
-	{"zfill", "{{ 'a'.zfill(10**9) }}", "output"},
-	{"a width", "{{ '%999999999d' % 1 }}", "output"},
-	{"a precision", "{{ '%.999999999d' % 1 }}", "output"},
+	{"JSON's separators", "{{ ([1] * 9000)|tojson(separators=('a' * 9000, '')) }}", "output"},
+	{"formats", "{% set a = 'a' * 9000 %}{{ ('%s' * 900) % ((a,) * 900) }}{{ ('{}' * 90).format(a) }}", "output"},
+	{"splitting", "{% set a = 'a' * 30000 %}{% for i in range(9) %}{% set b = a.split('a') %}{% endfor %}", "output"},
+	{"slices", "{% set a = [1] * 9000 %}{% for i in range(99) %}{% set b = a[1:] %}{% endfor %}", "output"},
+	{"pairs", "{% set ns = namespace(l=[]) %}{% for i in range(99) %}{% set ns.l = ns.l + ([1] * 999)|map('string')|list %}{% endfor %}", "output"},
 	{"JSON's indent", "{{ [1]|tojson(indent=10**9) }}", "output"},
-	{"batch", "{{ [1]|batch(10**9, 1)|list }}", "output"},
 	{"an output", "{% for i in range(90000) %}aaaaaaaaaaaaaaaaaaaa{% endfor %}", "output"},
 	{"a block", "{% set x %}{% for i in range(90000) %}aaaaaaaaaaaaaaaaaaaa{% endfor %}{% endset %}", "output"},
 	{"a source", strings.Repeat("a", 1<<16+1), "source"},
@@ -85,7 +82,7 @@ func TestLimits(t *testing.T) {
 
 // TestDeepValues: what nests too deep for Python's own recursion is an error.
 func TestDeepValues(t *testing.T) {
-	for _, what := range []string{"{{ ns.l }}", "{{ ns.l|tojson }}", "{{ ns.l == ns.m }}", "{{ ns.l < ns.m }}", "{{ ns.l in [ns.m] }}"} {
+	for _, what := range []string{"{{ ns.l }}", "{{ ns.l|tojson }}", "{{ ns.l == ns.m }}", "{{ ns.l in [ns.m] }}"} {
 		source := "{% set ns = namespace(l=[1], m=[1]) %}{% for i in range(5000) %}{% set ns.l = [ns.l] %}{% set ns.m = [ns.m] %}{% endfor %}" + what
 		var e *Error
 		if _, err := Render(source, value.NewDict()); !errors.As(err, &e) || e.Kind != Failed {
@@ -133,7 +130,7 @@ func TestApartLimits(t *testing.T) {
 
 // TestApartMemory: a child that needs more memory than it may have ends, and says so.
 func TestApartMemory(t *testing.T) {
-	wide := Limits{Source: 1 << 16, Data: 1 << 20, Output: 1 << 30, Steps: 1 << 30, Depth: 50, Time: 20 * time.Second, Memory: 96 << 20}
+	wide := Limits{Source: 1 << 16, Output: 1 << 30, Steps: 1 << 30, Depth: 50, Time: 20 * time.Second, Memory: 96 << 20}
 	source := "{% set ns = namespace(l=[]) %}{% for i in range(90000) %}{% set ns.l = [ns.l, 'a' * 60000 ~ i] %}{% endfor %}"
 	got, err := apart(context.Background(), source, []*value.Dict{value.NewDict(), value.NewDict()}, wide)
 	if err != nil {
@@ -153,26 +150,6 @@ func TestApartTime(t *testing.T) {
 	got, err := apart(context.Background(), endless, []*value.Dict{value.NewDict()}, quick)
 	if err != nil || limitOf(got[0].Err) != "time" {
 		t.Fatalf("%v, %v", got, err)
-	}
-}
-
-// TestApartKilled: when the child is killed the renders that are left say that.
-func TestApartKilled(t *testing.T) {
-	c, err := start(context.Background(), tight)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.end()
-	if err := c.send("{{ 1 }}", tight); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.waited()
-	_, err = c.render(value.NewDict())
-	if err == nil || !strings.Contains(c.lost(err).Error(), "the child process that renders the template ended") {
-		t.Fatalf("%v", err)
 	}
 }
 

@@ -1,13 +1,15 @@
 package jinja
 
 import (
+	"math/big"
+	"slices"
 	"strings"
 
 	"ballast/value"
 )
 
-// What Python's types have. Names that methods lacks are refused, since Jinja finds them
-// before an item of that name.
+// attributes are what Python's types have. Names that this package lacks are refused, since
+// Jinja finds them before an item of that name.
 var attributes = map[string]string{
 	"str": " capitalize casefold center count encode endswith expandtabs find format format_map index isalnum isalpha isascii " +
 		"isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip maketrans " +
@@ -24,167 +26,118 @@ var attributes = map[string]string{
 	"dict_items":  " isdisjoint mapping ",
 	"generator":   " close gi_code gi_frame gi_running gi_suspended gi_yieldfrom send throw ",
 	"Macro":       " arguments caller catch_kwargs catch_varargs explicit_caller name ",
-	"Cycler":      " current items next pos reset ",
 	"LoopContext": " changed cycle depth depth0 first index index0 last length nextitem previtem revindex revindex0 ",
-	"Markup":      " ",
 }
+
+// frozen are the methods of lists and dicts that the sandbox refuses, since they change them.
+const frozen = " append clear extend insert pop popitem remove reverse setdefault sort update "
 
 // attribute is what Python's getattr finds.
-func (r *run) attribute(of any, name string) (any, bool, error) {
+func (r *run) attribute(of any, name string) (any, bool) {
 	if strings.HasPrefix(name, "__") {
-		return nil, false, unsupported("the attribute '%s'", name)
+		panic(unsupported("the attribute '%s'", name))
 	}
 	if n, ok := of.(*namespace); ok {
-		*n.reads++
-		v, ok := n.vars.Get(name)
-		return v, ok, nil
+		r.reads++
+		return n.vars.Get(name)
 	}
 	kind := value.TypeName(of)
-	if _, ok := of.(*markup); ok || kind == "function" {
-		return nil, false, unsupported("an attribute of a value of type %s", kind)
+	if kind == "Markup" || kind == "function" {
+		panic(unsupported("an attribute of a value of type %s", kind))
 	}
 	if !strings.Contains(attributes[kind], " "+name+" ") {
-		return nil, false, nil
+		return nil, false
 	}
+	bound := func(do func(r *run, a args) any) (any, bool) { return &function{name, do}, true }
 	switch of := of.(type) {
 	case string:
-		if do := r.tables.strings[name]; do != nil {
-			return &function{name, func(r *run, a args) (any, error) { return do(r, of, a) }}, true, nil
+		if do := stringMethods[name]; do != nil {
+			return bound(func(r *run, a args) any { return do(r, of, a) })
 		}
 	case *value.Dict:
-		if do := r.tables.dicts[name]; do != nil {
-			return &function{name, func(r *run, a args) (any, error) { return do(r, of, a) }}, true, nil
-		}
-	case *value.List:
-		return r.sequenceMethod(of.Items, kind, name)
-	case *value.Tuple:
-		return r.sequenceMethod(of.Items, kind, name)
-	case *span:
-		switch name {
-		case "start":
-			return int64(of.start), true, nil
-		case "stop":
-			return int64(of.stop), true, nil
-		case "step":
-			return int64(of.step), true, nil
+		if do := dictMethods[name]; do != nil {
+			return bound(func(r *run, a args) any { return do(r, of, a) })
 		}
 	case *loopState:
-		v, err := of.attribute(name)
-		return v, true, err
-	case *macro:
-		if name == "name" && of.name != "" {
-			return of.name, true, nil
+		if v, ok := of.attribute(name); ok {
+			return v, true
 		}
-	case *counter:
-		v, err := of.attribute(name)
-		return v, true, err
 	}
-	return nil, false, unsupported("the attribute '%s' of a value of type %s", name, kind)
+	if (kind == "list" || kind == "dict") && strings.Contains(frozen, " "+name+" ") {
+		return bound(func(*run, args) any {
+			panic(failed("the sandbox allows no %s.%s, which changes the %s", kind, name, kind))
+		})
+	}
+	panic(unsupported("the attribute '%s' of a value of type %s", name, kind))
 }
 
-func (r *run) sequenceMethod(items []any, kind, name string) (any, bool, error) {
+// attribute is loop.name.
+func (l *loopState) attribute(name string) (any, bool) {
+	n := len(l.items)
 	switch name {
-	case "count":
-		return &function{name, func(r *run, a args) (any, error) {
-			v, err := a.bind(name, "value", "/")
-			n := int64(0)
-			for i := 0; err == nil && i < len(items); i++ {
-				var same bool
-				if same, err = r.equal(items[i], v[0]); same {
-					n++
-				}
-			}
-			return n, err
-		}}, true, nil
 	case "index":
-		return &function{name, func(r *run, a args) (any, error) {
-			v, err := a.bind(name, "value", "/")
-			for i := 0; err == nil && i < len(items); i++ {
-				var same bool
-				if same, err = r.equal(items[i], v[0]); same {
-					return int64(i), err
-				}
-			}
-			if err == nil {
-				err = failed("a value is not in the list")
-			}
-			return nil, err
-		}}, true, nil
-	case "copy":
-		return &function{name, func(r *run, a args) (any, error) {
-			_, err := a.bind(name)
-			return &value.List{Items: items}, err
-		}}, true, nil
+		return int64(l.at + 1), true
+	case "index0":
+		return int64(l.at), true
+	case "revindex":
+		return int64(n - l.at), true
+	case "revindex0":
+		return int64(n - l.at - 1), true
+	case "first":
+		return l.at == 0, true
+	case "last":
+		return l.at == n-1, true
+	case "length":
+		return int64(n), true
+	case "previtem":
+		if l.at == 0 {
+			return &undefined{"there is no previous item"}, true
+		}
+		return l.items[l.at-1], true
+	case "nextitem":
+		if l.at == n-1 {
+			return &undefined{"there is no next item"}, true
+		}
+		return l.items[l.at+1], true
 	}
-	return &function{name, func(*run, args) (any, error) {
-		return nil, failed("the sandbox allows no %s.%s, which changes the %s", kind, name, kind)
-	}}, true, nil
+	return nil, false
 }
 
-type dictMethod func(r *run, d *value.Dict, a args) (any, error)
-
-func dictTable() map[string]dictMethod {
-	return map[string]dictMethod{
-		"get": func(r *run, d *value.Dict, a args) (any, error) {
-			v, err := a.bind("get", "key", "default?", "/")
-			if err != nil {
-				return nil, err
+var dictMethods = map[string]func(r *run, d *value.Dict, a args) any{
+	"get": func(_ *run, d *value.Dict, a args) any {
+		p := a.bind("get", "key", "default?", "/")
+		if !isUndefined(p[0]) {
+			hashable(p[0])
+			if x, ok := d.Get(p[0]); ok {
+				return x
 			}
-			if _, ok := v[0].(*undefined); !ok {
-				if !value.Hashable(v[0]) {
-					return nil, r.unhashable(v[0])
-				}
-				if x, ok := d.Get(v[0]); ok {
-					return x, nil
-				}
-			}
-			if v[1] == (missing{}) {
-				return nil, nil
-			}
-			return v[1], nil
-		},
-		"items": func(r *run, d *value.Dict, a args) (any, error) {
-			_, err := a.bind("items")
-			if err == nil {
-				err = r.times(d.Len(), 64)
-			}
-			return &view{"dict_items", pairs(d)}, err
-		},
-		"keys": func(r *run, d *value.Dict, a args) (any, error) {
-			_, err := a.bind("keys")
-			if err == nil {
-				err = r.times(d.Len(), 16)
-			}
-			return &view{"dict_keys", d.Keys()}, err
-		},
-		"values": func(r *run, d *value.Dict, a args) (any, error) {
-			_, err := a.bind("values")
-			if err == nil {
-				err = r.times(d.Len(), 16)
-			}
-			var out []any
-			for i := range d.Len() {
-				_, v := d.At(i)
-				out = append(out, v)
-			}
-			return &view{"dict_values", out}, err
-		},
-		"copy": func(r *run, d *value.Dict, a args) (any, error) {
-			_, err := a.bind("copy")
-			return d, err // nothing changes a dict
-		},
-		"update": frozen("update"), "pop": frozen("pop"), "popitem": frozen("popitem"), "clear": frozen("clear"),
-		"setdefault": frozen("setdefault"),
-	}
+		}
+		if p[1] == (missing{}) {
+			return nil
+		}
+		return p[1]
+	},
+	"items": func(r *run, d *value.Dict, a args) any {
+		a.bind("items")
+		return &view{"dict_items", r.pairs(d)}
+	},
+	"keys": func(r *run, d *value.Dict, a args) any {
+		a.bind("keys")
+		return &view{"dict_keys", r.iterate(d)}
+	},
+	"values": func(r *run, d *value.Dict, a args) any {
+		a.bind("values")
+		r.times(d.Len(), 16)
+		out := make([]any, d.Len())
+		for i := range out {
+			_, out[i] = d.At(i)
+		}
+		return &view{"dict_values", out}
+	},
 }
 
-func frozen(name string) dictMethod {
-	return func(*run, *value.Dict, args) (any, error) {
-		return nil, failed("the sandbox allows no dict.%s, which changes the dict", name)
-	}
-}
-
-func pairs(d *value.Dict) []any {
+func (r *run) pairs(d *value.Dict) []any {
+	r.times(d.Len(), 64)
 	out := make([]any, d.Len())
 	for i := range out {
 		k, v := d.At(i)
@@ -193,82 +146,231 @@ func pairs(d *value.Dict) []any {
 	return out
 }
 
-// attribute is loop.name.
-func (l *loopState) attribute(name string) (any, error) {
-	n := len(l.items)
-	switch name {
-	case "index":
-		return int64(l.at + 1), nil
-	case "index0":
-		return int64(l.at), nil
-	case "revindex":
-		return int64(n - l.at), nil
-	case "revindex0":
-		return int64(n - l.at - 1), nil
-	case "first":
-		return l.at == 0, nil
-	case "last":
-		return l.at == n-1, nil
-	case "length":
-		return int64(n), nil
-	case "depth":
-		return int64(l.depth + 1), nil
-	case "depth0":
-		return int64(l.depth), nil
-	case "previtem":
-		if l.at == 0 {
-			return &undefined{"there is no previous item"}, nil
+type stringMethod func(r *run, s string, a args) any
+
+var stringMethods = map[string]stringMethod{
+	"lower":      plainMethod("lower", lower),
+	"upper":      plainMethod("upper", upper),
+	"capitalize": plainMethod("capitalize", capitalize),
+	"strip":      stripMethod("strip", true, true), "lstrip": stripMethod("lstrip", true, false), "rstrip": stripMethod("rstrip", false, true),
+	"split":      splitMethod("split", strings.SplitN),
+	"rsplit":     splitMethod("rsplit", splitRight),
+	"startswith": fixMethod("startswith", strings.HasPrefix), "endswith": fixMethod("endswith", strings.HasSuffix),
+	"removeprefix": func(_ *run, s string, a args) any {
+		return strings.TrimPrefix(s, text("removeprefix", a.bind("removeprefix", "prefix", "/")[0]))
+	},
+	"removesuffix": func(_ *run, s string, a args) any {
+		return strings.TrimSuffix(s, text("removesuffix", a.bind("removesuffix", "suffix", "/")[0]))
+	},
+	"find": func(_ *run, s string, a args) any {
+		at := strings.Index(s, text("find", a.bind("find", "sub", "start-", "end-", "/")[0]))
+		if at < 0 {
+			return int64(-1)
 		}
-		return l.items[l.at-1], nil
-	case "nextitem":
-		if l.at == n-1 {
-			return &undefined{"there is no next item"}, nil
+		return int64(runeLen(s[:at]))
+	},
+	"count": func(_ *run, s string, a args) any {
+		sub := text("count", a.bind("count", "sub", "start-", "end-", "/")[0])
+		if sub == "" {
+			return int64(runeLen(s) + 1)
 		}
-		return l.items[l.at+1], nil
-	case "cycle":
-		at := l.at
-		return &function{name, func(r *run, a args) (any, error) {
-			if len(a.pos) == 0 || len(a.names) > 0 {
-				return nil, failed("no items for cycling given")
-			}
-			return a.pos[at%len(a.pos)], nil
-		}}, nil
-	}
-	return &function{name, func(r *run, a args) (any, error) {
-		if len(a.names) > 0 {
-			return nil, failed("changed takes no argument with a name")
+		return int64(strings.Count(s, sub))
+	},
+	"join": func(r *run, s string, a args) any {
+		var parts []string
+		for _, x := range r.iterate(a.bind("join", "iterable", "/")[0]) {
+			parts = append(parts, text("join", x))
 		}
-		if l.last != nil {
-			same, err := r.equal(&value.Tuple{Items: *l.last}, &value.Tuple{Items: a.pos})
-			if err != nil || same {
-				return false, err
-			}
+		return r.joinAll(s, parts)
+	},
+	"replace": func(r *run, s string, a args) any {
+		p := a.bind("replace", "old", "new", "count?", "/")
+		return r.replace(s, text("replace", p[0]), text("replace", p[1]), number("replace", p[2], -1))
+	},
+	"splitlines": func(r *run, s string, a args) any {
+		a.bind("splitlines", "keepends-")
+		r.charge(17 * len(s))
+		return list(splitLines(s))
+	},
+	"format": func(r *run, s string, a args) any {
+		parts := strings.Split(s, "{}")
+		if len(a.names) > 0 || strings.ContainsAny(strings.Join(parts, ""), "{}") {
+			panic(unsupported("format with other fields than {}"))
 		}
-		l.last = &a.pos
-		return true, nil
-	}}, nil
+		if len(parts)-1 > len(a.pos) {
+			panic(failed("format has %d fields and %d values", len(parts)-1, len(a.pos)))
+		}
+		out := parts[0]
+		for i, part := range parts[1:] {
+			out += r.str(a.pos[i]) + part
+			r.charge(len(out))
+		}
+		return out
+	},
 }
 
-func (c *counter) attribute(name string) (any, error) {
-	if c.sep != nil {
-		return nil, unsupported("the attribute '%s' of a joiner", name)
+func plainMethod(name string, f func(string) string) stringMethod {
+	return func(r *run, s string, a args) any {
+		a.bind(name)
+		r.charge(20 * len(s))
+		return f(s)
 	}
-	switch name {
-	case "current":
-		return c.items[c.at], nil
-	case "next", "reset":
-		return &function{name, func(r *run, a args) (any, error) {
-			if _, err := a.bind(name); err != nil {
-				return nil, err
-			}
-			if name == "reset" {
-				c.at = 0
-				return nil, nil
-			}
-			v := c.items[c.at]
-			c.at = (c.at + 1) % len(c.items)
-			return v, nil
-		}}, nil
+}
+
+func stripMethod(name string, left, right bool) stringMethod {
+	return func(_ *run, s string, a args) any {
+		return strip(name, s, a.bind(name, "chars?", "/")[0], left, right)
 	}
-	return nil, unsupported("the attribute '%s' of a cycler", name)
+}
+
+// strip is str.strip and its like.
+func strip(name, s string, set any, left, right bool) string {
+	cut := isSpace
+	if set != nil && set != (missing{}) {
+		if u, ok := set.(*undefined); ok {
+			u.fail()
+		}
+		of := text(name, set)
+		if strings.ToValidUTF8(of, "") != of {
+			panic(unsupported("%s of half of a surrogate pair", name))
+		}
+		cut = func(r rune) bool { return strings.ContainsRune(of, r) }
+	}
+	if left {
+		s = strings.TrimLeftFunc(s, cut)
+	}
+	if right {
+		s = strings.TrimRightFunc(s, cut)
+	}
+	return s
+}
+
+func list(parts []string) *value.List {
+	l := value.MakeList(len(parts))
+	for _, p := range parts {
+		l.Items = append(l.Items, p)
+	}
+	return l
+}
+
+func splitMethod(name string, split func(s, sep string, n int) []string) stringMethod {
+	return func(r *run, s string, a args) any {
+		p := a.bind(name, "sep?", "maxsplit?")
+		most := number(name, p[1], -1)
+		r.charge(17 * len(s))
+		if p[0] == nil || p[0] == (missing{}) {
+			if most >= 0 {
+				panic(unsupported("%s at white space with a limit", name))
+			}
+			return list(strings.FieldsFunc(s, isSpace))
+		}
+		sep := text(name, p[0])
+		if sep == "" {
+			panic(failed("%s has an empty separator", name))
+		}
+		if most < 0 {
+			most = len(s)
+		}
+		return list(split(s, sep, most+1))
+	}
+}
+
+// splitRight is strings.SplitN from the right.
+func splitRight(s, sep string, n int) []string {
+	var out []string
+	for len(out) < n-1 {
+		at := strings.LastIndex(s, sep)
+		if at < 0 {
+			break
+		}
+		out = append(out, s[at+len(sep):])
+		s = s[:at]
+	}
+	out = append(out, s)
+	slices.Reverse(out)
+	return out
+}
+
+func fixMethod(name string, has func(s, fix string) bool) stringMethod {
+	return func(_ *run, s string, a args) any {
+		p := a.bind(name, "fix", "start-", "end-", "/")
+		fixes := []any{p[0]}
+		if t, ok := p[0].(*value.Tuple); ok {
+			fixes = t.Items
+		}
+		return slices.ContainsFunc(fixes, func(fix any) bool { return has(s, text(name, fix)) })
+	}
+}
+
+// replace is str.replace.
+func (r *run) replace(s, old, with string, most int) string {
+	if old == "" && !isASCII(s) {
+		panic(unsupported("replace of an empty text in one that is not ASCII"))
+	}
+	n := strings.Count(s, old)
+	if most >= 0 {
+		n = min(n, most)
+	}
+	r.times(n, len(with))
+	r.charge(len(s))
+	return strings.Replace(s, old, with, n)
+}
+
+// joinAll is sep.join(items) of texts.
+func (r *run) joinAll(sep string, items []string) string {
+	for _, s := range items {
+		r.charge(len(s) + len(sep))
+	}
+	return strings.Join(items, sep)
+}
+
+// percent is format % v, with the specifications %s, %d and %%.
+func (r *run) percent(format string, v any) string {
+	items := []any{v}
+	if t, ok := v.(*value.Tuple); ok {
+		items = t.Items
+	}
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(format, "%")
+		r.charge(len(before))
+		b.WriteString(before)
+		if !found {
+			break
+		}
+		if rest == "" {
+			panic(failed("a format ends within a specification"))
+		}
+		verb := rest[0]
+		format = rest[1:]
+		switch {
+		case verb == '%':
+			b.WriteByte('%')
+			continue
+		case verb != 's' && verb != 'd':
+			panic(unsupported("the specification %%%.9q of a format", rest))
+		case len(items) == 0:
+			panic(failed("a format has too few values"))
+		case verb == 'd' && isFloat(items[0]):
+			panic(unsupported("the specification %%d of a float"))
+		case verb == 'd' && !isInteger(items[0]):
+			n, ok := whole(items[0])
+			if !ok {
+				panic(failed("%%d takes a number, not a value of type %s", value.TypeName(items[0])))
+			}
+			items = append([]any{n}, items[1:]...)
+		}
+		text := r.str(items[0])
+		r.charge(len(text))
+		b.WriteString(text)
+		items = items[1:]
+	}
+	if len(items) > 0 {
+		switch v.(type) {
+		case nil, bool, int64, *big.Int, float64, string, *value.Tuple:
+			panic(failed("a format has too many values"))
+		}
+		panic(unsupported("a format without a place for its value"))
+	}
+	return b.String()
 }

@@ -1,7 +1,6 @@
 package jinja
 
 import (
-	"errors"
 	"fmt"
 	"math/big"
 
@@ -14,9 +13,8 @@ type (
 	undefined struct{ why string }
 	// namespace is what {% set ns.x = … %} can change.
 	namespace struct {
-		vars   *value.Dict
-		writes *int
-		reads  *int
+		vars          *value.Dict
+		reads, writes *int
 	}
 	// macro is a macro and where it was defined.
 	macro struct {
@@ -26,17 +24,15 @@ type (
 	// function is a method bound to its value, or a global function.
 	function struct {
 		name string
-		do   func(r *run, a args) (any, error)
+		do   func(r *run, a args) any
 	}
 	// generator yields items once.
 	generator struct {
 		items  []any
-		err    error // what Python meets when it takes the first item
-		broken bool  // a loop that left it early took an unknown number of items
+		err    *Error // what Python meets when it takes the first item
+		broken bool   // a loop that left it early took an unknown number of items
 	}
-	// span is a range.
-	span struct{ start, stop, step int }
-	// view is a dict's keys, values or items.
+	// view is a range, or a dict's keys, values or items.
 	view struct {
 		kind  string
 		items []any
@@ -48,27 +44,11 @@ type (
 	loopState struct {
 		items []any
 		at    int
-		depth int
-		last  *[]any // what changed saw
-		again func(any) (string, error)
-	}
-	// counter is a cycler or joiner.
-	counter struct {
-		items []any
-		at    int
-		sep   any
 	}
 )
 
 // missing is the argument that a call left out.
 type missing struct{}
-
-// args are the arguments of a call.
-type args struct {
-	pos   []any
-	names []string
-	named []any
-}
 
 // TypeName implements value.Custom, here and below.
 func (*undefined) TypeName() string { return "Undefined" }
@@ -76,207 +56,141 @@ func (*namespace) TypeName() string { return "Namespace" }
 func (*macro) TypeName() string     { return "Macro" }
 func (*function) TypeName() string  { return "function" }
 func (*generator) TypeName() string { return "generator" }
-func (*span) TypeName() string      { return "range" }
 func (v *view) TypeName() string    { return v.kind }
 func (*markup) TypeName() string    { return "Markup" }
 func (*loopState) TypeName() string { return "LoopContext" }
-func (*counter) TypeName() string   { return "Cycler" }
 
-// AppendRepr implements value.Custom, here and below. What Python shows with an address is refused
-// before (see visit).
+// AppendRepr implements value.Custom, here and below. visit refuses all but undefined and views before.
 func (*undefined) AppendRepr(dst []byte) []byte { return append(dst, "Undefined"...) }
-func (n *namespace) AppendRepr(dst []byte) []byte {
-	return append(value.AppendRepr(append(dst, "<Namespace "...), n.vars), '>')
-}
-func (m *macro) AppendRepr(dst []byte) []byte {
-	if m.name == "" { // the body of a call block
-		return append(dst, "<Macro anonymous>"...)
-	}
-	return fmt.Appendf(dst, "<Macro %s>", value.Repr(m.name))
-}
+func (*namespace) AppendRepr(dst []byte) []byte { return dst }
+func (*macro) AppendRepr(dst []byte) []byte     { return dst }
 func (*function) AppendRepr(dst []byte) []byte  { return dst }
 func (*generator) AppendRepr(dst []byte) []byte { return dst }
-func (s *span) AppendRepr(dst []byte) []byte {
-	if s.step == 1 {
-		return fmt.Appendf(dst, "range(%d, %d)", s.start, s.stop)
-	}
-	return fmt.Appendf(dst, "range(%d, %d, %d)", s.start, s.stop, s.step)
-}
 func (v *view) AppendRepr(dst []byte) []byte {
 	return append(value.AppendRepr(append(append(dst, v.kind...), '('), value.NewList(v.items...)), ')')
 }
-func (*markup) AppendRepr(dst []byte) []byte { return dst }
-func (l *loopState) AppendRepr(dst []byte) []byte {
-	return fmt.Appendf(dst, "<LoopContext %d/%d>", l.at+1, len(l.items))
-}
-func (*counter) AppendRepr(dst []byte) []byte { return dst }
+func (*markup) AppendRepr(dst []byte) []byte    { return dst }
+func (*loopState) AppendRepr(dst []byte) []byte { return dst }
 
 // EqualTo implements value.Custom, here and below.
-func (*undefined) EqualTo(other any) bool {
-	_, ok := other.(*undefined)
-	return ok
-}
+func (*undefined) EqualTo(other any) bool   { return isUndefined(other) }
 func (n *namespace) EqualTo(other any) bool { return any(n) == other }
 func (m *macro) EqualTo(other any) bool     { return any(m) == other }
 func (f *function) EqualTo(other any) bool  { return any(f) == other }
 func (g *generator) EqualTo(other any) bool { return any(g) == other }
-func (s *span) EqualTo(other any) bool {
-	o, ok := other.(*span)
-	return ok && s.len() == o.len() && (s.len() == 0 || s.start == o.start && (s.len() == 1 || s.step == o.step))
-}
 func (v *view) EqualTo(other any) bool      { return any(v) == other }
 func (m *markup) EqualTo(other any) bool    { return any(m) == other }
 func (l *loopState) EqualTo(other any) bool { return any(l) == other }
-func (c *counter) EqualTo(other any) bool   { return any(c) == other }
 
-func (u *undefined) fail() error { return failed("%s", u.why) }
-
-func (n *namespace) set(name string, v any) error {
-	if name[0] == '_' {
-		return failed("the namespace's attribute '%s' starts with an underscore", name)
-	}
-	n.vars.Set(name, v)
-	*n.writes++
-	return nil
-}
-
-func (s *span) len() int {
-	switch {
-	case s.step > 0 && s.start < s.stop:
-		return (s.stop-s.start-1)/s.step + 1
-	case s.step < 0 && s.start > s.stop:
-		return (s.start-s.stop-1)/-s.step + 1
-	}
-	return 0
-}
-
-func (s *span) items() []any {
-	out := make([]any, s.len())
-	for i := range out {
-		out[i] = int64(s.start + i*s.step)
-	}
-	return out
-}
-
-// kindOf is the kind of a value of package value, or empty.
-func kindOf(v any) string {
-	switch v.(type) {
-	case nil, bool, int64, *big.Int, float64, string, *value.List, *value.Tuple, *value.Dict, value.Custom:
-		return value.TypeName(v)
-	}
-	return ""
-}
+// fail is what Python does with an undefined value in most places.
+func (u *undefined) fail() { panic(failed("%s", u.why)) }
 
 // truth is bool(v).
-func truth(v any) (bool, error) {
+func truth(v any) bool {
 	switch v := v.(type) {
-	case nil:
-		return false, nil
+	case nil, *undefined:
+		return false
 	case bool:
-		return v, nil
+		return v
 	case int64:
-		return v != 0, nil
+		return v != 0
 	case float64:
-		return v != 0, nil
+		return v != 0
 	case string:
-		return v != "", nil
-	case *value.List:
-		return len(v.Items) > 0, nil
-	case *value.Tuple:
-		return len(v.Items) > 0, nil
-	case *value.Dict:
-		return v.Len() > 0, nil
-	case *undefined:
-		return false, nil
-	case *span:
-		return v.len() > 0, nil
-	case *view:
-		return len(v.items) > 0, nil
+		return v != ""
 	case *markup:
-		return v.text != "", nil
+		return v.text != ""
+	case *value.List, *value.Tuple, *value.Dict, *view:
+		n, _ := length(v)
+		return n > 0
 	}
-	return true, nil
+	return true
 }
 
-// length is len(v).
-func length(v any) (int, error) {
+// length is len(v) where there is one.
+func length(v any) (int, bool) {
 	switch v := v.(type) {
 	case string:
-		return runeLen(v), nil
+		return runeLen(v), true
 	case *value.List:
-		return len(v.Items), nil
+		return len(v.Items), true
 	case *value.Tuple:
-		return len(v.Items), nil
+		return len(v.Items), true
 	case *value.Dict:
-		return v.Len(), nil
+		return v.Len(), true
 	case *undefined:
-		return 0, nil
-	case *span:
-		return v.len(), nil
+		return 0, true
 	case *view:
-		return len(v.items), nil
+		return len(v.items), true
 	case *loopState:
-		return len(v.items), nil
+		return len(v.items), true
 	case *markup:
-		return runeLen(v.text), nil
+		return runeLen(v.text), true
 	}
-	return 0, failed("a value of type %s has no length", value.TypeName(v))
+	return 0, false
 }
 
 // iterate lists what a loop over v yields.
-func (r *run) iterate(v any) ([]any, error) {
-	n, err := length(v)
-	if err == nil {
-		if err := r.times(n, 16); err != nil {
-			return nil, err
-		}
-	}
+func (r *run) iterate(v any) []any {
+	n, _ := length(v)
+	r.times(n, 16)
 	switch v := v.(type) {
 	case string:
 		out := make([]any, 0, n)
 		for _, c := range chars(v) {
 			out = append(out, c)
 		}
-		return out, nil
+		return out
 	case *value.List:
-		return v.Items, nil
+		return v.Items
 	case *value.Tuple:
-		return v.Items, nil
+		return v.Items
 	case *value.Dict:
-		return v.Keys(), nil
+		return v.Keys()
 	case *undefined:
-		return nil, nil
-	case *span:
-		return v.items(), nil
+		return nil
 	case *view:
-		return v.items, nil
+		return v.items
 	case *generator:
 		if v.broken {
-			return nil, unsupported("the rest of a filter's items after a loop that was left with break")
+			panic(unsupported("the rest of a filter's items after a loop that was left with break"))
+		}
+		if v.err != nil {
+			panic(v.err)
 		}
 		items := v.items
 		v.items = nil
-		return items, v.err
+		return items
 	case *loopState, *markup:
-		return nil, unsupported("a loop over a value of type %s", value.TypeName(v))
+		panic(unsupported("a loop over a value of type %s", value.TypeName(v)))
 	}
-	return nil, failed("there is no loop over a value of type %s", value.TypeName(v))
+	panic(failed("there is no loop over a value of type %s", value.TypeName(v)))
 }
 
-// lazily is a generator of items whose error counts only when they are taken.
-func lazily(items []any, err error) (any, error) {
-	if e := (*Error)(nil); err != nil && !errors.As(err, &e) {
-		return nil, err
-	}
-	return &generator{items: items, err: err}, nil
+// lazily is a generator of the items that list makes. Its error counts only when they are taken.
+func lazily(list func() []any) *generator {
+	g := &generator{}
+	func() {
+		defer func() {
+			if e := recover(); e != nil {
+				own, ok := e.(*Error)
+				if !ok {
+					panic(e)
+				}
+				g.err = own
+			}
+		}()
+		g.items = list()
+	}()
+	return g
 }
 
 // visit refuses what cannot be walked to its end: values that nest too deep, and those
-// that are larger than the limits let them be when every reference counts. With addresses it
-// refuses what Python shows with an address.
-func (r *run) visit(v any, depth int, addresses bool) error {
+// that are larger than the limits let them be when every reference counts. With text it
+// refuses what Python shows with an address too.
+func (r *run) visit(v any, depth int, text bool) {
 	if depth > 900 { // Python's own recursion ends near 1000
-		return failed("a value nests too deep")
+		panic(failed("a value nests too deep"))
 	}
 	var items []any
 	switch v := v.(type) {
@@ -285,55 +199,75 @@ func (r *run) visit(v any, depth int, addresses bool) error {
 	case *value.Tuple:
 		items = v.Items
 	case *view:
-		items = v.items
+		if items = v.items; text && v.kind == "range" {
+			panic(unsupported("the text of a range"))
+		}
 	case *value.Dict:
 		for i := range v.Len() {
 			k, x := v.At(i)
-			if err := r.visit(k, depth+1, addresses); err != nil {
-				return err
-			}
-			if err := r.visit(x, depth+1, addresses); err != nil {
-				return err
-			}
+			r.visit(k, depth+1, text)
+			r.visit(x, depth+1, text)
 		}
-	case *namespace:
-		return r.visit(v.vars, depth+1, addresses)
 	case *big.Int:
 		if value.TooLong(v) {
-			return failed("an integer of more than %d digits", maxDigits)
-		}
-	case *function, *generator, *counter, *markup:
-		if addresses {
-			return unsupported("the text of a value of type %s", value.TypeName(v))
+			panic(failed("an integer of more than %d digits", value.MaxDigits))
 		}
 	case string:
-		if err := r.charge(len(v)); err != nil {
-			return err
+		r.charge(len(v))
+	case *undefined:
+	case value.Custom:
+		if text {
+			panic(unsupported("the text of a value of type %s", value.TypeName(v)))
 		}
 	}
 	for _, x := range items {
-		if err := r.visit(x, depth+1, addresses); err != nil {
-			return err
-		}
+		r.visit(x, depth+1, text)
 	}
-	if err := r.step(); err != nil {
-		return err
-	}
-	return r.charge(8)
+	r.step()
+	r.charge(8)
 }
 
 // str is str(v).
-func (r *run) str(v any) (string, error) {
+func (r *run) str(v any) string {
 	switch v := v.(type) {
 	case string:
-		return v, nil
+		return v
 	case *undefined:
-		return "", nil
+		return ""
 	case *markup:
-		return v.text, nil
+		return v.text
 	}
-	if err := r.visit(v, 0, true); err != nil {
-		return "", err
+	r.visit(v, 0, true)
+	return value.Repr(v)
+}
+
+// plain copies the data, with ints as int64. It refuses values that are not those of JSON and
+// Python literals.
+func plain(v any) any {
+	switch v := v.(type) {
+	case nil, bool, int64, *big.Int, float64, string:
+		return v
+	case int:
+		return int64(v)
+	case *value.List:
+		return &value.List{Items: plainAll(v.Items)}
+	case *value.Tuple:
+		return &value.Tuple{Items: plainAll(v.Items)}
+	case *value.Dict:
+		out := value.MakeDict(v.Len())
+		for i := range v.Len() {
+			k, x := v.At(i)
+			out.Set(plain(k), plain(x))
+		}
+		return out
 	}
-	return value.Repr(v), nil
+	panic(unsupported("a value of Go's type %s", fmt.Sprintf("%T", v)))
+}
+
+func plainAll(items []any) []any {
+	out := make([]any, len(items))
+	for i, x := range items {
+		out[i] = plain(x)
+	}
+	return out
 }

@@ -4,34 +4,29 @@ import (
 	"cmp"
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 
 	"ballast/value"
 )
 
-// maxDigits and maxBits bound integers: Python prints no longer ones.
-const (
-	maxDigits = value.MaxDigits
-	maxBits   = 1 << 15
-)
+// toInt is int(v) of a bool.
+func toInt(v bool) int64 {
+	if v {
+		return 1
+	}
+	return 0
+}
 
-// small is an int64 where it fits.
-func small(b *big.Int) any { return value.Int(b) }
-
-// whole is v as an integer of any size.
-func whole(v any) (*big.Int, bool) {
+// whole is v as an integer.
+func whole(v any) (int64, bool) {
 	switch v := v.(type) {
 	case bool:
-		if v {
-			return big.NewInt(1), true
-		}
-		return new(big.Int), true
+		return toInt(v), true
 	case int64:
-		return big.NewInt(v), true
-	case *big.Int:
 		return v, true
 	}
-	return nil, false
+	return 0, false
 }
 
 // float is float(v) of a number.
@@ -39,19 +34,17 @@ func float(v any) (float64, bool) {
 	if f, ok := v.(float64); ok {
 		return f, true
 	}
-	b, ok := whole(v)
-	if !ok {
-		return 0, false
-	}
-	f, _ := new(big.Float).SetInt(b).Float64()
-	return f, !math.IsInf(f, 0)
+	n, ok := whole(v)
+	return float64(n), ok
 }
 
 func mismatch(op string, a, b any) error {
 	for _, v := range []any{a, b} {
 		switch v := v.(type) {
 		case *undefined:
-			return v.fail()
+			v.fail()
+		case *big.Int:
+			return unsupported("'%s' of such a large integer", op)
 		case *markup:
 			return unsupported("'%s' with text that was marked as safe", op)
 		}
@@ -60,352 +53,248 @@ func mismatch(op string, a, b any) error {
 }
 
 // arith is a binary operation.
-func (r *run) arith(op string, a, b any) (any, error) {
-	if x, ok := whole(a); ok {
-		if y, ok := whole(b); ok {
-			return integers(op, x, y)
-		}
-	}
-	x, okA := float(a)
-	y, okB := float(b)
+func (r *run) arith(op string, a, b any) any {
+	x, okA := whole(a)
+	y, okB := whole(b)
 	if okA && okB {
-		return floats(op, x, y)
+		return integers(op, x, y)
 	}
-	switch op {
-	case "+":
+	f, isA := float(a)
+	g, isB := float(b)
+	if isA && isB {
+		return floats(op, f, g)
+	}
+	switch format, isText := a.(string); {
+	case op == "+":
 		return r.join(a, b)
-	case "*":
-		if n, ok := index(a); ok {
-			return r.repeat(b, n)
+	case op == "*" && okA:
+		return r.repeat(b, int(x))
+	case op == "*" && okB:
+		return r.repeat(a, int(y))
+	case op == "%" && isText:
+		return r.percent(format, b)
+	}
+	panic(mismatch(op, a, b))
+}
+
+// join is a + b of sequences.
+func (r *run) join(a, b any) any {
+	x, plainA := a.(string)
+	y, plainB := b.(string)
+	if plainA && plainB {
+		r.charge(len(x) + len(y))
+		return x + y
+	}
+	if x, y := safe(a), safe(b); x != nil && y != nil { // one of them is marked
+		r.charge(len(*x) + len(*y))
+		return &markup{*x + *y}
+	}
+	switch x := a.(type) {
+	case *value.List:
+		if y, ok := b.(*value.List); ok {
+			r.times(len(x.Items)+len(y.Items), 16)
+			return &value.List{Items: slices.Concat(x.Items, y.Items)}
 		}
-		if n, ok := index(b); ok {
-			return r.repeat(a, n)
-		}
-	case "%":
-		if format, ok := a.(string); ok {
-			return r.percent(format, b)
+	case *value.Tuple:
+		if y, ok := b.(*value.Tuple); ok {
+			r.times(len(x.Items)+len(y.Items), 16)
+			return &value.Tuple{Items: slices.Concat(x.Items, y.Items)}
 		}
 	}
-	return nil, mismatch(op, a, b)
+	panic(mismatch("+", a, b))
 }
 
 // safe is what a text is beside text that was marked as safe: escaped, unless it is marked too.
-func safe(v any) (string, bool) {
+func safe(v any) *string {
 	switch v := v.(type) {
 	case *markup:
-		return v.text, true
+		return &v.text
 	case string:
-		return htmlEscapes.Replace(v), true
+		s := htmlEscapes.Replace(v)
+		return &s
 	}
-	return "", false
+	return nil
 }
 
 var htmlEscapes = strings.NewReplacer("&", "&amp;", ">", "&gt;", "<", "&lt;", "'", "&#39;", `"`, "&#34;")
 
-// join is a + b of sequences.
-func (r *run) join(a, b any) (any, error) {
-	_, markedA := a.(*markup)
-	_, markedB := b.(*markup)
-	if markedA || markedB {
-		x, okA := safe(a)
-		y, okB := safe(b)
-		if okA && okB {
-			return &markup{x + y}, r.charge(len(x) + len(y))
-		}
-	}
-	switch x := a.(type) {
-	case string:
-		if y, ok := b.(string); ok {
-			return x + y, r.charge(len(x) + len(y))
-		}
-	case *value.List:
-		if y, ok := b.(*value.List); ok {
-			return &value.List{Items: append(append([]any{}, x.Items...), y.Items...)}, r.times(len(x.Items)+len(y.Items), 16)
-		}
-	case *value.Tuple:
-		if y, ok := b.(*value.Tuple); ok {
-			return &value.Tuple{Items: append(append([]any{}, x.Items...), y.Items...)}, r.times(len(x.Items)+len(y.Items), 16)
-		}
-	}
-	return nil, mismatch("+", a, b)
-}
-
-func (r *run) repeat(of any, n int) (any, error) {
+func (r *run) repeat(of any, n int) any {
 	n = max(n, 0)
-	items := func(list []any) ([]any, error) {
-		if err := r.times(n, 16*max(len(list), 1)); err != nil {
-			return nil, err
-		}
-		var out []any
-		for range n {
-			out = append(out, list...)
-		}
-		return out, nil
+	items := func(list []any) []any {
+		r.times(n, 16*max(len(list), 1))
+		return slices.Repeat(list, n)
 	}
 	switch v := of.(type) {
 	case string:
-		if err := r.times(n, max(len(v), 1)); err != nil {
-			return nil, err
-		}
-		return strings.Repeat(v, n), nil
+		r.times(n, max(len(v), 1))
+		return strings.Repeat(v, n)
 	case *value.List:
-		out, err := items(v.Items)
-		return &value.List{Items: out}, err
+		return &value.List{Items: items(v.Items)}
 	case *value.Tuple:
-		out, err := items(v.Items)
-		return &value.Tuple{Items: out}, err
+		return &value.Tuple{Items: items(v.Items)}
 	}
-	return nil, mismatch("*", of, int64(n))
+	panic(mismatch("*", of, int64(n)))
 }
 
-func integers(op string, x, y *big.Int) (any, error) {
-	if x.BitLen() > maxBits || y.BitLen() > maxBits {
-		return nil, unsupported("an integer of more than %d bits", maxBits)
+func integers(op string, x, y int64) any {
+	if (op == "/" || op == "//" || op == "%") && y == 0 {
+		panic(failed("a division by zero"))
 	}
-	z := new(big.Int)
+	a, b, z := big.NewInt(x), big.NewInt(y), new(big.Int)
 	switch op {
 	case "+":
-		return small(z.Add(x, y)), nil
+		z.Add(a, b)
 	case "-":
-		return small(z.Sub(x, y)), nil
+		z.Sub(a, b)
 	case "*":
-		return small(z.Mul(x, y)), nil
+		z.Mul(a, b)
 	case "**":
-		if y.Sign() < 0 {
-			a, okA := float(small(x))
-			b, okB := float(small(y))
-			if !okA || !okB {
-				return nil, failed("an integer is too large for a float")
-			}
-			return floats(op, a, b)
+		if y < 0 || y > 64 {
+			panic(unsupported("'**' with the exponent %d", y))
 		}
-		if x.BitLen() > 1 && (!y.IsInt64() || y.Int64() > maxBits || int64(x.BitLen())*y.Int64() > maxBits) {
-			return nil, unsupported("an integer of more than %d bits", maxBits)
-		}
-		if x.BitLen() <= 1 { // 0, 1 and -1 to whatever power
-			y = new(big.Int).SetInt64(int64(2-y.Bit(0)) * int64(min(y.BitLen(), 1)))
-		}
-		return small(z.Exp(x, y, nil)), nil
-	}
-	if y.Sign() == 0 {
-		return nil, failed("a division by zero")
-	}
-	switch op {
+		z.Exp(a, b, nil)
 	case "/":
-		f, _ := new(big.Rat).SetFrac(x, y).Float64()
-		if math.IsInf(f, 0) {
-			return nil, failed("a quotient is too large for a float")
-		}
-		return f, nil
-	case "//", "%":
+		f, _ := new(big.Rat).SetFrac(a, b).Float64()
+		return f
+	default: // rounded down, as in Python
 		m := new(big.Int)
-		z.QuoRem(x, y, m)
-		if m.Sign() != 0 && m.Sign() != y.Sign() {
+		z.QuoRem(a, b, m)
+		if m.Sign() != 0 && m.Sign() != b.Sign() {
 			z.Sub(z, big.NewInt(1))
-			m.Add(m, y)
+			m.Add(m, b)
 		}
 		if op == "%" {
-			return small(m), nil
+			z = m
 		}
-		return small(z), nil
 	}
-	return nil, mismatch(op, small(x), small(y))
+	return value.Int(z)
 }
 
-func floats(op string, x, y float64) (any, error) {
+func floats(op string, x, y float64) any {
 	switch op {
 	case "+":
-		return x + y, nil
+		return x + y
 	case "-":
-		return x - y, nil
+		return x - y
 	case "*":
-		return x * y, nil
-	case "**":
-		if x == 0 && y < 0 {
-			return nil, failed("a division by zero")
+		return x * y
+	case "/":
+		if y == 0 {
+			panic(failed("a division by zero"))
 		}
-		// Go's last digit is not that of C.
-		return nil, unsupported("a power of floats")
+		return x / y
 	}
-	if y == 0 {
-		return nil, failed("a division by zero")
-	}
-	if op == "/" {
-		return x / y, nil
-	}
-	mod := math.Mod(x, y)
-	div := (x - mod) / y
-	if mod != 0 && (y < 0) != (mod < 0) {
-		mod += y
-		div--
-	} else if mod == 0 {
-		mod = math.Copysign(0, y)
-	}
-	if op == "%" {
-		return mod, nil
-	}
-	if div == 0 {
-		return math.Copysign(0, x/y), nil
-	}
-	floor := math.Floor(div)
-	if div-floor > 0.5 {
-		floor++
-	}
-	return floor, nil
+	panic(unsupported("'%s' of floats", op))
 }
 
-func unary(op string, v any) (any, error) {
+func unary(op string, v any) any {
 	if op == "not" {
-		yes, err := truth(v)
-		return !yes, err
+		return !truth(v)
 	}
 	if f, ok := v.(float64); ok {
 		if op == "-" {
 			f = -f
 		}
-		return f, nil
+		return f
 	}
-	b, ok := whole(v)
-	if !ok {
-		return nil, mismatch(op, v, int64(0))
+	n, ok := whole(v)
+	if !ok || n == math.MinInt64 {
+		panic(mismatch(op, v, int64(0)))
 	}
 	if op == "-" {
-		b = new(big.Int).Neg(b)
+		n = -n
 	}
-	return small(b), nil
+	return n
 }
 
 // equal is a == b.
-func (r *run) equal(a, b any) (bool, error) {
+func (r *run) equal(a, b any) bool {
 	for _, v := range []any{a, b} {
 		switch v.(type) {
 		case *value.List, *value.Tuple, *value.Dict:
-			if err := r.visit(v, 0, false); err != nil {
-				return false, err
-			}
+			r.visit(v, 0, false)
 		case *view, *markup:
-			return false, unsupported("a comparison with a value of type %s", value.TypeName(v))
+			panic(unsupported("a comparison with a value of type %s", value.TypeName(v)))
 		}
 	}
 	if a, ok := a.(value.Custom); ok {
-		return a.EqualTo(b), nil
+		return a.EqualTo(b)
 	}
-	return value.Equal(a, b), nil
+	return value.Equal(a, b)
 }
 
 // order is a comparison.
-func (r *run) order(op string, a, b any) (bool, error) {
+func (r *run) order(op string, a, b any) bool {
 	switch op {
 	case "==":
 		return r.equal(a, b)
 	case "!=":
-		yes, err := r.equal(a, b)
-		return !yes, err
+		return !r.equal(a, b)
 	case "in":
 		return r.contains(b, a)
 	case "not in":
-		yes, err := r.contains(b, a)
-		return !yes, err
+		return !r.contains(b, a)
 	}
-	c, nan, err := r.three(a, b, op)
-	if err != nil || nan {
-		return false, err
-	}
+	c := r.three(a, b, op)
 	switch op {
 	case "<":
-		return c < 0, nil
+		return c < 0
 	case "<=":
-		return c <= 0, nil
+		return c <= 0
 	case ">":
-		return c > 0, nil
+		return c > 0
 	}
-	return c >= 0, nil
+	return c >= 0
 }
 
-// three orders two values; nan says that they have no order.
-func (r *run) three(a, b any, op string) (c int, nan bool, err error) {
-	if err := r.step(); err != nil {
-		return 0, false, err
+// three orders two values.
+func (r *run) three(a, b any, op string) int {
+	r.step()
+	x, textA := a.(string)
+	y, textB := b.(string)
+	if textA && textB {
+		return cmp.Compare(x, y)
 	}
-	if x, ok := a.(string); ok {
-		if y, ok := b.(string); ok {
-			return cmp.Compare(x, y), false, nil
+	if !isNumber(a) || !isNumber(b) {
+		switch a.(type) {
+		case *value.List, *value.Tuple, *view:
+			panic(unsupported("the order of values of type %s", value.TypeName(a)))
 		}
-		return 0, false, mismatch(op, a, b)
+		panic(mismatch(op, a, b))
 	}
-	var x, y []any
-	switch a := a.(type) {
-	case *value.List:
-		if b, ok := b.(*value.List); ok {
-			x, y = a.Items, b.Items
-			break
-		}
-		return 0, false, mismatch(op, a, b)
-	case *value.Tuple:
-		if b, ok := b.(*value.Tuple); ok {
-			x, y = a.Items, b.Items
-			break
-		}
-		return 0, false, mismatch(op, a, b)
-	default:
-		if !isNumber(a) || !isNumber(b) {
-			return 0, false, mismatch(op, a, b)
-		}
-		c, ok := value.CompareNumbers(a, b)
-		return c, !ok, nil
+	c, ok := value.CompareNumbers(a, b)
+	if !ok {
+		panic(unsupported("the order of NaN"))
 	}
-	if err := r.visit(a, 0, false); err != nil {
-		return 0, false, err
-	}
-	for i := range min(len(x), len(y)) {
-		same, err := r.equal(x[i], y[i])
-		if err != nil {
-			return 0, false, err
-		}
-		if !same {
-			return r.three(x[i], y[i], op)
-		}
-	}
-	return cmp.Compare(len(x), len(y)), false, nil
+	return c
 }
 
 // contains is item in of.
-func (r *run) contains(of, item any) (bool, error) {
+func (r *run) contains(of, item any) bool {
 	switch v := of.(type) {
 	case string:
 		s, ok := item.(string)
 		if !ok {
-			return false, mismatch("in", item, of)
+			panic(mismatch("in", item, of))
 		}
-		return strings.Contains(v, s), nil
+		return strings.Contains(v, s)
 	case *value.Dict:
-		if !value.Hashable(item) {
-			if _, ok := item.(*undefined); ok {
-				return false, nil // an undefined can be a key, and is in no dict
-			}
-			return false, r.unhashable(item)
+		if isUndefined(item) {
+			return false // an undefined can be a key, and is in no dict
 		}
+		hashable(item)
 		_, ok := v.Get(item)
-		return ok, nil
+		return ok
 	}
-	items, err := r.iterate(of)
-	if err != nil {
-		return false, err
-	}
+	items := r.iterate(of)
 	for i, x := range items {
-		if err := r.step(); err != nil {
-			return false, err
-		}
-		same, err := r.equal(item, x)
-		if err != nil {
-			return false, err
-		}
-		if same {
+		r.step()
+		if r.equal(item, x) {
 			if g, ok := of.(*generator); ok {
 				g.items = items[i+1:]
 			}
-			return true, nil
+			return true
 		}
 	}
-	return false, nil
+	return false
 }

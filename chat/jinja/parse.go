@@ -20,22 +20,22 @@ type (
 		line   int
 	}
 	forStmt struct {
-		target    target
-		in        expr
-		test      expr // nil where there is none
-		recursive bool
-		body      scoped
-		other     scoped
-		line      int
+		target target
+		in     expr
+		test   expr // nil where there is none
+		body   scoped
+		other  scoped
+		line   int
 	}
 	setStmt struct {
 		target target
 		value  expr
 		line   int
 	}
-	setBlock struct {
-		target target
-		filter expr // of nothing, or nil
+	// blockStmt makes a text of its body, which is filtered, then assigned or written.
+	blockStmt struct {
+		target *target // nil where it is written
+		filter expr    // of blockText, or nil
 		body   scoped
 		line   int
 	}
@@ -43,25 +43,12 @@ type (
 		*macroDef
 		line int
 	}
-	callStmt struct {
-		call   *callExpr
-		caller *macroDef
-		line   int
-	}
-	filterStmt struct {
-		filter expr
-		body   scoped
-		line   int
-	}
-	withStmt struct {
-		targets []target
-		values  []expr
-		body    scoped
-		line    int
-	}
 	generationStmt struct{ body scoped }
-	jumpStmt       struct{ err error } // break or continue
+	jumpStmt       struct{ to jump }
 )
+
+// blockText is the variable of a block's text for its filter; no template can name it.
+const blockText = " block"
 
 // target is what a value is assigned to: a name, a namespace's attribute, or several.
 type target struct {
@@ -70,51 +57,35 @@ type target struct {
 	parts []target
 }
 
-// macroDef is a macro, or the body of a call block.
+// macroDef is a macro.
 type macroDef struct {
 	name     string
 	params   []string
 	defaults []expr // of the last parameters
 	body     scoped
-	special  map[string]bool // which of varargs, kwargs and caller the body names
 }
 
-// parser panics with an error; parse recovers it.
+// parser panics with an *Error or a *LimitError.
 type parser struct {
 	toks   []token
 	i      int
 	depth  int
 	loops  int
-	soft   bool   // inside a condition, but in no loop or macro inside it
-	lacks  *Error // the first unknown name that Jinja refuses when it compiles
+	macro  *macroDef // that is being parsed, or nil
+	soft   bool      // inside a condition, but in no loop or macro inside it
+	lacks  *Error    // the first unknown name that Jinja refuses when it compiles
 	limits Limits
-	tables *tables
 }
 
-func parse(source string, limits Limits, tables *tables) (root scoped, err error) {
-	toks, err := lex(source)
-	if err != nil {
-		return root, err
-	}
-	p := &parser{toks: toks, limits: limits, tables: tables}
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case *Error:
-			err = r
-		case *LimitError:
-			err = r
-		default:
-			panic(r)
-		}
-	}()
+func parse(source string, limits Limits) (root scoped) {
+	p := &parser{toks: lex(source), limits: limits}
 	root.body = p.body()
 	if p.lacks != nil {
-		return root, p.lacks
+		panic(p.lacks)
 	}
 	work := limits.Steps
 	root.resolve(nil, &work, func(*symbols) {})
-	return root, nil
+	return root
 }
 
 func depthLimit(limits Limits) *LimitError { return &LimitError{"depth", fmt.Sprint(limits.Depth)} }
@@ -245,22 +216,9 @@ func (p *parser) statement() stmt {
 		return p.setStatement(line)
 	case "macro":
 		return p.macroStatement(line)
-	case "call":
-		caller := &macroDef{}
-		if p.peek().is("(") {
-			p.signature(caller)
-		}
-		call, ok := p.expression().(*callExpr)
-		if !ok {
-			p.fail("a call block calls nothing")
-		}
-		caller.body = p.macroBody(caller, "endcall")
-		return &callStmt{call, caller, line}
 	case "filter":
-		f := p.filters(p.filter(nil))
-		return &filterStmt{f, p.scoped("endfilter"), line}
-	case "with":
-		return p.withStatement(line)
+		f := p.filters(p.filter(&nameExpr{blockText}))
+		return &blockStmt{nil, f, p.scoped("endfilter"), line}
 	case "generation":
 		return &generationStmt{p.scoped("endgeneration")}
 	case "break", "continue":
@@ -268,8 +226,8 @@ func (p *parser) statement() stmt {
 			p.fail("%s stands outside of a loop", name)
 		}
 		p.blockEnd()
-		return &jumpStmt{map[string]error{"break": errBreak, "continue": errContinue}[name]}
-	case "block", "extends", "include", "import", "from", "print", "autoescape":
+		return &jumpStmt{map[string]jump{"break": breaking, "continue": continuing}[name]}
+	case "block", "extends", "include", "import", "from", "print", "autoescape", "with", "call":
 		panic(&Error{Unsupported, line, "the statement '" + name + "'"})
 	default:
 		panic(syntaxError(line, "unknown tag '%s'", name))
@@ -304,7 +262,9 @@ func (p *parser) forStatement(line int) stmt {
 	if p.accept("if") {
 		s.test = p.expression()
 	}
-	s.recursive = p.accept("recursive")
+	if p.peek().is("recursive") {
+		panic(&Error{Unsupported, line, "a recursive loop"})
+	}
 	p.opened()
 	soft := p.soft
 	p.loops++
@@ -362,34 +322,23 @@ func (p *parser) setStatement(line int) stmt {
 		p.blockEnd()
 		return s
 	}
-	s := &setBlock{target: t, line: line}
+	s := &blockStmt{target: &t, line: line}
 	if p.accept("|") {
-		s.filter = p.filters(p.filter(nil))
+		s.filter = p.filters(p.filter(&nameExpr{blockText}))
 	}
 	s.body = p.scoped("endset")
 	return s
 }
 
+// macroStatement parses a macro, whose body loops around it do not reach into.
 func (p *parser) macroStatement(line int) stmt {
 	m := &macroDef{name: p.name()}
 	p.signature(m)
-	m.body = p.macroBody(m, "endmacro")
+	loops, outer := p.loops, p.macro
+	p.loops, p.macro = 0, m
+	m.body = p.scoped("endmacro")
+	p.loops, p.macro = loops, outer
 	return &macroStmt{m, line}
-}
-
-// macroBody parses a body that loops around the definition do not reach into.
-func (p *parser) macroBody(m *macroDef, end string) scoped {
-	loops, from := p.loops, p.i
-	p.loops = 0
-	body := p.scoped(end)
-	p.loops = loops
-	m.special = map[string]bool{}
-	for _, t := range p.toks[from:p.i] {
-		if t.kind == tokName && (t.text == "varargs" || t.text == "kwargs" || t.text == "caller") && !slices.Contains(m.params, t.text) {
-			m.special[t.text] = true
-		}
-	}
-	return body
 }
 
 func (p *parser) signature(m *macroDef) {
@@ -409,18 +358,4 @@ func (p *parser) signature(m *macroDef) {
 			p.fail("a parameter without a default follows one with a default")
 		}
 	}
-}
-
-func (p *parser) withStatement(line int) stmt {
-	s := &withStmt{line: line}
-	for p.peek().kind != tokBlockEnd {
-		if len(s.targets) > 0 {
-			p.expect(",")
-		}
-		s.targets = append(s.targets, p.target(false))
-		p.expect("=")
-		s.values = append(s.values, p.expression())
-	}
-	s.body = p.scoped("endwith")
-	return s
 }

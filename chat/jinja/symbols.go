@@ -144,34 +144,20 @@ func nested(body []stmt, s *symbols) {
 			n.body.resolve(s, s.work, func(in *symbols) { in.target(n.target, in.param) })
 			n.other.resolve(s, s.work, nothing)
 		case *macroStmt:
-			n.macroDef.resolveIn(s)
-		case *callStmt:
-			n.caller.resolveIn(s)
-		case *setBlock:
-			n.body.resolve(s, s.work, nothing)
-		case *filterStmt:
+			n.body.resolve(s, s.work, func(in *symbols) {
+				for _, name := range n.params {
+					in.param(name)
+				}
+				for _, e := range n.defaults {
+					in.expr(e)
+				}
+			})
+		case *blockStmt:
 			n.body.resolve(s, s.work, nothing)
 		case *generationStmt:
 			n.body.resolve(s, s.work, nothing)
-		case *withStmt:
-			n.body.resolve(s, s.work, func(in *symbols) {
-				for _, t := range n.targets {
-					in.target(t, in.param)
-				}
-			})
 		}
 	}
-}
-
-func (m *macroDef) resolveIn(s *symbols) {
-	m.body.resolve(s, s.work, func(in *symbols) {
-		for _, name := range m.params {
-			in.param(name)
-		}
-		for _, e := range m.defaults {
-			in.expr(e)
-		}
-	})
 }
 
 func (s *symbols) target(t target, set func(string)) {
@@ -207,18 +193,14 @@ func (s *symbols) statement(n stmt) {
 	case *setStmt:
 		s.expr(n.value)
 		s.target(n.target, s.store)
-	case *setBlock:
-		s.target(n.target, s.store)
+	case *blockStmt:
+		if n.target != nil { // Jinja does not look at the filter then
+			s.target(*n.target, s.store)
+		} else {
+			s.expr(n.filter)
+		}
 	case *macroStmt:
 		s.store(n.name)
-	case *callStmt:
-		s.expr(n.call)
-	case *filterStmt:
-		s.expr(n.filter)
-	case *withStmt:
-		for _, e := range n.values {
-			s.expr(e)
-		}
 	}
 }
 
@@ -267,5 +249,5 @@ func parts(e expr) []expr {
 }
 
 func (a *argList) all() []expr {
-	return append(append(append([]expr{}, a.pos...), a.named...), a.star, a.stars)
+	return append(append([]expr{}, a.pos...), a.named...)
 }

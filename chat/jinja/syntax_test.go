@@ -13,12 +13,9 @@ func TestSyntax(t *testing.T) {
 	for _, c := range [][2]string{
 		{"{% if false: %}a{% else: %}b{% endif %}", "b"},
 		{"{% for x in [1, 2]: %}{{ x }}{% endfor %}", "12"},
-		{"[{{ [1][] }}]", "[]"},
-		{"{{ '\\é\\▁\\🙂' }}", "\\xe9\\u2581\\U0001f642"},
 		{"{{ 'a' \"b\" 'c' }}", "abc"},
-		{"{{ '\\x41\\u00e9\\101\\q\\\\' }}", "Aé" + "A\\q\\"},
-		{"{{ 0x1F + 0b11 + 0o17 + 1_000 }}", "1049"},
-		{"{{ 1e3 }} {{ 2.50 }} {{ 1_0.5 }}", "1000.0 2.5 10.5"},
+		{"{{ '\\x41\\u00e9\\q\\\\' }}", "Aé\\q\\"},
+		{"{{ 1e3 }} {{ 2.50 }} {{ 10.5E-1 }}", "1000.0 2.5 1.05"},
 		{"a \n  {%- if 1 -%} \n b \n {%- endif %}\n c", "ab c"},
 		{"  {%+ if 1 +%}\n x{% endif %}\n\n", "  \n x"},
 		{"a\r\nb\rc\n", "a\nb\nc"},
@@ -29,21 +26,15 @@ func TestSyntax(t *testing.T) {
 		{"{% set ns = namespace(n=0) %}{% for i in [1, 2] %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}", "3"},
 		{"{% for i in [1, 2] %}{% continue %}{% else %}none{% endfor %}", "none"},
 		{"{% for a, (b, c) in [[1, [2, 3]]] %}{{ a }}{{ b }}{{ c }}{% endfor %}", "123"},
-		{"{% for x in [[1, [2]], [3, []]] recursive %}{{ x[0] }}" +
-			"{{ loop(x[1]) if x[1] is iterable and x[1] and x[1][0] is iterable }}{{ loop.depth }}{% endfor %}", "1131"},
-		{"{% macro f(a, b=a) %}{{ a }}{{ b }}{{ varargs }}{{ kwargs }}{% endmacro %}" +
-			"{{ f(1, *[2, 3], **{'c': 4}) }}", "12(3,){'c': 4}"},
-		{"{% macro f() %}[{{ caller(2) }}]{% endmacro %}{% call(x) f() %}{{ x }}{% endcall %}", "[2]"},
+		{"{% macro f(a, b=a) %}{{ a }}{{ b }}{% endmacro %}{{ f(1) }}{{ f(b=2, a=3) }}", "1132"},
 		{"{% set x | upper %}a{{ 1 }}b{% endset %}{{ x }}{% filter trim | upper %} q {% endfilter %}", "A1BQ"},
-		{"{% with a = 1, b = 2 %}{{ a }}{{ b }}{% endwith %}{{ a }}", "12"},
 		{"{% generation %}{% set y = 1 %}x{% endgeneration %}{{ y }}", "x"},
 		{"{{ none }}{{ true }}{{ 1.0 }}{{ 1e22 }}{{ undef }}" +
 			"{{ [none, 1.0, 'a\\'b', undef] }}", "NoneTrue1.01e+22[None, 1.0, \"a'b\", Undefined]"},
 		{"{{ '<b>&é\\u2028' | tojson }}" +
 			"{{ {'b': 1.0, 'a': [none, true]} | tojson }}", "\"<b>&é\u2028\"{\"b\": 1.0, \"a\": [null, true]}"},
-		{"{{ '%s-%05.1f-%d' | format(none, 2.25, 3.9) }}{{ '%(a)s' | format(a=1) }}", "None-002.2-31"},
+		{"{{ '%s-%d%%' | format(none, 3) }}{{ '<{}>'.format(1) }}", "None-3%<1>"},
 		{"{{ strftime_now('%d %b %Y, %-d %B %H:%M') }}", "26 Jul 2024, 26 July 00:00"},
-		{"{{ {'items': 1}.items is callable }}{{ {'items': 1}['items'] }}", "True1"},
 		{"{{ 'x' if false }}|{{ (1, 2)[::-1] }}|{{ 'añb'[::-1] }}|{{ 1 < 2 < 3 }}|" +
 			"{{ not 1 in [2] }}", "|(2, 1)|bña|True|True"},
 	} {
@@ -65,6 +56,14 @@ func TestErrors(t *testing.T) {
 		"{{ raise_exception('no') }}": Raised, "{% if messages %}{{ raise_exception('no ' ~ messages[0].role) }}{% endif %}": Raised,
 		"{% include 'x' %}": Unsupported, "{{ messages|groupby('role') }}": Unsupported, "{{ ''.__class__ }}": Unsupported, "{{ messages.append }}": Unsupported,
 		"{{ 'a'.encode() }}": Unsupported, "{{ messages|map('upper') }}": Unsupported, "{{ lipsum() }}": Unsupported, "{{ 2.0 ** 0.5 }}": Unsupported,
+		"{% with a = 1 %}{% endwith %}": Unsupported, "{% call f() %}{% endcall %}": Unsupported, "{% for x in [] recursive %}{% endfor %}": Unsupported,
+		"{{ f(*[1]) }}": Unsupported, "{{ f(**{}) }}": Unsupported, "{% macro f() %}{{ varargs }}{% endmacro %}": Unsupported,
+		"{{ [1][] }}": Unsupported, "{{ {}[1, 2] }}": Unsupported, "{{ 0x1F }}": Unsupported, "{{ 1_0 }}": Unsupported, "{{ 07 }}": Unsupported,
+		"{{ '\\é' }}": Unsupported, "{{ '\\101' }}": Unsupported, "{{ '\\ud83d' }}": Unsupported, "{{ ñ }}": Unsupported,
+		"{{ '%05d' % 1 }}": Unsupported, "{{ '{0}'.format(1) }}": Unsupported, "{{ '{{'.format() }}": Unsupported, "{{ 9223372036854775807 + 1 + 1 }}": Unsupported,
+		"{{ 'a'.find('a', 1) }}": Unsupported, "{{ 'a'.startswith('a', 1) }}": Unsupported, "{{ {}|dictsort(reverse=true) }}": Unsupported, "{{ 'a'.zfill(3) }}": Unsupported,
+		"{{ [1] < [2] }}": Unsupported, "{{ 1.5 // 1 }}": Unsupported, "{{ '1_0'|int }}": Unsupported, "{{ range(2) }}": Unsupported, "{{ range(9)[1:] }}": Unsupported,
+		"{{ 1 is callable }}": Unsupported, "{{ [1]|sum }}": Unsupported, "{{ strftime_now('%Q') }}": Unsupported, "{{ 'a b'.split(none, 1) }}": Unsupported,
 	} {
 		var e *Error
 		if got, err := Render(source, data); !errors.As(err, &e) || e.Kind != kind || e.Line != 1 {
@@ -79,7 +78,7 @@ func TestErrors(t *testing.T) {
 // TestData: the variables of Go programs, which are not changed.
 func TestData(t *testing.T) {
 	data := value.NewDict("n", 1, "l", value.NewList(1, value.NewList(2, 3)), "d", value.NewDict("a", value.NewDict("b", 4)), DateKey, "2025-03-09 07:05:00")
-	got, err := Render("{{ n + 1 }}{{ l }}{{ d.a.b * 2 }}{{ strftime_now('%e %y %I %p') }}{{ strftime_now is callable }}{{ tools }}{{ add_generation_prompt }}", data)
+	got, err := Render("{{ n + 1 }}{{ l }}{{ d.a.b * 2 }}{{ strftime_now('%e %y %I %p') }}{{ strftime_now is defined }}{{ tools }}{{ add_generation_prompt }}", data)
 	if want := "2[1, [2, 3]]8 9 25 07 AMTrueNoneFalse"; err != nil || got != want {
 		t.Errorf("%q, %v, not %q", got, err, want)
 	}

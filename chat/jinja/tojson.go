@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 
 	"ballast/value"
@@ -12,184 +11,115 @@ import (
 
 // encoder is json.dumps.
 type encoder struct {
-	r      *run
-	b      []byte
-	ascii  bool
-	indent string
-	lines  bool
-	item   string
-	key    string
-	sorted bool
+	r                 *run
+	b                 []byte
+	ascii, lines      bool
+	sorted            bool
+	indent, item, key string
 }
 
 // toJSON is transformers' own filter, which does not escape HTML.
-func toJSON(r *run, v any, a args) (any, error) {
-	p, err := a.bind("tojson", "ensure_ascii?", "indent?", "separators?", "sort_keys?")
-	if err != nil {
-		return nil, err
-	}
-	e := &encoder{r: r, item: ", ", key: ": "}
-	if p[0] != any(missing{}) {
-		if e.ascii, err = truth(p[0]); err != nil {
-			return nil, err
+func toJSON(r *run, v any, a args) any {
+	p := a.bind("tojson", "ensure_ascii?", "indent?", "separators?", "sort_keys?")
+	e := &encoder{r: r, item: ", ", key: ": ", ascii: flag(p[0]), sorted: flag(p[3])}
+	if p[1] != nil && p[1] != (missing{}) {
+		var ok bool
+		e.lines, e.item = true, ","
+		if e.indent, ok = p[1].(string); !ok {
+			n := number("tojson", p[1], 0)
+			r.times(n, 1)
+			e.indent = strings.Repeat(" ", max(n, 0))
 		}
-	}
-	if p[3] != (missing{}) {
-		if e.sorted, err = truth(p[3]); err != nil {
-			return nil, err
-		}
-	}
-	switch by := p[1].(type) {
-	case missing, nil:
-	case string:
-		e.lines, e.indent, e.item = true, by, ","
-	default:
-		n, err := number("tojson", by, 0)
-		if err != nil {
-			return nil, err
-		}
-		if err := r.times(n, 1); err != nil {
-			return nil, err
-		}
-		e.lines, e.indent, e.item = true, strings.Repeat(" ", max(n, 0)), ","
 	}
 	if p[2] != nil && p[2] != (missing{}) {
-		parts, err := r.iterate(p[2])
-		if err != nil {
-			return nil, err
-		}
+		parts := r.iterate(p[2])
 		if len(parts) != 2 {
-			return nil, failed("tojson takes two separators")
+			panic(failed("tojson takes two separators"))
 		}
-		if e.item, err = text("tojson", parts[0]); err != nil {
-			return nil, err
-		}
-		if e.key, err = text("tojson", parts[1]); err != nil {
-			return nil, err
-		}
+		e.item, e.key = text("tojson", parts[0]), text("tojson", parts[1])
 	}
-	if err := r.visit(v, 0, false); err != nil {
-		return nil, err
-	}
-	if err := e.value(v, 0); err != nil {
-		return nil, err
-	}
-	return string(e.b), nil
+	r.visit(v, 0, false)
+	e.value(v, 0)
+	return string(e.b)
 }
 
 // grow appends and counts.
-func (e *encoder) grow(s string) error {
+func (e *encoder) grow(s string) {
+	e.r.charge(len(s))
 	e.b = append(e.b, s...)
-	return e.r.charge(len(s))
 }
 
-func (e *encoder) line(depth int) error {
-	if !e.lines {
-		return nil
+func (e *encoder) line(depth int) {
+	if e.lines {
+		e.r.times(depth, len(e.indent))
+		e.grow("\n" + strings.Repeat(e.indent, depth))
 	}
-	if err := e.r.times(depth, len(e.indent)); err != nil {
-		return err
-	}
-	return e.grow("\n" + strings.Repeat(e.indent, depth))
 }
 
-func (e *encoder) value(v any, depth int) error {
+func (e *encoder) value(v any, depth int) {
 	switch v := v.(type) {
-	case nil:
-		return e.grow("null")
-	case bool:
-		return e.grow(strconv.FormatBool(v))
 	case string:
-		return e.grow(quoted(v, e.ascii))
-	case int64, *big.Int, float64:
-		s, err := value.JSON(v)
-		if err != nil {
-			return failed("%v", err)
-		}
-		return e.grow(s)
+		e.grow(quoted(v, e.ascii))
+	case nil, bool, int64, *big.Int, float64:
+		e.grow(scalar(v))
 	case *value.List:
-		return e.list(v.Items, depth)
+		e.list(v.Items, depth)
 	case *value.Tuple:
-		return e.list(v.Items, depth)
+		e.list(v.Items, depth)
 	case *value.Dict:
-		return e.dict(v, depth)
+		e.dict(v, depth)
 	case *undefined:
-		return failed("what is undefined has no JSON: %s", v.why)
+		panic(failed("what is undefined has no JSON: %s", v.why))
+	default:
+		panic(failed("a value of type %s has no JSON", value.TypeName(v)))
 	}
-	return failed("a value of type %s has no JSON", value.TypeName(v))
 }
 
-func (e *encoder) list(items []any, depth int) error {
-	if len(items) == 0 {
-		return e.grow("[]")
+func scalar(v any) string {
+	s, err := value.JSON(v)
+	if err != nil {
+		panic(failed("%v", err))
 	}
-	return e.inside("[", "]", len(items), depth, func(i int) error { return e.value(items[i], depth+1) })
+	return s
 }
 
-func (e *encoder) inside(open, shut string, n, depth int, one func(i int) error) error {
-	if err := e.grow(open); err != nil {
-		return err
+func (e *encoder) list(items []any, depth int) {
+	e.inside("[", "]", len(items), depth, func(i int) { e.value(items[i], depth+1) })
+}
+
+func (e *encoder) inside(open, shut string, n, depth int, one func(i int)) {
+	if n == 0 {
+		e.grow(open + shut)
+		return
 	}
+	e.grow(open)
 	for i := range n {
 		if i > 0 {
-			if err := e.grow(e.item); err != nil {
-				return err
-			}
+			e.grow(e.item)
 		}
-		if err := e.line(depth + 1); err != nil {
-			return err
-		}
-		if err := one(i); err != nil {
-			return err
-		}
+		e.line(depth + 1)
+		one(i)
 	}
-	if err := e.line(depth); err != nil {
-		return err
-	}
-	return e.grow(shut)
+	e.line(depth)
+	e.grow(shut)
 }
 
-func (e *encoder) dict(d *value.Dict, depth int) error {
-	if d.Len() == 0 {
-		return e.grow("{}")
-	}
-	order := make([]int, d.Len())
-	for i := range order {
-		order[i] = i
-	}
+func (e *encoder) dict(d *value.Dict, depth int) {
+	keys := d.Keys()
 	if e.sorted {
-		var err error
-		slices.SortStableFunc(order, func(i, j int) int {
-			a, _ := d.At(i)
-			b, _ := d.At(j)
-			c, _, wrong := e.r.three(a, b, "<")
-			if wrong != nil {
-				err = wrong
-			}
-			return c
-		})
-		if err != nil {
-			return err
-		}
+		keys = slices.Clone(keys)
+		slices.SortStableFunc(keys, func(a, b any) int { return e.r.three(a, b, "<") })
 	}
-	return e.inside("{", "}", len(order), depth, func(i int) error {
-		k, v := d.At(order[i])
-		name, ok := k.(string)
-		if !ok {
-			switch k.(type) {
-			case nil, bool, int64, *big.Int, float64:
-			default:
-				return failed("a key of type %s has no JSON", value.TypeName(k))
-			}
-			var err error
-			if name, err = value.JSON(k); err != nil {
-				return failed("%v", err)
-			}
+	e.inside("{", "}", len(keys), depth, func(i int) {
+		name, ok := keys[i].(string)
+		if _, tuple := keys[i].(*value.Tuple); tuple {
+			panic(failed("a key of type tuple has no JSON"))
+		} else if !ok {
+			name = scalar(keys[i])
 		}
-		if err := e.grow(quoted(name, e.ascii) + e.key); err != nil {
-			return err
-		}
-		return e.value(v, depth+1)
+		e.grow(quoted(name, e.ascii) + e.key)
+		v, _ := d.Get(keys[i])
+		e.value(v, depth+1)
 	})
 }
 
