@@ -2,6 +2,8 @@ package jinja
 
 import (
 	"math"
+	"math/big"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,14 +16,14 @@ import (
 type filter func(r *run, v any, a args) any
 
 // otherFilters are those that Jinja has and this package lacks.
-const otherFilters = " abs attr batch center e escape filesizeformat float forceescape groupby pprint random round slice striptags sum " +
+const otherFilters = " abs attr batch center e escape filesizeformat forceescape groupby pprint random round slice striptags sum " +
 	"title truncate urlencode urlize wordcount wordwrap xmlattr "
 
 // filters are those by name. nil stands for those that name other filters or tests.
 var filters = map[string]filter{
 	"map": nil, "select": nil, "reject": nil, "selectattr": nil, "rejectattr": nil,
 	"tojson": toJSON, "default": filterDefault, "d": filterDefault, "indent": filterIndent, "join": filterJoin, "replace": filterReplace,
-	"trim": filterTrim, "int": filterInt, "safe": filterSafe, "items": filterItems, "dictsort": filterDictsort,
+	"trim": filterTrim, "int": filterInt, "float": filterFloat, "safe": filterSafe, "items": filterItems, "dictsort": filterDictsort,
 	"first": filterFirst, "last": filterLast, "reverse": filterReverse, "sort": filterSort, "unique": filterUnique,
 	"min": extreme("min", -1), "max": extreme("max", 1), "length": filterLength, "count": filterLength,
 	"string": textFilter("string", func(s string) string { return s }), "upper": textFilter("upper", upper),
@@ -184,7 +186,18 @@ func filterTrim(r *run, v any, a args) any {
 	return strip("trim", r.str(v), a.bind("trim", "chars?")[0], true, true)
 }
 
-// filterInt reads the texts that are plain decimal numbers, and refuses others with digits.
+var (
+	integerText = regexp.MustCompile(`^[-+]?[0-9]+$`)
+	numberText  = regexp.MustCompile(`^[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+)
+
+// noNumber refuses a text that Python may still read as a number.
+func noNumber(name, s string) {
+	if l := strings.ToLower(s); strings.ContainsFunc(s, unicode.IsDigit) || strings.Contains(l, "inf") || strings.Contains(l, "nan") {
+		panic(unsupported("the filter '%s' of the text %.40q", name, s))
+	}
+}
+
 func filterInt(_ *run, v any, a args) any {
 	p := a.bind("int", "default?", "base-")
 	if p[0] == (missing{}) {
@@ -195,24 +208,46 @@ func filterInt(_ *run, v any, a args) any {
 		v.fail()
 	case string:
 		s := strings.TrimFunc(v, isSpace)
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err == nil {
-			return n
+		if integerText.MatchString(s) && len(s) <= value.MaxDigits {
+			n, _ := new(big.Int).SetString(s, 10)
+			return value.Int(n)
 		}
-		if l := strings.ToLower(s); strings.ContainsFunc(s, unicode.IsDigit) || strings.Contains(l, "inf") || strings.Contains(l, "nan") {
-			panic(unsupported("the filter 'int' of a text that is no plain number"))
-		}
+		noNumber("int", s)
 	case float64:
 		if math.Abs(v) < 1<<53 {
 			return int64(v)
 		}
 		panic(unsupported("the filter 'int' of such a large number"))
-	}
-	if isInteger(v) {
+	case *big.Int:
 		return v
 	}
 	if n, ok := whole(v); ok {
 		return n
+	}
+	return p[0]
+}
+
+func filterFloat(_ *run, v any, a args) any {
+	p := a.bind("float", "default?")
+	if p[0] == (missing{}) {
+		p[0] = 0.0
+	}
+	switch v := v.(type) {
+	case *undefined:
+		v.fail()
+	case string:
+		s := strings.TrimFunc(v, isSpace)
+		if numberText.MatchString(s) {
+			// Beyond the range it is infinity, as in Python.
+			f, _ := strconv.ParseFloat(s, 64)
+			return f
+		}
+		noNumber("float", s)
+	case *big.Int:
+		panic(unsupported("the filter 'float' of such a large number"))
+	}
+	if f, ok := float(v); ok {
+		return f
 	}
 	return p[0]
 }

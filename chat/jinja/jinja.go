@@ -12,7 +12,7 @@
 // It is the language of chat templates, not all of Jinja. Unsupported are template inheritance, with and
 // call blocks, recursive loops, starred arguments, varargs, kwargs and caller of macros, the names in otherFilters,
 // otherTests and attributes that the tables lack, powers, integers beyond 64 bits in sums, all specifications of
-// formats but %s and %d, text with an address in it, and most of what Python does with text marked
+// formats but %s, %d and %c, text with an address in it, and most of what Python does with text marked
 // as safe. Python may end with another error first; a template is never half rendered.
 //
 // Render runs in this process, within the bounds of Limits: a loop, a recursion or a

@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"ballast/value"
 )
@@ -324,7 +325,7 @@ func (r *run) joinAll(sep string, items []string) string {
 	return strings.Join(items, sep)
 }
 
-// percent is format % v, with the specifications %s, %d and %%.
+// percent is format % v, with the specifications %s, %d, %c and %%.
 func (r *run) percent(format string, v any) string {
 	items := []any{v}
 	if t, ok := v.(*value.Tuple); ok {
@@ -347,6 +348,12 @@ func (r *run) percent(format string, v any) string {
 		case verb == '%':
 			b.WriteByte('%')
 			continue
+		case verb == 'c' && len(items) > 0:
+			n, ok := items[0].(int64)
+			if !ok || !utf8.ValidRune(rune(n)) || n != int64(rune(n)) {
+				panic(unsupported("the specification %%c of anything but the number of a character"))
+			}
+			items = append([]any{string(rune(n))}, items[1:]...)
 		case verb != 's' && verb != 'd':
 			panic(unsupported("the specification %%%.9q of a format", rest))
 		case len(items) == 0:
