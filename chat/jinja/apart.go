@@ -13,6 +13,7 @@ import (
 	"runtime/metrics"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"ballast/value"
@@ -150,7 +151,7 @@ func (a *reply) result() Result {
 // any other process it returns at once, and Apart works from then on.
 func Main() {
 	if len(os.Args) == 1 && os.Args[0] == childName {
-		if err := serve(os.Stdin, os.Stdout); err != nil {
+		if err := serve(os.Stdin, os.NewFile(uintptr(syscall.Stdout), "replies")); err != nil {
 			os.Exit(2)
 		}
 		os.Exit(0)
