@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -93,9 +94,11 @@ func Choose(src Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 		return c, nil
 	}
 	c, err := choose(&src, tok, f)
+	if r := new(Refusal); errors.As(err, &r) {
+		return c, r
+	}
 	if err != nil {
-		return c, fmt.Errorf("chat: %s: %w; set chat.template to the one the model was trained with: a .jinja file, or one of %s",
-			safetext.Line(src.From), err, names(Templates))
+		return c, fmt.Errorf("chat: %s: %w; mend it, %s", safetext.Line(src.From), err, remedy)
 	}
 	c.From = src.From
 	return c, nil
@@ -155,7 +158,9 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 			made, best = err, diff
 		}
 	}
-	return Choice{}, fmt.Errorf("the model's chat template is none that is known here; the nearest is %s, which differs in %s; no renderer can be made of it: %s", who, nearest, safetext.Line(made.Error()))
+	why := &unmade{kind: kindFails, more: made.Error()}
+	errors.As(made, &why)
+	return Choice{}, &Refusal{From: src.From, Nearest: who, Difference: nearest.String(), Kind: why.kind, More: why.more}
 }
 
 // written is the choice of a template that JinjaText wrote, to the byte: its mark names

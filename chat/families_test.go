@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -131,25 +132,48 @@ func TestFamilies(t *testing.T) {
 		src := Source{From: f.File, Text: f.Source, Special: map[string]string{"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}}
 		c, err := Choose(src, nil, Hermes)
 		name := strings.TrimSuffix(f.File, ".jinja")
+		source, _, _ := strings.Cut(from[f.File], " ") // the repository
 		if err != nil {
-			why := err.Error()
-			for _, before := range []string{f.File + ": ", "no renderer can be made of it: "} {
-				if _, after, ok := strings.Cut(why, before); ok {
-					why = after
-				}
+			r := new(Refusal)
+			if !errors.As(err, &r) {
+				t.Errorf("%s: %v", f.File, err)
 			}
-			why, _, _ = strings.Cut(why, "; set chat.template")
-			rows = append(rows, [4]string{name, from[f.File], "refused", why})
+			why := r.Kind
+			if r.Kind == kindFails || r.Kind == kindCut {
+				more, _, _ := strings.Cut(r.More, ": prompt") // the difference
+				why += " " + more
+			}
+			rows = append(rows, [4]string{name, source, "refused", why})
 			continue
 		}
 		n := sameDialogues(t, &g, &f, c)
 		chosen[c.Name]++
-		rows = append(rows, [4]string{name, from[f.File], c.Name, fmt.Sprintf("%s; %d dialogues equal", strings.TrimPrefix(c.String(), c.Name+": "), n)})
+		rows = append(rows, [4]string{name, source, c.Name, cell(c, n)})
+	}
+	page, err := os.ReadFile("../docs/models.md")
+	for _, kind := range []string{kindToolless, kindNoUser, kindRewritten, kindNoEnd, kindOtherEnd, kindNoCalls, kindSyntax, kindResults, kindCut, kindFails} {
+		if !strings.Contains(string(page), "| "+kind+" | ") {
+			t.Errorf("docs/models.md says nothing of %q: %v", kind, err)
+		}
 	}
 	if len(rows) < 20 || chosen["chatml"] < 4 || chosen["qwen3"] < 1 || chosen[Own] < 1 {
 		t.Errorf("%d templates, chosen %v", len(rows), chosen)
 	}
 	tableOf(t, rows)
+}
+
+// cell is what the table says of a choice.
+func cell(c Choice, dialogues int) string {
+	text := fmt.Sprintf("%s prompts, %d dialogues; ", regexp.MustCompile("[0-9]+").FindString(c.Why), dialogues)
+	if c.Format != "" {
+		text += c.Format
+	} else {
+		text += "no tools"
+	}
+	if c.System != "" {
+		text += fmt.Sprintf("; \"%s\"", c.System)
+	}
+	return text
 }
 
 // sameDialogues compares the dialogues and gives their number.

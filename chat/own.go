@@ -40,7 +40,7 @@ const maxHeads = 4096
 // all probes as the template does. The error says what no renderer here can have.
 func (r *renderings) pieces(src *Source, tok *bpe.Tokenizer, f Format) ([]*Template, error) {
 	if r.toolless {
-		return nil, fmt.Errorf("it knows no tools")
+		return nil, cannot(kindToolless, "")
 	}
 	plain, err := r.text(piecesPlain)
 	if err != nil {
@@ -60,19 +60,18 @@ func (r *renderings) pieces(src *Source, tok *bpe.Tokenizer, f Format) ([]*Templ
 	next, _, found := strings.Cut(rest, secondMark)
 	switch {
 	case !ok || tail == "":
-		return nil, fmt.Errorf("it does not write the text of a user, or no beginning of a reply")
+		return nil, cannot(kindNoUser, "or no beginning of a reply behind it: %s", excerpt(plain[0], 0))
 	case !same:
-		return nil, fmt.Errorf("a prompt is not the beginning of the next: they part at byte %d: %s and %s", common(plain[1], plain[0]+replyMark),
-			excerpt(plain[0], common(plain[1], plain[0])), excerpt(plain[1], common(plain[1], plain[0])))
+		return nil, parted(plain[0]+replyMark, plain[1])
 	case !found:
-		return nil, fmt.Errorf("it does not write the text of a second user")
+		return nil, cannot(kindNoUser, "a second time")
 	}
 	if t.end = endToken(src, tok, next); t.end == "" {
-		return nil, fmt.Errorf("no control token ends a reply: behind one stands %s", excerpt(next, 0))
+		return nil, cannot(kindNoEnd, "behind a reply stands %s, and the tokenizer has no control token for its beginning", excerpt(next, 0))
 	}
 	after, ok := strings.CutPrefix(tail, t.end)
 	if !ok {
-		return nil, fmt.Errorf("a user's text ends in another way than a reply: %s and %s", excerpt(tail, 0), excerpt(next, 0))
+		return nil, cannot(kindOtherEnd, "behind a user's text stands %s, behind a reply %s", excerpt(tail, 0), excerpt(next, 0))
 	}
 	t.gap = blank(after, next[len(t.end):])
 	t.reply, t.user = after[len(t.gap):], next[len(t.end)+len(t.gap):]
@@ -107,20 +106,22 @@ func (t *Template) variants(tools, many []string, tail string, f Format) ([]*Tem
 	}
 	rest, ok := strings.CutPrefix(tools[1], tools[0])
 	if !ok {
-		at := common(tools[0], tools[1])
-		return nil, fmt.Errorf("a prompt is not the beginning of the next: %s and %s", excerpt(tools[0], at), excerpt(tools[1], at))
+		return nil, parted(tools[0], tools[1])
 	}
 	behind, ok := strings.CutPrefix(rest, calls)
-	if !ok {
-		return nil, fmt.Errorf("it writes a call as %s, and format %s as %s", excerpt(rest, common(rest, calls)), f.Name(), excerpt(calls, common(rest, calls)))
+	switch {
+	case !ok && !strings.Contains(rest, "find_place"):
+		return nil, cannot(kindNoCalls, "where a call should be stands %s", excerpt(rest, 0))
+	case !ok:
+		return nil, cannot(kindSyntax, "it writes %s, and format %s %s", excerpt(rest, common(rest, calls)), f.Name(), excerpt(calls, common(rest, calls)))
 	}
 	before, after, ok := strings.Cut(behind, resultMark)
 	head, opens := strings.CutPrefix(before, t.end+t.gap)
 	if !ok || !opens {
-		return nil, fmt.Errorf("between a call and its result stands %s", excerpt(before, 0))
+		return nil, cannot(kindResults, "between a call and its result stands %s", excerpt(before, 0))
 	}
 	if after, ok = strings.CutSuffix(after, tail); !ok {
-		return nil, fmt.Errorf("behind a result stands %s", excerpt(after, 0))
+		return nil, cannot(kindResults, "behind a result stands %s, behind a user's text %s", excerpt(after, 0), excerpt(tail, 0))
 	}
 	t.tool = head
 	if len(many) == 2 {
@@ -128,7 +129,7 @@ func (t *Template) variants(tools, many []string, tail string, f Format) ([]*Tem
 		apart, _, ok := strings.Cut(rest, otherMark)
 		inner, opens := strings.CutPrefix(apart, after)
 		if !ok || !opens {
-			return nil, fmt.Errorf("between two results stands %s", excerpt(apart, 0))
+			return nil, cannot(kindResults, "between two results stands %s", excerpt(apart, 0))
 		}
 		if t.between = inner; inner == t.end+t.gap+head {
 			t.separate = true
@@ -160,7 +161,7 @@ func quoted(s string) string {
 func (r *renderings) text(name string) (out []string, err error) {
 	for _, g := range r.got[r.index(name)] {
 		if g.Err != nil {
-			return nil, fmt.Errorf("probe %q: %w", name, g.Err)
+			return nil, &unmade{kindFails, fmt.Sprintf("in probe %q: %v", name, g.Err), g.Err}
 		}
 		out = append(out, g.Text)
 	}
@@ -218,7 +219,7 @@ func (r *renderings) ownRenderer(src *Source, tok *bpe.Tokenizer, f Format) (t *
 			nearest = diff
 		}
 	}
-	return nil, nearest, fmt.Errorf("cut into messages it differs from the whole in %s", nearest)
+	return nil, nearest, cannot(kindCut, "in %s", nearest)
 }
 
 // head is what the model's template writes before the first user's text, without the
@@ -276,7 +277,9 @@ func (o *own) render(t *Template, tools []ballast.Tool, system *string) string {
 	before, after, ok := strings.Cut(got[0].Text, mark)
 	text, opens := strings.CutSuffix(before, t.user)
 	if !ok || !opens || after != t.end+t.gap+t.reply {
-		fail("it writes %s around a user's text, where it wrote %s for the probes", excerpt(got[0].Text, len(before)), excerpt(t.user+mark+t.end+t.gap+t.reply, 0))
+		words := strings.NewReplacer(mark, "(the user's text)")
+		fail("it writes %s, where it wrote %s in another conversation", excerpt(words.Replace(got[0].Text), len(before)),
+			excerpt(words.Replace(t.user+mark+t.end+t.gap+t.reply), 0))
 	}
 	if len(o.heads) >= maxHeads {
 		clear(o.heads)

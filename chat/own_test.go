@@ -2,6 +2,7 @@ package chat
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -92,10 +93,10 @@ func TestOwnRefused(t *testing.T) {
 	for _, c := range []struct{ name, old, new, fault string }{
 		{"another end of a reply", "{% endfor %}{{ '<|z|>\\n' }}", "{% endfor %}{{ '<s>\\n' }}", "in another way than a reply"},
 		{"no end of a reply", "{% endfor %}{{ '<|z|>\\n' }}", "{% endfor %}{{ '\\n' }}", "no control token ends a reply"},
-		{"calls in another way", `"arguments": `, `"args": `, "it writes a call as"},
+		{"calls in another way", `"arguments": `, `"args": `, "a syntax that no format here has: it writes"},
 		{"later another text", "m.content|trim +", "m.content|trim + ('' if loop.last else '!') +", "not the beginning of the next"},
-		{"names of results", "+ m.content|tojson", "+ m.name + m.content|tojson", "differs from the whole in probe"},
-		{"ids of results", "+ m.content|tojson", "+ m.tool_call_id + m.content|tojson", "differs from the whole in probe"},
+		{"names of results", "+ m.content|tojson", "+ m.name + m.content|tojson", "differs from the whole: in probe"},
+		{"ids of results", "+ m.content|tojson", "+ m.tool_call_id + m.content|tojson", "differs from the whole: in probe"},
 		{"results in upper case", "+ m.content|tojson", "+ m.content|upper|tojson", "between a call and its result"},
 		{"how many messages", "'<|a|>acme: ' }}{% endif %}", "'<|a|>acme: ' ~ ('' if messages|length < 2 else messages|length) }}{% endif %}", "behind a result stands"},
 		{"another name of a tool", "t|tojson +", "t|tojson|replace('list_all', 'list') +", ""}, // the template's own way: nothing differs
@@ -119,7 +120,7 @@ func TestOwnLater(t *testing.T) {
 	for _, c := range []struct{ name, old, new, fault string }{
 		{"a refusal", "{{ bos_token }}", "{{ bos_token }}{% if tools and tools|length == 5 %}{{ raise_exception('five') }}{% endif %}", "five"},
 		{"a look at a text", "t|tojson + '\\n'", "(t|tojson) + ('!' if t.function.description == '<|z|>' else '') + '\\n'", "changes a text"},
-		{"another header", "'<|a|>user: ' +", "('<|a|>person: ' if tools and tools|length == 5 else '<|a|>user: ') +", "around a user's text"},
+		{"another header", "'<|a|>user: ' +", "('<|a|>person: ' if tools and tools|length == 5 else '<|a|>user: ') +", "in another conversation"},
 	} {
 		if !strings.Contains(acme, c.old) {
 			t.Fatalf("%s: nothing is replaced", c.name)
@@ -183,5 +184,19 @@ func TestOwnServed(t *testing.T) {
 		if got, err := jinja.Render(both.Jinja(), value.NewDict("tools", c.tools)); err != nil || got != c.want {
 			t.Errorf("%q, %v; want %q", got, err, c.want)
 		}
+	}
+}
+
+// TestDocumentedTemplate: the template that docs/models.md shows is taken.
+func TestDocumentedTemplate(t *testing.T) {
+	page, err := os.ReadFile("../docs/models.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(page), "```jinja\n")
+	text, _, _ = strings.Cut(text, "```")
+	c, err := Choose(Source{From: "my.jinja", Text: text}, nil, Hermes)
+	if err != nil || c.Name != Own || c.Format != "hermes" || c.System != "" {
+		t.Errorf("%+v, %v", c, err)
 	}
 }

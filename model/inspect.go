@@ -90,7 +90,7 @@ func (a *archive) inspect() (*Summary, error) {
 		return nil, err
 	}
 	if c, err := chat.Choose(source, tok, chat.Hermes); err != nil {
-		s.Why = err.Error()
+		s.Why = strings.TrimPrefix(err.Error(), "chat: ")
 	} else {
 		s.Template, s.Why = c.Name, c.Why
 	}
@@ -143,7 +143,7 @@ func (s *Summary) String() string {
 `, safetext.Line(s.Origin), safetext.Line(c.Arch), c.Layers, c.Hidden, c.Heads, c.HeadDim, c.KVHeads, c.FFN, output,
 		c.MaxLen, c.RopeTheta, scaling, s.Params, listed(s.Parameters),
 		tensors, listed(types), float64(s.Stored)/1e6, float64(s.Memory)/1e6,
-		s.Tokens, s.Controls, c.Vocab, safetext.Line(cmp.Or(s.Template, "none")+": "+s.Why))
+		s.Tokens, s.Controls, c.Vocab, safetext.Indent(cmp.Or(s.Template, "none")+": "+s.Why, "                "))
 }
 
 // listed writes numbers of things for people.
