@@ -115,9 +115,9 @@ func TestChosenSystem(t *testing.T) {
 func TestChooseBorder(t *testing.T) {
 	tok, err := bpe.Train(func(yield func(string) bool) {
 		for range 50 {
-			yield("assistant\n  Yes. \n\nassistant\n  Yes.")
+			yield("assistant\n  Yes. \n\nassistant\n  Yes. assistant\n \n I")
 		}
-	}, 290, []string{"<|im_start|>", "<|im_end|>"}, bpe.GPT2)
+	}, 300, []string{"<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"}, bpe.GPT2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,6 +126,10 @@ func TestChooseBorder(t *testing.T) {
 		t.Fatal("the tokenizer joins nothing")
 	}
 	if c, err := Choose(Source{Text: says(smollmSystem)}, tok, Pythonic); err != nil || c.Name != "smollm2" {
+		t.Errorf("%s, %v", c, err)
+	}
+	tools := strings.TrimPrefix(JinjaText(Style{tok, ChatML, Hermes}, nil), Mark(ChatML))
+	if c, err := Choose(Source{Text: tools}, tok, Hermes); err != nil || c.Name != "chatml" || c.Format != "hermes" {
 		t.Errorf("%s, %v", c, err)
 	}
 }

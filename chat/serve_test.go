@@ -341,8 +341,11 @@ func TestJinjaText(t *testing.T) {
 		t.Run(pair(s), func(t *testing.T) {
 			text := chat.JinjaText(s, nil)
 			r := rand.New(rand.NewPCG(1, 2))
-			list := slices.Clone(conversations)
-			for range 60 {
+			list, more := slices.Clone(conversations), 60
+			if testing.Short() {
+				more = 12
+			}
+			for range more {
 				list = append(list, random(r, s.Format.Name() == "pythonic" || s.Format.Name() == "xml"))
 			}
 			var prompts []prompt

@@ -108,6 +108,7 @@ func TestAnyValueAnywhere(t *testing.T) {
 	s := style(t, "qwen3", "hermes")
 	odd := []any{nil, "", " ", "x", int64(3), true, value.NewList(), value.NewList(nil), &value.Dict{}, value.NewDict("x", nil),
 		"[]", "{}", "null", "[1", "<tool_call>", "</think>", "<|im_end|>"}
+	tried := 0
 	for _, c := range readable(t) {
 		change := func(v any) []any {
 			d, ok := v.(*value.Dict)
@@ -119,6 +120,9 @@ func TestAnyValueAnywhere(t *testing.T) {
 			return append([]any{d}, odd...)
 		}
 		variants(mustJSON(t, c.row), "", change, func(v any, at string) {
+			if tried++; testing.Short() && tried%4 > 0 {
+				return
+			}
 			if strings.Contains(at, "properties") {
 				return // a schema is shown as it comes
 			}
