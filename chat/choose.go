@@ -41,9 +41,8 @@ func (c Choice) String() string {
 // candidate is a renderer that may be that of a model.
 type candidate struct {
 	template *Template
-	// vars are variables under which the model's template is compared.
-	vars []any
-	said string // of vars
+	// off is a variable that is false where the model's template is compared.
+	off string
 	// but are probes in which the renderer differs from the family's own template, with
 	// the reason.
 	but    map[string]string
@@ -54,7 +53,7 @@ type candidate struct {
 func candidates() []candidate {
 	return []candidate{
 		{template: SmolLM2, strict: true}, {template: ChatML}, {template: Qwen3}, {template: Qwen3NoThink}, {template: Compact},
-		{template: Llama3, vars: []any{"tools_in_user_message", false}, said: "tools_in_user_message off",
+		{template: Llama3, off: "tools_in_user_message",
 			but: map[string]string{textAndCall: "the family's own template drops it", spacedCall: "likewise", thoughtAndCall: "likewise"}},
 	}
 }
@@ -124,8 +123,8 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 	who := ""
 	for _, c := range candidates() {
 		r := own
-		if c.vars != nil {
-			if r, err = render(ctx, src, c.vars...); err != nil {
+		if c.off != "" && strings.Contains(src.Text+src.Tools, c.off) {
+			if r, err = render(ctx, src, c.off, false); err != nil {
 				return Choice{}, err
 			}
 		}
@@ -206,8 +205,8 @@ func (r *renderings) choice(c candidate, t *Template, f Format) Choice {
 	} else {
 		fmt.Fprintf(&why, "the model's own template writes the same %d prompts", prompts)
 	}
-	if c.said != "" {
-		why.WriteString(", with " + c.said)
+	if c.off != "" {
+		why.WriteString(", with " + c.off + " off")
 	}
 	if r.toolless {
 		why.WriteString("; it knows no tools: these are documented, called and answered in the way of this renderer")
