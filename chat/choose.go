@@ -218,13 +218,13 @@ func (r *renderings) choice(c candidate, t *Template, f Format) Choice {
 	return out
 }
 
-// Mark is a Jinja comment that names a template. Directories that ballast writes carry it.
-func Mark(t *Template) string { return "{#- ballast template: " + t.Name + " -#}" }
+// mark is a Jinja comment that names a template. Directories that ballast writes carry it.
+func mark(t *Template) string { return "{#- ballast template: " + t.Name + " -#}" }
 
 // marked is the template that a source's mark names, nil without one.
 func marked(text string) *Template {
 	for _, t := range Templates {
-		if strings.HasPrefix(text, Mark(t)) {
+		if strings.HasPrefix(text, mark(t)) {
 			return t
 		}
 	}
@@ -241,5 +241,5 @@ func framed(t *Template) string {
 	open, shut, _ := strings.Cut(t.system, "system")
 	esc := strings.NewReplacer("\n", `\n`).Replace
 	return fmt.Sprintf("%s%s{%% for m in messages %%}{{ '%s' + m.role + '%s' + m.content + '%s' }}{%% endfor %%}"+
-		"{%% if add_generation_prompt %%}{{ '%sassistant%s' }}{%% endif %%}", Mark(t), begin, open, esc(shut), esc(t.end+t.gap), open, esc(shut))
+		"{%% if add_generation_prompt %%}{{ '%sassistant%s' }}{%% endif %%}", mark(t), begin, open, esc(shut), esc(t.end+t.gap), open, esc(shut))
 }

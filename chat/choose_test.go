@@ -128,7 +128,7 @@ func TestChooseBorder(t *testing.T) {
 	if c, err := Choose(Source{Text: says(smollmSystem)}, tok, Pythonic); err != nil || c.Name != "smollm2" {
 		t.Errorf("%s, %v", c, err)
 	}
-	tools := strings.TrimPrefix(JinjaText(Style{tok, ChatML, Hermes}, nil), Mark(ChatML))
+	tools := strings.TrimPrefix(JinjaText(Style{tok, ChatML, Hermes}, nil), mark(ChatML))
 	if c, err := Choose(Source{Text: tools}, tok, Hermes); err != nil || c.Name != "chatml" || c.Format != "hermes" {
 		t.Errorf("%s, %v", c, err)
 	}

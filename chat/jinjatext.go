@@ -36,7 +36,7 @@ func JinjaText(s Style, system *string) string {
 		open, shut, _ := strings.Cut(text, "\x00")
 		thought = "{{- " + format.Quote(open) + " + reasoning.strip('\\n') + " + format.Quote(shut) + " -}}"
 	}
-	return Mark(t) + "\n" + tooldoc.SignatureMacro + format.JinjaMacros(f) + strings.NewReplacer(
+	return mark(t) + "\n" + tooldoc.SignatureMacro + format.JinjaMacros(f) + strings.NewReplacer(
 		"@INSTRUCTIONS", format.JinjaInstructions(f), "@SYSTEM", jinjaSystem(t, f, system), "@THOUGHT", thought, "@CONTROL", jinjaControl(s.Tok),
 		"@BEGIN", format.Quote(t.begin), "@USER", format.Quote(t.user), "@TEXT", t.jinjaTrimmed("content"),
 		"@TOOL", format.Quote(t.tool), "@BETWEEN", format.Quote(t.apart()), "@RESULT", jinjaResult(f),
