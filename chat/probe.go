@@ -93,9 +93,9 @@ func probes() []probe {
 	results := func(r ...string) said { return said{role: "tool", results: r} }
 	return []probe{ // the last two are also those that a renderer is made from
 		{name: "a request", messages: []said{user("Hi there")}},
-		{name: "turns", messages: []said{user("One?  ü & <b> 'q' \"r\" {{ x }}"), says("Yes  & <i> 'so' {% y %}."), user("Two?"), says("No, é 🙂."), user("Three?"),
+		{name: "turns", messages: []said{user("One?  ü & <b> 'q' \"r\" {{ x }}"), says("Yes  & <i> 'so' {% y %}."), user("Two? /no_think"), says("No, é 🙂."), user("/think Three?"),
 			says("3"), user("Four?"), says("4"), user("Five?")}},
-		{name: "a system text", system: system("Be brief.  ü & <b>\n\n\n'Now'."), messages: []said{user("Hi"), says("Yes."), user("More")}},
+		{name: "a system text", system: system("Be brief.  ü & <b>\n\n\n'Now'. /no_think"), messages: []said{user("Hi"), says("Yes."), user("More")}},
 		{name: "an empty system text", system: system(""), messages: []said{user("Hi")}, may: true},
 		{name: "white space", system: system(" Be\nbrief. \n"), messages: []said{user("\n Hi \n"), says("Yes."), user(" \t x")}, may: true},
 		{name: spacedReplies, messages: []said{user("Hi"), says("  Yes. \n\n"), user("And?"), says("No.\n"), user("x")}, may: true},

@@ -58,6 +58,7 @@ func read(row any, table bool) (d supervise.Dialogue, passed []string, err error
 	if err := Shapes[i].read(r, o); err != nil {
 		return d, nil, err
 	}
+	r.echo(o)
 	if err := r.only(o); err != nil {
 		return d, nil, err
 	}

@@ -192,6 +192,9 @@ func readable(t testing.TB) []struct{ name, row, want string } {
 		{"sharegpt", `{"system": "Be brief.", "tools": ` + quoted("["+wx+"]") + `, "conversations": [` + human + `, ` + turn("gpt", "Let me see.") + `, ` + turn("function_call", `{"name": "wx", "arguments": {"city": "Oslo"}}`) + `, ` + turn("function_call", `[{"name": "wx", "arguments": {"city": "Rome"}}]`) + `, ` + turn("observation", `[1, 2]`) + `, ` + gpt + `]}`,
 			`system Be brief.; tools wx; user Wx in Oslo?; assistant Let me see. wx(city='Oslo') wx(city='Rome'); tool 1|2; assistant 3 degrees.`},
 
+		{"sharegpt: a thought before a call", share("["+wx+"]", human, turn("function_call", "<think>\nhm {\n</think>\n\n{\"name\": \"wx\", \"arguments\": {\"city\": \"Oslo\"}}"), turn("observation", "3"), gpt),
+			`tools wx; user Wx in Oslo?; assistant <hm {> wx(city='Oslo'); tool 3; assistant 3 degrees.`},
+		{"sharegpt: a system text said twice", `{"system_prompt": "Be brief.", "conversations": [` + turn("system", "Be brief.") + `, ` + human + `, ` + gpt + `]}`, `system Be brief.; user Wx in Oslo?; assistant 3 degrees.`},
 		{"sharegpt: Glaive's", share("", turn("system", "You are a helpful assistant with access to the following functions. Use them if required -"+wx), human,
 			turn("function-call", `{"name": "wx", "arguments": '{"city": "L'Aquila"}'}`), turn("function-response", "3"), gpt), `tools wx; user Wx in Oslo?; assistant wx(city="L'Aquila"); tool 3; assistant 3 degrees.`},
 		{"sharegpt: a tag that is only named", share("", turn("system", "The tag <tools> opens a list."), human, gpt), `system The tag <tools> opens a list.; user Wx in Oslo?; assistant 3 degrees.`},
@@ -280,41 +283,6 @@ func TestCases(t *testing.T) {
 				t.Errorf("case %s: %s\nlacks %s", name, rendered[name], w)
 			}
 		}
-	}
-}
-
-// again insists that every trained reply parses as what the dialogue says.
-func again(t testing.TB, s chat.Style, d *supervise.Dialogue, ep *ballast.Episode) {
-	t.Helper()
-	var replies []supervise.Message
-	for _, m := range d.Messages {
-		if m.Role == supervise.Assistant {
-			replies = append(replies, m)
-		}
-	}
-	k := 0
-	for _, turn := range ep.Turns {
-		for _, step := range turn.Steps {
-			m := replies[k]
-			k++
-			if m.Context {
-				continue
-			}
-			p := s.Format.Parse(s.Tok.Decode(ep.Tokens[step.Start:step.End]), format.Tools(d.Tools))
-			if len(p.Calls) != len(m.Calls) || p.Form != ballast.FormCall && p.Form != ballast.FormResponse {
-				t.Errorf("%+v parses as %+v", m, p)
-				continue
-			}
-			for i, c := range p.Calls {
-				want, err := chat.Named(m.Calls[i], d.Tools)
-				if err != nil || !same(c, want) {
-					t.Errorf("%s parses as %s, %v", value.FormatCall(m.Calls[i]), value.FormatCall(c), err)
-				}
-			}
-		}
-	}
-	if k != len(replies) {
-		t.Errorf("%d replies are rendered, of %d", k, len(replies))
 	}
 }
 
@@ -452,6 +420,9 @@ func TestFaults(t *testing.T) {
 
 		{share("["+wx+"]", human, turn("function_call", `{'name': 'wx'}`)), ReasonJSON, "conversations[1].value"},
 		{share("["+wx+"]", human, turn("function_call", `[]`)), ReasonCall, "conversations[1].value"},
+		{share("["+wx+"]", human, gpt, turn("function_call", `<think>x</think>{"name": "wx", "arguments": {}}`)), ReasonThoughts, "conversations[2].value"},
+		{share("["+wx+"]", human, turn("function_call", `<think>{"name": "wx", "arguments": {}}`)), ReasonJSON, "conversations[1].value"},
+		{`{"system_prompt": "other", ` + talk(`{"role": "system", "content": "A"}`, ask, `{"role": "assistant", "content": "a"}`)[1:], ReasonKey, "system_prompt"},
 		{share("["+wx+"]", human, turn("narrator", "x")), ReasonRole, "conversations[1].from"},
 		{share("["+wx+"]", human, `{"from": "gpt", "value": {"a": 1}}`), ReasonObjectText, "conversations[1].value"},
 		{share("["+wx+"]", human, `{"from": "gpt", "value": "a", "thought": "b"}`), ReasonKey, "conversations[1].thought"},
@@ -498,20 +469,6 @@ func TestFaults(t *testing.T) {
 		}
 		if f.Reason != c.reason || f.Key != c.key {
 			t.Errorf("%s:\n got %s at %q (%s)\nwant %s at %q", c.row, f.Reason, f.Key, f.Detail, c.reason, c.key)
-		}
-	}
-}
-
-// TestHollow: parameters of other tools, which a table fills in, are documented by none.
-func TestHollow(t *testing.T) {
-	d, err := row(`{"tools": [{"name": "wx", "strict": null, "parameters": {"type": "object", "properties": {"city": {"type": "string", "items": {"type": null}},
-		"other": {"type": null, "items": {"type": null}}}, "more": {"x": null}}}, {"name": "none", "parameters": {"properties": {"city": {"type": null}}}}], "messages": [` + ask + `, ` + said + `]}`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, want := range []string{`{"name": "wx", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}`, `{"name": "none", "parameters": {"properties": {}}}`} {
-		if got, _ := value.JSON(d.Tools[i].Schema); got != want {
-			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

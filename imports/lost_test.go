@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/chat"
+	"ballast/chat/format"
 	"ballast/supervise"
 	"ballast/value"
 )
@@ -152,5 +154,54 @@ func TestAnyValueAnywhere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestHollow: parameters of other tools, which a table fills in, are documented by none.
+func TestHollow(t *testing.T) {
+	d, err := row(`{"tools": [{"name": "wx", "strict": null, "parameters": {"type": "object", "properties": {"city": {"type": "string", "items": {"type": null}},
+		"other": {"type": null, "items": {"type": null}}}, "more": {"x": null}}}, {"name": "none", "parameters": {"properties": {"city": {"type": null}}}}], "messages": [` + ask + `, ` + said + `]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []string{`{"name": "wx", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}`, `{"name": "none", "parameters": {"properties": {}}}`} {
+		if got, _ := value.JSON(d.Tools[i].Schema); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// again insists that every trained reply parses as what the dialogue says.
+func again(t testing.TB, s chat.Style, d *supervise.Dialogue, ep *ballast.Episode) {
+	t.Helper()
+	var replies []supervise.Message
+	for _, m := range d.Messages {
+		if m.Role == supervise.Assistant {
+			replies = append(replies, m)
+		}
+	}
+	k := 0
+	for _, turn := range ep.Turns {
+		for _, step := range turn.Steps {
+			m := replies[k]
+			k++
+			if m.Context {
+				continue
+			}
+			p := s.Format.Parse(s.Tok.Decode(ep.Tokens[step.Start:step.End]), format.Tools(d.Tools))
+			if len(p.Calls) != len(m.Calls) || p.Form != ballast.FormCall && p.Form != ballast.FormResponse {
+				t.Errorf("%+v parses as %+v", m, p)
+				continue
+			}
+			for i, c := range p.Calls {
+				want, err := chat.Named(m.Calls[i], d.Tools)
+				if err != nil || !same(c, want) {
+					t.Errorf("%s parses as %s, %v", value.FormatCall(m.Calls[i]), value.FormatCall(c), err)
+				}
+			}
+		}
+	}
+	if k != len(replies) {
+		t.Errorf("%d replies are rendered, of %d", k, len(replies))
 	}
 }

@@ -47,10 +47,7 @@ func (r *reader) openAI(o *object) error {
 	if err := r.head(o); err != nil {
 		return err
 	}
-	if err := r.each(o, r.message); err != nil {
-		return err
-	}
-	return r.echo(o)
+	return r.each(o, r.message)
 }
 
 // each reads the messages of a row. packed says that they stood in JSON text.
@@ -84,12 +81,15 @@ func (r *reader) head(o *object) error {
 	return r.system(text, o.path("system"), &hermesText)
 }
 
-// echo takes a prompt beside messages that says nothing but their first question.
-func (r *reader) echo(o *object) error {
+// echo takes what stands beside messages and says nothing but their first question, or
+// their system text.
+func (r *reader) echo(o *object) {
 	if p, ok := o.peek("prompt").(string); ok && len(r.Messages) > 0 && p == r.Messages[0].Text {
 		o.take("prompt")
 	}
-	return nil
+	if s, ok := o.peek("system_prompt").(string); ok && r.System != nil && s == *r.System {
+		o.take("system_prompt")
+	}
 }
 
 // message reads one message of role and content.

@@ -1,7 +1,10 @@
 package imports
 
 import (
+	"strings"
+
 	"ballast"
+	"ballast/chat/format"
 	"ballast/supervise"
 	"ballast/value"
 )
@@ -80,8 +83,9 @@ func isText(v any) bool {
 }
 
 // called reads a message that is a call, {name, arguments}, or a list of some, as JSON.
-// It joins the reply before it.
+// It joins the reply before it. A thought may stand before the JSON.
 func (r *reader) called(body, at string) error {
+	thought, body := thoughtful(body)
 	v, err := value.ParseExact([]byte(unquoted(body)))
 	if err != nil {
 		return &Fault{ReasonJSON, at, err.Error()}
@@ -104,7 +108,10 @@ func (r *reader) called(body, at string) error {
 	}
 	m := r.last()
 	if m == nil || m.Role != supervise.Assistant || len(r.results) > 0 {
-		return r.reply(supervise.Message{Calls: calls, At: at}, ids)
+		return r.reply(supervise.Message{Thought: thought, Calls: calls, At: at}, ids)
+	}
+	if thought != "" {
+		return &Fault{ReasonThoughts, at, "a thought that does not stand first"}
 	}
 	if m.Context != r.context {
 		return &Fault{ReasonWeight, at, "a call of another weight than the words before it"}
@@ -117,4 +124,17 @@ func (r *reader) called(body, at string) error {
 	}
 	m.Calls, r.ids = append(m.Calls, calls...), append(r.ids, ids...)
 	return nil
+}
+
+// thoughtful takes the thought off that stands at the start of a text, "" if there is none.
+func thoughtful(body string) (thought, rest string) {
+	inner, opens := strings.CutPrefix(strings.TrimSpace(body), format.OpenThink)
+	thought, rest, closed := strings.Cut(inner, format.CloseThink)
+	if !opens || !closed {
+		return "", body
+	}
+	if thought = strings.Trim(thought, "\n"); strings.TrimSpace(thought) == "" {
+		thought = emptyThought
+	}
+	return thought, strings.TrimSpace(rest)
 }
