@@ -301,29 +301,25 @@ func (p *parser) subscript(of expr) expr {
 	if t := p.peek(); t.is("]") {
 		panic(&Error{Unsupported, t.line, "an empty subscript"})
 	}
-	key := p.key(of)
+	var bounds [3]expr
+	n := 0 // colons
+	for !p.peek().is("]") && !p.peek().is(",") {
+		if p.accept(":") {
+			n++
+		} else if n < 3 && bounds[n] == nil {
+			bounds[n] = p.expression()
+		} else {
+			break
+		}
+	}
 	if t := p.peek(); t.is(",") {
 		panic(&Error{Unsupported, t.line, "a subscript of several parts"})
 	}
-	p.expect("]")
-	if _, slice := key.(*sliceExpr); slice {
-		return key
+	if p.expect("]"); n == 0 {
+		return &itemExpr{of, bounds[0]}
 	}
-	return &itemExpr{of, key}
-}
-
-func (p *parser) key(of expr) expr {
-	var bounds [3]expr
-	for i := range bounds {
-		if t := p.peek(); !t.is(":") && !t.is("]") && !t.is(",") || i == 0 && !t.is(":") {
-			bounds[i] = p.expression()
-		}
-		if i == 0 && !p.peek().is(":") {
-			return bounds[0]
-		}
-		if i < 2 && !p.accept(":") {
-			break
-		}
+	if n > 2 {
+		p.fail("a slice has more than two colons")
 	}
 	return &sliceExpr{of, bounds[0], bounds[1], bounds[2]}
 }
