@@ -85,11 +85,12 @@ var empties = []string{"", "{}", "[]", "false", "null"}
 
 // complains says whether a completion is none but an error: under "error" or flat.
 func (m *completion) complains() bool {
-	if m.Error.set && !slices.Contains(empties, plain(json.RawMessage(m.Error.v))) {
-		return true
-	}
+	holds := func(r sole[raw]) bool { return r.set && !slices.Contains(empties, plain(json.RawMessage(r.v))) }
 	text := func(r sole[raw]) bool { return r.set && len(r.v) > 2 && r.v[0] == '"' }
-	return !m.Choices.set && (string(m.Object.v) == `"error"` || text(m.Message) || m.Detail.set)
+	if holds(m.Error) || m.Choices.set {
+		return holds(m.Error)
+	}
+	return string(m.Object.v) == `"error"` || text(m.Message) || text(m.Msg) || m.Detail.set || holds(m.Errors)
 }
 
 // say takes a message or a piece of one.

@@ -115,6 +115,8 @@ type completion struct {
 	Object  sole[raw] `json:"object"`
 	Message sole[raw] `json:"message"`
 	Detail  sole[raw] `json:"detail"`
+	Errors  sole[raw] `json:"errors"` // Cloudflare
+	Msg     sole[raw] `json:"msg"`    // gateways
 }
 
 type choice struct {

@@ -186,6 +186,14 @@ var complaints = []Behaviour{
 	{"an error in a choice", kinds(endpoint.Server), false, func(x *Exchange) {
 		x.JSON(`{"choices": [{"finish_reason": "error", "error": {"code": 502, "message": "no such thing"}, "message": {"content": ""}}]}`)
 	}},
+	{"an error of many in a stream", kinds(endpoint.Server), false, func(x *Exchange) { // Cloudflare
+		x.Events()
+		x.Raw(pieces + `data: {"success": false, "errors": [{"code": 5006, "message": "no such thing"}]}` + "\n\ndata: [DONE]\n\n")
+	}},
+	{"an error of a gateway in a stream", kinds(endpoint.Server), false, func(x *Exchange) {
+		x.Events()
+		x.Raw(pieces + `data: {"code": 10012, "msg": "no such thing"}` + "\n\ndata: [DONE]\n\n")
+	}},
 	{"a page of a proxy", kinds(endpoint.Server), false, func(x *Exchange) {
 		x.Send(502, "<html>\r\n<head><title>502 no such thing</title></head>\r\n</html>", "Content-Type: text/html")
 	}},
