@@ -25,6 +25,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"ballast/safetext"
@@ -39,6 +40,7 @@ type Options struct {
 	MaxWait time.Duration // 0 = 60 s
 	Timeout time.Duration // of one try, with the whole reply; 0 = 5 min
 	Grace   time.Duration // for replies on their way after a stop; 0 = DefaultGrace
+	Again   func(string)  // is told of the first try that is made again; nil = nobody
 }
 
 // DefaultGrace is how long replies on their way are waited for after a stop.
@@ -53,6 +55,7 @@ type Client struct {
 	// large is held while a reply of unusual size is in memory: many at once would
 	// fill it.
 	large chan struct{}
+	again sync.Once
 }
 
 // New checks the options.
@@ -138,6 +141,9 @@ func (c *Client) Insist(ctx, stop context.Context, try func(n int) error) error 
 			return err
 		case n >= c.o.Retries:
 			return &Error{Kind: e.Kind, Status: e.Status, Text: fmt.Sprintf("given up after %d tries: %s", n+1, e.Text)}
+		}
+		if c.o.Again != nil {
+			c.again.Do(func() { c.o.Again(fmt.Sprintf("%s; asking again, %d times at most", e.Text, c.o.Retries)) })
 		}
 		// Half the wait is random, so that requests do not come back all at once.
 		pause := time.NewTimer(max(e.Wait, wait/2+rand.N(wait/2+1)))

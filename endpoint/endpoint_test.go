@@ -137,7 +137,8 @@ func TestWaits(t *testing.T) {
 		{time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), 3, 0, "given up"},
 	} {
 		b := endpointtest.Behaviour{Serve: func(x *endpointtest.Exchange) { x.Send(429, "slow", "Retry-After: "+c.after) }}
-		cl, s := dial(t, b, endpoint.Options{Retries: 2, Wait: time.Millisecond})
+		var told []string
+		cl, s := dial(t, b, endpoint.Options{Retries: 2, Wait: time.Millisecond, Again: func(text string) { told = append(told, text) }})
 		start := time.Now()
 		err := cl.Insist(background, background, func(int) error {
 			_, err := cl.Chat(background, background, question(), false)
@@ -145,6 +146,9 @@ func TestWaits(t *testing.T) {
 		})
 		if took := time.Since(start); err == nil || !strings.Contains(err.Error(), c.text) || s.Requests.Load() != c.tries || took < c.least || took > 10*time.Second {
 			t.Errorf("%q: %v after %d tries and %v", c.after, err, s.Requests.Load(), took)
+		}
+		if c.tries > 1 != (len(told) == 1) || len(told) == 1 && !strings.HasSuffix(told[0], "slow; asking again, 2 times at most") {
+			t.Errorf("%q: told %q", c.after, told)
 		}
 	}
 }

@@ -49,7 +49,7 @@ type Options struct {
 	Halt        context.Context // its end ends everything at once; nil = never
 	Stream      bool            // ask for replies piece by piece
 	Journal     string          // file of replies; "" keeps none
-	Warn        func(string)    // is told once of a server that seems to leave out what it was sent; nil = nobody
+	Warn        func(string)    // is told once of a server that seems to leave out what it was sent, and once of one that is asked again; nil = nobody
 }
 
 // Client talks to one endpoint. It is safe for concurrent use; Close it.
@@ -72,7 +72,7 @@ func NewClient(o Options) (*Client, error) {
 	c := &Client{opts: o}
 	var err error
 	c.api, err = endpoint.New(endpoint.Options{URL: o.URL, Key: o.Key, Retries: o.Retries, Wait: o.Wait, MaxWait: o.MaxWait,
-		Timeout: o.Timeout, Grace: o.Grace})
+		Timeout: o.Timeout, Grace: o.Grace, Again: o.Warn})
 	if err != nil {
 		return nil, fmt.Errorf("remote: %w", err)
 	}

@@ -65,9 +65,13 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 		return err
 	}
 	fmt.Fprintf(w, "%s\n", r.YAML())
-	fmt.Fprintf(w, "# training tasks    %d; prompts of %d tokens (%s)\n", len(run.Train), prompt, how)
+	if ownDialogues(r) {
+		say(w, "# training tasks    none, it learns from %s\n", r.SFT.File)
+	} else {
+		fmt.Fprintf(w, "# training tasks    %d; prompts of %d tokens (%s)\n", len(run.Train), prompt, how)
+	}
 	if chosen.Name != "" {
-		fmt.Fprintf(w, "# conversations     %s\n", chosen)
+		fmt.Fprintf(w, "# conversations     %s\n", written(r, chosen))
 	} else {
 		fmt.Fprintf(w, "# conversations     chosen by the model's chat template, which is not here\n")
 	}

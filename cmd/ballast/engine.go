@@ -19,6 +19,7 @@ import (
 	"ballast/recipe"
 	"ballast/recipe/loop"
 	"ballast/rollout"
+	"ballast/safetext"
 	"ballast/task"
 	"ballast/train"
 	learner "ballast/train/accel"
@@ -121,7 +122,7 @@ func loadTasks(run *loop.Run, cfg rollout.Config) error {
 	}
 	for _, set := range [][]ballast.Task{run.Train, run.Eval, run.Test} {
 		if _, err := rollout.CheckPrompts(&cfg, set); err != nil {
-			return err
+			return roomier(&run.Recipe, err)
 		}
 	}
 	for _, name := range run.Recipe.Formats() {
@@ -136,6 +137,29 @@ func loadTasks(run *loop.Run, cfg rollout.Config) error {
 		}
 	}
 	return nil
+}
+
+// roomier says more of prompts that do not fit: who trains a model of their own on their own
+// dialogues has heard neither of these tasks nor of their budget.
+func roomier(r *recipe.Recipe, err error) error {
+	if r.Model != "embedded" {
+		err = fmt.Errorf("%w; the budgets are the embedded model's where no --config says otherwise, recipes/ has files for others", err)
+	}
+	if ownDialogues(r) {
+		err = fmt.Errorf("%w; set %s evaluates this run, which learns from dialogues alone", err, r.Tasks.Set)
+	}
+	return err
+}
+
+// ownDialogues says whether a run learns from a file of dialogues and from no task.
+func ownDialogues(r *recipe.Recipe) bool { return r.SFT.File != "" && r.Unread("tasks.count") != "" }
+
+// written is how conversations of a run are written, for people.
+func written(r *recipe.Recipe, c chat.Choice) string {
+	if r.Chat.System == nil || c.System == *r.Chat.System {
+		return c.String()
+	}
+	return fmt.Sprintf("%s; chat.system sets the system text \"%s\"", c, safetext.Line(*r.Chat.System))
 }
 
 // taskSets gives a run its recipe's tasks: those to train on, those of the evaluations

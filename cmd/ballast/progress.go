@@ -49,8 +49,11 @@ func (p *progress) begin(dir string) {
 			more = " and those on failures"
 		}
 	}
-	say(p.out, "%s: %s on %s, %d training tasks, %d updates%s -> %s\n",
-		r.Method, r.Model, r.Tasks.Set, len(p.run.Train), p.run.Total(), more, dir)
+	on := fmt.Sprintf("%s, %d training tasks", r.Tasks.Set, len(p.run.Train))
+	if ownDialogues(r) {
+		on = fmt.Sprintf("the dialogues of %s, evaluated on %s", r.SFT.File, r.Tasks.Set)
+	}
+	say(p.out, "%s: %s on %s, %d updates%s -> %s\n", r.Method, r.Model, on, p.run.Total(), more, dir)
 	if p.bars != nil {
 		p.bar = p.bars.AddBar(int64(p.run.Total()),
 			mpb.PrependDecorators(decor.CountersNoUnit("update %d/%d")),
