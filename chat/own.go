@@ -83,8 +83,10 @@ func (r *renderings) pieces(src *Source, tok *bpe.Tokenizer, f Format) ([]*Templ
 			}
 		}
 	}
-	if eos := src.Special["eos_token"]; eos != "" && eos != t.end {
-		t.stops = append(t.stops, eos)
+	for _, end := range append([]string{src.Special["eos_token"]}, src.Ends...) {
+		if end != "" && !slices.Contains(t.stops, end) {
+			t.stops = append(t.stops, end)
+		}
 	}
 	spoken, err := r.text(textAndCall)
 	if err != nil && !raised(err) {

@@ -28,6 +28,8 @@ type Source struct {
 	Tools string
 	// Special are the tokens that a template may write by name: bos_token and so on.
 	Special map[string]string
+	// Ends are further tokens with which the model's files say that a reply ends.
+	Ends []string
 }
 
 // specialNames are the variables that transformers gives to templates.

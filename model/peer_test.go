@@ -325,6 +325,9 @@ func TestPeer(t *testing.T) {
 			continue
 		}
 		again := chat.Style{Tok: back.Tok, Template: chosen.Template, Format: c.s.Format}
+		if got, want := again.Stops(), c.s.Stops(); !slices.Equal(got, want) {
+			t.Errorf("%s: read back its replies end with %v, want %v", c.name, got, want)
+		}
 		if a, b := chat.NewDialogue(c.s, nil, c.system).Tokens(), chat.NewDialogue(again, nil, nil).Tokens(); !slices.Equal(a, b) {
 			t.Errorf("%s: read back its conversations begin with %q", c.name, back.Tok.Decode(b))
 		}

@@ -9,6 +9,11 @@ import (
 // name. A GGUF file names those by id.
 func (a *archive) source(tok *bpe.Tokenizer) (chat.Source, error) {
 	s, err := chat.ReadSource(a.extra, a.origin)
+	for _, id := range a.config.EOS {
+		if id >= 0 && int(id) < tok.Size() {
+			s.Ends = append(s.Ends, tok.Token(id))
+		}
+	}
 	if err != nil || a.extra[tokenizerConfigFile] != nil {
 		return s, err
 	}

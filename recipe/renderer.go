@@ -39,7 +39,7 @@ func (r *Recipe) renderer(source chat.Source, made string, tok *bpe.Tokenizer, f
 		if err != nil {
 			return chat.Choice{}, fmt.Errorf("chat.template: %w", err)
 		}
-		c, err := chat.Choose(chat.Source{From: r.Jinja(), Text: string(text), Special: maps.Clone(source.Special)}, tok, f)
+		c, err := chat.Choose(chat.Source{From: r.Jinja(), Text: string(text), Special: maps.Clone(source.Special), Ends: source.Ends}, tok, f)
 		if err != nil {
 			return c, fmt.Errorf("chat.template: %w", err)
 		}
