@@ -34,14 +34,16 @@ func (e *Error) Error() string {
 	return at + ": " + e.Text
 }
 
-func syntaxError(line int, format string, args ...any) *Error {
+// failedAt, failed, unsupportedAt and unsupported make errors. The line of those without one is the
+// statement's that runs.
+func failedAt(line int, format string, args ...any) *Error {
 	return &Error{Failed, line, fmt.Sprintf(format, args...)}
 }
 
-func failed(format string, args ...any) *Error {
-	return &Error{Failed, 0, fmt.Sprintf(format, args...)}
+func failed(format string, args ...any) *Error { return failedAt(0, format, args...) }
+
+func unsupportedAt(line int, format string, args ...any) *Error {
+	return &Error{Unsupported, line, fmt.Sprintf(format, args...)}
 }
 
-func unsupported(format string, args ...any) *Error {
-	return &Error{Unsupported, 0, fmt.Sprintf(format, args...)}
-}
+func unsupported(format string, args ...any) *Error { return unsupportedAt(0, format, args...) }

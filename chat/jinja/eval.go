@@ -298,6 +298,9 @@ func (r *run) slice(e *sliceExpr, s *scope) any {
 	case *view, *markup:
 		panic(unsupported("a slice of a value of type %s", value.TypeName(of)))
 	default:
+		if constant(e.of) { // which Jinja computes in another way, and finds undefined
+			panic(unsupported("a slice of a constant of type %s", value.TypeName(of)))
+		}
 		panic(failed("a value of type %s has no slices", value.TypeName(of)))
 	}
 	n, _ := length(of)

@@ -191,7 +191,7 @@ func (p *parser) primary() expr {
 			return &constExpr{nil}
 		}
 		if m := p.macro; m != nil && strings.Contains(" varargs kwargs caller ", " "+t.text+" ") && !slices.Contains(m.params, t.text) {
-			panic(&Error{Unsupported, t.line, t.text + " in a macro"})
+			panic(unsupportedAt(t.line, "%s in a macro", t.text))
 		}
 		return &nameExpr{t.text}
 	case tokString:
@@ -299,7 +299,7 @@ func (p *parser) postfix(e expr) expr {
 // subscript parses what stands in square brackets: a key or a slice.
 func (p *parser) subscript(of expr) expr {
 	if t := p.peek(); t.is("]") {
-		panic(&Error{Unsupported, t.line, "an empty subscript"})
+		panic(unsupportedAt(t.line, "an empty subscript"))
 	}
 	var bounds [3]expr
 	n := 0 // colons
@@ -313,7 +313,7 @@ func (p *parser) subscript(of expr) expr {
 		}
 	}
 	if t := p.peek(); t.is(",") {
-		panic(&Error{Unsupported, t.line, "a subscript of several parts"})
+		panic(unsupportedAt(t.line, "a subscript of several parts"))
 	}
 	if p.expect("]"); n == 0 {
 		return &itemExpr{of, bounds[0]}
@@ -367,7 +367,7 @@ func (p *parser) filter(of expr) expr {
 // inside conditions only when it is reached.
 func (p *parser) unknown(kind, name string, others string) {
 	if !p.soft && p.lacks == nil && !strings.Contains(others, " "+name+" ") {
-		p.lacks = syntaxError(p.line(), "no %s named '%s'", kind, name)
+		p.lacks = failedAt(p.line(), "no %s named '%s'", kind, name)
 	}
 }
 
@@ -404,7 +404,7 @@ func (p *parser) arguments() *argList {
 		comma = false
 		switch {
 		case p.peek().is("*"), p.peek().is("**"):
-			panic(&Error{Unsupported, p.line(), "a starred argument"})
+			panic(unsupportedAt(p.line(), "a starred argument"))
 		case p.peek().kind == tokName && p.peekNext().is("="):
 			a.names = append(a.names, p.next().text)
 			p.next()

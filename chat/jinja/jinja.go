@@ -9,11 +9,15 @@
 // An Error has a kind: the template refused the variables (Raised), Python fails (Failed), or
 // this package lacks something (Unsupported).
 //
-// It is the language of chat templates, not all of Jinja. Unsupported are template inheritance, with and
-// call blocks, recursive loops, starred arguments, varargs, kwargs and caller of macros, the names in otherFilters,
-// otherTests and attributes that the tables lack, powers, integers beyond 64 bits in sums, all specifications of
-// formats but %s, %d and %c, text with an address in it, and most of what Python does with text marked
-// as safe. Python may end with another error first; a template is never half rendered.
+// It is the language of chat templates, not all of Jinja. Unsupported are
+//   - inheritance, include, import, with, call and autoescape, and recursive loops;
+//   - starred arguments, and varargs, kwargs and caller in macros;
+//   - the filters, tests, functions and methods of otherFilters, otherTests, globals and attributes that have no code here;
+//   - numbers that are not decimal, sums with integers beyond 64 bits, // and % of floats, most powers;
+//   - formats with more than %s, %d, %c or {}, and the order of lists;
+//   - text with an address in it, and most of what Python does with text marked as safe.
+//
+// Python may end with another error first. A template is never half rendered.
 //
 // Render runs in this process, within the bounds of Limits: a loop, a recursion or a
 // text without end is a LimitError. Apart runs a stranger's template in a child process,
@@ -96,16 +100,15 @@ type Result struct {
 // where data lacks them, as in transformers. Data is not changed.
 func Render(source string, data *value.Dict) (string, error) {
 	last.Lock()
-	p := last.p
-	if p == nil || last.source != source {
-		var err error
-		if p, err = compile(source, DefaultLimits); err != nil {
-			last.Unlock()
-			return "", err
-		}
-		last.source, last.p = source, p
+	if last.p == nil || last.source != source {
+		last.source = source
+		last.p, last.err = compile(source, DefaultLimits)
 	}
+	p, err := last.p, last.err
 	last.Unlock()
+	if err != nil {
+		return "", err
+	}
 	return p.render(data, DefaultLimits)
 }
 
@@ -115,16 +118,14 @@ var last struct {
 	sync.Mutex
 	source string
 	p      *program
+	err    error
 }
 
 // All is Render for several sets of variables.
 func All(source string, data []*value.Dict) []Result {
 	out := make([]Result, len(data))
-	p, err := compile(source, DefaultLimits)
 	for i, d := range data {
-		if out[i].Err = err; err == nil {
-			out[i].Text, out[i].Err = p.render(d, DefaultLimits)
-		}
+		out[i].Text, out[i].Err = Render(source, d)
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package jinja
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
@@ -146,7 +145,7 @@ func (l *lexer) tag(at int) {
 		n := strings.Index(l.src[inside:], "#}")
 		if n < 0 {
 			l.skip(at)
-			panic(syntaxError(l.line, "a comment has no end '#}'"))
+			panic(failedAt(l.line, "a comment has no end '#}'"))
 		}
 		n += inside
 		last := byte(0)
@@ -191,7 +190,7 @@ func (l *lexer) raw(text string, at int, begin []string) {
 	l.skip(start)
 	m := endRawRE.FindStringSubmatch(l.src[start:])
 	if m == nil {
-		panic(syntaxError(l.line, "a raw block has no end"))
+		panic(failedAt(l.line, "a raw block has no end"))
 	}
 	inside, _, _ := strings.Cut(l.src[start:], m[0])
 	l.data(l.before(inside, sign(m[1]), false))
@@ -204,7 +203,7 @@ func (l *lexer) inside(end byte) {
 	var open []byte
 	for {
 		if l.pos >= len(l.src) {
-			panic(syntaxError(l.line, "a tag has no end"))
+			panic(failedAt(l.line, "a tag has no end"))
 		}
 		rest := l.src[l.pos:]
 		if len(open) == 0 && l.ended(rest, end) {
@@ -219,20 +218,20 @@ func (l *lexer) inside(end byte) {
 		case r == '"' || r == '\'':
 			t.kind, t.text = tokString, stringRE.FindString(rest)
 			if t.text == "" {
-				panic(syntaxError(l.line, "a string has no end"))
+				panic(failedAt(l.line, "a string has no end"))
 			}
 			t.value = l.unescape(t.text[1 : len(t.text)-1])
 		case r >= '0' && r <= '9':
 			t = l.number(rest)
 		case r >= utf8.RuneSelf:
-			panic(&Error{Unsupported, l.line, fmt.Sprintf("the character %q in a tag", r)})
+			panic(unsupportedAt(l.line, "the character %q in a tag", r))
 		default:
 			if t.text = rest[:nameLen(rest)]; t.text != "" {
 				t.kind = tokName
 				break
 			}
 			if t.text = opAt(rest); t.text == "" {
-				panic(syntaxError(l.line, "unexpected character %q", r))
+				panic(failedAt(l.line, "unexpected character %q", r))
 			}
 			open = l.balance(open, t.text)
 		}
@@ -297,7 +296,7 @@ func (l *lexer) balance(open []byte, op string) []byte {
 		return append(open, '}')
 	case ')', ']', '}':
 		if len(open) == 0 || open[len(open)-1] != op[0] {
-			panic(syntaxError(l.line, "unexpected '%s'", op))
+			panic(failedAt(l.line, "unexpected '%s'", op))
 		}
 		return open[:len(open)-1]
 	}
@@ -318,7 +317,7 @@ func (l *lexer) number(rest string) token {
 		t.value, err = strconv.ParseInt(s, 10, 64)
 	}
 	if err != nil || len(s) > 1 && s[0] == '0' && s[1] >= '0' || nameLen(rest[len(s):]) > 0 {
-		panic(&Error{Unsupported, l.line, fmt.Sprintf("a number like %.40s", rest[:len(s)+nameLen(rest[len(s):])])})
+		panic(unsupportedAt(l.line, "a number like %.40s", rest[:len(s)+nameLen(rest[len(s):])]))
 	}
 	return t
 }
@@ -343,7 +342,7 @@ func (l *lexer) unescape(s string) string {
 		case c == 'u':
 			digits = 4
 		case c >= '0' && c <= '7' || c == 'U' || c == 'N' || c >= utf8.RuneSelf:
-			panic(&Error{Unsupported, l.line, fmt.Sprintf("a string with the escape \\%.1s", rest)})
+			panic(unsupportedAt(l.line, "a string with the escape \\%.1s", rest))
 		default:
 			b.WriteString("\\" + rest[:1])
 		}
@@ -352,10 +351,10 @@ func (l *lexer) unescape(s string) string {
 		}
 		n, err := strconv.ParseUint(s[:min(digits, len(s))], 16, 16)
 		if err != nil || len(s) < digits {
-			panic(syntaxError(l.line, "a string has an escape that is no character"))
+			panic(failedAt(l.line, "a string has an escape that is no character"))
 		}
 		if n >= 0xd800 && n < 0xe000 {
-			panic(&Error{Unsupported, l.line, "a string with half of a surrogate pair"})
+			panic(unsupportedAt(l.line, "a string with half of a surrogate pair"))
 		}
 		b.WriteRune(rune(n))
 		s = s[digits:]

@@ -103,7 +103,7 @@ func (p *parser) next() token {
 func (p *parser) line() int { return p.peek().line }
 
 func (p *parser) fail(format string, args ...any) {
-	panic(syntaxError(p.line(), format, args...))
+	panic(failedAt(p.line(), format, args...))
 }
 
 func (p *parser) accept(text string) bool {
@@ -228,9 +228,9 @@ func (p *parser) statement() stmt {
 		p.blockEnd()
 		return &jumpStmt{map[string]jump{"break": breaking, "continue": continuing}[name]}
 	case "block", "extends", "include", "import", "from", "print", "autoescape", "with", "call":
-		panic(&Error{Unsupported, line, "the statement '" + name + "'"})
+		panic(unsupportedAt(line, "the statement '%s'", name))
 	default:
-		panic(syntaxError(line, "unknown tag '%s'", name))
+		panic(failedAt(line, "unknown tag '%s'", name))
 	}
 }
 
@@ -263,7 +263,7 @@ func (p *parser) forStatement(line int) stmt {
 		s.test = p.expression()
 	}
 	if p.peek().is("recursive") {
-		panic(&Error{Unsupported, line, "a recursive loop"})
+		panic(unsupportedAt(line, "a recursive loop"))
 	}
 	p.opened()
 	soft := p.soft

@@ -1,6 +1,9 @@
 package jinja
 
-import "maps"
+import (
+	"maps"
+	"slices"
+)
 
 // How a variable begins in the scope that names it. Jinja decides it when it compiles: a
 // variable that a scope only sets is undefined in there until it is set, even where the
@@ -213,6 +216,12 @@ func (s *symbols) expr(e expr) {
 			s.expr(part)
 		}
 	}
+}
+
+// constant says that an expression has no variables.
+func constant(e expr) bool {
+	_, name := e.(*nameExpr)
+	return !name && !slices.ContainsFunc(parts(e), func(part expr) bool { return part != nil && !constant(part) })
 }
 
 // parts are the expressions in an expression; some may be nil.

@@ -63,7 +63,7 @@ func TestErrors(t *testing.T) {
 		"{{ '\\é' }}": Unsupported, "{{ '\\101' }}": Unsupported, "{{ '\\ud83d' }}": Unsupported, "{{ ñ }}": Unsupported,
 		"{{ '%05d' % 1 }}": Unsupported, "{{ '{0}'.format(1) }}": Unsupported, "{{ '{{'.format() }}": Unsupported, "{{ 9223372036854775807 + 1 + 1 }}": Unsupported,
 		"{{ 'a'.find('a', 1) }}": Unsupported, "{{ 'a'.startswith('a', 1) }}": Unsupported, "{{ {}|dictsort(reverse=true) }}": Unsupported, "{{ 'a'.zfill(3) }}": Unsupported,
-		"{{ [1] < [2] }}": Unsupported, "{{ 1.5 // 1 }}": Unsupported, "{{ '1_0'|int }}": Unsupported, "{{ range(2) }}": Unsupported, "{{ range(9)[1:] }}": Unsupported,
+		"{{ [1] < [2] }}": Unsupported, "{{ 1.5 // 1 }}": Unsupported, "{{ '1_0'|int }}": Unsupported, "{{ range(2) }}": Unsupported, "{{ range(9)[1:] }}": Unsupported, "{{ (0)[1:] }}": Unsupported, "{{ messages[0].content[1:] }}": Failed,
 		"{{ 1 is callable }}": Unsupported, "{{ [1]|sum }}": Unsupported, "{{ strftime_now('%Q') }}": Unsupported, "{{ 'a b'.split(none, 1) }}": Unsupported,
 	} {
 		var e *Error
