@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -253,45 +252,48 @@ func (s *spelling) Decode(ids []int32) string { return string(s.Bytes(nil, ids))
 // defaults finds the system texts that the model's template gives to conversations that
 // bring none: t with them, or where its frame is not that of the renderings.
 func (r *renderings) defaults(t *Template, f Format) (*Template, *difference) {
+	var diff *difference
 	out := t.withDefaults(nil, nil)
-	for i, name := range []string{"a request", "a tool"} {
-		if i == 1 && r.toolless {
-			out.tooled = out.plain
-			break
-		}
-		k := r.index(name)
-		p := r.probes[k]
-		if got := r.got[k][0]; got.Err != nil {
-			return nil, &difference{name, i, 0, "the model's template ends with an error: " + safetext.Line(clip(got.Err.Error(), 0))}
-		}
-		text := r.got[k][0].Text
-		at, why := compareProbe(&p, r.got[k], nil, out, f)
-		if why == "" {
-			continue
-		}
-		const mark = "\x01"
-		p.system = system(mark)
-		spell := newSpelling(t)
-		prompts, err := p.play(spell, out, f)
-		if err != nil {
-			return nil, &difference{name, i, 0, safetext.Line(err.Error())}
-		}
-		before, after, ok := bytes.Cut(spell.Bytes(nil, prompts[0]), []byte(mark))
-		if i == 1 { // said of what comes nearest
-			p.system = out.plain
-			at, why = compareProbe(&p, r.got[k], nil, out, f)
-		}
-		if !ok || len(text) < len(before)+len(after) || !strings.HasPrefix(text, string(before)) || !strings.HasSuffix(text, string(after)) {
-			return nil, &difference{name, i, at, why}
-		}
-		found := system(text[len(before) : len(text)-len(after)])
-		if i == 0 {
-			out.plain = found
-		} else {
-			out.tooled = found
-		}
+	if out.plain, diff = r.usual(out, f, "a request"); diff != nil {
+		return nil, diff
+	}
+	if r.toolless {
+		out.tooled = out.plain
+		return out, nil
+	}
+	if out.tooled, diff = r.usual(out, f, "a tool"); diff != nil {
+		diff.equal = 1
+		return nil, diff
 	}
 	return out, nil
+}
+
+// usual is the system text that the model's template gives to a probe that brings none; nil
+// for none.
+func (r *renderings) usual(t *Template, f Format, name string) (*string, *difference) {
+	k := r.index(name)
+	p, got := r.probes[k], r.got[k]
+	if got[0].Err != nil {
+		return nil, &difference{name, 0, 0, "the model's template ends with an error: " + safetext.Line(clip(got[0].Err.Error(), 0))}
+	}
+	if _, why := compareProbe(&p, got, nil, t, f); why == "" {
+		return nil, nil
+	}
+	const mark = "\x01"
+	p.system = system(mark)
+	spell := newSpelling(t)
+	prompts, err := p.play(spell, t, f)
+	if err != nil {
+		return nil, &difference{name, 0, 0, safetext.Line(err.Error())}
+	}
+	text := got[0].Text
+	before, after, ok := strings.Cut(string(spell.Bytes(nil, prompts[0])), mark)
+	if !ok || len(text) < len(before)+len(after) || !strings.HasPrefix(text, before) || !strings.HasSuffix(text, after) {
+		p.system = t.plain // what comes nearest
+		at, why := compareProbe(&p, got, nil, t, f)
+		return nil, &difference{name, 0, at, why}
+	}
+	return system(text[len(before) : len(text)-len(after)]), nil
 }
 
 // formatsFor are the formats in the order in which they are tried: f first.
