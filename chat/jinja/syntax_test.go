@@ -36,6 +36,7 @@ func TestSyntax(t *testing.T) {
 		{"{{ '%s-%d%%' | format(none, 3) }}{{ '<{}>'.format(1) }}", "None-3%<1>"},
 		{"{{ strftime_now('%d %b %Y, %-d %B %H:%M') }}", "26 Jul 2024, 26 July 00:00"},
 		{"{{ {'bc': 1}['abc'[1:]] }}{{ [4, 5, 6]['ab'[:1]|length:][0] }}", "15"},
+		{"{{ ['<a>'|safe]|tojson }}{{ '<b>'|safe + '<' }}{{ '<b>'|safe ~ '<' }}", "[\"<a>\"]<b>&lt;<b><"},
 		{"{{ 'x' if false }}|{{ (1, 2)[::-1] }}|{{ 'añb'[::-1] }}|{{ 1 < 2 < 3 }}|" +
 			"{{ not 1 in [2] }}", "|(2, 1)|bña|True|True"},
 	} {

@@ -60,6 +60,8 @@ func (e *encoder) value(v any, depth int) {
 	switch v := v.(type) {
 	case string:
 		e.grow(quoted(v, e.ascii))
+	case *markup:
+		e.grow(quoted(v.text, e.ascii))
 	case nil, bool, int64, *big.Int, float64:
 		e.grow(scalar(v))
 	case *value.List:
