@@ -119,6 +119,7 @@ func (b *builder) say(s sole[said]) error {
 	fresh := len(b.parts) // calls of this piece begin here: two of one piece without ids are two
 	for i := range m.Calls.v {
 		t := &m.Calls.v[i]
+		t.settle()
 		k, again := b.target(t, fresh)
 		if k < 0 {
 			if k = len(b.parts); k >= maxCalls {

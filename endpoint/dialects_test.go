@@ -63,6 +63,8 @@ func TestDialects(t *testing.T) {
 		"arguments absent":                                        "tool_calls |c:f",
 		"arguments encoded twice":                                 `tool_calls |c:f"{\"a\": 1}"`,
 		"arguments cut":                                           `tool_calls |c:f{"a": `,
+		"arguments under parameters":                              "tool_calls |c:f{\"a\": 1}",
+		"a call without its wrapper":                              "tool_calls |c:" + f + a,
 		"calls without ids":                                       "tool_calls |:" + f + a + "|:" + f + a,
 		"calls with equal ids":                                    "tool_calls |c:" + f + a + "|c:" + g + b,
 		"an id null and a number":                                 "tool_calls |:" + f + a + "|7:" + g + b,

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 )
@@ -141,11 +142,23 @@ type call struct {
 	Index    sole[int64] `json:"index"`
 	ID       arguments   `json:"id"`
 	Function calledWith  `json:"function"`
+	// Without the wrapper, as some servers write a call.
+	Name       arguments `json:"name"`
+	Arguments  arguments `json:"arguments"`
+	Parameters arguments `json:"parameters"`
 }
 
 type calledWith struct {
-	Name      string    `json:"name"`
-	Arguments arguments `json:"arguments"`
+	Name       string    `json:"name"`
+	Arguments  arguments `json:"arguments"`
+	Parameters arguments `json:"parameters"` // TGI before 2.0
+}
+
+// settle puts a call's name and arguments where OpenAI has them.
+func (t *call) settle() {
+	f := &t.Function
+	f.Name = cmp.Or(f.Name, string(t.Name))
+	f.Arguments = cmp.Or(f.Arguments, f.Parameters, t.Arguments, t.Parameters)
 }
 
 // content is a text, or a list of parts of which one kind is text and another a thought.

@@ -109,6 +109,8 @@ var calling = []Behaviour{
 	whole("arguments absent", `{`+calls+`[{"id": "c", "function": {"name": "f"}}]}}`),
 	whole("arguments encoded twice", `{`+calls+`[{"id": "c", "function": {"name": "f", "arguments": "\"{\\\"a\\\": 1}\""}}]}}`),
 	whole("arguments cut", `{`+calls+`[{"id": "c", "function": {"name": "f", "arguments": "{\"a\": "}}]}}`),
+	whole("arguments under parameters", `{`+calls+`[{"id": "c", "function": {"name": "f", "description": null, "parameters": {"a": 1}}}]}}`), // TGI
+	whole("a call without its wrapper", `{`+calls+`[{"id": "c", "type": "function", "name": "f", "arguments": "{\"a\": 1}"}]}}`),
 	whole("calls without ids", `{`+calls+`[{`+callF+`}, {`+callF+`}]}}`),
 	whole("calls with equal ids", `{`+calls+`[{"id": "c", `+callF+`}, {"id": "c", `+callG+`}]}}`),
 	whole("an id null and a number", `{`+calls+`[{"id": null, `+callF+`}, {"id": 7, `+callG+`}]}}`),
