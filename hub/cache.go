@@ -74,7 +74,7 @@ func (r repo) holds(commit string, text bool) (missing, unsure []string, err err
 		if err != nil {
 			return nil, nil, err
 		}
-		shards, err := Index(data)
+		shards, err := indexed(data)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", dir, err)
 		}
@@ -123,7 +123,7 @@ func (r repo) point(revision, commit string) error {
 }
 
 // link puts a content into a commit's snapshot.
-func (r repo) link(commit string, f File) error {
+func (r repo) link(commit string, f file) error {
 	path := filepath.Join(r.snapshot(commit), filepath.FromSlash(f.Path))
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (r repo) link(commit string, f File) error {
 }
 
 // has says whether a content is in the cache, in its whole size.
-func (r repo) has(f File) bool {
+func (r repo) has(f file) bool {
 	info, err := os.Stat(r.blob(f.Etag))
 	return err == nil && info.Mode().IsRegular() && info.Size() == f.Size
 }

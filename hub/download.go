@@ -100,8 +100,8 @@ func adapterError(n Name, read func(string) ([]byte, error)) error {
 }
 
 // weights downloads the files of weights: one, or an index with its shards.
-func (c *Client) weights(ctx context.Context, n Name, commit string, first File, files []File, read func(string) ([]byte, error)) error {
-	want := []File{first}
+func (c *Client) weights(ctx context.Context, n Name, commit string, first file, files []file, read func(string) ([]byte, error)) error {
+	want := []file{first}
 	if first.Path == indexFile {
 		if first.Size > maxText {
 			return &Error{Text: fmt.Sprintf("%s: %s has %d bytes, more than such a file has", n, indexFile, first.Size)}
@@ -113,11 +113,11 @@ func (c *Client) weights(ctx context.Context, n Name, commit string, first File,
 		if err != nil {
 			return err
 		}
-		shards, err := Index(data)
+		shards, err := indexed(data)
 		if err != nil {
 			return &Error{Text: fmt.Sprintf("%s: %v", n, err)}
 		}
-		by := map[string]File{}
+		by := map[string]file{}
 		for _, f := range files {
 			by[f.Path] = f
 		}
@@ -167,7 +167,7 @@ func (c *Client) weights(ctx context.Context, n Name, commit string, first File,
 
 // fetch brings a file into the cache and into the commit's snapshot. One process at a time
 // downloads a content; the others wait for it.
-func (c *Client) fetch(ctx context.Context, n Name, commit string, f File, came func(size int64)) error {
+func (c *Client) fetch(ctx context.Context, n Name, commit string, f file, came func(size int64)) error {
 	r := c.repo(n)
 	if !r.has(f) {
 		unlock, err := c.lock(ctx, filepath.Join(r.root, ".locks", r.folder, f.Etag+".lock"), f)
@@ -188,7 +188,7 @@ func (c *Client) fetch(ctx context.Context, n Name, commit string, f File, came 
 }
 
 // lock waits until this process alone may write a content. huggingface_hub takes the same lock.
-func (c *Client) lock(ctx context.Context, path string, f File) (unlock func() error, err error) {
+func (c *Client) lock(ctx context.Context, path string, f file) (unlock func() error, err error) {
 	for told := false; ; told = true {
 		unlock, err = durable.Lock(path)
 		if err == nil || !errors.Is(err, durable.ErrLocked) {
@@ -207,7 +207,7 @@ func (c *Client) lock(ctx context.Context, path string, f File) (unlock func() e
 
 // download brings one content into the cache: what came before is kept, and what came
 // counts when its hash is right.
-func (c *Client) download(ctx context.Context, n Name, commit string, f File, came func(size int64)) error {
+func (c *Client) download(ctx context.Context, n Name, commit string, f file, came func(size int64)) error {
 	p, err := durable.OpenPartial(c.repo(n).blob(f.Etag))
 	if err != nil {
 		return fmt.Errorf("the hub's cache: %w", err)
@@ -249,7 +249,7 @@ func (c *Client) download(ctx context.Context, n Name, commit string, f File, ca
 }
 
 // contentHash is the hash of what came, of the kind that names the file's content.
-func contentHash(p *durable.Partial, f File) (string, error) {
+func contentHash(p *durable.Partial, f file) (string, error) {
 	var h hash.Hash = sha256.New()
 	if !f.LFS {
 		h = sha1.New()
@@ -264,7 +264,7 @@ type fetching struct {
 	c       *Client
 	n       Name
 	commit  string
-	f       File
+	f       file
 	p       *durable.Partial
 	came    func(size int64)
 	etag    string // of the reply that what came is of, "" where that is not known

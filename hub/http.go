@@ -300,15 +300,15 @@ func (c *Client) resolve(ctx context.Context, n Name) (string, error) {
 }
 
 // list asks for the files of a commit.
-func (c *Client) list(ctx context.Context, n Name, commit string) ([]File, error) {
-	var out []File
+func (c *Client) list(ctx context.Context, n Name, commit string) ([]file, error) {
+	var out []file
 	at := c.api(n, "tree/"+commit+"?recursive=true")
 	for range maxPages {
 		body, next, err := c.page(ctx, n, at)
 		if err != nil {
 			return nil, err
 		}
-		files, err := Listing(body)
+		files, err := listing(body)
 		if err != nil {
 			return nil, &Error{Text: fmt.Sprintf("%s: %v", n, err)}
 		}

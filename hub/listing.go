@@ -11,8 +11,8 @@ import (
 	"ballast/safetext"
 )
 
-// File is a file of a repository.
-type File struct {
+// file is one of a repository.
+type file struct {
 	Path string // with slashes, below the repository's root
 	Size int64  // bytes
 	// Etag names the content: the SHA-256 of a large file (LFS), and Git's SHA-1 of the
@@ -33,20 +33,20 @@ type entry struct {
 	} `json:"lfs"`
 }
 
-// Listing reads one page of a repository's tree, a JSON array. Folders are left out, and so
+// listing reads one page of a repository's tree, a JSON array. Folders are left out, and so
 // are files whose names some system cannot have: no model needs one. A name that would leave
 // the folder is an error, and so is a file without a size or hash.
-func Listing(data []byte) ([]File, error) {
+func listing(data []byte) ([]file, error) {
 	var list []entry
 	if err := json.Unmarshal(data, &list); err != nil {
 		return nil, fmt.Errorf("the list of files is none: %w", err)
 	}
-	var out []File
+	var out []file
 	for _, e := range list {
 		if e.Type == "directory" || goodPath(e.Path) && odd(e.Path) {
 			continue
 		}
-		f := File{Path: e.Path, Etag: e.OID}
+		f := file{Path: e.Path, Etag: e.OID}
 		size := e.Size
 		if e.LFS != nil {
 			f.Etag, f.LFS, size = e.LFS.OID, true, e.LFS.Size
@@ -94,8 +94,8 @@ func goodHash(text string, lfs bool) bool {
 	return len(text) == want && strings.Trim(text, "0123456789abcdef") == ""
 }
 
-// Index reads the names of the shards in a model.safetensors.index.json, in order.
-func Index(data []byte) ([]string, error) {
+// indexed reads the names of the shards in a model.safetensors.index.json, in order.
+func indexed(data []byte) ([]string, error) {
 	var idx struct {
 		Map map[string]string `json:"weight_map"`
 	}
@@ -142,13 +142,13 @@ func beside(name string) bool {
 
 // plan says which of a repository's files are wanted: those beside the weights, and the one
 // file of weights or the index of several.
-func plan(files []File) (small []File, weights File, err error) {
-	has := map[string]File{}
+func plan(files []file) (small []file, weights file, err error) {
+	has := map[string]file{}
 	for _, f := range files {
 		has[f.Path] = f
 		if beside(f.Path) {
 			if f.Size > maxText {
-				return nil, File{}, fmt.Errorf("%s has %d bytes, more than such a file has", f.Path, f.Size)
+				return nil, file{}, fmt.Errorf("%s has %d bytes, more than such a file has", f.Path, f.Size)
 			}
 			small = append(small, f)
 		}
@@ -159,22 +159,22 @@ func plan(files []File) (small []File, weights File, err error) {
 	}
 	_, config := has[configFile]
 	if _, text := has[tokenizerFile]; config && ok && !text {
-		return nil, File{}, fmt.Errorf("it has no %s: its text could not be read; convert its tokenizer with transformers (AutoTokenizer, save_pretrained)", tokenizerFile)
+		return nil, file{}, fmt.Errorf("it has no %s: its text could not be read; convert its tokenizer with transformers (AutoTokenizer, save_pretrained)", tokenizerFile)
 	}
 	if config && ok {
 		return small, weights, nil
 	}
 	if _, adapter := has[adapterFile]; adapter {
-		return small, File{}, errAdapter
+		return small, file{}, errAdapter
 	}
-	return nil, File{}, lacking(files, config)
+	return nil, file{}, lacking(files, config)
 }
 
 // errAdapter says that a repository holds an adapter.
 var errAdapter = errors.New("an adapter")
 
 // lacking says what a repository without a model's files has, and what to do.
-func lacking(files []File, config bool) error {
+func lacking(files []file, config bool) error {
 	kinds := map[string][]string{}
 	for _, f := range files {
 		ext := strings.ToLower(path.Ext(f.Path))
