@@ -14,7 +14,8 @@ import (
 var attributes = map[string]string{
 	"str": " capitalize casefold center count encode endswith expandtabs find format format_map index isalnum isalpha isascii " +
 		"isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper join ljust lower lstrip maketrans " +
-		"partition removeprefix removesuffix replace rfind rindex rjust rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill ",
+		"partition removeprefix removesuffix replace rfind rindex rjust rpartition " +
+		"rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill ",
 	"list":        " append clear copy count extend index insert pop remove reverse sort ",
 	"tuple":       " count index ",
 	"dict":        " clear copy fromkeys get items keys pop popitem setdefault update values ",
