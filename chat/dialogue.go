@@ -2,6 +2,7 @@ package chat
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -345,8 +346,10 @@ func check(tok tokenizer, t *Template, f Format) error {
 		return fmt.Errorf("chat: the model's own template writes calls in format %s, not %s; set chat.format=%s", t.own.format, f.Name(), t.own.format)
 	}
 	if l := lacks(f.Control()); l != "" && !t.spelled {
+		others := maps.Clone(Formats)
+		maps.DeleteFunc(others, func(_ string, o Format) bool { return lacks(o.Control()) != "" })
 		return fmt.Errorf("chat: format %s needs control tokens that the tokenizer lacks: %s; "+
-			"choose another format, one of %s", f.Name(), l, names(Formats))
+			"choose another chat.format, one of %s, or a chat.template that spells the tags in ordinary tokens: %s, or a .jinja file", f.Name(), l, names(others), SmolLM2.Name)
 	}
 	frame := t.begin + t.system + t.end + t.gap + t.user + t.end + t.gap + t.tool + t.end + t.gap + t.reply
 	if got := tok.Decode(tok.EncodePlain(nil, frame, nil)); got != frame {

@@ -498,7 +498,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{Style{bare, SmolLM2, Hermes}, ""}, // spelled tags
 		{Style{bare, ChatML, Pythonic}, ""},
-		{Style{bare, ChatML, Hermes}, "format hermes needs control tokens that the tokenizer lacks: <tool_call> </tool_call>;"},
+		{Style{bare, ChatML, Hermes}, "format hermes needs control tokens that the tokenizer lacks: <tool_call> </tool_call>; choose another chat.format, one of llama3, pythonic, or"},
 		{Style{bare, Qwen3NoThink, Pythonic}, "lacks: <think> </think>;"},
 		{Style{bare, Llama3, Hermes}, "template llama3 (Llama 3.1 and 3.2 Instruct) needs"},
 		{Style{nil, Llama3, Hermes}, "no tokenizer"}, {Style{bare, nil, Hermes}, "one of chatml, compact"}, {Style{bare, ChatML, nil}, "one of hermes"},

@@ -77,6 +77,8 @@ func (r *renderings) pieces(src *Source, tok *bpe.Tokenizer, f Format) ([]*Templ
 	t.reply, t.user = after[len(t.gap):], next[len(t.end)+len(t.gap):]
 	t.closers, t.stops, t.control = []string{t.end}, []string{t.end}, []string{t.end}
 	if tok != nil {
+		// Where the tokenizer has no tokens for the tags, the model spells them.
+		t.spelled = slices.ContainsFunc(f.Control(), func(tag string) bool { _, ok := tok.ID(tag); return !ok })
 		for _, a := range tok.Added() {
 			if strings.Contains(t.user+t.reply, a.Content) && !slices.Contains(t.control, a.Content) {
 				t.control = append(t.control, a.Content)

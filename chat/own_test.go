@@ -195,8 +195,20 @@ func TestDocumentedTemplate(t *testing.T) {
 	}
 	_, text, _ := strings.Cut(string(page), "```jinja\n")
 	text, _, _ = strings.Cut(text, "```")
-	c, err := Choose(Source{From: "my.jinja", Text: text}, nil, Hermes)
-	if err != nil || c.Name != Own || c.Format != "hermes" || c.System != "" {
-		t.Errorf("%+v, %v", c, err)
+	bare, err := bpe.Train(func(yield func(string) bool) { yield("some text, some text") }, 300, []string{"<|im_start|>", "<|im_end|>"}, bpe.GPT2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tok := range []*bpe.Tokenizer{nil, bare} { // bare has no tokens for the tags of calls: they are spelled
+		c, err := Choose(Source{From: "my.jinja", Text: text}, tok, Hermes)
+		if err != nil || c.Name != Own || c.Format != "hermes" || c.System != "" {
+			t.Errorf("%+v, %v", c, err)
+		}
+		if tok == nil {
+			continue
+		}
+		if err := Check(Style{tok, c.Template, Hermes}); err != nil {
+			t.Error(err)
+		}
 	}
 }
