@@ -45,13 +45,17 @@ func system(text string) *string { return &text }
 
 // The tools of probes, documented as OpenAI's clients do.
 var (
-	placeTool = probeTool(`{"type": "function", "function": {"name": "find_place", "description": "Finds a \"place\" <b> & 'more': café, 100 °C",
-		"parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "the city’s name"}, "days": {"type": "integer", "default": 3,
-		"minimum": 1.0}, "kind": {"type": "string", "enum": ["a", "b"]}, "near": {"type": "object", "properties": {"points": {"type": "array", "items": {"type": "number"}}}}}, "required": ["city"]}}}`)
+	placeTool = probeTool(`{"type": "function", "function": {"name": "find_place",
+		"description": "Finds a \"place\" <b> & 'more': café, 100 °C",
+		"parameters": {"type": "object", "properties": {"city": {"type": "string", "description": "the city’s name"},
+		"days": {"type": "integer", "default": 3, "minimum": 1.0}, "kind": {"type": "string", "enum": ["a", "b"]},
+		"near": {"type": "object", "properties": {"points": {"type": "array", "items": {"type": "number"}}}}}, "required": ["city"]}}}`)
 	listTool = probeTool(`{"type": "function", "function": {"name": "list_all", "description": "Neu: Größe 🙂",
 		"parameters": {"type": "object", "properties": {}, "required": []}, "strict": true}}`)
-	oddTool = probeTool(`{"type": "function", "function": {"name": "odd", "description": "", "parameters": {"type": "object", "properties": {"a": {"type": ["object", "null"]},
-		"b": {"anyOf": [{"type": "string"}, {"type": "integer"}], "default": null}, "c": {"enum": [1, "x", null]}, "d": {}}, "additionalProperties": false}}}`)
+	oddTool = probeTool(`{"type": "function", "function": {"name": "odd", "description": "",
+		"parameters": {"type": "object", "properties": {"a": {"type": ["object", "null"]},
+		"b": {"anyOf": [{"type": "string"}, {"type": "integer"}], "default": null}, "c": {"enum": [1, "x", null]}, "d": {}},
+		"additionalProperties": false}}}`)
 	sumTool = probeTool(`{"type": "function", "function": {"name": "add_up", "description": "Adds", "parameters": {"type": "object",
 		"properties": {"rows": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}}, "required": ["rows"]}}}`)
 )
@@ -85,7 +89,8 @@ func probes() []probe {
 		"list", value.NewList("<b> & 'c'", true, nil))
 	texts := []said{} // texts that look like other values
 	for _, text := range []string{"12", "true", " x", "null", "{\"a\": 1}", ""} {
-		texts = append(texts, said{role: "assistant", calls: []ballast.Call{callOf("find_place", "city", text)}}, said{role: "tool", results: []string{"x"}})
+		texts = append(texts, said{role: "assistant", calls: []ballast.Call{callOf("find_place", "city", text)}},
+			said{role: "tool", results: []string{"x"}})
 	}
 	user := func(text string) said { return said{role: "user", text: text} }
 	says := func(text string) said { return said{role: "assistant", text: text} }
@@ -93,9 +98,11 @@ func probes() []probe {
 	results := func(r ...string) said { return said{role: "tool", results: r} }
 	return []probe{ // the last two are also those that a renderer is made from
 		{name: "a request", messages: []said{user("Hi there")}},
-		{name: "turns", messages: []said{user("One?  ü & <b> 'q' \"r\" {{ x }}"), says("Yes  & <i> 'so' {% y %}."), user("Two? /no_think"), says("No, é 🙂."), user("/think Three?"),
+		{name: "turns", messages: []said{user("One?  ü & <b> 'q' \"r\" {{ x }}"), says("Yes  & <i> 'so' {% y %}."), user("Two? /no_think"),
+			says("No, é 🙂."), user("/think Three?"),
 			says("3"), user("Four?"), says("4"), user("Five?")}},
-		{name: "a system text", system: system("Be brief.  ü & <b>\n\n\n'Now'. /no_think"), messages: []said{user("Hi"), says("Yes."), user("More")}},
+		{name: "a system text", system: system("Be brief.  ü & <b>\n\n\n'Now'. /no_think"),
+			messages: []said{user("Hi"), says("Yes."), user("More")}},
 		{name: "an empty system text", system: system(""), messages: []said{user("Hi")}, may: true},
 		{name: "white space", system: system(" Be\nbrief. \n"), messages: []said{user("\n Hi \n"), says("Yes."), user(" \t x")}, may: true},
 		{name: spacedReplies, messages: []said{user("Hi"), says("  Yes. \n\n"), user("And?"), says("No.\n"), user("x")}, may: true},
@@ -105,35 +112,46 @@ func probes() []probe {
 		{name: "a tool of other types", tools: []ballast.Tool{oddTool}, messages: []said{user("Where?")}, may: true, odd: true},
 		{name: "a tool and an empty system text", system: system(""), tools: one, messages: []said{user("Where?")}, may: true},
 		{name: "white space and a tool", system: system(" Be  &\n\nbrief. \n"), tools: one, messages: []said{user("\n Hi \n")}, may: true},
-		{name: "a call and its result", tools: one, messages: []said{user("Where?"), calls(place), results(`{"t":  -3.5, "é": "<b> & 'x'"}`), says("Cold."), user("More")}},
-		{name: "calls one after the other", tools: all, messages: []said{user("Where?"), calls(place), results("one\n"), calls(callOf("list_all")), results(""),
+		{name: "a call and its result", tools: one, messages: []said{user("Where?"), calls(place),
+			results(`{"t":  -3.5, "é": "<b> & 'x'"}`), says("Cold."), user("More")}},
+		{name: "calls one after the other", tools: all, messages: []said{user("Where?"), calls(place), results("one\n"),
+			calls(callOf("list_all")), results(""),
 			says("Both."), user("Again"), calls(place), results(" two ")}},
 		{name: "arguments", tools: all, messages: []said{user("Where?"), calls(nested), results("[1, 2]"),
 			calls(callOf("add_up", "rows", value.NewList(value.NewList(int64(1), 0.5), value.NewList()))), results("1.5")}},
-		{name: "constants and numbers as arguments", tools: one, messages: []said{user("Where?"), calls(constants), results("x")}, may: true, odd: true},
+		{name: "constants and numbers as arguments", tools: one, messages: []said{user("Where?"), calls(constants), results("x")},
+			may: true, odd: true},
 		{name: "arguments that look like others", tools: all, messages: append([]said{user("Where?")}, texts...)},
-		{name: "parallel calls", tools: all, messages: []said{user("Where?"), calls(place, callOf("list_all"), nested), results("one", "two", "three"),
+		{name: "parallel calls", tools: all, messages: []said{user("Where?"), calls(place, callOf("list_all"), nested),
+			results("one", "two", "three"),
 			says("Three."), user("More")}, may: true},
 		{name: textAndCall, tools: one, messages: []said{user("Where?"), {role: "assistant", text: spokenMark, calls: []ballast.Call{place}},
 			results("one")}, may: true},
-		{name: spacedCall, tools: all, messages: []said{user("Where?"), {role: "assistant", text: " \n I  look. \n\n", calls: []ballast.Call{place, callOf("list_all")}},
+		{name: spacedCall, tools: all, messages: []said{user("Where?"), {role: "assistant", text: " \n I  look. \n\n",
+			calls: []ballast.Call{place, callOf("list_all")}},
 			results(" one\n", "two  &"), {role: "assistant", text: " \n", calls: []ballast.Call{place}}, results("\n")}, may: true},
 		{name: thoughtAndCall, tools: one, messages: []said{user("Where?"), {role: "assistant", thought: "  A  &\nplace. ", text: "I look.",
 			calls: []ballast.Call{place}}, results("one")}, may: true},
-		{name: "a thought", tools: one, messages: []said{user("Where?"), {role: "assistant", thought: "A place.\n\nWhich?", calls: []ballast.Call{place}},
+		{name: "a thought", tools: one, messages: []said{user("Where?"), {role: "assistant", thought: "A place.\n\nWhich?",
+			calls: []ballast.Call{place}},
 			results("one")}, may: true},
-		{name: "a thought before another user", messages: []said{user("One?"), {role: "assistant", thought: "It is.", text: "Yes."}, user("Two?")}, may: true, earlier: true},
-		{name: "a thought in a reply's text", messages: []said{user("One?"), says("<think>\nIt is.\n</think>\n\nYes."), user("Two?"), says("<think>\n\n</think>\n\nNo."), user("Three?")}, may: true, earlier: true},
+		{name: "a thought before another user", messages: []said{user("One?"), {role: "assistant", thought: "It is.", text: "Yes."},
+			user("Two?")}, may: true, earlier: true},
+		{name: "a thought in a reply's text", messages: []said{user("One?"), says("<think>\nIt is.\n</think>\n\nYes."), user("Two?"),
+			says("<think>\n\n</think>\n\nNo."), user("Three?")}, may: true, earlier: true},
 		{name: piecesPlain, messages: []said{user(firstMark), says(replyMark), user(secondMark)}},
-		{name: piecesTools, tools: all, messages: []said{user(firstMark), calls(place), results(resultMark), says(replyMark), user(secondMark)}},
-		{name: piecesMany, tools: all, messages: []said{user(firstMark), calls(place, callOf("list_all")), results(resultMark, otherMark)}, may: true},
+		{name: piecesTools, tools: all, messages: []said{user(firstMark), calls(place), results(resultMark), says(replyMark),
+			user(secondMark)}},
+		{name: piecesMany, tools: all, messages: []said{user(firstMark), calls(place, callOf("list_all")), results(resultMark, otherMark)},
+			may: true},
 	}
 }
 
 // The probes whose texts are found again in a rendering, and those texts.
 const (
-	spacedReplies                                                       = "white space in replies"
-	textAndCall, spacedCall, thoughtAndCall                             = "text before a call", "white space before calls", "a thought, words and a call"
+	spacedReplies                           = "white space in replies"
+	textAndCall, spacedCall, thoughtAndCall = "text before a call", "white space before calls",
+		"a thought, words and a call"
 	piecesPlain, piecesTools, piecesMany                                = "plain texts", "texts with a call", "texts with two calls"
 	firstMark, replyMark, secondMark, resultMark, otherMark, spokenMark = "Qfirst", "Qreply", "Qsecond", "Qresult", "Qother", "I look."
 )
@@ -177,7 +195,8 @@ func (p *probe) variables(source *Source, more ...any) (out []*value.Dict) {
 					args.Set(a.Name, a.Value)
 				}
 				ids++
-				call := value.NewDict("id", fmt.Sprintf("call%05d", ids), "type", "function", "function", value.NewDict("name", c.Name, "arguments", args))
+				call := value.NewDict("id", fmt.Sprintf("call%05d", ids), "type", "function", "function",
+					value.NewDict("name", c.Name, "arguments", args))
 				calls.Items, called = append(calls.Items, call), append(called, call)
 			}
 			if len(m.calls) > 0 {

@@ -50,7 +50,8 @@ var endings = []Behaviour{
 	whole("finish reason of another name", `{"finish_reason": "MAX_TOKENS", "message": {"content": "a"}}`),
 	whole("the context ended the reply", `{"finish_reason": "model_length", "message": {"content": "a"}}`),
 	pieced("a stream without a finish", saidPiece(Text), over),
-	pieced("a stream whose finish is empty", `{"choices": [{"delta": {"content": "`+Text+`"}, "finish_reason": ""}]}`, `{"choices": [{"delta": {}, "finish_reason": ""}]}`, over),
+	pieced("a stream whose finish is empty", `{"choices": [{"delta": {"content": "`+Text+`"}, "finish_reason": ""}]}`,
+		`{"choices": [{"delta": {}, "finish_reason": ""}]}`, over),
 	pieced("a stream with choices empty first", `{"choices": [], "prompt_filter_results": []}`, saidPiece(Text), finishPiece, over),
 	pieced("a stream with usage after its end", saidPiece(Text), finishPiece, usages, over),
 	pieced("a stream with usage in between", saidPiece(Text), usages, finishPiece, over),
@@ -65,7 +66,8 @@ var endings = []Behaviour{
 	}},
 	{"a stream with comments and pings", nil, false, func(x *Exchange) {
 		x.Events()
-		x.Raw(": OPENROUTER PROCESSING\n\n" + strings.ReplaceAll(pieces+finish, "\n\n", "\n\n: keep-alive\n\ndata:\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n"))
+		x.Raw(": OPENROUTER PROCESSING\n\n" + strings.ReplaceAll(pieces+finish, "\n\n",
+			"\n\n: keep-alive\n\ndata:\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n"))
 	}},
 }
 
@@ -73,31 +75,44 @@ const finishPiece = `{"choices": [{"index": 0, "delta": {}, "finish_reason": "st
 
 // calling are replies with calls, as servers write them.
 var calling = []Behaviour{
-	pieced("calls of a stream all at index 0", called(`{"index": 0, "id": "c1", `+callF+`}`), called(`{"index": 0, "id": "c2", `+callG+`}`), ended, over), // Ollama
-	pieced("calls at index 0 without ids", called(`{"index": 0, `+callF+`}`), called(`{"index": 0, `+callG+`}`), called(`{"index": 0, `+callF+`}`), ended, over),
+	pieced("calls of a stream all at index 0", called(`{"index": 0, "id": "c1", `+callF+`}`),
+		called(`{"index": 0, "id": "c2", `+callG+`}`), ended, over), // Ollama
+	pieced("calls at index 0 without ids", called(`{"index": 0, `+callF+`}`), called(`{"index": 0, `+callG+`}`),
+		called(`{"index": 0, `+callF+`}`), ended, over),
 	pieced("calls without an index", called(`{"id": "c1", `+callF+`}`), called(`{"id": "c2", `+callG+`}`), ended, over),
 	pieced("calls without index and id", called(`{`+callF+`}`), called(`{`+callF+`}`), ended, over),
-	pieced("calls of one piece without index and id", called(`{`+callF+`}`, `{`+callF+`}`, `{"function": {"name": "g"}}`, `{"function": {"name": "g"}}`), ended, over),
-	pieced("a call in pieces without an index", called(`{"id": "c1", "function": {"name": "f", "arguments": ""}}`), called(`{"function": {"arguments": "{\"a\""}}`),
+	pieced("calls of one piece without index and id", called(`{`+callF+`}`, `{`+callF+`}`, `{"function": {"name": "g"}}`,
+		`{"function": {"name": "g"}}`), ended, over),
+	pieced("a call in pieces without an index", called(`{"id": "c1", "function": {"name": "f", "arguments": ""}}`),
+		called(`{"function": {"arguments": "{\"a\""}}`),
 		called(`{"id": "c1", "function": {"arguments": ": 1}"}}`), ended, over),
-	pieced("the name in every piece", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"a\""}}`), called(`{"index": 0, "function": {"name": "f", "arguments": ": 1"}}`),
-		called(`{"index": 0, "function": {"name": "f", "arguments": "}"}}`), called(`{"index": 0, "function": {"name": "f", "arguments": ""}}`), ended, over),
+	pieced("the name in every piece", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"a\""}}`),
+		called(`{"index": 0, "function": {"name": "f", "arguments": ": 1"}}`),
+		called(`{"index": 0, "function": {"name": "f", "arguments": "}"}}`),
+		called(`{"index": 0, "function": {"name": "f", "arguments": ""}}`), ended, over),
 	pieced("the name and the id in every piece", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"a\""}}`),
-		called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": ": 1}"}}`), called(`{"index": 1, "id": "c2", `+callG+`}`), ended, over),
+		called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": ": 1}"}}`), called(`{"index": 1, "id": "c2", `+callG+`}`),
+		ended, over),
 	pieced("the name and the id in every piece without an index", called(`{"id": "c1", "function": {"name": "f", "arguments": "{\"a\""}}`),
 		called(`{"id": "c1", "function": {"name": "f", "arguments": ": 1}"}}`), called(`{"id": "c2", `+callG+`}`), ended, over),
 	pieced("the name and the id empty later", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"a\""}}`),
 		called(`{"index": 0, "id": "", "function": {"name": "", "arguments": ": 1}"}}`), ended, over),
 	pieced("the name and the id null later", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": null}}`),
 		called(`{"index": 0, "id": null, "function": {"name": null, "arguments": "{\"a\": 1}"}}`), ended, over),
-	pieced("the name in two pieces", called(`{"index": 0, "id": "c1", "function": {"name": "get_"}}`), called(`{"index": 0, "function": {"name": "it", "arguments": "{}"}}`), ended, over),
-	pieced("calls in turns", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"a\""}}`), called(`{"index": 1, "id": "c2", "function": {"name": "g", "arguments": "{\"b\""}}`),
+	pieced("the name in two pieces", called(`{"index": 0, "id": "c1", "function": {"name": "get_"}}`),
+		called(`{"index": 0, "function": {"name": "it", "arguments": "{}"}}`), ended, over),
+	pieced("calls in turns", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"a\""}}`),
+		called(`{"index": 1, "id": "c2", "function": {"name": "g", "arguments": "{\"b\""}}`),
 		called(`{"index": 0, "function": {"arguments": ": 1}"}}`), called(`{"index": 1, "function": {"arguments": ": 2}"}}`), ended, over),
-	pieced("calls of a stream with equal ids", called(`{"index": 0, "id": "c", `+callF+`}`, `{"index": 1, "id": "c", `+callG+`}`), ended, over),
-	pieced("arguments of a stream as an object", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": {"a": 1}}}`), ended, over),
-	pieced("a call whole again in the last piece", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"a\""}}`), called(`{"index": 0, "function": {"arguments": ": 1}"}}`),
+	pieced("calls of a stream with equal ids", called(`{"index": 0, "id": "c", `+callF+`}`, `{"index": 1, "id": "c", `+callG+`}`),
+		ended, over),
+	pieced("arguments of a stream as an object", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": {"a": 1}}}`),
+		ended, over),
+	pieced("a call whole again in the last piece", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{\"a\""}}`),
+		called(`{"index": 0, "function": {"arguments": ": 1}"}}`),
 		called(`{"index": 0, "id": "c1", `+callF+`}`), ended, over),
-	pieced("arguments that are {} at first", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}`), called(`{"index": 0, "function": {"arguments": "{\"a\""}}`),
+	pieced("arguments that are {} at first", called(`{"index": 0, "id": "c1", "function": {"name": "f", "arguments": "{}"}}`),
+		called(`{"index": 0, "function": {"arguments": "{\"a\""}}`),
 		called(`{"index": 0, "function": {"arguments": ": 1}"}}`), ended, over),
 	pieced("the whole message with its calls at the end of a stream", called(`{"index": 0, `+callF+`}`, `{"index": 1, `+callG+`}`),
 		`{"choices": [{`+calls+`[{`+callF+`}, {`+callG+`}]}}]}`, over),
@@ -109,36 +124,48 @@ var calling = []Behaviour{
 	whole("arguments absent", `{`+calls+`[{"id": "c", "function": {"name": "f"}}]}}`),
 	whole("arguments encoded twice", `{`+calls+`[{"id": "c", "function": {"name": "f", "arguments": "\"{\\\"a\\\": 1}\""}}]}}`),
 	whole("arguments cut", `{`+calls+`[{"id": "c", "function": {"name": "f", "arguments": "{\"a\": "}}]}}`),
-	whole("arguments under parameters", `{`+calls+`[{"id": "c", "function": {"name": "f", "description": null, "parameters": {"a": 1}}}]}}`), // TGI
+	whole("arguments under parameters", `{`+calls+ // TGI
+		`[{"id": "c", "function": {"name": "f", "description": null, "parameters": {"a": 1}}}]}}`),
 	whole("a call without its wrapper", `{`+calls+`[{"id": "c", "type": "function", "name": "f", "arguments": "{\"a\": 1}"}]}}`),
 	whole("calls without ids", `{`+calls+`[{`+callF+`}, {`+callF+`}]}}`),
 	whole("calls with equal ids", `{`+calls+`[{"id": "c", `+callF+`}, {"id": "c", `+callG+`}]}}`),
 	whole("an id null and a number", `{`+calls+`[{"id": null, `+callF+`}, {"id": 7, `+callG+`}]}}`),
 	whole("no content beside calls", `{"finish_reason": "stop", "message": {"tool_calls": [{"id": "c", `+callF+`}]}}`),
-	whole("a call from before tools", `{"finish_reason": "function_call", "message": {"content": null, "function_call": {"name": "f", "arguments": "{\"a\": 1}"}}}`),
+	whole("a call from before tools", `{"finish_reason": "function_call", "message": {"content": null, "function_call": {"name": "f",`+
+		` "arguments": "{\"a\": 1}"}}}`),
 	whole("a call of both kinds", `{`+calls+`[{"id": "c", `+callF+`}], "function_call": {"name": "f", "arguments": "{\"a\": 1}"}}}`),
 	whole("a call from before tools that is null", `{`+stops+`{"content": "a", "function_call": null}}`),
 	whole("a call from before tools that is empty", `{`+stops+`{"content": "a", "function_call": {"name": "", "arguments": ""}}}`),
-	pieced("a call from before tools in pieces", `{"choices": [{"delta": {"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": ""}}}]}`,
-		`{"choices": [{"delta": {"function_call": {"arguments": "{\"a\""}}}]}`, `{"choices": [{"delta": {"function_call": {"arguments": ": 1}"}}}]}`, ended, over),
+	pieced("a call from before tools in pieces", `{"choices": [{"delta": {"role": "assistant", "content": null, "function_call":`+
+		` {"name": "f", "arguments": ""}}}]}`,
+		`{"choices": [{"delta": {"function_call": {"arguments": "{\"a\""}}}]}`,
+		`{"choices": [{"delta": {"function_call": {"arguments": ": 1}"}}}]}`, ended, over),
 }
 
 // contents are replies whose text comes in other ways, thoughts apart or not.
 var contents = []Behaviour{
 	whole("content in parts", `{`+stops+`{"content": [{"type": "text", "text": "Turn 1:"}, {"type": "text", "text": " it is done."}]}}`),
-	whole("content in parts with a thought", `{`+stops+`{"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "`+Text+`"}]}}`),
+	whole("content in parts with a thought", `{`+stops+`{"content": [{"type": "thinking", "thinking": [{"type": "text", "text":`+
+		` "hm"}]}, {"type": "text", "text": "`+Text+`"}]}}`),
 	whole("content in no parts", `{`+stops+`{"content": []}}`),
 	whole("content absent", `{`+stops+`{"role": "assistant"}}`),
-	pieced("content in parts of a stream", `{"choices": [{"delta": {"content": [{"type": "text", "text": "Turn 1:"}]}}]}`, `{"choices": [{"delta": {"content": " it is done."}}]}`, finishPiece, over),
+	pieced("content in parts of a stream", `{"choices": [{"delta": {"content": [{"type": "text", "text": "Turn 1:"}]}}]}`,
+		`{"choices": [{"delta": {"content": " it is done."}}]}`, finishPiece, over),
 	whole("a thought apart", `{`+stops+`{"content": "`+Text+`", "reasoning_content": "hm"}}`),
-	whole("a thought apart under another name", `{`+stops+`{"content": "`+Text+`", "reasoning": "hm", "reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}}`),
+	whole("a thought apart under another name", `{`+stops+`{"content": "`+Text+`", "reasoning": "hm", "reasoning_details": [{"type":`+
+		` "reasoning.text", "text": "hm"}]}}`),
 	whole("a thought alone", `{`+stops+`{"content": null, "reasoning_content": "hm"}}`),
-	pieced("the message so far beside every piece", `{"choices": [{"delta": {"content": "Turn 1:"}, "message": {"role": "assistant", "content": "Turn 1:"}}]}`,
-		`{"choices": [{"delta": {"content": " it is done."}, "message": {"content": "`+Text+`"}, "finish_reason": "stop"}]}`, over), // Perplexity
-	pieced("the whole message at the end of a stream", saidPiece(Text), `{"choices": [{"message": {"content": "`+Text+`"}, "finish_reason": "stop"}]}`, over),
+	// Perplexity
+	pieced("the message so far beside every piece", `{"choices": [{"delta": {"content": "Turn 1:"}, "message": {"role": "assistant",`+
+		` "content": "Turn 1:"}}]}`,
+		`{"choices": [{"delta": {"content": " it is done."}, "message": {"content": "`+Text+`"}, "finish_reason": "stop"}]}`, over),
+	pieced("the whole message at the end of a stream", saidPiece(Text),
+		`{"choices": [{"message": {"content": "`+Text+`"}, "finish_reason": "stop"}]}`, over),
 	pieced("a stream of one message", `{"choices": [{"message": {"content": "`+Text+`"}, "finish_reason": "stop"}]}`, over),
-	pieced("a thought apart in a stream", `{"choices": [{"delta": {"reasoning_content": "h", "content": null}}]}`, `{"choices": [{"delta": {"reasoning": "m"}}]}`, saidPiece(Text), finishPiece, over),
-	answers("an error null beside a reply", nil, strings.Replace(fine, `{"id"`, `{"error": null, "message": null, "detail": null, "id"`, 1)),
+	pieced("a thought apart in a stream", `{"choices": [{"delta": {"reasoning_content": "h", "content": null}}]}`,
+		`{"choices": [{"delta": {"reasoning": "m"}}]}`, saidPiece(Text), finishPiece, over),
+	answers("an error null beside a reply", nil, strings.Replace(fine, `{"id"`,
+		`{"error": null, "message": null, "detail": null, "id"`, 1)),
 	answers("an error empty beside a reply", nil, strings.Replace(fine, `{"id"`, `{"error": {}, "id"`, 1)),
 }
 
@@ -162,18 +189,22 @@ var complaints = []Behaviour{
 		x.Events()
 		x.Raw(`error: {"code": 500, "message": "no such thing", "type": "server_error"}` + "\n\n")
 	}},
-	{"an error that is a text", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, `{"error": "no such thing"}`) }}, // LM Studio, Ollama
+	// LM Studio, Ollama
+	{"an error that is a text", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, `{"error": "no such thing"}`) }},
 	{"an error that is a text with status 200", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": "no such thing"}`) }},
 	{"an error with its message beside it", kinds(endpoint.Rejected), false, func(x *Exchange) {
 		x.Send(400, `{"statusCode": 400, "error": "Bad Request", "message": "no such thing"}`)
 	}},
-	{"an error that is true", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, `{"error": true, "message": "no such thing"}`) }},
+	{"an error that is true", kinds(endpoint.Rejected), false, func(x *Exchange) {
+		x.Send(400, `{"error": true, "message": "no such thing"}`)
+	}},
 	{"an error with its type beside it", kinds(endpoint.Rejected), false, func(x *Exchange) { // TGI
 		x.Send(422, `{"error": "Input validation error: no such thing", "error_type": "validation"}`)
 	}},
 	{"a detail", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, `{"detail": "no such thing"}`) }}, // FastAPI
 	{"a detail of fields", kinds(endpoint.Rejected), false, func(x *Exchange) {
-		x.Send(422, `{"detail": [{"type": "missing", "loc": ["body", "messages", 1, "content"], "msg": "no such thing", "input": {"role": "assistant"}}]}`)
+		x.Send(422, `{"detail": [{"type": "missing", "loc": ["body", "messages", 1, "content"], "msg": "no such thing", "input": {"role":`+
+			` "assistant"}}]}`)
 	}},
 	{"a detail with status 200", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"detail": "no such thing"}`) }},
 	{"an error in a list", kinds(endpoint.Rejected), false, func(x *Exchange) { // Gemini
@@ -205,7 +236,8 @@ var complaints = []Behaviour{
 		x.JSON(`{"error": "Unexpected endpoint or method. (POST /chat/completions). no such thing"}`)
 	}},
 	{"no parser of tool calls", kinds(endpoint.Rejected), false, func(x *Exchange) { // vLLM
-		x.Send(400, `{"error": {"message": "no such thing: \"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set", "code": 400}}`)
+		x.Send(400, `{"error": {"message": "no such thing: \"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser`+
+			` to be set", "code": 400}}`)
 	}},
 	{"no parser of templates", kinds(endpoint.Rejected), false, func(x *Exchange) { // llama.cpp
 		x.Send(500, `{"error": {"code": 500, "message": "no such thing: tools param requires --jinja flag", "type": "server_error"}}`)
@@ -220,28 +252,44 @@ func filled(server string, status int, body string) Behaviour {
 // contexts are how servers say that a conversation is too long.
 var contexts = []Behaviour{
 	filled("a code", 400, `{"error": {"code": "context_length_exceeded", "message": "too long"}}`),
-	filled("OpenAI", 400, `{"error": {"message": "This model's maximum context length is 8192 tokens. However, your messages resulted in 8227 tokens. Please reduce the length of the messages.",`+
+	filled("OpenAI", 400, `{"error": {"message": "This model's maximum context length is 8192 tokens. However, your messages resulted`+
+		` in 8227 tokens. Please reduce the length of the messages.",`+
 		` "type": "invalid_request_error", "param": "messages", "code": "context_length_exceeded"}}`),
-	filled("vLLM", 400, `{"object": "error", "message": "This model's maximum context length is 4096 tokens. However, you requested 5091 tokens (5091 in the messages, 0 in the completion).`+
+	filled("vLLM", 400, `{"object": "error", "message": "This model's maximum context length is 4096 tokens. However, you requested`+
+		` 5091 tokens (5091 in the messages, 0 in the completion).`+
 		` Please reduce the length of the messages or completion.", "type": "BadRequestError", "param": null, "code": 400}`),
-	filled("vLLM's engine", 400, `{"error": {"message": "The decoder prompt (length 5000) is longer than the maximum model length of 4096. Make sure that max_model_len is no smaller.", "code": 400}}`),
-	filled("vLLM's default", 400, `{"error": {"message": "max_tokens must be at least 1, got -23.", "type": "BadRequestError", "code": 400}}`),
-	filled("SGLang", 400, `{"object": "error", "message": "The input (5000 tokens) is longer than the model's context length (4096 tokens).", "type": "BadRequestError", "code": 400}`),
-	filled("SGLang's sum", 400, `{"object": "error", "message": "Requested token count exceeds the model's maximum context length of 4096 tokens. You requested a total of 4596 tokens:`+
+	filled("vLLM's engine", 400, `{"error": {"message": "The decoder prompt (length 5000) is longer than the maximum model length of`+
+		` 4096. Make sure that max_model_len is no smaller.", "code": 400}}`),
+	filled("vLLM's default", 400, `{"error": {"message": "max_tokens must be at least 1, got -23.", "type": "BadRequestError", "code":`+
+		` 400}}`),
+	filled("SGLang", 400, `{"object": "error", "message": "The input (5000 tokens) is longer than the model's context length (4096`+
+		` tokens).", "type": "BadRequestError", "code": 400}`),
+	filled("SGLang's sum", 400, `{"object": "error", "message": "Requested token count exceeds the model's maximum context length of`+
+		` 4096 tokens. You requested a total of 4596 tokens:`+
 		` 4096 tokens from the input messages and 500 tokens for the completion.", "type": "BadRequestError", "code": 400}`),
-	filled("TGI", 422, "{\"error\": \"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4096 `inputs` tokens and 512 `max_new_tokens`\", \"error_type\": \"validation\"}"),
-	filled("TGI's input", 422, "{\"error\": \"Input validation error: `inputs` must have less than 4095 tokens. Given: 5000\", \"error_type\": \"validation\"}"),
-	filled("llama.cpp", 400, `{"error": {"code": 400, "message": "the request exceeds the available context size, try increasing it", "type": "exceed_context_size_error", "n_prompt_tokens": 14429, "n_ctx": 8192}}`),
-	filled("llama.cpp with status 200", 200, `{"error": {"code": 400, "message": "request (14429 tokens) exceeds the available context size (8192 tokens)", "type": "exceed_context_size_error"}}`),
-	filled("llama-cpp-python", 400, `{"error": {"message": "Requested tokens (2285) exceed context window of 2048", "type": "invalid_request_error"}}`),
-	filled("LM Studio", 400, `{"error": "Trying to keep the first 11149 tokens when context the overflows. However, the model is loaded with context length of only 4096 tokens, which is not enough."}`),
-	filled("LM Studio's n_keep", 400, `{"error": "The number of tokens to keep from the initial prompt is greater than the context length (n_keep: 12526 >= n_ctx: 4096)."}`),
+	filled("TGI", 422, "{\"error\": \"Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 4096 `inputs`"+
+		" tokens and 512 `max_new_tokens`\", \"error_type\": \"validation\"}"),
+	filled("TGI's input", 422, "{\"error\": \"Input validation error: `inputs` must have less than 4095 tokens. Given: 5000\","+
+		" \"error_type\": \"validation\"}"),
+	filled("llama.cpp", 400, `{"error": {"code": 400, "message": "the request exceeds the available context size, try increasing it",`+
+		` "type": "exceed_context_size_error", "n_prompt_tokens": 14429, "n_ctx": 8192}}`),
+	filled("llama.cpp with status 200", 200, `{"error": {"code": 400, "message": "request (14429 tokens) exceeds the available context`+
+		` size (8192 tokens)", "type": "exceed_context_size_error"}}`),
+	filled("llama-cpp-python", 400, `{"error": {"message": "Requested tokens (2285) exceed context window of 2048", "type":`+
+		` "invalid_request_error"}}`),
+	filled("LM Studio", 400, `{"error": "Trying to keep the first 11149 tokens when context the overflows. However, the model is loaded`+
+		` with context length of only 4096 tokens, which is not enough."}`),
+	filled("LM Studio's n_keep", 400, `{"error": "The number of tokens to keep from the initial prompt is greater than the context`+
+		` length (n_keep: 12526 >= n_ctx: 4096)."}`),
 	filled("LM Studio's engine", 200, `{"error": "Context size has been exceeded."}`),
 	filled("Ollama", 400, `{"error": {"message": "the input length exceeds the context length", "type": "invalid_request_error"}}`),
-	filled("Anthropic", 400, `{"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 210000 tokens > 200000 maximum"}}`),
-	filled("Gemini", 400, `[{"error": {"code": 400, "message": "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).", "status": "INVALID_ARGUMENT"}}]`),
+	filled("Anthropic", 400, `{"type": "error", "error": {"type": "invalid_request_error", "message": "prompt is too long: 210000`+
+		` tokens > 200000 maximum"}}`),
+	filled("Gemini", 400, `[{"error": {"code": 400, "message": "The input token count (1200000) exceeds the maximum number of tokens`+
+		` allowed (1048576).", "status": "INVALID_ARGUMENT"}}]`),
 	{"the context is full in a stream", kinds(endpoint.Full), false, func(x *Exchange) {
 		x.Events()
-		x.Raw(pieces + "event: error\ndata: {\"error\": {\"message\": \"Reached context length of 4096 tokens, mid-generation overflow is not supported\"}}\n\n")
+		x.Raw(pieces + "event: error\ndata: {\"error\": {\"message\": \"Reached context length of 4096 tokens, mid-generation overflow is" +
+			" not supported\"}}\n\n")
 	}},
 }
