@@ -6,13 +6,13 @@ import (
 	"ballast/world"
 )
 
-// BenchmarkGold replays the gold answers of all tasks as `ballast bench world`
-// does: a session each of worlds that were loaded before. Sub-benchmarks are the
+// BenchmarkGold replays the gold answers as `ballast bench world` does with the whole
+// benchmark: a session each of worlds that were loaded before. Sub-benchmarks are the
 // categories, and the checker over all.
 func BenchmarkGold(b *testing.B) {
-	tasks, err := Load("../../../shared/data/bfcl", Options{})
+	tasks, err := Load(benchmark, Options{})
 	if err != nil {
-		b.Skip("the benchmark's data are not at ../shared/data/bfcl")
+		b.Fatal(err)
 	}
 	prepared := make([]*world.Prepared, len(tasks))
 	for i := range tasks {

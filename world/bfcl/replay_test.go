@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"errors"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -13,17 +12,11 @@ import (
 	"ballast/bounded"
 )
 
-// benchmark opens a file of the benchmark's data, beside the repository.
-func benchmark(t testing.TB, name string) *os.File {
-	t.Helper()
-	return open(t, filepath.Join("..", "..", "..", "shared", "data", "bfcl", name), "the benchmark's data are not at ../shared/data/bfcl")
-}
-
-func open(t testing.TB, path, skip string) *os.File {
+func open(t testing.TB, path string) *os.File {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
-		t.Skip(skip)
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
 	return f
@@ -42,37 +35,16 @@ func replay(t *testing.T, f *os.File, opts ReplayOptions) Report {
 	if !r.OK() && len(r.Differences) == 0 {
 		t.Error("the report is not OK, but lists no difference")
 	}
-	for k, c := range r.Classes {
-		t.Logf("%s: calls %+v, states %+v", k, *c, *r.States[k])
-	}
-	t.Logf("%d trajectories; calls L %+v; verdicts %+v", r.Trajectories, *r.Calls["L"], r.Verdicts)
 	return r
 }
 
 // TestSample replays the sample of the golden corpus that the repository holds.
+// scripts/peer-bfcl replays all of it.
 func TestSample(t *testing.T) {
-	r := replay(t, open(t, "testdata/golden.jsonl.gz", "no sample"), ReplayOptions{})
+	r := replay(t, open(t, "testdata/golden.jsonl.gz"), ReplayOptions{})
 	if r.Trajectories < 200 || len(r.Methods) < 120 || r.Calls["L"].Equal < 2000 || r.Verdicts.Equal < 100 {
 		t.Errorf("the sample is thin: %d trajectories, %d methods, %+v", r.Trajectories, len(r.Methods), r.Verdicts)
 	}
-}
-
-// TestGolden replays the whole corpus, a part of it with -short.
-func TestGolden(t *testing.T) {
-	opts := ReplayOptions{}
-	if testing.Short() {
-		opts.Every = 8
-	}
-	replay(t, benchmark(t, "golden.jsonl.gz"), opts)
-}
-
-// TestGoldenFile replays the corpus that BFCL_GOLDEN names.
-func TestGoldenFile(t *testing.T) {
-	path := os.Getenv("BFCL_GOLDEN")
-	if path == "" {
-		t.Skip("BFCL_GOLDEN names no corpus")
-	}
-	replay(t, open(t, path, "no such file: "+path), ReplayOptions{Differences: 40})
 }
 
 // A wrong corpus is noticed: a changed answer, a changed state, broken lines.
