@@ -2,6 +2,7 @@ package ballast_test
 
 import (
 	"go/ast"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -38,6 +39,27 @@ func TestOneWriter(t *testing.T) {
 	for at := range writers {
 		if !needed[at] {
 			t.Errorf("%s needs no exception any more; take its line out", at)
+		}
+	}
+}
+
+// TestArchitectureIsForFiles: what a decoder has is decided where its configuration is read.
+// Whoever computes asks for the feature, so that a new architecture changes none of them.
+func TestArchitectureIsForFiles(t *testing.T) {
+	needed, readers := map[string]bool{}, []string{"model/archive.go", "model/config.go", "model/family.go", "model/gguf.go", "model/inspect.go"}
+	for _, s := range sources(t) {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if e, ok := n.(*ast.SelectorExpr); ok && e.Sel.Name == "Arch" {
+				if needed[s.path] = true; !slices.Contains(readers, s.path) {
+					t.Errorf("%s asks for the architecture; ask for a feature of model.Config", s.fset.Position(e.Pos()))
+				}
+			}
+			return true
+		})
+	}
+	for _, path := range readers {
+		if !needed[path] {
+			t.Errorf("%s does not ask for the architecture any more; take it out of the list", path)
 		}
 	}
 }

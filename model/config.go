@@ -5,18 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
-	"sort"
 	"strings"
 )
-
-// The architectures, as Config.Arch and as config.json names them.
-var architectures = map[string]string{
-	"Qwen2ForCausalLM": "qwen2",
-	"Qwen3ForCausalLM": "qwen3",
-	"LlamaForCausalLM": "llama",
-}
 
 // hfConfig is the part of config.json that changes the numbers. Pointers tell a
 // missing key from a zero. Both generations of transformers are read: rotary
@@ -43,6 +36,8 @@ type hfConfig struct {
 	MLPBias          *bool           `json:"mlp_bias"`
 	AttentionDropout *float64        `json:"attention_dropout"`
 	UseSliding       *bool           `json:"use_sliding_window"`
+	NoRopeLayers     []*int          `json:"no_rope_layers"` // 1: the layer rotates, whatever the name says
+	NoRopeEvery      *int            `json:"no_rope_layer_interval"`
 	LayerTypes       []string        `json:"layer_types"`
 	Quantization     json.RawMessage `json:"quantization_config"`
 	BOS              json.RawMessage `json:"bos_token_id"`
@@ -66,18 +61,13 @@ func ParseConfig(data []byte, name string) (Config, error) {
 
 // config checks the keys and fills in the defaults of transformers' classes.
 func (h *hfConfig) config() (Config, error) {
-	c := Config{RopeTheta: 10000, NormEps: 1e-6, MaxLen: 2048}
-	for _, a := range h.Architectures {
-		c.Arch = architectures[a]
+	f := h.family()
+	if f == nil {
+		return Config{}, fmt.Errorf("architectures %q is not supported; one of %s is",
+			h.Architectures, named(func(f family) string { return f.class }))
 	}
-	if c.Arch == "" || len(h.Architectures) != 1 {
-		return c, fmt.Errorf("architectures %q is not supported; one of %s is",
-			h.Architectures, strings.Join(known(), ", "))
-	}
-	if c.Arch != "llama" {
-		c.MaxLen = 32768
-	}
-	if err := h.refuse(c.Arch); err != nil {
+	c := f.has
+	if err := h.refuse(f); err != nil {
 		return c, err
 	}
 	for _, k := range []struct {
@@ -100,10 +90,13 @@ func (h *hfConfig) config() (Config, error) {
 	set(&c.MaxLen, h.MaxLen)
 	set(&c.NormEps, h.NormEps)
 	set(&c.Tied, h.Tied)
-	if c.Arch != "llama" && h.KVHeads == nil || c.Arch == "qwen3" && h.HeadDim == nil {
+	if f.kv && h.KVHeads == nil || f.head && h.HeadDim == nil {
 		return c, errors.New("keys num_key_value_heads and, for Qwen3, head_dim are needed: their defaults do not follow from the sizes")
 	}
 	if err := h.rope(&c); err != nil {
+		return c, err
+	}
+	if err := h.noRope(&c, f); err != nil {
 		return c, err
 	}
 	var err error
@@ -122,22 +115,61 @@ func set[T any](to, from *T) {
 	}
 }
 
-func known() []string {
-	var out []string
-	for a := range architectures {
-		out = append(out, a)
+// family finds the one that architectures names; nil if it names none, or several.
+func (h *hfConfig) family() *family {
+	if len(h.Architectures) != 1 {
+		return nil
 	}
-	sort.Strings(out)
-	return out
+	for _, f := range families {
+		if f.class == h.Architectures[0] {
+			return familyOf(f.arch)
+		}
+	}
+	return nil
+}
+
+// noRope reads which layers go without rotary embedding: the list says it, and without
+// one the interval does.
+func (h *hfConfig) noRope(c *Config, f *family) error {
+	if f.every == 0 {
+		// transformers does not look at these keys here; whoever wrote them meant something.
+		off := func(v *int) bool { return v == nil || *v == 0 }
+		if slices.ContainsFunc(h.NoRopeLayers, off) || h.NoRopeEvery != nil && *h.NoRopeEvery != 0 {
+			return fmt.Errorf("no_rope_layers and no_rope_layer_interval are not supported for %s", f.class)
+		}
+		return nil
+	}
+	every := f.every
+	set(&every, h.NoRopeEvery)
+	switch {
+	case c.Layers < 0 || c.Layers > maxLayers:
+		return c.Check()
+	case h.NoRopeLayers == nil && every <= 0:
+		return fmt.Errorf("no_rope_layer_interval %d is not a number of layers", every)
+	case h.NoRopeLayers == nil:
+		c.NoRope = skipping(c.Layers, every)
+		return nil
+	case len(h.NoRopeLayers) != c.Layers:
+		return fmt.Errorf("no_rope_layers has %d entries for %d layers", len(h.NoRopeLayers), c.Layers)
+	}
+	for i, v := range h.NoRopeLayers {
+		if v == nil || *v != 0 && *v != 1 {
+			return fmt.Errorf("no_rope_layers: entry %d is neither 1 (the layer rotates) nor 0", i)
+		}
+		if *v == 0 {
+			c.NoRope = append(c.NoRope, i)
+		}
+	}
+	return nil
 }
 
 // refuse names the first setting that this decoder does not compute.
-func (h *hfConfig) refuse(arch string) error {
+func (h *hfConfig) refuse(f *family) error {
 	full := func(s string) bool { return s == "full_attention" }
 	switch {
 	case h.Act != nil && *h.Act != "silu":
 		return fmt.Errorf("hidden_act %q is not supported; silu is", *h.Act)
-	case arch != "qwen2" && h.AttentionBias != nil && *h.AttentionBias:
+	case !f.has.QKVBias && h.AttentionBias != nil && *h.AttentionBias: // of the output projection, too
 		return errors.New("attention_bias true is not supported for this architecture")
 	case h.MLPBias != nil && *h.MLPBias:
 		return errors.New("mlp_bias true is not supported")
@@ -230,6 +262,9 @@ func tokenIDs(raw json.RawMessage, key string) ([]int32, error) {
 	return many, nil
 }
 
+// maxLayers is the most layers that are believed.
+const maxLayers = 1 << 12
+
 // Check reports the first impossible size.
 func (c *Config) Check() error {
 	for _, k := range []struct {
@@ -245,7 +280,7 @@ func (c *Config) Check() error {
 		}
 	}
 	switch {
-	case c.Layers > 1<<12:
+	case c.Layers > maxLayers:
 		return fmt.Errorf("num_hidden_layers %d is out of range", c.Layers)
 	case c.Heads%c.KVHeads != 0:
 		return fmt.Errorf("num_attention_heads %d is not a multiple of num_key_value_heads %d", c.Heads, c.KVHeads)
@@ -256,7 +291,7 @@ func (c *Config) Check() error {
 	case !(c.RopeTheta > 0 && c.RopeTheta <= math.MaxFloat32):
 		return fmt.Errorf("rope_theta %v does not lie between 0 and %g", c.RopeTheta, float64(math.MaxFloat32))
 	}
-	return nil
+	return c.checkNoRope()
 }
 
 // JSON returns the config.json of c for weights stored as dtype. The rotary
@@ -272,18 +307,18 @@ func (c *Config) JSON(dtype DType) []byte {
 		"torch_dtype": torchName(dtype), "model_type": c.Arch,
 		"bos_token_id": oneOrMany(c.BOS), "eos_token_id": oneOrMany(c.EOS),
 	}
-	for hf, arch := range architectures {
-		if arch == c.Arch {
-			m["architectures"] = []string{hf}
+	if f := familyOf(c.Arch); f != nil {
+		m["architectures"] = []string{f.class}
+		maps.Copy(m, f.says)
+		if f.every > 0 {
+			rotates := make([]int, c.Layers)
+			for i := range rotates {
+				if c.Rotates(i) {
+					rotates[i] = 1
+				}
+			}
+			m["no_rope_layers"], m["no_rope_layer_interval"] = rotates, f.every
 		}
-	}
-	switch c.Arch {
-	case "llama":
-		m["attention_bias"], m["mlp_bias"] = false, false
-	case "qwen3":
-		m["attention_bias"], m["use_sliding_window"] = false, false
-	case "qwen2":
-		m["use_sliding_window"] = false
 	}
 	if s := c.Rope; s != nil {
 		m["rope_scaling"] = map[string]any{"rope_type": "llama3", "factor": s.Factor,

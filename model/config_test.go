@@ -11,9 +11,11 @@ import (
 
 func TestConfigs(t *testing.T) {
 	for dir, want := range map[string]Config{
-		"qwen2": {Arch: "qwen2", Vocab: 128, Hidden: 32, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 8, FFN: 72, MaxLen: 512, RopeTheta: 1e6, NormEps: 1e-6, Tied: true},
-		"qwen3": {Arch: "qwen3", Vocab: 120, Hidden: 32, Layers: 2, Heads: 6, KVHeads: 2, HeadDim: 8, FFN: 64, MaxLen: 512, RopeTheta: 1e4, NormEps: 1e-6, Tied: true},
+		"qwen2": {Arch: "qwen2", QKVBias: true, Vocab: 128, Hidden: 32, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 8, FFN: 72, MaxLen: 512, RopeTheta: 1e6, NormEps: 1e-6, Tied: true},
+		"qwen3": {Arch: "qwen3", QKNorm: true, Vocab: 120, Hidden: 32, Layers: 2, Heads: 6, KVHeads: 2, HeadDim: 8, FFN: 64, MaxLen: 512, RopeTheta: 1e4, NormEps: 1e-6, Tied: true},
 		"llama": {Arch: "llama", Vocab: 110, Hidden: 36, Layers: 2, Heads: 3, KVHeads: 1, HeadDim: 12, FFN: 48, MaxLen: 512, RopeTheta: 1e4, NormEps: 1e-5},
+		"smollm3": {Arch: "smollm3", NoRope: []int{3}, Vocab: 96, Hidden: 24, Layers: 5, Heads: 4, KVHeads: 2, HeadDim: 6, FFN: 40, MaxLen: 256,
+			RopeTheta: 1e4, NormEps: 1e-6, Tied: true},
 	} {
 		m, err := LoadWeights("testdata/" + dir)
 		ok(t, err)
@@ -62,7 +64,7 @@ func TestConfigRefusals(t *testing.T) {
 		keys keys
 		says string
 	}{
-		{"qwen2", keys{"architectures": []string{"MistralForCausalLM"}}, "LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM"},
+		{"qwen2", keys{"architectures": []string{"MistralForCausalLM"}}, "LlamaForCausalLM, Qwen2ForCausalLM, Qwen3ForCausalLM, SmolLM3ForCausalLM"},
 		{"qwen2", keys{"architectures": nil}, "architectures"},
 		{"qwen2", keys{"hidden_act": "gelu"}, "hidden_act"},
 		{"qwen2", keys{"use_sliding_window": true}, "use_sliding_window"},
@@ -88,12 +90,89 @@ func TestConfigRefusals(t *testing.T) {
 		{"qwen2", keys{"num_hidden_layers": -1}, "num_hidden_layers"},
 		{"qwen2", keys{"rms_norm_eps": 0}, "rms_norm_eps"},
 		{"qwen2", keys{"eos_token_id": "x"}, "eos_token_id"},
+		{"smollm3", keys{"no_rope_layers": []int{1, 1, 1, 0}}, "no_rope_layers has 4 entries for 5 layers"},
+		{"smollm3", keys{"no_rope_layers": []int{}}, "no_rope_layers has 0 entries"},
+		{"smollm3", keys{"no_rope_layers": []int{1, 1, 2, 0, 1}}, "no_rope_layers: entry 2"},
+		{"smollm3", keys{"no_rope_layers": []any{1, 1, nil, 0, 1}}, "no_rope_layers: entry 2"},
+		{"smollm3", keys{"no_rope_layers": []bool{true}}, "no_rope_layers"},
+		{"smollm3", keys{"no_rope_layers": nil, "no_rope_layer_interval": 0}, "no_rope_layer_interval 0"},
+		{"smollm3", keys{"no_rope_layers": nil, "no_rope_layer_interval": -4}, "no_rope_layer_interval -4"},
+		{"smollm3", keys{"no_rope_layers": nil, "num_hidden_layers": 1 << 27}, "num_hidden_layers"},
+		{"smollm3", keys{"num_key_value_heads": nil}, "num_key_value_heads"},
+		{"smollm3", keys{"attention_bias": true}, "attention_bias"},
+		{"smollm3", keys{"mlp_bias": true}, "mlp_bias"},
+		{"smollm3", keys{"use_sliding_window": true, "sliding_window": 64}, "use_sliding_window"},
+		{"smollm3", keys{"rope_parameters": keys{"rope_type": "yarn", "factor": 2}}, `rope_type "yarn"`},
+		{"llama", keys{"no_rope_layers": []int{1, 0}}, "no_rope_layers and no_rope_layer_interval are not supported for LlamaForCausalLM"},
+		{"qwen2", keys{"no_rope_layer_interval": 4}, "no_rope_layer_interval"},
 	} {
 		_, err := ParseConfig(edit(t, c.dir, c.keys), "dir/config.json")
 		fails(t, err, "dir/config.json", c.says)
 	}
 	_, err := ParseConfig([]byte("{"), "dir/config.json")
 	fails(t, err, "dir/config.json")
+}
+
+// TestNoRope reads which layers do not rotate: the list says it, and else the interval.
+func TestNoRope(t *testing.T) {
+	for _, c := range []struct {
+		keys map[string]any
+		want []int
+	}{
+		{map[string]any{}, []int{3}},
+		{map[string]any{"no_rope_layer_interval": 2}, []int{3}}, // the list goes first
+		{map[string]any{"no_rope_layers": []int{0, 1, 1, 1, 0}}, []int{0, 4}},
+		{map[string]any{"no_rope_layers": []int{1, 1, 1, 1, 1}}, nil},
+		{map[string]any{"no_rope_layers": nil, "no_rope_layer_interval": 2}, []int{1, 3}},
+		{map[string]any{"no_rope_layers": nil, "no_rope_layer_interval": 9}, nil},
+		{map[string]any{"no_rope_layers": nil, "no_rope_layer_interval": nil, "tie_word_embeddings": nil, "rope_parameters": nil}, []int{3}},
+	} {
+		got, err := ParseConfig(edit(t, "smollm3", c.keys), "config.json")
+		ok(t, err)
+		back, err := ParseConfig(got.JSON(F32), "written")
+		ok(t, err)
+		theta := 1e4
+		if len(c.keys) == 4 { // the class's own
+			theta = 2e6
+		}
+		if !slices.Equal(got.NoRope, c.want) || !equalJSON(t, back, got) || !got.Tied || got.RopeTheta != theta {
+			t.Errorf("%v: read as %+v, written and read back as %+v", c.keys, got, back)
+		}
+		for i := range got.Layers {
+			if got.Rotates(i) == slices.Contains(c.want, i) {
+				t.Errorf("%v: layer %d", c.keys, i)
+			}
+		}
+	}
+}
+
+// TestWritable: a model that its architecture's files cannot say is not saved.
+func TestWritable(t *testing.T) {
+	of := func(arch string, change func(*Config)) Config {
+		c, known := Features(arch)
+		if !known {
+			t.Fatal(arch)
+		}
+		c.Vocab, c.Hidden, c.Layers, c.Heads, c.KVHeads, c.HeadDim, c.FFN = 8, 4, 2, 1, 1, 4, 4
+		change(&c)
+		return c
+	}
+	for _, f := range families {
+		ok(t, New(of(f.arch, func(*Config) {}), nil, 1).Save(t.TempDir(), F32))
+	}
+	for says, c := range map[string]Config{
+		"biases of q, k and v":        of("qwen2", func(c *Config) { c.QKVBias = false }),
+		"norms of q and k":            of("llama", func(c *Config) { c.QKNorm = true }),
+		"[0] have no rotary":          of("qwen3", func(c *Config) { c.NoRope = []int{0} }),
+		"rotary embedding [1 0]":      of("smollm3", func(c *Config) { c.NoRope = []int{1, 0} }),
+		"rotary embedding [2]":        of("smollm3", func(c *Config) { c.NoRope = []int{2} }),
+		`architecture "gemma" has no`: of("llama", func(c *Config) { c.Arch = "gemma" }),
+	} {
+		fails(t, New(c, nil, 1).Save(t.TempDir(), F32), says)
+	}
+	if c, known := Features("gemma"); known {
+		t.Errorf("gemma is %+v", c)
+	}
 }
 
 func TestConfigOldKeys(t *testing.T) {
@@ -134,6 +213,7 @@ func TestTransformers5(t *testing.T) {
 		ok(t, err)
 		want := want
 		want.Arch, want.RopeTheta, want.Rope, want.HeadDim = c.arch, c.theta, c.rope, c.headDim
+		want.QKVBias, want.QKNorm = c.arch == "qwen2", c.arch == "qwen3"
 		if !equalJSON(t, got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", c.arch, got, want)
 		}
@@ -171,7 +251,7 @@ func TestFloat16(t *testing.T) {
 
 // FuzzConfig: what is accepted has sizes that can be, and survives being written.
 func FuzzConfig(f *testing.F) {
-	for _, dir := range []string{"qwen2", "qwen3", "llama"} {
+	for _, dir := range []string{"qwen2", "qwen3", "llama", "smollm3"} {
 		data, err := os.ReadFile("testdata/" + dir + "/config.json")
 		if err != nil {
 			f.Fatal(err)

@@ -67,7 +67,7 @@ func (f gguf) archive() (*archive, error) {
 			return nil, err
 		}
 	}
-	if a.config.Arch == "llama" {
+	if familyOf(a.config.Arch).pairs {
 		for name, t := range a.tensors {
 			switch {
 			case strings.HasSuffix(name, ".q_proj.weight"):
@@ -87,12 +87,13 @@ func (f gguf) archive() (*archive, error) {
 // config reads the sizes.
 func (f gguf) config(a *archive) error {
 	c := &a.config
-	c.Arch = f.Text("general.architecture")
-	switch c.Arch {
-	case "llama", "qwen2", "qwen3":
-	default:
-		return fmt.Errorf("%s: general.architecture %q is not supported; llama, qwen2 and qwen3 are", f.Name, c.Arch)
+	arch := f.Text("general.architecture")
+	fam := familyOf(arch)
+	if fam == nil {
+		return fmt.Errorf("%s: general.architecture %q is not supported; one of %s is",
+			f.Name, arch, named(func(f family) string { return f.arch }))
 	}
+	*c = fam.has
 	p := c.Arch + "."
 	for _, k := range []struct {
 		key string
@@ -136,6 +137,9 @@ func (f gguf) config(a *archive) error {
 	}
 	if err := f.unsupported(p, c); err != nil {
 		return err
+	}
+	if fam.every > 0 && c.Layers <= maxLayers { // no key says it; llama.cpp has the number in its code
+		c.NoRope = skipping(c.Layers, fam.every)
 	}
 	if err := c.Check(); err != nil {
 		return fmt.Errorf("%s: %w", f.Name, err)

@@ -44,6 +44,19 @@ func TestGGUF(t *testing.T) {
 	}
 }
 
+// TestGGUFSmolLM3: what gguf-py wrote of testdata/smollm3 is that model; no key says which
+// layer does not rotate.
+func TestGGUFSmolLM3(t *testing.T) {
+	m, err := LoadWeights("testdata/smollm3.gguf")
+	ok(t, err)
+	hf, err := LoadWeights("testdata/smollm3")
+	ok(t, err)
+	sameWeights(t, m.Weights, hf.Weights)
+	if !equalJSON(t, m.Config, hf.Config) || !slices.Equal(m.Config.NoRope, []int{3}) {
+		t.Errorf("config\n got %+v\nwant %+v", m.Config, hf.Config)
+	}
+}
+
 func TestGGUFErrors(t *testing.T) {
 	whole, err := os.ReadFile("testdata/qwen2.gguf")
 	ok(t, err)

@@ -129,6 +129,9 @@ func (s *Summary) String() string {
 	if r := c.Rope; r != nil {
 		scaling = fmt.Sprintf("by %g over %d positions (llama3)", r.Factor, r.OriginalLen)
 	}
+	if len(c.NoRope) > 0 {
+		scaling += fmt.Sprintf(", no rotary embedding in layers %v (from 0)", c.NoRope)
+	}
 	output := "a matrix of its own"
 	if c.Tied {
 		output = "the embedding (tied)"

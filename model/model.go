@@ -25,7 +25,7 @@ import (
 // Config describes a decoder: pre-norm RMSNorm blocks, rotary positions,
 // grouped-query attention, SwiGLU feed-forward.
 type Config struct {
-	Arch      string       `json:"arch"`       // qwen2 (biases on q, k, v), qwen3 (RMSNorm on q and k heads), llama (neither)
+	Arch      string       `json:"arch"`       // the architecture's name in files, for reading and writing; what is computed stands below
 	Vocab     int          `json:"vocab"`      // rows of the embedding
 	Hidden    int          `json:"hidden"`     // width of the residual stream
 	Layers    int          `json:"layers"`     //
@@ -37,7 +37,10 @@ type Config struct {
 	RopeTheta float64      `json:"rope_theta"` // base of the rotary frequencies
 	Rope      *RopeScaling `json:"rope,omitempty"`
 	NormEps   float64      `json:"norm_eps"`
-	Tied      bool         `json:"tied"` // the output matrix is the embedding
+	Tied      bool         `json:"tied"`               // the output matrix is the embedding
+	QKVBias   bool         `json:"qkv_bias,omitempty"` // queries, keys and values have biases
+	QKNorm    bool         `json:"qk_norm,omitempty"`  // heads of queries and keys are normalised (RMSNorm)
+	NoRope    []int        `json:"no_rope,omitempty"`  // layers without rotary embedding, from 0, ascending
 	// BOS and EOS are the begin and end tokens that the files name, for
 	// messages and for saving; none if they name none.
 	BOS []int32 `json:"bos,omitempty"`
@@ -150,12 +153,12 @@ func (c *Config) Specs() []Spec {
 		add("self_attn.q_proj.weight", q, c.Hidden)
 		add("self_attn.k_proj.weight", kv, c.Hidden)
 		add("self_attn.v_proj.weight", kv, c.Hidden)
-		switch c.Arch {
-		case "qwen2":
+		if c.QKVBias {
 			add("self_attn.q_proj.bias", q)
 			add("self_attn.k_proj.bias", kv)
 			add("self_attn.v_proj.bias", kv)
-		case "qwen3":
+		}
+		if c.QKNorm {
 			add("self_attn.q_norm.weight", c.HeadDim)
 			add("self_attn.k_norm.weight", c.HeadDim)
 		}

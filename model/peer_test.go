@@ -208,6 +208,14 @@ func peerConfig(c *Config) *value.Dict {
 	if c.Rope != nil {
 		d.Set("rope_factor", c.Rope.Factor)
 	}
+	d.Set("no_rope", nil)
+	if c.NoRope != nil {
+		list := value.NewList()
+		for _, l := range c.NoRope {
+			list.Items = append(list.Items, int64(l))
+		}
+		d.Set("no_rope", list)
+	}
 	return d
 }
 
@@ -225,11 +233,12 @@ func peerModels(t *testing.T) map[string]*Model {
 	}
 	tok, err := bpe.Train(slices.Values(texts), 600, control, bpe.Qwen2)
 	ok(t, err)
-	c := Config{Arch: "qwen2", Vocab: tok.Size() + 7, Hidden: 16, Layers: 1, Heads: 2, KVHeads: 1, HeadDim: 8, FFN: 16, MaxLen: 4096, RopeTheta: 1e6, NormEps: 1e-6, Tied: true}
-	qwen3, llama := c, c
-	qwen3.Arch, qwen3.HeadDim, qwen3.Tied = "qwen3", 16, false
-	llama.Arch, llama.RopeTheta, llama.Rope = "llama", 5e5, &RopeScaling{32, 1, 4, 2048}
-	return map[string]*Model{"qwen2": New(c, tok, 1), "qwen3": New(qwen3, tok, 1), "llama": New(llama, tok, 1)}
+	c := Config{Arch: "qwen2", QKVBias: true, Vocab: tok.Size() + 7, Hidden: 16, Layers: 1, Heads: 2, KVHeads: 1, HeadDim: 8, FFN: 16, MaxLen: 4096, RopeTheta: 1e6, NormEps: 1e-6, Tied: true}
+	qwen3, llama, smollm3 := c, c, c
+	qwen3.Arch, qwen3.QKVBias, qwen3.QKNorm, qwen3.HeadDim, qwen3.Tied = "qwen3", false, true, 16, false
+	llama.Arch, llama.QKVBias, llama.RopeTheta, llama.Rope = "llama", false, 5e5, &RopeScaling{32, 1, 4, 2048}
+	smollm3.Arch, smollm3.QKVBias, smollm3.Layers, smollm3.NoRope = "smollm3", false, 3, []int{0, 2} // not the default interval
+	return map[string]*Model{"qwen2": New(c, tok, 1), "qwen3": New(qwen3, tok, 1), "llama": New(llama, tok, 1), "smollm3": New(smollm3, tok, 1)}
 }
 
 // own gives a model files that it came with, which say other than what is trained, and
@@ -277,7 +286,7 @@ type peerCase struct {
 // text and files that say otherwise; and of models' own templates.
 func peerCases(t *testing.T) (out []peerCase) {
 	models, usual := peerModels(t), "Answer in \"one\" word, it's enough.\n{{ ü }} {% x %}"
-	archs := []string{"llama", "qwen2", "qwen3"}
+	archs := []string{"llama", "qwen2", "qwen3", "smollm3"}
 	for _, template := range slices.Sorted(maps.Keys(chat.Templates)) {
 		for _, written := range slices.Sorted(maps.Keys(chat.Formats)) {
 			m := *models[archs[len(out)%len(archs)]]

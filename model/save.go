@@ -77,6 +77,9 @@ func (m *Model) files(dtype DType) (map[string]func(io.Writer) error, error) {
 	}
 	config := m.Config
 	config.EOS = ends
+	if err := config.writable(); err != nil {
+		return nil, err
+	}
 	text("config.json", config.JSON(dtype))
 	text(generationFile, indented(map[string]any{
 		"bos_token_id": oneOrMany(config.BOS), "eos_token_id": oneOrMany(ends)}))

@@ -92,7 +92,7 @@ func NewModel(r *Recipe) (*model.Model, error) {
 		return nil, err
 	}
 	c := model.Config{
-		Arch: "qwen2", Vocab: tok.Size(), Hidden: i.Hidden, Layers: i.Layers,
+		Arch: "qwen2", QKVBias: true, Vocab: tok.Size(), Hidden: i.Hidden, Layers: i.Layers,
 		Heads: i.Heads, KVHeads: i.KV, HeadDim: i.Hidden / i.Heads, FFN: i.FFN,
 		MaxLen: r.Budget.Prompt + r.Budget.Episode, RopeTheta: 10000, NormEps: 1e-6, Tied: true,
 	}

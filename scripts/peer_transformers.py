@@ -36,6 +36,7 @@ def settings(config):
         "model_type": config.model_type, "tie_word_embeddings": config.tie_word_embeddings,
         "head_dim": getattr(config, "head_dim", None) or heads,
         "rope_theta": rope["rope_theta"], "rope_factor": rope.get("factor"),
+        "no_rope": [i for i, turned in enumerate(getattr(config, "no_rope_layers", [])) if not turned] or None,
     }
 
 

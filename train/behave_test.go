@@ -18,9 +18,9 @@ import (
 	"ballast/train/tally"
 )
 
-// TestLogProbsAgainstTorch covers all three architectures.
+// TestLogProbsAgainstTorch covers all architectures.
 func TestLogProbsAgainstTorch(t *testing.T) {
-	for _, name := range []string{"qwen2", "qwen3", "llama"} {
+	for _, name := range []string{"qwen2", "qwen3", "llama", "smollm3"} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join("..", "model", "testdata", name)
 			data, err := os.ReadFile(filepath.Join(dir, "golden.json"))
@@ -55,6 +55,35 @@ func TestLogProbsAgainstTorch(t *testing.T) {
 					t.Errorf("an update without a policy's tokens has %s %g", name, v)
 				}
 			}
+		})
+	}
+}
+
+// TestGradientsAgainstTorch holds the cross-entropy's gradient of a decoder with a layer
+// that does not rotate, in every way of cutting the work up.
+func TestGradientsAgainstTorch(t *testing.T) {
+	dir := filepath.Join("..", "model", "testdata", "smollm3")
+	data, err := os.ReadFile(filepath.Join(dir, "golden.json"))
+	must(t, err)
+	var g struct {
+		golden
+		IDs  []int32 `json:"ids"`
+		Loss float64 `json:"loss"`
+	}
+	must(t, json.Unmarshal(data, &g))
+	s := ballast.Sample{Tokens: g.IDs}
+	w := make([]float32, len(g.IDs))
+	for i := 1; i < len(w); i++ {
+		w[i] = 1
+	}
+	s.Terms[ballast.TermCrossEntropy] = ballast.Term{Weight: w, Count: float64(len(w) - 1)}
+	for name, cut := range variants {
+		t.Run(name, func(t *testing.T) {
+			l := newVariant(t, load(t, dir), Default(), cut)
+			st, err := l.Update(context.Background(), []ballast.Sample{s}, 0)
+			must(t, err)
+			near(t, "loss", st["loss"], g.Loss, 1e-4)
+			l.compare(t, g.golden)
 		})
 	}
 }

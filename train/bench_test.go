@@ -10,7 +10,7 @@ import (
 )
 
 // small is the largest of the embedded models: 236k parameters.
-var small = model.Config{Arch: "qwen2", Vocab: 512, Hidden: 64, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 16,
+var small = model.Config{Arch: "qwen2", QKVBias: true, Vocab: 512, Hidden: 64, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 16,
 	FFN: 192, MaxLen: 1024, RopeTheta: 10000, NormEps: 1e-6, Tied: true}
 
 // desk makes groups shaped as those of the desk tasks: a prefix of about 150

@@ -120,8 +120,16 @@ func (e *engine) decodeStep(kind graph.Draws, own, in []*Node) {
 	at := graph.Slots{Length: in[inCos].Shape().Dimensions[0], Pos: pos, Real: ExpandDims(ConvertDType(active, dtypes.Float32), -1),
 		Cos: Gather(in[inCos], pos), Sin: Gather(in[inSin], pos)}
 	x := graph.Embed(w[e.at.embed], in[inToken])
+	still := at
+	if len(c.NoRope) > 0 {
+		still.Cos, still.Sin = Gather(in[inCos], ZerosLike(pos)), Gather(in[inSin], ZerosLike(pos))
+	}
 	for l := range c.Layers {
-		x, kv[2*l], kv[2*l+1] = graph.Layer(c, x, pick(w, e.at.layers[l]), kv[2*l], kv[2*l+1], at)
+		here := at
+		if !c.Rotates(l) {
+			here = still
+		}
+		x, kv[2*l], kv[2*l+1] = graph.Layer(c, x, pick(w, e.at.layers[l]), kv[2*l], kv[2*l+1], here)
 	}
 	one, here := Const(g, int32(1)), Reshape(step, 1, 1)
 	dice := graph.Dice{U: Reshape(Gather(in[inU], here), rows),
@@ -152,13 +160,13 @@ func (e *engine) decodeStep(kind graph.Draws, own, in []*Node) {
 // prefillGraph runs one layer on several tokens of some rows.
 //
 //	in: x [b*n, Hidden], keys, values, rows [b], positions [b, n], real [b, n],
-//	    the tables of cosines and sines [length, HeadDim], the layer's weights
+//	    the positions that queries and keys are turned by [b, n], the tables of cosines and sines [length, HeadDim], the layer's weights
 //	out: the residual stream, keys, values
 func (e *engine) prefillGraph(in []*Node) []*Node {
 	pos := in[4]
-	flat := Reshape(pos, pos.Shape().Size(), 1)
-	at := graph.Slots{Length: in[6].Shape().Dimensions[0], Row: in[3], Pos: pos, Real: in[5], Cos: Gather(in[6], flat), Sin: Gather(in[7], flat)}
-	y, k, v := graph.Layer(&e.c, in[0], in[8:], in[1], in[2], at)
+	turn := Reshape(in[6], pos.Shape().Size(), 1)
+	at := graph.Slots{Length: in[7].Shape().Dimensions[0], Row: in[3], Pos: pos, Real: in[5], Cos: Gather(in[7], turn), Sin: Gather(in[8], turn)}
+	y, k, v := graph.Layer(&e.c, in[0], in[9:], in[1], in[2], at)
 	return []*Node{y, k, v}
 }
 

@@ -141,16 +141,22 @@ func (c *cache) extend(parts []part, b, n int) {
 		}
 	}
 	in := []*tensors.Tensor{device.Put(e.d, rows, b), device.Put(e.d, pos, b, n), device.Put(e.d, real, b, n)}
+	// What queries and keys are turned by: position 0 in layers without rotary embedding.
+	turn, still := device.Put(e.d, pos, b, n), device.Put(e.d, make([]int32, b*n), b, n)
 	tokens := device.Put(e.d, ids, b*n)
 	x := e.d.Run(e.embed, e.w[e.at.embed], tokens)[0]
 	for l := range e.c.Layers {
+		by := turn
+		if !e.c.Rotates(l) {
+			by = still
+		}
 		args := append([]*tensors.Tensor{x, c.kv[2*l], c.kv[2*l+1]}, in...)
-		args = append(append(args, c.cos, c.sin), pick(e.w, e.at.layers[l])...)
+		args = append(append(args, by, c.cos, c.sin), pick(e.w, e.at.layers[l])...)
 		out := e.d.Run(e.prefill, args...)
 		device.Free(x, c.kv[2*l], c.kv[2*l+1])
 		x, c.kv[2*l], c.kv[2*l+1] = out[0], out[1], out[2]
 	}
-	device.Free(x, tokens)
+	device.Free(x, tokens, turn, still)
 	device.Free(in...)
 }
 

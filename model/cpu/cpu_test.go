@@ -16,10 +16,12 @@ import (
 // configs are small decoders of every kind, with widths that are and are not
 // multiples of the kernels' vectors.
 var configs = map[string]model.Config{
-	"qwen2":    {Arch: "qwen2", Vocab: 100, Hidden: 32, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 8, FFN: 48, MaxLen: 1024, RopeTheta: 1e4, NormEps: 1e-6, Tied: true},
-	"qwen3":    {Arch: "qwen3", Vocab: 77, Hidden: 24, Layers: 2, Heads: 4, KVHeads: 1, HeadDim: 16, FFN: 40, MaxLen: 1024, RopeTheta: 1e6, NormEps: 1e-6},
+	"qwen2":    {Arch: "qwen2", QKVBias: true, Vocab: 100, Hidden: 32, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 8, FFN: 48, MaxLen: 1024, RopeTheta: 1e4, NormEps: 1e-6, Tied: true},
+	"qwen3":    {Arch: "qwen3", QKNorm: true, Vocab: 77, Hidden: 24, Layers: 2, Heads: 4, KVHeads: 1, HeadDim: 16, FFN: 40, MaxLen: 1024, RopeTheta: 1e6, NormEps: 1e-6},
 	"llama":    {Arch: "llama", Vocab: 64, Hidden: 40, Layers: 3, Heads: 5, KVHeads: 5, HeadDim: 6, FFN: 50, MaxLen: 1024, RopeTheta: 1e4, NormEps: 1e-5, Rope: &model.RopeScaling{Factor: 8, LowFreq: 1, HighFreq: 4, OriginalLen: 64}},
-	"embedded": {Arch: "qwen2", Vocab: 512, Hidden: 64, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 192, MaxLen: 1024, RopeTheta: 1e4, NormEps: 1e-6, Tied: true},
+	"smollm3":  {Arch: "smollm3", NoRope: []int{1}, Vocab: 90, Hidden: 24, Layers: 3, Heads: 4, KVHeads: 2, HeadDim: 6, FFN: 40, MaxLen: 1024, RopeTheta: 1e4, NormEps: 1e-6, Tied: true},
+	"all":      {QKVBias: true, QKNorm: true, NoRope: []int{0}, Vocab: 77, Hidden: 24, Layers: 2, Heads: 4, KVHeads: 1, HeadDim: 16, FFN: 40, MaxLen: 1024, RopeTheta: 1e6, NormEps: 1e-6},
+	"embedded": {Arch: "qwen2", QKVBias: true, Vocab: 512, Hidden: 64, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 192, MaxLen: 1024, RopeTheta: 1e4, NormEps: 1e-6, Tied: true},
 }
 
 // random returns a model with weights large enough that its distributions are
@@ -135,7 +137,7 @@ func play(t testing.TB, p *Policy, ss []*script, how ballast.Sampling) []*script
 }
 
 func TestRepliesDoNotDependOnCompany(t *testing.T) {
-	for _, name := range []string{"qwen2", "qwen3", "llama"} {
+	for _, name := range []string{"qwen2", "qwen3", "llama", "smollm3"} {
 		c := configs[name]
 		m := random(c, 9)
 		make1 := func() []*script { return groups(12, 4, 70, 6, 3, c.Vocab) }

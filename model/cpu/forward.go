@@ -186,8 +186,8 @@ func (e *engine) norm(rows int, w []float32) {
 	})
 }
 
-// rotate applies the head norms (qwen3) and the rotary positions to queries
-// and keys of row r.
+// rotate applies the head norms and the rotary positions, where the layer has
+// them, to queries and keys of row r.
 func (e *engine) rotate(y *layer, r int) {
 	c := &e.w.c
 	d, half := c.HeadDim, c.HeadDim/2
@@ -202,7 +202,9 @@ func (e *engine) rotate(y *layer, r int) {
 			}
 			e.k.RMSNorm(v, v, w, d, float32(c.NormEps))
 		}
-		e.k.Rope(v, cos, sin, half)
+		if y.rotates {
+			e.k.Rope(v, cos, sin, half)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func readGolden(t *testing.T, path string) (g golden) {
 }
 
 func TestGoldenModels(t *testing.T) {
-	for _, arch := range []string{"qwen2", "qwen3", "llama"} {
+	for _, arch := range []string{"qwen2", "qwen3", "llama", "smollm3"} {
 		dir := "../testdata/" + arch
 		m, err := model.LoadWeights(dir)
 		if err != nil {

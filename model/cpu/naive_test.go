@@ -21,7 +21,7 @@ func naive(m *model.Model, tokens []int32) [][]float64 {
 			var qkv [3][]float64
 			for i, n := range []string{"q", "k", "v"} {
 				qkv[i] = apply(get("self_attn."+n+"_proj.weight"), h)
-				if c.Arch == "qwen2" {
+				if c.QKVBias {
 					for j, b := range get("self_attn." + n + "_proj.bias") {
 						qkv[i][j] += float64(b)
 					}
@@ -30,10 +30,12 @@ func naive(m *model.Model, tokens []int32) [][]float64 {
 			for i, n := range []string{"q", "k"} {
 				for o := 0; o < len(qkv[i]); o += c.HeadDim {
 					v := qkv[i][o : o+c.HeadDim]
-					if c.Arch == "qwen3" {
+					if c.QKNorm {
 						copy(v, rms(v, get("self_attn."+n+"_norm.weight"), c.NormEps))
 					}
-					turnBy(v, c.Frequencies(), pos)
+					if c.Rotates(l) {
+						turnBy(v, c.Frequencies(), pos)
+					}
 				}
 			}
 			keys[l], values[l] = append(keys[l], qkv[1]), append(values[l], qkv[2])

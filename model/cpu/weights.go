@@ -23,8 +23,9 @@ type matrix struct {
 // layer is one decoder block.
 type layer struct {
 	norm1, norm2 []float32 // [hidden]
-	qNorm, kNorm []float32 // [head], nil but for qwen3
-	qkv          matrix    // queries, keys, values one after the other
+	qNorm, kNorm []float32 // [head], nil for none
+	rotates      bool
+	qkv          matrix // queries, keys, values one after the other
 	o, down      matrix
 	gateUp       matrix // gates, padded to whole panels, then ups
 }
@@ -106,6 +107,7 @@ func newWeights(c model.Config, w *model.Weights, old *weights) (*weights, error
 	out.norm = copied("model.norm.weight", c.Hidden)
 	for i := range out.layers {
 		packLayer(&out.layers[i], &old.layers[i], &c, w, fmt.Sprintf("model.layers.%d.", i), copied)
+		out.layers[i].rotates = c.Rotates(i)
 	}
 	return out, nil
 }
@@ -119,13 +121,13 @@ func packLayer(l, old *layer, c *model.Config, w *model.Weights, p string, copie
 	l.o = pack(&old.o, q, c.Hidden, []int{0}, w.Get(a+"o_proj.weight"))
 	l.gateUp = pack(&old.gateUp, c.Hidden, pad(c.FFN)+c.FFN, []int{0, pad(c.FFN)}, w.Get(p+"mlp.gate_proj.weight"), w.Get(p+"mlp.up_proj.weight"))
 	l.down = pack(&old.down, c.FFN, c.Hidden, []int{0}, w.Get(p+"mlp.down_proj.weight"))
-	switch c.Arch {
-	case "qwen2":
+	if c.QKVBias {
 		l.qkv.bias = make([]float32, l.qkv.out)
 		for i, n := range []string{"q", "k", "v"} {
 			copy(l.qkv.bias[at[i]:], w.Get(a+n+"_proj.bias").Data)
 		}
-	case "qwen3":
+	}
+	if c.QKNorm {
 		l.qNorm, l.kNorm = copied(a+"q_norm.weight", c.HeadDim), copied(a+"k_norm.weight", c.HeadDim)
 	}
 }

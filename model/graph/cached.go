@@ -20,7 +20,7 @@ type Slots struct {
 	Row    *Node // [b] int32: the cache row of each sequence; nil: sequence i has row i, and there are no others
 	Pos    *Node // [b, n] int32: the tokens' positions, below Length
 	Real   *Node // [b, n] float32: 1, or 0 for padding, which leaves no trace
-	Cos    *Node // [b*n, HeadDim], as Tables
+	Cos    *Node // [b*n, HeadDim], as Tables; of position 0, which turns nothing, in layers without rotary embedding
 	Sin    *Node
 }
 
@@ -42,11 +42,12 @@ func Layer(c *model.Config, x *Node, w []*Node, k, v *Node, at Slots) (y, k2, v2
 	want(x, at.Pos.Shape().Size(), c.Hidden)
 	h := scaledNorm(x, pre[0], c.NormEps)
 	q, kn, vn := project(h, pre[1]), project(h, pre[2]), project(h, pre[3])
-	switch c.Arch {
-	case "qwen2":
+	if c.QKVBias {
 		q, kn, vn = plusRow(q, pre[4]), plusRow(kn, pre[5]), plusRow(vn, pre[6])
-	case "qwen3":
-		q, kn = perHead(c, q, pre[4]), perHead(c, kn, pre[5])
+	}
+	if c.QKNorm {
+		at := headNorms(c)
+		q, kn = perHead(c, q, pre[at]), perHead(c, kn, pre[at+1])
 	}
 	k2 = write(c, k, rotate(c, kn, at.Cos, at.Sin), at)
 	v2 = write(c, v, vn, at)

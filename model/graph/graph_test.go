@@ -70,7 +70,7 @@ func run(t *testing.T, fn func([]*Node) []*Node, args ...any) [][]float32 {
 }
 
 func TestLogitsAgainstTorch(t *testing.T) {
-	for _, name := range []string{"qwen2", "qwen3", "llama"} {
+	for _, name := range []string{"qwen2", "qwen3", "llama", "smollm3"} {
 		t.Run(name, func(t *testing.T) {
 			m, g := read(t, name)
 			args := []any{rowsOf(m.Weights.Get("model.embed_tokens.weight"), g.IDs)}
@@ -135,10 +135,11 @@ func check(t *testing.T, shapes [][]int, build func(in []*Node) (*Node, []*Node)
 }
 
 func configs() map[string]*model.Config {
-	c := func(arch string, hidden int) *model.Config {
-		return &model.Config{Arch: arch, Vocab: 37, Hidden: hidden, Heads: 4, KVHeads: 2, HeadDim: 6, FFN: 20, NormEps: 1e-5}
+	c := func(bias, norm bool, hidden int) *model.Config {
+		return &model.Config{QKVBias: bias, QKNorm: norm, Vocab: 37, Hidden: hidden, Heads: 4, KVHeads: 2, HeadDim: 6, FFN: 20, NormEps: 1e-5}
 	}
-	return map[string]*model.Config{"qwen2": c("qwen2", 16), "qwen3": c("qwen3", 16), "llama": c("llama", 16), "wide": c("llama", narrow+8)}
+	return map[string]*model.Config{"bias": c(true, false, 16), "norm": c(false, true, 16), "both": c(true, true, 16),
+		"plain": c(false, false, 16), "wide": c(false, false, narrow+8)}
 }
 
 func TestDerivatives(t *testing.T) {
@@ -147,10 +148,10 @@ func TestDerivatives(t *testing.T) {
 		q, kv := c.Heads*c.HeadDim, c.KVHeads*c.HeadDim
 		t.Run(name+"/pre", func(t *testing.T) {
 			shapes := [][]int{{n, c.Hidden}, {c.Hidden}, {q, c.Hidden}, {kv, c.Hidden}, {kv, c.Hidden}}
-			switch c.Arch {
-			case "qwen2":
+			if c.QKVBias {
 				shapes = append(shapes, []int{q}, []int{kv}, []int{kv})
-			case "qwen3":
+			}
+			if c.QKNorm {
 				shapes = append(shapes, []int{c.HeadDim}, []int{c.HeadDim})
 			}
 			check(t, shapes, func(in []*Node) (*Node, []*Node) {
@@ -213,7 +214,11 @@ func logits(c *model.Config, x *Node, w map[string]*Node) *Node {
 		for _, name := range LayerNames(c) {
 			of = append(of, w[LayerName(i, name)])
 		}
-		x = PackedForward(c, x, of, seen).Y
+		here := seen
+		if !c.Rotates(i) {
+			here.Cos, here.Sin = OnesLike(seen.Cos), ZerosLike(seen.Sin)
+		}
+		x = PackedForward(c, x, of, here).Y
 	}
 	return Last(c, x, w["model.norm.weight"], w[OutName(c)])
 }

@@ -23,13 +23,21 @@ import (
 // PreNames lists the weights of Pre, without the layer's prefix, in order.
 func PreNames(c *model.Config) []string {
 	names := []string{"input_layernorm.weight", "self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"}
-	switch c.Arch {
-	case "qwen2":
+	if c.QKVBias {
 		names = append(names, "self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias")
-	case "qwen3":
+	}
+	if c.QKNorm {
 		names = append(names, "self_attn.q_norm.weight", "self_attn.k_norm.weight")
 	}
 	return names
+}
+
+// headNorms is where the weights of the head norms begin among PreNames.
+func headNorms(c *model.Config) int {
+	if c.QKVBias {
+		return 7
+	}
+	return 4
 }
 
 // MidNames lists the weights of Mid, without the layer's prefix, in order.
@@ -42,12 +50,11 @@ const EndName = "mlp.down_proj.weight"
 
 // PreTape is what Pre computed and PreBack needs.
 type PreTape struct {
-	Q, K, V    *Node // [tokens, Heads*HeadDim], [tokens, KVHeads*HeadDim] twice; before rotation
-	norm       rms
-	headQ      rms // qwen3 only: [tokens*Heads, HeadDim]
-	headK      rms
-	scaled     [3]*Node // projections with the norm's weight folded in, [out, in]
-	hasHeadRMS bool
+	Q, K, V *Node // [tokens, Heads*HeadDim], [tokens, KVHeads*HeadDim] twice; before rotation
+	norm    rms
+	headQ   rms // with QKNorm only: [tokens*Heads, HeadDim]
+	headK   rms
+	scaled  [3]*Node // projections with the norm's weight folded in, [out, in]
 }
 
 // Pre is the first part of a layer: RMSNorm, then queries, keys and values.
@@ -64,14 +71,14 @@ func Pre(c *model.Config, x *Node, w []*Node) PreTape {
 		// The norm's weight scales the matrix instead of the activations.
 		t.scaled[i] = Mul(w[1+i], ExpandDims(w[0], 0))
 		out[i] = apply(t.norm.hat, t.scaled[i])
-		if c.Arch == "qwen2" {
+		if c.QKVBias {
 			out[i] = Add(out[i], ExpandDims(w[4+i], 0))
 		}
 	}
-	if c.Arch == "qwen3" {
-		t.hasHeadRMS = true
-		out[0], t.headQ = headNorm(c, out[0], w[4])
-		out[1], t.headK = headNorm(c, out[1], w[5])
+	if c.QKNorm {
+		at := headNorms(c)
+		out[0], t.headQ = headNorm(c, out[0], w[at])
+		out[1], t.headK = headNorm(c, out[1], w[at+1])
 	}
 	t.Q, t.K, t.V = out[0], out[1], out[2]
 	want(t.Q, -1, c.Heads*c.HeadDim)
@@ -85,11 +92,12 @@ func Pre(c *model.Config, x *Node, w []*Node) PreTape {
 func PreBack(c *model.Config, t PreTape, w []*Node, dq, dk, dv, rest *Node) (dx *Node, dw []*Node) {
 	dw = make([]*Node, len(w))
 	d := [3]*Node{dq, dk, dv}
-	if t.hasHeadRMS {
-		d[0], dw[4] = headNormBack(c, t.headQ, w[4], dq)
-		d[1], dw[5] = headNormBack(c, t.headK, w[5], dk)
+	if c.QKNorm {
+		at := headNorms(c)
+		d[0], dw[at] = headNormBack(c, t.headQ, w[at], dq)
+		d[1], dw[at+1] = headNormBack(c, t.headK, w[at+1], dk)
 	}
-	if c.Arch == "qwen2" {
+	if c.QKVBias {
 		for i := range d {
 			dw[4+i] = columnSum(d[i])
 		}

@@ -13,7 +13,8 @@ import (
 // Packed says who attends to whom among the token rows of a batch in which
 // prefixes are shared: row i attends to rows First[i] to i, and to rows
 // PrefixFrom[i] up to, not including, PrefixTo[i]. All are [tokens] int32, and no
-// row attends to a later one. Cos and Sin are [tokens, HeadDim], see Tables.
+// row attends to a later one. Cos and Sin are [tokens, HeadDim], see Tables; they are those
+// of position 0, which turns nothing, in layers without rotary embedding.
 type Packed struct {
 	First, PrefixFrom, PrefixTo *Node
 	Cos, Sin                    *Node

@@ -66,7 +66,7 @@ func (e *engine) zeros(like tensorList) (out tensorList) {
 }
 
 // seen are the inputs of a batch that every layer takes: who attends to whom, and
-// the rotation.
+// the rotation, which is the layer's.
 func seen(in []*gx.Node) graph.Packed {
 	return graph.Packed{First: in[0], PrefixFrom: in[1], PrefixTo: in[2], Cos: in[3], Sin: in[4]}
 }
@@ -192,8 +192,8 @@ func (e *engine) norm(g tensorList) float64 {
 	return math.Sqrt(sum)
 }
 
-// rotation returns the cosines and sines of positions, [len(positions), HeadDim].
-func (e *engine) rotation(positions []int32, rows int) (cos, sin []float32) {
+// rotation returns the cosines and sines of positions, each [rows, HeadDim].
+func (e *engine) rotation(positions []int32, rows int) []*tensors.Tensor {
 	w := e.c.HeadDim
 	most := 0
 	for _, p := range positions {
@@ -207,10 +207,10 @@ func (e *engine) rotation(positions []int32, rows int) (cos, sin []float32) {
 		c, s := graph.Tables(&e.c, more)
 		e.cos, e.sin = append(e.cos, c...), append(e.sin, s...)
 	}
-	cos, sin = make([]float32, rows*w), make([]float32, rows*w)
+	cos, sin := make([]float32, rows*w), make([]float32, rows*w)
 	for i, p := range positions {
 		copy(cos[i*w:(i+1)*w], e.cos[int(p)*w:])
 		copy(sin[i*w:(i+1)*w], e.sin[int(p)*w:])
 	}
-	return cos, sin
+	return []*tensors.Tensor{device.Put(e.d, cos, rows, w), device.Put(e.d, sin, rows, w)}
 }

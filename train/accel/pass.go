@@ -19,6 +19,7 @@ type pass struct {
 	rows int               // padded
 	ids  *tensors.Tensor   // [rows]
 	seen []*tensors.Tensor // see layerGraph
+	flat []*tensors.Tensor // the rotation of layers that have none; nil if all have one
 	x    []*tensors.Tensor // each layer's input, if kept
 	h    *tensors.Tensor   // the residual stream
 }
@@ -47,17 +48,17 @@ func (e *engine) forward(w tensorList, b *pack.Batch, keep bool) *pass {
 	for i := n; i < rows; i++ {
 		first[i] = int32(i) // padding sees itself
 	}
-	cos, sin := e.rotation(b.Positions, rows)
 	p.ids = device.Put(e.d, ids, rows)
 	for _, x := range [][]int32{first, from, to} {
 		p.seen = append(p.seen, device.Put(e.d, x, rows))
 	}
-	for _, x := range [][]float32{cos, sin} {
-		p.seen = append(p.seen, device.Put(e.d, x, rows, e.c.HeadDim))
+	p.seen = append(p.seen, e.rotation(b.Positions, rows)...)
+	if len(e.c.NoRope) > 0 {
+		p.flat = e.rotation(make([]int32, n), rows)
 	}
 	p.h = e.d.Run(e.gather, w[e.embed], p.ids)[0]
 	for i := range e.c.Layers {
-		y := e.d.Run(e.layer, join([]*tensors.Tensor{p.h}, p.seen, pick(w, e.layers[i]))...)[0]
+		y := e.d.Run(e.layer, join([]*tensors.Tensor{p.h}, p.seenBy(i), pick(w, e.layers[i]))...)[0]
 		if keep {
 			p.x = append(p.x, p.h)
 		} else {
@@ -68,12 +69,21 @@ func (e *engine) forward(w tensorList, b *pack.Batch, keep bool) *pass {
 	return p
 }
 
+// seenBy is what layer i takes of the batch; see seen.
+func (p *pass) seenBy(i int) []*tensors.Tensor {
+	if p.e.c.Rotates(i) {
+		return p.seen
+	}
+	return join(p.seen[:len(p.seen)-len(p.flat)], p.flat)
+}
+
 // free gives back what the pass holds.
 func (p *pass) free() {
 	device.Free(p.ids, p.h)
 	device.Free(p.seen...)
+	device.Free(p.flat...)
 	device.Free(p.x...)
-	p.ids, p.h, p.seen, p.x = nil, nil, nil, nil
+	p.ids, p.h, p.seen, p.flat, p.x = nil, nil, nil, nil, nil
 }
 
 // backward takes dy, the derivative with respect to the last layer's output, and
@@ -82,7 +92,7 @@ func (p *pass) backward(g tensorList, dy *tensors.Tensor) {
 	e := p.e
 	for i := e.c.Layers - 1; i >= 0; i-- {
 		at := e.layers[i]
-		out := e.d.Run(e.layerBack, join([]*tensors.Tensor{p.x[i], dy}, p.seen, pick(p.w, at), pick(g, at))...)
+		out := e.d.Run(e.layerBack, join([]*tensors.Tensor{p.x[i], dy}, p.seenBy(i), pick(p.w, at), pick(g, at))...)
 		device.Free(dy)
 		dy = out[0]
 		for k, j := range at {

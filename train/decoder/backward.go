@@ -109,7 +109,7 @@ func (r *Run) preBack(i int, g *Weights, dx, dq, dk, dv []float32) {
 	if w.headNormQ != nil {
 		mq, mk = r.forth(w.q, d.q, c.Hidden), r.forth(w.k, d.kv, c.Hidden)
 	}
-	positions := r.positions(which)
+	positions, rotates := r.positions(which), c.Rotates(i)
 	size := r.chunk()
 	n, nq := r.stack.take(size*c.Hidden), r.stack.take(size*c.Hidden) // the norm's output, all rows and the wanted ones
 	dnorm, dheadQ, dheadK := r.partials(c.Hidden), r.partials(c.HeadDim), r.partials(c.HeadDim)
@@ -131,13 +131,15 @@ func (r *Run) preBack(i int, g *Weights, dx, dq, dk, dv []float32) {
 			if which != nil {
 				gatherRows(nq, n, which[a:b], from, c.Hidden)
 			}
-			d.rot.Rotate(dq, positions[a:b], c.Heads, true)
-			d.rot.Rotate(dk, r.in.Positions[from:to], c.KVHeads, true)
+			if rotates {
+				d.rot.Rotate(dq, positions[a:b], c.Heads, true)
+				d.rot.Rotate(dk, r.in.Positions[from:to], c.KVHeads, true)
+			}
 			if w.headNormQ != nil {
 				raw := cut(&own, block*max(d.q, d.kv))
-				d.mul(raw, nq, b-a, mq, nil)
+				d.mul(raw, nq, b-a, mq, w.biasQ)
 				r.headNormBack(dq, dheadQ.of(lo), raw, w.headNormQ)
-				d.mul(raw, n, rows, mk, nil)
+				d.mul(raw, n, rows, mk, w.biasK)
 				r.headNormBack(dk, dheadK.of(lo), raw, w.headNormK)
 			}
 			d.mul(dn, dk, rows, bk, nil)

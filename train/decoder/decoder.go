@@ -71,8 +71,8 @@ type layer struct {
 	norm1, norm2         []float32 // [Hidden]
 	q, k, v, o           []float32 // [out, in], as in the files
 	gate, up, down       []float32
-	biasQ, biasK, biasV  []float32 // qwen2
-	headNormQ, headNormK []float32 // qwen3: [HeadDim]
+	biasQ, biasK, biasV  []float32 // nil for none
+	headNormQ, headNormK []float32 // [HeadDim], nil for none
 }
 
 // Bind finds the tensors in flat, which are in the order of Config.Specs.
@@ -117,7 +117,7 @@ type Run struct {
 // is nil and computed again.
 type tape struct {
 	x, att, lse   []float32
-	q, k, v       []float32 // q and k rotated
+	q, k, v       []float32 // q and k rotated, where the layer rotates
 	mid, gate, up []float32 // mid is the residual stream after attention
 }
 

@@ -11,14 +11,18 @@ import (
 	"ballast/model/attn"
 )
 
-// configs are small shapes of all architectures, with widths that fill panels and
+// configs are small shapes with all features, with widths that fill panels and
 // widths that do not.
 func configs() map[string]model.Config {
 	c := func(arch string, hidden, dim, ffn, vocab int) model.Config {
 		return model.Config{Arch: arch, Vocab: vocab, Hidden: hidden, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: dim, FFN: ffn,
 			MaxLen: 512, RopeTheta: 10000, NormEps: 1e-5, Tied: arch != "llama"}
 	}
-	return map[string]model.Config{"qwen2": c("qwen2", 64, 16, 96, 128), "qwen3": c("qwen3", 32, 24, 40, 77), "llama": c("llama", 36, 16, 50, 110)}
+	bias, norm, plain := c("qwen2", 64, 16, 96, 128), c("qwen3", 32, 24, 40, 77), c("llama", 36, 16, 50, 110)
+	bias.QKVBias, norm.QKNorm = true, true
+	flat, all := c("smollm3", 24, 6, 40, 90), norm
+	flat.NoRope, all.NoRope, all.QKVBias = []int{1}, []int{0}, true
+	return map[string]model.Config{"bias": bias, "norm": norm, "plain": plain, "last layer flat": flat, "all": all}
 }
 
 // batch is a prefix of 150 rows, three continuations and a lone segment; the rows
@@ -202,7 +206,7 @@ func TestPacking(t *testing.T) {
 		return x
 	}
 	w, x, y := random(out*in), random(rows*in), random(rows*out)
-	d := New(configs()["qwen2"], 1)
+	d := New(configs()["bias"], 1)
 	bias := random(out)
 	gotY, gotX := make([]float32, rows*out), make([]float32, rows*in)
 	d.mul(gotY, x, rows, forth(make([]float32, packedSize(in, out)), w, out, in), bias)

@@ -55,7 +55,7 @@ func (r *Run) pre(i int) {
 	_, which := r.rows(i)
 	defer r.stack.release(r.stack.mark())
 	mq, mk, mv := r.forth(w.q, d.q, c.Hidden), r.forth(w.k, d.kv, c.Hidden), r.forth(w.v, d.kv, c.Hidden)
-	positions := r.positions(which)
+	positions, rotates := r.positions(which), c.Rotates(i)
 	r.blocks(0, len(r.in.Tokens), func(worker, from, to int) {
 		own := r.own[worker]
 		n := cut(&own, block*c.Hidden)
@@ -73,8 +73,10 @@ func (r *Run) pre(i int) {
 			r.headNorm(q, w.headNormQ)
 			r.headNorm(k, w.headNormK)
 		}
-		d.rot.Rotate(q, positions[a:b], c.Heads, false)
-		d.rot.Rotate(k, r.in.Positions[from:to], c.KVHeads, false)
+		if rotates {
+			d.rot.Rotate(q, positions[a:b], c.Heads, false)
+			d.rot.Rotate(k, r.in.Positions[from:to], c.KVHeads, false)
+		}
 	})
 }
 

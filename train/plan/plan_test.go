@@ -7,7 +7,7 @@ import (
 	"ballast/model"
 )
 
-var small = model.Config{Arch: "qwen2", Vocab: 512, Hidden: 64, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 192, Tied: true}
+var small = model.Config{Arch: "qwen2", QKVBias: true, Vocab: 512, Hidden: 64, Layers: 4, Heads: 4, KVHeads: 2, HeadDim: 16, FFN: 192, Tied: true}
 
 // smol is SmolLM2-135M.
 var smol = model.Config{Arch: "llama", Vocab: 49152, Hidden: 576, Layers: 30, Heads: 9, KVHeads: 3, HeadDim: 64, FFN: 1536, Tied: true}

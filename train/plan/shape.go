@@ -21,8 +21,13 @@ var Shapes = []Shape{
 
 // shape is a line of the table; all of these tie the output to the embedding.
 func shape(name, arch string, vocab, hidden, ffn, layers, heads, kv, head, length int, theta, eps float64) Shape {
-	return Shape{name, model.Config{Arch: arch, Vocab: vocab, Hidden: hidden, FFN: ffn, Layers: layers, Heads: heads,
-		KVHeads: kv, HeadDim: head, MaxLen: length, RopeTheta: theta, NormEps: eps, Tied: true}}
+	c, ok := model.Features(arch)
+	if !ok {
+		panic("plan: no architecture " + arch)
+	}
+	c.Vocab, c.Hidden, c.FFN, c.Layers, c.Heads, c.KVHeads, c.HeadDim = vocab, hidden, ffn, layers, heads, kv, head
+	c.MaxLen, c.RopeTheta, c.NormEps, c.Tied = length, theta, eps, true
+	return Shape{name, c}
 }
 
 // ShapeOf returns the shape of a published model.
