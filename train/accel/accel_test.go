@@ -20,6 +20,7 @@ var configs = map[string]model.Config{
 	"qwen2":   {Arch: "qwen2", QKVBias: true, Vocab: 90, Hidden: 32, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 8, FFN: 48, MaxLen: 2048, RopeTheta: 1e4, NormEps: 1e-6, Tied: true},
 	"qwen3":   {Arch: "qwen3", QKNorm: true, Vocab: 77, Hidden: 24, Layers: 2, Heads: 4, KVHeads: 1, HeadDim: 16, FFN: 40, MaxLen: 2048, RopeTheta: 1e6, NormEps: 1e-6},
 	"llama":   {Arch: "llama", Vocab: 64, Hidden: 40, Layers: 3, Heads: 5, KVHeads: 5, HeadDim: 6, FFN: 50, MaxLen: 2048, RopeTheta: 1e4, NormEps: 1e-5, Rope: &model.RopeScaling{Factor: 8, LowFreq: 1, HighFreq: 4, OriginalLen: 64}},
+	"all":     {QKVBias: true, QKNorm: true, NoRope: []int{0}, Vocab: 77, Hidden: 24, Layers: 2, Heads: 4, KVHeads: 1, HeadDim: 16, FFN: 40, MaxLen: 2048, RopeTheta: 1e6, NormEps: 1e-6},
 	"smollm3": {Arch: "smollm3", NoRope: []int{1}, Vocab: 90, Hidden: 24, Layers: 2, Heads: 4, KVHeads: 2, HeadDim: 6, FFN: 40, MaxLen: 2048, RopeTheta: 1e4, NormEps: 1e-6, Tied: true},
 }
 
@@ -137,8 +138,8 @@ func TestLearnsAsTheProcessor(t *testing.T) {
 	ctx := context.Background()
 	for name, c := range configs {
 		for cut, rows := range map[string]int{"whole": 0, "cut": 60} {
-			if cut == "cut" && name != "qwen2" || testing.Short() && cut != "cut" || name == "smollm3" {
-				continue // with a race detector each takes minutes; TestGradients has smollm3
+			if cut == "cut" && name != "qwen2" || testing.Short() && cut != "cut" || name == "smollm3" || name == "all" {
+				continue // with a race detector each takes minutes; TestGradients has the others
 			}
 			t.Run(name+"/"+cut, func(t *testing.T) {
 				a, b := learner(t, random(c, 4), rows), host(t, random(c, 4))
@@ -216,7 +217,7 @@ func TestGradients(t *testing.T) {
 			continue
 		}
 		prompt := prompt
-		if name == "smollm3" {
+		if name == "smollm3" || name == "all" {
 			prompt = 40 // attention is that of the others
 		}
 		t.Run(name, func(t *testing.T) {
