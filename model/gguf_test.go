@@ -135,11 +135,13 @@ func entry(t *testing.T, raw []byte) *tensorfile.Entry {
 // FuzzGGUFModel: a head that is accepted has a configuration that is possible and
 // weights of its shape, and no tokenizer that panics.
 func FuzzGGUFModel(f *testing.F) {
-	whole, err := os.ReadFile("testdata/qwen2.gguf")
-	if err != nil {
-		f.Fatal(err)
+	for _, name := range []string{"qwen2", "smollm3"} {
+		whole, err := os.ReadFile("testdata/" + name + ".gguf")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(whole)
 	}
-	f.Add(whole)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		head, err := tensorfile.ReadGGUF(bytes.NewReader(data), int64(len(data)), "f")
 		if err != nil {
