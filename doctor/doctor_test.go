@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/parquet-go/parquet-go"
 
@@ -279,46 +278,47 @@ func TestSampledTokens(t *testing.T) {
 	}
 }
 
-// TestSpeed measures a large file (BALLAST_SLOW=1: 1 GB) on one core.
-func TestSpeed(t *testing.T) {
+// BenchmarkExamine reads a large file (BALLAST_SLOW=1: 1 GB).
+func BenchmarkExamine(b *testing.B) {
 	size := 4 << 20
 	if os.Getenv("BALLAST_SLOW") != "" {
 		size = 1 << 30
 	}
-	path := filepath.Join(t.TempDir(), "big.jsonl")
+	path := filepath.Join(b.TempDir(), "big.jsonl")
 	f, err := os.Create(path)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	w := bytes.Buffer{}
 	n, e := 0, json.NewEncoder(&w)
 	rng := rand.New(rand.NewPCG(1, 1))
-	for total := 0; total < size; n++ {
+	total := 0
+	for ; total < size; n++ {
 		before := w.Len()
 		if err := e.Encode(rollout(rng, n)); err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
 		total += w.Len() - before
 		if w.Len() > 1<<20 {
 			if _, err := w.WriteTo(f); err != nil {
-				t.Fatal(err)
+				b.Fatal(err)
 			}
 			w.Reset()
 		}
 	}
 	if _, err := w.WriteTo(f); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	start := time.Now()
-	r, err := Examine(path, Options{})
-	if err != nil || r.Records != n {
-		t.Fatalf("%d of %d records: %v", r.Records, n, err)
+	b.SetBytes(int64(total))
+	for b.Loop() {
+		if r, err := Examine(path, Options{}); err != nil || r.Records != n {
+			b.Fatalf("%d of %d records: %v", r.Records, n, err)
+		}
 	}
-	s := time.Since(start).Seconds()
-	t.Logf("%.0f MB in %.2f s: %.0f MB/s; peak memory %s", float64(r.Bytes)/1e6, s, float64(r.Bytes)/1e6/s, peak())
+	b.Logf("peak memory %s", peak())
 }
 
 // rollout is record n as verl dumps it: a long prompt, a transcript of some turns

@@ -95,29 +95,3 @@ func show(tok *Tokenizer, ids []int32) (out []string) {
 	}
 	return out
 }
-
-// tokenizers is the directory that BALLAST_TOKENIZERS names, with files
-// NAME.json (a Hugging Face tokenizer.json).
-func tokenizers(t testing.TB) string {
-	dir := os.Getenv("BALLAST_TOKENIZERS")
-	if dir == "" {
-		t.Skip("BALLAST_TOKENIZERS names no directory with qwen3.json, llama3.json and smollm2.json; the small tokenizers are tested all the same")
-	}
-	return dir
-}
-
-// TestHuggingFaceFiles checks real tokenizers on the committed sample, and on
-// NAME.ids.gz and texts.gz where they lie beside NAME.json.
-func TestHuggingFaceFiles(t *testing.T) {
-	dir := tokenizers(t)
-	for _, name := range []string{"qwen3", "llama3", "smollm2"} {
-		t.Run(name, func(t *testing.T) {
-			tok, err := Load(filepath.Join(dir, name+".json"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			checkGolden(t, tok, readGolden(t, "testdata", name))
-			checkGolden(t, tok, readGolden(t, dir, name))
-		})
-	}
-}

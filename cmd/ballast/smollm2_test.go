@@ -1,3 +1,5 @@
+//go:build large
+
 package main
 
 import (
@@ -19,7 +21,7 @@ import (
 func TestSmolLM2Learns(t *testing.T) {
 	path := os.Getenv("BALLAST_SMOLLM2")
 	if path == "" {
-		t.Skip("set BALLAST_SMOLLM2 to SmolLM2-135M-Instruct to run this")
+		t.Fatal("set BALLAST_SMOLLM2 to SmolLM2-135M-Instruct to run this")
 	}
 	r, err := recipe.New("sft")
 	if err != nil {

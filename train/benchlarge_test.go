@@ -2,36 +2,33 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"ballast"
 	"ballast/model"
-
-	"ballast/train/plan"
 )
 
 // smol is SmolLM2-135M.
 var smol = model.Config{Arch: "llama", Vocab: 49152, Hidden: 576, Layers: 30, Heads: 9, KVHeads: 3, HeadDim: 64,
 	FFN: 1536, MaxLen: 8192, RopeTheta: 100000, NormEps: 1e-5, Tied: true}
 
-const updates = 1
+// BenchmarkLarge is the first update of a random SmolLM2-135M, on 2 prompts of 4k tokens
+// with 4 rollouts of up to 1k tokens, with 3 of its layers or all 30. All take minutes and
+// 7 GB: -bench Large/3 leaves those out.
+func BenchmarkLarge(b *testing.B) {
+	for _, layers := range []int{3, smol.Layers} {
+		b.Run(strconv.Itoa(layers), func(b *testing.B) { benchLarge(b, layers) })
+	}
+}
 
-// TestLarge trains a random SmolLM2-135M on 2 prompts of 4k tokens with 4
-// rollouts of up to 1k tokens and prints time and memory; it runs if
-// BALLAST_LARGE is set and takes minutes.
-func TestLarge(t *testing.T) {
-	if os.Getenv("BALLAST_LARGE") == "" {
-		t.Skip("set BALLAST_LARGE=1 (or to a number of layers) to train a model of 135M parameters for minutes")
-	}
+func benchLarge(b *testing.B, layers int) {
 	smol := smol
-	if n, err := strconv.Atoi(os.Getenv("BALLAST_LARGE")); err == nil && n > 1 {
-		smol.Layers = n // for a profile in less time
-	}
+	smol.Layers = layers
 	rng := rand.New(rand.NewPCG(1, 1))
 	ids := func(n int) []int32 {
 		out := make([]int32, n)
@@ -60,21 +57,32 @@ func TestLarge(t *testing.T) {
 			samples = append(samples, s)
 		}
 	}
-	l, err := New(model.New(smol, nil, 1), Default())
-	must(t, err)
-	must(t, l.Freeze())
-	t.Logf("plan %+v; %+v", l.plan, plan.Memory(&smol, l.plan))
-	for range updates {
-		begin := time.Now()
-		st, err := l.Update(context.Background(), samples, 1e-5)
-		must(t, err)
-		t.Logf("%.1f s: %v", time.Since(begin).Seconds(), st)
-		status, err := os.ReadFile("/proc/self/status")
-		must(t, err)
-		for line := range strings.Lines(string(status)) {
-			if strings.HasPrefix(line, "VmHWM") || strings.HasPrefix(line, "VmRSS") {
-				t.Log(strings.TrimSpace(line))
-			}
+	for b.Loop() {
+		l, err := New(model.New(smol, nil, 1), Default())
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := l.Freeze(); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := l.Update(context.Background(), samples, 1e-5); err != nil {
+			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(peakMemory(b), "peak-MB")
+}
+
+// peakMemory is the most that the process held so far, in MB.
+func peakMemory(b *testing.B) float64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(string(status)) {
+		var kb float64
+		if n, _ := fmt.Sscanf(line, "VmHWM: %f kB", &kb); n == 1 {
+			return kb / 1e3
+		}
+	}
+	return 0
 }
