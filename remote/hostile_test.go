@@ -81,7 +81,7 @@ func TestHostile(t *testing.T) {
 		t.Run(b.Name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, b)
-			o := remote.Options{Retries: -1, Concurrency: 2, Timeout: 20 * time.Second, Wait: time.Millisecond}
+			o := remote.Options{Retries: -1, Concurrency: 2, Timeout: time.Minute, Wait: time.Millisecond}
 			if b.Silent {
 				o.Timeout = 200 * time.Millisecond
 			}

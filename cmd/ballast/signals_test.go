@@ -60,7 +60,7 @@ func (c *child) until(yes func() bool) {
 		case err := <-c.ended:
 			c.t.Fatalf("it ended: %v: %s", err, &c.stderr)
 		case <-c.late:
-			c.t.Fatalf("it is late: %s", &c.stderr)
+			c.kill("it is late")
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -77,9 +77,17 @@ func (c *child) code() int {
 		}
 		return c.cmd.ProcessState.ExitCode()
 	case <-c.late:
-		c.t.Fatalf("it does not end: %s", &c.stderr)
+		c.kill("it does not end")
 	}
 	return 0
+}
+
+// kill ends the process and the test, with what it said.
+func (c *child) kill(why string) {
+	c.t.Helper()
+	c.cmd.Process.Kill()
+	<-c.ended
+	c.t.Fatalf("%s: %s", why, &c.stderr)
 }
 
 // updates counts those that a run has recorded.
