@@ -194,12 +194,15 @@ type Term struct {
 	Count  float64
 }
 
-// The four terms of the loss. See package loss for the formulas.
+// The terms of the loss. See package loss for the formulas. A sample weighs a policy's
+// tokens by advantages in one of TermPolicy, TermSequence and TermTruncated.
 const (
 	TermPolicy       = iota // clipped ratio; weight = advantage
 	TermOffPolicy           // p/(p+gamma); weight = advantage
 	TermCrossEntropy        // -log p; weight >= 0
 	TermReference           // k3 KL to the reference; weight = coefficient
+	TermSequence            // clipped ratio of whole samples (GSPO); weight = advantage
+	TermTruncated           // truncated ratio times log p (CISPO); weight = advantage
 	NumTerms
 )
 

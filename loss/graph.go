@@ -11,12 +11,15 @@ import (
 // or float64 of one dtype. n may span samples, rows and padding.
 type Inputs struct {
 	LogProb *graph.Node                   // [n] log p under the policy in training, nats
-	Old     *graph.Node                   // [n] under the policy that sampled; nil without Policy
-	Ref     *graph.Node                   // [n] under the reference; nil without Reference
+	Old     *graph.Node                   // [n] under the policy that sampled; nil if no term needs it
+	Ref     *graph.Node                   // [n] under the reference; nil if no term needs it
 	Weight  [ballast.NumTerms]*graph.Node // [n] each; nil = the term is absent
 	// InvCount holds scalars, 1 over each term's count over the whole
 	// minibatch (so micro-batches add up); nil where Weight is nil.
 	InvCount [ballast.NumTerms]*graph.Node
+	// Gap and Mean are [n], see Sequence, and computed from LogProb: the derivative
+	// counts what LogProb does to them. nil where the term couples no tokens.
+	Gap, Mean [ballast.NumTerms]*graph.Node
 	Params
 }
 
@@ -50,21 +53,15 @@ func Graph(in Inputs) Outputs {
 		weight = graph.StopGradient(weight)
 		active := graph.NotEqual(weight, zero) // [n] bool
 		// Tokens without weight see 0 in place of whatever they hold.
-		only := func(x *graph.Node) *graph.Node { return graph.Where(active, x, zero) }
-		var value, grad *graph.Node // [n], both without the count
-		switch term {
-		case ballast.TermPolicy:
-			value, grad = policy(only(graph.Sub(logp, graph.StopGradient(in.Old))), weight, in.Params)
-		case ballast.TermOffPolicy:
-			prob := graph.Exp(only(logp))
-			share := graph.Div(prob, graph.AddScalar(prob, in.Gamma))
-			value = graph.Neg(graph.Mul(weight, share))
-			grad = graph.Mul(value, graph.Div(graph.Scalar(g, prob.DType(), in.Gamma), graph.AddScalar(prob, in.Gamma)))
-		case ballast.TermCrossEntropy:
-			value, grad = graph.Neg(graph.Mul(weight, only(logp))), graph.Neg(weight)
-		case ballast.TermReference:
-			value, grad = reference(only(graph.Sub(graph.StopGradient(in.Ref), logp)), weight)
+		only := func(wanted bool, x *graph.Node) *graph.Node {
+			if !wanted {
+				return nil
+			}
+			return graph.Where(active, graph.StopGradient(x), zero)
 		}
+		t := &Terms[term]
+		value, grad := t.tokens(Tokens{LogProb: only(true, logp), Old: only(t.Old, in.Old), Ref: only(t.Ref, in.Ref), Weight: weight,
+			Gap: only(t.Couple, in.Gap[term]), Mean: only(t.Couple, in.Mean[term])}, in.Params) // [n], both without the count
 		inv := graph.StopGradient(in.InvCount[term])
 		out.Term[term] = graph.Mul(graph.ReduceAllSum(value), inv)
 		grad = graph.Mul(grad, inv)
@@ -85,59 +82,20 @@ func Graph(in Inputs) Outputs {
 
 // check panics unless the nodes of a term are there and have the right shapes.
 func (in Inputs) check(term int) {
-	same := func(name string, x *graph.Node) {
-		if x == nil || !x.Shape().Equal(in.LogProb.Shape()) {
-			exceptions.Panicf("loss: term %d: %s is %s, want the shape of the log-probabilities, %s",
-				term, name, x, in.LogProb.Shape())
+	for _, x := range []struct {
+		name string
+		want bool
+		node *graph.Node
+	}{
+		{"weight", true, in.Weight[term]}, {"Old", Terms[term].Old, in.Old}, {"Ref", Terms[term].Ref, in.Ref},
+		{"Gap", Terms[term].Couple, in.Gap[term]}, {"Mean", Terms[term].Couple, in.Mean[term]},
+	} {
+		if x.want && (x.node == nil || !x.node.Shape().Equal(in.LogProb.Shape())) {
+			exceptions.Panicf("loss: term %s: %s is %s, want the shape of the log-probabilities, %s",
+				Terms[term].Name, x.name, x.node, in.LogProb.Shape())
 		}
 	}
-	same("weight", in.Weight[term])
 	if inv := in.InvCount[term]; inv == nil || !inv.IsScalar() {
-		exceptions.Panicf("loss: term %d: InvCount is %s, want a scalar", term, inv)
+		exceptions.Panicf("loss: term %s: InvCount is %s, want a scalar", Terms[term].Name, inv)
 	}
-	switch term {
-	case ballast.TermPolicy:
-		same("Old", in.Old)
-	case ballast.TermReference:
-		same("Ref", in.Ref)
-	case ballast.TermOffPolicy:
-		if in.Gamma <= 0 {
-			exceptions.Panicf("loss: gamma is %g, want > 0", in.Gamma)
-		}
-	}
-}
-
-// policy is Policy on nodes [n], with gap = log p - log old; see Params.bounds
-// for why one clamp is enough.
-func policy(gap, weight *graph.Node, p Params) (value, grad *graph.Node) {
-	g, dtype := gap.Graph(), gap.DType()
-	zero := graph.ScalarZero(g, dtype)
-	negative := graph.LessThan(weight, zero)
-	near := graph.ClipScalar(gap, -GapLimit, GapLimit)
-	ratio := graph.Exp(near)
-	lowPos, highPos := p.bounds(false)
-	lowNeg, highNeg := p.bounds(true)
-	pick := func(neg, pos float64) *graph.Node {
-		return graph.Where(negative, graph.Scalar(g, dtype, neg), graph.Scalar(g, dtype, pos))
-	}
-	low, high := pick(lowNeg, lowPos), pick(highNeg, highPos) // [n]
-	counted := graph.Min(graph.Max(ratio, low), high)
-	inside := graph.LogicalAnd(graph.Equal(counted, ratio), graph.Equal(near, gap))
-	value = graph.Neg(graph.Mul(weight, counted))
-	grad = graph.Where(inside, value, zero)
-	return value, grad
-}
-
-// reference is Reference on nodes [n], with gap = log ref - log p.
-func reference(gap, weight *graph.Node) (value, grad *graph.Node) {
-	g, dtype := gap.Graph(), gap.DType()
-	zero, limit := graph.ScalarZero(g, dtype), graph.Scalar(g, dtype, K3Limit)
-	near := graph.ClipScalar(gap, -GapLimit, GapLimit)
-	slope := graph.Expm1(near)
-	k3 := graph.Sub(slope, near)
-	inside := graph.LogicalAnd(graph.LessOrEqual(k3, limit), graph.Equal(near, gap))
-	k3 = graph.Min(k3, limit)
-	value = graph.Mul(weight, k3)
-	grad = graph.Where(inside, graph.Neg(graph.Mul(weight, slope)), zero)
-	return value, grad
 }

@@ -31,6 +31,20 @@ func near(t *testing.T, what string, got, want, tol float64) {
 func one(term int, logp, other, w float64) Batch {
 	b := Batch{LogProb: []float64{logp}, Old: []float64{other}, Ref: []float64{other}}
 	b.Weight[term], b.Count[term] = []float64{w}, 1
+	return couple(b, 1)
+}
+
+// couple fills in what terms that couple tokens need, for sequences of some tokens each.
+func couple(b Batch, tokens int) Batch {
+	of := make([]int, len(b.LogProb))
+	for i := range of {
+		of[i] = i / tokens
+	}
+	for term := range Terms {
+		if Terms[term].Couple && b.Weight[term] != nil {
+			b.Seq[term] = Sequences(b.LogProb, b.Old, b.Weight[term], of)
+		}
+	}
 	return b
 }
 
@@ -58,6 +72,13 @@ func TestByHand(t *testing.T) {
 		{"k3, half", ballast.TermReference, 0.25, 0.5, 10, 10 * (1 - ln(2)), -10},
 		{"k3, double", ballast.TermReference, 0.5, 0.25, 10, 10 * (ln(2) - 0.5), 5},
 		{"k3, at its limit", ballast.TermReference, 0.01, 0.5, 1, 10, 0},
+		{"gspo, inside", ballast.TermSequence, 0.55, 0.5, 2, -2.2, -2.2},
+		{"gspo, against the clip", ballast.TermSequence, 0.8, 0.5, 2, -2.4, 0},
+		{"gspo, no dual clip", ballast.TermSequence, 0.8, 0.2, -2, 8, 8},
+		{"cispo, inside", ballast.TermTruncated, 0.55, 0.5, 2, -2.2 * ln(0.55), -2.2},
+		{"cispo, truncated above", ballast.TermTruncated, 0.8, 0.5, 2, -2.4 * ln(0.8), -2.4},
+		{"cispo, truncated below", ballast.TermTruncated, 0.1, 0.5, 2, -1.6 * ln(0.1), -1.6},
+		{"cispo, negative, no dual clip", ballast.TermTruncated, 0.8, 0.1, -2, 2.4 * ln(0.8), 2.4},
 	}
 	for _, r := range rows {
 		got := Evaluate(one(r.term, ln(r.p), ln(r.other), r.w), Default())
@@ -98,19 +119,19 @@ func random(rng *rand.Rand, n int, spread float64) Batch {
 		for term := range b.Weight {
 			w := rng.NormFloat64()
 			switch {
-			case i%4 == term:
+			case i%4 == term%4:
 				w = 0
-			case term >= ballast.TermCrossEntropy:
+			case term == ballast.TermCrossEntropy || term == ballast.TermReference:
 				w = math.Abs(w)
 			}
 			b.Weight[term] = append(b.Weight[term], w)
 		}
 	}
-	b.Count = [ballast.NumTerms]float64{7, 11, 13, 17}
-	return b
+	b.Count = [ballast.NumTerms]float64{7, 11, 13, 17, 19, 23}
+	return couple(b, 5)
 }
 
-// TestCentralDifferences checks the closed-form derivatives term by term; a token
+// TestCentralDifferences checks the closed-form derivatives of lone tokens; a token
 // within a step of a kink is left out.
 func TestCentralDifferences(t *testing.T) {
 	const step = 1e-6
@@ -119,6 +140,7 @@ func TestCentralDifferences(t *testing.T) {
 	checked := 0
 	for range 20000 {
 		b := random(rng, 1, 1.5)
+		b.Weight[ballast.TermTruncated] = nil // TestTruncatedDifferences
 		kink := func(logp float64) bool {
 			r, d := math.Exp(logp-b.Old[0]), b.Ref[0]-logp
 			for _, edge := range []float64{0.8, 1.2, 3} {
@@ -131,7 +153,7 @@ func TestCentralDifferences(t *testing.T) {
 		at := func(logp float64) float64 {
 			c := b
 			c.LogProb = []float64{logp}
-			return Evaluate(c, p).Total
+			return Evaluate(couple(c, 1), p).Total
 		}
 		x := b.LogProb[0]
 		if kink(x) {
@@ -176,6 +198,10 @@ func (r runner) run(b Batch, p Params, dtype dtypes.DType) (Result, []float64) {
 		if w != nil {
 			add(w)
 			add(1 / b.Count[term])
+			if Terms[term].Couple {
+				add(b.Seq[term].Gap)
+				add(b.Seq[term].Mean)
+			}
 		}
 	}
 	exec, err := graph.NewExec(r.backend, func(x []*graph.Node) []*graph.Node {
@@ -186,6 +212,9 @@ func (r runner) run(b Batch, p Params, dtype dtypes.DType) (Result, []float64) {
 		for term, rest := 0, x[3:]; term < ballast.NumTerms; term++ {
 			if b.Weight[term] != nil {
 				in.Weight[term], in.InvCount[term], rest = rest[0], rest[1], rest[2:]
+				if Terms[term].Couple {
+					in.Gap[term], in.Mean[term], rest = rest[0], rest[1], rest[2:]
+				}
 			}
 		}
 		out := Graph(in)
@@ -272,6 +301,7 @@ func TestGraphUnweighted(t *testing.T) {
 		}
 		b.LogProb[i], b.Old[i], b.Ref[i] = bad, bad, -bad
 	}
+	b = couple(b, 5)
 	r.same("unweighted", b, Default(), dtypes.Float32, 1e-5)
 	if total := Evaluate(b, Default()).Total; math.IsNaN(total) {
 		t.Error("the reference is NaN")
@@ -294,7 +324,8 @@ func TestGraphHugeGaps(t *testing.T) {
 			}
 		}
 	}
-	b.Count = [ballast.NumTerms]float64{1, 1, 1, 1}
+	b.Count = [ballast.NumTerms]float64{1, 1, 1, 1, 1, 1}
+	b = couple(b, 1)
 	for _, p := range []Params{Default(), {ClipLow: 0.2, ClipHigh: 0.28, Gamma: 1e-6}} {
 		r.same("huge", b, p, dtypes.Float32, 1e-4)
 	}

@@ -1,6 +1,7 @@
-// Package loss holds the four terms of the training loss, twice: as float64 code
-// with derivatives in closed form (this file), which the learner on the host runs,
-// and as GoMLX graph code (graph.go) for devices, that a test holds equal to it.
+// Package loss holds the terms of the training loss, one file and one line of Terms
+// each. Every term is there twice: as float64 code with the derivative in closed form,
+// which the learner on the host runs, and as GoMLX graph code for devices, which a test
+// holds equal to it. Evaluate sums the former, Graph the latter.
 //
 // Every term is a sum over tokens of weight times a function of the token's
 // log-probability, divided by the term's own count:
@@ -9,9 +10,11 @@
 //	OffPolicy     -w * p / (p + gamma)     w = advantage
 //	CrossEntropy  -w * log p               w >= 0
 //	Reference      w * (e^d - d - 1)       d = log ref - log p; w = coefficient
+//	Sequence      -w * clip(s)             s = the geometric mean of r over the sequence
+//	Truncated     -w * const clip(r) * log p
 //
 // A method is nothing but a way to stamp the weights. Coefficients between terms
-// are folded into the weights, so the loss is the plain sum of the four.
+// are folded into the weights, so the loss is the plain sum of the terms.
 //
 // Contract: a token with weight 0 adds nothing to value or derivative whatever
 // its log-probability is, infinities and NaN included, so padding needs no care.
@@ -21,7 +24,6 @@ package loss
 
 import (
 	"fmt"
-	"math"
 
 	"ballast"
 )
@@ -49,85 +51,19 @@ func Default() Params {
 	return Params{ClipLow: 0.2, ClipHigh: 0.2, Dual: 3, Gamma: 0.1}
 }
 
-// bounds returns the interval in which the ratio counts, for one sign of the
-// weight. With r' = clamp(r, 1-low, 1+high), the loss max(-w*r, -w*r') bounded by
-// -w*Dual where w < 0 is -w times the ratio clamped to that interval.
-func (p Params) bounds(negative bool) (low, high float64) {
-	switch {
-	case !negative:
-		return 0, 1 + p.ClipHigh
-	case p.Dual > 0:
-		return 1 - p.ClipLow, p.Dual
-	}
-	return 1 - p.ClipLow, math.Exp(GapLimit + 1) // never reached
-}
-
-// Policy returns the clipped policy-gradient loss of one token with advantage w
-// and its derivative with respect to logp. On the edge of the interval the
-// derivative is the one inside.
-func Policy(logp, old, w float64, p Params) (value, grad float64) {
-	if w == 0 {
-		return 0, 0
-	}
-	gap := logp - old
-	low, high := p.bounds(w < 0)
-	r := math.Exp(clamp(gap, -GapLimit, GapLimit))
-	switch {
-	case r > high:
-		return -w * high, 0
-	case r < low:
-		return -w * low, 0
-	case math.Abs(gap) > GapLimit:
-		return -w * r, 0
-	}
-	return -w * r, -w * r
-}
-
-// OffPolicy returns -w * p/(p+gamma) of one token and its derivative with respect
-// to logp, -w * p*gamma/(p+gamma)^2.
-func OffPolicy(logp, w float64, p Params) (value, grad float64) {
-	if w == 0 {
-		return 0, 0
-	}
-	prob := math.Exp(logp)
-	share := prob / (prob + p.Gamma)
-	return -w * share, -w * share * p.Gamma / (prob + p.Gamma)
-}
-
-// CrossEntropy returns -w * logp of one token and its derivative, -w.
-func CrossEntropy(logp, w float64) (value, grad float64) {
-	if w == 0 {
-		return 0, 0
-	}
-	return -w * logp, -w
-}
-
-// Reference returns w times the k3 estimate of the KL divergence to the reference
-// policy at one token (Schulman's low-variance estimator, verl's low_var_kl),
-// and its derivative with respect to logp, w*(1 - ref/p).
-func Reference(logp, ref, w float64) (value, grad float64) {
-	if w == 0 {
-		return 0, 0
-	}
-	gap := ref - logp
-	d := clamp(gap, -GapLimit, GapLimit)
-	k3 := math.Expm1(d) - d // e^d - d - 1 without its cancellation
-	if k3 > K3Limit || math.Abs(gap) > GapLimit {
-		return w * min(k3, K3Limit), 0
-	}
-	return w * k3, -w * math.Expm1(d)
-}
-
 // clamp returns x moved into [low, high]; NaN stays NaN.
 func clamp(x, low, high float64) float64 { return max(low, min(high, x)) }
 
 // Batch is the loss's input: tokens of any number of samples in one row.
 type Batch struct {
 	LogProb []float64                   // [n] log p under the policy in training, nats
-	Old     []float64                   // [n] under the policy that sampled; nil without Policy
-	Ref     []float64                   // [n] under the reference; nil without Reference
+	Old     []float64                   // [n] under the policy that sampled; nil if no term needs it
+	Ref     []float64                   // [n] under the reference; nil if no term needs it
 	Weight  [ballast.NumTerms][]float64 // [n] each; nil = the term is absent
 	Count   [ballast.NumTerms]float64   // denominators; unused where Weight is nil
+	// Seq is what a term that couples tokens needs, made by Sequences of whole
+	// sequences; the batch may hold parts of them.
+	Seq [ballast.NumTerms]Sequence
 }
 
 // Result is the loss of a batch.
@@ -138,7 +74,7 @@ type Result struct {
 }
 
 // Evaluate computes the loss and its derivative with respect to every
-// log-probability.
+// log-probability, of which Seq is made.
 func Evaluate(b Batch, p Params) Result {
 	n := len(b.LogProb)
 	r := Result{Grad: make([]float64, n)}
@@ -154,7 +90,7 @@ func Evaluate(b Batch, p Params) Result {
 			if w == 0 {
 				continue
 			}
-			value, grad := b.token(term, i, p)
+			value, grad := Terms[term].token(b.at(term, i), p)
 			sum += value
 			r.Grad[i] += grad / count
 		}
@@ -166,18 +102,17 @@ func Evaluate(b Batch, p Params) Result {
 	return r
 }
 
-// token evaluates one term at one token.
-func (b Batch) token(term, i int, p Params) (value, grad float64) {
-	w, logp := b.Weight[term][i], b.LogProb[i]
-	switch term {
-	case ballast.TermPolicy:
-		return Policy(logp, b.Old[i], w, p)
-	case ballast.TermOffPolicy:
-		return OffPolicy(logp, w, p)
-	case ballast.TermCrossEntropy:
-		return CrossEntropy(logp, w)
-	case ballast.TermReference:
-		return Reference(logp, b.Ref[i], w)
+// at is one token as a term sees it.
+func (b Batch) at(term, i int) Token {
+	t, x := &Terms[term], Token{LogProb: b.LogProb[i], Weight: b.Weight[term][i]}
+	if t.Old {
+		x.Old = b.Old[i]
 	}
-	panic(fmt.Sprintf("loss: no term %d", term))
+	if t.Ref {
+		x.Ref = b.Ref[i]
+	}
+	if t.Couple {
+		x.Gap, x.Mean = b.Seq[term].Gap[i], b.Seq[term].Mean[i]
+	}
+	return x
 }

@@ -175,6 +175,7 @@ func (r *Recipe) checkRL(bad report) {
 	if _, _, err := credit.Advantages(rl.Advantage, nil); err != nil {
 		bad("rl.advantage", "%v", err)
 	}
+	rl.checkLoss(bad)
 	if a := rl.Aggregate; a != "token-mean" && a != "sequence-mean" {
 		bad("rl.aggregate", "%q is not one of token-mean, sequence-mean", a)
 	}

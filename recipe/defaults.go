@@ -14,7 +14,7 @@ func defaults() Recipe {
 		RL: RL{
 			Prompts: 16, Rollouts: 8, Minibatches: 1,
 			LR: 3e-4, Warmup: 10, KL: 1e-4,
-			Advantage: "grpo", Aggregate: "token-mean",
+			Advantage: "grpo", Loss: "grpo", Aggregate: "token-mean",
 			Clip:        Clip{Low: 0.2, High: 0.2, Dual: 3},
 			Temperature: 1,
 			Patience:    30,

@@ -83,7 +83,8 @@ type RL struct {
 	Warmup      int     `yaml:"warmup"`      // updates of linear warm-up
 	KL          float64 `yaml:"kl"`          // coefficient of the k3 term, in the loss
 	Advantage   string  `yaml:"advantage"`   // one of credit.Estimators
-	Aggregate   string  `yaml:"aggregate"`   // token-mean or sequence-mean
+	Loss        string  `yaml:"loss"`        // of sampled tokens: grpo, gspo, cispo
+	Aggregate   string  `yaml:"aggregate"`   // token-mean or sequence-mean; gspo wants the latter
 	Clip        Clip    `yaml:"clip"`
 	Temperature float64 `yaml:"temperature"`
 	Progress    float64 `yaml:"progress,omitempty"` // weights of the shaped reward parts
@@ -93,11 +94,13 @@ type RL struct {
 	Signals map[string]signal.Settings `yaml:"signals,omitempty"`
 }
 
-// Clip bounds the policy ratio.
+// Clip bounds the policy ratio: of a token, or with loss gspo of a whole sequence, which is
+// far nearer to 1 (its paper has low 3e-4 and high 4e-4). With loss cispo it bounds a
+// weight, on both sides; low 1 is no lower bound, as in its paper.
 type Clip struct {
 	Low  float64 `yaml:"low"`
 	High float64 `yaml:"high"`
-	Dual float64 `yaml:"dual"` // bound for negative advantages; 0 = off
+	Dual float64 `yaml:"dual"` // bound for negative advantages, with loss grpo; 0 = off
 }
 
 // SFT holds the settings of supervised phases.

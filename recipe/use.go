@@ -17,6 +17,8 @@ type use struct {
 	rl, sft bool            // it has such phases; a guard's supervised phase is one
 	sources map[string]bool // of its supervised phases
 	timed   bool            // sft.updates counts in every supervised phase
+	dual    bool            // some rl.loss has a dual clip
+	loss    string          // one that has none
 	golden  bool            // something learns from gold dialogues
 	asks    Asks
 }
@@ -46,6 +48,11 @@ func (r *Recipe) use() use {
 		}
 		if p.RL > 0 {
 			u.rl = true
+			if l := findLoss(in.RL.Loss); l != nil && !l.dual { // Check says what is not known
+				u.loss = l.name
+			} else {
+				u.dual = true
+			}
 			u.asks.Hints = u.asks.Hints || in.RL.Signals["hint"]["from"] == "judge"
 			u.golden = u.golden || in.RL.Signals["gold"] != nil || in.RL.Signals["mix"] != nil
 		}
@@ -84,6 +91,7 @@ var rules = []rule{
 	{"rl", func(u *use) string { return unless(u.rl, noRL) }},
 	{"quirks", func(u *use) string { return unless(u.rl, noRL) }},
 	{"sft", func(u *use) string { return unless(u.sft, noSFT) }},
+	{"rl.clip.dual", func(u *use) string { return unless(!u.rl || u.dual, "rl.loss is "+u.loss+", which has no dual clip") }},
 	{"sft.epochs", func(u *use) string { return unless(!u.sft || !u.timed, "sft.updates says how many updates there are") }},
 	{"sft.file", func(u *use) string {
 		return unless(u.sources["file"], "no phase has the source file; give --dialogues FILE, or phases such as [{sft: file}]")

@@ -81,8 +81,14 @@ func (e *engine) logProbs(w *params, samples []ballast.Sample, b *pack.Batch) []
 }
 
 func logProbs(r *decoder.Run, w *params, in decoder.Input, targets []decoder.Target) []float32 {
-	out := make([]float32, 0, len(targets))
 	r.Forward(w.bound, in, decoder.Inference)
+	return head(r, targets)
+}
+
+// head returns the log-probabilities of targets after a Forward, and leaves all for
+// another Head.
+func head(r *decoder.Run, targets []decoder.Target) []float32 {
+	out := make([]float32, 0, len(targets))
 	r.Head(targets, nil, func(_ int, logp, _ []float32) []float32 {
 		out = append(out, logp...)
 		return nil
@@ -103,6 +109,9 @@ func (e *engine) derive(g, w, ref *params, samples []ballast.Sample, b *pack.Bat
 		in.Ref = logProbs(r, ref, rows, targets)
 	}
 	r.Forward(w.bound, rows, e.mode)
+	if in.Coupled() {
+		in.Couple(samples, b.Targets, head(r, targets))
+	}
 	r.Head(targets, g.bound, func(from int, logp, entropy []float32) []float32 {
 		if in.RefIsPolicy {
 			copy(in.Ref[from:], logp)
@@ -130,16 +139,21 @@ func (e *engine) evaluate(samples []ballast.Sample, part []pack.Target, logp []f
 	batch := loss.Batch{
 		LogProb: vector(true, func(i int, _ pack.Target) float32 { return logp[i] }),
 		Ref:     vector(in.Ref != nil, func(i int, _ pack.Target) float32 { return in.Ref[from+i] }),
-		Old: vector(in.Has[ballast.TermPolicy], func(_ int, t pack.Target) float32 {
+		Old: vector(in.Needs(func(t *loss.Term) bool { return t.Old }), func(_ int, t pack.Target) float32 {
 			if old := samples[t.Sample].OldLogProb; old != nil {
 				return old[t.Index]
 			}
-			return 0 // a sample without a policy term
+			return 0 // a sample that no term weighs by an advantage
 		}),
 		Count: in.Count,
 	}
 	for term, has := range in.Has {
 		batch.Weight[term] = vector(has, func(_ int, t pack.Target) float32 { return tally.Weight(&samples[t.Sample], term, t.Index) })
+	}
+	for term, s := range in.Seq {
+		if s.Gap != nil {
+			batch.Seq[term] = loss.Sequence{Gap: s.Gap[from : from+len(part)], Mean: s.Mean[from : from+len(part)]}
+		}
 	}
 	res := loss.Evaluate(batch, e.loss)
 	for term, x := range res.Term {

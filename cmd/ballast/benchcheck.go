@@ -160,7 +160,7 @@ func (k *engineCheck) update(ctx context.Context, i int, tolerance float64) erro
 	}
 	samples := make([]ballast.Sample, len(plays))
 	for n := range samples {
-		samples[n] = signal.Policy(&eps[0][n], ballast.OwnerPolicy, float64(1-2*(n%2)), signal.Loss{KL: k.r.RL.KL, Aggregate: k.r.RL.Aggregate})
+		samples[n] = signal.Policy(&eps[0][n], ballast.OwnerPolicy, float64(1-2*(n%2)), k.r.RL.Stamp())
 	}
 	var logps [2][][]float32
 	var stats [2]ballast.Stats

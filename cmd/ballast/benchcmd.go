@@ -156,7 +156,7 @@ func (res *engineResult) round(ctx context.Context, run *loop.Run, p sampler, i 
 		if k%2 == 1 {
 			adv = -1
 		}
-		samples[k] = signal.Policy(&eps[k], ballast.OwnerPolicy, adv, signal.Loss{KL: r.RL.KL, Aggregate: r.RL.Aggregate})
+		samples[k] = signal.Policy(&eps[k], ballast.OwnerPolicy, adv, r.RL.Stamp())
 		res.Episodic += float64(len(eps[k].Tokens))
 	}
 	start = time.Now()

@@ -76,7 +76,7 @@ func measureWatching(ctx context.Context, run *loop.Run, m *model.Model, rounds 
 		})
 		samples := make([]ballast.Sample, len(eps))
 		for k := range eps {
-			samples[k] = signal.Policy(&eps[k], ballast.OwnerPolicy, float64(1-k%2*2), signal.Loss{KL: r.RL.KL, Aggregate: r.RL.Aggregate})
+			samples[k] = signal.Policy(&eps[k], ballast.OwnerPolicy, float64(1-k%2*2), r.RL.Stamp())
 		}
 		timed(&least.Train, func() error {
 			_, err := run.Engine.Learner.Update(ctx, samples, 1e-6)

@@ -42,7 +42,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	r, start := p.run, time.Now()
 	tasks := p.draw()
 	d := &signal.Draft{Tasks: tasks, Plays: p.plays(tasks), Rollout: r.rollout(&p.set),
-		Loss:    signal.Loss{KL: p.set.RL.KL, Aggregate: p.set.RL.Aggregate},
+		Loss:    p.set.RL.Stamp(),
 		Learner: r.Engine.Learner, Judge: r.judge(), Metrics: m}
 	d.Rollout.Quirks = p.set.Quirks
 	for _, e := range p.effects {

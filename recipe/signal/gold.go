@@ -52,13 +52,13 @@ func (e goldEffect) Stamp(ctx context.Context, d *Draft) error {
 			case mine(m):
 				m.Sample = Policy(m.Episode, ballast.OwnerGold, m.Advantage, d.Loss)
 				if e.Loss == "shaped" {
-					shape(&m.Sample)
+					shape(&m.Sample, d.Loss.Term)
 				}
 			case e.Loss == "shaped" && m.Play != nil:
 				// The two terms of the group have one denominator, Z of the
 				// paper's objective.
 				m.Sample.Terms[ballast.TermOffPolicy] = ballast.Term{
-					Weight: make([]float32, len(m.Sample.Tokens)), Count: m.Sample.Terms[ballast.TermPolicy].Count}
+					Weight: make([]float32, len(m.Sample.Tokens)), Count: m.Sample.Terms[d.Loss.Term].Count}
 			}
 		}
 	}
@@ -70,9 +70,9 @@ func (e goldEffect) Stamp(ctx context.Context, d *Draft) error {
 
 // shape moves a sample's policy weights to the off-policy term. No ratio is left
 // that would need old log-probabilities.
-func shape(s *ballast.Sample) {
-	t := s.Terms[ballast.TermPolicy]
+func shape(s *ballast.Sample, term int) {
+	t := s.Terms[term]
 	s.Terms[ballast.TermOffPolicy] = t
-	s.Terms[ballast.TermPolicy] = ballast.Term{Weight: make([]float32, len(s.Tokens)), Count: t.Count}
+	s.Terms[term] = ballast.Term{Weight: make([]float32, len(s.Tokens)), Count: t.Count}
 	s.OldLogProb = make([]float32, len(s.Tokens))
 }

@@ -6,10 +6,11 @@ import "ballast"
 type Loss struct {
 	KL        float64 // coefficient of the k3 term
 	Aggregate string  // token-mean or sequence-mean
+	Term      int     // the ballast.Term that advantages weigh tokens in
 }
 
 // Stamping is all that a method does to the loss: it puts a weight on every
-// token for each of the four terms.
+// token for each of the terms.
 
 // Policy stamps an episode's advantage and the KL coefficient on the tokens that
 // owner wrote.
@@ -20,7 +21,7 @@ func Policy(ep *ballast.Episode, owner ballast.Owner, adv float64, l Loss) balla
 	}
 	on := owned(ep, owner)
 	scale, count := l.scale(len(on))
-	s.Terms[ballast.TermPolicy] = stream(ep, on, adv*scale, count)
+	s.Terms[l.Term] = stream(ep, on, adv*scale, count)
 	if l.KL != 0 {
 		s.Terms[ballast.TermReference] = stream(ep, on, l.KL*scale, count)
 	}

@@ -101,7 +101,7 @@ func (e *engine) headTape(in []*gx.Node) graph.HeadTape {
 //	in: as headTape; then the sums so far of the derivatives with respect to the
 //	    residual stream, the norm and the output matrix; old and reference
 //	    log-probabilities [targets]; then weight [targets] and 1/count for each
-//	    term present. A target of padding has weight 0 everywhere.
+//	    term present, and its Gap and Mean [targets] if it couples tokens. A target of padding has weight 0 everywhere.
 //	out: log-probabilities and entropies [targets], the three sums, each term's loss
 func (e *engine) headGraph(has tally.Terms) *gx.Exec {
 	if x := e.head[has]; x != nil {
@@ -114,6 +114,10 @@ func (e *engine) headGraph(has tally.Terms) *gx.Exec {
 			if has[term] {
 				li.Weight[term], li.InvCount[term] = in[next], in[next+1]
 				next += 2
+				if loss.Terms[term].Couple {
+					li.Gap[term], li.Mean[term] = in[next], in[next+1]
+					next += 2
+				}
 			}
 		}
 		lo := loss.Graph(li)

@@ -156,6 +156,9 @@ func (l *Learner) derive(g tensorList, samples []ballast.Sample, b *pack.Batch, 
 	if in.RefIsPolicy {
 		in.Ref = p.predict(samples)
 	}
+	if in.Coupled() {
+		in.Couple(samples, b.Targets, p.predict(samples))
+	}
 	p.backward(g, p.headBackward(g, samples, in, st))
 }
 

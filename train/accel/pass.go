@@ -167,6 +167,10 @@ func (p *pass) headBackward(g tensorList, samples []ballast.Sample, in tally.Inp
 			if in.Has[term] {
 				own = append(own, vector(func(_ int, t pack.Target) float32 { return tally.Weight(&samples[t.Sample], term, t.Index) }),
 					device.Put(e.d, []float32{float32(1 / in.Count[term])}))
+				if seq := in.Seq[term]; seq.Gap != nil {
+					own = append(own, vector(func(i int, _ pack.Target) float32 { return float32(seq.Gap[from+i]) }),
+						vector(func(i int, _ pack.Target) float32 { return float32(seq.Mean[from+i]) }))
+				}
 			}
 		}
 		sums := []*tensors.Tensor{dh, g[e.finalNorm], g[e.out]}

@@ -25,6 +25,8 @@ type Input struct {
 	Has   Terms
 	Count [ballast.NumTerms]float64 // of the whole minibatch
 	Ref   []float32                 // of one batch, [targets] or nil: see the learner
+	// Seq is of one batch, of its targets, as Ref; see Couple.
+	Seq [ballast.NumTerms]loss.Sequence
 	// RefIsPolicy: the reference has the policy's weights, as after Freeze, so
 	// that its forward pass would repeat the policy's.
 	RefIsPolicy bool
@@ -55,10 +57,47 @@ func Prepare(samples []ballast.Sample, vocab int, reference bool) (in Input, err
 			return in, fmt.Errorf("train: term %d has weights, but its counts sum to %g; set Count", term, c)
 		}
 	}
-	if in.Has[ballast.TermReference] && !reference {
+	if in.Needs(func(t *loss.Term) bool { return t.Ref }) && !reference {
 		return in, fmt.Errorf("train: samples have a reference term, but there is no reference; call Freeze first")
 	}
 	return in, nil
+}
+
+// Needs reports whether some term that is present has a need.
+func (in *Input) Needs(what func(*loss.Term) bool) bool {
+	for term, has := range in.Has {
+		if has && what(&loss.Terms[term]) {
+			return true
+		}
+	}
+	return false
+}
+
+// Coupled reports whether a term needs the log-probabilities of a batch's targets all at
+// once, for Couple, before its loss is computed in parts.
+func (in *Input) Coupled() bool { return in.Needs(func(t *loss.Term) bool { return t.Couple }) }
+
+// Couple fills in Seq from the targets of a batch and their log-probabilities. A sequence
+// is a sample, and package pack never spreads a sample's targets over batches.
+func (in *Input) Couple(samples []ballast.Sample, targets []pack.Target, logp []float32) {
+	n := len(targets)
+	now, old, of := make([]float64, n), make([]float64, n), make([]int, n)
+	for i, t := range targets {
+		now[i], of[i] = float64(logp[i]), t.Sample
+		if s := &samples[t.Sample]; s.OldLogProb != nil {
+			old[i] = float64(s.OldLogProb[t.Index])
+		}
+	}
+	for term, has := range in.Has {
+		if !has || !loss.Terms[term].Couple {
+			continue
+		}
+		weight := make([]float64, n)
+		for i, t := range targets {
+			weight[i] = float64(Weight(&samples[t.Sample], term, t.Index))
+		}
+		in.Seq[term] = loss.Sequences(now, old, weight, of)
+	}
 }
 
 // Check reports what is wrong with a sample for a model of vocab tokens.
@@ -72,12 +111,12 @@ func Check(s *ballast.Sample, vocab int) error {
 		if t.Weight != nil && len(t.Weight) != len(s.Tokens) {
 			return fmt.Errorf("term %d has %d weights for %d tokens", term, len(t.Weight), len(s.Tokens))
 		}
+		if t.Weight != nil && loss.Terms[term].Old && s.OldLogProb == nil {
+			return fmt.Errorf("a policy term needs OldLogProb")
+		}
 	}
 	if s.OldLogProb != nil && len(s.OldLogProb) != len(s.Tokens) {
 		return fmt.Errorf("%d old log-probabilities for %d tokens", len(s.OldLogProb), len(s.Tokens))
-	}
-	if s.Terms[ballast.TermPolicy].Weight != nil && s.OldLogProb == nil {
-		return fmt.Errorf("a policy term needs OldLogProb")
 	}
 	return nil
 }
@@ -130,17 +169,14 @@ func (s *Sums) Take(samples []ballast.Sample, part []pack.Target, logp, entropy 
 				s.weighted[term]++
 			}
 		}
-		if Weight(sample, ballast.TermPolicy, t.Index) != 0 {
-			d := float64(logp[i]) - float64(sample.OldLogProb[t.Index])
-			r := math.Exp(min(max(d, -loss.GapLimit), loss.GapLimit))
-			s.active++
-			s.ratio += r
-			s.ratioTop = max(s.ratioTop, r)
-			s.k1 -= d
-			s.gap += math.Abs(d)
-			s.gapMax = max(s.gapMax, math.Abs(d))
-			if r < 1-s.p.ClipLow || r > 1+s.p.ClipHigh {
-				s.outside++
+		for term := range sample.Terms {
+			if loss.Terms[term].Old && Weight(sample, term, t.Index) != 0 {
+				d := float64(logp[i]) - float64(sample.OldLogProb[t.Index])
+				whole := d // of which the ratio is
+				if loss.Terms[term].Couple {
+					whole = in.Seq[term].Gap[from+i]
+				}
+				s.ratios(d, whole)
 			}
 		}
 		if Weight(sample, ballast.TermReference, t.Index) != 0 {
@@ -151,6 +187,21 @@ func (s *Sums) Take(samples []ballast.Sample, part []pack.Target, logp, entropy 
 				s.k3Control += k3
 			}
 		}
+	}
+}
+
+// ratios counts a token that is weighed by an advantage: how far it is from the policy
+// that sampled, and the log of the ratio that its term clips, in nats.
+func (s *Sums) ratios(d, whole float64) {
+	r := math.Exp(min(max(whole, -loss.GapLimit), loss.GapLimit))
+	s.active++
+	s.ratio += r
+	s.ratioTop = max(s.ratioTop, r)
+	s.k1 -= d
+	s.gap += math.Abs(d)
+	s.gapMax = max(s.gapMax, math.Abs(d))
+	if r < 1-s.p.ClipLow || r > 1+s.p.ClipHigh {
+		s.outside++
 	}
 }
 
@@ -208,9 +259,13 @@ func (s *Sums) Stats(begin time.Time) ballast.Stats {
 		monitor.TokensSaved:    s.real - s.computed,
 		monitor.SecondsTrain:   time.Since(begin).Seconds(),
 	}
-	for term, name := range losses {
-		if s.weighted[term] > 0 {
-			out[name] = s.Loss[term]
+	for term, n := range s.weighted {
+		name := losses[term]
+		if loss.Terms[term].Old {
+			name = monitor.LossPolicy
+		}
+		if n > 0 {
+			out[name] += s.Loss[term]
 		}
 	}
 	if s.tokens > 0 {
@@ -231,8 +286,8 @@ func (s *Sums) Stats(begin time.Time) ballast.Stats {
 	return out
 }
 
-// losses are the names of the terms' losses.
+// losses are the names of the terms' losses, but for those that weigh the policy's tokens
+// by advantages: their loss is the policy's.
 var losses = [ballast.NumTerms]string{
-	ballast.TermPolicy: monitor.LossPolicy, ballast.TermOffPolicy: monitor.LossOffPolicy,
-	ballast.TermCrossEntropy: monitor.LossCE, ballast.TermReference: monitor.LossReference,
+	ballast.TermOffPolicy: monitor.LossOffPolicy, ballast.TermCrossEntropy: monitor.LossCE, ballast.TermReference: monitor.LossReference,
 }

@@ -1,0 +1,20 @@
+package loss
+
+import "github.com/gomlx/gomlx/core/graph"
+
+// crossEntropy is supervised learning.
+var crossEntropy = Term{
+	Name:  "cross-entropy",
+	token: func(x Token, _ Params) (value, grad float64) { return CrossEntropy(x.LogProb, x.Weight) },
+	tokens: func(x Tokens, _ Params) (value, grad *graph.Node) {
+		return graph.Neg(graph.Mul(x.Weight, x.LogProb)), graph.Neg(x.Weight)
+	},
+}
+
+// CrossEntropy returns -w * logp of one token and its derivative, -w.
+func CrossEntropy(logp, w float64) (value, grad float64) {
+	if w == 0 {
+		return 0, 0
+	}
+	return -w * logp, -w
+}

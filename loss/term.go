@@ -1,0 +1,43 @@
+package loss
+
+import (
+	"github.com/gomlx/gomlx/core/graph"
+
+	"ballast"
+)
+
+// Term is one term of the loss: what it needs besides log p and weights, and its
+// function in both arithmetics. Tokens with weight 0 never reach float64 code; graph
+// code gets zeros for them and its results are for the sum, so 0 there must give 0.
+type Term struct {
+	Name   string
+	Old    bool // needs log-probabilities under the policy that sampled: weights are advantages
+	Ref    bool // needs log-probabilities under the reference
+	Couple bool // tokens of a sequence depend on each other: needs Sequence
+
+	token  func(x Token, p Params) (value, grad float64)
+	tokens func(x Tokens, p Params) (value, grad *graph.Node)
+}
+
+// Terms is the table of terms, by their number.
+var Terms = [ballast.NumTerms]Term{
+	ballast.TermPolicy:       grpo,
+	ballast.TermOffPolicy:    offPolicy,
+	ballast.TermCrossEntropy: crossEntropy,
+	ballast.TermReference:    kl,
+	ballast.TermSequence:     gspo,
+	ballast.TermTruncated:    cispo,
+}
+
+// Token is what a term sees of one token. What the term does not ask for is 0.
+type Token struct {
+	LogProb, Old, Ref float64 // nats
+	Weight            float64
+	Gap, Mean         float64 // see Sequence
+}
+
+// Tokens are tokens as nodes [n] of one graph, as Token. What the term does not ask
+// for is nil.
+type Tokens struct {
+	LogProb, Old, Ref, Weight, Gap, Mean *graph.Node
+}
