@@ -38,7 +38,7 @@ const (
 	LossOffPolicy  = "loss/offpolicy"
 	LossCE         = "loss/cross_entropy"
 	LossReference  = "loss/reference"
-	Loss           = "loss"   // sum of the four terms
+	Loss           = "loss"   // sum of the terms
 	KLOld          = "kl/old" // k1 against the sampler, on the policy's tokens
 	RatioMean      = "ratio/mean"
 	RatioMax       = "ratio/max"

@@ -15,7 +15,8 @@ type policyLoss struct {
 	mean string // the one rl.aggregate that is meant; empty = any
 }
 
-// losses is the table of choices; package loss has the formulas.
+// losses is the table of choices; package loss has the formulas. The first is what runs
+// had before there was a choice.
 var losses = []policyLoss{
 	{name: "grpo", term: ballast.TermPolicy, dual: true},
 	{name: "gspo", term: ballast.TermSequence, mean: "sequence-mean"},

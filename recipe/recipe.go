@@ -188,6 +188,14 @@ func (r *Recipe) Settle() {
 	}
 }
 
+// Complete fills in what the recipe of a run of an earlier version does not name, as that
+// version ran it.
+func (r *Recipe) Complete() {
+	if r.RL.Loss == "" {
+		r.RL.Loss = losses[0].name
+	}
+}
+
 // Rollout is the configuration of the recipe's episodes in the given style.
 func (r *Recipe) Rollout(style chat.Style) rollout.Config {
 	return rollout.Config{

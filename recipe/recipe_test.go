@@ -118,6 +118,20 @@ func TestSharesDrawAsTheListDid(t *testing.T) {
 	}
 }
 
+// TestComplete: a recipe from before rl.loss is that of a run with grpo, and what names a
+// loss keeps it.
+func TestComplete(t *testing.T) {
+	for text, want := range map[string]string{"rl: {kl: 1}": "grpo", "rl: {loss: cispo}": "cispo"} {
+		var r Recipe
+		if err := r.Apply("recipe.yaml", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if r.Complete(); r.RL.Loss != want {
+			t.Errorf("%s: loss %q, want %s", text, r.RL.Loss, want)
+		}
+	}
+}
+
 func TestRecipeSurvivesItsOwnYAML(t *testing.T) {
 	for _, m := range All {
 		r, err := New(m.Name)

@@ -119,5 +119,7 @@ func readRecipe(dir string) (r recipe.Recipe, err error) {
 	if err := log.Unchanged(); err != nil {
 		return r, err
 	}
-	return r, r.Apply(filepath.Join(dir, "recipe.yaml"), log.Recipe)
+	err = r.Apply(filepath.Join(dir, "recipe.yaml"), log.Recipe)
+	r.Complete()
+	return r, err
 }
