@@ -273,11 +273,13 @@ func TestStamps(t *testing.T) {
 		reference []float32
 		prefix    int
 	}{
-		{"token", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{0.5, "token-mean"}), ballast.TermPolicy,
+		{"token", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{KL: 0.5, Aggregate: "token-mean"}), ballast.TermPolicy,
 			[]float32{0, -1.5, -1.5, 0, -1.5}, 3, []float32{0, .5, .5, 0, .5}, 1},
-		{"sequence", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{0.75, "sequence-mean"}), ballast.TermPolicy,
+		{"sequence", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{KL: 0.75, Aggregate: "sequence-mean"}), ballast.TermPolicy,
 			[]float32{0, -.5, -.5, 0, -.5}, 1, []float32{0, .25, .25, 0, .25}, 1},
-		{"no reference", Policy(ep, ballast.OwnerGold, 2, Loss{0, "token-mean"}), ballast.TermPolicy, []float32{0, 0, 0, 2, 0}, 1, nil, 1},
+		{"another term", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{Aggregate: "token-mean", Term: ballast.TermSequence}),
+			ballast.TermSequence, []float32{0, -1.5, -1.5, 0, -1.5}, 3, nil, 1},
+		{"no reference", Policy(ep, ballast.OwnerGold, 2, Loss{KL: 0, Aggregate: "token-mean"}), ballast.TermPolicy, []float32{0, 0, 0, 2, 0}, 1, nil, 1},
 		{"gold", CrossEntropy(ep, 0, 5, 0.5), ballast.TermCrossEntropy, []float32{0, 0, 0, .5, 0}, 1, nil, 0},
 		{"before gold", CrossEntropy(ep, 0, 3, 0.5), ballast.TermCrossEntropy, make([]float32, 5), 0, nil, 0},
 	} {
