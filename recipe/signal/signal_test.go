@@ -279,7 +279,7 @@ func TestStamps(t *testing.T) {
 			[]float32{0, -.5, -.5, 0, -.5}, 1, []float32{0, .25, .25, 0, .25}, 1},
 		{"another term", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{Aggregate: "token-mean", Term: ballast.TermSequence}),
 			ballast.TermSequence, []float32{0, -1.5, -1.5, 0, -1.5}, 3, nil, 1},
-		{"no reference", Policy(ep, ballast.OwnerGold, 2, Loss{KL: 0, Aggregate: "token-mean"}), ballast.TermPolicy, []float32{0, 0, 0, 2, 0}, 1, nil, 1},
+		{"no reference", Policy(ep, ballast.OwnerGold, 2, Loss{Aggregate: "token-mean"}), ballast.TermPolicy, []float32{0, 0, 0, 2, 0}, 1, nil, 1},
 		{"gold", CrossEntropy(ep, 0, 5, 0.5), ballast.TermCrossEntropy, []float32{0, 0, 0, .5, 0}, 1, nil, 0},
 		{"before gold", CrossEntropy(ep, 0, 3, 0.5), ballast.TermCrossEntropy, make([]float32, 5), 0, nil, 0},
 	} {
