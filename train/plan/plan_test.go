@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"testing"
 
 	"ballast"
@@ -74,5 +75,49 @@ func TestShapes(t *testing.T) {
 		if n := Parameters(c); n != want {
 			t.Errorf("%s has %d parameters, want %d", name, n, want)
 		}
+	}
+}
+
+// TestHeld: what a process holds, by its parts, and what it grows with.
+func TestHeld(t *testing.T) {
+	all := 4 * Parameters(&small)
+	if c := Cache(&small); c != 4*2*4*2*16 {
+		t.Errorf("a token's keys and values take %d bytes", c)
+	}
+	sampling := Held(&small, Plan{Rows: 4096, Shards: 2}, Load{Slots: 10, Long: 100, Cores: 2})
+	if want := (Process{Weights: all, Sampler: all, Moments: 2 * all, Caches: 1000 * Cache(&small), Live: 4*all + 1000*Cache(&small),
+		Total: program + 4*all + 1000*Cache(&small)}); sampling != want {
+		t.Errorf("sampling alone: %+v, want %+v", sampling, want)
+	}
+	p := Plan{Rows: 4096, Shards: 8}
+	load := Load{Rows: 20000, Group: 300, Slots: 1, Long: 1, Cores: 2, Room: 50}
+	h := Held(&small, p, load)
+	if h.Reference != all || h.Gradients != int64(min(8, (20000+common-1)/common))*all || h.Live != 5*all+h.Gradients+h.Working || h.Total != program+h.Live+h.Live/2 {
+		t.Errorf("%+v", h)
+	}
+	more := load
+	more.Cores = 4
+	if x := Held(&small, p, more); x.Working != 2*h.Working || x.Gradients != h.Gradients {
+		t.Errorf("twice the cores: %+v, was %+v", x, h)
+	}
+	p.Keep = true
+	if x := Held(&small, p, load); x.Working <= h.Working {
+		t.Errorf("kept activations take no memory: %+v", x)
+	}
+	if text := (Process{Total: 3 << 30, Live: 2 << 30}).String(); !strings.HasPrefix(text, "at most 3.00 GiB, of which 2.00 at once") {
+		t.Error(text)
+	}
+}
+
+// TestBatch: the common number of rows, more for a large group, at most the plan's.
+func TestBatch(t *testing.T) {
+	p := Plan{Rows: 3 * common}
+	for most, want := range map[int]int{0: common, common + 1: common + 1, 9 * common: 3 * common} {
+		if got := p.Batch(most); got != want {
+			t.Errorf("a group of %d: %d rows, want %d", most, got, want)
+		}
+	}
+	if c, ok := ShapeOf("nobody/nothing"); ok || c != nil {
+		t.Error("a model that nobody knows has a shape")
 	}
 }
