@@ -146,7 +146,8 @@ func compareProbe(p *probe, got []jinja.Result, tok *bpe.Tokenizer, t *Template,
 		want := tok.EncodePlain(nil, got[i].Text, nil)
 		for k := range max(len(ids), len(want)) {
 			if k == len(ids) || k == len(want) || ids[k] != want[k] {
-				return len(tok.Decode(want[:min(k, len(want))])), fmt.Sprintf("prompt %d, token %d: the model's template gives %s, and %s gives %s", i+1, k,
+				return len(tok.Decode(want[:min(k, len(want))])), fmt.Sprintf("prompt %d, token %d: the model's template gives %s, and %s gives %s",
+					i+1, k,
 					tokensAt(tok, want, k), t.Name, tokensAt(tok, ids, k))
 			}
 		}

@@ -343,13 +343,15 @@ func check(tok tokenizer, t *Template, f Format) error {
 			"choose the template the model was trained with, one of %s", t.Name, t.Doc, l, names(Templates))
 	}
 	if t.own != nil && f.Name() != t.own.format {
-		return fmt.Errorf("chat: the model's own template writes calls in format %s, not %s; set chat.format=%s", t.own.format, f.Name(), t.own.format)
+		return fmt.Errorf("chat: the model's own template writes calls in format %s, not %s; set chat.format=%s", t.own.format, f.Name(),
+			t.own.format)
 	}
 	if l := lacks(f.Control()); l != "" && !t.spelled {
 		others := maps.Clone(Formats)
 		maps.DeleteFunc(others, func(_ string, o Format) bool { return lacks(o.Control()) != "" })
 		return fmt.Errorf("chat: format %s needs control tokens that the tokenizer lacks: %s; "+
-			"choose another chat.format, one of %s, or a chat.template that spells the tags in ordinary tokens: %s, or a .jinja file", f.Name(), l, names(others), SmolLM2.Name)
+			"choose another chat.format, one of %s, or a chat.template that spells the tags in ordinary tokens: %s, "+
+			"or a .jinja file", f.Name(), l, names(others), SmolLM2.Name)
 	}
 	frame := t.begin + t.system + t.end + t.gap + t.user + t.end + t.gap + t.tool + t.end + t.gap + t.reply
 	if got := tok.Decode(tok.EncodePlain(nil, frame, nil)); got != frame {

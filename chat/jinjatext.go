@@ -52,7 +52,8 @@ func jinjaControl(tok *bpe.Tokenizer) string {
 	}
 	var out []string
 	for _, a := range tok.Added() {
-		if text := a.Content; (a.Special || strings.HasPrefix(text, "<")) && strings.TrimSpace(text) != "" && format.EscapeControl(text, "") == text {
+		if text := a.Content; (a.Special || strings.HasPrefix(text, "<")) && strings.TrimSpace(text) != "" &&
+			format.EscapeControl(text, "") == text {
 			out = append(out, format.Quote(text))
 		}
 	}

@@ -117,7 +117,8 @@ func (t *Template) variants(tools, many []string, tail string, f Format) ([]*Tem
 	case !ok && !strings.Contains(rest, "find_place"):
 		return nil, cannot(kindNoCalls, "where a call should be stands %s", excerpt(rest, 0))
 	case !ok:
-		return nil, cannot(kindSyntax, "it writes %s, and format %s %s", excerpt(rest, common(rest, calls)), f.Name(), excerpt(calls, common(rest, calls)))
+		return nil, cannot(kindSyntax, "it writes %s, and format %s %s", excerpt(rest, common(rest, calls)), f.Name(),
+			excerpt(calls, common(rest, calls)))
 	}
 	before, after, ok := strings.Cut(behind, resultMark)
 	head, opens := strings.CutPrefix(before, t.end+t.gap)
@@ -319,6 +320,7 @@ func (o *own) jinja(system *string) string {
 	if system == nil {
 		return o.source.Jinja()
 	}
-	return "{% if not messages or messages[0]['role'] != 'system' %}{% set messages = [{'role': 'system', 'content': " + format.Quote(*system) +
+	return "{% if not messages or messages[0]['role'] != 'system' %}{% set messages = [{'role': 'system', 'content': " +
+		format.Quote(*system) +
 		"}] + messages %}{% endif %}{{ '' }}" + o.source.Jinja()
 }

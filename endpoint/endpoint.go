@@ -71,7 +71,9 @@ func New(o Options) (*Client, error) {
 	o.Timeout, o.Grace = cmp.Or(o.Timeout, 5*time.Minute), cmp.Or(o.Grace, DefaultGrace)
 	c := &Client{o: o, base: *u, secret: secretsOf(o.Key, u), large: make(chan struct{}, 2)}
 	c.base.Path = strings.TrimRight(u.Path, "/")
-	c.http = http.Client{Transport: NewTransport(), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	c.http = http.Client{Transport: NewTransport(), CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	return c, nil
 }
 

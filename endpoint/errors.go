@@ -122,7 +122,8 @@ func (c *Client) complained(status int, said complaint, asked int, wait time.Dur
 	over := overOf(code+" "+text, asked)
 	e.Room, e.counted, e.limit = over.room, over.counted, over.limit
 	switch {
-	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired || strings.Contains(code, "insufficient_quota"):
+	case status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusProxyAuthRequired ||
+		strings.Contains(code, "insufficient_quota"):
 		e.Kind = Access
 		e.Text += "; is the key right, and the variable set that is to hold it?"
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusGone ||

@@ -309,5 +309,6 @@ func (ev *event) end(b *builder, err error) (done bool, _ error) {
 
 // foreign is the error of what is no completion.
 func (c *Client) foreign(data []byte) *Error {
-	return &Error{Kind: Malformed, Text: fmt.Sprintf("%s answers what is no completion: %s", c.Base(), c.clean(string(data[:min(len(data), maxShown)])))}
+	return &Error{Kind: Malformed, Text: fmt.Sprintf("%s answers what is no completion: %s", c.Base(),
+		c.clean(string(data[:min(len(data), maxShown)])))}
 }

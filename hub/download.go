@@ -96,7 +96,8 @@ func adapterError(n Name, read func(string) ([]byte, error)) error {
 	if base == "" {
 		base = "a model that it does not name"
 	}
-	return &Error{Text: fmt.Sprintf("%s: this is an adapter (LoRA or the like) of %s, and no model; merge it into that model first and name the merged directory", n, base)}
+	return &Error{Text: fmt.Sprintf("%s: this is an adapter (LoRA or the like) of %s, and no model; merge it into that model first and "+
+		"name the merged directory", n, base)}
 }
 
 // weights downloads the files of weights: one, or an index with its shards.
@@ -240,7 +241,8 @@ func (c *Client) download(ctx context.Context, n Name, commit string, f file, ca
 			return err
 		}
 		if !d.resumed {
-			return &Error{Text: fmt.Sprintf("%s: what came of %s has the hash %s, and the hub's listing says %s: it was damaged on the way, or the mirror (HF_ENDPOINT) has another file; nothing of it is kept, try again",
+			return &Error{Text: fmt.Sprintf("%s: what came of %s has the hash %s, and the hub's listing says %s: it was damaged on the way, or "+
+				"the mirror (HF_ENDPOINT) has another file; nothing of it is kept, try again",
 				n, f.Path, sum, f.Etag)}
 		}
 		c.o.Say(fmt.Sprintf("%s: what came of %s in several parts has another hash than the hub's listing; starting again", n, f.Path))
@@ -368,12 +370,14 @@ func (d *fetching) take(r *reply) (some bool, err error) {
 	for {
 		n, err := r.Read(buf)
 		if int64(n) > d.f.Size-d.p.Size() {
-			return some, errors.Join(&Error{Text: fmt.Sprintf("%s: %s is longer than the %d bytes of the hub's listing", d.n, d.f.Path, d.f.Size)}, d.p.Restart())
+			return some, errors.Join(&Error{Text: fmt.Sprintf("%s: %s is longer than the %d bytes of the hub's listing",
+				d.n, d.f.Path, d.f.Size)}, d.p.Restart())
 		}
 		if n > 0 {
 			if _, err := d.p.Write(buf[:n]); err != nil {
 				if errors.Is(err, syscall.ENOSPC) {
-					return some, &Error{Text: fmt.Sprintf("%s: %s: the disk is full (%s); make room, or set HF_HUB_CACHE to another folder; what came is kept", d.n, d.f.Path, d.c.o.Cache)}
+					return some, &Error{Text: fmt.Sprintf("%s: %s: the disk is full (%s); make room, or set HF_HUB_CACHE to another folder; what "+
+						"came is kept", d.n, d.f.Path, d.c.o.Cache)}
 				}
 				return some, fmt.Errorf("the hub's cache: %w", err)
 			}

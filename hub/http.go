@@ -189,7 +189,8 @@ func (c *Client) refused(r *reply, n Name, what string) error {
 	}
 	switch {
 	case code == "GatedRepo" || s == http.StatusForbidden:
-		e.Text = fmt.Sprintf("%s is gated (%s): accept its licence on its page, %s/%s, and set HF_TOKEN to a token of that account", n.ID(), said, host(c.base), n.ID())
+		e.Text = fmt.Sprintf("%s is gated (%s): accept its licence on its page, %s/%s, and set HF_TOKEN to a token of that account", n.ID(),
+			said, host(c.base), n.ID())
 	case code == "RevisionNotFound":
 		e.Text = fmt.Sprintf("%s has no revision %s (%s)", n.ID(), n.revision(), said)
 	case code == "RepoNotFound" || s == http.StatusNotFound && code != "EntryNotFound":
@@ -225,7 +226,8 @@ func (c *Client) insist(ctx context.Context, try func() (some bool, err error)) 
 			wait, failed = c.o.Wait, 0
 		}
 		if failed++; failed > c.o.Retries {
-			return &Error{Status: e.Status, Text: fmt.Sprintf("given up after %d tries: %s; what came is kept, the same command goes on", failed, e.Text)}
+			return &Error{Status: e.Status, Text: fmt.Sprintf("given up after %d tries: %s; what came is kept, the same command goes on",
+				failed, e.Text)}
 		}
 		pause := max(e.Wait, wait)
 		c.o.Say(fmt.Sprintf("%s; next try in %v", e.Text, pause.Round(time.Millisecond)))

@@ -187,9 +187,11 @@ func (c *Client) find(ctx context.Context, n Name, text bool) (Found, error) {
 	case usable && c.o.Offline:
 		return assumed("HF_HUB_OFFLINE is set")
 	case c.o.Offline && f.Commit != "":
-		return f, &Error{Text: fmt.Sprintf("%s: the cache (%s) lacks %s, and HF_HUB_OFFLINE is set; unset it to download them", n, c.o.Cache, some(missing))}
+		return f, &Error{Text: fmt.Sprintf("%s: the cache (%s) lacks %s, and HF_HUB_OFFLINE is set; unset it to download them", n, c.o.Cache,
+			some(missing))}
 	case c.o.Offline:
-		return f, &Error{Missing: true, Text: fmt.Sprintf("%s is not in the cache (%s), and HF_HUB_OFFLINE is set; unset it to download the model", n, c.o.Cache)}
+		return f, &Error{Missing: true, Text: fmt.Sprintf("%s is not in the cache (%s), and HF_HUB_OFFLINE is set; unset it to download the "+
+			"model", n, c.o.Cache)}
 	}
 	if usable { // the commit that is there, whatever the branch is now
 		hurried := *c // nobody waits long for what may not be there

@@ -78,7 +78,8 @@ func goodPath(p string) bool {
 		return false
 	}
 	for name := range strings.SplitSeq(p, "/") {
-		if name == ".." || name == "." || name == "" || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\ufffd' }) {
+		odd := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\ufffd' }
+		if name == ".." || name == "." || name == "" || strings.ContainsFunc(name, odd) {
 			return false
 		}
 	}
@@ -159,7 +160,8 @@ func plan(files []file) (small []file, weights file, err error) {
 	}
 	_, config := has[configFile]
 	if _, text := has[tokenizerFile]; config && ok && !text {
-		return nil, file{}, fmt.Errorf("it has no %s: its text could not be read; convert its tokenizer with transformers (AutoTokenizer, save_pretrained)", tokenizerFile)
+		return nil, file{}, fmt.Errorf("it has no %s: its text could not be read; convert its tokenizer with transformers (AutoTokenizer, "+
+			"save_pretrained)", tokenizerFile)
 	}
 	if config && ok {
 		return small, weights, nil
@@ -183,7 +185,8 @@ func lacking(files []file, config bool) error {
 	for _, row := range []struct{ ext, do string }{
 		{".gguf", "download one of them and name its path"},
 		{".safetensors", "they are not named " + singleFile + " or " + indexFile + "; take a repository in the layout of transformers"},
-		{".bin", "pickled weights are not read; take a revision or a repository with safetensors, or convert them with transformers (save_pretrained)"},
+		{".bin", "pickled weights are not read; take a revision or a repository with safetensors, or convert them with transformers " +
+			"(save_pretrained)"},
 		{".pt", "pickled weights are not read"}, {".pth", "pickled weights are not read"},
 	} {
 		if names := kinds[row.ext]; len(names) > 0 {

@@ -23,7 +23,8 @@ type table struct {
 }
 
 // plain are the kinds of columns whose values the library gives as they are.
-var plain = []string{"", "STRING", "ENUM", "INT(8,true)", "INT(16,true)", "INT(32,true)", "INT(64,true)", "INT(8,false)", "INT(16,false)", "INT(32,false)"}
+var plain = []string{"", "STRING", "ENUM", "INT(8,true)", "INT(16,true)", "INT(32,true)", "INT(64,true)", "INT(8,false)",
+	"INT(16,false)", "INT(32,false)"}
 
 func newTable(f *parquetfile.File) *table {
 	t := &table{file: f, names: f.Columns(), order: ordered(f.Columns())}

@@ -221,7 +221,8 @@ func (f gguf) tokenizer() (*bpe.Tokenizer, error) {
 		kinds[i] = int(t)
 	}
 	if pre := f.Text("tokenizer.ggml.pre"); pre == "" || pre == "default" {
-		return nil, fmt.Errorf("%s: tokenizer.ggml.pre is %q: whoever converted the model did not say how its text is split; convert it again with a newer llama.cpp, or take its Hugging Face directory", f.Name, pre)
+		return nil, fmt.Errorf("%s: tokenizer.ggml.pre is %q: whoever converted the model did not say how its text is split; convert it "+
+			"again with a newer llama.cpp, or take its Hugging Face directory", f.Name, pre)
 	}
 	tok, err := bpe.FromVocab(tokens, merges, kinds, bpe.Pattern(f.Text("tokenizer.ggml.pre")))
 	if err != nil {

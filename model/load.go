@@ -105,7 +105,8 @@ func (a *archive) readTokenizer() (*bpe.Tokenizer, error) {
 			a.origin, tok.Size(), a.config.Vocab, err)
 	}
 	if len(dropped) > 0 {
-		a.warn("the tokenizer's added tokens %s have no row in the embedding of %d (vocab_size): they are never produced, and their text is read as plain text",
+		a.warn("the tokenizer's added tokens %s have no row in the embedding of %d (vocab_size): they are never produced, and their text is "+
+			"read as plain text",
 			quoted(dropped), a.config.Vocab)
 	}
 	return within, a.endTokens()
@@ -116,7 +117,8 @@ func open(path string) (*archive, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("model: %w; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json), a .gguf file, or a name on the hub (ORG/NAME)", err)
+		return nil, fmt.Errorf("model: %w; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json), a .gguf file, or a "+
+			"name on the hub (ORG/NAME)", err)
 	case info.IsDir():
 		a, err := openDir(bounded.Dir(path), path)
 		if err == nil {
@@ -126,7 +128,8 @@ func open(path string) (*archive, error) {
 	case strings.EqualFold(filepath.Ext(path), ".gguf"):
 		return openGGUF(path)
 	}
-	return nil, fmt.Errorf("model: %s is neither a directory nor a .gguf file; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json), a .gguf file, or a name on the hub (ORG/NAME)", path)
+	return nil, fmt.Errorf("model: %s is neither a directory nor a .gguf file; give a Hugging Face directory (config.json, "+
+		"*.safetensors, tokenizer.json), a .gguf file, or a name on the hub (ORG/NAME)", path)
 }
 
 // The files of a Hugging Face directory that are carried over unchanged when a
@@ -205,7 +208,8 @@ func openDir(fsys fs.FS, origin string) (*archive, error) {
 func carriedNames(fsys fs.FS, origin string) ([]string, error) {
 	names, err := fs.Glob(fsys, chat.TemplateFolder+"/*.jinja")
 	if err != nil || len(names) > maxTemplates {
-		return nil, fmt.Errorf("%s: %d templates (%v); at most %d are read", path.Join(origin, chat.TemplateFolder), len(names), err, maxTemplates)
+		return nil, fmt.Errorf("%s: %d templates (%v); at most %d are read", path.Join(origin, chat.TemplateFolder), len(names), err,
+			maxTemplates)
 	}
 	return slices.Concat(carried, names), nil
 }

@@ -126,7 +126,8 @@ func (a *archive) endTokens() error {
 	case len(past) == 0:
 		return nil
 	case len(past) == len(a.config.EOS):
-		return fmt.Errorf("%s: eos_token_id %v has no row in the embedding of %d (vocab_size): no reply could end", a.origin, past, a.config.Vocab)
+		return fmt.Errorf("%s: eos_token_id %v has no row in the embedding of %d (vocab_size): no reply could end", a.origin, past,
+			a.config.Vocab)
 	}
 	a.warn("eos_token_id %v has no row in the embedding of %d (vocab_size) and is never produced", past, a.config.Vocab)
 	return nil

@@ -32,7 +32,8 @@ func (m *Model) ServeAs(s chat.Style, system *string) error {
 		return fmt.Errorf("model: %s: its tokenizer has no end token of chat template %s", m.Origin, s.Template.Name)
 	}
 	if system != nil && m.Tok.Spells(*system) {
-		return fmt.Errorf("model: %s: the system text spells a control token: it is trained as text, and servers would read it as the token; take it out of chat.system", m.Origin)
+		return fmt.Errorf("model: %s: the system text spells a control token: it is trained as text, and servers would read it as the "+
+			"token; take it out of chat.system", m.Origin)
 	}
 	text := chat.JinjaText(s, system)
 	if err := chat.CheckJinja(text, s, system); err != nil {

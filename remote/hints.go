@@ -33,12 +33,14 @@ func Hints(eps []ballast.Episode) (hints []string) {
 	}
 	if text > native {
 		hints = append(hints, fmt.Sprintf("%d of %d replies hold a call as text, and %d have one that the server read: it seems to lack "+
-			"the parser of this model's calls. Start vLLM with --enable-auto-tool-choice --tool-call-parser NAME, SGLang with --tool-call-parser NAME, llama.cpp with --jinja; "+
+			"the parser of this model's calls. Start vLLM with --enable-auto-tool-choice --tool-call-parser NAME, SGLang with "+
+			"--tool-call-parser NAME, llama.cpp with --jinja; "+
 			"or play with --api completion, where ballast reads the calls", text, all, native))
 	}
 	if thoughts > 0 && 4*thoughts >= all {
 		hints = append(hints, fmt.Sprintf("%d of %d replies hold a thought (%s): the server seems to lack a reasoning parser. "+
-			"Start vLLM or SGLang with --reasoning-parser NAME, llama.cpp with --reasoning-format deepseek; without one the thoughts go back to the model with every request",
+			"Start vLLM or SGLang with --reasoning-parser NAME, llama.cpp with --reasoning-format deepseek; without one the thoughts go back "+
+			"to the model with every request",
 			thoughts, all, format.CloseThink))
 	}
 	return hints

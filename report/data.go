@@ -266,7 +266,8 @@ func (e evaluation) String() string {
 	if e.all == 0 {
 		return plot.Percent(e.rate)
 	}
-	return fmt.Sprintf("%s (%s%d of %d, 95%% %s to %s)", plot.Percent(e.rate), e.played(), e.ok, e.all, plot.Percent(e.low), plot.Percent(e.high))
+	return fmt.Sprintf("%s (%s%d of %d, 95%% %s to %s)", plot.Percent(e.rate), e.played(), e.ok, e.all, plot.Percent(e.low),
+		plot.Percent(e.high))
 }
 
 // played says how many episodes were played, where not all were, as the beginning of a

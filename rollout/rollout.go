@@ -179,9 +179,11 @@ func CheckPrompts(cfg *Config, tasks []ballast.Task) (longest int, err error) {
 	}
 	switch {
 	case over == 1:
-		return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; raise budget.prompt or leave the task out", first, length, cfg.Budget.Prompt)
+		return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; raise budget.prompt or leave the task out", first, length,
+			cfg.Budget.Prompt)
 	case over > 1:
-		return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; %d of %d tasks are over it, the longest has %d; raise budget.prompt or leave the tasks out",
+		return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; %d of %d tasks are over it, the longest has %d; raise "+
+			"budget.prompt or leave the tasks out",
 			first, length, cfg.Budget.Prompt, over, len(tasks), longest)
 	}
 	return longest, nil

@@ -57,7 +57,8 @@ func (p Pattern) config() (config, error) {
 		split.Pattern = &pattern{Regex: pretoken.Llama3Regex}
 		c.Model.IgnoreMerges = true
 	default:
-		return c, fmt.Errorf("tokenizer pattern %q is not known (one of %q, or another name of these: %q)", p, Patterns, slices.Sorted(maps.Keys(aliases)))
+		return c, fmt.Errorf("tokenizer pattern %q is not known (one of %q, or another name of these: %q)", p, Patterns,
+			slices.Sorted(maps.Keys(aliases)))
 	}
 	if c.PreTokenizer = &level; first != nil {
 		c.PreTokenizer = &preTokenizer{Type: "Sequence", Pretokenizers: []preTokenizer{*first, level}}

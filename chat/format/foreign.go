@@ -99,7 +99,8 @@ func shown(text string) string {
 // The keys of JSON objects that name a function, those that hold its arguments, and those
 // that calls have besides, in lower case without underscores.
 var (
-	nameKeys = []string{"name", "function", "functionname", "tool", "toolname", "action", "recipientname", "apiname", "method", "command", "intent"}
+	nameKeys = []string{"name", "function", "functionname", "tool", "toolname", "action", "recipientname", "apiname", "method", "command",
+		"intent"}
 	argsKeys = []string{"arguments", "parameters", "args", "params", "kwargs", "input", "inputs", "actioninput", "toolinput", "toolargs",
 		"functionargs", "toolarguments", "slots", "payload"}
 	callsKeys = []string{"id", "type", "callid", "toolcallid", "jsonrpc"}

@@ -91,8 +91,10 @@ func (f *endpointFlags) interruptible(c *cobra.Command) (ctx context.Context, st
 }
 
 // player returns who plays through the endpoint.
-func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (who string, play eval.Player, done func() error, err error) {
-	o := remote.Options{URL: f.url, Model: e.model, Concurrency: f.concurrency, Retries: f.retries, Timeout: f.timeout, Stream: f.stream, Halt: f.halt, Warn: f.warn}
+func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (who string, play eval.Player,
+	done func() error, err error) {
+	o := remote.Options{URL: f.url, Model: e.model, Concurrency: f.concurrency, Retries: f.retries, Timeout: f.timeout, Stream: f.stream,
+		Halt: f.halt, Warn: f.warn}
 	if f.retries <= 0 {
 		o.Retries = -1
 	}

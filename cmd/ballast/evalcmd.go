@@ -109,7 +109,8 @@ func (f *evalFlags) tasksFlags(fl *pflag.FlagSet) {
 	fl.StringSliceVar(&f.categories, "category", nil, "only these categories")
 	fl.IntVar(&f.count, "count", 0, "number of tasks (0 = the set's own number)")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of a generated set")
-	fl.StringVar(&f.protocol, "protocol", "", "official or paper (default: official for bfcl; else the recipe's budgets, for an endpoint 4,096 tokens a reply)")
+	fl.StringVar(&f.protocol, "protocol", "", "official or paper (default: official for bfcl; else the recipe's budgets, for an endpoint "+
+		"4,096 tokens a reply)")
 	fl.Float64Var(&f.temperature, "temperature", 0, "0 is greedy (default: the protocol's)")
 	fl.StringArrayVar(&f.set, "set", nil, "one setting, such as chat.format=pythonic (repeatable)")
 	fl.BoolVar(&f.asJSON, "json", false, "print the result as JSON")
@@ -322,7 +323,8 @@ func (f *evalFlags) hashes(settings map[string]string, r *recipe.Recipe, tasks [
 }
 
 // player is who plays: the endpoint, or a model in this process. Done ends it.
-func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (who string, play eval.Player, done func() error, err error) {
+func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (who string, play eval.Player, done func() error,
+	err error) {
 	if f.endpoint.url != "" {
 		return f.endpoint.player(f, r, p, tasks)
 	}

@@ -123,7 +123,8 @@ func elsewhere(c *hub.Client, n hub.Name) error {
 			names = append(names, safetext.Line(e.Name()))
 		}
 	}
-	return fmt.Errorf("%s is not here: the folder %s has %s; for the model of that name on the hub give %s@main", n, n.Org, strings.Join(append(names, "…"), ", "), n)
+	return fmt.Errorf("%s is not here: the folder %s has %s; for the model of that name on the hub give %s@main", n, n.Org,
+		strings.Join(append(names, "…"), ", "), n)
 }
 
 // pin makes a recipe name the commit of the hub's model that was found for it, so that the

@@ -26,7 +26,8 @@ func fitting(w io.Writer, cfg rollout.Config, tasks []ballast.Task) error {
 			over++
 		}
 	}
-	fmt.Fprintf(w, "ballast: the first prompts of %d of %d tasks fill the model's context of %d tokens (the longest has %d): they end without a reply and count as failed\n",
+	fmt.Fprintf(w, "ballast: the first prompts of %d of %d tasks fill the model's context of %d tokens (the longest has %d): they end "+
+		"without a reply and count as failed\n",
 		over, len(tasks), cfg.Context, longest)
 	return nil
 }

@@ -30,7 +30,8 @@ func origin(run *loop.Run) (runlog.Origin, error) {
 	if device.Accelerated(device.Named()) {
 		engine = engineLine()
 	}
-	o := runlog.Origin{Renderer: &run.Chosen, Program: provenance.Here(kernel.SIMD, kernel.Best().Name, engine, os.Getenv(run.Recipe.Judge.Key))}
+	o := runlog.Origin{Renderer: &run.Chosen, Program: provenance.Here(kernel.SIMD, kernel.Best().Name, engine,
+		os.Getenv(run.Recipe.Judge.Key))}
 	var err error
 	o.Inputs, err = inputs(run)
 	return o, err
@@ -134,7 +135,8 @@ func sameRun(h runlog.Header, dir string, now *runlog.Origin) (notes []string, e
 		return nil, fmt.Errorf("%s cannot go on: what it is made of is not what it was: %s; put that back, or start a new run", dir, what)
 	}
 	if was, is := h.Renderer, now.Renderer; was != nil && (was.Name != is.Name || was.System != is.System || was.Tooled != is.Tooled) {
-		return nil, fmt.Errorf("%s cannot go on: its conversations were written as %s, and this program chooses %s; finish it with the version that made it, or set chat.template in a new run",
+		return nil, fmt.Errorf("%s cannot go on: its conversations were written as %s, and this program chooses %s; finish it with the "+
+			"version that made it, or set chat.template in a new run",
 			dir, was, is)
 	}
 	for _, text := range rounding {

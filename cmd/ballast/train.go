@@ -76,7 +76,8 @@ func trainCommand() *cobra.Command {
 	fl.StringVar(&f.model, "model", "", "init (random weights), "+modelNames)
 	fl.StringVar(&f.tasks, "tasks", "", "task set: desk, bfcl, ...")
 	fl.StringVar(&f.data, "data", "", "folder of the task set's data")
-	fl.StringVar(&f.dialogues, "dialogues", "", "file of dialogues (JSON or parquet, docs/dialogues.md) that supervised phases train on instead of the tasks' own")
+	fl.StringVar(&f.dialogues, "dialogues", "", "file of dialogues (JSON or parquet, docs/dialogues.md) that supervised phases train on "+
+		"instead of the tasks' own")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of the run")
 	fl.StringVar(&f.config, "config", "", "YAML file with settings over the method's defaults")
 	fl.StringArrayVar(&f.set, "set", nil, "one setting, such as rl.lr=1e-6 (repeatable)")

@@ -137,7 +137,8 @@ func SHA256(data []byte) string {
 func (s *Server) note(r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.requests = append(s.requests, Request{r.Host, r.URL.Path, r.Header.Get("Range"), r.Header.Get("If-Range"), r.Header.Get("Authorization")})
+	s.requests = append(s.requests, Request{r.Host, r.URL.Path, r.Header.Get("Range"), r.Header.Get("If-Range"),
+		r.Header.Get("Authorization")})
 }
 
 // refuse answers as the hub does.
@@ -217,7 +218,8 @@ func (s *Server) allowed(w http.ResponseWriter, r *http.Request, id string) *Rep
 	case repo == nil:
 		refuse(w, 404, "RepoNotFound", "Repository not found")
 	case repo.Gated && auth == "":
-		refuse(w, 401, "GatedRepo", "Access to model "+id+" is restricted. You must have access to it and be authenticated to access it. Please log in.")
+		refuse(w, 401, "GatedRepo", "Access to model "+id+" is restricted. You must have access to it and be authenticated to access it. "+
+			"Please log in.")
 		repo = nil
 	case repo.Gated && auth != "Bearer "+s.Token:
 		refuse(w, 403, "GatedRepo", "Access to model "+id+" is restricted and you are not in the authorized list.")
@@ -325,7 +327,8 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, name string, data 
 	}
 	w.Header().Set("ETag", etag)
 	from, status := 0, http.StatusOK
-	if text, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok && !f.Whole && (r.Header.Get("If-Range") == "" || r.Header.Get("If-Range") == etag) {
+	if text, ok := strings.CutPrefix(r.Header.Get("Range"), "bytes="); ok && !f.Whole &&
+		(r.Header.Get("If-Range") == "" || r.Header.Get("If-Range") == etag) {
 		from, _ = strconv.Atoi(strings.TrimSuffix(text, "-"))
 		if from >= len(data) {
 			w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)

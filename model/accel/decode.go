@@ -165,7 +165,8 @@ func (e *engine) decodeStep(kind graph.Draws, own, in []*Node) {
 func (e *engine) prefillGraph(in []*Node) []*Node {
 	pos := in[4]
 	turn := Reshape(in[6], pos.Shape().Size(), 1)
-	at := graph.Slots{Length: in[7].Shape().Dimensions[0], Row: in[3], Pos: pos, Real: in[5], Cos: Gather(in[7], turn), Sin: Gather(in[8], turn)}
+	at := graph.Slots{Length: in[7].Shape().Dimensions[0], Row: in[3], Pos: pos, Real: in[5],
+		Cos: Gather(in[7], turn), Sin: Gather(in[8], turn)}
 	y, k, v := graph.Layer(&e.c, in[0], in[9:], in[1], in[2], at)
 	return []*Node{y, k, v}
 }

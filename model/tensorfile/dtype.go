@@ -62,7 +62,8 @@ func (d DType) block() (block, error) {
 	case Q6_K:
 		return block{256, 210, expandQ6K}, nil
 	}
-	return block{}, fmt.Errorf("storage type %s is not supported; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K are: take the model in one of these", d)
+	return block{}, fmt.Errorf("storage type %s is not supported; F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q4_K, Q5_K and Q6_K are: "+
+		"take the model in one of these", d)
 }
 
 // bytes returns the stored size of a tensor whose rows hold row values.
