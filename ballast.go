@@ -284,6 +284,10 @@ type Reply struct {
 // Conversation is one side of a play: it says what was appended, and takes the
 // reply. A conversation is used by one goroutine at a time.
 type Conversation interface {
+	// Wait returns nil when Next may be called. A conversation that waits for what is
+	// outside the model, such as a slow tool, returns a channel instead, which is closed
+	// when Next may be called. It is asked before every call of Next.
+	Wait() <-chan struct{}
 	// Next returns the next request, or false when the conversation is over.
 	Next() (Request, bool)
 	// Take hands over the reply to the last request.

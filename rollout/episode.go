@@ -84,6 +84,9 @@ func (e *episode) ready() (most int, ok bool) {
 	return min(room, e.cfg.Budget.Reply), e.Ready()
 }
 
+// Wait implements ballast.Conversation.
+func (e *episode) Wait() <-chan struct{} { return nil }
+
 // Next implements ballast.Conversation.
 func (e *episode) Next() (req ballast.Request, more bool) {
 	defer pretoken.Recover(&e.stuck)

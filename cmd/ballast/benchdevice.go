@@ -60,6 +60,8 @@ func (e *exchange) Next() (ballast.Request, bool) {
 }
 
 // Take implements ballast.Conversation.
+func (e *exchange) Wait() <-chan struct{} { return nil }
+
 func (e *exchange) Take(r ballast.Reply) { e.reply = &r }
 
 func (b *deviceBench) run(ctx context.Context, out io.Writer) error {

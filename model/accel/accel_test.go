@@ -72,6 +72,8 @@ func (s *script) Next() (ballast.Request, bool) {
 	return ballast.Request{Append: s.appends[n], Max: s.max, Stop: s.stop, Seed: s.seed, Mask: s.mask}, true
 }
 
+func (s *script) Wait() <-chan struct{} { return nil }
+
 func (s *script) Take(r ballast.Reply) { s.replies = append(s.replies, r) }
 
 func tokens(rng *rand.Rand, n, vocab int) []int32 {

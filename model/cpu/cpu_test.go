@@ -86,6 +86,8 @@ func (s *script) Next() (ballast.Request, bool) {
 	return ballast.Request{Append: s.appends[n], Max: s.max, Stop: s.stop, Seed: s.seed}, true
 }
 
+func (s *script) Wait() <-chan struct{} { return nil }
+
 func (s *script) Take(r ballast.Reply) { s.replies = append(s.replies, r) }
 
 // all returns the conversation's tokens, and for each whether it was sampled.

@@ -51,6 +51,8 @@ func (s *script) Next() (ballast.Request, bool) {
 	return r, true
 }
 
+func (s *script) Wait() <-chan struct{} { return nil }
+
 func (s *script) Take(r ballast.Reply) { s.replies = append(s.replies, r) }
 
 // TestNext: what cannot be served is answered with an error, and the conversation goes
