@@ -83,6 +83,7 @@ var layer = map[string]int{
 	"ballast/compare":               6,
 	"ballast/sweep":                 8,
 	"ballast/study":                 9,
+	"ballast/bench":                 8,
 	"ballast/cmd/ballast":           10,
 	"ballast/provenance":            2,
 	"ballast/rollout/attack":        4,

@@ -8,6 +8,7 @@ package safetext
 
 import (
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode"
@@ -28,6 +29,20 @@ func Block(text string) string { return escape(Addresses(text), "\n\t") }
 // text looks like one of its surroundings.
 func Indent(text, margin string) string {
 	return strings.ReplaceAll(Block(text), "\n", "\n"+margin)
+}
+
+// Say writes a format's lines to w. Texts among the arguments are shown as Line does, so
+// that none of them looks like a line of its own.
+func Say(w io.Writer, format string, args ...any) {
+	for i, a := range args {
+		switch a := a.(type) {
+		case string:
+			args[i] = Line(a)
+		case error, []string, fmt.Stringer:
+			args[i] = Line(fmt.Sprint(a))
+		}
+	}
+	fmt.Fprintf(w, format, args...)
 }
 
 func escape(text, keep string) string {

@@ -3,95 +3,47 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"runtime"
-	"time"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
-	"ballast"
-	"ballast/monitor"
+	"ballast/bench"
+	"ballast/model"
 	"ballast/recipe"
-	"ballast/recipe/loop"
-	"ballast/recipe/signal"
-	"ballast/rollout"
-	"ballast/train"
+	"ballast/task"
 )
 
 func benchCommand() *cobra.Command {
 	c := &cobra.Command{Use: "bench", Short: "measure this machine"}
 	var asJSON bool
-	var model string
+	var name string
 	var rounds int
 	engine := &cobra.Command{
 		Use: "engine", Short: "tokens sampled and trained per second", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			res, err := benchEngine(c.Context(), model, rounds)
+			res, err := benchEngine(c.Context(), name, rounds)
 			if err != nil {
 				return err
 			}
 			if asJSON {
 				return json.NewEncoder(stdout).Encode(res)
 			}
-			res.print()
+			res.Print(stdout)
 			return nil
 		},
 	}
-	engine.Flags().StringVar(&model, "model", "embedded", "model to measure")
+	engine.Flags().StringVar(&name, "model", "embedded", "model to measure")
 	engine.Flags().IntVar(&rounds, "rounds", 5, "updates measured after one that warms up")
 	engine.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.AddCommand(engine, soakCommand(), benchWorldCommand(), checkCommand(), deviceCommand())
 	return c
 }
 
-// engineResult is what `ballast bench engine` measures: whole GRPO updates of
-// 128 episodes on desk tasks. Tokens are real ones; padding is counted apart.
-type engineResult struct {
-	Parameters      int     `json:"parameters"`
-	Cores           int     `json:"cores"`
-	Kernels         string  `json:"kernels"`
-	Episodes        int     `json:"episodes"`
-	Sampled         float64 `json:"sampled_tokens"`
-	SampleSeconds   float64 `json:"sample_seconds"`
-	SampledPerSec   float64 `json:"sampled_tokens_per_second"`
-	Prefilled       float64 `json:"prefilled_tokens"`
-	Shared          float64 `json:"prompt_tokens_shared"`
-	Computed        float64 `json:"trained_tokens_computed"`
-	Padded          float64 `json:"trained_tokens_padding"`
-	Episodic        float64 `json:"trained_tokens_of_episodes"`
-	TrainSeconds    float64 `json:"train_seconds"`
-	ComputedPerSec  float64 `json:"trained_tokens_computed_per_second"`
-	EpisodicPerSec  float64 `json:"trained_tokens_of_episodes_per_second"`
-	PrefixFactor    float64 `json:"tokens_saved_by_shared_prefixes_factor"`
-	SecondsPerRound float64 `json:"seconds_per_update"`
-	// Monitoring is what metrics, verdict and watched tokens add to an update, as a
-	// share of its processor time; of the embedded model on processors only.
-	Monitoring float64 `json:"monitoring_share,omitempty"`
-	// A BFCL-shaped group: 8 continuations of 1k tokens on one prompt of 4k.
-	GroupTokens   int     `json:"bfcl_group_tokens"`
-	GroupComputed int     `json:"bfcl_group_tokens_computed"`
-	GroupFactor   float64 `json:"bfcl_group_factor"`
-}
-
-// group packs a BFCL-shaped group and counts what the learner would compute.
-func (res *engineResult) group() {
-	const prompt, continuation, n = 4096, 1024, 8
-	samples := make([]ballast.Sample, n)
-	for i := range samples {
-		s := ballast.Sample{Tokens: make([]int32, prompt+continuation), Prefix: prompt}
-		s.Terms[ballast.TermPolicy] = ballast.Term{Weight: make([]float32, prompt+continuation), Count: continuation}
-		for k := prompt; k < prompt+continuation; k++ {
-			s.Terms[ballast.TermPolicy].Weight[k] = 1
-		}
-		samples[i] = s
-		res.GroupTokens += prompt + continuation
-	}
-	for _, b := range train.Pack(samples, 1<<20, false) {
-		res.GroupComputed += len(b.Tokens)
-	}
-	res.GroupFactor = float64(res.GroupTokens) / float64(res.GroupComputed)
-}
-
-func benchEngine(ctx context.Context, name string, rounds int) (*engineResult, error) {
+// benchEngine measures updates of GRPO; what monitoring costs too with the embedded model.
+func benchEngine(ctx context.Context, name string, rounds int) (*bench.EngineResult, error) {
 	r, err := recipe.New("grpo")
 	if err != nil {
 		return nil, err
@@ -101,87 +53,81 @@ func benchEngine(ctx context.Context, name string, rounds int) (*engineResult, e
 	if err != nil {
 		return nil, err
 	}
-	p := run.Engine.Policy.(sampler)
-	res := &engineResult{Cores: runtime.GOMAXPROCS(0), Kernels: p.Kernels(), Episodes: r.RL.Prompts * r.RL.Rollouts}
-	if err := run.Engine.Learner.Freeze(); err != nil {
-		return nil, err
-	}
-	for i := range rounds + 1 {
-		if i == 1 {
-			res = &engineResult{Cores: res.Cores, Kernels: res.Kernels, Episodes: res.Episodes}
-		}
-		if err := res.round(ctx, run, p, i); err != nil {
+	var still *model.Model
+	if name == "embedded" {
+		if still, err = model.Embedded(); err != nil {
 			return nil, err
 		}
 	}
-	res.SampledPerSec = res.Sampled / res.SampleSeconds
-	res.ComputedPerSec = res.Computed / res.TrainSeconds
-	res.EpisodicPerSec = res.Episodic / res.TrainSeconds
-	res.PrefixFactor = res.Episodic / res.Computed
-	res.group()
-	if m, err := loadModel(&r); err == nil && name == "embedded" {
-		c, err := measureWatching(ctx, run, m, 6)
-		if err != nil {
-			return nil, err
-		}
-		res.Monitoring = c.share()
-	}
-	res.SecondsPerRound = (res.SampleSeconds + res.TrainSeconds) / float64(rounds)
-	return res, nil
+	return bench.Engine(ctx, run, still, rounds)
 }
 
-// round plays one update's episodes and trains on them.
-func (res *engineResult) round(ctx context.Context, run *loop.Run, p sampler, i int) error {
-	r := &run.Recipe
-	before := p.Counters()
-	start := time.Now()
-	var plays []rollout.Play
-	for g := range r.RL.Prompts {
-		for s := range r.RL.Rollouts {
-			plays = append(plays, rollout.Play{Task: &run.Train[(i*r.RL.Prompts+g)%len(run.Train)], Group: g, Sample: s, Seed: uint64(i<<20 | g<<10 | s)})
-		}
+func soakCommand() *cobra.Command {
+	var kills int
+	var seed uint64
+	var set []string
+	c := &cobra.Command{
+		Use: "soak [METHOD]...", Args: cobra.ArbitraryArgs,
+		Short: "kill -9 runs at random moments; resumed, they must end with the same bits",
+		Long: "Kills a run of every method that is named (default grpo) at random moments, resumes it each time, and compares weights\n" +
+			"and optimiser of its last checkpoint with those of a run that was left alone.",
+		RunE: func(_ *cobra.Command, methods []string) error {
+			self, err := exec.LookPath(os.Args[0])
+			if err != nil {
+				return err
+			}
+			if len(methods) == 0 {
+				methods = []string{"grpo"}
+			}
+			for i, m := range methods {
+				if err := bench.Soak(stdout, self, m, kills, seed+uint64(i), set); err != nil {
+					return fmt.Errorf("%s: %w", m, err)
+				}
+			}
+			return nil
+		},
 	}
-	eps, err := rollout.Run(ctx, p, r.Rollout(run.Engine.Style), plays, r.Sampling())
-	if err != nil {
-		return err
-	}
-	res.SampleSeconds += time.Since(start).Seconds()
-	after := p.Counters()
-	res.Sampled += float64(after.Sampled - before.Sampled)
-	res.Prefilled += float64(after.Prefilled - before.Prefilled)
-	res.Shared += float64(after.Shared - before.Shared)
-	samples := make([]ballast.Sample, len(eps))
-	for k := range eps {
-		adv := 1.0
-		if k%2 == 1 {
-			adv = -1
-		}
-		samples[k] = signal.Policy(&eps[k], ballast.OwnerPolicy, adv, r.RL.Stamp())
-		res.Episodic += float64(len(eps[k].Tokens))
-	}
-	start = time.Now()
-	stats, err := run.Engine.Learner.Update(ctx, samples, 1e-5)
-	if err != nil {
-		return err
-	}
-	if err := run.Engine.Sync(); err != nil {
-		return err
-	}
-	res.TrainSeconds += time.Since(start).Seconds()
-	res.Computed += stats[monitor.TokensComputed]
-	res.Padded += stats[monitor.TokensPadded]
-	return nil
+	c.Flags().IntVar(&kills, "kills", 20, "number of kills of each")
+	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the moments")
+	c.Flags().StringArrayVar(&set, "set", []string{"phases=[{sft: gold}, {rl: 12}]", "tasks.count=64", "tasks.test=8", "sft.epochs=1",
+		"rl.prompts=4", "keep.checkpoint=2", "keep.eval=5"}, "settings of the run")
+	return c
 }
 
-func (res *engineResult) print() {
-	say(stdout, "kernels %s, %d cores, updates of %d episodes on desk tasks\n", res.Kernels, res.Cores, res.Episodes)
-	say(stdout, "sampling  %8.0f tokens/s really sampled (%.0f tokens in %.2f s; %.0f more prefilled, %.0f shared)\n",
-		res.SampledPerSec, res.Sampled, res.SampleSeconds, res.Prefilled, res.Shared)
-	say(stdout, "training  %8.0f tokens/s really computed (%.0f in %.2f s, %.0f padding), %.0f tokens/s of episodes (shared prefixes: x%.2f)\n",
-		res.ComputedPerSec, res.Computed, res.TrainSeconds, res.Padded, res.EpisodicPerSec, res.PrefixFactor)
-	say(stdout, "update    %.2f s\n", res.SecondsPerRound)
-	if res.Monitoring > 0 {
-		say(stdout, "monitoring %.1f%% of an update's processor time\n", 100*res.Monitoring)
+func benchWorldCommand() *cobra.Command {
+	var data string
+	var passes int
+	var asJSON bool
+	c := &cobra.Command{
+		Use: "world --data DIR", Short: "tool calls and checked trajectories per second on BFCL's gold answers", Args: cobra.NoArgs,
+		Long: `Plays the gold answers of all tasks in this process, first in one goroutine,
+then in one per core, as a group of episodes is played: a task's worlds are loaded
+once, every trajectory gets a copy of its own. Replay: every call of a trajectory,
+turn by turn. Checker: the same, and every turn compared with gold, whose own play
+is made once for a task. Alone: the checker for a task that is played once, worlds
+loaded and gold played for that trajectory. Memory is the live heap after a
+collection, after each tenth of the passes.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			tasks, err := task.Load(task.Spec{Name: "bfcl", Data: data})
+			if err != nil {
+				return err
+			}
+			if os.Getenv("GOGC") == "" {
+				debug.SetGCPercent(bench.CollectAt)
+			}
+			res, err := bench.World(tasks, passes)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(c.OutOrStdout()).Encode(res)
+			}
+			res.Print(c.OutOrStdout())
+			return nil
+		},
 	}
-	say(stdout, "prefixes  8 continuations of 1k on a prompt of 4k: %d of %d tokens computed, x%.2f\n", res.GroupComputed, res.GroupTokens, res.GroupFactor)
+	c.Flags().StringVar(&data, "data", "", "folder of the benchmark's data")
+	c.Flags().IntVar(&passes, "passes", 100, "passes over all tasks, for each measurement")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
 }

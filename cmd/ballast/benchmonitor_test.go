@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"ballast/bench"
 	"ballast/model"
 	"ballast/recipe"
 )
@@ -11,7 +12,7 @@ import (
 // BenchmarkMonitoring: monitoring adds at most 3% to an update of the embedded model. The
 // figures are processor time.
 func BenchmarkMonitoring(b *testing.B) {
-	if cpuSeconds() == 0 {
+	if bench.CPUSeconds() == 0 {
 		b.Fatal("this system does not tell processor time")
 	}
 	r, err := recipe.New("grpo")
@@ -31,11 +32,11 @@ func BenchmarkMonitoring(b *testing.B) {
 	}
 	worst := 0.0
 	for b.Loop() {
-		c, err := measureWatching(context.Background(), run, m, 12)
+		c, err := bench.Watch(context.Background(), run, m, 12)
 		if err != nil {
 			b.Fatal(err)
 		}
-		worst = max(worst, c.share())
+		worst = max(worst, c.Share())
 	}
 	b.ReportMetric(100*worst, "%/update")
 	if worst > 0.03 {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/vbauerster/mpb/v8"
@@ -19,19 +18,8 @@ var (
 	stderr = safetext.Terminal(os.Stderr)
 )
 
-// say writes a format's lines to w. Texts among the arguments are shown in one line
-// each, so that none of them looks like a line of its own.
-func say(w io.Writer, format string, args ...any) {
-	for i, a := range args {
-		switch a := a.(type) {
-		case string:
-			args[i] = safetext.Line(a)
-		case error, []string, fmt.Stringer:
-			args[i] = safetext.Line(fmt.Sprint(a))
-		}
-	}
-	fmt.Fprintf(w, format, args...)
-}
+// say writes text with what strangers wrote.
+var say = safetext.Say
 
 // complain prints the error that a command ends with.
 func complain(err error) { fmt.Fprintln(stderr, "ballast:", safetext.Indent(err.Error(), "  ")) }

@@ -90,6 +90,15 @@ func (c *child) kill(why string) {
 	c.t.Fatalf("%s: %s", why, &c.stderr)
 }
 
+// countLines is how many whole lines a file has; 0 where there is none.
+func countLines(path string) int {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	return bytes.Count(data, []byte("\n"))
+}
+
 // updates counts those that a run has recorded.
 func updates(dir string) int { return countLines(filepath.Join(dir, "updates.jsonl")) }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast"
+	"ballast/bench"
 	"ballast/bounded"
 	"ballast/bounded/yaml"
 	"ballast/chat"
@@ -314,7 +315,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 		say(stderr, "judge: %s\n", line)
 	}
 	start := time.Now()
-	run.Clock = func() loop.Cost { return loop.Cost{CPU: cpuSeconds(), Seconds: time.Since(start).Seconds()} }
+	run.Clock = func() loop.Cost { return loop.Cost{CPU: bench.CPUSeconds(), Seconds: time.Since(start).Seconds()} }
 	res, err := run.Do(ctx)
 	show.end()
 	cost := log.Event(ballast.Event{Update: run.State.Update, Kind: compare.CostEvent,

@@ -1,6 +1,8 @@
 package hostile
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"ballast/safetext"
@@ -41,4 +43,15 @@ func csvField(s string) string {
 		out += string(r)
 	}
 	return out + `"`
+}
+
+// TestSay: no argument makes a line of its own.
+func TestSay(t *testing.T) {
+	for _, text := range Texts {
+		var b strings.Builder
+		safetext.Say(&b, "%s %v %v %d\n", text, errors.New(text), []string{text}, 1)
+		if f := Faults(Terminal, b.String()); f != nil || strings.Count(b.String(), "\n") != 1 {
+			t.Errorf("%q: %q", text, f)
+		}
+	}
 }

@@ -1,12 +1,12 @@
 //go:build unix
 
-package main
+package bench
 
 import "syscall"
 
-// cpuSeconds is the processor time that this process has used, in user and system
+// CPUSeconds is the processor time that this process has used, in user and system
 // mode; 0 where the system does not tell.
-func cpuSeconds() float64 {
+func CPUSeconds() float64 {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0

@@ -1,79 +1,48 @@
-package main
+package bench
 
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"ballast/bounded"
+	"ballast/safetext"
 )
 
-// soakCommand kills a training run at random moments, resumes it every time, and
-// compares the final weights with those of a run that was left alone.
-func soakCommand() *cobra.Command {
-	var kills int
-	var seed uint64
-	var set []string
-	c := &cobra.Command{
-		Use: "soak [METHOD]...", Args: cobra.ArbitraryArgs,
-		Short: "kill -9 runs at random moments; resumed, they must end with the same bits",
-		Long: "Kills a run of every method that is named (default grpo) at random moments, resumes it each time, and compares weights\n" +
-			"and optimiser of its last checkpoint with those of a run that was left alone.",
-		RunE: func(_ *cobra.Command, methods []string) error {
-			if len(methods) == 0 {
-				methods = []string{"grpo"}
-			}
-			for i, m := range methods {
-				if err := soak(m, kills, seed+uint64(i), set); err != nil {
-					return fmt.Errorf("%s: %w", m, err)
-				}
-			}
-			return nil
-		},
-	}
-	c.Flags().IntVar(&kills, "kills", 20, "number of kills of each")
-	c.Flags().Uint64Var(&seed, "seed", 1, "seed of the moments")
-	c.Flags().StringArrayVar(&set, "set", []string{"phases=[{sft: gold}, {rl: 12}]", "tasks.count=64", "tasks.test=8", "sft.epochs=1",
-		"rl.prompts=4", "keep.checkpoint=2", "keep.eval=5"}, "settings of the run")
-	return c
-}
-
-func soak(method string, kills int, seed uint64, set []string) error {
-	self, err := exec.LookPath(os.Args[0])
-	if err != nil {
-		return err
-	}
+// Soak kills a training run of a method at random moments, resumes it every time, and
+// compares weights and optimiser of its last checkpoint with those of a run that was left
+// alone; other bits are an error. program is the executable; what happens is told to out.
+func Soak(out io.Writer, program, method string, kills int, seed uint64, set []string) error {
 	dir, err := os.MkdirTemp("", "ballast-soak-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	calm, wild := filepath.Join(dir, "calm"), filepath.Join(dir, "wild")
-	args := func(out string) []string {
-		a := []string{"train", method, "--out", out}
+	args := func(run string) []string {
+		a := []string{"train", method, "--out", run}
 		for _, s := range set {
 			a = append(a, "--set", s)
 		}
 		return a
 	}
 	start := time.Now()
-	if out, err := exec.Command(self, args(calm)...).CombinedOutput(); err != nil {
-		return fmt.Errorf("the undisturbed run: %w\n%s", err, out)
+	if text, err := exec.Command(program, args(calm)...).CombinedOutput(); err != nil {
+		return fmt.Errorf("the undisturbed run: %w\n%s", err, text)
 	}
 	whole := time.Since(start)
-	say(stdout, "%s, undisturbed run: %.1f s\n", method, whole.Seconds())
+	safetext.Say(out, "%s, undisturbed run: %.1f s\n", method, whole.Seconds())
 	rng := rand.New(rand.NewPCG(seed, 0))
 	next := args(wild)
 	for done := 0; ; {
-		cmd := exec.Command(self, next...)
-		var out bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &out
+		cmd := exec.Command(program, next...)
+		var text bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &text, &text
 		if err := cmd.Start(); err != nil {
 			return err
 		}
@@ -87,14 +56,14 @@ func soak(method string, kills int, seed uint64, set []string) error {
 		select {
 		case err := <-ended:
 			if err != nil {
-				return fmt.Errorf("after %d kills: %w\n%s", done, err, out.Bytes())
+				return fmt.Errorf("after %d kills: %w\n%s", done, err, text.Bytes())
 			}
-			return compareRuns(calm, wild, done)
+			return compareRuns(out, calm, wild, done)
 		case <-time.After(wait):
 			cmd.Process.Kill()
 			<-ended
 			done++
-			say(stdout, "kill %d after %.2f s, %d updates recorded\n", done, wait.Seconds(), countLines(filepath.Join(wild, "updates.jsonl")))
+			safetext.Say(out, "kill %d after %.2f s, %d updates recorded\n", done, wait.Seconds(), countLines(filepath.Join(wild, "updates.jsonl")))
 		}
 		if _, err := os.Stat(filepath.Join(wild, "run.json")); err == nil {
 			next = []string{"train", "--resume", wild}
@@ -111,7 +80,7 @@ func countLines(path string) int {
 }
 
 // compareRuns compares the weights and optimiser of the newest checkpoints.
-func compareRuns(a, b string, kills int) error {
+func compareRuns(out io.Writer, a, b string, kills int) error {
 	newest := func(run string) (string, error) {
 		list, err := filepath.Glob(filepath.Join(run, "checkpoints", "*"))
 		if err != nil || len(list) == 0 {
@@ -152,6 +121,6 @@ func compareRuns(a, b string, kills int) error {
 		}
 		compared++
 	}
-	say(stdout, "%d kills, %d files of the final checkpoint bit-identical\n", kills, compared)
+	safetext.Say(out, "%d kills, %d files of the final checkpoint bit-identical\n", kills, compared)
 	return nil
 }

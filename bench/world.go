@@ -1,24 +1,18 @@
-package main
+package bench
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"ballast"
 	"ballast/provenance"
-	"ballast/task"
 	"ballast/world"
 )
 
@@ -29,51 +23,12 @@ const (
 	originalChecked = 1273  // trajectories per second, model and gold played and compared
 )
 
-// collectAt lets the heap grow fivefold before a collection, to some 60 MB: beside
+// CollectAt lets the heap grow fivefold before a collection, to some 60 MB: beside
 // a model it may be as large, and the tasks' 10 MB are not marked all the time.
-// GOGC overrules it.
-const collectAt = 400
+const CollectAt = 400
 
-func benchWorldCommand() *cobra.Command {
-	var data string
-	var passes int
-	var asJSON bool
-	c := &cobra.Command{
-		Use: "world --data DIR", Short: "tool calls and checked trajectories per second on BFCL's gold answers", Args: cobra.NoArgs,
-		Long: `Plays the gold answers of all tasks in this process, first in one goroutine,
-then in one per core, as a group of episodes is played: a task's worlds are loaded
-once, every trajectory gets a copy of its own. Replay: every call of a trajectory,
-turn by turn. Checker: the same, and every turn compared with gold, whose own play
-is made once for a task. Alone: the checker for a task that is played once, worlds
-loaded and gold played for that trajectory. Memory is the live heap after a
-collection, after each tenth of the passes.`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			tasks, err := task.Load(task.Spec{Name: "bfcl", Data: data})
-			if err != nil {
-				return err
-			}
-			if os.Getenv("GOGC") == "" {
-				debug.SetGCPercent(collectAt)
-			}
-			res, err := benchWorld(tasks, passes)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(res)
-			}
-			res.print(c.OutOrStdout())
-			return nil
-		},
-	}
-	c.Flags().StringVar(&data, "data", "", "folder of the benchmark's data")
-	c.Flags().IntVar(&passes, "passes", 100, "passes over all tasks, for each measurement")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return c
-}
-
-// worldRate is one measurement.
-type worldRate struct {
+// Rate is one measurement.
+type Rate struct {
 	Goroutines    int     `json:"goroutines"`
 	Calls         int64   `json:"calls"`
 	Trajectories  int64   `json:"trajectories"`
@@ -89,20 +44,23 @@ type worldRate struct {
 	HeapMB []float64 `json:"heap_mb"`
 }
 
-type worldResult struct {
-	Machine  string      `json:"machine"`
-	Cores    int         `json:"cores"`
-	Tasks    int         `json:"tasks"`
-	Passes   int         `json:"passes"`
-	Calls    []worldRate `json:"replay"`
-	Checker  []worldRate `json:"checker"`
-	Alone    []worldRate `json:"alone"`
-	Original [2]float64  `json:"original_calls_and_trajectories_per_second"`
+// Worlds is what World measures.
+type Worlds struct {
+	Machine  string     `json:"machine"`
+	Cores    int        `json:"cores"`
+	Tasks    int        `json:"tasks"`
+	Passes   int        `json:"passes"`
+	Calls    []Rate     `json:"replay"`
+	Checker  []Rate     `json:"checker"`
+	Alone    []Rate     `json:"alone"`
+	Original [2]float64 `json:"original_calls_and_trajectories_per_second"`
 }
 
-func benchWorld(tasks []ballast.Task, passes int) (*worldResult, error) {
+// World plays the gold answers of tasks of the benchmark so many times, with and without
+// the checker, in one goroutine and in one a core. A gold answer that fails is an error.
+func World(tasks []ballast.Task, passes int) (*Worlds, error) {
 	cores := runtime.GOMAXPROCS(0)
-	res := &worldResult{Machine: machine(), Cores: cores, Tasks: len(tasks), Passes: passes, Original: [2]float64{originalCalls, originalChecked}}
+	res := &Worlds{Machine: machine(), Cores: cores, Tasks: len(tasks), Passes: passes, Original: [2]float64{originalCalls, originalChecked}}
 	counts := []int{1}
 	if cores > 1 {
 		counts = append(counts, cores)
@@ -114,7 +72,7 @@ func benchWorld(tasks []ballast.Task, passes int) (*worldResult, error) {
 			return nil, err
 		}
 	}
-	measure := func(into *[]worldRate, play func(i int) (int, error)) error {
+	measure := func(into *[]Rate, play func(i int) (int, error)) error {
 		for _, n := range counts {
 			r, err := measureWorld(len(tasks), passes, n, play)
 			if err != nil {
@@ -169,11 +127,11 @@ func checkGold(t *ballast.Task, s *world.Session) (calls int, err error) {
 
 // measureWorld plays all tasks so many times in n goroutines and adds up. Best is
 // left in BestRatio as calls per second of the fastest tenth.
-func measureWorld(tasks, passes, n int, play func(i int) (int, error)) (worldRate, error) {
+func measureWorld(tasks, passes, n int, play func(i int) (int, error)) (Rate, error) {
 	if _, err := playTasks(tasks, 1, n, play); err != nil { // warm up
-		return worldRate{}, err
+		return Rate{}, err
 	}
-	r := worldRate{Goroutines: n}
+	r := Rate{Goroutines: n}
 	var before, after runtime.MemStats
 	var allocs, bytes uint64
 	for part := range 10 {
@@ -183,13 +141,13 @@ func measureWorld(tasks, passes, n int, play func(i int) (int, error)) (worldRat
 		}
 		runtime.GC()
 		runtime.ReadMemStats(&before)
-		start, used := time.Now(), cpuSeconds()
+		start, used := time.Now(), CPUSeconds()
 		calls, err := playTasks(tasks, some, n, play)
 		if err != nil {
 			return r, err
 		}
 		secs := time.Since(start).Seconds()
-		r.CPUSeconds += cpuSeconds() - used
+		r.CPUSeconds += CPUSeconds() - used
 		runtime.ReadMemStats(&after)
 		allocs += after.Mallocs - before.Mallocs
 		bytes += after.TotalAlloc - before.TotalAlloc
@@ -234,7 +192,8 @@ func playTasks(tasks, passes, n int, play func(i int) (int, error)) (calls int64
 	return sum.Load(), err
 }
 
-func (res *worldResult) print(out io.Writer) {
+// Print writes the measurements for people.
+func (res *Worlds) Print(out io.Writer) {
 	fmt.Fprintf(out, "%s, %d cores; %d tasks, %d passes each\n", res.Machine, res.Cores, res.Tasks, res.Passes)
 	for _, r := range res.Calls {
 		fmt.Fprintf(out, "replay   %d goroutines %10.0f calls/s        %5.1f x the original (best tenth %5.1f)", r.Goroutines, r.CallsPerSec, r.Ratio, r.BestRatio)
@@ -250,7 +209,7 @@ func (res *worldResult) print(out io.Writer) {
 	}
 }
 
-func (r *worldRate) memory(out io.Writer) {
+func (r *Rate) memory(out io.Writer) {
 	if r.CPUSeconds > 0 { // on a busy machine the processor's time tells more than the clock's
 		fmt.Fprintf(out, ", %.0f calls and %.0f trajectories per second of processor", float64(r.Calls)/r.CPUSeconds, float64(r.Trajectories)/r.CPUSeconds)
 	}

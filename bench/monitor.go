@@ -1,11 +1,10 @@
-package main
+package bench
 
 import (
 	"context"
 	"math"
 
 	"ballast"
-	"ballast/chat"
 	"ballast/model"
 	"ballast/model/cpu"
 	"ballast/monitor"
@@ -15,48 +14,43 @@ import (
 	"ballast/rollout"
 )
 
-// watchCost is what monitoring adds to an update, in seconds of processor time: the
+// Watching is what monitoring adds to an update, in seconds of processor time: the
 // least of some rounds each, so that a busy machine does not count.
-type watchCost struct {
+type Watching struct {
 	Plain   float64 // sampling with nothing watched
 	Watched float64 // the same episodes with the control tokens' probabilities
 	Inspect float64 // metrics of the episodes, the reference's view of some, and the verdict
 	Train   float64 // the optimiser step on them
 }
 
-// share is the part of an unwatched update that monitoring adds to it.
-func (c watchCost) share() float64 {
+// Share is the part of an unwatched update that monitoring adds to it.
+func (c Watching) Share() float64 {
 	return (max(0, c.Watched-c.Plain) + c.Inspect) / (c.Plain + c.Train)
 }
 
-// measureWatching plays and learns the run's first update over and over, with and
+// Watch plays and learns the run's first update over and over, with and
 // without monitoring. m is a copy of the model that the learner does not change.
-func measureWatching(ctx context.Context, run *loop.Run, m *model.Model, rounds int) (watchCost, error) {
+func Watch(ctx context.Context, run *loop.Run, m *model.Model, rounds int) (Watching, error) {
 	r, s := &run.Recipe, run.Engine.Style
-	ids, names := chat.Style.Control(s)
+	ids, names := s.Control()
 	plain, watched := cpu.NewPolicy(m, cpu.Options{}), cpu.NewPolicy(m, cpu.Options{Watched: ids})
-	var plays []rollout.Play
-	for g := range r.RL.Prompts {
-		for k := range r.RL.Rollouts {
-			plays = append(plays, rollout.Play{Task: &run.Train[g%len(run.Train)], Group: g, Sample: k, Seed: uint64(g<<10 | k)})
-		}
-	}
+	first := plays(run, 0)
 	inf := math.Inf(1)
-	least := watchCost{inf, inf, inf, inf}
+	least := Watching{inf, inf, inf, inf}
 	var err error
 	timed := func(into *float64, do func() error) {
-		start := cpuSeconds()
+		start := CPUSeconds()
 		if err == nil {
 			err = do()
 		}
-		*into = min(*into, cpuSeconds()-start)
+		*into = min(*into, CPUSeconds()-start)
 	}
 	detector := verdict.New()
 	for i := range rounds {
 		var eps []ballast.Episode
 		play := func(p ballast.Policy) func() error {
 			return func() (err error) {
-				eps, err = rollout.Run(ctx, p, r.Rollout(s), plays, r.Sampling())
+				eps, err = rollout.Run(ctx, p, r.Rollout(s), first, r.Sampling())
 				return err
 			}
 		}
