@@ -17,6 +17,7 @@ import (
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/loop"
+	"ballast/recipe/models"
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/train"
@@ -71,12 +72,12 @@ func newEngineCheck(name string, out io.Writer) (*engineCheck, error) {
 	k := &engineCheck{r: r, out: out}
 	var ms [3]*model.Model // the host's, the device's, and one that stays
 	for i := range ms {
-		if ms[i], err = loadModel(&r); err != nil {
+		if ms[i], err = finder.Load(&r); err != nil {
 			return nil, err
 		}
 	}
 	k.start = ms[2].Weights
-	if k.style, err = newStyle(&r, ms[0]); err != nil {
+	if k.style, _, err = models.Style(&r, ms[0]); err != nil {
 		return nil, err
 	}
 	run := &loop.Run{Recipe: r}

@@ -16,6 +16,7 @@ import (
 	"ballast/model/device"
 	"ballast/monitor"
 	"ballast/recipe"
+	"ballast/recipe/models"
 	"ballast/train"
 	learner "ballast/train/accel"
 )
@@ -116,9 +117,9 @@ func (b *deviceBench) run(ctx context.Context, out io.Writer) error {
 
 // load reads the model, or makes one of its shape up.
 func (b *deviceBench) load() (*model.Model, error) {
-	c, known := shapeOf(b.model)
+	c, known := models.ShapeOf(b.model)
 	if _, err := os.Stat(b.model); err == nil || !known {
-		return loadModel(&recipe.Recipe{Model: b.model})
+		return finder.Load(&recipe.Recipe{Model: b.model})
 	}
 	return model.New(*c, nil, 1), nil
 }

@@ -14,6 +14,7 @@ import (
 	"ballast/eval"
 	"ballast/model/cpu"
 	"ballast/recipe"
+	"ballast/recipe/models"
 )
 
 // probeFlags are the flags of `ballast doctor --probe`; evaluation's, with the run
@@ -34,7 +35,7 @@ func (f *probeFlags) add(c *cobra.Command) {
 // play runs the probe, prints it and keeps it in the run's directory.
 func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 	f.model = f.checkpoint
-	if f.home, err = locate(ctx, f.checkpoint, true); err != nil {
+	if f.home, err = finder.Find(ctx, f.checkpoint, true); err != nil {
 		return err
 	}
 	r, protocol, err := f.recipe(c)
@@ -49,8 +50,8 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if f.home.dir != "" {
-		path, err := res.Save(f.home.dir)
+	if f.home.Run != "" {
+		path, err := res.Save(f.home.Run)
 		if err != nil {
 			return err
 		}
@@ -72,11 +73,11 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 }
 
 func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (probe.Result, error) {
-	m, err := loadModel(r)
+	m, err := finder.Load(r)
 	if err != nil {
 		return probe.Result{}, err
 	}
-	s, err := newStyle(r, m)
+	s, _, err := models.Style(r, m)
 	if err != nil {
 		return probe.Result{}, err
 	}
@@ -95,7 +96,7 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 		fmt.Fprintf(stderr, "%-10s %d/%d %s\n", o.Variant, o.Success.OK, o.Success.All, o.Gain())
 	}
 	res, err := probe.Run(ctx, cpu.NewPolicy(m, cpu.Options{}), cfg, variants, tasks, p.How, told)
-	res.Model, res.Update, res.Tasks = m.Origin, f.home.update, strings.TrimSpace(r.Tasks.Set+" "+f.split)
+	res.Model, res.Update, res.Tasks = m.Origin, f.home.Update, strings.TrimSpace(r.Tasks.Set+" "+f.split)
 	return res, err
 }
 

@@ -16,6 +16,7 @@ import (
 	"ballast/model/device"
 	"ballast/recipe"
 	"ballast/recipe/loop"
+	"ballast/recipe/models"
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/supervise"
@@ -32,16 +33,16 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 	if _, err := endpoint.Open(r.Judge, endpoint.Options{}); err != nil {
 		return err
 	}
-	m, shape, err := dryModel(context.Background(), r)
+	m, shape, err := finder.Sizes(context.Background(), r)
 	if err != nil {
 		return err
 	}
-	pin(r)
+	finder.Pin(r)
 	prompt, how := r.Budget.Prompt, "the budget's, the model's tokenizer is not here"
 	run := loop.Run{Recipe: *r}
 	var chosen chat.Choice
 	if m != nil {
-		s, c, err := chosenStyle(r, m)
+		s, c, err := models.Style(r, m)
 		if err != nil {
 			return err
 		}

@@ -147,7 +147,7 @@ func chatPlayer(c *remote.Client, system *string, p eval.Protocol) eval.Player {
 
 // tokenizerFile is the tokenizer.json that --tokenizer names, with the chat template beside it.
 func (f *endpointFlags) tokenizerFile() (path string, source chat.Source, err error) {
-	if path, err = tokenizerDir(context.Background(), f.tokenizer); err != nil {
+	if path, err = finder.Tokenizer(context.Background(), f.tokenizer); err != nil {
 		return "", source, err
 	}
 	source.From = path

@@ -2,11 +2,8 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
-	"io"
 	"os"
-	"strings"
 	"sync"
 
 	"ballast"
@@ -24,95 +21,6 @@ import (
 	"ballast/train"
 	learner "ballast/train/accel"
 )
-
-// loadModel reads the model a recipe names: the embedded one, a new one from
-// random weights, a folder or file, the best checkpoint of a run directory, or a model
-// of the hub.
-func loadModel(r *recipe.Recipe) (*model.Model, error) {
-	switch r.Model {
-	case "embedded":
-		return model.Embedded()
-	case "init":
-		return recipe.NewModel(r)
-	}
-	h, err := findModel(context.Background(), r.Model)
-	if err != nil {
-		return nil, err
-	}
-	m, err := model.Load(h.model)
-	if err != nil {
-		return nil, err
-	}
-	if h.hub != nil {
-		m.Origin = fmt.Sprintf("%s@%.12s", h.hub.Name.ID(), h.hub.Commit)
-		m.Source.From = strings.Replace(m.Source.From, h.model, m.Origin, 1)
-	}
-	warnings(stderr, m.Origin, m.Warnings)
-	return m, nil
-}
-
-// findModel finds the files of a model, and checks those of a run's checkpoint.
-func findModel(ctx context.Context, name string) (home, error) {
-	h, err := locate(ctx, name, false)
-	if err == nil && h.dir != "" {
-		err = intact(h.model)
-	}
-	return h, err
-}
-
-// renderer chooses how conversations with the model are written: as the recipe says, or as
-// the model's own template does.
-func renderer(r *recipe.Recipe, m *model.Model) (chat.Choice, error) {
-	f, err := chat.FormatByName(r.Chat.Format)
-	if err != nil {
-		return chat.Choice{}, err
-	}
-	return r.Renderer(m.Source, m.Template, m.Tok, f)
-}
-
-// newStyle is how conversations with the model are written under the recipe.
-func newStyle(r *recipe.Recipe, m *model.Model) (chat.Style, error) {
-	s, _, err := chosenStyle(r, m)
-	return s, err
-}
-
-// chosenStyle is newStyle with the choice of the renderer.
-func chosenStyle(r *recipe.Recipe, m *model.Model) (chat.Style, chat.Choice, error) {
-	c, err := renderer(r, m)
-	if err != nil {
-		return chat.Style{}, c, err
-	}
-	s, err := styleOf(r, m, c)
-	return s, c, err
-}
-
-// otherFormat tells that the model's own template writes calls in another format than the
-// recipe, which costs success and shows nowhere else.
-func otherFormat(w io.Writer, r *recipe.Recipe, m *model.Model, c chat.Choice) {
-	if c.Format != "" && c.Format != r.Chat.Format {
-		say(w, "ballast: %s: its own template writes calls in format %s, and chat.format is %s; --set chat.format=%s is the model's way\n",
-			m.Origin, c.Format, r.Chat.Format, c.Format)
-	}
-}
-
-// styleOf checks that the model's tokenizer can write the recipe's formats in a renderer.
-func styleOf(r *recipe.Recipe, m *model.Model, c chat.Choice) (chat.Style, error) {
-	f, err := chat.FormatByName(r.Chat.Format)
-	if err != nil {
-		return chat.Style{}, err
-	}
-	s := chat.Style{Tok: m.Tok, Template: c.Template, Format: f}
-	for _, name := range r.Formats() {
-		one := s
-		if one.Format, err = chat.FormatByName(name); err != nil {
-			return s, err
-		}
-		if err := chat.Check(one); err != nil {
-			return s, fmt.Errorf("%s: format %s: %w", m.Origin, name, err)
-		}
-	}
-	return s, nil
-}
 
 // loadTasks gives a run its recipe's tasks and checks that every prompt fits, those
 // of training in every format that the recipe writes.

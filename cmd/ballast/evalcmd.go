@@ -18,6 +18,7 @@ import (
 	"ballast/model"
 	"ballast/provenance"
 	"ballast/recipe"
+	"ballast/recipe/models"
 	"ballast/remote"
 	"ballast/safetext"
 	"ballast/task"
@@ -33,7 +34,7 @@ type evalFlags struct {
 	out, transcript                     string
 	asJSON                              bool
 	endpoint                            endpointFlags
-	home                                home // of the model
+	home                                models.Home // of the model
 }
 
 func evalCommand() *cobra.Command {
@@ -147,7 +148,7 @@ func (f *evalFlags) usable(pair string) error {
 // recipe resolves the settings that a recipe also has, and the protocol: the run's,
 // where the model is a checkpoint of one.
 func (f *evalFlags) recipe(c *cobra.Command) (recipe.Recipe, eval.Protocol, error) {
-	if f.home.dir != "" {
+	if f.home.Run != "" {
 		return f.ofRun(c)
 	}
 	r, err := recipe.New("grpo")
@@ -169,7 +170,7 @@ func (f *evalFlags) played(r *recipe.Recipe) ([]ballast.Task, error) {
 
 func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if f.endpoint.url == "" { // an endpoint's model is a name
-		if f.home, err = locate(ctx, f.model, false); err != nil {
+		if f.home, err = finder.Find(ctx, f.model, false); err != nil {
 			return err
 		}
 	}
@@ -250,7 +251,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 // announce says what is taken from the model's run, and warns of tasks that chose the
 // checkpoint.
 func (f *evalFlags) announce(c *cobra.Command, r *recipe.Recipe, p *eval.Protocol) error {
-	if f.home.dir == "" {
+	if f.home.Run == "" {
 		return nil
 	}
 	out := c.OutOrStdout()
@@ -269,8 +270,8 @@ func (f *evalFlags) announce(c *cobra.Command, r *recipe.Recipe, p *eval.Protoco
 // one is best may change while it trains.
 func (f *evalFlags) settings(r *recipe.Recipe, p eval.Protocol) map[string]string {
 	model := f.model
-	if f.home.dir != "" {
-		model = f.home.model
+	if f.home.Run != "" {
+		model = f.home.Path
 	}
 	out := map[string]string{
 		"model": model, "data": r.Tasks.Data, "endpoint": safetext.URL(f.endpoint.url), "api": f.endpoint.api, "protocol": p.Name,
@@ -278,11 +279,11 @@ func (f *evalFlags) settings(r *recipe.Recipe, p eval.Protocol) map[string]strin
 		"categories": strings.Join(r.Tasks.Categories, ","), "count": fmt.Sprint(f.count), "seed": fmt.Sprint(r.Seed),
 		"set": strings.Join(f.set, " "),
 	}
-	if f.home.dir != "" {
-		out["run"] = f.home.dir // whose settings count
+	if f.home.Run != "" {
+		out["run"] = f.home.Run // whose settings count
 	}
-	if f.home.hub != nil {
-		out["model"], out["commit"] = f.home.hub.Name.ID(), f.home.hub.Commit
+	if f.home.Hub != nil {
+		out["model"], out["commit"] = f.home.Hub.Name.ID(), f.home.Hub.Commit
 	}
 	return out
 }
@@ -307,7 +308,7 @@ func (f *evalFlags) hashes(settings map[string]string, r *recipe.Recipe, tasks [
 		settings["model's files"+eval.Hash], err = model.EmbeddedSum()
 		return err
 	default:
-		files, err = model.Files(f.home.model)
+		files, err = model.Files(f.home.Path)
 	}
 	sums := provenance.Inputs{}
 	for _, path := range files {
@@ -328,15 +329,15 @@ func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol, tasks []ballast.Ta
 	if f.endpoint.url != "" {
 		return f.endpoint.player(f, r, p, tasks)
 	}
-	m, err := loadModel(r)
+	m, err := finder.Load(r)
 	if err != nil {
 		return "", nil, nil, err
 	}
-	s, c, err := chosenStyle(r, m)
+	s, c, err := models.Style(r, m)
 	if err != nil {
 		return "", nil, nil, err
 	}
-	otherFormat(stderr, r, m, c)
+	finder.Warn(m.Origin, models.OtherFormat(r, c))
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
 	cfg.Context = m.Config.MaxLen

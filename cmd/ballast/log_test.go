@@ -6,6 +6,7 @@ import (
 
 	"ballast"
 	"ballast/recipe/loop"
+	"ballast/recipe/models"
 	"ballast/runlog"
 )
 
@@ -26,8 +27,8 @@ func TestStoppedRun(t *testing.T) {
 		}
 	}
 	best := func() string {
-		h, err := findHome(dir, false)
-		path := h.model
+		h, err := models.Here(dir, false)
+		path := h.Path
 		if err != nil {
 			t.Fatal(err)
 		}

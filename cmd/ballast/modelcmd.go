@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 
@@ -22,7 +21,7 @@ func modelCommand() *cobra.Command {
 		Use: "inspect MODEL", Short: "what a model's files hold", Args: cobra.ExactArgs(1),
 		Long: "What a model's files hold, by their headers. MODEL is " + modelNames + ".",
 		RunE: func(c *cobra.Command, args []string) error {
-			s, err := inspectModel(c.Context(), args[0])
+			s, err := finder.Inspect(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -50,7 +49,7 @@ func modelCommand() *cobra.Command {
 			if args[0] == "init" {
 				return fmt.Errorf("model convert: init is a recipe's model of random weights, and no model here; name %s", modelNames)
 			}
-			m, err := loadModel(&recipe.Recipe{Model: args[0]})
+			m, err := finder.Load(&recipe.Recipe{Model: args[0]})
 			if err != nil {
 				return err
 			}
@@ -60,16 +59,4 @@ func modelCommand() *cobra.Command {
 	convert.Flags().StringVar(&dtype, "dtype", "F32", "F32 or BF16")
 	c.AddCommand(inspect, convert)
 	return c
-}
-
-// inspectModel finds a model as loadModel does, and reads its headers alone.
-func inspectModel(ctx context.Context, name string) (*model.Summary, error) {
-	if name == "embedded" {
-		return model.InspectEmbedded()
-	}
-	h, err := findModel(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return model.Inspect(h.model)
 }

@@ -4,18 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"ballast/compare"
 	"ballast/eval"
-	"ballast/hub"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/rollout"
@@ -23,59 +18,15 @@ import (
 	"ballast/task"
 )
 
-// home is the run that a model is a checkpoint of, for commands that play a run's
-// tasks as the run does.
-type home struct {
-	dir    string     // "" for a model of no run
-	update int        // of the checkpoint
-	model  string     // its path, or the model as it was named
-	hub    *hub.Found // nil for a model that was not named as on the hub
-}
-
-// findHome finds it for a run directory, of which the checkpoint counts that evaluations
-// like best (or the one that the guard named when it stopped) or the newest, and for the
-// path of a checkpoint.
-func findHome(path string, newest bool) (home, error) {
-	if _, err := os.Stat(filepath.Join(path, "run.json")); err == nil {
-		run, err := compare.Load(path)
-		if err != nil {
-			return home{}, err
-		}
-		list, err := run.Log.Checkpoints()
-		if err != nil {
-			return home{}, err
-		}
-		i := len(list) - 1
-		if !newest {
-			i = slices.IndexFunc(list, func(c runlog.Checkpoint) bool { return c.Update == run.Best })
-		}
-		if i < 0 {
-			return home{}, fmt.Errorf("%s is a run without a checkpoint yet", path)
-		}
-		return home{dir: path, update: list[i].Update, model: list[i].Dir}, nil
-	}
-	dir, err := filepath.Abs(path)
-	if err != nil {
-		return home{}, err
-	}
-	run := filepath.Dir(filepath.Dir(dir))
-	if n, err := strconv.Atoi(filepath.Base(dir)); err == nil {
-		if _, err := os.Stat(filepath.Join(run, "run.json")); err == nil {
-			return home{dir: run, update: n, model: path}, nil
-		}
-	}
-	return home{model: path}, nil
-}
-
 // ofRun is the recipe of the run that the model belongs to with the flags that were
 // given laid over it, and the protocol that follows.
 func (f *evalFlags) ofRun(c *cobra.Command) (recipe.Recipe, eval.Protocol, error) {
-	r, err := trainedRecipe(f.home.dir)
+	r, err := trainedRecipe(f.home.Run)
 	if err != nil {
 		return r, eval.Protocol{}, err
 	}
 	given := c.Flags().Changed
-	r.Model = f.home.model
+	r.Model = f.home.Path
 	same := !given("tasks") || f.tasks == r.Tasks.Set
 	if !same {
 		r.Tasks = recipe.Tasks{Set: f.tasks}
@@ -161,7 +112,7 @@ func (f *evalFlags) taken(c *cobra.Command, r *recipe.Recipe, p *eval.Protocol) 
 	} else {
 		parts = append(parts, "budget and malformed of protocol "+p.Name)
 	}
-	line := fmt.Sprintf("as run %s, update %d: %s", f.home.dir, f.home.update, strings.Join(parts, ", "))
+	line := fmt.Sprintf("as run %s, update %d: %s", f.home.Run, f.home.Update, strings.Join(parts, ", "))
 	var flags []string
 	c.Flags().Visit(func(fl *pflag.Flag) {
 		if slices.Contains([]string{"tasks", "data", "split", "category", "count", "seed", "protocol", "temperature", "set"}, fl.Name) {
@@ -177,7 +128,7 @@ func (f *evalFlags) taken(c *cobra.Command, r *recipe.Recipe, p *eval.Protocol) 
 // chosen reports whether the tasks that are played are among those that the run chose
 // this checkpoint by as its best one.
 func (f *evalFlags) chosen(r *recipe.Recipe) (bool, error) {
-	own, err := readRecipe(f.home.dir)
+	own, err := readRecipe(f.home.Run)
 	if err != nil || own.Tasks.Set != r.Tasks.Set || cmp.Or(own.Tasks.Eval, "test") != f.split {
 		return false, err
 	}
@@ -188,7 +139,7 @@ func (f *evalFlags) chosen(r *recipe.Recipe) (bool, error) {
 	if !set.Whole && (own.Seed != r.Seed || !maps.Equal(own.Tasks.Level, r.Tasks.Level) || !slices.Equal(own.Tasks.Worlds, r.Tasks.Worlds)) {
 		return false, nil // other tasks are generated
 	}
-	log, err := runlog.Read(f.home.dir)
+	log, err := runlog.Read(f.home.Run)
 	if err != nil {
 		return false, err
 	}
@@ -202,5 +153,5 @@ func (f *evalFlags) chosen(r *recipe.Recipe) (bool, error) {
 		}
 	}
 	best, err := log.Best(monitor.EvalSuccess)
-	return evals > 1 && best.Update == f.home.update, err
+	return evals > 1 && best.Update == f.home.Update, err
 }

@@ -20,6 +20,7 @@ import (
 	"ballast/provenance"
 	"ballast/recipe"
 	"ballast/recipe/loop"
+	"ballast/recipe/models"
 	"ballast/runlog"
 	"ballast/task"
 )
@@ -65,16 +66,16 @@ func inputs(run *loop.Run) (provenance.Inputs, error) {
 			return nil, err
 		}
 	default:
-		h, err := locate(context.Background(), r.Model, false)
+		h, err := finder.Find(context.Background(), r.Model, false)
 		if err != nil {
 			return nil, err
 		}
-		of, err := model.Files(h.model)
+		of, err := model.Files(h.Path)
 		if err != nil {
 			return nil, err
 		}
-		if h.hub != nil { // wherever the cache lies
-			if err := hubInputs(in, h.hub, of); err != nil {
+		if h.Hub != nil { // wherever the cache lies
+			if err := hubInputs(in, h.Hub, of); err != nil {
 				return nil, err
 			}
 			break
@@ -172,7 +173,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 			return err
 		}
 	}
-	if text := moved(r.Model); text != "" {
+	if text := models.Moved(r.Model); text != "" {
 		say(stderr, "ballast: %s\n", text)
 	}
 	run, err := prepare(&r)
@@ -299,22 +300,4 @@ func resumed(log *runlog.Run, c runlog.Checkpoint, run *loop.Run, now *runlog.Or
 		}
 	}
 	return nil
-}
-
-// intact fails where the files of a run's checkpoint are not as they were written.
-func intact(dir string) error {
-	c, err := runlog.OpenCheckpoint(dir)
-	if err != nil {
-		return err
-	}
-	return c.Verify()
-}
-
-// loadCheckpoint reads the model of a checkpoint of a run.
-func loadCheckpoint(run string, update int) (*model.Model, error) {
-	dir := filepath.Join(run, "checkpoints", fmt.Sprintf("%06d", update))
-	if err := intact(dir); err != nil {
-		return nil, err
-	}
-	return model.Load(dir)
 }

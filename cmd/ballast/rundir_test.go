@@ -96,7 +96,7 @@ func killedRuns(t *testing.T) (states []string) {
 	tiny := filepath.Join(root, "model") // made once: its tokenizer takes most of a run's time
 	r, err := (&trainFlags{model: "init", set: append(small, shape)}).recipe("ets")
 	must(t, err)
-	m, err := loadModel(&r)
+	m, err := finder.Load(&r)
 	must(t, err)
 	must(t, m.Save(tiny, model.F32))
 	f := trainFlags{model: tiny, out: run, set: small}

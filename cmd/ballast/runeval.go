@@ -10,6 +10,7 @@ import (
 	"ballast/eval"
 	"ballast/model"
 	"ballast/recipe"
+	"ballast/recipe/models"
 	"ballast/rollout"
 	"ballast/runlog"
 	"ballast/study"
@@ -51,7 +52,7 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 	loaded := -1
 	for _, todo := range study.Missing(run, suites) {
 		if loaded != todo.Update {
-			if m, err = loadCheckpoint(dir, todo.Update); err != nil {
+			if m, err = models.Checkpoint(dir, todo.Update); err != nil {
 				return err
 			}
 			loaded = todo.Update
@@ -77,7 +78,7 @@ func evalSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *study.Su
 	if err != nil {
 		return eval.Result{}, err
 	}
-	style, err := newStyle(&set, m)
+	style, _, err := models.Style(&set, m)
 	if err != nil {
 		return eval.Result{}, err
 	}

@@ -19,6 +19,7 @@ import (
 	"ballast/compare/table"
 	"ballast/durable"
 	"ballast/recipe"
+	"ballast/recipe/models"
 	"ballast/safetext"
 	"ballast/sweep"
 )
@@ -132,7 +133,7 @@ func sameSettings(dir string, args []string) error {
 	if err != nil {
 		return err
 	}
-	if samePin(has.Model, want.Model) {
+	if models.SamePin(has.Model, want.Model) {
 		want.Model = has.Model
 	}
 	d := has.Differs(&want)

@@ -25,6 +25,7 @@ import (
 	"ballast/eval"
 	"ballast/recipe"
 	"ballast/recipe/loop"
+	"ballast/recipe/models"
 	"ballast/report"
 	"ballast/runlog"
 	"ballast/supervise/endpoint"
@@ -240,16 +241,16 @@ func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := loadModel(r)
+	m, err := finder.Load(r)
 	if err != nil {
 		return nil, err
 	}
-	pin(r)
-	s, c, err := chosenStyle(r, m)
+	finder.Pin(r)
+	s, c, err := models.Style(r, m)
 	if err != nil {
 		return nil, err
 	}
-	otherFormat(stderr, r, m, c)
+	finder.Warn(m.Origin, models.OtherFormat(r, c))
 	if err := m.ServeAs(s, r.Chat.System); err != nil {
 		return nil, err
 	}
