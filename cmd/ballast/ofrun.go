@@ -13,6 +13,7 @@ import (
 	"ballast/eval"
 	"ballast/monitor"
 	"ballast/recipe"
+	"ballast/recipe/record"
 	"ballast/rollout"
 	"ballast/runlog"
 	"ballast/task"
@@ -21,7 +22,7 @@ import (
 // ofRun is the recipe of the run that the model belongs to with the flags that were
 // given laid over it, and the protocol that follows.
 func (f *evalFlags) ofRun(c *cobra.Command) (recipe.Recipe, eval.Protocol, error) {
-	r, err := trainedRecipe(f.home.Run)
+	r, err := record.Trained(f.home.Run)
 	if err != nil {
 		return r, eval.Protocol{}, err
 	}
@@ -128,7 +129,7 @@ func (f *evalFlags) taken(c *cobra.Command, r *recipe.Recipe, p *eval.Protocol) 
 // chosen reports whether the tasks that are played are among those that the run chose
 // this checkpoint by as its best one.
 func (f *evalFlags) chosen(r *recipe.Recipe) (bool, error) {
-	own, err := readRecipe(f.home.Run)
+	own, err := record.Recipe(f.home.Run)
 	if err != nil || own.Tasks.Set != r.Tasks.Set || cmp.Or(own.Tasks.Eval, "test") != f.split {
 		return false, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"ballast/model/kernel"
 	"ballast/provenance"
+	"ballast/recipe/record"
 	"ballast/runlog"
 	"ballast/task"
 )
@@ -324,7 +325,7 @@ func TestExtend(t *testing.T) {
 			if got := weights(t, dir, 8); got != want {
 				t.Error("other weights than those of the longer run")
 			}
-			recipe, err := readRecipe(dir)
+			recipe, err := record.Recipe(dir)
 			if err != nil || recipe.Phases[1].RL != 6 {
 				t.Errorf("%v: %+v", err, recipe.Phases)
 			}

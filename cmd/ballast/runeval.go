@@ -11,6 +11,7 @@ import (
 	"ballast/model"
 	"ballast/recipe"
 	"ballast/recipe/models"
+	"ballast/recipe/record"
 	"ballast/rollout"
 	"ballast/runlog"
 	"ballast/study"
@@ -43,7 +44,7 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 	case run.Final < 0:
 		return fmt.Errorf("%s has no checkpoint", dir)
 	}
-	r, err := trainedRecipe(dir)
+	r, err := record.Trained(dir)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"ballast/durable"
 	"ballast/recipe"
 	"ballast/recipe/models"
+	"ballast/recipe/record"
 	"ballast/safetext"
 	"ballast/sweep"
 )
@@ -129,7 +130,7 @@ func sameSettings(dir string, args []string) error {
 	if err != nil {
 		return err
 	}
-	has, err := readRecipe(dir)
+	has, err := record.Recipe(dir)
 	if err != nil {
 		return err
 	}

@@ -20,12 +20,12 @@ import (
 	"ballast/bench"
 	"ballast/bounded"
 	"ballast/bounded/yaml"
-	"ballast/chat"
 	"ballast/compare"
 	"ballast/eval"
 	"ballast/recipe"
 	"ballast/recipe/loop"
 	"ballast/recipe/models"
+	"ballast/recipe/record"
 	"ballast/report"
 	"ballast/runlog"
 	"ballast/supervise/endpoint"
@@ -122,7 +122,7 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	log, err := runlog.CreateFrom(dir, recorded(&r, run.Chosen), from)
+	log, err := runlog.CreateFrom(dir, record.Text(&r, run.Chosen), from)
 	if err != nil {
 		return err
 	}
@@ -220,12 +220,6 @@ func (f *trainFlags) unread(r *recipe.Recipe, method string, config []byte) erro
 	return errors.Join(errs...)
 }
 
-// recorded is the recipe as it is written into a run, with the choice of the renderer as a
-// comment.
-func recorded(r *recipe.Recipe, c chat.Choice) []byte {
-	return fmt.Appendf(nil, "# conversations are written as %s\n%s", c, r.YAML())
-}
-
 // prepare loads the model and tasks of a recipe.
 func prepare(r *recipe.Recipe) (*loop.Run, error) {
 	for i, p := range r.Phases { // a missing file is an error before there is a run directory
@@ -301,7 +295,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	defer stop()
 	out := outlive(stdout)
 	show := newProgress(out, f.json, run)
-	run.Log = recorder{log, run.Recipe.Keep.Checkpoints, show.event}
+	run.Log = record.Log{Run: log, Keep: run.Recipe.Keep.Checkpoints, Tell: show.event}
 	var err error
 	run.Stop = func() bool { return asked.Err() != nil }
 	run.Judge, err = endpoint.Open(run.Recipe.Judge, endpoint.Options{Ledger: filepath.Join(log.Dir(), "judge.jsonl"), Stop: run.Stop})

@@ -1,4 +1,4 @@
-package main
+package record
 
 import (
 	"path/filepath"
@@ -19,7 +19,7 @@ func TestStoppedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	r := recorder{Run: log, keep: 1}
+	r := Log{Run: log, Keep: 1}
 	for u := 0; u <= 30; u += 10 {
 		state := loop.State{Update: u, Guard: loop.Guarded{Healthy: min(u, 10)}}
 		if err := r.Checkpoint(u, state, func(string) error { return nil }); err != nil {

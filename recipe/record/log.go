@@ -1,0 +1,133 @@
+// Package record is the run directory of a recipe's run: the log that the loop writes into,
+// what the run was made with and of, and going on from its newest checkpoint.
+//
+// Contract: a run goes on only where it would end with the weights that it would have had;
+// what may change their last bits is told and recorded. Before anything is cut off a
+// directory, all that could refuse it has been asked.
+//
+// How it fails: with an error that names what differs and what to put back.
+package record
+
+import (
+	"iter"
+	"path/filepath"
+	"slices"
+
+	"ballast"
+	"ballast/monitor"
+	"ballast/recipe"
+	"ballast/recipe/loop"
+	"ballast/runlog"
+)
+
+// Log is a run directory as a recipe's log: it also prunes checkpoints.
+type Log struct {
+	*runlog.Run
+	Keep int                 // checkpoints; 0 keeps all
+	Tell func(ballast.Event) // hears of every event; nil tells nobody
+}
+
+// Event appends an event and tells of it.
+func (l Log) Event(e ballast.Event) error {
+	err := l.Run.Event(e)
+	if err == nil && l.Tell != nil {
+		l.Tell(e)
+	}
+	return err
+}
+
+// Checkpoint writes a checkpoint and deletes those that are not kept any more.
+func (l Log) Checkpoint(update int, state any, fill func(dir string) error) error {
+	if _, err := l.Run.Checkpoint(update, state, fill); err != nil {
+		return err
+	}
+	spare := -1
+	if s, ok := state.(loop.State); ok {
+		spare = s.Guard.Healthy
+	}
+	return l.prune(spare)
+}
+
+// prune deletes the checkpoints that the recipe does not keep, and spares one.
+func (l Log) prune(spare int) error {
+	if l.Keep == 0 {
+		return nil
+	}
+	return l.Prune(l.Keep, monitor.EvalSuccess, spare)
+}
+
+// Updates are those recorded so far.
+func (l Log) Updates() iter.Seq2[ballast.Update, error] {
+	return func(yield func(ballast.Update, error) bool) {
+		log, err := runlog.Read(l.Dir())
+		if err != nil {
+			yield(ballast.Update{}, err)
+			return
+		}
+		log.Updates()(yield)
+	}
+}
+
+// Before is the newest checkpoint before an update.
+func (l Log) Before(update int) (dir string, at int, err error) {
+	log, err := runlog.Read(l.Dir())
+	if err != nil {
+		return "", 0, err
+	}
+	list, err := log.Checkpoints()
+	if err != nil {
+		return "", 0, err
+	}
+	for _, c := range slices.Backward(list) {
+		if c.Update < update {
+			return c.Dir, c.Update, c.Verify()
+		}
+	}
+	return "", 0, nil
+}
+
+var _ loop.Past = Log{} // a guard works on run directories
+
+// Replay reads the episodes of an update back.
+func (l Log) Replay(update int) ([]ballast.Episode, error) {
+	log, err := runlog.Read(l.Dir())
+	if err != nil {
+		return nil, err
+	}
+	if err := log.VerifyEpisodes(update); err != nil {
+		return nil, err
+	}
+	var out []ballast.Episode
+	for ep, err := range log.Episodes(update) {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, *ep)
+	}
+	return out, nil
+}
+
+// Trained is Recipe for whoever plays the run's checkpoints. These carry the chat
+// template that was trained, where a .jinja file that the recipe names may have changed since.
+func Trained(dir string) (recipe.Recipe, error) {
+	r, err := Recipe(dir)
+	if r.Jinja() != "" {
+		r.Chat.Template = ""
+	}
+	return r, err
+}
+
+// Recipe reads the resolved recipe of a run directory, which must be the one that
+// the run was made with.
+func Recipe(dir string) (r recipe.Recipe, err error) {
+	log, err := runlog.Read(dir)
+	if err != nil {
+		return r, err
+	}
+	if err := log.Unchanged(); err != nil {
+		return r, err
+	}
+	err = r.Apply(filepath.Join(dir, "recipe.yaml"), log.Recipe)
+	r.Complete()
+	return r, err
+}
