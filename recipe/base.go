@@ -15,7 +15,7 @@ var base = Method{
 		r.Adam.Beta2 = 0.98
 		r.SFT = SFT{Epochs: 8, Batch: 32, LR: 3e-3, Warmup: 0.05, Schedule: "cosine",
 			Formats: Shares{"hermes": 1, "pythonic": 95}}
-		r.Phases = []Phase{{SFT: "gold"}}
+		r.Phases = []Phase{{SFT: gold.Name}}
 		r.Keep.Eval = 0
 		return r
 	},

@@ -72,7 +72,7 @@ func (r *Recipe) Check() error {
 	if r.Guard.Do == "reference" && !r.referred() {
 		bad("guard.do", "reference has no weight to raise: set rl.kl, or rl.signals.control")
 	}
-	if len(r.Phases) == 0 && r.Method != vanilla.Name {
+	if len(r.Phases) == 0 && !Untrained(r.Method) {
 		bad("phases", "the recipe has none; add e.g. `- rl: 50`")
 	}
 	if err := r.Judge.Check(); err != nil {
@@ -96,11 +96,14 @@ func (r *Recipe) Check() error {
 	return errors.Join(errs...)
 }
 
+// Referred says whether a phase with these settings has the reference term.
+func (rl *RL) Referred() bool { return rl.KL > 0 || signal.Need(rl.Signals).Reference }
+
 // referred says whether some RL phase has the reference term.
 func (r *Recipe) referred() bool {
 	for i, p := range r.Phases {
 		in, err := r.In(i)
-		if _, control := in.RL.Signals["control"]; err == nil && p.RL > 0 && (in.RL.KL > 0 || control) {
+		if err == nil && p.RL > 0 && in.RL.Referred() {
 			return true
 		}
 	}
@@ -184,10 +187,10 @@ func (r *Recipe) checkRL(bad report) {
 func (r *Recipe) checkSFT(bad report, key, source string) {
 	for name := range strings.SplitSeq(source, "+") {
 		if findSource(name) == nil {
-			bad(key+".sft", "source %q is not known; choose among: %s, or join some with +", name, sourceNames())
+			bad(key+".sft", "source %q is not known; choose among: %s, or join some with +", name, sourceNames(", "))
 		}
-		if name == "file" && r.SFT.File == "" {
-			bad("sft.file", "source file needs the name of one")
+		if s := findSource(name); s != nil && s.File && r.SFT.File == "" {
+			bad("sft.file", "source %s needs the name of one", name)
 		}
 	}
 	within(bad, bound{"sft.epochs", float64(r.SFT.Epochs), 1, inf}, bound{"sft.batch", float64(r.SFT.Batch), 1, inf},

@@ -8,13 +8,13 @@ import "ballast/supervise"
 var ets = Method{
 	Name: "ets",
 	Doc:  "GRPO interleaved with fine-tuning on the gold of failed tasks (the paper's ETS)",
-	New:  func() Recipe { return interleaved("failed") },
+	New:  func() Recipe { return interleaved(failed) },
 }
 
 // interleaved is the paper's schedule, rounds of 1:2:3 (50, 100 and 150 updates
 // there), with its settings of the phases between: 2 epochs, warm-up 0.3.
-func interleaved(source string) Recipe {
-	r := defaults()
+func interleaved(on ...Source) Recipe {
+	r, source := defaults(), joined(on...)
 	r.SFT.Epochs, r.SFT.Warmup = 2, 0.3
 	r.SFT.Window, r.SFT.Rule = defaultWindow, supervise.RuleAll
 	r.Phases = []Phase{{RL: 10}, {SFT: source}, {RL: 20}, {SFT: source}, {RL: 30}}

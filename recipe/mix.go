@@ -9,7 +9,7 @@ var mixed = Method{
 	Doc:  "GRPO with cross-entropy on the same tasks' gold dialogues in every update",
 	New: func() Recipe {
 		r := defaults()
-		r.RL.Signals = map[string]signal.Settings{"mix": {"weight": 0.1, "on": "all"}}
+		r.RL.Signals = map[string]signal.Settings{signal.Mix.Name: {"weight": 0.1, "on": "all"}}
 		r.Phases = []Phase{{RL: 60}}
 		return r
 	},

@@ -9,7 +9,7 @@ var ops = Method{
 	Doc:  "GRPO in which n episodes of every group are gold dialogues (the paper's OPS)",
 	New: func() Recipe {
 		r := defaults()
-		r.RL.Signals = map[string]signal.Settings{"gold": {"n": 1, "loss": "ratio"}}
+		r.RL.Signals = map[string]signal.Settings{signal.Gold.Name: {"n": 1, "loss": "ratio"}}
 		r.Phases = []Phase{{RL: 60}}
 		return r
 	},

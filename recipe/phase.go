@@ -53,8 +53,8 @@ func (r *Recipe) Formats() []string {
 	var out []string
 	for _, in := range all {
 		out = append(append(out, in.Chat.Format), slices.Collect(maps.Keys(in.SFT.Formats))...)
-		if effects, err := signal.Open(in.RL.Signals, in.RL.Rollouts); err == nil {
-			out = append(out, signal.Formats(effects)...)
+		if _, err := signal.Open(in.RL.Signals, in.RL.Rollouts); err == nil {
+			out = append(out, signal.Need(in.RL.Signals).Formats...)
 		}
 	}
 	slices.Sort(out)
@@ -76,4 +76,22 @@ func (r *Recipe) setPhase(pair, key string, val any) error {
 	p.With[rest] = val
 	_, err = r.In(i)
 	return err
+}
+
+// Files lists what the supervision of the phases is read from: files of dialogues, and those
+// of signals.
+func (r *Recipe) Files() (dialogues, signals []string, err error) {
+	for i, p := range r.Phases {
+		in, err := r.In(i)
+		if err != nil {
+			return nil, nil, err
+		}
+		if Imports(p.SFT) != "" {
+			dialogues = append(dialogues, in.SFT.File)
+		}
+		if p.RL > 0 {
+			signals = append(signals, signal.Need(in.RL.Signals).Files...)
+		}
+	}
+	return dialogues, signals, nil
 }

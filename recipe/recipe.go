@@ -11,6 +11,7 @@ package recipe
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ballast"
@@ -159,6 +160,19 @@ type Method struct {
 
 // All is the table of methods.
 var All = []Method{quickstart, vanilla, grpo, sft, sftGRPO, ops, hbg, ets, prs, mixed, base}
+
+// Untrained says whether the named method trains nothing: its runs say how a model does
+// before training.
+func Untrained(method string) bool {
+	r, err := New(method)
+	return err == nil && len(r.Phases) == 0
+}
+
+// Supervised says whether the named method has supervised phases and no others.
+func Supervised(method string) bool {
+	r, err := New(method)
+	return err == nil && len(r.Phases) > 0 && !slices.ContainsFunc(r.Phases, func(p Phase) bool { return p.SFT == "" })
+}
 
 // New returns the defaults of the named method.
 func New(name string) (Recipe, error) {

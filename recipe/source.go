@@ -20,10 +20,18 @@ type Example struct {
 	Dialogue *supervise.Dialogue // instead of gold: imported, or written by the judge
 }
 
-// Source lists the examples of a supervised phase.
+// Source lists the examples of a supervised phase, and says what it needs for that.
+// Nothing else knows a source by its name.
 type Source struct {
 	Name string
 	Doc  string
+	// Reads are the settings of section sft that not every source reads.
+	Reads    []string
+	Golden   bool // it learns from the gold dialogues of training tasks
+	Failures bool // what it holds depends on the failures of the RL phase before
+	Judge    bool // a judge writes its dialogues
+	File     bool // it reads the dialogues of sft.file
+	Given    bool // a file of dialogues may take its place
 	// Of is a function of the phase's settings and of what the run has; it asks
 	// and plays nothing.
 	Of func(m Material, s *SFT) ([]Example, error)
@@ -39,53 +47,7 @@ type Material interface {
 }
 
 // Sources is the table of supervision sources.
-var Sources = []Source{
-	{"gold", "the gold dialogue of every training task", func(m Material, s *SFT) ([]Example, error) {
-		var out []Example
-		tasks := m.Tasks()
-		for i := range tasks {
-			if s.Turns == 0 || len(tasks[i].Turns) <= s.Turns {
-				out = append(out, s.gold(&tasks[i])...)
-			}
-		}
-		return out, nil
-	}},
-	{"failed", "the gold dialogues of the tasks that failed in the RL phase before (paper, section 3.4)", func(m Material, s *SFT) ([]Example, error) {
-		var out []Example
-		for _, o := range m.Failed(s.window(), s.Rule) {
-			t, err := find(m.Tasks(), o.Task)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, s.gold(t)...)
-		}
-		return out, nil
-	}},
-	{"reflections", "two analyses of one failure of each of those tasks, written by the judge (paper, section 3.5)", func(m Material, s *SFT) ([]Example, error) {
-		var out []Example
-		for _, o := range m.Failed(s.window(), s.Rule) {
-			t, err := find(m.Tasks(), o.Task)
-			if err != nil {
-				return nil, err
-			}
-			for _, k := range []supervise.Kind{supervise.KindDialogue, supervise.KindError} {
-				out = append(out, Example{Task: t, Reply: -1, Failure: &o, Kind: k})
-			}
-		}
-		return out, nil
-	}},
-	{"file", "the dialogues of sft.file, in one of eight shapes (docs/dialogues.md)", func(m Material, s *SFT) ([]Example, error) {
-		ds, err := m.Dialogues(s.File)
-		if err != nil {
-			return nil, err
-		}
-		out := make([]Example, len(ds))
-		for i := range ds {
-			out[i] = Example{Reply: -1, Dialogue: &ds[i]}
-		}
-		return out, nil
-	}},
-}
+var Sources = []Source{gold, failed, reflections, imported}
 
 // gold is a task's gold dialogue as one example, or as one per reply.
 func (s *SFT) gold(t *ballast.Task) []Example {
@@ -114,7 +76,7 @@ func (s *SFT) window() int {
 // Window is how many updates back any phase looks for failures; 0 if none does.
 func (r *Recipe) Window() int {
 	n := 0
-	if r.Guard.Do == "sft" {
+	if r.Guard.Corrects() {
 		n = r.SFT.window()
 	}
 	for i, p := range r.Phases {
@@ -150,12 +112,46 @@ func Examples(sources string, m Material, s *SFT) ([]Example, error) {
 	return out, nil
 }
 
-// Imports says whether file is among the sources.
-func Imports(sources string) bool { return slices.Contains(strings.Split(sources, "+"), "file") }
+// joined is how a phase names several sources.
+func joined(sources ...Source) string {
+	var names []string
+	for _, s := range sources {
+		names = append(names, s.Name)
+	}
+	return strings.Join(names, "+")
+}
+
+// among are the sources in a joined list that have a need.
+func among(sources string, need func(*Source) bool) (out []string) {
+	for name := range strings.SplitSeq(sources, "+") {
+		if s := findSource(name); s != nil && need(s) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Worst is a run's material as if every training task had failed: of what depends on
+// failures there can be no more.
+func Worst(m Material) Material { return worst{m} }
+
+type worst struct{ Material }
+
+func (w worst) Failed(int, supervise.Rule) (out []supervise.Outcome) {
+	for _, t := range w.Tasks() {
+		out = append(out, supervise.Outcome{Task: t.ID})
+	}
+	return out
+}
+
+// Imports are the sources in a joined list that read a file, "" if none does.
+func Imports(sources string) string {
+	return strings.Join(among(sources, func(s *Source) bool { return s.File }), "+")
+}
 
 // Waits says whether what the sources hold depends on the failures of an RL phase.
 func Waits(sources string) bool {
-	return slices.ContainsFunc(strings.Split(sources, "+"), func(name string) bool { return name == "failed" || name == "reflections" })
+	return len(among(sources, func(s *Source) bool { return s.Failures })) > 0
 }
 
 func findSource(name string) *Source {
@@ -167,12 +163,12 @@ func findSource(name string) *Source {
 	return nil
 }
 
-func sourceNames() string {
+func sourceNames(by string) string {
 	var names []string
 	for _, s := range Sources {
 		names = append(names, s.Name)
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(names, by)
 }
 
 // Steps is the number of updates of a phase on n examples.

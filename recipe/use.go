@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ballast/bounded/yaml"
+	"ballast/recipe/signal"
 	"ballast/task"
 )
 
@@ -15,7 +16,8 @@ import (
 type use struct {
 	r       *Recipe
 	rl, sft bool            // it has such phases; a guard's supervised phase is one
-	sources map[string]bool // of its supervised phases
+	reads   map[string]bool // settings of section sft that its sources read
+	waits   bool            // some source waits for failures
 	timed   bool            // sft.updates counts in every supervised phase
 	dual    bool            // some rl.loss has a dual clip
 	loss    string          // one that has none
@@ -34,18 +36,13 @@ type Asks struct {
 func (r *Recipe) Asks() Asks { return r.use().asks }
 
 func (r *Recipe) use() use {
-	u := use{r: r, sources: map[string]bool{}, timed: true}
+	u := use{r: r, reads: map[string]bool{}, timed: true}
 	for i, p := range r.Phases {
 		in, err := r.In(i)
 		if err != nil { // Check says it
 			continue
 		}
-		for _, name := range strings.Split(p.SFT, "+") {
-			u.sources[name] = true
-		}
-		if p.SFT != "" {
-			u.sft, u.timed = true, u.timed && in.SFT.Updates > 0
-		}
+		u.supervise(p, &in.SFT)
 		if p.RL > 0 {
 			u.rl = true
 			if l := findLoss(in.RL.Loss); l != nil && !l.dual { // Check says what is not known
@@ -53,16 +50,34 @@ func (r *Recipe) use() use {
 			} else {
 				u.dual = true
 			}
-			u.asks.Hints = u.asks.Hints || in.RL.Signals["hint"]["from"] == "judge"
-			u.golden = u.golden || in.RL.Signals["gold"] != nil || in.RL.Signals["mix"] != nil
+			n := signal.Need(in.RL.Signals)
+			u.asks.Hints, u.golden = u.asks.Hints || n.Judge, u.golden || n.Golden
 		}
 	}
-	if u.rl && r.Guard.Do == "sft" {
-		u.sft, u.sources["failed"], u.timed = true, true, u.timed && r.SFT.Updates > 0
+	if u.rl && r.Guard.Corrects() {
+		u.supervise(Corrective(), &r.SFT)
 	}
-	u.golden = u.golden || u.sources["gold"] || u.sources["failed"]
-	u.asks.Reflections, u.asks.Closing = u.sources["reflections"], r.Judge.Closing && u.golden
+	u.asks.Closing = r.Judge.Closing && u.golden
 	return u
+}
+
+// supervise adds a supervised phase, if p is one.
+func (u *use) supervise(p Phase, s *SFT) {
+	if p.SFT == "" {
+		return
+	}
+	u.sft, u.timed = true, u.timed && s.Updates > 0
+	for name := range strings.SplitSeq(p.SFT, "+") {
+		x := findSource(name)
+		if x == nil { // Check says it
+			continue
+		}
+		u.golden, u.waits = u.golden || x.Golden, u.waits || x.Failures
+		u.asks.Reflections = u.asks.Reflections || x.Judge
+		for _, key := range x.Reads {
+			u.reads[key] = true
+		}
+	}
 }
 
 // rule says why the settings under a key are not read, "" where they are.
@@ -79,10 +94,51 @@ func unless(read bool, why string) string {
 	return why
 }
 
-const (
-	noRL  = "no phase is reinforcement learning"
-	noSFT = "no phase is supervised; methods sft, sft-grpo, ets and prs have one, or give phases"
-)
+const noRL = "no phase is reinforcement learning"
+
+// noSFT is why section sft is not read.
+func noSFT() string {
+	return "no phase is supervised; give phases, or a method that has one: " + methodsOf(func(*Source) bool { return true })
+}
+
+// methodsOf lists the methods with a source of a kind.
+func methodsOf(kind func(*Source) bool) string {
+	var names []string
+	for _, m := range All {
+		if slices.ContainsFunc(m.New().Phases, func(p Phase) bool { return len(among(p.SFT, kind)) > 0 }) {
+			names = append(names, m.Name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// sourced objects to a setting of section sft that no source of the run reads.
+func sourced(key, more string) rule {
+	return rule{"sft." + key, func(u *use) string {
+		if u.reads[key] {
+			return ""
+		}
+		mine := func(s *Source) bool { return slices.Contains(s.Reads, key) }
+		why := "no phase has the source " + strings.Join(among(sourceNames("+"), mine), " or ")
+		if names := methodsOf(mine); names != "" {
+			why += "; methods that have one: " + names
+		}
+		return why + more
+	}}
+}
+
+// guarded objects to a setting of the guard that what it does does not read.
+func guarded(key string) rule {
+	return rule{"guard." + key, func(u *use) string {
+		var do []string
+		for _, a := range actions {
+			if slices.Contains(a.reads, key) {
+				do = append(do, a.name)
+			}
+		}
+		return unless(slices.Contains(do, u.r.Guard.Do), "it goes with guard.do "+strings.Join(do, ", "))
+	}}
+}
 
 // rules are the settings that not every run reads. A setting is read if no rule of its key,
 // or of what it is part of, objects.
@@ -90,18 +146,14 @@ var rules = []rule{
 	{"method", func(*use) string { return "the method is the command's argument" }},
 	{"rl", func(u *use) string { return unless(u.rl, noRL) }},
 	{"quirks", func(u *use) string { return unless(u.rl, noRL) }},
-	{"sft", func(u *use) string { return unless(u.sft, noSFT) }},
+	{"sft", func(u *use) string { return unless(u.sft, noSFT()) }},
 	{"rl.clip.dual", func(u *use) string { return unless(!u.rl || u.dual, "rl.loss is "+u.loss+", which has no dual clip") }},
 	{"sft.epochs", func(u *use) string { return unless(!u.sft || !u.timed, "sft.updates says how many updates there are") }},
-	{"sft.file", func(u *use) string {
-		return unless(u.sources["file"], "no phase has the source file; give --dialogues FILE, or phases such as [{sft: file}]")
-	}},
-	{"sft.turns", func(u *use) string { return unless(u.sources["gold"], "no phase has the source gold") }},
-	{"sft.per", func(u *use) string {
-		return unless(u.sources["gold"] || u.sources["failed"], "no phase has the sources gold or failed")
-	}},
-	{"sft.window", func(u *use) string { return unless(u.waits(), noFailures) }},
-	{"sft.rule", func(u *use) string { return unless(u.waits(), noFailures) }},
+	sourced("file", "; give --dialogues FILE, or phases"),
+	sourced("turns", ""),
+	sourced("per", ""),
+	sourced("window", ""),
+	sourced("rule", ""),
 	{"adam", func(u *use) string { return unless(u.rl || u.sft, "nothing is trained") }},
 	{"keep", func(u *use) string {
 		return unless(u.rl || u.sft, "nothing is trained, so there is one checkpoint and one evaluation")
@@ -114,30 +166,22 @@ var rules = []rule{
 	}},
 	{"tasks.level", func(u *use) string { return unless(!u.r.whole(), "set "+u.r.Tasks.Set+" is read and not generated") }},
 	{"tasks.count", func(u *use) string {
-		return unless(u.rl || u.golden || u.waits(), "no training task is played or learnt from; tasks.test counts those of evaluations")
+		return unless(u.rl || u.golden || u.waits, "no training task is played or learnt from; tasks.test counts those of evaluations")
 	}},
 	{"guard", func(u *use) string { return unless(u.rl, noRL+", and a guard watches that alone") }},
-	{"guard.at", func(u *use) string { return u.guards("stop", "rollback", "reference", "sft") }},
-	{"guard.times", func(u *use) string { return u.guards("rollback", "reference", "sft") }},
-	{"guard.rate", func(u *use) string { return u.guards("rollback", "sft") }},
-	{"guard.factor", func(u *use) string { return u.guards("reference") }},
+	guarded("at"),
+	guarded("times"),
+	guarded("rate"),
+	guarded("factor"),
 	{"judge", func(u *use) string {
-		return unless(u.asks != Asks{}, "nothing asks a judge: give a phase with the source reflections (method prs), rl.signals.hint.from=judge, or judge.closing with gold dialogues")
+		return unless(u.asks != Asks{}, "nothing asks a judge: give a method with dialogues that a judge writes ("+
+			methodsOf(func(s *Source) bool { return s.Judge })+"), hints of a judge, or judge.closing with gold dialogues")
 	}},
 	{"judge.closing", func(u *use) string { return unless(u.golden, "nothing learns from gold dialogues") }},
 }
 
 // orders are the settings of a judge that only an endpoint reads.
 var orders = []string{"cache", "concurrency", "retries", "reply", "tokens", "cost", "price_in", "price_out", "temperature", "key"}
-
-const noFailures = "no phase learns from failures; methods ets and prs have one"
-
-func (u *use) waits() bool { return u.sources["failed"] || u.sources["reflections"] }
-
-// guards objects where the guard does none of these.
-func (u *use) guards(do ...string) string {
-	return unless(slices.Contains(do, u.r.Guard.Do), "it goes with guard.do "+strings.Join(do, ", "))
-}
 
 // whole says whether the recipe's tasks are read from files. Load says what is wrong with
 // an unknown name.
@@ -251,14 +295,15 @@ func (r *Recipe) Dialogues(file string) error {
 	for i, p := range r.Phases {
 		names := strings.Split(p.SFT, "+")
 		for k, name := range names {
-			if name == "gold" || name == "file" {
-				names[k], found = "file", true
+			if s := findSource(name); s != nil && (s.Given || s.File) {
+				names[k], found = imported.Name, true
 			}
 		}
 		r.Phases[i].SFT = strings.Join(names, "+")
 	}
 	if !found {
-		return fmt.Errorf("--dialogues %s: no phase of method %s learns from dialogues that are given; methods sft and sft-grpo have one", file, r.Method)
+		return fmt.Errorf("--dialogues %s: no phase of method %s learns from dialogues that are given; methods that have one: %s", file, r.Method,
+			methodsOf(func(s *Source) bool { return s.Given }))
 	}
 	if r.SFT.File != "" && r.SFT.File != file {
 		return fmt.Errorf("--dialogues %s: sft.file already names %s; give one of them", file, r.SFT.File)

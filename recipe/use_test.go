@@ -55,7 +55,7 @@ func TestUnread(t *testing.T) {
 		{"sft", []string{"phases=[{sft: file}]"}, "tasks.count", "tasks.test"},
 		{"sft", []string{"sft.updates=3"}, "sft.epochs", "sft.updates"},
 		{"sft", []string{"sft.updates=3"}, "sft.updates", ""},
-		{"sft", nil, "sft.rule", "learns from failures"},
+		{"sft", nil, "sft.rule", "the source failed or reflections; methods that have one: ets, prs"},
 		{"ets", nil, "sft.rule", ""},
 		{"vanilla", nil, "adam.beta1", "nothing is trained"},
 		{"vanilla", nil, "keep.eval", "nothing is trained"},
@@ -149,7 +149,7 @@ func TestDialogues(t *testing.T) {
 			t.Fatal(err)
 		}
 		err = r.Dialogues("chats.jsonl")
-		if (err == nil) != (want != "") || err != nil && !strings.Contains(err.Error(), "methods sft and sft-grpo") {
+		if (err == nil) != (want != "") || err != nil && !strings.Contains(err.Error(), "methods that have one: sft, sft-grpo") {
 			t.Errorf("%s: %v", method, err)
 		}
 		if err == nil && (r.Phases[0].SFT != want || r.SFT.File != "chats.jsonl" || r.Unread("sft.file") != "") {

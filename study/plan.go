@@ -198,8 +198,8 @@ func (p *Plan) expand() error {
 		case r.Match == "":
 		case m == nil || m.Match != "":
 			return fmt.Errorf("row %s: match: there is no row %s that runs by itself", r.Name, r.Match)
-		case r.Method != "sft" || p.unit() == nil:
-			return fmt.Errorf("row %s: match: wants method sft, and a row of that method without match", r.Name)
+		case !recipe.Supervised(r.Method) || p.unit() == nil:
+			return fmt.Errorf("row %s: match: wants a method with supervised phases alone, such as sft, and a row of that method without match", r.Name)
 		}
 	}
 	if p.Name != "" {
@@ -255,7 +255,7 @@ func (p *Plan) row(name string) *Row {
 // unit is the row whose updates say how many tokens a supervised update has.
 func (p *Plan) unit() *Row {
 	for i := range p.Rows {
-		if p.Rows[i].Method == "sft" && p.Rows[i].Match == "" {
+		if recipe.Supervised(p.Rows[i].Method) && p.Rows[i].Match == "" {
 			return &p.Rows[i]
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"ballast/compare"
 	"ballast/compare/table"
 	"ballast/durable"
+	"ballast/recipe"
 )
 
 // Groups reads the runs that a study's folder holds so far, in the order of the
@@ -28,16 +29,16 @@ func (p *Plan) Groups(dir string) ([]compare.Group, error) {
 	return groups, err
 }
 
-// before tells every run how its model did before training: what a vanilla run of the
+// before tells every run how its model did before training: what an untrained run of the
 // same seed says that was tested alike.
 func (p *Plan) before(groups []compare.Group) {
 	for _, row := range p.Rows {
-		vanilla := compare.Labelled(groups, row.Name)
-		if row.Method != "vanilla" || vanilla == nil {
+		untrained := compare.Labelled(groups, row.Name)
+		if !recipe.Untrained(row.Method) || untrained == nil {
 			continue
 		}
-		start := vanilla.Values(compare.Success("id", compare.Last))
-		for _, v := range vanilla.Runs {
+		start := untrained.Values(compare.Success("id", compare.Last))
+		for _, v := range untrained.Runs {
 			for _, g := range groups {
 				for _, r := range g.Runs {
 					if r.Seed == v.Seed && r.Alike(v) {

@@ -64,7 +64,7 @@ type engineCheck struct {
 }
 
 func newEngineCheck(name string, out io.Writer) (*engineCheck, error) {
-	r, err := recipe.New("grpo")
+	r, err := recipe.New(recipe.Baseline)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func benchCommand() *cobra.Command {
 
 // benchEngine measures updates of GRPO; what monitoring costs too with the embedded model.
 func benchEngine(ctx context.Context, name string, rounds int) (*bench.EngineResult, error) {
-	r, err := recipe.New("grpo")
+	r, err := recipe.New(recipe.Baseline)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func soakCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "soak [METHOD]...", Args: cobra.ArbitraryArgs,
 		Short: "kill -9 runs at random moments; resumed, they must end with the same bits",
-		Long: "Kills a run of every method that is named (default grpo) at random moments, resumes it each time, and compares weights\n" +
+		Long: "Kills a run of every method that is named (default " + recipe.Baseline + ") at random moments, resumes it each time, and compares weights\n" +
 			"and optimiser of its last checkpoint with those of a run that was left alone.",
 		RunE: func(_ *cobra.Command, methods []string) error {
 			self, err := exec.LookPath(os.Args[0])
@@ -77,7 +77,7 @@ func soakCommand() *cobra.Command {
 				return err
 			}
 			if len(methods) == 0 {
-				methods = []string{"grpo"}
+				methods = []string{recipe.Baseline}
 			}
 			for i, m := range methods {
 				if err := bench.Soak(stdout, self, m, kills, seed+uint64(i), set); err != nil {

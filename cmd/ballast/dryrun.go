@@ -19,7 +19,6 @@ import (
 	"ballast/recipe/models"
 	"ballast/recipe/signal"
 	"ballast/rollout"
-	"ballast/supervise"
 	"ballast/supervise/endpoint"
 	"ballast/task"
 	"ballast/train"
@@ -157,12 +156,11 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most l
 // dryRL is the largest update of an RL phase, and what is printed of it.
 func dryRL(in *recipe.Recipe, prompt int) (load, string, error) {
 	eps := in.RL.Prompts * in.RL.Rollouts
-	effects, err := signal.Open(in.RL.Signals, in.RL.Rollouts)
-	if err != nil {
+	if _, err := signal.Open(in.RL.Signals, in.RL.Rollouts); err != nil {
 		return load{}, "", err
 	}
 	// What signals add may be in another format, with a prompt of its own.
-	added := signal.Adds(effects) * (prompt + in.Budget.Episode)
+	added := signal.Need(in.RL.Signals).Adds * (prompt + in.Budget.Episode)
 	group := prompt + in.RL.Rollouts*in.Budget.Episode + added
 	l := load{sampled: eps * in.Budget.Episode, trained: in.RL.Prompts * group, group: group, episodes: eps}
 	l.batch = (in.RL.Prompts + in.RL.Minibatches - 1) / in.RL.Minibatches * group
@@ -181,37 +179,26 @@ func dryRL(in *recipe.Recipe, prompt int) (load, string, error) {
 // examples counts those of a phase; what depends on failures counts as if every
 // task had failed, and dialogues that no tokenizer is here to measure as if all fitted.
 func examples(in *recipe.Recipe, run *loop.Run, phase int, sources string) (n int, bound bool, err error) {
-	for name := range strings.SplitSeq(sources, "+") {
-		switch name {
-		case "failed":
-			bound = true
-			for i := range run.Train {
-				if in.SFT.Per == "turn" {
-					n += supervise.Replies(&run.Train[i])
-				} else {
-					n++
-				}
-			}
-		case "reflections":
-			bound = true
-			n += 2 * len(run.Train)
-		default:
-			list, err := recipe.Examples(name, run, &in.SFT)
-			if err != nil {
-				return 0, false, fmt.Errorf("source %s: %w", name, err)
-			}
-			n += len(list)
-			switch {
-			case name == "file" && run.Engine.Style.Tok == nil:
-				bound = true
-			case name == "file":
-				files, err := run.Imports()
-				if err != nil {
-					return 0, false, err
-				}
-				n += files[slices.IndexFunc(files, func(f loop.Import) bool { return f.Phase == phase })].Taken - len(list)
-			}
+	list, err := recipe.Examples(sources, recipe.Worst(run), &in.SFT)
+	if err != nil {
+		return 0, false, err
+	}
+	n, bound = len(list), recipe.Waits(sources)
+	from := recipe.Imports(sources)
+	switch {
+	case from == "":
+	case run.Engine.Style.Tok == nil:
+		bound = true
+	default:
+		files, err := run.Imports()
+		if err != nil {
+			return 0, false, err
 		}
+		own, err := recipe.Examples(from, run, &in.SFT)
+		if err != nil {
+			return 0, false, err
+		}
+		n += files[slices.IndexFunc(files, func(f loop.Import) bool { return f.Phase == phase })].Taken - len(own)
 	}
 	return n, bound, nil
 }

@@ -151,7 +151,7 @@ func (f *evalFlags) recipe(c *cobra.Command) (recipe.Recipe, eval.Protocol, erro
 	if f.home.Run != "" {
 		return f.ofRun(c)
 	}
-	r, err := recipe.New("grpo")
+	r, err := recipe.New(recipe.Baseline)
 	if err != nil {
 		return r, eval.Protocol{}, err
 	}

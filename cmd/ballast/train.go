@@ -222,12 +222,12 @@ func (f *trainFlags) unread(r *recipe.Recipe, method string, config []byte) erro
 
 // prepare loads the model and tasks of a recipe.
 func prepare(r *recipe.Recipe) (*loop.Run, error) {
-	for i, p := range r.Phases { // a missing file is an error before there is a run directory
-		in, err := r.In(i)
-		if err == nil && slices.Contains(strings.Split(p.SFT, "+"), "file") {
-			err = bounded.Regular(in.SFT.File)
-		}
-		if err != nil {
+	dialogues, _, err := r.Files()
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range dialogues { // a missing file is an error before there is a run directory
+		if err := bounded.Regular(path); err != nil {
 			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
 		}
 	}

@@ -315,7 +315,7 @@ func (g *guard) reference(why string) error {
 	if err != nil {
 		return err
 	}
-	if _, control := set.RL.Signals["control"]; set.RL.KL == 0 && !control {
+	if !set.RL.Referred() {
 		return g.stop(why + "; guard.do: reference has nothing to raise in a phase where rl.kl is 0")
 	}
 	factor := r.Recipe.Guard.Factor
@@ -336,7 +336,7 @@ func (g *guard) correct(why string) error {
 	now := r.Recipe.Phases[i]
 	before, rest := now, now
 	before.RL, rest.RL = done, now.RL-done
-	phases := append(slices.Clone(r.Recipe.Phases[:i]), before, recipe.Phase{SFT: "failed"})
+	phases := append(slices.Clone(r.Recipe.Phases[:i]), before, recipe.Corrective())
 	if rest.RL > 0 {
 		phases = append(phases, rest)
 	}

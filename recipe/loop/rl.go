@@ -104,7 +104,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 }
 
 // partial takes the KL out of an update's metrics where the reference term does not
-// cover the policy's tokens: without rl.kl there is none, or with signal control one
+// cover the policy's tokens: without rl.kl there is none, or with a signal one
 // on control tokens alone, whose mean has a name of its own.
 func (p *rlPhase) partial(m map[string]float64) {
 	v, ok := m[monitor.KL]
@@ -113,7 +113,7 @@ func (p *rlPhase) partial(m map[string]float64) {
 	}
 	delete(m, monitor.KL)
 	delete(m, monitor.KLControl)
-	if _, control := p.set.RL.Signals["control"]; control {
+	if p.set.RL.Referred() {
 		m[monitor.KLOnControl] = v
 	}
 }

@@ -68,7 +68,7 @@ func (p *sftPhase) open(ctx context.Context) error {
 	if again {
 		return nil
 	}
-	if len(p.examples) == 0 && recipe.Imports(p.sources) {
+	if len(p.examples) == 0 && p.imports() {
 		return p.nothing()
 	}
 	data := map[string]any{"examples": len(p.examples), "left_out": lost}
@@ -76,12 +76,15 @@ func (p *sftPhase) open(ctx context.Context) error {
 		data["skipped/"+x.Reason] = x.Rows
 	}
 	text := fmt.Sprintf("%s: %d examples, %d left out", p.sources, len(p.examples), lost)
-	if f := r.imported[p.set.SFT.File]; f != nil && recipe.Imports(p.sources) {
+	if f := r.imported[p.set.SFT.File]; f != nil && p.imports() {
 		data["rows"], data["rows_left_out"] = f.Rows, p.left.Rows()
 		text += fmt.Sprintf("; %s: %d rows, %d left out", p.set.SFT.File, f.Rows, p.left.Rows())
 	}
 	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "examples", Data: data, Text: text})
 }
+
+// imports says whether some of the examples are of a file.
+func (p *sftPhase) imports() bool { return recipe.Imports(p.sources) != "" }
 
 // drop takes the missing examples out and says how many they were.
 func (p *sftPhase) drop() int {
@@ -113,14 +116,15 @@ type Import struct {
 func (r *Run) Imports() ([]Import, error) {
 	var out []Import
 	for i, phase := range r.Recipe.Phases {
-		if !recipe.Imports(phase.SFT) {
+		from := recipe.Imports(phase.SFT)
+		if from == "" {
 			continue
 		}
 		set, err := r.Recipe.In(i)
 		if err != nil {
 			return nil, err
 		}
-		p := &sftPhase{run: r, set: set, sources: "file"}
+		p := &sftPhase{run: r, set: set, sources: from}
 		if p.examples, err = recipe.Examples(p.sources, r, &set.SFT); err != nil {
 			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
 		}
@@ -213,7 +217,7 @@ func (r *Run) close(ctx context.Context) error {
 // it only counts what the file itself left out.
 func (p *sftPhase) measure() error {
 	room := p.set.Budget.Prompt + p.set.Budget.Episode
-	if f := p.run.imported[p.set.SFT.File]; f != nil && recipe.Imports(p.sources) {
+	if f := p.run.imported[p.set.SFT.File]; f != nil && p.imports() {
 		p.left = f.Left.Clone()
 	}
 	if p.run.Engine.Style.Tok == nil {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"ballast"
 	"ballast/chat"
@@ -45,10 +44,11 @@ func inputs(find *models.Finder, run *loop.Run) (provenance.Inputs, error) {
 			in[fmt.Sprintf("the %s tasks (%s)", name, from)] = task.Digest(tasks)
 		}
 	}
-	files, err := supervision(r)
+	files, more, err := r.Files()
 	if err != nil {
 		return nil, err
 	}
+	files = append(files, more...)
 	if path := r.Jinja(); path != "" {
 		files = append(files, path)
 	}
@@ -96,23 +96,6 @@ func hubInputs(in provenance.Inputs, f *hub.Found, files []string) (err error) {
 		}
 	}
 	return nil
-}
-
-// supervision lists the files of dialogues and hints of a recipe's phases.
-func supervision(r *recipe.Recipe) (files []string, err error) {
-	for i, p := range r.Phases {
-		in, err := r.In(i)
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(strings.Split(p.SFT, "+"), "file") {
-			files = append(files, in.SFT.File)
-		}
-		if path, ok := in.RL.Signals["hint"]["file"].(string); ok && p.RL > 0 && path != "" {
-			files = append(files, path)
-		}
-	}
-	return files, nil
 }
 
 // Same fails where a run would end otherwise here than where it began. notes say what

@@ -8,10 +8,10 @@ import (
 	"ballast/chat"
 )
 
-// control holds the reference term on control tokens at a weight of their own, so
+// Control holds the reference term on control tokens at a weight of their own, so
 // that the format is kept near the reference while the content is free to move. It
 // is not in the paper; `guard.do: reference` does it on an alarm.
-var control = Signal{
+var Control = Signal{
 	Name: "control",
 	Doc:  "the reference term's weight on sampled control tokens is kl, whatever rl.kl is",
 	New: func(s Settings, _ int) (Effect, error) {
@@ -24,16 +24,15 @@ var control = Signal{
 		}
 		return e, nil
 	},
+	Needs: func(Settings) Needs { return Needs{Reference: true} },
 }
 
 type controlEffect struct {
 	KL float64 `yaml:"kl"`
 }
 
-// Plays implements Effect.
 func (controlEffect) Plays(context.Context, *Draft) error { return nil }
 
-// Stamp implements Effect.
 func (e controlEffect) Stamp(_ context.Context, d *Draft) error {
 	tokens := map[int32]bool{}
 	ids, _ := chat.Style.Control(d.Rollout.Style)

@@ -9,10 +9,10 @@ import (
 	"ballast/rollout"
 )
 
-// gold is off-policy supervision (OPS, paper, section 3.2): n episodes of every
+// Gold is off-policy supervision (OPS, paper, section 3.2): n episodes of every
 // group are gold dialogues with really executed tools and the ordinary reward;
 // the advantage is the mixed group's.
-var gold = Signal{
+var Gold = Signal{
 	Name: "gold",
 	Doc:  "n episodes of a group are gold dialogues (OPS); loss: ratio or shaped",
 	New: func(s Settings, n int) (Effect, error) {
@@ -28,6 +28,7 @@ var gold = Signal{
 		}
 		return e, nil
 	},
+	Needs: func(Settings) Needs { return Needs{Golden: true} },
 }
 
 type goldEffect struct {
@@ -37,12 +38,10 @@ type goldEffect struct {
 	Loss string `yaml:"loss"`
 }
 
-// Plays implements Effect.
 func (e goldEffect) Plays(_ context.Context, d *Draft) error {
 	return d.take(e.N, func(p *rollout.Play) { p.Gold = true })
 }
 
-// Stamp implements Effect.
 func (e goldEffect) Stamp(ctx context.Context, d *Draft) error {
 	mine := func(m *Member) bool { return m.Play != nil && m.Play.Gold }
 	d.share(monitor.GoldSuccess, mine)

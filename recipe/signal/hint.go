@@ -9,15 +9,15 @@ import (
 	"ballast/supervise"
 )
 
-// hint is hint-based guidance (HBG, paper, section 3.3): the policy sees a hint
+// Hint is hint-based guidance (HBG, paper, section 3.3): the policy sees a hint
 // in n episodes of every group while it samples; what is learnt from has no
 // hint.
-var hint = Signal{
+var Hint = Signal{
 	Name: "hint",
 	Doc:  "n episodes of a group are sampled under a hint that training does not see (HBG)",
 	New: func(s Settings, n int) (Effect, error) {
-		e := hintEffect{N: 2, From: "oracle"}
-		if err := s.into(&e); err != nil {
+		e, err := readHint(s)
+		if err != nil {
 			return nil, err
 		}
 		if e.N < 1 || e.N > n {
@@ -29,13 +29,26 @@ var hint = Signal{
 		case (e.From == "file") != (e.File != ""):
 			return nil, fmt.Errorf("file: hints from a file, and no others, need its name")
 		case e.From == "file":
-			var err error
 			if e.texts, err = supervise.ReadHints(e.File); err != nil {
 				return nil, err
 			}
 		}
 		return e, nil
 	},
+	Needs: func(s Settings) (n Needs) {
+		e, _ := readHint(s) // New says what is wrong with it
+		n.Judge = e.From == "judge"
+		if e.File != "" {
+			n.Files = []string{e.File}
+		}
+		return n
+	},
+}
+
+func readHint(s Settings) (e hintEffect, err error) {
+	e = hintEffect{N: 2, From: "oracle"}
+	err = s.into(&e)
+	return e, err
 }
 
 type hintEffect struct {
@@ -51,7 +64,6 @@ type hintEffect struct {
 	texts map[string]string // of a file
 }
 
-// Plays implements Effect.
 func (e hintEffect) Plays(ctx context.Context, d *Draft) error {
 	texts := e.texts
 	if e.From != "file" {
@@ -78,7 +90,6 @@ func (e hintEffect) Plays(ctx context.Context, d *Draft) error {
 	return err
 }
 
-// Stamp implements Effect.
 func (e hintEffect) Stamp(ctx context.Context, d *Draft) error {
 	mine := func(m *Member) bool { return m.Play != nil && m.Play.Hint != "" }
 	d.share(monitor.HintedSuccess, mine)

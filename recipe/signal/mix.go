@@ -9,14 +9,14 @@ import (
 	"ballast/supervise"
 )
 
-// mix puts cross-entropy on gold dialogues beside the policy's loss, in the same
+// Mix puts cross-entropy on gold dialogues beside the policy's loss, in the same
 // optimiser step.
-var mix = Signal{
+var Mix = Signal{
 	Name: "mix",
 	Doc:  "cross-entropy on the gold dialogues of the update's tasks, times weight",
 	New: func(s Settings, _ int) (Effect, error) {
-		e := mixEffect{Weight: 0.1, On: "all"}
-		if err := s.into(&e); err != nil {
+		e, err := readMix(s)
+		if err != nil {
 			return nil, err
 		}
 		if !(e.Weight > 0 && e.Weight <= 1e6) {
@@ -32,6 +32,16 @@ var mix = Signal{
 		}
 		return e, nil
 	},
+	Needs: func(s Settings) Needs {
+		e, _ := readMix(s) // New says what is wrong with it
+		return Needs{Golden: true, Formats: e.Formats, Adds: 1}
+	},
+}
+
+func readMix(s Settings) (e mixEffect, err error) {
+	e = mixEffect{Weight: 0.1, On: "all"}
+	err = s.into(&e)
+	return e, err
 }
 
 type mixEffect struct {
@@ -42,16 +52,8 @@ type mixEffect struct {
 	Formats []string `yaml:"formats"`
 }
 
-// Writes are the formats of the dialogues, where they are not the episodes' own.
-func (e mixEffect) Writes() []string { return e.Formats }
-
-// Adds is one dialogue a group.
-func (mixEffect) Adds() int { return 1 }
-
-// Plays implements Effect.
 func (mixEffect) Plays(context.Context, *Draft) error { return nil }
 
-// Stamp implements Effect.
 func (e mixEffect) Stamp(ctx context.Context, d *Draft) error {
 	in := e.Formats
 	if len(in) == 0 {

@@ -19,10 +19,8 @@ func Quirky(q rollout.Quirks) []Effect {
 
 type quirky struct{ quirks rollout.Quirks }
 
-// Plays implements Effect.
 func (quirky) Plays(context.Context, *Draft) error { return nil }
 
-// Stamp implements Effect.
 func (e quirky) Stamp(ctx context.Context, d *Draft) error {
 	mine := func(m *Member) bool { return m.Play != nil && !m.Play.Gold }
 	for _, members := range d.Groups {

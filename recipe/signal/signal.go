@@ -60,10 +60,38 @@ type Signal struct {
 	Name, Doc string
 	// New reads the settings for groups of n episodes.
 	New func(s Settings, n int) (Effect, error)
+	// Needs says what a signal with settings that New takes needs. It reads no file.
+	Needs func(s Settings) Needs
+}
+
+// Needs is what signals need of a run, and what they add to it. Nothing outside of its
+// file knows a signal otherwise.
+type Needs struct {
+	Golden    bool     // they learn from gold dialogues of the training tasks
+	Judge     bool     // they ask the judge
+	Reference bool     // they weigh the reference term on control tokens, whatever rl.kl is
+	Files     []string // that they read
+	Formats   []string // that they write dialogues in, besides the episodes' own
+	Adds      int      // dialogues that they add to a group's episodes
+}
+
+// Need is what the named signals need together. Open says what is wrong with them.
+func Need(use map[string]Settings) (all Needs) {
+	for _, s := range All {
+		set, ok := use[s.Name]
+		if !ok {
+			continue
+		}
+		n := s.Needs(set)
+		all.Golden, all.Judge, all.Reference = all.Golden || n.Golden, all.Judge || n.Judge, all.Reference || n.Reference
+		all.Files, all.Formats = append(all.Files, n.Files...), append(all.Formats, n.Formats...)
+		all.Adds += n.Adds
+	}
+	return all
 }
 
 // All is the table of signals, in the order in which they act.
-var All = []Signal{gold, hint, mix, control}
+var All = []Signal{Gold, Hint, Mix, Control}
 
 // Settings are one signal's settings, as YAML gave them.
 type Settings map[string]any
@@ -91,26 +119,6 @@ func Open(use map[string]Settings, n int) ([]Effect, error) {
 		}
 	}
 	return out, nil
-}
-
-// Formats are those that the signals write dialogues in, besides the episodes' own.
-func Formats(effects []Effect) (out []string) {
-	for _, e := range effects {
-		if w, ok := e.(interface{ Writes() []string }); ok {
-			out = append(out, w.Writes()...)
-		}
-	}
-	return out
-}
-
-// Adds is how many dialogues the signals add to a group's episodes.
-func Adds(effects []Effect) (n int) {
-	for _, e := range effects {
-		if a, ok := e.(interface{ Adds() int }); ok {
-			n += a.Adds()
-		}
-	}
-	return n
 }
 
 // off are the keys under which null turns a signal off.

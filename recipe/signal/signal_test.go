@@ -225,14 +225,24 @@ func TestOpen(t *testing.T) {
 	if !reflect.DeepEqual(effects, want) {
 		t.Errorf("%+v", effects)
 	}
-	if f := Formats(effects); !slices.Equal(f, []string{"pythonic", "hermes"}) {
-		t.Errorf("writes %v", f)
-	}
-	if n := Adds(effects); n != 1 {
-		t.Errorf("adds %d", n)
-	}
-	if Formats(effects[:2]) != nil || Adds(effects[:2]) != 0 {
-		t.Error("gold and hint add or write something")
+}
+
+// TestNeed: what signals need together, of their settings; files are not read for that.
+func TestNeed(t *testing.T) {
+	mixed := Settings{"formats": []any{"pythonic", "hermes"}}
+	for _, c := range []struct {
+		use  map[string]Settings
+		want Needs
+	}{
+		{nil, Needs{}},
+		{map[string]Settings{"gold": nil, "hint": nil}, Needs{Golden: true}},
+		{map[string]Settings{"hint": {"from": "judge"}, "control": nil}, Needs{Judge: true, Reference: true}},
+		{map[string]Settings{"hint": {"from": "file", "file": "/none"}, "mix": mixed},
+			Needs{Golden: true, Files: []string{"/none"}, Formats: []string{"pythonic", "hermes"}, Adds: 1}},
+	} {
+		if got := Need(c.use); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%v need %+v, want %+v", c.use, got, c.want)
+		}
 	}
 }
 

@@ -1,0 +1,24 @@
+package recipe
+
+// failed is gold of the tasks that the policy does not win (paper, section 3.4).
+var failed = Source{
+	Name:     "failed",
+	Doc:      "the gold dialogues of the tasks that failed in the RL phase before (paper, section 3.4)",
+	Reads:    []string{"per", "window", "rule"},
+	Golden:   true,
+	Failures: true,
+	Of: func(m Material, s *SFT) ([]Example, error) {
+		var out []Example
+		for _, o := range m.Failed(s.window(), s.Rule) {
+			t, err := find(m.Tasks(), o.Task)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, s.gold(t)...)
+		}
+		return out, nil
+	},
+}
+
+// Corrective is the supervised phase that a guard inserts.
+func Corrective() Phase { return Phase{SFT: failed.Name} }
