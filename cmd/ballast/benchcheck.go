@@ -18,6 +18,7 @@ import (
 	"ballast/recipe"
 	"ballast/recipe/loop"
 	"ballast/recipe/models"
+	"ballast/recipe/prepare"
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/train"
@@ -81,7 +82,7 @@ func newEngineCheck(name string, out io.Writer) (*engineCheck, error) {
 		return nil, err
 	}
 	run := &loop.Run{Recipe: r}
-	if err := loadTasks(run, r.Rollout(k.style)); err != nil {
+	if err := prepare.Tasks(run, r.Rollout(k.style)); err != nil {
 		return nil, err
 	}
 	k.tasks = run.Train

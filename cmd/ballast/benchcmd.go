@@ -49,7 +49,7 @@ func benchEngine(ctx context.Context, name string, rounds int) (*bench.EngineRes
 		return nil, err
 	}
 	r.Model = name
-	run, err := prepare(&r)
+	run, err := newRun(&r)
 	if err != nil {
 		return nil, err
 	}

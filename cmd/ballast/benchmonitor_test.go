@@ -19,7 +19,7 @@ func BenchmarkMonitoring(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	run, err := prepare(&r)
+	run, err := newRun(&r)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"ballast/model/cpu"
 	"ballast/recipe"
 	"ballast/recipe/models"
+	"ballast/recipe/prepare"
 )
 
 // probeFlags are the flags of `ballast doctor --probe`; evaluation's, with the run
@@ -89,7 +90,7 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
 	cfg.Context = m.Config.MaxLen
-	if err := fitting(stderr, cfg, tasks); err != nil {
+	if err := prepare.Fit(stderr, cfg, tasks); err != nil {
 		return probe.Result{}, err
 	}
 	told := func(o probe.Outcome) {

@@ -19,6 +19,7 @@ import (
 	"ballast/model"
 	"ballast/provenance"
 	"ballast/recipe"
+	"ballast/recipe/prepare"
 	"ballast/remote"
 	"ballast/rollout"
 	"ballast/rollout/env"
@@ -118,7 +119,7 @@ func (f *endpointFlags) player(e *evalFlags, r *recipe.Recipe, p eval.Protocol, 
 	}
 	p.Apply(&cfg)
 	cfg.Retries = 0 // the client retries
-	if err := fitting(stderr, cfg, tasks); err != nil {
+	if err := prepare.Fit(stderr, cfg, tasks); err != nil {
 		return "", nil, nil, errors.Join(err, c.Close())
 	}
 	return who, eval.PolicyPlayer(policy, cfg, p.How), c.Close, nil

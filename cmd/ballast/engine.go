@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"sync"
@@ -15,81 +14,9 @@ import (
 	"ballast/model/sampling"
 	"ballast/recipe"
 	"ballast/recipe/loop"
-	"ballast/rollout"
-	"ballast/safetext"
-	"ballast/task"
 	"ballast/train"
 	learner "ballast/train/accel"
 )
-
-// loadTasks gives a run its recipe's tasks and checks that every prompt fits, those
-// of training in every format that the recipe writes.
-func loadTasks(run *loop.Run, cfg rollout.Config) error {
-	if err := taskSets(run); err != nil {
-		return err
-	}
-	for _, set := range [][]ballast.Task{run.Train, run.Eval, run.Test} {
-		if _, err := rollout.CheckPrompts(&cfg, set); err != nil {
-			return roomier(&run.Recipe, err)
-		}
-	}
-	for _, name := range run.Recipe.Formats() {
-		f, err := chat.FormatByName(name)
-		if err != nil {
-			return err
-		}
-		other := cfg
-		other.Style.Format = f
-		if _, err := rollout.CheckPrompts(&other, run.Train); err != nil {
-			return fmt.Errorf("format %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// roomier says more of prompts that do not fit: who trains a model of their own on their own
-// dialogues has heard neither of these tasks nor of their budget.
-func roomier(r *recipe.Recipe, err error) error {
-	if r.Model != "embedded" {
-		err = fmt.Errorf("%w; the budgets are the embedded model's where no --config says otherwise, recipes/ has files for others", err)
-	}
-	if ownDialogues(r) {
-		err = fmt.Errorf("%w; set %s evaluates this run, which learns from dialogues alone", err, r.Tasks.Set)
-	}
-	return err
-}
-
-// ownDialogues says whether a run learns from a file of dialogues and from no task.
-func ownDialogues(r *recipe.Recipe) bool { return r.SFT.File != "" && r.Unread("tasks.count") != "" }
-
-// written is how conversations of a run are written, for people.
-func written(r *recipe.Recipe, c chat.Choice) string {
-	if r.Chat.System == nil || c.System == *r.Chat.System {
-		return c.String()
-	}
-	return fmt.Sprintf("%s; chat.system sets the system text \"%s\"", c, safetext.Line(*r.Chat.System))
-}
-
-// taskSets gives a run its recipe's tasks: those to train on, those of the evaluations
-// during the run, and where these are no test tasks, those that are played at the end.
-func taskSets(run *loop.Run) (err error) {
-	t := &run.Recipe.Tasks
-	load := func(split string, count int) []ballast.Task {
-		if err != nil {
-			return nil
-		}
-		var list []ballast.Task
-		list, err = task.Load(task.Spec{Name: t.Set, Data: t.Data, Categories: t.Categories, Worlds: t.Worlds, Level: t.Level,
-			Seed: run.Recipe.Seed, Split: split, Count: count})
-		return list
-	}
-	run.Train = load("train", t.Count)
-	run.Eval = load(cmp.Or(t.Eval, "test"), t.Test)
-	if t.Eval != "" && t.Eval != "test" {
-		run.Test = load("test", t.Test)
-	}
-	return err
-}
 
 // newEngine builds the local engine: a learner, and a sampler that follows its
 // weights. GOMLX_BACKEND decides where: on the processor in plain Go, or on a

@@ -19,6 +19,7 @@ import (
 	"ballast/provenance"
 	"ballast/recipe"
 	"ballast/recipe/models"
+	"ballast/recipe/prepare"
 	"ballast/remote"
 	"ballast/safetext"
 	"ballast/task"
@@ -341,7 +342,7 @@ func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol, tasks []ballast.Ta
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
 	cfg.Context = m.Config.MaxLen
-	if err := fitting(stderr, cfg, tasks); err != nil {
+	if err := prepare.Fit(stderr, cfg, tasks); err != nil {
 		return "", nil, nil, err
 	}
 	policy, err := newPolicy(m, s)

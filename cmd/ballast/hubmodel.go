@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -77,5 +78,12 @@ func (m *meter) End() {
 		m.bar.Abort(false)
 		m.bars.Wait()
 		m.bar = nil
+	}
+}
+
+// warnings tells what whoever uses a model should know of it.
+func warnings(w io.Writer, origin string, list []string) {
+	for _, text := range list {
+		say(w, "ballast: %s: %s\n", origin, text)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/loop"
+	"ballast/recipe/prepare"
 	"ballast/runlog"
 	"ballast/safetext"
 )
@@ -50,7 +51,7 @@ func (p *progress) begin(dir string) {
 		}
 	}
 	on := fmt.Sprintf("%s, %d training tasks", r.Tasks.Set, len(p.run.Train))
-	if ownDialogues(r) {
+	if prepare.OwnDialogues(r) {
 		on = fmt.Sprintf("the dialogues of %s, evaluated on %s", r.SFT.File, r.Tasks.Set)
 	}
 	say(p.out, "%s: %s on %s, %d updates%s -> %s\n", r.Method, r.Model, on, p.run.Total(), more, dir)

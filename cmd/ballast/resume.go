@@ -34,7 +34,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 	if text := models.Moved(r.Model); text != "" {
 		say(stderr, "ballast: %s\n", text)
 	}
-	run, err := prepare(&r)
+	run, err := newRun(&r)
 	if errors.Is(err, fs.ErrNotExist) {
 		from := log.Header().Program.Dir
 		return fmt.Errorf("%w; %s names it as it is found from the folder in which the run began%s: give the command there, or put it back",

@@ -36,7 +36,7 @@ func TestSmolLM2Learns(t *testing.T) {
 	}
 	r.Model, r.SFT.Epochs, r.SFT.Batch = path, 1, 4
 	r.Tasks.Count, r.Tasks.Test, r.Keep = 40, 8, recipe.Keep{}
-	run, err := prepare(&r)
+	run, err := newRun(&r)
 	if err != nil {
 		t.Fatal(err)
 	}

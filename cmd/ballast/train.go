@@ -22,9 +22,11 @@ import (
 	"ballast/bounded/yaml"
 	"ballast/compare"
 	"ballast/eval"
+	"ballast/model/device"
 	"ballast/recipe"
+	"ballast/recipe/cost"
 	"ballast/recipe/loop"
-	"ballast/recipe/models"
+	"ballast/recipe/prepare"
 	"ballast/recipe/record"
 	"ballast/report"
 	"ballast/runlog"
@@ -106,9 +108,9 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 		say(stderr, "ballast: %s\n", text)
 	}
 	if f.dry {
-		return dryRun(stdout, &r)
+		return cost.Print(stdout, stderr, &finder, &r, cost.Engine{Name: engineLine(), Fast: device.Accelerated(device.Named())})
 	}
-	run, err := prepare(&r)
+	run, err := newRun(&r)
 	if err != nil {
 		return err
 	}
@@ -220,72 +222,14 @@ func (f *trainFlags) unread(r *recipe.Recipe, method string, config []byte) erro
 	return errors.Join(errs...)
 }
 
-// prepare loads the model and tasks of a recipe.
-func prepare(r *recipe.Recipe) (*loop.Run, error) {
-	dialogues, _, err := r.Files()
+// newRun makes a run of a recipe, with its engine.
+func newRun(r *recipe.Recipe) (*loop.Run, error) {
+	run, m, err := prepare.Run(&finder, stderr, r)
 	if err != nil {
 		return nil, err
 	}
-	for _, path := range dialogues { // a missing file is an error before there is a run directory
-		if err := bounded.Regular(path); err != nil {
-			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
-		}
-	}
-	judge, err := endpoint.Open(r.Judge, endpoint.Options{}) // drive gives it the run's ledger
-	if err != nil {
-		return nil, err
-	}
-	m, err := finder.Load(r)
-	if err != nil {
-		return nil, err
-	}
-	finder.Pin(r)
-	s, c, err := models.Style(r, m)
-	if err != nil {
-		return nil, err
-	}
-	finder.Warn(m.Origin, models.OtherFormat(r, c))
-	if err := m.ServeAs(s, r.Chat.System); err != nil {
-		return nil, err
-	}
-	run := &loop.Run{Recipe: *r, Judge: judge, Chosen: c, Engine: loop.Engine{Style: s}}
-	if err := loadTasks(run, r.Rollout(s)); err != nil {
-		return nil, err
-	}
-	if err := imports(stderr, run); err != nil {
-		return nil, err
-	}
-	run.Engine, err = newEngine(r, m, s)
+	run.Engine, err = newEngine(r, m, run.Engine.Style)
 	return run, err
-}
-
-// imports reads the files of dialogues that a run trains on, so that a bad one is an error
-// now, and says what is left out of them and why.
-func imports(w io.Writer, run *loop.Run) error {
-	list, err := run.Imports()
-	for _, in := range list {
-		say(w, "ballast: phase %d: %s: %d rows, %d read, %d left out\n", in.Phase, in.Path, in.File.Rows, in.Taken, in.Left.Rows())
-		if in.Left.Rows() > 0 {
-			say(w, "%9s  %-62s  first\n", "rows", "reason")
-		}
-		for _, x := range in.Left.Sorted() {
-			say(w, "%9d  %-62s  %s\n", x.Rows, x.Reason, x.First())
-			if next := x.Others(); next != "" {
-				say(w, "%9s  %-62s  also %s\n", "", "", next)
-			}
-		}
-		if in.Left.Rows() > 0 {
-			say(w, "  what to do about each reason: docs/dialogues.md\n")
-		}
-		var passed []string
-		for _, key := range slices.Sorted(maps.Keys(in.File.Passed)) {
-			passed = append(passed, fmt.Sprintf("%s (%d rows)", key, in.File.Passed[key]))
-		}
-		if passed != nil {
-			say(w, "  not trained on, as they carry no words: %s\n", strings.Join(passed, ", "))
-		}
-	}
-	return err
 }
 
 // drive runs to the end, to an interrupt, or to a death, and writes the report
@@ -304,7 +248,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	}
 	run.Observe = show.update
 	show.begin(log.Dir())
-	if line, err := judgeLine(&run.Recipe); err != nil {
+	if line, err := prepare.Judge(&run.Recipe); err != nil {
 		return err
 	} else if line != "" {
 		say(stderr, "judge: %s\n", line)

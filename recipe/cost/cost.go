@@ -1,4 +1,12 @@
-package main
+// Package cost says what a run of a recipe computes and needs, before it is begun: tasks,
+// phases, updates, memory, work.
+//
+// Contract: figures are upper bounds, as if every episode were as long as it may be and every
+// task failed; memory is what the built-in engine holds at most. A model that is not on this
+// machine is enough if its shape is known.
+//
+// How it fails: as the run would before its first update.
+package cost
 
 import (
 	"context"
@@ -13,30 +21,36 @@ import (
 	"ballast/chat"
 	"ballast/model"
 	"ballast/model/cpu"
-	"ballast/model/device"
 	"ballast/recipe"
 	"ballast/recipe/loop"
 	"ballast/recipe/models"
+	"ballast/recipe/prepare"
 	"ballast/recipe/signal"
 	"ballast/rollout"
+	"ballast/safetext"
 	"ballast/supervise/endpoint"
 	"ballast/task"
 	"ballast/train"
 	"ballast/train/plan"
 )
 
-// dryRun prints the resolved recipe and what a run of it computes and needs. A
-// model that is not on this machine is enough if its shape is known; its prompts
-// then count with the whole budget.
-func dryRun(w io.Writer, r *recipe.Recipe) error {
+// Engine is what would run the recipe.
+type Engine struct {
+	Name string // for people
+	Fast bool   // an accelerator
+}
+
+// Print writes the resolved recipe and what a run of it computes and needs to w. Prompts of a
+// model that is not here count with the whole budget. notes gets what is left out of files.
+func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, e Engine) error {
 	if _, err := endpoint.Open(r.Judge, endpoint.Options{}); err != nil {
 		return err
 	}
-	m, shape, err := finder.Sizes(context.Background(), r)
+	m, shape, err := find.Sizes(context.Background(), r)
 	if err != nil {
 		return err
 	}
-	finder.Pin(r)
+	find.Pin(r)
 	prompt, how := r.Budget.Prompt, "the budget's, the model's tokenizer is not here"
 	run := loop.Run{Recipe: *r}
 	var chosen chat.Choice
@@ -50,28 +64,28 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 		}
 		chosen = c
 		cfg := r.Rollout(s)
-		if err := loadTasks(&run, cfg); err != nil {
+		if err := prepare.Tasks(&run, cfg); err != nil {
 			return err
 		}
 		run.Engine.Style = s
-		if err := imports(stderr, &run); err != nil {
+		if err := prepare.Imports(notes, &run); err != nil {
 			return err
 		}
 		if prompt, err = rollout.CheckPrompts(&cfg, run.Train); err != nil {
 			return err
 		}
 		how = "longest prompt"
-	} else if err := errors.Join(taskSets(&run), imports(stderr, &run)); err != nil {
+	} else if err := errors.Join(prepare.Sets(&run), prepare.Imports(notes, &run)); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%s\n", r.YAML())
-	if ownDialogues(r) {
-		say(w, "# training tasks    none, it learns from %s\n", r.SFT.File)
+	if prepare.OwnDialogues(r) {
+		safetext.Say(w, "# training tasks    none, it learns from %s\n", r.SFT.File)
 	} else {
 		fmt.Fprintf(w, "# training tasks    %d; prompts of %d tokens (%s)\n", len(run.Train), prompt, how)
 	}
 	if chosen.Name != "" {
-		fmt.Fprintf(w, "# conversations     %s\n", written(r, chosen))
+		fmt.Fprintf(w, "# conversations     %s\n", prepare.Written(r, chosen))
 	} else {
 		fmt.Fprintf(w, "# conversations     chosen by the model's chat template, which is not here\n")
 	}
@@ -83,16 +97,16 @@ func dryRun(w io.Writer, r *recipe.Recipe) error {
 	default:
 		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too (tasks.eval: test), so its success is biased upwards\n", len(run.Eval))
 	}
-	if line, err := judgeLine(r); err != nil {
+	if line, err := prepare.Judge(r); err != nil {
 		return err
 	} else if line != "" {
 		fmt.Fprintf(w, "# judge             %s\n", line)
 	}
-	most, err := dryPhases(w, r, &run, prompt)
+	most, err := phases(w, r, &run, prompt)
 	if err != nil {
 		return err
 	}
-	dryNeeds(w, r, shape, prompt, most)
+	needs(w, r, shape, prompt, most, e)
 	return nil
 }
 
@@ -108,8 +122,8 @@ func (l *load) add(o load) {
 	l.batch, l.group, l.episodes = max(l.batch, o.batch), max(l.group, o.group), max(l.episodes, o.episodes)
 }
 
-// dryPhases prints the phases with their updates and returns the largest update.
-func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most load, err error) {
+// phases prints the phases with their updates and returns the largest update.
+func phases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most load, err error) {
 	total, atMost := 0, ""
 	most.episodes = max(len(run.Eval), len(run.Test))
 	for i, p := range r.Phases {
@@ -122,7 +136,7 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most l
 			reset = "optimizer, reference"
 		}
 		if p.RL > 0 {
-			l, text, err := dryRL(&in, prompt)
+			l, text, err := largest(&in, prompt)
 			if err != nil {
 				return most, err
 			}
@@ -153,8 +167,8 @@ func dryPhases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most l
 	return most, nil
 }
 
-// dryRL is the largest update of an RL phase, and what is printed of it.
-func dryRL(in *recipe.Recipe, prompt int) (load, string, error) {
+// largest is the largest update of an RL phase, and what is printed of it.
+func largest(in *recipe.Recipe, prompt int) (load, string, error) {
 	eps := in.RL.Prompts * in.RL.Rollouts
 	if _, err := signal.Open(in.RL.Signals, in.RL.Rollouts); err != nil {
 		return load{}, "", err
@@ -203,8 +217,8 @@ func examples(in *recipe.Recipe, run *loop.Run, phase int, sources string) (n in
 	return n, bound, nil
 }
 
-// dryNeeds prints the memory, the work and the engine.
-func dryNeeds(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load) {
+// needs prints the memory, the work and the engine.
+func needs(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load, on Engine) {
 	const gib = 1 << 30
 	p := plan.For(c, plan.Default)
 	n := float64(plan.Parameters(c))
@@ -222,8 +236,8 @@ func dryNeeds(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most l
 	took := work / (core * float64(runtime.GOMAXPROCS(0)))
 	fmt.Fprintf(w, "# work              at most %.3g operations an update: %s on the %d cores here (at 50 GFLOP/s each), %s on one accelerator (at 200 TFLOP/s)\n",
 		work, clock(took), runtime.GOMAXPROCS(0), clock(work/gpu))
-	fmt.Fprintf(w, "# engine            %s\n", engineLine())
-	if took >= 600 && !device.Accelerated(device.Named()) {
+	fmt.Fprintf(w, "# engine            %s\n", on.Name)
+	if took >= 600 && !on.Fast {
 		e := plan.Memory(c, plan.Plan{Rows: p.Batch(most.group), Shards: 1, Keep: p.Keep})
 		cache := plan.Cache(c) * int64(r.RL.Prompts*prompt+most.sampled)
 		fmt.Fprintf(w, "# wants             an accelerator of at least %.0f GiB (XLA, build tag xla) or a remote engine; the built-in one would take %s an update\n",

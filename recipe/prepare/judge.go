@@ -1,4 +1,4 @@
-package main
+package prepare
 
 import (
 	"fmt"
@@ -9,8 +9,8 @@ import (
 	"ballast/supervise/endpoint"
 )
 
-// judgeLine says what a run sends to its judge's endpoint; "" if it sends nothing.
-func judgeLine(r *recipe.Recipe) (string, error) {
+// Judge says what a run sends to its judge's endpoint; "" if it sends nothing.
+func Judge(r *recipe.Recipe) (string, error) {
 	if r.Judge.Kind != "endpoint" {
 		return "", nil
 	}

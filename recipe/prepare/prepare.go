@@ -1,0 +1,102 @@
+// Package prepare makes a run of a recipe, up to its engine: the model, its renderer, the tasks
+// and the files of dialogues.
+//
+// Contract: what a run would trip over later is an error here, before there is a run
+// directory: a missing file, a prompt that does not fit, dialogues that cannot be read. What is
+// left out is told.
+//
+// How it fails: with an error that names the setting and what to do.
+package prepare
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"ballast/bounded"
+	"ballast/chat"
+	"ballast/model"
+	"ballast/recipe"
+	"ballast/recipe/loop"
+	"ballast/recipe/models"
+	"ballast/safetext"
+	"ballast/supervise/endpoint"
+)
+
+// Run loads the model and tasks of a recipe, and reads the files that its phases name: a run
+// that wants nothing but an engine. notes gets what is left out of those files and why.
+func Run(find *models.Finder, notes io.Writer, r *recipe.Recipe) (*loop.Run, *model.Model, error) {
+	dialogues, _, err := r.Files()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, path := range dialogues { // a missing file is an error before there is a run directory
+		if err := bounded.Regular(path); err != nil {
+			return nil, nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
+		}
+	}
+	judge, err := endpoint.Open(r.Judge, endpoint.Options{}) // whoever begins the run gives it a ledger
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := find.Load(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	find.Pin(r)
+	s, c, err := models.Style(r, m)
+	if err != nil {
+		return nil, nil, err
+	}
+	find.Warn(m.Origin, models.OtherFormat(r, c))
+	if err := m.ServeAs(s, r.Chat.System); err != nil {
+		return nil, nil, err
+	}
+	run := &loop.Run{Recipe: *r, Judge: judge, Chosen: c, Engine: loop.Engine{Style: s}}
+	if err := Tasks(run, r.Rollout(s)); err != nil {
+		return nil, nil, err
+	}
+	if err := Imports(notes, run); err != nil {
+		return nil, nil, err
+	}
+	return run, m, nil
+}
+
+// Imports reads the files of dialogues that a run trains on, so that a bad one is an error
+// now, and says what is left out of them and why.
+func Imports(w io.Writer, run *loop.Run) error {
+	list, err := run.Imports()
+	for _, in := range list {
+		safetext.Say(w, "ballast: phase %d: %s: %d rows, %d read, %d left out\n", in.Phase, in.Path, in.File.Rows, in.Taken, in.Left.Rows())
+		if in.Left.Rows() > 0 {
+			safetext.Say(w, "%9s  %-62s  first\n", "rows", "reason")
+		}
+		for _, x := range in.Left.Sorted() {
+			safetext.Say(w, "%9d  %-62s  %s\n", x.Rows, x.Reason, x.First())
+			if next := x.Others(); next != "" {
+				safetext.Say(w, "%9s  %-62s  also %s\n", "", "", next)
+			}
+		}
+		if in.Left.Rows() > 0 {
+			safetext.Say(w, "  what to do about each reason: docs/dialogues.md\n")
+		}
+		var passed []string
+		for _, key := range slices.Sorted(maps.Keys(in.File.Passed)) {
+			passed = append(passed, fmt.Sprintf("%s (%d rows)", key, in.File.Passed[key]))
+		}
+		if passed != nil {
+			safetext.Say(w, "  not trained on, as they carry no words: %s\n", strings.Join(passed, ", "))
+		}
+	}
+	return err
+}
+
+// Written is how conversations of a run are written, for people.
+func Written(r *recipe.Recipe, c chat.Choice) string {
+	if r.Chat.System == nil || c.System == *r.Chat.System {
+		return c.String()
+	}
+	return fmt.Sprintf("%s; chat.system sets the system text \"%s\"", c, safetext.Line(*r.Chat.System))
+}

@@ -1,0 +1,99 @@
+package prepare
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/recipe"
+	"ballast/recipe/loop"
+	"ballast/rollout"
+	"ballast/task"
+)
+
+// Tasks gives a run its recipe's tasks and checks that every prompt fits, those
+// of training in every format that the recipe writes.
+func Tasks(run *loop.Run, cfg rollout.Config) error {
+	if err := Sets(run); err != nil {
+		return err
+	}
+	for _, set := range [][]ballast.Task{run.Train, run.Eval, run.Test} {
+		if _, err := rollout.CheckPrompts(&cfg, set); err != nil {
+			return roomier(&run.Recipe, err)
+		}
+	}
+	for _, name := range run.Recipe.Formats() {
+		f, err := chat.FormatByName(name)
+		if err != nil {
+			return err
+		}
+		other := cfg
+		other.Style.Format = f
+		if _, err := rollout.CheckPrompts(&other, run.Train); err != nil {
+			return fmt.Errorf("format %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// roomier says more of prompts that do not fit: who trains a model of their own on their own
+// dialogues has heard neither of these tasks nor of their budget.
+func roomier(r *recipe.Recipe, err error) error {
+	if r.Model != "embedded" {
+		err = fmt.Errorf("%w; the budgets are the embedded model's where no --config says otherwise, recipes/ has files for others", err)
+	}
+	if OwnDialogues(r) {
+		err = fmt.Errorf("%w; set %s evaluates this run, which learns from dialogues alone", err, r.Tasks.Set)
+	}
+	return err
+}
+
+// OwnDialogues says whether a run learns from a file of dialogues and from no task.
+func OwnDialogues(r *recipe.Recipe) bool { return r.SFT.File != "" && r.Unread("tasks.count") != "" }
+
+// Sets gives a run its recipe's tasks: those to train on, those of the evaluations
+// during the run, and where these are no test tasks, those that are played at the end.
+func Sets(run *loop.Run) (err error) {
+	t := &run.Recipe.Tasks
+	load := func(split string, count int) []ballast.Task {
+		if err != nil {
+			return nil
+		}
+		var list []ballast.Task
+		list, err = task.Load(task.Spec{Name: t.Set, Data: t.Data, Categories: t.Categories, Worlds: t.Worlds, Level: t.Level,
+			Seed: run.Recipe.Seed, Split: split, Count: count})
+		return list
+	}
+	run.Train = load("train", t.Count)
+	run.Eval = load(cmp.Or(t.Eval, "test"), t.Test)
+	if t.Eval != "" && t.Eval != "test" {
+		run.Test = load("test", t.Test)
+	}
+	return err
+}
+
+// Fit is an error, before anything is played, where a task's first prompt is over
+// budget.prompt: its episode would be none. Prompts that the model's own context has no
+// room for are told of: those tasks end without a reply, and count as failed.
+func Fit(w io.Writer, cfg rollout.Config, tasks []ballast.Task) error {
+	longest, err := rollout.CheckPrompts(&cfg, tasks)
+	if err != nil || cfg.Context <= 0 || longest < cfg.Context {
+		return err
+	}
+	over := 0
+	for i := range tasks {
+		p, err := rollout.Prompt(&cfg, &tasks[i])
+		if err != nil {
+			return err
+		}
+		if len(p) >= cfg.Context {
+			over++
+		}
+	}
+	fmt.Fprintf(w, "ballast: the first prompts of %d of %d tasks fill the model's context of %d tokens (the longest has %d): they end "+
+		"without a reply and count as failed\n",
+		over, len(tasks), cfg.Context, longest)
+	return nil
+}
