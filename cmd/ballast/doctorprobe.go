@@ -35,15 +35,15 @@ func (f *probeFlags) add(c *cobra.Command) {
 
 // play runs the probe, prints it and keeps it in the run's directory.
 func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
-	f.model = f.checkpoint
-	if f.home, err = finder.Find(ctx, f.checkpoint, true); err != nil {
+	f.Model, f.Given = f.checkpoint, c.Flags().Changed
+	if f.Home, err = finder.Find(ctx, f.checkpoint, true); err != nil {
 		return err
 	}
-	r, protocol, err := f.recipe(c)
+	r, protocol, err := f.Recipe()
 	if err != nil {
 		return err
 	}
-	tasks, err := f.played(&r)
+	tasks, err := f.Played(&r)
 	if err != nil {
 		return err
 	}
@@ -51,8 +51,8 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if f.home.Run != "" {
-		path, err := res.Save(f.home.Run)
+	if f.Home.Run != "" {
+		path, err := res.Save(f.Home.Run)
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 		fmt.Fprintf(stderr, "%-10s %d/%d %s\n", o.Variant, o.Success.OK, o.Success.All, o.Gain())
 	}
 	res, err := probe.Run(ctx, cpu.NewPolicy(m, cpu.Options{}), cfg, variants, tasks, p.How, told)
-	res.Model, res.Update, res.Tasks = m.Origin, f.home.Update, strings.TrimSpace(r.Tasks.Set+" "+f.split)
+	res.Model, res.Update, res.Tasks = m.Origin, f.Home.Update, strings.TrimSpace(r.Tasks.Set+" "+f.Split)
 	return res, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -14,28 +13,21 @@ import (
 	"github.com/spf13/pflag"
 
 	"ballast"
+	"ballast/chat"
+	"ballast/endpoint"
 	"ballast/eval"
 	"ballast/model"
-	"ballast/provenance"
 	"ballast/recipe"
-	"ballast/recipe/models"
-	"ballast/recipe/prepare"
+	"ballast/recipe/evaluation"
 	"ballast/remote"
 	"ballast/safetext"
-	"ballast/task"
 )
 
 // evalFlags are the settings of `ballast eval`.
 type evalFlags struct {
-	model, tasks, data, split, protocol string
-	categories, set                     []string
-	count                               int
-	seed                                uint64
-	temperature                         float64
-	out, transcript                     string
-	asJSON                              bool
-	endpoint                            endpointFlags
-	home                                models.Home // of the model
+	evaluation.Evaluation
+	transcript string
+	asJSON     bool
 }
 
 func evalCommand() *cobra.Command {
@@ -64,10 +56,10 @@ of distribution (other format, other worlds, both), for ballast compare.
 Protocols: ` + protocolDocs(),
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, stop := f.endpoint.interruptible(c)
+			ctx, stop := f.interruptible(c)
 			defer stop()
 			c.SetOut(outlive(c.OutOrStdout()))
-			if err := idle(c, runDir, f.endpoint.url); err != nil {
+			if err := idle(c, runDir, f.Endpoint.URL); err != nil {
 				return err
 			}
 			if runDir != "" {
@@ -77,13 +69,13 @@ Protocols: ` + protocolDocs(),
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.model, "model", "embedded", modelNames+"; with --endpoint, its name there")
+	fl.StringVar(&f.Model, "model", "embedded", modelNames+"; with --endpoint, its name there")
 	f.tasksFlags(fl)
-	fl.StringVar(&f.out, "out", "", "folder that keeps episodes; the same command continues there")
+	fl.StringVar(&f.Out, "out", "", "folder that keeps episodes; the same command continues there")
 	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")
 	fl.StringVar(&runDir, "run", "", "play the suites of test tasks with this run's final and best checkpoint and record them in it; no other flag but --suites goes with it")
 	fl.StringVar(&suites, "suites", "", "with --run: a study's plan whose suites are played (default: id, format, content, both)")
-	f.endpoint.add(fl)
+	f.endpointFlags(fl)
 	return c
 }
 
@@ -105,16 +97,16 @@ func idle(c *cobra.Command, run, endpoint string) (err error) {
 
 // tasksFlags adds the flags that say what is played and how.
 func (f *evalFlags) tasksFlags(fl *pflag.FlagSet) {
-	fl.StringVar(&f.tasks, "tasks", "desk", "task set: desk, bfcl, ...")
-	fl.StringVar(&f.data, "data", "", "folder of the task set's data")
-	fl.StringVar(&f.split, "split", "test", "train or test")
-	fl.StringSliceVar(&f.categories, "category", nil, "only these categories")
-	fl.IntVar(&f.count, "count", 0, "number of tasks (0 = the set's own number)")
-	fl.Uint64Var(&f.seed, "seed", 1, "seed of a generated set")
-	fl.StringVar(&f.protocol, "protocol", "", "official or paper (default: official for bfcl; else the recipe's budgets, for an endpoint "+
+	fl.StringVar(&f.Tasks, "tasks", "desk", "task set: desk, bfcl, ...")
+	fl.StringVar(&f.Data, "data", "", "folder of the task set's data")
+	fl.StringVar(&f.Split, "split", "test", "train or test")
+	fl.StringSliceVar(&f.Categories, "category", nil, "only these categories")
+	fl.IntVar(&f.Count, "count", 0, "number of tasks (0 = the set's own number)")
+	fl.Uint64Var(&f.Seed, "seed", 1, "seed of a generated set")
+	fl.StringVar(&f.Protocol, "protocol", "", "official or paper (default: official for bfcl; else the recipe's budgets, for an endpoint "+
 		"4,096 tokens a reply)")
-	fl.Float64Var(&f.temperature, "temperature", 0, "0 is greedy (default: the protocol's)")
-	fl.StringArrayVar(&f.set, "set", nil, "one setting, such as chat.format=pythonic (repeatable)")
+	fl.Float64Var(&f.Temperature, "temperature", 0, "0 is greedy (default: the protocol's)")
+	fl.StringArrayVar(&f.Set, "set", nil, "one setting, such as chat.format=pythonic (repeatable)")
 	fl.BoolVar(&f.asJSON, "json", false, "print the result as JSON")
 }
 
@@ -126,76 +118,34 @@ func protocolDocs() string {
 	return b.String()
 }
 
-// usable reports a setting of a recipe that an evaluation would take no notice of,
-// or that has a flag of its own.
-func (f *evalFlags) usable(pair string) error {
-	key, _, _ := strings.Cut(pair, "=")
-	group, _, _ := strings.Cut(key, ".")
-	flags := map[string]string{"model": "--model", "seed": "--seed", "tasks.set": "--tasks", "tasks.data": "--data",
-		"tasks.categories": "--category", "tasks.count": "--count", "tasks.test": "--count", "tasks.eval": "--split", "rl.temperature": "--temperature"}
-	switch {
-	case flags[key] != "":
-		return fmt.Errorf("--set %s: an evaluation has the flag %s for that", pair, flags[key])
-	case group == "init" && (f.model != "init" || f.endpoint.url != ""):
-		return fmt.Errorf("--set %s: the model is %s; --model init makes one of that shape", pair, f.model)
-	case f.endpoint.url != "" && f.endpoint.api == "chat" && (key == "chat.template" || key == "chat.format" || key == "budget.prompt"):
-		return fmt.Errorf("--set %s: with --api chat the server writes the prompts", pair)
-	case group == "chat" || group == "budget" || group == "init" || key == "tasks.worlds" || strings.HasPrefix(key, "tasks.level"):
-		return nil
-	}
-	return fmt.Errorf("--set %s: an evaluation does not use that; it takes chat.*, budget.*, init.*, tasks.worlds and tasks.level", pair)
-}
-
-// recipe resolves the settings that a recipe also has, and the protocol: the run's,
-// where the model is a checkpoint of one.
-func (f *evalFlags) recipe(c *cobra.Command) (recipe.Recipe, eval.Protocol, error) {
-	if f.home.Run != "" {
-		return f.ofRun(c)
-	}
-	r, err := recipe.New(recipe.Baseline)
-	if err != nil {
-		return r, eval.Protocol{}, err
-	}
-	r.Model, r.Tasks.Set, r.Tasks.Data, r.Tasks.Categories, r.Seed = f.model, f.tasks, f.data, f.categories, f.seed
-	if f.protocol == "" && r.Tasks.Set == "bfcl" {
-		f.protocol = "official"
-	}
-	return f.settled(c, r)
-}
-
-// played are the tasks that the recipe and the flags name.
-func (f *evalFlags) played(r *recipe.Recipe) ([]ballast.Task, error) {
-	return task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: f.split, Categories: r.Tasks.Categories,
-		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: f.count})
-}
-
 func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
-	if f.endpoint.url == "" { // an endpoint's model is a name
-		if f.home, err = finder.Find(ctx, f.model, false); err != nil {
+	f.Given = c.Flags().Changed
+	if f.Endpoint.URL == "" { // an endpoint's model is a name
+		if f.Home, err = finder.Find(ctx, f.Model, false); err != nil {
 			return err
 		}
 	}
-	r, protocol, err := f.recipe(c)
+	r, protocol, err := f.Recipe()
 	if err != nil {
 		return err
 	}
-	tasks, err := f.played(&r)
+	tasks, err := f.Played(&r)
 	if err != nil {
 		return err
 	}
-	if err := f.endpoint.check(f.model); err != nil {
+	if err := f.Endpoint.Check(f.Model); err != nil {
 		return err
 	}
 	if err := f.announce(c, &r, &protocol); err != nil {
 		return err
 	}
 	var store *eval.Store
-	if f.out != "" {
-		settings := f.settings(&r, protocol)
-		if err := f.hashes(settings, &r, tasks); err != nil {
+	if f.Out != "" {
+		var settings map[string]string
+		if settings, err = f.Settings(&finder, &r, &protocol, tasks); err != nil {
 			return err
 		}
-		if store, err = eval.OpenStore(f.out, settings); err != nil {
+		if store, err = eval.OpenStore(f.Out, settings); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, store.Close()) }()
@@ -205,12 +155,12 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 			return err
 		}
 	}
-	who, play, done, err := f.player(&r, protocol, tasks)
+	who, play, done, err := f.Player(&finder, stderr, openPolicy, &r, protocol, tasks)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	if f.endpoint.url != "" { // before anything is sent
+	if f.Endpoint.URL != "" { // before anything is sent
 		left := len(tasks)
 		if store != nil {
 			left = store.Missing(tasks)
@@ -222,11 +172,11 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	res, err := eval.RunStored(ctx, store, tasks, play)
 	switch {
 	case err != nil && store != nil:
-		return fmt.Errorf("%w; %d of %d episodes are in %s, the same command continues", err, store.Len(), len(tasks), f.out)
+		return fmt.Errorf("%w; %d of %d episodes are in %s, the same command continues", err, store.Len(), len(tasks), f.Out)
 	case err != nil:
 		return err
 	}
-	if f.endpoint.url != "" && f.endpoint.api == "chat" {
+	if f.Endpoint.URL != "" && f.Endpoint.API == "chat" {
 		res.Notes = remote.Hints(res.Episodes)
 	}
 	if f.transcript != "" {
@@ -237,7 +187,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if f.asJSON {
 		err = json.NewEncoder(c.OutOrStdout()).Encode(res)
 	} else {
-		say(c.OutOrStdout(), "%s on %s (%s), protocol %s, %.1f s\n", who, r.Tasks.Set, f.split, protocol.Name, time.Since(start).Seconds())
+		say(c.OutOrStdout(), "%s on %s (%s), protocol %s, %.1f s\n", who, r.Tasks.Set, f.Split, protocol.Name, time.Since(start).Seconds())
 		_, err = fmt.Fprint(c.OutOrStdout(), res.Table())
 	}
 	if err == nil && res.Infra > 0 {
@@ -252,102 +202,46 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 // announce says what is taken from the model's run, and warns of tasks that chose the
 // checkpoint.
 func (f *evalFlags) announce(c *cobra.Command, r *recipe.Recipe, p *eval.Protocol) error {
-	if f.home.Run == "" {
+	if f.Home.Run == "" {
 		return nil
 	}
 	out := c.OutOrStdout()
 	if f.asJSON {
 		out = c.ErrOrStderr()
 	}
-	fmt.Fprintln(out, f.taken(c, r, p))
-	biased, err := f.chosen(r)
+	fmt.Fprintln(out, f.Taken(r, p))
+	biased, err := f.Chosen(r)
 	if biased {
-		fmt.Fprintf(c.ErrOrStderr(), "ballast: these tasks chose this checkpoint among the run's (tasks.eval: %s), so the figure is biased upwards; play others with --seed, or --split where the set has more\n", f.split)
+		fmt.Fprintf(c.ErrOrStderr(), "ballast: these tasks chose this checkpoint among the run's (tasks.eval: %s), so the figure is biased upwards; play others with --seed, or --split where the set has more\n", f.Split)
 	}
 	return err
 }
 
-// settings are what an evaluation's folder belongs to. A run is its checkpoint: which
-// one is best may change while it trains.
-func (f *evalFlags) settings(r *recipe.Recipe, p eval.Protocol) map[string]string {
-	model := f.model
-	if f.home.Run != "" {
-		model = f.home.Path
-	}
-	out := map[string]string{
-		"model": model, "data": r.Tasks.Data, "endpoint": safetext.URL(f.endpoint.url), "api": f.endpoint.api, "protocol": p.Name,
-		"temperature": fmt.Sprint(p.How.Temperature), "tasks": r.Tasks.Set, "split": f.split,
-		"categories": strings.Join(r.Tasks.Categories, ","), "count": fmt.Sprint(f.count), "seed": fmt.Sprint(r.Seed),
-		"set": strings.Join(f.set, " "),
-	}
-	if f.home.Run != "" {
-		out["run"] = f.home.Run // whose settings count
-	}
-	if f.home.Hub != nil {
-		out["model"], out["commit"] = f.home.Hub.Name.ID(), f.home.Hub.Commit
-	}
-	return out
+// endpointFlags adds those of an evaluation by an endpoint.
+func (f *evalFlags) endpointFlags(fl *pflag.FlagSet) {
+	fl.StringVar(&f.Endpoint.URL, "endpoint", "", "base address of an OpenAI-compatible server, such as http://localhost:8000/v1")
+	fl.StringVar(&f.Endpoint.API, "api", "chat", "with --endpoint: chat (native tools) or completion (our template)")
+	fl.StringVar(&f.Endpoint.KeyEnv, "key-env", "", "name of the environment variable that holds the endpoint's key")
+	fl.StringVar(&f.Endpoint.Tokenizer, "tokenizer", "", "with --api completion: the model's folder, its tokenizer.json, or its name on the hub")
+	fl.BoolVar(&f.Endpoint.Text, "prompt-text", false, "with --api completion: send prompts as text, not as token ids")
+	fl.IntVar(&f.Endpoint.Concurrency, "concurrency", 8, "requests under way")
+	fl.IntVar(&f.Endpoint.Retries, "retries", 6, "further tries of a request that fails for infrastructure")
+	fl.DurationVar(&f.Endpoint.Timeout, "timeout", 5*time.Minute, "of one request")
+	fl.BoolVar(&f.Endpoint.Stream, "stream", false, "ask for replies piece by piece")
 }
 
-// hashes adds those of what is played and of who plays: episodes of another model, or of
-// other tasks of the same names, are not this evaluation's.
-func (f *evalFlags) hashes(settings map[string]string, r *recipe.Recipe, tasks []ballast.Task) (err error) {
-	settings["tasks"+eval.Hash] = task.Digest(tasks)
-	if path := r.Jinja(); path != "" {
-		if settings["chat.template"+eval.Hash], _, err = provenance.File(path); err != nil {
-			return fmt.Errorf("chat.template: %w", err)
-		}
+// interruptible returns a context that ends with the first signal. The second ends what
+// an endpoint is still doing; an evaluation by a model in this process it ends as usual.
+func (f *evalFlags) interruptible(c *cobra.Command) (ctx context.Context, stop func()) {
+	if f.Endpoint.URL == "" {
+		return interruptible(c.Context())
 	}
-	var files []string
-	switch {
-	case f.endpoint.url != "" && f.endpoint.api == "completion":
-		settings["tokenizer"+eval.Hash], err = f.endpoint.tokenizerSum()
-		return err
-	case f.endpoint.url != "", f.model == "init":
-		return nil
-	case f.model == "embedded":
-		settings["model's files"+eval.Hash], err = model.EmbeddedSum()
-		return err
-	default:
-		files, err = model.Files(f.home.Path)
-	}
-	sums := provenance.Inputs{}
-	for _, path := range files {
-		if err == nil {
-			var rel string // of a directory's files; a single file has its name
-			if rel, err = filepath.Rel(filepath.Dir(files[0]), path); err == nil {
-				sums[rel], _, err = provenance.File(path)
-			}
-		}
-	}
-	settings["model's files"+eval.Hash] = provenance.Bytes(fmt.Append(nil, map[string]string(sums))) // in order of the names
-	return err
+	f.Endpoint.Warn = func(s string) { fmt.Fprintf(c.ErrOrStderr(), "ballast: %s\n", safetext.Line(s)) }
+	ctx, f.Endpoint.Halt, stop = interrupts(c.Context(), func() {
+		fmt.Fprintf(c.ErrOrStderr(), "ballast: interrupted; waiting at most %v for replies on their way, interrupt again to stop at once\n", endpoint.DefaultGrace)
+	})
+	return ctx, stop
 }
 
-// player is who plays: the endpoint, or a model in this process. Done ends it.
-func (f *evalFlags) player(r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (who string, play eval.Player, done func() error,
-	err error) {
-	if f.endpoint.url != "" {
-		return f.endpoint.player(f, r, p, tasks)
-	}
-	m, err := finder.Load(r)
-	if err != nil {
-		return "", nil, nil, err
-	}
-	s, c, err := models.Style(r, m)
-	if err != nil {
-		return "", nil, nil, err
-	}
-	finder.Warn(m.Origin, models.OtherFormat(r, c))
-	cfg := r.Rollout(s)
-	p.Apply(&cfg)
-	cfg.Context = m.Config.MaxLen
-	if err := prepare.Fit(stderr, cfg, tasks); err != nil {
-		return "", nil, nil, err
-	}
-	policy, err := newPolicy(m, s)
-	if err != nil {
-		return "", nil, nil, err
-	}
-	return m.Origin, eval.PolicyPlayer(policy, cfg, p.How), func() error { return nil }, nil
-}
+// openPolicy is newPolicy for who wants no more than a policy.
+func openPolicy(m *model.Model, s chat.Style) (ballast.Policy, error) { return newPolicy(m, s) }

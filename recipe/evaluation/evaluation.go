@@ -1,0 +1,129 @@
+// Package evaluation says what an evaluation of a model plays, under which settings, and who
+// plays: a model in this process or one behind an endpoint.
+//
+// Contract: a checkpoint of a run is played with its run's tasks, renderer and budgets, as far
+// as nothing else was asked for. A setting that the evaluation would take no notice of is an
+// error. What is kept in a folder belongs to the settings and the hashes of what was played.
+//
+// How it fails: with an error that names the flag.
+package evaluation
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/eval"
+	"ballast/model"
+	"ballast/provenance"
+	"ballast/recipe"
+	"ballast/recipe/models"
+	"ballast/recipe/prepare"
+	"ballast/safetext"
+	"ballast/task"
+)
+
+// Evaluation is what was asked for, by the flags of the command.
+type Evaluation struct {
+	Model, Tasks, Data, Split, Protocol string
+	Categories, Set                     []string // of tasks; settings of a recipe
+	Count                               int      // of tasks; 0 is the set's own number
+	Seed                                uint64
+	Temperature                         float64
+	Out                                 string // folder that keeps episodes; "" for none
+	Endpoint                            Endpoint
+	Home                                models.Home            // of the model
+	Given                               func(flag string) bool // whether a flag was given
+}
+
+// Settings are what an evaluation's folder belongs to, with the hashes of what is played and of
+// who plays: episodes of another model, or of other tasks of the same names, are not this
+// evaluation's. A run is its checkpoint: which one is best may change while it trains.
+func (e *Evaluation) Settings(find *models.Finder, r *recipe.Recipe, p *eval.Protocol, tasks []ballast.Task) (map[string]string, error) {
+	model := e.Model
+	if e.Home.Run != "" {
+		model = e.Home.Path
+	}
+	out := map[string]string{
+		"model": model, "data": r.Tasks.Data, "endpoint": safetext.URL(e.Endpoint.URL), "api": e.Endpoint.API, "protocol": p.Name,
+		"temperature": fmt.Sprint(p.How.Temperature), "tasks": r.Tasks.Set, "split": e.Split,
+		"categories": strings.Join(r.Tasks.Categories, ","), "count": fmt.Sprint(e.Count), "seed": fmt.Sprint(r.Seed),
+		"set": strings.Join(e.Set, " "),
+	}
+	if e.Home.Run != "" {
+		out["run"] = e.Home.Run // whose settings count
+	}
+	if e.Home.Hub != nil {
+		out["model"], out["commit"] = e.Home.Hub.Name.ID(), e.Home.Hub.Commit
+	}
+	return out, e.hashes(find, out, r, tasks)
+}
+
+// hashes adds those of what is played and of who plays.
+func (e *Evaluation) hashes(find *models.Finder, settings map[string]string, r *recipe.Recipe, tasks []ballast.Task) (err error) {
+	settings["tasks"+eval.Hash] = task.Digest(tasks)
+	if path := r.Jinja(); path != "" {
+		if settings["chat.template"+eval.Hash], _, err = provenance.File(path); err != nil {
+			return fmt.Errorf("chat.template: %w", err)
+		}
+	}
+	var files []string
+	switch {
+	case e.Endpoint.URL != "" && e.Endpoint.API == "completion":
+		settings["tokenizer"+eval.Hash], err = e.Endpoint.tokenizerSum(find)
+		return err
+	case e.Endpoint.URL != "", e.Model == "init":
+		return nil
+	case e.Model == "embedded":
+		settings["model's files"+eval.Hash], err = model.EmbeddedSum()
+		return err
+	default:
+		files, err = model.Files(e.Home.Path)
+	}
+	sums := provenance.Inputs{}
+	for _, path := range files {
+		if err == nil {
+			var rel string // of a directory's files; a single file has its name
+			if rel, err = filepath.Rel(filepath.Dir(files[0]), path); err == nil {
+				sums[rel], _, err = provenance.File(path)
+			}
+		}
+	}
+	settings["model's files"+eval.Hash] = provenance.Bytes(fmt.Append(nil, map[string]string(sums))) // in order of the names
+	return err
+}
+
+// Policy makes what samples with a model of this process.
+type Policy func(*model.Model, chat.Style) (ballast.Policy, error)
+
+// Player is who plays: the endpoint, or a model in this process. Done ends it. notes gets what
+// is to be told before anything is played.
+func (e *Evaluation) Player(find *models.Finder, notes io.Writer, open Policy, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (
+	who string, play eval.Player, done func() error, err error) {
+	if e.Endpoint.URL != "" {
+		return e.Endpoint.player(find, notes, e, r, p, tasks)
+	}
+	m, err := find.Load(r)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	s, c, err := models.Style(r, m)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	find.Warn(m.Origin, models.OtherFormat(r, c))
+	cfg := r.Rollout(s)
+	p.Apply(&cfg)
+	cfg.Context = m.Config.MaxLen
+	if err := prepare.Fit(notes, cfg, tasks); err != nil {
+		return "", nil, nil, err
+	}
+	policy, err := open(m, s)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	return m.Origin, eval.PolicyPlayer(policy, cfg, p.How), func() error { return nil }, nil
+}

@@ -1,0 +1,199 @@
+package evaluation
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/eval"
+	"ballast/monitor"
+	"ballast/recipe"
+	"ballast/recipe/record"
+	"ballast/rollout"
+	"ballast/runlog"
+	"ballast/task"
+)
+
+// Recipe resolves the settings that a recipe also has, and the protocol: the run's,
+// where the model is a checkpoint of one.
+func (e *Evaluation) Recipe() (recipe.Recipe, eval.Protocol, error) {
+	if e.Home.Run != "" {
+		return e.ofRun()
+	}
+	r, err := recipe.New(recipe.Baseline)
+	if err != nil {
+		return r, eval.Protocol{}, err
+	}
+	r.Model, r.Tasks.Set, r.Tasks.Data, r.Tasks.Categories, r.Seed = e.Model, e.Tasks, e.Data, e.Categories, e.Seed
+	if e.Protocol == "" && r.Tasks.Set == "bfcl" {
+		e.Protocol = "official"
+	}
+	return e.settled(r)
+}
+
+// Played are the tasks that the recipe and the flags name.
+func (e *Evaluation) Played(r *recipe.Recipe) ([]ballast.Task, error) {
+	return task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: e.Split, Categories: r.Tasks.Categories,
+		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: e.Count})
+}
+
+// usable reports a setting of a recipe that an evaluation would take no notice of,
+// or that has a flag of its own.
+func (e *Evaluation) usable(pair string) error {
+	key, _, _ := strings.Cut(pair, "=")
+	group, _, _ := strings.Cut(key, ".")
+	flags := map[string]string{"model": "--model", "seed": "--seed", "tasks.set": "--tasks", "tasks.data": "--data",
+		"tasks.categories": "--category", "tasks.count": "--count", "tasks.test": "--count", "tasks.eval": "--split", "rl.temperature": "--temperature"}
+	switch {
+	case flags[key] != "":
+		return fmt.Errorf("--set %s: an evaluation has the flag %s for that", pair, flags[key])
+	case group == "init" && (e.Model != "init" || e.Endpoint.URL != ""):
+		return fmt.Errorf("--set %s: the model is %s; --model init makes one of that shape", pair, e.Model)
+	case e.Endpoint.URL != "" && e.Endpoint.API == "chat" && (key == "chat.template" || key == "chat.format" || key == "budget.prompt"):
+		return fmt.Errorf("--set %s: with --api chat the server writes the prompts", pair)
+	case group == "chat" || group == "budget" || group == "init" || key == "tasks.worlds" || strings.HasPrefix(key, "tasks.level"):
+		return nil
+	}
+	return fmt.Errorf("--set %s: an evaluation does not use that; it takes chat.*, budget.*, init.*, tasks.worlds and tasks.level", pair)
+}
+
+// ofRun is the recipe of the run that the model belongs to with the flags that were
+// given laid over it, and the protocol that follows.
+func (e *Evaluation) ofRun() (recipe.Recipe, eval.Protocol, error) {
+	r, err := record.Trained(e.Home.Run)
+	if err != nil {
+		return r, eval.Protocol{}, err
+	}
+	given := e.Given
+	r.Model = e.Home.Path
+	same := !given("tasks") || e.Tasks == r.Tasks.Set
+	if !same {
+		r.Tasks = recipe.Tasks{Set: e.Tasks}
+	}
+	if given("data") {
+		r.Tasks.Data = e.Data
+	}
+	if given("category") {
+		r.Tasks.Categories = e.Categories
+	}
+	if given("seed") {
+		r.Seed = e.Seed
+	}
+	if !given("count") && same {
+		e.Count = r.Tasks.Test
+	}
+	return e.settled(r)
+}
+
+// settled lays --set over a recipe and says by which protocol is played.
+func (e *Evaluation) settled(r recipe.Recipe) (recipe.Recipe, eval.Protocol, error) {
+	decided := false
+	if e.Endpoint.URL != "" {
+		r.Budget = ample(r.Budget)
+	}
+	for _, pair := range e.Set {
+		if err := e.usable(pair); err != nil {
+			return r, eval.Protocol{}, err
+		}
+		if err := r.Set(pair); err != nil {
+			return r, eval.Protocol{}, err
+		}
+		decided = decided || strings.HasPrefix(pair, "budget.") || strings.HasPrefix(pair, "chat.malformed")
+	}
+	if err := r.Check(); err != nil {
+		return r, eval.Protocol{}, err
+	}
+	switch set, err := task.ByName(r.Tasks.Set); {
+	case err != nil: // Load says it
+	case !set.Whole && e.Given("data"):
+		return r, eval.Protocol{}, fmt.Errorf("--data %s: set %s is generated and reads no files; give a set that is read, such as --tasks bfcl", e.Data, set.Name)
+	case set.Whole && e.Given("seed") && r.Model != "init":
+		return r, eval.Protocol{}, fmt.Errorf("--seed %d: set %s is read and not generated; leave the seed out", e.Seed, set.Name)
+	}
+	p := eval.Protocol{Name: "recipe", Budget: rollout.Budget(r.Budget), Malformed: r.Chat.Malformed}
+	if e.Endpoint.URL != "" {
+		p.Name = "endpoint"
+	}
+	if e.Protocol != "" {
+		var err error
+		if p, err = eval.ProtocolByName(e.Protocol); err != nil {
+			return r, p, err
+		}
+		if decided {
+			return r, p, fmt.Errorf("--set budget.* and chat.malformed say what protocol %s decides; leave them out", p.Name)
+		}
+	}
+	if e.Given("temperature") {
+		p.How.Temperature = e.Temperature
+	}
+	return r, p, nil
+}
+
+// Taken says in one line what is played as the run does, and which flags changed it.
+func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol) string {
+	t := &r.Tasks
+	parts := []string{"tasks " + t.Set}
+	for _, name := range slices.Sorted(maps.Keys(t.Level)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, t.Level[name]))
+	}
+	if len(t.Worlds) > 0 {
+		parts = append(parts, "worlds "+strings.Join(t.Worlds, " "))
+	}
+	if len(t.Categories) > 0 {
+		parts = append(parts, "categories "+strings.Join(t.Categories, " "))
+	}
+	if e.Count > 0 {
+		parts = append(parts, fmt.Sprintf("%d tasks", e.Count))
+	}
+	parts = append(parts, fmt.Sprintf("seed %d", r.Seed), "format "+r.Chat.Format)
+	if b := &r.Budget; e.Protocol == "" {
+		parts = append(parts, fmt.Sprintf("malformed %s", r.Chat.Malformed), fmt.Sprintf("budget %d tokens a reply, %d an episode, %d a result, %d steps", b.Reply, b.Episode, b.Result, b.Steps))
+	} else {
+		parts = append(parts, "budget and malformed of protocol "+p.Name)
+	}
+	line := fmt.Sprintf("as run %s, update %d: %s", e.Home.Run, e.Home.Update, strings.Join(parts, ", "))
+	var flags []string
+	for _, name := range []string{"category", "count", "data", "protocol", "seed", "set", "split", "tasks", "temperature"} {
+		if e.Given(name) {
+			flags = append(flags, "--"+name)
+		}
+	}
+	if len(flags) > 0 {
+		line += "; given " + strings.Join(flags, " ")
+	}
+	return line
+}
+
+// Chosen reports whether the tasks that are played are among those that the run chose
+// this checkpoint by as its best one.
+func (e *Evaluation) Chosen(r *recipe.Recipe) (bool, error) {
+	own, err := record.Recipe(e.Home.Run)
+	if err != nil || own.Tasks.Set != r.Tasks.Set || cmp.Or(own.Tasks.Eval, "test") != e.Split {
+		return false, err
+	}
+	set, err := task.ByName(r.Tasks.Set)
+	if err != nil {
+		return false, err
+	}
+	if !set.Whole && (own.Seed != r.Seed || !maps.Equal(own.Tasks.Level, r.Tasks.Level) || !slices.Equal(own.Tasks.Worlds, r.Tasks.Worlds)) {
+		return false, nil // other tasks are generated
+	}
+	log, err := runlog.Read(e.Home.Run)
+	if err != nil {
+		return false, err
+	}
+	evals := 0 // one alone chooses nothing
+	for ev, err := range log.Events() {
+		if err != nil {
+			return false, err
+		}
+		if ev.Kind == "eval" {
+			evals++
+		}
+	}
+	best, err := log.Best(monitor.EvalSuccess)
+	return evals > 1 && best.Update == e.Home.Update, err
+}
