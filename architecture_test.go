@@ -42,6 +42,7 @@ var layer = map[string]int{
 	"ballast/model/kernel":          3,
 	"ballast/model/attn":            3,
 	"ballast/model/sampling":        3,
+	"ballast/model/playtest":        3,
 	"ballast/model/device":          3,
 	"ballast/model/accel":           3,
 	"ballast/model/cpu":             3,

@@ -24,6 +24,7 @@ import (
 	"context"
 	"fmt"
 	"math/bits"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -150,13 +151,25 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	begin := time.Now()
-	t := &player{e: p.e, o: p.o, how: how, watched: p.watched,
-		limits: sampling.Limits{Name: "model/accel", Vocab: p.e.c.Vocab, MaxLen: p.e.c.MaxLen}}
-	t.open(convs)
-	if len(t.queue) == 0 {
-		return nil
+	seqs := make([]*seq, len(convs))
+	for i, c := range convs {
+		seqs[i] = &seq{Seq: sampling.Seq{Conv: c}}
 	}
-	if failed := device.Guard(func() { err = t.play(ctx) }); failed != nil {
+	side := runtime.GOMAXPROCS(0) // the device waits for what conversations do
+	plan := sampling.Open(ctx, sampling.Limits{Name: "model/accel", Vocab: p.e.c.Vocab, MaxLen: p.e.c.MaxLen, Maskless: true}, side, seqs)
+	defer plan.Close()
+	longest, err := plan.Longest()
+	if err != nil || longest == 0 {
+		return err
+	}
+	t := &player{e: p.e, o: p.o, how: how, watched: p.watched}
+	failed := device.Guard(func() {
+		t.size(plan.Len(), longest)
+		defer t.kv.free()
+		defer func() { t.count.PeakKV = t.kv.bytes() }()
+		err = plan.Run(len(t.rows), side, t)
+	})
+	if failed != nil {
 		err = fmt.Errorf("model/accel: %w", failed)
 	}
 	t.count.Elapsed = time.Since(begin)

@@ -1,11 +1,7 @@
 package accel
 
 import (
-	"context"
-	"fmt"
-	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -21,6 +17,7 @@ type seq struct {
 	donor  *seq // wait until donor has computed the first shared tokens
 	shared int
 	done   bool
+	held   []int32 // what its row held when it left that to wait
 }
 
 // row is a place in the cache and what it holds.
@@ -35,8 +32,6 @@ type player struct {
 	o       Options
 	how     ballast.Sampling
 	watched *tensors.Tensor
-	limits  sampling.Limits
-	queue   []*seq // waiting, sorted by prompt
 	rows    []row
 	kv      *cache
 	moves   map[int]move // by row: what is copied before the next pass
@@ -46,95 +41,65 @@ type player struct {
 // move says that a row takes over the first keep positions of another.
 type move struct{ from, keep int }
 
-// open asks every conversation for its first request and queues those that have
-// one by prompt.
-func (t *player) open(convs []ballast.Conversation) {
-	all := make([]*seq, len(convs))
-	side(len(convs), func(i int) {
-		s := &seq{Seq: sampling.Seq{Conv: convs[i]}}
-		if t.next(s, 0) {
-			s.Prompt = s.Pending
-			all[i] = s
-		}
-	})
-	t.queue = slices.DeleteFunc(all, func(s *seq) bool { return s == nil })
-	slices.SortStableFunc(t.queue, func(a, b *seq) int { return slices.Compare(a.Prompt, b.Prompt) })
-}
-
-// side runs do for 0 to n-1 side by side: conversations render prompts and call
-// tools while the device waits.
-func side(n int, do func(i int)) {
-	var wg sync.WaitGroup
-	turn := make(chan struct{}, runtime.GOMAXPROCS(0))
-	for i := range n {
-		turn <- struct{}{}
-		wg.Go(func() {
-			do(i)
-			<-turn
-		})
-	}
-	wg.Wait()
-}
-
-// next is Seq.Next without the requests that carry a mask.
-func (t *player) next(s *seq, cached int) bool {
-	for s.Next(t.limits, cached) {
-		if s.Req.Mask == nil {
-			return true
-		}
-		s.Pending = s.Pending[:len(s.Pending)-len(s.Req.Append)]
-		s.Conv.Take(ballast.Reply{Err: fmt.Errorf("%s: constrained decoding is not done on accelerators; sample with the pure-Go engine", t.limits.Name)})
-	}
-	return false
-}
-
-func (t *player) play(ctx context.Context) error {
-	longest := 0
-	for _, s := range t.queue {
-		longest = max(longest, len(s.Prompt)+s.Req.Max+t.o.Steps)
-	}
-	length := max(power(longest), 64)
-	if top := t.limits.MaxLen; top > 0 && length > top {
+// size makes the cache for so many conversations, which need as many positions for their
+// first reply. Its length is a power of two, or what the model has.
+func (t *player) size(n, longest int) {
+	length := max(power(longest+t.o.Steps), 64)
+	if top := t.e.c.MaxLen; top > 0 && length > top {
 		length = (top/16 + 1) * 16 // no conversation goes beyond, its last token's place included
 	}
-	n := power(min(t.o.Rows, len(t.queue)))
+	n = power(min(t.o.Rows, n))
 	for n > 1 && int64(n)*t.e.rowBytes(length) > t.o.Memory {
 		n /= 2
 	}
 	t.rows, t.moves = make([]row, n), map[int]move{}
 	t.kv = t.e.newCache(n, length)
-	defer t.kv.free()
-	defer func() { t.count.PeakKV = t.kv.bytes() }()
-	for {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("model/accel: sampling stopped: %w", err)
-		}
-		if t.admit(); !slices.ContainsFunc(t.rows, func(r row) bool { return r.s != nil }) {
-			return nil
-		}
-		t.copyRows()
-		if t.prefill() {
-			continue // there may be heirs now
-		}
-		t.decode()
-	}
 }
 
 // worth is the number of common tokens from which on sharing is.
 const worth = 16
 
-// admit gives free rows to waiting conversations, and to those whose donor is far
-// enough what they wait for.
-func (t *player) admit() {
-	for i := range t.rows {
-		if t.rows[i].s != nil || len(t.queue) == 0 {
-			continue
-		}
-		s := t.queue[0]
-		t.queue = t.queue[1:]
-		s.row, t.rows[i].s = i, s
-		t.place(s)
+// Admit gives s a free row: the one that it had, if that still holds what s needs, or the
+// first. Whoever has waited reads everything again that no row holds.
+func (t *player) Admit(s *seq) {
+	s.Prompt = slices.Concat(s.held, s.Pending)
+	if len(s.held) > 0 {
+		s.Drawn = false
 	}
+	if r := &t.rows[s.row]; r.s != nil || len(s.held) == 0 || sampling.Common(r.held, s.held) < len(s.held) {
+		s.row = slices.IndexFunc(t.rows, func(r row) bool { return r.s == nil })
+	}
+	t.rows[s.row].s = s
+	t.place(s)
+}
+
+// Leave takes the row of s, and notes what it held if s comes back.
+func (t *player) Leave(s *seq, over bool) {
+	s.done = over
+	if r := &t.rows[s.row]; r.s == s {
+		r.s = nil
+		if !over {
+			s.held = slices.Clone(r.held)
+		}
+	}
+}
+
+// Full is false: who waits holds no memory of the device.
+func (t *player) Full() bool { return false }
+
+// Pass lets those go on that have waited for a donor, and computes what is to be read
+// before anything is drawn, or draws.
+func (t *player) Pass() []*seq {
+	t.inherit()
+	t.copyRows()
+	if t.prefill() {
+		return nil // there may be heirs now
+	}
+	return t.decode()
+}
+
+// inherit gives those whose donor is far enough what they wait for.
+func (t *player) inherit() {
 	for _, r := range t.rows {
 		s := r.s
 		if s == nil || s.donor == nil {
@@ -179,7 +144,9 @@ func (t *player) place(s *seq) {
 	}
 	most = min(most, len(s.Prompt)-1) // one token is left to draw from
 	t.moves[s.row] = move{from, most}
-	t.count.Shared += int64(most)
+	if s.held == nil {
+		t.count.Shared += int64(most)
+	}
 	s.Pending = s.Prompt[most:]
 }
 
@@ -194,7 +161,7 @@ func (t *player) copyRows() {
 		from[i], keep[i] = int32(i), int32(t.kv.length)
 		if m, ok := t.moves[i]; ok {
 			from[i], keep[i] = int32(m.from), int32(m.keep)
-			needed = needed || m.keep > 0 || len(t.rows[i].held) > 0
+			needed = needed || m.from != i || m.keep != len(t.rows[i].held)
 		}
 	}
 	if needed {
@@ -255,8 +222,8 @@ func (t *player) prefill() bool {
 	return true
 }
 
-// decode lets all rows draw, and hands finished replies over.
-func (t *player) decode() {
+// decode lets all rows draw, and returns those whose reply is complete.
+func (t *player) decode() (ended []*seq) {
 	n := len(t.rows)
 	d := &draw{token: make([]int32, n), pos: make([]int32, n), left: make([]int32, n), stop: make([][]int32, n), u: make([]float32, n*t.o.Steps)}
 	end := 0
@@ -285,24 +252,14 @@ func (t *player) decode() {
 	}
 	tokens, facts := t.kv.run(kind, d, t.o.Steps, t.watched)
 	t.count.Passes++
-	var ended []*row
-	for i := range t.rows {
+	for i, r := range t.rows {
 		if d.left[i] > 0 {
-			if t.take(i, tokens, facts); t.rows[i].s.Ended() {
-				ended = append(ended, &t.rows[i])
+			if t.take(i, tokens, facts); r.s.Ended() {
+				ended = append(ended, r.s)
 			}
 		}
 	}
-	side(len(ended), func(i int) {
-		s := ended[i].s
-		s.Conv.Take(s.Reply)
-		s.done = !t.next(s, len(ended[i].held))
-	})
-	for _, r := range ended {
-		if r.s.done {
-			r.s = nil
-		}
-	}
+	return ended
 }
 
 // unit is u in float32, still below 1.

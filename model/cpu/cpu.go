@@ -32,6 +32,9 @@ type Options struct {
 	Workers int     // 0: GOMAXPROCS
 	MaxRows int     // conversations played at a time; 0: 16 per worker, 32 for large models
 	Chunk   int     // most prompt tokens in one pass and worker; 0: 256, 512 for large models
+	// Memory bounds what conversations that wait may hold: they keep their caches, and as
+	// long as some wait no other begins when all caches take so many bytes; 0: 4 GiB.
+	Memory int64
 }
 
 // Counters say what a Policy has done since it was made.
@@ -78,6 +81,9 @@ func NewPolicy(m *model.Model, o Options) *Policy {
 	}
 	if o.MaxRows <= 0 {
 		o.MaxRows = rows
+	}
+	if o.Memory <= 0 {
+		o.Memory = 4 << 30
 	}
 	w, err := newWeights(m.Config, m.Weights, nil)
 	if err != nil {

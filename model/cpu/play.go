@@ -3,7 +3,6 @@ package cpu
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -29,22 +28,27 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	begin := time.Now()
-	q := &queue{seqs: p.open(convs)}
+	seqs := make([]*seq, len(convs))
+	for i, c := range convs {
+		seqs[i] = &seq{Seq: sampling.Seq{Conv: c}}
+	}
+	plan := sampling.Open(ctx, p.w.limits(), p.o.Workers, seqs)
+	defer plan.Close()
 	engines, each := p.o.Workers, 1
 	if p.w.size() > p.limit {
 		engines, each = 1, p.o.Workers
 	}
-	rows := (min(p.o.MaxRows, len(q.seqs)) + engines - 1) / engines
+	rows := (min(p.o.MaxRows, plan.Len()) + engines - 1) / engines
 	errs, counts := make([]error, engines), make([]Counters, engines)
 	var wg sync.WaitGroup
 	for i := range engines {
 		wg.Go(func() {
 			e := newEngine(p.w, p.k, each)
-			t := &player{e: e, q: q, rows: rows, chunk: p.o.Chunk, how: how, watched: p.o.Watched, dists: make([]dist, each)}
+			t := &player{e: e, pages: p.o.Memory / int64(4*e.pool.size*engines), chunk: p.o.Chunk, how: how, watched: p.o.Watched, dists: make([]dist, each)}
 			for j := range t.dists {
 				t.dists[j].k = p.k
 			}
-			errs[i] = t.play(ctx)
+			errs[i] = plan.Run(rows, each, t)
 			counts[i] = t.count
 			counts[i].PeakKV = int64(e.pool.most) * int64(e.pool.size) * 4
 		})
@@ -71,46 +75,10 @@ func (w *weights) size() int {
 	return n
 }
 
-// open asks every conversation for its first request, on all workers, and
-// returns those that have one, sorted by prompt.
-func (p *Policy) open(convs []ballast.Conversation) []*seq {
-	all := make([]*seq, len(convs))
-	e := engine{workers: p.o.Workers}
-	e.parallel(len(convs), 1, func(_, from, to int) {
-		for i := from; i < to; i++ {
-			s := &seq{Seq: sampling.Seq{Conv: convs[i]}}
-			if s.Next(p.w.limits(), 0) {
-				s.Prompt = s.Pending
-				all[i] = s
-			}
-		}
-	})
-	all = slices.DeleteFunc(all, func(s *seq) bool { return s == nil })
-	slices.SortStableFunc(all, func(a, b *seq) int { return slices.Compare(a.Prompt, b.Prompt) })
-	return all
-}
-
-// queue holds the conversations that wait for a place.
-type queue struct {
-	mu   sync.Mutex
-	seqs []*seq
-}
-
-// take returns up to n waiting conversations, neighbours in prompt order.
-func (q *queue) take(n int) []*seq {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	k := min(n, len(q.seqs))
-	out := q.seqs[:k]
-	q.seqs = q.seqs[k:]
-	return out
-}
-
 // player plays conversations on one engine.
 type player struct {
 	e       *engine
-	q       *queue
-	rows    int
+	pages   int64 // of the cache, see Full
 	chunk   int
 	how     ballast.Sampling
 	watched []int32
@@ -122,27 +90,14 @@ type player struct {
 	count   Counters
 }
 
-func (t *player) play(ctx context.Context) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("model/cpu: sampling stopped: %w", err)
-		}
-		if n := t.rows - len(t.live); n > 0 {
-			for _, s := range t.q.take(n) {
-				t.admit(s)
-			}
-		}
-		if len(t.live) == 0 {
-			return nil
-		}
-		t.step()
-	}
-}
-
-// admit gives s a place and looks for a sequence whose cache it can share: the
-// one admitted before, or the earliest that has as much in common.
-func (t *player) admit(s *seq) {
+// Admit gives s a place. One that has waited still has its cache. For one that begins it
+// looks for a sequence whose cache it can share: the one admitted before, or the earliest
+// that has as much in common.
+func (t *player) Admit(s *seq) {
 	t.live = append(t.live, s)
+	if s.kv.len > 0 {
+		return
+	}
 	if d := t.prev; d != nil {
 		n := sampling.Common(d.Prompt, s.Prompt)
 		for d.donor != nil && d.shared >= n {
@@ -187,9 +142,12 @@ func (t *player) release(s *seq) {
 	s.kv.trim(&t.e.pool, keep)
 }
 
-// step runs one pass: one token of every answering conversation, and a chunk of
-// what others have to read first.
-func (t *player) step() {
+// Full reports that the caches of those who wait leave no room for more conversations.
+func (t *player) Full() bool { return int64(t.e.pool.live) >= t.pages }
+
+// Pass computes one token of every answering conversation, and a chunk of what others
+// have to read first.
+func (t *player) Pass() []*seq {
 	t.spans, t.who = t.spans[:0], t.who[:0]
 	budget := t.chunk
 	for _, s := range t.live {
@@ -211,8 +169,7 @@ func (t *player) step() {
 	}
 	t.e.forward(t.spans)
 	t.count.Passes++
-	t.sample()
-	t.live = slices.DeleteFunc(t.live, func(s *seq) bool { return s.done })
+	return t.sample()
 }
 
 // turn is a row of logits and the conversations that draw from it.
@@ -222,8 +179,9 @@ type turn struct {
 }
 
 // sample draws the next token of every sequence whose last token was computed.
-// Heirs of a prompt that was just finished draw from the same row.
-func (t *player) sample() {
+// Heirs of a prompt that was just finished draw from the same row. It returns those whose
+// reply is complete.
+func (t *player) sample() (ended []*seq) {
 	var turns []turn
 	for i, s := range t.who {
 		t.count.Prefilled += int64(len(t.spans[i].tokens))
@@ -268,10 +226,11 @@ func (t *player) sample() {
 				t.count.Sampled++
 			}
 			if s.Ended() {
-				t.finish(s)
+				ended = append(ended, s)
 			}
 		}
 	}
+	return ended
 }
 
 // draw draws one token and records it.
@@ -291,10 +250,17 @@ func (s *seq) draw(d *dist, how ballast.Sampling, watched []int32) {
 	}
 }
 
-// finish hands the reply over and goes on with the conversation's next request.
-func (t *player) finish(s *seq) {
-	s.Conv.Take(s.Reply)
-	if !s.Next(t.e.w.limits(), s.kv.len) {
+// Leave takes the place of s. While s waits it keeps its cache, and with that what others
+// can share; nobody waits for its prompt any more, since that was computed before its
+// first reply.
+func (t *player) Leave(s *seq, over bool) {
+	if len(s.heirs) > 0 {
+		panic("model/cpu: a conversation leaves whose prompt others wait for")
+	}
+	if i := slices.Index(t.live, s); i >= 0 {
+		t.live = slices.Delete(t.live, i, i+1)
+	}
+	if over {
 		s.done = true
 		t.release(s)
 	}

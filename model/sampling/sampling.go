@@ -1,9 +1,13 @@
-// Package sampling is what samplers share whatever they run on: the protocol of a
-// conversation in play and the random numbers of its draws.
+// Package sampling is what samplers share whatever they run on: which conversation is
+// computed when (Schedule), the protocol of one in play and the random numbers of its draws.
 //
 // Contract: the number for a draw depends on the conversation's seed and the
-// position only. A request that cannot be served is answered with a Reply whose
-// Err says why, and the conversation goes on with its next one.
+// position only. A conversation that waits for what is outside the model holds up no
+// other, and takes none of the places where tokens are computed.
+//
+// Failure: a request that cannot be served is answered with a Reply whose Err says why,
+// and the conversation goes on with its next one. When the context of a play ends, so does
+// the play, with an error and without waiting for what others wait for.
 package sampling
 
 import (
@@ -36,7 +40,7 @@ func mix(z uint64) uint64 {
 // Counters say what a sampler has done since it was made.
 type Counters struct {
 	Sampled   int64         // tokens drawn
-	Prefilled int64         // prompt, tool and other appended tokens computed
+	Prefilled int64         // prompt, tool and other appended tokens computed, and what was computed again after a wait
 	Shared    int64         // tokens not computed because another conversation had them
 	Passes    int64         // batched forward passes
 	PeakKV    int64         // most bytes of KV cache held at a time by one Play
@@ -55,6 +59,8 @@ type Limits struct {
 	Name   string // of the sampler, for messages
 	Vocab  int    // tokens are 0 to Vocab-1
 	MaxLen int    // most positions; 0 = any number
+	// Maskless says that the sampler cannot constrain replies.
+	Maskless bool
 }
 
 // Check reports a token that the model does not have.
@@ -83,37 +89,10 @@ type Seq struct {
 	Pending []int32 // tokens that the cache does not have yet
 	Drawn   bool    // the first pending token was sampled
 	Reply   ballast.Reply
+	size    int   // tokens of the conversation so far
+	state   state // of one that was parked, when it returns
+	wait    <-chan struct{}
 	slab    []float32 // memory for Watch rows
-}
-
-// Next fetches requests until one needs tokens, answering those that cannot be
-// served or ask for none. cached is the number of positions computed so far. It
-// returns false when the conversation is over.
-func (s *Seq) Next(l Limits, cached int) bool {
-	for {
-		var more bool
-		if s.Req, more = s.Conv.Next(); !more {
-			return false
-		}
-		s.Pending = append(s.Pending[:len(s.Pending):len(s.Pending)], s.Req.Append...)
-		n := cached + len(s.Pending)
-		err := l.Check(s.Req.Append)
-		switch {
-		case err != nil:
-		case len(s.Pending) == 0:
-			err = fmt.Errorf("%s: a request appends no tokens and no reply is there to go on from", l.Name)
-		case l.room(n) <= 0 && s.Req.Max > 0:
-			err = fmt.Errorf("%s: the conversation has %d tokens and the model positions for %d: shorten the prompt or lower the token budget", l.Name, n, l.MaxLen)
-		case s.Req.Max > 0:
-			s.Req.Max = min(s.Req.Max, l.room(n))
-			s.Reply = ballast.Reply{}
-			return true
-		}
-		if err != nil {
-			s.Pending = s.Pending[:len(s.Pending)-len(s.Req.Append)]
-		}
-		s.Conv.Take(ballast.Reply{Err: err})
-	}
 }
 
 // Fail makes the reply an error.
@@ -128,6 +107,7 @@ func (s *Seq) Extend(tok int32, logProb, entropy float32, watched int) []float32
 	r.LogProb = append(r.LogProb, logProb)
 	r.Entropy = append(r.Entropy, entropy)
 	s.Pending, s.Drawn = []int32{tok}, true
+	s.size++
 	if watched == 0 {
 		return nil
 	}

@@ -78,8 +78,8 @@ func TestNext(t *testing.T) {
 		{"nothing asked for", []ballast.Request{{Append: []int32{1}}, {Append: []int32{2}, Max: 2}}, 0, true, []int32{1, 2}, 2, []string{""}},
 	} {
 		conv := &script{requests: c.requests}
-		s := &Seq{Conv: conv}
-		if more := s.Next(limits, c.cached); more != c.more || len(s.Pending) != len(c.pending) || more && (!slices.Equal(s.Pending, c.pending) || s.Req.Max != c.max) {
+		s := &Seq{Conv: conv, size: c.cached}
+		if more := s.next(limits) == asks; more != c.more || len(s.Pending) != len(c.pending) || more && (!slices.Equal(s.Pending, c.pending) || s.Req.Max != c.max) {
 			t.Errorf("%s: %t, pending %v, at most %d", c.name, more, s.Pending, s.Req.Max)
 		}
 		if len(conv.replies) != len(c.errors) {
