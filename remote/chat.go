@@ -39,20 +39,18 @@ func (c *Client) Chat(ctx context.Context, cfg ChatConfig, tasks []*ballast.Task
 		cfg.Rules.Shorten = func(s string) string { return tail(s, n) }
 	}
 	out := make([]ballast.Episode, len(tasks))
-	err := c.each(ctx, len(tasks), func(ctx context.Context, i int) (error, error) {
+	err := c.each(ctx, len(tasks), func(ctx context.Context, i int) (_ <-chan struct{}, infra, fatal error) {
 		d := &dialogue{c: c, cfg: &cfg}
-		var err error
-		if d.Env, err = env.New(tasks[i], cfg.Rules); err != nil {
-			return nil, err
+		if d.Env, fatal = env.New(tasks[i], cfg.Rules); fatal != nil {
+			return nil, nil, fatal
 		}
-		infra, err := d.play(ctx)
-		if err != nil {
-			return nil, err
+		if infra, fatal = d.play(ctx); fatal != nil {
+			return nil, nil, fatal
 		}
 		if out[i] = d.Episode; ended != nil {
 			ended(&out[i])
 		}
-		return infra, nil
+		return nil, infra, nil
 	})
 	return out, err
 }
@@ -71,45 +69,84 @@ func tail(s string, n int) string {
 
 // each runs play for 0 to n-1, Concurrency at a time. Play returns what broke one
 // episode, and what ends everything. An endpoint that breaks many episodes in a
-// row ends everything, too.
-func (c *Client) each(ctx context.Context, n int, play func(context.Context, int) (infra, fatal error)) error {
+// row ends everything, too. An episode that waits for what is not the endpoint returns
+// the channel that says for how long, and makes room for others; play is then called for it
+// again, before any that has not begun.
+func (c *Client) each(ctx context.Context, n int, play func(context.Context, int) (wait <-chan struct{}, infra, fatal error)) error {
 	caller := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(c.opts.Halt, func() { cancel(endpoint.Ended(c.opts.Halt)) })()
-	next := make(chan int)
+	next, back, over := make(chan int), make(chan int, n), make(chan struct{}, n)
 	var group sync.WaitGroup
 	var mu sync.Mutex
 	row := 0
+	ended := func(infra, fatal error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if row++; infra == nil {
+			row = 0
+		}
+		if fatal == nil && row >= max(10, 2*c.opts.Concurrency) {
+			fatal = fmt.Errorf("remote: %d episodes in a row could not be played; the last: %w", row, infra)
+		}
+		if fatal != nil {
+			cancel(fatal)
+		}
+		over <- struct{}{}
+	}
 	for range min(n, c.opts.Concurrency) {
 		group.Go(func() {
 			for i := range next {
-				infra, fatal := play(ctx, i)
-				mu.Lock()
-				if row++; infra == nil {
-					row = 0
+				wait, infra, fatal := play(ctx, i)
+				if wait == nil || fatal != nil {
+					ended(infra, fatal)
+					continue
 				}
-				if fatal == nil && row >= max(10, 2*c.opts.Concurrency) {
-					fatal = fmt.Errorf("remote: %d episodes in a row could not be played; the last: %w", row, infra)
-				}
-				mu.Unlock()
-				if fatal != nil {
-					cancel(fatal)
-				}
+				group.Go(func() {
+					select {
+					case <-wait:
+						back <- i
+					case <-ctx.Done():
+					}
+				})
 			}
 		})
 	}
-feed:
-	for i := range n {
-		select {
-		case next <- i:
-		case <-ctx.Done():
-			break feed
-		}
-	}
+	feed(ctx, n, next, back, over)
 	close(next)
 	group.Wait()
 	return cmp.Or(endpoint.Ended(caller), context.Cause(ctx))
+}
+
+// feed gives out 0 to n-1, and those that come back before the others, until all are over
+// or the context ends.
+func feed(ctx context.Context, n int, next chan<- int, back <-chan int, over <-chan struct{}) {
+	var first []int // came back
+	fresh := 0
+	for left := n; left > 0; {
+		out, i := next, fresh
+		switch {
+		case len(first) > 0:
+			i = first[0]
+		case fresh == n:
+			out = nil
+		}
+		select {
+		case out <- i:
+			if len(first) > 0 {
+				first = first[1:]
+			} else {
+				fresh++
+			}
+		case k := <-back:
+			first = append(first, k)
+		case <-over:
+			left--
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // dialogue is one episode of Chat.

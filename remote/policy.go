@@ -24,32 +24,40 @@ type Policy struct {
 // Watched implements ballast.Policy: nothing is watched.
 func (p *Policy) Watched() []int32 { return nil }
 
-// Play implements ballast.Policy.
+// Play implements ballast.Policy. A conversation that waits for what is not the endpoint
+// leaves its place to others.
 func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how ballast.Sampling) error {
-	return p.Client.each(ctx, len(convs), func(ctx context.Context, i int) (infra, fatal error) {
-		var tokens []int32
+	tokens, broke := make([][]int32, len(convs)), make([]error, len(convs))
+	return p.Client.each(ctx, len(convs), func(ctx context.Context, i int) (wait <-chan struct{}, infra, fatal error) {
 		for {
+			if wait = convs[i].Wait(); wait != nil {
+				select {
+				case <-wait:
+				default:
+					return wait, nil, nil
+				}
+			}
 			req, more := convs[i].Next()
 			if !more {
-				return infra, nil
+				return nil, broke[i], nil
 			}
-			tokens = append(tokens, req.Append...)
-			reply, cut, err := p.reply(ctx, tokens, req, how)
+			tokens[i] = append(tokens[i], req.Append...)
+			reply, cut, err := p.reply(ctx, tokens[i], req, how)
 			var end *fatalError
 			switch {
 			case errors.As(err, &end):
-				return nil, end.err
+				return nil, nil, end.err
 			case err != nil && ctx.Err() != nil:
-				return nil, context.Cause(ctx)
+				return nil, nil, context.Cause(ctx)
 			case full(err):
 				convs[i].Take(ballast.Reply{Full: true})
 				continue
 			case err != nil:
-				infra = err
+				broke[i] = err
 				convs[i].Take(ballast.Reply{Err: err})
 				continue
 			}
-			tokens = append(tokens, reply...)
+			tokens[i] = append(tokens[i], reply...)
 			convs[i].Take(ballast.Reply{Tokens: reply, LogProb: make([]float32, len(reply)), Full: cut})
 		}
 	})

@@ -20,22 +20,56 @@ type Script struct {
 // Watched implements ballast.Policy.
 func (s *Script) Watched() []int32 { return s.Tokens }
 
-// Play implements ballast.Policy: it drives one conversation after the other.
+// Play implements ballast.Policy: it drives one conversation after the other, each until
+// it is over or waits. Those that have waited go on in the order of their return.
 func (s *Script) Play(ctx context.Context, convs []ballast.Conversation, _ ballast.Sampling) error {
-	for _, c := range convs {
-		var tokens []int32
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	tokens, back := make([][]int32, len(convs)), make(chan int, len(convs))
+	waiting := 0
+	drive := func(i int) error {
 		for {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			req, more := c.Next()
-			if !more {
-				break
+			if wait := convs[i].Wait(); wait != nil {
+				select {
+				case <-wait:
+				default:
+					waiting++
+					go func() {
+						select {
+						case <-wait:
+							back <- i
+						case <-ctx.Done():
+						}
+					}()
+					return nil
+				}
 			}
-			tokens = append(tokens, req.Append...)
-			reply := clip(s.Reply(tokens, req), req)
-			tokens = append(tokens, reply...)
-			c.Take(s.answer(reply))
+			req, more := convs[i].Next()
+			if !more {
+				return nil
+			}
+			tokens[i] = append(tokens[i], req.Append...)
+			reply := clip(s.Reply(tokens[i], req), req)
+			tokens[i] = append(tokens[i], reply...)
+			convs[i].Take(s.answer(reply))
+		}
+	}
+	for i := range convs {
+		if err := drive(i); err != nil {
+			return err
+		}
+	}
+	for ; waiting > 0; waiting-- {
+		select {
+		case i := <-back:
+			if err := drive(i); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 	}
 	return nil

@@ -60,9 +60,10 @@ func (e *exchange) Next() (ballast.Request, bool) {
 	return ballast.Request{Append: e.prompt, Max: e.max, Seed: e.seed}, e.reply == nil
 }
 
-// Take implements ballast.Conversation.
+// Wait implements ballast.Conversation.
 func (e *exchange) Wait() <-chan struct{} { return nil }
 
+// Take implements ballast.Conversation.
 func (e *exchange) Take(r ballast.Reply) { e.reply = &r }
 
 func (b *deviceBench) run(ctx context.Context, out io.Writer) error {
