@@ -24,7 +24,6 @@ var elsewhere = map[string][]string{
 	"credit/credit.go":          {"grpo"},        // an estimator of advantages
 	"monitor/scripted/words.go": {"grpo"},        //
 	"recipe/defaults.go":        {"grpo"},        // an estimator and a loss
-	"recipe/loss.go":            {"grpo"},        // a loss
 	"loss/policy.go":            {"grpo"},        //
 	"recipe/use.go":             {"file", "sft"}, // settings
 	"cmd/ballast/taskcmd.go":    {"gold"},        // a field of what it prints

@@ -194,17 +194,8 @@ type Term struct {
 	Count  float64
 }
 
-// The terms of the loss. See package loss for the formulas. A sample weighs a policy's
-// tokens by advantages in one of TermPolicy, TermSequence and TermTruncated.
-const (
-	TermPolicy       = iota // clipped ratio; weight = advantage
-	TermOffPolicy           // p/(p+gamma); weight = advantage
-	TermCrossEntropy        // -log p; weight >= 0
-	TermReference           // k3 KL to the reference; weight = coefficient
-	TermSequence            // clipped ratio of whole samples (GSPO); weight = advantage
-	TermTruncated           // truncated ratio times log p (CISPO); weight = advantage
-	NumTerms
-)
+// MaxTerms is the room that a sample has for terms; package loss says which there are.
+const MaxTerms = 16
 
 // Sample is what the learner sees: tokens and a weight per token for each term.
 // Samples with the same Group share their first Prefix tokens, which lets the
@@ -213,8 +204,8 @@ type Sample struct {
 	Tokens     []int32
 	Group      int
 	Prefix     int
-	Terms      [NumTerms]Term
-	OldLogProb []float32 // sampler's log-probabilities; nil where no term needs them
+	Terms      [MaxTerms]Term // by their number in package loss
+	OldLogProb []float32      // sampler's log-probabilities; nil where no term needs them
 }
 
 // Stats is what one optimiser step reports. Keys are the metric names of

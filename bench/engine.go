@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ballast"
+	"ballast/loss"
 	"ballast/model"
 	"ballast/model/sampling"
 	"ballast/monitor"
@@ -65,9 +66,9 @@ func (res *EngineResult) group() {
 	samples := make([]ballast.Sample, n)
 	for i := range samples {
 		s := ballast.Sample{Tokens: make([]int32, prompt+continuation), Prefix: prompt}
-		s.Terms[ballast.TermPolicy] = ballast.Term{Weight: make([]float32, prompt+continuation), Count: continuation}
+		s.Terms[loss.TermPolicy] = ballast.Term{Weight: make([]float32, prompt+continuation), Count: continuation}
 		for k := prompt; k < prompt+continuation; k++ {
-			s.Terms[ballast.TermPolicy].Weight[k] = 1
+			s.Terms[loss.TermPolicy].Weight[k] = 1
 		}
 		samples[i] = s
 		res.GroupTokens += prompt + continuation

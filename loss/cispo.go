@@ -6,6 +6,9 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
+// TermTruncated is the number of term cispo: its weights are advantages.
+const TermTruncated = 5
+
 // cispo is the loss of MiniMax-M1 (arXiv 2506.13585, equations 4 and 5): the policy
 // gradient of log p, weighted by the token's ratio, clipped to 1-ClipLow and 1+ClipHigh.
 // The clipped ratio is a constant of the derivative, so that no token loses its

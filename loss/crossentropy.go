@@ -2,9 +2,12 @@ package loss
 
 import "github.com/gomlx/gomlx/core/graph"
 
+// TermCrossEntropy is the number of term crossEntropy: its weights are at least 0.
+const TermCrossEntropy = 2
+
 // crossEntropy is supervised learning.
 var crossEntropy = Term{
-	Name:  "cross-entropy",
+	Name:  "cross_entropy",
 	token: func(x Token, _ Params) (value, grad float64) { return CrossEntropy(x.LogProb, x.Weight) },
 	tokens: func(x Tokens, _ Params) (value, grad *graph.Node) {
 		return graph.Neg(graph.Mul(x.Weight, x.LogProb)), graph.Neg(x.Weight)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"ballast"
 	"ballast/loss"
 )
 
@@ -15,8 +14,8 @@ func ExampleEvaluate() {
 		LogProb: []float64{-1, -0.5, -0.5},
 		Old:     []float64{-1, -0.5, -0.5 - math.Ln2},
 	}
-	b.Weight[ballast.TermPolicy] = []float64{1.5, 1.5, 1.5} // advantages
-	b.Count[ballast.TermPolicy] = 3
+	b.Weight[loss.TermPolicy] = []float64{1.5, 1.5, 1.5} // advantages
+	b.Count[loss.TermPolicy] = 3
 	r := loss.Evaluate(b, loss.Default())
 	fmt.Printf("%.3f %.3f\n", r.Total, r.Grad)
 	// Output: -1.600 [-0.500 -0.500 0.000]

@@ -3,23 +3,21 @@ package loss
 import (
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/support/exceptions"
-
-	"ballast"
 )
 
 // Inputs are the loss's inputs as nodes of one graph; all [n] nodes are float32
 // or float64 of one dtype. n may span samples, rows and padding.
 type Inputs struct {
-	LogProb *graph.Node                   // [n] log p under the policy in training, nats
-	Old     *graph.Node                   // [n] under the policy that sampled; nil if no term needs it
-	Ref     *graph.Node                   // [n] under the reference; nil if no term needs it
-	Weight  [ballast.NumTerms]*graph.Node // [n] each; nil = the term is absent
+	LogProb *graph.Node           // [n] log p under the policy in training, nats
+	Old     *graph.Node           // [n] under the policy that sampled; nil if no term needs it
+	Ref     *graph.Node           // [n] under the reference; nil if no term needs it
+	Weight  [NumTerms]*graph.Node // [n] each; nil = the term is absent
 	// InvCount holds scalars, 1 over each term's count over the whole
 	// minibatch (so micro-batches add up); nil where Weight is nil.
-	InvCount [ballast.NumTerms]*graph.Node
+	InvCount [NumTerms]*graph.Node
 	// Gap and Mean are [n], see Sequence, and computed from LogProb: the derivative
 	// counts what LogProb does to them. nil where the term couples no tokens.
-	Gap, Mean [ballast.NumTerms]*graph.Node
+	Gap, Mean [NumTerms]*graph.Node
 	Params
 }
 
@@ -28,8 +26,8 @@ type Outputs struct {
 	// Total is the loss; Gradient(Total, ...) flows into LogProb only, and is
 	// Grad there.
 	Total *graph.Node
-	Grad  *graph.Node                   // [n] d Total / d LogProb in closed form
-	Term  [ballast.NumTerms]*graph.Node // each times its InvCount; nil = absent
+	Grad  *graph.Node           // [n] d Total / d LogProb in closed form
+	Term  [NumTerms]*graph.Node // each times its InvCount; nil = absent
 }
 
 // Graph builds the loss. It panics, as graph code does, on nodes of wrong

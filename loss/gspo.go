@@ -2,6 +2,9 @@ package loss
 
 import "github.com/gomlx/gomlx/core/graph"
 
+// TermSequence is the number of term gspo: its weights are advantages.
+const TermSequence = 4
+
 // gspo is group sequence policy optimisation (Zheng et al., arXiv 2507.18071, equations
 // 5 and 7): one ratio for a whole sequence, the geometric mean of its tokens' ratios,
 // clipped as one. There is no dual clip.
@@ -13,6 +16,7 @@ import "github.com/gomlx/gomlx/core/graph"
 var gspo = Term{
 	Name:   "gspo",
 	Old:    true,
+	Mean:   "sequence-mean",
 	Couple: true,
 	token: func(x Token, p Params) (value, grad float64) {
 		p.Dual = 0

@@ -6,6 +6,9 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
+// TermReference is the number of term kl: its weights are coefficients.
+const TermReference = 3
+
 // kl is the pull to the reference policy.
 var kl = Term{
 	Name:  "reference",

@@ -12,8 +12,6 @@ import (
 	"github.com/gomlx/compute/gobackend"
 	"github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-
-	"ballast"
 )
 
 var inf, nan = math.Inf(1), math.NaN()
@@ -56,29 +54,29 @@ func TestByHand(t *testing.T) {
 		p, other, w float64 // probabilities
 		value, grad float64
 	}{
-		{"policy, ratio 1", ballast.TermPolicy, 0.5, 0.5, 2, -2, -2},
-		{"policy, inside", ballast.TermPolicy, 0.55, 0.5, 2, -2.2, -2.2},
-		{"policy, up against the clip", ballast.TermPolicy, 0.8, 0.5, 2, -2.4, 0},
-		{"policy, down is free", ballast.TermPolicy, 0.1, 0.5, 2, -0.4, -0.4},
-		{"policy, negative inside", ballast.TermPolicy, 0.45, 0.5, -2, 1.8, 1.8},
-		{"policy, negative against the clip", ballast.TermPolicy, 0.1, 0.5, -2, 1.6, 0},
-		{"policy, negative up is free", ballast.TermPolicy, 0.8, 0.4, -2, 4, 4},
-		{"policy, dual clip", ballast.TermPolicy, 0.8, 0.2, -2, 6, 0},
-		{"policy, no advantage", ballast.TermPolicy, 0.8, 0.2, 0, 0, 0},
-		{"off-policy, p = gamma", ballast.TermOffPolicy, 0.1, 0, 2, -1, -0.5},
-		{"off-policy, sure", ballast.TermOffPolicy, 1, 0, 1, -1 / 1.1, -0.1 / 1.21},
-		{"cross entropy", ballast.TermCrossEntropy, 0.25, 0, 3, 3 * ln(4), -3},
-		{"k3, equal", ballast.TermReference, 0.25, 0.25, 1, 0, 0},
-		{"k3, half", ballast.TermReference, 0.25, 0.5, 10, 10 * (1 - ln(2)), -10},
-		{"k3, double", ballast.TermReference, 0.5, 0.25, 10, 10 * (ln(2) - 0.5), 5},
-		{"k3, at its limit", ballast.TermReference, 0.01, 0.5, 1, 10, 0},
-		{"gspo, inside", ballast.TermSequence, 0.55, 0.5, 2, -2.2, -2.2},
-		{"gspo, against the clip", ballast.TermSequence, 0.8, 0.5, 2, -2.4, 0},
-		{"gspo, no dual clip", ballast.TermSequence, 0.8, 0.2, -2, 8, 8},
-		{"cispo, inside", ballast.TermTruncated, 0.55, 0.5, 2, -2.2 * ln(0.55), -2.2},
-		{"cispo, truncated above", ballast.TermTruncated, 0.8, 0.5, 2, -2.4 * ln(0.8), -2.4},
-		{"cispo, truncated below", ballast.TermTruncated, 0.1, 0.5, 2, -1.6 * ln(0.1), -1.6},
-		{"cispo, negative, no dual clip", ballast.TermTruncated, 0.8, 0.1, -2, 2.4 * ln(0.8), 2.4},
+		{"policy, ratio 1", TermPolicy, 0.5, 0.5, 2, -2, -2},
+		{"policy, inside", TermPolicy, 0.55, 0.5, 2, -2.2, -2.2},
+		{"policy, up against the clip", TermPolicy, 0.8, 0.5, 2, -2.4, 0},
+		{"policy, down is free", TermPolicy, 0.1, 0.5, 2, -0.4, -0.4},
+		{"policy, negative inside", TermPolicy, 0.45, 0.5, -2, 1.8, 1.8},
+		{"policy, negative against the clip", TermPolicy, 0.1, 0.5, -2, 1.6, 0},
+		{"policy, negative up is free", TermPolicy, 0.8, 0.4, -2, 4, 4},
+		{"policy, dual clip", TermPolicy, 0.8, 0.2, -2, 6, 0},
+		{"policy, no advantage", TermPolicy, 0.8, 0.2, 0, 0, 0},
+		{"off-policy, p = gamma", TermOffPolicy, 0.1, 0, 2, -1, -0.5},
+		{"off-policy, sure", TermOffPolicy, 1, 0, 1, -1 / 1.1, -0.1 / 1.21},
+		{"cross entropy", TermCrossEntropy, 0.25, 0, 3, 3 * ln(4), -3},
+		{"k3, equal", TermReference, 0.25, 0.25, 1, 0, 0},
+		{"k3, half", TermReference, 0.25, 0.5, 10, 10 * (1 - ln(2)), -10},
+		{"k3, double", TermReference, 0.5, 0.25, 10, 10 * (ln(2) - 0.5), 5},
+		{"k3, at its limit", TermReference, 0.01, 0.5, 1, 10, 0},
+		{"gspo, inside", TermSequence, 0.55, 0.5, 2, -2.2, -2.2},
+		{"gspo, against the clip", TermSequence, 0.8, 0.5, 2, -2.4, 0},
+		{"gspo, no dual clip", TermSequence, 0.8, 0.2, -2, 8, 8},
+		{"cispo, inside", TermTruncated, 0.55, 0.5, 2, -2.2 * ln(0.55), -2.2},
+		{"cispo, truncated above", TermTruncated, 0.8, 0.5, 2, -2.4 * ln(0.8), -2.4},
+		{"cispo, truncated below", TermTruncated, 0.1, 0.5, 2, -1.6 * ln(0.1), -1.6},
+		{"cispo, negative, no dual clip", TermTruncated, 0.8, 0.1, -2, 2.4 * ln(0.8), 2.4},
 	}
 	for _, r := range rows {
 		got := Evaluate(one(r.term, ln(r.p), ln(r.other), r.w), Default())
@@ -99,12 +97,12 @@ func TestDualOff(t *testing.T) {
 func TestAggregation(t *testing.T) {
 	logp := []float64{-1, -2, -3, -10} // sequences of 3 tokens and of 1
 	token := Batch{LogProb: logp}
-	token.Weight[ballast.TermCrossEntropy] = []float64{1, 1, 1, 1}
-	token.Count[ballast.TermCrossEntropy] = 4
+	token.Weight[TermCrossEntropy] = []float64{1, 1, 1, 1}
+	token.Count[TermCrossEntropy] = 4
 	near(t, "token mean", Evaluate(token, Default()).Total, 16.0/4, 1e-12)
 	seq := Batch{LogProb: logp}
-	seq.Weight[ballast.TermCrossEntropy] = []float64{1. / 3, 1. / 3, 1. / 3, 1}
-	seq.Count[ballast.TermCrossEntropy] = 2
+	seq.Weight[TermCrossEntropy] = []float64{1. / 3, 1. / 3, 1. / 3, 1}
+	seq.Count[TermCrossEntropy] = 2
 	near(t, "sequence mean", Evaluate(seq, Default()).Total, (2.0+10)/2, 1e-12)
 }
 
@@ -121,13 +119,15 @@ func random(rng *rand.Rand, n int, spread float64) Batch {
 			switch {
 			case i%4 == term%4:
 				w = 0
-			case term == ballast.TermCrossEntropy || term == ballast.TermReference:
+			case term == TermCrossEntropy || term == TermReference:
 				w = math.Abs(w)
 			}
 			b.Weight[term] = append(b.Weight[term], w)
 		}
 	}
-	b.Count = [ballast.NumTerms]float64{7, 11, 13, 17, 19, 23}
+	for term := range b.Count {
+		b.Count[term] = []float64{7, 11, 13, 17, 19, 23}[term%6]
+	}
 	return couple(b, 5)
 }
 
@@ -140,7 +140,7 @@ func TestCentralDifferences(t *testing.T) {
 	checked := 0
 	for range 20000 {
 		b := random(rng, 1, 1.5)
-		b.Weight[ballast.TermTruncated] = nil // TestTruncatedDifferences
+		b.Weight[TermTruncated] = nil // TestTruncatedDifferences
 		kink := func(logp float64) bool {
 			r, d := math.Exp(logp-b.Old[0]), b.Ref[0]-logp
 			for _, edge := range []float64{0.8, 1.2, 3} {
@@ -209,7 +209,7 @@ func (r runner) run(b Batch, p Params, dtype dtypes.DType) (Result, []float64) {
 			x[i] = graph.ConvertDType(x[i], dtype)
 		}
 		in := Inputs{LogProb: x[0], Old: x[1], Ref: x[2], Params: p}
-		for term, rest := 0, x[3:]; term < ballast.NumTerms; term++ {
+		for term, rest := 0, x[3:]; term < NumTerms; term++ {
 			if b.Weight[term] != nil {
 				in.Weight[term], in.InvCount[term], rest = rest[0], rest[1], rest[2:]
 				if Terms[term].Couple {
@@ -279,7 +279,7 @@ func TestGraphEqualsReference(t *testing.T) {
 func TestGraphSubsets(t *testing.T) {
 	r := newRunner(t)
 	rng := rand.New(rand.NewPCG(5, 6))
-	for set := 1; set < 1<<ballast.NumTerms; set++ {
+	for set := 1; set < 1<<NumTerms; set++ {
 		b := random(rng, 20, 1)
 		for term := range b.Weight {
 			if set>>term&1 == 0 {
@@ -324,7 +324,9 @@ func TestGraphHugeGaps(t *testing.T) {
 			}
 		}
 	}
-	b.Count = [ballast.NumTerms]float64{1, 1, 1, 1, 1, 1}
+	for term := range b.Count {
+		b.Count[term] = 1
+	}
 	b = couple(b, 1)
 	for _, p := range []Params{Default(), {ClipLow: 0.2, ClipHigh: 0.28, Gamma: 1e-6}} {
 		r.same("huge", b, p, dtypes.Float32, 1e-4)
@@ -341,7 +343,7 @@ func TestEdges(t *testing.T) {
 			outward = -1
 		}
 		for _, step := range []float64{-1e-4, 1e-4} {
-			b := one(ballast.TermPolicy, -5+math.Log(edge.ratio)+step*outward, -5, edge.w)
+			b := one(TermPolicy, -5+math.Log(edge.ratio)+step*outward, -5, edge.w)
 			r.same("edge", b, Default(), dtypes.Float32, 1e-3)
 			got := Evaluate(b, Default())
 			near(t, "value at the edge", got.Total, -edge.w*edge.ratio, 1e-3)
@@ -355,7 +357,7 @@ func TestEdges(t *testing.T) {
 // TestNonfiniteShows: a NaN at a weighted token is not swallowed.
 func TestNonfiniteShows(t *testing.T) {
 	r := newRunner(t)
-	for term := range ballast.NumTerms {
+	for term := range NumTerms {
 		b := one(term, nan, -1, 1)
 		got, _ := r.run(b, Default(), dtypes.Float32)
 		if !math.IsNaN(got.Total) || !math.IsNaN(Evaluate(b, Default()).Total) {
@@ -390,14 +392,14 @@ func TestGolden(t *testing.T) {
 		b.LogProb, b.Old, b.Ref = append(b.LogProb, s.LogProbs...), append(b.Old, s.Old...), append(b.Ref, s.Ref...)
 		for i, m := range s.Mask {
 			n += m
-			b.Weight[ballast.TermPolicy] = append(b.Weight[ballast.TermPolicy], m*s.Advantage[i])
-			b.Weight[ballast.TermReference] = append(b.Weight[ballast.TermReference], m*golden.Options.KL)
+			b.Weight[TermPolicy] = append(b.Weight[TermPolicy], m*s.Advantage[i])
+			b.Weight[TermReference] = append(b.Weight[TermReference], m*golden.Options.KL)
 		}
 	}
-	b.Count = [ballast.NumTerms]float64{n, n, n, n}
+	b.Count = [NumTerms]float64{n, n, n, n}
 	got := Evaluate(b, Default())
-	near(t, "policy", got.Term[ballast.TermPolicy], golden.Policy, 1e-7)
-	near(t, "reference", got.Term[ballast.TermReference], golden.Reference, 1e-7)
+	near(t, "policy", got.Term[TermPolicy], golden.Policy, 1e-7)
+	near(t, "reference", got.Term[TermReference], golden.Reference, 1e-7)
 	near(t, "loss", got.Total, golden.Loss, 1e-7)
 	newRunner(t).same("graph", b, Default(), dtypes.Float32, 1e-4)
 }

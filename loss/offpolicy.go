@@ -7,9 +7,12 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
+// TermOffPolicy is the number of term offPolicy: its weights are advantages.
+const TermOffPolicy = 1
+
 // offPolicy learns from tokens that others wrote, most where they are not yet likely.
 var offPolicy = Term{
-	Name:  "off-policy",
+	Name:  "offpolicy",
 	token: func(x Token, p Params) (value, grad float64) { return OffPolicy(x.LogProb, x.Weight, p) },
 	tokens: func(x Tokens, p Params) (value, grad *graph.Node) {
 		if p.Gamma <= 0 {

@@ -6,10 +6,14 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 )
 
+// TermPolicy is the number of term grpo: its weights are advantages.
+const TermPolicy = 0
+
 // grpo is the clipped policy gradient of every token's own ratio.
 var grpo = Term{
 	Name:  "grpo",
 	Old:   true,
+	Dual:  true,
 	token: func(x Token, p Params) (value, grad float64) { return Policy(x.LogProb, x.Old, x.Weight, p) },
 	tokens: func(x Tokens, p Params) (value, grad *graph.Node) {
 		return policy(graph.Sub(x.LogProb, x.Old), x.Weight, p)

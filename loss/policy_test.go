@@ -4,8 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-
-	"ballast"
 )
 
 // TestSequenceDifferences checks the sequence term by central differences over all tokens
@@ -18,17 +16,17 @@ func TestSequenceDifferences(t *testing.T) {
 	for round := range 300 {
 		full := random(rng, 3*tokens, 0.05)
 		b := Batch{LogProb: full.LogProb, Old: full.Old, Count: full.Count}
-		b.Weight[ballast.TermSequence] = full.Weight[ballast.TermSequence] // of both signs, some 0
-		if round%2 == 0 {                                                  // as they are stamped
-			for i, w := range b.Weight[ballast.TermSequence] {
+		b.Weight[TermSequence] = full.Weight[TermSequence] // of both signs, some 0
+		if round%2 == 0 {                                  // as they are stamped
+			for i, w := range b.Weight[TermSequence] {
 				if w != 0 {
-					b.Weight[ballast.TermSequence][i] = float64(i/tokens - 1)
+					b.Weight[TermSequence][i] = float64(i/tokens - 1)
 				}
 			}
 		}
 		b = couple(b, tokens)
 		kink := false
-		for _, gap := range b.Seq[ballast.TermSequence].Gap {
+		for _, gap := range b.Seq[TermSequence].Gap {
 			s := math.Exp(gap)
 			kink = kink || math.Abs(s-0.98) < 1e-4 || math.Abs(s-1.03) < 1e-4
 		}
@@ -44,7 +42,7 @@ func TestSequenceDifferences(t *testing.T) {
 				return Evaluate(couple(c, tokens), p).Total
 			}
 			near(t, "derivative", got[i], (at(step)-at(-step))/(2*step), 1e-7)
-			if b.Seq[ballast.TermSequence].Mean[i] != 0 {
+			if b.Seq[TermSequence].Mean[i] != 0 {
 				if got[i] == 0 {
 					clipped++
 				} else {
@@ -74,15 +72,15 @@ func TestSequenceIsGSPO(t *testing.T) {
 		for range length {
 			logp, old := -rng.ExpFloat64(), -rng.ExpFloat64()/10
 			b.LogProb, b.Old, of = append(b.LogProb, logp), append(b.Old, old), append(of, seq)
-			b.Weight[ballast.TermSequence] = append(b.Weight[ballast.TermSequence], a/float64(length))
+			b.Weight[TermSequence] = append(b.Weight[TermSequence], a/float64(length))
 			sum += logp - old
 		}
 		s := math.Exp(sum / float64(length))
 		want -= math.Min(s*a, math.Max(1-p.ClipLow, math.Min(1+p.ClipHigh, s))*a)
 		total++
 	}
-	b.Count[ballast.TermSequence] = total
-	b.Seq[ballast.TermSequence] = Sequences(b.LogProb, b.Old, b.Weight[ballast.TermSequence], of)
+	b.Count[TermSequence] = total
+	b.Seq[TermSequence] = Sequences(b.LogProb, b.Old, b.Weight[TermSequence], of)
 	near(t, "objective", Evaluate(b, p).Total, want/total, 1e-12)
 }
 

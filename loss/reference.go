@@ -24,8 +24,6 @@ package loss
 
 import (
 	"fmt"
-
-	"ballast"
 )
 
 // Limits that verl sets in its vanilla GRPO loss and its low_var_kl penalty. The
@@ -56,21 +54,21 @@ func clamp(x, low, high float64) float64 { return max(low, min(high, x)) }
 
 // Batch is the loss's input: tokens of any number of samples in one row.
 type Batch struct {
-	LogProb []float64                   // [n] log p under the policy in training, nats
-	Old     []float64                   // [n] under the policy that sampled; nil if no term needs it
-	Ref     []float64                   // [n] under the reference; nil if no term needs it
-	Weight  [ballast.NumTerms][]float64 // [n] each; nil = the term is absent
-	Count   [ballast.NumTerms]float64   // denominators; unused where Weight is nil
+	LogProb []float64           // [n] log p under the policy in training, nats
+	Old     []float64           // [n] under the policy that sampled; nil if no term needs it
+	Ref     []float64           // [n] under the reference; nil if no term needs it
+	Weight  [NumTerms][]float64 // [n] each; nil = the term is absent
+	Count   [NumTerms]float64   // denominators; unused where Weight is nil
 	// Seq is what a term that couples tokens needs, made by Sequences of whole
 	// sequences; the batch may hold parts of them.
-	Seq [ballast.NumTerms]Sequence
+	Seq [NumTerms]Sequence
 }
 
 // Result is the loss of a batch.
 type Result struct {
 	Total float64
-	Term  [ballast.NumTerms]float64 // each divided by its count
-	Grad  []float64                 // [n] d Total / d LogProb
+	Term  [NumTerms]float64 // each divided by its count
+	Grad  []float64         // [n] d Total / d LogProb
 }
 
 // Evaluate computes the loss and its derivative with respect to every

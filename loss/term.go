@@ -1,10 +1,6 @@
 package loss
 
-import (
-	"github.com/gomlx/gomlx/core/graph"
-
-	"ballast"
-)
+import "github.com/gomlx/gomlx/core/graph"
 
 // Term is one term of the loss: what it needs besides log p and weights, and its
 // function in both arithmetics. Tokens with weight 0 never reach float64 code; graph
@@ -14,20 +10,28 @@ type Term struct {
 	Old    bool // needs log-probabilities under the policy that sampled: weights are advantages
 	Ref    bool // needs log-probabilities under the reference
 	Couple bool // tokens of a sequence depend on each other: needs Sequence
+	// A term that needs Old is a choice of rl.loss, by its name. Dual says that it has a
+	// dual clip, Mean the one aggregate that is meant, "" where any is.
+	Dual bool
+	Mean string
 
 	token  func(x Token, p Params) (value, grad float64)
 	tokens func(x Tokens, p Params) (value, grad *graph.Node)
 }
 
-// Terms is the table of terms, by their number.
-var Terms = [ballast.NumTerms]Term{
-	ballast.TermPolicy:       grpo,
-	ballast.TermOffPolicy:    offPolicy,
-	ballast.TermCrossEntropy: crossEntropy,
-	ballast.TermReference:    kl,
-	ballast.TermSequence:     gspo,
-	ballast.TermTruncated:    cispo,
+// Terms is the table of terms, by their number in a sample.
+var Terms = [...]Term{
+	TermPolicy:       grpo,
+	TermOffPolicy:    offPolicy,
+	TermCrossEntropy: crossEntropy,
+	TermReference:    kl,
+	TermSequence:     gspo,
+	TermTruncated:    cispo,
 }
+
+// NumTerms is the number of terms. What is indexed by it is indexed by a term's number, which
+// stands beside the term: two with one number do not compile.
+const NumTerms = len(Terms)
 
 // Token is what a term sees of one token. What the term does not ask for is 0.
 type Token struct {

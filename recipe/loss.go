@@ -3,57 +3,38 @@ package recipe
 import (
 	"strings"
 
-	"ballast"
+	"ballast/loss"
 	"ballast/recipe/signal"
 )
 
-// policyLoss is a choice of rl.loss.
-type policyLoss struct {
-	name string
-	term int    // that advantages weigh tokens in
-	dual bool   // it has a dual clip
-	mean string // the one rl.aggregate that is meant; empty = any
-}
-
-// losses is the table of choices; package loss has the formulas. The first is what runs
-// had before there was a choice.
-var losses = []policyLoss{
-	{name: "grpo", term: ballast.TermPolicy, dual: true},
-	{name: "gspo", term: ballast.TermSequence, mean: "sequence-mean"},
-	{name: "cispo", term: ballast.TermTruncated},
-}
-
-// findLoss returns a choice, or nil.
-func findLoss(name string) *policyLoss {
-	for i := range losses {
-		if losses[i].name == name {
-			return &losses[i]
+// findLoss returns the number of a choice of rl.loss, the terms of the loss that weigh
+// tokens by advantages, or -1 and all choices.
+func findLoss(name string) (term int, all []string) {
+	for i, t := range loss.Terms {
+		if t.Old && t.Name == name {
+			return i, nil
+		}
+		if t.Old {
+			all = append(all, t.Name)
 		}
 	}
-	return nil
+	return -1, all
 }
 
 // Stamp is what stamping needs to know of the settings.
 func (rl *RL) Stamp() signal.Loss {
-	l := signal.Loss{KL: rl.KL, Aggregate: rl.Aggregate}
-	if x := findLoss(rl.Loss); x != nil { // Check says it
-		l.Term = x.term
-	}
-	return l
+	term, _ := findLoss(rl.Loss)
+	return signal.Loss{KL: rl.KL, Aggregate: rl.Aggregate, Term: max(term, 0)} // Check says what is not known
 }
 
 // checkLoss reports what is wrong with the loss.
 func (rl *RL) checkLoss(bad report) {
-	x := findLoss(rl.Loss)
-	if x == nil {
-		var names []string
-		for _, l := range losses {
-			names = append(names, l.name)
-		}
-		bad("rl.loss", "%q is not one of %s", rl.Loss, strings.Join(names, ", "))
+	term, all := findLoss(rl.Loss)
+	if term < 0 {
+		bad("rl.loss", "%q is not one of %s", rl.Loss, strings.Join(all, ", "))
 		return
 	}
-	if a := rl.Aggregate; x.mean != "" && a != x.mean {
-		bad("rl.aggregate", "rl.loss=%s wants %s, is %q", x.name, x.mean, a)
+	if mean := loss.Terms[term].Mean; mean != "" && rl.Aggregate != mean {
+		bad("rl.aggregate", "rl.loss=%s wants %s, is %q", rl.Loss, mean, rl.Aggregate)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/loss"
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/supervise"
@@ -84,7 +85,7 @@ type RL struct {
 	Warmup      int     `yaml:"warmup"`      // updates of linear warm-up
 	KL          float64 `yaml:"kl"`          // coefficient of the k3 term, in the loss
 	Advantage   string  `yaml:"advantage"`   // one of credit.Estimators
-	Loss        string  `yaml:"loss"`        // of sampled tokens: grpo, gspo, cispo
+	Loss        string  `yaml:"loss"`        // of sampled tokens: a term of package loss that weighs them by advantages
 	Aggregate   string  `yaml:"aggregate"`   // token-mean or sequence-mean; gspo wants the latter
 	Clip        Clip    `yaml:"clip"`
 	Temperature float64 `yaml:"temperature"`
@@ -206,7 +207,7 @@ func (r *Recipe) Settle() {
 // version ran it.
 func (r *Recipe) Complete() {
 	if r.RL.Loss == "" {
-		r.RL.Loss = losses[0].name
+		r.RL.Loss = loss.Terms[loss.TermPolicy].Name
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ballast/bounded/yaml"
+	"ballast/loss"
 	"ballast/recipe/signal"
 	"ballast/task"
 )
@@ -45,8 +46,8 @@ func (r *Recipe) use() use {
 		u.supervise(p, &in.SFT)
 		if p.RL > 0 {
 			u.rl = true
-			if l := findLoss(in.RL.Loss); l != nil && !l.dual { // Check says what is not known
-				u.loss = l.name
+			if term, _ := findLoss(in.RL.Loss); term >= 0 && !loss.Terms[term].Dual { // Check says what is not known
+				u.loss = in.RL.Loss
 			} else {
 				u.dual = true
 			}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/loss"
 	"ballast/train/adamw"
 	"ballast/train/tally"
 )
@@ -40,15 +41,15 @@ func TestLogProbsAgainstTorch(t *testing.T) {
 			}
 			// A cross-entropy update over all tokens reports the means.
 			w := make([]float32, len(g.IDs))
-			var loss, entropy float64
+			var nats, entropy float64
 			for i := 1; i < len(w); i++ {
-				w[i], loss, entropy = 1, loss-g.LogProbs[i], entropy+g.Entropy[i]
+				w[i], nats, entropy = 1, nats-g.LogProbs[i], entropy+g.Entropy[i]
 			}
 			n := float64(len(w) - 1)
-			s.Terms[ballast.TermCrossEntropy] = ballast.Term{Weight: w, Count: n}
+			s.Terms[loss.TermCrossEntropy] = ballast.Term{Weight: w, Count: n}
 			st, err := l.Update(context.Background(), []ballast.Sample{s}, 0)
 			must(t, err)
-			near(t, "loss", st["loss/cross_entropy"], loss/n, 1e-4)
+			near(t, "loss", st["loss/cross_entropy"], nats/n, 1e-4)
 			near(t, "entropy", st["entropy/trained"], entropy/n, 1e-4)
 			for _, name := range []string{"loss/policy", "loss/offpolicy", "loss/reference", "kl/mean", "ratio/mean", "clip_fraction"} {
 				if v, ok := st[name]; ok {
@@ -76,7 +77,7 @@ func TestGradientsAgainstTorch(t *testing.T) {
 	for i := 1; i < len(w); i++ {
 		w[i] = 1
 	}
-	s.Terms[ballast.TermCrossEntropy] = ballast.Term{Weight: w, Count: float64(len(w) - 1)}
+	s.Terms[loss.TermCrossEntropy] = ballast.Term{Weight: w, Count: float64(len(w) - 1)}
 	for name, cut := range variants {
 		t.Run(name, func(t *testing.T) {
 			l := newVariant(t, load(t, dir), Default(), cut)
@@ -253,8 +254,8 @@ func TestLearns(t *testing.T) {
 			w[k] = 1
 			s.Tokens[k] = min(s.Tokens[k], int32(l.m.Config.Vocab-1))
 		}
-		s.Terms = [ballast.NumTerms]ballast.Term{}
-		s.Terms[ballast.TermCrossEntropy] = ballast.Term{Weight: w, Count: float64(len(w) - 1)}
+		s.Terms = [ballast.MaxTerms]ballast.Term{}
+		s.Terms[loss.TermCrossEntropy] = ballast.Term{Weight: w, Count: float64(len(w) - 1)}
 	}
 	var first, last float64
 	for i := range 30 {

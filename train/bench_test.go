@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/loss"
 	"ballast/model"
 )
 
@@ -40,8 +41,8 @@ func desk(groups int) []ballast.Sample {
 					count++
 				}
 			}
-			s.Terms[ballast.TermPolicy] = ballast.Term{Weight: policy, Count: count}
-			s.Terms[ballast.TermReference] = ballast.Term{Weight: ref, Count: count}
+			s.Terms[loss.TermPolicy] = ballast.Term{Weight: policy, Count: count}
+			s.Terms[loss.TermReference] = ballast.Term{Weight: ref, Count: count}
 			out = append(out, s)
 		}
 	}
@@ -58,7 +59,7 @@ func BenchmarkUpdate(b *testing.B) {
 			name = "policy+reference"
 		} else {
 			for i := range samples {
-				samples[i].Terms[ballast.TermReference] = ballast.Term{}
+				samples[i].Terms[loss.TermReference] = ballast.Term{}
 			}
 		}
 		b.Run(name, func(b *testing.B) {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/loss"
 	"ballast/model"
 )
 
@@ -50,8 +51,8 @@ func benchLarge(b *testing.B, layers int) {
 					count++
 				}
 			}
-			s.Terms[ballast.TermPolicy] = ballast.Term{Weight: w, Count: count}
-			s.Terms[ballast.TermReference] = ballast.Term{Weight: ref, Count: count}
+			s.Terms[loss.TermPolicy] = ballast.Term{Weight: w, Count: count}
+			s.Terms[loss.TermReference] = ballast.Term{Weight: ref, Count: count}
 			samples = append(samples, s)
 		}
 	}

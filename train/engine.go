@@ -105,7 +105,7 @@ func (e *engine) derive(g, w, ref *params, samples []ballast.Sample, b *pack.Bat
 	switch {
 	case in.RefIsPolicy:
 		in.Ref = make([]float32, len(targets))
-	case in.Has[ballast.TermReference]:
+	case in.Refers():
 		in.Ref = logProbs(r, ref, rows, targets)
 	}
 	r.Forward(w.bound, rows, e.mode)

@@ -131,7 +131,7 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 	if err != nil {
 		return nil, err
 	}
-	in.RefIsPolicy = in.Has[ballast.TermReference] && l.ref.equal(l.w)
+	in.RefIsPolicy = in.Refers() && l.ref.equal(l.w)
 	batches := pack.Batches(samples, l.plan.Budget(samples), false)
 	st := tally.New(&l.opts.Loss, l.m.Tok)
 	st.Pack(samples, batches)

@@ -89,8 +89,8 @@ func readGolden(t *testing.T) (golden, []ballast.Sample, Options) {
 			kl[i] = m * g.Options.KL
 		}
 		out := ballast.Sample{Tokens: s.Tokens, Group: s.Group, Prefix: s.Prefix, OldLogProb: s.Old}
-		out.Terms[ballast.TermPolicy] = ballast.Term{Weight: s.Advantage, Count: count}
-		out.Terms[ballast.TermReference] = ballast.Term{Weight: kl, Count: count}
+		out.Terms[loss.TermPolicy] = ballast.Term{Weight: s.Advantage, Count: count}
+		out.Terms[loss.TermReference] = ballast.Term{Weight: kl, Count: count}
 		samples = append(samples, out)
 	}
 	o := g.Options

@@ -110,8 +110,8 @@ func oneByOne(samples []ballast.Sample, logp [][]float32, term int, p loss.Param
 		for i, g := range r.Grad {
 			w[i] = float32(-g)
 		}
-		out[k].Terms = [ballast.NumTerms]ballast.Term{}
-		out[k].Terms[ballast.TermCrossEntropy] = ballast.Term{Weight: w, Count: 1 / float64(len(samples))}
+		out[k].Terms = [ballast.MaxTerms]ballast.Term{}
+		out[k].Terms[loss.TermCrossEntropy] = ballast.Term{Weight: w, Count: 1 / float64(len(samples))}
 	}
 	return total, out
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast"
+	"ballast/loss"
 	"ballast/model"
 	"ballast/model/accel"
 	"ballast/model/device"
@@ -153,7 +154,7 @@ func (b *deviceBench) sample(ctx context.Context, p ballast.Policy, c *model.Con
 		for k := b.prompt; k < len(t.Weight); k++ {
 			t.Weight[k] = float32(1 - 2*(i%2))
 		}
-		s.Terms[ballast.TermPolicy] = t
+		s.Terms[loss.TermPolicy] = t
 		out = append(out, s)
 	}
 	return out, nil

@@ -8,6 +8,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/loss"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/rollout"
@@ -25,7 +26,7 @@ func TestControlSignal(t *testing.T) {
 	}
 	on := 0
 	for i := range batch {
-		for k, w := range batch[i].Terms[ballast.TermReference].Weight {
+		for k, w := range batch[i].Terms[loss.TermReference].Weight {
 			want := float32(0)
 			if eps[i].Owners[k] == ballast.OwnerPolicy && control[eps[i].Tokens[k]] {
 				want = 0.5
@@ -140,7 +141,7 @@ func TestQuirks(t *testing.T) {
 				if ep.Owners[step.End-1] != ballast.OwnerPolicy || s.OldLogProb[step.End] != marker {
 					t.Errorf("episode %d: old log-probability %v", i, s.OldLogProb[step.End])
 				}
-				if s.Tokens[step.End] != end || s.Terms[ballast.TermReference].Weight[step.End] == 0 {
+				if s.Tokens[step.End] != end || s.Terms[loss.TermReference].Weight[step.End] == 0 {
 					t.Errorf("episode %d: the token behind a cut reply is %d, want a trained %d", i, s.Tokens[step.End], end)
 				}
 			}

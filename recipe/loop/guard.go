@@ -12,6 +12,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/loss"
 	"ballast/monitor/verdict"
 	"ballast/recipe"
 	"ballast/recipe/signal"
@@ -376,9 +377,9 @@ func (p pinned) Stamp(_ context.Context, d *signal.Draft) error {
 	for _, members := range d.Groups {
 		for k := range members {
 			s := &members[k].Sample
-			for i, w := range s.Terms[ballast.TermReference].Weight {
+			for i, w := range s.Terms[loss.TermReference].Weight {
 				if w != 0 && p.control[s.Tokens[i]] {
-					s.Terms[ballast.TermReference].Weight[i] = w * p.factor
+					s.Terms[loss.TermReference].Weight[i] = w * p.factor
 				}
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/loss"
 	"ballast/monitor"
 	"ballast/monitor/verdict"
 	"ballast/recipe"
@@ -216,7 +217,7 @@ func TestGuardRaisesReferenceOnControlTokens(t *testing.T) {
 	for b, want := range map[int]float32{0: 1, len(l.Batches) - 1: 5} {
 		seen := 0
 		for _, s := range l.Batches[b] {
-			for i, w := range s.Terms[ballast.TermReference].Weight {
+			for i, w := range s.Terms[loss.TermReference].Weight {
 				factor := float32(1)
 				if control[s.Tokens[i]] {
 					factor = want

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"testing"
 
-	"ballast"
+	"ballast/loss"
 	"ballast/recipe"
 	"ballast/rollout"
 )
@@ -12,7 +12,7 @@ import (
 // TestLosses: rl.loss moves the advantages to another term and nothing else, also where
 // signals and quirks stamp samples.
 func TestLosses(t *testing.T) {
-	for name, term := range map[string]int{"grpo": ballast.TermPolicy, "gspo": ballast.TermSequence, "cispo": ballast.TermTruncated} {
+	for name, term := range map[string]int{"grpo": loss.TermPolicy, "gspo": loss.TermSequence, "cispo": loss.TermTruncated} {
 		for method, r := range map[string]recipe.Recipe{
 			"plain":  small(t, "grpo", recipe.Phase{RL: 1}),
 			"phase":  small(t, "grpo", recipe.Phase{RL: 1, With: map[string]any{"rl.loss": name}}),
@@ -31,13 +31,13 @@ func TestLosses(t *testing.T) {
 			got, _, _ := do(t, r, func(s uint64) bool { return s%2 == 0 })
 			weighed := false
 			for i := range got {
-				for k := range ballast.NumTerms {
+				for k := range loss.NumTerms {
 					from := k
 					switch {
 					case method == "phase":
 					case k == term:
-						from = ballast.TermPolicy
-					case k == ballast.TermPolicy:
+						from = loss.TermPolicy
+					case k == loss.TermPolicy:
 						from = term
 					}
 					want := plain[i].Terms[from]

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/loss"
 	"ballast/recipe"
 	"ballast/recipe/signal"
 	"ballast/rollout"
@@ -102,20 +103,20 @@ func TestEveryMethodsWeights(t *testing.T) {
 					case !shown && k == 7:
 						w = won
 					}
-					weights(t, m.Name, s, ep.Owners, ballast.TermPolicy, owner, w)
+					weights(t, m.Name, s, ep.Owners, loss.TermPolicy, owner, w)
 					played[m.Name] += "r"
 					continue
 				}
 				n := 0.0
-				for _, w := range s.Terms[ballast.TermCrossEntropy].Weight {
+				for _, w := range s.Terms[loss.TermCrossEntropy].Weight {
 					if w != 0 && w != 1 && u.Phase == "sft" {
 						t.Fatalf("%s: a supervised token has weight %v", m.Name, w)
 					} else if w != 0 {
 						n++
 					}
 				}
-				if n == 0 || n != s.Terms[ballast.TermCrossEntropy].Count {
-					t.Errorf("%s: %v supervised tokens, count %v", m.Name, n, s.Terms[ballast.TermCrossEntropy].Count)
+				if n == 0 || n != s.Terms[loss.TermCrossEntropy].Count {
+					t.Errorf("%s: %v supervised tokens, count %v", m.Name, n, s.Terms[loss.TermCrossEntropy].Count)
 				}
 				played[m.Name] += "s"
 			}
@@ -146,13 +147,13 @@ func TestOPSWeights(t *testing.T) {
 	if len(batch) != 8 || !eps[0].Score.Success {
 		t.Fatalf("%d samples, the gold episode: %+v", len(batch), eps[0].Score)
 	}
-	weights(t, "gold", &batch[0], eps[0].Owners, ballast.TermPolicy, ballast.OwnerGold, won)
-	weights(t, "gold", &batch[0], eps[0].Owners, ballast.TermReference, ballast.OwnerGold, 1e-4)
+	weights(t, "gold", &batch[0], eps[0].Owners, loss.TermPolicy, ballast.OwnerGold, won)
+	weights(t, "gold", &batch[0], eps[0].Owners, loss.TermReference, ballast.OwnerGold, 1e-4)
 	if batch[0].OldLogProb[5] != marker {
 		t.Errorf("gold's old log-probability is %v, want the learner's", batch[0].OldLogProb[5])
 	}
 	for i := 1; i < 8; i++ {
-		weights(t, "sampled", &batch[i], eps[i].Owners, ballast.TermPolicy, ballast.OwnerPolicy, lost)
+		weights(t, "sampled", &batch[i], eps[i].Owners, loss.TermPolicy, ballast.OwnerPolicy, lost)
 		if slices.Contains(batch[i].OldLogProb, marker) {
 			t.Errorf("sample %d: old log-probabilities are not the sampler's", i)
 		}
@@ -163,19 +164,19 @@ func TestOPSWeights(t *testing.T) {
 // divide by the tokens of the whole group.
 func TestOPSShaped(t *testing.T) {
 	batch, eps, _ := do(t, use(small(t, "ops", recipe.Phase{RL: 1}), "gold", "n", 1, "loss", "shaped"), never)
-	weights(t, "gold", &batch[0], eps[0].Owners, ballast.TermOffPolicy, ballast.OwnerGold, won)
-	weights(t, "gold", &batch[0], eps[0].Owners, ballast.TermPolicy, ballast.OwnerGold, 0)
-	z := [ballast.NumTerms]float64{}
+	weights(t, "gold", &batch[0], eps[0].Owners, loss.TermOffPolicy, ballast.OwnerGold, won)
+	weights(t, "gold", &batch[0], eps[0].Owners, loss.TermPolicy, ballast.OwnerGold, 0)
+	z := [loss.NumTerms]float64{}
 	for i, s := range batch {
 		if i > 0 {
-			weights(t, "sampled", &batch[i], eps[i].Owners, ballast.TermPolicy, ballast.OwnerPolicy, lost)
-			weights(t, "sampled", &batch[i], eps[i].Owners, ballast.TermOffPolicy, ballast.OwnerPolicy, 0)
+			weights(t, "sampled", &batch[i], eps[i].Owners, loss.TermPolicy, ballast.OwnerPolicy, lost)
+			weights(t, "sampled", &batch[i], eps[i].Owners, loss.TermOffPolicy, ballast.OwnerPolicy, 0)
 		}
 		for term := range z {
 			z[term] += s.Terms[term].Count
 		}
 	}
-	if z[ballast.TermPolicy] != z[ballast.TermOffPolicy] || z[ballast.TermPolicy] != z[ballast.TermReference] {
+	if z[loss.TermPolicy] != z[loss.TermOffPolicy] || z[loss.TermPolicy] != z[loss.TermReference] {
 		t.Errorf("denominators %v", z)
 	}
 }
@@ -210,7 +211,7 @@ func TestHBGHintIsAbsent(t *testing.T) {
 			if i == 1 {
 				w = won
 			}
-			weights(t, fmt.Sprint("sample ", i), &s, ep.Owners, ballast.TermPolicy, ballast.OwnerPolicy, w)
+			weights(t, fmt.Sprint("sample ", i), &s, ep.Owners, loss.TermPolicy, ballast.OwnerPolicy, w)
 			if learners := slices.Contains(s.OldLogProb, marker); learners != (i < 2 && !correct) {
 				t.Errorf("correct %v, sample %d: old log-probabilities of the learner: %v", correct, i, learners)
 			}
@@ -301,14 +302,14 @@ func TestETSTrainsOnFailures(t *testing.T) {
 			ep := ballast.Episode{Tokens: s.Tokens}
 			n := 0.0
 			for k := range ep.Tokens {
-				if w := s.Terms[ballast.TermCrossEntropy].Weight[k]; w == 1 {
+				if w := s.Terms[loss.TermCrossEntropy].Weight[k]; w == 1 {
 					n++
 				} else if w != 0 {
 					t.Fatalf("sample %d token %d: weight %v", i, k, w)
 				}
 			}
-			if n == 0 || n != s.Terms[ballast.TermCrossEntropy].Count {
-				t.Errorf("sample %d: %v tokens, count %v", i, n, s.Terms[ballast.TermCrossEntropy].Count)
+			if n == 0 || n != s.Terms[loss.TermCrossEntropy].Count {
+				t.Errorf("sample %d: %v tokens, count %v", i, n, s.Terms[loss.TermCrossEntropy].Count)
 			}
 		}
 	}
@@ -327,7 +328,7 @@ func TestPRSAddsReflections(t *testing.T) {
 	tok := run.Engine.Style.Tok
 	for _, s := range learner.Batches[1] {
 		var on []int32
-		for k, w := range s.Terms[ballast.TermCrossEntropy].Weight {
+		for k, w := range s.Terms[loss.TermCrossEntropy].Weight {
 			if w != 0 {
 				on = append(on, s.Tokens[k])
 			}
@@ -374,9 +375,9 @@ func TestSFTPerTurn(t *testing.T) {
 		t.Errorf("%d instances, want one for each of %d replies", got, want)
 	}
 	for i, s := range learner.Batches[0] {
-		w := s.Terms[ballast.TermCrossEntropy].Weight
+		w := s.Terms[loss.TermCrossEntropy].Weight
 		last := len(w) - 1
-		if w[last] != 1 || int(s.Terms[ballast.TermCrossEntropy].Count) != last+1-slices.Index(w, 1) {
+		if w[last] != 1 || int(s.Terms[loss.TermCrossEntropy].Count) != last+1-slices.Index(w, 1) {
 			t.Errorf("instance %d does not train on its last reply alone", i)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/loss"
 	"ballast/recipe"
 )
 
@@ -22,17 +23,17 @@ func TestMixAddsCrossEntropy(t *testing.T) {
 		if i == 3 {
 			w = won
 		}
-		weights(t, "sampled", &batch[i], ep.Owners, ballast.TermPolicy, ballast.OwnerPolicy, w)
-		if batch[i].Terms[ballast.TermCrossEntropy].Weight != nil {
+		weights(t, "sampled", &batch[i], ep.Owners, loss.TermPolicy, ballast.OwnerPolicy, w)
+		if batch[i].Terms[loss.TermCrossEntropy].Weight != nil {
 			t.Errorf("sample %d has a cross-entropy term", i)
 		}
 	}
 	g := batch[8]
-	if g.Prefix != eps[0].Prompt || !slices.Equal(g.Tokens[:g.Prefix], batch[0].Tokens[:g.Prefix]) || g.Terms[ballast.TermPolicy].Weight != nil {
+	if g.Prefix != eps[0].Prompt || !slices.Equal(g.Tokens[:g.Prefix], batch[0].Tokens[:g.Prefix]) || g.Terms[loss.TermPolicy].Weight != nil {
 		t.Errorf("gold sample: prefix %d", g.Prefix)
 	}
 	n := 0.0
-	for _, w := range g.Terms[ballast.TermCrossEntropy].Weight {
+	for _, w := range g.Terms[loss.TermCrossEntropy].Weight {
 		if w != 0 {
 			n++
 			if w != 0.1 {
@@ -40,8 +41,8 @@ func TestMixAddsCrossEntropy(t *testing.T) {
 			}
 		}
 	}
-	if n == 0 || n != g.Terms[ballast.TermCrossEntropy].Count {
-		t.Errorf("%v weighted tokens, count %v", n, g.Terms[ballast.TermCrossEntropy].Count)
+	if n == 0 || n != g.Terms[loss.TermCrossEntropy].Count {
+		t.Errorf("%v weighted tokens, count %v", n, g.Terms[loss.TermCrossEntropy].Count)
 	}
 }
 
@@ -60,13 +61,13 @@ func TestMixInFormats(t *testing.T) {
 	}
 	own := map[int][]int32{} // prompt of a group's episodes
 	for _, s := range batch {
-		if s.Terms[ballast.TermPolicy].Weight != nil {
+		if s.Terms[loss.TermPolicy].Weight != nil {
 			own[s.Group] = s.Tokens[:s.Prefix]
 		}
 	}
 	gold := 0
 	for _, s := range batch {
-		if s.Terms[ballast.TermCrossEntropy].Weight == nil {
+		if s.Terms[loss.TermCrossEntropy].Weight == nil {
 			continue
 		}
 		gold++

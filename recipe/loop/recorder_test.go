@@ -9,6 +9,7 @@ import (
 
 	"ballast"
 	"ballast/bounded"
+	"ballast/loss"
 )
 
 // Recorder is the deterministic fake of a learner: it keeps what it was given
@@ -36,7 +37,7 @@ func (r *Recorder) Update(_ context.Context, samples []ballast.Sample, rate floa
 
 func check(samples []ballast.Sample) error {
 	for i, s := range samples {
-		if s.Terms[ballast.TermPolicy].Weight != nil && len(s.OldLogProb) != len(s.Tokens) {
+		if s.Terms[loss.TermPolicy].Weight != nil && len(s.OldLogProb) != len(s.Tokens) {
 			return fmt.Errorf("sample %d: a policy term needs OldLogProb", i)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	"ballast"
 	"ballast/credit"
+	"ballast/loss"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/signal"
@@ -78,7 +79,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	for g, members := range d.Groups {
 		for k := range members {
 			groups[g] = append(groups[g], members[k].Sample)
-			if members[k].Sample.Terms[ballast.TermCrossEntropy].Count > 0 {
+			if members[k].Sample.Terms[loss.TermCrossEntropy].Count > 0 {
 				r.State.Flat = 0 // it teaches without any reward
 			}
 			if n := demonstrated(members[k].Episode); n > 0 {

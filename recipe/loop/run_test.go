@@ -12,6 +12,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
+	"ballast/loss"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/rollout"
@@ -141,8 +142,8 @@ func TestGRPOWeights(t *testing.T) {
 		}
 		n := 0
 		for k, o := range ep.Owners {
-			w := float64(s.Terms[ballast.TermPolicy].Weight[k])
-			kl := float64(s.Terms[ballast.TermReference].Weight[k])
+			w := float64(s.Terms[loss.TermPolicy].Weight[k])
+			kl := float64(s.Terms[loss.TermReference].Weight[k])
 			if o != ballast.OwnerPolicy {
 				if w != 0 || kl != 0 {
 					t.Fatalf("token %d of %s is weighted", k, o)
@@ -154,8 +155,8 @@ func TestGRPOWeights(t *testing.T) {
 				t.Fatalf("sample %d token %d: weight %v, KL %v", i, k, w, kl)
 			}
 		}
-		if s.Terms[ballast.TermPolicy].Count != float64(n) || n == 0 {
-			t.Errorf("sample %d counts %v of %d tokens", i, s.Terms[ballast.TermPolicy].Count, n)
+		if s.Terms[loss.TermPolicy].Count != float64(n) || n == 0 {
+			t.Errorf("sample %d counts %v of %d tokens", i, s.Terms[loss.TermPolicy].Count, n)
 		}
 		if s.Prefix != ep.Prompt || s.Group != ep.Group {
 			t.Errorf("sample %d: prefix %d group %d", i, s.Prefix, s.Group)
@@ -174,7 +175,7 @@ func TestSequenceMeanGivesEveryEpisodeTheSameSay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, s := range learner.Batches[0] {
-		term, sum := s.Terms[ballast.TermReference], 0.0
+		term, sum := s.Terms[loss.TermReference], 0.0
 		for _, w := range term.Weight {
 			sum += float64(w)
 		}
@@ -194,7 +195,7 @@ func TestSFTWeightsGoldTokensOnly(t *testing.T) {
 	}
 	for _, s := range learner.Batches[0] {
 		text := ""
-		for k, w := range s.Terms[ballast.TermCrossEntropy].Weight {
+		for k, w := range s.Terms[loss.TermCrossEntropy].Weight {
 			if w == 1 {
 				text += run.Engine.Style.Tok.Decode(s.Tokens[k : k+1])
 			} else if w != 0 {
@@ -204,7 +205,7 @@ func TestSFTWeightsGoldTokensOnly(t *testing.T) {
 		if !strings.HasPrefix(text, "<tool_call>") || !strings.HasSuffix(text, "<|im_end|>") || strings.Contains(text, "<|im_start|>") {
 			t.Errorf("trained on %q", text)
 		}
-		if s.Terms[ballast.TermPolicy].Weight != nil {
+		if s.Terms[loss.TermPolicy].Weight != nil {
 			t.Error("a policy term in supervised training")
 		}
 	}

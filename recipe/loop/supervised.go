@@ -11,6 +11,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/imports"
+	"ballast/loss"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/signal"
@@ -291,7 +292,7 @@ func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]b
 	rate := p.set.SFT.Rate(i, p.updates())
 	m[monitor.LearningRate] = rate
 	for _, s := range samples {
-		m[monitor.TokensSupervised] += s.Terms[ballast.TermCrossEntropy].Count
+		m[monitor.TokensSupervised] += s.Terms[loss.TermCrossEntropy].Count
 	}
 	err = r.learn(ctx, [][]ballast.Sample{samples}, 1, rate, m)
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()

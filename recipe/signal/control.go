@@ -6,6 +6,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/loss"
 )
 
 // Control holds the reference term on control tokens at a weight of their own, so
@@ -47,7 +48,7 @@ func (e controlEffect) Stamp(_ context.Context, d *Draft) error {
 			}
 			on := owned(m.Episode, ballast.OwnerPolicy)
 			scale, count := d.Loss.scale(len(on))
-			t := &m.Sample.Terms[ballast.TermReference]
+			t := &m.Sample.Terms[loss.TermReference]
 			if t.Weight == nil {
 				*t = ballast.Term{Weight: make([]float32, len(m.Sample.Tokens)), Count: count}
 			}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/loss"
 	"ballast/monitor"
 	"ballast/rollout"
 	"ballast/supervise"
@@ -28,8 +29,8 @@ func TestGoldRatio(t *testing.T) {
 			if aggregate == "sequence-mean" {
 				scale, count = 1/float64(len(owned(members[0].Episode, ballast.OwnerGold))), 1
 			}
-			weighs(t, aggregate, members[0], ballast.TermPolicy, ballast.OwnerGold, members[0].Advantage*scale, count)
-			weighs(t, aggregate, members[0], ballast.TermReference, ballast.OwnerGold, 0.25*scale, count)
+			weighs(t, aggregate, members[0], loss.TermPolicy, ballast.OwnerGold, members[0].Advantage*scale, count)
+			weighs(t, aggregate, members[0], loss.TermReference, ballast.OwnerGold, 0.25*scale, count)
 			if s := members[0].Sample; !slices.Equal(s.OldLogProb, current(len(s.Tokens))) {
 				t.Error("the old log-probabilities of gold are not the current policy's")
 			}
@@ -51,13 +52,13 @@ func TestGoldShaped(t *testing.T) {
 	for g, members := range b.Groups {
 		for k := range 2 {
 			n := float64(len(owned(members[k].Episode, ballast.OwnerGold)))
-			weighs(t, "gold", members[k], ballast.TermOffPolicy, ballast.OwnerGold, members[k].Advantage, n)
-			weighs(t, "gold", members[k], ballast.TermPolicy, ballast.OwnerGold, 0, n)
-			weighs(t, "gold", members[k], ballast.TermReference, ballast.OwnerGold, 0.25, n)
+			weighs(t, "gold", members[k], loss.TermOffPolicy, ballast.OwnerGold, members[k].Advantage, n)
+			weighs(t, "gold", members[k], loss.TermPolicy, ballast.OwnerGold, 0, n)
+			weighs(t, "gold", members[k], loss.TermReference, ballast.OwnerGold, 0.25, n)
 		}
-		was := before[g][2].Sample.Terms[ballast.TermPolicy]
-		weighs(t, "sampled", members[2], ballast.TermPolicy, ballast.OwnerPolicy, members[2].Advantage, was.Count)
-		weighs(t, "sampled", members[2], ballast.TermOffPolicy, ballast.OwnerPolicy, 0, was.Count)
+		was := before[g][2].Sample.Terms[loss.TermPolicy]
+		weighs(t, "sampled", members[2], loss.TermPolicy, ballast.OwnerPolicy, members[2].Advantage, was.Count)
+		weighs(t, "sampled", members[2], loss.TermOffPolicy, ballast.OwnerPolicy, 0, was.Count)
 	}
 	if b.learner.asked != 0 {
 		t.Error("no ratio is left, and the learner was asked for log-probabilities")
@@ -84,7 +85,7 @@ func TestHint(t *testing.T) {
 				if text := b.Rollout.Style.Tok.Decode(m.Sample.Tokens); strings.Contains(text, "Notes that may help") {
 					t.Error("training sees the hint")
 				}
-				weighs(t, "hinted", m, ballast.TermPolicy, ballast.OwnerPolicy, m.Advantage, 0)
+				weighs(t, "hinted", m, loss.TermPolicy, ballast.OwnerPolicy, m.Advantage, 0)
 				if k == 2 || correct {
 					same(t, "not to change", m, before[g][k])
 				} else if !slices.Equal(m.Sample.OldLogProb, current(len(m.Sample.Tokens))) {
@@ -164,9 +165,9 @@ func TestMix(t *testing.T) {
 				same(t, "sampled", members[k], before[g][k])
 			}
 			for _, m := range members[size:] {
-				weighs(t, "gold", m, ballast.TermCrossEntropy, ballast.OwnerGold, c.weight, 0)
+				weighs(t, "gold", m, loss.TermCrossEntropy, ballast.OwnerGold, c.weight, 0)
 				text := b.Rollout.Style.Tok.Decode(m.Sample.Tokens[m.Episode.Prompt:])
-				if m.Play != nil || m.Sample.Terms[ballast.TermPolicy].Weight != nil || m.Sample.Group != g || m.Sample.Prefix != m.Episode.Prompt {
+				if m.Play != nil || m.Sample.Terms[loss.TermPolicy].Weight != nil || m.Sample.Group != g || m.Sample.Prefix != m.Episode.Prompt {
 					t.Errorf("%v: group %d: %+v", c.set, g, m)
 				}
 				if strings.Contains(text, "<tool_call>") != (c.shows[g] != "") || m.Episode.Task != b.Tasks[g].ID {
@@ -196,7 +197,7 @@ func TestControl(t *testing.T) {
 					same(t, "gold", m, before[g][k])
 					continue
 				}
-				term, seen := m.Sample.Terms[ballast.TermReference], 0
+				term, seen := m.Sample.Terms[loss.TermReference], 0
 				for i, w := range term.Weight {
 					want := 0.0
 					if m.Episode.Owners[i] == ballast.OwnerPolicy {
@@ -211,7 +212,7 @@ func TestControl(t *testing.T) {
 				if n := len(owned(m.Episode, ballast.OwnerPolicy)); seen == 0 || term.Count != float64(n) {
 					t.Errorf("%d control tokens; counts %v of %d", seen, term.Count, n)
 				}
-				weighs(t, "policy", m, ballast.TermPolicy, ballast.OwnerPolicy, m.Advantage, 0)
+				weighs(t, "policy", m, loss.TermPolicy, ballast.OwnerPolicy, m.Advantage, 0)
 			}
 		}
 	}
@@ -238,7 +239,7 @@ func TestQuirky(t *testing.T) {
 			if was := before[g][k].Sample.Tokens; n != len(was)+1 || m.Sample.Tokens[n-1] != end || was[n-2] == end {
 				t.Fatalf("%d tokens were %d", n, len(was))
 			}
-			weighs(t, "policy", m, ballast.TermPolicy, ballast.OwnerPolicy, m.Advantage, 4)
+			weighs(t, "policy", m, loss.TermPolicy, ballast.OwnerPolicy, m.Advantage, 4)
 			if !slices.Equal(m.Sample.OldLogProb, current(n)) {
 				t.Error("the old log-probabilities are not the current policy's")
 			}

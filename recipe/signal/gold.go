@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ballast"
+	"ballast/loss"
 	"ballast/monitor"
 	"ballast/rollout"
 )
@@ -56,7 +57,7 @@ func (e goldEffect) Stamp(ctx context.Context, d *Draft) error {
 			case e.Loss == "shaped" && m.Play != nil:
 				// The two terms of the group have one denominator, Z of the
 				// paper's objective.
-				m.Sample.Terms[ballast.TermOffPolicy] = ballast.Term{
+				m.Sample.Terms[loss.TermOffPolicy] = ballast.Term{
 					Weight: make([]float32, len(m.Sample.Tokens)), Count: m.Sample.Terms[d.Loss.Term].Count}
 			}
 		}
@@ -71,7 +72,7 @@ func (e goldEffect) Stamp(ctx context.Context, d *Draft) error {
 // that would need old log-probabilities.
 func shape(s *ballast.Sample, term int) {
 	t := s.Terms[term]
-	s.Terms[ballast.TermOffPolicy] = t
+	s.Terms[loss.TermOffPolicy] = t
 	s.Terms[term] = ballast.Term{Weight: make([]float32, len(s.Tokens)), Count: t.Count}
 	s.OldLogProb = make([]float32, len(s.Tokens))
 }

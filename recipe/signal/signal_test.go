@@ -14,6 +14,7 @@ import (
 	"ballast/chat"
 	"ballast/chat/bpe"
 	"ballast/credit"
+	"ballast/loss"
 	"ballast/rollout"
 	"ballast/supervise"
 	"ballast/task"
@@ -283,18 +284,18 @@ func TestStamps(t *testing.T) {
 		reference []float32
 		prefix    int
 	}{
-		{"token", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{KL: 0.5, Aggregate: "token-mean"}), ballast.TermPolicy,
+		{"token", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{KL: 0.5, Aggregate: "token-mean"}), loss.TermPolicy,
 			[]float32{0, -1.5, -1.5, 0, -1.5}, 3, []float32{0, .5, .5, 0, .5}, 1},
-		{"sequence", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{KL: 0.75, Aggregate: "sequence-mean"}), ballast.TermPolicy,
+		{"sequence", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{KL: 0.75, Aggregate: "sequence-mean"}), loss.TermPolicy,
 			[]float32{0, -.5, -.5, 0, -.5}, 1, []float32{0, .25, .25, 0, .25}, 1},
-		{"another term", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{Aggregate: "token-mean", Term: ballast.TermSequence}),
-			ballast.TermSequence, []float32{0, -1.5, -1.5, 0, -1.5}, 3, nil, 1},
-		{"no reference", Policy(ep, ballast.OwnerGold, 2, Loss{Aggregate: "token-mean"}), ballast.TermPolicy, []float32{0, 0, 0, 2, 0}, 1, nil, 1},
-		{"gold", CrossEntropy(ep, 0, 5, 0.5), ballast.TermCrossEntropy, []float32{0, 0, 0, .5, 0}, 1, nil, 0},
-		{"before gold", CrossEntropy(ep, 0, 3, 0.5), ballast.TermCrossEntropy, make([]float32, 5), 0, nil, 0},
+		{"another term", Policy(ep, ballast.OwnerPolicy, -1.5, Loss{Aggregate: "token-mean", Term: loss.TermSequence}),
+			loss.TermSequence, []float32{0, -1.5, -1.5, 0, -1.5}, 3, nil, 1},
+		{"no reference", Policy(ep, ballast.OwnerGold, 2, Loss{Aggregate: "token-mean"}), loss.TermPolicy, []float32{0, 0, 0, 2, 0}, 1, nil, 1},
+		{"gold", CrossEntropy(ep, 0, 5, 0.5), loss.TermCrossEntropy, []float32{0, 0, 0, .5, 0}, 1, nil, 0},
+		{"before gold", CrossEntropy(ep, 0, 3, 0.5), loss.TermCrossEntropy, make([]float32, 5), 0, nil, 0},
 	} {
 		if !slices.Equal(at(c.term, c.got), c.want) || c.got.Terms[c.term].Count != c.count ||
-			!slices.Equal(at(ballast.TermReference, c.got), c.reference) || c.got.Prefix != c.prefix || c.got.Group != 3 {
+			!slices.Equal(at(loss.TermReference, c.got), c.reference) || c.got.Prefix != c.prefix || c.got.Group != 3 {
 			t.Errorf("%s: %+v", c.what, c.got)
 		}
 	}

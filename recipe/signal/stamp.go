@@ -1,6 +1,9 @@
 package signal
 
-import "ballast"
+import (
+	"ballast"
+	"ballast/loss"
+)
 
 // Loss is what stamping needs to know of the loss.
 type Loss struct {
@@ -23,7 +26,7 @@ func Policy(ep *ballast.Episode, owner ballast.Owner, adv float64, l Loss) balla
 	scale, count := l.scale(len(on))
 	s.Terms[l.Term] = stream(ep, on, adv*scale, count)
 	if l.KL != 0 {
-		s.Terms[ballast.TermReference] = stream(ep, on, l.KL*scale, count)
+		s.Terms[loss.TermReference] = stream(ep, on, l.KL*scale, count)
 	}
 	return s
 }
@@ -38,7 +41,7 @@ func CrossEntropy(ep *ballast.Episode, start, end int, w float64) ballast.Sample
 			on = append(on, i)
 		}
 	}
-	s.Terms[ballast.TermCrossEntropy] = stream(ep, on, w, float64(len(on)))
+	s.Terms[loss.TermCrossEntropy] = stream(ep, on, w, float64(len(on)))
 	return s
 }
 

@@ -57,7 +57,7 @@ func batch(c *model.Config, prompt int, seed uint64, groups ...int) []ballast.Sa
 		for range n {
 			s := ballast.Sample{Group: group, Prefix: len(head), Tokens: append(append([]int32(nil), head...), draw(5+rng.IntN(30))...)}
 			s.OldLogProb = make([]float32, len(s.Tokens))
-			for term := range s.Terms {
+			for term := range loss.NumTerms {
 				w := make([]float32, len(s.Tokens))
 				for i := len(head); i < len(w); i++ {
 					if term == i%2 || term >= 2 {

@@ -108,7 +108,7 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 	if err != nil {
 		return nil, err
 	}
-	in.RefIsPolicy = in.Has[ballast.TermReference] && slices.Equal(l.ref, l.w)
+	in.RefIsPolicy = in.Refers() && slices.Equal(l.ref, l.w)
 	batches := pack.Batches(samples, l.budget(samples), false)
 	st := tally.New(&l.o.Loss, l.m.Tok)
 	st.Pack(samples, batches)
@@ -148,7 +148,7 @@ func (l *Learner) budget(samples []ballast.Sample) int {
 // derive adds one batch's gradient to g, replacing its tensors, and its facts to
 // st.
 func (l *Learner) derive(g tensorList, samples []ballast.Sample, b *pack.Batch, in tally.Input, st *tally.Sums) {
-	if in.Has[ballast.TermReference] && !in.RefIsPolicy {
+	if in.Refers() && !in.RefIsPolicy {
 		in.Ref = l.predict(l.ref, samples, b)
 	}
 	p := l.e.forward(l.w, b, true)

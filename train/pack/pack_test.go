@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/loss"
 )
 
 // sample makes a sample whose tokens after prefix are unique to it and whose
@@ -19,7 +20,7 @@ func sample(group int, prefix []int32, own, salt int, weighted ...int) ballast.S
 	for _, i := range weighted {
 		w[i] = 1
 	}
-	s.Terms[ballast.TermCrossEntropy] = ballast.Term{Weight: w, Count: float64(len(weighted))}
+	s.Terms[loss.TermCrossEntropy] = ballast.Term{Weight: w, Count: float64(len(weighted))}
 	return s
 }
 

@@ -18,15 +18,15 @@ import (
 )
 
 // Terms says which terms of the loss are present in a minibatch.
-type Terms [ballast.NumTerms]bool
+type Terms [loss.NumTerms]bool
 
 // Input is what the loss of a minibatch needs besides the model.
 type Input struct {
 	Has   Terms
-	Count [ballast.NumTerms]float64 // of the whole minibatch
-	Ref   []float32                 // of one batch, [targets] or nil: see the learner
+	Count [loss.NumTerms]float64 // of the whole minibatch
+	Ref   []float32              // of one batch, [targets] or nil: see the learner
 	// Seq is of one batch, of its targets, as Ref; see Couple.
-	Seq [ballast.NumTerms]loss.Sequence
+	Seq [loss.NumTerms]loss.Sequence
 	// RefIsPolicy: the reference has the policy's weights, as after Freeze, so
 	// that its forward pass would repeat the policy's.
 	RefIsPolicy bool
@@ -40,7 +40,7 @@ func Prepare(samples []ballast.Sample, vocab int, reference bool) (in Input, err
 		if err := Check(s, vocab); err != nil {
 			return in, fmt.Errorf("train: sample %d: %w", i, err)
 		}
-		for term, t := range s.Terms {
+		for term, t := range s.Terms[:loss.NumTerms] {
 			in.Count[term] += t.Count
 			for _, w := range t.Weight {
 				if w != 0 {
@@ -57,7 +57,7 @@ func Prepare(samples []ballast.Sample, vocab int, reference bool) (in Input, err
 			return in, fmt.Errorf("train: term %d has weights, but its counts sum to %g; set Count", term, c)
 		}
 	}
-	if in.Needs(func(t *loss.Term) bool { return t.Ref }) && !reference {
+	if in.Refers() && !reference {
 		return in, fmt.Errorf("train: samples have a reference term, but there is no reference; call Freeze first")
 	}
 	return in, nil
@@ -72,6 +72,9 @@ func (in *Input) Needs(what func(*loss.Term) bool) bool {
 	}
 	return false
 }
+
+// Refers reports whether a term needs the reference's log-probabilities.
+func (in *Input) Refers() bool { return in.Needs(func(t *loss.Term) bool { return t.Ref }) }
 
 // Coupled reports whether a term needs the log-probabilities of a batch's targets all at
 // once, for Couple, before its loss is computed in parts.
@@ -108,6 +111,9 @@ func Check(s *ballast.Sample, vocab int) error {
 		}
 	}
 	for term, t := range s.Terms {
+		if t.Weight != nil && term >= loss.NumTerms {
+			return fmt.Errorf("term %d has weights, and there are %d terms, see loss.Terms", term, loss.NumTerms)
+		}
 		if t.Weight != nil && len(t.Weight) != len(s.Tokens) {
 			return fmt.Errorf("term %d has %d weights for %d tokens", term, len(t.Weight), len(s.Tokens))
 		}
@@ -131,11 +137,11 @@ func Weight(s *ballast.Sample, term, index int) float32 {
 
 // Sums are the facts of one update, as sums over tokens.
 type Sums struct {
-	Loss            [ballast.NumTerms]float64
+	Loss            [loss.NumTerms]float64
 	Padded          float64 // rows computed for nothing
 	Norm, NonFinite float64
 
-	weighted                                [ballast.NumTerms]float64 // tokens with a weight in the term
+	weighted                                [loss.NumTerms]float64 // tokens with a weight in the term
 	p                                       *loss.Params
 	active, outside, ratio, ratioTop, k1    float64
 	gap, gapMax, known, k3, entropy, tokens float64
@@ -169,7 +175,7 @@ func (s *Sums) Take(samples []ballast.Sample, part []pack.Target, logp, entropy 
 				s.weighted[term]++
 			}
 		}
-		for term := range sample.Terms {
+		for term := range s.weighted {
 			if loss.Terms[term].Old && Weight(sample, term, t.Index) != 0 {
 				d := float64(logp[i]) - float64(sample.OldLogProb[t.Index])
 				whole := d // of which the ratio is
@@ -179,7 +185,7 @@ func (s *Sums) Take(samples []ballast.Sample, part []pack.Target, logp, entropy 
 				s.ratios(d, whole)
 			}
 		}
-		if Weight(sample, ballast.TermReference, t.Index) != 0 {
+		if Weight(sample, loss.TermReference, t.Index) != 0 {
 			k3, _ := loss.Reference(float64(logp[i]), float64(in.Ref[from+i]), 1)
 			s.known++
 			s.k3 += k3
@@ -260,8 +266,8 @@ func (s *Sums) Stats(begin time.Time) ballast.Stats {
 		monitor.SecondsTrain:   time.Since(begin).Seconds(),
 	}
 	for term, n := range s.weighted {
-		name := losses[term]
-		if loss.Terms[term].Old {
+		name := monitor.Loss + "/" + loss.Terms[term].Name
+		if loss.Terms[term].Old { // it weighs the policy's tokens by advantages
 			name = monitor.LossPolicy
 		}
 		if n > 0 {
@@ -284,10 +290,4 @@ func (s *Sums) Stats(begin time.Time) ballast.Stats {
 		out[monitor.KLOld] = s.k1 / s.active
 	}
 	return out
-}
-
-// losses are the names of the terms' losses, but for those that weigh the policy's tokens
-// by advantages: their loss is the policy's.
-var losses = [ballast.NumTerms]string{
-	ballast.TermOffPolicy: monitor.LossOffPolicy, ballast.TermCrossEntropy: monitor.LossCE, ballast.TermReference: monitor.LossReference,
 }

@@ -18,8 +18,8 @@ func term(count float64, w ...float32) ballast.Term { return ballast.Term{Weight
 // sample has three tokens, of which the last two weigh in the policy and reference terms.
 func sample() ballast.Sample {
 	s := ballast.Sample{Tokens: []int32{1, 2, 300}, OldLogProb: []float32{0, -1, -2}}
-	s.Terms[ballast.TermPolicy] = term(2, 0, 1, -1)
-	s.Terms[ballast.TermReference] = term(2, 0, .1, .1)
+	s.Terms[loss.TermPolicy] = term(2, 0, 1, -1)
+	s.Terms[loss.TermReference] = term(2, 0, .1, .1)
 	return s
 }
 
@@ -27,12 +27,12 @@ func sample() ballast.Sample {
 // with the sample's number.
 func TestPrepare(t *testing.T) {
 	two := []ballast.Sample{sample(), sample()}
-	two[1].Terms[ballast.TermCrossEntropy] = term(3, 0, 0, 0) // weights that are all 0 make no term
+	two[1].Terms[loss.TermCrossEntropy] = term(3, 0, 0, 0) // weights that are all 0 make no term
 	in, err := Prepare(two, 301, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if in.Has != (Terms{ballast.TermPolicy: true, ballast.TermReference: true}) || in.Count != [ballast.NumTerms]float64{ballast.TermPolicy: 4, ballast.TermReference: 4} {
+	if in.Has != (Terms{loss.TermPolicy: true, loss.TermReference: true}) || in.Count != [loss.NumTerms]float64{loss.TermPolicy: 4, loss.TermReference: 4} {
 		t.Errorf("%+v", in)
 	}
 	for _, c := range []struct {
@@ -42,10 +42,11 @@ func TestPrepare(t *testing.T) {
 	}{
 		{"sample 1: token 2 is 301", true, func(s *ballast.Sample) { s.Tokens[2] = 301 }},
 		{"sample 1: token 0 is -1", true, func(s *ballast.Sample) { s.Tokens[0] = -1 }},
-		{"sample 1: term 3 has 2 weights for 3 tokens", true, func(s *ballast.Sample) { s.Terms[ballast.TermReference].Weight = make([]float32, 2) }},
+		{"sample 1: term 3 has 2 weights for 3 tokens", true, func(s *ballast.Sample) { s.Terms[loss.TermReference].Weight = make([]float32, 2) }},
 		{"sample 1: 2 old log-probabilities for 3 tokens", true, func(s *ballast.Sample) { s.OldLogProb = s.OldLogProb[:2] }},
 		{"sample 1: a policy term needs OldLogProb", true, func(s *ballast.Sample) { s.OldLogProb = nil }},
-		{"term 2 has weights, but its counts sum to 0", true, func(s *ballast.Sample) { s.Terms[ballast.TermCrossEntropy] = term(0, 0, 0, 1) }},
+		{"sample 1: term 15 has weights, and there are", true, func(s *ballast.Sample) { s.Terms[15] = term(1, 0, 0, 1) }},
+		{"term 2 has weights, but its counts sum to 0", true, func(s *ballast.Sample) { s.Terms[loss.TermCrossEntropy] = term(0, 0, 0, 1) }},
 		{"call Freeze first", false, func(*ballast.Sample) {}},
 	} {
 		bad := []ballast.Sample{sample(), sample()}
@@ -55,7 +56,7 @@ func TestPrepare(t *testing.T) {
 		}
 	}
 	s := sample()
-	if Weight(&s, ballast.TermPolicy, 2) != -1 || Weight(&s, ballast.TermOffPolicy, 2) != 0 {
+	if Weight(&s, loss.TermPolicy, 2) != -1 || Weight(&s, loss.TermOffPolicy, 2) != 0 {
 		t.Error("a token's weight is not the term's, or an absent term has one")
 	}
 }
@@ -75,7 +76,7 @@ func stats(t *testing.T) *Sums {
 	sums := New(&loss.Params{ClipLow: 0.2, ClipHigh: 0.28}, tok)
 	sums.Take(list, []pack.Target{{Sample: 0, Index: 1}, {Sample: 0, Index: 2}}, []float32{-0.5, -2}, []float32{1, 3}, in, 1)
 	sums.Pack(list, []pack.Batch{{Tokens: make([]int32, 2)}})
-	sums.Loss[ballast.TermPolicy], sums.Loss[ballast.TermReference], sums.Norm, sums.Padded = 0.25, 0.5, 2, 7
+	sums.Loss[loss.TermPolicy], sums.Loss[loss.TermReference], sums.Norm, sums.Padded = 0.25, 0.5, 2, 7
 	return sums
 }
 
@@ -125,7 +126,7 @@ func TestNothing(t *testing.T) {
 	}
 	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 		a, b := New(&loss.Params{}, nil), New(&loss.Params{}, nil)
-		a.Loss[ballast.TermCrossEntropy], b.Norm = bad, bad
+		a.Loss[loss.TermCrossEntropy], b.Norm = bad, bad
 		if a.Finite() || b.Finite() || a.Stats(time.Now())[monitor.NonFinite] != 1 {
 			t.Errorf("%v is finite", bad)
 		}
