@@ -81,6 +81,7 @@ var layer = map[string]int{
 	"ballast/recipe/loop":           7,
 	"ballast/recipe/strict":         7,
 	"ballast/recipe/models":         7,
+	"ballast/recipe/request":        7,
 	"ballast/recipe/evaluation":     7,
 	"ballast/recipe/prepare":        7,
 	"ballast/recipe/cost":           7,

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -37,15 +35,15 @@ func compareCommand() *cobra.Command {
 				}
 				tables = tables[i : i+1]
 			}
-			if !slices.Contains(formats, format) {
-				return fmt.Errorf("--format %s: want one of %s", format, strings.Join(formats, ", "))
+			if !slices.Contains(table.Formats, format) {
+				return fmt.Errorf("--format %s: want one of %s", format, strings.Join(table.Formats, ", "))
 			}
 			if out != "" { // before printing, which a reader that goes away ends
 				if err := compare.Write(out, tables, compare.Figures(groups)); err != nil {
 					return err
 				}
 			}
-			return printTables(c.OutOrStdout(), format, tables)
+			return table.Print(c.OutOrStdout(), format, tables)
 		},
 	}
 	fl := c.Flags()
@@ -53,28 +51,4 @@ func compareCommand() *cobra.Command {
 	fl.StringVar(&name, "table", "", "only this table: methods, categories, health, costs")
 	fl.StringVar(&out, "out", "", "folder to write all tables and plots into")
 	return c
-}
-
-// formats are what tables can be printed in.
-var formats = []string{"text", "markdown", "csv", "json"}
-
-// printTables writes tables in one of the formats.
-func printTables(w io.Writer, format string, tables []table.Table) error {
-	switch format {
-	case "text":
-		_, err := io.WriteString(w, table.Text(tables))
-		return err
-	case "markdown":
-		_, err := io.WriteString(w, table.Markdown(tables))
-		return err
-	case "json":
-		return json.NewEncoder(w).Encode(tables)
-	default: // csv
-		for i := range tables {
-			if err := tables[i].CSV(w); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 }

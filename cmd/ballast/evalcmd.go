@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"ballast/recipe/evaluation"
 	"ballast/remote"
 	"ballast/safetext"
+	"ballast/study"
 )
 
 // evalFlags are the settings of `ballast eval`.
@@ -151,8 +153,8 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 		defer func() { err = errors.Join(err, store.Close()) }()
 	}
 	if f.transcript != "" { // before hours of playing, and not after
-		if err := placeTranscripts(f.transcript); err != nil {
-			return err
+		if err := eval.PlaceTranscripts(f.transcript); err != nil {
+			return fmt.Errorf("--transcript %w", err)
 		}
 	}
 	who, play, done, err := f.Player(&finder, stderr, openPolicy, &r, protocol, tasks)
@@ -180,7 +182,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 		res.Notes = remote.Hints(res.Episodes)
 	}
 	if f.transcript != "" {
-		if err := writeTranscripts(f.transcript, tasks, res.Episodes); err != nil {
+		if err := eval.WriteTranscripts(f.transcript, tasks, res.Episodes); err != nil {
 			return err
 		}
 	}
@@ -197,6 +199,20 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 		}
 	}
 	return err
+}
+
+// evalRun plays the suites of a plan, "" for the built-in ones, with a run's checkpoints.
+func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
+	suites := study.Suites
+	if plan != "" {
+		p, err := study.Read(plan)
+		if err != nil {
+			return err
+		}
+		suites = p.Suites
+	}
+	notice()
+	return study.Play(ctx, out, dir, suites, openPolicy)
 }
 
 // announce says what is taken from the model's run, and warns of tasks that chose the

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"ballast/model"
+	"ballast/recipe/request"
 )
 
 // fuzzVar is the number of cases of TestRunDirectories; the acceptance wants 2,000.
@@ -94,12 +95,12 @@ func killedRuns(t *testing.T) (states []string) {
 		}
 	})
 	tiny := filepath.Join(root, "model") // made once: its tokenizer takes most of a run's time
-	r, err := (&trainFlags{model: "init", set: append(small, shape)}).recipe("ets")
+	r, err := (&request.Request{Model: "init", Set: append(small, shape)}).Recipe("ets")
 	must(t, err)
 	m, err := finder.Load(&r)
 	must(t, err)
 	must(t, m.Save(tiny, model.F32))
-	f := trainFlags{model: tiny, out: run, set: small}
+	f := trainFlags{Request: request.Request{Model: tiny, Set: small}, out: run}
 	if err := quietly(out, func() error { return f.run(context.Background(), []string{"ets"}) }); err != nil {
 		t.Fatal(err)
 	}

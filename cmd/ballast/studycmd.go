@@ -12,6 +12,7 @@ import (
 
 	"ballast/compare"
 	"ballast/compare/table"
+	"ballast/recipe/request"
 	"ballast/study"
 	"ballast/sweep"
 )
@@ -96,7 +97,7 @@ func (f *studyFlags) run(ctx context.Context, path string) error {
 	if err := compare.Writable(f.out); err != nil { // before hours of runs, and not after
 		return err
 	}
-	unlock, err := alone(f.out, "study")
+	unlock, err := sweep.Alone(f.out, "study")
 	if err != nil {
 		return err
 	}
@@ -123,8 +124,8 @@ func (f *studyFlags) check(p *study.Plan, dir string, show bool) error {
 		say(stdout, "%s: %d rows, %d seeds\n", p.Title, len(p.Rows), p.Seeds)
 	}
 	for _, row := range p.Rows {
-		t := trainFlags{config: p.Config(dir), set: row.Set}
-		r, err := t.recipe(row.Method)
+		t := request.Request{Config: p.Config(dir), Set: row.Set}
+		r, err := t.Recipe(row.Method)
 		if err != nil {
 			return fmt.Errorf("row %s: %w", row.Name, err)
 		}

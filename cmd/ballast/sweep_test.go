@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"ballast/sweep"
 )
 
 // TestInterruptedSweep: whichever signal the parent gets, each run finishes its update
@@ -86,7 +88,7 @@ func TestOneSweepAtATime(t *testing.T) {
 	}
 	for what, args := range map[string][]string{"sweep": {"sweep", "grpo"}, "study": {"study", plan}} {
 		dir := filepath.Join(t.TempDir(), "new")
-		unlock, err := alone(dir, what)
+		unlock, err := sweep.Alone(dir, what)
 		if err != nil {
 			t.Fatal(err)
 		}

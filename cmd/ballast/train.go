@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,8 +17,6 @@ import (
 
 	"ballast"
 	"ballast/bench"
-	"ballast/bounded"
-	"ballast/bounded/yaml"
 	"ballast/compare"
 	"ballast/eval"
 	"ballast/model/device"
@@ -28,6 +25,7 @@ import (
 	"ballast/recipe/loop"
 	"ballast/recipe/prepare"
 	"ballast/recipe/record"
+	"ballast/recipe/request"
 	"ballast/report"
 	"ballast/runlog"
 	"ballast/supervise/endpoint"
@@ -35,15 +33,10 @@ import (
 
 // trainFlags are the flags of `ballast train`.
 type trainFlags struct {
-	model, tasks, data, config, out, resume string
-	dialogues                               string
-	seed                                    uint64
-	set                                     []string
-	dry, json                               bool
-	seeded                                  bool // --seed was given
-	extend                                  int  // updates
-
-	aside []string // what the config file says and the run does not read
+	request.Request
+	out, resume string
+	dry, json   bool
+	extend      int // updates
 }
 
 func trainCommand() *cobra.Command {
@@ -63,7 +56,7 @@ func trainCommand() *cobra.Command {
 		ValidArgs: methods,
 		Args:      cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			f.seeded = c.Flags().Changed("seed")
+			f.Seeded = c.Flags().Changed("seed")
 			if f.resume != "" {
 				other := func(flag string) bool { return c.Flags().Changed(flag) }
 				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "dialogues", "seed", "config", "set", "out", "dry-run"}, other) {
@@ -77,14 +70,14 @@ func trainCommand() *cobra.Command {
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.model, "model", "", "init (random weights), "+modelNames)
-	fl.StringVar(&f.tasks, "tasks", "", "task set: desk, bfcl, ...")
-	fl.StringVar(&f.data, "data", "", "folder of the task set's data")
-	fl.StringVar(&f.dialogues, "dialogues", "", "file of dialogues (JSON or parquet, docs/dialogues.md) that supervised phases train on "+
+	fl.StringVar(&f.Model, "model", "", "init (random weights), "+modelNames)
+	fl.StringVar(&f.Tasks, "tasks", "", "task set: desk, bfcl, ...")
+	fl.StringVar(&f.Data, "data", "", "folder of the task set's data")
+	fl.StringVar(&f.Dialogues, "dialogues", "", "file of dialogues (JSON or parquet, docs/dialogues.md) that supervised phases train on "+
 		"instead of the tasks' own")
-	fl.Uint64Var(&f.seed, "seed", 1, "seed of the run")
-	fl.StringVar(&f.config, "config", "", "YAML file with settings over the method's defaults")
-	fl.StringArrayVar(&f.set, "set", nil, "one setting, such as rl.lr=1e-6 (repeatable)")
+	fl.Uint64Var(&f.Seed, "seed", 1, "seed of the run")
+	fl.StringVar(&f.Config, "config", "", "YAML file with settings over the method's defaults")
+	fl.StringArrayVar(&f.Set, "set", nil, "one setting, such as rl.lr=1e-6 (repeatable)")
 	fl.StringVar(&f.out, "out", "", "run directory to create (default runs/METHOD-NNN)")
 	fl.StringVar(&f.resume, "resume", "", "continue the run in this directory")
 	fl.IntVar(&f.extend, "extend", 0, "with --resume: so many more updates of the last phase")
@@ -100,11 +93,11 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
 		return fmt.Errorf("train wants a method, such as `ballast train quickstart`; `ballast train --help` lists them")
 	}
-	r, err := f.recipe(args[0])
+	r, err := f.Recipe(args[0])
 	if err != nil {
 		return err
 	}
-	for _, text := range f.aside {
+	for _, text := range f.Aside {
 		say(stderr, "ballast: %s\n", text)
 	}
 	if f.dry {
@@ -130,96 +123,6 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	}
 	defer log.Close()
 	return f.drive(ctx, run, log)
-}
-
-// recipe resolves the method's defaults, the config file, the flags, and --set,
-// in this order. A flag or --set that the run would not read is an error; a config file may
-// be for several methods, so that what it sets in vain is said.
-func (f *trainFlags) recipe(method string) (recipe.Recipe, error) {
-	r, err := recipe.New(method)
-	if err != nil {
-		return r, err
-	}
-	var config []byte
-	if f.config != "" {
-		if config, err = bounded.ReadFile(f.config, yaml.MaxBytes); err != nil {
-			return r, fmt.Errorf("--config: %w; name a YAML file of settings, such as recipes/qwen2.5-1.5b.yaml, or leave --config out for the method's own", err)
-		}
-		if err := r.Apply(f.config, config); err != nil {
-			return r, err
-		}
-	}
-	if f.model != "" {
-		r.Model = f.model
-	}
-	if f.tasks != "" {
-		r.Tasks.Set = f.tasks
-	}
-	if f.data != "" {
-		r.Tasks.Data = f.data
-	}
-	if f.seeded {
-		r.Seed = f.seed
-	}
-	for _, pair := range f.set {
-		if err := r.Set(pair); err != nil {
-			return r, err
-		}
-	}
-	if f.dialogues != "" {
-		if err := r.Dialogues(f.dialogues); err != nil {
-			return r, err
-		}
-	}
-	r.Settle()
-	if err := r.Check(); err != nil {
-		return r, err
-	}
-	return r, f.unread(&r, method, config)
-}
-
-// unread is an error that names what was given for this run and nothing would read;
-// config is the text of the config file.
-func (f *trainFlags) unread(r *recipe.Recipe, method string, config []byte) error {
-	var errs []error
-	check := func(what string, keys ...string) {
-		for _, key := range keys {
-			if why := r.Unread(key); why != "" {
-				errs = append(errs, fmt.Errorf("%s: this run does not read %s: %s", what, key, why))
-			}
-		}
-	}
-	if f.data != "" {
-		check("--data "+f.data, "tasks.data")
-	}
-	for _, pair := range f.set {
-		check("--set "+pair, recipe.Keys(pair)...)
-	}
-	if f.config == "" {
-		return errors.Join(errs...)
-	}
-	common, own, err := recipe.Given(method, config)
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.config, err)
-	}
-	f.aside = nil
-	why := map[string][]string{}
-	for i, key := range append(common, own...) {
-		text, name := r.Unread(key), key
-		if i >= len(common) {
-			name = "methods." + method + "." + key
-		}
-		switch {
-		case key == "method" && r.Method != method: // another method's recipe is no start for this one
-			errs = append(errs, fmt.Errorf("%s: it says method: %s, and the command %s", f.config, r.Method, method))
-		case text != "" && key != "method":
-			why[text] = append(why[text], name)
-		}
-	}
-	for _, text := range slices.Sorted(maps.Keys(why)) {
-		f.aside = append(f.aside, fmt.Sprintf("%s: this run does not read %s: %s", f.config, strings.Join(why[text], ", "), text))
-	}
-	return errors.Join(errs...)
 }
 
 // newRun makes a run of a recipe, with its engine.

@@ -1,4 +1,4 @@
-package main
+package study
 
 import (
 	"context"
@@ -10,26 +10,18 @@ import (
 	"ballast/eval"
 	"ballast/model"
 	"ballast/recipe"
+	"ballast/recipe/evaluation"
 	"ballast/recipe/models"
 	"ballast/recipe/record"
 	"ballast/rollout"
 	"ballast/runlog"
-	"ballast/study"
 	"ballast/task"
 )
 
-// evalRun plays suites of test tasks with the final and the best checkpoint of a run
-// that has ended and records them in it, for `ballast compare`. What is recorded is
-// not played again. plan is a study's file, or "" for the built-in suites.
-func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
-	suites := study.Suites
-	if plan != "" {
-		p, err := study.Read(plan)
-		if err != nil {
-			return err
-		}
-		suites = p.Suites
-	}
+// Play plays suites of test tasks with the final and the best checkpoint of a run that has
+// ended and records them in it, for `ballast compare`. What is recorded is not played again.
+// open makes what samples.
+func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open evaluation.Policy) error {
 	log, err := runlog.Open(dir) // its lock is held until all is recorded
 	if err != nil {
 		return err
@@ -48,17 +40,16 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 	if err != nil {
 		return err
 	}
-	notice()
 	var m *model.Model
 	loaded := -1
-	for _, todo := range study.Missing(run, suites) {
+	for _, todo := range Missing(run, suites) {
 		if loaded != todo.Update {
 			if m, err = models.Checkpoint(dir, todo.Update); err != nil {
 				return err
 			}
 			loaded = todo.Update
 		}
-		res, err := evalSuite(ctx, m, r, &todo.Suite)
+		res, err := playSuite(ctx, m, r, &todo.Suite, open)
 		if err == nil && res.Infra > 0 { // what is recorded is not played again
 			err = fmt.Errorf("%d of %d episodes could not be played; the first is %s", res.Infra, len(res.Episodes), res.Broken)
 		}
@@ -73,8 +64,8 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 	return nil
 }
 
-// evalSuite plays a suite greedily under the run's recipe.
-func evalSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *study.Suite) (eval.Result, error) {
+// playSuite plays a suite greedily under the run's recipe.
+func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, open evaluation.Policy) (eval.Result, error) {
 	set, spec, err := s.Of(r)
 	if err != nil {
 		return eval.Result{}, err
@@ -92,7 +83,7 @@ func evalSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *study.Su
 	if _, err := rollout.CheckPrompts(&cfg, tasks); err != nil {
 		return eval.Result{}, err
 	}
-	p, err := newPolicy(m, style)
+	p, err := open(m, style)
 	if err != nil {
 		return eval.Result{}, err
 	}
@@ -100,7 +91,7 @@ func evalSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *study.Su
 }
 
 // recordSuite appends an evaluation to the run's events.
-func recordSuite(log *runlog.Run, todo study.Todo, res eval.Result) error {
+func recordSuite(log *runlog.Run, todo Todo, res eval.Result) error {
 	data := res.Data()
 	data["suite"] = todo.Suite.Name
 	return log.Event(ballast.Event{Update: todo.Update, Kind: compare.SuiteEvent, Text: todo.Suite.Name + ": " + res.String(), Data: data})

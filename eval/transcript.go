@@ -1,4 +1,4 @@
-package main
+package eval
 
 import (
 	"bytes"
@@ -14,22 +14,22 @@ import (
 	"ballast/safetext"
 )
 
-// placeTranscripts makes the file of --transcript, where it is not there; what is no
-// transcript is an error. An older one stays until the new one is whole.
-func placeTranscripts(path string) error {
+// PlaceTranscripts makes a file for transcripts, where it is not there; what is no transcript
+// is an error. An older one stays until the new one is whole.
+func PlaceTranscripts(path string) error {
 	err := durable.Free(path, func(head []byte) bool { return bytes.HasPrefix(head, []byte("=== ")) })
 	if _, none := os.Lstat(path); err == nil && errors.Is(none, fs.ErrNotExist) {
 		err = durable.ReplaceBytes(path, nil)
 	}
 	if err != nil {
-		return fmt.Errorf("--transcript %s: %w; name a file in a folder that is there", path, err)
+		return fmt.Errorf("%s: %w; name a file in a folder that is there", path, err)
 	}
 	return nil
 }
 
-// writeTranscripts writes episodes as a person would read them. What models and tools
+// WriteTranscripts writes episodes as a person would read them. What models and tools
 // wrote is indented, so that it looks like nothing else.
-func writeTranscripts(path string, tasks []ballast.Task, eps []ballast.Episode) error {
+func WriteTranscripts(path string, tasks []ballast.Task, eps []ballast.Episode) error {
 	return durable.Replace(path, func(w io.Writer) error {
 		var b strings.Builder
 		for i := range eps {
