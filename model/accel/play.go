@@ -63,9 +63,6 @@ const worth = 16
 // first. Whoever has waited reads everything again that no row holds.
 func (t *player) Admit(s *seq) {
 	s.Prompt = slices.Concat(s.held, s.Pending)
-	if len(s.held) > 0 {
-		s.Drawn = false
-	}
 	if r := &t.rows[s.row]; r.s != nil || len(s.held) == 0 || sampling.Common(r.held, s.held) < len(s.held) {
 		s.row = slices.IndexFunc(t.rows, func(r row) bool { return r.s == nil })
 	}
@@ -147,7 +144,7 @@ func (t *player) place(s *seq) {
 	if s.held == nil {
 		t.count.Shared += int64(most)
 	}
-	s.Pending = s.Prompt[most:]
+	s.Pending, s.Drawn = s.Prompt[most:], s.Drawn && most == len(s.held)
 }
 
 // copyRows carries the planned moves out.
