@@ -16,6 +16,15 @@ const (
 	ZeroSpread  = "groups/zero_spread" // share of groups whose rewards are all equal
 	Infra       = "episodes/infra"     // episodes left out for infrastructure
 
+	// Where groups are chosen before they are learnt from (signal dynamic); what an update
+	// played is counted in all other metrics of episodes.
+	GroupsPlayed  = "groups/played"
+	GroupsKept    = "groups/kept"     // that made the batch
+	GroupsLeftOut = "groups/left_out" // the others
+	GroupsMissing = "groups/missing"  // how many the batch has too few: the bound was reached
+	Rounds        = "groups/rounds"   // times that groups were drawn, 1 or more
+	TokensLeftOut = "tokens/left_out" // sampled in groups that were left out
+
 	FormPrefix = "form/" // + ballast.Form: share of replies
 	// UnreadSyntax is the share of replies that hold a call in a syntax that no format
 	// reads: for the format they are prose or another syntax.

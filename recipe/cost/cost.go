@@ -174,7 +174,8 @@ func largest(in *recipe.Recipe, prompt int) (load, string, error) {
 		return load{}, "", err
 	}
 	// What signals add may be in another format, with a prompt of its own.
-	added := signal.Need(in.RL.Signals).Adds * (prompt + in.Budget.Episode)
+	need := signal.Need(in.RL.Signals)
+	added := need.Adds * (prompt + in.Budget.Episode)
 	group := prompt + in.RL.Rollouts*in.Budget.Episode + added
 	l := load{sampled: eps * in.Budget.Episode, trained: in.RL.Prompts * group, group: group, episodes: eps}
 	l.batch = (in.RL.Prompts + in.RL.Minibatches - 1) / in.RL.Minibatches * group
@@ -184,6 +185,10 @@ func largest(in *recipe.Recipe, prompt int) (load, string, error) {
 	}
 	text := fmt.Sprintf("%d episodes in %d optimiser steps, at most %d tokens each (%s: %d + %d); reset: RESET",
 		eps, in.RL.Minibatches, l.trained, once, l.trained-l.sampled, l.sampled)
+	if need.Rounds > 0 {
+		text += fmt.Sprintf("; at most %d episodes more are played and left out", need.Rounds*eps)
+		l.sampled *= 1 + need.Rounds
+	}
 	for _, name := range slices.Sorted(maps.Keys(in.RL.Signals)) {
 		text += fmt.Sprintf("; signal %s %v", name, map[string]any(in.RL.Signals[name]))
 	}

@@ -136,7 +136,7 @@ func use(r recipe.Recipe, name string, pairs ...any) recipe.Recipe {
 	for i := 0; i < len(pairs); i += 2 {
 		set[pairs[i].(string)] = pairs[i+1]
 	}
-	r.RL.Signals = map[string]signal.Settings{name: set}
+	r.RL.Signals = signal.Lay(r.RL.Signals, map[string]signal.Settings{name: set})
 	return r
 }
 

@@ -3,12 +3,10 @@ package loop
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
 	"ballast"
-	"ballast/credit"
 	"ballast/loss"
 	"ballast/monitor"
 	"ballast/recipe"
@@ -41,24 +39,14 @@ func (p *rlPhase) open(context.Context) (err error) {
 
 func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ballast.Episode, error) {
 	r, start := p.run, time.Now()
-	tasks := p.draw()
-	d := &signal.Draft{Tasks: tasks, Plays: p.plays(tasks), Rollout: r.rollout(&p.set),
-		Loss:    p.set.RL.Stamp(),
+	d := &signal.Draft{Prompts: p.set.RL.Prompts, Rollout: r.rollout(&p.set), Loss: p.set.RL.Stamp(),
 		Learner: r.Engine.Learner, Judge: r.judge(), Metrics: m}
 	d.Rollout.Quirks = p.set.Quirks
-	for _, e := range p.effects {
-		if err := e.Plays(ctx, d); err != nil {
-			return nil, err
-		}
-	}
-	eps, err := rollout.Run(ctx, r.Engine.Policy, d.Rollout, d.Plays, p.set.Sampling())
+	eps, err := p.sample(ctx, d)
 	if err != nil {
 		return nil, err
 	}
 	m[monitor.SecondsRollout] = time.Since(start).Seconds()
-	if err := p.credit(eps, d); err != nil {
-		return nil, err
-	}
 	unaided, advantages := own(eps, d)
 	monitor.Measure(unaided, watchedNames(r.Engine), m)
 	lens := &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched(), Advantages: advantages}
@@ -173,10 +161,10 @@ func own(eps []ballast.Episode, d *signal.Draft) (out []ballast.Episode, advanta
 }
 
 // draw takes the next tasks of the run's endless shuffled epochs.
-func (p *rlPhase) draw() []*ballast.Task {
+func (p *rlPhase) draw(count int) []*ballast.Task {
 	r := p.run
 	n := len(r.Train)
-	out := make([]*ballast.Task, p.set.RL.Prompts)
+	out := make([]*ballast.Task, count)
 	for j := range out {
 		k := r.State.Drawn + j
 		out[j] = &r.Train[r.order("rl", k/n, n)[k%n]]
@@ -185,61 +173,17 @@ func (p *rlPhase) draw() []*ballast.Task {
 	return out
 }
 
-func (p *rlPhase) plays(tasks []*ballast.Task) []rollout.Play {
+// plays are groups of tasks; before is the number of groups of the update so far.
+func (p *rlPhase) plays(tasks []*ballast.Task, before int) []rollout.Play {
 	r := p.run
 	var out []rollout.Play
 	for g, t := range tasks {
 		for s := range p.set.RL.Rollouts {
 			out = append(out, rollout.Play{Task: t, Group: g, Sample: s,
-				Seed: mix(r.Recipe.Seed, uint64(r.State.Update), uint64(g), uint64(s))})
+				Seed: mix(r.Recipe.Seed, uint64(r.State.Update), uint64(before+g), uint64(s))})
 		}
 	}
 	return out
-}
-
-// credit scores the episodes and stamps the members of the groups. Episodes
-// that failed for infrastructure are left out of their group and counted.
-func (p *rlPhase) credit(eps []ballast.Episode, d *signal.Draft) error {
-	infra := 0
-	d.Groups = make([][]signal.Member, len(d.Tasks))
-	for k := range eps {
-		ep := &eps[k]
-		if ep.Stop == ballast.StopInfra {
-			infra++
-			continue
-		}
-		ep.Score = credit.Score(ep, d.Tasks[ep.Group], credit.Options{Progress: p.set.RL.Progress, Format: p.set.RL.Format})
-		d.Groups[ep.Group] = append(d.Groups[ep.Group], signal.Member{Play: &d.Plays[k], Episode: ep})
-	}
-	d.Metrics[monitor.Infra] = float64(infra)
-	if infra == len(eps) {
-		return fmt.Errorf("every episode failed for infrastructure; the first error: %s", eps[0].Error)
-	}
-	flat := 0
-	for _, members := range d.Groups {
-		rewards := make([]float64, len(members))
-		for k := range members {
-			rewards[k] = members[k].Episode.Score.Reward
-		}
-		adv, spread, err := credit.Advantages(p.set.RL.Advantage, rewards)
-		if err != nil {
-			return err
-		}
-		if !spread {
-			flat++
-		}
-		for k := range members {
-			m := &members[k]
-			m.Advantage = adv[k]
-			m.Sample = signal.Policy(m.Episode, ballast.OwnerPolicy, adv[k], d.Loss)
-		}
-	}
-	d.Metrics[monitor.ZeroSpread] = float64(flat) / float64(len(d.Tasks))
-	p.run.State.Flat++
-	if flat < len(d.Tasks) {
-		p.run.State.Flat = 0
-	}
-	return nil
 }
 
 // learn splits groups into minibatches, takes one optimiser step on each, and

@@ -76,7 +76,7 @@ func (e hintEffect) Plays(ctx context.Context, d *Draft) error {
 		if texts, stats, err = supervise.Hints(ctx, judge, d.Tasks); err != nil {
 			return err
 		}
-		d.Metrics[monitor.HintsLost] = float64(stats.Lost)
+		d.Metrics[monitor.HintsLost] += float64(stats.Lost)
 	}
 	missing := ""
 	err := d.take(e.N, func(p *rollout.Play) {

@@ -59,8 +59,8 @@ func (e mixEffect) Stamp(ctx context.Context, d *Draft) error {
 	if len(in) == 0 {
 		in = []string{d.Rollout.Style.Format.Name()}
 	}
-	if len(in) > len(d.Groups) {
-		return fmt.Errorf("mix.formats: %d formats for %d groups, which take turns; raise rl.prompts", len(in), len(d.Groups))
+	if len(in) > d.Prompts {
+		return fmt.Errorf("mix.formats: %d formats for %d groups, which take turns; raise rl.prompts", len(in), d.Prompts)
 	}
 	for k, name := range in {
 		f, err := chat.FormatByName(name)

@@ -1,8 +1,8 @@
 // Package signal holds the synchronous supervisory signals: what changes a
 // reinforcement-learning update before it is played and before it is learnt.
 //
-// A signal may make plays gold or hint them, change the stamps of their samples,
-// and add samples. It is one file and one line in All; a phase names the signals
+// A signal may make plays gold or hint them, choose among the groups that were played and
+// have others played, change the stamps of their samples, and add samples. It is one file and one line in All; a phase names the signals
 // it uses with their settings, and several go together. The learner sees tokens
 // with weights, as ever.
 //
@@ -37,8 +37,9 @@ type Member struct {
 // members' samples and may append members to a group.
 type Draft struct {
 	Tasks   []*ballast.Task // by group
-	Plays   []rollout.Play  // in groups, in order
+	Plays   []rollout.Play  // in groups, in order; those of groups that a Sieve left out come last
 	Groups  [][]Member      // nil before the plays are played
+	Prompts int             // groups that an update is to have; a Sieve may leave fewer
 	Loss    Loss
 	Rollout rollout.Config
 	Learner ballast.Learner
@@ -53,6 +54,23 @@ type Effect interface {
 	// Stamp changes what will be learnt; advantages and ordinary stamps are
 	// there.
 	Stamp(ctx context.Context, d *Draft) error
+}
+
+// Scored is a group as it was played, before anything is learnt from it.
+type Scored struct {
+	Task     *ballast.Task
+	Episodes []*ballast.Episode // with their scores; without those that failed for infrastructure
+	Spread   bool               // two of their rewards differ
+}
+
+// Sieve is an Effect that stands between the scored groups and the batch.
+type Sieve interface {
+	Effect
+	// Sift says which groups make the batch, and how many new ones to draw and play before
+	// it is asked again. groups are all of the update so far, those included that it did
+	// not keep; want is the number of an update; round counts from 0. A batch holds what
+	// every sieve keeps. Sift must come to an end, and be a function of its arguments.
+	Sift(groups []Scored, want, round int) (keep []bool, more int)
 }
 
 // Signal is one entry of the table.
@@ -73,6 +91,7 @@ type Needs struct {
 	Files     []string // that they read
 	Formats   []string // that they write dialogues in, besides the episodes' own
 	Adds      int      // dialogues that they add to a group's episodes
+	Rounds    int      // times that groups may be played in the place of others
 }
 
 // Need is what the named signals need together. Open says what is wrong with them.
@@ -85,13 +104,13 @@ func Need(use map[string]Settings) (all Needs) {
 		n := s.Needs(set)
 		all.Golden, all.Judge, all.Reference = all.Golden || n.Golden, all.Judge || n.Judge, all.Reference || n.Reference
 		all.Files, all.Formats = append(all.Files, n.Files...), append(all.Formats, n.Formats...)
-		all.Adds += n.Adds
+		all.Adds, all.Rounds = all.Adds+n.Adds, max(all.Rounds, n.Rounds)
 	}
 	return all
 }
 
 // All is the table of signals, in the order in which they act.
-var All = []Signal{Gold, Hint, Mix, Control}
+var All = []Signal{Gold, Hint, Mix, Control, Dynamic}
 
 // Settings are one signal's settings, as YAML gave them.
 type Settings map[string]any

@@ -81,7 +81,7 @@ func with(t *testing.T, e Effect) *bench {
 	l := &learner{}
 	d := &Draft{
 		Rollout: rollout.Config{Style: chat.Style{Tok: tok, Template: tmpl, Format: chat.Formats["hermes"]}, Budget: wide},
-		Learner: l, Judge: supervise.Oracle{}, Metrics: map[string]float64{},
+		Learner: l, Judge: supervise.Oracle{}, Metrics: map[string]float64{}, Prompts: groups,
 		Loss: Loss{KL: 0.25, Aggregate: "token-mean"},
 	}
 	list, err := task.Load(task.Spec{Name: "desk", Split: "train", Seed: 1, Count: groups, Categories: []string{"base"}})
@@ -206,7 +206,9 @@ func TestSettings(t *testing.T) {
 		{"mix", Settings{"on": "some"}, "mix: on: \"some\""},
 		{"mix", Settings{"formats": []any{"hermes", "morse"}}, "mix: formats:"},
 		{"control", Settings{"kl": -1}, "control: kl:"},
-		{"golden", nil, "golden: no signal has that name; choose among: gold, hint, mix, control"},
+		{"dynamic", Settings{"rounds": 0}, "dynamic: rounds:"},
+		{"dynamic", Settings{"rounds": 101}, "dynamic: rounds:"},
+		{"golden", nil, "golden: no signal has that name; choose among: gold, hint, mix, control, dynamic"},
 	} {
 		_, err := Open(map[string]Settings{c.name: c.set}, size)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -238,6 +240,7 @@ func TestNeed(t *testing.T) {
 		{nil, Needs{}},
 		{map[string]Settings{"gold": nil, "hint": nil}, Needs{Golden: true}},
 		{map[string]Settings{"hint": {"from": "judge"}, "control": nil}, Needs{Judge: true, Reference: true}},
+		{map[string]Settings{"dynamic": {"rounds": 7}}, Needs{Rounds: 7}},
 		{map[string]Settings{"hint": {"from": "file", "file": "/none"}, "mix": mixed},
 			Needs{Golden: true, Files: []string{"/none"}, Formats: []string{"pythonic", "hermes"}, Adds: 1}},
 	} {
