@@ -329,11 +329,3 @@ type Update struct {
 	// Metrics by name; package monitor lists the names.
 	Metrics map[string]float64
 }
-
-// Event is a thing that happened in a run: a phase began, an alarm, an action.
-type Event struct {
-	Update int
-	Kind   string // phase, checkpoint, warning (the run goes on), alarm (it does not, but for an action), action, interrupt, resume, done
-	Text   string
-	Data   map[string]any `json:",omitempty"`
-}

@@ -27,7 +27,7 @@ type script struct {
 	evals         map[int]int            // successes of 100 by update; a checkpoint is made there too
 	suites        map[string]map[int]int // by suite and update
 	test          int                    // successes of 100 test tasks after training; 0 = none were played
-	end           string                 // kind of the last event
+	end           runlog.What            // the last event; nil = none
 	left          int                    // episodes of every suite that could not be played
 }
 
@@ -43,15 +43,8 @@ func write(t *testing.T, dir string, s script) {
 	r, err := runlog.Create(dir, fmt.Appendf(nil, "method: %s\nseed: %d\nchat: {format: hermes}\n%s", s.method, s.seed, s.extra))
 	must(err)
 	defer func() { must(r.Close()) }()
-	data := func(ok int, more ...any) map[string]any {
-		d := map[string]any{"ok": ok, "all": 100, "base": float64(ok) / 100, "miss_func": 0.5}
-		for i := 0; i < len(more); i += 2 {
-			d[more[i].(string)] = more[i+1]
-		}
-		if s.left > 0 {
-			d[monitor.LeftOut] = s.left
-		}
-		return d
+	score := func(ok int) runlog.Score {
+		return runlog.Score{OK: ok, All: 100, Left: s.left, Rates: map[string]float64{"base": float64(ok) / 100, "miss_func": 0.5}}
 	}
 	for u := 1; u <= 12; u++ {
 		m := map[string]float64{monitor.RewardMean: float64(u) / 20, monitor.FormPrefix + "call": 0.75, monitor.FormPrefix + "response": 0.25,
@@ -68,21 +61,21 @@ func write(t *testing.T, dir string, s script) {
 		}
 		must(r.Update(ballast.Update{Index: u, Phase: "rl", Seconds: 5, Metrics: m}))
 		if due {
-			must(r.Event(ballast.Event{Update: u, Kind: "eval", Data: data(ok)}))
+			must(r.Event(runlog.Event{Update: u, What: runlog.Evaluated{Score: score(ok)}}))
 			_, err := r.Checkpoint(u, nil, func(string) error { return nil })
 			must(err)
 		}
 	}
-	must(r.Event(ballast.Event{Update: 12, Kind: CostEvent, Data: map[string]any{"cpu_seconds": 55.0}}))
+	must(r.Event(runlog.Event{Update: 12, What: runlog.Cost{CPU: 55}}))
 	if s.test > 0 {
-		must(r.Event(ballast.Event{Update: 12, Kind: "test", Data: data(s.test)}))
+		must(r.Event(runlog.Event{Update: 12, What: runlog.Tested{Score: score(s.test)}}))
 	}
-	if s.end != "" {
-		must(r.Event(ballast.Event{Update: 12, Kind: s.end, Text: "because"}))
+	if s.end != nil {
+		must(r.Event(runlog.Event{Update: 12, What: s.end, Text: "because"}))
 	}
 	for name, at := range s.suites {
 		for u, ok := range at {
-			must(r.Event(ballast.Event{Update: u, Kind: SuiteEvent, Data: data(ok, "suite", name)}))
+			must(r.Event(runlog.Event{Update: u, What: runlog.SuiteTested{Suite: name, Score: score(ok)}}))
 		}
 	}
 }
@@ -92,12 +85,12 @@ func write(t *testing.T, dir string, s script) {
 func some(t *testing.T) string {
 	dir := t.TempDir()
 	for seed := 1; seed <= 3; seed++ {
-		write(t, filepath.Join(dir, "a", fmt.Sprintf("seed-%d", seed)), script{method: "ets", seed: seed, end: "done",
+		write(t, filepath.Join(dir, "a", fmt.Sprintf("seed-%d", seed)), script{method: "ets", seed: seed, end: runlog.Done{},
 			evals:  map[int]int{4: 10, 8: 30, 12: 40 + seed},
 			suites: map[string]map[int]int{"id": {12: 50 + 2*seed}, "format": {12: 20}}})
-		final, end := 1, "alarm"
+		final, end := 1, runlog.What(runlog.Alarm{})
 		if seed == 3 {
-			final, end = 30, ""
+			final, end = 30, nil
 		}
 		write(t, filepath.Join(dir, "b", fmt.Sprintf("seed-%d", seed)), script{method: "grpo", seed: seed, end: end,
 			evals:  map[int]int{4: 40, 8: final, 12: final},
@@ -289,7 +282,7 @@ func pair(t *testing.T, n int) []Group {
 	dir := t.TempDir()
 	for seed := 1; seed <= n; seed++ {
 		write(t, filepath.Join(dir, "a", fmt.Sprintf("seed-%d", seed)), script{method: "grpo", seed: seed, extra: "tasks: {eval: valid}\n",
-			evals: map[int]int{4: 17 * (seed - 1), 12: 17 * (seed - 1)}, test: 30 + seed, end: "done"})
+			evals: map[int]int{4: 17 * (seed - 1), 12: 17 * (seed - 1)}, test: 30 + seed, end: runlog.Done{}})
 	}
 	groups, err := Read([]string{dir})
 	if err != nil {
@@ -336,8 +329,8 @@ func TestFewRuns(t *testing.T) {
 // beside runs that were.
 func TestSuitesAndLoneRuns(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "with"), script{method: "grpo", seed: 1, evals: map[int]int{12: 10}, suites: map[string]map[int]int{"id": {12: 20}}, end: "done"})
-	write(t, filepath.Join(dir, "without"), script{method: "ets", seed: 1, extra: "tasks: {eval: valid}\n", evals: map[int]int{12: 40}, test: 50, end: "done"})
+	write(t, filepath.Join(dir, "with"), script{method: "grpo", seed: 1, evals: map[int]int{12: 10}, suites: map[string]map[int]int{"id": {12: 20}}, end: runlog.Done{}})
+	write(t, filepath.Join(dir, "without"), script{method: "ets", seed: 1, extra: "tasks: {eval: valid}\n", evals: map[int]int{12: 40}, test: 50, end: runlog.Done{}})
 	groups, err := Read([]string{dir})
 	if err != nil {
 		t.Fatal(err)
@@ -356,7 +349,7 @@ func TestSuitesAndLoneRuns(t *testing.T) {
 func TestLeftOut(t *testing.T) {
 	dir := t.TempDir()
 	for seed := 1; seed <= 2; seed++ {
-		write(t, filepath.Join(dir, fmt.Sprint(seed)), script{method: "ets", seed: seed, end: "done", left: 3 * (seed - 1), evals: map[int]int{4: 10, 12: 40},
+		write(t, filepath.Join(dir, fmt.Sprint(seed)), script{method: "ets", seed: seed, end: runlog.Done{}, left: 3 * (seed - 1), evals: map[int]int{4: 10, 12: 40},
 			suites: map[string]map[int]int{"id": {12: 50}}})
 	}
 	var runs []*Run
@@ -369,7 +362,7 @@ func TestLeftOut(t *testing.T) {
 	}
 	groups := []Group{{Label: "ets", Runs: runs}}
 	for _, tab := range []string{text(Methods(groups)), text(Categories(groups)), text(Differences(groups, &Group{Label: "none"}))} {
-		if !strings.Contains(tab, "(200 of 203 played, 3 left out)") || strings.Contains(tab, monitor.LeftOut) {
+		if !strings.Contains(tab, "(200 of 203 played, 3 left out)") || strings.Contains(tab, "left_out") {
 			t.Errorf("%s", tab)
 		}
 	}

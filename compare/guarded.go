@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"strings"
 
-	"ballast"
 	"ballast/compare/table"
 	"ballast/monitor"
 	"ballast/report/plot"
+	"ballast/runlog"
 )
 
 // guarded is what a run's guard did, as the events tell it.
@@ -19,20 +19,20 @@ type guarded struct {
 }
 
 // event takes an event of the run; others than a guard's and checkpoints tell nothing.
-func (g *guarded) event(e ballast.Event) {
-	switch e.Kind {
-	case "checkpoint":
+func (g *guarded) event(e runlog.Event) {
+	switch w := e.What.(type) {
+	case runlog.Saved:
 		g.checkpoints = append(g.checkpoints, e.Update)
-	case "alarm":
-		if began, ok := e.Data["began"].(float64); ok {
-			g.sick = append(g.sick, [2]int{int(began), e.Update})
+	case runlog.Alarm:
+		if w.Began > 0 {
+			g.sick = append(g.sick, [2]int{w.Began, e.Update})
 		}
-	case "action":
+	case runlog.Acted:
 		g.acts++
-		if at, ok := e.Data["use"].(float64); ok {
-			g.use = int(at)
+		if w.Do == runlog.DoStop && w.Checkpoint != nil {
+			g.use = *w.Checkpoint
 		}
-	case "resume": // it goes on
+	case runlog.Resumed: // it goes on
 		g.use = -1
 	}
 }

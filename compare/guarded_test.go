@@ -7,12 +7,13 @@ import (
 
 	"ballast"
 	"ballast/monitor"
+	"ballast/monitor/verdict"
 	"ballast/runlog"
 )
 
 // guardedRun writes a run that is sick from update 13 on, at update 20 its guard acts;
 // what follows has the given rewards.
-func guardedRun(t *testing.T, dir, seed string, action ballast.Event, after []float64, end string) {
+func guardedRun(t *testing.T, dir, seed string, did runlog.Acted, after []float64, done bool) {
 	t.Helper()
 	must := func(err error) {
 		t.Helper()
@@ -43,14 +44,14 @@ func guardedRun(t *testing.T, dir, seed string, action ballast.Event, after []fl
 			checkpoint(u)
 		}
 	}
-	must(log.Event(ballast.Event{Update: 20, Kind: "alarm", Text: "drifting", Data: map[string]any{"began": 13}}))
-	must(log.Event(action))
+	must(log.Event(runlog.Event{Update: 20, What: runlog.Alarm{Sign: verdict.Drifting, Began: 13}}))
+	must(log.Event(runlog.Event{Update: 20, What: did, Text: "a text that says stop: nothing reads it"}))
 	for i, v := range after {
 		update(21+i, v)
 	}
-	if end != "" {
+	if done {
 		checkpoint(20 + len(after))
-		must(log.Event(ballast.Event{Update: 20 + len(after), Kind: end}))
+		must(log.Event(runlog.Event{Update: 20 + len(after), What: runlog.Done{}}))
 	}
 }
 
@@ -58,8 +59,7 @@ func guardedRun(t *testing.T, dir, seed string, action ballast.Event, after []fl
 // what a sick stretch covers is no healthy checkpoint.
 func TestGuards(t *testing.T) {
 	dir := t.TempDir()
-	stop := ballast.Event{Update: 20, Kind: "action", Text: "stop: drifting", Data: map[string]any{"use": 10}}
-	back := ballast.Event{Update: 20, Kind: "action", Text: "rollback to the checkpoint of update 10", Data: map[string]any{"to": 10}}
+	stop, back := runlog.Acted{Do: runlog.DoStop, Checkpoint: new(10)}, runlog.Acted{Do: runlog.DoRollback, Checkpoint: new(10)}
 	flat := func(v float64) []float64 {
 		y := make([]float64, 20)
 		for i := range y {
@@ -67,9 +67,9 @@ func TestGuards(t *testing.T) {
 		}
 		return y
 	}
-	guardedRun(t, filepath.Join(dir, "stop", "seed-1"), "1", stop, nil, "")
-	guardedRun(t, filepath.Join(dir, "rollback", "seed-1"), "1", back, flat(0.4), "done")
-	guardedRun(t, filepath.Join(dir, "rollback", "seed-2"), "2", back, flat(0.2), "done")
+	guardedRun(t, filepath.Join(dir, "stop", "seed-1"), "1", stop, nil, false)
+	guardedRun(t, filepath.Join(dir, "rollback", "seed-1"), "1", back, flat(0.4), true)
+	guardedRun(t, filepath.Join(dir, "rollback", "seed-2"), "2", back, flat(0.2), true)
 	groups, err := Read([]string{filepath.Join(dir, "rollback"), filepath.Join(dir, "stop")})
 	if err != nil {
 		t.Fatal(err)

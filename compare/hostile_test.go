@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -30,10 +31,11 @@ func TestHostileNames(t *testing.T) {
 			must(t, r.Update(ballast.Update{Index: u, Phase: valid, Metrics: map[string]float64{monitor.RewardMean: 0.5, valid: 1,
 				monitor.WatchPrefix + valid + "/start": 0.5, monitor.ReasonFor + valid: 0.5, monitor.FormPrefix + "call": 0.5}}))
 		}
-		must(t, r.Event(ballast.Event{Update: 4, Kind: SuiteEvent, Text: valid, Data: map[string]any{"suite": []string{"id", valid}[i%2], "ok": 1, "all": 2, valid: 0.5}}))
+		must(t, r.Event(runlog.Event{Update: 4, Text: valid, What: runlog.SuiteTested{Suite: []string{"id", cmp.Or(valid, "?")}[i%2],
+			Score: runlog.Score{OK: 1, All: 2, Rates: map[string]float64{valid: 0.5}}}}))
 		_, err = r.Checkpoint(4, nil, func(string) error { return nil })
 		must(t, err)
-		must(t, r.Event(ballast.Event{Update: 4, Kind: "alarm", Text: valid}))
+		must(t, r.Event(runlog.Event{Update: 4, What: runlog.Alarm{}, Text: valid}))
 		must(t, r.Close())
 	}
 	groups, err := Read([]string{dir})

@@ -31,20 +31,10 @@ import (
 	"ballast/runlog"
 )
 
-// SuiteEvent is the kind of the event that records an evaluation of a checkpoint on
-// a suite of test tasks, after the run. Its data are those of an "eval" event and
-// the suite's name.
-const SuiteEvent = "suite"
-
-// CostEvent is the kind of the event with the processor time that a run has taken, by
-// all its processes; the last one counts.
-const CostEvent = "cost"
-
-// During is the name of the suite of evaluations during training, "eval" events.
+// During is the name of the suite of evaluations during training.
 const During = "during"
 
-// Tested is the name of the suite of test tasks that a run played once, after training,
-// "test" events.
+// Tested is the name of the suite of test tasks that a run played once, after training.
 const Tested = "test"
 
 // Score is one evaluation: of which update's weights, and how it went.
@@ -165,38 +155,32 @@ func (r *Run) add(u ballast.Update) {
 }
 
 // event takes the next event.
-func (r *Run) event(e ballast.Event) {
-	number := func(key string) float64 { v, _ := e.Data[key].(float64); return v }
+func (r *Run) event(e runlog.Event) {
 	r.guard.event(e)
-	switch e.Kind {
-	case "eval", "test", SuiteEvent:
-		s := Score{e.Update, eval.Count{OK: int(number("ok")), All: int(number("all"))}, int(number(monitor.LeftOut)), map[string]float64{}}
-		for k, v := range e.Data {
-			if x, ok := v.(float64); ok && k != "ok" && k != "all" && k != monitor.LeftOut {
-				s.Categories[k] = x
-			}
-		}
-		name := During
-		switch e.Kind {
-		case "test":
-			name = Tested
-		case SuiteEvent:
-			name, _ = e.Data["suite"].(string)
-		}
-		r.Suites[name] = append(r.Suites[name], s)
-	case "done":
+	switch w := e.What.(type) {
+	case runlog.Evaluated:
+		r.score(During, e.Update, w.Score)
+	case runlog.Tested:
+		r.score(Tested, e.Update, w.Score)
+	case runlog.SuiteTested:
+		r.score(w.Suite, e.Update, w.Score)
+	case runlog.Done:
 		r.Ending, r.Why = Done, ""
-	case "alarm": // unless an action follows, the run's last word
+	case runlog.Alarm: // unless an action follows, the run's last word
 		r.Ending, r.Why = Stopped, e.Text
-	case "action":
-		if !strings.HasPrefix(e.Text, "stop:") {
+	case runlog.Acted:
+		if w.Do != runlog.DoStop {
 			r.Ending, r.Why = Open, ""
 		}
-	case "phase", "resume", "interrupt":
+	case runlog.PhaseBegun, runlog.Resumed, runlog.Interrupted:
 		r.Ending, r.Why = Open, ""
-	case CostEvent:
-		r.CPU = number("cpu_seconds")
+	case runlog.Cost:
+		r.CPU = w.CPU
 	}
+}
+
+func (r *Run) score(suite string, update int, s runlog.Score) {
+	r.Suites[suite] = append(r.Suites[suite], Score{update, eval.Count{OK: s.OK, All: s.All}, s.Left, s.Rates})
 }
 
 // checkpoints finds the final checkpoint and the one that evaluations during training

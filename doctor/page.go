@@ -94,8 +94,8 @@ func (r *Report) frame() (*plot.Frame, int) {
 	if len(f.X) > 0 {
 		f.Lo, f.Hi = f.X[0], max(f.X[0]+1, r.updates[len(r.updates)-1].Index)
 	}
-	mark := func(at int, kind, text string) {
-		f.Marks = append(f.Marks, ballast.Event{Update: at, Kind: kind, Text: text})
+	mark := func(at int, class, text string) {
+		f.Marks = append(f.Marks, plot.Mark{Update: at, Class: class, Text: text})
 	}
 	if d := r.Diagnosis; d.Verdict.Sick() && len(d.History) > 0 {
 		mark(d.Onset, "alarm", "onset: "+string(d.Verdict))

@@ -160,8 +160,8 @@ failures: nothing was judged; stops: infra 1
 	if r.String() != "0 of 1 played, 1 left out" || !strings.Contains(string(data), `"total":{"ok":0,"all":0,"rate":null,"lo":null,"hi":null}`) {
 		t.Errorf("%s\n%s", r, data)
 	}
-	if d := r.Data(); d["left_out"] != 1 || len(d) != 3 {
-		t.Errorf("%v", d)
+	if s := r.Score(); s.Left != 1 || s.All != 0 || len(s.Rates) != 0 {
+		t.Errorf("%v", s)
 	}
 }
 

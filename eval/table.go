@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"ballast"
-	"ballast/monitor"
+	"ballast/runlog"
 	"ballast/safetext"
 )
 
@@ -44,16 +44,13 @@ func (r Result) String() string {
 	return b.String()
 }
 
-// Data is the result as event data.
-func (r Result) Data() map[string]any {
-	d := map[string]any{"ok": r.Total.OK, "all": r.Total.All}
+// Score is the result as a run's events record it.
+func (r Result) Score() runlog.Score {
+	s := runlog.Score{OK: r.Total.OK, All: r.Total.All, Left: r.Infra, Rates: map[string]float64{}}
 	for name, c := range r.Categories {
-		d[name] = c.Rate()
+		s.Rates[name] = c.Rate()
 	}
-	if r.Infra > 0 {
-		d[monitor.LeftOut] = r.Infra
-	}
-	return d
+	return s
 }
 
 func (r Result) names() []string {

@@ -102,7 +102,3 @@ const (
 	HintedSuccess    = "hinted/success" // of the hinted ones; neither counts elsewhere
 	HintsLost        = "hints/lost"     // tasks for which the judge wrote none
 )
-
-// LeftOut is the key, in the data of an evaluation's event, of how many episodes could not
-// be played; it is absent where all were.
-const LeftOut = "left_out"

@@ -9,6 +9,7 @@ import (
 	"ballast"
 	"ballast/monitor"
 	"ballast/report/plot"
+	"ballast/runlog"
 	"ballast/safetext"
 )
 
@@ -39,7 +40,7 @@ func (r *run) thin() *run {
 // frame returns what all plots share.
 func (r *run) frame() *plot.Frame {
 	t := r.thin()
-	f := &plot.Frame{X: t.x, Marks: r.events}
+	f := &plot.Frame{X: t.x, Marks: r.marks()}
 	if len(r.x) == 0 {
 		return f
 	}
@@ -55,6 +56,18 @@ func (r *run) frame() *plot.Frame {
 		}
 	}
 	return f
+}
+
+// marks are the events that plots show: not those that stand in them as bands and points.
+func (r *run) marks() (list []plot.Mark) {
+	for _, e := range r.events {
+		switch e.What.(type) {
+		case runlog.PhaseBegun, runlog.Evaluated, runlog.Tested, runlog.Done:
+		default:
+			list = append(list, plot.Mark{Update: e.Update, Class: string(e.Kind()), Text: e.Text, Below: e.Kind() == runlog.KindCheckpoint})
+		}
+	}
+	return list
 }
 
 // builder collects charts and notes which metrics they took.

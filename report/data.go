@@ -21,15 +21,15 @@ type run struct {
 	Recipe string // recipe.yaml
 	Head   head
 	log    *runlog.Log
-	x      []int           // indices of the updates
-	phase  []string        // of each update
-	begins []int           // updates before the phases that begin after the first, see ends
-	secs   []float64       // of each update
-	metric []string        // names in order of appearance
-	events []ballast.Event //
-	evals  []evaluation    // during the run
-	test   *evaluation     // of the test tasks at the end, where those during the run are others
-	total  float64         // seconds of all updates
+	x      []int          // indices of the updates
+	phase  []string       // of each update
+	begins []int          // updates before the phases that begin after the first, see ends
+	secs   []float64      // of each update
+	metric []string       // names in order of appearance
+	events []runlog.Event //
+	evals  []evaluation   // during the run
+	test   *evaluation    // of the test tasks at the end, where those during the run are others
+	total  float64        // seconds of all updates
 	// metrics holds a value for every update, NaN where none was recorded.
 	metrics map[string][]float64
 }
@@ -84,14 +84,16 @@ func load(dir string) (*run, error) {
 			return nil, err
 		}
 		r.events = append(r.events, e)
-		if e.Kind == "phase" {
+		switch w := e.What.(type) {
+		case runlog.PhaseBegun:
 			r.begins = append(r.begins, e.Update)
-		}
-		if ev, ok := evalOf(e); ok {
-			if e.Kind == "test" {
-				r.test = &ev
-			} else {
-				r.evals = append(r.evals, ev)
+		case runlog.Evaluated:
+			if w.All > 0 {
+				r.evals = append(r.evals, evaluated(e, w.Score))
+			}
+		case runlog.Tested:
+			if w.All > 0 {
+				r.test = new(evaluated(e, w.Score))
 			}
 		}
 	}
@@ -131,31 +133,26 @@ func (r *run) add(u ballast.Update) {
 	}
 }
 
-// evalOf reads an evaluation event; its data hold numbers ok and all.
-func evalOf(e ballast.Event) (evaluation, bool) {
-	ok, found := e.Data["ok"].(float64)
-	all, more := e.Data["all"].(float64)
-	if e.Kind != "eval" && e.Kind != "test" || !found || !more || all < 1 {
-		return evaluation{}, false
-	}
+// evaluated is what an event says of some tasks.
+func evaluated(e runlog.Event, s runlog.Score) evaluation {
+	ok, all := float64(s.OK), float64(s.All)
 	low, high := monitor.Wilson(ok, all)
-	left, _ := e.Data[monitor.LeftOut].(float64)
-	return evaluation{e.Update, int(ok), int(all), ok / all, low, high, e.Text, int(left)}, true
+	return evaluation{e.Update, s.OK, s.All, ok / all, low, high, e.Text, s.Left}
 }
 
 // status says how the run ended, and whether that is bad.
 func (r *run) status() (string, bool) {
 	for _, e := range slices.Backward(r.events) {
-		switch e.Kind {
-		case "done":
+		switch e.What.(type) {
+		case runlog.Done:
 			return "finished", false
-		case "alarm":
+		case runlog.Alarm:
 			if e.Update >= r.lastUpdate() {
 				return "stopped by an alarm", true
 			}
-		case "interrupt":
+		case runlog.Interrupted:
 			return "interrupted", false
-		case "resume":
+		case runlog.Resumed:
 			return "not finished", false
 		}
 	}
@@ -317,8 +314,8 @@ func (r *run) cards() []card {
 // eventRows are the events without the routine ones.
 func (r *run) eventRows() (rows []eventRow) {
 	for _, e := range r.events {
-		if e.Kind != "checkpoint" {
-			rows = append(rows, eventRow{e.Update, e.Kind, e.Text})
+		if e.Kind() != runlog.KindCheckpoint {
+			rows = append(rows, eventRow{e.Update, string(e.Kind()), e.Text})
 		}
 	}
 	return rows

@@ -35,14 +35,14 @@ func demo(t *testing.T, dir string) {
 	defer r.Close()
 	rng := rand.New(rand.NewPCG(1, 2))
 	tok := demoTokenizer(t)
-	event := func(u int, kind, text string, data map[string]any) {
-		must(t, r.Event(ballast.Event{Update: u, Kind: kind, Text: text, Data: data}))
+	event := func(u int, what runlog.What, text string) {
+		must(t, r.Event(runlog.Event{Update: u, What: what, Text: text}))
 	}
 	evaluate := func(u int, skill float64) {
-		ok := math.Round(100 * skill)
-		event(u, "eval", fmt.Sprintf("%.0f of 100", ok), map[string]any{"ok": ok, "all": 100.0})
+		ok := int(math.Round(100 * skill))
+		event(u, runlog.Evaluated{Score: runlog.Score{OK: ok, All: 100}}, fmt.Sprintf("%d of 100", ok))
 	}
-	event(0, "phase", "sft gold, 20 updates", nil)
+	event(0, runlog.PhaseBegun{Name: "sft gold", Updates: 20}, "sft gold, 20 updates")
 	for u := 1; u <= demoUpdates; u++ {
 		skill := demoSkill(u)
 		m := demoMetrics(u, skill, rng)
@@ -55,7 +55,7 @@ func demo(t *testing.T, dir string) {
 		}
 		must(t, r.Update(ballast.Update{Index: u, Phase: phase, Seconds: 4 + rng.Float64(), Metrics: m}))
 		if u == demoSFT {
-			event(u, "phase", "rl, 130 updates", nil)
+			event(u, runlog.PhaseBegun{Name: "rl", Updates: 130}, "rl, 130 updates")
 		}
 		if u%20 == 0 {
 			evaluate(u, skill*0.9)
@@ -64,8 +64,8 @@ func demo(t *testing.T, dir string) {
 			must(t, r.Prune(3, ""))
 		}
 	}
-	event(demoCollapse+4, "alarm", "p(<|im_end|>) at the start of a reply doubled in 5 updates", nil)
-	event(demoUpdates, "alarm", "no call for 12 updates", nil)
+	event(demoCollapse+4, runlog.Alarm{}, "p(<|im_end|>) at the start of a reply doubled in 5 updates")
+	event(demoUpdates, runlog.Alarm{}, "no call for 12 updates")
 }
 
 // demoSkill is the success rate after an update.

@@ -29,8 +29,10 @@ func hostileRun(t *testing.T, dir, text string) {
 	for u := 1; u <= 3; u++ {
 		must(t, r.Update(ballast.Update{Index: u, Phase: text, Metrics: map[string]float64{text: float64(u), monitor.RewardMean: 0.5,
 			monitor.WatchPrefix + text + "/start": 0.1, monitor.ReasonFor + text: 0.1, "zero " + text: 0}}))
-		for _, kind := range []string{"eval", "test", "alarm", "action", text} {
-			must(t, r.Event(ballast.Event{Update: u, Kind: kind, Text: text, Data: map[string]any{"ok": 1, "all": 2, text: text}}))
+		score := runlog.Score{OK: 1, All: 2, Rates: map[string]float64{text: 0.5}}
+		for _, what := range []runlog.What{runlog.Evaluated{Score: score}, runlog.Tested{Score: score}, runlog.Alarm{}, runlog.Acted{Do: runlog.DoStop},
+			runlog.Resumed{Notes: []string{text}, Changed: map[string]string{text: text}}} {
+			must(t, r.Event(runlog.Event{Update: u, What: what, Text: text}))
 		}
 		call := ballast.Call{Name: text, Args: nil}
 		word := strings.ReplaceAll(text, "_", "") // shown with spaces for underscores

@@ -138,18 +138,18 @@ func TestNoRun(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	ev := func(update int, kind string) ballast.Event { return ballast.Event{Update: update, Kind: kind} }
+	ev := func(update int, what runlog.What) runlog.Event { return runlog.Event{Update: update, What: what} }
 	for _, row := range []struct {
-		events []ballast.Event
+		events []runlog.Event
 		want   string
 		bad    bool
 	}{
 		{nil, "not finished", false},
-		{[]ballast.Event{ev(3, "alarm"), ev(9, "done")}, "finished", false},
-		{[]ballast.Event{ev(9, "alarm")}, "stopped by an alarm", true},
-		{[]ballast.Event{ev(3, "alarm")}, "not finished", false}, // it went on
-		{[]ballast.Event{ev(9, "interrupt")}, "interrupted", false},
-		{[]ballast.Event{ev(3, "interrupt"), ev(3, "resume")}, "not finished", false},
+		{[]runlog.Event{ev(3, runlog.Alarm{}), ev(9, runlog.Done{})}, "finished", false},
+		{[]runlog.Event{ev(9, runlog.Alarm{})}, "stopped by an alarm", true},
+		{[]runlog.Event{ev(3, runlog.Alarm{})}, "not finished", false}, // it went on
+		{[]runlog.Event{ev(9, runlog.Interrupted{})}, "interrupted", false},
+		{[]runlog.Event{ev(3, runlog.Interrupted{}), ev(3, runlog.Resumed{})}, "not finished", false},
 	} {
 		r := &run{x: []int{1, 9}, events: row.events}
 		if got, bad := r.status(); got != row.want || bad != row.bad {
@@ -248,7 +248,7 @@ func TestPhasesOfOneKind(t *testing.T) {
 	must(t, err)
 	for i, ce := range []float64{0.9, 0.5, 0.8, 0.4} {
 		if i%2 == 0 {
-			must(t, r.Event(ballast.Event{Update: i, Kind: "phase", Text: "sft, 2 updates"}))
+			must(t, r.Event(runlog.Event{Update: i, What: runlog.PhaseBegun{Name: "sft", Updates: 2}}))
 		}
 		must(t, r.Update(ballast.Update{Index: i + 1, Phase: "sft", Metrics: map[string]float64{monitor.LossCE: ce}}))
 	}

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 
-	"ballast"
 	"ballast/bounded"
 	"ballast/durable"
 	"ballast/provenance"
@@ -101,12 +100,10 @@ func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Ch
 	return c, r.announce(c)
 }
 
-// checkpointEvent is the kind of event that follows a checkpoint.
-const checkpointEvent = "checkpoint"
-
 // announce appends the event that follows a checkpoint.
 func (r *Run) announce(c Checkpoint) error {
-	return r.Event(ballast.Event{Update: c.Update, Kind: checkpointEvent, Text: checkpointsDir + "/" + name(c.Update)})
+	folder := checkpointsDir + "/" + name(c.Update)
+	return r.Event(Event{Update: c.Update, What: Saved{folder}, Text: folder})
 }
 
 // fillAside writes a checkpoint's folder, marker last, and flushes all of it.
@@ -201,14 +198,14 @@ func (r *Run) Latest() (Checkpoint, error) {
 // and checkpoints, and the later events that keep does not pick (nil picks none): of
 // what is said of updates that stay, such as an evaluation. With the zero Checkpoint
 // the run starts over. It may be killed and called again.
-func (r *Run) Resume(c Checkpoint, keep func(ballast.Event) bool) error {
+func (r *Run) Resume(c Checkpoint, keep func(Event) bool) error {
 	if err := r.resume(c, keep); err != nil {
 		return fmt.Errorf("resume from update %d: %w", c.Update, explain(err, r.dir))
 	}
 	return nil
 }
 
-func (r *Run) resume(c Checkpoint, keep func(ballast.Event) bool) error {
+func (r *Run) resume(c Checkpoint, keep func(Event) bool) error {
 	if c.Dir != "" && filepath.Clean(c.Dir) != filepath.Join(r.dir, checkpointsDir, name(c.Update)) {
 		return fmt.Errorf("%s is not a checkpoint of %s", c.Dir, r.dir)
 	}
@@ -267,7 +264,7 @@ func (r *Run) resume(c Checkpoint, keep func(ballast.Event) bool) error {
 
 // cutEvents cuts the events behind an offset but for those that keep picks. A kill
 // leaves the file as it was or as it will be.
-func (r *Run) cutEvents(from int64, keep func(ballast.Event) bool) error {
+func (r *Run) cutEvents(from int64, keep func(Event) bool) error {
 	later := make([]byte, r.events.Size()-from)
 	if _, err := r.events.ReadAt(later, from); err != nil {
 		return err

@@ -17,8 +17,9 @@ import (
 )
 
 // Version is the version of the format that this package writes; it reads this
-// and older ones. Version 1 has no checksums and says nothing of where a run is from.
-const Version = 2
+// and older ones. Version 1 has no checksums and says nothing of where a run is from; the
+// events of versions 1 and 2 say in words what a program needs (old.go).
+const Version = 3
 
 // formatName is the format of run.json.
 const formatName = "ballast-run"
@@ -113,18 +114,22 @@ func (r *Run) writeHeader(h Header) error {
 	return nil
 }
 
-// settle decides what became of an extension when a process was killed over it, and
-// fails where recipe.yaml is not the run's.
+// settle decides what became of an extension when a process was killed over it, makes a
+// header of version 2 one of this version, and fails where recipe.yaml is not the run's.
 func (r *Run) settle() error {
 	l, err := Read(r.dir)
 	if err != nil {
 		return err
 	}
-	if err := l.Unchanged(); err != nil || l.Header.Pending == nil {
+	h := l.Header
+	older := h.Version == 2 // a program of that version must not read the events that follow
+	if err := l.Unchanged(); err != nil || h.Pending == nil && !older {
 		return err
 	}
-	h := l.Header
-	if sum := provenance.Bytes(l.Recipe); sum != h.Recipe { // else it was not asked for any more
+	if older {
+		h.Version = Version
+	}
+	if sum := provenance.Bytes(l.Recipe); h.Pending != nil && sum != h.Recipe { // else it was not asked for any more
 		h.Recipe, h.Extended = sum, append(h.Extended, h.Pending.Extension)
 	}
 	h.Pending = nil

@@ -53,15 +53,8 @@ func Read(dir string) (*Log, error) {
 func (l *Log) Updates() iter.Seq2[ballast.Update, error] { return readUpdates(l.Dir) }
 
 // Events yields the events in order.
-func (l *Log) Events() iter.Seq2[ballast.Event, error] {
+func (l *Log) Events() iter.Seq2[Event, error] {
 	return readLines(filepath.Join(l.Dir, eventsFile), decodeEvent)
-}
-
-// decodeEvent is the inverse of Run.Event's line.
-func decodeEvent(line []byte) (ballast.Event, error) {
-	var w wireEvent
-	err := json.Unmarshal(line, &w)
-	return ballast.Event{Update: w.Update, Kind: w.Kind, Text: w.Text, Data: w.Data}, err
 }
 
 // Checkpoints returns the complete checkpoints, oldest first.

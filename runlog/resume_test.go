@@ -45,7 +45,7 @@ func train(dir string, updates int) error {
 			return err
 		}
 		if u%5 == 0 {
-			if err := r.Event(ballast.Event{Update: u, Kind: "phase", Text: "next"}); err != nil {
+			if err := r.Event(Event{Update: u, What: PhaseBegun{"rl", 5}, Text: "next"}); err != nil {
 				return err
 			}
 		}
@@ -139,15 +139,15 @@ func TestResumeKeeps(t *testing.T) {
 	r, err := Open(dir)
 	must(t, err)
 	for i := range 3 {
-		must(t, r.Event(ballast.Event{Update: 8, Kind: "suite", Text: fmt.Sprint(i)}))
-		must(t, r.Event(ballast.Event{Update: 9, Kind: "other", Text: fmt.Sprint(i)}))
+		must(t, r.Event(Event{Update: 8, What: SuiteTested{Suite: "id"}, Text: fmt.Sprint(i)}))
+		must(t, r.Event(Event{Update: 9, What: Warned{}, Text: fmt.Sprint(i)}))
 	}
 	c, err := r.Latest()
 	must(t, err)
 	for i := range 3 {
-		must(t, r.Event(ballast.Event{Update: 9, Kind: "other", Text: "more"}))
-		must(t, r.Resume(c, func(e ballast.Event) bool { return e.Kind == "suite" }))
-		must(t, r.Event(ballast.Event{Update: 8, Kind: "resume"}))
+		must(t, r.Event(Event{Update: 9, What: Warned{}, Text: "more"}))
+		must(t, r.Resume(c, func(e Event) bool { return e.Kind() == KindSuite }))
+		must(t, r.Event(Event{Update: 8, What: Resumed{}}))
 		must(t, r.Close())
 		r, err = Open(dir)
 		must(t, err)
@@ -156,7 +156,7 @@ func TestResumeKeeps(t *testing.T) {
 		var got []string
 		for e, err := range log.Events() {
 			must(t, err)
-			got = append(got, e.Kind+e.Text)
+			got = append(got, string(e.Kind())+e.Text)
 		}
 		if text := strings.Join(got, " "); text != "checkpointcheckpoints/000004 phasenext suite0 suite1 suite2 checkpointcheckpoints/000008 resume" {
 			t.Errorf("resumed %d times: %s", i+1, text)

@@ -5,7 +5,7 @@
 //	                            the hash of its recipe; its presence makes DIR a run
 //	recipe.yaml                 the resolved recipe
 //	updates.jsonl               one ballast.Update a line
-//	events.jsonl                one ballast.Event a line
+//	events.jsonl                one Event a line
 //	episodes/000123.jsonl.zst   the episodes of update 123, one a line
 //	checkpoints/000100/         what the learner saved, plus checkpoint.json: the cursor, and
 //	                            checksums of the files here and of what the others held
@@ -137,7 +137,7 @@ func (r *Run) remake() error {
 			if err != nil {
 				return err
 			}
-			if sub == checkpointsDir && e.Kind == checkpointEvent {
+			if sub == checkpointsDir && e.Kind() == KindCheckpoint {
 				return fmt.Errorf("%s is gone, and the run had checkpoints: put it back; or make an empty folder of that name, and the run starts over", path)
 			}
 		}
@@ -206,7 +206,8 @@ func (r *Run) Update(u ballast.Update) error {
 	if r.played.update == u.Index {
 		w.Episodes = r.played.sum
 	}
-	return r.append(r.updates, w)
+	line, err := marshalLine(w)
+	return r.append(r.updates, line, err)
 }
 
 // UpdateLine is the line of updates.jsonl for an update, for programs that follow a
@@ -215,9 +216,10 @@ func UpdateLine(u ballast.Update) ([]byte, error) {
 	return marshalLine(wire(u))
 }
 
-// Event appends an event. Numbers in its data must be finite.
-func (r *Run) Event(e ballast.Event) error {
-	return r.append(r.events, wireEvent{e.Update, e.Kind, e.Text, e.Data})
+// Event appends an event. Its numbers must be finite.
+func (r *Run) Event(e Event) error {
+	line, err := encodeEvent(e)
+	return r.append(r.events, line, err)
 }
 
 // Episodes writes the episodes of an update, replacing those that are there; Update
@@ -237,9 +239,8 @@ func (r *Run) Episodes(update int, episodes []ballast.Episode) error {
 // name returns the file name of an update's things, without extension.
 func name(update int) string { return fmt.Sprintf("%06d", update) }
 
-// append writes one value as one line.
-func (r *Run) append(l *lines, v any) error {
-	line, err := marshalLine(v)
+// append writes one line, if it could be made.
+func (r *Run) append(l *lines, line []byte, err error) error {
 	if err != nil {
 		return fmt.Errorf("append to %s: %w", l.Path(), err)
 	}
@@ -335,22 +336,14 @@ func explain(err error, dir string) error {
 	return err
 }
 
-// wireUpdate and wireEvent are the lines of updates.jsonl and events.jsonl.
-type (
-	wireUpdate struct {
-		Index    int               `json:"update"`
-		Phase    string            `json:"phase"`
-		Seconds  number            `json:"seconds"`
-		Metrics  map[string]number `json:"metrics"`
-		Episodes string            `json:"episodes,omitempty"` // hash of their file
-	}
-	wireEvent struct {
-		Update int            `json:"update"`
-		Kind   string         `json:"kind"`
-		Text   string         `json:"text"`
-		Data   map[string]any `json:"data,omitempty"`
-	}
-)
+// wireUpdate is a line of updates.jsonl.
+type wireUpdate struct {
+	Index    int               `json:"update"`
+	Phase    string            `json:"phase"`
+	Seconds  number            `json:"seconds"`
+	Metrics  map[string]number `json:"metrics"`
+	Episodes string            `json:"episodes,omitempty"` // hash of their file
+}
 
 func wire(u ballast.Update) wireUpdate {
 	w := wireUpdate{Index: u.Index, Phase: u.Phase, Seconds: number(u.Seconds), Metrics: make(map[string]number, len(u.Metrics))}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/monitor/verdict"
 	"ballast/provenance"
 	"ballast/value"
 )
@@ -134,7 +135,7 @@ func TestUpdatesAndEvents(t *testing.T) {
 	u := ballast.Update{Index: 1, Phase: "rl", Seconds: 1.5, Metrics: map[string]float64{"a": 0.1, "inf": math.Inf(-1)}}
 	must(t, r.Update(u))
 	must(t, r.Update(ballast.Update{Index: 2, Metrics: map[string]float64{"nan": math.NaN()}}))
-	e := ballast.Event{Update: 1, Kind: "alarm", Text: "<tool_call> spikes", Data: map[string]any{"p": 0.5}}
+	e := Event{Update: 1, What: Alarm{Sign: verdict.Polluted, Began: 1}, Text: "<tool_call> spikes"}
 	must(t, r.Event(e))
 	l, err := Read(r.Dir())
 	must(t, err)
@@ -456,7 +457,7 @@ func TestFullDisk(t *testing.T) {
 		return n, &fs.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
 	}
 	wantErr(t, r.Update(ballast.Update{Index: 2}), "updates.jsonl", "space", "--resume")
-	wantErr(t, r.Event(ballast.Event{}), "events.jsonl", "space")
+	wantErr(t, r.Event(Event{What: Done{}}), "events.jsonl", "space")
 	wantErr(t, r.Episodes(1, []ballast.Episode{episode(1, 1)}), "episodes of update 1", "space")
 	_, err = r.Checkpoint(2, nil, saveText("bad"))
 	wantErr(t, err, "checkpoint of update 2", "space")

@@ -92,7 +92,6 @@ func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, o
 
 // recordSuite appends an evaluation to the run's events.
 func recordSuite(log *runlog.Run, todo Todo, res eval.Result) error {
-	data := res.Data()
-	data["suite"] = todo.Suite.Name
-	return log.Event(ballast.Event{Update: todo.Update, Kind: compare.SuiteEvent, Text: todo.Suite.Name + ": " + res.String(), Data: data})
+	return log.Event(runlog.Event{Update: todo.Update, What: runlog.SuiteTested{Suite: todo.Suite.Name, Score: res.Score()},
+		Text: todo.Suite.Name + ": " + res.String()})
 }

@@ -204,13 +204,12 @@ func run(t *testing.T, dir string, supervised float64, final, best int) {
 	for u, ok := range []int{best, final} {
 		must[int](t)(0, log.Update(ballast.Update{Index: u + 1, Phase: "sft", Metrics: map[string]float64{
 			monitor.TokensSupervised: supervised, monitor.EvalSuccess: float64(ok) / 100}}))
-		data := map[string]any{"ok": ok, "all": 100}
-		must[int](t)(0, log.Event(ballast.Event{Update: u + 1, Kind: "eval", Data: data}))
+		score := runlog.Score{OK: ok, All: 100}
+		must[int](t)(0, log.Event(runlog.Event{Update: u + 1, What: runlog.Evaluated{Score: score}}))
 		must[runlog.Checkpoint](t)(log.Checkpoint(u+1, nil, func(string) error { return nil }))
-		data["suite"] = "id"
-		must[int](t)(0, log.Event(ballast.Event{Update: u + 1, Kind: compare.SuiteEvent, Data: data}))
+		must[int](t)(0, log.Event(runlog.Event{Update: u + 1, What: runlog.SuiteTested{Suite: "id", Score: score}}))
 	}
-	must[int](t)(0, log.Event(ballast.Event{Update: 2, Kind: "done"}))
+	must[int](t)(0, log.Event(runlog.Event{Update: 2, What: runlog.Done{}}))
 	must[int](t)(0, log.Close())
 }
 
@@ -274,7 +273,7 @@ func TestHastens(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			must[int](t)(0, log.Event(ballast.Event{Update: 40, Kind: "done"}))
+			must[int](t)(0, log.Event(runlog.Event{Update: 40, What: runlog.Done{}}))
 			log.Close()
 		}
 	}
@@ -374,11 +373,11 @@ func TestKeeps(t *testing.T) {
 				}
 				must[int](t)(0, log.Update(ballast.Update{Index: u, Phase: "rl", Metrics: map[string]float64{monitor.RewardMean: reward}}))
 				if u == 20 {
-					must[int](t)(0, log.Event(ballast.Event{Update: u, Kind: "alarm", Data: map[string]any{"began": 15}}))
-					must[int](t)(0, log.Event(ballast.Event{Update: u, Kind: "action", Text: "rollback", Data: map[string]any{"to": 0}}))
+					must[int](t)(0, log.Event(runlog.Event{Update: u, What: runlog.Alarm{Began: 15}}))
+					must[int](t)(0, log.Event(runlog.Event{Update: u, What: runlog.Acted{Do: runlog.DoRollback, Checkpoint: new(0)}}))
 				}
 			}
-			must[int](t)(0, log.Event(ballast.Event{Update: 40, Kind: "done"}))
+			must[int](t)(0, log.Event(runlog.Event{Update: 40, What: runlog.Done{}}))
 			must[int](t)(0, log.Close())
 		}
 	}

@@ -75,15 +75,6 @@ func (s Stats) String() string {
 	return b.String()
 }
 
-// Data is the statistics as event data.
-func (s Stats) Data() map[string]any {
-	d := map[string]any{"requests": s.Asked, "cached": s.Cached, "answered": s.Answered, "lost": s.Lost, "tokens": s.Tokens, "cost": s.Cost}
-	for k, n := range s.Failures {
-		d["failure/"+k] = n
-	}
-	return d
-}
-
 // ErrStopped is why a judge did not answer that was told to stop while it asked.
 var ErrStopped = errors.New("interrupted while the judge was asked")
 

@@ -15,6 +15,7 @@ import (
 	"ballast"
 	"ballast/compare"
 	"ballast/monitor"
+	"ballast/monitor/verdict"
 	"ballast/runlog"
 )
 
@@ -44,7 +45,7 @@ func (f *trainer) exec(_ context.Context, args []string, out io.Writer) error {
 	f.calls = append(f.calls, strings.Join(args, " "))
 	f.mu.Unlock()
 	if args[0] == "eval" {
-		return record(args[2], ballast.Event{Update: 1, Kind: compare.SuiteEvent, Data: map[string]any{"suite": "id", "ok": 1, "all": 2}})
+		return record(args[2], runlog.SuiteTested{Suite: "id", Score: runlog.Score{OK: 1, All: 2}})
 	}
 	if args[1] == "--resume" {
 		return f.finish(args[2])
@@ -65,18 +66,18 @@ func (f *trainer) exec(_ context.Context, args []string, out io.Writer) error {
 		fmt.Fprintln(out, "it broke")
 		return errors.New("exit status 1")
 	case f.stop != "" && strings.Contains(all, f.stop):
-		return errors.Join(record(dir, ballast.Event{Update: 1, Kind: "alarm", Text: "no signal"}), errors.New("exit status 1"))
+		return errors.Join(record(dir, runlog.Alarm{Sign: verdict.NoSignal}), errors.New("exit status 1"))
 	}
 	return f.finish(dir)
 }
 
-func record(dir string, events ...ballast.Event) error {
+func record(dir string, events ...runlog.What) error {
 	log, err := runlog.Open(dir)
 	if err != nil {
 		return err
 	}
-	for _, e := range events {
-		err = errors.Join(err, log.Event(e))
+	for _, what := range events {
+		err = errors.Join(err, log.Event(runlog.Event{Update: 1, What: what}))
 	}
 	return errors.Join(err, log.Close())
 }
@@ -86,7 +87,7 @@ func (f *trainer) finish(dir string) error {
 	if strings.Contains(dir, "lr=2") {
 		ok = 8
 	}
-	return record(dir, ballast.Event{Update: 1, Kind: "eval", Data: map[string]any{"ok": ok, "all": 10}}, ballast.Event{Update: 1, Kind: "done"})
+	return record(dir, runlog.Evaluated{Score: runlog.Score{OK: ok, All: 10}}, runlog.Done{})
 }
 
 // TestSweepResumes: a broken run costs its own row only, and the same sweep again

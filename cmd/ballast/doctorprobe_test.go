@@ -73,7 +73,7 @@ func fakeRun(t *testing.T, r recipe.Recipe, evals int) string {
 	must(err)
 	must(log.Update(ballast.Update{Index: 3, Phase: "rl", Metrics: map[string]float64{"reward/mean": 0.5, "eval/success": 0.5}}))
 	for range evals {
-		must(log.Event(ballast.Event{Update: 3, Kind: "eval", Data: map[string]any{"ok": 1, "all": 2}}))
+		must(log.Event(runlog.Event{Update: 3, What: runlog.Evaluated{Score: runlog.Score{OK: 1, All: 2}}}))
 	}
 	_, err = log.Checkpoint(3, nil, func(to string) error { return m.Save(to, model.F32) })
 	must(err)

@@ -121,9 +121,9 @@ func hostileRun(t *testing.T, dir, text string, quoted []byte) {
 	defer r.Close()
 	for u := 1; u <= 3; u++ {
 		must(t, r.Update(ballast.Update{Index: u, Phase: text, Metrics: map[string]float64{text: 1, monitor.RewardMean: 0.5, monitor.WatchPrefix + text + "/start": 0.5}}))
-		must(t, r.Event(ballast.Event{Update: u, Kind: "eval", Text: text, Data: map[string]any{"ok": 1, "all": 2, text: 0.5}}))
+		must(t, r.Event(runlog.Event{Update: u, Text: text, What: runlog.Evaluated{Score: runlog.Score{OK: 1, All: 2, Rates: map[string]float64{text: 0.5}}}}))
 	}
-	must(t, r.Event(ballast.Event{Update: 3, Kind: "done", Text: text}))
+	must(t, r.Event(runlog.Event{Update: 3, What: runlog.Done{}, Text: text}))
 }
 
 func must(t *testing.T, err error) {

@@ -81,15 +81,15 @@ func (p *progress) update(u ballast.Update, at loop.Progress) {
 }
 
 // event shows what a person would want to see at once; the rest stands in events.jsonl.
-func (p *progress) event(e ballast.Event) {
-	if p.json || !slices.Contains([]string{"warning", "alarm", "action"}, e.Kind) {
+func (p *progress) event(e runlog.Event) {
+	if p.json || !slices.Contains([]runlog.Kind{runlog.KindWarning, runlog.KindAlarm, runlog.KindAction}, e.Kind()) {
 		return
 	}
 	out := p.out
 	if p.bars != nil {
 		out = p.bars // above the bar
 	}
-	say(out, "update %d: %s: %s\n", e.Update, e.Kind, e.Text)
+	say(out, "update %d: %s: %s\n", e.Update, e.Kind(), e.Text)
 }
 
 func (p *progress) end() {

@@ -4,15 +4,15 @@ import (
 	"strings"
 	"testing"
 
-	"ballast"
+	"ballast/runlog"
 )
 
 // TestEventsAreShown: alarms, actions and warnings are printed as they happen, one line
 // each, and not among JSON lines.
 func TestEventsAreShown(t *testing.T) {
 	var text, lines strings.Builder
-	for _, e := range []ballast.Event{{Update: 3, Kind: "alarm", Text: "polluted since update 1"}, {Update: 4, Kind: "checkpoint", Text: "checkpoints/000004"},
-		{Update: 5, Kind: "action", Text: "fine-tune\x1b[2J"}} {
+	for _, e := range []runlog.Event{{Update: 3, What: runlog.Alarm{}, Text: "polluted since update 1"}, {Update: 4, What: runlog.Saved{}, Text: "checkpoints/000004"},
+		{Update: 5, What: runlog.Acted{Do: runlog.DoCorrect}, Text: "fine-tune\x1b[2J"}} {
 		(&progress{out: &text}).event(e)
 		(&progress{out: &lines, json: true}).event(e)
 	}

@@ -251,7 +251,8 @@ func TestResumeElsewhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		told = told || e.Kind == "resume" && strings.Contains(e.Text, "rounding") && e.Data["kernels"] == "portable" && e.Data["notes"] != nil
+		what, ok := e.What.(runlog.Resumed)
+		told = told || ok && strings.Contains(e.Text, "rounding") && what.Changed["kernels"] == "portable" && what.Notes != nil
 	}
 	if !told {
 		t.Error("no event tells of it")
@@ -288,7 +289,7 @@ func TestResumeVersion1(t *testing.T) {
 		t.Errorf("other weights than those of the version before: %s", sum)
 	}
 	past, err := runlog.Read(dir)
-	if err != nil || past.Header.Version != 2 || past.Header.Adopted != 1 || len(past.Header.Inputs) < 3 {
+	if err != nil || past.Header.Version != runlog.Version || past.Header.Adopted != 1 || len(past.Header.Inputs) < 3 {
 		t.Errorf("%v: %+v", err, past.Header)
 	}
 	if out, err := said(nil, "train", "--resume", dir); err != nil || strings.Contains(out, "version 1") {

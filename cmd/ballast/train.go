@@ -15,9 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ballast"
 	"ballast/bench"
-	"ballast/compare"
 	"ballast/eval"
 	"ballast/model/device"
 	"ballast/recipe"
@@ -160,8 +158,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	run.Clock = func() loop.Cost { return loop.Cost{CPU: bench.CPUSeconds(), Seconds: time.Since(start).Seconds()} }
 	res, err := run.Do(ctx)
 	show.end()
-	cost := log.Event(ballast.Event{Update: run.State.Update, Kind: compare.CostEvent,
-		Data: map[string]any{"cpu_seconds": run.Cost().CPU, "seconds": run.Cost().Seconds}})
+	cost := log.Event(runlog.Event{Update: run.State.Update, What: runlog.Cost(run.Cost())})
 	if err = interrupted(asked, err); code(err) != 1 {
 		what := fmt.Sprintf("interrupted after update %d", run.State.Update)
 		if !errors.Is(err, loop.ErrInterrupted) {

@@ -329,5 +329,5 @@ func (s *Run) Write(dir string, keep int) error {
 			return err
 		}
 	}
-	return log.Event(ballast.Event{Update: Updates, Kind: "done", Text: "scripted"})
+	return log.Event(runlog.Event{Update: Updates, What: runlog.Done{}, Text: "scripted"})
 }

@@ -190,7 +190,7 @@ func (e *Evaluation) Chosen(r *recipe.Recipe) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if ev.Kind == "eval" {
+		if ev.Kind() == runlog.KindEval {
 			evals++
 		}
 	}

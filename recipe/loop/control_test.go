@@ -12,6 +12,7 @@ import (
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/rollout"
+	"ballast/runlog"
 )
 
 // TestControlSignal: the reference term stands on sampled control tokens alone.
@@ -87,7 +88,7 @@ func TestVanilla(t *testing.T) {
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if len(learner.Batches) != 0 || len(log.states) != 1 || log.states[0].Update != 0 || log.events[len(log.events)-1].Kind != "done" {
+	if len(learner.Batches) != 0 || len(log.states) != 1 || log.states[0].Update != 0 || log.events[len(log.events)-1].Kind() != runlog.KindDone {
 		t.Errorf("%d updates, %d checkpoints, events %+v", len(learner.Batches), len(log.states), log.events)
 	}
 }

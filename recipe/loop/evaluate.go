@@ -6,6 +6,7 @@ import (
 
 	"ballast"
 	"ballast/eval"
+	"ballast/runlog"
 )
 
 // evaluate plays the tasks of evaluations, once after an update. Of equal evaluations
@@ -19,12 +20,12 @@ func (r *Run) evaluate(ctx context.Context) error {
 		return err
 	}
 	r.State.Eval, r.saved = &Evaluation{r.State.Update, res}, false
-	data := res.Data()
+	what := runlog.Evaluated{Score: res.Score()}
 	if rate := res.Rate(); rate > 0 && rate >= r.State.Best {
 		r.State.Best, r.State.BestAt = rate, r.State.Update
-		data["best"] = true
+		what.Best = true
 	}
-	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "eval", Text: res.String(), Data: data})
+	return r.Log.Event(runlog.Event{Update: r.State.Update, What: what, Text: res.String()})
 }
 
 // test plays the test tasks after the last update, once. Where there are none of their
@@ -44,7 +45,7 @@ func (r *Run) test(ctx context.Context) (eval.Result, error) {
 		return res, err
 	}
 	r.State.Test, r.saved = &Evaluation{r.State.Update, res}, false
-	return res, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "test", Text: res.String(), Data: res.Data()})
+	return res, r.Log.Event(runlog.Event{Update: r.State.Update, What: runlog.Tested{Score: res.Score()}, Text: res.String()})
 }
 
 // greedy plays tasks greedily.

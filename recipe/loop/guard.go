@@ -16,6 +16,7 @@ import (
 	"ballast/monitor/verdict"
 	"ballast/recipe"
 	"ballast/recipe/signal"
+	"ballast/runlog"
 )
 
 // guards is the table of actions.
@@ -98,7 +99,8 @@ func (o *observer) note(u ballast.Update) error {
 	if !o.see(u) {
 		return nil
 	}
-	return o.run.Log.Event(ballast.Event{Update: u.Index, Kind: "warning", Text: explain(o.detector.Diagnosis())})
+	found := o.detector.Diagnosis()
+	return o.run.Log.Event(runlog.Event{Update: u.Index, What: runlog.Warned{Sign: found.Verdict}, Text: explain(found)})
 }
 
 // watch returns the run's watcher, with the updates since its last action behind
@@ -229,14 +231,14 @@ func explain(found verdict.Diagnosis) string {
 
 // acted records an action in the cursor, in the events and in a checkpoint. What was
 // seen before an action says nothing about the policy after it.
-func (g *guard) acted(text string, data map[string]any) error {
+func (g *guard) acted(did runlog.Acted, text string) error {
 	r := g.run
 	r.State.Guard.Acts++
 	r.State.Guard.Since, r.State.Guard.Healthy = r.State.Update, r.State.Update
 	r.State.Flat, r.State.Eval = 0, nil
 	r.saved = false
 	g.detector = verdict.New()
-	if err := g.tell(text, data); err != nil {
+	if err := g.tell(did, text); err != nil {
 		return err
 	}
 	if err := r.checkpoint(); err != nil {
@@ -247,12 +249,13 @@ func (g *guard) acted(text string, data map[string]any) error {
 
 // tell logs the alarm with what was done about it, one right after the other: an alarm
 // that nothing follows says that the run has ended.
-func (g *guard) tell(action string, data map[string]any) error {
+func (g *guard) tell(did runlog.Acted, text string) error {
 	log, at := g.run.Log, g.run.State.Update
-	if err := log.Event(ballast.Event{Update: at, Kind: "alarm", Text: explain(g.found), Data: map[string]any{"began": g.found.Began}}); err != nil {
+	alarm := runlog.Alarm{Sign: g.found.Verdict, Began: g.found.Began}
+	if err := log.Event(runlog.Event{Update: at, What: alarm, Text: explain(g.found)}); err != nil {
 		return err
 	}
-	return log.Event(ballast.Event{Update: at, Kind: "action", Text: action, Data: data})
+	return log.Event(runlog.Event{Update: at, What: did, Text: text})
 }
 
 // stop ends the run with a checkpoint, and names the one to use: the newest healthy one,
@@ -263,15 +266,15 @@ func (g *guard) stop(why string) error {
 	if err != nil {
 		return err
 	}
-	use, data := "no checkpoint from before it is left (keep.checkpoints)", map[string]any(nil)
+	use, did := "no checkpoint from before it is left (keep.checkpoints)", runlog.Acted{Do: runlog.DoStop}
 	if dir != "" {
-		r.State.Guard.Healthy, data = at, map[string]any{"use": at}
+		r.State.Guard.Healthy, did.Checkpoint = at, &at
 		use = fmt.Sprintf("use the checkpoint of update %d, the newest from before it: %s", at, dir)
 	}
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
-	if err := g.tell("stop: "+why+"; "+use, data); err != nil {
+	if err := g.tell(did, "stop: "+why+"; "+use); err != nil {
 		return err
 	}
 	return fmt.Errorf("update %d: %w: %s; %s; ballast doctor says more", r.State.Update, ErrSick, why, use)
@@ -296,8 +299,8 @@ func (g *guard) rollback(why string) error {
 		return err
 	}
 	g.slow()
-	return g.acted(fmt.Sprintf("rollback to the checkpoint of update %d, learning rate times %.3g: %s", at, r.State.Guard.Rate, why),
-		map[string]any{"to": at, "rate": r.State.Guard.Rate})
+	return g.acted(runlog.Acted{Do: runlog.DoRollback, Checkpoint: &at, Rate: r.State.Guard.Rate},
+		fmt.Sprintf("rollback to the checkpoint of update %d, learning rate times %.3g: %s", at, r.State.Guard.Rate, why))
 }
 
 // slow lowers the learning rate of RL phases.
@@ -324,8 +327,8 @@ func (g *guard) reference(why string) error {
 		factor = 10
 	}
 	r.State.Guard.Factor = factor * cmp.Or(r.State.Guard.Factor, 1)
-	return g.acted(fmt.Sprintf("KL weight of control tokens times %.3g: %s", r.State.Guard.Factor, why),
-		map[string]any{"factor": r.State.Guard.Factor})
+	return g.acted(runlog.Acted{Do: runlog.DoReference, Factor: r.State.Guard.Factor},
+		fmt.Sprintf("KL weight of control tokens times %.3g: %s", r.State.Guard.Factor, why))
 }
 
 // correct ends the phase here, inserts a supervised one on the tasks that failed
@@ -345,8 +348,8 @@ func (g *guard) correct(why string) error {
 	r.State.Guard.Phases, r.Recipe.Phases = phases, phases
 	r.State.enter(i + 1)
 	g.slow()
-	return g.acted(fmt.Sprintf("supervised phase on the failed tasks, then learning rate times %.3g: %s", r.State.Guard.Rate, why),
-		map[string]any{"phase": i + 1, "rate": r.State.Guard.Rate})
+	return g.acted(runlog.Acted{Do: runlog.DoCorrect, Phase: i + 1, Rate: r.State.Guard.Rate},
+		fmt.Sprintf("supervised phase on the failed tasks, then learning rate times %.3g: %s", r.State.Guard.Rate, why))
 }
 
 // pinned is the effect that weighs the reference term of control tokens.

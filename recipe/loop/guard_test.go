@@ -15,6 +15,7 @@ import (
 	"ballast/monitor"
 	"ballast/monitor/verdict"
 	"ballast/recipe"
+	"ballast/runlog"
 )
 
 // past is a memory log that can be read back.
@@ -71,10 +72,10 @@ func sickRun(t *testing.T, g recipe.Guard, total int) (*Run, *loads, *memory) {
 }
 
 // events returns the texts of the events of a kind.
-func (m *memory) texts(kind string) string {
+func (m *memory) texts(kind runlog.Kind) string {
 	var out []string
 	for _, e := range m.events {
-		if e.Kind == kind {
+		if e.Kind() == kind {
 			out = append(out, e.Text)
 		}
 	}
@@ -124,8 +125,8 @@ func TestSupervisedUpdatesWarnOfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range log.events {
-		if (e.Kind == "warning" || e.Kind == "alarm") && e.Update > 24 {
-			t.Errorf("update %d, %s: %s", e.Update, e.Kind, e.Text)
+		if (e.Kind() == runlog.KindWarning || e.Kind() == runlog.KindAlarm) && e.Update > 24 {
+			t.Errorf("update %d, %s: %s", e.Update, e.Kind(), e.Text)
 		}
 	}
 }
@@ -144,8 +145,15 @@ func TestGuardStops(t *testing.T) {
 		t.Errorf("kept %d in the checkpoint of update %d: %v", last.Guard.Healthy, last.Update, err)
 	}
 	for _, e := range log.events {
-		if e.Kind == "action" && e.Data["use"] != 10 || e.Kind == "alarm" && e.Data["began"].(int) <= 10 {
-			t.Errorf("%+v", e)
+		switch what := e.What.(type) {
+		case runlog.Acted:
+			if what.Do != runlog.DoStop || *what.Checkpoint != 10 {
+				t.Errorf("%+v", what)
+			}
+		case runlog.Alarm:
+			if what.Began <= 10 || !what.Sign.Sick() {
+				t.Errorf("%+v", what)
+			}
 		}
 	}
 }

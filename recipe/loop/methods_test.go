@@ -15,6 +15,7 @@ import (
 	"ballast/recipe"
 	"ballast/recipe/signal"
 	"ballast/rollout"
+	"ballast/runlog"
 	"ballast/supervise"
 )
 
@@ -355,7 +356,7 @@ func TestPRSAddsReflections(t *testing.T) {
 	if want := "[dialogue dialogue error error gold gold]"; fmt.Sprint(kinds) != want {
 		t.Errorf("examples %v, want %s", kinds, want)
 	}
-	if !slices.ContainsFunc(log.events, func(e ballast.Event) bool { return e.Kind == "judge" }) {
+	if !slices.ContainsFunc(log.events, func(e runlog.Event) bool { return e.Kind() == runlog.KindJudge }) {
 		t.Error("no event of the judge")
 	}
 }
@@ -446,8 +447,8 @@ func TestResumeInterleaved(t *testing.T) {
 func (m *memory) kept() string {
 	var b strings.Builder
 	for _, e := range m.events {
-		if e.Kind != "interrupt" {
-			fmt.Fprintf(&b, "%d %s %s\n", e.Update, e.Kind, e.Text)
+		if e.Kind() != runlog.KindInterrupt {
+			fmt.Fprintf(&b, "%d %s %s\n", e.Update, e.Kind(), e.Text)
 		}
 	}
 	return b.String()

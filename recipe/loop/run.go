@@ -24,8 +24,10 @@ import (
 	"ballast/eval"
 	"ballast/imports"
 	"ballast/monitor"
+	"ballast/monitor/verdict"
 	"ballast/recipe"
 	"ballast/rollout"
+	"ballast/runlog"
 	"ballast/supervise"
 )
 
@@ -46,7 +48,7 @@ type Engine struct {
 type Log interface {
 	Update(ballast.Update) error
 	Episodes(update int, eps []ballast.Episode) error
-	Event(ballast.Event) error
+	Event(runlog.Event) error
 	Checkpoint(update int, state any, fill func(dir string) error) error
 	// Replay reads the episodes of an update back.
 	Replay(update int) ([]ballast.Episode, error)
@@ -222,7 +224,7 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	if err := r.checkpoint(); err != nil {
 		return res, err
 	}
-	return res, r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "done", Text: res.String()})
+	return res, r.Log.Event(runlog.Event{Update: r.State.Update, What: runlog.Done{OK: res.Total.OK, All: res.Total.All}, Text: res.String()})
 }
 
 func (r *Run) check() error {
@@ -280,7 +282,7 @@ func (r *Run) begin(p phase, reset string) error {
 		}
 	}
 	r.State.Begun, r.saved = true, false
-	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "phase",
+	if err := r.Log.Event(runlog.Event{Update: r.State.Update, What: runlog.PhaseBegun{Name: p.name(), Updates: p.updates()},
 		Text: fmt.Sprintf("%s, %d updates", p.name(), p.updates())}); err != nil {
 		return err
 	}
@@ -324,7 +326,7 @@ func (r *Run) stopped() error {
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
-	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "interrupt"}); err != nil {
+	if err := r.Log.Event(runlog.Event{Update: r.State.Update, What: runlog.Interrupted{}}); err != nil {
 		return err
 	}
 	return ErrInterrupted
@@ -388,23 +390,23 @@ func (r *Run) record(u ballast.Update, eps []ballast.Episode) error {
 // alive stops a run that cannot learn any more.
 func (r *Run) alive() error {
 	if n := r.State.Broken; n >= maxBroken {
-		return r.dead(ErrNonFinite, fmt.Sprintf("%d updates in a row had non-finite gradients; lower the learning rate", n))
+		return r.dead(ErrNonFinite, verdict.NonFinite, fmt.Sprintf("%d updates in a row had non-finite gradients; lower the learning rate", n))
 	}
 	set, err := r.Recipe.In(r.State.Phase) // a phase may override it
 	if err != nil {
 		return err
 	}
 	if n := set.RL.Patience; n > 0 && r.State.Flat >= n {
-		return r.dead(ErrNoSignal, fmt.Sprintf("no group had two different rewards for %d updates, so only the KL term moved the weights; start a new run: with a stronger base (an sft phase first), easier tasks, or rl.patience=0, which goes on all the same", n))
+		return r.dead(ErrNoSignal, verdict.NoSignal, fmt.Sprintf("no group had two different rewards for %d updates, so only the KL term moved the weights; start a new run: with a stronger base (an sft phase first), easier tasks, or rl.patience=0, which goes on all the same", n))
 	}
 	return nil
 }
 
-func (r *Run) dead(kind error, text string) error {
+func (r *Run) dead(kind error, sign verdict.State, text string) error {
 	if err := r.checkpoint(); err != nil {
 		return err
 	}
-	if err := r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "alarm", Text: text}); err != nil {
+	if err := r.Log.Event(runlog.Event{Update: r.State.Update, What: runlog.Alarm{Sign: sign}, Text: text}); err != nil {
 		return err
 	}
 	return fmt.Errorf("update %d: %w: %s", r.State.Update, kind, text)

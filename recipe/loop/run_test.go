@@ -14,8 +14,10 @@ import (
 	"ballast/chat/bpe"
 	"ballast/loss"
 	"ballast/monitor"
+	"ballast/monitor/verdict"
 	"ballast/recipe"
 	"ballast/rollout"
+	"ballast/runlog"
 	"ballast/task"
 )
 
@@ -23,12 +25,12 @@ import (
 type memory struct {
 	updates  []ballast.Update
 	episodes [][]ballast.Episode
-	events   []ballast.Event
+	events   []runlog.Event
 	states   []State
 }
 
 func (m *memory) Update(u ballast.Update) error { m.updates = append(m.updates, u); return nil }
-func (m *memory) Event(e ballast.Event) error   { m.events = append(m.events, e); return nil }
+func (m *memory) Event(e runlog.Event) error    { m.events = append(m.events, e); return nil }
 func (m *memory) Episodes(update int, eps []ballast.Episode) error {
 	for len(m.episodes) < update-1 { // supervised updates have none
 		m.episodes = append(m.episodes, nil)
@@ -280,7 +282,7 @@ func TestNoSignalStops(t *testing.T) {
 	if !errors.Is(err, ErrNoSignal) || len(learner.Batches) != 3 {
 		t.Errorf("%d updates, %v", len(learner.Batches), err)
 	}
-	if last := log.events[len(log.events)-1]; last.Kind != "alarm" {
+	if last := log.events[len(log.events)-1]; last.What != (runlog.Alarm{Sign: verdict.NoSignal}) {
 		t.Errorf("last event %+v", last)
 	}
 	// Demonstrations beside the episodes teach without any reward.
@@ -319,7 +321,7 @@ func TestBestIsKept(t *testing.T) {
 		saved = append(saved, s.Update)
 	}
 	for _, e := range log.events {
-		if e.Data["best"] == true {
+		if what, ok := e.What.(runlog.Evaluated); ok && what.Best {
 			best = append(best, e.Update)
 		}
 	}
@@ -341,7 +343,7 @@ func TestTestTasksAreLast(t *testing.T) {
 	}
 	var kinds []string
 	for _, e := range log.events {
-		kinds = append(kinds, e.Kind)
+		kinds = append(kinds, string(e.Kind()))
 	}
 	if got := strings.Join(kinds, " "); got != "phase eval eval test done done" {
 		t.Errorf("events %s", got)

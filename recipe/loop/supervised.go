@@ -15,6 +15,7 @@ import (
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/signal"
+	"ballast/runlog"
 	"ballast/supervise"
 )
 
@@ -72,16 +73,16 @@ func (p *sftPhase) open(ctx context.Context) error {
 	if len(p.examples) == 0 && p.imports() {
 		return p.nothing()
 	}
-	data := map[string]any{"examples": len(p.examples), "left_out": lost}
+	what := runlog.Examples{Examples: len(p.examples), LeftOut: lost, Skipped: map[string]int{}}
 	for _, x := range p.left.Sorted() {
-		data["skipped/"+x.Reason] = x.Rows
+		what.Skipped[x.Reason] = x.Rows
 	}
 	text := fmt.Sprintf("%s: %d examples, %d left out", p.sources, len(p.examples), lost)
 	if f := r.imported[p.set.SFT.File]; f != nil && p.imports() {
-		data["rows"], data["rows_left_out"] = f.Rows, p.left.Rows()
+		what.Rows, what.RowsLeftOut = f.Rows, p.left.Rows()
 		text += fmt.Sprintf("; %s: %d rows, %d left out", p.set.SFT.File, f.Rows, p.left.Rows())
 	}
-	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "examples", Data: data, Text: text})
+	return r.Log.Event(runlog.Event{Update: r.State.Update, What: what, Text: text})
 }
 
 // imports says whether some of the examples are of a file.
@@ -187,7 +188,11 @@ func (p *sftPhase) write(ctx context.Context, again bool) error {
 	if again {
 		return nil
 	}
-	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "judge", Text: stats.String(), Data: stats.Data()})
+	return r.Log.Event(runlog.Event{Update: r.State.Update, What: judged(stats), Text: stats.String()})
+}
+
+func judged(s supervise.Stats) runlog.Judged {
+	return runlog.Judged{Requests: s.Asked, Cached: s.Cached, Answered: s.Answered, Lost: s.Lost, Tokens: s.Tokens, Cost: s.Cost, Failures: s.Failures}
 }
 
 // close lets the judge write the closing replies of the training tasks' gold
@@ -209,7 +214,7 @@ func (r *Run) close(ctx context.Context) error {
 		return nil
 	}
 	r.State.Closed, r.State.Open, r.saved = true, lost, false
-	return r.Log.Event(ballast.Event{Update: r.State.Update, Kind: "judge", Data: stats.Data(),
+	return r.Log.Event(runlog.Event{Update: r.State.Update, What: judged(stats),
 		Text: fmt.Sprintf("closing replies of %d tasks, %d keep their own: %s", len(tasks)-len(lost), len(lost), stats)})
 }
 

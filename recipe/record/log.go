@@ -23,12 +23,12 @@ import (
 // Log is a run directory as a recipe's log: it also prunes checkpoints.
 type Log struct {
 	*runlog.Run
-	Keep int                 // checkpoints; 0 keeps all
-	Tell func(ballast.Event) // hears of every event; nil tells nobody
+	Keep int                // checkpoints; 0 keeps all
+	Tell func(runlog.Event) // hears of every event; nil tells nobody
 }
 
 // Event appends an event and tells of it.
-func (l Log) Event(e ballast.Event) error {
+func (l Log) Event(e runlog.Event) error {
 	err := l.Run.Event(e)
 	if err == nil && l.Tell != nil {
 		l.Tell(e)

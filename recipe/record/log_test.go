@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"ballast"
 	"ballast/recipe/loop"
 	"ballast/recipe/models"
 	"ballast/runlog"
@@ -37,10 +36,10 @@ func TestStoppedRun(t *testing.T) {
 	if got := best(); got != "000030" {
 		t.Errorf("the best of a run without evaluations is %s, want the newest", got)
 	}
-	if err := log.Event(ballast.Event{Update: 30, Kind: "alarm"}); err != nil {
+	if err := log.Event(runlog.Event{Update: 30, What: runlog.Alarm{}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := log.Event(ballast.Event{Update: 30, Kind: "action", Text: "stop: polluted", Data: map[string]any{"use": 10}}); err != nil {
+	if err := log.Event(runlog.Event{Update: 30, What: runlog.Acted{Do: runlog.DoStop, Checkpoint: new(10)}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := best(); got != "000010" {

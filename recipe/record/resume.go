@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"ballast"
-	"ballast/compare"
 	"ballast/recipe/loop"
 	"ballast/runlog"
 )
@@ -34,7 +32,7 @@ func Rewind(log *runlog.Run, run *loop.Run, now *runlog.Origin, extend int, note
 	if err := replayable(log.Dir(), run); err != nil {
 		return err
 	}
-	tested := func(e ballast.Event) bool { return e.Kind == compare.SuiteEvent && e.Update <= c.Update }
+	tested := func(e runlog.Event) bool { return e.Kind() == runlog.KindSuite && e.Update <= c.Update }
 	if err := log.Resume(c, tested); err != nil {
 		return err
 	}
@@ -87,26 +85,25 @@ func resumed(log *runlog.Run, c runlog.Checkpoint, run *loop.Run, now *runlog.Or
 		added = append(added, e.Updates)
 	}
 	text := fmt.Sprintf("from the checkpoint of update %d", c.Update)
-	data := map[string]any{}
+	what := runlog.Resumed{Notes: notes, Changed: map[string]string{}}
 	if len(notes) > 0 {
 		text += "; " + strings.Join(notes, "; ")
-		data["notes"] = notes
 	}
 	was, is := &h.Program, &now.Program
 	for key, pair := range map[string][2]string{"version": {was.Version, is.Version}, "commit": {was.Commit, is.Commit}, "go": {was.Go, is.Go},
 		"kernels": {was.Kernels, is.Kernels}, "engine": {was.Engine, is.Engine}, "system": {was.System, is.System}, "cpu": {was.CPU, is.CPU}} {
 		if pair[0] != pair[1] {
-			data[key] = pair[1]
+			what.Changed[key] = pair[1]
 		}
 	}
-	if err := log.Event(ballast.Event{Update: c.Update, Kind: "resume", Text: text, Data: data}); err != nil {
+	if err := log.Event(runlog.Event{Update: c.Update, What: what, Text: text}); err != nil {
 		return err
 	}
 	known := run.State.Extended
 	run.State.Extend(run.Recipe.Phases, added)
 	for _, n := range added[min(known, len(added)):] {
-		if err := log.Event(ballast.Event{Update: c.Update, Kind: "extend", Text: fmt.Sprintf("%d more updates of the last phase", n),
-			Data: map[string]any{"updates": n}}); err != nil {
+		if err := log.Event(runlog.Event{Update: c.Update, What: runlog.Lengthened{Updates: n},
+			Text: fmt.Sprintf("%d more updates of the last phase", n)}); err != nil {
 			return err
 		}
 	}

@@ -12,8 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"ballast"
 )
 
 func TestText(t *testing.T) {
@@ -86,7 +84,7 @@ func TestAnyValues(t *testing.T) {
 			few = all[i:min(len(all), i+1+rng.IntN(2))]
 		}
 		n := rng.IntN(6)
-		f := &Frame{Marks: []ballast.Event{{Update: rng.IntN(9), Kind: []string{"alarm", "checkpoint", "<b>"}[rng.IntN(3)], Text: `"<&>`}}}
+		f := &Frame{Marks: []Mark{{Update: rng.IntN(9), Class: []string{"alarm", "checkpoint", "<b>"}[rng.IntN(3)], Text: `"<&>`, Below: rng.IntN(2) == 0}}}
 		for i := range n {
 			f.X = append(f.X, i*2+1)
 		}

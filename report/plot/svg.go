@@ -14,7 +14,6 @@ import (
 	"math"
 	"strings"
 
-	"ballast"
 	"ballast/safetext"
 )
 
@@ -79,7 +78,16 @@ type Frame struct {
 	X      []int // indices of the updates
 	Lo, Hi int   // ends of the axis
 	Bands  []Band
-	Marks  []ballast.Event
+	Marks  []Mark
+}
+
+// Mark is a thing that happened at an update: a line of a class of the page's style, or a
+// small triangle below the axis.
+type Mark struct {
+	Update int
+	Class  string
+	Text   string
+	Below  bool
 }
 
 // Band is a phase: updates From+1 to To.
@@ -433,19 +441,17 @@ func (d *drawing) block(path *strings.Builder, y, base []float64, start, end int
 	path.WriteByte('Z')
 }
 
-// happenings marks events: checkpoints below the axis, the others by a line.
+// happenings draws the marks: below the axis, or by a line.
 func (d *drawing) happenings() {
-	for _, e := range d.frame.Marks {
-		x := d.px(min(max(e.Update, d.frame.Lo), d.frame.Hi))
-		title := html.EscapeString(fmt.Sprintf("update %d, %s: %s", e.Update, e.Kind, e.Text))
-		switch e.Kind {
-		case "checkpoint":
+	for _, m := range d.frame.Marks {
+		x := d.px(min(max(m.Update, d.frame.Lo), d.frame.Hi))
+		title := html.EscapeString(fmt.Sprintf("update %d, %s: %s", m.Update, m.Class, m.Text))
+		if m.Below {
 			fmt.Fprintf(d, `<path class="saved" d="M%.1f %.1fl-3 5h6z"><title>%s</title></path>`, x, d.y0+1, title)
-		case "eval", "test", "done", "phase":
-		default:
-			fmt.Fprintf(d, `<g class="mark %s"><line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/><circle cx="%.1f" cy="%.1f" r="3.5"/><title>%s</title></g>`,
-				html.EscapeString(e.Kind), x, x, d.y0-d.h, d.y0, x, d.y0-d.h, title)
+			continue
 		}
+		fmt.Fprintf(d, `<g class="mark %s"><line x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/><circle cx="%.1f" cy="%.1f" r="3.5"/><title>%s</title></g>`,
+			html.EscapeString(m.Class), x, x, d.y0-d.h, d.y0, x, d.y0-d.h, title)
 	}
 }
 
