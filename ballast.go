@@ -79,22 +79,25 @@ type Tool struct {
 	Schema any
 }
 
-// Task is one problem: some worlds in an initial state and a user who wants
-// things of them over several turns.
+// Task is one problem: a world in an initial state and a user who wants things of it
+// over several turns. World, Grader and User are names in the tables of package env; ""
+// is the first of each.
 type Task struct {
 	ID       string
-	Set      string   // task set it belongs to: desk, bfcl, ...
-	Category string   // base, miss_func, miss_param, long_context
-	Worlds   []string // names of the worlds, in order
-	// Init is the initial configuration by world, kinds of package value.
+	Set      string // task set it belongs to
+	Category string // kind of problem within the set
+	World    string // where calls run
+	Grader   string // what a turn is worth
+	User     string // who speaks
+	// APIs names the simulated APIs of the task, in order, and Variant the way in which
+	// they start (world.API.New).
+	APIs    []string
+	Variant string
+	// Init is the initial configuration by API, kinds of package value.
 	Init map[string]any
-	// Tools documents the functions of all worlds, held back ones included.
+	// Tools documents the functions, held back ones included; nil: the world does.
 	Tools []Tool
 	Turns []TaskTurn
-	// Sparing tasks are won by choosing calls: a turn with more calls than it needs
-	// fails (world.Session.CloseTurn has the rule). Generated tasks are sparing; the
-	// tasks of a benchmark keep the benchmark's verdict, where every call is free.
-	Sparing bool
 }
 
 // TaskTurn is one user message and its gold answer.
@@ -131,18 +134,15 @@ type Step struct {
 	Gold       bool     // written by the demonstration, not sampled
 }
 
-// Check is the comparison of one closed turn with its gold answer.
+// Check is what a grader says of one closed turn. The zero value belongs to a turn that
+// was not judged.
 type Check struct {
-	Done     bool   // the turn was closed and compared
-	Empty    bool   // gold makes calls in this turn, the policy made none
-	State    bool   // the worlds' states are equal
-	Response bool   // every gold result so far required is among the results
-	Extra    int    // calls beyond those that a turn of a sparing task may have
-	Where    string // first difference: world.attribute, or the missing result
+	Done   bool    // the turn was closed and judged
+	Passed bool    //
+	Score  float64 // in [0,1]; 1 if it passed
+	Reason string  // why it did not pass, one of the grader's words
+	Where  string  // the first difference from what was wanted
 }
-
-// OK reports whether the turn passes.
-func (c Check) OK() bool { return c.Done && !c.Empty && c.State && c.Response && c.Extra == 0 }
 
 // Turn is one user message and all that follows until the policy's final reply.
 type Turn struct {
@@ -156,7 +156,7 @@ type Score struct {
 	Reward   float64 // what advantage is computed from
 	Success  bool    // every turn passed and the turn counts agree (paper, section 1)
 	FailTurn int     // first failing turn, -1 on success
-	Reason   string  // empty_turn, state, response, calls, turns, unanswered; "" on success
+	Reason   string  // the failing turn's, or turns, unanswered (package credit); "" on success
 	Progress float64 // share of turns that passed before the first failure, in [0,1]
 	Format   float64 // share of replies in a healthy form, in [0,1]
 }
@@ -178,7 +178,7 @@ type Episode struct {
 	Prompt int // length of the first prompt, shared by the group
 	Turns  []Turn
 	Stop   Stop
-	Error  string // what broke, for StopInfra
+	Error  string // what broke, for StopInfra, or when the session was closed
 	Hinted bool
 	Score  Score
 }
@@ -294,31 +294,38 @@ type Policy interface {
 	Watched() []int32
 }
 
-// World is one simulated tool API. It holds no state of its own.
+// World is where the calls of a policy run: simulated APIs in memory, or a process on the
+// other side of a pipe. It is used by many goroutines at a time.
 type World interface {
-	Name() string
-	// Tools documents the functions; worlds whose documentation comes with the
-	// task data return only names.
-	Tools() []Tool
-	// New starts a fresh state from a configuration (kinds of package value,
-	// nil for the default). long selects the long-context variant.
-	New(config any, long bool) (State, error)
+	// Tools documents the functions that a task may call, where the task itself does not.
+	Tools(ctx context.Context, t *Task) ([]Tool, error)
+	// Open starts the task's initial state for one episode. A world that has no room for
+	// another session waits.
+	Open(ctx context.Context, t *Task) (Session, error)
 }
 
-// State is one world during one episode.
-type State interface {
-	// Call runs one call and returns the text the policy sees. A failure of
-	// the call is such a text too. It never keeps or changes c's values.
-	Call(c Call) string
-	// Equal names the first public attribute in which other (a state of the
-	// same world) differs, or returns "".
-	Equal(other State) string
-	// Dump returns the public attributes as an ordered value.
-	Dump() any
-	// Copy returns a state that goes on from here. The receiver is read from then
-	// on and must not be called again; it may be copied again, compared and
-	// dumped, by several goroutines. The copy belongs to its caller.
-	Copy() State
+// Session is a world during one episode. It is used by one goroutine at a time.
+type Session interface {
+	// Call runs one call and returns the text that the policy sees; what a policy does
+	// wrong is answered in that text. An error is one of the machine: it ends the episode
+	// as StopInfra. An answer that comes after the context has ended is dropped.
+	Call(ctx context.Context, c Call) (string, error)
+	// Close gives back what the session holds. After a call that outlived its context it
+	// may come while that call still runs.
+	Close() error
+}
+
+// Grader says what a closed turn is worth. It sees one episode, turn by turn in order.
+type Grader interface {
+	// Grade judges turn i of the episode so far. An error is one of the machine.
+	Grade(ctx context.Context, ep *Episode, i int) (Check, error)
+}
+
+// User speaks in an episode. It sees one episode.
+type User interface {
+	// Next returns what the user says to open the next turn, or false when there is
+	// nothing more to say. An error is one of the machine.
+	Next(ctx context.Context, ep *Episode) (text string, more bool, err error)
 }
 
 // Update is the record of one optimiser update (never called a step).

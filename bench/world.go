@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"ballast"
+	"ballast/env/sim"
 	"ballast/provenance"
-	"ballast/world"
 )
 
 // Rates of the original (CPython 3.11, one process on a machine of this kind; see
@@ -65,10 +65,10 @@ func World(tasks []ballast.Task, passes int) (*Worlds, error) {
 	if cores > 1 {
 		counts = append(counts, cores)
 	}
-	prepared := make([]*world.Prepared, len(tasks))
+	prepared := make([]*sim.Prepared, len(tasks))
 	for i := range tasks {
 		var err error
-		if prepared[i], err = world.Prepare(&tasks[i]); err != nil {
+		if prepared[i], err = sim.Prepare(&tasks[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -92,7 +92,7 @@ func World(tasks []ballast.Task, passes int) (*Worlds, error) {
 		measure(&res.Calls, func(i int) (int, error) { return replayGold(&tasks[i], prepared[i].Session()) }),
 		measure(&res.Checker, func(i int) (int, error) { return checkGold(&tasks[i], prepared[i].Session()) }),
 		measure(&res.Alone, func(i int) (int, error) {
-			s, err := world.NewSession(&tasks[i])
+			s, err := sim.NewSession(&tasks[i])
 			if err != nil {
 				return 0, err
 			}
@@ -101,10 +101,10 @@ func World(tasks []ballast.Task, passes int) (*Worlds, error) {
 }
 
 // replayGold plays a task's gold answer as a policy would.
-func replayGold(t *ballast.Task, s *world.Session) (calls int, err error) {
+func replayGold(t *ballast.Task, s *sim.Session) (calls int, err error) {
 	for i := range t.Turns {
 		for _, c := range t.Turns[i].Gold {
-			s.Call(c)
+			s.Run(c)
 			calls++
 		}
 	}
@@ -112,14 +112,14 @@ func replayGold(t *ballast.Task, s *world.Session) (calls int, err error) {
 }
 
 // checkGold plays a task's gold answer as a policy would and checks it.
-func checkGold(t *ballast.Task, s *world.Session) (calls int, err error) {
+func checkGold(t *ballast.Task, s *sim.Session) (calls int, err error) {
 	for i := range t.Turns {
 		for _, c := range t.Turns[i].Gold {
-			s.Call(c)
+			s.Run(c)
 			calls++
 		}
-		if check := s.CloseTurn(); !check.OK() {
-			return 0, fmt.Errorf("%s: the gold answer fails at turn %d: %+v, %v", t.ID, i+1, check, s.Err())
+		if v := s.CloseTurn(); !v.Check().Passed {
+			return 0, fmt.Errorf("%s: the gold answer fails at turn %d: %+v, %v", t.ID, i+1, v, s.Err())
 		}
 	}
 	return calls, nil

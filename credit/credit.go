@@ -9,6 +9,7 @@
 package credit
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -69,15 +70,8 @@ func failure(ep *ballast.Episode, i int) string {
 	if i >= len(ep.Turns) || !ep.Turns[i].Check.Done {
 		return "turns"
 	}
-	switch c := ep.Turns[i].Check; {
-	case c.Empty:
-		return "empty_turn"
-	case !c.State:
-		return "state"
-	case !c.Response:
-		return "response"
-	case c.Extra > 0:
-		return "calls"
+	if c := ep.Turns[i].Check; !c.Passed {
+		return cmp.Or(c.Reason, "failed")
 	}
 	return ""
 }

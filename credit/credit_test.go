@@ -59,7 +59,7 @@ func TestUnknownEstimatorNamesTheKnown(t *testing.T) {
 	}
 }
 
-var pass = ballast.Check{Done: true, State: true, Response: true}
+var pass = ballast.Check{Done: true, Passed: true, Score: 1}
 
 func episode(stop ballast.Stop, checks ...ballast.Check) *ballast.Episode {
 	ep := &ballast.Episode{Stop: stop}
@@ -82,10 +82,10 @@ func TestScore(t *testing.T) {
 		{"fewer turns", episode(ballast.StopTurns, pass), false, 1, "turns"},
 		{"open last turn", episode(ballast.StopTokens, pass, ballast.Check{}), false, 1, "turns"},
 		{"all pass but not done", episode(ballast.StopTokens, pass, pass), false, 1, "turns"},
-		{"state", episode(ballast.StopDone, pass, ballast.Check{Done: true, Response: true}), false, 1, "state"},
-		{"response", episode(ballast.StopDone, ballast.Check{Done: true, State: true}, pass), false, 0, "response"},
-		{"calls", episode(ballast.StopDone, ballast.Check{Done: true, State: true, Response: true, Extra: 2}, pass), false, 0, "calls"},
-		{"empty", episode(ballast.StopDone, ballast.Check{Done: true, Empty: true, State: true, Response: true}, pass), false, 0, "empty_turn"},
+		{"state", episode(ballast.StopDone, pass, ballast.Check{Done: true, Reason: "state"}), false, 1, "state"},
+		{"response", episode(ballast.StopDone, ballast.Check{Done: true, Reason: "response"}, pass), false, 0, "response"},
+		{"calls", episode(ballast.StopDone, ballast.Check{Done: true, Reason: "calls"}, pass), false, 0, "calls"},
+		{"empty", episode(ballast.StopDone, ballast.Check{Done: true, Reason: "empty_turn"}, pass), false, 0, "empty_turn"},
 	} {
 		s := Score(c.ep, task, Options{})
 		if s.Success != c.success || s.FailTurn != c.turn || s.Reason != c.reason {

@@ -61,7 +61,7 @@ func task(id, category, turns string) ballast.Task {
 func episode(id string, stop ballast.Stop, turns string) ballast.Episode {
 	ep := ballast.Episode{Task: id, Stop: stop}
 	for _, k := range strings.Fields(turns) {
-		check := ballast.Check{Done: k != "open", Empty: k == "empty", State: k != "state", Response: k != "response"}
+		check := ballast.Check{Done: k != "open", Passed: k == "ok", Reason: map[string]string{"empty": "empty_turn", "state": "state", "response": "response"}[k]}
 		ep.Turns = append(ep.Turns, ballast.Turn{User: "u", Check: check, Steps: []ballast.Step{
 			{Text: "calls", Form: ballast.FormCall, Calls: []ballast.Call{{Name: "f"}, {Name: "g", Args: []ballast.Arg{{Name: "a", Value: 1.5}}}}, Results: []string{"1", "2"}},
 			{Text: "prose", Form: ballast.FormResponse}}})
@@ -189,14 +189,14 @@ func TestAbstaining(t *testing.T) {
 		{"told and then prose", []ballast.Step{unread, prose}, true, Quiet{}, Quiet{Prose: 1}, 0},
 		{"a call that was run though it is polluted", []ballast.Step{ran, prose}, true, Quiet{}, Quiet{}, 1},
 	} {
-		pass := ballast.Check{Done: true, State: true, Response: true}
+		pass := ballast.Check{Done: true, Passed: true}
 		tasks := []ballast.Task{task("a", "miss_func", "nc")}
 		ep := ballast.Episode{Task: "a", Stop: ballast.StopDone, Turns: []ballast.Turn{{Steps: c.steps, Check: pass}, {Steps: []ballast.Step{call, prose}, Check: pass}}}
 		r := Tally(tasks, []ballast.Episode{ep})
 		if (r.Total.OK == 1) != c.success || r.Silent != c.silent || r.Wanted != c.wanted || r.Called != c.called || (r.Reasons["unanswered"] == 1) == c.success {
 			t.Errorf("%s: %+v, silent %+v, wanted %+v, called %d, %v", c.name, r.Total, r.Silent, r.Wanted, r.Called, r.Reasons)
 		}
-		ep.Turns[0].Check.Empty = true
+		ep.Turns[0].Check = ballast.Check{Done: true, Reason: "empty_turn"}
 		r = Tally([]ballast.Task{task("a", "base", "cc")}, []ballast.Episode{ep})
 		if r.Total.OK != 0 || r.Silent != c.wanted || r.Wanted != (Quiet{}) || r.Called != 0 {
 			t.Errorf("%s, where a call is wanted: silent %+v, wanted %+v, called %d", c.name, r.Silent, r.Wanted, r.Called)

@@ -59,8 +59,8 @@ func transcript(b *strings.Builder, t *ballast.Task, ep *ballast.Episode) {
 				fmt.Fprintf(b, "    tool: %s\n", safetext.Indent(res, "        "))
 			}
 		}
-		if t.Check.Done && !t.Check.OK() {
-			fmt.Fprintf(b, "  turn fails: state %v response %v empty %v extra calls %d %s\n", t.Check.State, t.Check.Response, t.Check.Empty, t.Check.Extra, line(t.Check.Where))
+		if t.Check.Done && !t.Check.Passed {
+			fmt.Fprintf(b, "  turn fails: %s %s\n", line(t.Check.Reason), line(t.Check.Where))
 		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"ballast/chat"
 	"ballast/chat/format"
 	"ballast/endpoint"
-	"ballast/rollout/env"
+	"ballast/env"
 	"ballast/value"
 )
 
@@ -38,20 +38,30 @@ func (c *Client) Chat(ctx context.Context, cfg ChatConfig, tasks []*ballast.Task
 	if n := 4 * cfg.Result; n > 0 {
 		cfg.Rules.Shorten = func(s string) string { return tail(s, n) }
 	}
-	out := make([]ballast.Episode, len(tasks))
-	err := c.each(ctx, len(tasks), func(ctx context.Context, i int) (_ <-chan struct{}, infra, fatal error) {
-		d := &dialogue{c: c, cfg: &cfg}
-		if d.Env, fatal = env.New(tasks[i], cfg.Rules); fatal != nil {
-			return nil, nil, fatal
+	out, all := make([]ballast.Episode, len(tasks)), make([]*dialogue, len(tasks))
+	err := c.each(ctx, len(tasks), func(ctx context.Context, i int) (wait <-chan struct{}, infra, fatal error) {
+		if all[i] == nil {
+			task, err := env.Prepare(ctx, tasks[i])
+			if err != nil {
+				return nil, nil, err
+			}
+			all[i] = &dialogue{c: c, cfg: &cfg, Env: task.New(cfg.Rules)}
 		}
-		if infra, fatal = d.play(ctx); fatal != nil {
-			return nil, nil, fatal
+		d := all[i]
+		if wait, infra, fatal = d.play(ctx); wait != nil || fatal != nil {
+			return wait, nil, fatal
 		}
+		d.Close()
 		if out[i] = d.Episode; ended != nil {
 			ended(&out[i])
 		}
 		return nil, infra, nil
 	})
+	for _, d := range all { // those that the error broke off
+		if d != nil {
+			d.settle()
+		}
+	}
 	return out, err
 }
 
@@ -160,63 +170,111 @@ type dialogue struct {
 	replies  int
 	written  int   // bytes of all replies
 	first    int64 // tokens after the first reply, as the endpoint counts
+	used     int64 // and after the newest, beyond those
 	tame     bool  // the endpoint does not take back what its model wrote
+
+	begun bool
+	next  env.Message     // what the environment says, to be shown
+	said  bool            // it has said something
+	away  <-chan struct{} // closed when what runs aside has come back
 }
 
-// play plays the episode. Infra is what broke it; fatal ends the evaluation.
-func (d *dialogue) play(ctx context.Context) (infra, fatal error) {
-	if d.cfg.System != nil {
-		d.messages = append(d.messages, endpoint.System(*d.cfg.System))
+// play plays the episode until it is over, or waits for what is not the endpoint and is to
+// be called again. Infra is what broke it; fatal ends the evaluation.
+func (d *dialogue) play(ctx context.Context) (wait <-chan struct{}, infra, fatal error) {
+	if !d.begun {
+		d.begun = true
+		if d.cfg.System != nil {
+			d.messages = append(d.messages, endpoint.System(*d.cfg.System))
+		}
+		d.offer(d.Tools())
+		if wait := d.aside(func() env.Message { return d.Start(ctx) }); wait != nil {
+			return wait, nil, nil
+		}
 	}
-	d.offer(d.Tools())
-	d.show(d.Start())
-	for d.Ready() {
+	for d.goesOn() {
 		m, err := d.ask(ctx)
 		var end *fatalError
 		switch {
 		case errors.As(err, &end):
-			return nil, end.err
+			return nil, nil, end.err
 		case err != nil && ctx.Err() != nil:
-			return nil, context.Cause(ctx)
+			return nil, nil, context.Cause(ctx)
 		case full(err):
 			d.Stop(ballast.StopTokens)
 			continue
 		case err != nil:
 			d.Fail(err)
-			return err, nil
+			return nil, err, nil
 		}
-		d.take(m)
+		if wait := d.take(ctx, m); wait != nil {
+			return wait, nil, nil
+		}
+	}
+	if err := ctx.Err(); err != nil { // it may have broken the world
+		return nil, nil, context.Cause(ctx)
 	}
 	if d.Episode.Stop == ballast.StopInfra {
-		return errors.New(d.Episode.Error), nil
+		return nil, errors.New(d.Episode.Error), nil
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
-// take reads a reply, lets the environment act on it and shows what it says.
-func (d *dialogue) take(m endpoint.Reply) {
+// aside has the environment act, and keeps what it says. It returns what to wait for.
+func (d *dialogue) aside(act func() env.Message) <-chan struct{} {
+	d.said = true
+	if d.Instant() {
+		d.next = act()
+		return nil
+	}
+	away := make(chan struct{})
+	d.away = away
+	go func() {
+		defer close(away)
+		d.next = act()
+	}()
+	return away
+}
+
+// settle waits for what runs aside and gives back what the world holds.
+func (d *dialogue) settle() {
+	if d.away != nil {
+		<-d.away
+	}
+	d.Close()
+}
+
+// goesOn shows what the environment said and reports whether another reply is to be asked for.
+func (d *dialogue) goesOn() bool {
+	if d.said && !d.Over() {
+		d.show(d.next)
+	}
+	d.said = false
+	if !d.Over() && (d.written > maxWritten || d.cfg.Episode > 0 && d.used >= int64(d.cfg.Episode)) {
+		d.Stop(ballast.StopTokens)
+	}
+	return d.Ready()
+}
+
+// take reads a reply and lets the environment act on it. It returns what to wait for.
+func (d *dialogue) take(ctx context.Context, m endpoint.Reply) <-chan struct{} {
 	cut := m.Finish == "length"
 	d.echo(m)
 	d.Reply(parse(m, d.Env), ballast.Step{Text: text(m), Cut: cut})
 	if d.replies++; d.replies == 1 {
 		d.first = m.Tokens
 	}
+	d.written += len(m.Content) + size(m.Calls)
+	d.used = m.Tokens - d.first
 	switch {
 	case cut && m.Full:
 		d.Stop(ballast.StopTokens)
 	case cut:
 		d.Stop(ballast.StopCut)
 	default:
-		if next := d.Answer(); !d.Over() {
-			d.show(next)
-		}
+		return d.aside(func() env.Message { return d.Answer(ctx) })
 	}
-	if d.written += len(m.Content) + size(m.Calls); !d.Over() && d.written > maxWritten {
-		d.Stop(ballast.StopTokens)
-	}
-	if used := m.Tokens - d.first; !d.Over() && d.cfg.Episode > 0 && used >= int64(d.cfg.Episode) {
-		d.Stop(ballast.StopTokens)
-	}
+	return nil
 }
 
 // maxWritten bounds what one conversation holds of its model, in bytes: more than any

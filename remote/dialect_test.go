@@ -12,10 +12,10 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/endpoint/endpointtest"
+	"ballast/env"
 	"ballast/eval"
 	"ballast/remote"
 	"ballast/rollout"
-	"ballast/rollout/env"
 )
 
 // eager plays gold with all calls of a turn in one reply.

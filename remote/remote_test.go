@@ -13,10 +13,10 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
+	"ballast/env"
 	"ballast/eval"
 	"ballast/remote"
 	"ballast/rollout"
-	"ballast/rollout/env"
 	"ballast/task"
 )
 

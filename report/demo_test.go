@@ -188,14 +188,14 @@ func demoEpisodes(u int, skill float64, tok *bpe.Tokenizer, rng *rand.Rand) (eps
 				w.step(`<tool_call>{"name": "send", "arguments": {"to": "Mia", "text": "plan.txt is in archive now"}}</tool_call><|im_end|>`, ballast.FormCall, "", `{"sent": true}`, send),
 				w.step("Done: plan.txt is in archive now. I told Mia.<|im_end|>", ballast.FormResponse, "", ""),
 			}
-			turn.Check = ballast.Check{Done: true, State: true, Response: true}
+			turn.Check = ballast.Check{Done: true, Passed: true, Score: 1}
 			w.Stop, w.Score = ballast.StopDone, ballast.Score{Reward: 1, Success: true, FailTurn: -1, Progress: 1, Format: 1}
 		default:
 			turn.Steps = []ballast.Step{
 				w.step(call, ballast.FormCall, "", `{"error": "mv: cannot move 'plan.txt': no such directory 'archive'"}`, mv),
 				w.step("Done: plan.txt is in <tool_call>archive now.<|im_end|>", ballast.FormPolluted, "open tag in text", ""),
 			}
-			turn.Check = ballast.Check{Done: true, Where: "Files.root"}
+			turn.Check = ballast.Check{Done: true, Reason: "state", Where: "Files.root"}
 			w.Stop, w.Score = ballast.StopDone, ballast.Score{Reason: "state", Format: 0.5}
 		}
 		w.Turns = []ballast.Turn{turn}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"math"
@@ -12,6 +13,7 @@ import (
 
 	"ballast"
 	"ballast/chat/bpe"
+	"ballast/env/sim"
 	"ballast/monitor"
 	"ballast/report/plot"
 	"ballast/value"
@@ -224,21 +226,27 @@ func show(e *ballast.Episode, tok *bpe.Tokenizer) sampleEpisode {
 	return s
 }
 
+// reason is why a turn failed, in words where the grader is one of ours.
+func reason(word string) string {
+	return cmp.Or(map[string]string{
+		sim.ReasonEmpty:    "no call was made where some were needed",
+		sim.ReasonState:    "the state differs",
+		sim.ReasonResponse: "a result is missing",
+		sim.ReasonCalls:    "calls beyond those that the turn may have",
+	}[word], word, "it did not pass")
+}
+
 func showTurn(e *ballast.Episode, t ballast.Turn, tok *bpe.Tokenizer) sampleTurn {
-	v := sampleTurn{User: t.User, Closed: t.Check.Done, OK: t.Check.OK()}
+	v := sampleTurn{User: t.User, Closed: t.Check.Done, OK: t.Check.Passed}
 	switch c := t.Check; {
 	case !c.Done:
 		v.Check = "the turn was not closed"
-	case c.OK():
+	case c.Passed:
 		v.Check = "state and results as expected"
-	case c.Empty:
-		v.Check = "no call was made where some were needed"
-	case !c.State:
-		v.Check = "the state differs: " + c.Where
-	case !c.Response:
-		v.Check = "a result is missing: " + c.Where
+	case c.Where == "":
+		v.Check = reason(c.Reason)
 	default:
-		v.Check = fmt.Sprintf("calls beyond those that the turn may have: %d", c.Extra)
+		v.Check = reason(c.Reason) + ": " + c.Where
 	}
 	for _, step := range t.Steps {
 		s := sampleStep{Form: step.Form.String(), Reason: step.Reason, Facts: plural(step.End-step.Start, "token")}

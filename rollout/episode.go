@@ -1,13 +1,15 @@
 package rollout
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
 	"ballast/chat/pretoken"
-	"ballast/rollout/env"
+	"ballast/env"
 )
 
 // episode plays one task with token ids; it is the Conversation that a policy
@@ -24,13 +26,16 @@ type episode struct {
 	started      bool
 	told         bool  // the episode's end was reported
 	stuck        error // the tokenizer's, see pretoken.Recover
+
+	ctx  context.Context // of the whole play
+	away chan struct{}   // closed when what runs aside has come back; nil: nothing does
 }
 
-func newEpisode(cfg *Config, p Play, task *env.Prepared) *episode {
-	e := &episode{cfg: cfg, play: p}
+func newEpisode(ctx context.Context, cfg *Config, p Play, task *env.Prepared) *episode {
+	e := &episode{cfg: cfg, play: p, ctx: ctx}
 	rules := env.Rules{Malformed: cfg.Malformed, Syntax: cfg.Style.Format.Hint(), Steps: cfg.Budget.Steps,
 		PerTurn: cfg.PerTurn, Shorten: e.truncate}
-	cfg.Quirks.rules(&rules, cfg.Style, task)
+	cfg.Quirks.rules(&rules, cfg.Style)
 	e.Env = task.New(rules)
 	e.plain = chat.NewDialogue(cfg.Style, e.Tools(), cfg.System)
 	e.shown = e.plain
@@ -67,7 +72,11 @@ func (e *episode) show(m env.Message) {
 // start renders the first prompt.
 func (e *episode) start() {
 	e.started = true
-	e.show(e.Start())
+	m := e.Start(e.ctx)
+	if e.Over() {
+		return
+	}
+	e.show(m)
 	e.Episode.Prompt = len(e.plain.Tokens())
 	if n := e.Episode.Prompt; n > e.cfg.Budget.Prompt {
 		e.Fail(fmt.Errorf("prompt of %d tokens over the budget of %d", n, e.cfg.Budget.Prompt))
@@ -84,10 +93,48 @@ func (e *episode) ready() (most int, ok bool) {
 	return min(room, e.cfg.Budget.Reply), e.Ready()
 }
 
-// Wait implements ballast.Conversation.
-func (e *episode) Wait() <-chan struct{} { return nil }
+// Wait starts the play and returns what it waits for. A world that is not instant is
+// called aside; so are its grader and its user.
+func (e *episode) Wait() <-chan struct{} {
+	if !e.started && !e.Instant() {
+		e.started = true
+		e.aside(e.start)
+	}
+	if e.away == nil {
+		return nil
+	}
+	select {
+	case <-e.away:
+		e.away = nil
+		return nil
+	default:
+		return e.away
+	}
+}
 
-// Next implements ballast.Conversation.
+// aside runs do while others are sampled for. Nothing else of the episode may be touched
+// until e.away is closed.
+func (e *episode) aside(do func()) {
+	away := make(chan struct{})
+	e.away = away
+	go func() {
+		defer close(away)
+		defer pretoken.Recover(&e.stuck)
+		do()
+	}()
+}
+
+// settle waits for what runs aside, whose context has ended or which is over, and gives
+// back what the world holds.
+func (e *episode) settle() {
+	if e.away != nil {
+		<-e.away
+		e.away = nil
+	}
+	e.Close()
+}
+
+// Next returns the next request.
 func (e *episode) Next() (req ballast.Request, more bool) {
 	defer pretoken.Recover(&e.stuck)
 	if e.stuck != nil {
@@ -99,6 +146,11 @@ func (e *episode) Next() (req ballast.Request, more bool) {
 	most, ok := e.ready()
 	if !ok {
 		e.tell()
+		if e.Instant() {
+			e.Close()
+		} else {
+			e.aside(e.Close)
+		}
 		return ballast.Request{}, false
 	}
 	toks := e.shown.Tokens()
@@ -117,7 +169,7 @@ func (e *episode) mask() ballast.Mask {
 		return nil
 	}
 	var offered []string
-	for _, t := range e.play.Task.Tools {
+	for _, t := range e.All() {
 		if e.Known(t.Name) {
 			offered = append(offered, t.Name)
 		}
@@ -145,7 +197,7 @@ func (e *episode) room() int {
 	return room
 }
 
-// Take implements ballast.Conversation.
+// Take takes the reply to the last request and has the world answer it.
 func (e *episode) Take(r ballast.Reply) {
 	defer pretoken.Recover(&e.stuck)
 	if r.Err != nil {
@@ -162,7 +214,11 @@ func (e *episode) Take(r ballast.Reply) {
 		e.Stop(ballast.StopTokens)
 	}
 	e.sent = len(e.shown.Tokens())
-	e.answer()
+	if e.Instant() || e.Over() {
+		e.answer()
+	} else {
+		e.aside(e.answer)
+	}
 }
 
 // record keeps the per-token facts of a sampled reply; they are laid out over
@@ -203,8 +259,10 @@ func (e *episode) answer() {
 	if e.Over() {
 		return
 	}
-	if m := e.Answer(); !e.Over() {
+	if m := e.Answer(e.ctx); !e.Over() {
 		e.show(m)
+	} else {
+		e.Close()
 	}
 }
 
@@ -252,7 +310,7 @@ func (e *episode) playGold() {
 		}
 		text := GoldReply(e.play.Task, turn)
 		if done < len(gold.Gold) {
-			call, err := chat.Named(gold.Gold[done], e.play.Task.Tools)
+			call, err := chat.Named(gold.Gold[done], e.All())
 			if err != nil {
 				e.Fail(err)
 				break
@@ -280,21 +338,9 @@ func (e *episode) playGold() {
 	e.tell()
 }
 
-// GoldReply is the closing reply of a turn: the task's own or a templated one.
-// Turns in which gold cannot act yet get the paper's canned sentences.
+// GoldReply is the closing reply of a turn: the task's own or the shortest.
 func GoldReply(task *ballast.Task, turn int) string {
-	t := task.Turns[turn]
-	switch {
-	case t.Reply != "":
-		return t.Reply
-	case len(t.Gold) > 0:
-		return "Done."
-	case task.Category == "miss_func":
-		return "I am sorry, but I cannot provide a valid tool call as the required function is not available."
-	case task.Category == "miss_param":
-		return "I am sorry, but I cannot provide a valid tool call as the required parameters are missing."
-	}
-	return "Done."
+	return cmp.Or(task.Turns[turn].Reply, "Done.")
 }
 
 // finish returns the record. A conversation that the policy abandoned without

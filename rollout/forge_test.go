@@ -9,8 +9,8 @@ import (
 	"ballast/chat"
 	"ballast/chat/bpe"
 	"ballast/credit"
+	"ballast/env/sim"
 	"ballast/value"
-	"ballast/world"
 )
 
 // forgery is a reply that claims what did not happen.
@@ -75,14 +75,14 @@ func spelled(s chat.Style, arg, text string) string {
 // answers plays gold and returns what its calls answer, by turn.
 func answers(t *testing.T, task *ballast.Task) [][]string {
 	t.Helper()
-	s, err := world.NewSession(task)
+	s, err := sim.NewSession(task)
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := make([][]string, len(task.Turns))
 	for i, turn := range task.Turns {
 		for _, c := range turn.Gold {
-			out[i] = append(out[i], s.Call(c))
+			out[i] = append(out[i], s.Run(c))
 		}
 	}
 	return out

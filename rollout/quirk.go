@@ -7,8 +7,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
-	"ballast/rollout/env"
-	"ballast/world"
+	"ballast/env"
 )
 
 // Quirk is a fault that the paper's reference code has (paper, sections 2 and 5) and
@@ -55,7 +54,7 @@ func (q Quirks) Trains() bool { return q.has(AppendEnd) || q.has(Retokenise) }
 const unread = "Error JSON format: the call cannot be read."
 
 // rules puts the quirks of the environment into its rules.
-func (q Quirks) rules(r *env.Rules, style chat.Style, task *env.Prepared) {
+func (q Quirks) rules(r *env.Rules, style chat.Style) {
 	if q.has(AdvanceTurn) {
 		r.Malformed = MalformedAdvance
 		r.Unread = func(text string) string {
@@ -67,16 +66,7 @@ func (q Quirks) rules(r *env.Rules, style chat.Style, task *env.Prepared) {
 			return ""
 		}
 	}
-	if q.has(DropState) {
-		var fresh *world.Session
-		of := -1
-		r.Shown = func(turn int, c ballast.Call, _ string) string {
-			if turn != of {
-				fresh, of = task.Session(), turn
-			}
-			return fresh.Call(c)
-		}
-	}
+	r.Forget = q.has(DropState)
 }
 
 // Trained is an episode as training sees it: the record itself, or a copy with what

@@ -20,7 +20,7 @@ func drawer() *ballast.Task {
 		}
 		return c
 	}
-	return &ballast.Task{ID: "drawer", Worlds: []string{"files"}, Category: "base",
+	return &ballast.Task{ID: "drawer", APIs: []string{"files"}, Category: "base",
 		Init: map[string]any{"files": must(value.ParseJSON([]byte(`{"folders": {"docs": {"a.txt": "x"}, "work": {}}}`)))},
 		Turns: []ballast.TaskTurn{
 			{User: "move it", Gold: []ballast.Call{call("move", "file", "a.txt", "folder", "work")}},

@@ -20,7 +20,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/pretoken"
-	"ballast/rollout/env"
+	"ballast/env"
 )
 
 // Budget bounds an episode. All counts but Steps are tokens.
@@ -58,6 +58,7 @@ type Config struct {
 	Context   int       // tokens of a whole conversation, the model's own bound; 0 = none
 	PerTurn   int       // replies with calls in a user turn, see env.Rules; 0 = no bound
 	Quirks    Quirks
+	Env       *env.Table // the worlds, graders and users of the tasks; nil = env.Builtin
 	// Constrain, if not nil, makes the mask of every sampled reply, given the names
 	// of the functions that the policy was shown so far.
 	Constrain func(offered []string) ballast.Mask
@@ -93,7 +94,7 @@ func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, h
 	for i := range todo {
 		todo[i] = i
 		if t := plays[i].Task; tasks[t] == nil {
-			p, err := env.Prepare(t)
+			p, err := cfg.prepare(ctx, t)
 			if err != nil {
 				return nil, err
 			}
@@ -105,6 +106,9 @@ func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, h
 		if err != nil {
 			return nil, err
 		}
+		if err := ctx.Err(); err != nil { // it broke what was away and may show nowhere else
+			return nil, fmt.Errorf("rollout: %w", err)
+		}
 		if try >= cfg.Retries {
 			break
 		}
@@ -113,19 +117,40 @@ func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, h
 	return out, nil
 }
 
+// prepare makes a task ready.
+func (cfg *Config) prepare(ctx context.Context, task *ballast.Task) (*env.Prepared, error) {
+	if cfg.Env != nil {
+		return cfg.Env.Prepare(ctx, task)
+	}
+	return env.Prepare(ctx, task)
+}
+
 // playAll plays the episodes of todo and returns those that failed for
 // infrastructure.
-func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Play, tasks map[*ballast.Task]*env.Prepared, todo []int, how ballast.Sampling, out []ballast.Episode) (again []int, err error) {
+func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Play, tasks map[*ballast.Task]*env.Prepared, todo []int,
+	how ballast.Sampling, out []ballast.Episode) (again []int, err error) {
 	defer pretoken.Recover(&err)
+	ctx, cancel := context.WithCancel(ctx)
 	eps := make([]*episode, len(todo))
+	defer func() {
+		cancel()
+		for _, e := range eps {
+			if e != nil {
+				e.settle()
+			}
+		}
+	}()
 	var convs []ballast.Conversation
 	for k, i := range todo {
-		e := newEpisode(cfg, plays[i], tasks[plays[i].Task])
+		e := newEpisode(ctx, cfg, plays[i], tasks[plays[i].Task])
 		eps[k] = e
-		if plays[i].Gold {
-			e.playGold()
-		} else {
+		switch {
+		case !plays[i].Gold:
 			convs = append(convs, e)
+		case e.Instant():
+			e.playGold()
+		default:
+			e.aside(e.playGold)
 		}
 	}
 	if len(convs) > 0 {
@@ -137,6 +162,9 @@ func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Pl
 		}
 	}
 	for k, i := range todo {
+		if eps[k].away != nil { // a gold play, or a session that closes
+			<-eps[k].away
+		}
 		if err := eps[k].stuck; err != nil {
 			return nil, fmt.Errorf("rollout: task %s: %w", plays[i].Task.ID, err)
 		}
@@ -149,23 +177,26 @@ func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Pl
 }
 
 // Prompt returns the first prompt of a task, for budget checks and estimates.
-func Prompt(cfg *Config, task *ballast.Task) (ids []int32, err error) {
+func Prompt(ctx context.Context, cfg *Config, task *ballast.Task) (ids []int32, err error) {
 	defer pretoken.Recover(&err)
-	p, err := env.Prepare(task)
+	p, err := cfg.prepare(ctx, task)
 	if err != nil {
 		return nil, err
 	}
-	e := newEpisode(cfg, Play{Task: task}, p)
-	e.start()
+	e := newEpisode(ctx, cfg, Play{Task: task}, p)
+	defer e.Close()
+	if e.start(); e.Episode.Prompt == 0 && e.Episode.Error != "" {
+		return nil, fmt.Errorf("task %s: %s", task.ID, e.Episode.Error)
+	}
 	return e.plain.Tokens(), nil
 }
 
 // CheckPrompts reports the first task whose prompt does not fit the budget, and
 // the length of the longest prompt.
-func CheckPrompts(cfg *Config, tasks []ballast.Task) (longest int, err error) {
+func CheckPrompts(ctx context.Context, cfg *Config, tasks []ballast.Task) (longest int, err error) {
 	first, length, over := "", 0, 0
 	for i := range tasks {
-		p, err := Prompt(cfg, &tasks[i])
+		p, err := Prompt(ctx, cfg, &tasks[i])
 		if err != nil {
 			return 0, err
 		}

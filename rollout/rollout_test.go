@@ -15,7 +15,7 @@ import (
 	"ballast/chat/bpe"
 	"ballast/chat/pretoken"
 	"ballast/credit"
-	"ballast/rollout/env"
+	"ballast/env"
 	"ballast/task/desk"
 	"ballast/value"
 )
@@ -295,7 +295,7 @@ func TestStateSurvivesUserTurns(t *testing.T) {
 	mkdir := func(name string) string {
 		return s.Format.Render([]ballast.Call{{Name: "mkdir", Args: []ballast.Arg{{Name: "folder", Value: name}}}}, nil)
 	}
-	task := &ballast.Task{ID: "t", Set: "desk", Category: "base", Worlds: []string{"files"},
+	task := &ballast.Task{ID: "t", Set: "desk", Category: "base", APIs: []string{"files"},
 		Init:  map[string]any{"files": mustJSON(t, `{}`)},
 		Turns: []ballast.TaskTurn{{User: "a"}, {User: "b"}}}
 	ep := run(t, says(s, mkdir("box"), "Done.", mkdir("box"), "Done."), Config{Style: s}, Play{Task: task})[0]
@@ -320,7 +320,7 @@ func mustJSON(t *testing.T, text string) any {
 func TestPromptOverBudgetNamesTheTask(t *testing.T) {
 	cfg := Config{Style: style(tokenizer(t), "chatml", "hermes"), Budget: Budget{10, 10, 10, 10, 10}}
 	task := deskTask(t, 0)
-	_, err := CheckPrompts(&cfg, []ballast.Task{*task})
+	_, err := CheckPrompts(t.Context(), &cfg, []ballast.Task{*task})
 	if err == nil || !strings.Contains(err.Error(), task.ID) || !strings.Contains(err.Error(), "budget.prompt") {
 		t.Errorf("got %v", err)
 	}
@@ -331,11 +331,11 @@ func TestLongResultLosesItsBeginning(t *testing.T) {
 	cfg := Config{Style: s, Budget: budget}
 	cfg.Budget.Result = 5
 	task := deskTask(t, 0)
-	p, err := env.Prepare(task)
+	p, err := env.Prepare(t.Context(), task)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newEpisode(&cfg, Play{Task: task}, p)
+	e := newEpisode(t.Context(), &cfg, Play{Task: task}, p)
 	if got := e.truncate("0123456789 the end"); !strings.HasSuffix("0123456789 the end", got) || len(got) > 15 || got == "" {
 		t.Errorf("got %q", got)
 	}

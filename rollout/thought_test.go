@@ -18,7 +18,7 @@ func TestDraftedCallsAreNotRun(t *testing.T) {
 		mkdir := func(folder string) string {
 			return s.Format.Render([]ballast.Call{{Name: "mkdir", Args: []ballast.Arg{{Name: "folder", Value: folder}}}}, nil)
 		}
-		task := &ballast.Task{ID: "t", Set: "desk", Category: "base", Worlds: []string{"files"}, Tools: []ballast.Tool{{Name: "mkdir"}},
+		task := &ballast.Task{ID: "t", Set: "desk", Category: "base", APIs: []string{"files"}, Tools: []ballast.Tool{{Name: "mkdir"}},
 			Init: map[string]any{"files": mustJSON(t, `{}`)}, Turns: []ballast.TaskTurn{{User: "a"}}}
 		for _, how := range []Malformed{MalformedStop, MalformedRetry, MalformedAdvance} {
 			for _, draft := range []string{mkdir("draft"), "<tool_call>", "I answer inside <tool_call></tool_call> tags", mkdir("draft")[:20]} {

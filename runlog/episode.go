@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"ballast"
+	"ballast/env/sim"
 	"ballast/value"
 )
 
@@ -52,13 +53,28 @@ type wireTurn struct {
 	Check *wireCheck `json:"check,omitempty"`
 }
 
+// wireCheck is a verdict. Runs of earlier versions have the comparison with gold instead,
+// without passed.
 type wireCheck struct {
-	Done     bool   `json:"done,omitempty"`
-	Empty    bool   `json:"empty,omitempty"`
-	State    bool   `json:"state,omitempty"`
-	Response bool   `json:"response,omitempty"`
-	Extra    int    `json:"extra,omitempty"`
-	Where    string `json:"where,omitempty"`
+	Done     bool    `json:"done,omitempty"`
+	Passed   *bool   `json:"passed,omitempty"`
+	Score    float64 `json:"score,omitempty"`
+	Reason   string  `json:"reason,omitempty"`
+	Where    string  `json:"where,omitempty"`
+	Empty    bool    `json:"empty,omitempty"`
+	State    bool    `json:"state,omitempty"`
+	Response bool    `json:"response,omitempty"`
+	Extra    int     `json:"extra,omitempty"`
+}
+
+// check is the verdict in today's words.
+func (w *wireCheck) check() ballast.Check {
+	if w.Passed != nil || !w.Done {
+		c := ballast.Check{Done: w.Done, Score: w.Score, Reason: w.Reason, Where: w.Where}
+		c.Passed = w.Passed != nil && *w.Passed
+		return c
+	}
+	return sim.Verdict{Done: w.Done, Empty: w.Empty, State: w.State, Response: w.Response, Extra: w.Extra, Where: w.Where}.Check()
 }
 
 type wireStep struct {
@@ -138,8 +154,8 @@ func encodeEpisode(e *ballast.Episode) ([]byte, error) {
 	for _, t := range e.Turns {
 		wt := wireTurn{User: t.User, Steps: []wireStep{}}
 		if t.Check != (ballast.Check{}) {
-			c := wireCheck(t.Check)
-			wt.Check = &c
+			c := t.Check
+			wt.Check = &wireCheck{Done: c.Done, Passed: &c.Passed, Score: c.Score, Reason: c.Reason, Where: c.Where}
 		}
 		for _, step := range t.Steps {
 			ws := wireStep{Span: [2]int{step.Start, step.End}, Text: step.Text, Form: uint8(step.Form), Reason: step.Reason,
@@ -207,7 +223,7 @@ func decodeEpisode(line []byte) (*ballast.Episode, error) {
 	for _, wt := range w.Turns {
 		t := ballast.Turn{User: wt.User}
 		if wt.Check != nil {
-			t.Check = ballast.Check(*wt.Check)
+			t.Check = wt.Check.check()
 		}
 		for _, ws := range wt.Steps {
 			step, err := decodeStep(ws, len(w.Tokens))

@@ -85,7 +85,7 @@ func episode(update, sample int) ballast.Episode {
 					{Name: "mv", Args: []ballast.Arg{{Value: "a"}, {Name: "n", Value: int64(3)}, {Name: "x", Value: 1.0}, {Name: "y", Value: math.Inf(1)},
 						{Name: "l", Value: value.NewList(true, nil)}}}}},
 				{Start: 5, End: 6, Form: ballast.FormPolluted, Reason: "open tag", Cut: true, Gold: true},
-			}, Check: ballast.Check{Done: true, State: true, Extra: 2, Where: "Files.root"}},
+			}, Check: ballast.Check{Done: true, Reason: "response", Score: 0.25, Where: "Files.root"}},
 			{User: ""},
 		},
 		Stop: ballast.StopCut, Hinted: true,

@@ -80,7 +80,7 @@ func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, o
 	}
 	cfg := set.Rollout(style)
 	cfg.Context = m.Config.MaxLen
-	if _, err := rollout.CheckPrompts(&cfg, tasks); err != nil {
+	if _, err := rollout.CheckPrompts(context.Background(), &cfg, tasks); err != nil {
 		return eval.Result{}, err
 	}
 	p, err := open(m, style)

@@ -7,8 +7,8 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/env/sim"
 	"ballast/value"
-	"ballast/world"
 )
 
 // Oracle is the judge that needs no service: it compares the policy's calls,
@@ -56,9 +56,9 @@ func review(task *ballast.Task, ep *ballast.Episode) string {
 		switch {
 		case i >= len(ep.Turns):
 			b.WriteString("It was never reached.\n")
-		case ep.Turns[i].Check.OK() && (ep.Score.FailTurn < 0 || i < ep.Score.FailTurn):
+		case ep.Turns[i].Check.Passed && (ep.Score.FailTurn < 0 || i < ep.Score.FailTurn):
 			b.WriteString("It passed.\n")
-		case ep.Turns[i].Check.OK():
+		case ep.Turns[i].Check.Passed:
 			b.WriteString("It passed, after the failure.\n")
 		default:
 			fmt.Fprintf(&b, "It failed: %s.\n", cause(task, ep, i))
@@ -107,7 +107,7 @@ func cause(task *ballast.Task, ep *ballast.Episode, i int) string {
 	}
 	missing, extra := difference(task, t, i)
 	switch {
-	case t.Check.Empty:
+	case t.Check.Reason == sim.ReasonEmpty:
 		return "the request needs calls and none was made"
 	case !t.Check.Done:
 		return fmt.Sprintf("the turn was not finished (%s)", ep.Stop)
@@ -115,7 +115,7 @@ func cause(task *ballast.Task, ep *ballast.Episode, i int) string {
 		return fmt.Sprintf("%s was called with wrong arguments", missing[0].Name)
 	case len(missing) > 0:
 		return fmt.Sprintf("%s was not called", missing[0].Name)
-	case t.Check.State && t.Check.Response && t.Check.Extra > 0:
+	case t.Check.Reason == sim.ReasonCalls:
 		return "more calls were made than the request needs"
 	case len(extra) > 0:
 		return fmt.Sprintf("%s was called although nothing asked for it", extra[0].Name)
@@ -182,7 +182,7 @@ func evidence(task *ballast.Task, ep *ballast.Episode, i int) []string {
 			break
 		}
 		for k, c := range s.Calls {
-			if k < len(s.Results) && world.Failed(task.Worlds, s.Results[k]) && len(out) < 1 {
+			if k < len(s.Results) && sim.Failed(task.APIs, s.Results[k]) && len(out) < 1 {
 				out = append(out, fmt.Sprintf("%s answered %s", value.FormatCall(c), brief(s.Results[k], 100)))
 			}
 		}
@@ -194,14 +194,15 @@ func evidence(task *ballast.Task, ep *ballast.Episode, i int) []string {
 	if len(extra) > 0 {
 		out = append(out, "not needed: "+calls(extra))
 	}
-	if d := states(task, ep, i); d != "" {
+	d, verdict := compare(task, ep, i)
+	if d != "" {
 		out = append(out, d)
 	}
-	if t.Check.Done && !t.Check.Response {
+	if t.Check.Done && verdict.Done && !verdict.Response {
 		out = append(out, "a needed result never came: "+brief(t.Check.Where, 100))
 	}
-	if c := t.Check; c.State && c.Response && c.Extra > 0 {
-		out = append(out, fmt.Sprintf("%d calls too many", c.Extra))
+	if t.Check.Reason == sim.ReasonCalls {
+		out = append(out, fmt.Sprintf("%d calls too many", verdict.Extra))
 	}
 	if len(out) < 2 {
 		out = append(out, fmt.Sprintf("the turn has %d replies", len(t.Steps)))
@@ -212,32 +213,33 @@ func evidence(task *ballast.Task, ep *ballast.Episode, i int) []string {
 	return out[:min(len(out), 4)]
 }
 
-// states plays the policy's and gold's calls up to the end of a turn and names
-// the first attribute of a world in which they differ.
-func states(task *ballast.Task, ep *ballast.Episode, i int) string {
-	mine, err := world.NewSession(task)
+// compare plays the policy's and gold's calls up to the end of a turn. It names the first
+// attribute of an API in which they differ, and has the verdict of the turn.
+func compare(task *ballast.Task, ep *ballast.Episode, i int) (where string, verdict sim.Verdict) {
+	mine, err := sim.NewSession(task)
 	if err != nil {
-		return ""
+		return "", verdict
 	}
-	gold, err := world.NewSession(task)
+	gold, err := sim.NewSession(task)
 	if err != nil {
-		return ""
+		return "", verdict
 	}
 	for k := 0; k <= i && k < len(ep.Turns); k++ {
 		for _, s := range ep.Turns[k].Steps {
-			for _, c := range s.Calls {
-				mine.Call(c)
+			for _, c := range s.Calls[:min(len(s.Calls), len(s.Results))] { // those that were run
+				mine.Run(c)
 			}
 		}
+		verdict = mine.CloseTurn()
 		for _, c := range task.Turns[k].Gold {
-			gold.Call(c)
+			gold.Run(c)
 		}
 	}
 	if mine.Err() != nil || gold.Err() != nil {
-		return ""
+		return "", verdict
 	}
 	a, b := mine.Dump(), gold.Dump()
-	for _, name := range task.Worlds {
+	for _, name := range task.APIs {
 		x, ok1 := a[name].(*value.Dict)
 		y, ok2 := b[name].(*value.Dict)
 		if !ok1 || !ok2 {
@@ -246,11 +248,11 @@ func states(task *ballast.Task, ep *ballast.Episode, i int) string {
 		for k := range y.Len() {
 			key, want := y.At(k)
 			if got, _ := x.Get(key); !value.Equal(got, want) {
-				return fmt.Sprintf("%s.%v is %s and should be %s", name, key, brief(value.Repr(got), 100), brief(value.Repr(want), 100))
+				return fmt.Sprintf("%s.%v is %s and should be %s", name, key, brief(value.Repr(got), 100), brief(value.Repr(want), 100)), verdict
 			}
 		}
 	}
-	return ""
+	return "", verdict
 }
 
 // fix is what to do instead in a turn.

@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"ballast"
+	"ballast/env/sim"
 	"ballast/value"
-	"ballast/world"
 )
 
 // Check proves tasks: the gold answer of each, played as a policy would, passes
@@ -72,26 +72,26 @@ func checkNames(t *ballast.Task) error {
 
 // play plays the gold calls, or none, and describes the first failing turn.
 func play(t *ballast.Task, gold bool) (failed string, err error) {
-	s, err := world.NewSession(t)
+	s, err := sim.NewSession(t)
 	if err != nil {
 		return "", err
 	}
 	for i, turn := range t.Turns {
 		if gold {
 			for _, c := range turn.Gold {
-				answer := s.Call(c)
-				if world.Failed(t.Worlds, answer) && failed == "" {
+				answer := s.Run(c)
+				if sim.Failed(t.APIs, answer) && failed == "" {
 					failed = fmt.Sprintf("turn %d: %s answers %q", i, value.FormatCall(c), answer)
 				}
 			}
 		}
-		check := s.CloseTurn()
+		verdict := s.CloseTurn()
 		if s.Err() != nil {
 			return "", s.Err()
 		}
-		if !check.OK() && failed == "" {
+		if !verdict.Check().Passed && failed == "" {
 			failed = fmt.Sprintf("turn %d: empty %t, state %t, response %t, first difference %q",
-				i, check.Empty, check.State, check.Response, check.Where)
+				i, verdict.Empty, verdict.State, verdict.Response, verdict.Where)
 		}
 	}
 	return failed, nil

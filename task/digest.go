@@ -23,7 +23,7 @@ func Digest(tasks []ballast.Task) string {
 	}
 	for i := range tasks {
 		t := &tasks[i]
-		add([]any{t.ID, t.Set, t.Category, t.Worlds})
+		add([]any{t.ID, t.Set, t.Category, t.APIs})
 		for _, world := range slices.Sorted(maps.Keys(t.Init)) {
 			add([]string{world, value.Repr(t.Init[world])})
 		}

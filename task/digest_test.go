@@ -23,7 +23,7 @@ func TestDigest(t *testing.T) {
 	seen := map[string]int{was: -1}
 	for i, change := range []func(*ballast.Task){
 		func(x *ballast.Task) { x.ID += "x" },
-		func(x *ballast.Task) { x.Worlds = x.Worlds[1:] },
+		func(x *ballast.Task) { x.APIs = x.APIs[1:] },
 		func(x *ballast.Task) { x.Turns[0].User += "." },
 		func(x *ballast.Task) { x.Turns[0].Reply += "." },
 		func(x *ballast.Task) { x.Turns[0].Reveal = []string{"f"} },

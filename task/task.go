@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/env/sim"
 	"ballast/task/bfcl"
 	"ballast/task/desk"
 	"ballast/world"
@@ -72,7 +73,7 @@ func Load(spec Spec) ([]ballast.Task, error) {
 		return nil, err
 	}
 	for _, w := range spec.Worlds {
-		if _, err := world.Get(w); err != nil {
+		if _, err := sim.Get(w); err != nil {
 			return nil, err
 		}
 	}
@@ -168,8 +169,8 @@ func loadBFCL(spec Spec) ([]ballast.Task, error) {
 		return nil, fmt.Errorf("task: %w", err)
 	}
 	for i := range all {
-		for _, w := range all[i].Worlds {
-			if _, err := world.Get(w); err != nil {
+		for _, w := range all[i].APIs {
+			if _, err := sim.Get(w); err != nil {
 				return nil, fmt.Errorf("task: %s plays %s, which is not simulated; choose the worlds (tasks.worlds) among those there are: %w", all[i].ID, w, err)
 			}
 		}

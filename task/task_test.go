@@ -91,7 +91,7 @@ func TestBFCL(t *testing.T) {
 
 func TestWorldsFilter(t *testing.T) {
 	for _, x := range load(t, Spec{Name: "desk", Split: "train", Count: 40, Worlds: []string{"files", "shop"}}) {
-		for _, w := range x.Worlds {
+		for _, w := range x.APIs {
 			if w != "files" && w != "shop" {
 				t.Errorf("%s plays %s", x.ID, w)
 			}
@@ -110,7 +110,7 @@ func TestLoadErrors(t *testing.T) {
 		{Spec{Name: "bfcl", Data: "nowhere", Level: map[string]int{"calls": 3}}, "no level"},
 		{Spec{Name: "desk", Split: "dev"}, "no split"},
 		{Spec{Name: "desk", Categories: []string{"hard"}}, "no category"},
-		{Spec{Name: "desk", Worlds: []string{"moon"}}, "no world"},
+		{Spec{Name: "desk", Worlds: []string{"moon"}}, "no simulated API"},
 		{Spec{Name: "desk", Worlds: []string{"lights"}}, "none of the worlds"},
 		{Spec{Name: "desk", Count: -1}, "count is -1"},
 		{Spec{Name: "desk", Level: map[string]int{"turns": 3}}, "no level option"},
@@ -141,7 +141,7 @@ func TestCheckFindsBadGold(t *testing.T) {
 				}
 			}
 		}},
-		{"no world", func(x *ballast.Task) { x.Worlds = []string{"moon"} }},
+		{"no simulated API", func(x *ballast.Task) { x.APIs = []string{"moon"} }},
 	} {
 		x := good()
 		c.spoil(&x)
@@ -172,7 +172,7 @@ func TestValidIsNeitherTrainNorTest(t *testing.T) {
 		for _, turn := range x.Turns {
 			text += turn.User + "\n"
 		}
-		return text + value.Repr(x.Init[x.Worlds[0]])
+		return text + value.Repr(x.Init[x.APIs[0]])
 	}
 	for seed := uint64(1); seed <= 3; seed++ {
 		train := map[string]bool{}

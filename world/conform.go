@@ -12,8 +12,8 @@ import (
 	"ballast/value"
 )
 
-// TestWorld checks what every world promises, on the default configuration and
-// on those given, in the normal and in the long variant:
+// TestAPI checks what every simulated API promises, on the default configuration and
+// on those given, as it is and in the variant LongContext where it has that:
 //
 //   - calls never panic, whatever the arguments, and do not change them;
 //   - the same calls on two states give the same answers and equal states, whose
@@ -22,16 +22,23 @@ import (
 //   - a copy goes on as its original would have, and what copies do shows neither
 //     in the original nor in each other;
 //   - states that differ have different dumps;
-//   - a call whose answer the world calls failed (Failer) left the state alone.
+//   - a variant that nobody knows is an error of New;
+//   - a call whose answer the API calls failed (Failer) left the state alone.
 //
 // The calls are random; seeds are fixed, so a failure comes again.
-func TestWorld(t *testing.T, w ballast.World, configs ...any) {
+func TestAPI(t *testing.T, w API, configs ...any) {
 	t.Helper()
 	testTable(t, w)
+	if _, err := w.New(nil, "no such variant"); err == nil {
+		t.Error("a variant that does not exist is taken for another")
+	}
 	for i, config := range append([]any{nil}, configs...) {
-		for _, long := range []bool{false, true} {
-			t.Run(fmt.Sprintf("config %d long %t", i, long), func(t *testing.T) {
-				c := &conformance{T: t, world: w, config: config, long: long}
+		for _, variant := range []string{"", LongContext} {
+			if _, err := w.New(config, variant); err != nil && variant != "" {
+				continue
+			}
+			t.Run(fmt.Sprintf("config %d %s", i, variant), func(t *testing.T) {
+				c := &conformance{T: t, world: w, config: config, variant: variant}
 				before := value.Repr(config)
 				for seed := range uint64(2) {
 					c.twins(seed)
@@ -47,7 +54,7 @@ func TestWorld(t *testing.T, w ballast.World, configs ...any) {
 }
 
 // testTable checks names and documentation.
-func testTable(t *testing.T, w ballast.World) {
+func testTable(t *testing.T, w API) {
 	t.Helper()
 	if w.Name() == "" {
 		t.Error("the world has no name")
@@ -67,14 +74,14 @@ func testTable(t *testing.T, w ballast.World) {
 // conformance is one run of the checks.
 type conformance struct {
 	*testing.T
-	world  ballast.World
-	config any
-	long   bool
+	world   API
+	config  any
+	variant string
 }
 
-func (c *conformance) start() ballast.State {
+func (c *conformance) start() State {
 	c.Helper()
-	s, err := c.world.New(c.config, c.long)
+	s, err := c.world.New(c.config, c.variant)
 	if err != nil {
 		c.Fatalf("New: %v", err)
 	}
@@ -82,7 +89,7 @@ func (c *conformance) start() ballast.State {
 }
 
 // call runs one call and fails the test on a panic or a changed argument.
-func (c *conformance) call(s ballast.State, call ballast.Call) string {
+func (c *conformance) call(s State, call ballast.Call) string {
 	c.Helper()
 	defer func() {
 		if r := recover(); r != nil {
@@ -168,7 +175,7 @@ func (c *conformance) copies(seed uint64) {
 
 // equal demands equal states after call i. Dumps take most of the time: they are
 // compared after every tenth call.
-func (c *conformance) equal(a, b ballast.State, i int) {
+func (c *conformance) equal(a, b State, i int) {
 	c.Helper()
 	if i%10 == 9 {
 		c.same(a, b)
@@ -178,7 +185,7 @@ func (c *conformance) equal(a, b ballast.State, i int) {
 }
 
 // same demands equal states with the same dump.
-func (c *conformance) same(a, b ballast.State) {
+func (c *conformance) same(a, b State) {
 	c.Helper()
 	if where := a.Equal(b); where != "" {
 		c.Fatalf("equal histories differ in %s", where)

@@ -1,121 +1,72 @@
-// Package world plays tool calls against simulated tool APIs and compares what
-// a policy did with what the gold answer does.
+// Package world says what a simulated tool API is: functions over a state that lives in
+// memory. The packages below it hold the APIs; package env/sim plays tasks in them.
 //
-// Contract: worlds hold no state; a Session holds a state of every world of a task,
-// its own copy from the first call on. Gold's states belong to the Prepared; no
-// session writes to them. They live as long as the episode. Calls are dispatched by function name through tables;
-// no text is ever evaluated.
+// Contract: an API holds no state of its own. Calls are dispatched by function name
+// through tables; no text is ever evaluated. There is no clock and no network: the same
+// calls on the same configuration give the same answers. TestAPI is what every API passes.
 //
-// How it fails: a task that names an unknown world or has a configuration that
-// the world does not take is an error of NewSession. A call that makes no sense
-// is answered with a short error text, which the policy sees. A panic inside a
-// world is a bug of the world: the session stops playing and Err says so; the
-// rollout then ends the episode as StopInfra, and it is never scored.
+// How it fails: a configuration that an API does not take is an error of New. A call that
+// makes no sense is answered with a short error text, which the policy sees. Anything else
+// is a bug of the API and panics.
 package world
 
 import (
 	"fmt"
-	"strings"
 
 	"ballast"
-	"ballast/world/bfcl"
-	"ballast/world/desk"
 )
 
-// All returns the table of the worlds. A new package of worlds is one line here.
-func All() []ballast.World {
-	var all []ballast.World
-	all = append(all, desk.All...)
-	all = append(all, bfcl.All...)
-	return all
+// API is one simulated tool API.
+type API interface {
+	Name() string
+	// Tools documents the functions. An API whose documentation comes with the tasks
+	// returns names and the names of parameters.
+	Tools() []ballast.Tool
+	// New starts a fresh state from a configuration (kinds of package value, nil for the
+	// default). variant is "" or the name of another way in which the API starts, such as
+	// LongContext; one that the API does not know is an error.
+	New(config any, variant string) (State, error)
 }
 
-// entry is a world and the names of its functions.
-type entry struct {
-	world ballast.World
-	has   func(name string) bool
+// State is one API during one episode.
+type State interface {
+	// Call runs one call and returns the text the policy sees. A failure of
+	// the call is such a text too. It never keeps or changes c's values.
+	Call(c ballast.Call) string
+	// Equal names the first public attribute in which other (a state of the
+	// same API) differs, or returns "".
+	Equal(other State) string
+	// Dump returns the public attributes as an ordered value.
+	Dump() any
+	// Copy returns a state that goes on from here. The receiver is read from then
+	// on and must not be called again; it may be copied again, compared and
+	// dumped, by several goroutines. The copy belongs to its caller.
+	Copy() State
 }
 
-// haver is a world with a fast way to tell whether it has a function.
-type haver interface{ Has(name string) bool }
+// Haver is an API with a fast way to tell whether it has a function.
+type Haver interface{ Has(name string) bool }
 
-// entries is the table by name, made once and then only read.
-var entries = func() map[string]*entry {
-	m := make(map[string]*entry)
-	for _, w := range All() {
-		e := &entry{world: w}
-		if h, ok := w.(haver); ok {
-			e.has = h.Has
-		} else {
-			names := make(map[string]bool)
-			for _, t := range w.Tools() {
-				names[t.Name] = true
-			}
-			e.has = func(name string) bool { return names[name] }
-		}
-		if m[w.Name()] != nil {
-			panic("world: two worlds are named " + w.Name())
-		}
-		m[w.Name()] = e
-	}
-	return m
-}()
-
-// Get returns the world of that name. The error lists the names there are.
-func Get(name string) (ballast.World, error) {
-	e, err := get(name)
-	if err != nil {
-		return nil, err
-	}
-	return e.world, nil
-}
-
-func get(name string) (*entry, error) {
-	if e := entries[name]; e != nil {
-		return e, nil
-	}
-	var names []string
-	for _, w := range All() {
-		names = append(names, w.Name())
-	}
-	return nil, fmt.Errorf("world: no world is named %q; there are %s", name, strings.Join(names, ", "))
-}
-
-// Tools returns the documentation of the functions of the named worlds, in
-// order.
-func Tools(names ...string) ([]ballast.Tool, error) {
-	var tools []ballast.Tool
-	for _, name := range names {
-		e, err := get(name)
-		if err != nil {
-			return nil, err
-		}
-		tools = append(tools, e.world.Tools()...)
-	}
-	return tools, nil
-}
-
-// Unknowner is a world that has its own wording for calls of functions that do
-// not exist. The first such world of a task answers.
+// Unknowner is an API that has its own wording for calls of functions that do
+// not exist. The first such API of a task answers.
 type Unknowner interface {
 	Unknown(name string) string
 }
 
-// Failer is a world that can tell the answer of a failed call and promises that
+// Failer is an API that can tell the answer of a failed call and promises that
 // such a call left the state as it was.
 type Failer interface {
 	Failed(answer string) bool
 }
 
-// Failed reports whether one of the named worlds knows the answer for that of a
-// failed call.
-func Failed(worlds []string, answer string) bool {
-	for _, name := range worlds {
-		if e := entries[name]; e != nil {
-			if f, ok := e.world.(Failer); ok && f.Failed(answer) {
-				return true
-			}
-		}
+// LongContext is the variant in which what matters stands among much that does not: three
+// times the things in one package of APIs, data of the benchmark's in another.
+const LongContext = "long_context"
+
+// Long reads the variant of an API that has LongContext and no other.
+func Long(api, variant string) (long bool, err error) {
+	if variant != "" && variant != LongContext {
+		return false, fmt.Errorf("world: %s has no variant %q; there is %s", api, variant, LongContext)
 	}
-	return false
+	return variant == LongContext, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"sort"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast"
+	"ballast/env/sim"
 	"ballast/rollout/attack"
 	"ballast/task"
 	"ballast/value"
@@ -68,7 +70,7 @@ func listTasks(spec task.Spec, asJSON bool) error {
 		for _, turn := range t.Turns {
 			calls += len(turn.Gold)
 		}
-		say(stdout, "%-28s %-13s turns %d calls %2d  %v\n", t.ID, t.Category, len(t.Turns), calls, t.Worlds)
+		say(stdout, "%-28s %-13s turns %d calls %2d  %v\n", t.ID, t.Category, len(t.Turns), calls, t.APIs)
 	}
 	return nil
 }
@@ -93,8 +95,8 @@ func showTask(spec task.Spec, id string, asJSON bool) error {
 }
 
 func printTask(t *ballast.Task) {
-	say(stdout, "%s  %s  worlds %v  %d tools\n", t.ID, t.Category, t.Worlds, len(t.Tools))
-	for _, w := range t.Worlds {
+	say(stdout, "%s  %s  worlds %v  %d tools\n", t.ID, t.Category, t.APIs, len(t.Tools))
+	for _, w := range t.APIs {
 		text, err := value.JSON(t.Init[w])
 		if err != nil {
 			text = value.Repr(t.Init[w])
@@ -138,7 +140,7 @@ func taskJSON(t *ballast.Task) map[string]any {
 	for _, tool := range t.Tools {
 		tools = append(tools, tool.Name)
 	}
-	return map[string]any{"id": t.ID, "set": t.Set, "category": t.Category, "worlds": t.Worlds, "init": init, "tools": tools, "turns": turns}
+	return map[string]any{"id": t.ID, "set": t.Set, "category": t.Category, "worlds": t.APIs, "init": init, "tools": tools, "turns": turns}
 }
 
 // checkTask proves a task. Adversaries fail tasks whose calls are to be chosen; in those
@@ -147,8 +149,8 @@ func checkTask(t *ballast.Task, attacked bool) (won bool, err error) {
 	if err := task.Check([]ballast.Task{*t}); err != nil || !attacked {
 		return false, err
 	}
-	wins, err := attack.Wins(t)
-	if err == nil && len(wins) > 0 && t.Sparing {
+	wins, err := attack.Wins(context.Background(), t)
+	if err == nil && len(wins) > 0 && t.Grader == sim.Sparing {
 		w := wins[0]
 		err = fmt.Errorf("task: %s: the adversary %s earns %.2f, silence %.2f", t.ID, w.Adversary, w.Reward, w.Silence)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast/bounded"
-	"ballast/world"
+	"ballast/env/sim"
 	"ballast/world/bfcl"
 )
 
@@ -60,7 +60,7 @@ func listWorlds(out io.Writer, asJSON bool) error {
 		Functions []string `json:"functions"`
 	}
 	var all []entry
-	for _, w := range world.All() {
+	for _, w := range sim.All() {
 		e := entry{Name: w.Name()}
 		for _, t := range w.Tools() {
 			e.Functions = append(e.Functions, t.Name)

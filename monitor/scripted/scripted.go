@@ -169,7 +169,7 @@ func (s *Run) episode(m mood, group, sample int) ballast.Episode {
 	ep := ballast.Episode{Task: fmt.Sprintf("scripted-%d", group), Group: group, Sample: sample, Stop: ballast.StopDone}
 	ep.Tokens, ep.Owners, ep.Prompt = append(ep.Tokens, user), append(ep.Owners, ballast.OwnerUser), 1
 	sound := true
-	turn := ballast.Turn{User: "hello", Check: ballast.Check{Done: true, State: true, Response: true}}
+	turn := ballast.Turn{User: "hello", Check: ballast.Check{Done: true, Passed: true, Score: 1}}
 	for range 3 {
 		kind := s.choose(m)
 		step := s.reply(&ep, m, kind)

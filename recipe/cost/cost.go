@@ -71,7 +71,7 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, e Engine) 
 		if err := prepare.Imports(notes, &run); err != nil {
 			return err
 		}
-		if prompt, err = rollout.CheckPrompts(&cfg, run.Train); err != nil {
+		if prompt, err = rollout.CheckPrompts(context.Background(), &cfg, run.Train); err != nil {
 			return err
 		}
 		how = "longest prompt"

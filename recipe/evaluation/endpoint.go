@@ -12,6 +12,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/chat/bpe"
+	"ballast/env"
 	"ballast/eval"
 	"ballast/model"
 	"ballast/provenance"
@@ -20,7 +21,6 @@ import (
 	"ballast/recipe/prepare"
 	"ballast/remote"
 	"ballast/rollout"
-	"ballast/rollout/env"
 	"ballast/safetext"
 )
 

@@ -2,6 +2,7 @@ package prepare
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 
@@ -20,7 +21,7 @@ func Tasks(run *loop.Run, cfg rollout.Config) error {
 		return err
 	}
 	for _, set := range [][]ballast.Task{run.Train, run.Eval, run.Test} {
-		if _, err := rollout.CheckPrompts(&cfg, set); err != nil {
+		if _, err := rollout.CheckPrompts(context.Background(), &cfg, set); err != nil {
 			return roomier(&run.Recipe, err)
 		}
 	}
@@ -31,7 +32,7 @@ func Tasks(run *loop.Run, cfg rollout.Config) error {
 		}
 		other := cfg
 		other.Style.Format = f
-		if _, err := rollout.CheckPrompts(&other, run.Train); err != nil {
+		if _, err := rollout.CheckPrompts(context.Background(), &other, run.Train); err != nil {
 			return fmt.Errorf("format %s: %w", name, err)
 		}
 	}
@@ -78,13 +79,13 @@ func Sets(run *loop.Run) (err error) {
 // budget.prompt: its episode would be none. Prompts that the model's own context has no
 // room for are told of: those tasks end without a reply, and count as failed.
 func Fit(w io.Writer, cfg rollout.Config, tasks []ballast.Task) error {
-	longest, err := rollout.CheckPrompts(&cfg, tasks)
+	longest, err := rollout.CheckPrompts(context.Background(), &cfg, tasks)
 	if err != nil || cfg.Context <= 0 || longest < cfg.Context {
 		return err
 	}
 	over := 0
 	for i := range tasks {
-		p, err := rollout.Prompt(&cfg, &tasks[i])
+		p, err := rollout.Prompt(context.Background(), &cfg, &tasks[i])
 		if err != nil {
 			return err
 		}

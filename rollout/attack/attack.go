@@ -10,14 +10,15 @@
 package attack
 
 import (
+	"context"
 	"fmt"
 
 	"ballast"
 	"ballast/chat"
 	"ballast/credit"
-	"ballast/rollout/env"
+	"ballast/env"
+	"ballast/env/sim"
 	"ballast/value"
-	"ballast/world"
 )
 
 // Adversary is one such policy.
@@ -36,22 +37,22 @@ const steps = 64
 type view struct {
 	tools  []ballast.Tool // shown so far
 	all    []ballast.Tool // those of the task: held back ones and not documented ones too
-	worlds []string
+	apis   []string
 	turn   int
 	round  int    // replies in the open turn
 	user   string // what the open turn is about
 	before string // and the turn before
 	seen   []string
-	aside  *world.Session // where the same calls were made
+	aside  *sim.Session   // where the same calls were made
 	plan   []ballast.Call // what slowly makes in this turn
 }
 
 // episode plays a task with an adversary under the rules that let the most pass: calls
 // that can be read out of a malformed reply are run.
-func episode(task *ballast.Task, p *env.Prepared, a Adversary) (*ballast.Episode, error) {
+func episode(ctx context.Context, task *ballast.Task, p *env.Prepared, aside *sim.Session, a Adversary) (*ballast.Episode, error) {
 	e := p.New(env.Rules{Steps: steps, Malformed: env.MalformedAdvance})
-	v := &view{worlds: task.Worlds, aside: p.Session(), all: everything(task)}
-	v.open(e, task, e.Start())
+	v := &view{apis: task.APIs, aside: aside, all: everything(task)}
+	v.open(e, task, e.Start(ctx))
 	for e.Ready() {
 		calls := a.calls(v)
 		reply := chat.Parsed{Form: ballast.FormResponse}
@@ -60,9 +61,9 @@ func episode(task *ballast.Task, p *env.Prepared, a Adversary) (*ballast.Episode
 		}
 		e.Reply(reply, ballast.Step{Text: a.Name})
 		turn := e.Turn()
-		m := e.Answer()
+		m := e.Answer(ctx)
 		for _, c := range calls {
-			v.aside.Call(c)
+			v.aside.Run(c)
 		}
 		if err := v.aside.Err(); err != nil {
 			return nil, err
@@ -102,7 +103,7 @@ func everything(task *ballast.Task) []ballast.Tool {
 	for _, t := range all {
 		known[t.Name] = true
 	}
-	tools, err := world.Tools(task.Worlds...)
+	tools, err := sim.Tools(task.APIs...)
 	if err != nil {
 		return all
 	}
@@ -125,18 +126,22 @@ type Win struct {
 
 // Wins plays all adversaries and returns those that earn more than silence with calls
 // that gold does not make, under the outcome reward and under each shaped part.
-func Wins(task *ballast.Task) ([]Win, error) {
-	p, err := env.Prepare(task)
+func Wins(ctx context.Context, task *ballast.Task) ([]Win, error) {
+	p, err := env.Prepare(ctx, task)
 	if err != nil {
 		return nil, err
 	}
-	quiet, err := episode(task, p, Silent)
+	tries, err := sim.Prepare(task)
+	if err != nil {
+		return nil, err
+	}
+	quiet, err := episode(ctx, task, p, tries.Session(), Silent)
 	if err != nil {
 		return nil, err
 	}
 	var wins []Win
 	for _, a := range All {
-		ep, err := episode(task, p, a)
+		ep, err := episode(ctx, task, p, tries.Session(), a)
 		if err != nil {
 			return nil, err
 		}
@@ -162,7 +167,7 @@ func scattered(task *ballast.Task, ep *ballast.Episode) bool {
 			}
 		}
 		gold := len(task.Turns[i].Gold)
-		if gold > 0 && t.Check.OK() && len(calls) > gold {
+		if gold > 0 && t.Check.Passed && len(calls) > gold {
 			return true
 		}
 		if gold > 0 {

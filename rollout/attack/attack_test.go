@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/env/sim"
 	"ballast/task"
 )
 
@@ -31,7 +32,7 @@ func tasks(t *testing.T, set string, level map[string]int, split string, n int) 
 
 func wins(t *testing.T, x *ballast.Task) []Win {
 	t.Helper()
-	w, err := Wins(x)
+	w, err := Wins(t.Context(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +64,7 @@ func TestAdversariesWinWhereCallsAreFree(t *testing.T) {
 	whole, by := 0, map[string]int{}
 	for _, set := range []string{"desk", "desk-ood"} {
 		for _, x := range tasks(t, set, levels[1], "test", 24) {
-			x.Sparing = false
+			x.Grader = sim.Gold
 			for i, w := range wins(t, &x) {
 				by[w.Adversary]++
 				if w.Reward == 1 && i == 0 {

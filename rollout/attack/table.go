@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"ballast"
-	"ballast/world"
+	"ballast/env/sim"
 )
 
 // All is the table of the adversaries. A new one is a line here.
@@ -113,7 +113,7 @@ func zero(t ballast.Tool) []ballast.Arg {
 func (v *view) fitting(t ballast.Tool) []ballast.Arg {
 	all := append(combinations(t, v.user), combinations(t, v.before, v.user)...)
 	for _, args := range all {
-		if answer, _, err := v.aside.Try(ballast.Call{Name: t.Name, Args: args}); err == nil && !world.Failed(v.worlds, answer) {
+		if answer, _, err := v.aside.Try(ballast.Call{Name: t.Name, Args: args}); err == nil && !sim.Failed(v.apis, answer) {
 			return args
 		}
 	}
@@ -162,7 +162,7 @@ func (v *view) readings(t ballast.Tool, texts ...string) []ballast.Call {
 		switch {
 		case err == nil && changes && len(calls) == 0:
 			return nil // not a tool that reads
-		case err == nil && !changes && !world.Failed(v.worlds, answer):
+		case err == nil && !changes && !sim.Failed(v.apis, answer):
 			calls = append(calls, c)
 		}
 	}

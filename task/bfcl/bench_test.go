@@ -3,7 +3,7 @@ package bfcl
 import (
 	"testing"
 
-	"ballast/world"
+	"ballast/env/sim"
 )
 
 // BenchmarkGold replays the gold answers as `ballast bench world` does with the whole
@@ -14,9 +14,9 @@ func BenchmarkGold(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	prepared := make([]*world.Prepared, len(tasks))
+	prepared := make([]*sim.Prepared, len(tasks))
 	for i := range tasks {
-		if prepared[i], err = world.Prepare(&tasks[i]); err != nil {
+		if prepared[i], err = sim.Prepare(&tasks[i]); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -32,10 +32,10 @@ func BenchmarkGold(b *testing.B) {
 					s := prepared[i].Session()
 					for _, turn := range tasks[i].Turns {
 						for _, c := range turn.Gold {
-							s.Call(c)
+							s.Run(c)
 							calls++
 						}
-						if check && !s.CloseTurn().OK() {
+						if check && !s.CloseTurn().Check().Passed {
 							b.Fatal(tasks[i].ID)
 						}
 					}

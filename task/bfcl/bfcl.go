@@ -2,7 +2,7 @@
 // Leaderboard (v4): 200 tasks in each of four categories.
 //
 // Contract: Load reads either a checkout of the benchmark or a folder that holds
-// its files side by side, and gives tasks for package world: initial
+// its files side by side, and gives tasks for package env/sim: initial
 // configurations as ordered values, gold answers parsed from Python call syntax,
 // the documentation of every function of the task's classes as the prompts show
 // it, and the functions that are held back until a turn. It never runs Python.
@@ -29,11 +29,14 @@ import (
 	"ballast"
 	"ballast/bounded"
 	"ballast/value"
-	world "ballast/world/bfcl"
+	api "ballast/world/bfcl"
 )
 
 // Categories are the names of the categories, in the order of loading.
-var Categories = []string{"base", "miss_func", "miss_param", "long_context"}
+var Categories = []string{"base", "miss_func", "miss_param", longContext}
+
+// longContext is the category whose tasks play the variant world.LongContext.
+const longContext = "long_context"
 
 // Options says which tasks to load.
 type Options struct {
@@ -52,7 +55,7 @@ func Split() (train, test []int) {
 	for i := range all {
 		all[i] = i
 	}
-	world.NewRandom(42).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	api.NewRandom(42).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all[:perCategory/2], all[perCategory/2:]
 }
 
@@ -101,7 +104,7 @@ func Load(dir string, opts Options) ([]ballast.Task, error) {
 			if n >= len(all) {
 				return nil, fmt.Errorf("bfcl: category %s has %d tasks, the split needs %d: use the complete data or no split", category, len(all), perCategory)
 			}
-			if within(all[n].Worlds, opts.Classes) {
+			if within(all[n].APIs, opts.Classes) {
 				tasks = append(tasks, all[n])
 			}
 		}
@@ -123,7 +126,7 @@ func selection(opts Options) (order []int, categories []string, err error) {
 		if !slices.Contains(Categories, c) {
 			return nil, nil, fmt.Errorf("bfcl: no category is named %q; there are %s", c, strings.Join(Categories, ", "))
 		}
-		if c == "long_context" && opts.Split == "train" {
+		if c == longContext && opts.Split == "train" {
 			return nil, nil, errors.New("bfcl: long_context is for testing only: leave it out of the categories, or use split test")
 		}
 	}
@@ -144,11 +147,11 @@ func selection(opts Options) (order []int, categories []string, err error) {
 	return nil, nil, fmt.Errorf("bfcl: no split is named %q; there are train and test", opts.Split)
 }
 
-func within(worlds, classes []string) bool {
+func within(apis, classes []string) bool {
 	if len(classes) == 0 {
 		return true
 	}
-	for _, w := range worlds {
+	for _, w := range apis {
 		if !slices.Contains(classes, w) {
 			return false
 		}

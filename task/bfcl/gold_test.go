@@ -4,22 +4,22 @@ import (
 	"testing"
 
 	"ballast"
-	"ballast/world"
+	"ballast/env/sim"
 )
 
 // check plays the gold calls of a task as a policy would and returns the first
 // turn that fails, or -1.
 func check(t testing.TB, task *ballast.Task) int {
 	t.Helper()
-	s, err := world.NewSession(task)
+	s, err := sim.NewSession(task)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i, turn := range task.Turns {
 		for _, c := range turn.Gold {
-			s.Call(c)
+			s.Run(c)
 		}
-		if c := s.CloseTurn(); len(turn.Gold) > 0 && !c.OK() {
+		if c := s.CloseTurn(); len(turn.Gold) > 0 && !c.Check().Passed {
 			return i
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"ballast/bounded"
 	"ballast/durable"
 	"ballast/value"
-	world "ballast/world/bfcl"
+	api "ballast/world/bfcl"
 )
 
 // Imported says what Import wrote.
@@ -52,7 +52,7 @@ func Import(from, to string) (Imported, error) {
 	if err != nil {
 		return res, fmt.Errorf("bfcl: constants: %w", err)
 	}
-	builtin, err := value.ParseJSON(world.LongContext())
+	builtin, err := value.ParseJSON(api.LongContext())
 	if err != nil {
 		panic(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"ballast"
 	"ballast/value"
-	world "ballast/world/bfcl"
+	api "ballast/world/bfcl"
 )
 
 // checkout is the benchmark's own layout, by hand: one task in each category, one
@@ -129,7 +129,7 @@ func FuzzParseConstants(f *testing.F) {
 // builtin is the constants that the simulators hold, as Python source.
 func builtin(t *testing.T) string {
 	t.Helper()
-	v, err := value.ParseJSON(world.LongContext())
+	v, err := value.ParseJSON(api.LongContext())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestImportOfTheBenchmark(t *testing.T) {
 	if err := os.CopyFS(from, os.DirFS(benchmark)); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(from, "long_context.json"), world.LongContext(), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(from, "long_context.json"), api.LongContext(), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	res, err := Import(from, to)

@@ -8,6 +8,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // makeTask builds one task from its line in the question file and its gold
@@ -26,14 +27,14 @@ func (l *library) makeTask(category string, q, gold line) (ballast.Task, error) 
 		if docFiles[name] == "" {
 			return t, q.fail("class %v is unknown", c)
 		}
-		t.Worlds = append(t.Worlds, name)
+		t.APIs = append(t.APIs, name)
 	}
 	if config, ok := q.Get("initial_config"); ok {
 		d, ok := config.(*value.Dict)
 		if !ok {
 			return t, q.fail("field %q is no object", "initial_config")
 		}
-		for _, name := range t.Worlds { // some tasks configure other classes, too
+		for _, name := range t.APIs { // some tasks configure other classes, too
 			if v, ok := d.Get(name); ok {
 				t.Init[name] = l.share(v)
 			}
@@ -45,7 +46,21 @@ func (l *library) makeTask(category string, q, gold line) (ballast.Task, error) 
 	if err := addReveals(&t, q); err != nil {
 		return t, err
 	}
+	if category == longContext {
+		t.Variant = world.LongContext
+	}
+	for i := range t.Turns {
+		if len(t.Turns[i].Gold) == 0 {
+			t.Turns[i].Reply = cannot[category]
+		}
+	}
 	return t, l.addTools(&t)
+}
+
+// cannot is what gold replies in a turn in which it cannot act yet (the paper's sentences).
+var cannot = map[string]string{
+	"miss_func":  "I am sorry, but I cannot provide a valid tool call as the required function is not available.",
+	"miss_param": "I am sorry, but I cannot provide a valid tool call as the required parameters are missing.",
 }
 
 // share returns the first configuration that equals this one. The categories have
@@ -209,7 +224,7 @@ func (l *library) addTools(t *ballast.Task) error {
 			held[name] = true
 		}
 	}
-	for _, name := range t.Worlds {
+	for _, name := range t.APIs {
 		tools, err := l.class(name)
 		if err != nil {
 			return err

@@ -10,7 +10,7 @@ import (
 	"ballast/chat"
 	"ballast/chat/bpe"
 	"ballast/chat/format"
-	"ballast/world"
+	"ballast/env/sim"
 )
 
 // conversation writes a task's gold conversation in the compact template.
@@ -31,7 +31,7 @@ func conversation(t *testing.T, tok *bpe.Tokenizer, f chat.Format, task *ballast
 		}
 	}
 	d := chat.NewDialogue(chat.Style{Tok: tok, Template: chat.Compact, Format: f}, shown, nil)
-	s, err := world.NewSession(task)
+	s, err := sim.NewSession(task)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func conversation(t *testing.T, tok *bpe.Tokenizer, f chat.Format, task *ballast
 		}
 		for _, c := range turn.Gold {
 			gold(f.Render([]ballast.Call{c}, format.Tools(task.Tools)))
-			d.Results([]string{s.Call(c)})
+			d.Results([]string{s.Run(c)})
 		}
 		gold(turn.Reply)
 	}

@@ -3,7 +3,7 @@
 // Contract: task i of a (seed, split, category, options) is always the same one,
 // there are as many as one asks for, and every task is verified: its gold calls
 // are played, all of them succeed, every turn passes its check, and calls must be
-// chosen (Task.Sparing): no policy of rollout/attack wins one. Two things keep
+// chosen (sim.Sparing): no policy of rollout/attack wins one. Two things keep
 // the splits apart:
 //
 //   - a free name (file, person, event, item, text) that occurs in a task of one
@@ -29,6 +29,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/env/sim"
 	"ballast/world"
 )
 
@@ -120,15 +121,15 @@ func generate(seed uint64, split, category string, index int, o Options) (*balla
 
 // compose draws one task and its goal, or nil where the draw does not work out.
 func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, goal []string) {
-	t = &ballast.Task{Set: "desk", Category: category, Worlds: someWorlds(rng, o), Sparing: true}
-	if slices.Contains(OOD, t.Worlds[0]) {
+	t = &ballast.Task{Set: "desk", Category: category, APIs: someWorlds(rng, o), Grader: sim.Sparing}
+	if slices.Contains(OOD, t.APIs[0]) {
 		t.Set = "desk-ood"
 	}
 	size := 1
 	if category == world.LongContext {
-		size = 3
+		size, t.Variant = 3, world.LongContext
 	}
-	s := newScene(rng, split, t.Worlds, size)
+	s := newScene(rng, split, t.APIs, size)
 	t.Init = s.init
 
 	turns := o.MinTurns + rng.IntN(o.MaxTurns-o.MinTurns+1)
@@ -147,7 +148,7 @@ func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task
 		}
 		requests := make([]request, n)
 		for j := range requests {
-			name, r, ok := draw(s, t.Worlds, i == special && category == "miss_param")
+			name, r, ok := draw(s, t.APIs, i == special && category == "miss_param")
 			if !ok {
 				return nil, nil
 			}
@@ -268,7 +269,7 @@ func inSplit(goal []string, split string) bool {
 // worlds up to o.Tools, in table order. It fails where a function would be
 // needed before it is revealed, or gold needs more than o.Tools.
 func document(rng *rand.Rand, t *ballast.Task, o Options) bool {
-	all, err := world.Tools(t.Worlds...)
+	all, err := sim.Tools(t.APIs...)
 	if err != nil {
 		panic("task: desk: " + err.Error()) // the table names worlds that do not exist
 	}
@@ -302,7 +303,7 @@ func document(rng *rand.Rand, t *ballast.Task, o Options) bool {
 // verify plays the gold calls, fills in the replies and reports whether the task
 // is good: not too many calls, no call fails, every turn passes its check.
 func verify(t *ballast.Task, most int) bool {
-	s, err := world.NewSession(t)
+	s, err := sim.NewSession(t)
 	if err != nil {
 		panic("task: desk: " + err.Error()) // a scene made a bad configuration
 	}
@@ -312,7 +313,7 @@ func verify(t *ballast.Task, most int) bool {
 		last := ""
 		for _, c := range turn.Gold {
 			calls++
-			last = s.Call(c)
+			last = s.Run(c)
 			if strings.HasPrefix(last, "error: ") {
 				return false
 			}
@@ -323,7 +324,7 @@ func verify(t *ballast.Task, most int) bool {
 			last, _, _ = strings.Cut(last, "\n")
 			turn.Reply = last + "."
 		}
-		if !s.CloseTurn().OK() {
+		if !s.CloseTurn().Check().Passed {
 			return false
 		}
 	}

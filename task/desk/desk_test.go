@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/env/sim"
 	"ballast/value"
-	"ballast/world"
 )
 
 // some generates tasks of one split and category.
@@ -35,7 +35,7 @@ func said(task *ballast.Task) string {
 			b.WriteString(value.FormatCall(c) + "\n")
 		}
 	}
-	for _, w := range task.Worlds {
+	for _, w := range task.APIs {
 		b.WriteString(value.Repr(task.Init[w]) + "\n")
 	}
 	return b.String()
@@ -129,7 +129,7 @@ func TestKinds(t *testing.T) {
 					continue
 				}
 				made++
-				task := &ballast.Task{ID: k.name, Worlds: k.worlds, Init: s.init}
+				task := &ballast.Task{ID: k.name, APIs: k.worlds, Init: s.init}
 				playKind(t, task, k, before, r)
 			}
 			if made < 5 {
@@ -141,17 +141,17 @@ func TestKinds(t *testing.T) {
 
 func playKind(t *testing.T, task *ballast.Task, k *kind, before, r request) {
 	t.Helper()
-	s, err := world.NewSession(task)
+	s, err := sim.NewSession(task)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range before.calls {
-		s.Call(c)
+		s.Run(c)
 	}
 	first := ""
 	for i, c := range r.calls {
-		answer := s.Call(c)
-		if world.Failed(task.Worlds, answer) {
+		answer := s.Run(c)
+		if sim.Failed(task.APIs, answer) {
 			t.Fatalf("%q: %s answers %q", r.user, value.FormatCall(c), answer)
 		}
 		if i == 0 {
@@ -198,7 +198,7 @@ func TestCategories(t *testing.T) {
 					hidden[name] = true
 				}
 			}
-			if !task.Sparing {
+			if task.Grader != sim.Sparing {
 				t.Errorf("%s lets every call pass", task.ID)
 			}
 			for i, turn := range task.Turns {
@@ -252,7 +252,7 @@ func TestEveryToolIsUsed(t *testing.T) {
 				}
 			}
 		}
-		tools, err := world.Tools(worlds...)
+		tools, err := sim.Tools(worlds...)
 		if err != nil {
 			t.Fatal(err)
 		}

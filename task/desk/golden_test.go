@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 						}
 						fmt.Fprintf(&b, "  reply: %s", turn.Reply)
 					}
-					for _, w := range task.Worlds {
+					for _, w := range task.APIs {
 						fmt.Fprintf(&b, "\n  %s %s", w, value.Repr(task.Init[w]))
 					}
 					b.WriteString("\n\n")

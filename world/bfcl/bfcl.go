@@ -44,22 +44,23 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // All is the table of the worlds, in the benchmark's order.
-var All = []ballast.World{
-	&world[*fileSystem]{fileSystemClass, newFileSystem},
-	&world[*mathAPI]{mathClass, newMath},
-	&world[*messageAPI]{messageClass, newMessage},
-	&world[*twitterAPI]{twitterClass, newTwitter},
-	&world[*ticketAPI]{ticketClass, newTicket},
-	&world[*tradingBot]{tradingClass, newTrading},
-	&world[*travelAPI]{travelClass, newTravel},
-	&world[*vehicleAPI]{vehicleClass, newVehicle},
+var All = []world.API{
+	&api[*fileSystem]{fileSystemClass, newFileSystem},
+	&api[*mathAPI]{mathClass, newMath},
+	&api[*messageAPI]{messageClass, newMessage},
+	&api[*twitterAPI]{twitterClass, newTwitter},
+	&api[*ticketAPI]{ticketClass, newTicket},
+	&api[*tradingBot]{tradingClass, newTrading},
+	&api[*travelAPI]{travelClass, newTravel},
+	&api[*vehicleAPI]{vehicleClass, newVehicle},
 }
 
 // Get returns the world of that name.
-func Get(name string) (ballast.World, error) {
+func Get(name string) (world.API, error) {
 	for _, w := range All {
 		if w.Name() == name {
 			return w, nil
@@ -68,18 +69,18 @@ func Get(name string) (ballast.World, error) {
 	return nil, fmt.Errorf("bfcl: no class is named %q", name)
 }
 
-// world is one class as a ballast.World.
-type world[S ballast.State] struct {
+// api is one class as a world.API.
+type api[S world.State] struct {
 	class *class[S]
 	load  func(config *value.Dict, long bool) S
 }
 
 // Name returns the class name, such as GorillaFileSystem.
-func (w *world[S]) Name() string { return w.class.name }
+func (w *api[S]) Name() string { return w.class.name }
 
 // Tools returns the methods with their parameters' names; the documentation
 // comes with the task data.
-func (w *world[S]) Tools() []ballast.Tool {
+func (w *api[S]) Tools() []ballast.Tool {
 	tools := make([]ballast.Tool, len(w.class.order))
 	for i, m := range w.class.order {
 		t := &tools[i]
@@ -92,10 +93,14 @@ func (w *world[S]) Tools() []ballast.Tool {
 }
 
 // Has reports whether the class has a method of that name.
-func (w *world[S]) Has(name string) bool { return w.class.method(name) != nil }
+func (w *api[S]) Has(name string) bool { return w.class.method(name) != nil }
 
 // New starts a state. config is a *value.Dict, or nil for the class's defaults.
-func (w *world[S]) New(config any, long bool) (state ballast.State, err error) {
+func (w *api[S]) New(config any, variant string) (state world.State, err error) {
+	long, err := world.Long(w.class.name, variant)
+	if err != nil {
+		return nil, err
+	}
 	d, ok := config.(*value.Dict)
 	if config != nil && !ok {
 		return nil, fmt.Errorf("bfcl: the configuration of %s is %s, not an object", w.class.name, value.TypeName(config))
@@ -112,4 +117,4 @@ func (w *world[S]) New(config any, long bool) (state ballast.State, err error) {
 }
 
 // Unknown answers a call of a name that no class of the task has.
-func (w *world[S]) Unknown(name string) string { return Unknown(name) }
+func (w *api[S]) Unknown(name string) string { return Unknown(name) }

@@ -7,10 +7,19 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
+// variant is the variant of a long context, or none.
+func variant(long bool) string {
+	if long {
+		return world.LongContext
+	}
+	return ""
+}
+
 // state starts a state of a class from a configuration in JSON.
-func state(t testing.TB, class, config string, long bool) ballast.State {
+func state(t testing.TB, class, config string, long bool) world.State {
 	t.Helper()
 	w, err := Get(class)
 	if err != nil {
@@ -20,7 +29,7 @@ func state(t testing.TB, class, config string, long bool) ballast.State {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := w.New(v, long)
+	s, err := w.New(v, variant(long))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +37,7 @@ func state(t testing.TB, class, config string, long bool) ballast.State {
 }
 
 // call plays a call in Python syntax.
-func call(t testing.TB, s ballast.State, text string) string {
+func call(t testing.TB, s world.State, text string) string {
 	t.Helper()
 	c, err := value.ParseCall(text)
 	if err != nil {
@@ -148,8 +157,8 @@ func TestIsolation(t *testing.T) {
 				t.Fatal(err)
 			}
 			before := value.Repr(config)
-			a, err1 := w.New(config, long)
-			b, err2 := w.New(config, long)
+			a, err1 := w.New(config, variant(long))
+			b, err2 := w.New(config, variant(long))
 			if err1 != nil || err2 != nil {
 				t.Fatal(err1, err2)
 			}
@@ -166,7 +175,7 @@ func TestIsolation(t *testing.T) {
 			if a.Equal(b) == "" || a.Equal(a) != "" || b.Equal(a) == "" {
 				t.Errorf("%s: states differ in %q, a state differs from itself in %q", c.class, a.Equal(b), a.Equal(a))
 			}
-			if d, _ := w.New(config, long); b.Equal(d) != "" {
+			if d, _ := w.New(config, variant(long)); b.Equal(d) != "" {
 				t.Errorf("%s: two new states differ in %s", c.class, b.Equal(d))
 			}
 		}
@@ -213,7 +222,7 @@ func TestHostile(t *testing.T) {
 	mathState := state(t, "MathAPI", "{}", false)
 	travel := state(t, "TravelAPI", "{}", false)
 	for _, c := range []struct {
-		s    ballast.State
+		s    world.State
 		call string
 	}{
 		{bush, "find()"}, {bush, "du()"},
@@ -253,7 +262,7 @@ func TestBadConfig(t *testing.T) {
 	} {
 		v, _ := value.ParseJSON([]byte(c.config))
 		w, _ := Get(c.class)
-		if _, err := w.New(v, false); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := w.New(v, ""); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %s: %v, want %s", c.class, c.config, err, c.want)
 		}
 	}
@@ -323,7 +332,7 @@ func FuzzCall(f *testing.F) {
 // Answers lie side by side in blocks, and none is written over by a later one.
 func TestAnswersStay(t *testing.T) {
 	w, _ := Get("TwitterAPI")
-	s, err := w.New(nil, false)
+	s, err := w.New(nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,8 +3,8 @@ package bfcl
 import (
 	"slices"
 
-	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // fsFile is a file. It belongs to the state that made it and is not changed by
@@ -73,8 +73,8 @@ type fileSystem struct {
 // changed says which version of a part of the tree a state has.
 type changed[T any] struct{ was, is T }
 
-// Copy implements ballast.State.
-func (s *fileSystem) Copy() ballast.State {
+// Copy returns a state that goes on from here.
+func (s *fileSystem) Copy() world.State {
 	c := &fileSystem{long: s.long, root: s.root, cwd: s.cwd, files: slices.Clone(s.files)}
 	c.lists = append(c.room[:0], s.lists...)
 	return c
@@ -207,8 +207,8 @@ func (s *fileSystem) load(config any, dir *fsDir) {
 
 var emptyText any = ""
 
-// Equal implements ballast.State: the tree counts, the current directory not.
-func (s *fileSystem) Equal(other ballast.State) string {
+// Equal implements world.State: the tree counts, the current directory not.
+func (s *fileSystem) Equal(other world.State) string {
 	o := other.(*fileSystem)
 	switch {
 	case s.long != o.long:
@@ -299,7 +299,7 @@ func (t fsTree) EqualTo(other any) bool {
 	return ok && (&treeCompare{a: t.s, b: o.s}).equal(t.s.root, o.s.root)
 }
 
-// Dump implements ballast.State.
+// Dump implements world.State.
 func (s *fileSystem) Dump() any {
 	left := maxVisits
 	return value.NewDict("long_context", s.long, "root", s.dump(s.root, &left, nil))

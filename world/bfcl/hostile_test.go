@@ -14,6 +14,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // hostileValues are what a model can put where an argument stands, as the parsers
@@ -61,7 +62,7 @@ func processor(t *testing.T) time.Duration {
 }
 
 // bounded runs one call and demands that it stays within bounds.
-func quick(t *testing.T, s ballast.State, what string, c ballast.Call) string {
+func quick(t *testing.T, s world.State, what string, c ballast.Call) string {
 	t.Helper()
 	allocs := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(allocs)
@@ -155,7 +156,7 @@ func usual(param string) any {
 
 // fill writes a value wherever a class takes it, then reads, compares and dumps the
 // state.
-func fill(t *testing.T, s ballast.State, what string, v any) {
+func fill(t *testing.T, s world.State, what string, v any) {
 	t.Helper()
 	s = s.Copy()
 	named := func(name string, pairs ...any) {

@@ -5,6 +5,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // mathAPI is a MathAPI, which has no state. Its configuration is ignored.
@@ -12,18 +13,18 @@ type mathAPI struct{ core }
 
 func newMath(*value.Dict, bool) *mathAPI { return &mathAPI{} }
 
-// Call implements ballast.State.
+// Call implements world.State.
 func (s *mathAPI) Call(c ballast.Call) string { return mathClass.call(s, &s.core, c) }
 
-// Copy implements ballast.State.
-func (s *mathAPI) Copy() ballast.State { return &mathAPI{} }
+// Copy returns a state that goes on from here.
+func (s *mathAPI) Copy() world.State { return &mathAPI{} }
 
-// Equal implements ballast.State.
-func (s *mathAPI) Equal(ballast.State) string { return "" }
+// Equal implements world.State.
+func (s *mathAPI) Equal(world.State) string { return "" }
 
 func (s *mathAPI) public() []any { return nil }
 
-// Dump implements ballast.State.
+// Dump implements world.State.
 func (s *mathAPI) Dump() any { return &value.Dict{} }
 
 // mathClass is the table of MathAPI.

@@ -6,6 +6,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // messageAPI is a MessageAPI.
@@ -46,18 +47,18 @@ func newMessage(d *value.Dict, _ bool) *messageAPI {
 	return s
 }
 
-// Call implements ballast.State.
+// Call implements world.State.
 func (s *messageAPI) Call(c ballast.Call) string { return messageClass.call(s, &s.core, c) }
 
-// Copy implements ballast.State.
-func (s *messageAPI) Copy() ballast.State {
+// Copy returns a state that goes on from here.
+func (s *messageAPI) Copy() world.State {
 	c := *s
 	disown(&c.core, &c.random, &c.users, &c.inbox)
 	return &c
 }
 
-// Equal implements ballast.State.
-func (s *messageAPI) Equal(other ballast.State) string {
+// Equal implements world.State.
+func (s *messageAPI) Equal(other world.State) string {
 	o := other.(*messageAPI)
 	switch {
 	case !value.Equal(s.generated, o.generated):
@@ -76,7 +77,7 @@ func (s *messageAPI) Equal(other ballast.State) string {
 	return ""
 }
 
-// Dump implements ballast.State.
+// Dump implements world.State.
 func (s *messageAPI) Dump() any { return dump(s) }
 
 func (s *messageAPI) public() []any {

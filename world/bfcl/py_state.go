@@ -3,8 +3,8 @@ package bfcl
 import (
 	"slices"
 
-	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // config reads a configuration, with the class's defaults for what it lacks.
@@ -95,7 +95,7 @@ func disown(k *core, r *random, containers ...*shared) {
 
 // differences names the attributes in which two states of one class
 // differ, sorted.
-func differences(a, b ballast.State) (names []string) {
+func differences(a, b world.State) (names []string) {
 	x, y := a.(public).public(), b.(public).public()
 	for i := 0; i < len(x); i += 2 {
 		if !value.Equal(x[i+1], y[i+1]) {

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 
-	"ballast"
 	"ballast/bounded"
 	"ballast/value"
+	"ballast/world"
 )
 
 // ReplayOptions says what Replay does.
@@ -216,13 +216,13 @@ type play struct {
 	id, kind   string
 	variant    int64
 	classes    []string
-	states     []ballast.State
+	states     []world.State
 	surrogate  bool
 	unsettled  bool // the original's state can no longer be known
 	nondet     map[[3]int]bool
 	differing  int
 	answers    [][]string // of the policy, by turn
-	goldStates []ballast.State
+	goldStates []world.State
 	gold       *goldAnswer
 	verdict    *verdict
 }
@@ -263,15 +263,15 @@ func (p *replayer) trajectory(r record) error {
 }
 
 // start makes the states of the trajectory's classes.
-func (t *play) start(long bool) ([]ballast.State, error) {
-	var states []ballast.State
+func (t *play) start(variant string) ([]world.State, error) {
+	var states []world.State
 	for _, c := range t.classes {
 		w, err := Get(c)
 		if err != nil {
 			return nil, err
 		}
 		config, _ := t.gold.config.Get(c)
-		s, err := w.New(config, long)
+		s, err := w.New(config, variant)
 		if err != nil {
 			return nil, err
 		}
@@ -282,11 +282,14 @@ func (t *play) start(long bool) ([]ballast.State, error) {
 
 func (t *play) run(r record) (err error) {
 	t.report.Trajectories++
-	long, _ := r.Get("long_context")
-	if t.states, err = t.start(long == true); err != nil {
+	variant := ""
+	if long, _ := r.Get("long_context"); long == true {
+		variant = world.LongContext
+	}
+	if t.states, err = t.start(variant); err != nil {
 		return err
 	}
-	if t.goldStates, err = t.start(long == true); err != nil {
+	if t.goldStates, err = t.start(variant); err != nil {
 		return err
 	}
 	s, _ := r.Get("surrogate")
@@ -384,7 +387,7 @@ func (t *play) turn(i int, turn, isolated record) {
 }
 
 // execute plays one call text against states.
-func (t *play) execute(states []ballast.State, text string) (answer, method string) {
+func (t *play) execute(states []world.State, text string) (answer, method string) {
 	call, err := value.ParseCall(text)
 	if err != nil {
 		text := err.Error()

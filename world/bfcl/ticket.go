@@ -5,6 +5,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // ticketAPI is a TicketAPI.
@@ -26,18 +27,18 @@ func newTicket(d *value.Dict, _ bool) *ticketAPI {
 	}
 }
 
-// Call implements ballast.State.
+// Call implements world.State.
 func (s *ticketAPI) Call(c ballast.Call) string { return ticketClass.call(s, &s.core, c) }
 
-// Copy implements ballast.State.
-func (s *ticketAPI) Copy() ballast.State {
+// Copy returns a state that goes on from here.
+func (s *ticketAPI) Copy() world.State {
 	c := *s
 	disown(&c.core, nil, &c.queue)
 	return &c
 }
 
-// Equal implements ballast.State.
-func (s *ticketAPI) Equal(other ballast.State) string {
+// Equal implements world.State.
+func (s *ticketAPI) Equal(other world.State) string {
 	o := other.(*ticketAPI)
 	switch {
 	case !value.Equal(s.queue.v, o.queue.v):
@@ -50,7 +51,7 @@ func (s *ticketAPI) Equal(other ballast.State) string {
 	return ""
 }
 
-// Dump implements ballast.State.
+// Dump implements world.State.
 func (s *ticketAPI) Dump() any { return dump(s) }
 
 func (s *ticketAPI) public() []any {

@@ -7,6 +7,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // tradingBot is a TradingBot.
@@ -83,18 +84,18 @@ func newTrading(d *value.Dict, long bool) *tradingBot {
 	return s
 }
 
-// Call implements ballast.State.
+// Call implements world.State.
 func (s *tradingBot) Call(c ballast.Call) string { return tradingClass.call(s, &s.core, c) }
 
-// Copy implements ballast.State.
-func (s *tradingBot) Copy() ballast.State {
+// Copy returns a state that goes on from here.
+func (s *tradingBot) Copy() world.State {
 	c := *s
 	disown(&c.core, &c.random, &c.orders, &c.account, &c.watchList, &c.history)
 	return &c
 }
 
-// Equal implements ballast.State.
-func (s *tradingBot) Equal(other ballast.State) string {
+// Equal implements world.State.
+func (s *tradingBot) Equal(other world.State) string {
 	o := other.(*tradingBot)
 	switch {
 	case !value.Equal(s.orders.v, o.orders.v):
@@ -119,7 +120,7 @@ func (s *tradingBot) Equal(other ballast.State) string {
 	return ""
 }
 
-// Dump implements ballast.State.
+// Dump implements world.State.
 func (s *tradingBot) Dump() any { return dump(s) }
 
 func (s *tradingBot) public() []any {

@@ -7,6 +7,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // travelAPI is a TravelAPI.
@@ -52,18 +53,18 @@ func (s *shared) merge(more *value.Dict) {
 	s.v, s.owned = d, true
 }
 
-// Call implements ballast.State.
+// Call implements world.State.
 func (s *travelAPI) Call(c ballast.Call) string { return travelClass.call(s, &s.core, c) }
 
-// Copy implements ballast.State.
-func (s *travelAPI) Copy() ballast.State {
+// Copy returns a state that goes on from here.
+func (s *travelAPI) Copy() world.State {
 	c := *s
 	disown(&c.core, &c.random, &c.cards, &c.bookings)
 	return &c
 }
 
-// Equal implements ballast.State.
-func (s *travelAPI) Equal(other ballast.State) string {
+// Equal implements world.State.
+func (s *travelAPI) Equal(other world.State) string {
 	o := other.(*travelAPI)
 	switch {
 	case !value.Equal(s.cards.v, o.cards.v):
@@ -90,7 +91,7 @@ func (s *travelAPI) Equal(other ballast.State) string {
 	return ""
 }
 
-// Dump implements ballast.State.
+// Dump implements world.State.
 func (s *travelAPI) Dump() any { return dump(s) }
 
 func (s *travelAPI) public() []any {

@@ -3,6 +3,7 @@ package bfcl
 import (
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // twitterAPI is a TwitterAPI.
@@ -44,18 +45,18 @@ func newTwitter(d *value.Dict, _ bool) *twitterAPI {
 	return s
 }
 
-// Call implements ballast.State.
+// Call implements world.State.
 func (s *twitterAPI) Call(c ballast.Call) string { return twitterClass.call(s, &s.core, c) }
 
-// Copy implements ballast.State.
-func (s *twitterAPI) Copy() ballast.State {
+// Copy returns a state that goes on from here.
+func (s *twitterAPI) Copy() world.State {
 	c := *s
 	disown(&c.core, nil, &c.tweets, &c.comments, &c.retweets, &c.following)
 	return &c
 }
 
-// Equal implements ballast.State.
-func (s *twitterAPI) Equal(other ballast.State) string {
+// Equal implements world.State.
+func (s *twitterAPI) Equal(other world.State) string {
 	o := other.(*twitterAPI)
 	switch {
 	case !value.Equal(s.username, o.username):
@@ -78,7 +79,7 @@ func (s *twitterAPI) Equal(other ballast.State) string {
 	return ""
 }
 
-// Dump implements ballast.State.
+// Dump implements world.State.
 func (s *twitterAPI) Dump() any { return dump(s) }
 
 func (s *twitterAPI) public() []any {

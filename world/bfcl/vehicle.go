@@ -7,6 +7,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // vehicleAPI is a VehicleControlAPI.
@@ -125,18 +126,18 @@ func (s *vehicleAPI) configure(key, v any) {
 	}
 }
 
-// Call implements ballast.State.
+// Call implements world.State.
 func (s *vehicleAPI) Call(c ballast.Call) string { return vehicleClass.call(s, &s.core, c) }
 
-// Copy implements ballast.State.
-func (s *vehicleAPI) Copy() ballast.State {
+// Copy returns a state that goes on from here.
+func (s *vehicleAPI) Copy() world.State {
 	c := *s
 	disown(&c.core, &c.random, &c.doors)
 	return &c
 }
 
-// Equal implements ballast.State.
-func (s *vehicleAPI) Equal(other ballast.State) string {
+// Equal implements world.State.
+func (s *vehicleAPI) Equal(other world.State) string {
 	o := other.(*vehicleAPI)
 	mine, theirs := s.values(), o.values()
 	for i := range mine {
@@ -162,7 +163,7 @@ func (s *vehicleAPI) values() [len(vehicleNames)]*any {
 		&s.tires[0], &s.tires[1], &s.tires[2], &s.tires[3]}
 }
 
-// Dump implements ballast.State.
+// Dump implements world.State.
 func (s *vehicleAPI) Dump() any { return dump(s) }
 
 func (s *vehicleAPI) public() []any {

@@ -20,11 +20,12 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // All is the table of the worlds, in the order in which documentation lists
 // them. The last two are the out-of-distribution ones.
-var All = []ballast.World{files, messages, calendar, shop, notes, lights}
+var All = []world.API{files, messages, calendar, shop, notes, lights}
 
 // maxParams is the most parameters that a function has.
 const maxParams = 3
@@ -114,7 +115,11 @@ func (w *api[S]) Tools() []ballast.Tool {
 
 // New starts a state from a configuration (a *value.Dict of the shape that the
 // world's file documents, or nil for an empty one).
-func (w *api[S]) New(config any, long bool) (ballast.State, error) {
+func (w *api[S]) New(config any, variant string) (world.State, error) {
+	long, err := world.Long(w.name, variant)
+	if err != nil {
+		return nil, err
+	}
 	st := &state[S]{api: w, s: w.blank(), long: long}
 	if config == nil {
 		return st, nil
@@ -169,7 +174,7 @@ var chatter = [...]string{
 }
 
 // Equal names the first attribute in which the states differ.
-func (st *state[S]) Equal(other ballast.State) string {
+func (st *state[S]) Equal(other world.State) string {
 	o, ok := other.(*state[S])
 	if !ok {
 		return "kind"
@@ -177,8 +182,8 @@ func (st *state[S]) Equal(other ballast.State) string {
 	return st.s.diff(o.s)
 }
 
-// Copy implements ballast.State.
-func (st *state[S]) Copy() ballast.State {
+// Copy returns a state of the same things.
+func (st *state[S]) Copy() world.State {
 	return &state[S]{api: st.api, s: st.s.twin(), long: st.long}
 }
 

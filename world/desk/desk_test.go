@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -21,7 +21,7 @@ func must[T any](v T, err error) T {
 }
 
 // worldByName finds a world of the table.
-func worldByName(t *testing.T, name string) ballast.World {
+func worldByName(t *testing.T, name string) world.API {
 	t.Helper()
 	for _, w := range All {
 		if w.Name() == name {
@@ -45,7 +45,7 @@ func TestScripts(t *testing.T) {
 			lines := strings.Split(strings.TrimSpace(old), "\n")
 			name := strings.TrimSuffix(filepath.Base(path), ".txt")
 			config := must(value.ParseJSON([]byte(lines[0])))
-			st := must(worldByName(t, name).New(config, false))
+			st := must(worldByName(t, name).New(config, ""))
 			var b strings.Builder
 			b.WriteString(lines[0] + "\n")
 			for _, line := range lines[1:] {
@@ -77,7 +77,7 @@ func TestOrderDoesNotCount(t *testing.T) {
 		"lights":   {"dim('hall', 3)", "paint('attic', 'red')"},
 	} {
 		config := value.NewDict("rooms", value.NewDict("hall", value.NewList(int64(1), "blue"), "attic", value.NewList(int64(1), "blue")))
-		a, b := must(worldByName(t, name).New(config, false)), must(worldByName(t, name).New(config, false))
+		a, b := must(worldByName(t, name).New(config, "")), must(worldByName(t, name).New(config, ""))
 		for i := range calls {
 			for _, x := range []string{a.Call(must(value.ParseCall(calls[i]))), b.Call(must(value.ParseCall(calls[len(calls)-1-i])))} {
 				if x != "ok" {
@@ -103,7 +103,7 @@ func TestEqualNamesTheAttribute(t *testing.T) {
 		{"shop", "add('red cup', 1)", "cart"}, {"shop", "wish('red cup')", "wishes"}, {"shop", "fund(1)", "money"},
 		{"notes", "pin('n')", "notes"}, {"lights", "on('hall')", "rooms"},
 	} {
-		a, b := must(worldByName(t, c[0]).New(must(value.ParseJSON([]byte(config))), false)), must(worldByName(t, c[0]).New(must(value.ParseJSON([]byte(config))), false))
+		a, b := must(worldByName(t, c[0]).New(must(value.ParseJSON([]byte(config))), "")), must(worldByName(t, c[0]).New(must(value.ParseJSON([]byte(config))), ""))
 		if answer := a.Call(must(value.ParseCall(c[1]))); answer != "ok" {
 			t.Errorf("%s answers %q", c[1], answer)
 		}
@@ -111,14 +111,14 @@ func TestEqualNamesTheAttribute(t *testing.T) {
 			t.Errorf("%s: differs in %q, want %q", c[1], got, c[2])
 		}
 	}
-	if a, b := must(files.New(nil, false)), must(shop.New(nil, false)); a.Equal(b) != "kind" {
+	if a, b := must(files.New(nil, "")), must(shop.New(nil, "")); a.Equal(b) != "kind" {
 		t.Error("states of two worlds are compared")
 	}
 }
 
 // TestLong: the long variant answers with a log line, but not to failed calls.
 func TestLong(t *testing.T) {
-	st := must(files.New(nil, true))
+	st := must(files.New(nil, world.LongContext))
 	if got := st.Call(must(value.ParseCall("mkdir('a')"))); !strings.HasPrefix(got, "ok\nlog: ") {
 		t.Errorf("answer %q", got)
 	}
@@ -147,7 +147,7 @@ func TestBadConfigurations(t *testing.T) {
 		{"notes", `{"notes": {"n": ["x"]}}`, "notes.n"},
 		{"lights", `{"rooms": {"hall": [1, "mauve"]}}`, "rooms.hall"},
 	} {
-		if _, err := worldByName(t, c[0]).New(must(value.ParseJSON([]byte(c[1]))), false); err == nil || !strings.Contains(err.Error(), c[2]) || !strings.Contains(err.Error(), c[0]) {
+		if _, err := worldByName(t, c[0]).New(must(value.ParseJSON([]byte(c[1]))), ""); err == nil || !strings.Contains(err.Error(), c[2]) || !strings.Contains(err.Error(), c[0]) {
 			t.Errorf("%s: error %v, want one with %q", c[1], err, c[2])
 		}
 	}
@@ -164,7 +164,7 @@ func FuzzCall(f *testing.F) {
 			return
 		}
 		for _, w := range All {
-			a, b := must(w.New(config, false)), must(w.New(config, false))
+			a, b := must(w.New(config, "")), must(w.New(config, ""))
 			if answer := a.Call(c); strings.HasPrefix(answer, "error: ") && a.Equal(b) != "" || len(answer) > 200 {
 				t.Errorf("%s answers %q and changes %q", text, answer, a.Equal(b))
 			}

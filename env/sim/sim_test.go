@@ -1,4 +1,4 @@
-package world
+package sim
 
 import (
 	"strings"
@@ -7,6 +7,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
 // office is a small configuration of every desk world.
@@ -29,9 +30,9 @@ func TestConformance(t *testing.T) {
 	for _, w := range All() {
 		t.Run(w.Name(), func(t *testing.T) {
 			if config, ok := configs[w.Name()]; ok {
-				TestWorld(t, w, config)
+				world.TestAPI(t, w, config)
 			} else {
-				TestWorld(t, w)
+				world.TestAPI(t, w)
 			}
 		})
 	}
@@ -60,7 +61,7 @@ func calls(t *testing.T, text string) (out []ballast.Call) {
 // session starts a task over all desk worlds with one string of gold calls a turn.
 func session(t *testing.T, gold ...string) *Session {
 	t.Helper()
-	task := &ballast.Task{ID: "t", Worlds: []string{"files", "messages", "calendar", "shop"}, Init: office()}
+	task := &ballast.Task{ID: "t", APIs: []string{"files", "messages", "calendar", "shop"}, Init: office()}
 	for _, g := range gold {
 		task.Turns = append(task.Turns, ballast.TaskTurn{User: "u", Gold: calls(t, g)})
 	}
@@ -73,38 +74,38 @@ func session(t *testing.T, gold ...string) *Session {
 
 func TestChecks(t *testing.T) {
 	const move = "move('tax.txt', 'work')"
-	ok := ballast.Check{Done: true, State: true, Response: true}
+	ok := Verdict{Done: true, State: true, Response: true}
 	for _, c := range []struct {
 		name   string
 		gold   []string
 		policy []string // calls of each turn
-		want   []ballast.Check
+		want   []Verdict
 	}{
-		{"gold", []string{move, "read('tax.txt')"}, []string{move, "read('tax.txt')"}, []ballast.Check{ok, ok}},
-		{"named", []string{move}, []string{"move(folder='work', file='tax.txt')"}, []ballast.Check{ok}},
+		{"gold", []string{move, "read('tax.txt')"}, []string{move, "read('tax.txt')"}, []Verdict{ok, ok}},
+		{"named", []string{move}, []string{"move(folder='work', file='tax.txt')"}, []Verdict{ok}},
 		{"empty turn", []string{"read('tax.txt')"}, []string{""},
-			[]ballast.Check{{Done: true, Empty: true, State: true, Where: "pay rent"}}},
+			[]Verdict{{Done: true, Empty: true, State: true, Where: "pay rent"}}},
 		{"state", []string{move}, []string{"read('tax.txt'); mkdir('x')"},
-			[]ballast.Check{{Done: true, Response: true, Where: "files.files"}}},
+			[]Verdict{{Done: true, Response: true, Where: "files.files"}}},
 		{"response only", []string{"price('red lamp')"}, []string{"price('blue lamp')"},
-			[]ballast.Check{{Done: true, State: true, Where: "12"}}},
-		{"extra calls are free", []string{"when('team lunch')"}, []string{"nothing(); price('red lamp'); when('team lunch')"}, []ballast.Check{ok}},
+			[]Verdict{{Done: true, State: true, Where: "12"}}},
+		{"extra calls are free", []string{"when('team lunch')"}, []string{"nothing(); price('red lamp'); when('team lunch')"}, []Verdict{ok}},
 		{"another way to the state", []string{"rename('tax.txt', 'a.txt')"},
-			[]string{"copy('tax.txt', 'a.txt'); delete('tax.txt')"}, []ballast.Check{ok}},
+			[]string{"copy('tax.txt', 'a.txt'); delete('tax.txt')"}, []Verdict{ok}},
 		{"gold-empty turn is unchecked, its calls count later", []string{"", move}, []string{"delete('tax.txt')", "mkdir('x')"},
-			[]ballast.Check{ok, {Done: true, Response: true, Where: "files.files"}}},
+			[]Verdict{ok, {Done: true, Response: true, Where: "files.files"}}},
 		{"held-back function runs", []string{"", move}, []string{move, "list('work')"},
-			[]ballast.Check{ok, ok}},
+			[]Verdict{ok, ok}},
 		{"answers of earlier turns count", []string{"price('red lamp')", "price('red lamp')"},
-			[]string{"price('red lamp')", "stock('red lamp')"}, []ballast.Check{ok, ok}},
+			[]string{"price('red lamp')", "stock('red lamp')"}, []Verdict{ok, ok}},
 		{"answers count with multiplicity", []string{"price('red lamp'); price('red lamp')"}, []string{"price('red lamp')"},
-			[]ballast.Check{{Done: true, State: true, Where: "12"}}},
+			[]Verdict{{Done: true, State: true, Where: "12"}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := session(t, c.gold...)
 			for i, p := range c.policy {
 				for _, x := range calls(t, p) {
-					s.Call(x)
+					s.Run(x)
 				}
 				if got := s.CloseTurn(); got != c.want[i] {
 					t.Errorf("turn %d: %+v, want %+v", i, got, c.want[i])
@@ -146,14 +147,14 @@ func TestSparing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := session(t, c.gold...)
-			s.p.task.Sparing = true
+			s.p.sparing = true
 			s.p.task.Tools = make([]ballast.Tool, 4)
 			for i, p := range c.policy {
 				for _, x := range calls(t, p) {
-					s.Call(x)
+					s.Run(x)
 				}
 				check := s.CloseTurn()
-				got := map[bool]string{true: "y", false: "n"}[check.OK()]
+				got := map[bool]string{true: "y", false: "n"}[check.Check().Passed]
 				if check.Extra > 0 && check.State && check.Response && !check.Empty {
 					got = "x"
 				}
@@ -173,11 +174,11 @@ func TestFewTools(t *testing.T) {
 	const move = "move('tax.txt', 'work')"
 	for tools, passes := range map[int]bool{1: false, 2: false, 3: true} {
 		s := session(t, move)
-		s.p.task.Sparing, s.p.task.Tools = true, make([]ballast.Tool, tools)
+		s.p.sparing, s.p.task.Tools = true, make([]ballast.Tool, tools)
 		for _, x := range calls(t, "find('tax.txt'); "+move) {
-			s.Call(x)
+			s.Run(x)
 		}
-		if got := s.CloseTurn(); got.OK() != passes {
+		if got := s.CloseTurn(); got.Check().Passed != passes {
 			t.Errorf("two calls of %d tools: %+v", tools, got)
 		}
 	}
@@ -198,7 +199,7 @@ func TestTry(t *testing.T) {
 	if undo := calls(t, "book('art walk', 'mon', 9); cancel('art walk')"); !s.Restores(undo[0], undo[1]) || s.Restores(x[1], x[1]) || s.Restores(x[0], x[2]) {
 		t.Error("what takes a call back is not seen")
 	}
-	if s.Call(x[1]); !s.CloseTurn().OK() {
+	if s.Run(x[1]); !s.CloseTurn().Check().Passed {
 		t.Error("a try changed the session")
 	}
 }
@@ -208,23 +209,23 @@ type broken struct{}
 
 func (broken) Name() string                         { return "broken" }
 func (broken) Tools() []ballast.Tool                { return []ballast.Tool{{Name: "f"}} }
-func (broken) New(any, bool) (ballast.State, error) { return broken{}, nil }
+func (broken) New(any, string) (world.State, error) { return broken{}, nil }
 func (broken) Call(ballast.Call) string             { panic("boom") }
-func (broken) Equal(ballast.State) string           { return "" }
+func (broken) Equal(world.State) string             { return "" }
 func (broken) Dump() any                            { return nil }
-func (b broken) Copy() ballast.State                { return b }
+func (b broken) Copy() world.State                  { return b }
 
 func TestPanicIsInfra(t *testing.T) {
 	s := session(t, "read('tax.txt')")
-	s.p.worlds = append(s.p.worlds, &entry{broken{}, func(name string) bool { return name == "f" }})
+	s.p.apis = append(s.p.apis, &entry{broken{}, func(name string) bool { return name == "f" }})
 	s.states = append(s.states, broken{})
-	if got := s.Call(ballast.Call{Name: "f"}); got != "" {
+	if got := s.Run(ballast.Call{Name: "f"}); got != "" {
 		t.Errorf("answer %q", got)
 	}
 	if err := s.Err(); err == nil || !strings.Contains(err.Error(), "boom") || !strings.Contains(err.Error(), "turn 0") {
 		t.Errorf("error %v", err)
 	}
-	if s.Call(call(t, "read('tax.txt')")) != "" || s.CloseTurn().Done {
+	if s.Run(call(t, "read('tax.txt')")) != "" || s.CloseTurn().Done {
 		t.Error("a broken session plays on")
 	}
 }
@@ -235,15 +236,15 @@ func TestUnknown(t *testing.T) {
 	}
 	for _, task := range []ballast.Task{
 		{ID: "none"},
-		{ID: "name", Worlds: []string{"nowhere"}},
-		{ID: "init", Worlds: []string{"files"}, Init: map[string]any{"files": value.NewList()}},
+		{ID: "name", APIs: []string{"nowhere"}},
+		{ID: "init", APIs: []string{"files"}, Init: map[string]any{"files": value.NewList()}},
 	} {
 		if _, err := NewSession(&task); err == nil || !strings.Contains(err.Error(), "task "+task.ID) {
 			t.Errorf("%s: error %v", task.ID, err)
 		}
 	}
 	s := session(t)
-	if got := s.Call(call(t, "fly()")); got != "error: no tool fly" {
+	if got := s.Run(call(t, "fly()")); got != "error: no tool fly" {
 		t.Errorf("answer %q", got)
 	}
 }
@@ -257,24 +258,24 @@ func TestIsolation(t *testing.T) {
 	}
 	before := value.Repr(b.Dump()["files"])
 	for _, x := range calls(t, "delete('tax.txt'); mkdir('z'); write('q', 'w')") {
-		a.Call(x)
+		a.Run(x)
 	}
 	if got := value.Repr(b.Dump()["files"]); got != before {
 		t.Errorf("the other session changed to %s", got)
 	}
-	b.Call(call(t, "read('tax.txt')"))
-	if got := b.CloseTurn(); !got.OK() {
+	b.Run(call(t, "read('tax.txt')"))
+	if got := b.CloseTurn(); !got.Check().Passed {
 		t.Errorf("check %+v", got)
 	}
 }
 
 func BenchmarkCall(b *testing.B) {
-	task := &ballast.Task{ID: "t", Worlds: []string{"files", "messages", "calendar", "shop"}, Init: office()}
+	task := &ballast.Task{ID: "t", APIs: []string{"files", "messages", "calendar", "shop"}, Init: office()}
 	s, _ := NewSession(task)
 	x, _ := value.ParseCall("move(file='tax.txt', folder='work')")
 	b.ReportAllocs()
 	for b.Loop() {
-		s.Call(x)
+		s.Run(x)
 	}
 }
 
@@ -284,8 +285,8 @@ func TestSessionsSideBySide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	task := &ballast.Task{ID: "t", Category: LongContext, Init: office(),
-		Worlds: []string{"GorillaFileSystem", "TradingBot", "TravelAPI", "VehicleControlAPI", "MessageAPI", "TwitterAPI", "TicketAPI", "files"}}
+	task := &ballast.Task{ID: "t", Variant: world.LongContext, Init: office(),
+		APIs: []string{"GorillaFileSystem", "TradingBot", "TravelAPI", "VehicleControlAPI", "MessageAPI", "TwitterAPI", "TicketAPI", "files"}}
 	task.Init["GorillaFileSystem"] = tree
 	for _, gold := range []string{
 		"cd('d'); cat('f'); echo('x', 'f'); mv('f', 'd'); get_stock_info('AAPL'); trading_login('a', 'b'); place_order('Buy', 'AAPL', 1.5, 2)",
@@ -304,14 +305,14 @@ func TestSessionsSideBySide(t *testing.T) {
 			s := p.Session()
 			for n, turn := range task.Turns {
 				for _, c := range turn.Gold {
-					s.Call(c)
+					s.Run(c)
 				}
 				strays := i%2 == 1 && n == 1 // half of them do something else in the second turn
 				if strays {
-					s.Call(turn.Gold[0])
-					s.Call(ballast.Call{Name: "mkdir", Args: []ballast.Arg{{Value: "z"}}})
+					s.Run(turn.Gold[0])
+					s.Run(ballast.Call{Name: "mkdir", Args: []ballast.Arg{{Value: "z"}}})
 				}
-				if got := s.CloseTurn(); got.OK() != (i%2 == 0 || n == 0) {
+				if got := s.CloseTurn(); got.Check().Passed != (i%2 == 0 || n == 0) {
 					t.Errorf("session %d, turn %d: %+v, %v", i, n, got, s.Err())
 				}
 			}
@@ -326,12 +327,12 @@ func TestCopyAtFirstCall(t *testing.T) {
 	a := session(t, "delete('tax.txt')")
 	b := a.p.Session()
 	prepared := value.Repr(a.p.states[0].Dump())
-	a.Call(call(t, "price('red lamp')"))
+	a.Run(call(t, "price('red lamp')"))
 	if a.states[0] != a.p.states[0] || a.states[3] == a.p.states[3] {
 		t.Error("not the called state alone is a copy")
 	}
 	for _, s := range []*Session{a, b} {
-		s.Call(call(t, "delete('tax.txt')"))
+		s.Run(call(t, "delete('tax.txt')"))
 		if !s.CloseTurn().State || s.states[0] == a.p.states[0] {
 			t.Error("the state is shared, or not gold's")
 		}

@@ -1,25 +1,30 @@
-package world
+package sim
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
-// LongContext is the category whose tasks play the long variant of the worlds.
-const LongContext = "long_context"
+// The graders of simulated worlds; CloseTurn has their rules.
+const (
+	Gold    = "gold"         // the state and the answers are those of the gold calls
+	Sparing = "gold-sparing" // and calls are chosen
+)
 
-// Session is one play of one task: the worlds as the policy left them, beside
+// Session is one play of one task: the APIs as the policy left them, beside
 // those that the gold answer leaves, which the sessions of a Prepared share. It is
 // used by one goroutine at a time.
 type Session struct {
 	p      *Prepared
-	states []ballast.State // the policy's; as prepared, and shared, until first called
-	mine   uint64          // which are this session's own, a bit each
-	turn   int             // next turn to close
-	calls  int             // calls of the policy in the open turn
+	states []world.State // the policy's; as prepared, and shared, until first called
+	mine   uint64        // which are this session's own, a bit each
+	turn   int           // next turn to close
+	calls  int           // calls of the policy in the open turn
 	// answers are what the policy's calls answered in all turns so far; those from
 	// fresh on came after the last turn that was compared.
 	answers []string
@@ -27,7 +32,7 @@ type Session struct {
 	asked   []ask // the calls of functions that exist since then, in a sparing task
 	err     error
 
-	roomStates  [2]ballast.State // what most tasks need, in one piece of memory
+	roomStates  [2]world.State // what most tasks need, in one piece of memory
 	roomAnswers [8]string
 }
 
@@ -37,7 +42,7 @@ type ask struct {
 	failed bool
 }
 
-// NewSession loads the worlds of a task for one play. Who plays a task several
+// NewSession loads the APIs of a task for one play. Who plays a task several
 // times prepares it once.
 func NewSession(task *ballast.Task) (*Session, error) {
 	p, err := Prepare(task)
@@ -63,23 +68,32 @@ func (s *Session) Turn() int { return s.turn }
 // are not compared.
 func (s *Session) Err() error { return s.err }
 
-// Call runs one call of the policy and returns what it sees. The function's
-// name decides the world; the first of the task's worlds that has it answers.
+// Call is Run with what broke.
+func (s *Session) Call(_ context.Context, c ballast.Call) (string, error) {
+	answer := s.Run(c)
+	return answer, s.err
+}
+
+// Close has nothing to give back.
+func (s *Session) Close() error { return nil }
+
+// Run runs one call of the policy and returns what it sees. The function's
+// name decides the API; the first of the task's APIs that has it answers.
 //
 // A function that is held back until a later turn is executed all the same: it
 // exists, it is only not documented yet. This is what the BFCL checker does;
 // the turn at which it should have been used stays unchecked, and the state it
 // leaves counts from the next checked turn on.
-func (s *Session) Call(c ballast.Call) string {
+func (s *Session) Run(c ballast.Call) string {
 	if s.err != nil {
 		return ""
 	}
 	s.calls++
-	answer, err := run(s.p.worlds, s.states, &s.mine, c)
+	answer, err := run(s.p.apis, s.states, &s.mine, c)
 	s.fail(err)
 	s.answers = append(s.answers, answer)
-	if s.p.task.Sparing && slices.ContainsFunc(s.p.worlds, func(e *entry) bool { return e.has(c.Name) }) {
-		s.asked = append(s.asked, ask{value.FormatCall(c), Failed(s.p.task.Worlds, answer)})
+	if s.p.sparing && slices.ContainsFunc(s.p.apis, func(e *entry) bool { return e.has(c.Name) }) {
+		s.asked = append(s.asked, ask{value.FormatCall(c), Failed(s.p.task.APIs, answer)})
 	}
 	return answer
 }
@@ -91,7 +105,7 @@ func (s *Session) Try(c ballast.Call) (answer string, changes bool, err error) {
 		return "", false, s.err
 	}
 	states, mine := slices.Clone(s.states), uint64(0)
-	if answer, err = run(s.p.worlds, states, &mine, c); err == nil {
+	if answer, err = run(s.p.apis, states, &mine, c); err == nil {
 		changes, err = changed(s.states, states)
 	}
 	return answer, changes, err
@@ -101,13 +115,13 @@ func (s *Session) Try(c ballast.Call) (answer string, changes bool, err error) {
 // take it back. The session goes on as if nothing had been called.
 func (s *Session) Restores(a, b ballast.Call) bool {
 	states, mine := slices.Clone(s.states), uint64(0)
-	if _, err := run(s.p.worlds, states, &mine, a); err != nil {
+	if _, err := run(s.p.apis, states, &mine, a); err != nil {
 		return false
 	}
 	if first, err := changed(s.states, states); err != nil || !first {
 		return false
 	}
-	if _, err := run(s.p.worlds, states, &mine, b); err != nil {
+	if _, err := run(s.p.apis, states, &mine, b); err != nil {
 		return false
 	}
 	last, err := changed(s.states, states)
@@ -117,7 +131,7 @@ func (s *Session) Restores(a, b ballast.Call) bool {
 // fail ends the session if something broke.
 func (s *Session) fail(err error) {
 	if err != nil {
-		s.err = fmt.Errorf("world: task %s, turn %d, %w", s.p.task.ID, s.turn, err)
+		s.err = fmt.Errorf("sim: task %s, turn %d, %w", s.p.task.ID, s.turn, err)
 	}
 }
 
@@ -127,11 +141,11 @@ func (s *Session) fail(err error) {
 //   - a turn whose gold makes no call is not checked; calls that the policy made
 //     in it stay in the state and in the pool of answers;
 //   - a turn whose gold makes calls fails if the policy made none;
-//   - every world must then be in the gold state;
+//   - every API must then be in the gold state;
 //   - the gold answers of this turn must be among all answers that the policy
 //     got in this and earlier turns, with multiplicity, in any order.
 //
-// A task that is Sparing asks for more. Under these rules alone, who calls everything
+// Sparing asks for more. Under these rules alone, who calls everything
 // that only reads has every answer, so calls must be chosen. Those count that were
 // made since the last turn that was compared, what a policy asks before it can act
 // among them; the same call again is no new one, and a function that does not exist
@@ -148,11 +162,11 @@ func (s *Session) fail(err error) {
 // The state and the answers are compared even if the turn is empty, so that a
 // report can say more. Where names the first difference. A turn beyond the last
 // one is not compared: Done is false.
-func (s *Session) CloseTurn() ballast.Check {
+func (s *Session) CloseTurn() Verdict {
 	if s.err != nil || s.turn >= len(s.p.task.Turns) {
-		return ballast.Check{}
+		return Verdict{}
 	}
-	check := ballast.Check{State: true, Response: true}
+	check := Verdict{State: true, Response: true}
 	if len(s.p.task.Turns[s.turn].Gold) > 0 {
 		gold := s.p.gold(s.turn)
 		check.Empty = s.calls == 0
@@ -164,10 +178,66 @@ func (s *Session) CloseTurn() ballast.Check {
 	s.turn++
 	s.calls = 0
 	if s.err != nil {
-		return ballast.Check{}
+		return Verdict{}
 	}
 	check.Done = true
 	return check
+}
+
+// Verdict is the comparison of one closed turn with its gold answer.
+type Verdict struct {
+	Done     bool   // the turn was closed and compared
+	Empty    bool   // gold makes calls in this turn, the policy made none
+	State    bool   // the states are equal
+	Response bool   // every gold result so far required is among the results
+	Extra    int    // calls beyond those that a turn may have under Sparing
+	Where    string // first difference: API.attribute, or the missing result
+}
+
+// The reasons for which a turn fails, the first that holds.
+const (
+	ReasonEmpty    = "empty_turn"
+	ReasonState    = "state"
+	ReasonResponse = "response"
+	ReasonCalls    = "calls"
+)
+
+// Check is the verdict in the words of every grader.
+func (v Verdict) Check() ballast.Check {
+	c := ballast.Check{Done: v.Done, Where: v.Where}
+	switch {
+	case !v.Done:
+	case v.Empty:
+		c.Reason = ReasonEmpty
+	case !v.State:
+		c.Reason = ReasonState
+	case !v.Response:
+		c.Reason = ReasonResponse
+	case v.Extra > 0:
+		c.Reason = ReasonCalls
+	default:
+		c.Passed, c.Score = true, 1
+	}
+	return c
+}
+
+// Grader is the grader of a task whose calls run in the session. It is an error if that is
+// none of this package.
+func Grader(t *ballast.Task, s ballast.Session) (ballast.Grader, error) {
+	mine, ok := s.(*Session)
+	if !ok {
+		return nil, fmt.Errorf("sim: task %s: grader %q compares the states of simulated APIs, and the task's world is %q: name another grader", t.ID, t.Grader, t.World)
+	}
+	return mine, nil
+}
+
+// Grade closes turn i, which must be the open one.
+func (s *Session) Grade(_ context.Context, _ *ballast.Episode, i int) (ballast.Check, error) {
+	if s.err == nil && i != s.turn {
+		return ballast.Check{}, fmt.Errorf("sim: task %s: turn %d is graded while turn %d is open", s.p.task.ID, i, s.turn)
+	}
+	v := s.CloseTurn()
+	return v.Check(), s.err
 }
 
 // Spare is how many calls more than gold a turn of a sparing task may have where gold
@@ -175,17 +245,17 @@ func (s *Session) CloseTurn() ballast.Check {
 const Spare = 2
 
 // compare fills State, Response, Extra and Where.
-func (s *Session) compare(check *ballast.Check, gold *goldTurn) (err error) {
+func (s *Session) compare(check *Verdict, gold *goldTurn) (err error) {
 	defer caught("comparison", &err)
 	for i, p := range s.states {
 		if attribute := p.Equal(gold.states[i]); attribute != "" {
 			check.State = false
-			check.Where = s.p.worlds[i].world.Name() + "." + attribute
+			check.Where = s.p.apis[i].api.Name() + "." + attribute
 			break
 		}
 	}
 	answers := s.answers
-	if s.p.task.Sparing {
+	if s.p.sparing {
 		if !gold.changes {
 			answers = s.answers[s.fresh:]
 		}
@@ -241,8 +311,8 @@ func (s *Session) extra(gold *goldTurn) int {
 // Dump returns the policy's state of every world by name.
 func (s *Session) Dump() map[string]any {
 	dump := make(map[string]any, len(s.states))
-	for i, e := range s.p.worlds {
-		dump[e.world.Name()] = s.states[i].Dump()
+	for i, e := range s.p.apis {
+		dump[e.api.Name()] = s.states[i].Dump()
 	}
 	return dump
 }

@@ -14,7 +14,7 @@ import (
 func drawer(t *testing.T, gold ...string) *ballast.Task {
 	t.Helper()
 	files := value.NewDict("folders", value.NewDict("docs", value.NewDict("tax.txt", "pay rent"), "work", &value.Dict{}))
-	task := &ballast.Task{ID: "drawer", Worlds: []string{"files"}, Init: map[string]any{"files": files}}
+	task := &ballast.Task{ID: "drawer", APIs: []string{"files"}, Init: map[string]any{"files": files}}
 	for _, name := range []string{"move", "read", "rename"} {
 		task.Tools = append(task.Tools, ballast.Tool{Name: name})
 	}
@@ -61,13 +61,13 @@ func play(t *testing.T, e *Env, replies ...string) (shown []string) {
 		}
 		shown = append(shown, text)
 	}
-	show(e.Start())
+	show(e.Start(t.Context()))
 	for _, r := range replies {
 		if !e.Ready() {
 			break
 		}
 		e.Reply(reply(t, r), ballast.Step{Text: r})
-		if m := e.Answer(); !e.Over() {
+		if m := e.Answer(t.Context()); !e.Over() {
 			show(m)
 		}
 	}
@@ -79,11 +79,11 @@ func start(t *testing.T, task *ballast.Task, rules Rules) *Env {
 	if rules.Steps == 0 {
 		rules.Steps = 1000
 	}
-	e, err := New(task, rules)
+	p, err := Prepare(t.Context(), task)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return e
+	return p.New(rules)
 }
 
 const move, read = "move('tax.txt', 'work')", "read('tax.txt')"
@@ -116,7 +116,7 @@ func TestEpisodes(t *testing.T) {
 			passed := ""
 			for _, turn := range e.Episode.Turns {
 				if turn.Check.Done {
-					passed += map[bool]string{true: "y", false: "n"}[turn.Check.OK()]
+					passed += map[bool]string{true: "y", false: "n"}[turn.Check.Passed]
 				}
 			}
 			if e.Episode.Stop != c.stop || shown != c.shown || passed != c.passed || e.Over() != (c.stop != "") {
@@ -159,7 +159,7 @@ func TestChecksSeeWholeResults(t *testing.T) {
 	if shown := play(t, e, read, "."); shown[1] != "pay" || e.Episode.Turns[0].Steps[0].Results[0] != "pay" {
 		t.Errorf("shown %q", shown)
 	}
-	if !e.Episode.Turns[0].Check.OK() {
+	if !e.Episode.Turns[0].Check.Passed {
 		t.Errorf("%+v", e.Episode.Turns[0].Check)
 	}
 }
@@ -170,17 +170,17 @@ func TestReveal(t *testing.T) {
 	if len(e.Tools()) != 2 || e.Known("rename") || !e.Known("move") {
 		t.Fatalf("tools %v", e.Tools())
 	}
-	e.Start()
+	e.Start(t.Context())
 	e.Reply(reply(t, "rename('tax.txt', 'a')"), ballast.Step{})
-	if m := e.Answer(); m.Results[0] != "ok" {
+	if m := e.Answer(t.Context()); m.Results[0] != "ok" {
 		t.Errorf("%+v", m)
 	}
 	e.Reply(reply(t, "."), ballast.Step{})
-	m := e.Answer()
+	m := e.Answer(t.Context())
 	if len(m.Reveal) != 1 || m.Reveal[0].Name != "rename" || m.User != chat.RevealText || !e.Known("rename") {
 		t.Errorf("%+v", m)
 	}
-	if !e.Episode.Turns[0].Check.OK() {
+	if !e.Episode.Turns[0].Check.Passed {
 		t.Errorf("%+v", e.Episode.Turns[0].Check)
 	}
 }
@@ -188,7 +188,7 @@ func TestReveal(t *testing.T) {
 // A cut reply has no healthy form and no calls that run.
 func TestCutReply(t *testing.T) {
 	e := start(t, drawer(t, move), Rules{})
-	e.Start()
+	e.Start(t.Context())
 	e.Reply(reply(t, move), ballast.Step{Cut: true})
 	if s := e.Last(); s.Form != ballast.FormPolluted || s.Reason != "cut" || !s.Cut {
 		t.Errorf("%+v", s)
@@ -197,14 +197,14 @@ func TestCutReply(t *testing.T) {
 
 // Episodes of one prepared task share nothing that shows.
 func TestPreparedEpisodesAreIsolated(t *testing.T) {
-	p, err := Prepare(drawer(t, move, read))
+	p, err := Prepare(t.Context(), drawer(t, move, read))
 	if err != nil {
 		t.Fatal(err)
 	}
 	a, b := p.New(Rules{Steps: 9}), p.New(Rules{Steps: 9})
 	play(t, a, "move('tax.txt', 'docs')", ".")
 	play(t, b, move, ".", read, ".")
-	if a.Episode.Turns[0].Check.OK() || !b.Episode.Turns[0].Check.OK() || !b.Episode.Turns[1].Check.OK() {
+	if a.Episode.Turns[0].Check.Passed || !b.Episode.Turns[0].Check.Passed || !b.Episode.Turns[1].Check.Passed {
 		t.Errorf("%+v %+v", a.Episode.Turns[0].Check, b.Episode.Turns)
 	}
 	if c := p.New(Rules{}); c.Known("rename") {
@@ -215,7 +215,7 @@ func TestPreparedEpisodesAreIsolated(t *testing.T) {
 func TestWorldThatDoesNotLoad(t *testing.T) {
 	task := drawer(t, move)
 	task.Init["files"] = value.NewList()
-	if _, err := New(task, Rules{}); err == nil || !strings.Contains(err.Error(), "task drawer") {
+	if _, err := Prepare(t.Context(), task); err == nil || !strings.Contains(err.Error(), "task drawer") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,6 +1,7 @@
-package world
+package sim
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,35 +10,63 @@ import (
 	"sync/atomic"
 
 	"ballast"
+	"ballast/world"
 )
 
-// Prepared is a task whose worlds are loaded. Sessions of it start from copies of
-// the same states, and share gold's side: what gold's calls answer and leave
+// World plays tasks in the simulated APIs that they name.
+type World struct{}
+
+// Tools documents all functions of the task's APIs.
+func (World) Tools(_ context.Context, t *ballast.Task) ([]ballast.Tool, error) {
+	return Tools(t.APIs...)
+}
+
+// Open starts the only play of a task.
+func (World) Open(_ context.Context, t *ballast.Task) (ballast.Session, error) {
+	s, err := NewSession(t)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Prepare loads what the sessions of a task share.
+func (World) Prepare(_ context.Context, t *ballast.Task) (ballast.World, error) {
+	p, err := Prepare(t)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Prepared is a task whose APIs are loaded: the world of that task alone. Sessions of it
+// start from copies of the same states, and share gold's side: what gold's calls answer and leave
 // behind depends on the task alone, so that every turn of gold is played once, when
 // the first session closes that turn. It is safe for concurrent use; the task must
 // not be changed while it lives.
 type Prepared struct {
-	task   *ballast.Task
-	worlds []*entry
-	states []ballast.State // at the start; copied, never called
+	task    *ballast.Task
+	sparing bool
+	apis    []*entry
+	states  []world.State // at the start; copied, never called
 
 	turns []atomic.Pointer[goldTurn] // those that were played
 	mu    sync.Mutex                 // held by who plays more
 	once  bool                       // it has one session, and no longer life than that
 
-	roomWorlds [2]*entry // what most tasks need, in one piece of memory
-	roomStates [2]ballast.State
+	roomAPIs   [2]*entry // what most tasks need, in one piece of memory
+	roomStates [2]world.State
 }
 
 // goldTurn is what the gold calls of one turn answered and left behind.
 type goldTurn struct {
 	needed  []needed
-	states  []ballast.State // after the turn; compared, never called
-	changes bool            // the calls left other states than they found
-	err     error           // what broke
+	states  []world.State // after the turn; compared, never called
+	changes bool          // the calls left other states than they found
+	err     error         // what broke
 
 	roomNeeded [2]needed
-	roomStates [2]ballast.State
+	roomStates [2]world.State
 }
 
 // needed is an answer of gold and how often it came.
@@ -46,34 +75,46 @@ type needed struct {
 	times  int
 }
 
-// maxWorlds is how many worlds a task may have; a session notes in the bits of a
+// maxAPIs is how many APIs a task may have; a session notes in the bits of a
 // word which it copied.
-const maxWorlds = 64
+const maxAPIs = 64
 
-// Prepare loads the worlds of a task.
+// Prepare loads the APIs of a task.
 func Prepare(task *ballast.Task) (*Prepared, error) {
-	p := &Prepared{task: task, turns: make([]atomic.Pointer[goldTurn], len(task.Turns))}
-	if len(task.Worlds) == 0 {
-		return nil, fmt.Errorf("world: task %s names no world", task.ID)
+	p := &Prepared{task: task, sparing: task.Grader == Sparing, turns: make([]atomic.Pointer[goldTurn], len(task.Turns))}
+	if len(task.APIs) == 0 {
+		return nil, fmt.Errorf("sim: task %s names no simulated API", task.ID)
 	}
-	if len(task.Worlds) > maxWorlds {
-		return nil, fmt.Errorf("world: task %s names %d worlds; a task has at most %d", task.ID, len(task.Worlds), maxWorlds)
+	if len(task.APIs) > maxAPIs {
+		return nil, fmt.Errorf("sim: task %s names %d APIs; a task has at most %d", task.ID, len(task.APIs), maxAPIs)
 	}
-	p.worlds, p.states = p.roomWorlds[:0], p.roomStates[:0]
-	long := task.Category == LongContext
-	for _, name := range task.Worlds {
+	p.apis, p.states = p.roomAPIs[:0], p.roomStates[:0]
+	for _, name := range task.APIs {
 		e, err := get(name)
 		if err != nil {
-			return nil, fmt.Errorf("world: task %s: %w", task.ID, err)
+			return nil, fmt.Errorf("task %s: %w", task.ID, err)
 		}
-		s, err := e.world.New(task.Init[name], long)
+		s, err := e.api.New(task.Init[name], task.Variant)
 		if err != nil {
-			return nil, fmt.Errorf("world: task %s: %w", task.ID, err)
+			return nil, fmt.Errorf("sim: task %s: %w", task.ID, err)
 		}
-		p.worlds = append(p.worlds, e)
+		p.apis = append(p.apis, e)
 		p.states = append(p.states, s)
 	}
 	return p, nil
+}
+
+// Tools documents all functions of the task's APIs.
+func (p *Prepared) Tools(ctx context.Context, t *ballast.Task) ([]ballast.Tool, error) {
+	return World{}.Tools(ctx, t)
+}
+
+// Open starts a play of the task that was prepared. Another one is an error.
+func (p *Prepared) Open(_ context.Context, t *ballast.Task) (ballast.Session, error) {
+	if t != p.task {
+		return nil, fmt.Errorf("sim: task %s is opened in the world of task %s", t.ID, p.task.ID)
+	}
+	return p.Session(), nil
 }
 
 // gold returns what a turn of gold came to; it plays the turns up to it that were
@@ -111,7 +152,7 @@ func (p *Prepared) play(turn int, before *goldTurn) *goldTurn {
 	var mine uint64
 	for _, c := range calls {
 		var answer string
-		if answer, g.err = run(p.worlds, g.states, &mine, c); g.err != nil {
+		if answer, g.err = run(p.apis, g.states, &mine, c); g.err != nil {
 			return g
 		}
 		if !p.once { // it outlives the calls around it
@@ -119,7 +160,7 @@ func (p *Prepared) play(turn int, before *goldTurn) *goldTurn {
 		}
 		g.needed = append(g.needed, needed{answer, 1})
 	}
-	if p.task.Sparing {
+	if p.sparing {
 		if g.changes, g.err = changed(before.states, g.states); g.err != nil {
 			return g
 		}
@@ -139,7 +180,7 @@ func (p *Prepared) play(turn int, before *goldTurn) *goldTurn {
 }
 
 // changed reports whether any state differs.
-func changed(before, after []ballast.State) (differ bool, err error) {
+func changed(before, after []world.State) (differ bool, err error) {
 	defer caught("comparison", &err)
 	for i, s := range after {
 		if s.Equal(before[i]) != "" {
@@ -150,10 +191,10 @@ func changed(before, after []ballast.State) (differ bool, err error) {
 }
 
 // run dispatches one call over the states, of which those that are not mine are
-// copied before they are first called. A panic of a world is an error.
-func run(worlds []*entry, states []ballast.State, mine *uint64, c ballast.Call) (answer string, err error) {
+// copied before they are first called. A panic of an API is an error.
+func run(apis []*entry, states []world.State, mine *uint64, c ballast.Call) (answer string, err error) {
 	defer caught(c.Name, &err)
-	for i, e := range worlds {
+	for i, e := range apis {
 		if e.has(c.Name) {
 			if *mine>>i&1 == 0 {
 				states[i] = states[i].Copy()
@@ -162,15 +203,15 @@ func run(worlds []*entry, states []ballast.State, mine *uint64, c ballast.Call) 
 			return states[i].Call(c), nil
 		}
 	}
-	for _, e := range worlds {
-		if u, ok := e.world.(Unknowner); ok {
+	for _, e := range apis {
+		if u, ok := e.api.(world.Unknowner); ok {
 			return u.Unknown(c.Name), nil
 		}
 	}
 	return "error: no tool of that name", nil
 }
 
-// caught turns a world's panic into an error.
+// caught turns an API's panic into an error.
 func caught(what string, err *error) {
 	if r := recover(); r != nil {
 		*err = errors.Join(*err, fmt.Errorf("%s: panic: %v", what, r))
