@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"ballast/bounded"
+	"ballast/runlog"
 	"ballast/safetext"
 )
 
@@ -63,64 +63,49 @@ func Soak(out io.Writer, program, method string, kills int, seed uint64, set []s
 			cmd.Process.Kill()
 			<-ended
 			done++
-			safetext.Say(out, "kill %d after %.2f s, %d updates recorded\n", done, wait.Seconds(), countLines(filepath.Join(wild, "updates.jsonl")))
+			safetext.Say(out, "kill %d after %.2f s, %d updates recorded\n", done, wait.Seconds(), updates(wild))
 		}
-		if _, err := os.Stat(filepath.Join(wild, "run.json")); err == nil {
+		if runlog.Dir(wild).IsRun() {
 			next = []string{"train", "--resume", wild}
 		}
 	}
 }
 
-func countLines(path string) int {
-	data, err := bounded.ReadFile(path, bounded.GiB)
+// updates is how many a run has recorded; what a killed process left counts for none.
+func updates(run string) (n int) {
+	log, err := runlog.Read(run)
 	if err != nil {
 		return 0
 	}
-	return bytes.Count(data, []byte("\n"))
+	for _, err := range log.Updates() {
+		if err == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // compareRuns compares the weights and optimiser of the newest checkpoints.
 func compareRuns(out io.Writer, a, b string, kills int) error {
-	newest := func(run string) (string, error) {
-		list, err := filepath.Glob(filepath.Join(run, "checkpoints", "*"))
-		if err != nil || len(list) == 0 {
-			return "", fmt.Errorf("%s has no checkpoint", run)
-		}
-		return list[len(list)-1], nil
-	}
-	ca, err := newest(a)
-	if err != nil {
-		return err
-	}
-	cb, err := newest(b)
-	if err != nil {
-		return err
-	}
-	files, err := os.ReadDir(ca)
-	if err != nil {
-		return err
-	}
-	if filepath.Base(ca) != filepath.Base(cb) {
-		return fmt.Errorf("after %d kills the last checkpoint is %s, and that of the run that was left alone %s", kills, cb, ca)
-	}
-	compared := 0
-	for _, f := range files {
-		if f.Name() == "checkpoint.json" { // holds lengths of files with timings
-			continue
-		}
-		x, err := bounded.ReadFile(filepath.Join(ca, f.Name()), bounded.GiB)
+	var last [2]runlog.Checkpoint
+	for i, run := range []string{a, b} {
+		log, err := runlog.Read(run)
 		if err != nil {
 			return err
 		}
-		y, err := bounded.ReadFile(filepath.Join(cb, f.Name()), bounded.GiB)
+		list, err := log.Checkpoints()
+		if err == nil && len(list) == 0 {
+			err = fmt.Errorf("%s has no checkpoint", run)
+		}
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(x, y) {
-			return fmt.Errorf("after %d kills %s differs between %s and %s", kills, f.Name(), ca, cb)
-		}
-		compared++
+		last[i] = list[len(list)-1]
 	}
-	safetext.Say(out, "%d kills, %d files of the final checkpoint bit-identical\n", kills, compared)
+	n, err := last[0].Equal(&last[1])
+	if err != nil {
+		return fmt.Errorf("after %d kills: %w", kills, err)
+	}
+	safetext.Say(out, "%d kills, %d files of the final checkpoint bit-identical\n", kills, n)
 	return nil
 }

@@ -120,7 +120,7 @@ func (r *Run) head() error {
 	}
 	for _, into := range []any{&h, &r.Recipe} {
 		if err := yaml.Unmarshal(r.Log.Recipe, into); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(r.Dir, "recipe.yaml"), err)
+			return fmt.Errorf("%s: %w", runlog.Dir(r.Dir).Recipe(), err)
 		}
 	}
 	r.Method, r.Seed, r.Format = h.Method, h.Seed, h.Chat.Format
@@ -312,11 +312,11 @@ func (r *Run) Gone() (yes, known bool, since int) {
 }
 
 // wanted is what a command wants instead of a path without runs.
-const wanted = "name run directories (they hold a run.json), or folders of them"
+const wanted = "name run directories, as `ballast train` makes them, or folders of them"
 
 // Find returns the run directories at and below a path, in order of their names.
 func Find(path string) ([]string, error) {
-	if _, err := os.Stat(filepath.Join(path, "run.json")); err == nil {
+	if runlog.Dir(path).IsRun() {
 		return []string{path}, nil
 	}
 	entries, err := os.ReadDir(path)

@@ -35,6 +35,7 @@ import (
 	"ballast/durable"
 	"ballast/monitor/verdict"
 	"ballast/report"
+	"ballast/runlog"
 	"ballast/safetext"
 )
 
@@ -106,7 +107,7 @@ func Examine(path string, o Options) (*Report, error) {
 	}
 	r := &Report{Path: path}
 	if info.IsDir() {
-		if _, err := os.Stat(filepath.Join(path, "run.json")); err == nil {
+		if runlog.Dir(path).IsRun() {
 			err := r.run(path, f)
 			if err != nil {
 				return nil, fmt.Errorf("doctor: %w", err)

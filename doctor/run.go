@@ -27,7 +27,7 @@ func (r *Report) run(dir string, f format.Format) error {
 	r.Kind, r.Files = kindRun, 1
 	if f == nil {
 		if f, err = formatOf(log.Recipe); err != nil {
-			r.note("recipe.yaml: %v; replies are read as format %s, name another with --format", err, f.Name())
+			r.note("%s: %v; replies are read as format %s, name another with --format", runlog.Dir(dir).Recipe(), err, f.Name())
 		}
 	}
 	r.Format = f.Name()

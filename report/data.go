@@ -71,7 +71,7 @@ func load(dir string) (*run, error) {
 	}
 	r := &run{Name: filepath.Base(abs), Recipe: string(log.Recipe), log: log, metrics: map[string][]float64{}}
 	if err := yaml.Unmarshal(log.Recipe, &r.Head); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "recipe.yaml"), err)
+		return nil, fmt.Errorf("%s: %w", runlog.Dir(dir).Recipe(), err)
 	}
 	for u, err := range log.Updates() {
 		if err != nil {

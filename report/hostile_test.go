@@ -99,7 +99,7 @@ func policy(t *testing.T, page string) {
 // TestOnlyOurPage: a page that somebody else made is not replaced; ours is.
 func TestOnlyOurPage(t *testing.T) {
 	dir := newRun(t, one(1, monitor.RewardMean, 0.25))
-	path := filepath.Join(dir, Page)
+	path := runlog.Dir(dir).Page()
 	for range 2 {
 		_, err := Write(dir)
 		must(t, err)

@@ -22,7 +22,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"ballast/durable"
@@ -67,9 +66,6 @@ func Show(w io.Writer, text string, page any) error {
 	return t.Execute(safetext.Terminal(w), page)
 }
 
-// Page is the file name of the static page in a run directory.
-const Page = "report.html"
-
 // pageHead is how a page begins.
 var pageHead = []byte(pageText[:strings.Index(pageText, "<meta name")])
 
@@ -86,7 +82,7 @@ func Write(dir string) (string, error) {
 	if _, err := runlog.Read(dir); err != nil { // before a file is made in it
 		return "", fmt.Errorf("report: %w", err)
 	}
-	path := filepath.Join(dir, Page)
+	path := runlog.Dir(dir).Page()
 	if err := durable.Free(path, Ours); err != nil {
 		return "", fmt.Errorf("report: %w", err)
 	}

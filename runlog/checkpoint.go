@@ -11,15 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"ballast/bounded"
 	"ballast/durable"
 	"ballast/provenance"
 )
-
-// checkpointFile marks a folder of checkpoints/ as complete.
-const checkpointFile = "checkpoint.json"
 
 // replacedPrefix marks a checkpoint that a newer one of the same update is about to
 // replace. If the process dies before it does, the next Open puts it back.
@@ -73,7 +69,7 @@ func (r *Run) Checkpoint(update int, state any, fill func(dir string) error) (Ch
 		}
 	}
 	c := Checkpoint{
-		Update: update, Dir: filepath.Join(r.dir, checkpointsDir, name(update)), State: raw,
+		Update: update, Dir: Dir(r.dir).Checkpoint(update), State: raw,
 		updates: r.updates.Size(), events: r.events.Size(),
 	}
 	temp := filepath.Join(r.dir, checkpointsDir, "."+name(update))
@@ -129,20 +125,13 @@ func (r *Run) fillAside(temp string, c Checkpoint, fill func(dir string) error) 
 
 // checkpoints reads the complete checkpoints of a run, oldest first.
 func checkpoints(dir string) ([]Checkpoint, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, checkpointsDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+	updates, err := updatesIn(Dir(dir).at(checkpointsDir), "")
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoints: %w", err)
 	}
 	var list []Checkpoint
-	for _, e := range entries {
-		update, err := strconv.Atoi(e.Name())
-		if err != nil || update < 0 || e.Name() != name(update) { // not ours: a copy, "4" beside 000004
-			continue
-		}
-		c, err := OpenCheckpoint(filepath.Join(dir, checkpointsDir, e.Name()))
+	for _, update := range updates {
+		c, err := OpenCheckpoint(Dir(dir).Checkpoint(update))
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +140,6 @@ func checkpoints(dir string) ([]Checkpoint, error) {
 		}
 		list = append(list, c)
 	}
-	slices.SortFunc(list, func(a, b Checkpoint) int { return a.Update - b.Update })
 	return list, nil
 }
 
@@ -206,7 +194,7 @@ func (r *Run) Resume(c Checkpoint, keep func(Event) bool) error {
 }
 
 func (r *Run) resume(c Checkpoint, keep func(Event) bool) error {
-	if c.Dir != "" && filepath.Clean(c.Dir) != filepath.Join(r.dir, checkpointsDir, name(c.Update)) {
+	if c.Dir != "" && filepath.Clean(c.Dir) != Dir(r.dir).Checkpoint(c.Update) {
 		return fmt.Errorf("%s is not a checkpoint of %s", c.Dir, r.dir)
 	}
 	for _, l := range []struct {
@@ -245,13 +233,13 @@ func (r *Run) resume(c Checkpoint, keep func(Event) bool) error {
 	if err := r.cutEvents(c.events, keep); err != nil {
 		return err
 	}
-	updates, err := episodeUpdates(r.dir)
+	updates, err := updatesIn(Dir(r.dir).at(episodesDir), episodeExt)
 	if err != nil {
 		return err
 	}
 	for _, u := range updates {
 		if u > c.Update || c.Dir == "" {
-			if err := os.Remove(filepath.Join(r.dir, episodesDir, name(u)+episodeExt)); err != nil {
+			if err := os.Remove(Dir(r.dir).episodes(u)); err != nil {
 				return err
 			}
 		}

@@ -55,7 +55,7 @@ func CreateFrom(dir string, recipe []byte, o Origin) (*Run, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("create run: %w; name a new directory where you may write", err)
 	}
-	if isThere(filepath.Join(dir, headerFile)) {
+	if isThere(Dir(dir).header()) {
 		return nil, fmt.Errorf("%s already holds a run: continue it with --resume %s, or choose another directory", dir, dir)
 	}
 	// Before the lock, which is a file: what is not empty stays as it is.
@@ -77,7 +77,7 @@ func CreateFrom(dir string, recipe []byte, o Origin) (*Run, error) {
 // create fills a locked directory; run.json comes last. What a creation that was killed
 // left is taken away first, the marker last.
 func (r *Run) create(recipe []byte, o Origin) error {
-	if isThere(filepath.Join(r.dir, headerFile)) { // another process was faster
+	if isThere(Dir(r.dir).header()) { // another process was faster
 		return fmt.Errorf("%s already holds a run: choose another directory", r.dir)
 	}
 	old, err := killed(r.dir)
@@ -93,7 +93,7 @@ func (r *Run) create(recipe []byte, o Origin) error {
 	if err != nil {
 		return err
 	}
-	at := func(rel string) string { return filepath.Join(r.dir, rel) }
+	at := func(rel string) string { return Dir(r.dir).at(rel) }
 	write := func(rel string, data []byte) step {
 		return step{rel, func() error {
 			return r.replace(rel, func(w io.Writer) error { _, err := w.Write(data); return err })

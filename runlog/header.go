@@ -63,7 +63,7 @@ const maxHeader = 64 << 20
 
 // readHeader fails unless dir holds a run that this package reads.
 func readHeader(dir string) (h Header, err error) {
-	path := filepath.Join(dir, headerFile)
+	path := Dir(dir).header()
 	if info, serr := os.Stat(dir); serr != nil || !info.IsDir() || !isThere(path) {
 		why := "it has no " + headerFile
 		switch {
@@ -181,7 +181,7 @@ func (r *Run) Adopt(o Origin) error {
 			return fmt.Errorf("write checksums: %w", explain(err, r.dir))
 		}
 	}
-	recipe, err := bounded.ReadFile(filepath.Join(r.dir, recipeFile), maxHeader)
+	recipe, err := bounded.ReadFile(Dir(r.dir).Recipe(), maxHeader)
 	if err != nil {
 		return err
 	}

@@ -3,16 +3,9 @@ package runlog
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -42,7 +35,7 @@ func Read(dir string) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	recipe, err := bounded.ReadFile(filepath.Join(dir, recipeFile), maxHeader)
+	recipe, err := bounded.ReadFile(Dir(dir).Recipe(), maxHeader)
 	if err != nil {
 		return nil, fmt.Errorf("read run: %w", err)
 	}
@@ -54,7 +47,7 @@ func (l *Log) Updates() iter.Seq2[ballast.Update, error] { return readUpdates(l.
 
 // Events yields the events in order.
 func (l *Log) Events() iter.Seq2[Event, error] {
-	return readLines(filepath.Join(l.Dir, eventsFile), decodeEvent)
+	return readLines(Dir(l.Dir).events(), decodeEvent)
 }
 
 // Checkpoints returns the complete checkpoints, oldest first.
@@ -79,11 +72,17 @@ func (l *Log) Best(metric string) (Checkpoint, error) {
 }
 
 // EpisodeUpdates returns the updates that have episodes, in order.
-func (l *Log) EpisodeUpdates() ([]int, error) { return episodeUpdates(l.Dir) }
+func (l *Log) EpisodeUpdates() ([]int, error) {
+	list, err := updatesIn(Dir(l.Dir).at(episodesDir), episodeExt)
+	if err != nil {
+		return nil, fmt.Errorf("read episodes: %w", err)
+	}
+	return list, nil
+}
 
 // Episodes yields the episodes of one update in the order they were written.
 func (l *Log) Episodes(update int) iter.Seq2[*ballast.Episode, error] {
-	path := filepath.Join(l.Dir, episodesDir, name(update)+episodeExt)
+	path := Dir(l.Dir).episodes(update)
 	return func(yield func(*ballast.Episode, error) bool) {
 		f, err := bounded.Open(path)
 		if err != nil {
@@ -104,7 +103,7 @@ func (l *Log) Episodes(update int) iter.Seq2[*ballast.Episode, error] {
 
 // readUpdates yields the updates of the run in dir.
 func readUpdates(dir string) iter.Seq2[ballast.Update, error] {
-	return readLines(filepath.Join(dir, updatesFile), decodeUpdate)
+	return readLines(Dir(dir).updates(), decodeUpdate)
 }
 
 // decodeUpdate reads one line of updates.jsonl.
@@ -184,26 +183,6 @@ func splitLines(r io.Reader, whole bool, most int) iter.Seq2[numbered, error] {
 			number, line = number+1, line[:0]
 		}
 	}
-}
-
-// episodeUpdates lists the updates of the run in dir that have episodes.
-func episodeUpdates(dir string) ([]int, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, episodesDir))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read episodes: %w", err)
-	}
-	var list []int
-	for _, e := range entries {
-		base, ok := strings.CutSuffix(e.Name(), episodeExt)
-		if n, err := strconv.Atoi(base); ok && err == nil && name(n) == base {
-			list = append(list, n)
-		}
-	}
-	slices.Sort(list)
-	return list, nil
 }
 
 // decodeEpisodes yields the episodes of a compressed file.

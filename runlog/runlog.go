@@ -9,6 +9,9 @@
 //	episodes/000123.jsonl.zst   the episodes of update 123, one a line
 //	checkpoints/000100/         what the learner saved, plus checkpoint.json: the cursor, and
 //	                            checksums of the files here and of what the others held
+//	judge.jsonl                 what requests to a judge's endpoint took (supervise/endpoint)
+//	probes/000100.json          probes of a checkpoint (doctor/probe)
+//	report.html                 the page (report)
 //	lock                        held by the one writer
 //
 // A run is made in a directory that is empty or not there. While it is made, a file
@@ -52,18 +55,6 @@ import (
 
 	"ballast"
 	"ballast/durable"
-)
-
-// The names in a run directory.
-const (
-	headerFile     = "run.json"
-	recipeFile     = "recipe.yaml"
-	updatesFile    = "updates.jsonl"
-	eventsFile     = "events.jsonl"
-	episodesDir    = "episodes"
-	episodeExt     = ".jsonl.zst"
-	checkpointsDir = "checkpoints"
-	lockFile       = "lock"
 )
 
 // Run is a run directory open for writing. Its methods are for one goroutine.
@@ -130,7 +121,7 @@ func (r *Run) remake() error {
 		if isThere(path) {
 			continue
 		}
-		for e, err := range readLines(filepath.Join(r.dir, eventsFile), decodeEvent) {
+		for e, err := range readLines(Dir(r.dir).events(), decodeEvent) {
 			if errors.Is(err, fs.ErrNotExist) {
 				break
 			}
@@ -236,9 +227,6 @@ func (r *Run) Episodes(update int, episodes []ballast.Episode) error {
 	return nil
 }
 
-// name returns the file name of an update's things, without extension.
-func name(update int) string { return fmt.Sprintf("%06d", update) }
-
 // append writes one line, if it could be made.
 func (r *Run) append(l *lines, line []byte, err error) error {
 	if err != nil {
@@ -316,10 +304,10 @@ func (r *Run) sweep(sub string) error {
 
 // openLogs opens the two files of lines.
 func (r *Run) openLogs() (err error) {
-	if r.updates, err = openLines(filepath.Join(r.dir, updatesFile), r.hook); err != nil {
+	if r.updates, err = openLines(Dir(r.dir).updates(), r.hook); err != nil {
 		return err
 	}
-	r.events, err = openLines(filepath.Join(r.dir, eventsFile), r.hook)
+	r.events, err = openLines(Dir(r.dir).events(), r.hook)
 	return err
 }
 

@@ -140,6 +140,27 @@ func (c *Checkpoint) Verify() error {
 	return nil
 }
 
+// Equal fails where a checkpoint of another run is of another update or holds other bits,
+// beside its marker, which knows how long lines with timings were. It says how many files
+// it compared.
+func (c *Checkpoint) Equal(o *Checkpoint) (files int, err error) {
+	if c.Update != o.Update {
+		return 0, fmt.Errorf("%s and %s are of other updates", c.Dir, o.Dir)
+	}
+	if err := errors.Join(c.Verify(), o.Verify()); err != nil {
+		return 0, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.files)) {
+		if o.files[name] != c.files[name] {
+			return 0, fmt.Errorf("%s differs between %s and %s", name, c.Dir, o.Dir)
+		}
+	}
+	if len(o.files) != len(c.files) {
+		return 0, fmt.Errorf("%s has other files than %s", o.Dir, c.Dir)
+	}
+	return len(c.files), nil
+}
+
 // Unchanged fails where recipe.yaml is not the one that the run was made with, or was
 // extended to.
 func (l *Log) Unchanged() error {
@@ -149,7 +170,7 @@ func (l *Log) Unchanged() error {
 		return nil
 	}
 	return fmt.Errorf("%s was changed since the run began: put it back as it was, or start a new run with these settings; more updates are asked for with --resume %s --extend N",
-		filepath.Join(l.Dir, recipeFile), l.Dir)
+		Dir(l.Dir).Recipe(), l.Dir)
 }
 
 // VerifyEpisodes fails where the episodes of one of these updates are not as they were
@@ -157,7 +178,7 @@ func (l *Log) Unchanged() error {
 func (l *Log) VerifyEpisodes(updates ...int) error {
 	want := map[int]string{}
 	read := func(line []byte) (w wireUpdate, err error) { return w, json.Unmarshal(line, &w) }
-	for w, err := range readLines(filepath.Join(l.Dir, updatesFile), read) {
+	for w, err := range readLines(Dir(l.Dir).updates(), read) {
 		if err != nil {
 			return err
 		}
@@ -167,7 +188,7 @@ func (l *Log) VerifyEpisodes(updates ...int) error {
 		if want[u] == "" {
 			continue
 		}
-		path := filepath.Join(l.Dir, episodesDir, name(u)+episodeExt)
+		path := Dir(l.Dir).episodes(u)
 		sum, _, err := provenance.File(path)
 		if err != nil {
 			return fmt.Errorf("the run trains on the episodes of update %d: %w; go back to a checkpoint before it by deleting the later ones", u, err)

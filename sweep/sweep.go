@@ -23,6 +23,7 @@ import (
 
 	"ballast/compare"
 	"ballast/durable"
+	"ballast/runlog"
 )
 
 // Point is one combination of settings, as key=value pairs.
@@ -248,18 +249,13 @@ func (o *Options) place(j *Job) error {
 		}
 		return o.Same(dir, args)
 	}
-	if isRun(j.Dir) {
+	if runlog.Dir(j.Dir).IsRun() {
 		return same(j.Dir)
 	}
-	if j.Before != "" && j.Before != j.Dir && isRun(j.Before) && same(j.Before) == nil {
+	if j.Before != "" && j.Before != j.Dir && runlog.Dir(j.Before).IsRun() && same(j.Before) == nil {
 		j.Dir = j.Before
 	}
 	return nil
-}
-
-func isRun(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, "run.json"))
-	return err == nil
 }
 
 // done says whether nothing is left of the job.
@@ -287,7 +283,7 @@ func (o *Options) one(ctx context.Context, j Job) error {
 	defer log.Close()
 	if r, err := compare.Load(j.Dir); err != nil || r.Ending == compare.Open {
 		args := []string{"train", "--resume", j.Dir}
-		if !isRun(j.Dir) {
+		if !runlog.Dir(j.Dir).IsRun() {
 			if args, err = j.Start(); err != nil {
 				return err
 			}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"ballast/model/device"
@@ -38,7 +37,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		from := log.Header().Program.Dir
 		return fmt.Errorf("%w; %s names it as it is found from the folder in which the run began%s: give the command there, or put it back",
-			err, filepath.Join(f.resume, "recipe.yaml"), strings.TrimSuffix(", "+from, ", "))
+			err, runlog.Dir(f.resume).Recipe(), strings.TrimSuffix(", "+from, ", "))
 	}
 	if err != nil {
 		return err

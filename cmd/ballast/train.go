@@ -58,7 +58,7 @@ func trainCommand() *cobra.Command {
 			if f.resume != "" {
 				other := func(flag string) bool { return c.Flags().Changed(flag) }
 				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "dialogues", "seed", "config", "set", "out", "dry-run"}, other) {
-					return errors.New("--resume takes everything from the run's recipe.yaml; leave the method and the other flags out")
+					return errors.New("--resume takes everything from the run; leave the method and the other flags out")
 				}
 			}
 			if f.extend != 0 && f.resume == "" {
@@ -143,7 +143,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	run.Log = record.Log{Run: log, Keep: run.Recipe.Keep.Checkpoints, Tell: show.event}
 	var err error
 	run.Stop = func() bool { return asked.Err() != nil }
-	run.Judge, err = endpoint.Open(run.Recipe.Judge, endpoint.Options{Ledger: filepath.Join(log.Dir(), "judge.jsonl"), Stop: run.Stop})
+	run.Judge, err = endpoint.Open(run.Recipe.Judge, endpoint.Options{Ledger: runlog.Dir(log.Dir()).Judge(), Stop: run.Stop})
 	if err != nil {
 		return err
 	}

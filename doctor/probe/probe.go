@@ -31,6 +31,7 @@ import (
 	"ballast/durable"
 	"ballast/eval"
 	"ballast/rollout"
+	"ballast/runlog"
 )
 
 // Plain is the name of the variant that the others are compared with.
@@ -242,9 +243,6 @@ func (o *Outcome) Faults() string {
 	return strings.Join(list[:min(3, len(list))], ", ")
 }
 
-// folder holds the probes of a run's checkpoints, in the run's directory.
-const folder = "probes"
-
 // Save keeps the result in the run directory that its checkpoint belongs to and
 // returns the file. A probe of the same update is replaced.
 func (r *Result) Save(run string) (string, error) {
@@ -252,10 +250,10 @@ func (r *Result) Save(run string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("probe: %w", err)
 	}
-	if err := durable.Subfolder(filepath.Join(run, folder)); err != nil {
+	path := runlog.Dir(run).Probe(r.Update)
+	if err := durable.Subfolder(filepath.Dir(path)); err != nil {
 		return "", fmt.Errorf("probe: %w", err)
 	}
-	path := filepath.Join(run, folder, fmt.Sprintf("%06d.json", r.Update))
 	if err := durable.ReplaceBytes(path, append(data, '\n')); err != nil {
 		return "", fmt.Errorf("probe: %w", err)
 	}
@@ -265,13 +263,14 @@ func (r *Result) Save(run string) (string, error) {
 // Load reads the probes of a run, by update. What can be read is returned beside
 // the error.
 func Load(run string) ([]Result, error) {
-	paths, err := filepath.Glob(filepath.Join(run, folder, "*.json"))
+	updates, err := runlog.Dir(run).Probes()
 	if err != nil {
 		return nil, fmt.Errorf("probe: %w", err)
 	}
 	var out []Result
 	var errs []error
-	for _, path := range paths {
+	for _, update := range updates {
+		path := runlog.Dir(run).Probe(update)
 		data, err := bounded.ReadFile(path, 64*bounded.MiB)
 		var r Result
 		if err == nil {

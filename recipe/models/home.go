@@ -11,10 +11,7 @@ package models
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 
 	"ballast/compare"
 	"ballast/hub"
@@ -34,7 +31,7 @@ type Home struct {
 // like best (or the one that the guard named when it stopped) or the newest, and for the
 // path of a checkpoint.
 func Here(path string, newest bool) (Home, error) {
-	if _, err := os.Stat(filepath.Join(path, "run.json")); err == nil {
+	if runlog.Dir(path).IsRun() {
 		run, err := compare.Load(path)
 		if err != nil {
 			return Home{}, err
@@ -52,15 +49,8 @@ func Here(path string, newest bool) (Home, error) {
 		}
 		return Home{Run: path, Update: list[i].Update, Path: list[i].Dir}, nil
 	}
-	dir, err := filepath.Abs(path)
-	if err != nil {
-		return Home{}, err
-	}
-	run := filepath.Dir(filepath.Dir(dir))
-	if n, err := strconv.Atoi(filepath.Base(dir)); err == nil {
-		if _, err := os.Stat(filepath.Join(run, "run.json")); err == nil {
-			return Home{Run: run, Update: n, Path: path}, nil
-		}
+	if run, update, ok := runlog.CheckpointAt(path); ok {
+		return Home{Run: string(run), Update: update, Path: path}, nil
 	}
 	return Home{Path: path}, nil
 }
@@ -76,7 +66,7 @@ func intact(dir string) error {
 
 // Checkpoint reads the model of a checkpoint of a run.
 func Checkpoint(run string, update int) (*model.Model, error) {
-	dir := filepath.Join(run, "checkpoints", fmt.Sprintf("%06d", update))
+	dir := runlog.Dir(run).Checkpoint(update)
 	if err := intact(dir); err != nil {
 		return nil, err
 	}

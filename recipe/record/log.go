@@ -10,7 +10,6 @@ package record
 
 import (
 	"iter"
-	"path/filepath"
 	"slices"
 
 	"ballast"
@@ -127,7 +126,7 @@ func Recipe(dir string) (r recipe.Recipe, err error) {
 	if err := log.Unchanged(); err != nil {
 		return r, err
 	}
-	err = r.Apply(filepath.Join(dir, "recipe.yaml"), log.Recipe)
+	err = r.Apply(runlog.Dir(dir).Recipe(), log.Recipe)
 	r.Complete()
 	return r, err
 }

@@ -102,7 +102,7 @@ func hubInputs(in provenance.Inputs, f *hub.Found, files []string) (err error) {
 // could not be checked, and what changes the last bits alone.
 func Same(h runlog.Header, dir string, now *runlog.Origin) (notes []string, err error) {
 	if h.Version < 2 || h.Program.Go == "" {
-		return []string{fmt.Sprintf("its run.json is of format version %d, without checksums: that recipe, data, model and checkpoints are what they were could not be checked", h.Version)}, nil
+		return []string{fmt.Sprintf("it is of format version %d, without checksums: that recipe, data, model and checkpoints are what they were could not be checked", h.Version)}, nil
 	}
 	refused, rounding := h.Program.Against(&now.Program)
 	if refused != "" {
