@@ -198,7 +198,7 @@ func largest(in *recipe.Recipe, prompt int) (load, string, error) {
 // examples counts those of a phase; what depends on failures counts as if every
 // task had failed, and dialogues that no tokenizer is here to measure as if all fitted.
 func examples(in *recipe.Recipe, run *loop.Run, phase int, sources string) (n int, bound bool, err error) {
-	list, err := recipe.Examples(sources, recipe.Worst(run), &in.SFT)
+	list, err := recipe.Examples(sources, recipe.Worst(run.Material()), &in.SFT)
 	if err != nil {
 		return 0, false, err
 	}
@@ -213,7 +213,7 @@ func examples(in *recipe.Recipe, run *loop.Run, phase int, sources string) (n in
 		if err != nil {
 			return 0, false, err
 		}
-		own, err := recipe.Examples(from, run, &in.SFT)
+		own, err := recipe.Examples(from, run.Material(), &in.SFT)
 		if err != nil {
 			return 0, false, err
 		}

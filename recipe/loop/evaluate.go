@@ -6,51 +6,65 @@ import (
 
 	"ballast"
 	"ballast/eval"
+	"ballast/rollout"
 	"ballast/runlog"
 )
 
+// evaluator plays the tasks of evaluations greedily and keeps how they went in the cursor.
+type evaluator struct {
+	policy ballast.Policy
+	cfg    func() rollout.Config
+	during []ballast.Task // of the evaluations during the run
+	after  []ballast.Task // of the test after it
+	keep   *keeper
+}
+
 // evaluate plays the tasks of evaluations, once after an update. Of equal evaluations
 // the newest is the best; one without a success is none.
-func (r *Run) evaluate(ctx context.Context) error {
-	if e := r.State.Eval; e != nil && e.Update == r.State.Update {
+func (v *evaluator) evaluate(ctx context.Context) error {
+	s := v.keep.cursor
+	if e := s.Eval; e != nil && e.Update == s.Update {
 		return nil
 	}
-	res, err := r.greedy(ctx, r.Eval)
+	res, err := v.greedy(ctx, v.during)
 	if err != nil {
 		return err
 	}
-	r.State.Eval, r.saved = &Evaluation{r.State.Update, res}, false
+	s.Eval = &Evaluation{s.Update, res}
+	v.keep.changed()
 	what := runlog.Evaluated{Score: res.Score()}
-	if rate := res.Rate(); rate > 0 && rate >= r.State.Best {
-		r.State.Best, r.State.BestAt = rate, r.State.Update
+	if rate := res.Rate(); rate > 0 && rate >= s.Best {
+		s.Best, s.BestAt = rate, s.Update
 		what.Best = true
 	}
-	return r.Log.Event(runlog.Event{Update: r.State.Update, What: what, Text: res.String()})
+	return v.keep.event(what, res.String())
 }
 
 // test plays the test tasks after the last update, once. Where there are none of their
-// own, the last evaluation was on them.
-func (r *Run) test(ctx context.Context) (eval.Result, error) {
-	if len(r.Test) == 0 {
-		return r.State.Eval.Result, nil
+// own, the last evaluation was on them. It may take as long as many updates, and stopped is
+// asked before.
+func (v *evaluator) test(ctx context.Context, stopped func() error) (eval.Result, error) {
+	s := v.keep.cursor
+	if len(v.after) == 0 {
+		return s.Eval.Result, nil
 	}
-	if e := r.State.Test; e != nil && e.Update == r.State.Update {
+	if e := s.Test; e != nil && e.Update == s.Update {
 		return e.Result, nil
 	}
-	if err := r.stopped(); err != nil { // before what may take as long as many updates
+	if err := stopped(); err != nil {
 		return eval.Result{}, err
 	}
-	res, err := r.greedy(ctx, r.Test)
+	res, err := v.greedy(ctx, v.after)
 	if err != nil {
 		return res, err
 	}
-	r.State.Test, r.saved = &Evaluation{r.State.Update, res}, false
-	return res, r.Log.Event(runlog.Event{Update: r.State.Update, What: runlog.Tested{Score: res.Score()}, Text: res.String()})
+	s.Test = &Evaluation{s.Update, res}
+	v.keep.changed()
+	return res, v.keep.event(runlog.Tested{Score: res.Score()}, res.String())
 }
 
-// greedy plays tasks greedily.
-func (r *Run) greedy(ctx context.Context, tasks []ballast.Task) (eval.Result, error) {
-	res, err := eval.Run(ctx, r.Engine.Policy, r.rollout(&r.Recipe), tasks, ballast.Sampling{})
+func (v *evaluator) greedy(ctx context.Context, tasks []ballast.Task) (eval.Result, error) {
+	res, err := eval.Run(ctx, v.policy, v.cfg(), tasks, ballast.Sampling{})
 	if err != nil {
 		return res, fmt.Errorf("evaluation: %w", err)
 	}

@@ -65,6 +65,23 @@ type watcher interface {
 	act() error
 }
 
+// ward is what a watcher sees of a run: what it may read, and what it may do.
+type ward interface {
+	// at is the cursor, which a guard may move.
+	at() *State
+	settings() *recipe.Recipe
+	// event records what happened after the cursor's update.
+	event(what runlog.What, text string) error
+	// checkpoint writes one, unless nothing has changed since the newest.
+	checkpoint() error
+	// changed says that something has.
+	changed()
+	// load takes the learner back to a checkpoint, and the policy with it.
+	load(dir string) error
+	// reschedule gives the run other phases, from here on and when it is resumed.
+	reschedule([]recipe.Phase)
+}
+
 type nobody struct{}
 
 func (nobody) begun() error              { return nil }
@@ -76,7 +93,7 @@ func (nobody) act() error                { return nil }
 // alarm, which is the last word of a run unless an action follows.
 type observer struct {
 	nobody
-	run      *Run
+	ward     ward
 	detector *verdict.Detector
 	told     map[verdict.State]bool
 }
@@ -100,46 +117,42 @@ func (o *observer) note(u ballast.Update) error {
 		return nil
 	}
 	found := o.detector.Diagnosis()
-	return o.run.Log.Event(runlog.Event{Update: u.Index, What: runlog.Warned{Sign: found.Verdict}, Text: explain(found)})
+	return o.ward.event(runlog.Warned{Sign: found.Verdict}, explain(found))
 }
 
-// watch returns the run's watcher, with the updates since its last action behind
-// it: a resumed run sees what the run that was killed saw.
-func (r *Run) watch() (watcher, error) {
-	if r.State.Guard.Phases != nil {
-		r.Recipe.Phases = r.State.Guard.Phases
+// watch returns the watcher of a run whose log is past, nil for one that cannot be read
+// back, with the updates since its last action behind it: a resumed run sees what the run
+// that was killed saw.
+func watch(w ward, past Past) (watcher, error) {
+	if w.settings().Guard.Do == "" {
+		return observe(w, past)
 	}
-	past, ok := r.Log.(Past)
-	if r.Recipe.Guard.Do == "" {
-		return r.observe(past)
-	}
-	if !ok {
+	if past == nil {
 		return nil, errors.New("guard: this run's log cannot be read back, which a guard needs")
 	}
-	g := &guard{run: r, past: past, detector: verdict.New()}
+	g := &guard{ward: w, past: past, detector: verdict.New()}
 	for u, err := range past.Updates() {
 		if err != nil {
 			return nil, fmt.Errorf("guard: %w", err)
 		}
-		if u.Index > r.State.Guard.Since && u.Index <= r.State.Update {
+		if u.Index > w.at().Guard.Since && u.Index <= w.at().Update {
 			g.detector.Add(u)
 		}
 	}
 	return g, nil
 }
 
-// observe returns the watcher of a run without a guard; past is nil for a log that
-// cannot be read back, which nobody watches.
-func (r *Run) observe(past Past) (watcher, error) {
+// observe returns the watcher of a run without a guard.
+func observe(w ward, past Past) (watcher, error) {
 	if past == nil {
 		return nobody{}, nil
 	}
-	o := &observer{run: r, detector: verdict.New(), told: map[verdict.State]bool{}}
+	o := &observer{ward: w, detector: verdict.New(), told: map[verdict.State]bool{}}
 	for u, err := range past.Updates() {
 		if err != nil {
 			return nil, fmt.Errorf("monitor: %w", err)
 		}
-		if u.Index <= r.State.Update {
+		if u.Index <= w.at().Update {
 			o.see(u)
 		}
 	}
@@ -148,7 +161,7 @@ func (r *Run) observe(past Past) (watcher, error) {
 
 // guard acts on what its detector says.
 type guard struct {
-	run      *Run
+	ward
 	past     Past
 	detector *verdict.Detector
 	found    verdict.Diagnosis
@@ -158,7 +171,7 @@ type guard struct {
 const settled = 25
 
 // begun keeps a phase's start: a run may fall sick before its first regular checkpoint.
-func (g *guard) begun() error { return g.run.checkpoint() }
+func (g *guard) begun() error { return g.checkpoint() }
 
 func (g *guard) note(u ballast.Update) error {
 	g.detector.Add(u)
@@ -169,14 +182,14 @@ func (g *guard) note(u ballast.Update) error {
 	if err != nil {
 		return fmt.Errorf("guard: %w", err)
 	}
-	g.run.State.Guard.Healthy = max(at, g.floor())
+	g.at().Guard.Healthy = max(at, g.floor())
 	return nil
 }
 
 // floor is the update from which on checkpoints are of the phase in progress, with its
 // reference policy, and of after the last action: earlier ones may be of another sickness.
 func (g *guard) floor() int {
-	s := &g.run.State
+	s := g.at()
 	return max(s.Guard.Since, s.Update-s.InPhase)
 }
 
@@ -194,21 +207,20 @@ func (g *guard) healthy() (dir string, at int, err error) {
 }
 
 func (g *guard) act() error {
-	r := g.run
 	g.found = g.detector.Diagnosis()
-	sick := g.found.State.Dead() || r.Recipe.Guard.At == "drifting" && g.found.State.Sick()
+	sick := g.found.State.Dead() || g.settings().Guard.At == "drifting" && g.found.State.Sick()
 	if !sick {
 		return nil
 	}
 	why := explain(g.found)
-	do, times := r.Recipe.Guard.Do, r.Recipe.Guard.Times
+	do, times := g.settings().Guard.Do, g.settings().Guard.Times
 	if times == 0 {
 		times = 3
 	}
-	if r.State.Guard.Acts >= times {
+	if g.at().Guard.Acts >= times {
 		do, why = "stop", fmt.Sprintf("%s; the guard has already acted %d times", why, times)
 	}
-	if do == "rollback" && r.State.BestAt == r.State.Update {
+	if do == "rollback" && g.at().BestAt == g.at().Update {
 		return nil // this update's checkpoint keeps the best weights; the next update will do
 	}
 	return guards[do](g, why)
@@ -232,16 +244,15 @@ func explain(found verdict.Diagnosis) string {
 // acted records an action in the cursor, in the events and in a checkpoint. What was
 // seen before an action says nothing about the policy after it.
 func (g *guard) acted(did runlog.Acted, text string) error {
-	r := g.run
-	r.State.Guard.Acts++
-	r.State.Guard.Since, r.State.Guard.Healthy = r.State.Update, r.State.Update
-	r.State.Flat, r.State.Eval = 0, nil
-	r.saved = false
+	g.at().Guard.Acts++
+	g.at().Guard.Since, g.at().Guard.Healthy = g.at().Update, g.at().Update
+	g.at().Flat, g.at().Eval = 0, nil
+	g.changed()
 	g.detector = verdict.New()
 	if err := g.tell(did, text); err != nil {
 		return err
 	}
-	if err := r.checkpoint(); err != nil {
+	if err := g.checkpoint(); err != nil {
 		return err
 	}
 	return errReopen
@@ -250,41 +261,37 @@ func (g *guard) acted(did runlog.Acted, text string) error {
 // tell logs the alarm with what was done about it, one right after the other: an alarm
 // that nothing follows says that the run has ended.
 func (g *guard) tell(did runlog.Acted, text string) error {
-	log, at := g.run.Log, g.run.State.Update
-	alarm := runlog.Alarm{Sign: g.found.Verdict, Began: g.found.Began}
-	if err := log.Event(runlog.Event{Update: at, What: alarm, Text: explain(g.found)}); err != nil {
+	if err := g.event(runlog.Alarm{Sign: g.found.Verdict, Began: g.found.Began}, explain(g.found)); err != nil {
 		return err
 	}
-	return log.Event(runlog.Event{Update: at, What: did, Text: text})
+	return g.event(did, text)
 }
 
 // stop ends the run with a checkpoint, and names the one to use: the newest healthy one,
 // which is kept.
 func (g *guard) stop(why string) error {
-	r := g.run
 	dir, at, err := g.healthy()
 	if err != nil {
 		return err
 	}
 	use, did := "no checkpoint from before it is left (keep.checkpoints)", runlog.Acted{Do: runlog.DoStop}
 	if dir != "" {
-		r.State.Guard.Healthy, did.Checkpoint = at, &at
+		g.at().Guard.Healthy, did.Checkpoint = at, &at
 		use = fmt.Sprintf("use the checkpoint of update %d, the newest from before it: %s", at, dir)
 	}
-	if err := r.checkpoint(); err != nil {
+	if err := g.checkpoint(); err != nil {
 		return err
 	}
 	if err := g.tell(did, "stop: "+why+"; "+use); err != nil {
 		return err
 	}
-	return fmt.Errorf("update %d: %w: %s; %s; ballast doctor says more", r.State.Update, ErrSick, why, use)
+	return fmt.Errorf("update %d: %w: %s; %s; ballast doctor says more", g.at().Update, ErrSick, why, use)
 }
 
 // rollback loads weights, optimiser and reference of the newest checkpoint before
 // the onset. Tasks and seeds go on from here, and the learning rate is lowered and warms
 // up again: the same updates would end the same way.
 func (g *guard) rollback(why string) error {
-	r := g.run
 	dir, at, err := g.healthy()
 	if err != nil {
 		return err
@@ -292,64 +299,60 @@ func (g *guard) rollback(why string) error {
 	if dir == "" {
 		return g.stop(why + "; there is nothing to roll back to")
 	}
-	if err := r.Engine.Learner.Load(dir); err != nil {
+	if err := g.load(dir); err != nil {
 		return fmt.Errorf("guard: %w", err)
 	}
-	if err := r.Engine.Sync(); err != nil {
-		return err
-	}
 	g.slow()
-	return g.acted(runlog.Acted{Do: runlog.DoRollback, Checkpoint: &at, Rate: r.State.Guard.Rate},
-		fmt.Sprintf("rollback to the checkpoint of update %d, learning rate times %.3g: %s", at, r.State.Guard.Rate, why))
+	return g.acted(runlog.Acted{Do: runlog.DoRollback, Checkpoint: &at, Rate: g.at().Guard.Rate},
+		fmt.Sprintf("rollback to the checkpoint of update %d, learning rate times %.3g: %s", at, g.at().Guard.Rate, why))
 }
 
 // slow lowers the learning rate of RL phases.
 func (g *guard) slow() {
-	factor := g.run.Recipe.Guard.Rate
+	factor := g.settings().Guard.Rate
 	if factor == 0 {
 		factor = 0.5
 	}
-	g.run.State.Guard.Rate = factor * cmp.Or(g.run.State.Guard.Rate, 1)
+	g.at().Guard.Rate = factor * cmp.Or(g.at().Guard.Rate, 1)
 }
 
 // reference raises the weight of the reference term on control tokens alone.
 func (g *guard) reference(why string) error {
-	r := g.run
-	set, err := r.Recipe.In(r.State.Phase) // a phase may override it
+	set, err := g.settings().In(g.at().Phase) // a phase may override it
 	if err != nil {
 		return err
 	}
 	if !set.RL.Referred() {
 		return g.stop(why + "; guard.do: reference has nothing to raise in a phase where rl.kl is 0")
 	}
-	factor := r.Recipe.Guard.Factor
+	factor := g.settings().Guard.Factor
 	if factor == 0 {
 		factor = 10
 	}
-	r.State.Guard.Factor = factor * cmp.Or(r.State.Guard.Factor, 1)
-	return g.acted(runlog.Acted{Do: runlog.DoReference, Factor: r.State.Guard.Factor},
-		fmt.Sprintf("KL weight of control tokens times %.3g: %s", r.State.Guard.Factor, why))
+	g.at().Guard.Factor = factor * cmp.Or(g.at().Guard.Factor, 1)
+	return g.acted(runlog.Acted{Do: runlog.DoReference, Factor: g.at().Guard.Factor},
+		fmt.Sprintf("KL weight of control tokens times %.3g: %s", g.at().Guard.Factor, why))
 }
 
 // correct ends the phase here, inserts a supervised one on the tasks that failed
 // lately, and lets the rest of the phase follow, at a lower learning rate: at the old one
 // it falls sick again.
 func (g *guard) correct(why string) error {
-	r := g.run
-	i, done := r.State.Phase, r.State.InPhase
-	now := r.Recipe.Phases[i]
+	i, done := g.at().Phase, g.at().InPhase
+	was := g.settings().Phases
+	now := was[i]
 	before, rest := now, now
 	before.RL, rest.RL = done, now.RL-done
-	phases := append(slices.Clone(r.Recipe.Phases[:i]), before, recipe.Corrective())
+	phases := append(slices.Clone(was[:i]), before, recipe.Corrective())
 	if rest.RL > 0 {
 		phases = append(phases, rest)
 	}
-	phases = append(phases, r.Recipe.Phases[i+1:]...)
-	r.State.Guard.Phases, r.Recipe.Phases = phases, phases
-	r.State.enter(i + 1)
+	phases = append(phases, was[i+1:]...)
+	g.reschedule(phases)
+	g.at().enter(i + 1)
 	g.slow()
-	return g.acted(runlog.Acted{Do: runlog.DoCorrect, Phase: i + 1, Rate: r.State.Guard.Rate},
-		fmt.Sprintf("supervised phase on the failed tasks, then learning rate times %.3g: %s", r.State.Guard.Rate, why))
+	return g.acted(runlog.Acted{Do: runlog.DoCorrect, Phase: i + 1, Rate: g.at().Guard.Rate},
+		fmt.Sprintf("supervised phase on the failed tasks, then learning rate times %.3g: %s", g.at().Guard.Rate, why))
 }
 
 // pinned is the effect that weighs the reference term of control tokens.
@@ -359,23 +362,21 @@ type pinned struct {
 }
 
 // pin returns the effects of a guard's earlier actions on a phase.
-func (r *Run) pin() []signal.Effect {
-	f := r.State.Guard.Factor
+func pin(s *State, style *chat.Style) []signal.Effect {
+	f := s.Guard.Factor
 	if f == 0 || f == 1 {
 		return nil
 	}
 	p := pinned{map[int32]bool{}, float32(min(f, math.MaxFloat32))}
-	ids, _ := chat.Style.Control(r.Engine.Style)
+	ids, _ := style.Control()
 	for _, id := range ids {
 		p.control[id] = true
 	}
 	return []signal.Effect{p}
 }
 
-// Plays implements signal.Effect.
 func (pinned) Plays(context.Context, *signal.Draft) error { return nil }
 
-// Stamp implements signal.Effect.
 func (p pinned) Stamp(_ context.Context, d *signal.Draft) error {
 	for _, members := range d.Groups {
 		for k := range members {

@@ -99,7 +99,7 @@ func TestWarningsComeOnce(t *testing.T) {
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	w, err := run.watch()
+	d, err := run.driver()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestWarningsComeOnce(t *testing.T) {
 	last := log.updates[len(log.updates)-1]
 	for i := range 3 {
 		last.Index = 25 + i
-		if err := w.note(last); err != nil {
+		if err := d.watcher.note(last); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -348,7 +348,7 @@ func TestRollbackStaysInItsStory(t *testing.T) {
 	} {
 		run, _, log := sickRun(t, recipe.Guard{Do: "rollback"}, 40)
 		run.State.Update, run.State.InPhase, run.State.Guard.Since = 20, c.inPhase, c.since
-		g := &guard{run: run, past: past{log, "healthy"}, found: verdict.Diagnosis{Began: c.began}}
+		g := &guard{ward: &driver{run: run, cursor: &run.State}, past: past{log, "healthy"}, found: verdict.Diagnosis{Began: c.began}}
 		dir, at, err := g.healthy()
 		if err != nil || (dir != "") != (c.want >= 0) || dir != "" && at != c.want {
 			t.Errorf("%+v: %q of %d, %v", c, dir, at, err)

@@ -24,7 +24,7 @@ type Recorder struct {
 	LogProb float32 // what LogProbs answers for every token; 0 = certain
 }
 
-// Update implements ballast.Learner. Like the real one it refuses a policy term
+// Update records. Like the real one it refuses a policy term
 // without old log-probabilities.
 func (r *Recorder) Update(_ context.Context, samples []ballast.Sample, rate float64) (ballast.Stats, error) {
 	if err := check(samples); err != nil {
@@ -44,7 +44,6 @@ func check(samples []ballast.Sample) error {
 	return nil
 }
 
-// LogProbs implements ballast.Learner.
 func (r *Recorder) LogProbs(_ context.Context, samples []ballast.Sample) ([][]float32, error) {
 	if err := check(samples); err != nil {
 		return nil, err
@@ -59,13 +58,11 @@ func (r *Recorder) LogProbs(_ context.Context, samples []ballast.Sample) ([][]fl
 	return out, nil
 }
 
-// Freeze implements ballast.Learner.
 func (r *Recorder) Freeze() error { r.Frozen++; return nil }
 
-// ResetOptimizer implements ballast.Learner.
 func (r *Recorder) ResetOptimizer() error { r.Resets++; return nil }
 
-// Save implements ballast.Learner: the number of updates seen.
+// Save writes the number of updates seen.
 func (r *Recorder) Save(dir string) error {
 	data, err := json.Marshal(len(r.Batches))
 	if err != nil {
@@ -74,7 +71,7 @@ func (r *Recorder) Save(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "recorder.json"), data, 0o644)
 }
 
-// Load implements ballast.Learner; the batches themselves are not restored.
+// Load restores no batches.
 func (r *Recorder) Load(dir string) error {
 	_, err := bounded.ReadFile(filepath.Join(dir, "recorder.json"), bounded.KiB)
 	return err

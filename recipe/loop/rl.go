@@ -17,7 +17,7 @@ import (
 // rlPhase is group-relative policy optimisation: play groups, score, stamp the
 // advantage on the policy's tokens, let the signals change it, update.
 type rlPhase struct {
-	run     *Run
+	ground
 	set     recipe.Recipe
 	total   int
 	effects []signal.Effect
@@ -26,21 +26,20 @@ type rlPhase struct {
 func (p *rlPhase) name() string { return "rl" }
 func (p *rlPhase) updates() int { return p.total }
 
-// open implements phase. Failures are those of one RL phase: the next begins with
-// none.
+// open forgets failures where the phase begins: those of one RL phase are nothing to the next.
 func (p *rlPhase) open(context.Context) (err error) {
-	if !p.run.State.Begun {
-		p.run.State.History = nil
+	if !p.cursor.Begun {
+		p.cursor.History = nil
 	}
 	p.effects, err = signal.Open(p.set.RL.Signals, p.set.RL.Rollouts)
-	p.effects = slices.Concat(signal.Quirky(p.set.Quirks), p.effects, p.run.pin())
+	p.effects = slices.Concat(signal.Quirky(p.set.Quirks), p.effects, pin(p.cursor, &p.engine.Style))
 	return err
 }
 
 func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ballast.Episode, error) {
-	r, start := p.run, time.Now()
-	d := &signal.Draft{Prompts: p.set.RL.Prompts, Rollout: r.rollout(&p.set), Loss: p.set.RL.Stamp(),
-		Learner: r.Engine.Learner, Judge: r.judge(), Metrics: m}
+	start := time.Now()
+	d := &signal.Draft{Prompts: p.set.RL.Prompts, Rollout: played(&p.set, p.engine), Loss: p.set.RL.Stamp(),
+		Learner: p.engine.Learner, Judge: p.judge, Metrics: m}
 	d.Rollout.Quirks = p.set.Quirks
 	eps, err := p.sample(ctx, d)
 	if err != nil {
@@ -48,14 +47,14 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	}
 	m[monitor.SecondsRollout] = time.Since(start).Seconds()
 	unaided, advantages := own(eps, d)
-	monitor.Measure(unaided, watchedNames(r.Engine), m)
-	lens := &monitor.Lens{Format: r.Engine.Style.Format, Tokens: r.Engine.Style.Tok, Watched: r.Engine.Policy.Watched(), Advantages: advantages}
+	monitor.Measure(unaided, watchedNames(p.engine), m)
+	lens := &monitor.Lens{Format: p.engine.Style.Format, Tokens: p.engine.Style.Tok, Watched: p.engine.Policy.Watched(), Advantages: advantages}
 	monitor.Inspect(unaided, lens, m)
-	if err := r.Engine.Compare(ctx, unaided, lens, m); err != nil {
+	if err := p.engine.Compare(ctx, unaided, lens, m); err != nil {
 		return nil, err
 	}
-	if w := r.Recipe.Window(); w > 0 {
-		r.State.History = r.State.History.Add(r.State.Update+1, w, eps)
+	if w := p.recipe.Window(); w > 0 {
+		p.cursor.History = p.cursor.History.Add(p.cursor.Update+1, w, eps)
 	}
 	start = time.Now()
 	for _, e := range p.effects {
@@ -68,23 +67,23 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 		for k := range members {
 			groups[g] = append(groups[g], members[k].Sample)
 			if members[k].Sample.Terms[loss.TermCrossEntropy].Count > 0 {
-				r.State.Flat = 0 // it teaches without any reward
+				p.cursor.Flat = 0 // it teaches without any reward
 			}
 			if n := demonstrated(members[k].Episode); n > 0 {
 				m[monitor.TokensSupervised] += n
 			}
 		}
 	}
-	rate := p.set.RL.LR * cmp.Or(r.State.Guard.Rate, 1)
+	rate := p.set.RL.LR * cmp.Or(p.cursor.Guard.Rate, 1)
 	since := i
-	if r.State.Guard.Rate != 0 { // it was lowered, and warms up again
-		since = min(i, r.State.Update-r.State.Guard.Since)
+	if p.cursor.Guard.Rate != 0 { // it was lowered, and warms up again
+		since = min(i, p.cursor.Update-p.cursor.Guard.Since)
 	}
 	if w := p.set.RL.Warmup; since < w {
 		rate *= float64(since+1) / float64(w)
 	}
 	m[monitor.LearningRate] = rate
-	if err := r.learn(ctx, groups, p.set.RL.Minibatches, rate, m); err != nil {
+	if err := learn(ctx, p.engine.Learner, groups, p.set.RL.Minibatches, rate, m); err != nil {
 		return nil, err
 	}
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
@@ -162,25 +161,23 @@ func own(eps []ballast.Episode, d *signal.Draft) (out []ballast.Episode, advanta
 
 // draw takes the next tasks of the run's endless shuffled epochs.
 func (p *rlPhase) draw(count int) []*ballast.Task {
-	r := p.run
-	n := len(r.Train)
+	n := len(p.tasks)
 	out := make([]*ballast.Task, count)
 	for j := range out {
-		k := r.State.Drawn + j
-		out[j] = &r.Train[r.order("rl", k/n, n)[k%n]]
+		k := p.cursor.Drawn + j
+		out[j] = &p.tasks[order(p.recipe.Seed, "rl", k/n, n)[k%n]]
 	}
-	r.State.Drawn += len(out)
+	p.cursor.Drawn += len(out)
 	return out
 }
 
 // plays are groups of tasks; before is the number of groups of the update so far.
 func (p *rlPhase) plays(tasks []*ballast.Task, before int) []rollout.Play {
-	r := p.run
 	var out []rollout.Play
 	for g, t := range tasks {
 		for s := range p.set.RL.Rollouts {
 			out = append(out, rollout.Play{Task: t, Group: g, Sample: s,
-				Seed: mix(r.Recipe.Seed, uint64(r.State.Update), uint64(before+g), uint64(s))})
+				Seed: mix(p.recipe.Seed, uint64(p.cursor.Update), uint64(before+g), uint64(s))})
 		}
 	}
 	return out
@@ -188,7 +185,7 @@ func (p *rlPhase) plays(tasks []*ballast.Task, before int) []rollout.Play {
 
 // learn splits groups into minibatches, takes one optimiser step on each, and
 // averages their statistics over those that have them (sums for token counts).
-func (r *Run) learn(ctx context.Context, groups [][]ballast.Sample, minibatches int, rate float64, m map[string]float64) error {
+func learn(ctx context.Context, learner ballast.Learner, groups [][]ballast.Sample, minibatches int, rate float64, m map[string]float64) error {
 	seen := map[string]int{} // minibatches with a statistic
 	for b := range minibatches {
 		lo, hi := b*len(groups)/minibatches, (b+1)*len(groups)/minibatches
@@ -199,7 +196,7 @@ func (r *Run) learn(ctx context.Context, groups [][]ballast.Sample, minibatches 
 		if len(batch) == 0 {
 			continue
 		}
-		stats, err := r.Engine.Learner.Update(ctx, batch, rate)
+		stats, err := learner.Update(ctx, batch, rate)
 		if err != nil {
 			return err
 		}
@@ -212,7 +209,7 @@ func (r *Run) learn(ctx context.Context, groups [][]ballast.Sample, minibatches 
 }
 
 // watchedNames are the texts of the watched control tokens, for metric names.
-func watchedNames(e Engine) []string {
+func watchedNames(e *Engine) []string {
 	var names []string
 	for _, id := range e.Policy.Watched() {
 		names = append(names, e.Style.Tok.Token(id))

@@ -369,7 +369,11 @@ func (broken) Play(_ context.Context, convs []ballast.Conversation, _ ballast.Sa
 func TestBrokenEvaluationIsNoZero(t *testing.T) {
 	run, _, log := newRun(t, small(t, "grpo", recipe.Phase{RL: 1}), nil)
 	run.Engine.Policy, run.Eval = broken{}, run.Train[:2]
-	if err := run.evaluate(context.Background()); err == nil || !strings.Contains(err.Error(), "no machine") || len(log.events) != 0 {
+	d, err := run.driver()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.eval.evaluate(context.Background()); err == nil || !strings.Contains(err.Error(), "no machine") || len(log.events) != 0 {
 		t.Errorf("%v, events %v", err, log.events)
 	}
 }

@@ -53,10 +53,7 @@ func (p *rlPhase) sample(ctx context.Context, d *signal.Draft) ([]ballast.Episod
 	}
 	d.Metrics[monitor.Infra] = float64(infra)
 	d.Metrics[monitor.ZeroSpread] = float64(flat) / float64(len(all))
-	p.run.State.Flat++
-	if flat < len(all) {
-		p.run.State.Flat = 0
-	}
+	p.cursor.learns(flat < len(all))
 	return arrange(d, all, keep), nil
 }
 
@@ -71,7 +68,7 @@ func (p *rlPhase) play(ctx context.Context, d *signal.Draft, n, before int) ([]g
 			return nil, err
 		}
 	}
-	eps, err := rollout.Run(ctx, p.run.Engine.Policy, one.Rollout, one.Plays, p.set.Sampling())
+	eps, err := rollout.Run(ctx, p.engine.Policy, one.Rollout, one.Plays, p.set.Sampling())
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ import (
 // rollout that plays the policy, so they have the tokens that the policy would
 // see, with really executed tools.
 type sftPhase struct {
-	run      *Run
+	ground
 	set      recipe.Recipe
 	sources  string
 	examples []recipe.Example
@@ -31,14 +31,14 @@ type sftPhase struct {
 	left     imports.Ledger // of the rows of sft.file, as far as they were measured
 }
 
-func newSFTPhase(r *Run, set recipe.Recipe, i int) (*sftPhase, error) {
-	p := &sftPhase{run: r, set: set, sources: r.Recipe.Phases[i].SFT}
+func newSFTPhase(g ground, set recipe.Recipe, i int) (*sftPhase, error) {
+	p := &sftPhase{ground: g, set: set, sources: g.recipe.Phases[i].SFT}
 	var err error
-	if p.examples, err = recipe.Examples(p.sources, r, &set.SFT); err != nil {
+	if p.examples, err = recipe.Examples(p.sources, p, &set.SFT); err != nil {
 		return nil, err
 	}
-	if i == r.State.Phase {
-		p.missing = r.State.Missing
+	if i == g.cursor.Phase {
+		p.missing = g.cursor.Missing
 	}
 	return p, nil
 }
@@ -52,10 +52,10 @@ func (p *sftPhase) perEpoch() int {
 
 func (p *sftPhase) updates() int { return p.set.SFT.Steps(len(p.examples) - len(p.missing)) }
 
-// open implements phase: it lets the judge write what it must and takes out the
+// open lets the judge write what it must and takes out the
 // examples that cannot be had.
 func (p *sftPhase) open(ctx context.Context) error {
-	r, again := p.run, p.run.State.Begun
+	again := p.cursor.Begun
 	if err := p.write(ctx, again); err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (p *sftPhase) open(ctx context.Context) error {
 			return err
 		}
 		slices.Sort(p.missing)
-		r.State.Missing = p.missing
+		p.cursor.Missing = p.missing
 	}
 	lost := p.drop()
 	if again {
@@ -78,11 +78,11 @@ func (p *sftPhase) open(ctx context.Context) error {
 		what.Skipped[x.Reason] = x.Rows
 	}
 	text := fmt.Sprintf("%s: %d examples, %d left out", p.sources, len(p.examples), lost)
-	if f := r.imported[p.set.SFT.File]; f != nil && p.imports() {
+	if f := (*p.files)[p.set.SFT.File]; f != nil && p.imports() {
 		what.Rows, what.RowsLeftOut = f.Rows, p.left.Rows()
 		text += fmt.Sprintf("; %s: %d rows, %d left out", p.set.SFT.File, f.Rows, p.left.Rows())
 	}
-	return r.Log.Event(runlog.Event{Update: r.State.Update, What: what, Text: text})
+	return p.keep.event(what, text)
 }
 
 // imports says whether some of the examples are of a file.
@@ -103,49 +103,9 @@ func (p *sftPhase) nothing() error {
 	return fmt.Errorf("sft.file: %s holds no dialogue that can be trained on: %s", p.set.SFT.File, p.left.String())
 }
 
-// Import is what a phase takes from a file of dialogues.
-type Import struct {
-	Phase int
-	Path  string
-	File  *imports.File
-	Taken int            // dialogues that are trained on
-	Left  imports.Ledger // rows that are not, for whatever reason
-}
-
-// Imports reads the files of dialogues of all phases before the run begins, and measures
-// the dialogues. A file that is not there, cannot be read, or has nothing that fits is an
-// error.
-func (r *Run) Imports() ([]Import, error) {
-	var out []Import
-	for i, phase := range r.Recipe.Phases {
-		from := recipe.Imports(phase.SFT)
-		if from == "" {
-			continue
-		}
-		set, err := r.Recipe.In(i)
-		if err != nil {
-			return nil, err
-		}
-		p := &sftPhase{run: r, set: set, sources: from}
-		if p.examples, err = recipe.Examples(p.sources, r, &set.SFT); err != nil {
-			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
-		}
-		if err := p.measure(); err != nil {
-			return nil, err
-		}
-		p.drop()
-		if len(p.examples) == 0 {
-			return nil, p.nothing()
-		}
-		out = append(out, Import{i, set.SFT.File, r.imported[set.SFT.File], len(p.examples), p.left})
-	}
-	return out, nil
-}
-
 // write asks the judge for the reflections. After a resume they come from its
 // cache, and those that were given up are not asked for again.
 func (p *sftPhase) write(ctx context.Context, again bool) error {
-	r := p.run
 	var queries []supervise.Query
 	var at []int
 	replays := map[int][]ballast.Episode{}
@@ -156,7 +116,7 @@ func (p *sftPhase) write(ctx context.Context, again bool) error {
 		eps, ok := replays[e.Failure.Update]
 		if !ok {
 			var err error
-			if eps, err = r.Log.Replay(e.Failure.Update); err != nil {
+			if eps, err = p.keep.Replay(e.Failure.Update); err != nil {
 				return err
 			}
 			replays[e.Failure.Update] = eps
@@ -170,7 +130,7 @@ func (p *sftPhase) write(ctx context.Context, again bool) error {
 	if len(queries) == 0 {
 		return nil
 	}
-	answers, stats, err := r.judge().Answer(ctx, queries)
+	answers, stats, err := p.judge.Answer(ctx, queries)
 	if err != nil {
 		return err
 	}
@@ -188,34 +148,7 @@ func (p *sftPhase) write(ctx context.Context, again bool) error {
 	if again {
 		return nil
 	}
-	return r.Log.Event(runlog.Event{Update: r.State.Update, What: judged(stats), Text: stats.String()})
-}
-
-func judged(s supervise.Stats) runlog.Judged {
-	return runlog.Judged{Requests: s.Asked, Cached: s.Cached, Answered: s.Answered, Lost: s.Lost, Tokens: s.Tokens, Cost: s.Cost, Failures: s.Failures}
-}
-
-// close lets the judge write the closing replies of the training tasks' gold
-// dialogues, if that is asked for and something learns from them. After a resume they
-// come from its cache.
-func (r *Run) close(ctx context.Context) error {
-	if !r.Recipe.Asks().Closing {
-		return nil
-	}
-	tasks, lost, stats, err := supervise.Close(ctx, r.judge(), r.rollout(&r.Recipe), r.Train, r.State.Open)
-	if err != nil {
-		return err
-	}
-	r.Train = tasks
-	if r.State.Closed && len(lost) > 0 {
-		return fmt.Errorf("the judge's closing replies for %s were there before and are not now; keep its cache folder until the run ends", lost[0])
-	}
-	if r.State.Closed {
-		return nil
-	}
-	r.State.Closed, r.State.Open, r.saved = true, lost, false
-	return r.Log.Event(runlog.Event{Update: r.State.Update, What: judged(stats),
-		Text: fmt.Sprintf("closing replies of %d tasks, %d keep their own: %s", len(tasks)-len(lost), len(lost), stats)})
+	return p.keep.event(judged(stats), stats.String())
 }
 
 // measure leaves out written and imported dialogues that the budget has no room for, and
@@ -223,10 +156,10 @@ func (r *Run) close(ctx context.Context) error {
 // it only counts what the file itself left out.
 func (p *sftPhase) measure() error {
 	room := p.set.Budget.Prompt + p.set.Budget.Episode
-	if f := p.run.imported[p.set.SFT.File]; f != nil && p.imports() {
+	if f := (*p.files)[p.set.SFT.File]; f != nil && p.imports() {
 		p.left = f.Left.Clone()
 	}
-	if p.run.Engine.Style.Tok == nil {
+	if p.engine.Style.Tok == nil {
 		return nil // a dry run without the model's files
 	}
 	for i, e := range p.examples {
@@ -256,7 +189,7 @@ func (p *sftPhase) unfit(d *supervise.Dialogue, room int) (*supervise.Unfit, err
 		if err != nil {
 			return nil, err
 		}
-		style := p.run.Engine.Style
+		style := p.engine.Style
 		style.Format = f
 		ep, err := d.Episode(style)
 		if u := new(supervise.Unfit); errors.As(err, &u) {
@@ -285,9 +218,9 @@ func (p *sftPhase) formats() recipe.Shares {
 }
 
 func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]ballast.Episode, error) {
-	r, start := p.run, time.Now()
+	start := time.Now()
 	epoch, k := i/p.perEpoch(), i%p.perEpoch()
-	order := r.order("sft", epoch, len(p.examples))
+	order := order(p.recipe.Seed, "sft", epoch, len(p.examples))
 	lo := k * p.set.SFT.Batch
 	batch := order[lo:min(lo+p.set.SFT.Batch, len(order))]
 	samples, err := p.samples(ctx, batch, epoch)
@@ -299,7 +232,7 @@ func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]b
 	for _, s := range samples {
 		m[monitor.TokensSupervised] += s.Terms[loss.TermCrossEntropy].Count
 	}
-	err = r.learn(ctx, [][]ballast.Sample{samples}, 1, rate, m)
+	err = learn(ctx, p.engine.Learner, [][]ballast.Sample{samples}, 1, rate, m)
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
 	return nil, err
 }
@@ -307,7 +240,6 @@ func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]b
 // samples renders the examples of a batch, each in a format drawn for the example
 // and epoch, format by format.
 func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]ballast.Sample, error) {
-	r := p.run
 	formats := p.formats()
 	byFormat := map[string][]int{} // positions in the batch
 	for j, k := range batch {
@@ -320,7 +252,7 @@ func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]balla
 		if err != nil {
 			return nil, err
 		}
-		cfg := r.rollout(&p.set)
+		cfg := played(&p.set, p.engine)
 		cfg.Style.Format = f
 		var gold []*ballast.Task
 		for _, j := range byFormat[name] {
@@ -351,36 +283,4 @@ func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]balla
 		}
 	}
 	return out, nil
-}
-
-// judge is the run's judge.
-func (r *Run) judge() supervise.Judge {
-	if r.Judge == nil {
-		return supervise.Oracle{}
-	}
-	return r.Judge
-}
-
-// Tasks implements recipe.Material.
-func (r *Run) Tasks() []ballast.Task { return r.Train }
-
-// Failed implements recipe.Material.
-func (r *Run) Failed(window int, rule supervise.Rule) []supervise.Outcome {
-	return r.State.History.Failed(window, rule)
-}
-
-// Dialogues implements recipe.Material: it reads a file once.
-func (r *Run) Dialogues(path string) ([]supervise.Dialogue, error) {
-	if in, ok := r.imported[path]; ok {
-		return in.Dialogues, nil
-	}
-	in, err := imports.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	if r.imported == nil {
-		r.imported = map[string]*imports.File{}
-	}
-	r.imported[path] = in
-	return in.Dialogues, nil
 }
