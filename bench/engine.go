@@ -167,11 +167,13 @@ func (res *EngineResult) Print(out io.Writer) {
 	safetext.Say(out, "kernels %s, %d cores, updates of %d episodes on desk tasks\n", res.Kernels, res.Cores, res.Episodes)
 	safetext.Say(out, "sampling  %8.0f tokens/s really sampled (%.0f tokens in %.2f s; %.0f more prefilled, %.0f shared)\n",
 		res.SampledPerSec, res.Sampled, res.SampleSeconds, res.Prefilled, res.Shared)
-	safetext.Say(out, "training  %8.0f tokens/s really computed (%.0f in %.2f s, %.0f padding), %.0f tokens/s of episodes (shared prefixes: x%.2f)\n",
+	safetext.Say(out, "training  %8.0f tokens/s really computed (%.0f in %.2f s, %.0f padding), %.0f tokens/s of episodes (shared "+
+		"prefixes: x%.2f)\n",
 		res.ComputedPerSec, res.Computed, res.TrainSeconds, res.Padded, res.EpisodicPerSec, res.PrefixFactor)
 	safetext.Say(out, "update    %.2f s\n", res.SecondsPerRound)
 	if res.Monitoring > 0 {
 		safetext.Say(out, "monitoring %.1f%% of an update's processor time\n", 100*res.Monitoring)
 	}
-	safetext.Say(out, "prefixes  8 continuations of 1k on a prompt of 4k: %d of %d tokens computed, x%.2f\n", res.GroupComputed, res.GroupTokens, res.GroupFactor)
+	safetext.Say(out, "prefixes  8 continuations of 1k on a prompt of 4k: %d of %d tokens computed, x%.2f\n", res.GroupComputed,
+		res.GroupTokens, res.GroupFactor)
 }

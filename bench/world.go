@@ -196,7 +196,8 @@ func playTasks(tasks, passes, n int, play func(i int) (int, error)) (calls int64
 func (res *Worlds) Print(out io.Writer) {
 	fmt.Fprintf(out, "%s, %d cores; %d tasks, %d passes each\n", res.Machine, res.Cores, res.Tasks, res.Passes)
 	for _, r := range res.Calls {
-		fmt.Fprintf(out, "replay   %d goroutines %10.0f calls/s        %5.1f x the original (best tenth %5.1f)", r.Goroutines, r.CallsPerSec, r.Ratio, r.BestRatio)
+		fmt.Fprintf(out, "replay   %d goroutines %10.0f calls/s        %5.1f x the original (best tenth %5.1f)", r.Goroutines, r.CallsPerSec,
+			r.Ratio, r.BestRatio)
 		r.memory(out)
 	}
 	for i, r := range append(res.Checker, res.Alone...) {
@@ -204,16 +205,19 @@ func (res *Worlds) Print(out io.Writer) {
 		if i >= len(res.Checker) {
 			name = "alone"
 		}
-		fmt.Fprintf(out, "%-8s %d goroutines %10.0f trajectories/s %5.1f x the original (best tenth %5.1f)", name, r.Goroutines, r.PerSec, r.Ratio, r.BestRatio)
+		fmt.Fprintf(out, "%-8s %d goroutines %10.0f trajectories/s %5.1f x the original (best tenth %5.1f)", name, r.Goroutines, r.PerSec,
+			r.Ratio, r.BestRatio)
 		r.memory(out)
 	}
 }
 
 func (r *Rate) memory(out io.Writer) {
 	if r.CPUSeconds > 0 { // on a busy machine the processor's time tells more than the clock's
-		fmt.Fprintf(out, ", %.0f calls and %.0f trajectories per second of processor", float64(r.Calls)/r.CPUSeconds, float64(r.Trajectories)/r.CPUSeconds)
+		fmt.Fprintf(out, ", %.0f calls and %.0f trajectories per second of processor", float64(r.Calls)/r.CPUSeconds,
+			float64(r.Trajectories)/r.CPUSeconds)
 	}
-	fmt.Fprintf(out, ", %.1f allocations and %.0f bytes a call, live heap %.1f to %.1f MB\n", r.AllocsPerCall, r.BytesPerCall, r.HeapMB[0], r.HeapMB[len(r.HeapMB)-1])
+	fmt.Fprintf(out, ", %.1f allocations and %.0f bytes a call, live heap %.1f to %.1f MB\n", r.AllocsPerCall, r.BytesPerCall,
+		r.HeapMB[0], r.HeapMB[len(r.HeapMB)-1])
 }
 
 // machine names the processor, where the system tells.

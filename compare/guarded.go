@@ -102,8 +102,10 @@ func (r *Run) Kept() (kept, known bool) {
 // no lower. Groups without a guard's action have no line.
 func Guards(groups []Group) table.Table {
 	t := table.Table{Name: "guards", Title: "What guards did",
-		Notes: []string{fmt.Sprintf("Of the runs whose guard acted. Sampled reward: at the best healthy checkpoint, the highest mean over the %d updates around a checkpoint from before the last action and outside the sick stretches; "+
-			"at the end, the mean of the last %d RL updates, or around the checkpoint that a stop named. Kept: runs whose end is no lower. By seed: healthy > end.", tail, tail)},
+		Notes: []string{fmt.Sprintf("Of the runs whose guard acted. Sampled reward: at the best healthy checkpoint, the highest mean over "+
+			"the %d updates around a checkpoint from before the last action and outside the sick stretches; "+
+			"at the end, the mean of the last %d RL updates, or around the checkpoint that a stop named. Kept: runs whose end is no lower. By "+
+			"seed: healthy > end.", tail, tail)},
 		Head: []string{"method", "n", "acted", "actions", "stopped", "healthy", "end", "kept", "by seed"}}
 	for i := range groups {
 		g := Group{Label: groups[i].Label}

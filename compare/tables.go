@@ -121,7 +121,9 @@ func played(groups []Group, suite string, which Which) string {
 }
 
 // interval is the note below tables with figures over seeds.
-const interval = "Mean over the seeds +- half of a 95% t interval over them; of two runs both values, of one its value, with the 95% Wilson interval over its tasks in brackets where they were counted. n is the number of runs, and a number in parentheses that of the runs that have the figure."
+const interval = "Mean over the seeds +- half of a 95% t interval over them; of two runs both values, of one its value, with the 95% " +
+	"Wilson interval over its tasks in brackets where they were counted. n is the number of runs, and a number in parentheses that of " +
+	"the runs that have the figure."
 
 // headed says in a table's title what its figures are.
 func headed(t table.Table) table.Table {
@@ -134,7 +136,8 @@ func headed(t table.Table) table.Table {
 // Methods is the table of success on every suite, at the final and the best
 // checkpoint.
 func Methods(groups []Group) table.Table {
-	t := table.Table{Name: "methods", Title: "Success in percent, final and best checkpoint", Notes: []string{interval}, Head: []string{"method", "n"}}
+	t := table.Table{Name: "methods", Title: "Success in percent, final and best checkpoint", Notes: []string{interval},
+		Head: []string{"method", "n"}}
 	list := columns(suites(groups))
 	for _, c := range list {
 		t.Head = append(t.Head, string(c.which)+" "+title(groups, c.suite)+played(groups, c.suite, c.which))
@@ -153,7 +156,8 @@ func Methods(groups []Group) table.Table {
 // Categories is the table of success by category of the first suite.
 func Categories(groups []Group) table.Table {
 	suite := suites(groups)[0]
-	t := table.Table{Name: "categories", Title: "Success in percent by category, suite " + title(groups, suite), Notes: []string{interval}, Head: []string{"method", "n"}}
+	t := table.Table{Name: "categories", Title: "Success in percent by category, suite " + title(groups, suite),
+		Notes: []string{interval}, Head: []string{"method", "n"}}
 	seen := map[string]bool{}
 	for _, g := range groups {
 		for _, r := range g.Runs {
@@ -187,7 +191,8 @@ func Categories(groups []Group) table.Table {
 // final checkpoint: what a method gains in distribution and loses out of it.
 func Differences(groups []Group, base *Group) table.Table {
 	t := table.Table{Name: "differences", Title: "Points of success more than " + base.Label + ", final checkpoint",
-		Notes: []string{"Mean difference, seed by seed, +- half of a 95% t interval over the seeds, of two seeds both differences; nothing where the two rows play other tasks, or under other budgets."}, Head: []string{"method", "n"}}
+		Notes: []string{"Mean difference, seed by seed, +- half of a 95% t interval over the seeds, of two seeds both differences; nothing " +
+			"where the two rows play other tasks, or under other budgets."}, Head: []string{"method", "n"}}
 	names := suites(append(slices.Clone(groups), *base))
 	for _, s := range names {
 		t.Head = append(t.Head, title(groups, s)+played(append(slices.Clone(groups), *base), s, Last))
@@ -240,9 +245,12 @@ func highest(values []float64) (top float64) {
 // at the end.
 func Health(groups []Group) table.Table {
 	t := table.Table{Name: "health", Title: "What became of the runs",
-		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; since is the evaluation during training from which on, where those show it; gone, the update from which on the mean reward of %d RL updates stays under 20%% of its highest. "+
+		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; "+
+			"since is the evaluation during training from which on, where those show it; gone, the update from which on the mean reward of %d "+
+			"RL updates stays under 20%% of its highest. "+
 			"Verdict, onset, the first signals and the forbidden control token whose probability changed most around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates; at most, of each run and sorted, is the highest mean of collapsed replies over %d RL updates.", tail, tail, tail)},
-		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "gone", "verdict", "onset", "first to move", "tokens", "reward", "polluted", "collapsed replies", "at most", "KL"}}
+		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "gone", "verdict", "onset", "first to move", "tokens",
+			"reward", "polluted", "collapsed replies", "at most", "KL"}}
 	for i := range groups {
 		g := &groups[i]
 		endings, verdicts, signals, tokens := map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}
@@ -281,7 +289,8 @@ func Health(groups []Group) table.Table {
 		}
 		t.Rows = append(t.Rows, []table.Cell{table.Textf("%s", g.Label), table.Textf("%d", len(g.Runs)),
 			table.Textf("%d", endings[string(Done)]), table.Textf("%d", endings[string(Stopped)]),
-			table.Textf("%d/%d", fallen, known), numbers(since, 0), numbers(gone, 0), table.Textf("%s", counted(verdicts, 3)), numbers(onset, 0), table.Textf("%s", counted(signals, 3)), table.Textf("%s", counted(tokens, 3)),
+			table.Textf("%d/%d", fallen, known), numbers(since, 0), numbers(gone, 0), table.Textf("%s", counted(verdicts, 3)),
+			numbers(onset, 0), table.Textf("%s", counted(signals, 3)), table.Textf("%s", counted(tokens, 3)),
 			table.Figure(g.Stat(atEnd(monitor.RewardMean)), table.Number),
 			table.Figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormPolluted.String())), table.Share),
 			table.Figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormCollapsed.String())), table.Share), numbers(peaks, 1),
@@ -313,8 +322,9 @@ func counted(m map[string]int, most int) string {
 // Costs is the table of what runs took.
 func Costs(groups []Group) table.Table {
 	t := table.Table{Name: "costs", Title: "Cost of a run",
-		Notes: []string{"Minutes of the updates with their evaluations, and of processor time of training where it was recorded; tokens in thousands. Supervised tokens are those of demonstrations and reflections that were trained on."},
-		Head:  []string{"method", "n", "updates", "minutes", "CPU minutes", "sampled", "supervised"}}
+		Notes: []string{"Minutes of the updates with their evaluations, and of processor time of training where it was recorded; tokens in " +
+			"thousands. Supervised tokens are those of demonstrations and reflections that were trained on."},
+		Head: []string{"method", "n", "updates", "minutes", "CPU minutes", "sampled", "supervised"}}
 	total := func(name string) func(*Run) (float64, bool) {
 		return func(r *Run) (float64, bool) {
 			sum := 0.0

@@ -56,9 +56,11 @@ func guessFormat(list []string) guess {
 // String says what the format was chosen by.
 func (g guess) String() string {
 	if g.weight() == 0 {
-		return fmt.Sprintf("no healthy call in the first %d replies in any known format: read as %s; name another with --format", g.of, g.format.Name())
+		return fmt.Sprintf("no healthy call in the first %d replies in any known format: read as %s; name another with --format", g.of,
+			g.format.Name())
 	}
-	return fmt.Sprintf("Format guessed: %s, by %d healthy calls and %d other replies with its calls or tags among the first %d (--format names another).",
+	return fmt.Sprintf("Format guessed: %s, by %d healthy calls and %d other replies with its calls or tags among the first %d (--format "+
+		"names another).",
 		g.format.Name(), g.calls, g.broken+g.tags, g.of)
 }
 

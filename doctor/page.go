@@ -130,11 +130,14 @@ func (r *Report) charts(width int) []*plot.Chart {
 	for f := ballast.Form(0); f < ballast.NumForms; f++ {
 		forms = append(forms, [3]string{monitor.FormPrefix + f.String(), f.String(), "f-" + f.String()})
 	}
-	add(plot.Chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area, forms...)
+	add(plot.Chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area,
+		forms...)
 	add(plot.Chart{ID: "reward", Title: "Reward", Large: true}, plot.Line, [3]string{monitor.RewardMean, "reward", "c1"},
 		[3]string{monitor.SuccessMean, "success", "c2"}, [3]string{monitor.EvalSuccess, "evaluated success", "c4"})
-	add(plot.Chart{ID: "forbidden", Title: "Forbidden control tokens", Note: "most probable ones, by place", Large: true, Log: true, Percent: true}, plot.Line, r.strongest(monitor.IllegalAt)...)
-	add(plot.Chart{ID: "reasons", Title: "Faults of replies", Note: "share of replies", Large: true, Percent: true}, plot.Line, r.strongest(monitor.ReasonFor)...)
+	add(plot.Chart{ID: "forbidden", Title: "Forbidden control tokens", Note: "most probable ones, by place", Large: true, Log: true,
+		Percent: true}, plot.Line, r.strongest(monitor.IllegalAt)...)
+	add(plot.Chart{ID: "reasons", Title: "Faults of replies", Note: "share of replies", Large: true, Percent: true}, plot.Line,
+		r.strongest(monitor.ReasonFor)...)
 	for s := range monitor.NumSites {
 		var list [][3]string
 		for _, m := range r.strongest(monitor.WatchPrefix) {
@@ -142,18 +145,26 @@ func (r *Report) charts(width int) []*plot.Chart {
 				list = append(list, m)
 			}
 		}
-		add(plot.Chart{ID: "site-" + s.String(), Title: "Control tokens: " + s.String(), Note: "mean probability", Log: true, Percent: true}, plot.Line, list...)
+		add(plot.Chart{ID: "site-" + s.String(), Title: "Control tokens: " + s.String(), Note: "mean probability", Log: true, Percent: true},
+			plot.Line, list...)
 	}
-	add(plot.Chart{ID: "push", Title: "Push on control tokens", Note: "policy gradient on the logit"}, plot.Line, r.strongest(monitor.GradPrefix)...)
-	add(plot.Chart{ID: "lift", Title: "Control tokens above the reference", Note: "difference of probabilities, same prefixes"}, plot.Line, r.strongest(monitor.LiftWatch)...)
-	add(plot.Chart{ID: "mass", Title: "Illegal mass", Note: "per sampled token", Log: true}, plot.Line, [3]string{monitor.IllegalMass, "mass", "c4"}, [3]string{monitor.ReferenceIllegal, "reference", "c1"})
-	add(plot.Chart{ID: "stained", Title: "Replies with a forbidden token", Percent: true}, plot.Line, [3]string{monitor.IllegalReplies, "share", "c4"})
-	add(plot.Chart{ID: "calls", Title: "Tool-call rate", Note: "share of replies", Percent: true}, plot.Line, [3]string{monitor.ToolCallRate, "healthy calls", "c1"})
+	add(plot.Chart{ID: "push", Title: "Push on control tokens", Note: "policy gradient on the logit"}, plot.Line,
+		r.strongest(monitor.GradPrefix)...)
+	add(plot.Chart{ID: "lift", Title: "Control tokens above the reference", Note: "difference of probabilities, same prefixes"},
+		plot.Line, r.strongest(monitor.LiftWatch)...)
+	add(plot.Chart{ID: "mass", Title: "Illegal mass", Note: "per sampled token", Log: true}, plot.Line,
+		[3]string{monitor.IllegalMass, "mass", "c4"}, [3]string{monitor.ReferenceIllegal, "reference", "c1"})
+	add(plot.Chart{ID: "stained", Title: "Replies with a forbidden token", Percent: true}, plot.Line,
+		[3]string{monitor.IllegalReplies, "share", "c4"})
+	add(plot.Chart{ID: "calls", Title: "Tool-call rate", Note: "share of replies", Percent: true}, plot.Line,
+		[3]string{monitor.ToolCallRate, "healthy calls", "c1"})
 	add(plot.Chart{ID: "length", Title: "Length of replies", Note: r.unit()}, plot.Line, [3]string{monitor.ReplyLength, "mean", "c2"})
 	add(plot.Chart{ID: "cut", Title: "Cut replies", Percent: true}, plot.Line, [3]string{monitor.CutShare, "share", "c5"})
-	add(plot.Chart{ID: "spread", Title: "Groups without spread", Percent: true, Full: true}, plot.Line, [3]string{monitor.ZeroSpread, "share", "c4"})
+	add(plot.Chart{ID: "spread", Title: "Groups without spread", Percent: true, Full: true}, plot.Line,
+		[3]string{monitor.ZeroSpread, "share", "c4"})
 	add(plot.Chart{ID: "kl", Title: "KL to the reference"}, plot.Line, [3]string{monitor.KL, "k3", "c1"})
-	add(plot.Chart{ID: "klcontrol", Title: "KL carried by control tokens", Percent: true, Full: true}, plot.Line, [3]string{monitor.KLControl, "share", "c4"})
+	add(plot.Chart{ID: "klcontrol", Title: "KL carried by control tokens", Percent: true, Full: true}, plot.Line,
+		[3]string{monitor.KLControl, "share", "c4"})
 	add(plot.Chart{ID: "entropy", Title: "Entropy"}, plot.Line, [3]string{monitor.EntropyMean, "sampled", "c1"})
 	add(plot.Chart{ID: "grad", Title: "Gradient norm", Log: true}, plot.Line, [3]string{monitor.GradNorm, "norm", "c1"})
 	add(plot.Chart{ID: "gap", Title: "Sampler against learner", Log: true}, plot.Line, [3]string{monitor.GapMean, "mean gap", "c1"})

@@ -17,25 +17,32 @@ import (
 
 // advice says what a verdict means, in one sentence each.
 var advice = map[verdict.State]string{
-	verdict.NonFinite:  "Optimiser steps were skipped for non-finite gradients again and again: lower the learning rate, look at the largest ratio.",
-	verdict.Mismatch:   "The sampler's log-probabilities left the learner's: the updates are off-policy without knowing. Look at the weights' transfer, the tokenisation of prompts and the sampling precision.",
-	verdict.Collapsed:  "Replies are little more than control tokens: the policy has found the shortest way to end. Go back to the last checkpoint before the onset; train on correct calls first (SFT), or add supervision to the groups.",
-	verdict.Polluted:   "Calls break and stray tags stand in text: the intermediate stage of the collapse. Go back to a checkpoint before the onset; lower the learning rate, warm up, or insert a supervised phase.",
-	verdict.Length:     "Replies grow until a budget cuts them. Look at what a cut reply earns, and at length terms of the reward.",
-	verdict.Abandoned:  "The format is healthy, but the policy has stopped to call tools. Look at what a reply without a call earns.",
-	verdict.Hacking:    "The reward holds while success is lost: it pays for something else than the task.",
-	verdict.NoSignal:   "No group has two different rewards: the only gradient is that of the KL term, which the optimiser rescales to full steps. Use easier tasks, more rollouts, or a supervised phase first.",
+	verdict.NonFinite: "Optimiser steps were skipped for non-finite gradients again and again: lower the learning rate, look at the " +
+		"largest ratio.",
+	verdict.Mismatch: "The sampler's log-probabilities left the learner's: the updates are off-policy without knowing. Look at the " +
+		"weights' transfer, the tokenisation of prompts and the sampling precision.",
+	verdict.Collapsed: "Replies are little more than control tokens: the policy has found the shortest way to end. Go back to the last " +
+		"checkpoint before the onset; train on correct calls first (SFT), or add supervision to the groups.",
+	verdict.Polluted: "Calls break and stray tags stand in text: the intermediate stage of the collapse. Go back to a checkpoint " +
+		"before the onset; lower the learning rate, warm up, or insert a supervised phase.",
+	verdict.Length:    "Replies grow until a budget cuts them. Look at what a cut reply earns, and at length terms of the reward.",
+	verdict.Abandoned: "The format is healthy, but the policy has stopped to call tools. Look at what a reply without a call earns.",
+	verdict.Hacking:   "The reward holds while success is lost: it pays for something else than the task.",
+	verdict.NoSignal: "No group has two different rewards: the only gradient is that of the KL term, which the optimiser rescales to " +
+		"full steps. Use easier tasks, more rollouts, or a supervised phase first.",
 	verdict.RewardLoss: "The reward is lost although replies are well-formed: not a collapse of the format.",
 	verdict.Drifting:   "Early signs: probability moves to control tokens where the format forbids them. Nothing is lost yet.",
 	verdict.Plateau:    "Healthy, but the reward has stopped to rise.",
 	verdict.Healthy:    "No sign of a collapse.",
 	verdict.WellFormed: "The replies are well-formed. Nothing else is judged: ",
-	verdict.NotJudged:  "Tool calls stand in a syntax that ballast does not read, so the form of the replies is not judged. Name the format with --format if it is one of ballast's.",
-	verdict.TooShort:   "Too few replies to judge.",
+	verdict.NotJudged: "Tool calls stand in a syntax that ballast does not read, so the form of the replies is not judged. Name the " +
+		"format with --format if it is one of ballast's.",
+	verdict.TooShort: "Too few replies to judge.",
 }
 
 // fallen replaces the advice of Drifting where the reward is down for good.
-const fallen = "Probability moved to control tokens where the format forbids them, and the reward is lost. Go back to a checkpoint before the onset; lower the learning rate, warm up, or insert a supervised phase."
+const fallen = "Probability moved to control tokens where the format forbids them, and the reward is lost. Go back to a checkpoint " +
+	"before the onset; lower the learning rate, warm up, or insert a supervised phase."
 
 // The bounds of what the summary lists.
 const (
@@ -170,7 +177,8 @@ func (r *Report) advise() string {
 	switch d.Verdict {
 	case verdict.TooShort:
 		if bad := d.Shares.Bad(); d.Shares.Replies > 0 {
-			return fmt.Sprintf("Too few replies to decide: %s of them are broken [%s, %s]; from %s on they are polluted, where %s are control tokens alone collapsed.",
+			return fmt.Sprintf("Too few replies to decide: %s of them are broken [%s, %s]; from %s on they are polluted, where %s are control "+
+				"tokens alone collapsed.",
 				percent(bad.Of), percent(bad.Lo), percent(bad.Hi), percent(verdict.MuchBroken), percent(verdict.MuchCollapsed))
 		}
 	case verdict.WellFormed:
@@ -209,9 +217,11 @@ func (r *Report) calm() string {
 	case n > 0 && d.Falls[n-1].Lasts():
 		text = "No sign of a collapse in the replies, but the reward is half of what it was, or less." + r.earlier()
 	case d.Shares.Other.Of >= verdict.MuchOther:
-		text = "The reward shows no sign of a collapse. The form of the replies is not judged: their calls are in a syntax that ballast does not read." + r.earlier()
+		text = "The reward shows no sign of a collapse. The form of the replies is not judged: their calls are in a syntax that ballast " +
+			"does not read." + r.earlier()
 	case bad.Lo >= verdict.MuchBroken:
-		text = fmt.Sprintf("The reward shows no sign of a collapse, but %s of the replies are broken, and they were from the beginning.", percent(bad.Of)) + r.earlier()
+		text = fmt.Sprintf("The reward shows no sign of a collapse, but %s of the replies are broken, and they were from the beginning.",
+			percent(bad.Of)) + r.earlier()
 	case d.Verdict == verdict.Healthy && r.earlier() != "":
 		text = "No sign of a collapse at the end." + r.earlier()
 	}

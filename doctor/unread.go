@@ -35,7 +35,8 @@ func (r *Report) sparse() string {
 	for _, part := range []struct {
 		list []coverage
 		of   string
-	}{{r.covered, ""}, {r.covered[len(r.covered)-n:], fmt.Sprintf(" of the last %s", updates(n))}, {r.covered[:n], fmt.Sprintf(" of the first %s", updates(n))}} {
+	}{{r.covered, ""}, {r.covered[len(r.covered)-n:], fmt.Sprintf(" of the last %s", updates(n))},
+		{r.covered[:n], fmt.Sprintf(" of the first %s", updates(n))}} {
 		var sum coverage
 		for _, c := range part.list {
 			sum.read, sum.all = sum.read+c.read, sum.all+c.all

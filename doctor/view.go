@@ -110,7 +110,8 @@ func sampled(ep *ballast.Episode, step ballast.Step, f format.Format, tok *bpe.T
 			j++
 		}
 		p := math.Exp(float64(ep.LogProb[i]))
-		x := piece{Class: "o-policy p" + strconv.Itoa(report.Rarity(p)), Text: strings.ToValidUTF8(string(text), "\ufffd"), Title: "p " + plot.Short(p)}
+		x := piece{Class: "o-policy p" + strconv.Itoa(report.Rarity(p)), Text: strings.ToValidUTF8(string(text), "\ufffd"),
+			Title: "p " + plot.Short(p)}
 		if i < len(ep.Entropy) {
 			x.Title += ", entropy " + plot.Short(float64(ep.Entropy[i]))
 		}
@@ -159,7 +160,8 @@ func (r *Report) Text() string {
 		fmt.Fprintln(&b, "note:", safetext.Line(n))
 	}
 	if len(r.updates) > 1 {
-		for _, name := range []string{monitor.RewardMean, monitor.FormPrefix + "call", monitor.FormPrefix + "polluted", monitor.FormPrefix + "collapsed", monitor.IllegalReplies} {
+		for _, name := range []string{monitor.RewardMean, monitor.FormPrefix + "call", monitor.FormPrefix + "polluted",
+			monitor.FormPrefix + "collapsed", monitor.IllegalReplies} {
 			if y := r.values(name); len(plot.Finite(y)) > 1 {
 				fmt.Fprintf(&b, "%-16s %s %s\n", name, spark(y, 50), plot.Short(plot.Last(y)))
 			}

@@ -36,7 +36,8 @@ func openFile(path string, flag int) (*os.File, error) {
 	}
 	if linked(info) {
 		f.Close()
-		return nil, fmt.Errorf("%s has another name elsewhere (a hard link): what is written here would change there; put a copy of it in its place", path)
+		return nil, fmt.Errorf("%s has another name elsewhere (a hard link): what is written here would change there; put a copy of it in "+
+			"its place", path)
 	}
 	return f, nil
 }

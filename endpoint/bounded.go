@@ -39,7 +39,8 @@ func textBound(tokens int) int {
 
 // large is the error of a reply over a bound.
 func large(what string, bound int) *Error {
-	return &Error{Kind: Large, Text: fmt.Sprintf("the endpoint's reply has more than %s of %s; is it a completion, and does the server heed max_tokens?", bounded.Bytes(int64(bound)), what)}
+	return &Error{Kind: Large, Text: fmt.Sprintf("the endpoint's reply has more than %s of %s; is it a completion, and does the server "+
+		"heed max_tokens?", bounded.Bytes(int64(bound)), what)}
 }
 
 // decoded undoes the encoding of a body that was asked for plain.
@@ -50,7 +51,8 @@ func decoded(h http.Header, body io.Reader) (io.Reader, error) {
 	case "gzip", "x-gzip":
 		return gzip.NewReader(io.LimitReader(body, maxStream))
 	default:
-		return nil, &Error{Kind: Malformed, Text: fmt.Sprintf("the endpoint's reply is encoded as %s, which was not asked for", safetext.Line(cut(how, 40)))}
+		return nil, &Error{Kind: Malformed, Text: fmt.Sprintf("the endpoint's reply is encoded as %s, which was not asked for",
+			safetext.Line(cut(how, 40)))}
 	}
 }
 

@@ -105,7 +105,8 @@ func (c *Client) refused(res *http.Response, asked int) *Error {
 		if u, err := res.Location(); err == nil {
 			to = safetext.URL(u.String())
 		}
-		return &Error{Kind: Access, Status: s, Text: fmt.Sprintf("%s answers %d and redirects to %s, where nothing was sent; if that is the endpoint, give its address",
+		return &Error{Kind: Access, Status: s, Text: fmt.Sprintf("%s answers %d and redirects to %s, where nothing was sent; if that is the "+
+			"endpoint, give its address",
 			c.Base(), s, c.clean(to))}
 	}
 	return c.complained(res.StatusCode, complaintOf(body), asked, RetryAfter(res.Header))
@@ -140,7 +141,8 @@ func (c *Client) complained(status int, said complaint, asked int, wait time.Dur
 		e.Kind = Full
 	case strings.Contains(text, "--jinja"): // llama.cpp says with status 500 that it lacks a flag
 		e.Kind = Rejected
-	case status < 300 || status >= 500 || status == http.StatusRequestTimeout || status == http.StatusConflict || status == http.StatusTooEarly:
+	case status < 300 || status >= 500 || status == http.StatusRequestTimeout || status == http.StatusConflict ||
+		status == http.StatusTooEarly:
 		e.Kind, e.Wait = Server, min(wait, maxWait)
 	default:
 		e.Kind = Rejected

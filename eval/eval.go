@@ -83,7 +83,8 @@ func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, tasks [
 // counted and left out. A turn that wants no call is passed by prose alone
 // (credit.Options.Answered).
 func Tally(tasks []ballast.Task, eps []ballast.Episode) Result {
-	r := Result{Categories: map[string]Count{}, Reasons: map[string]int{}, FailTurn: map[int]int{}, Stops: map[ballast.Stop]int{}, Episodes: eps}
+	r := Result{Categories: map[string]Count{}, Reasons: map[string]int{}, FailTurn: map[int]int{}, Stops: map[ballast.Stop]int{},
+		Episodes: eps}
 	turns, calls := 0, 0
 	for i := range eps {
 		ep := &eps[i]

@@ -149,10 +149,12 @@ func checkSettings(path string, settings map[string]string) (fresh bool, _ error
 			continue
 		}
 		if there[k] != settings[k] && strings.HasSuffix(k, Hash) {
-			return false, fmt.Errorf("eval: %s was made with other %s: they have changed since; use another folder, or put them back", filepath.Dir(path), strings.TrimSuffix(k, Hash))
+			return false, fmt.Errorf("eval: %s was made with other %s: they have changed since; use another folder, or put them back",
+				filepath.Dir(path), strings.TrimSuffix(k, Hash))
 		}
 		if there[k] != settings[k] {
-			return false, fmt.Errorf("eval: %s was made with %s %q, now it is %q: use another folder, or the same settings", filepath.Dir(path), k, there[k], settings[k])
+			return false, fmt.Errorf("eval: %s was made with %s %q, now it is %q: use another folder, or the same settings", filepath.Dir(path),
+				k, there[k], settings[k])
 		}
 	}
 	return false, nil
@@ -350,7 +352,8 @@ func (st *stored) episode() ballast.Episode {
 	for _, t := range st.Turns {
 		turn := ballast.Turn{User: t.User, Check: t.Check}
 		for _, ss := range t.Steps {
-			step := ballast.Step{Text: ss.Text, Form: ballast.Form(min(ss.Form, ballast.NumForms-1)), Reason: ss.Reason, Results: ss.Results, Cut: ss.Cut}
+			step := ballast.Step{Text: ss.Text, Form: ballast.Form(min(ss.Form, ballast.NumForms-1)), Reason: ss.Reason, Results: ss.Results,
+				Cut: ss.Cut}
 			for _, text := range ss.Calls {
 				c, err := value.ParseCall(text)
 				if err != nil {

@@ -166,7 +166,8 @@ func Recorded(phase, name string, v float64) bool {
 }
 
 // sampledOnly are the learner's statistics of what a policy sampled.
-var sampledOnly = []string{LossPolicy, LossOffPolicy, LossReference, KL, KLControl, ClipFraction, GapMean, GapMax, RatioMean, RatioMax, KLOld}
+var sampledOnly = []string{LossPolicy, LossOffPolicy, LossReference, KL, KLControl, ClipFraction, GapMean, GapMax, RatioMean, RatioMax,
+	KLOld}
 
 // Fold adds the n-th minibatch's statistic to an update's metrics: token counts,
 // times and skipped steps are summed, maxima kept, everything else averaged.

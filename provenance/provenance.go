@@ -104,12 +104,15 @@ func Processor() string {
 func (was *Program) Against(now *Program) (refused string, rounding []string) {
 	switch {
 	case was.Results != now.Results:
-		return fmt.Sprintf("ballast %s made it, whose training has other results (number %d) than this program's (number %d); finish it with that version",
+		return fmt.Sprintf("ballast %s made it, whose training has other results (number %d) than this program's (number %d); finish it "+
+			"with that version",
 			was.name(), was.Results, now.Results), nil
 	case was.SIMD && !now.SIMD:
-		return "it was made with vector code and this program has none, so it would end with other weights; build ballast with GOEXPERIMENT=simd", nil
+		return "it was made with vector code and this program has none, so it would end with other weights; build ballast with " +
+			"GOEXPERIMENT=simd", nil
 	case !was.SIMD && now.SIMD:
-		return "it was made by a program without vector code and this one has it, so it would end with other weights; build ballast without GOEXPERIMENT=simd, or start a new run", nil
+		return "it was made by a program without vector code and this one has it, so it would end with other weights; build ballast without " +
+			"GOEXPERIMENT=simd, or start a new run", nil
 	}
 	for _, f := range []struct{ what, was, now string }{
 		{"engine", was.Engine, now.Engine}, {"instruction set", was.Kernels, now.Kernels},

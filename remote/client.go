@@ -49,7 +49,8 @@ type Options struct {
 	Halt        context.Context // its end ends everything at once; nil = never
 	Stream      bool            // ask for replies piece by piece
 	Journal     string          // file of replies; "" keeps none
-	Warn        func(string)    // is told once of a server that seems to leave out what it was sent, and once of one that is asked again; nil = nobody
+	// is told once of a server that seems to leave out what it was sent, and once of one that is asked again; nil = nobody
+	Warn func(string)
 }
 
 // Client talks to one endpoint. It is safe for concurrent use; Close it.

@@ -120,19 +120,24 @@ func (r *run) charts() (list []*plot.Chart, zero []string) {
 	b.watched("tokens", monitor.WatchAll, "Control tokens anywhere in a reply", "mean probability at all positions")
 	b.control()
 	// Where nothing is sampled the supervised loss is the main thing.
-	b.add(plot.Chart{ID: "ce", Title: "Cross entropy", Note: "nats per supervised token", Large: b.metrics[monitor.RewardMean] == nil}, plot.Line,
+	b.add(plot.Chart{ID: "ce", Title: "Cross entropy", Note: "nats per supervised token", Large: b.metrics[monitor.RewardMean] == nil},
+		plot.Line,
 		metric{monitor.LossCE, "cross entropy", "c3"})
 	b.learning()
 	b.add(plot.Chart{ID: "length", Title: "Lengths", Note: "tokens"}, plot.Line, metric{monitor.EpisodeLength, "episode", "c1"},
 		metric{monitor.PromptLength, "prompt", "c3"}, metric{monitor.ReplyLength, "reply", "c2"})
-	b.add(plot.Chart{ID: "calls", Title: "Turns and calls", Note: "per episode"}, plot.Line, metric{monitor.Turns, "closed turns", "c1"}, metric{monitor.Calls, "calls", "c2"})
+	b.add(plot.Chart{ID: "calls", Title: "Turns and calls", Note: "per episode"}, plot.Line, metric{monitor.Turns, "closed turns", "c1"},
+		metric{monitor.Calls, "calls", "c2"})
 	b.stops()
-	b.add(plot.Chart{ID: "cut", Title: "Cut replies", Note: "ended by a budget", Percent: true}, plot.Line, metric{monitor.CutShare, "cut", "c4"})
+	b.add(plot.Chart{ID: "cut", Title: "Cut replies", Note: "ended by a budget", Percent: true}, plot.Line,
+		metric{monitor.CutShare, "cut", "c4"})
 	b.speed()
-	b.add(plot.Chart{ID: "computed", Title: "Tokens in training", Note: "per update"}, plot.Area, metric{monitor.TokensComputed, "computed", "c1"},
+	b.add(plot.Chart{ID: "computed", Title: "Tokens in training", Note: "per update"}, plot.Area,
+		metric{monitor.TokensComputed, "computed", "c1"},
 		metric{monitor.TokensSaved, "saved by sharing", "c2"}, metric{monitor.TokensPadded, "padding", "c5"})
 	b.taken[monitor.TokensReal] = true // computed and saved
-	b.add(plot.Chart{ID: "time", Title: "Seconds per update"}, plot.Area, metric{monitor.SecondsRollout, "rollout", "c1"}, metric{monitor.SecondsTrain, "train", "c2"})
+	b.add(plot.Chart{ID: "time", Title: "Seconds per update"}, plot.Area, metric{monitor.SecondsRollout, "rollout", "c1"},
+		metric{monitor.SecondsTrain, "train", "c2"})
 	b.add(plot.Chart{ID: "lr", Title: "Learning rate"}, plot.Line, metric{monitor.LearningRate, "rate", "c1"})
 	for _, key := range b.metric {
 		if !b.taken[key] {
@@ -158,8 +163,10 @@ func (b *builder) learning() {
 		metric{monitor.EntropyMean, "sampled", "c1"}, metric{monitor.EntropyTrained, "trained", "c3"})
 	b.add(plot.Chart{ID: "spread", Title: "Groups without spread", Note: "no gradient", Percent: true, Full: true}, plot.Line,
 		metric{monitor.ZeroSpread, "zero-spread groups", "c4"})
-	b.add(plot.Chart{ID: "grad", Title: "Gradient norm", Note: "before clipping", Log: true}, plot.Line, metric{monitor.GradNorm, "norm", "c1"})
-	b.add(plot.Chart{ID: "clip", Title: "Clip fraction", Note: "share of tokens", Percent: true}, plot.Line, metric{monitor.ClipFraction, "clipped", "c2"})
+	b.add(plot.Chart{ID: "grad", Title: "Gradient norm", Note: "before clipping", Log: true}, plot.Line,
+		metric{monitor.GradNorm, "norm", "c1"})
+	b.add(plot.Chart{ID: "clip", Title: "Clip fraction", Note: "share of tokens", Percent: true}, plot.Line,
+		metric{monitor.ClipFraction, "clipped", "c2"})
 	b.add(plot.Chart{ID: "ratio", Title: "Policy ratio", Note: "learner to sampler", Log: true}, plot.Line,
 		metric{monitor.RatioMean, "mean", "c1"}, metric{monitor.RatioMax, "max", "c4"})
 	b.add(plot.Chart{ID: "kl-old", Title: "KL to the sampler", Note: "k1, nats per token"}, plot.Line, metric{monitor.KLOld, "k1", "c1"})
@@ -216,7 +223,8 @@ func (b *builder) forms() {
 	for f := ballast.Form(0); f < ballast.NumForms; f++ {
 		list = append(list, metric{monitor.FormPrefix + f.String(), f.String(), "f-" + f.String()})
 	}
-	b.add(plot.Chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area, list...)
+	b.add(plot.Chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area,
+		list...)
 	b.taken[monitor.ToolCallRate] = true // the first form again
 }
 
@@ -240,16 +248,21 @@ func (b *builder) watched(id, suffix, title, note string) {
 func (b *builder) control() {
 	for s := range monitor.NumSites {
 		if s != monitor.SiteStart { // plotted above
-			b.strongest(plot.Chart{ID: "tokens-" + s.String(), Title: "Control tokens: " + s.String(), Note: "mean probability", Percent: true, Log: true}, monitor.WatchPrefix, "/"+s.String())
+			b.strongest(plot.Chart{ID: "tokens-" + s.String(), Title: "Control tokens: " + s.String(), Note: "mean probability", Percent: true,
+				Log: true}, monitor.WatchPrefix, "/"+s.String())
 		}
 	}
-	b.add(plot.Chart{ID: "illegal", Title: "Forbidden control tokens", Note: "probability per sampled token", Log: true}, plot.Line, metric{monitor.IllegalMass, "mass", "c4"})
-	b.add(plot.Chart{ID: "stained", Title: "Replies with a forbidden token", Percent: true}, plot.Line, metric{monitor.IllegalReplies, "share", "c4"})
+	b.add(plot.Chart{ID: "illegal", Title: "Forbidden control tokens", Note: "probability per sampled token", Log: true}, plot.Line,
+		metric{monitor.IllegalMass, "mass", "c4"})
+	b.add(plot.Chart{ID: "stained", Title: "Replies with a forbidden token", Percent: true}, plot.Line,
+		metric{monitor.IllegalReplies, "share", "c4"})
 	b.strongest(plot.Chart{ID: "illegal-tokens", Title: "Forbidden, by token and place", Percent: true, Log: true}, monitor.IllegalAt, "")
 	b.strongest(plot.Chart{ID: "reasons", Title: "Faults of replies", Note: "share of replies", Percent: true}, monitor.ReasonFor, "")
 	b.strongest(plot.Chart{ID: "push", Title: "Push on control tokens", Note: "policy gradient on the logit"}, monitor.GradPrefix, "")
-	b.strongest(plot.Chart{ID: "transitions", Title: "From form to form", Note: "share of the next replies", Percent: true}, monitor.TransitionFrom, "")
-	b.add(plot.Chart{ID: "kl-control", Title: "KL of control tokens", Note: "share of all", Percent: true, Full: true}, plot.Line, metric{monitor.KLControl, "share", "c4"})
+	b.strongest(plot.Chart{ID: "transitions", Title: "From form to form", Note: "share of the next replies", Percent: true},
+		monitor.TransitionFrom, "")
+	b.add(plot.Chart{ID: "kl-control", Title: "KL of control tokens", Note: "share of all", Percent: true, Full: true}, plot.Line,
+		metric{monitor.KLControl, "share", "c4"})
 }
 
 // strongest plots the up to five metrics of a family with the largest values, and

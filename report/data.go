@@ -280,7 +280,8 @@ func (e evaluation) played() string {
 func (r *run) cards() []card {
 	list := []card{{"updates", fmt.Sprint(len(r.x)), duration(r.total)}}
 	if e, ok := r.ends(monitor.RewardMean); ok {
-		list = append(list, card{"sampled reward", fmt.Sprintf("%.3f", e.last), fmt.Sprintf("from %.3f, best %.3f at %d", e.first, e.best, e.bestAt)})
+		list = append(list, card{"sampled reward", fmt.Sprintf("%.3f", e.last),
+			fmt.Sprintf("from %.3f, best %.3f at %d", e.first, e.best, e.bestAt)})
 	}
 	if e, ok := r.ends(monitor.SuccessMean); ok {
 		list = append(list, card{"sampled success", plot.Percent(e.last), "from " + plot.Percent(e.first)})

@@ -209,7 +209,8 @@ func vitals(e *ballast.Episode) (calls int, ill bool) {
 // show prepares an episode for the page.
 func show(e *ballast.Episode, tok *bpe.Tokenizer) sampleEpisode {
 	s := sampleEpisode{Task: e.Task, Success: e.Score.Success, Reward: plot.Short(e.Score.Reward), Error: e.Error}
-	facts := []string{"stop: " + strings.ReplaceAll(string(e.Stop), "_", " "), plural(len(e.Tokens), "token"), fmt.Sprintf("prompt %d", e.Prompt)}
+	facts := []string{"stop: " + strings.ReplaceAll(string(e.Stop), "_", " "), plural(len(e.Tokens), "token"),
+		fmt.Sprintf("prompt %d", e.Prompt)}
 	if !e.Score.Success && e.Score.Reason != "" {
 		facts = append([]string{fmt.Sprintf("failed at turn %d: %s", e.Score.FailTurn+1, strings.ReplaceAll(e.Score.Reason, "_", " "))}, facts...)
 	}

@@ -47,7 +47,8 @@ const (
 func (p *Plan) checkClaims() error {
 	for i, c := range p.Claims {
 		kinds := 0
-		for _, set := range []bool{c.More != "" && c.Less != "", c.Same != "" && c.As != "", c.Collapses != "", c.Holds != "", c.Hastens != "" && c.But != "", c.Keeps != ""} {
+		for _, set := range []bool{c.More != "" && c.Less != "", c.Same != "" && c.As != "", c.Collapses != "", c.Holds != "",
+			c.Hastens != "" && c.But != "", c.Keeps != ""} {
 			if set {
 				kinds++
 			}
@@ -189,7 +190,12 @@ func (c *Claim) judge(groups []compare.Group) (here table.Cell, verdict string) 
 // claims is the table of the claims.
 func (p *Plan) claims(groups []compare.Group) table.Table {
 	t := table.Table{Name: "claims", Title: "Claims, side by side", Head: []string{"claim", "paper", "here", "seeds", "verdict"},
-		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that excludes the opposite, and sameness more than twice its margin (5 points) to keep. A row collapses where success ends under 20% of its best in at least four of five runs, and holds where it does in at most one of five; fewer than four runs say nothing. Hastens: by how many updates the reward is gone earlier, a run that never loses it counted as one that does after its last update. A guard keeps the reward where at least four of five runs in which it acted end no lower than at their best healthy checkpoint."}}
+		Notes: []string{"Here: mean difference in points, seed by seed, +- half of a 95% t interval; a verdict needs an interval that " +
+			"excludes the opposite, and sameness more than twice its margin (5 points) to keep. A row collapses where success ends under 20% " +
+			"of its best in at least four of five runs, and holds where it does in at most one of five; fewer than four runs say nothing. " +
+			"Hastens: by how many updates the reward is gone earlier, a run that never loses it counted as one that does after its last " +
+			"update. A guard keeps the reward where at least four of five runs in which it acted end no lower than at their best healthy " +
+			"checkpoint."}}
 	if p.Name != "" {
 		t.Name += "-" + p.Name
 	}

@@ -199,7 +199,8 @@ func (p *Plan) expand() error {
 		case m == nil || m.Match != "":
 			return fmt.Errorf("row %s: match: there is no row %s that runs by itself", r.Name, r.Match)
 		case !recipe.Supervised(r.Method) || p.unit() == nil:
-			return fmt.Errorf("row %s: match: wants a method with supervised phases alone, such as sft, and a row of that method without match", r.Name)
+			return fmt.Errorf("row %s: match: wants a method with supervised phases alone, such as sft, and a row of that method without match",
+				r.Name)
 		}
 	}
 	if p.Name != "" {
@@ -235,7 +236,8 @@ func nameable(what, name string) error {
 	}, name)
 	given := regexp.MustCompile("%[0-9A-F]{2}").ReplaceAllString(ascii, "x") // of Point.Name
 	if name == "" || len(name) > 200 || durable.Name(given) != given {
-		return fmt.Errorf("%s %q: the name is one of a folder or a file: use letters, digits, dots, commas, - and _, and begin with no dot or dash", what, name)
+		return fmt.Errorf("%s %q: the name is one of a folder or a file: use letters, digits, dots, commas, - and _, and begin with no dot "+
+			"or dash", what, name)
 	}
 	return nil
 }
@@ -368,7 +370,8 @@ func (p *Plan) Open(dir string) error {
 			return fmt.Errorf("study: %s: %w", path, err)
 		}
 		if what := was.differs(now); what != "" {
-			return fmt.Errorf("study: %s holds runs of another plan (%s differ from %s); use another folder, or take its runs away", dir, what, filepath.Base(path))
+			return fmt.Errorf("study: %s holds runs of another plan (%s differ from %s); use another folder, or take its runs away", dir, what,
+				filepath.Base(path))
 		}
 		if filepath.Base(path) != p.file() {
 			continue
@@ -388,7 +391,8 @@ func (p *Plan) Open(dir string) error {
 	if err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
-	if err := errors.Join(durable.ReplaceBytes(p.Config(dir), settings), durable.ReplaceBytes(filepath.Join(dir, p.file()), text)); err != nil {
+	if err := errors.Join(durable.ReplaceBytes(p.Config(dir), settings),
+		durable.ReplaceBytes(filepath.Join(dir, p.file()), text)); err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
 	return nil
@@ -407,7 +411,8 @@ func (p *Plan) renamed(dir string) error {
 			continue
 		}
 		if _, err := os.Stat(was); err == nil {
-			return fmt.Errorf("study: the folder of row %s is named otherwise now: rename %s to %s if its runs are of this row, or take it away", r.Name, was, now)
+			return fmt.Errorf("study: the folder of row %s is named otherwise now: rename %s to %s if its runs are of this row, or take it "+
+				"away", r.Name, was, now)
 		}
 	}
 	return nil

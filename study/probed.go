@@ -36,8 +36,10 @@ func hasProbe(r *compare.Run, n int) bool {
 // the format's grammar, and in other formats. Groups without a probe have no line.
 func Probes(groups []compare.Group) table.Table {
 	t := table.Table{Name: "probes", Title: "What the format hides, success in percent", Head: []string{"method", "n"},
-		Notes: []string{"Final checkpoints on the same test tasks, greedy; mean over the seeds +- half of a 95% t interval over them, and less plain the same, seed by seed. Plain: the training format; " +
-			"control: control tokens that the format forbids are masked; grammar: calls are confined to the format's grammar; then the other formats."}}
+		Notes: []string{"Final checkpoints on the same test tasks, greedy; mean over the seeds +- half of a 95% t interval over them, and " +
+			"less plain the same, seed by seed. Plain: the training format; " +
+			"control: control tokens that the format forbids are masked; grammar: calls are confined to the format's grammar; then the other " +
+			"formats."}}
 	var variants []string
 	found := make([]map[string][]float64, len(groups)) // by variant, a run each
 	for i := range groups {

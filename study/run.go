@@ -70,7 +70,8 @@ func (p *Plan) matched(dir string, r *Row, seed int) (int, error) {
 	each := table.NewStat(plot.Finite(unit.Metrics[monitor.TokensSupervised])).Mean
 	n := int(math.Round(other.Supervised / each))
 	if !(each > 0) || n < 1 {
-		return 0, fmt.Errorf("row %s: seed %d of %s saw %.0f supervised tokens, there is nothing to match", r.Name, seed, r.Match, other.Supervised)
+		return 0, fmt.Errorf("row %s: seed %d of %s saw %.0f supervised tokens, there is nothing to match", r.Name, seed, r.Match,
+			other.Supervised)
 	}
 	return n, nil
 }

@@ -66,7 +66,8 @@ func closings(text string, n int) []string {
 // judge wrote. A task keeps its own where it is in skip, where the judge gives up,
 // and where the written ones are no plain text in some format or break the budget:
 // those are listed as lost.
-func Close(ctx context.Context, j Judge, cfg rollout.Config, tasks []ballast.Task, skip []string) (out []ballast.Task, lost []string, stats Stats, err error) {
+func Close(ctx context.Context, j Judge, cfg rollout.Config, tasks []ballast.Task, skip []string) (out []ballast.Task, lost []string,
+	stats Stats, err error) {
 	out = slices.Clone(tasks)
 	var at []*ballast.Task
 	for i := range out {

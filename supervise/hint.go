@@ -16,7 +16,8 @@ func HintQuery(task *ballast.Task) Query {
 	for i, t := range task.Turns {
 		fmt.Fprintf(&b, "Turn %d\nUser: %s\nGold: %s\n", i+1, t.User, calls(t.Gold))
 	}
-	b.WriteString("Write a hint of at most 300 words for an assistant that must do this: the steps of reasoning and, where they help, examples.")
+	b.WriteString("Write a hint of at most 300 words for an assistant that must do this: the steps of reasoning and, where they help, " +
+		"examples.")
 	return Query{Kind: KindHint, Task: task, Text: b.String()}
 }
 

@@ -119,8 +119,10 @@ func (s *Settings) Check() error {
 	case s.URL == "" || s.Model == "":
 		return fmt.Errorf("judge.url: an endpoint needs url and model")
 	case safetext.Secret(s.URL):
-		return fmt.Errorf("judge.url: it holds a password or a key, which the recipe in the run directory would keep; leave it out and let judge.key name an environment variable")
-	case s.Concurrency < 0 || s.Retries < 0 || s.Reply < 0 || s.Tokens < 0 || !(s.Cost >= 0 && s.PriceIn >= 0 && s.PriceOut >= 0 && s.Temperature >= 0):
+		return fmt.Errorf("judge.url: it holds a password or a key, which the recipe in the run directory would keep; leave it out and let " +
+			"judge.key name an environment variable")
+	case s.Concurrency < 0 || s.Retries < 0 || s.Reply < 0 || s.Tokens < 0 ||
+		!(s.Cost >= 0 && s.PriceIn >= 0 && s.PriceOut >= 0 && s.Temperature >= 0):
 		return fmt.Errorf("judge: concurrency, retries, reply, tokens, cost, price_in, price_out and temperature must not be negative")
 	case s.Cost > 0 && s.PriceIn == 0 && s.PriceOut == 0:
 		return fmt.Errorf("judge.cost: a budget of money needs price_in and price_out")

@@ -12,7 +12,8 @@ import (
 // the tools.
 func (q *Query) Instructions() string {
 	var b strings.Builder
-	b.WriteString("You review dialogues between a user and an assistant that calls tools. Gold calls are the right ones. Be concrete and brief. Write plain text, never the assistant's tags for tool calls; write calls as name(argument=value).\n")
+	b.WriteString("You review dialogues between a user and an assistant that calls tools. Gold calls are the right ones. Be concrete and " +
+		"brief. Write plain text, never the assistant's tags for tool calls; write calls as name(argument=value).\n")
 	switch q.Kind {
 	case KindError:
 		fmt.Fprintf(&b, "Write exactly these sections, each beginning with its heading on a new line: %s\n", strings.Join(sections, " "))
@@ -21,7 +22,8 @@ func (q *Query) Instructions() string {
 	case KindHint:
 		b.WriteString("Write the hint alone.\n")
 	case KindClosing:
-		b.WriteString("Write one line for each turn, beginning with \"Turn N:\", in the assistant's voice, of one or two sentences. Say nothing that the results do not say.\n")
+		b.WriteString("Write one line for each turn, beginning with \"Turn N:\", in the assistant's voice, of one or two sentences. Say " +
+			"nothing that the results do not say.\n")
 	}
 	b.WriteString("The tools:\n")
 	for _, t := range q.Task.Tools {

@@ -23,7 +23,8 @@ func Reflect(task *ballast.Task, ep *ballast.Episode) []Query {
 		return qs
 	}
 	logTurn(&failing, task, ep, one)
-	fmt.Fprintf(&failing, "Turn %d is the first that failed. Name the root cause, two to four pieces of evidence, the immediate fix, three to five similar scenarios, and the correct calls.", one+1)
+	fmt.Fprintf(&failing, "Turn %d is the first that failed. Name the root cause, two to four pieces of evidence, the immediate fix, "+
+		"three to five similar scenarios, and the correct calls.", one+1)
 	return append(qs, Query{Kind: KindError, Task: task, Episode: ep, Text: failing.String()})
 }
 

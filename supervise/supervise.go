@@ -48,7 +48,8 @@ func Verify(ep *ballast.Episode, task *ballast.Task) error {
 		return fmt.Errorf("gold of task %s: %s", task.ID, ep.Error)
 	}
 	if s := credit.Score(ep, task, credit.Options{}); !s.Success {
-		return fmt.Errorf("gold of task %s fails at turn %d (%s, stop %s); raise the budget or leave the task out", task.ID, s.FailTurn+1, s.Reason, ep.Stop)
+		return fmt.Errorf("gold of task %s fails at turn %d (%s, stop %s); raise the budget or leave the task out", task.ID, s.FailTurn+1,
+			s.Reason, ep.Stop)
 	}
 	return nil
 }

@@ -125,7 +125,8 @@ func (e *engine) derive(g, w, ref *params, samples []ballast.Sample, b *pack.Bat
 
 // evaluate adds the loss of some targets, from the one at index from on, to st and
 // returns its derivatives with respect to their log-probabilities.
-func (e *engine) evaluate(samples []ballast.Sample, part []pack.Target, logp []float32, in *tally.Input, from int, st *tally.Sums) []float32 {
+func (e *engine) evaluate(samples []ballast.Sample, part []pack.Target, logp []float32, in *tally.Input, from int,
+	st *tally.Sums) []float32 {
 	vector := func(has bool, at func(i int, t pack.Target) float32) []float64 {
 		if !has {
 			return nil

@@ -58,7 +58,8 @@ func (c *chunk) check() (memory int64, err error) {
 		case packed < 0 || packed > c.size-at:
 			return 0, fmt.Errorf("a page of %d bytes where %d are left", packed, c.size-at)
 		case unpacked < 0 || unpacked > c.limit.Page || packed > c.limit.Page:
-			return 0, fmt.Errorf("a page of %s: %w: more than %s", bounded.Bytes(max(unpacked, packed)), bounded.ErrTooLarge, bounded.Bytes(c.limit.Page))
+			return 0, fmt.Errorf("a page of %s: %w: more than %s", bounded.Bytes(max(unpacked, packed)), bounded.ErrTooLarge,
+				bounded.Bytes(c.limit.Page))
 		case values < 0 || values > maxPageValues || values*c.fixed > c.limit.Page:
 			return 0, fmt.Errorf("a page of %d values: %w", values, bounded.ErrTooLarge)
 		}

@@ -238,7 +238,8 @@ func (f *File) Rows(use func(path []string) bool) iter.Seq2[parquet.Row, error] 
 }
 
 // group yields the rows of a group.
-func (f *File) group(number int, group parquet.RowGroup, use func([]string) bool, total *int64, yield func(parquet.Row) bool) (more bool, err error) {
+func (f *File) group(number int, group parquet.RowGroup, use func([]string) bool, total *int64,
+	yield func(parquet.Row) bool) (more bool, err error) {
 	yielding := false
 	defer recovered(&err, &yielding)
 	var cursors []*cursor
@@ -257,7 +258,8 @@ func (f *File) group(number int, group parquet.RowGroup, use func([]string) bool
 			return false, f.broken(i, err)
 		}
 		if memory += need; memory > f.limit.Memory {
-			return false, f.broken(i, fmt.Errorf("the pages of a row: %w: more than %s of memory", bounded.ErrTooLarge, bounded.Bytes(f.limit.Memory)))
+			return false, f.broken(i, fmt.Errorf("the pages of a row: %w: more than %s of memory", bounded.ErrTooLarge,
+				bounded.Bytes(f.limit.Memory)))
 		}
 		cursors = append(cursors, &cursor{column: i, pages: group.ColumnChunks()[i].Pages()})
 	}

@@ -174,7 +174,8 @@ func (t *Tokenizer) buildVocab() error {
 	// With all bytes in the vocabulary the unknown token never comes up.
 	for b, id := range t.base {
 		if id < 0 {
-			return fmt.Errorf("model.unk_token: %q would stand for byte %#02x, which model.vocab lacks; unknown tokens are not supported", *m.UnkToken, b)
+			return fmt.Errorf("model.unk_token: %q would stand for byte %#02x, which model.vocab lacks; unknown tokens are not supported",
+				*m.UnkToken, b)
 		}
 	}
 	return nil

@@ -20,7 +20,8 @@ type Stuck struct {
 
 // Error names the expression.
 func (s *Stuck) Error() string {
-	return fmt.Sprintf("the tokenizer's pattern %.200q does not come to an end on a text of %d bytes: it backtracks without a bound; take another tokenizer.json", s.Pattern, s.Bytes)
+	return fmt.Sprintf("the tokenizer's pattern %.200q does not come to an end on a text of %d bytes: it backtracks without a bound; "+
+		"take another tokenizer.json", s.Pattern, s.Bytes)
 }
 
 // Failure is a conversation that cannot be written, where the writer answers with no error.

@@ -69,7 +69,8 @@ func soakCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "soak [METHOD]...", Args: cobra.ArbitraryArgs,
 		Short: "kill -9 runs at random moments; resumed, they must end with the same bits",
-		Long: "Kills a run of every method that is named (default " + recipe.Baseline + ") at random moments, resumes it each time, and compares weights\n" +
+		Long: "Kills a run of every method that is named (default " + recipe.Baseline +
+			") at random moments, resumes it each time, and compares weights\n" +
 			"and optimiser of its last checkpoint with those of a run that was left alone.",
 		RunE: func(_ *cobra.Command, methods []string) error {
 			self, err := exec.LookPath(os.Args[0])

@@ -24,9 +24,11 @@ func dataCommand() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(c.OutOrStdout()).Encode(res)
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%d files with %d tasks and %d constants of the long context in %s\n", res.Files, res.Tasks, res.Constants, to)
+			fmt.Fprintf(c.OutOrStdout(), "%d files with %d tasks and %d constants of the long context in %s\n", res.Files, res.Tasks,
+				res.Constants, to)
 			if !res.SameConstants {
-				fmt.Fprintln(c.ErrOrStderr(), "ballast: the constants are not those that the simulators were built with; results in long_context may differ from that checkout's")
+				fmt.Fprintln(c.ErrOrStderr(), "ballast: the constants are not those that the simulators were built with; results in long_context "+
+					"may differ from that checkout's")
 			}
 			return nil
 		},

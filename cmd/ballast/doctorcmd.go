@@ -50,7 +50,8 @@ func doctorCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&o.Format, "format", "", "tool-call format of the replies; default: the one that most of them are in")
-	c.Flags().StringVar(&o.Reward, "reward", "", "key or column that holds the reward in another trainer's files; default: the one that is called so")
+	c.Flags().StringVar(&o.Reward, "reward", "", "key or column that holds the reward in another trainer's files; default: the one that "+
+		"is called so")
 	c.Flags().StringVar(&out, "out", ".", "folder for diagnosis.json and diagnosis.html")
 	p.add(c)
 	return c

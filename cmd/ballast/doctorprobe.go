@@ -28,7 +28,8 @@ type probeFlags struct {
 
 func (f *probeFlags) add(c *cobra.Command) {
 	fl := c.Flags()
-	fl.StringVar(&f.checkpoint, "probe", "", "play tasks with this checkpoint, run (its newest one) or model: how much capability does the format hide?")
+	fl.StringVar(&f.checkpoint, "probe", "", "play tasks with this checkpoint, run (its newest one) or model: how much capability does "+
+		"the format hide?")
 	fl.StringSliceVar(&f.others, "others", nil, "probe: other formats to play in (default pythonic; hermes where that is the training format)")
 	f.evalFlags.tasksFlags(fl)
 }

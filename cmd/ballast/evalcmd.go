@@ -75,7 +75,8 @@ Protocols: ` + protocolDocs(),
 	f.tasksFlags(fl)
 	fl.StringVar(&f.Out, "out", "", "folder that keeps episodes; the same command continues there")
 	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")
-	fl.StringVar(&runDir, "run", "", "play the suites of test tasks with this run's final and best checkpoint and record them in it; no other flag but --suites goes with it")
+	fl.StringVar(&runDir, "run", "", "play the suites of test tasks with this run's final and best checkpoint and record them in it; no "+
+		"other flag but --suites goes with it")
 	fl.StringVar(&suites, "suites", "", "with --run: a study's plan whose suites are played (default: id, format, content, both)")
 	f.endpointFlags(fl)
 	return c
@@ -87,7 +88,8 @@ func idle(c *cobra.Command, run, endpoint string) (err error) {
 		switch {
 		case err != nil || fl.Name == "run":
 		case run != "" && fl.Name != "suites":
-			err = fmt.Errorf("--%s: with --run the run's recipe and the suites say what is played; leave it out, or give --model %s instead of --run", fl.Name, run)
+			err = fmt.Errorf("--%s: with --run the run's recipe and the suites say what is played; leave it out, or give --model %s instead of "+
+				"--run", fl.Name, run)
 		case run == "" && fl.Name == "suites":
 			err = errors.New("--suites goes with --run")
 		case endpoint == "" && slices.Contains([]string{"concurrency", "retries", "timeout"}, fl.Name):
@@ -167,8 +169,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 		if store != nil {
 			left = store.Missing(tasks)
 		}
-		fmt.Fprintf(c.ErrOrStderr(), "ballast: %s gets of %d tasks the users' messages, the tools' documentation, the model's own replies and the tools' results; a reply may have %d tokens (protocol %s)\n",
-			who, left, protocol.Budget.Reply, protocol.Name)
+		sends(c.ErrOrStderr(), who, left, &protocol)
 	}
 	start := time.Now()
 	res, err := eval.RunStored(ctx, store, tasks, play)
@@ -201,6 +202,12 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	return err
 }
 
+// sends says what an endpoint gets to see.
+func sends(w io.Writer, who string, tasks int, p *eval.Protocol) {
+	fmt.Fprintf(w, "ballast: %s gets of %d tasks the users' messages, the tools' documentation, the model's own replies "+
+		"and the tools' results; a reply may have %d tokens (protocol %s)\n", who, tasks, p.Budget.Reply, p.Name)
+}
+
 // evalRun plays the suites of a plan, "" for the built-in ones, with a run's checkpoints.
 func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 	suites := study.Suites
@@ -228,7 +235,8 @@ func (f *evalFlags) announce(c *cobra.Command, r *recipe.Recipe, p *eval.Protoco
 	fmt.Fprintln(out, f.Taken(r, p))
 	biased, err := f.Chosen(r)
 	if biased {
-		fmt.Fprintf(c.ErrOrStderr(), "ballast: these tasks chose this checkpoint among the run's (tasks.eval: %s), so the figure is biased upwards; play others with --seed, or --split where the set has more\n", f.Split)
+		fmt.Fprintf(c.ErrOrStderr(), "ballast: these tasks chose this checkpoint among the run's (tasks.eval: %s), so the figure is biased "+
+			"upwards; play others with --seed, or --split where the set has more\n", f.Split)
 	}
 	return err
 }
@@ -238,7 +246,8 @@ func (f *evalFlags) endpointFlags(fl *pflag.FlagSet) {
 	fl.StringVar(&f.Endpoint.URL, "endpoint", "", "base address of an OpenAI-compatible server, such as http://localhost:8000/v1")
 	fl.StringVar(&f.Endpoint.API, "api", "chat", "with --endpoint: chat (native tools) or completion (our template)")
 	fl.StringVar(&f.Endpoint.KeyEnv, "key-env", "", "name of the environment variable that holds the endpoint's key")
-	fl.StringVar(&f.Endpoint.Tokenizer, "tokenizer", "", "with --api completion: the model's folder, its tokenizer.json, or its name on the hub")
+	fl.StringVar(&f.Endpoint.Tokenizer, "tokenizer", "", "with --api completion: the model's folder, its tokenizer.json, or its name on "+
+		"the hub")
 	fl.BoolVar(&f.Endpoint.Text, "prompt-text", false, "with --api completion: send prompts as text, not as token ids")
 	fl.IntVar(&f.Endpoint.Concurrency, "concurrency", 8, "requests under way")
 	fl.IntVar(&f.Endpoint.Retries, "retries", 6, "further tries of a request that fails for infrastructure")
@@ -254,7 +263,8 @@ func (f *evalFlags) interruptible(c *cobra.Command) (ctx context.Context, stop f
 	}
 	f.Endpoint.Warn = func(s string) { fmt.Fprintf(c.ErrOrStderr(), "ballast: %s\n", safetext.Line(s)) }
 	ctx, f.Endpoint.Halt, stop = interrupts(c.Context(), func() {
-		fmt.Fprintf(c.ErrOrStderr(), "ballast: interrupted; waiting at most %v for replies on their way, interrupt again to stop at once\n", endpoint.DefaultGrace)
+		fmt.Fprintf(c.ErrOrStderr(), "ballast: interrupted; waiting at most %v for replies on their way, interrupt again to stop at once\n",
+			endpoint.DefaultGrace)
 	})
 	return ctx, stop
 }

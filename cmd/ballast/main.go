@@ -50,7 +50,8 @@ func newRoot() *cobra.Command {
 		}
 		return err
 	})
-	root.AddCommand(trainCommand(), sweepCommand(), compareCommand(), studyCommand(), evalCommand(), taskCommand(), modelCommand(), reportCommand(), doctorCommand(), benchCommand(), worldCommand(), dataCommand())
+	root.AddCommand(trainCommand(), sweepCommand(), compareCommand(), studyCommand(), evalCommand(), taskCommand(), modelCommand(),
+		reportCommand(), doctorCommand(), benchCommand(), worldCommand(), dataCommand())
 	parents(root)
 	root.SetOut(stdout) // of all commands
 	root.SetErr(stderr)

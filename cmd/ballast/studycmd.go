@@ -31,12 +31,15 @@ func studyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "study [PLAN]",
 		Short: "run a plan of many runs side by side and make its tables and figures",
-		Long: "Runs every row of a plan (default recipes/study.yaml) with every seed, as ordinary run directories OUT/ROW/seed-N, evaluates their\n" +
+		Long: "Runs every row of a plan (default recipes/study.yaml) with every seed, as ordinary run directories OUT/ROW/seed-N, evaluates " +
+			"their\n" +
 			"final and best checkpoints on the plan's suites, and writes tables and figures into OUT. The same command goes on where it was\n" +
 			"stopped, killed too: runs that ended stay, one that was half done resumes from its newest checkpoint.\n\n" +
-			"Ctrl-C, SIGTERM or SIGHUP lets every run finish its update and keep a checkpoint; a second one stops them at once. Exit codes: ballast --help.",
-		Example: "  ballast study --quick --out runs/quick\n  ballast study --seeds 5 --docs docs/study.md\n  ballast study recipes/study-causes.yaml",
-		Args:    cobra.MaximumNArgs(1),
+			"Ctrl-C, SIGTERM or SIGHUP lets every run finish its update and keep a checkpoint; a second one stops them at once. Exit codes: " +
+			"ballast --help.",
+		Example: "  ballast study --quick --out runs/quick\n  ballast study --seeds 5 --docs docs/study.md\n  ballast study " +
+			"recipes/study-causes.yaml",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			path := "recipes/study.yaml"
 			if len(args) > 0 {

@@ -28,7 +28,8 @@ func sweepCommand() *cobra.Command {
 		Short: "train a method over a grid of settings and seeds, side by side",
 		Long: "Train a method over every combination of the varied settings, with several seeds each. Runs are directories below --out;\n" +
 			"the same command goes on with what is not done. At the end stand the tables and plots of `ballast compare`.\n\n" +
-			"Ctrl-C, SIGTERM or SIGHUP lets every run finish its update and keep a checkpoint; a second one stops them at once. Exit codes: ballast --help.",
+			"Ctrl-C, SIGTERM or SIGHUP lets every run finish its update and keep a checkpoint; a second one stops them at once. Exit codes: " +
+			"ballast --help.",
 		Example: "  ballast sweep ets --vary sft.lr=1e-4,1e-3 --vary rl.lr=3e-4,6e-4 --seeds 3",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

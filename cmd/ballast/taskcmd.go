@@ -186,7 +186,8 @@ func checkTasks(spec task.Spec, asJSON, attacked bool) error {
 		ok += n
 	}
 	if asJSON {
-		if err := json.NewEncoder(stdout).Encode(map[string]any{"valid": ok, "all": len(tasks), "by_category": good, "first_failures": first, "won_by_adversaries": won, "seconds": secs}); err != nil {
+		if err := json.NewEncoder(stdout).Encode(map[string]any{"valid": ok, "all": len(tasks), "by_category": good, "first_failures": first,
+			"won_by_adversaries": won, "seconds": secs}); err != nil {
 			return err
 		}
 	} else {

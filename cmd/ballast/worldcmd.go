@@ -120,7 +120,8 @@ func replayGolden(out io.Writer, path string, opts bfcl.ReplayOptions, asJSON bo
 		res.print(out)
 	}
 	if !res.OK {
-		return fmt.Errorf("%s: %d results, %d states and %d verdicts differ", path, res.Results.Failed(), res.States.Failed(), r.Verdicts.Failed())
+		return fmt.Errorf("%s: %d results, %d states and %d verdicts differ", path, res.Results.Failed(), res.States.Failed(),
+			r.Verdicts.Failed())
 	}
 	return nil
 }

@@ -275,11 +275,13 @@ func (p *plan) append(r *run, s span, source string, later, again bool) laid {
 		return laid{offset: last.Offset, cut: math.MaxInt, part: len(r.segments) - 1}
 	case later && s.from <= r.first()+1:
 		next.Offset = last.To + last.Offset + 1 - s.from
-		p.say("%s: the steps begin again at %d after %d: taken as a resume or an epoch that counts anew; its steps are called \"%d of part %d\" and so on",
+		p.say("%s: the steps begin again at %d after %d: taken as a resume or an epoch that counts anew; its steps are called \"%d of part "+
+			"%d\" and so on",
 			source, s.from, last.To, s.from, len(r.segments)+1)
 	default:
 		last.Superseded = last.To - s.from + 1
-		p.say("%s: the steps go back from %d to %d: taken as a resume; steps %d to %d of the part before it were run again, and their first records are left out",
+		p.say("%s: the steps go back from %d to %d: taken as a resume; steps %d to %d of the part before it were run again, and their first "+
+			"records are left out",
 			source, last.To, s.from, s.from, last.To)
 	}
 	r.segments = append(r.segments, next)

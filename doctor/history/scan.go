@@ -108,25 +108,27 @@ func look(f file, also string) *scan {
 
 func (s *scan) read(also string) {
 	var last *strand
-	s.err = rollouts.Read(s.path, rollouts.Options{Light: true, Also: also, Columns: func(names []string) { s.columns = names }}, func(r rollouts.Record) {
-		run := r.Run
-		if !s.runs {
-			run = ""
-		}
-		held := r.Validation || s.held
-		if last == nil || last.run != run || last.held != held {
-			i := slices.IndexFunc(s.strands, func(t *strand) bool { return t.run == run && t.held == held })
-			if i < 0 && len(s.strands) > mostRuns {
-				return // it is read again without names of runs
+	s.err = rollouts.Read(s.path, rollouts.Options{Light: true, Also: also, Columns: func(names []string) { s.columns = names }},
+		func(r rollouts.Record) {
+			run := r.Run
+			if !s.runs {
+				run = ""
 			}
-			if i < 0 {
-				i = len(s.strands)
-				s.strands = append(s.strands, &strand{file: s.file, held: held, runs: s.runs, run: run, kinds: map[string]int{}, stats: map[string]*stat{}})
+			held := r.Validation || s.held
+			if last == nil || last.run != run || last.held != held {
+				i := slices.IndexFunc(s.strands, func(t *strand) bool { return t.run == run && t.held == held })
+				if i < 0 && len(s.strands) > mostRuns {
+					return // it is read again without names of runs
+				}
+				if i < 0 {
+					i = len(s.strands)
+					s.strands = append(s.strands, &strand{file: s.file, held: held, runs: s.runs, run: run, kinds: map[string]int{},
+						stats: map[string]*stat{}})
+				}
+				last = s.strands[i]
 			}
-			last = s.strands[i]
-		}
-		last.add(r)
-	})
+			last.add(r)
+		})
 }
 
 // add counts a record.

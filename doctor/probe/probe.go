@@ -110,7 +110,8 @@ type Result struct {
 // Run plays the tasks in every variant. cfg says how episodes go; its style and
 // constraint are the variants'. told, if not nil, hears of every outcome as it is
 // there.
-func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, variants []Variant, tasks []ballast.Task, how ballast.Sampling, told func(Outcome)) (Result, error) {
+func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, variants []Variant, tasks []ballast.Task,
+	how ballast.Sampling, told func(Outcome)) (Result, error) {
 	r := Result{Count: len(tasks), Temperature: how.Temperature}
 	var plain []ballast.Episode
 	for _, v := range variants {

@@ -105,7 +105,8 @@ func wide(head []byte, zero int) bool {
 // foreign names the kinds of files that are refused by their first bytes.
 func foreign(head []byte) error {
 	for _, k := range []struct{ magic, why string }{
-		{"PK\x03\x04", "a zip archive, or a file of torch.save, which holds a pickle: unpack an archive first; a pickle is not read, since reading one runs its code"},
+		{"PK\x03\x04", "a zip archive, or a file of torch.save, which holds a pickle: unpack an archive first; a pickle is not read, since " +
+			"reading one runs its code"},
 		{"\x80\x02", pickle}, {"\x80\x03", pickle}, {"\x80\x04", pickle}, {"\x80\x05", pickle},
 		{"BZh", "compressed with bzip2: unpack it first"},
 		{"\xfd7zXZ", "compressed with xz: unpack it first"},

@@ -85,7 +85,8 @@ func (t *table) completion(row parquet.Row) Record {
 		switch {
 		case reply && last == "role":
 			roles = append(roles, string(v.ByteArray()))
-		case reply && v.Kind() == parquet.ByteArray && (len(path) == 1 || last == "content" || last == "element"), reply && v.IsNull() && last == "content":
+		case reply && v.Kind() == parquet.ByteArray && (len(path) == 1 || last == "content" || last == "element"),
+			reply && v.IsNull() && last == "content":
 			contents = append(contents, v)
 		case promptKeys[name] && !v.IsNull() && v.Kind() == parquet.ByteArray:
 			h.Write(v.ByteArray())

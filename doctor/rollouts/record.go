@@ -50,13 +50,15 @@ var (
 	splitKeys   = set("split", "mode", "phase")
 	heldKeys    = set("validate", "validation", "is_validation", "is_val", "is_eval")
 	heldNames   = set("val", "valid", "validation", "eval", "evaluation", "test")
-	wrapperKeys = set("rollouts", "data", "records", "samples", "results", "episodes", "trajectories", "items", "rows", "examples", "generations")
-	statistics  = []string{"std", "mean", "var", "min", "max", "model", "weight", "weights", "fn", "threshold", "baseline", "advantage"}
+	wrapperKeys = set("rollouts", "data", "records", "samples", "results", "episodes", "trajectories", "items", "rows", "examples",
+		"generations")
+	statistics = []string{"std", "mean", "var", "min", "max", "model", "weight", "weights", "fn", "threshold", "baseline", "advantage"}
 )
 
 // stepKeys hold the trainer's step, the more telling ones first: beside a global
 // step a step may count turns.
-var stepKeys = []string{"global_step", "global_steps", "training_step", "train_step", "trainer_step", "step", "update", "iteration", "rollout_id"}
+var stepKeys = []string{"global_step", "global_steps", "training_step", "train_step", "trainer_step", "step", "update", "iteration",
+	"rollout_id"}
 
 // RewardKeys hold a record's whole reward, SuccessKeys whether it solved its task;
 // the more telling ones come first.
@@ -129,7 +131,8 @@ func stepRank(key string) int {
 // telling reports whether a key may speak of a reward or a success.
 func telling(key string) bool {
 	low := strings.ToLower(key[strings.LastIndexByte(key, '.')+1:])
-	return strings.Contains(low, "reward") || strings.Contains(low, "score") || slices.Contains(RewardKeys, low) || slices.Contains(SuccessKeys, low)
+	return strings.Contains(low, "reward") || strings.Contains(low, "score") || slices.Contains(RewardKeys, low) ||
+		slices.Contains(SuccessKeys, low)
 }
 
 // reader turns objects into records.

@@ -101,7 +101,8 @@ var malformed = []Behaviour{
 	{"gzip twice", kinds(endpoint.Malformed), false, func(x *Exchange) {
 		x.Send(200, zipped(zipped(fine, 1), 1), "Content-Encoding: gzip, gzip")
 	}},
-	{"gzip that is none", kinds(endpoint.Malformed, endpoint.Transport), false, func(x *Exchange) { x.Send(200, fine, "Content-Encoding: gzip") }},
+	{"gzip that is none", kinds(endpoint.Malformed, endpoint.Transport), false,
+		func(x *Exchange) { x.Send(200, fine, "Content-Encoding: gzip") }},
 	{"half of a gzip", kinds(endpoint.Malformed, endpoint.Transport), false, func(x *Exchange) {
 		z := zipped(fine, 1)
 		x.Send(200, z[:len(z)/2], "Content-Encoding: gzip")

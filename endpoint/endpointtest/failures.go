@@ -26,7 +26,11 @@ var broken = []Behaviour{
 		x.Head(200, "Content-Length: 100000")
 		x.Every(20*time.Millisecond, " ")
 	}},
-	{"comments now and then", kinds(endpoint.Transport), true, func(x *Exchange) { x.Events(); x.Every(20*time.Millisecond, ": keep alive\n\n") }},
+	{"comments now and then", kinds(endpoint.Transport), true, func(x *Exchange) {
+		x.Events()
+		x.Every(20*time.Millisecond,
+			": keep alive\n\n")
+	}},
 	{"words now and then", kinds(endpoint.Transport), true, func(x *Exchange) {
 		x.Events()
 		x.Every(20*time.Millisecond, `data: {"choices": [{"delta": {"content": "a"}}]}`+"\n\n")
@@ -55,7 +59,11 @@ var broken = []Behaviour{
 		x.Head(200, "Transfer-Encoding: chunked")
 		x.Raw("1000000000000000\r\n{")
 	}},
-	{"two lengths", kinds(endpoint.Transport), false, func(x *Exchange) { x.Head(200, "Content-Length: 5", "Content-Length: 9"); x.Raw("hello") }},
+	{"two lengths", kinds(endpoint.Transport), false, func(x *Exchange) {
+		x.Head(200, "Content-Length: 5",
+			"Content-Length: 9")
+		x.Raw("hello")
+	}},
 	{"a negative length", kinds(endpoint.Transport), false, func(x *Exchange) { x.Head(200, "Content-Length: -5"); x.Raw("hello") }},
 	{"another protocol", kinds(endpoint.Transport), false, func(x *Exchange) { x.Raw("SSH-2.0-\x1b[31mevil\r\n") }},
 	{"status abc", kinds(endpoint.Transport), false, func(x *Exchange) { x.Raw("HTTP/1.1 abc\x1b[2J OK\r\n\r\n") }},
@@ -76,7 +84,10 @@ var refusing = []Behaviour{
 	{"404 of raw escapes", kinds(endpoint.Access), false, func(x *Exchange) { x.Send(404, "\x1b[31m\x9b2Jno such page\x00\r\n") }},
 	{"a redirect elsewhere", kinds(endpoint.Access), false, func(x *Exchange) { x.Send(307, "", "Location: http://127.0.0.2:9/steal") }},
 	{"a redirect to itself", kinds(endpoint.Access), false, func(x *Exchange) { x.Send(301, "", "Location: "+x.URL+"/chat/completions") }},
-	{"a redirect with a password", kinds(endpoint.Access), false, func(x *Exchange) { x.Send(308, "", "Location: http://u:"+Key+"@127.0.0.1:9/") }},
+	{"a redirect with a password", kinds(endpoint.Access), false, func(x *Exchange) {
+		x.Send(308, "",
+			"Location: http://u:"+Key+"@127.0.0.1:9/")
+	}},
 	{"a redirect to nowhere", kinds(endpoint.Transport), false, func(x *Exchange) { x.Send(302, "", "Location: ://\x1b[31m") }},
 	{"429 for years", kinds(endpoint.Rate), false, func(x *Exchange) { x.Send(429, complaint("slow down"), "Retry-After: 1000000000") }},
 	{"429 for 1e300 seconds", kinds(endpoint.Rate), false, func(x *Exchange) { x.Send(429, complaint("slow down"), "Retry-After: 1e300") }},
@@ -100,7 +111,11 @@ var refusing = []Behaviour{
 	{"an error with status 200", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": {"message": "out of memory", "code": 500}}`) }},
 	{"an error that is a list", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": [[["\u001b[31m"]]]}`) }},
 	{"an error of 3 MB", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": {"message": "` + strings.Repeat("e", 3_000_000) + `"}}`) }},
-	{"an error in a stream", kinds(endpoint.Server), false, func(x *Exchange) { x.Events(); x.Raw(pieces + "data: {\"error\": \"out of memory\"}\n\n") }},
+	{"an error in a stream", kinds(endpoint.Server), false, func(x *Exchange) {
+		x.Events()
+		x.Raw(pieces +
+			"data: {\"error\": \"out of memory\"}\n\n")
+	}},
 	{"a reply that was aborted", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(strings.Replace(fine, `"stop"`, `"abort"`, 1)) }},
 	{"a reply that lacked resources", kinds(endpoint.Server), false, func(x *Exchange) {
 		x.JSON(strings.Replace(fine, `"stop"`, `"insufficient_system_resource"`, 1)) // DeepSeek

@@ -159,7 +159,8 @@ func (x *Exchange) Reset() { _ = x.conn.(*net.TCPConn).SetLinger(0) }
 
 // Head writes the status and headers, "Name: value" each.
 func (x *Exchange) Head(status int, headers ...string) {
-	x.Raw(fmt.Sprintf("HTTP/1.1 %d %s\r\nConnection: close\r\n%s\r\n", status, http.StatusText(status), strings.Join(append(headers, ""), "\r\n")))
+	x.Raw(fmt.Sprintf("HTTP/1.1 %d %s\r\nConnection: close\r\n%s\r\n", status, http.StatusText(status),
+		strings.Join(append(headers, ""), "\r\n")))
 }
 
 // Send writes a whole answer.

@@ -181,7 +181,8 @@ func (e *engine) moveGraph(in []*Node) []*Node {
 	rows := from.Shape().Dimensions[0]
 	length := in[0].Shape().Dimensions[0] / rows / e.c.KVHeads
 	all := Gather(Reshape(in[0], rows, e.c.KVHeads, length, e.c.HeadDim), ExpandDims(from, -1))
-	kept := LessThan(Iota(g, shapes.Make(dtypes.Int32, rows, 1, length, 1), 2), BroadcastToDims(Reshape(keep, rows, 1, 1, 1), rows, 1, length, 1))
+	kept := LessThan(Iota(g, shapes.Make(dtypes.Int32, rows, 1, length, 1), 2),
+		BroadcastToDims(Reshape(keep, rows, 1, 1, 1), rows, 1, length, 1))
 	return []*Node{ReshapeLike(Where(BroadcastToDims(kept, all.Shape().Dimensions...), all, ZerosLike(all)), in[0])}
 }
 

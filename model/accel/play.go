@@ -222,7 +222,8 @@ func (t *player) prefill() bool {
 // decode lets all rows draw, and returns those whose reply is complete.
 func (t *player) decode() (ended []*seq) {
 	n := len(t.rows)
-	d := &draw{token: make([]int32, n), pos: make([]int32, n), left: make([]int32, n), stop: make([][]int32, n), u: make([]float32, n*t.o.Steps)}
+	d := &draw{token: make([]int32, n), pos: make([]int32, n), left: make([]int32, n), stop: make([][]int32, n),
+		u: make([]float32, n*t.o.Steps)}
 	end := 0
 	for i, r := range t.rows {
 		if r.s == nil || r.s.donor != nil {

@@ -44,7 +44,8 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 	for i := range engines {
 		wg.Go(func() {
 			e := newEngine(p.w, p.k, each)
-			t := &player{e: e, pages: p.o.Memory / int64(4*e.pool.size*engines), chunk: p.o.Chunk, how: how, watched: p.o.Watched, dists: make([]dist, each)}
+			t := &player{e: e, pages: p.o.Memory / int64(4*e.pool.size*engines), chunk: p.o.Chunk, how: how, watched: p.o.Watched,
+				dists: make([]dist, each)}
 			for j := range t.dists {
 				t.dists[j].k = p.k
 			}

@@ -86,7 +86,8 @@ func newWeights(c model.Config, w *model.Weights, old *weights) (*weights, error
 		}
 	}
 	if c.HeadDim%2 != 0 || c.KVHeads == 0 || c.Heads%c.KVHeads != 0 {
-		return nil, fmt.Errorf("model/cpu: %d heads of width %d on %d key-value heads: the width must be even and the heads divide", c.Heads, c.HeadDim, c.KVHeads)
+		return nil, fmt.Errorf("model/cpu: %d heads of width %d on %d key-value heads: the width must be even and the heads divide", c.Heads,
+			c.HeadDim, c.KVHeads)
 	}
 	if old == nil {
 		old = &weights{layers: make([]layer, c.Layers), head: &matrix{}}
@@ -119,7 +120,8 @@ func packLayer(l, old *layer, c *model.Config, w *model.Weights, p string, copie
 	l.norm1, l.norm2 = copied(p+"input_layernorm.weight", c.Hidden), copied(p+"post_attention_layernorm.weight", c.Hidden)
 	l.qkv = pack(&old.qkv, c.Hidden, q+2*kv, at, w.Get(a+"q_proj.weight"), w.Get(a+"k_proj.weight"), w.Get(a+"v_proj.weight"))
 	l.o = pack(&old.o, q, c.Hidden, []int{0}, w.Get(a+"o_proj.weight"))
-	l.gateUp = pack(&old.gateUp, c.Hidden, pad(c.FFN)+c.FFN, []int{0, pad(c.FFN)}, w.Get(p+"mlp.gate_proj.weight"), w.Get(p+"mlp.up_proj.weight"))
+	l.gateUp = pack(&old.gateUp, c.Hidden, pad(c.FFN)+c.FFN, []int{0, pad(c.FFN)}, w.Get(p+"mlp.gate_proj.weight"),
+		w.Get(p+"mlp.up_proj.weight"))
 	l.down = pack(&old.down, c.FFN, c.Hidden, []int{0}, w.Get(p+"mlp.down_proj.weight"))
 	if c.QKVBias {
 		l.qkv.bias = make([]float32, l.qkv.out)

@@ -60,7 +60,8 @@ func Open(name string) (d *Device, err error) {
 		name = Named()
 	}
 	if Accelerated(name) && !Built {
-		return nil, fmt.Errorf("device: backend %q: this binary was built without XLA; build it with cgo and the tag: CGO_ENABLED=1 GOEXPERIMENT=simd go build -tags xla ./cmd/ballast", name)
+		return nil, fmt.Errorf("device: backend %q: this binary was built without XLA; build it with cgo and the tag: CGO_ENABLED=1 "+
+			"GOEXPERIMENT=simd go build -tags xla ./cmd/ballast", name)
 	}
 	if _, plugin, _ := strings.Cut(name, ":"); Accelerated(name) && strings.HasPrefix(plugin, "/") {
 		path, _, _ := strings.Cut(plugin, ",")

@@ -41,7 +41,8 @@ func dot(x, w *graph.Node, batch, xOver, wOver int) *graph.Node {
 // inputs (2, 2) and over others: one of every stride that kernels have, and one
 // that is large enough for the kernels that work by blocks.
 var tries = func() (out []try) {
-	for _, t := range []try{{batch: 1, n: 1, inner: 16, columns: 1}, {batch: 2, n: 5, inner: 127, columns: 35}, {batch: 1, n: 130, inner: 256, columns: 131}} {
+	for _, t := range []try{{batch: 1, n: 1, inner: 16, columns: 1}, {batch: 2, n: 5, inner: 127, columns: 35},
+		{batch: 1, n: 130, inner: 256, columns: 131}} {
 		for _, over := range [][2]int{{2, 2}, {2, 1}, {1, 1}} {
 			t.xOver, t.wOver = over[0], over[1]
 			out = append(out, t)
@@ -74,7 +75,8 @@ func (d *Device) probe(dtype dtypes.DType) error {
 		if err := tries[i].check(Get[float32](out), data[2*i], data[2*i+1]); err != nil {
 			return fmt.Errorf("device: backend %q (%s) computes wrong products of %s numbers on this machine: %w; "+
 				"nothing was trained or sampled. Choose another backend with GOMLX_BACKEND; for pure Go, "+
-				"GOMLX_SIMD_AVX512=false or GOMLX_SIMD_AVX2=false leave out kernels; for bfloat16, do without half precision", d.Name, d.Describe(), dtype, err)
+				"GOMLX_SIMD_AVX512=false or GOMLX_SIMD_AVX2=false leave out kernels; for bfloat16, do without half "+
+				"precision", d.Name, d.Describe(), dtype, err)
 		}
 	}
 	return nil
@@ -116,7 +118,8 @@ func (t try) check(got, x, w []float32) error {
 			want += float64(v) * float64(y[k])
 		}
 		if !(math.Abs(float64(got[i])-want) <= 1e-3) {
-			return fmt.Errorf("[%d, %d] times [%d, %d] has %g where %g is right (axes %d and %d)", t.n, t.inner, t.inner, t.columns, got[i], want, t.xOver, t.wOver)
+			return fmt.Errorf("[%d, %d] times [%d, %d] has %g where %g is right (axes %d and %d)", t.n, t.inner, t.inner, t.columns, got[i],
+				want, t.xOver, t.wOver)
 		}
 	}
 	return nil

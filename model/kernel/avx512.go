@@ -23,7 +23,8 @@ func choose() *Set {
 		return Portable()
 	}
 	k := &Set{Name: "AVX2", Mul32: mul32AVX2, Mul16: mul16AVX2, Outer32: outer32AVX2,
-		Center: centerAVX2, GateBack: gateBackAVX2, RMSNorm: rmsnormAVX2, RMSNormBack: rmsnormBackAVX2, Rope: ropeAVX2, Exps: expsAVX2, Max: maxAVX2, Gate: gateAVX2, Dot: dotAVX2, Scale: scaleAVX2}
+		Center: centerAVX2, GateBack: gateBackAVX2, RMSNorm: rmsnormAVX2, RMSNormBack: rmsnormBackAVX2,
+		Rope: ropeAVX2, Exps: expsAVX2, Max: maxAVX2, Gate: gateAVX2, Dot: dotAVX2, Scale: scaleAVX2}
 	if archsimd.X86.AVX512() {
 		k.Name, k.Mul32, k.Mul16 = "AVX-512", mul32AVX512, mul16AVX512
 		k.Outer32, k.Exps, k.Max = outer32AVX512, expsAVX512, maxAVX512

@@ -272,7 +272,8 @@ func (s *Seq) next(l Limits) state {
 		case len(s.Pending) == 0:
 			err = fmt.Errorf("%s: a request appends no tokens and no reply is there to go on from", l.Name)
 		case l.room(n) <= 0 && s.Req.Max > 0:
-			err = fmt.Errorf("%s: the conversation has %d tokens and the model positions for %d: shorten the prompt or lower the token budget", l.Name, n, l.MaxLen)
+			err = fmt.Errorf("%s: the conversation has %d tokens and the model positions for %d: shorten the prompt or lower the token budget",
+				l.Name, n, l.MaxLen)
 		case s.Req.Mask != nil && l.Maskless && s.Req.Max > 0:
 			err = fmt.Errorf("%s: constrained decoding is not done here; sample with the pure-Go engine", l.Name)
 		case s.Req.Max > 0:

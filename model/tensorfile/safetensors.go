@@ -38,7 +38,8 @@ func ReadSafetensors(r io.ReaderAt, size int64, name string) ([]*Entry, error) {
 		return nil, fmt.Errorf("%s: a header of %d bytes: %w: more than %s", name, n, bounded.ErrTooLarge, bounded.Bytes(headerLimit))
 	}
 	if size < 8 || n > headerLimit || int64(n) > size-8 {
-		return nil, fmt.Errorf("%s: header of %d bytes does not fit the file's %d: cut off, or not safetensors; copy the file again", name, n, size)
+		return nil, fmt.Errorf("%s: header of %d bytes does not fit the file's %d: cut off, or not safetensors; copy the file again", name,
+			n, size)
 	}
 	text := make([]byte, n)
 	if _, err := r.ReadAt(text, 8); err != nil && err != io.EOF {

@@ -82,7 +82,8 @@ func worst(m map[string]float64) (float64, bool) {
 	}
 	top := 0.0
 	for k, v := range m {
-		if len(k) > len(monitor.IllegalAt) && k[:len(monitor.IllegalAt)] == monitor.IllegalAt && k != monitor.IllegalMass && k != monitor.IllegalReplies {
+		if len(k) > len(monitor.IllegalAt) && k[:len(monitor.IllegalAt)] == monitor.IllegalAt && k != monitor.IllegalMass &&
+			k != monitor.IllegalReplies {
 			top = max(top, v)
 		}
 	}

@@ -62,7 +62,8 @@ const (
 )
 
 // gravity orders the states.
-var gravity = []State{NonFinite, Mismatch, Collapsed, Polluted, Length, Abandoned, Hacking, NoSignal, RewardLoss, Drifting, Plateau, Healthy, WellFormed, NotJudged, TooShort}
+var gravity = []State{NonFinite, Mismatch, Collapsed, Polluted, Length, Abandoned, Hacking, NoSignal, RewardLoss, Drifting, Plateau,
+	Healthy, WellFormed, NotJudged, TooShort}
 
 // Sick reports whether the state is one that an alarm is raised for.
 func (s State) Sick() bool {

@@ -91,11 +91,14 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, e Engine) 
 	}
 	switch set, err := task.ByName(r.Tasks.Set); {
 	case len(run.Test) > 0:
-		fmt.Fprintf(w, "# evaluations       %d tasks of split %s, which choose the best checkpoint; %d test tasks once, after training\n", len(run.Eval), r.Tasks.Eval, len(run.Test))
+		fmt.Fprintf(w, "# evaluations       %d tasks of split %s, which choose the best checkpoint; %d test tasks once, after training\n",
+			len(run.Eval), r.Tasks.Eval, len(run.Test))
 	case err == nil && set.Whole:
-		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too: set %s has no split valid, so its success is biased upwards\n", len(run.Eval), set.Name)
+		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too: set %s has no split valid, so its success "+
+			"is biased upwards\n", len(run.Eval), set.Name)
 	default:
-		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too (tasks.eval: test), so its success is biased upwards\n", len(run.Eval))
+		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too (tasks.eval: test), so its success is "+
+			"biased upwards\n", len(run.Eval))
 	}
 	if line, err := prepare.Judge(r); err != nil {
 		return err
@@ -228,24 +231,29 @@ func needs(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load
 	p := plan.For(c, plan.Default)
 	n := float64(plan.Parameters(c))
 	slots := min(cpu.Slots(int(n), runtime.GOMAXPROCS(0)), most.episodes)
-	h := plan.Held(c, p, plan.Load{Rows: most.batch, Group: most.group, Slots: slots, Long: prompt + r.Budget.Episode, Cores: runtime.GOMAXPROCS(0), Room: train.Room(p)})
+	h := plan.Held(c, p, plan.Load{Rows: most.batch, Group: most.group, Slots: slots, Long: prompt + r.Budget.Episode,
+		Cores: runtime.GOMAXPROCS(0), Room: train.Room(p)})
 	fmt.Fprintf(w, "# model             %s, %.1fM parameters\n", r.Model, n/1e6)
 	fmt.Fprintf(w, "# memory            %s\n", h)
-	fmt.Fprintf(w, "#                   of the built-in engine on %d cores, if every episode is as long as it may be; keys and values are those of %d conversations at a time, %.1f KiB a token;\n"+
-		"#                   the rest is the program and what the collector has not collected (GOGC %d; the environment variable GOMEMLIMIT bounds it)\n",
+	fmt.Fprintf(w, "#                   of the built-in engine on %d cores, if every episode is as long as it may be; keys and values "+
+		"are those of %d conversations at a time, %.1f KiB a token;\n"+
+		"#                   the rest is the program and what the collector has not collected (GOGC %d; the environment variable GOMEMLIMIT "+
+		"bounds it)\n",
 		runtime.GOMAXPROCS(0), slots, float64(plan.Cache(c))/1024, train.Room(p))
 	// Two operations a parameter and token forward, four backward, two for the
 	// reference, two to sample.
 	work := 8*n*float64(most.trained) + 2*n*float64(most.sampled)
 	const core, gpu = 50e9, 200e12
 	took := work / (core * float64(runtime.GOMAXPROCS(0)))
-	fmt.Fprintf(w, "# work              at most %.3g operations an update: %s on the %d cores here (at 50 GFLOP/s each), %s on one accelerator (at 200 TFLOP/s)\n",
+	fmt.Fprintf(w, "# work              at most %.3g operations an update: %s on the %d cores here (at 50 GFLOP/s each), %s on one "+
+		"accelerator (at 200 TFLOP/s)\n",
 		work, clock(took), runtime.GOMAXPROCS(0), clock(work/gpu))
 	fmt.Fprintf(w, "# engine            %s\n", on.Name)
 	if took >= 600 && !on.Fast {
 		e := plan.Memory(c, plan.Plan{Rows: p.Batch(most.group), Shards: 1, Keep: p.Keep})
 		cache := plan.Cache(c) * int64(r.RL.Prompts*prompt+most.sampled)
-		fmt.Fprintf(w, "# wants             an accelerator of at least %.0f GiB (XLA, build tag xla) or a remote engine; the built-in one would take %s an update\n",
+		fmt.Fprintf(w, "# wants             an accelerator of at least %.0f GiB (XLA, build tag xla) or a remote engine; the built-in one "+
+			"would take %s an update\n",
 			float64(e.Total+4*int64(n))/gib+min(float64(cache)/gib, 16), clock(took))
 	}
 }

@@ -65,8 +65,8 @@ func (p *Endpoint) Check(model string) error {
 }
 
 // player returns who plays through the endpoint.
-func (p *Endpoint) player(find *models.Finder, notes io.Writer, e *Evaluation, r *recipe.Recipe, by eval.Protocol, tasks []ballast.Task) (who string, play eval.Player,
-	done func() error, err error) {
+func (p *Endpoint) player(find *models.Finder, notes io.Writer, e *Evaluation, r *recipe.Recipe, by eval.Protocol,
+	tasks []ballast.Task) (who string, play eval.Player, done func() error, err error) {
 	o := remote.Options{URL: p.URL, Model: e.Model, Concurrency: p.Concurrency, Retries: p.Retries, Timeout: p.Timeout, Stream: p.Stream,
 		Halt: p.Halt, Warn: p.Warn}
 	if p.Retries <= 0 {

@@ -46,7 +46,8 @@ func (e *Evaluation) usable(pair string) error {
 	key, _, _ := strings.Cut(pair, "=")
 	group, _, _ := strings.Cut(key, ".")
 	flags := map[string]string{"model": "--model", "seed": "--seed", "tasks.set": "--tasks", "tasks.data": "--data",
-		"tasks.categories": "--category", "tasks.count": "--count", "tasks.test": "--count", "tasks.eval": "--split", "rl.temperature": "--temperature"}
+		"tasks.categories": "--category", "tasks.count": "--count", "tasks.test": "--count", "tasks.eval": "--split",
+		"rl.temperature": "--temperature"}
 	switch {
 	case flags[key] != "":
 		return fmt.Errorf("--set %s: an evaluation has the flag %s for that", pair, flags[key])
@@ -109,7 +110,8 @@ func (e *Evaluation) settled(r recipe.Recipe) (recipe.Recipe, eval.Protocol, err
 	switch set, err := task.ByName(r.Tasks.Set); {
 	case err != nil: // Load says it
 	case !set.Whole && e.Given("data"):
-		return r, eval.Protocol{}, fmt.Errorf("--data %s: set %s is generated and reads no files; give a set that is read, such as --tasks bfcl", e.Data, set.Name)
+		return r, eval.Protocol{}, fmt.Errorf("--data %s: set %s is generated and reads no files; give a set that is read, such as --tasks "+
+			"bfcl", e.Data, set.Name)
 	case set.Whole && e.Given("seed") && r.Model != "init":
 		return r, eval.Protocol{}, fmt.Errorf("--seed %d: set %s is read and not generated; leave the seed out", e.Seed, set.Name)
 	}
@@ -150,7 +152,8 @@ func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol) string {
 	}
 	parts = append(parts, fmt.Sprintf("seed %d", r.Seed), "format "+r.Chat.Format)
 	if b := &r.Budget; e.Protocol == "" {
-		parts = append(parts, fmt.Sprintf("malformed %s", r.Chat.Malformed), fmt.Sprintf("budget %d tokens a reply, %d an episode, %d a result, %d steps", b.Reply, b.Episode, b.Result, b.Steps))
+		parts = append(parts, fmt.Sprintf("malformed %s", r.Chat.Malformed),
+			fmt.Sprintf("budget %d tokens a reply, %d an episode, %d a result, %d steps", b.Reply, b.Episode, b.Result, b.Steps))
 	} else {
 		parts = append(parts, "budget and malformed of protocol "+p.Name)
 	}

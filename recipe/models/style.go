@@ -33,7 +33,8 @@ func Style(r *recipe.Recipe, m *model.Model) (chat.Style, chat.Choice, error) {
 // recipe, which costs success and shows nowhere else; nothing where it does not.
 func OtherFormat(r *recipe.Recipe, c chat.Choice) (warnings []string) {
 	if c.Format != "" && c.Format != r.Chat.Format {
-		warnings = append(warnings, fmt.Sprintf("its own template writes calls in format %s, and chat.format is %s; --set chat.format=%s is the model's way",
+		warnings = append(warnings, fmt.Sprintf("its own template writes calls in format %s, and chat.format is %s; --set chat.format=%s is "+
+			"the model's way",
 			c.Format, r.Chat.Format, c.Format))
 	}
 	return warnings

@@ -26,7 +26,8 @@ func Rewind(log *runlog.Run, run *loop.Run, now *runlog.Origin, extend int, note
 		}
 	}
 	if p := run.State.Guard.Phases; extend > 0 && len(p) > 0 && p[len(p)-1].RL == 0 {
-		return errors.New("--extend: the guard put a supervised phase last, and its learning rate follows its length; start a new run from this one with --model")
+		return errors.New("--extend: the guard put a supervised phase last, and its learning rate follows its length; start a new run from " +
+			"this one with --model")
 	}
 	// Before anything is cut: a run that is refused stays as it is.
 	if err := replayable(log.Dir(), run); err != nil {

@@ -42,7 +42,8 @@ func (q *Request) Recipe(method string) (recipe.Recipe, error) {
 	var config []byte
 	if q.Config != "" {
 		if config, err = bounded.ReadFile(q.Config, yaml.MaxBytes); err != nil {
-			return r, fmt.Errorf("--config: %w; name a YAML file of settings, such as recipes/qwen2.5-1.5b.yaml, or leave --config out for the method's own", err)
+			return r, fmt.Errorf("--config: %w; name a YAML file of settings, such as recipes/qwen2.5-1.5b.yaml, or leave --config out for the "+
+				"method's own", err)
 		}
 		if err := r.Apply(q.Config, config); err != nil {
 			return r, err

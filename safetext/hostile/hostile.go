@@ -19,7 +19,8 @@ import (
 // Texts are texts of strangers: for names, keys, messages, replies.
 var Texts = []string{
 	"\x1b[2J\x1b[31mred\x1b[0m", "\x1b]8;;http://evil/\x1b\\link\x1b]8;;\x1b\\", "\x1b]0;title\a", "bell\abell", "back\b\b\b\bspace",
-	"over\rFORGED", "line\nFORGED", "\nFORGED: first", "next\u0085FORGED", "sep\u2028FORGED", "\u202eright\u2066to\u2067left", "c1\u009b31m", "\x7f\x00nul",
+	"over\rFORGED", "line\nFORGED", "\nFORGED: first", "next\u0085FORGED", "sep\u2028FORGED", "\u202eright\u2066to\u2067left", "c1\u009b31m",
+	"\x7f\x00nul",
 	"\u200binvisible\ufeff", "tag\U000e0041", "bad\xff\xfeutf", "=1+cmd|' /C calc'!A0", "+1+2", "-2+3", "@SUM(1)", "\t=1+2", "\r=1+2",
 	"a|b", "| a | b |", "`code`", "```\nFORGED", "*bold* _it_", "[x](javascript:evil())", "![x](http://evil/a.png)",
 	"<script>evil()</script>", "</script><script>evil()</script>", "</style><img src=evil onerror=evil()>", "</pre></title><iframe src=evil>",
@@ -59,7 +60,8 @@ func Faults(kind Kind, out string) (faults []string) {
 	}
 	for i, r := range out {
 		_, n := utf8.DecodeRuneInString(out[i:])
-		if r == utf8.RuneError && n == 1 || r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)) {
+		if r == utf8.RuneError && n == 1 || r != '\n' && r != '\t' &&
+			(unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)) {
 			bad("%U in %q", r, around(out, i))
 		}
 	}

@@ -102,7 +102,8 @@ func Load(dir string, opts Options) ([]ballast.Task, error) {
 				}
 			}
 			if n >= len(all) {
-				return nil, fmt.Errorf("bfcl: category %s has %d tasks, the split needs %d: use the complete data or no split", category, len(all), perCategory)
+				return nil, fmt.Errorf("bfcl: category %s has %d tasks, the split needs %d: use the complete data or no split", category, len(all),
+					perCategory)
 			}
 			if within(all[n].APIs, opts.Classes) {
 				tasks = append(tasks, all[n])

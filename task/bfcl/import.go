@@ -156,8 +156,9 @@ func importConstants(root string) (*value.Dict, error) {
 func splitJSON() ([]byte, error) {
 	train, test := Split()
 	data, err := json.Marshal(map[string]any{
-		"source": "indices 0 to 199 shuffled by Python's random with seed 42; the first 100 train, the others test, in every category; long_context only tests",
-		"train":  train, "test": test,
+		"source": "indices 0 to 199 shuffled by Python's random with seed 42; the first 100 train, the others test, in every category; " +
+			"long_context only tests",
+		"train": train, "test": test,
 	})
 	return append(data, '\n'), err
 }

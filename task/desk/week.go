@@ -133,7 +133,8 @@ func askCheapest(s *scene) (request, bool) {
 func addItem(s *scene, i *thing) request {
 	n := s.between(2, 3)
 	i.stock -= n
-	return do(s.say("Add "+num(n)+" "+i.name+" to the cart.", "Put "+num(n)+" "+i.name+" in the cart."), call("add", "item", i.name, "count", n)).
+	return do(s.say("Add "+num(n)+" "+i.name+" to the cart.", "Put "+num(n)+" "+i.name+" in the cart."),
+		call("add", "item", i.name, "count", n)).
 		without("Add the "+i.name+" to the cart.", "count", num(n)+".")
 }
 
@@ -199,7 +200,8 @@ func addIt(s *scene) (request, bool) {
 		return request{}, false
 	}
 	i.stock -= n
-	return do(s.say("Now add "+num(n)+" of it to the cart.", "Then put "+num(n)+" of it in the cart."), call("add", "item", i.name, "count", n)), true
+	return do(s.say("Now add "+num(n)+" of it to the cart.", "Then put "+num(n)+" of it in the cart."),
+		call("add", "item", i.name, "count", n)), true
 }
 
 func wishIt(s *scene, i *thing) request {

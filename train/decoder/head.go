@@ -37,9 +37,10 @@ func (r *Run) Head(targets []Target, g *Weights, got func(from int, logp, entrop
 
 // head is one chunk of targets on its way through the output matrix.
 type head struct {
-	r             *Run
-	targets       []Target
-	stride        int       // Vocab rounded up to whole panels, and a line more: powers of two apart, rows would fight for the same lines of the cache
+	r       *Run
+	targets []Target
+	// Vocab rounded up to whole panels, and a line more: powers of two apart, rows would fight for the same lines of the cache
+	stride        int
 	x, n          []float32 // [targets, Hidden] before and after the norm
 	p             []float32 // [targets, stride] logits, then e^(logit - largest)
 	sum           []float32 // [targets] of those

@@ -186,7 +186,8 @@ func Held(c *model.Config, p Plan, l Load) Process {
 // String says the estimate in words.
 func (h Process) String() string {
 	g := func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/(1<<30)) }
-	return fmt.Sprintf("at most %s GiB, of which %s at once: weights %s, the sampler's %s, reference %s, moments %s, gradients %s, and the larger of "+
+	return fmt.Sprintf("at most %s GiB, of which %s at once: weights %s, the sampler's %s, reference %s, moments %s, gradients %s, and "+
+		"the larger of "+
 		"keys and values %s (sampling) and activations with scratch %s (training)",
 		g(h.Total), g(h.Live), g(h.Weights), g(h.Sampler), g(h.Reference), g(h.Moments), g(h.Gradients), g(h.Caches), g(h.Working))
 }

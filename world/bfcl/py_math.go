@@ -307,7 +307,8 @@ func parseInt(s string) (any, bool) {
 	}
 	t = strings.ReplaceAll(t, "_", "")
 	if len(body) > value.MaxDigits {
-		raise(valueError, "Exceeds the limit (4300 digits) for integer string conversion: value has %d digits; use sys.set_int_max_str_digits() to increase the limit", len(strings.ReplaceAll(body, "_", "")))
+		raise(valueError, "Exceeds the limit (4300 digits) for integer string conversion: value has %d digits; use "+
+			"sys.set_int_max_str_digits() to increase the limit", len(strings.ReplaceAll(body, "_", "")))
 	}
 	n, ok := new(big.Int).SetString(t, 10)
 	if !ok {

@@ -60,7 +60,8 @@ func (s *messagesState) load(c *value.Dict) error {
 }
 
 func (s *messagesState) twin() *messagesState {
-	return &messagesState{contacts: slices.Clone(s.contacts), inbox: slices.Clone(s.inbox), sent: slices.Clone(s.sent), blocked: slices.Clone(s.blocked)}
+	return &messagesState{contacts: slices.Clone(s.contacts), inbox: slices.Clone(s.inbox), sent: slices.Clone(s.sent),
+		blocked: slices.Clone(s.blocked)}
 }
 
 func (s *messagesState) diff(o *messagesState) string {

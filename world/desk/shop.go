@@ -91,7 +91,8 @@ func (s *shopState) load(c *value.Dict) error {
 }
 
 func (s *shopState) twin() *shopState {
-	return &shopState{items: slices.Clone(s.items), basket: slices.Clone(s.basket), bought: slices.Clone(s.bought), wishes: slices.Clone(s.wishes), money: s.money}
+	return &shopState{items: slices.Clone(s.items), basket: slices.Clone(s.basket), bought: slices.Clone(s.bought),
+		wishes: slices.Clone(s.wishes), money: s.money}
 }
 
 func (s *shopState) diff(o *shopState) string {
