@@ -33,6 +33,9 @@ func slow(t *testing.T, p *Policy, cs []ballast.Conversation, delay func(i int) 
 // where others take their rows and what was there is computed again.
 func TestWaitsChangeLittle(t *testing.T) {
 	for name, o := range map[string]Options{"qwen2": {Rows: 2, Steps: 4}, "smollm3": {Rows: 3, Steps: 4, Chunk: 16}} {
+		if testing.Short() && name != "qwen2" {
+			continue // slow with a race detector
+		}
 		c := configs[name]
 		m := random(c, 8)
 		o.Watched = []int32{4, 7}

@@ -1,6 +1,7 @@
 // Package cpu samples from decoder models on processors, in plain Go with SIMD
 // kernels: a forward pass with a KV cache that survives tool calls, prefixes
-// shared between conversations, and continuous batching.
+// shared between conversations, and continuous batching. A conversation that waits for
+// what is outside the model gives up its place and keeps its cache (Options.Memory).
 //
 // Contract: the tokens and figures of a conversation depend on the weights, the
 // tokens appended, the seed and the sampling settings, and on nothing else: not
