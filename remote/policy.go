@@ -24,8 +24,8 @@ type Policy struct {
 // Watched implements ballast.Policy: nothing is watched.
 func (p *Policy) Watched() []int32 { return nil }
 
-// Play implements ballast.Policy. A conversation that waits for what is not the endpoint
-// leaves its place to others.
+// Play asks the endpoint for every reply. A conversation that waits for what is not the
+// endpoint leaves its place to others.
 func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how ballast.Sampling) error {
 	tokens, broke := make([][]int32, len(convs)), make([]error, len(convs))
 	return p.Client.each(ctx, len(convs), func(ctx context.Context, i int) (wait <-chan struct{}, infra, fatal error) {

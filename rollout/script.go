@@ -20,8 +20,8 @@ type Script struct {
 // Watched implements ballast.Policy.
 func (s *Script) Watched() []int32 { return s.Tokens }
 
-// Play implements ballast.Policy: it drives one conversation after the other, each until
-// it is over or waits. Those that have waited go on in the order of their return.
+// Play drives one conversation after the other, each until it is over or waits. Those
+// that have waited go on in the order of their return.
 func (s *Script) Play(ctx context.Context, convs []ballast.Conversation, _ ballast.Sampling) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

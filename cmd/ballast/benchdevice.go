@@ -56,15 +56,15 @@ type exchange struct {
 	reply  *ballast.Reply
 }
 
-// Next implements ballast.Conversation.
+// Next asks for the reply, once.
 func (e *exchange) Next() (ballast.Request, bool) {
 	return ballast.Request{Append: e.prompt, Max: e.max, Seed: e.seed}, e.reply == nil
 }
 
-// Wait implements ballast.Conversation.
+// Wait is nil: nothing keeps the exchange waiting.
 func (e *exchange) Wait() <-chan struct{} { return nil }
 
-// Take implements ballast.Conversation.
+// Take keeps the reply, which ends the exchange.
 func (e *exchange) Take(r ballast.Reply) { e.reply = &r }
 
 func (b *deviceBench) run(ctx context.Context, out io.Writer) error {

@@ -6,9 +6,10 @@
 // in turns of two: new tokens of some rows are computed in chunks (prefill), then
 // every row draws a number of tokens in one call whose loop runs on the device
 // (decode). Caches survive tool calls; a prompt that another row already holds is
-// copied from there. A conversation that waits for what is outside the model gives up its
-// row: when it returns and no row holds its tokens any more, they are computed again. Only tokens, log-probabilities, entropies and the watched
-// probabilities come back to the host.
+// copied from there. A conversation that waits for what is outside the model gives up
+// its row: when it returns and no row holds its tokens any more, they are computed
+// again. Only tokens, log-probabilities, entropies and the watched probabilities come
+// back to the host.
 //
 // Contract: a conversation's draws depend on its seed and the positions. Its
 // figures are those of model/cpu up to the rounding of the device, and vary by as
