@@ -163,6 +163,8 @@ func (b *builder) learning() {
 		metric{monitor.EntropyMean, "sampled", "c1"}, metric{monitor.EntropyTrained, "trained", "c3"})
 	b.add(plot.Chart{ID: "spread", Title: "Groups without spread", Note: "no gradient", Percent: true, Full: true}, plot.Line,
 		metric{monitor.ZeroSpread, "zero-spread groups", "c4"})
+	b.add(plot.Chart{ID: "groups", Title: "Groups played", Note: "per update"}, plot.Area,
+		metric{monitor.GroupsKept, "learnt from", "c1"}, metric{monitor.GroupsLeftOut, "left out", "c5"})
 	b.add(plot.Chart{ID: "grad", Title: "Gradient norm", Note: "before clipping", Log: true}, plot.Line,
 		metric{monitor.GradNorm, "norm", "c1"})
 	b.add(plot.Chart{ID: "clip", Title: "Clip fraction", Note: "share of tokens", Percent: true}, plot.Line,

@@ -111,6 +111,9 @@ func line(u ballast.Update, split string) string {
 	if v, ok := m[monitor.KL]; ok {
 		s += fmt.Sprintf("  kl %.4f", v)
 	}
+	if v, ok := m[monitor.GroupsPlayed]; ok {
+		s += fmt.Sprintf("  groups %.0f of %.0f", m[monitor.GroupsKept], v)
+	}
 	s += fmt.Sprintf("  %.1fs", u.Seconds)
 	if v, ok := m[monitor.EvalSuccess]; ok {
 		s += fmt.Sprintf("  %s %.1f%%", cmp.Or(split, "test"), 100*v)
