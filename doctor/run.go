@@ -2,17 +2,15 @@ package doctor
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"ballast"
 	"ballast/bounded/yaml"
-	"ballast/chat/bpe"
 	"ballast/chat/format"
 	"ballast/doctor/probe"
 	"ballast/monitor"
 	"ballast/monitor/verdict"
+	"ballast/report"
 	"ballast/runlog"
 )
 
@@ -67,7 +65,7 @@ func (r *Report) run(dir string, f format.Format) error {
 	if r.Probes, err = probe.Load(dir); err != nil {
 		r.note("%v", err)
 	}
-	tok := tokenizer(log)
+	tok := report.Tokenizer(log)
 	for _, u := range r.telling(have) {
 		sick, sound := 0, 0
 		for _, ep := range r.episodes(log, u) {
@@ -141,24 +139,4 @@ func formatOf(recipe []byte) (format.Format, error) {
 		return format.Hermes, err
 	}
 	return f, nil
-}
-
-// tokenizer reads the tokenizer of the newest checkpoint that has one, or nil.
-func tokenizer(log *runlog.Log) *bpe.Tokenizer {
-	list, err := log.Checkpoints()
-	if err != nil {
-		return nil
-	}
-	for _, c := range slices.Backward(list) {
-		paths, _ := filepath.Glob(filepath.Join(c.Dir, "*", "tokenizer.json"))
-		for _, path := range append(paths, filepath.Join(c.Dir, "tokenizer.json")) {
-			if _, err := os.Stat(path); err != nil {
-				continue
-			}
-			if tok, err := bpe.Load(path); err == nil {
-				return tok
-			}
-		}
-	}
-	return nil
 }

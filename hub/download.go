@@ -5,7 +5,6 @@ import (
 	"crypto/sha1" // Git's name of a content, no protection
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -22,6 +21,7 @@ import (
 	"ballast/bounded"
 	"ballast/durable"
 	"ballast/endpoint"
+	"ballast/model"
 	"ballast/safetext"
 )
 
@@ -50,7 +50,7 @@ func (c *Client) complete(ctx context.Context, n Name, commit string, text bool)
 		return bounded.ReadFile(filepath.Join(r.snapshot(commit), name), maxText)
 	}
 	if wrong != nil {
-		return adapterError(n, read)
+		return &Error{Text: fmt.Sprintf("%s: this is %s, and no model; %s", n, model.Adapter(bounded.Dir(r.snapshot(commit))), model.HowToMerge)}
 	}
 	config, err := read(configFile)
 	if err == nil {
@@ -82,22 +82,6 @@ func (c *Client) complete(ctx context.Context, n Name, commit string, text bool)
 		return r.point(rev, commit)
 	}
 	return nil
-}
-
-// adapterError says of which model a repository holds an adapter.
-func adapterError(n Name, read func(string) ([]byte, error)) error {
-	var a struct {
-		Base string `json:"base_model_name_or_path"`
-	}
-	if data, err := read(adapterFile); err == nil {
-		_ = json.Unmarshal(data, &a) // what it does not say stays unsaid
-	}
-	base := safetext.Line(a.Base)
-	if base == "" {
-		base = "a model that it does not name"
-	}
-	return &Error{Text: fmt.Sprintf("%s: this is an adapter (LoRA or the like) of %s, and no model; merge it into that model first and "+
-		"name the merged directory", n, base)}
 }
 
 // weights downloads the files of weights: one, or an index with its shards.

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"slices"
 	"strings"
 
+	"ballast/model"
 	"ballast/safetext"
 )
 
@@ -97,24 +97,16 @@ func goodHash(text string, lfs bool) bool {
 
 // indexed reads the names of the shards in a model.safetensors.index.json, in order.
 func indexed(data []byte) ([]string, error) {
-	var idx struct {
-		Map map[string]string `json:"weight_map"`
+	out, err := model.Shards(data, indexFile)
+	if err != nil {
+		return nil, err
 	}
-	if err := json.Unmarshal(data, &idx); err != nil {
-		return nil, fmt.Errorf("%s: %w", indexFile, err)
-	}
-	var out []string
-	for _, name := range idx.Map {
+	for _, name := range out {
 		if !goodPath(name) || odd(name) {
 			return nil, fmt.Errorf("%s names %q, which is no path of a file here", indexFile, safetext.Line(cut(name, 200)))
 		}
-		out = append(out, name)
 	}
-	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: no weight_map that names shards", indexFile)
-	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
+	return out, nil
 }
 
 // The files that a model is made of.

@@ -75,7 +75,7 @@ func TestRefused(t *testing.T) {
 			clear(f)
 			f["adapter_config.json"] = []byte(`{"peft_type": "LORA", "base_model_name_or_path": "Qwen/base"}`)
 			f["adapter_model.safetensors"] = weights(160)
-		}, says: []string{"an adapter", "of Qwen/base", "merge it"}},
+		}, says: []string{"adapter of Qwen/base", "merge it"}},
 		{name: "no tokenizer.json", files: drop("tokenizer.json"), says: []string{"no tokenizer.json"}},
 		{name: "data", files: func(f map[string][]byte) { clear(f); f["a.csv"] = nil }, says: []string{"no config.json"}},
 		{name: "index without its shard", files: func(f map[string][]byte) {
@@ -85,7 +85,7 @@ func TestRefused(t *testing.T) {
 		{name: "index that leaves", files: func(f map[string][]byte) {
 			delete(f, "model.safetensors")
 			f["model.safetensors.index.json"] = []byte(`{"weight_map": {"a": "../x.safetensors"}}`)
-		}, says: []string{"../x.safetensors", "no path"}},
+		}, says: []string{"../x.safetensors", "leaves the directory"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := tiny()

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ballast/safetext"
 )
 
 // Reason says why a row is left out. It holds no text of the file.
@@ -76,12 +78,7 @@ func (f *Fault) Error() string {
 // maxDetail bounds what a fault quotes, in bytes.
 const maxDetail = 120
 
-func brief(text string) string {
-	if len(text) <= maxDetail {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxDetail], "") + "..."
-}
+func brief(text string) string { return safetext.Brief(text, maxDetail) }
 
 // Left is one reason with the number of rows that it left out, and the first of them.
 type Left struct {

@@ -137,24 +137,24 @@ func responses(body string) (out []string, ok bool) {
 // the JSON list of the results of several calls.
 func (r *reader) answers(body, id, name, at string) error {
 	if blocks, ok := responses(body); ok {
-		for _, b := range blocks {
-			if err := r.answer(result{b, id, name, at}); err != nil {
-				return err
-			}
-		}
-		return nil
+		return r.inTurn(blocks, id, name, at)
 	}
 	if m := r.last(); id == "" && m != nil && len(m.Calls) > 1 && len(r.results) == 0 {
 		if items, ok := listItems(body); ok && len(items) == len(m.Calls) {
-			for _, x := range items {
-				if err := r.answer(result{x, "", "", at}); err != nil {
-					return err
-				}
-			}
-			return nil
+			return r.inTurn(items, "", "", at)
 		}
 	}
 	return r.answer(result{body, id, name, at})
+}
+
+// inTurn takes results one after the other.
+func (r *reader) inTurn(texts []string, id, name, at string) error {
+	for _, x := range texts {
+		if err := r.answer(result{x, id, name, at}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // asked takes what stands as the user's message: results in their tags where calls wait

@@ -61,12 +61,7 @@ var aceText = explains{
 func (r *reader) aceResults(body, id, name, at string) error {
 	if items, ok := listItems(body); ok {
 		if m := r.last(); m != nil && len(items) == len(m.Calls) {
-			for _, x := range items {
-				if err := r.answer(result{x, "", "", at}); err != nil {
-					return err
-				}
-			}
-			return nil
+			return r.inTurn(items, "", "", at)
 		}
 	}
 	return r.answers(body, id, name, at)

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strings"
 
 	"ballast/bounded"
@@ -191,8 +191,8 @@ func openDir(fsys fs.FS, origin string) (*archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	if what := adapter(fsys); what != "" {
-		a.warn("%s lies beside the model and is not applied: %s; if it is meant, %s", adapterConfig, what, howToMerge)
+	if what := Adapter(fsys); what != "" {
+		a.warn("%s lies beside the model and is not applied: %s; if it is meant, %s", adapterConfig, what, HowToMerge)
 	}
 	for _, f := range files {
 		if err := a.addFile(fsys, f); err != nil {
@@ -284,8 +284,8 @@ func weightFiles(fsys fs.FS, origin string) ([]string, error) {
 	}
 	data, err := readText(fsys, index, maxIndex)
 	if errors.Is(err, fs.ErrNotExist) {
-		if what := adapter(fsys); what != "" {
-			return nil, fmt.Errorf("%s: this is %s, and has no model's weights; %s", origin, what, howToMerge)
+		if what := Adapter(fsys); what != "" {
+			return nil, fmt.Errorf("%s: this is %s, and has no model's weights; %s", origin, what, HowToMerge)
 		}
 		if bins, _ := fs.Glob(fsys, "pytorch_model*.bin"); len(bins) > 0 {
 			return nil, fmt.Errorf("%s: only %s, no safetensors; convert the checkpoint to safetensors first", origin, bins[0])
@@ -294,23 +294,23 @@ func weightFiles(fsys fs.FS, origin string) ([]string, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("%s: %w", origin, err)
 	}
+	return Shards(data, path.Join(origin, index))
+}
+
+// Shards reads the names of the files of weights in an index, in order; origin names it in
+// errors. None of them leaves the directory.
+func Shards(data []byte, origin string) ([]string, error) {
 	var idx struct {
 		Map map[string]string `json:"weight_map"`
 	}
 	if err := json.Unmarshal(data, &idx); err != nil || len(idx.Map) == 0 {
-		return nil, fmt.Errorf("%s: no weight_map that names shards (%v)", path.Join(origin, index), err)
+		return nil, fmt.Errorf("%s: no weight_map that names shards (%v)", origin, err)
 	}
-	seen := map[string]bool{}
-	var files []string
-	for _, f := range idx.Map {
+	files := slices.Compact(slices.Sorted(maps.Values(idx.Map)))
+	for _, f := range files {
 		if !fs.ValidPath(f) {
-			return nil, fmt.Errorf("%s: shard name %q leaves the directory", path.Join(origin, index), f)
-		}
-		if !seen[f] {
-			seen[f] = true
-			files = append(files, f)
+			return nil, fmt.Errorf("%s: shard name %q leaves the directory", origin, f)
 		}
 	}
-	sort.Strings(files)
 	return files, nil
 }

@@ -48,9 +48,9 @@ func pointerAt(r io.ReaderAt, n int64) error {
 // The files of an adapter, as PEFT writes them.
 const adapterConfig, adapterWeights = "adapter_config.json", "adapter_model.safetensors"
 
-// adapter describes the adapter in a directory, such as "a LoRA adapter of ORG/NAME"; ""
+// Adapter describes the adapter in a directory, such as "a LoRA adapter of ORG/NAME"; ""
 // where there is none.
-func adapter(fsys fs.FS) string {
+func Adapter(fsys fs.FS) string {
 	data, err := bounded.ReadFS(fsys, adapterConfig, maxConfig)
 	if err != nil {
 		for _, name := range []string{adapterWeights, "adapter_model.bin"} {
@@ -78,14 +78,14 @@ func adapter(fsys fs.FS) string {
 	return kind + " of " + safetext.Line(c.Base)
 }
 
-// howToMerge says what makes a model of an adapter.
-const howToMerge = "merge it into that model first (merge_and_unload and save_pretrained in peft) and name the merged directory"
+// HowToMerge says what makes a model of an adapter.
+const HowToMerge = "merge it into that model first (merge_and_unload and save_pretrained in peft) and name the merged directory"
 
 // noModel is the error of a directory without a file that a model has: it names the
 // adapter, where the directory is one.
 func noModel(fsys fs.FS, origin, file string, err error) error {
-	if what := adapter(fsys); what != "" && errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: this is %s, and no model; %s", origin, what, howToMerge)
+	if what := Adapter(fsys); what != "" && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: this is %s, and no model; %s", origin, what, HowToMerge)
 	}
 	hint := ""
 	if errors.Is(err, fs.ErrNotExist) {

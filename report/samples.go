@@ -16,6 +16,7 @@ import (
 	"ballast/env/sim"
 	"ballast/monitor"
 	"ballast/report/plot"
+	"ballast/runlog"
 	"ballast/value"
 )
 
@@ -92,7 +93,7 @@ func (r *run) samples() ([]sampleGroup, error) {
 		note(best, "highest reward")
 		note(worst, "lowest reward")
 	}
-	tok := r.tokenizer()
+	tok := Tokenizer(r.log)
 	var groups []sampleGroup
 	for _, u := range updates {
 		if why[u] == nil {
@@ -129,10 +130,10 @@ func extremes(updates []int, rewards map[int]float64) (best, worst int) {
 	return best, worst
 }
 
-// tokenizer reads the tokenizer of the newest checkpoint that has one; nil means
-// that replies are shown as they were recorded.
-func (r *run) tokenizer() *bpe.Tokenizer {
-	list, err := r.log.Checkpoints()
+// Tokenizer reads the tokenizer of a run's newest checkpoint that has one; nil means that
+// replies are shown as they were recorded.
+func Tokenizer(log *runlog.Log) *bpe.Tokenizer {
+	list, err := log.Checkpoints()
 	if err != nil {
 		return nil
 	}

@@ -45,6 +45,15 @@ func Say(w io.Writer, format string, args ...any) {
 	fmt.Fprintf(w, format, args...)
 }
 
+// Brief is a text of at most n bytes, and what was cut off as three dots. It cuts at a
+// character's border; the text is not made safe.
+func Brief(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return strings.ToValidUTF8(text[:n], "") + "..."
+}
+
 func escape(text, keep string) string {
 	if clean(text, keep) {
 		return text

@@ -10,6 +10,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/rollout"
+	"ballast/safetext"
 	"ballast/value"
 )
 
@@ -27,7 +28,7 @@ func ClosingQuery(task *ballast.Task, gold *ballast.Episode) Query {
 			for k, c := range s.Calls {
 				fmt.Fprintf(&b, "Call: %s\n", value.FormatCall(c))
 				if k < len(s.Results) {
-					fmt.Fprintf(&b, "Result: %s\n", brief(s.Results[k], 400))
+					fmt.Fprintf(&b, "Result: %s\n", safetext.Brief(s.Results[k], 400))
 				}
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/env/sim"
+	"ballast/safetext"
 	"ballast/value"
 )
 
@@ -183,7 +184,7 @@ func evidence(task *ballast.Task, ep *ballast.Episode, i int) []string {
 		}
 		for k, c := range s.Calls {
 			if k < len(s.Results) && sim.Failed(task.APIs, s.Results[k]) && len(out) < 1 {
-				out = append(out, fmt.Sprintf("%s answered %s", value.FormatCall(c), brief(s.Results[k], 100)))
+				out = append(out, fmt.Sprintf("%s answered %s", value.FormatCall(c), safetext.Brief(s.Results[k], 100)))
 			}
 		}
 	}
@@ -199,7 +200,7 @@ func evidence(task *ballast.Task, ep *ballast.Episode, i int) []string {
 		out = append(out, d)
 	}
 	if t.Check.Done && verdict.Done && !verdict.Response {
-		out = append(out, "a needed result never came: "+brief(t.Check.Where, 100))
+		out = append(out, "a needed result never came: "+safetext.Brief(t.Check.Where, 100))
 	}
 	if t.Check.Reason == sim.ReasonCalls {
 		out = append(out, fmt.Sprintf("%d calls too many", verdict.Extra))
@@ -248,7 +249,7 @@ func compare(task *ballast.Task, ep *ballast.Episode, i int) (where string, verd
 		for k := range y.Len() {
 			key, want := y.At(k)
 			if got, _ := x.Get(key); !value.Equal(got, want) {
-				return fmt.Sprintf("%s.%v is %s and should be %s", name, key, brief(value.Repr(got), 100), brief(value.Repr(want), 100)), verdict
+				return fmt.Sprintf("%s.%v is %s and should be %s", name, key, safetext.Brief(value.Repr(got), 100), safetext.Brief(value.Repr(want), 100)), verdict
 			}
 		}
 	}

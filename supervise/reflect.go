@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/safetext"
 	"ballast/value"
 )
 
@@ -38,12 +39,12 @@ func logTurn(b *strings.Builder, task *ballast.Task, ep *ballast.Episode, i int)
 	if i < len(ep.Turns) {
 		for _, s := range ep.Turns[i].Steps {
 			if len(s.Calls) == 0 {
-				fmt.Fprintf(b, "Reply (%s): %s\n", s.Form, brief(s.Text, 200))
+				fmt.Fprintf(b, "Reply (%s): %s\n", s.Form, safetext.Brief(s.Text, 200))
 			}
 			for k, c := range s.Calls {
 				fmt.Fprintf(b, "Call: %s\n", value.FormatCall(c))
 				if k < len(s.Results) {
-					fmt.Fprintf(b, "Result: %s\n", brief(s.Results[k], 200))
+					fmt.Fprintf(b, "Result: %s\n", safetext.Brief(s.Results[k], 200))
 				}
 			}
 		}
@@ -64,14 +65,6 @@ func calls(cs []ballast.Call) string {
 		out[i] = value.FormatCall(c)
 	}
 	return strings.Join(out, "; ")
-}
-
-// brief cuts a text to n bytes at a character's border.
-func brief(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return strings.ToValidUTF8(text[:n], "") + "..."
 }
 
 // Lesson is the dialogue that a policy learns an answer from: the query with the

@@ -15,30 +15,21 @@ import (
 // kind of numbers. It accepts what Python's json.loads accepts: NaN, Infinity
 // and -Infinity, numbers that overflow to infinity, duplicate keys (the last
 // wins, at the first one's place), lone surrogates. The error names the byte.
-func ParseJSON(data []byte) (any, error) {
-	p := jsonParser{data: data}
-	v, err := p.value(0)
-	if err != nil {
-		return nil, err
-	}
-	p.space()
-	if p.pos < len(data) {
-		return nil, p.fail("extra data")
-	}
-	return v, nil
-}
+func ParseJSON(data []byte) (any, error) { return (&jsonParser{data: data}).whole() }
 
 // ParseExact is ParseJSON for text of which nothing may change by being read: a key
 // that an object has twice, NaN and Infinity, a number that overflows and a lone
 // surrogate are errors.
-func ParseExact(data []byte) (any, error) {
-	p := jsonParser{data: data, exact: true}
+func ParseExact(data []byte) (any, error) { return (&jsonParser{data: data, exact: true}).whole() }
+
+// whole reads one value and nothing after it.
+func (p *jsonParser) whole() (any, error) {
 	v, err := p.value(0)
 	if err != nil {
 		return nil, err
 	}
 	p.space()
-	if p.pos < len(data) {
+	if p.pos < len(p.data) {
 		return nil, p.fail("extra data")
 	}
 	return v, nil

@@ -275,3 +275,28 @@ func Int(b *big.Int) any {
 	}
 	return b
 }
+
+// Truth is Python's bool(v); of a kind that is Custom it is true.
+func Truth(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	case float64:
+		return v != 0
+	case string:
+		return v != ""
+	case *List:
+		return len(v.Items) > 0
+	case *Tuple:
+		return len(v.Items) > 0
+	case *Dict:
+		return v.Len() > 0
+	case Bytes:
+		return v != ""
+	}
+	return true
+}

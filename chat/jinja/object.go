@@ -88,23 +88,15 @@ func (u *undefined) fail() { panic(failed("%s", u.why)) }
 // truth is bool(v).
 func truth(v any) bool {
 	switch v := v.(type) {
-	case nil, *undefined:
+	case *undefined:
 		return false
-	case bool:
-		return v
-	case int64:
-		return v != 0
-	case float64:
-		return v != 0
-	case string:
-		return v != ""
 	case *markup:
 		return v.text != ""
-	case *value.List, *value.Tuple, *value.Dict, *view:
+	case *view:
 		n, _ := length(v)
 		return n > 0
 	}
-	return true
+	return value.Truth(v)
 }
 
 // length is len(v) where there is one.

@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"ballast/safetext"
 )
 
 // tree is a decoded value: nil, bool, float64 (NaN and infinities too), string,
@@ -126,13 +128,8 @@ func evaluate(key string, raw []byte) Value {
 	return v
 }
 
-func short(raw []byte) string {
-	const most = 60
-	if len(raw) > most {
-		return strings.ToValidUTF8(string(raw[:most]), "") + "..."
-	}
-	return strings.ToValidUTF8(string(raw), "\ufffd")
-}
+// short quotes a value.
+func short(raw []byte) string { return strings.ToValidUTF8(safetext.Brief(string(raw), 60), "\ufffd") }
 
 func unreadable(why string, args ...any) Value {
 	return Value{State: Unreadable, Why: fmt.Sprintf(why, args...)}

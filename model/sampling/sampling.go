@@ -25,13 +25,16 @@ import (
 // the seed and a counter on the golden-ratio sequence. Every (seed, position)
 // is drawn independently of what else was drawn.
 func Uniform(seed uint64, pos int) float64 {
-	const golden = 0x9e3779b97f4a7c15
-	z := mix(seed + golden)
-	z = mix(z ^ (uint64(pos)+1)*golden)
+	z := Mix(seed + Golden)
+	z = Mix(z ^ (uint64(pos)+1)*Golden)
 	return float64(z>>11) * 0x1p-53
 }
 
-func mix(z uint64) uint64 {
+// Golden is the step of splitmix64's counter, 2^64 divided by the golden ratio.
+const Golden = 0x9e3779b97f4a7c15
+
+// Mix is the splitmix64 finaliser: every bit of z changes every bit of the result.
+func Mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
 	return z ^ z>>31

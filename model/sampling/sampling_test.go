@@ -28,10 +28,10 @@ func TestUniform(t *testing.T) {
 		t.Errorf("mean %v, %d different numbers", mean, len(seen))
 	}
 	// splitmix64 of seed 0 begins with this number (Vigna's reference code).
-	if got := mix(0x9e3779b97f4a7c15); got != 0xe220a8397b1dcdaf {
+	if got := Mix(0x9e3779b97f4a7c15); got != 0xe220a8397b1dcdaf {
 		t.Errorf("the finaliser gives %#x", got)
 	}
-	if want := float64(mix(0xe220a8397b1dcdaf^0x9e3779b97f4a7c15)>>11) / (1 << 53); Uniform(0, 0) != want {
+	if want := float64(Mix(0xe220a8397b1dcdaf^0x9e3779b97f4a7c15)>>11) / (1 << 53); Uniform(0, 0) != want {
 		t.Errorf("seed 0, position 0: %v, want %v", Uniform(0, 0), want)
 	}
 }

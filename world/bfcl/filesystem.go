@@ -162,7 +162,7 @@ func joinText(items []any) {
 }
 
 func (s *fileSystem) ls(a []any) string {
-	all := truth(a[0])
+	all := value.Truth(a[0])
 	b := append(s.begin(), `{"current_directory_content": [`...)
 	first := true
 	list := s.in(s.cwd)
@@ -259,7 +259,7 @@ func (s *fileSystem) echo(a []any) string {
 	if invalidName(name) {
 		return s.error("echo: cannot write to '", name, "': Invalid character")
 	}
-	if !truth(name) {
+	if !value.Truth(name) {
 		return s.dict("terminal_output", content)
 	}
 	if !s.has(s.cwd, name) {

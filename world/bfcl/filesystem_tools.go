@@ -94,7 +94,7 @@ func (w *walk) find(d *fsDir, depth int) {
 func (s *fileSystem) du(a []any) string {
 	w := walk{s: s, left: maxVisits}
 	n := w.du(s.cwd, 0)
-	if !truth(a[0]) {
+	if !value.Truth(a[0]) {
 		return s.line("disk_usage", n, " bytes")
 	}
 	units := [...]string{"B", "KB", "MB", "GB", "TB"}

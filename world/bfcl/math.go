@@ -106,7 +106,7 @@ func sum(items []any) any {
 }
 
 func (s *mathAPI) mean(a []any) string {
-	if !truth(a[0]) {
+	if !value.Truth(a[0]) {
 		return s.error("Cannot calculate mean of an empty list")
 	}
 	return s.guard(typeError, allNumbers, func() any {
@@ -115,7 +115,7 @@ func (s *mathAPI) mean(a []any) string {
 }
 
 func (s *mathAPI) deviation(a []any) string {
-	if !truth(a[0]) {
+	if !value.Truth(a[0]) {
 		return s.error("Cannot calculate standard deviation of an empty list")
 	}
 	return s.guard(typeError, allNumbers, func() any {
@@ -258,21 +258,21 @@ func extreme(v any, beats func(a, b any) bool) any {
 }
 
 func (s *mathAPI) minValue(a []any) string {
-	if !truth(a[0]) {
+	if !value.Truth(a[0]) {
 		return s.error("Cannot find minimum of an empty list")
 	}
 	return s.guard(typeError, allNumbers, func() any { return extreme(a[0], less) })
 }
 
 func (s *mathAPI) maxValue(a []any) string {
-	if !truth(a[0]) {
+	if !value.Truth(a[0]) {
 		return s.error("Cannot find maximum of an empty list")
 	}
 	return s.guard(typeError, allNumbers, func() any { return extreme(a[0], greater) })
 }
 
 func (s *mathAPI) sumValues(a []any) string {
-	if !truth(a[0]) {
+	if !value.Truth(a[0]) {
 		return s.error("Cannot calculate sum of an empty list")
 	}
 	return s.guard(typeError, allNumbers, func() any { return sum(iterate(a[0])) })

@@ -148,12 +148,12 @@ func (s *messageAPI) login(a []any) string {
 }
 
 func (s *messageAPI) loginStatus([]any) string {
-	return s.dict("login_status", truth(s.currentUser))
+	return s.dict("login_status", value.Truth(s.currentUser))
 }
 
 func (s *messageAPI) send(a []any) string {
 	receiver, message := a[0], a[1]
-	if !truth(s.currentUser) {
+	if !value.Truth(s.currentUser) {
 		return s.error(noUser)
 	}
 	if !valuesHave(s.users.dict("values"), receiver) {
@@ -183,7 +183,7 @@ func first(message any) (receiver, content any) {
 }
 
 func (s *messageAPI) deleteMessage(a []any) string {
-	if !truth(s.currentUser) {
+	if !value.Truth(s.currentUser) {
 		return s.error(noUser)
 	}
 	items := iterate(s.inbox.v)
@@ -203,7 +203,7 @@ func (s *messageAPI) deleteMessage(a []any) string {
 }
 
 func (s *messageAPI) viewSent([]any) string {
-	if !truth(s.currentUser) {
+	if !value.Truth(s.currentUser) {
 		return s.error(noUser)
 	}
 	sent := value.MakeDict(5)
@@ -248,7 +248,7 @@ func zeroFill(s string, width int) string {
 }
 
 func (s *messageAPI) search(a []any) string {
-	if !truth(s.currentUser) {
+	if !value.Truth(s.currentUser) {
 		return s.error(noUser)
 	}
 	keyword := lower(a[0])
@@ -263,7 +263,7 @@ func (s *messageAPI) search(a []any) string {
 }
 
 func (s *messageAPI) stats([]any) string {
-	if !truth(s.currentUser) {
+	if !value.Truth(s.currentUser) {
 		return s.error(noUser)
 	}
 	contacts, received := &value.Dict{}, int64(0)

@@ -9,31 +9,6 @@ import (
 	"ballast/value"
 )
 
-// truth is Python's bool(v).
-func truth(v any) bool {
-	switch v := v.(type) {
-	case nil:
-		return false
-	case bool:
-		return v
-	case int64:
-		return v != 0
-	case float64:
-		return v != 0
-	case string:
-		return v != ""
-	case *value.List:
-		return len(v.Items) > 0
-	case *value.Tuple:
-		return len(v.Items) > 0
-	case *value.Dict:
-		return v.Len() > 0
-	case value.Bytes:
-		return v != ""
-	}
-	return true
-}
-
 // hashable raises Python's error for keys that cannot be hashed.
 func hashable(v any) {
 	if t, ok := v.(*value.Tuple); ok {

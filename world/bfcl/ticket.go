@@ -93,7 +93,7 @@ func (s *ticketAPI) notFound(id any) string { return s.error("Ticket with ID ", 
 
 func (s *ticketAPI) create(a []any) string {
 	title, description, priority := a[0], a[1], a[2]
-	if !truth(s.currentUser) {
+	if !value.Truth(s.currentUser) {
 		return s.error("User not authenticated. Please log in to create a ticket.")
 	}
 	if less(priority, int64(1)) || greater(priority, int64(5)) {
@@ -109,7 +109,7 @@ func (s *ticketAPI) create(a []any) string {
 
 func (s *ticketAPI) get(a []any) string {
 	t, _ := s.find(a[0])
-	if !truth(t) {
+	if !value.Truth(t) {
 		return s.notFound(a[0])
 	}
 	return s.answer(t)
@@ -118,7 +118,7 @@ func (s *ticketAPI) get(a []any) string {
 // finish closes or resolves a ticket.
 func (s *ticketAPI) finish(id any, status, done string, resolution any) string {
 	t, at := s.find(id)
-	if !truth(t) {
+	if !value.Truth(t) {
 		return s.notFound(id)
 	}
 	if item(t, "status") == status {
@@ -138,7 +138,7 @@ func (s *ticketAPI) resolve(a []any) string { return s.finish(a[0], "Resolved", 
 
 func (s *ticketAPI) edit(a []any) string {
 	t, at := s.find(a[0])
-	if !truth(t) {
+	if !value.Truth(t) {
 		return s.notFound(a[0])
 	}
 	updates, ok := a[1].(*value.Dict)
@@ -174,7 +174,7 @@ func (s *ticketAPI) edit(a []any) string {
 }
 
 func (s *ticketAPI) login(a []any) string {
-	ok := truth(a[0]) && truth(a[1])
+	ok := value.Truth(a[0]) && value.Truth(a[1])
 	if ok {
 		s.currentUser = own(a[0])
 	}
@@ -182,11 +182,11 @@ func (s *ticketAPI) login(a []any) string {
 }
 
 func (s *ticketAPI) loginStatus([]any) string {
-	return s.dict("login_status", truth(s.currentUser))
+	return s.dict("login_status", value.Truth(s.currentUser))
 }
 
 func (s *ticketAPI) logout([]any) string {
-	ok := truth(s.currentUser)
+	ok := value.Truth(s.currentUser)
 	if ok {
 		s.currentUser = nil
 	}
@@ -194,7 +194,7 @@ func (s *ticketAPI) logout([]any) string {
 }
 
 func (s *ticketAPI) userTickets(a []any) string {
-	if !truth(s.currentUser) {
+	if !value.Truth(s.currentUser) {
 		return "[{'error': 'User not authenticated. Please log in to view tickets.'}]"
 	}
 	mine := &value.List{}
@@ -203,7 +203,7 @@ func (s *ticketAPI) userTickets(a []any) string {
 			mine.Items = append(mine.Items, t)
 		}
 	}
-	if truth(a[0]) {
+	if value.Truth(a[0]) {
 		all := mine.Items
 		mine.Items = nil
 		for _, t := range all {

@@ -265,7 +265,7 @@ func (s *tradingBot) cancel(a []any) string {
 
 func (s *tradingBot) place(a []any) string {
 	kind, symbol, price, amount := a[0], a[1], a[2], a[3]
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.error("User not authenticated. Please log in to place an order.")
 	}
 	if !contains(s.stocks, symbol) {
@@ -317,7 +317,7 @@ func (s *tradingBot) transact(kind, status string, amount, balance any) string {
 }
 
 func (s *tradingBot) withdraw(a []any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.error("User not authenticated. Please log in to make a transaction.")
 	}
 	if s.market != "Open" {
@@ -333,7 +333,7 @@ func (s *tradingBot) withdraw(a []any) string {
 }
 
 func (s *tradingBot) fund(a []any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.error("User not authenticated. Please log in to fund the account.")
 	}
 	if atMost(a[0], int64(0)) {
@@ -343,24 +343,24 @@ func (s *tradingBot) fund(a []any) string {
 }
 
 func (s *tradingBot) accountInfo([]any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.error("User not authenticated. Please log in to view account information.")
 	}
 	return s.answer(s.account.v)
 }
 
 func (s *tradingBot) login([]any) string {
-	if truth(s.authenticated) {
+	if value.Truth(s.authenticated) {
 		return `{"status": "Already logged in"}`
 	}
 	s.authenticated = true
 	return `{"status": "Logged in successfully"}`
 }
 
-func (s *tradingBot) loginStatus([]any) string { return s.dict("status", truth(s.authenticated)) }
+func (s *tradingBot) loginStatus([]any) string { return s.dict("status", value.Truth(s.authenticated)) }
 
 func (s *tradingBot) logout([]any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return `{"status": "No user is currently logged in"}`
 	}
 	s.authenticated = false
@@ -368,7 +368,7 @@ func (s *tradingBot) logout([]any) string {
 }
 
 func (s *tradingBot) unwatch(a []any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.error("User not authenticated. Please log in to modify the watchlist.")
 	}
 	if !contains(s.watchList.v, a[0]) {
@@ -380,7 +380,7 @@ func (s *tradingBot) unwatch(a []any) string {
 }
 
 func (s *tradingBot) watchlist([]any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return "['Error: User not authenticated. Please log in to view the watchlist.']"
 	}
 	if !s.long {
@@ -397,27 +397,27 @@ func (s *tradingBot) watchlist([]any) string {
 }
 
 func (s *tradingBot) orderHistory([]any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return "[{'error': 'User not authenticated. Please log in to view order history.'}]"
 	}
 	return s.dict("history", &value.List{Items: s.orders.dict("keys").Keys()})
 }
 
 func (s *tradingBot) transactions(a []any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return "[{'error': 'User not authenticated. Please log in to view transaction history.'}]"
 	}
 	var start, end time.Time
-	if truth(a[0]) {
+	if value.Truth(a[0]) {
 		start = parseTime(a[0], dayFormat)
 	}
-	if truth(a[1]) {
+	if value.Truth(a[1]) {
 		end = parseTime(a[1], dayFormat)
 	}
 	found := &value.List{}
 	for _, x := range iterate(s.history.v) {
 		t := parseTime(item(x, "timestamp"), secondFormat)
-		if (!truth(a[0]) || !t.Before(start)) && (!truth(a[1]) || !t.After(end)) {
+		if (!value.Truth(a[0]) || !t.Before(start)) && (!value.Truth(a[1]) || !t.After(end)) {
 			found.Items = append(found.Items, x)
 		}
 	}

@@ -127,7 +127,7 @@ func (s *twitterAPI) authenticate(a []any) string {
 }
 
 func (s *twitterAPI) loginStatus([]any) string {
-	return s.dict("login_status", truth(s.authenticated))
+	return s.dict("login_status", value.Truth(s.authenticated))
 }
 
 // loggedOut answers a call that needs a login.
@@ -136,7 +136,7 @@ func (s *twitterAPI) loggedOut(doing string) string {
 }
 
 func (s *twitterAPI) post(a []any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.loggedOut("posting")
 	}
 	tweet := value.Record("id", s.counter, "username", s.username, "content", own(a[0]),
@@ -156,7 +156,7 @@ func (s *twitterAPI) unknown(id any) bool {
 func (s *twitterAPI) notFound(id any) string { return s.error("Tweet with ID ", id, " not found.") }
 
 func (s *twitterAPI) retweet(a []any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.loggedOut("retweeting")
 	}
 	if s.unknown(a[0]) {
@@ -189,7 +189,7 @@ func (s *shared) appendTo(key, v any) {
 }
 
 func (s *twitterAPI) comment(a []any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.loggedOut("commenting")
 	}
 	if s.unknown(a[0]) {
@@ -225,7 +225,7 @@ func (s *twitterAPI) mention(a []any) string {
 }
 
 func (s *twitterAPI) follow(a []any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.loggedOut("following")
 	}
 	if contains(s.following.v, a[0]) {
@@ -237,14 +237,14 @@ func (s *twitterAPI) follow(a []any) string {
 }
 
 func (s *twitterAPI) listFollowing([]any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.loggedOut("listing following")
 	}
 	return s.dict("following_list", s.following.v)
 }
 
 func (s *twitterAPI) unfollow(a []any) string {
-	if !truth(s.authenticated) {
+	if !value.Truth(s.authenticated) {
 		return s.loggedOut("unfollowing")
 	}
 	if !contains(s.following.v, a[0]) {

@@ -250,7 +250,7 @@ func (s *vehicleAPI) fillTank(a []any) string {
 
 func (s *vehicleAPI) lock(a []any) string {
 	var status, step any = "locked", int64(-1)
-	if truth(a[0]) {
+	if value.Truth(a[0]) {
 		status, step = "unlocked", int64(1)
 	}
 	for _, door := range iterate(a[1]) {
@@ -395,7 +395,7 @@ func (s *vehicleAPI) setCruise(a []any) string {
 	}
 	var status any = "inactive"
 	s.distance = distance
-	if truth(a[1]) {
+	if value.Truth(a[1]) {
 		status = "active"
 		if speed < 0 || speed > 120 || math.Mod(speed, 5) != 0 {
 			return s.error("Invalid speed")

@@ -19,6 +19,7 @@ import (
 	"unicode"
 
 	"ballast"
+	"ballast/safetext"
 	"ballast/value"
 	"ballast/world"
 )
@@ -256,12 +257,7 @@ func (a *arg) take(p *ballast.Param, v any) string {
 }
 
 // clip shortens a text that comes from the policy before it is echoed.
-func clip(s string) string {
-	if len(s) > 32 {
-		return strings.ToValidUTF8(s[:32], "") + "..."
-	}
-	return s
-}
+func clip(s string) string { return safetext.Brief(s, 32) }
 
 // missing is the answer when there is no thing of that name.
 func missing(kind, name string) string { return "error: no " + kind + " " + clip(name) }
