@@ -19,6 +19,7 @@ var layer = map[string]int{
 	"ballast/bounded":               1,
 	"ballast/bounded/yaml":          1,
 	"ballast/bounded/parquetfile":   1,
+	"ballast/durable/jsonl":         2,
 	"ballast/safetext":              1,
 	"ballast/safetext/hostile":      1,
 	"ballast/value":                 1,

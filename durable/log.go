@@ -50,6 +50,7 @@ type Log struct {
 	mu     sync.Mutex
 	file   *os.File
 	size   int64
+	torn   int64
 	broken error // set when the file may hold half a line
 }
 
@@ -69,6 +70,7 @@ func OpenLog(path string, write Write) (*Log, error) {
 	if err == nil {
 		whole := int64(0)
 		if whole, err = wholeLines(f, l.size); err == nil && whole < l.size {
+			l.torn = l.size - whole
 			l.size, err = whole, f.Truncate(whole)
 		}
 	}
@@ -108,6 +110,9 @@ func (l *Log) Size() int64 {
 	defer l.mu.Unlock()
 	return l.size
 }
+
+// Torn says how many bytes of a last line that was not whole were cut off when the log was opened.
+func (l *Log) Torn() int64 { return l.torn }
 
 // Broken returns the error after which the log takes nothing more, or nil.
 func (l *Log) Broken() error {

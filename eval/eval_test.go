@@ -273,8 +273,8 @@ func TestStoreKeepsEpisodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = open(t, dir, map[string]string{"model": "m"})
-	if s.Len() != 4 {
-		t.Fatalf("%d episodes", s.Len())
+	if s.Len() != 4 || !s.Torn() {
+		t.Fatalf("%d episodes, torn %v", s.Len(), s.Torn())
 	}
 	for _, want := range append(eps[:3:3], odd) {
 		got := s.done[want.Task]

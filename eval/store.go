@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -17,6 +16,7 @@ import (
 	"ballast"
 	"ballast/bounded"
 	"ballast/durable"
+	"ballast/durable/jsonl"
 	"ballast/rollout"
 	"ballast/value"
 )
@@ -29,10 +29,10 @@ import (
 // plays these again. What broke is settled by the next episode that ends well, or by the
 // end of the evaluation: a machine that is down leaves nothing out. Settings that differ
 // from the folder's, another process that writes there, or a line that cannot be read
-// are errors; a last line that a crash cut off is dropped.
+// are errors; a last line that a crash cut off is dropped (Torn), and its episode played again.
 type Store struct {
 	dir  string
-	log  *durable.Log
+	log  *jsonl.Log[stored]
 	mu   sync.Mutex
 	err  error // of the first write that failed
 	done map[string]ballast.Episode
@@ -61,7 +61,7 @@ func OpenStore(dir string, settings map[string]string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	log, err := durable.OpenLog(filepath.Join(dir, "episodes.jsonl"), nil)
+	log, err := jsonl.Open(filepath.Join(dir, "episodes.jsonl"), maxLine, (*stored).check)
 	if errors.Is(err, durable.ErrLocked) {
 		return nil, fmt.Errorf("eval: another evaluation writes to %s: wait until it has ended, or use another folder", dir)
 	}
@@ -85,22 +85,11 @@ func OpenStore(dir string, settings map[string]string) (*Store, error) {
 
 // read reads the episodes that are there.
 func (s *Store) read() error {
-	for line, err := range bounded.Lines(io.NewSectionReader(s.log, 0, s.log.Size()), maxLine) {
+	for e, err := range s.log.All() {
 		if err != nil {
-			return fmt.Errorf("eval: %s: %w", s.log.Path(), err)
+			return fmt.Errorf("eval: %w; delete the line to play the episode again", err)
 		}
-		if len(line.Text) == 0 {
-			continue
-		}
-		var st stored
-		err := json.Unmarshal(line.Text, &st)
-		if err == nil && st.Task == "" {
-			err = errors.New("it names no task")
-		}
-		if err != nil {
-			return fmt.Errorf("eval: %s:%d: %w; delete the line to play the episode again", s.log.Path(), line.Number, err)
-		}
-		s.take(st.episode())
+		s.take(e.Value.episode())
 	}
 	return nil
 }
@@ -159,6 +148,9 @@ func checkSettings(path string, settings map[string]string) (fresh bool, _ error
 	}
 	return false, nil
 }
+
+// Torn says whether an episode was dropped that a crash had cut off.
+func (s *Store) Torn() bool { return s.log.Torn() > 0 }
 
 // Len returns the number of episodes that are kept, without those left out.
 func (s *Store) Len() int {
@@ -224,11 +216,7 @@ func (s *Store) settle() {
 // write appends an episode's line. The caller holds mu.
 func (s *Store) write(ep *ballast.Episode) {
 	s.take(*ep)
-	line, err := json.Marshal(store(ep))
-	if err == nil {
-		err = s.log.Append(append(line, '\n'))
-	}
-	if err != nil && s.err == nil {
+	if _, err := s.log.Add(store(ep)); err != nil && s.err == nil {
 		s.err = fmt.Errorf("eval: %s: %w", s.dir, err)
 	}
 }
@@ -327,6 +315,13 @@ type storedStep struct {
 	Calls   []string `json:"calls,omitempty"` // in Python syntax
 	Results []string `json:"results,omitempty"`
 	Cut     bool     `json:"cut,omitempty"`
+}
+
+func (st *stored) check() error {
+	if st.Task == "" {
+		return errors.New("it names no task")
+	}
+	return nil
 }
 
 func store(ep *ballast.Episode) stored {

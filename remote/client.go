@@ -88,6 +88,9 @@ func NewClient(o Options) (*Client, error) {
 // Address is where requests go, fit to be shown.
 func (c *Client) Address() string { return c.api.Address() }
 
+// Torn says whether the journal's last reply was dropped, since a crash had cut it off.
+func (c *Client) Torn() bool { return c.journal != nil && c.journal.log.Torn() > 0 }
+
 // Close closes the journal.
 func (c *Client) Close() error {
 	if c.journal == nil {

@@ -74,8 +74,8 @@ func TestTheJournalBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	c = at(t, "http://a/v1", dir)
-	if text, journalled := asked(t, c, "chat", "chat desk 0"); text != "old" || !journalled {
-		t.Errorf("%q, %v", text, journalled)
+	if text, journalled := asked(t, c, "chat", "chat desk 0"); text != "old" || !journalled || !c.Torn() {
+		t.Errorf("%q, %v, torn %v", text, journalled, c.Torn())
 	}
 }
 
@@ -90,9 +90,9 @@ func TestJournalOfOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		"{\"key\": \"a\", \"reply\": {\"finish\": \"stop\"}}\nnull\n": ":2 is no reply",
-		"{\"key\": \"a\", \"reply\": {\"content\": \"x\"}}\n":         ":1 is no reply",
-		"broken\n":                         ":1 is no reply",
+		"{\"key\": \"a\", \"reply\": {\"finish\": \"stop\"}}\nnull\n": ":2: it has no key",
+		"{\"key\": \"a\", \"reply\": {\"content\": \"x\"}}\n":         ":1: it has no key",
+		"broken\n":                         ":1: ",
 		strings.Repeat("x", 17<<20) + "\n": "16 MiB",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, "replies.jsonl"), []byte(text), 0o600); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"ballast"
+	"ballast/durable/jsonl"
 	"ballast/env/sim"
 	"ballast/value"
 )
@@ -171,7 +172,7 @@ func encodeEpisode(e *ballast.Episode) ([]byte, error) {
 		}
 		w.Turns = append(w.Turns, wt)
 	}
-	return marshalLine(w)
+	return jsonl.Line(w)
 }
 
 func encodeCall(c ballast.Call) (wireCall, error) {

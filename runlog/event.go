@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"ballast/durable/jsonl"
 	"ballast/monitor/verdict"
 )
 
@@ -222,7 +223,7 @@ func encodeEvent(e Event) ([]byte, error) {
 	if err := sound(e.What); err != nil {
 		return nil, err
 	}
-	data, err := marshalLine(e.What)
+	data, err := jsonl.Line(e.What)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +231,7 @@ func encodeEvent(e Event) ([]byte, error) {
 	if string(data) == "{}\n" {
 		w.Data = nil
 	}
-	return marshalLine(w)
+	return jsonl.Line(w)
 }
 
 // decodeEvent is the inverse, of lines of older programs too.

@@ -1,7 +1,6 @@
 package runlog
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 
 	"ballast"
 	"ballast/bounded"
+	"ballast/durable/jsonl"
 )
 
 // The bounds of one line, of updates and events and of episodes: a decoded line costs
@@ -120,67 +120,15 @@ func decodeUpdate(line []byte) (ballast.Update, error) {
 }
 
 // readLines yields the decoded lines of a file; an unfinished last one is left out.
-func readLines[T any](path string, decode func([]byte) (T, error)) iter.Seq2[T, error] {
+func readLines[T any](path string, decode func(line []byte) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var zero T
-		f, err := bounded.Open(path)
-		if err != nil {
-			yield(zero, fmt.Errorf("read run: %w", err))
-			return
-		}
-		defer f.Close()
-		for line, err := range splitLines(f, false, maxLine) {
-			var v T
-			if err == nil {
-				if v, err = decode(line.text); err != nil {
-					err = fmt.Errorf("line %d: %w", line.number, err)
-				}
-			}
+		for v, err := range jsonl.Read(path, maxLine, decode) {
 			if err != nil {
-				yield(zero, fmt.Errorf("%s: %w", path, err))
+				err = fmt.Errorf("read run: %w", err)
+			}
+			if !yield(v, err) {
 				return
 			}
-			if !yield(v, nil) {
-				return
-			}
-		}
-	}
-}
-
-// numbered is a line without its newline; text is good until the next one.
-type numbered struct {
-	number int // from 1
-	text   []byte
-}
-
-// splitLines yields lines. An unfinished last one is an error if whole, and left
-// out otherwise. It yields at most one error, last.
-func splitLines(r io.Reader, whole bool, most int) iter.Seq2[numbered, error] {
-	return func(yield func(numbered, error) bool) {
-		br := bufio.NewReaderSize(r, 64<<10)
-		var line []byte
-		for number := 1; ; {
-			part, err := br.ReadSlice('\n')
-			line = append(line, part...)
-			switch {
-			case len(line) > most:
-				yield(numbered{}, fmt.Errorf("line %d is longer than %d bytes", number, most))
-				return
-			case err == bufio.ErrBufferFull:
-				continue
-			case err == io.EOF:
-				if len(line) > 0 && whole {
-					yield(numbered{}, fmt.Errorf("line %d: %w", number, io.ErrUnexpectedEOF))
-				}
-				return
-			case err != nil:
-				yield(numbered{}, err)
-				return
-			}
-			if !yield(numbered{number, line[:len(line)-1]}, nil) {
-				return
-			}
-			number, line = number+1, line[:0]
 		}
 	}
 }
@@ -194,11 +142,14 @@ func decodeEpisodes(r io.Reader) iter.Seq2[*ballast.Episode, error] {
 			return
 		}
 		defer z.Close()
-		for line, err := range splitLines(z, true, maxEpisode) {
+		for line, err := range bounded.Lines(z, maxEpisode) {
 			var e *ballast.Episode
+			if err == nil && !line.Ended {
+				err = fmt.Errorf("line %d: %w", line.Number, io.ErrUnexpectedEOF)
+			}
 			if err == nil {
-				if e, err = decodeEpisode(line.text); err != nil {
-					err = fmt.Errorf("line %d: %w", line.number, err)
+				if e, err = decodeEpisode(line.Text); err != nil {
+					err = fmt.Errorf("line %d: %w", line.Number, err)
 				}
 			}
 			if !yield(e, err) || err != nil {

@@ -38,7 +38,6 @@
 package runlog
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -55,6 +54,7 @@ import (
 
 	"ballast"
 	"ballast/durable"
+	"ballast/durable/jsonl"
 )
 
 // Run is a run directory open for writing. Its methods are for one goroutine.
@@ -197,14 +197,14 @@ func (r *Run) Update(u ballast.Update) error {
 	if r.played.update == u.Index {
 		w.Episodes = r.played.sum
 	}
-	line, err := marshalLine(w)
+	line, err := jsonl.Line(w)
 	return r.append(r.updates, line, err)
 }
 
 // UpdateLine is the line of updates.jsonl for an update, for programs that follow a
 // run by other ways. NaN and infinities are written as texts.
 func UpdateLine(u ballast.Update) ([]byte, error) {
-	return marshalLine(wire(u))
+	return jsonl.Line(wire(u))
 }
 
 // Event appends an event. Its numbers must be finite.
@@ -233,16 +233,6 @@ func (r *Run) append(l *lines, line []byte, err error) error {
 		return fmt.Errorf("append to %s: %w", l.Path(), err)
 	}
 	return explain(l.Append(line), r.dir)
-}
-
-// marshalLine returns v as one line of JSON, with angle brackets as they are: control
-// tokens are full of them.
-func marshalLine(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return buf.Bytes(), err
 }
 
 // replace writes a file of the run, by its path in it, whole or not at all.

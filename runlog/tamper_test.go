@@ -257,12 +257,12 @@ func TestLongLines(t *testing.T) {
 	log, err := Read(r.Dir())
 	must(t, err)
 	for _, err := range log.Episodes(1) {
-		if err == nil || !strings.Contains(err.Error(), "longer than") {
+		if err == nil || !strings.Contains(err.Error(), "more than") {
 			t.Errorf("an episode of 80 MiB: %v", err)
 		}
 	}
 	for _, err := range log.Events() {
-		if err == nil || !strings.Contains(err.Error(), "longer than") {
+		if err == nil || !strings.Contains(err.Error(), "more than") {
 			t.Errorf("an event of 20 MiB: %v", err)
 		}
 	}

@@ -143,15 +143,11 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if err := f.announce(c, &r, &protocol); err != nil {
 		return err
 	}
-	var store *eval.Store
-	if f.Out != "" {
-		var settings map[string]string
-		if settings, err = f.Settings(&finder, &r, &protocol, tasks); err != nil {
-			return err
-		}
-		if store, err = eval.OpenStore(f.Out, settings); err != nil {
-			return err
-		}
+	store, err := f.store(&r, &protocol, tasks)
+	if err != nil {
+		return err
+	}
+	if store != nil {
 		defer func() { err = errors.Join(err, store.Close()) }()
 	}
 	if f.transcript != "" { // before hours of playing, and not after
@@ -206,6 +202,22 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 func sends(w io.Writer, who string, tasks int, p *eval.Protocol) {
 	fmt.Fprintf(w, "ballast: %s gets of %d tasks the users' messages, the tools' documentation, the model's own replies "+
 		"and the tools' results; a reply may have %d tokens (protocol %s)\n", who, tasks, p.Budget.Reply, p.Name)
+}
+
+// store opens the folder of --out; nil where none was given.
+func (f *evalFlags) store(r *recipe.Recipe, by *eval.Protocol, tasks []ballast.Task) (*eval.Store, error) {
+	if f.Out == "" {
+		return nil, nil
+	}
+	settings, err := f.Settings(&finder, r, by, tasks)
+	if err != nil {
+		return nil, err
+	}
+	s, err := eval.OpenStore(f.Out, settings)
+	if err == nil && s.Torn() {
+		say(stderr, "ballast: %s: a crash cut its last episode off; it is played again\n", f.Out)
+	}
+	return s, err
 }
 
 // evalRun plays the suites of a plan, "" for the built-in ones, with a run's checkpoints.

@@ -82,6 +82,9 @@ func (p *Endpoint) player(find *models.Finder, notes io.Writer, e *Evaluation, r
 	if err != nil {
 		return "", nil, nil, err
 	}
+	if c.Torn() {
+		safetext.Say(notes, "ballast: %s: a crash cut its last reply off; it is asked for again\n", o.Journal)
+	}
 	who = fmt.Sprintf("%s at %s (%s)", safetext.Line(e.Model), c.Address(), p.API)
 	if p.API == "chat" {
 		return who, chatPlayer(c, r.Chat.System, by), c.Close, nil

@@ -1,15 +1,13 @@
 package endpoint
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 
 	"ballast/bounded"
-	"ballast/durable"
+	"ballast/durable/jsonl"
 )
 
 // ledger is the file in which a run keeps what every request of its judge took,
@@ -21,6 +19,13 @@ type ledger string
 type entry struct {
 	Tokens int     `json:"tokens"`
 	Cost   float64 `json:"cost"`
+}
+
+func (e *entry) check() error {
+	if !(e.Tokens >= 0 && e.Cost >= 0) {
+		return errors.New("less than nothing was spent")
+	}
+	return nil
 }
 
 // read adds the lines up. A last line that a crash cut off is taken off the file.
@@ -36,28 +41,18 @@ func (l ledger) read() (sum entry, err error) {
 		return sum, err
 	}
 	defer log.Close()
-	for line, err := range bounded.Lines(io.NewSectionReader(log, 0, log.Size()), bounded.KiB) {
-		var e entry
-		if err == nil && len(line.Text) == 0 {
-			continue
-		}
-		if err == nil {
-			err = json.Unmarshal(line.Text, &e)
-		}
-		if err == nil && !(e.Tokens >= 0 && e.Cost >= 0) {
-			err = errors.New("less than nothing was spent")
-		}
+	for e, err := range log.All() {
 		if err != nil {
-			return sum, fmt.Errorf("judge: %s:%d: %w; the budget needs to know what was spent", l, line.Number, err)
+			return sum, fmt.Errorf("judge: %w; the budget needs to know what was spent", err)
 		}
-		sum.Tokens, sum.Cost = sum.Tokens+e.Tokens, sum.Cost+e.Cost
+		sum.Tokens, sum.Cost = sum.Tokens+e.Value.Tokens, sum.Cost+e.Value.Cost
 	}
 	return sum, nil
 }
 
 // open opens the file for as long as one line takes: it has one writer, the run.
-func (l ledger) open() (*durable.Log, error) {
-	log, err := durable.OpenLog(string(l), nil)
+func (l ledger) open() (*jsonl.Log[entry], error) {
+	log, err := jsonl.Open(string(l), bounded.KiB, (*entry).check)
 	if err != nil {
 		return nil, fmt.Errorf("judge: %w", err)
 	}
@@ -69,15 +64,12 @@ func (l ledger) add(e entry) error {
 	if l == "" {
 		return nil
 	}
-	line, err := json.Marshal(e)
-	if err != nil {
-		return fmt.Errorf("judge: %w", err)
-	}
 	log, err := l.open()
 	if err != nil {
 		return err
 	}
-	if err = errors.Join(log.Append(append(line, '\n')), log.Close()); err != nil {
+	_, err = log.Add(e)
+	if err = errors.Join(err, log.Close()); err != nil {
 		return fmt.Errorf("judge: %w", err)
 	}
 	return nil
