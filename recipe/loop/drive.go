@@ -17,9 +17,8 @@ import (
 
 // driver takes a run through its phases, and does what is due after every update.
 type driver struct {
+	*keeper
 	run     *Run
-	cursor  *State
-	keep    *keeper
 	eval    *evaluator
 	watcher watcher
 	total   int // updates, as far as it is known
@@ -90,8 +89,8 @@ func (d *driver) begin(p phase, reset string) error {
 		}
 	}
 	d.cursor.Begun = true
-	d.keep.changed()
-	if err := d.keep.event(runlog.PhaseBegun{Name: p.name(), Updates: p.updates()},
+	d.changed()
+	if err := d.event(runlog.PhaseBegun{Name: p.name(), Updates: p.updates()},
 		fmt.Sprintf("%s, %d updates", p.name(), p.updates())); err != nil {
 		return err
 	}
@@ -133,10 +132,10 @@ func (d *driver) stopped() error {
 	if d.run.Stop == nil || !d.run.Stop() {
 		return nil
 	}
-	if err := d.keep.checkpoint(); err != nil {
+	if err := d.checkpoint(); err != nil {
 		return err
 	}
-	if err := d.keep.event(runlog.Interrupted{}, ""); err != nil {
+	if err := d.event(runlog.Interrupted{}, ""); err != nil {
 		return err
 	}
 	return ErrInterrupted
@@ -151,7 +150,7 @@ func (d *driver) one(ctx context.Context, p phase) error {
 		return fmt.Errorf("update %d (%s): %w", d.cursor.Update+1, p.name(), err)
 	}
 	d.cursor.advance(m) // before the checkpoint, which keeps it
-	d.keep.changed()
+	d.changed()
 	if err := d.run.Engine.Sync(); err != nil {
 		return err
 	}
@@ -170,7 +169,7 @@ func (d *driver) one(ctx context.Context, p phase) error {
 		return err
 	}
 	if k := d.run.Recipe.Keep.Checkpoint; k > 0 && d.cursor.Update%k == 0 || d.cursor.BestAt == d.cursor.Update {
-		if err := d.keep.checkpoint(); err != nil {
+		if err := d.checkpoint(); err != nil {
 			return err
 		}
 	}
@@ -180,11 +179,11 @@ func (d *driver) one(ctx context.Context, p phase) error {
 // record writes an update down and shows it.
 func (d *driver) record(u ballast.Update, eps []ballast.Episode) error {
 	if len(eps) > 0 {
-		if err := d.keep.Episodes(u.Index, eps); err != nil {
+		if err := d.Episodes(u.Index, eps); err != nil {
 			return err
 		}
 	}
-	if err := d.keep.Update(u); err != nil {
+	if err := d.Update(u); err != nil {
 		return err
 	}
 	if d.run.Observe != nil {
@@ -210,23 +209,19 @@ func (d *driver) alive() error {
 
 // dead ends a run that cannot learn any more.
 func (d *driver) dead(kind error, sign verdict.State, text string) error {
-	if err := d.keep.checkpoint(); err != nil {
+	if err := d.checkpoint(); err != nil {
 		return err
 	}
-	if err := d.keep.event(runlog.Alarm{Sign: sign}, text); err != nil {
+	if err := d.event(runlog.Alarm{Sign: sign}, text); err != nil {
 		return err
 	}
 	return fmt.Errorf("update %d: %w: %s", d.cursor.Update, kind, text)
 }
 
-// The driver is a ward.
+// What a watcher sees of a driver besides its keeper.
 
 func (d *driver) at() *State               { return d.cursor }
 func (d *driver) settings() *recipe.Recipe { return &d.run.Recipe }
-func (d *driver) checkpoint() error        { return d.keep.checkpoint() }
-func (d *driver) changed()                 { d.keep.changed() }
-
-func (d *driver) event(what runlog.What, text string) error { return d.keep.event(what, text) }
 
 func (d *driver) load(dir string) error {
 	if err := d.run.Engine.Learner.Load(dir); err != nil {

@@ -348,7 +348,7 @@ func TestRollbackStaysInItsStory(t *testing.T) {
 	} {
 		run, _, log := sickRun(t, recipe.Guard{Do: "rollback"}, 40)
 		run.State.Update, run.State.InPhase, run.State.Guard.Since = 20, c.inPhase, c.since
-		g := &guard{ward: &driver{run: run, cursor: &run.State}, past: past{log, "healthy"}, found: verdict.Diagnosis{Began: c.began}}
+		g := &guard{ward: &driver{run: run, keeper: &keeper{cursor: &run.State}}, past: past{log, "healthy"}, found: verdict.Diagnosis{Began: c.began}}
 		dir, at, err := g.healthy()
 		if err != nil || (dir != "") != (c.want >= 0) || dir != "" && at != c.want {
 			t.Errorf("%+v: %q of %d, %v", c, dir, at, err)

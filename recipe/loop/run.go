@@ -93,7 +93,7 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	if err != nil {
 		return eval.Result{}, err
 	}
-	resumed := d.keep.saved
+	resumed := d.saved
 	if err := r.close(ctx); err != nil {
 		return eval.Result{}, d.brokenOff(r.State, err)
 	}
@@ -122,7 +122,7 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 func (r *Run) driver() (*driver, error) {
 	r.keep = &keeper{Log: r.Log, cursor: &r.State, learner: r.Engine.Learner, clock: r.Clock, before: r.State.Cost,
 		saved: r.State.Update > 0 || r.State.Begun} // a cursor that moved was read from a checkpoint
-	d := &driver{run: r, cursor: &r.State, keep: r.keep}
+	d := &driver{keeper: r.keep, run: r}
 	d.eval = &evaluator{policy: r.Engine.Policy, cfg: func() rollout.Config { return played(&r.Recipe, &r.Engine) },
 		during: r.Eval, after: r.Test, keep: r.keep}
 	if r.State.Guard.Phases != nil {
