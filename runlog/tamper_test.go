@@ -1,7 +1,6 @@
 package runlog
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -9,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/klauspost/compress/zstd"
 
 	"ballast"
 	"ballast/provenance"
@@ -237,33 +234,5 @@ func TestStrangersAmongCheckpoints(t *testing.T) {
 	}
 	if c, err := r.Latest(); err != nil || c.Update != 4 {
 		t.Errorf("the newest is %v, %v", c.Dir, err)
-	}
-}
-
-// TestLongLines: a line that no run writes is an error, and not its weight in memory.
-func TestLongLines(t *testing.T) {
-	r := create(t)
-	must(t, r.Close())
-	var packed bytes.Buffer
-	z, err := zstd.NewWriter(&packed)
-	must(t, err)
-	for range 80 {
-		_, err := z.Write(bytes.Repeat([]byte("x"), 1<<20))
-		must(t, err)
-	}
-	must(t, z.Close())
-	must(t, os.WriteFile(filepath.Join(r.Dir(), episodesDir, name(1)+episodeExt), packed.Bytes(), 0o666))
-	must(t, os.WriteFile(filepath.Join(r.Dir(), eventsFile), append(bytes.Repeat([]byte("x"), 20<<20), '\n'), 0o666))
-	log, err := Read(r.Dir())
-	must(t, err)
-	for _, err := range log.Episodes(1) {
-		if err == nil || !strings.Contains(err.Error(), "more than") {
-			t.Errorf("an episode of 80 MiB: %v", err)
-		}
-	}
-	for _, err := range log.Events() {
-		if err == nil || !strings.Contains(err.Error(), "more than") {
-			t.Errorf("an event of 20 MiB: %v", err)
-		}
 	}
 }
