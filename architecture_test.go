@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -335,6 +336,25 @@ func TestNoBannedNamesOrRegistration(t *testing.T) {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
 				t.Errorf("%s: init function; use an explicit table", s.path)
 			}
+		}
+	}
+}
+
+// benchmark matches names of benchmarks, of their categories and of task sets.
+var benchmark = regexp.MustCompile(`(?i)bfcl|acebench|gorilla|long.context|miss_func|miss_param|\bdesk\b`)
+
+// TestNoBenchmarkInside: what plays tasks knows none of them.
+func TestNoBenchmarkInside(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.pkg != "ballast" && s.pkg != "ballast/rollout" && s.pkg != "ballast/env/envtest" && !strings.HasPrefix(s.pkg, "ballast/chat") {
+			continue
+		}
+		text, err := os.ReadFile(s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found := benchmark.Find(text); found != nil {
+			t.Errorf("%s speaks of %s", s.path, found)
 		}
 	}
 }

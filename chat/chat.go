@@ -34,7 +34,7 @@
 //   - A reply's end token, where it lacks one, and the line end after it are
 //     written when the next message is.
 //   - smollm2 has a tool section (the format's); its own template knows no tools.
-//   - Tools are documented as they come (in the paper and BFCL without the
+//   - Tools are documented as they come (in the paper without the
 //     wrapping {"type": "function"}).
 //
 // # Failure

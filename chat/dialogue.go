@@ -128,8 +128,8 @@ func (d *Dialogue) User(text string) {
 	d.message(d.template.user, part{text: d.trim(text), owner: ballast.OwnerUser})
 }
 
-// RevealText is what the user says when functions are revealed without a text
-// (BFCL's wording).
+// RevealText is what the user says when functions are revealed without a text, in the
+// words of the paper's data.
 const RevealText = "I have updated some more functions you can choose from. What about now?"
 
 // Reveal appends a user message that documents functions held back so far; text

@@ -8,7 +8,7 @@ import (
 )
 
 // pythonic is the format of a Python list of calls, [f(a='x', b=1), g()], as
-// Llama 3.2, ACEBench and BFCL's own prompts ask for it. It has no control
+// Llama 3.2 and the prompts of several benchmarks ask for it. It has no control
 // tokens. The list begins a line, the reply or a later one, and ends the reply.
 type pythonic struct{ bare }
 
