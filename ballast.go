@@ -221,6 +221,10 @@ type Learner interface {
 	// LogProbs returns the current log-probability of every token of each
 	// sample given those before it; the first is 0.
 	LogProbs(ctx context.Context, samples []Sample) ([][]float32, error)
+	// Reference returns the reference policy's probability of each of ids at every token
+	// of the samples that has a weight, given those before it: [sample][token][id], nil
+	// where there is no weight, and nil without a reference. It changes nothing.
+	Reference(ctx context.Context, samples []Sample, ids []int32) ([][][]float32, error)
 	// Freeze makes the current weights the reference policy.
 	Freeze() error
 	// ResetOptimizer forgets the optimiser's moments and step count.
@@ -229,6 +233,17 @@ type Learner interface {
 	// below dir; Load restores exactly that state.
 	Save(dir string) error
 	Load(dir string) error
+}
+
+// Engine is what samples and learns; package engine opens one from a recipe.
+type Engine interface {
+	Policy() Policy
+	// Learner is nil in an engine that was opened to sample only.
+	Learner() Learner
+	// Sync makes the policy sample with the learner's current weights.
+	Sync(ctx context.Context) error
+	// Close gives back what the engine holds.
+	Close() error
 }
 
 // Sampling says how tokens are drawn. The zero value is greedy.

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"ballast"
+	"ballast/engine"
 	"ballast/loss"
 	"ballast/model"
-	"ballast/model/sampling"
 	"ballast/monitor"
 	"ballast/recipe/loop"
 	"ballast/recipe/signal"
@@ -23,13 +23,6 @@ import (
 	"ballast/safetext"
 	"ballast/train"
 )
-
-// Sampler is a policy of this process that counts its work.
-type Sampler interface {
-	ballast.Policy
-	Counters() sampling.Counters
-	Kernels() string
-}
 
 // EngineResult is what `ballast bench engine` measures: whole GRPO updates of
 // 128 episodes on desk tasks. Tokens are real ones; padding is counted apart.
@@ -84,16 +77,16 @@ func (res *EngineResult) group() {
 // measured too; nil leaves that out.
 func Engine(ctx context.Context, run *loop.Run, still *model.Model, rounds int) (*EngineResult, error) {
 	r := &run.Recipe
-	p := run.Engine.Policy.(Sampler)
-	res := &EngineResult{Cores: runtime.GOMAXPROCS(0), Kernels: p.Kernels(), Episodes: r.RL.Prompts * r.RL.Rollouts}
-	if err := run.Engine.Learner.Freeze(); err != nil {
+	e := run.Engine.Engine.(engine.Engine)
+	res := &EngineResult{Cores: runtime.GOMAXPROCS(0), Kernels: e.Describe(), Episodes: r.RL.Prompts * r.RL.Rollouts}
+	if err := run.Engine.Learner().Freeze(); err != nil {
 		return nil, err
 	}
 	for i := range rounds + 1 {
 		if i == 1 {
 			res = &EngineResult{Cores: res.Cores, Kernels: res.Kernels, Episodes: res.Episodes}
 		}
-		if err := res.round(ctx, run, p, i); err != nil {
+		if err := res.round(ctx, run, e, i); err != nil {
 			return nil, err
 		}
 	}
@@ -114,16 +107,16 @@ func Engine(ctx context.Context, run *loop.Run, still *model.Model, rounds int) 
 }
 
 // round plays one update's episodes and trains on them.
-func (res *EngineResult) round(ctx context.Context, run *loop.Run, p Sampler, i int) error {
+func (res *EngineResult) round(ctx context.Context, run *loop.Run, e engine.Engine, i int) error {
 	r := &run.Recipe
-	before := p.Counters()
+	before := e.Counters()
 	start := time.Now()
-	eps, err := rollout.Run(ctx, p, r.Rollout(run.Engine.Style), plays(run, i), r.Sampling())
+	eps, err := rollout.Run(ctx, e.Policy(), r.Rollout(run.Engine.Style), plays(run, i), r.Sampling())
 	if err != nil {
 		return err
 	}
 	res.SampleSeconds += time.Since(start).Seconds()
-	after := p.Counters()
+	after := e.Counters()
 	res.Sampled += float64(after.Sampled - before.Sampled)
 	res.Prefilled += float64(after.Prefilled - before.Prefilled)
 	res.Shared += float64(after.Shared - before.Shared)
@@ -137,11 +130,11 @@ func (res *EngineResult) round(ctx context.Context, run *loop.Run, p Sampler, i 
 		res.Episodic += float64(len(eps[k].Tokens))
 	}
 	start = time.Now()
-	stats, err := run.Engine.Learner.Update(ctx, samples, 1e-5)
+	stats, err := e.Learner().Update(ctx, samples, 1e-5)
 	if err != nil {
 		return err
 	}
-	if err := run.Engine.Sync(); err != nil {
+	if err := e.Sync(ctx); err != nil {
 		return err
 	}
 	res.TrainSeconds += time.Since(start).Seconds()

@@ -5,8 +5,8 @@ import (
 	"math"
 
 	"ballast"
+	"ballast/engine"
 	"ballast/model"
-	"ballast/model/cpu"
 	"ballast/monitor"
 	"ballast/monitor/verdict"
 	"ballast/recipe/loop"
@@ -33,11 +33,17 @@ func (c Watching) Share() float64 {
 func Watch(ctx context.Context, run *loop.Run, m *model.Model, rounds int) (Watching, error) {
 	r, s := &run.Recipe, run.Engine.Style
 	ids, names := s.Control()
-	plain, watched := cpu.NewPolicy(m, cpu.Options{}), cpu.NewPolicy(m, cpu.Options{Watched: ids})
+	plain, err := engine.Sampler(r, m, nil)
+	if err != nil {
+		return Watching{}, err
+	}
+	watched, err := engine.Sampler(r, m, ids)
+	if err != nil {
+		return Watching{}, err
+	}
 	first := plays(run, 0)
 	inf := math.Inf(1)
 	least := Watching{inf, inf, inf, inf}
-	var err error
 	timed := func(into *float64, do func() error) {
 		start := CPUSeconds()
 		if err == nil {
@@ -54,8 +60,8 @@ func Watch(ctx context.Context, run *loop.Run, m *model.Model, rounds int) (Watc
 				return err
 			}
 		}
-		timed(&least.Plain, play(plain))
-		timed(&least.Watched, play(watched))
+		timed(&least.Plain, play(plain.Policy()))
+		timed(&least.Watched, play(watched.Policy()))
 		timed(&least.Inspect, func() error {
 			metrics := map[string]float64{}
 			monitor.Measure(eps, names, metrics)
@@ -73,7 +79,7 @@ func Watch(ctx context.Context, run *loop.Run, m *model.Model, rounds int) (Watc
 			samples[k] = signal.Policy(&eps[k], ballast.OwnerPolicy, float64(1-k%2*2), r.RL.Stamp())
 		}
 		timed(&least.Train, func() error {
-			_, err := run.Engine.Learner.Update(ctx, samples, 1e-6)
+			_, err := run.Engine.Learner().Update(ctx, samples, 1e-6)
 			return err
 		})
 	}

@@ -34,6 +34,7 @@ type Recipe struct {
 	RL     RL      `yaml:"rl"`
 	SFT    SFT     `yaml:"sft"`
 	Adam   Adam    `yaml:"adam"`
+	Engine Engine  `yaml:"engine,omitempty"`
 	Init   Init    `yaml:"init,omitempty"`
 	Phases []Phase `yaml:"phases"`
 	Keep   Keep    `yaml:"keep"`
@@ -189,9 +190,10 @@ func New(name string) (Recipe, error) {
 	return Recipe{}, fmt.Errorf("method %q is not known; choose one of: %s", name, strings.Join(names, ", "))
 }
 
-// Settle fills in what follows from other settings: evaluations during a run are on
+// Settle fills in what follows from other settings, and leaves out what says nothing: evaluations during a run are on
 // split valid where the task set has one, so that no test task chooses a checkpoint.
 func (r *Recipe) Settle() {
+	r.Engine.settle()
 	if r.Tasks.Eval != "" {
 		return
 	}

@@ -83,7 +83,7 @@ func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, o
 	if _, err := rollout.CheckPrompts(context.Background(), &cfg, tasks); err != nil {
 		return eval.Result{}, err
 	}
-	p, err := open(m, style)
+	p, err := open(&set, m, style)
 	if err != nil {
 		return eval.Result{}, err
 	}

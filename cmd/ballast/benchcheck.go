@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,9 +12,8 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/engine"
 	"ballast/model"
-	"ballast/model/accel"
-	"ballast/model/device"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/loop"
@@ -21,23 +21,22 @@ import (
 	"ballast/recipe/prepare"
 	"ballast/recipe/signal"
 	"ballast/rollout"
-	"ballast/train"
-	learner "ballast/train/accel"
 )
 
 // checkCommand is `ballast bench check`: is a device right?
 func checkCommand() *cobra.Command {
 	var name string
 	var tolerance float64
+	var on engineFlag
 	c := &cobra.Command{
-		Use: "check", Short: "compare the engine of GOMLX_BACKEND with the plain-Go one", Args: cobra.NoArgs,
-		Long: `Plays and trains three updates from the same weights on the device that GOMLX_BACKEND
-names and on the processor, and prints how far apart they are: log-probabilities of
-sampler and learner, losses, gradients, weights. It fails where that is more than the
-rounding of float32 explains. Products in TF32, which CUDA uses by default, are more
-than that: check with GOMLX_BACKEND=xla:PLUGIN,notf32.`,
+		Use: "check", Short: "compare an engine with the built-in one", Args: cobra.NoArgs,
+		Long: `Plays and trains three updates from the same weights on the engine that --engine names and
+on the built-in one, and prints how far apart they are: log-probabilities of sampler and
+learner, losses, gradients, weights. It fails where that is more than the rounding of
+float32 explains. Products in TF32, which CUDA uses by default, are more than that: check
+with --engine xla,address=PLUGIN,options=[notf32].`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			k, err := newEngineCheck(name, c.OutOrStdout())
+			k, err := newEngineCheck(name, on, c.OutOrStdout())
 			if err != nil {
 				return err
 			}
@@ -45,33 +44,30 @@ than that: check with GOMLX_BACKEND=xla:PLUGIN,notf32.`,
 		},
 	}
 	c.Flags().StringVar(&name, "model", "embedded", "model to check with")
+	on.add(c.Flags(), "none, name one")
 	c.Flags().Float64Var(&tolerance, "tolerance", 1e-3, "largest mean difference of log-probabilities, in nats; the other bounds follow from it")
 	return c
 }
 
 // engineCheck is one model on both engines.
 type engineCheck struct {
-	r      recipe.Recipe
-	style  chat.Style
-	tasks  []ballast.Task
-	start  *model.Weights
-	host   *train.Learner
-	device *learner.Learner
-	slow   sampler // on the host
-	fast   sampler
-	sync   func() error
-	out    io.Writer
-	bad    []string
+	r       recipe.Recipe
+	style   chat.Style
+	tasks   []ballast.Task
+	start   *model.Weights
+	engines [2]engine.Engine // the built-in one, and the one that is checked
+	out     io.Writer
+	bad     []string
 }
 
-func newEngineCheck(name string, out io.Writer) (*engineCheck, error) {
-	r, err := recipe.New(recipe.Baseline)
+func newEngineCheck(name string, on engineFlag, out io.Writer) (*engineCheck, error) {
+	r, err := on.recipe()
 	if err != nil {
 		return nil, err
 	}
 	r.Model, r.RL.Prompts, r.RL.Rollouts = name, 4, 4
 	k := &engineCheck{r: r, out: out}
-	var ms [3]*model.Model // the host's, the device's, and one that stays
+	var ms [3]*model.Model // one for each engine, and one that stays
 	for i := range ms {
 		if ms[i], err = finder.Load(&r); err != nil {
 			return nil, err
@@ -86,36 +82,20 @@ func newEngineCheck(name string, out io.Writer) (*engineCheck, error) {
 		return nil, err
 	}
 	k.tasks = run.Train
-	d, err := device.Open("")
-	if err != nil {
-		return nil, err
-	}
-	o := trainOptions(&r)
-	if k.device, err = learner.New(d, ms[1], learner.Options{AdamW: o.AdamW, Loss: o.Loss}); err != nil {
-		return nil, err
-	}
-	fast, err := accel.Follow(d, ms[1].Config, k.device.Tensors(), deviceOptions(k.style))
-	if err != nil {
-		return nil, err
-	}
-	if k.host, err = train.New(ms[0], o); err != nil {
-		return nil, err
-	}
-	slow := hostPolicy(ms[0], k.style)
-	k.slow, k.fast = slow, fast
-	k.sync = func() error {
-		if err := slow.Refresh(k.host.Weights()); err != nil {
-			return err
+	host := r
+	host.Engine = recipe.Engine{}
+	for i, r := range []*recipe.Recipe{&host, &k.r} {
+		if k.engines[i], err = openEngine(r, ms[i], k.style); err != nil {
+			return nil, err
 		}
-		return fast.Share(k.device.Tensors())
 	}
-	fmt.Fprintf(out, "host    %s\ndevice  %s\n", slow.Kernels(), fast.Kernels())
+	fmt.Fprintf(out, "host    %s\ndevice  %s\n", k.engines[0].Describe(), k.engines[1].Describe())
 	return k, nil
 }
 
 func (k *engineCheck) run(ctx context.Context, tolerance float64) error {
-	for _, l := range []ballast.Learner{k.host, k.device} {
-		if err := l.Freeze(); err != nil {
+	for _, e := range k.engines {
+		if err := e.Learner().Freeze(); err != nil {
 			return err
 		}
 	}
@@ -124,7 +104,9 @@ func (k *engineCheck) run(ctx context.Context, tolerance float64) error {
 			return err
 		}
 	}
-	k.weights(tolerance)
+	if err := k.weights(tolerance); err != nil {
+		return err
+	}
 	if len(k.bad) > 0 {
 		return fmt.Errorf("the engines differ by more than rounding explains: %v", k.bad)
 	}
@@ -153,9 +135,9 @@ func (k *engineCheck) update(ctx context.Context, i int, tolerance float64) erro
 	}
 	var eps [2][]ballast.Episode
 	var took [4]time.Duration
-	for j, p := range []sampler{k.slow, k.fast} {
+	for j, e := range k.engines {
 		begin, err := time.Now(), error(nil)
-		if eps[j], err = rollout.Run(ctx, p, k.r.Rollout(k.style), plays, k.r.Sampling()); err != nil {
+		if eps[j], err = rollout.Run(ctx, e.Policy(), k.r.Rollout(k.style), plays, k.r.Sampling()); err != nil {
 			return err
 		}
 		took[j] = time.Since(begin)
@@ -166,8 +148,8 @@ func (k *engineCheck) update(ctx context.Context, i int, tolerance float64) erro
 	}
 	var logps [2][][]float32
 	var stats [2]ballast.Stats
-	for j, l := range []ballast.Learner{k.host, k.device} {
-		var err error
+	for j, e := range k.engines {
+		l, err := e.Learner(), error(nil)
 		if logps[j], err = l.LogProbs(ctx, samples); err != nil {
 			return err
 		}
@@ -193,7 +175,7 @@ func (k *engineCheck) update(ctx context.Context, i int, tolerance float64) erro
 		a, b := stats[0][name], stats[1][name]
 		k.note("learner: "+name+", relative", math.Abs(a-b)/max(math.Abs(a), 1e-2), 10*tolerance)
 	}
-	return k.sync()
+	return errors.Join(k.engines[0].Sync(ctx), k.engines[1].Sync(ctx))
 }
 
 // sampled compares the same plays of two samplers: how many have equal tokens, and
@@ -216,9 +198,16 @@ func sampled(a, b []ballast.Episode) (same int, mean float64) {
 }
 
 // weights compares where the weights went.
-func (k *engineCheck) weights(tolerance float64) {
-	apart, moved := 0.0, 0.0
-	a, b := k.host.Weights(), k.device.Weights()
+func (k *engineCheck) weights(tolerance float64) error {
+	var list [2]*model.Weights
+	for i, e := range k.engines {
+		l, ok := e.Learner().(interface{ Weights() *model.Weights })
+		if !ok {
+			return fmt.Errorf("the weights of engine %s cannot be looked at", e.Describe())
+		}
+		list[i] = l.Weights()
+	}
+	apart, moved, a, b := 0.0, 0.0, list[0], list[1]
 	for i, t := range k.start.Tensors {
 		for j, from := range t.Data {
 			x, y := float64(a.Tensors[i].Data[j]), float64(b.Tensors[i].Data[j])
@@ -228,4 +217,5 @@ func (k *engineCheck) weights(tolerance float64) {
 	fmt.Fprintln(k.out, "after three updates:")
 	// AdamW turns the rounding of a tiny derivative into a whole step.
 	k.note("weights: distance over way travelled", math.Sqrt(apart/max(moved, 1e-30)), 100*tolerance)
+	return nil
 }

@@ -21,10 +21,11 @@ func benchCommand() *cobra.Command {
 	var asJSON bool
 	var name string
 	var rounds int
+	var on engineFlag
 	engine := &cobra.Command{
 		Use: "engine", Short: "tokens sampled and trained per second", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			res, err := benchEngine(c.Context(), name, rounds)
+			res, err := benchEngine(c.Context(), name, on, rounds)
 			if err != nil {
 				return err
 			}
@@ -38,23 +39,27 @@ func benchCommand() *cobra.Command {
 	engine.Flags().StringVar(&name, "model", "embedded", "model to measure")
 	engine.Flags().IntVar(&rounds, "rounds", 5, "updates measured after one that warms up")
 	engine.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	on.add(engine.Flags(), "cpu")
 	c.AddCommand(engine, soakCommand(), benchWorldCommand(), checkCommand(), deviceCommand())
 	return c
 }
 
 // benchEngine measures updates of GRPO; what monitoring costs too with the embedded model.
-func benchEngine(ctx context.Context, name string, rounds int) (*bench.EngineResult, error) {
+func benchEngine(ctx context.Context, name string, on engineFlag, rounds int) (*bench.EngineResult, error) {
 	r, err := recipe.New(recipe.Baseline)
 	if err != nil {
 		return nil, err
 	}
 	r.Model = name
+	if err := on.apply(&r); err != nil {
+		return nil, err
+	}
 	run, err := newRun(&r)
 	if err != nil {
 		return nil, err
 	}
 	var still *model.Model
-	if name == "embedded" {
+	if name == "embedded" && r.Engine.On() == "cpu" {
 		if still, err = model.Embedded(); err != nil {
 			return nil, err
 		}

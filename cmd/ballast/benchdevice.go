@@ -11,28 +11,26 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast"
+	"ballast/engine"
 	"ballast/loss"
 	"ballast/model"
-	"ballast/model/accel"
-	"ballast/model/device"
 	"ballast/monitor"
 	"ballast/recipe"
 	"ballast/recipe/models"
-	"ballast/train"
-	learner "ballast/train/accel"
 )
 
 // deviceBench are the sizes of `ballast bench device`.
 type deviceBench struct {
 	model                                    string
 	groups, rollouts, prompt, reply, updates int
+	on                                       engineFlag
 }
 
 // deviceCommand measures the engine on a device at the sizes of a published model.
 func deviceCommand() *cobra.Command {
 	var b deviceBench
 	c := &cobra.Command{
-		Use: "device", Short: "tokens sampled and trained per second on the device of GOMLX_BACKEND", Args: cobra.NoArgs,
+		Use: "device", Short: "tokens sampled and trained per second at the sizes of a published model, on an accelerator", Args: cobra.NoArgs,
 		Long: `Samples and trains groups of conversations of random tokens with a model of this
 shape, with random weights if the model itself is not here. The first update, which
 compiles, is not counted.`,
@@ -45,6 +43,7 @@ compiles, is not counted.`,
 	fl.IntVar(&b.prompt, "prompt", 2048, "tokens of a prompt")
 	fl.IntVar(&b.reply, "reply", 256, "tokens of a reply")
 	fl.IntVar(&b.updates, "updates", 2, "updates that are counted")
+	b.on.add(fl, "none, name one")
 	return c
 }
 
@@ -68,7 +67,7 @@ func (e *exchange) Wait() <-chan struct{} { return nil }
 func (e *exchange) Take(r ballast.Reply) { e.reply = &r }
 
 func (b *deviceBench) run(ctx context.Context, out io.Writer) error {
-	d, err := device.Open("")
+	r, err := b.on.recipe()
 	if err != nil {
 		return err
 	}
@@ -76,36 +75,33 @@ func (b *deviceBench) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	o := train.Default()
-	l, err := learner.New(d, m, learner.Options{AdamW: o.AdamW, Loss: o.Loss})
+	notice(&r)
+	e, err := engine.Open(&r, m, nil)
 	if err != nil {
 		return err
 	}
-	p, err := accel.Follow(d, m.Config, l.Tensors(), accel.Options{Half: os.Getenv(halfVar) == "1"})
-	if err != nil {
-		return err
-	}
+	defer e.Close()
 	n := float64(m.Weights.Count())
 	fmt.Fprintf(out, "%s\n%s, %.0fM parameters, %s; updates of %d conversations of %d + %d tokens\n",
-		p.Kernels(), b.model, n/1e6, m.Origin, b.groups*b.rollouts, b.prompt, b.reply)
+		e.Describe(), b.model, n/1e6, m.Origin, b.groups*b.rollouts, b.prompt, b.reply)
 	for i := range b.updates + 1 {
-		before, begin := p.Counters(), time.Now()
-		samples, err := b.sample(ctx, p, &m.Config, i)
+		before, begin := e.Counters(), time.Now()
+		samples, err := b.sample(ctx, e.Policy(), &m.Config, i)
 		if err != nil {
 			return err
 		}
 		sampling := time.Since(begin).Seconds()
 		begin = time.Now()
-		st, err := l.Update(ctx, samples, 1e-6)
+		st, err := e.Learner().Update(ctx, samples, 1e-6)
 		if err != nil {
 			return err
 		}
 		training := time.Since(begin).Seconds()
-		if err := p.Share(l.Tensors()); err != nil {
+		if err := e.Sync(ctx); err != nil {
 			return err
 		}
 		// Two operations a parameter and token forward, twice, and four backward.
-		c, name := p.Counters(), fmt.Sprintf("update %d", i)
+		c, name := e.Counters(), fmt.Sprintf("update %d", i)
 		if i == 0 {
 			name = "warm-up "
 		}

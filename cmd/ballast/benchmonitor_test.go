@@ -23,7 +23,7 @@ func BenchmarkMonitoring(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := run.Engine.Learner.Freeze(); err != nil {
+	if err := run.Engine.Learner().Freeze(); err != nil {
 		b.Fatal(err)
 	}
 	m, err := model.Embedded()

@@ -11,8 +11,8 @@ import (
 
 	"ballast"
 	"ballast/doctor/probe"
+	"ballast/engine"
 	"ballast/eval"
-	"ballast/model/cpu"
 	"ballast/recipe"
 	"ballast/recipe/models"
 	"ballast/recipe/prepare"
@@ -40,13 +40,12 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 	if f.Home, err = finder.Find(ctx, f.checkpoint, true); err != nil {
 		return err
 	}
-	r, protocol, err := f.Recipe()
+	r, protocol, tasks, err := f.resolved()
 	if err != nil {
 		return err
 	}
-	tasks, err := f.Played(&r)
-	if err != nil {
-		return err
+	if err := engine.Can(&r, engine.Mask); err != nil {
+		return fmt.Errorf("%w, which a probe does; --engine cpu can", err)
 	}
 	res, err := f.probe(ctx, &r, protocol, tasks)
 	if err != nil {
@@ -87,7 +86,6 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 	if err != nil {
 		return probe.Result{}, err
 	}
-	notice()
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
 	cfg.Context = m.Config.MaxLen
@@ -97,7 +95,11 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 	told := func(o probe.Outcome) {
 		fmt.Fprintf(stderr, "%-10s %d/%d %s\n", o.Variant, o.Success.OK, o.Success.All, o.Gain())
 	}
-	res, err := probe.Run(ctx, cpu.NewPolicy(m, cpu.Options{}), cfg, variants, tasks, p.How, told)
+	policy, err := newPolicy(r, m, nil)
+	if err != nil {
+		return probe.Result{}, err
+	}
+	res, err := probe.Run(ctx, policy, cfg, variants, tasks, p.How, told)
 	res.Model, res.Update, res.Tasks = m.Origin, f.Home.Update, strings.TrimSpace(r.Tasks.Set+" "+f.Split)
 	return res, err
 }

@@ -1,125 +1,106 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
+
+	"github.com/spf13/pflag"
 
 	"ballast"
 	"ballast/chat"
+	"ballast/engine"
 	"ballast/model"
-	"ballast/model/accel"
-	"ballast/model/cpu"
-	"ballast/model/device"
-	"ballast/model/sampling"
 	"ballast/recipe"
-	"ballast/recipe/loop"
-	"ballast/train"
-	learner "ballast/train/accel"
 )
 
-// newEngine builds the local engine: a learner, and a sampler that follows its
-// weights. GOMLX_BACKEND decides where: on the processor in plain Go, or on a
-// device by XLA.
-func newEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (loop.Engine, error) {
-	if device.Accelerated(device.Named()) {
-		return deviceEngine(r, m, s)
-	}
-	notice()
-	l, err := train.New(m, trainOptions(r))
-	if err != nil {
-		return loop.Engine{}, err
-	}
-	p := hostPolicy(m, s)
-	return loop.Engine{
-		Style: s, Policy: p, Learner: l, Context: m.Config.MaxLen,
-		Sync: func() error { return p.Refresh(l.Weights()) }, Reference: l.Reference,
-	}, nil
+// openEngine opens the recipe's engine for a model, with a sampler that records the
+// probabilities of control tokens.
+func openEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (engine.Engine, error) {
+	notice(r)
+	ids, _ := s.Control()
+	return engine.Open(r, m, ids)
 }
 
-// deviceEngine is newEngine on a device; the sampler uses the learner's tensors.
-func deviceEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (loop.Engine, error) {
-	d, err := device.Open("")
+// newPolicy makes the sampler of a model, on the recipe's engine; it records the
+// probabilities of the watched tokens.
+func newPolicy(r *recipe.Recipe, m *model.Model, watch []int32) (ballast.Policy, error) {
+	notice(r)
+	e, err := engine.Sampler(r, m, watch)
 	if err != nil {
-		return loop.Engine{}, err
+		return nil, fmt.Errorf("%w; --engine cpu plays on the processor", err)
 	}
-	o := trainOptions(r)
-	l, err := learner.New(d, m, learner.Options{AdamW: o.AdamW, Loss: o.Loss})
-	if err != nil {
-		return loop.Engine{}, err
-	}
-	p, err := accel.Follow(d, m.Config, l.Tensors(), deviceOptions(s))
-	if err != nil {
-		return loop.Engine{}, err
-	}
-	return loop.Engine{
-		Style: s, Policy: p, Learner: l, Context: m.Config.MaxLen,
-		Sync: func() error { return p.Share(l.Tensors()) }, Reference: l.Reference,
-	}, nil
+	return e.Policy(), nil
 }
 
-// sampler is a local policy: model/cpu's or model/accel's.
-type sampler interface {
-	ballast.Policy
-	Counters() sampling.Counters
-	Kernels() string
-}
-
-// newPolicy makes the sampler of a model, on the processor or on the device that
-// GOMLX_BACKEND names.
-func newPolicy(m *model.Model, s chat.Style) (sampler, error) {
-	if !device.Accelerated(device.Named()) {
-		notice()
-		return hostPolicy(m, s), nil
-	}
-	d, err := device.Open("")
-	if err != nil {
+// policy makes what plays for a recipe on the engine of the flag; it records the
+// probabilities of control tokens.
+func (f engineFlag) policy(r *recipe.Recipe, m *model.Model, s chat.Style) (ballast.Policy, error) {
+	if err := f.apply(r); err != nil {
 		return nil, err
 	}
-	return accel.New(d, m, deviceOptions(s))
+	watch, _ := s.Control()
+	return newPolicy(r, m, watch)
 }
 
-func hostPolicy(m *model.Model, s chat.Style) *cpu.Policy {
-	ids, _ := s.Control() // watched at every sampled position
-	return cpu.NewPolicy(m, cpu.Options{Watched: ids})
-}
-
-// halfVar is the environment variable that makes a device's sampler keep weights
-// and caches in half precision.
-const halfVar = "BALLAST_HALF"
-
-func deviceOptions(s chat.Style) accel.Options {
-	ids, _ := s.Control()
-	return accel.Options{Watched: ids, Half: os.Getenv(halfVar) == "1"}
-}
-
-// engineLine says which engine a run uses, or why it has none.
-func engineLine() string {
-	name := device.Named()
-	if !device.Accelerated(name) {
-		return "the built-in one: plain Go on the processor"
-	}
-	d, err := device.Open(name)
+// engineLine says what the recipe's engine computes with here, or why it does not run.
+func engineLine(r *recipe.Recipe) string {
+	text, err := engine.Here(r)
 	if err != nil {
-		return "none: " + err.Error()
+		text = "none: " + err.Error()
 	}
-	return "XLA: " + d.Describe()
+	if lacks := engine.Lacks(r); lacks != "" {
+		text += "; " + lacks
+	}
+	return text
 }
 
-func trainOptions(r *recipe.Recipe) train.Options {
-	o := train.Default()
-	o.AdamW = train.AdamW{Beta1: r.Adam.Beta1, Beta2: r.Adam.Beta2, Eps: r.Adam.Eps, WeightDecay: r.Adam.Decay, Clip: r.Adam.Clip}
-	o.Loss.ClipLow, o.Loss.ClipHigh, o.Loss.Dual = r.RL.Clip.Low, r.RL.Clip.High, r.RL.Clip.Dual
-	return o
+// engineFlag chooses the engine of a command that has no recipe of its own.
+type engineFlag []string
+
+func (f *engineFlag) add(fl *pflag.FlagSet, otherwise string) {
+	var names []string
+	for _, k := range engine.All {
+		names = append(names, fmt.Sprintf("%s (%s)", k.Name, k.Doc))
+	}
+	fl.StringSliceVar((*[]string)(f), "engine", nil, fmt.Sprintf("what computes: KIND[,KEY=VALUE]... with KIND %s and the keys of a recipe's section engine, "+
+		"such as xla,address=cuda,precision=bfloat16 (default: %s)", strings.Join(names, " or "), otherwise))
 }
 
-var noticeOnce sync.Once
+// apply lays the flag over a recipe, if it was given.
+func (f engineFlag) apply(r *recipe.Recipe) error {
+	for i, text := range f {
+		if i == 0 {
+			r.Engine, text = recipe.Engine{}, "kind="+text
+		}
+		if err := r.Set("engine." + text); err != nil {
+			return fmt.Errorf("--engine: %w", err)
+		}
+	}
+	return engine.Check(r)
+}
 
-// notice says once that the binary lacks the fast kernels.
-func notice() {
-	noticeOnce.Do(func() {
-		if text := train.Notice(); text != "" {
+// recipe is the baseline's for a command that wants the flag.
+func (f engineFlag) recipe() (recipe.Recipe, error) {
+	r, err := recipe.New(recipe.Baseline)
+	if err == nil && len(f) == 0 {
+		err = errors.New("--engine: name one, such as xla,address=PLUGIN; with address go it computes in plain Go, without XLA")
+	}
+	if err == nil {
+		err = f.apply(&r)
+	}
+	return r, err
+}
+
+var noticed sync.Map
+
+// notice tells what there is to say of the recipe's engine here, once.
+func notice(r *recipe.Recipe) {
+	for _, text := range engine.Notices(r, os.Getenv) {
+		if _, told := noticed.LoadOrStore(text, true); !told {
 			fmt.Fprintln(stderr, "ballast:", text)
 		}
-	})
+	}
 }

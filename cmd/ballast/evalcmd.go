@@ -14,10 +14,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"ballast"
-	"ballast/chat"
 	"ballast/endpoint"
 	"ballast/eval"
-	"ballast/model"
 	"ballast/recipe"
 	"ballast/recipe/evaluation"
 	"ballast/remote"
@@ -30,6 +28,7 @@ type evalFlags struct {
 	evaluation.Evaluation
 	transcript string
 	asJSON     bool
+	engine     engineFlag
 }
 
 func evalCommand() *cobra.Command {
@@ -65,7 +64,7 @@ Protocols: ` + protocolDocs(),
 				return err
 			}
 			if runDir != "" {
-				return interrupted(ctx, evalRun(ctx, c.OutOrStdout(), runDir, suites))
+				return interrupted(ctx, f.evalRun(ctx, c.OutOrStdout(), runDir, suites))
 			}
 			return interrupted(ctx, f.run(ctx, c))
 		},
@@ -76,7 +75,7 @@ Protocols: ` + protocolDocs(),
 	fl.StringVar(&f.Out, "out", "", "folder that keeps episodes; the same command continues there")
 	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")
 	fl.StringVar(&runDir, "run", "", "play the suites of test tasks with this run's final and best checkpoint and record them in it; no "+
-		"other flag but --suites goes with it")
+		"other flag but --suites and --engine goes with it")
 	fl.StringVar(&suites, "suites", "", "with --run: a study's plan whose suites are played (default: id, format, content, both)")
 	f.endpointFlags(fl)
 	return c
@@ -87,11 +86,13 @@ func idle(c *cobra.Command, run, endpoint string) (err error) {
 	c.Flags().Visit(func(fl *pflag.Flag) {
 		switch {
 		case err != nil || fl.Name == "run":
-		case run != "" && fl.Name != "suites":
+		case run != "" && fl.Name != "suites" && fl.Name != "engine":
 			err = fmt.Errorf("--%s: with --run the run's recipe and the suites say what is played; leave it out, or give --model %s instead of "+
 				"--run", fl.Name, run)
 		case run == "" && fl.Name == "suites":
 			err = errors.New("--suites goes with --run")
+		case endpoint != "" && fl.Name == "engine":
+			err = errors.New("--engine: with --endpoint the server samples; leave it out")
 		case endpoint == "" && slices.Contains([]string{"concurrency", "retries", "timeout"}, fl.Name):
 			err = fmt.Errorf("--%s belongs to an endpoint: give --endpoint too", fl.Name)
 		}
@@ -112,6 +113,7 @@ func (f *evalFlags) tasksFlags(fl *pflag.FlagSet) {
 	fl.Float64Var(&f.Temperature, "temperature", 0, "0 is greedy (default: the protocol's)")
 	fl.StringArrayVar(&f.Set, "set", nil, "one setting, such as chat.format=pythonic (repeatable)")
 	fl.BoolVar(&f.asJSON, "json", false, "print the result as JSON")
+	f.engine.add(fl, "that of the run that the model belongs to, else cpu")
 }
 
 func protocolDocs() string {
@@ -129,11 +131,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 			return err
 		}
 	}
-	r, protocol, err := f.Recipe()
-	if err != nil {
-		return err
-	}
-	tasks, err := f.Played(&r)
+	r, protocol, tasks, err := f.resolved()
 	if err != nil {
 		return err
 	}
@@ -155,7 +153,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 			return fmt.Errorf("--transcript %w", err)
 		}
 	}
-	who, play, done, err := f.Player(&finder, stderr, openPolicy, &r, protocol, tasks)
+	who, play, done, err := f.Player(&finder, stderr, f.engine.policy, &r, protocol, tasks)
 	if err != nil {
 		return err
 	}
@@ -221,7 +219,7 @@ func (f *evalFlags) store(r *recipe.Recipe, by *eval.Protocol, tasks []ballast.T
 }
 
 // evalRun plays the suites of a plan, "" for the built-in ones, with a run's checkpoints.
-func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
+func (f *evalFlags) evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 	suites := study.Suites
 	if plan != "" {
 		p, err := study.Read(plan)
@@ -230,8 +228,19 @@ func evalRun(ctx context.Context, out io.Writer, dir, plan string) error {
 		}
 		suites = p.Suites
 	}
-	notice()
-	return study.Play(ctx, out, dir, suites, openPolicy)
+	return study.Play(ctx, out, dir, suites, f.engine.policy)
+}
+
+// resolved are the settings, the protocol and the tasks of an evaluation.
+func (f *evalFlags) resolved() (r recipe.Recipe, p eval.Protocol, tasks []ballast.Task, err error) {
+	if r, p, err = f.Recipe(); err != nil {
+		return r, p, nil, err
+	}
+	if err = f.engine.apply(&r); err != nil {
+		return r, p, nil, err
+	}
+	tasks, err = f.Played(&r)
+	return r, p, tasks, err
 }
 
 // announce says what is taken from the model's run, and warns of tasks that chose the
@@ -280,6 +289,3 @@ func (f *evalFlags) interruptible(c *cobra.Command) (ctx context.Context, stop f
 	})
 	return ctx, stop
 }
-
-// openPolicy is newPolicy for who wants no more than a policy.
-func openPolicy(m *model.Model, s chat.Style) (ballast.Policy, error) { return newPolicy(m, s) }

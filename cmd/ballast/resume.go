@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
-	"ballast/model/device"
+	"ballast/engine"
 	"ballast/recipe/loop"
 	"ballast/recipe/models"
 	"ballast/recipe/record"
@@ -53,7 +53,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 	for _, text := range notes {
 		say(stderr, "ballast: %s: %s\n", f.resume, text)
 	}
-	if err := record.Rewind(log, run, &now, f.extend, notes); err != nil {
+	if err := record.Rewind(ctx, log, run, &now, f.extend, notes); err != nil {
 		return err
 	}
 	return f.drive(ctx, run, log)
@@ -61,9 +61,5 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 
 // origin is this program with what a prepared run has read.
 func origin(run *loop.Run) (runlog.Origin, error) {
-	engine := "cpu"
-	if device.Accelerated(device.Named()) {
-		engine = engineLine()
-	}
-	return record.Origin(&finder, run, engine)
+	return record.Origin(&finder, run, engine.Record(&run.Recipe, run.Engine.Engine))
 }

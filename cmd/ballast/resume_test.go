@@ -257,18 +257,22 @@ func TestResumeElsewhere(t *testing.T) {
 	if !told {
 		t.Error("no event tells of it")
 	}
-	path := filepath.Join(dir, "run.json") // as if the run's program had no vector code
-	h := past.Header
-	h.Program.SIMD = false
-	data, err := provenance.Seal(h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, data, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := said(nil, "train", "--resume", dir); err == nil || !strings.Contains(out, "without vector code") {
-		t.Errorf("%v: %s", err, out)
+	for want, change := range map[string]func(*provenance.Program){
+		"without vector code":                                func(p *provenance.Program) { p.SIMD = false },
+		"it ran on XLA: cuda, which its recipe does not say": func(p *provenance.Program) { p.Engine = "XLA: cuda" },
+	} {
+		h := past.Header
+		change(&h.Program)
+		data, err := provenance.Seal(h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "run.json"), data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := said(nil, "train", "--resume", dir); err == nil || !strings.Contains(out, want) {
+			t.Errorf("%v: %s", err, out)
+		}
 	}
 }
 

@@ -82,7 +82,7 @@ func crossEntropy(t *testing.T, run *loop.Run, tasks []ballast.Task) float64 {
 	for _, ep := range eps {
 		samples = append(samples, ballast.Sample{Tokens: ep.Tokens, Group: ep.Group})
 	}
-	logp, err := run.Engine.Learner.LogProbs(context.Background(), samples)
+	logp, err := run.Engine.Learner().LogProbs(context.Background(), samples)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast/bench"
+	"ballast/engine"
 	"ballast/eval"
-	"ballast/model/device"
 	"ballast/recipe"
 	"ballast/recipe/cost"
 	"ballast/recipe/loop"
@@ -95,11 +95,15 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := engine.Check(&r); err != nil {
+		return err
+	}
 	for _, text := range f.Aside {
 		say(stderr, "ballast: %s\n", text)
 	}
 	if f.dry {
-		return cost.Print(stdout, stderr, &finder, &r, cost.Engine{Name: engineLine(), Fast: device.Accelerated(device.Named())})
+		notice(&r)
+		return cost.Print(stdout, stderr, &finder, &r, engineLine(&r))
 	}
 	run, err := newRun(&r)
 	if err != nil {
@@ -115,7 +119,7 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	log, err := runlog.CreateFrom(dir, record.Text(&r, run.Chosen), from)
+	log, err := runlog.CreateFrom(dir, record.Text(run), from)
 	if err != nil {
 		return err
 	}
@@ -129,7 +133,8 @@ func newRun(r *recipe.Recipe) (*loop.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	run.Engine, err = newEngine(r, m, run.Engine.Style)
+	run.Engine.Lacks = engine.Lacks(r)
+	run.Engine.Engine, err = openEngine(r, m, run.Engine.Style)
 	return run, err
 }
 

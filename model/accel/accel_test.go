@@ -3,6 +3,7 @@ package accel
 import (
 	"context"
 	"errors"
+	"flag"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -43,11 +44,13 @@ func random(c model.Config, seed uint64) *model.Model {
 	return m
 }
 
-// open opens the backend that GOMLX_BACKEND names, or else pure Go: the same tests
-// run on an accelerator.
+// backend is the one that the tests run on: go test ./model/accel ./train/accel -backend xla:PLUGIN
+var backend = flag.String("backend", "go", "backend of package device")
+
+// open opens the backend of the tests.
 func open(t testing.TB) *device.Device {
 	t.Helper()
-	d, err := device.Open("")
+	d, err := device.Open(*backend)
 	if err != nil {
 		t.Fatal(err)
 	}

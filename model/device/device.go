@@ -37,15 +37,6 @@ type Device struct {
 	product func(x, w *graph.Node, batch, xOver, wOver int) *graph.Node // that probe asks about
 }
 
-// Named returns the name of the backend that Open("") opens: what the environment
-// variable GOMLX_BACKEND says, or else the pure-Go one, "go".
-func Named() string {
-	if name := os.Getenv(compute.ConfigEnvVar); name != "" {
-		return name
-	}
-	return "go"
-}
-
 // Accelerated reports whether a backend's name asks for XLA, where whole graphs
 // run on the device, rather than for pure Go, where the host steps in between.
 func Accelerated(name string) bool {
@@ -53,12 +44,9 @@ func Accelerated(name string) bool {
 	return kind == "xla" || kind == "stablehlo" || kind == "hlo" || kind == "pjrt"
 }
 
-// Open makes a backend: "" is Named, "go" is pure Go, "xla:PLUGIN" is XLA with a
-// PJRT plugin, by its path or by the name under which it is installed.
+// Open makes a backend: "go" is pure Go, "xla:PLUGIN" is XLA with a PJRT plugin, by its
+// path or by the name under which it is installed. Options follow it after commas.
 func Open(name string) (d *Device, err error) {
-	if name == "" {
-		name = Named()
-	}
 	if Accelerated(name) && !Built {
 		return nil, fmt.Errorf("device: backend %q: this binary was built without XLA; build it with cgo and the tag: CGO_ENABLED=1 "+
 			"GOEXPERIMENT=simd go build -tags xla ./cmd/ballast", name)

@@ -74,9 +74,9 @@ func (d *Device) probe(dtype dtypes.DType) error {
 	for i, out := range d.Run(x, in...) {
 		if err := tries[i].check(Get[float32](out), data[2*i], data[2*i+1]); err != nil {
 			return fmt.Errorf("device: backend %q (%s) computes wrong products of %s numbers on this machine: %w; "+
-				"nothing was trained or sampled. Choose another backend with GOMLX_BACKEND; for pure Go, "+
-				"GOMLX_SIMD_AVX512=false or GOMLX_SIMD_AVX2=false leave out kernels; for bfloat16, do without half "+
-				"precision", d.Name, d.Describe(), dtype, err)
+				"nothing was trained or sampled. Choose another engine, or another engine.address; for pure Go, "+
+				"GOMLX_SIMD_AVX512=false or GOMLX_SIMD_AVX2=false leave out kernels; for bfloat16, leave "+
+				"engine.precision out", d.Name, d.Describe(), dtype, err)
 		}
 	}
 	return nil

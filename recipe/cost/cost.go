@@ -34,15 +34,10 @@ import (
 	"ballast/train/plan"
 )
 
-// Engine is what would run the recipe.
-type Engine struct {
-	Name string // for people
-	Fast bool   // an accelerator
-}
-
 // Print writes the resolved recipe and what a run of it computes and needs to w. Prompts of a
-// model that is not here count with the whole budget. notes gets what is left out of files.
-func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, e Engine) error {
+// model that is not here count with the whole budget. notes gets what is left out of files;
+// engine is what would run the recipe, for people.
+func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine string) error {
 	if _, err := endpoint.Open(r.Judge, endpoint.Options{}); err != nil {
 		return err
 	}
@@ -109,7 +104,7 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, e Engine) 
 	if err != nil {
 		return err
 	}
-	needs(w, r, shape, prompt, most, e)
+	needs(w, r, shape, prompt, most, engine)
 	return nil
 }
 
@@ -226,7 +221,7 @@ func examples(in *recipe.Recipe, run *loop.Run, phase int, sources string) (n in
 }
 
 // needs prints the memory, the work and the engine.
-func needs(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load, on Engine) {
+func needs(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load, engine string) {
 	const gib = 1 << 30
 	p := plan.For(c, plan.Default)
 	n := float64(plan.Parameters(c))
@@ -248,8 +243,8 @@ func needs(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load
 	fmt.Fprintf(w, "# work              at most %.3g operations an update: %s on the %d cores here (at 50 GFLOP/s each), %s on one "+
 		"accelerator (at 200 TFLOP/s)\n",
 		work, clock(took), runtime.GOMAXPROCS(0), clock(work/gpu))
-	fmt.Fprintf(w, "# engine            %s\n", on.Name)
-	if took >= 600 && !on.Fast {
+	fmt.Fprintf(w, "# engine            %s\n", engine)
+	if took >= 600 && r.Engine.On() == "cpu" {
 		e := plan.Memory(c, plan.Plan{Rows: p.Batch(most.group), Shards: 1, Keep: p.Keep})
 		cache := plan.Cache(c) * int64(r.RL.Prompts*prompt+most.sampled)
 		fmt.Fprintf(w, "# wants             an accelerator of at least %.0f GiB (XLA, build tag xla) or a remote engine; the built-in one "+

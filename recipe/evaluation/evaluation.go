@@ -96,8 +96,8 @@ func (e *Evaluation) hashes(find *models.Finder, settings map[string]string, r *
 	return err
 }
 
-// Policy makes what samples with a model of this process.
-type Policy func(*model.Model, chat.Style) (ballast.Policy, error)
+// Policy makes what samples with a model of this process under a recipe.
+type Policy func(*recipe.Recipe, *model.Model, chat.Style) (ballast.Policy, error)
 
 // Player is who plays: the endpoint, or a model in this process. Done ends it. notes gets what
 // is to be told before anything is played.
@@ -121,7 +121,7 @@ func (e *Evaluation) Player(find *models.Finder, notes io.Writer, open Policy, r
 	if err := prepare.Fit(notes, cfg, tasks); err != nil {
 		return "", nil, nil, err
 	}
-	policy, err := open(m, s)
+	policy, err := open(r, m, s)
 	if err != nil {
 		return "", nil, nil, err
 	}

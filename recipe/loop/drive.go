@@ -57,15 +57,22 @@ func (d *driver) phases(ctx context.Context) error {
 			return err
 		}
 		d.total = d.run.Total()
-		switch err := d.phase(ctx, p); {
-		case errors.Is(err, errReopen): // the cursor was moved
-		case err != nil:
-			return err
-		default:
+		if err := d.phase(ctx, p); err == nil {
 			d.cursor.enter(d.cursor.Phase + 1)
+		} else if err := d.reopen(ctx, err); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// reopen goes on where the watcher moved the cursor, and perhaps the learner with it; another
+// error stays one.
+func (d *driver) reopen(ctx context.Context, err error) error {
+	if errors.Is(err, errReopen) {
+		return d.run.Engine.Sync(ctx)
+	}
+	return err
 }
 
 // begin starts a phase that has not begun. By default the optimiser starts afresh
@@ -79,12 +86,12 @@ func (d *driver) begin(p phase, reset string) error {
 		reset = "all"
 	}
 	if reset == "all" || reset == "optimizer" {
-		if err := d.run.Engine.Learner.ResetOptimizer(); err != nil {
+		if err := d.run.Engine.Learner().ResetOptimizer(); err != nil {
 			return err
 		}
 	}
 	if reset == "all" || reset == "reference" {
-		if err := d.run.Engine.Learner.Freeze(); err != nil {
+		if err := d.run.Engine.Learner().Freeze(); err != nil {
 			return err
 		}
 	}
@@ -151,7 +158,7 @@ func (d *driver) one(ctx context.Context, p phase) error {
 	}
 	d.cursor.advance(m) // before the checkpoint, which keeps it
 	d.changed()
-	if err := d.run.Engine.Sync(); err != nil {
+	if err := d.run.Engine.Sync(ctx); err != nil {
 		return err
 	}
 	last := d.cursor.Phase == len(d.run.Recipe.Phases)-1 && d.cursor.InPhase == p.updates()
@@ -223,12 +230,7 @@ func (d *driver) dead(kind error, sign verdict.State, text string) error {
 func (d *driver) at() *State               { return d.cursor }
 func (d *driver) settings() *recipe.Recipe { return &d.run.Recipe }
 
-func (d *driver) load(dir string) error {
-	if err := d.run.Engine.Learner.Load(dir); err != nil {
-		return err
-	}
-	return d.run.Engine.Sync()
-}
+func (d *driver) load(dir string) error { return d.run.Engine.Learner().Load(dir) }
 
 func (d *driver) reschedule(phases []recipe.Phase) {
 	d.cursor.Guard.Phases, d.run.Recipe.Phases = phases, phases

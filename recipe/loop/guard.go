@@ -76,7 +76,7 @@ type ward interface {
 	checkpoint() error
 	// changed says that something has.
 	changed()
-	// load takes the learner back to a checkpoint, and the policy with it.
+	// load takes the learner back to a checkpoint; the policy follows where the run goes on.
 	load(dir string) error
 	// reschedule gives the run other phases, from here on and when it is resumed.
 	reschedule([]recipe.Phase)

@@ -67,7 +67,7 @@ func sickRun(t *testing.T, g recipe.Guard, total int) (*Run, *loads, *memory) {
 		return seed%2 == 0 && (run.State.Update < 14 || run.State.Guard.Acts > 0)
 	})
 	l := &loads{Recorder: learner}
-	run.Engine.Learner, run.Log = l, past{log, "healthy"}
+	run.Engine.Engine.(*fake).learner, run.Log = l, past{log, "healthy"}
 	return run, l, log
 }
 

@@ -89,7 +89,7 @@ func TestEveryMethodsWeights(t *testing.T) {
 		run, learner, log := newRun(t, r, nil)
 		_, shown := r.RL.Signals["gold"] // then gold is the winner
 		good := func(seed uint64) bool { return !shown && seed == mix(r.Seed, uint64(run.State.Update), 0, 7) }
-		run.Engine.Policy = policy(run.Engine.Style, run.Train, good)
+		run.Engine.Engine.(*fake).policy = policy(run.Engine.Style, run.Train, good)
 		if _, err := run.Do(context.Background()); err != nil {
 			t.Fatal(m.Name, err)
 		}
@@ -191,7 +191,7 @@ func TestHBGHintIsAbsent(t *testing.T) {
 		r.RL.Prompts = 1
 		run, learner, log := newRun(t, r, only(&r, 0, 0, 1))
 		learner.LogProb = marker
-		script := run.Engine.Policy.(*rollout.Script)
+		script := run.Engine.Policy().(*rollout.Script)
 		reply, shown := script.Reply, map[uint64]bool{}
 		script.Reply = func(tokens []int32, req ballast.Request) []int32 {
 			shown[req.Seed] = strings.Contains(run.Engine.Style.Tok.Decode(tokens), hint)

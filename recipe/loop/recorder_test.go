@@ -12,6 +12,17 @@ import (
 	"ballast/loss"
 )
 
+// fake is an engine of a scripted policy and a recorder.
+type fake struct {
+	policy  ballast.Policy
+	learner ballast.Learner
+}
+
+func (f *fake) Policy() ballast.Policy     { return f.policy }
+func (f *fake) Learner() ballast.Learner   { return f.learner }
+func (f *fake) Sync(context.Context) error { return nil }
+func (f *fake) Close() error               { return nil }
+
 // Recorder is the deterministic fake of a learner: it keeps what it was given
 // and learns nothing, so that a method can be tested as token weights with no
 // model.
@@ -56,6 +67,11 @@ func (r *Recorder) LogProbs(_ context.Context, samples []ballast.Sample) ([][]fl
 		}
 	}
 	return out, nil
+}
+
+// Reference has none.
+func (r *Recorder) Reference(context.Context, []ballast.Sample, []int32) ([][][]float32, error) {
+	return nil, nil
 }
 
 func (r *Recorder) Freeze() error { r.Frozen++; return nil }

@@ -39,7 +39,7 @@ func (p *rlPhase) open(context.Context) (err error) {
 func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ballast.Episode, error) {
 	start := time.Now()
 	d := &signal.Draft{Prompts: p.set.RL.Prompts, Rollout: played(&p.set, p.engine), Loss: p.set.RL.Stamp(),
-		Learner: p.engine.Learner, Judge: p.judge, Metrics: m}
+		Learner: p.engine.Learner(), Judge: p.judge, Metrics: m}
 	d.Rollout.Quirks = p.set.Quirks
 	eps, err := p.sample(ctx, d)
 	if err != nil {
@@ -48,7 +48,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	m[monitor.SecondsRollout] = time.Since(start).Seconds()
 	unaided, advantages := own(eps, d)
 	monitor.Measure(unaided, watchedNames(p.engine), m)
-	lens := &monitor.Lens{Format: p.engine.Style.Format, Tokens: p.engine.Style.Tok, Watched: p.engine.Policy.Watched(), Advantages: advantages}
+	lens := &monitor.Lens{Format: p.engine.Style.Format, Tokens: p.engine.Style.Tok, Watched: p.engine.Policy().Watched(), Advantages: advantages}
 	monitor.Inspect(unaided, lens, m)
 	if err := p.engine.Compare(ctx, unaided, lens, m); err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 		rate *= float64(since+1) / float64(w)
 	}
 	m[monitor.LearningRate] = rate
-	if err := learn(ctx, p.engine.Learner, groups, p.set.RL.Minibatches, rate, m); err != nil {
+	if err := learn(ctx, p.engine.Learner(), groups, p.set.RL.Minibatches, rate, m); err != nil {
 		return nil, err
 	}
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
@@ -123,9 +123,6 @@ const comparedOf = 64
 // Compare adds the reference's view of control tokens in some of the episodes,
 // where the engine has one.
 func (e *Engine) Compare(ctx context.Context, eps []ballast.Episode, lens *monitor.Lens, m map[string]float64) error {
-	if e.Reference == nil {
-		return nil
-	}
 	var some []ballast.Episode
 	var samples []ballast.Sample
 	for i := 0; i < len(eps); i += comparedOf {
@@ -135,7 +132,7 @@ func (e *Engine) Compare(ctx context.Context, eps []ballast.Episode, lens *monit
 		some = append(some, eps[i])
 		samples = append(samples, signal.Policy(&eps[i], ballast.OwnerPolicy, 1, signal.Loss{Aggregate: "token-mean"}))
 	}
-	ref, err := e.Reference(ctx, samples, lens.Watched)
+	ref, err := e.Learner().Reference(ctx, samples, lens.Watched)
 	if err == nil && ref != nil {
 		monitor.Compare(some, lens, ref, m)
 	}
@@ -211,7 +208,7 @@ func learn(ctx context.Context, learner ballast.Learner, groups [][]ballast.Samp
 // watchedNames are the texts of the watched control tokens, for metric names.
 func watchedNames(e *Engine) []string {
 	var names []string
-	for _, id := range e.Policy.Watched() {
+	for _, id := range e.Policy().Watched() {
 		names = append(names, e.Style.Tok.Token(id))
 	}
 	return names

@@ -24,17 +24,12 @@ import (
 	"ballast/supervise"
 )
 
-// Engine is what a run trains with.
+// Engine is what a run trains with, and how conversations with its model are.
 type Engine struct {
+	ballast.Engine
 	Style   chat.Style
-	Policy  ballast.Policy
-	Learner ballast.Learner
-	Context int // tokens of a conversation that the model can hold; 0 = no bound
-	// Sync makes the policy sample from the learner's current weights.
-	Sync func() error
-	// Reference, if not nil, returns the reference policy's probability of each of
-	// ids at every weighted token, see train.Learner.Reference. It changes nothing.
-	Reference func(ctx context.Context, samples []ballast.Sample, ids []int32) ([][][]float32, error)
+	Context int    // tokens of a conversation that the model can hold; 0 = no bound
+	Lacks   string // what the engine does not do, for the record
 }
 
 // Log is where a run records itself; runlog.Run is one.
@@ -98,7 +93,7 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 		return eval.Result{}, d.brokenOff(r.State, err)
 	}
 	if resumed { // it may have been killed between a checkpoint and what its guard did next
-		if err := d.watcher.act(); err != nil && !errors.Is(err, errReopen) {
+		if err := d.reopen(ctx, d.watcher.act()); err != nil {
 			return eval.Result{}, err
 		}
 	}
@@ -120,10 +115,10 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 
 // driver puts the parts of the run together, on its cursor.
 func (r *Run) driver() (*driver, error) {
-	r.keep = &keeper{Log: r.Log, cursor: &r.State, learner: r.Engine.Learner, clock: r.Clock, before: r.State.Cost,
+	r.keep = &keeper{Log: r.Log, cursor: &r.State, learner: r.Engine.Learner(), clock: r.Clock, before: r.State.Cost,
 		saved: r.State.Update > 0 || r.State.Begun} // a cursor that moved was read from a checkpoint
 	d := &driver{keeper: r.keep, run: r}
-	d.eval = &evaluator{policy: r.Engine.Policy, cfg: func() rollout.Config { return played(&r.Recipe, &r.Engine) },
+	d.eval = &evaluator{policy: r.Engine.Policy(), cfg: func() rollout.Config { return played(&r.Recipe, &r.Engine) },
 		during: r.Eval, after: r.Test, keep: r.keep}
 	if r.State.Guard.Phases != nil {
 		r.Recipe.Phases = r.State.Guard.Phases

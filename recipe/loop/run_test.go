@@ -107,7 +107,7 @@ func newRun(t *testing.T, r recipe.Recipe, good func(uint64) bool) (*Run, *Recor
 	r.Keep = recipe.Keep{}
 	learner, log := &Recorder{Stats: ballast.Stats{}}, &memory{}
 	return &Run{Recipe: r, Train: tasks, Log: log,
-		Engine: Engine{Style: s, Policy: policy(s, tasks, good), Learner: learner, Sync: func() error { return nil }},
+		Engine: Engine{Engine: &fake{policy(s, tasks, good), learner}, Style: s},
 	}, learner, log
 }
 
@@ -309,7 +309,7 @@ func TestBestIsKept(t *testing.T) {
 	run, _, log := newRun(t, r, nil)
 	run.Recipe.Keep, run.Recipe.RL.Patience, run.Eval = recipe.Keep{Eval: 1}, 0, run.Train[:4]
 	rates := []uint64{1, 3, 3, 2} // successes of the evaluations
-	run.Engine.Policy = policy(run.Engine.Style, run.Train, func(seed uint64) bool {
+	run.Engine.Engine.(*fake).policy = policy(run.Engine.Style, run.Train, func(seed uint64) bool {
 		return seed < 8 && seed < rates[run.State.Update-1]
 	})
 	res, err := run.Do(context.Background())
@@ -368,7 +368,7 @@ func (broken) Play(_ context.Context, convs []ballast.Conversation, _ ballast.Sa
 // TestBrokenEvaluationIsNoZero: where no test task can be played there is no rate.
 func TestBrokenEvaluationIsNoZero(t *testing.T) {
 	run, _, log := newRun(t, small(t, "grpo", recipe.Phase{RL: 1}), nil)
-	run.Engine.Policy, run.Eval = broken{}, run.Train[:2]
+	run.Engine.Engine.(*fake).policy, run.Eval = broken{}, run.Train[:2]
 	d, err := run.driver()
 	if err != nil {
 		t.Fatal(err)

@@ -68,7 +68,7 @@ func (p *rlPhase) play(ctx context.Context, d *signal.Draft, n, before int) ([]g
 			return nil, err
 		}
 	}
-	eps, err := rollout.Run(ctx, p.engine.Policy, one.Rollout, one.Plays, p.set.Sampling())
+	eps, err := rollout.Run(ctx, p.engine.Policy(), one.Rollout, one.Plays, p.set.Sampling())
 	if err != nil {
 		return nil, err
 	}

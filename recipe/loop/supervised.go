@@ -232,7 +232,7 @@ func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]b
 	for _, s := range samples {
 		m[monitor.TokensSupervised] += s.Terms[loss.TermCrossEntropy].Count
 	}
-	err = learn(ctx, p.engine.Learner, [][]ballast.Sample{samples}, 1, rate, m)
+	err = learn(ctx, p.engine.Learner(), [][]ballast.Sample{samples}, 1, rate, m)
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
 	return nil, err
 }

@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"ballast"
-	"ballast/chat"
 	"ballast/hub"
 	"ballast/model"
 	"ballast/model/kernel"
@@ -108,6 +108,11 @@ func Same(h runlog.Header, dir string, now *runlog.Origin) (notes []string, err 
 	if refused != "" {
 		return nil, fmt.Errorf("%s cannot go on here: %s", dir, refused)
 	}
+	if elsewhere := h.Program.Engine; strings.HasPrefix(elsewhere, "XLA: ") && now.Program.Engine == "cpu" {
+		return nil, fmt.Errorf("%s cannot go on here: it ran on %s, which its recipe does not say, as ballast then took the engine from "+
+			"GOMLX_BACKEND; finish it with the version that made it, or start a new run from it with --model %s --set engine.kind=xla --set engine.address=PLUGIN",
+			dir, elsewhere, dir)
+	}
 	if what := h.Inputs.Differs(now.Inputs); what != "" {
 		return nil, fmt.Errorf("%s cannot go on: what it is made of is not what it was: %s; put that back, or start a new run", dir, what)
 	}
@@ -133,8 +138,12 @@ func Longer(r *recipe.Recipe, n int) error {
 	return r.Check()
 }
 
-// Text is the recipe as it is written into a run, with the choice of the renderer as a
-// comment.
-func Text(r *recipe.Recipe, c chat.Choice) []byte {
-	return fmt.Appendf(nil, "# conversations are written as %s\n%s", c, r.YAML())
+// Text is a run's recipe as it is written into its directory, with the choice of the renderer
+// and what the engine does not do as comments.
+func Text(run *loop.Run) []byte {
+	text := fmt.Appendf(nil, "# conversations are written as %s\n", run.Chosen)
+	if run.Engine.Lacks != "" {
+		text = fmt.Appendf(text, "# %s\n", run.Engine.Lacks)
+	}
+	return append(text, run.Recipe.YAML()...)
 }

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 // restores the learner and the cursor; with extend, the run's recipe is longer by so many
 // updates than the directory's. Evaluations on suites of checkpoints that stay
 // are kept: nothing makes them anew but time.
-func Rewind(log *runlog.Run, run *loop.Run, now *runlog.Origin, extend int, notes []string) error {
+func Rewind(ctx context.Context, log *runlog.Run, run *loop.Run, now *runlog.Origin, extend int, notes []string) error {
 	c, err := log.Latest()
 	if err != nil {
 		return err
@@ -41,7 +42,7 @@ func Rewind(log *runlog.Run, run *loop.Run, now *runlog.Origin, extend int, note
 		return err
 	}
 	if extend > 0 {
-		if err := log.Extend(Text(&run.Recipe, run.Chosen), extend, c.Update); err != nil {
+		if err := log.Extend(Text(run), extend, c.Update); err != nil {
 			return err
 		}
 	}
@@ -55,10 +56,10 @@ func Rewind(log *runlog.Run, run *loop.Run, now *runlog.Origin, extend int, note
 	if err := (Log{Run: log, Keep: run.Recipe.Keep.Checkpoints}).prune(run.State.Guard.Healthy); err != nil {
 		return err
 	}
-	if err := run.Engine.Learner.Load(c.Dir); err != nil {
+	if err := run.Engine.Learner().Load(c.Dir); err != nil {
 		return err
 	}
-	return run.Engine.Sync()
+	return run.Engine.Sync(ctx)
 }
 
 // replayable fails where episodes that a later phase trains on are not as they were.

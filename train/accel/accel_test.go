@@ -2,6 +2,7 @@ package accel
 
 import (
 	"context"
+	"flag"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -84,10 +85,13 @@ func options() train.Options {
 	return o
 }
 
-// open opens the backend that GOMLX_BACKEND names, or else pure Go.
+// backend is the one that the tests run on: go test ./model/accel ./train/accel -backend xla:PLUGIN
+var backend = flag.String("backend", "go", "backend of package device")
+
+// open opens the backend of the tests.
 func open(t testing.TB) *device.Device {
 	t.Helper()
-	d, err := device.Open("")
+	d, err := device.Open(*backend)
 	must(err)
 	return d
 }

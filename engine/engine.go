@@ -1,0 +1,226 @@
+// Package engine opens what samples and learns, from a recipe alone.
+//
+// Contract: All is the table of engines, one file each. A recipe's section engine says which
+// one, and with what; nothing in the environment does, but for where a plugin's files lie.
+// An engine declares what it cannot do, and Check holds a recipe against that before
+// anything is loaded: what would be left out is an error that names the key. What no setting
+// asks for is said by Lacks.
+//
+// Failure: an engine that is not there on this machine, or not in this binary, is an error
+// that says what to install, to build or to set.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/model"
+	"ballast/model/sampling"
+	"ballast/recipe"
+	"ballast/train"
+)
+
+// Engine is an engine of this process.
+type Engine interface {
+	ballast.Engine
+	// Describe names the instruction set or the device that computes.
+	Describe() string
+	// Counters say what the policy has done since the engine was opened.
+	Counters() sampling.Counters
+}
+
+// Kind is a line of the table of engines.
+type Kind struct {
+	Name, Doc string
+	Reads     []string   // the keys of section engine that it reads, besides kind
+	Cannot    []*Ability // what it does not do
+	// check reports what is wrong with the section; nil = nothing more can be.
+	check func(s *recipe.Engine) error
+	// here says what it computes with on this machine, without a model.
+	here func(s *recipe.Engine) (string, error)
+	open func(o *order) (Engine, error)
+	// notice is what to tell a user who opens it, "" for nothing.
+	notice func() string
+}
+
+// All is the table of engines; the first one is that of a recipe that names none.
+var All = []Kind{cpuKind, xlaKind}
+
+// order is what an engine is opened for.
+type order struct {
+	recipe *recipe.Recipe
+	model  *model.Model
+	watch  []int32
+	learns bool
+}
+
+// Ability is something that a recipe or a command may ask of an engine.
+type Ability struct {
+	what string
+	asks func(r *recipe.Recipe) string // the key that asks for it, "" for none
+}
+
+// The abilities.
+var (
+	Reference = &Ability{"weigh a KL to a frozen reference policy", (*recipe.Recipe).Refers}
+	Compare   = &Ability{"tell the reference policy's probabilities of control tokens", nobody}
+	Watch     = &Ability{"tell the probabilities of control tokens at every sampled position", func(r *recipe.Recipe) string {
+		if r.Guard.Do != "" { // it sees a collapse come by them
+			return "guard.do"
+		}
+		return ""
+	}}
+	Mask  = &Ability{"constrain decoding", nobody}
+	Exact = &Ability{"resume with the same bits (only up to rounding)", nobody}
+)
+
+func nobody(*recipe.Recipe) string { return "" }
+
+// find returns the recipe's kind of engine.
+func find(r *recipe.Recipe) (*Kind, error) {
+	var names []string
+	for i := range All {
+		if All[i].Name == r.Engine.On() {
+			return &All[i], nil
+		}
+		names = append(names, All[i].Name)
+	}
+	return nil, fmt.Errorf("engine.kind: %q is not one of %s", r.Engine.Kind, strings.Join(names, ", "))
+}
+
+// Check reports what the recipe asks of its engine and the engine cannot honour, by key.
+func Check(r *recipe.Recipe) error {
+	k, err := find(r)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf(key+": engine "+k.Name+" "+format, args...))
+	}
+	for _, key := range r.Engine.Set() {
+		if !slices.Contains(k.Reads, key) {
+			bad("engine."+key, "does not read it; set engine.kind, or leave it out")
+		}
+	}
+	if k.check != nil {
+		errs = append(errs, k.check(&r.Engine))
+	}
+	for _, a := range k.Cannot {
+		if key := a.asks(r); key != "" {
+			bad(key, "cannot %s; set that otherwise, or engine.kind", a.what)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Can reports whether the recipe's engine has an ability that a command asks for.
+func Can(r *recipe.Recipe, a *Ability) error {
+	k, err := find(r)
+	if err == nil && slices.Contains(k.Cannot, a) {
+		err = fmt.Errorf("engine %s cannot %s", k.Name, a.what)
+	}
+	return err
+}
+
+// Lacks says what the recipe's engine does not do and no setting asks for, "" if nothing.
+func Lacks(r *recipe.Recipe) string {
+	k, err := find(r)
+	if err != nil || len(k.Cannot) == 0 {
+		return ""
+	}
+	var list []string
+	for _, a := range k.Cannot {
+		list = append(list, a.what)
+	}
+	return fmt.Sprintf("engine %s cannot %s", k.Name, strings.Join(list, ", "))
+}
+
+// Here says what the recipe's engine computes with on this machine, or what keeps it from
+// running there.
+func Here(r *recipe.Recipe) (string, error) {
+	k, err := find(r)
+	if err != nil {
+		return "", err
+	}
+	return k.here(&r.Engine)
+}
+
+// Record names the engine that runs a recipe, for the run's record.
+func Record(r *recipe.Recipe, e ballast.Engine) string {
+	own, ok := e.(Engine)
+	if !ok || r.Engine.On() == cpuKind.Name { // the record has the instruction set on its own
+		return r.Engine.On()
+	}
+	return strings.ToUpper(r.Engine.On()) + ": " + own.Describe()
+}
+
+// Open opens the recipe's engine for a model, which it takes over; watch are the tokens
+// whose probabilities the policy records.
+func Open(r *recipe.Recipe, m *model.Model, watch []int32) (Engine, error) {
+	return open(&order{r, m, watch, true})
+}
+
+// Sampler is Open for what does not learn: the engine has no learner.
+func Sampler(r *recipe.Recipe, m *model.Model, watch []int32) (Engine, error) {
+	return open(&order{r, m, watch, false})
+}
+
+func open(o *order) (Engine, error) {
+	if err := Check(o.recipe); err != nil {
+		return nil, err
+	}
+	k, err := find(o.recipe)
+	if err != nil {
+		return nil, err
+	}
+	return k.open(o)
+}
+
+// options are the constants of the recipe's learner.
+func (o *order) options() train.Options {
+	r, out := o.recipe, train.Default()
+	out.AdamW = train.AdamW{Beta1: r.Adam.Beta1, Beta2: r.Adam.Beta2, Eps: r.Adam.Eps, WeightDecay: r.Adam.Decay, Clip: r.Adam.Clip}
+	out.Loss.ClipLow, out.Loss.ClipHigh, out.Loss.Dual = r.RL.Clip.Low, r.RL.Clip.High, r.RL.Clip.Dual
+	return out
+}
+
+// local is an engine on this machine.
+type local struct {
+	sampler interface {
+		ballast.Policy
+		Kernels() string
+		Counters() sampling.Counters
+	}
+	learner ballast.Learner
+	sync    func() error
+}
+
+func (e *local) Policy() ballast.Policy      { return e.sampler }
+func (e *local) Learner() ballast.Learner    { return e.learner }
+func (e *local) Describe() string            { return e.sampler.Kernels() }
+func (e *local) Counters() sampling.Counters { return e.sampler.Counters() }
+func (e *local) Close() error                { return nil }
+
+func (e *local) Sync(context.Context) error {
+	if e.learner == nil {
+		return nil
+	}
+	return e.sync()
+}
+
+// Notices are sentences for a user who opens the recipe's engine: that it is slow in this
+// binary, and which variables of the environment decide nothing.
+func Notices(r *recipe.Recipe, env func(string) string) []string {
+	var out []string
+	if k, err := find(r); err == nil && k.notice != nil {
+		if text := k.notice(); text != "" {
+			out = append(out, text)
+		}
+	}
+	return append(out, ignored(&r.Engine, env)...)
+}
