@@ -109,13 +109,13 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 }
 
 // load is the tokens of an update, of its largest minibatch, and of the largest group or
-// single sample, and the episodes that are sampled together; each at most, over all phases.
-type load struct{ sampled, trained, batch, group, episodes int }
+// single sample, and the episodes and tokens that are sampled together; each at most, over all phases.
+type load struct{ sampled, round, trained, batch, group, episodes int }
 
 // add makes l the larger of both, field by field; sampled is that of the largest update.
 func (l *load) add(o load) {
 	if o.trained > l.trained {
-		l.sampled, l.trained = o.sampled, o.trained
+		l.sampled, l.round, l.trained = o.sampled, o.round, o.trained
 	}
 	l.batch, l.group, l.episodes = max(l.batch, o.batch), max(l.group, o.group), max(l.episodes, o.episodes)
 }
@@ -183,6 +183,7 @@ func largest(in *recipe.Recipe, prompt int) (load, string, error) {
 	}
 	text := fmt.Sprintf("%d episodes in %d optimiser steps, at most %d tokens each (%s: %d + %d); reset: RESET",
 		eps, in.RL.Minibatches, l.trained, once, l.trained-l.sampled, l.sampled)
+	l.round = l.sampled
 	if need.Rounds > 0 {
 		text += fmt.Sprintf("; at most %d episodes more are played and left out", need.Rounds*eps)
 		l.sampled *= 1 + need.Rounds
@@ -246,7 +247,7 @@ func needs(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load
 	fmt.Fprintf(w, "# engine            %s\n", engine)
 	if took >= 600 && r.Engine.On() == "cpu" {
 		e := plan.Memory(c, plan.Plan{Rows: p.Batch(most.group), Shards: 1, Keep: p.Keep})
-		cache := plan.Cache(c) * int64(r.RL.Prompts*prompt+most.sampled)
+		cache := plan.Cache(c) * int64(r.RL.Prompts*prompt+most.round)
 		fmt.Fprintf(w, "# wants             an accelerator of at least %.0f GiB (XLA, build tag xla) or a remote engine; the built-in one "+
 			"would take %s an update\n",
 			float64(e.Total+4*int64(n))/gib+min(float64(cache)/gib, 16), clock(took))
