@@ -70,7 +70,8 @@ func (r *Recipe) Check() error {
 	r.checkChat(bad)
 	r.Guard.check(bad)
 	if r.Guard.Do == "reference" && !r.referred() {
-		bad("guard.do", "reference has no weight to raise: set rl.kl, or rl.signals.control")
+		bad("guard.do", "reference has no weight to raise: set rl.kl, or the signal %s",
+			signalsWith(func(n signal.Needs) bool { return n.Reference }))
 	}
 	if len(r.Phases) == 0 && !Untrained(r.Method) {
 		bad("phases", "the recipe has none; add e.g. `- rl: 50`")
@@ -98,6 +99,17 @@ func (r *Recipe) Check() error {
 
 // Referred says whether a phase with these settings has the reference term.
 func (rl *RL) Referred() bool { return rl.KL > 0 || signal.Need(rl.Signals).Reference }
+
+// signalsWith lists the signals that have a need by default.
+func signalsWith(need func(signal.Needs) bool) string {
+	var names []string
+	for _, s := range signal.All {
+		if need(signal.Need(map[string]signal.Settings{s.Name: nil})) {
+			names = append(names, s.Name)
+		}
+	}
+	return strings.Join(names, " or ")
+}
 
 // referred says whether some RL phase has the reference term.
 func (r *Recipe) referred() bool {

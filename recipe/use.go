@@ -102,6 +102,12 @@ func noSFT() string {
 	return "no phase is supervised; give phases, or a method that has one: " + methodsOf(func(*Source) bool { return true })
 }
 
+// given is the first method that learns from dialogues that are given.
+func given() string {
+	first, _, _ := strings.Cut(methodsOf(func(s *Source) bool { return s.Given }), ",")
+	return first
+}
+
 // methodsOf lists the methods with a source of a kind.
 func methodsOf(kind func(*Source) bool) string {
 	var names []string
@@ -163,7 +169,8 @@ var rules = []rule{
 		return unless(u.r.Model == "init", "the model is "+u.r.Model+"; --model init makes one of that shape")
 	}},
 	{"tasks.data", func(u *use) string {
-		return unless(u.r.whole(), "set "+u.r.Tasks.Set+" is generated and reads no files; to train on dialogues of a file: ballast train sft --dialogues FILE; a set that is read: --tasks bfcl")
+		return unless(u.r.whole(), "set "+u.r.Tasks.Set+" is generated and reads no files; to train on dialogues of a file: ballast train "+
+			given()+" --dialogues FILE; a set that is read: --tasks bfcl")
 	}},
 	{"tasks.level", func(u *use) string { return unless(!u.r.whole(), "set "+u.r.Tasks.Set+" is read and not generated") }},
 	{"tasks.count", func(u *use) string {
