@@ -43,6 +43,16 @@ func TestOneWriter(t *testing.T) {
 	}
 }
 
+// TestNoPatternsOfPaths: a folder that a user named is no pattern: one with a bracket in its name matches
+// nothing, and what it holds is passed over. Read the folder, and match the names.
+func TestNoPatternsOfPaths(t *testing.T) {
+	for _, s := range sources(t) {
+		if calls(&s, "path/filepath", map[string]bool{"Glob": true}) != nil {
+			t.Errorf("%s uses filepath.Glob", s.path)
+		}
+	}
+}
+
 // TestArchitectureIsForFiles: what a decoder has is decided where its configuration is read.
 // Whoever computes asks for the feature, so that a new architecture changes none of them.
 func TestArchitectureIsForFiles(t *testing.T) {

@@ -64,7 +64,7 @@ type Run struct {
 	Best       int     // update of the one that evaluations during training like best
 	Before     float64 // success on the suite id before any training, 0 where it is not known
 	Suites     map[string][]Score
-	Metrics    map[string][]float64 // by name, a value for every update; NaN where there is none
+	Metrics    monitor.Series
 	Diagnosis  verdict.Diagnosis
 
 	guard guarded
@@ -87,7 +87,7 @@ func Load(dir string) (*Run, error) {
 		return nil, err
 	}
 	r := &Run{Dir: filepath.Clean(dir), Log: log, Ending: Open, Final: -1, Best: -1, CPU: math.NaN(), guard: guarded{use: -1},
-		Suites: map[string][]Score{}, Metrics: map[string][]float64{}}
+		Suites: map[string][]Score{}, Metrics: monitor.Series{}}
 	if err := r.head(); err != nil {
 		return nil, err
 	}
@@ -129,22 +129,8 @@ func (r *Run) head() error {
 
 // add takes the next update.
 func (r *Run) add(u ballast.Update) {
-	for name, v := range u.Metrics {
-		if !monitor.Recorded(u.Phase, name, v) {
-			continue
-		}
-		y := r.Metrics[name]
-		for len(y) < r.Updates {
-			y = append(y, math.NaN())
-		}
-		r.Metrics[name] = append(y, v)
-	}
+	r.Metrics.Add(r.Updates, u)
 	r.Updates++
-	for name, y := range r.Metrics {
-		if len(y) < r.Updates {
-			r.Metrics[name] = append(y, math.NaN())
-		}
-	}
 	r.Seconds += u.Seconds
 	switch n, ok := u.Metrics[monitor.TokensSupervised]; {
 	case ok:

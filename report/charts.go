@@ -24,7 +24,7 @@ func (r *run) thin() *run {
 	}
 	width := (n + maxPoints - 1) / maxPoints
 	t := *r
-	t.x, t.phase, t.metrics = nil, nil, map[string][]float64{}
+	t.x, t.phase, t.metrics = nil, nil, monitor.Series{}
 	for end := width; end-width < n; end += width {
 		i := min(end, n) - 1
 		t.x, t.phase = append(t.x, r.x[i]), append(t.phase, r.phase[i])

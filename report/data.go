@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -17,21 +18,20 @@ import (
 
 // run is a run directory in memory, all but its episodes.
 type run struct {
-	Name   string // last part of the directory
-	Recipe string // recipe.yaml
-	Head   head
-	log    *runlog.Log
-	x      []int          // indices of the updates
-	phase  []string       // of each update
-	begins []int          // updates before the phases that begin after the first, see ends
-	secs   []float64      // of each update
-	metric []string       // names in order of appearance
-	events []runlog.Event //
-	evals  []evaluation   // during the run
-	test   *evaluation    // of the test tasks at the end, where those during the run are others
-	total  float64        // seconds of all updates
-	// metrics holds a value for every update, NaN where none was recorded.
-	metrics map[string][]float64
+	Name    string // last part of the directory
+	Recipe  string // recipe.yaml
+	Head    head
+	log     *runlog.Log
+	x       []int          // indices of the updates
+	phase   []string       // of each update
+	begins  []int          // updates before the phases that begin after the first, see ends
+	secs    []float64      // of each update
+	metric  []string       // names, sorted
+	events  []runlog.Event //
+	evals   []evaluation   // during the run
+	test    *evaluation    // of the test tasks at the end, where those during the run are others
+	total   float64        // seconds of all updates
+	metrics monitor.Series
 }
 
 // head is what the page's title takes from the recipe. Other methods may have
@@ -69,7 +69,7 @@ func load(dir string) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{Name: filepath.Base(abs), Recipe: string(log.Recipe), log: log, metrics: map[string][]float64{}}
+	r := &run{Name: filepath.Base(abs), Recipe: string(log.Recipe), log: log, metrics: monitor.Series{}}
 	if err := yaml.Unmarshal(log.Recipe, &r.Head); err != nil {
 		return nil, fmt.Errorf("%s: %w", runlog.Dir(dir).Recipe(), err)
 	}
@@ -104,33 +104,15 @@ func load(dir string) (*run, error) {
 			}
 		}
 	}
-	slices.Sort(r.metric)
+	r.metric = slices.Sorted(maps.Keys(r.metrics))
 	return r, nil
 }
 
 // add appends one update.
 func (r *run) add(u ballast.Update) {
-	n := len(r.x)
+	r.metrics.Add(len(r.x), u)
 	r.x, r.phase, r.secs = append(r.x, u.Index), append(r.phase, u.Phase), append(r.secs, u.Seconds)
 	r.total += u.Seconds
-	for name, v := range u.Metrics {
-		if !monitor.Recorded(u.Phase, name, v) {
-			continue
-		}
-		y, ok := r.metrics[name]
-		if !ok {
-			r.metric = append(r.metric, name)
-		}
-		for len(y) < n {
-			y = append(y, math.NaN())
-		}
-		r.metrics[name] = append(y, v)
-	}
-	for name, y := range r.metrics {
-		if len(y) == n {
-			r.metrics[name] = append(y, math.NaN())
-		}
-	}
 }
 
 // evaluated is what an event says of some tasks.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"html/template"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -138,14 +137,8 @@ func Tokenizer(log *runlog.Log) *bpe.Tokenizer {
 		return nil
 	}
 	for _, c := range slices.Backward(list) {
-		paths, _ := filepath.Glob(filepath.Join(c.Dir, "*", "tokenizer.json"))
-		for _, path := range append([]string{filepath.Join(c.Dir, "tokenizer.json")}, paths...) {
-			if _, err := os.Stat(path); err != nil {
-				continue
-			}
-			if tok, err := bpe.Load(path); err == nil {
-				return tok
-			}
+		if tok, err := bpe.Load(filepath.Join(c.Dir, "tokenizer.json")); err == nil {
+			return tok
 		}
 	}
 	return nil

@@ -359,11 +359,15 @@ func (p *Plan) Open(dir string) error {
 	if err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
-	paths, err := filepath.Glob(filepath.Join(dir, "plan*.yaml"))
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("study: %w", err)
 	}
-	for _, path := range paths {
+	for _, e := range entries {
+		if ok, _ := filepath.Match("plan*.yaml", e.Name()); !ok {
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
 		var was Plan
 		old, err := bounded.ReadFile(path, yaml.MaxBytes)
 		if err := errors.Join(err, yaml.Unmarshal(old, &was)); err != nil {

@@ -141,9 +141,9 @@ func TestLike(t *testing.T) {
 	}
 }
 
-// TestOpen: rows and seeds may be added to a folder, the others must stay.
+// TestOpen: rows and seeds may be added to a folder, the others must stay, whatever its name.
 func TestOpen(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "[a] study")
 	a, b := "  - {name: a, method: grpo}\n", "  - {name: b, method: ops}\n"
 	for _, c := range []struct{ text, want string }{
 		{head + a, ""}, {head + a + b, ""}, {head + b, ""},
