@@ -26,6 +26,8 @@ var elsewhere = map[string][]string{
 	"recipe/defaults.go":        {"grpo"},        // an estimator and a loss
 	"loss/policy.go":            {"grpo"},        //
 	"recipe/use.go":             {"file", "sft"}, // settings
+	"recipe/settings.go":        {"sft"},         //
+	"recipe/former.go":          {"sft"},         //
 	"cmd/ballast/taskcmd.go":    {"gold"},        // a field of what it prints
 	"recipe/signal/hint.go":     {"file"},        // where hints come from
 	"recipe/signal/mix.go":      {"failed"},      // the tasks of an update

@@ -84,8 +84,8 @@ func ByName(name, why string) (Choice, error) {
 // A template that no known renderer writes is an error that names the first difference.
 func Choose(src Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 	if src.Text == "" {
-		return Choice{}, fmt.Errorf("chat: the model has no chat template; set chat.template to the one it was trained with: a .jinja file, "+
-			"or one of %s", names(Templates))
+		return Choice{}, fmt.Errorf("chat: the model has no chat template; set chat.jinja to the file of the one it was trained with, "+
+			"or chat.template to one of %s", names(Templates))
 	}
 	marked := marked(src.Text)
 	if marked != nil && src.Text == framed(marked) {

@@ -351,7 +351,7 @@ func check(tok tokenizer, t *Template, f Format) error {
 		maps.DeleteFunc(others, func(_ string, o Format) bool { return lacks(o.Control()) != "" })
 		return fmt.Errorf("chat: format %s needs control tokens that the tokenizer lacks: %s; "+
 			"choose another chat.format, one of %s, or a chat.template that spells the tags in ordinary tokens: %s, "+
-			"or a .jinja file", f.Name(), l, names(others), SmolLM2.Name)
+			"or set chat.jinja to a file that does", f.Name(), l, names(others), SmolLM2.Name)
 	}
 	frame := t.begin + t.system + t.end + t.gap + t.user + t.end + t.gap + t.tool + t.end + t.gap + t.reply
 	if got := tok.Decode(tok.EncodePlain(nil, frame, nil)); got != frame {

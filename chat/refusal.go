@@ -30,7 +30,7 @@ func (r *Refusal) Error() string {
 }
 
 // remedy is what a recipe can say.
-var remedy = "or set chat.template to what the model was trained with: a .jinja file, or one of " + names(Templates)
+var remedy = "or set chat.jinja to the file of the template that the model was trained with, or chat.template to one of " + names(Templates)
 
 // unmade is why no renderer can be made of a template.
 type unmade struct {

@@ -12,6 +12,7 @@ import (
 	"ballast/compare/table"
 	"ballast/monitor"
 	"ballast/report/plot"
+	"ballast/task"
 )
 
 // Tables returns the tables of groups: success on the suites, categories, what
@@ -71,8 +72,9 @@ func title(groups []Group, suite string) string {
 	for _, g := range groups {
 		for _, r := range g.Runs {
 			tasks, _ := r.Recipe["tasks"].(map[string]any)
-			split, _ := tasks["eval"].(string)
-			if split = cmp.Or(split, "test"); name != "" && name != split {
+			split, _ := tasks["eval"].(string) // of the version before
+			set, _ := tasks["set"].(string)
+			if split = cmp.Or(split, task.Held(set)); name != "" && name != split {
 				return During
 			}
 			name = split

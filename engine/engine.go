@@ -184,8 +184,8 @@ func open(o *order) (Engine, error) {
 // options are the constants of the recipe's learner.
 func (o *order) options() train.Options {
 	r, out := o.recipe, train.Default()
-	out.AdamW = train.AdamW{Beta1: r.Adam.Beta1, Beta2: r.Adam.Beta2, Eps: r.Adam.Eps, WeightDecay: r.Adam.Decay, Clip: r.Adam.Clip}
-	out.Loss.ClipLow, out.Loss.ClipHigh, out.Loss.Dual = r.RL.Clip.Low, r.RL.Clip.High, r.RL.Clip.Dual
+	out.AdamW.Beta2, out.AdamW.WeightDecay, out.AdamW.Clip = r.Adam.Beta2, r.Adam.Decay, r.Adam.Clip
+	out.Loss.ClipLow, out.Loss.ClipHigh = r.RL.Clip.Low, r.RL.Clip.High
 	return out
 }
 

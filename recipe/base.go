@@ -13,9 +13,9 @@ var base = Method{
 		r.Init = Init{Vocab: 640, Hidden: 64, Layers: 4, Heads: 4, KV: 2, FFN: 192}
 		r.Tasks.Count, r.Tasks.Level = 8000, map[string]int{"requests": 2}
 		r.Adam.Beta2 = 0.98
-		r.SFT = SFT{Epochs: 8, Batch: 32, LR: 3e-3, Warmup: 0.05, Schedule: "cosine",
-			Formats: Shares{"hermes": 1, "pythonic": 95}}
-		r.Phases = []Phase{{SFT: gold.Name}}
+		r.SFT.Epochs, r.SFT.Batch, r.SFT.LR, r.SFT.Warmup = 8, 32, 3e-3, 0.05
+		r.SFT.Formats = Shares{"hermes": 1, "pythonic": 95}
+		r.Phases = []Phase{{SFT: Names{gold.Name}}}
 		r.Keep.Eval = 0
 		return r
 	},

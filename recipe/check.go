@@ -3,72 +3,29 @@ package recipe
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"math"
-	"slices"
 	"strings"
 
-	"ballast/chat"
-	"ballast/credit"
 	"ballast/recipe/signal"
-	"ballast/rollout"
-	"ballast/supervise"
+	"ballast/recipe/strict"
 )
 
 // report takes what is wrong with a key.
 type report func(key, format string, args ...any)
 
-// bound is a setting and the interval that it must lie in.
-type bound struct {
-	key    string
-	v      float64
-	lo, hi float64
-}
-
-var inf = math.Inf(1)
-
-// within reports the settings that lie outside; no number lies nowhere.
-func within(bad report, bounds ...bound) {
-	for _, b := range bounds {
-		switch {
-		case b.v >= b.lo && b.v <= b.hi && !math.IsInf(b.v, 0):
-		case b.hi == inf:
-			bad(b.key, "must be at least %v, is %v", b.lo, b.v)
-		default:
-			bad(b.key, "must lie between %v and %v, is %v", b.lo, b.hi, b.v)
-		}
-	}
-}
-
 // Check reports every setting that cannot be honoured.
 func (r *Recipe) Check() error {
 	var errs []error
-	seen, keys := map[string]bool{}, map[string]bool{} // a setting of many phases is reported once
+	seen := map[string]bool{} // a setting of many phases is reported once
 	bad := func(key, format string, args ...any) {
 		if err := fmt.Errorf(key+": "+format, args...); !seen[err.Error()] {
-			seen[err.Error()], keys[key] = true, true
+			seen[err.Error()] = true
 			errs = append(errs, err)
 		}
 	}
-	for _, b := range []bound{{"adam.beta1", r.Adam.Beta1, 0, 1}, {"adam.beta2", r.Adam.Beta2, 0, 1}} {
-		if !(b.v >= b.lo && b.v < b.hi) {
-			bad(b.key, "must be at least 0 and below 1, is %v", b.v)
-		}
+	strict.Check(r, settings, bad)
+	if r.Chat.Template != "" && r.Chat.Jinja != "" {
+		bad("chat.jinja", "chat.template names %s too; give one of them", r.Chat.Template)
 	}
-	if !(r.Adam.Eps > 0 && r.Adam.Eps < inf) { // 0 divides by 0 where a weight has no gradient
-		bad("adam.eps", "must be positive, is %v", r.Adam.Eps)
-	}
-	if d := r.RL.Clip.Dual; d != 0 && !(d > 1 && d < inf) {
-		bad("rl.clip.dual", "must be 0 (off) or above 1, is %v", d)
-	}
-	if e := r.Tasks.Eval; e != "" && e != "test" && e != "valid" {
-		bad("tasks.eval", "%q is not one of test, valid", e)
-	}
-	if err := r.Quirks.Check(); err != nil {
-		bad("quirks", "%v", err)
-	}
-	r.checkChat(bad)
-	r.Guard.check(bad)
 	if r.Guard.Do == "reference" && !r.referred() {
 		bad("guard.do", "reference has no weight to raise: set rl.kl, or the signal %s",
 			signalsWith(func(n signal.Needs) bool { return n.Reference }))
@@ -79,21 +36,12 @@ func (r *Recipe) Check() error {
 	if err := r.Judge.Check(); err != nil {
 		errs = append(errs, err)
 	}
-	for i := range r.Phases[:min(len(r.Phases), mostPhases)] {
-		r.checkPhase(i, bad)
+	i := r.Init
+	if n := float64(i.Vocab)*float64(i.Hidden) + float64(i.Layers)*float64(i.Hidden)*(4*float64(i.Hidden)+3*float64(i.FFN)); n > mostWeights {
+		bad("init.hidden", "with init.vocab, init.layers and init.ffn it makes a model of %s weights, more than %s",
+			strict.Plain(n), strict.Plain(mostWeights))
 	}
-	// What lies outside of all reason, where nothing was said of the key.
-	once := func(key, format string, args ...any) {
-		if !keys[key] {
-			bad(key, format, args...)
-		}
-	}
-	r.checkSpans(once)
-	for i := range r.Phases[:min(len(r.Phases), mostPhases)] {
-		if in, err := r.In(i); err == nil {
-			in.checkSpans(once)
-		}
-	}
+	r.checkPhases(bad)
 	return errors.Join(errs...)
 }
 
@@ -122,19 +70,18 @@ func (r *Recipe) referred() bool {
 	return false
 }
 
-func (r *Recipe) checkChat(bad report) {
-	if _, err := chat.FormatByName(r.Chat.Format); err != nil {
-		bad("chat.format", "%v", err)
+func (r *Recipe) checkPhases(bad report) {
+	if n := len(r.Phases); n > mostPhases {
+		bad("phases", "%d phases, more than %d", n, mostPhases)
+		return
 	}
-	if r.Chat.Template != "" && r.Jinja() == "" {
-		if _, err := chat.TemplateByName(r.Chat.Template); err != nil {
-			bad("chat.template", "%v, or give the path of a .jinja file", err)
-		}
+	total := 0.0
+	for i, p := range r.Phases {
+		r.checkPhase(i, bad)
+		total += max(float64(p.RL), 0)
 	}
-	switch r.Chat.Malformed {
-	case rollout.MalformedStop, rollout.MalformedRetry, rollout.MalformedAdvance:
-	default:
-		bad("chat.malformed", "%q is not one of stop, retry, advance", r.Chat.Malformed)
+	if total > mostUpdates {
+		bad("phases", "they have %s updates together, more than %d", strict.Plain(total), mostUpdates)
 	}
 }
 
@@ -145,83 +92,51 @@ func (r *Recipe) checkPhase(i int, bad report) {
 	switch {
 	case err != nil:
 		bad(key, "%v", err)
-	case (p.RL != 0) == (p.SFT != ""):
+		return
+	case (p.RL != 0) == (len(p.SFT) > 0):
 		bad(key, "wants either rl or sft")
-	case p.RL < 0:
-		bad(key+".rl", "must be at least 1, is %d", p.RL)
+	case p.RL < 0 || p.RL > mostUpdates:
+		bad(key+".rl", "must lie between 1 and %d, is %d", mostUpdates, p.RL)
 	case p.RL > 0:
 		in.checkRL(bad)
-	case p.SFT != "":
+	default:
 		in.checkSFT(bad, key, p.SFT)
 	}
-	switch p.Reset {
-	case "", "all", "optimizer", "reference", "none":
-	default:
-		bad(key+".reset", "%q is not one of all, optimizer, reference, none", p.Reset)
+	strict.Check(&in, settings, bad)
+	if p.Reset != nil {
+		for _, name := range *p.Reset {
+			if name != ResetOptimizer && name != ResetReference {
+				bad(key+".reset", "%q is not one of %s, %s", name, ResetOptimizer, ResetReference)
+			}
+		}
 	}
 }
 
+// checkRL reports what is wrong with settings of reinforcement learning together.
 func (r *Recipe) checkRL(bad report) {
 	rl := &r.RL
 	if _, err := signal.Open(rl.Signals, rl.Rollouts); err != nil {
 		bad("rl.signals", "%v", err)
 	}
-	within(bad, bound{"rl.prompts", float64(rl.Prompts), 1, inf}, bound{"rl.minibatches", float64(rl.Minibatches), 1, inf},
-		bound{"rl.warmup", float64(rl.Warmup), 0, inf}, bound{"rl.patience", float64(rl.Patience), 0, inf},
-		bound{"rl.kl", rl.KL, 0, inf}, bound{"rl.progress", rl.Progress, 0, 1}, bound{"rl.format", rl.Format, 0, 1})
-	if rl.Rollouts < 2 {
-		bad("rl.rollouts", "a group needs at least 2 episodes, is %d", rl.Rollouts)
-	}
 	if rl.Minibatches > rl.Prompts {
 		bad("rl.minibatches", "%d minibatches of %d prompts leave some empty", rl.Minibatches, rl.Prompts)
 	}
-	if !(rl.LR > 0 && rl.LR < inf) {
-		bad("rl.lr", "must be positive, is %v", rl.LR)
+	if n := float64(rl.Prompts) * float64(rl.Rollouts); n > mostGroup {
+		bad("rl.rollouts", "with rl.prompts it makes %s episodes an update, more than %d", strict.Plain(n), mostGroup)
 	}
 	// The outcome keeps the rest of the reward: a failure never pays like a success.
 	if rl.Progress+rl.Format >= 1 {
 		bad("rl.progress", "with rl.format it must stay below 1, so that success pays most; together they are %v", rl.Progress+rl.Format)
 	}
-	// The ratio compares log-probabilities at temperature 1 over the whole
-	// vocabulary; other draws would make it that of a policy nobody sampled.
-	if rl.Temperature != 1 {
-		bad("rl.temperature", "must be 1, is %v: the learner's log-probabilities are those at temperature 1", rl.Temperature)
-	}
-	if _, _, err := credit.Advantages(rl.Advantage, nil); err != nil {
-		bad("rl.advantage", "%v", err)
-	}
-	rl.checkLoss(bad)
-	if a := rl.Aggregate; a != "token-mean" && a != "sequence-mean" {
-		bad("rl.aggregate", "%q is not one of token-mean, sequence-mean", a)
-	}
 }
 
-func (r *Recipe) checkSFT(bad report, key, source string) {
-	for name := range strings.SplitSeq(source, "+") {
+func (r *Recipe) checkSFT(bad report, key string, sources Names) {
+	for _, name := range sources {
 		if findSource(name) == nil {
-			bad(key+".sft", "source %q is not known; choose among: %s, or join some with +", name, sourceNames(", "))
+			bad(key+".sft", "source %q is not known; choose among: %s", name, sourceNames())
 		}
 		if s := findSource(name); s != nil && s.File && r.SFT.File == "" {
 			bad("sft.file", "source %s needs the name of one", name)
-		}
-	}
-	within(bad, bound{"sft.epochs", float64(r.SFT.Epochs), 1, inf}, bound{"sft.batch", float64(r.SFT.Batch), 1, inf},
-		bound{"sft.warmup", r.SFT.Warmup, 0, 1}, bound{"sft.turns", float64(r.SFT.Turns), 0, inf}, bound{"sft.window", float64(r.SFT.Window), 0, inf})
-	if p := r.SFT.Per; p != "" && p != "dialogue" && p != "turn" {
-		bad("sft.per", "%q is not one of dialogue, turn", p)
-	}
-	if f := r.SFT.Rule; f != "" && f != supervise.RuleAll && f != supervise.RuleAny {
-		bad("sft.rule", "%q is not one of all, any", f)
-	}
-	if !(r.SFT.LR > 0 && r.SFT.LR < inf) {
-		bad("sft.lr", "must be positive, is %v", r.SFT.LR)
-	}
-	if s := r.SFT.Schedule; s != "cosine" && s != "constant" {
-		bad("sft.schedule", "%q is not one of cosine, constant", s)
-	}
-	for _, f := range slices.Sorted(maps.Keys(r.SFT.Formats)) {
-		if _, err := chat.FormatByName(f); err != nil {
-			bad("sft.formats", "%v", err)
 		}
 	}
 }

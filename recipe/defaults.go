@@ -1,6 +1,10 @@
 package recipe
 
-import "ballast/rollout"
+import (
+	"ballast/recipe/strict"
+	"ballast/rollout"
+	"ballast/supervise"
+)
 
 // defaults are the settings that every method starts from, sized for the
 // embedded model on the desk tasks.
@@ -15,12 +19,35 @@ func defaults() Recipe {
 			Prompts: 16, Rollouts: 8, Minibatches: 1,
 			LR: 3e-4, Warmup: 10, KL: 1e-4,
 			Advantage: "grpo", Loss: "grpo", Aggregate: "token-mean",
-			Clip:        Clip{Low: 0.2, High: 0.2, Dual: 3},
-			Temperature: 1,
-			Patience:    30,
+			Clip:     Clip{Low: 0.2, High: 0.2},
+			Patience: 30,
 		},
-		SFT:  SFT{Epochs: 3, Batch: 16, LR: 1e-3, Warmup: 0.1, Schedule: "cosine"},
-		Adam: Adam{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: 0.01, Clip: 1},
-		Keep: Keep{Checkpoint: 20, Checkpoints: 3, Eval: 20},
+		// The window is the paper's. There, with 60 prompts an update and 300 tasks, that is every
+		// question twice; with the defaults here, 16 of 400, two questions in five, once.
+		SFT:   SFT{Epochs: 3, Batch: 16, LR: 1e-3, Warmup: 0.1, Per: "dialogue", Window: 10, Rule: supervise.RuleAll},
+		Adam:  Adam{Beta2: 0.999, Decay: 0.01, Clip: 1},
+		Keep:  Keep{Checkpoint: 20, Checkpoints: 3, Eval: 20},
+		Guard: Guard{At: "dead", Times: 3, Rate: 0.5, Factor: 10},
+		Judge: supervise.Settings{Concurrency: 8, Retries: 6, Reply: 1024, Temperature: 0.7},
 	}
+}
+
+// blank is what a resolved recipe is read over: a setting that it does not have is not read,
+// or has no value.
+func blank() Recipe {
+	r := defaults()
+	for _, f := range strict.Fields(&r) {
+		if f.Absent {
+			f.Value.SetZero()
+		}
+	}
+	return r
+}
+
+// Read reads a recipe that was resolved, by this version or the one before.
+func Read(name string, text []byte) (Recipe, error) {
+	r := blank()
+	err := r.Apply(name, text)
+	r.Settle()
+	return r, err
 }

@@ -5,10 +5,10 @@ import "slices"
 // Engine says what samples and learns. Package engine has the table of engines, says which
 // of them reads which of these settings, and refuses what the chosen one cannot honour.
 type Engine struct {
-	Kind      string   `yaml:"kind,omitempty"`      // cpu (default): plain Go on the processor; xla: an accelerator
-	Precision string   `yaml:"precision,omitempty"` // xla: what the sampler's weights and caches are kept in: float32 (default) or bfloat16
-	Address   string   `yaml:"address,omitempty"`   // xla: the PJRT plugin, by its path or by the name it is installed under
-	Options   []string `yaml:"options,omitempty"`   // xla: the plugin's, such as notf32
+	Kind      string   `yaml:"kind,omitempty"`
+	Precision string   `yaml:"precision,omitempty"`
+	Address   string   `yaml:"address,omitempty"`
+	Options   []string `yaml:"options,omitempty"`
 }
 
 // cpu is the engine of a recipe that names none.

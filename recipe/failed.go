@@ -9,7 +9,7 @@ var failed = Source{
 	Failures: true,
 	Of: func(m Material, s *SFT) ([]Example, error) {
 		var out []Example
-		for _, o := range m.Failed(s.window(), s.Rule) {
+		for _, o := range m.Failed(s.Window, s.Rule) {
 			t, err := find(m.Tasks(), o.Task)
 			if err != nil {
 				return nil, err
@@ -21,4 +21,4 @@ var failed = Source{
 }
 
 // Corrective is the supervised phase that a guard inserts.
-func Corrective() Phase { return Phase{SFT: failed.Name} }
+func Corrective() Phase { return Phase{SFT: Names{failed.Name}} }

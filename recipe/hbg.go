@@ -9,7 +9,7 @@ var hbg = Method{
 	Doc:  "GRPO in which n episodes of every group are sampled under a hint (the paper's HBG)",
 	New: func() Recipe {
 		r := defaults()
-		r.RL.Signals = map[string]signal.Settings{signal.Hint.Name: {"n": 2, "from": "oracle", "correct": false}}
+		r.RL.Signals = map[string]signal.Settings{signal.Hint.Name: {"n": 2, "from": "oracle"}}
 		r.Phases = []Phase{{RL: 60}}
 		return r
 	},

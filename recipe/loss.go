@@ -1,40 +1,35 @@
 package recipe
 
 import (
-	"strings"
+	"cmp"
 
 	"ballast/loss"
 	"ballast/recipe/signal"
 )
 
-// findLoss returns the number of a choice of rl.loss, the terms of the loss that weigh
-// tokens by advantages, or -1 and all choices.
-func findLoss(name string) (term int, all []string) {
-	for i, t := range loss.Terms {
-		if t.Old && t.Name == name {
-			return i, nil
-		}
+// lossNames are the choices of rl.loss: the terms of the loss that weigh tokens by advantages.
+func lossNames() (all []string) {
+	for _, t := range loss.Terms {
 		if t.Old {
 			all = append(all, t.Name)
 		}
 	}
-	return -1, all
+	return all
+}
+
+// term is the number of the term that rl.loss names, and the mean that it goes with, "" for
+// any. Check says what is not known.
+func (rl *RL) term() (i int, mean string) {
+	for i, t := range loss.Terms {
+		if t.Old && t.Name == rl.Loss {
+			return i, t.Mean
+		}
+	}
+	return loss.TermPolicy, ""
 }
 
 // Stamp is what stamping needs to know of the settings.
 func (rl *RL) Stamp() signal.Loss {
-	term, _ := findLoss(rl.Loss)
-	return signal.Loss{KL: rl.KL, Aggregate: rl.Aggregate, Term: max(term, 0)} // Check says what is not known
-}
-
-// checkLoss reports what is wrong with the loss.
-func (rl *RL) checkLoss(bad report) {
-	term, all := findLoss(rl.Loss)
-	if term < 0 {
-		bad("rl.loss", "%q is not one of %s", rl.Loss, strings.Join(all, ", "))
-		return
-	}
-	if mean := loss.Terms[term].Mean; mean != "" && rl.Aggregate != mean {
-		bad("rl.aggregate", "rl.loss=%s wants %s, is %q", rl.Loss, mean, rl.Aggregate)
-	}
+	term, mean := rl.term()
+	return signal.Loss{KL: rl.KL, Aggregate: cmp.Or(mean, rl.Aggregate), Term: term}
 }

@@ -12,14 +12,27 @@ import (
 
 // Phase is one entry of the schedule; exactly one of RL and SFT is set.
 type Phase struct {
-	RL  int    `yaml:"rl,omitempty"`  // so many updates of reinforcement learning
-	SFT string `yaml:"sft,omitempty"` // supervised fine-tuning on these of Sources, joined by +
-	// Reset says what starts afresh with the phase: all (default, the paper's:
-	// optimiser and reference policy), optimizer, reference, none. A run's
-	// first phase starts with both.
-	Reset string `yaml:"reset,omitempty"`
+	RL  int   `yaml:"rl,omitempty"`  // so many updates of reinforcement learning
+	SFT Names `yaml:"sft,omitempty"` // supervised fine-tuning on these of Sources
+	// Reset says what starts afresh with the phase, see Resets.
+	Reset *Names `yaml:"reset,omitempty"`
 	// With overrides settings in this phase, by dotted key: sft.lr, rl.kl, ...
 	With map[string]any `yaml:"with,omitempty"`
+}
+
+// What may start afresh with a phase.
+const (
+	ResetOptimizer = "optimizer"
+	ResetReference = "reference" // the policy as it is becomes the reference
+)
+
+// Resets is what starts afresh with phase i: by default both (paper, section 1: every round
+// restarts both). A run's first phase starts with both.
+func (r *Recipe) Resets(i int) Names {
+	if p := r.Phases[i].Reset; i > 0 && p != nil && *p != nil {
+		return *p
+	}
+	return Names{ResetOptimizer, ResetReference}
 }
 
 // phased are the sections that a phase may override, but for what the learner is
@@ -86,7 +99,7 @@ func (r *Recipe) Files() (dialogues, signals []string, err error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		if Imports(p.SFT) != "" {
+		if len(Imports(p.SFT)) > 0 {
 			dialogues = append(dialogues, in.SFT.File)
 		}
 		if p.RL > 0 {

@@ -5,5 +5,5 @@ package recipe
 var prs = Method{
 	Name: "prs",
 	Doc:  "ets with reflections on the failures, written by the judge (the paper's PRS)",
-	New:  func() Recipe { return interleaved(failed, reflections) },
+	New:  func() Recipe { return interleaved(failed.Name, reflections.Name) },
 }

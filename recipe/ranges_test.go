@@ -3,45 +3,21 @@ package recipe
 import (
 	"fmt"
 	"math"
-	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"ballast/recipe/strict"
 )
 
-// numbers lists the keys of all numeric settings, by reflection.
-func numbers(t reflect.Type, at string) (keys []string) {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-		key := strings.TrimPrefix(at+"."+name, ".")
-		switch f.Type.Kind() {
-		case reflect.Struct:
-			keys = append(keys, numbers(f.Type, key)...)
-		case reflect.Int, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint32, reflect.Uint64, reflect.Float32, reflect.Float64:
-			keys = append(keys, key)
+// numbers lists the keys of all numeric settings.
+func numbers() (keys []string) {
+	for _, f := range strict.Fields(&Recipe{}) {
+		if kind := strict.Kind(f.Value.Type()); kind == "number" || kind == "whole number" {
+			keys = append(keys, f.Key)
 		}
 	}
 	return keys
-}
-
-// TestEveryNumberHasARange: the table knows every numeric setting there is.
-func TestEveryNumberHasARange(t *testing.T) {
-	var want, got []string
-	for _, key := range numbers(reflect.TypeFor[Recipe](), "") {
-		if key != "seed" {
-			want = append(want, key)
-		}
-	}
-	for _, s := range spans {
-		got = append(got, s.key)
-	}
-	slices.Sort(want)
-	slices.Sort(got)
-	if !slices.Equal(want, got) || len(want) < 40 {
-		t.Errorf("settings and ranges differ:\n%q\n%q", want, got)
-	}
 }
 
 // extremes are values that no setting but the seed may have.
@@ -56,7 +32,7 @@ var signalNumbers = []string{"rl.signals.gold.n", "rl.signals.hint.n", "rl.signa
 // TestExtremeValues: every numeric setting, of the run and of a phase, with values out
 // of all reason is an error that names the key, at once.
 func TestExtremeValues(t *testing.T) {
-	keys := append(numbers(reflect.TypeFor[Recipe](), ""), signalNumbers...)
+	keys := append(numbers(), signalNumbers...)
 	keys = append(keys, "tasks.level.mix", "phases[0].rl.kl", "phases[0].rl.prompts", "phases[0].rl.rollouts", "phases[0].rl.signals.mix.weight")
 	for _, key := range keys {
 		for _, value := range extremes {

@@ -16,33 +16,30 @@ import (
 
 	"ballast"
 	"ballast/chat"
-	"ballast/loss"
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/supervise"
-	"ballast/task"
 )
 
-// Recipe is a method with all its settings.
+// Recipe is a method with all its settings; the table settings says what each of them is.
 type Recipe struct {
-	Method string  `yaml:"method"`
-	Model  string  `yaml:"model"` // embedded, init, a Hugging Face directory, or a GGUF file
-	Seed   uint64  `yaml:"seed"`
-	Tasks  Tasks   `yaml:"tasks"`
-	Chat   Chat    `yaml:"chat"`
-	Budget Budget  `yaml:"budget"`
-	RL     RL      `yaml:"rl"`
-	SFT    SFT     `yaml:"sft"`
-	Adam   Adam    `yaml:"adam"`
-	Engine Engine  `yaml:"engine,omitempty"`
-	Init   Init    `yaml:"init,omitempty"`
-	Phases []Phase `yaml:"phases"`
-	Keep   Keep    `yaml:"keep"`
-	Guard  Guard   `yaml:"guard,omitempty"`
-	// Quirks are faults of the paper's reference code that RL phases have, for a study.
+	Method string         `yaml:"method"`
+	Model  string         `yaml:"model"`
+	Seed   uint64         `yaml:"seed"`
+	Tasks  Tasks          `yaml:"tasks"`
+	Chat   Chat           `yaml:"chat"`
+	Budget Budget         `yaml:"budget"`
+	RL     RL             `yaml:"rl"`
+	SFT    SFT            `yaml:"sft"`
+	Adam   Adam           `yaml:"adam"`
+	Engine Engine         `yaml:"engine"`
+	Init   Init           `yaml:"init"`
+	Phases []Phase        `yaml:"phases"`
+	Keep   Keep           `yaml:"keep"`
+	Guard  Guard          `yaml:"guard"`
 	Quirks rollout.Quirks `yaml:"quirks,omitempty"`
 	// Judge writes hints and reflections; by default the built-in oracle.
-	Judge supervise.Settings `yaml:"judge,omitempty"`
+	Judge supervise.Settings `yaml:"judge"`
 	// Methods holds settings for one method each, in files for several: Apply
 	// lays those of the recipe's method over the others and forgets the rest.
 	Methods map[string]any `yaml:"methods,omitempty"`
@@ -50,22 +47,22 @@ type Recipe struct {
 
 // Tasks says what is played.
 type Tasks struct {
-	Set        string         `yaml:"set"`                  // desk, bfcl, ...
-	Data       string         `yaml:"data,omitempty"`       // folder of the data, for sets that need one
-	Categories []string       `yaml:"categories,omitempty"` // empty = all that are trained on
-	Worlds     []string       `yaml:"worlds,omitempty"`     // only tasks whose worlds are all among these
-	Level      map[string]int `yaml:"level,omitempty"`      // difficulty of generated tasks, see task.Spec
-	Count      int            `yaml:"count,omitempty"`      // training tasks; 0 = the set's own number
-	Test       int            `yaml:"test,omitempty"`       // tasks of an evaluation; 0 = the set's own number
-	Eval       string         `yaml:"eval,omitempty"`       // split of the evaluations during the run, which choose the best checkpoint: valid or test; empty = test, see Settle
+	Set        string         `yaml:"set"`
+	Data       string         `yaml:"data,omitempty"`
+	Categories []string       `yaml:"categories,omitempty"`
+	Worlds     []string       `yaml:"worlds,omitempty"`
+	Level      map[string]int `yaml:"level,omitempty"`
+	Count      int            `yaml:"count,omitempty"`
+	Test       int            `yaml:"test,omitempty"`
 }
 
 // Chat says how conversations are written.
 type Chat struct {
-	Template  string            `yaml:"template,omitempty"` // one of chat.Templates, or a .jinja file; empty = the model's own
-	Format    string            `yaml:"format"`             // one of chat.Formats
-	System    *string           `yaml:"system,omitempty"`   // text of the system message; absent = the model's own, "" = an empty one
-	Malformed rollout.Malformed `yaml:"malformed"`          // stop, retry, advance
+	Template  string            `yaml:"template,omitempty"`
+	Jinja     string            `yaml:"jinja,omitempty"`
+	Format    string            `yaml:"format"`
+	System    *string           `yaml:"system,omitempty"` // "" is an empty system message
+	Malformed rollout.Malformed `yaml:"malformed"`
 }
 
 // Budget bounds episodes, in tokens but for Steps. See rollout.Budget.
@@ -79,20 +76,19 @@ type Budget struct {
 
 // RL holds the settings of reinforcement-learning phases.
 type RL struct {
-	Prompts     int     `yaml:"prompts"`     // tasks per update
-	Rollouts    int     `yaml:"rollouts"`    // episodes per task
-	Minibatches int     `yaml:"minibatches"` // optimiser steps per update
-	LR          float64 `yaml:"lr"`          //
-	Warmup      int     `yaml:"warmup"`      // updates of linear warm-up
-	KL          float64 `yaml:"kl"`          // coefficient of the k3 term, in the loss
-	Advantage   string  `yaml:"advantage"`   // one of credit.Estimators
-	Loss        string  `yaml:"loss"`        // of sampled tokens: a term of package loss that weighs them by advantages
-	Aggregate   string  `yaml:"aggregate"`   // token-mean or sequence-mean; gspo wants the latter
+	Prompts     int     `yaml:"prompts"`
+	Rollouts    int     `yaml:"rollouts"`
+	Minibatches int     `yaml:"minibatches"`
+	LR          float64 `yaml:"lr"`
+	Warmup      int     `yaml:"warmup"`
+	KL          float64 `yaml:"kl"`
+	Advantage   string  `yaml:"advantage"`
+	Loss        string  `yaml:"loss"`
+	Aggregate   string  `yaml:"aggregate"`
 	Clip        Clip    `yaml:"clip"`
-	Temperature float64 `yaml:"temperature"`
-	Progress    float64 `yaml:"progress,omitempty"` // weights of the shaped reward parts
+	Progress    float64 `yaml:"progress,omitempty"`
 	Format      float64 `yaml:"format,omitempty"`
-	Patience    int     `yaml:"patience"` // updates without any reward spread before the run stops; 0 = never
+	Patience    int     `yaml:"patience"`
 	// Signals are the synchronous signals by name, see package signal.
 	Signals map[string]signal.Settings `yaml:"signals,omitempty"`
 }
@@ -103,35 +99,29 @@ type RL struct {
 type Clip struct {
 	Low  float64 `yaml:"low"`
 	High float64 `yaml:"high"`
-	Dual float64 `yaml:"dual"` // bound for negative advantages, with loss grpo; 0 = off
 }
 
-// SFT holds the settings of supervised phases.
+// SFT holds the settings of supervised phases. Window and Rule choose the tasks of sources
+// that learn from failures.
 type SFT struct {
-	Epochs   int     `yaml:"epochs"`
-	Updates  int     `yaml:"updates,omitempty"` // exactly so many updates instead of epochs; 0 = off
-	Batch    int     `yaml:"batch"`             // dialogues per update
-	LR       float64 `yaml:"lr"`
-	Warmup   float64 `yaml:"warmup"`            // share of the phase's updates
-	Schedule string  `yaml:"schedule"`          // cosine or constant, after the warm-up
-	Formats  Shares  `yaml:"formats,omitempty"` // formats the gold is written in, drawn per dialogue by share; empty = chat.format
-	Turns    int     `yaml:"turns,omitempty"`   // only dialogues of at most so many user turns; 0 = all
-	Per      string  `yaml:"per,omitempty"`     // instances: dialogue (default) or turn, one per assistant message
-	File     string  `yaml:"file,omitempty"`    // dialogues of source file, see package imports
-	// Window and Rule choose the tasks of source failed: those of the last
-	// Window updates of the RL phase before (0 = 10), of which all episodes
-	// failed (all, the default) or any.
-	Window int            `yaml:"window,omitempty"`
-	Rule   supervise.Rule `yaml:"rule,omitempty"`
+	Epochs  int            `yaml:"epochs"`
+	Updates int            `yaml:"updates,omitempty"` // 0 = Epochs
+	Batch   int            `yaml:"batch"`
+	LR      float64        `yaml:"lr"`
+	Warmup  float64        `yaml:"warmup"`
+	Formats Shares         `yaml:"formats,omitempty"` // drawn per dialogue
+	Turns   int            `yaml:"turns,omitempty"`
+	Per     string         `yaml:"per"`
+	File    string         `yaml:"file,omitempty"`
+	Window  int            `yaml:"window"`
+	Rule    supervise.Rule `yaml:"rule"`
 }
 
 // Adam holds AdamW's settings.
 type Adam struct {
-	Beta1 float64 `yaml:"beta1"`
 	Beta2 float64 `yaml:"beta2"`
-	Eps   float64 `yaml:"eps"`
 	Decay float64 `yaml:"decay"`
-	Clip  float64 `yaml:"clip"` // gradient norm
+	Clip  float64 `yaml:"clip"`
 }
 
 // Init is the shape of a model made from random weights (model: init). Its
@@ -147,9 +137,9 @@ type Init struct {
 
 // Keep says what is recorded how often, in updates.
 type Keep struct {
-	Checkpoint  int `yaml:"checkpoint"`  // write a checkpoint every so many updates
-	Checkpoints int `yaml:"checkpoints"` // keep this many of the newest; 0 = all
-	Eval        int `yaml:"eval"`        // evaluate every so many updates; 0 = at the end only
+	Checkpoint  int `yaml:"checkpoint"`
+	Checkpoints int `yaml:"checkpoints"`
+	Eval        int `yaml:"eval"`
 }
 
 // Method is a named recipe.
@@ -173,7 +163,7 @@ func Untrained(method string) bool {
 // Supervised says whether the named method has supervised phases and no others.
 func Supervised(method string) bool {
 	r, err := New(method)
-	return err == nil && len(r.Phases) > 0 && !slices.ContainsFunc(r.Phases, func(p Phase) bool { return p.SFT == "" })
+	return err == nil && len(r.Phases) > 0 && !slices.ContainsFunc(r.Phases, func(p Phase) bool { return len(p.SFT) == 0 })
 }
 
 // New returns the defaults of the named method.
@@ -190,27 +180,10 @@ func New(name string) (Recipe, error) {
 	return Recipe{}, fmt.Errorf("method %q is not known; choose one of: %s", name, strings.Join(names, ", "))
 }
 
-// Settle fills in what follows from other settings, and leaves out what says nothing: evaluations during a run are on
-// split valid where the task set has one, so that no test task chooses a checkpoint.
+// Settle fills in what is not said, the settings of signals, and leaves out what says nothing.
 func (r *Recipe) Settle() {
 	r.Engine.settle()
-	if r.Tasks.Eval != "" {
-		return
-	}
-	if set, err := task.ByName(r.Tasks.Set); err == nil { // Load says what is wrong with a name
-		r.Tasks.Eval = "valid"
-		if set.Whole {
-			r.Tasks.Eval = "test"
-		}
-	}
-}
-
-// Complete fills in what the recipe of a run of an earlier version does not name, as that
-// version ran it.
-func (r *Recipe) Complete() {
-	if r.RL.Loss == "" {
-		r.RL.Loss = loss.Terms[loss.TermPolicy].Name
-	}
+	r.RL.Signals = signal.Whole(r.RL.Signals)
 }
 
 // Rollout is the configuration of the recipe's episodes in the given style.
@@ -224,7 +197,8 @@ func (r *Recipe) Rollout(style chat.Style) rollout.Config {
 	}
 }
 
-// Sampling is how RL phases draw tokens.
+// Sampling is how RL phases draw tokens. The ratio compares log-probabilities at temperature
+// 1 over the whole vocabulary; other draws would make it that of a policy nobody sampled.
 func (r *Recipe) Sampling() ballast.Sampling {
-	return ballast.Sampling{Temperature: r.RL.Temperature}
+	return ballast.Sampling{Temperature: 1}
 }

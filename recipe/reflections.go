@@ -11,7 +11,7 @@ var reflections = Source{
 	Judge:    true,
 	Of: func(m Material, s *SFT) ([]Example, error) {
 		var out []Example
-		for _, o := range m.Failed(s.window(), s.Rule) {
+		for _, o := range m.Failed(s.Window, s.Rule) {
 			t, err := find(m.Tasks(), o.Task)
 			if err != nil {
 				return nil, err

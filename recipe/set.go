@@ -14,6 +14,10 @@ import (
 // Apply reads YAML text over the recipe; keys that are not mentioned stay. An
 // unknown key is an error with its line, see package strict.
 func (r *Recipe) Apply(name string, text []byte) error {
+	text, err := r.current(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
 	before := r.RL.Signals
 	r.RL.Signals = nil // the decoder replaces a map, settings are laid over
 	if err := strict.Decode(text, r, signal.Off); err != nil {
@@ -85,13 +89,4 @@ func (r *Recipe) put(name, key string, val any) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return r.Apply(name, text)
-}
-
-// YAML returns the recipe as it is written into the run directory.
-func (r *Recipe) YAML() []byte {
-	out, err := yaml.Marshal(r)
-	if err != nil {
-		panic(err) // a struct of numbers and strings always marshals
-	}
-	return out
 }

@@ -7,7 +7,7 @@ var sft = Method{
 	Doc:  "supervised fine-tuning on gold dialogues with really executed tools",
 	New: func() Recipe {
 		r := defaults()
-		r.Phases = []Phase{{SFT: gold.Name}}
+		r.Phases = []Phase{{SFT: Names{gold.Name}}}
 		return r
 	},
 }

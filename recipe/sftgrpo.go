@@ -7,7 +7,7 @@ var sftGRPO = Method{
 	Doc:  "fine-tuning on gold dialogues, then GRPO (the paper's SFT->RL)",
 	New: func() Recipe {
 		r := defaults()
-		r.Phases = []Phase{{SFT: gold.Name}, {RL: 60}}
+		r.Phases = []Phase{{SFT: Names{gold.Name}}, {RL: 60}}
 		return r
 	},
 }

@@ -10,7 +10,7 @@ import (
 
 // Shares are names with whole shares of at least 1, of which one is drawn at a
 // time. In YAML a map, {hermes: 1, pythonic: 95}, or a list, [hermes, pythonic],
-// in which every mention is one share.
+// of names with one share each.
 type Shares map[string]int
 
 // UnmarshalYAML implements the decoder's interface: what is read replaces what
@@ -29,7 +29,10 @@ func (s *Shares) UnmarshalYAML(text []byte) error {
 			if !ok {
 				return fmt.Errorf("%v is not a name", x)
 			}
-			out[name]++
+			if out[name] > 0 {
+				return fmt.Errorf("%s stands twice: give shares in a map, such as {%s: 2}", name, name)
+			}
+			out[name] = 1
 		}
 	case map[string]any:
 		for _, name := range slices.Sorted(maps.Keys(v)) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"ballast"
 	"ballast/supervise"
@@ -61,28 +60,16 @@ func (s *SFT) gold(t *ballast.Task) []Example {
 	return out
 }
 
-// defaultWindow is the paper's: the last 10 updates of an RL phase. There, with 60 prompts
-// an update and 300 tasks, that is every question twice; with the defaults here, 16 of
-// 400, two questions in five, once.
-const defaultWindow = 10
-
-func (s *SFT) window() int {
-	if s.Window > 0 {
-		return s.Window
-	}
-	return defaultWindow
-}
-
 // Window is how many updates back any phase looks for failures; 0 if none does.
 func (r *Recipe) Window() int {
 	n := 0
 	if r.Guard.Corrects() {
-		n = r.SFT.window()
+		n = r.SFT.Window
 	}
 	for i, p := range r.Phases {
 		if Waits(p.SFT) {
 			if in, err := r.In(i); err == nil {
-				n = max(n, in.SFT.window())
+				n = max(n, in.SFT.Window)
 			}
 		}
 	}
@@ -98,11 +85,10 @@ func find(tasks []ballast.Task, id string) (*ballast.Task, error) {
 	return &tasks[k], nil
 }
 
-// Examples lists the examples of the sources that are joined by +; Check has seen
-// their names.
-func Examples(sources string, m Material, s *SFT) ([]Example, error) {
+// Examples lists the examples of sources; Check has seen their names.
+func Examples(sources Names, m Material, s *SFT) ([]Example, error) {
 	var out []Example
-	for name := range strings.SplitSeq(sources, "+") {
+	for _, name := range sources {
 		list, err := findSource(name).Of(m, s)
 		if err != nil {
 			return nil, err
@@ -112,18 +98,9 @@ func Examples(sources string, m Material, s *SFT) ([]Example, error) {
 	return out, nil
 }
 
-// joined is how a phase names several sources.
-func joined(sources ...Source) string {
-	var names []string
-	for _, s := range sources {
-		names = append(names, s.Name)
-	}
-	return strings.Join(names, "+")
-}
-
-// among are the sources in a joined list that have a need.
-func among(sources string, need func(*Source) bool) (out []string) {
-	for name := range strings.SplitSeq(sources, "+") {
+// among are the sources that have a need.
+func among(sources Names, need func(*Source) bool) (out Names) {
+	for _, name := range sources {
 		if s := findSource(name); s != nil && need(s) {
 			out = append(out, name)
 		}
@@ -144,13 +121,11 @@ func (w worst) Failed(int, supervise.Rule) (out []supervise.Outcome) {
 	return out
 }
 
-// Imports are the sources in a joined list that read a file, "" if none does.
-func Imports(sources string) string {
-	return strings.Join(among(sources, func(s *Source) bool { return s.File }), "+")
-}
+// Imports are the sources that read a file.
+func Imports(sources Names) Names { return among(sources, func(s *Source) bool { return s.File }) }
 
 // Waits says whether what the sources hold depends on the failures of an RL phase.
-func Waits(sources string) bool {
+func Waits(sources Names) bool {
 	return len(among(sources, func(s *Source) bool { return s.Failures })) > 0
 }
 
@@ -163,13 +138,7 @@ func findSource(name string) *Source {
 	return nil
 }
 
-func sourceNames(by string) string {
-	var names []string
-	for _, s := range Sources {
-		names = append(names, s.Name)
-	}
-	return strings.Join(names, by)
-}
+func sourceNames() Names { return named(Sources, func(s Source) string { return s.Name })() }
 
 // Steps is the number of updates of a phase on n examples.
 func (s *SFT) Steps(n int) int {
@@ -181,13 +150,13 @@ func (s *SFT) Steps(n int) int {
 }
 
 // Rate is the learning rate of update i of n: linear warm-up, then cosine to
-// zero or constant.
+// zero.
 func (s *SFT) Rate(i, n int) float64 {
 	warm := int(math.Ceil(s.Warmup * float64(n)))
 	if i < warm {
 		return s.LR * float64(i+1) / float64(warm)
 	}
-	if s.Schedule == "constant" || n <= warm {
+	if n <= warm {
 		return s.LR
 	}
 	return s.LR * 0.5 * (1 + math.Cos(math.Pi*float64(i-warm)/float64(n-warm)))

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"ballast/bounded/yaml"
-	"ballast/loss"
 	"ballast/recipe/signal"
 	"ballast/task"
 )
@@ -20,8 +19,8 @@ type use struct {
 	reads   map[string]bool // settings of section sft that its sources read
 	waits   bool            // some source waits for failures
 	timed   bool            // sft.updates counts in every supervised phase
-	dual    bool            // some rl.loss has a dual clip
-	loss    string          // one that has none
+	mean    bool            // some rl.loss goes with any mean
+	loss    string          // one that goes with its own alone
 	golden  bool            // something learns from gold dialogues
 	asks    Asks
 }
@@ -46,10 +45,10 @@ func (r *Recipe) use() use {
 		u.supervise(p, &in.SFT)
 		if p.RL > 0 {
 			u.rl = true
-			if term, _ := findLoss(in.RL.Loss); term >= 0 && !loss.Terms[term].Dual { // Check says what is not known
-				u.loss = in.RL.Loss
+			if _, mean := in.RL.term(); mean != "" {
+				u.loss = in.RL.Loss + ", which is a " + mean
 			} else {
-				u.dual = true
+				u.mean = true
 			}
 			n := signal.Need(in.RL.Signals)
 			u.asks.Hints, u.golden = u.asks.Hints || n.Judge, u.golden || n.Golden
@@ -64,11 +63,11 @@ func (r *Recipe) use() use {
 
 // supervise adds a supervised phase, if p is one.
 func (u *use) supervise(p Phase, s *SFT) {
-	if p.SFT == "" {
+	if len(p.SFT) == 0 {
 		return
 	}
 	u.sft, u.timed = true, u.timed && s.Updates > 0
-	for name := range strings.SplitSeq(p.SFT, "+") {
+	for _, name := range p.SFT {
 		x := findSource(name)
 		if x == nil { // Check says it
 			continue
@@ -126,7 +125,7 @@ func sourced(key, more string) rule {
 			return ""
 		}
 		mine := func(s *Source) bool { return slices.Contains(s.Reads, key) }
-		why := "no phase has the source " + strings.Join(among(sourceNames("+"), mine), " or ")
+		why := "no phase has the source " + strings.Join(among(sourceNames(), mine), " or ")
 		if names := methodsOf(mine); names != "" {
 			why += "; methods that have one: " + names
 		}
@@ -154,7 +153,7 @@ var rules = []rule{
 	{"rl", func(u *use) string { return unless(u.rl, noRL) }},
 	{"quirks", func(u *use) string { return unless(u.rl, noRL) }},
 	{"sft", func(u *use) string { return unless(u.sft, noSFT()) }},
-	{"rl.clip.dual", func(u *use) string { return unless(!u.rl || u.dual, "rl.loss is "+u.loss+", which has no dual clip") }},
+	{"rl.aggregate", func(u *use) string { return unless(!u.rl || u.mean, "rl.loss is "+u.loss) }},
 	{"sft.epochs", func(u *use) string { return unless(!u.sft || !u.timed, "sft.updates says how many updates there are") }},
 	sourced("file", "; give --dialogues FILE, or phases"),
 	sourced("turns", ""),
@@ -186,10 +185,22 @@ var rules = []rule{
 			methodsOf(func(s *Source) bool { return s.Judge })+"), hints of a judge, or judge.closing with gold dialogues")
 	}},
 	{"judge.closing", func(u *use) string { return unless(u.golden, "nothing learns from gold dialogues") }},
+	{"judge.key", judged},
+	{"judge.cache", judged},
+	{"judge.concurrency", judged},
+	{"judge.retries", judged},
+	{"judge.reply", judged},
+	{"judge.tokens", judged},
+	{"judge.cost", judged},
+	{"judge.price_in", judged},
+	{"judge.price_out", judged},
+	{"judge.temperature", judged},
 }
 
-// orders are the settings of a judge that only an endpoint reads.
-var orders = []string{"cache", "concurrency", "retries", "reply", "tokens", "cost", "price_in", "price_out", "temperature", "key"}
+// judged objects where no endpoint is the judge.
+func judged(u *use) string {
+	return unless(u.r.Judge.URL != "", "the oracle asks nobody; set judge.url and judge.model")
+}
 
 // whole says whether the recipe's tasks are read from files. Load says what is wrong with
 // an unknown name.
@@ -225,16 +236,17 @@ func (r *Recipe) Unread(key string) string {
 		return ""
 	}
 	u := r.use()
+	return u.unread(key)
+}
+
+func (u *use) unread(key string) string {
 	for _, x := range rules {
 		if key != x.key && !strings.HasPrefix(key, x.key+".") {
 			continue
 		}
-		if why := x.why(&u); why != "" {
+		if why := x.why(u); why != "" {
 			return why
 		}
-	}
-	if own, ok := strings.CutPrefix(key, "judge."); ok && slices.Contains(orders, own) && r.Judge.Kind != "endpoint" {
-		return "the oracle asks nobody; set judge.kind=endpoint, judge.url and judge.model"
 	}
 	return ""
 }
@@ -269,7 +281,7 @@ func Given(name string, text []byte) (common, own []string, err error) {
 		return nil, nil, err
 	}
 	var defaults map[string]any
-	if err := yaml.Unmarshal(method.YAML(), &defaults); err != nil {
+	if err := yaml.Unmarshal(method.write(func(string) bool { return true }), &defaults); err != nil {
 		return nil, nil, err
 	}
 	before := leaves("", defaults)
@@ -301,13 +313,13 @@ func (r *Recipe) Dialogues(file string) error {
 	r.Phases = slices.Clone(r.Phases)
 	found := false
 	for i, p := range r.Phases {
-		names := strings.Split(p.SFT, "+")
+		names := slices.Clone(p.SFT)
 		for k, name := range names {
 			if s := findSource(name); s != nil && (s.Given || s.File) {
 				names[k], found = imported.Name, true
 			}
 		}
-		r.Phases[i].SFT = strings.Join(names, "+")
+		r.Phases[i].SFT = names
 	}
 	if !found {
 		return fmt.Errorf("--dialogues %s: no phase of method %s learns from dialogues that are given; methods that have one: %s", file, r.Method,

@@ -2,8 +2,11 @@ package recipe
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+
+	"ballast/recipe/strict"
 )
 
 // TestUnread: a setting that no run of the recipe would look at is named, with a reason
@@ -23,12 +26,12 @@ func TestUnread(t *testing.T) {
 		{"sft", nil, "rl.clip.low", "no phase is reinforcement learning"},
 		{"sft", nil, "quirks", "no phase is reinforcement learning"},
 		{"sft", nil, "guard.do", "a guard watches"},
-		{"sft", nil, "rl.clip.dual", "no phase is reinforcement learning"},
-		{"grpo", nil, "rl.clip.dual", ""},
-		{"grpo", []string{"rl.loss=cispo"}, "rl.clip.dual", "rl.loss is cispo, which has no dual clip"},
-		{"grpo", []string{"rl.loss=cispo"}, "rl.clip.high", ""},
-		{"grpo", []string{"phases=[{rl: 1}, {rl: 1, with: {rl.loss: cispo}}]"}, "rl.clip.dual", ""},
-		{"grpo", []string{"phases=[{rl: 1, with: {rl.loss: gspo}}]"}, "rl.clip.dual", "rl.loss is gspo"},
+		{"sft", nil, "rl.aggregate", "no phase is reinforcement learning"},
+		{"grpo", nil, "rl.aggregate", ""},
+		{"grpo", []string{"rl.loss=gspo"}, "rl.aggregate", "rl.loss is gspo, which is a sequence-mean"},
+		{"grpo", []string{"rl.loss=cispo"}, "rl.aggregate", ""},
+		{"grpo", []string{"phases=[{rl: 1}, {rl: 1, with: {rl.loss: gspo}}]"}, "rl.aggregate", ""},
+		{"grpo", []string{"phases=[{rl: 1, with: {rl.loss: gspo}}]"}, "rl.aggregate", "rl.loss is gspo"},
 		{"grpo", nil, "sft.lr", "no phase is supervised"},
 		{"grpo", []string{"guard.do=sft"}, "sft.lr", ""},
 		{"grpo", []string{"guard.do=sft"}, "sft.window", ""},
@@ -38,15 +41,15 @@ func TestUnread(t *testing.T) {
 		{"grpo", []string{"guard.do=stop"}, "guard.times", "guard.do rollback"},
 		{"grpo", []string{"guard.do=rollback"}, "guard.rate", ""},
 		{"grpo", []string{"guard.do=rollback"}, "guard.factor", "reference"},
-		{"grpo", nil, "judge.kind", "nothing asks a judge"},
-		{"hbg", nil, "judge.kind", "nothing asks a judge"},
-		{"hbg", []string{"rl.signals.hint.from=judge"}, "judge.kind", ""},
-		{"prs", nil, "judge.kind", ""},
-		{"prs", nil, "judge.cost", "judge.kind=endpoint"},
-		{"prs", []string{"judge.kind=endpoint"}, "judge.cost", ""},
-		{"grpo", []string{"judge.kind=endpoint", "judge.closing=true"}, "judge.closing", "nothing asks"},
-		{"sft", []string{"judge.kind=endpoint", "judge.closing=true"}, "judge.closing", ""},
-		{"hbg", []string{"judge.kind=endpoint", "judge.closing=true", "rl.signals.hint.from=judge"}, "judge.closing", "gold dialogues"},
+		{"grpo", nil, "judge.url", "nothing asks a judge"},
+		{"hbg", nil, "judge.url", "nothing asks a judge"},
+		{"hbg", []string{"rl.signals.hint.from=judge"}, "judge.url", ""},
+		{"prs", nil, "judge.url", ""},
+		{"prs", nil, "judge.cost", "judge.url"},
+		{"prs", []string{"judge.url=http://x", "judge.model=m"}, "judge.cost", ""},
+		{"grpo", []string{"judge.url=http://x", "judge.model=m", "judge.closing=true"}, "judge.closing", "nothing asks"},
+		{"sft", []string{"judge.url=http://x", "judge.model=m", "judge.closing=true"}, "judge.closing", ""},
+		{"hbg", []string{"judge.url=http://x", "judge.model=m", "judge.closing=true", "rl.signals.hint.from=judge"}, "judge.closing", "gold dialogues"},
 		{"grpo", nil, "init.hidden", "--model init"},
 		{"base", nil, "init.hidden", ""},
 		{"sft", nil, "sft.file", "--dialogues"},
@@ -57,7 +60,7 @@ func TestUnread(t *testing.T) {
 		{"sft", []string{"sft.updates=3"}, "sft.updates", ""},
 		{"sft", nil, "sft.rule", "the source failed or reflections; methods that have one: ets, prs"},
 		{"ets", nil, "sft.rule", ""},
-		{"vanilla", nil, "adam.beta1", "nothing is trained"},
+		{"vanilla", nil, "adam.beta2", "nothing is trained"},
 		{"vanilla", nil, "keep.eval", "nothing is trained"},
 		{"vanilla", nil, "tasks.test", ""},
 		{"vanilla", nil, "tasks.count", "tasks.test"},
@@ -116,27 +119,11 @@ func leavesOf(t *testing.T, r *Recipe) map[string]any {
 	return out
 }
 
-// TestRulesNameSettings: every rule is about settings that there are.
+// TestRulesNameSettings: every rule is about a setting, or a section, that there is.
 func TestRulesNameSettings(t *testing.T) {
-	var known func(typ reflect.Type, key string) bool
-	known = func(typ reflect.Type, key string) bool {
-		head, rest, more := strings.Cut(key, ".")
-		for i := range typ.NumField() {
-			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("yaml"), ",")
-			if name == head {
-				return !more || typ.Field(i).Type.Kind() == reflect.Struct && known(typ.Field(i).Type, rest)
-			}
-		}
-		return false
-	}
 	for _, x := range rules {
-		if !known(reflect.TypeFor[Recipe](), x.key) {
+		if !slices.ContainsFunc(strict.Fields(&Recipe{}), func(f strict.Field) bool { return f.Key == x.key || strings.HasPrefix(f.Key, x.key+".") }) {
 			t.Errorf("there is no setting %s", x.key)
-		}
-	}
-	for _, name := range orders {
-		if !known(reflect.TypeFor[Recipe](), "judge."+name) {
-			t.Errorf("there is no setting judge.%s", name)
 		}
 	}
 }
@@ -152,7 +139,7 @@ func TestDialogues(t *testing.T) {
 		if (err == nil) != (want != "") || err != nil && !strings.Contains(err.Error(), "methods that have one: sft, sft-grpo") {
 			t.Errorf("%s: %v", method, err)
 		}
-		if err == nil && (r.Phases[0].SFT != want || r.SFT.File != "chats.jsonl" || r.Unread("sft.file") != "") {
+		if err == nil && (r.Phases[0].SFT.String() != want || r.SFT.File != "chats.jsonl" || r.Unread("sft.file") != "") {
 			t.Errorf("%s: %+v, file %s", method, r.Phases, r.SFT.File)
 		}
 	}

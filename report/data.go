@@ -14,6 +14,7 @@ import (
 	"ballast/monitor"
 	"ballast/report/plot"
 	"ballast/runlog"
+	"ballast/task"
 )
 
 // run is a run directory in memory, all but its episodes.
@@ -42,7 +43,7 @@ type head struct {
 	Seed   uint64 `yaml:"seed"`
 	Tasks  struct {
 		Set  string `yaml:"set"`
-		Eval string `yaml:"eval"`
+		Eval string `yaml:"eval"` // of the version before
 	} `yaml:"tasks"`
 	Chat struct {
 		Format string `yaml:"format"`
@@ -183,7 +184,7 @@ func (r *run) sentences() []string {
 }
 
 // split is what evaluations during the run were on.
-func (r *run) split() string { return cmp.Or(r.Head.Tasks.Eval, "test") }
+func (r *run) split() string { return cmp.Or(r.Head.Tasks.Eval, task.Held(r.Head.Tasks.Set)) }
 
 // best is the evaluation with the highest rate, of equal ones the newest: the one
 // whose checkpoint is kept.

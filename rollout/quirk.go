@@ -1,7 +1,6 @@
 package rollout
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -32,18 +31,11 @@ const (
 	DropState Quirk = "drop-state"
 )
 
+// AllQuirks are the ones that there are.
+var AllQuirks = []Quirk{AppendEnd, AdvanceTurn, Retokenise, DropState}
+
 // Quirks are some of them.
 type Quirks []Quirk
-
-// Check reports a name that is none.
-func (q Quirks) Check() error {
-	for _, x := range q {
-		if !slices.Contains([]Quirk{AppendEnd, AdvanceTurn, Retokenise, DropState}, x) {
-			return fmt.Errorf("%q is not one of append-end, advance-turn, retokenise, drop-state", x)
-		}
-	}
-	return nil
-}
 
 func (q Quirks) has(x Quirk) bool { return slices.Contains(q, x) }
 

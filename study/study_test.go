@@ -18,6 +18,7 @@ import (
 	"ballast/recipe"
 	"ballast/runlog"
 	"ballast/sweep"
+	"ballast/task"
 )
 
 const head = "title: t\nseeds: 2\nsettings: {rl: {lr: 0.001}}\nrows:\n"
@@ -102,8 +103,8 @@ func TestCommitted(t *testing.T) {
 					t.Errorf("%s: row %s: %v", f, row.Name, err)
 				}
 			}
-			if err := r.Check(); err != nil || r.Tasks.Eval != "valid" {
-				t.Errorf("%s: row %s: %v, evaluations on %q", f, row.Name, err, r.Tasks.Eval)
+			if err := r.Check(); err != nil || task.Held(r.Tasks.Set) != "valid" {
+				t.Errorf("%s: row %s: %v, evaluations on %q", f, row.Name, err, r.Tasks.Set)
 			}
 		}
 	}

@@ -86,44 +86,34 @@ type Judge interface {
 	Answer(ctx context.Context, queries []Query) ([]Answer, Stats, error)
 }
 
-// Settings choose a judge.
+// Settings choose a judge: the endpoint that they name, or else the oracle. A budget or
+// price of 0 is none.
 type Settings struct {
-	Kind        string  `yaml:"kind,omitempty"`        // oracle (default) or endpoint
-	URL         string  `yaml:"url,omitempty"`         // of an OpenAI-compatible endpoint, up to and with /v1
-	Model       string  `yaml:"model,omitempty"`       //
-	Key         string  `yaml:"key,omitempty"`         // name of the environment variable that holds the key
-	Cache       string  `yaml:"cache,omitempty"`       // folder of answers; "" = ballast/judge in the user's cache folder
-	Concurrency int     `yaml:"concurrency,omitempty"` // requests at once; 0 = 8
-	Retries     int     `yaml:"retries,omitempty"`     // further attempts of a query; 0 = 6
-	Reply       int     `yaml:"reply,omitempty"`       // most tokens of an answer; 0 = 1024
-	Tokens      int     `yaml:"tokens,omitempty"`      // budget of tokens; 0 = none
-	Cost        float64 `yaml:"cost,omitempty"`        // budget of money; 0 = none
-	PriceIn     float64 `yaml:"price_in,omitempty"`    // of a million prompt tokens
-	PriceOut    float64 `yaml:"price_out,omitempty"`   // of a million answer tokens
-	Temperature float64 `yaml:"temperature,omitempty"` // 0 = the paper's 0.7
-	Closing     bool    `yaml:"closing,omitempty"`     // it also writes the closing replies of gold dialogues
+	URL         string  `yaml:"url,omitempty"`
+	Model       string  `yaml:"model,omitempty"`
+	Key         string  `yaml:"key,omitempty"`
+	Cache       string  `yaml:"cache,omitempty"`
+	Concurrency int     `yaml:"concurrency"`
+	Retries     int     `yaml:"retries"`
+	Reply       int     `yaml:"reply"`
+	Tokens      int     `yaml:"tokens,omitempty"`
+	Cost        float64 `yaml:"cost,omitempty"`
+	PriceIn     float64 `yaml:"price_in,omitempty"`
+	PriceOut    float64 `yaml:"price_out,omitempty"`
+	Temperature float64 `yaml:"temperature"`
+	Closing     bool    `yaml:"closing,omitempty"`
 }
 
-// Check reports the first setting that cannot be honoured.
+// Check reports the first setting that does not go with the others.
 func (s *Settings) Check() error {
 	switch {
-	case s.Kind == "" || s.Kind == "oracle":
-		if s.URL != "" || s.Model != "" {
-			return fmt.Errorf("judge.kind: the oracle asks no endpoint; set judge.kind=endpoint or leave url and model out")
-		}
-		if s.Closing {
-			return fmt.Errorf("judge.closing: the oracle writes no closing replies, gold's templated ones stay; set judge.kind=endpoint")
-		}
-	case s.Kind != "endpoint":
-		return fmt.Errorf("judge.kind: %q is not one of oracle, endpoint", s.Kind)
-	case s.URL == "" || s.Model == "":
-		return fmt.Errorf("judge.url: an endpoint needs url and model")
+	case s.URL == "" && s.Model == "" && s.Closing:
+		return fmt.Errorf("judge.closing: the oracle writes no closing replies, gold's templated ones stay; set judge.url and judge.model")
+	case (s.URL == "") != (s.Model == ""):
+		return fmt.Errorf("judge.url: an endpoint needs judge.url and judge.model; without both the oracle answers")
 	case safetext.Secret(s.URL):
 		return fmt.Errorf("judge.url: it holds a password or a key, which the recipe in the run directory would keep; leave it out and let " +
 			"judge.key name an environment variable")
-	case s.Concurrency < 0 || s.Retries < 0 || s.Reply < 0 || s.Tokens < 0 ||
-		!(s.Cost >= 0 && s.PriceIn >= 0 && s.PriceOut >= 0 && s.Temperature >= 0):
-		return fmt.Errorf("judge: concurrency, retries, reply, tokens, cost, price_in, price_out and temperature must not be negative")
 	case s.Cost > 0 && s.PriceIn == 0 && s.PriceOut == 0:
 		return fmt.Errorf("judge.cost: a budget of money needs price_in and price_out")
 	}

@@ -354,7 +354,7 @@ func TestReadHints(t *testing.T) {
 func TestJudgeURLHoldsNoSecret(t *testing.T) {
 	for url, ok := range map[string]bool{"http://127.0.0.1:1/v1": true, "https://h.example/v1?a=b": true,
 		"http://user:hunter22@127.0.0.1:1/v1": false, "https://h.example/v1?api_key=hunter22": false, "http://u:p@h:x/%zz": false} {
-		s := Settings{Kind: "endpoint", URL: url, Model: "m"}
+		s := Settings{URL: url, Model: "m"}
 		if err := s.Check(); (err == nil) != ok {
 			t.Errorf("%s: %v", url, err)
 		}

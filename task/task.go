@@ -63,6 +63,15 @@ func ByName(name string) (*Set, error) {
 	return nil, fmt.Errorf("task: no set of tasks is named %q; there are %s", name, strings.Join(names, ", "))
 }
 
+// Held is the split that runs on a set are evaluated on while they train: valid, so that no
+// test task chooses a checkpoint; test, where that is the only one that is not trained on.
+func Held(set string) string {
+	if s, err := ByName(set); err == nil && !s.Whole { // Load says what is wrong with a name
+		return desk.Valid
+	}
+	return desk.Test
+}
+
 // MaxCount bounds the number of tasks of a spec; a task takes some 20 KB.
 const MaxCount = 1_000_000
 

@@ -69,6 +69,12 @@ func Strict(text []byte, v any, null func(key string) bool) (ok bool, err error)
 	return true, nil
 }
 
+// Map is a map in an order, MapItem one of its keys with its value.
+type (
+	Map     = yaml.MapSlice
+	MapItem = yaml.MapItem
+)
+
 // Marshal writes a value.
 func Marshal(v any) ([]byte, error) { return yaml.Marshal(v) }
 

@@ -70,7 +70,7 @@ func TestInterruptAtASilentServer(t *testing.T) {
 		most                time.Duration
 	}{
 		{"eval", "eval --endpoint $URL --model m --count 8 --out out", "waiting at most 1s", 2 * time.Second},
-		{"train", "train hbg --out out --set tasks.count=4 --set tasks.test=2 --set rl.signals.hint.from=judge --set judge.kind=endpoint --set judge.url=$URL --set judge.model=m --set judge.cache=cache",
+		{"train", "train hbg --out out --set tasks.count=4 --set tasks.test=2 --set rl.signals.hint.from=judge --set judge.url=$URL --set judge.model=m --set judge.cache=cache",
 			"interrupted after update 0; continue with: ballast train --resume out", 4 * time.Second},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -256,7 +256,7 @@ func (f *evalFlags) announce(c *cobra.Command, r *recipe.Recipe, p *eval.Protoco
 	fmt.Fprintln(out, f.Taken(r, p))
 	biased, err := f.Chosen(r)
 	if biased {
-		fmt.Fprintf(c.ErrOrStderr(), "ballast: these tasks chose this checkpoint among the run's (tasks.eval: %s), so the figure is biased "+
+		fmt.Fprintf(c.ErrOrStderr(), "ballast: these tasks chose this checkpoint among the run's (split %s), so the figure is biased "+
 			"upwards; play others with --seed, or --split where the set has more\n", f.Split)
 	}
 	return err

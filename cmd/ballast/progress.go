@@ -17,6 +17,7 @@ import (
 	"ballast/recipe/prepare"
 	"ballast/runlog"
 	"ballast/safetext"
+	"ballast/task"
 )
 
 // progress shows a run while it goes: a bar on a terminal, a line an update
@@ -73,10 +74,10 @@ func (p *progress) update(u ballast.Update, at loop.Progress) {
 		}
 		p.out.Write(text)
 	case p.bar != nil:
-		p.status.Store("  " + safetext.Line(line(u, p.run.Recipe.Tasks.Eval)))
+		p.status.Store("  " + safetext.Line(line(u, task.Held(p.run.Recipe.Tasks.Set))))
 		p.bar.SetCurrent(int64(at.Done))
 	default:
-		say(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u, p.run.Recipe.Tasks.Eval))
+		say(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u, task.Held(p.run.Recipe.Tasks.Set)))
 	}
 }
 

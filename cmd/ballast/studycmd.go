@@ -15,6 +15,7 @@ import (
 	"ballast/recipe/request"
 	"ballast/study"
 	"ballast/sweep"
+	"ballast/task"
 )
 
 // studyFlags are the settings of `ballast study`.
@@ -132,8 +133,8 @@ func (f *studyFlags) check(p *study.Plan, dir string, show bool) error {
 		if err != nil {
 			return fmt.Errorf("row %s: %w", row.Name, err)
 		}
-		if r.Tasks.Eval != "valid" {
-			return fmt.Errorf("row %s: tasks.eval must be valid: in a study no run sees a test task", row.Name)
+		if task.Held(r.Tasks.Set) == "test" {
+			return fmt.Errorf("row %s: set %s has no split valid, and in a study no run sees a test task", row.Name, r.Tasks.Set)
 		}
 		for i := range p.Suites {
 			if _, _, err := p.Suites[i].Of(r); err != nil {

@@ -9,6 +9,7 @@
 package cost
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,16 +85,12 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 	} else {
 		fmt.Fprintf(w, "# conversations     chosen by the model's chat template, which is not here\n")
 	}
-	switch set, err := task.ByName(r.Tasks.Set); {
-	case len(run.Test) > 0:
+	if len(run.Test) > 0 {
 		fmt.Fprintf(w, "# evaluations       %d tasks of split %s, which choose the best checkpoint; %d test tasks once, after training\n",
-			len(run.Eval), r.Tasks.Eval, len(run.Test))
-	case err == nil && set.Whole:
+			len(run.Eval), task.Held(r.Tasks.Set), len(run.Test))
+	} else {
 		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too: set %s has no split valid, so its success "+
-			"is biased upwards\n", len(run.Eval), set.Name)
-	default:
-		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too (tasks.eval: test), so its success is "+
-			"biased upwards\n", len(run.Eval))
+			"is biased upwards\n", len(run.Eval), r.Tasks.Set)
 	}
 	if line, err := prepare.Judge(r); err != nil {
 		return err
@@ -129,10 +126,7 @@ func phases(w io.Writer, r *recipe.Recipe, run *loop.Run, prompt int) (most load
 		if err != nil {
 			return most, err
 		}
-		reset := p.Reset
-		if reset == "" || i == 0 {
-			reset = "optimizer, reference"
-		}
+		reset := cmp.Or(r.Resets(i).String(), "nothing")
 		if p.RL > 0 {
 			l, text, err := largest(&in, prompt)
 			if err != nil {
@@ -196,7 +190,7 @@ func largest(in *recipe.Recipe, prompt int) (load, string, error) {
 
 // examples counts those of a phase; what depends on failures counts as if every
 // task had failed, and dialogues that no tokenizer is here to measure as if all fitted.
-func examples(in *recipe.Recipe, run *loop.Run, phase int, sources string) (n int, bound bool, err error) {
+func examples(in *recipe.Recipe, run *loop.Run, phase int, sources recipe.Names) (n int, bound bool, err error) {
 	list, err := recipe.Examples(sources, recipe.Worst(run.Material()), &in.SFT)
 	if err != nil {
 		return 0, false, err
@@ -204,7 +198,7 @@ func examples(in *recipe.Recipe, run *loop.Run, phase int, sources string) (n in
 	n, bound = len(list), recipe.Waits(sources)
 	from := recipe.Imports(sources)
 	switch {
-	case from == "":
+	case len(from) == 0:
 	case run.Engine.Style.Tok == nil:
 		bound = true
 	default:

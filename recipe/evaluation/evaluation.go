@@ -65,9 +65,9 @@ func (e *Evaluation) Settings(find *models.Finder, r *recipe.Recipe, p *eval.Pro
 // hashes adds those of what is played and of who plays.
 func (e *Evaluation) hashes(find *models.Finder, settings map[string]string, r *recipe.Recipe, tasks []ballast.Task) (err error) {
 	settings["tasks"+eval.Hash] = task.Digest(tasks)
-	if path := r.Jinja(); path != "" {
-		if settings["chat.template"+eval.Hash], _, err = provenance.File(path); err != nil {
-			return fmt.Errorf("chat.template: %w", err)
+	if path := r.Chat.Jinja; path != "" {
+		if settings["chat.jinja"+eval.Hash], _, err = provenance.File(path); err != nil {
+			return fmt.Errorf("chat.jinja: %w", err)
 		}
 	}
 	var files []string

@@ -1,7 +1,6 @@
 package evaluation
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -46,14 +45,13 @@ func (e *Evaluation) usable(pair string) error {
 	key, _, _ := strings.Cut(pair, "=")
 	group, _, _ := strings.Cut(key, ".")
 	flags := map[string]string{"model": "--model", "seed": "--seed", "tasks.set": "--tasks", "tasks.data": "--data",
-		"tasks.categories": "--category", "tasks.count": "--count", "tasks.test": "--count", "tasks.eval": "--split",
-		"rl.temperature": "--temperature"}
+		"tasks.categories": "--category", "tasks.count": "--count", "tasks.test": "--count"}
 	switch {
 	case flags[key] != "":
 		return fmt.Errorf("--set %s: an evaluation has the flag %s for that", pair, flags[key])
 	case group == "init" && (e.Model != "init" || e.Endpoint.URL != ""):
 		return fmt.Errorf("--set %s: the model is %s; --model init makes one of that shape", pair, e.Model)
-	case e.Endpoint.URL != "" && e.Endpoint.API == "chat" && (key == "chat.template" || key == "chat.format" || key == "budget.prompt"):
+	case e.Endpoint.URL != "" && e.Endpoint.API == "chat" && (key == "chat.template" || key == "chat.jinja" || key == "chat.format" || key == "budget.prompt"):
 		return fmt.Errorf("--set %s: with --api chat the server writes the prompts", pair)
 	case group == "chat" || group == "budget" || group == "init" || key == "tasks.worlds" || strings.HasPrefix(key, "tasks.level"):
 		return nil
@@ -174,7 +172,7 @@ func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol) string {
 // this checkpoint by as its best one.
 func (e *Evaluation) Chosen(r *recipe.Recipe) (bool, error) {
 	own, err := record.Recipe(e.Home.Run)
-	if err != nil || own.Tasks.Set != r.Tasks.Set || cmp.Or(own.Tasks.Eval, "test") != e.Split {
+	if err != nil || own.Tasks.Set != r.Tasks.Set || task.Held(own.Tasks.Set) != e.Split {
 		return false, err
 	}
 	set, err := task.ByName(r.Tasks.Set)

@@ -96,7 +96,7 @@ func TestVanilla(t *testing.T) {
 // TestSupervisedBudget: a supervised phase takes exactly the updates it is told, and
 // every demonstration's token is counted, of gold episodes and mixed-in ones too.
 func TestSupervisedBudget(t *testing.T) {
-	r := small(t, "sft", recipe.Phase{SFT: "gold"})
+	r := small(t, "sft", recipe.Phase{SFT: recipe.Names{"gold"}})
 	r.SFT.Updates = 5
 	run, _, log := newRun(t, r, nil)
 	if _, err := run.Do(context.Background()); err != nil {

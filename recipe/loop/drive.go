@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ballast"
@@ -53,7 +54,7 @@ func (d *driver) phases(ctx context.Context) error {
 		if err := p.open(ctx); err != nil {
 			return d.brokenOff(before, fmt.Errorf("phases[%d]: %w", d.cursor.Phase, err))
 		}
-		if err := d.begin(p, d.run.Recipe.Phases[d.cursor.Phase].Reset); err != nil {
+		if err := d.begin(p); err != nil {
 			return err
 		}
 		d.total = d.run.Total()
@@ -75,22 +76,18 @@ func (d *driver) reopen(ctx context.Context, err error) error {
 	return err
 }
 
-// begin starts a phase that has not begun. By default the optimiser starts afresh
-// and the reference policy is the model as it is now (paper, section 1: every round
-// restarts both).
-func (d *driver) begin(p phase, reset string) error {
+// begin starts a phase that has not begun.
+func (d *driver) begin(p phase) error {
 	if d.cursor.Begun {
 		return nil
 	}
-	if d.cursor.Update == 0 || reset == "" {
-		reset = "all"
-	}
-	if reset == "all" || reset == "optimizer" {
+	resets := d.run.Recipe.Resets(d.cursor.Phase)
+	if slices.Contains(resets, recipe.ResetOptimizer) {
 		if err := d.run.Engine.Learner().ResetOptimizer(); err != nil {
 			return err
 		}
 	}
-	if reset == "all" || reset == "reference" {
+	if slices.Contains(resets, recipe.ResetReference) {
 		if err := d.run.Engine.Learner().Freeze(); err != nil {
 			return err
 		}

@@ -10,8 +10,10 @@ import (
 // its end stays where it is, what it knows of is not told twice, and the guard's own
 // schedule grows with the recipe's.
 func TestExtendState(t *testing.T) {
-	phases := []recipe.Phase{{SFT: "gold"}, {RL: 9}} // 4, and 2 and 3 more
-	guarded := func() []recipe.Phase { return []recipe.Phase{{SFT: "gold"}, {RL: 1}, {SFT: "failed"}, {RL: 3}} }
+	phases := []recipe.Phase{{SFT: recipe.Names{"gold"}}, {RL: 9}} // 4, and 2 and 3 more
+	guarded := func() []recipe.Phase {
+		return []recipe.Phase{{SFT: recipe.Names{"gold"}}, {RL: 1}, {SFT: recipe.Names{"failed"}}, {RL: 3}}
+	}
 	for _, row := range []struct {
 		name           string
 		s              State

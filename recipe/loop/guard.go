@@ -214,9 +214,6 @@ func (g *guard) act() error {
 	}
 	why := explain(g.found)
 	do, times := g.settings().Guard.Do, g.settings().Guard.Times
-	if times == 0 {
-		times = 3
-	}
 	if g.at().Guard.Acts >= times {
 		do, why = "stop", fmt.Sprintf("%s; the guard has already acted %d times", why, times)
 	}
@@ -309,11 +306,7 @@ func (g *guard) rollback(why string) error {
 
 // slow lowers the learning rate of RL phases.
 func (g *guard) slow() {
-	factor := g.settings().Guard.Rate
-	if factor == 0 {
-		factor = 0.5
-	}
-	g.at().Guard.Rate = factor * cmp.Or(g.at().Guard.Rate, 1)
+	g.at().Guard.Rate = g.settings().Guard.Rate * cmp.Or(g.at().Guard.Rate, 1)
 }
 
 // reference raises the weight of the reference term on control tokens alone.
@@ -325,11 +318,7 @@ func (g *guard) reference(why string) error {
 	if !set.RL.Referred() {
 		return g.stop(why + "; guard.do: reference has nothing to raise in a phase where rl.kl is 0")
 	}
-	factor := g.settings().Guard.Factor
-	if factor == 0 {
-		factor = 10
-	}
-	g.at().Guard.Factor = factor * cmp.Or(g.at().Guard.Factor, 1)
+	g.at().Guard.Factor = g.settings().Guard.Factor * cmp.Or(g.at().Guard.Factor, 1)
 	return g.acted(runlog.Acted{Do: runlog.DoReference, Factor: g.at().Guard.Factor},
 		fmt.Sprintf("KL weight of control tokens times %.3g: %s", g.at().Guard.Factor, why))
 }

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,9 @@ func (l *loads) Load(dir string) error { l.dirs = append(l.dirs, dir); return ni
 func sickRun(t *testing.T, g recipe.Guard, total int) (*Run, *loads, *memory) {
 	t.Helper()
 	r := small(t, "grpo", recipe.Phase{RL: total})
-	r.Guard, r.RL.Patience, r.RL.KL = g, 0, 0.01
+	was := r.Guard
+	r.Guard, r.RL.Patience, r.RL.KL = recipe.Guard{Do: g.Do, At: cmp.Or(g.At, was.At), Times: cmp.Or(g.Times, was.Times),
+		Rate: cmp.Or(g.Rate, was.Rate), Factor: cmp.Or(g.Factor, was.Factor)}, 0, 0.01
 	var run *Run
 	run, learner, log := newRun(t, r, func(seed uint64) bool {
 		return seed%2 == 0 && (run.State.Update < 14 || run.State.Guard.Acts > 0)
@@ -120,7 +123,7 @@ func TestWarningsComeOnce(t *testing.T) {
 // the updates of the supervised one after it.
 func TestSupervisedUpdatesWarnOfNothing(t *testing.T) {
 	run, _, log := sickRun(t, recipe.Guard{}, 24)
-	run.Recipe.Phases = append(run.Recipe.Phases, recipe.Phase{SFT: "gold"})
+	run.Recipe.Phases = append(run.Recipe.Phases, recipe.Phase{SFT: recipe.Names{"gold"}})
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +253,7 @@ func TestGuardInsertsSupervisedPhase(t *testing.T) {
 	if last := l.Rates[len(l.Rates)-1]; last != run.Recipe.RL.LR/2 {
 		t.Errorf("learning rate %g at the end, want half of %g", last, run.Recipe.RL.LR)
 	}
-	if n := len(run.Recipe.Phases); n != 3 || run.Recipe.Phases[1].SFT != "failed" || run.Recipe.Phases[0].RL+run.Recipe.Phases[2].RL != 30 {
+	if n := len(run.Recipe.Phases); n != 3 || run.Recipe.Phases[1].SFT.String() != "failed" || run.Recipe.Phases[0].RL+run.Recipe.Phases[2].RL != 30 {
 		t.Errorf("phases %+v", run.Recipe.Phases)
 	}
 	sft := 0

@@ -23,7 +23,7 @@ func (r *Run) Imports() ([]Import, error) {
 	var out []Import
 	for i, phase := range r.Recipe.Phases {
 		from := recipe.Imports(phase.SFT)
-		if from == "" {
+		if len(from) == 0 {
 			continue
 		}
 		set, err := r.Recipe.In(i)

@@ -33,7 +33,7 @@ func (w writer) Answer(_ context.Context, qs []supervise.Query) ([]supervise.Ans
 // gold dialogues learns from none.
 func TestNobodyIsAskedForWhatNothingReads(t *testing.T) {
 	run, _, _ := newRun(t, small(t, "grpo", recipe.Phase{RL: 1}), nil)
-	run.Recipe.Judge = supervise.Settings{Kind: "endpoint", URL: "http://x", Model: "m", Closing: true}
+	run.Recipe.Judge.URL, run.Recipe.Judge.Model, run.Recipe.Judge.Closing = "http://x", "m", true
 	run.Judge = refuser{t}
 	run.Stop = func() bool { return true }
 	if _, err := run.Do(context.Background()); !errors.Is(err, ErrInterrupted) {
@@ -53,8 +53,8 @@ func (r refuser) Answer(_ context.Context, qs []supervise.Query) ([]supervise.An
 // resumed run the same, whatever the judge can answer by then.
 func TestClosingRepliesAreTheJudges(t *testing.T) {
 	fresh := func(stop int) (*Run, *Recorder, *memory) {
-		run, learner, log := newRun(t, small(t, "sft", recipe.Phase{SFT: "gold"}), nil)
-		run.Recipe.Judge = supervise.Settings{Kind: "endpoint", URL: "http://x", Model: "m", Closing: true}
+		run, learner, log := newRun(t, small(t, "sft", recipe.Phase{SFT: recipe.Names{"gold"}}), nil)
+		run.Recipe.Judge.URL, run.Recipe.Judge.Model, run.Recipe.Judge.Closing = "http://x", "m", true
 		run.Judge = writer{not: run.Train[3].ID}
 		run.Stop = func() bool { return run.State.Update == stop }
 		return run, learner, log
@@ -112,7 +112,7 @@ func TestAnInterruptReachesTheJudge(t *testing.T) {
 	fresh := func(j *stopper) (*Run, *Recorder, *memory) {
 		r := use(small(t, "hbg", recipe.Phase{RL: 4}), "hint", "n", 2, "from", "judge")
 		run, learner, log := newRun(t, r, func(seed uint64) bool { return seed%3 == 0 })
-		run.Recipe.Judge = supervise.Settings{Kind: "endpoint", URL: "http://x", Model: "m"}
+		run.Recipe.Judge.URL, run.Recipe.Judge.Model = "http://x", "m"
 		run.Judge, run.Stop = j, func() bool { return j.stopped }
 		return run, learner, log
 	}

@@ -229,8 +229,8 @@ func TestNullTurnsASignalOff(t *testing.T) {
 	}
 	phased := small(t, "ops", recipe.Phase{RL: 1, With: map[string]any{"rl.signals.gold": nil}})
 	for _, r := range []recipe.Recipe{whole, phased} {
-		var back recipe.Recipe
-		if err := back.Apply("recipe.yaml", r.YAML()); err != nil {
+		back, err := recipe.Read("recipe.yaml", r.YAML())
+		if err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range []recipe.Recipe{r, back} {
@@ -284,7 +284,7 @@ func TestETSTrainsOnFailures(t *testing.T) {
 		rule string
 		want int
 	}{{"all", 3}, {"any", 4}} {
-		r := small(t, "ets", recipe.Phase{RL: 2}, recipe.Phase{SFT: "failed", With: map[string]any{"sft.rule": c.rule, "sft.lr": 1e-6}}, recipe.Phase{RL: 1})
+		r := small(t, "ets", recipe.Phase{RL: 2}, recipe.Phase{SFT: recipe.Names{"failed"}, With: map[string]any{"sft.rule": c.rule, "sft.lr": 1e-6}}, recipe.Phase{RL: 1})
 		run, learner, log := newRun(t, r, only(&r, 1, 0, 4))
 		if _, err := run.Do(context.Background()); err != nil {
 			t.Fatal(err)
@@ -319,7 +319,7 @@ func TestETSTrainsOnFailures(t *testing.T) {
 // TestPRSAddsReflections: a failed task brings its gold dialogue and the two
 // analyses, whose text has no control token but the end.
 func TestPRSAddsReflections(t *testing.T) {
-	r := small(t, "prs", recipe.Phase{RL: 1}, recipe.Phase{SFT: "failed+reflections"})
+	r := small(t, "prs", recipe.Phase{RL: 1}, recipe.Phase{SFT: recipe.Names{"failed", "reflections"}})
 	r.SFT.Batch = 64
 	run, learner, log := newRun(t, r, never)
 	if _, err := run.Do(context.Background()); err != nil {
@@ -362,7 +362,7 @@ func TestPRSAddsReflections(t *testing.T) {
 }
 
 func TestSFTPerTurn(t *testing.T) {
-	r := small(t, "sft", recipe.Phase{SFT: "gold"})
+	r := small(t, "sft", recipe.Phase{SFT: recipe.Names{"gold"}})
 	r.SFT.Per, r.SFT.Batch = "turn", 1000
 	run, learner, _ := newRun(t, r, nil)
 	if _, err := run.Do(context.Background()); err != nil {
@@ -385,7 +385,7 @@ func TestSFTPerTurn(t *testing.T) {
 }
 
 func TestResetKeepsWhatItIsTold(t *testing.T) {
-	run, learner, _ := newRun(t, small(t, "grpo", recipe.Phase{RL: 1, Reset: "none"}, recipe.Phase{RL: 1, Reset: "optimizer"}, recipe.Phase{RL: 1, Reset: "none"}, recipe.Phase{RL: 1}), never)
+	run, learner, _ := newRun(t, small(t, "grpo", recipe.Phase{RL: 1, Reset: &recipe.Names{}}, recipe.Phase{RL: 1, Reset: &recipe.Names{recipe.ResetOptimizer}}, recipe.Phase{RL: 1, Reset: &recipe.Names{}}, recipe.Phase{RL: 1}), never)
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -401,7 +401,7 @@ func TestResetKeepsWhatItIsTold(t *testing.T) {
 func TestResumeInterleaved(t *testing.T) {
 	good := func(s uint64) bool { return s%5 == 0 }
 	fresh := func() (*Run, *Recorder, *memory) {
-		run, learner, log := newRun(t, small(t, "prs", recipe.Phase{RL: 2}, recipe.Phase{SFT: "failed+reflections"}, recipe.Phase{RL: 1}, recipe.Phase{SFT: "failed"}, recipe.Phase{RL: 1}), good)
+		run, learner, log := newRun(t, small(t, "prs", recipe.Phase{RL: 2}, recipe.Phase{SFT: recipe.Names{"failed", "reflections"}}, recipe.Phase{RL: 1}, recipe.Phase{SFT: recipe.Names{"failed"}}, recipe.Phase{RL: 1}), good)
 		run.Recipe.Keep = recipe.Keep{Checkpoint: 2, Eval: 3}
 		run.Eval = run.Train[:2]
 		return run, learner, log

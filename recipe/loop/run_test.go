@@ -188,7 +188,7 @@ func TestSequenceMeanGivesEveryEpisodeTheSameSay(t *testing.T) {
 }
 
 func TestSFTWeightsGoldTokensOnly(t *testing.T) {
-	run, learner, _ := newRun(t, small(t, "sft", recipe.Phase{SFT: "gold"}), nil)
+	run, learner, _ := newRun(t, small(t, "sft", recipe.Phase{SFT: recipe.Names{"gold"}}), nil)
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestSFTWeightsGoldTokensOnly(t *testing.T) {
 }
 
 func TestPhasesRestartOptimizerAndReference(t *testing.T) {
-	run, learner, log := newRun(t, small(t, "grpo", recipe.Phase{RL: 2}, recipe.Phase{SFT: "gold"}, recipe.Phase{RL: 1}), func(s uint64) bool { return s%2 == 0 })
+	run, learner, log := newRun(t, small(t, "grpo", recipe.Phase{RL: 2}, recipe.Phase{SFT: recipe.Names{"gold"}}, recipe.Phase{RL: 1}), func(s uint64) bool { return s%2 == 0 })
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestPhasesRestartOptimizerAndReference(t *testing.T) {
 // TestResumeAtEveryUpdate stops after each update and goes on from the cursor:
 // the learner sees the batches of an uninterrupted run.
 func TestResumeAtEveryUpdate(t *testing.T) {
-	phases := []recipe.Phase{{RL: 2}, {SFT: "gold"}, {RL: 2}}
+	phases := []recipe.Phase{{RL: 2}, {SFT: recipe.Names{"gold"}}, {RL: 2}}
 	good := func(s uint64) bool { return s%3 == 0 }
 	whole, want, _ := newRun(t, small(t, "grpo", phases...), good)
 	if _, err := whole.Do(context.Background()); err != nil {

@@ -25,7 +25,7 @@ import (
 type sftPhase struct {
 	ground
 	set      recipe.Recipe
-	sources  string
+	sources  recipe.Names
 	examples []recipe.Example
 	missing  []int          // of examples, not yet taken out
 	left     imports.Ledger // of the rows of sft.file, as far as they were measured
@@ -86,7 +86,7 @@ func (p *sftPhase) open(ctx context.Context) error {
 }
 
 // imports says whether some of the examples are of a file.
-func (p *sftPhase) imports() bool { return recipe.Imports(p.sources) != "" }
+func (p *sftPhase) imports() bool { return len(recipe.Imports(p.sources)) > 0 }
 
 // drop takes the missing examples out and says how many they were.
 func (p *sftPhase) drop() int {

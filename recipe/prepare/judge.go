@@ -11,7 +11,7 @@ import (
 
 // Judge says what a run sends to its judge's endpoint; "" if it sends nothing.
 func Judge(r *recipe.Recipe) (string, error) {
-	if r.Judge.Kind != "endpoint" {
+	if r.Judge.URL == "" {
 		return "", nil
 	}
 	to, err := endpoint.Address(&r.Judge)

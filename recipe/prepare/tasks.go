@@ -1,7 +1,6 @@
 package prepare
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -68,8 +67,9 @@ func Sets(run *loop.Run) (err error) {
 		return list
 	}
 	run.Train = load("train", t.Count)
-	run.Eval = load(cmp.Or(t.Eval, "test"), t.Test)
-	if t.Eval != "" && t.Eval != "test" {
+	held := task.Held(t.Set)
+	run.Eval = load(held, t.Test)
+	if held != "test" {
 		run.Test = load("test", t.Test)
 	}
 	return err

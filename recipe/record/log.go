@@ -107,12 +107,10 @@ func (l Log) Replay(update int) ([]ballast.Episode, error) {
 }
 
 // Trained is Recipe for whoever plays the run's checkpoints. These carry the chat
-// template that was trained, where a .jinja file that the recipe names may have changed since.
+// template that was trained, where a Jinja file that the recipe names may have changed since.
 func Trained(dir string) (recipe.Recipe, error) {
 	r, err := Recipe(dir)
-	if r.Jinja() != "" {
-		r.Chat.Template = ""
-	}
+	r.Chat.Jinja = ""
 	return r, err
 }
 
@@ -126,7 +124,5 @@ func Recipe(dir string) (r recipe.Recipe, err error) {
 	if err := log.Unchanged(); err != nil {
 		return r, err
 	}
-	err = r.Apply(runlog.Dir(dir).Recipe(), log.Recipe)
-	r.Complete()
-	return r, err
+	return recipe.Read(runlog.Dir(dir).Recipe(), log.Recipe)
 }

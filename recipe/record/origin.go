@@ -49,7 +49,7 @@ func inputs(find *models.Finder, run *loop.Run) (provenance.Inputs, error) {
 		return nil, err
 	}
 	files = append(files, more...)
-	if path := r.Jinja(); path != "" {
+	if path := r.Chat.Jinja; path != "" {
 		files = append(files, path)
 	}
 	switch r.Model {

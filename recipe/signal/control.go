@@ -2,11 +2,11 @@ package signal
 
 import (
 	"context"
-	"fmt"
 
 	"ballast"
 	"ballast/chat"
 	"ballast/loss"
+	"ballast/recipe/strict"
 )
 
 // Control holds the reference term on control tokens at a weight of their own, so
@@ -14,18 +14,12 @@ import (
 // is not in the paper; `guard.do: reference` does it on an alarm.
 var Control = Signal{
 	Name: "control",
-	Doc:  "the reference term's weight on sampled control tokens is kl, whatever rl.kl is",
-	New: func(s Settings, _ int) (Effect, error) {
-		e := controlEffect{KL: 0.01}
-		if err := s.into(&e); err != nil {
-			return nil, err
-		}
-		if !(e.KL >= 0 && e.KL <= 1e6) {
-			return nil, fmt.Errorf("kl: must lie between 0 and 1000000, is %v", e.KL)
-		}
-		return e, nil
+	Doc:  "the reference term has a weight of its own on sampled control tokens",
+	Settings: []strict.Setting{
+		{Key: "kl", In: strict.Span{Hi: 1e6}, Doc: "The weight of the reference term on control tokens, whatever `rl.kl` is."},
 	},
-	Needs: func(Settings) Needs { return Needs{Reference: true} },
+	Default: controlEffect{KL: 0.01},
+	Needs:   func(Effect) Needs { return Needs{Reference: true} },
 }
 
 type controlEffect struct {

@@ -2,7 +2,8 @@ package signal
 
 import (
 	"context"
-	"fmt"
+
+	"ballast/recipe/strict"
 )
 
 // Dynamic is dynamic sampling (DAPO, Yu et al., arXiv 2503.14476, section 3.2): a group
@@ -12,31 +13,16 @@ import (
 // batch, as in an update without this signal.
 var Dynamic = Signal{
 	Name: "dynamic",
-	Doc:  "groups whose rewards are all equal are left out and others played in their place, at most rounds times (DAPO)",
-	New: func(s Settings, _ int) (Effect, error) {
-		e, err := readDynamic(s)
-		if err != nil {
-			return nil, err
-		}
-		if e.Rounds < 1 || e.Rounds > 100 {
-			return nil, fmt.Errorf("rounds: must lie between 1 and 100, is %d", e.Rounds)
-		}
-		return e, nil
+	Doc:  "groups whose rewards are all equal are left out and others played in their place (DAPO)",
+	Settings: []strict.Setting{
+		{Key: "rounds", In: strict.Span{Lo: 1, Hi: 100}, Doc: "Groups are played in the place of others at most so many times in an update."},
 	},
-	Needs: func(s Settings) Needs {
-		e, _ := readDynamic(s) // New says what is wrong with it
-		return Needs{Rounds: e.Rounds}
-	},
+	Default: dynamicEffect{Rounds: 3},
+	Needs:   func(e Effect) Needs { return Needs{Rounds: e.(dynamicEffect).Rounds} },
 }
 
 type dynamicEffect struct {
 	Rounds int `yaml:"rounds"`
-}
-
-func readDynamic(s Settings) (e dynamicEffect, err error) {
-	e = dynamicEffect{Rounds: 3}
-	err = s.into(&e)
-	return e, err
 }
 
 func (dynamicEffect) Plays(context.Context, *Draft) error { return nil }

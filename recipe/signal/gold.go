@@ -7,6 +7,7 @@ import (
 	"ballast"
 	"ballast/loss"
 	"ballast/monitor"
+	"ballast/recipe/strict"
 	"ballast/rollout"
 )
 
@@ -15,27 +16,24 @@ import (
 // the advantage is the mixed group's.
 var Gold = Signal{
 	Name: "gold",
-	Doc:  "n episodes of a group are gold dialogues (OPS); loss: ratio or shaped",
-	New: func(s Settings, n int) (Effect, error) {
-		e := goldEffect{N: 1, Loss: "ratio"}
-		if err := s.into(&e); err != nil {
-			return nil, err
-		}
-		if e.N < 1 || e.N > n {
-			return nil, fmt.Errorf("n: %d of %d episodes cannot be gold", e.N, n)
-		}
-		if e.Loss != "ratio" && e.Loss != "shaped" {
-			return nil, fmt.Errorf("loss: %q is not one of ratio (the paper's), shaped (p/(p+gamma))", e.Loss)
+	Doc:  "some episodes of a group are gold dialogues (OPS)",
+	Settings: []strict.Setting{
+		{Key: "n", Unit: "rollouts", In: strict.Span{Lo: 1, Hi: most}, Doc: "Gold episodes of a group."},
+		{Key: "loss", Of: func() []string { return []string{"ratio", "shaped"} },
+			Doc: "The clipped ratio to the current policy, which starts at 1 (the paper's), or p/(p+gamma)."},
+	},
+	Default: goldEffect{N: 1, Loss: "ratio"},
+	New: func(e Effect, n int) (Effect, error) {
+		if of := e.(goldEffect).N; of > n {
+			return nil, fmt.Errorf("n: %d of %d episodes cannot be gold", of, n)
 		}
 		return e, nil
 	},
-	Needs: func(Settings) Needs { return Needs{Golden: true} },
+	Needs: func(Effect) Needs { return Needs{Golden: true} },
 }
 
 type goldEffect struct {
-	N int `yaml:"n"`
-	// Loss is ratio: clipped ratio to the current policy, which starts at 1, as
-	// in the paper; or shaped: the OffPolicy term p/(p+gamma).
+	N    int    `yaml:"n"`
 	Loss string `yaml:"loss"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ballast/monitor"
+	"ballast/recipe/strict"
 	"ballast/rollout"
 	"ballast/supervise"
 )
@@ -14,29 +15,33 @@ import (
 // hint.
 var Hint = Signal{
 	Name: "hint",
-	Doc:  "n episodes of a group are sampled under a hint that training does not see (HBG)",
-	New: func(s Settings, n int) (Effect, error) {
-		e, err := readHint(s)
-		if err != nil {
-			return nil, err
-		}
-		if e.N < 1 || e.N > n {
+	Doc:  "some episodes of a group are sampled under a hint that training does not see (HBG)",
+	Settings: []strict.Setting{
+		{Key: "n", Unit: "rollouts", In: strict.Span{Lo: 1, Hi: most}, Doc: "Hinted episodes of a group."},
+		{Key: "from", Of: func() []string { return []string{"oracle", "judge", "file"} }, Doc: "Who writes the hints."},
+		{Key: "file", Doc: "The file of hints, where they are from one."},
+		{Key: "correct", Doc: "The ratio corrects for the hint; otherwise, as in the paper, it starts at 1."},
+	},
+	Default: hintEffect{N: 2, From: "oracle"},
+	New: func(x Effect, n int) (Effect, error) {
+		e := x.(hintEffect)
+		if e.N > n {
 			return nil, fmt.Errorf("n: %d of %d episodes cannot be hinted", e.N, n)
 		}
 		switch {
-		case e.From != "oracle" && e.From != "judge" && e.From != "file":
-			return nil, fmt.Errorf("from: %q is not one of oracle, judge, file", e.From)
 		case (e.From == "file") != (e.File != ""):
 			return nil, fmt.Errorf("file: hints from a file, and no others, need its name")
 		case e.From == "file":
-			if e.texts, err = supervise.ReadHints(e.File); err != nil {
+			texts, err := supervise.ReadHints(e.File)
+			if err != nil {
 				return nil, err
 			}
+			e.texts = texts
 		}
 		return e, nil
 	},
-	Needs: func(s Settings) (n Needs) {
-		e, _ := readHint(s) // New says what is wrong with it
+	Needs: func(x Effect) (n Needs) {
+		e := x.(hintEffect)
 		n.Judge = e.From == "judge"
 		if e.File != "" {
 			n.Files = []string{e.File}
@@ -45,21 +50,15 @@ var Hint = Signal{
 	},
 }
 
-func readHint(s Settings) (e hintEffect, err error) {
-	e = hintEffect{N: 2, From: "oracle"}
-	err = s.into(&e)
-	return e, err
-}
-
 type hintEffect struct {
 	N    int    `yaml:"n"`
-	From string `yaml:"from"` // oracle, judge, file
-	File string `yaml:"file"`
+	From string `yaml:"from"`
+	File string `yaml:"file,omitempty"`
 	// Correct takes the sampler's log-probabilities, under the hint, as the old
 	// ones: the ratio then corrects for the changed sampling distribution.
 	// Otherwise, as in the paper, the old ones are the current policy's without
 	// the hint, so that the ratio starts at 1.
-	Correct bool `yaml:"correct"`
+	Correct bool `yaml:"correct,omitempty"`
 
 	texts map[string]string // of a file
 }

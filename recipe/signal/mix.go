@@ -3,9 +3,12 @@ package signal
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"ballast"
 	"ballast/chat"
+	"ballast/recipe/strict"
 	"ballast/supervise"
 )
 
@@ -13,43 +16,21 @@ import (
 // optimiser step.
 var Mix = Signal{
 	Name: "mix",
-	Doc:  "cross-entropy on the gold dialogues of the update's tasks, times weight",
-	New: func(s Settings, _ int) (Effect, error) {
-		e, err := readMix(s)
-		if err != nil {
-			return nil, err
-		}
-		if !(e.Weight > 0 && e.Weight <= 1e6) {
-			return nil, fmt.Errorf("weight: must be above 0 and at most 1000000, is %v", e.Weight)
-		}
-		if e.On != "all" && e.On != "failed" {
-			return nil, fmt.Errorf("on: %q is not one of all, failed", e.On)
-		}
-		for _, name := range e.Formats {
-			if _, err := chat.FormatByName(name); err != nil {
-				return nil, fmt.Errorf("formats: %w", err)
-			}
-		}
-		return e, nil
+	Doc:  "cross-entropy on the gold dialogues of the update's tasks",
+	Settings: []strict.Setting{
+		{Key: "weight", In: strict.Span{Hi: 1e6, Above: true}, Doc: "The weight of the cross-entropy."},
+		{Key: "on", Of: func() []string { return []string{"all", "failed"} }, Doc: "All tasks of the update, or those whose whole group failed."},
+		{Key: "formats", Of: func() []string { return slices.Sorted(maps.Keys(chat.Formats)) },
+			Doc: "Formats that the dialogues are written in, the groups in turn; absent means the episodes' own."},
 	},
-	Needs: func(s Settings) Needs {
-		e, _ := readMix(s) // New says what is wrong with it
-		return Needs{Golden: true, Formats: e.Formats, Adds: 1}
-	},
-}
-
-func readMix(s Settings) (e mixEffect, err error) {
-	e = mixEffect{Weight: 0.1, On: "all"}
-	err = s.into(&e)
-	return e, err
+	Default: mixEffect{Weight: 0.1, On: "all"},
+	Needs:   func(e Effect) Needs { return Needs{Golden: true, Formats: e.(mixEffect).Formats, Adds: 1} },
 }
 
 type mixEffect struct {
-	Weight float64 `yaml:"weight"`
-	On     string  `yaml:"on"` // all tasks of the update, or those whose whole group failed
-	// Formats that the dialogues are written in, the groups of an update in turn;
-	// empty = the episodes' own.
-	Formats []string `yaml:"formats"`
+	Weight  float64  `yaml:"weight"`
+	On      string   `yaml:"on"`
+	Formats []string `yaml:"formats,omitempty"`
 }
 
 func (mixEffect) Plays(context.Context, *Draft) error { return nil }

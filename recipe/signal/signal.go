@@ -11,9 +11,11 @@
 package signal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -76,10 +78,12 @@ type Sieve interface {
 // Signal is one entry of the table.
 type Signal struct {
 	Name, Doc string
-	// New reads the settings for groups of n episodes.
-	New func(s Settings, n int) (Effect, error)
-	// Needs says what a signal with settings that New takes needs. It reads no file.
-	Needs func(s Settings) Needs
+	Settings  []strict.Setting
+	Default   Effect // a struct with the settings that it has where nothing is said
+	// New makes the effect work for groups of n episodes, where that takes more than settings.
+	New func(e Effect, n int) (Effect, error)
+	// Needs says what the effect needs. It reads no file.
+	Needs func(e Effect) Needs
 }
 
 // Needs is what signals need of a run, and what they add to it. Nothing outside of its
@@ -101,13 +105,17 @@ func Need(use map[string]Settings) (all Needs) {
 		if !ok {
 			continue
 		}
-		n := s.Needs(set)
+		e, _ := s.read(set)
+		n := s.Needs(cmp.Or(e, s.Default))
 		all.Golden, all.Judge, all.Reference = all.Golden || n.Golden, all.Judge || n.Judge, all.Reference || n.Reference
 		all.Files, all.Formats = append(all.Files, n.Files...), append(all.Formats, n.Formats...)
 		all.Adds, all.Rounds = all.Adds+n.Adds, max(all.Rounds, n.Rounds)
 	}
 	return all
 }
+
+// most is the largest group.
+const most = 1 << 16
 
 // All is the table of signals, in the order in which they act.
 var All = []Signal{Gold, Hint, Mix, Control, Dynamic}
@@ -126,7 +134,10 @@ func Open(use map[string]Settings, n int) ([]Effect, error) {
 		if !ok {
 			continue
 		}
-		e, err := s.New(set, n)
+		e, err := s.read(set)
+		if err == nil && s.New != nil {
+			e, err = s.New(e, n)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.Name, err)
 		}
@@ -171,20 +182,48 @@ func Lay(under, over map[string]Settings) map[string]Settings {
 	return out
 }
 
-// into decodes settings over the defaults in v; unknown keys are errors. A number
-// such as 1e-6, which YAML's reader takes for text, is a number again here.
-func (s Settings) into(v any) error {
-	if len(s) == 0 {
-		return nil
+// read is the signal with settings over its own. A number such as 1e-6, which YAML's reader
+// takes for text, is a number again here.
+func (x *Signal) read(s Settings) (Effect, error) {
+	v := reflect.New(reflect.TypeOf(x.Default))
+	v.Elem().Set(reflect.ValueOf(x.Default))
+	if len(s) > 0 {
+		text, err := yaml.Marshal(map[string]any(s))
+		if err != nil {
+			return nil, fmt.Errorf("settings: %w", err)
+		}
+		if err := strict.Decode(text, v.Interface(), nil); err != nil {
+			return nil, fmt.Errorf("settings: %w", err)
+		}
 	}
-	text, err := yaml.Marshal(map[string]any(s))
-	if err != nil {
-		return fmt.Errorf("settings: %w", err)
+	var err error
+	strict.Check(v.Interface(), x.Settings, func(key, format string, args ...any) {
+		err = cmp.Or(err, fmt.Errorf(key+": "+format, args...))
+	})
+	return v.Elem().Interface().(Effect), err
+}
+
+// Whole are the settings with those that the signals have where nothing is said. What Open
+// objects to stays as it is.
+func Whole(use map[string]Settings) map[string]Settings {
+	out := maps.Clone(use)
+	for _, s := range All {
+		set, ok := use[s.Name]
+		if !ok {
+			continue
+		}
+		e, err := s.read(set)
+		if err != nil {
+			continue
+		}
+		out[s.Name] = Settings{}
+		for _, f := range strict.Fields(e) {
+			if !f.Unset() {
+				out[s.Name][f.Key] = f.Value.Interface()
+			}
+		}
 	}
-	if err := strict.Decode(text, v, nil); err != nil {
-		return fmt.Errorf("settings: %w", err)
-	}
-	return nil
+	return out
 }
 
 // take changes the first n plays of every group that no signal has changed yet.

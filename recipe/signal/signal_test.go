@@ -191,7 +191,7 @@ func TestSettings(t *testing.T) {
 		set  Settings
 		want string
 	}{
-		{"gold", Settings{"n": 0}, "gold: n: 0 of 3"},
+		{"gold", Settings{"n": 0}, "gold: n: must lie between 1 and"},
 		{"gold", Settings{"n": 4}, "gold: n: 4 of 3"},
 		{"gold", Settings{"loss": "ratios"}, "gold: loss: \"ratios\" is not one of ratio"},
 		{"gold", Settings{"m": 1}, "m"},

@@ -69,15 +69,14 @@ func open(s supervise.Settings, o Options, wait time.Duration) (supervise.Judge,
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	if s.Kind != "endpoint" {
+	if s.URL == "" {
 		return supervise.Oracle{}, nil
 	}
 	key := os.Getenv(s.Key)
 	if s.Key != "" && key == "" {
 		return nil, fmt.Errorf("judge.key: the environment variable %s is not set", s.Key)
 	}
-	s.Concurrency, s.Reply, s.Temperature = cmp.Or(s.Concurrency, 8), cmp.Or(s.Reply, 1024), cmp.Or(s.Temperature, 0.7)
-	client, err := api.New(api.Options{URL: s.URL, Key: key, Retries: s.Retries, Wait: wait})
+	client, err := api.New(api.Options{URL: s.URL, Key: key, Retries: cmp.Or(s.Retries, -1), Wait: wait})
 	if err != nil {
 		return nil, fmt.Errorf("judge.url: %w", err)
 	}

@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -80,6 +81,12 @@ func dial(t *testing.T, s *stub, set supervise.Settings) (supervise.Judge, *http
 	return dialKept(t, s, set, "")
 }
 
+// whole is the settings with what every recipe has.
+func whole(set supervise.Settings) supervise.Settings {
+	set.Concurrency, set.Retries, set.Reply = cmp.Or(set.Concurrency, 8), cmp.Or(set.Retries, 6), cmp.Or(set.Reply, 1024)
+	return set
+}
+
 func dialKept(t *testing.T, s *stub, set supervise.Settings, keep string) (supervise.Judge, *httptest.Server) {
 	t.Helper()
 	srv := s.server // the address is part of what the cache knows an answer by
@@ -88,11 +95,11 @@ func dialKept(t *testing.T, s *stub, set supervise.Settings, keep string) (super
 		s.server = srv
 		t.Cleanup(srv.Close)
 	}
-	set.Kind, set.URL, set.Model = "endpoint", srv.URL, "stub"
+	set.URL, set.Model = srv.URL, "stub"
 	if set.Cache == "" {
 		set.Cache = t.TempDir()
 	}
-	j, err := open(set, Options{Ledger: keep}, time.Millisecond)
+	j, err := open(whole(set), Options{Ledger: keep}, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,11 +210,11 @@ func TestSettings(t *testing.T) {
 		set  supervise.Settings
 		want string
 	}{
-		{supervise.Settings{Kind: "oracle", URL: "x"}, "oracle"},
-		{supervise.Settings{Kind: "gpt"}, "endpoint"},
-		{supervise.Settings{Kind: "endpoint"}, "url"},
-		{supervise.Settings{Kind: "endpoint", URL: "http://x", Model: "m", Cost: 1}, "price"},
-		{supervise.Settings{Kind: "endpoint", URL: "http://x", Model: "m", Key: "BALLAST_NO_SUCH_KEY"}, "BALLAST_NO_SUCH_KEY"},
+		{supervise.Settings{URL: "x"}, "judge.model"},
+		{supervise.Settings{Model: "m"}, "judge.url"},
+		{supervise.Settings{Closing: true}, "judge.closing"},
+		{supervise.Settings{URL: "http://x", Model: "m", Cost: 1}, "price"},
+		{supervise.Settings{URL: "http://x", Model: "m", Key: "BALLAST_NO_SUCH_KEY"}, "BALLAST_NO_SUCH_KEY"},
 	} {
 		if _, err := Open(c.set, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c.set, err)

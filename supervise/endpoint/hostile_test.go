@@ -27,8 +27,8 @@ func asking(t *testing.T, b endpointtest.Behaviour, set supervise.Settings, o Op
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	set.Kind, set.URL, set.Model, set.Key = "endpoint", s.URL, "m", "BALLAST_TEST_JUDGE_KEY"
-	j, err := open(set, o, time.Millisecond)
+	set.URL, set.Model, set.Key = s.URL, "m", "BALLAST_TEST_JUDGE_KEY"
+	j, err := open(whole(set), o, time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
