@@ -209,7 +209,8 @@ func (r *Run) resume(c Checkpoint, keep func(Event) bool) error {
 			return errors.Join(fmt.Errorf("%s: byte %d, where the checkpoint was made, is inside a line: it was changed", l.Path(), l.size), err)
 		}
 		if sum, err := l.upTo(l.size); err != nil || l.sum != "" && sum != l.sum {
-			return errors.Join(fmt.Errorf("%s: the first %d bytes, which the checkpoint counts on, were changed: their checksum differs", l.Path(), l.size), err)
+			return errors.Join(fmt.Errorf("%s: the first %d bytes, which the checkpoint counts on, were changed: their checksum differs",
+				l.Path(), l.size), err)
 		}
 	}
 	if err := c.Verify(); err != nil {

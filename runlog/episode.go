@@ -199,7 +199,8 @@ func decodeEpisode(line []byte) (*ballast.Episode, error) {
 	}
 	e := &ballast.Episode{
 		Task: w.Task, Group: w.Group, Sample: w.Sample, Seed: w.Seed, Stop: ballast.Stop(w.Stop), Error: w.Error, Hinted: w.Hinted,
-		Score:  ballast.Score{Reward: float64(w.Score.Reward), Success: w.Score.Success, FailTurn: w.Score.FailTurn, Reason: w.Score.Reason, Progress: float64(w.Score.Progress), Format: float64(w.Score.Format)},
+		Score: ballast.Score{Reward: float64(w.Score.Reward), Success: w.Score.Success, FailTurn: w.Score.FailTurn,
+			Reason: w.Score.Reason, Progress: float64(w.Score.Progress), Format: float64(w.Score.Format)},
 		Prompt: w.Prompt, Tokens: w.Tokens,
 	}
 	if w.Prompt < 0 || w.Prompt > len(w.Tokens) {

@@ -79,7 +79,8 @@ func older(w *wireEvent) (What, error) {
 	case KindExamples:
 		return Examples{d.count("examples"), d.count("left_out"), d.count("rows"), d.count("rows_left_out"), d.counts("skipped/")}, nil
 	case KindJudge:
-		return Judged{d.count("requests"), d.count("cached"), d.count("answered"), d.count("lost"), d.count("tokens"), d.number("cost"), d.counts("failure/")}, nil
+		return Judged{d.count("requests"), d.count("cached"), d.count("answered"), d.count("lost"),
+			d.count("tokens"), d.number("cost"), d.counts("failure/")}, nil
 	case KindEval, KindTest, KindSuite:
 		best, _ := d["best"].(bool)
 		delete(d, "best")

@@ -24,7 +24,8 @@ func TestDir(t *testing.T) {
 	if !ok || run != d || update != 40 || d.Checkpoint(40) != c.Dir || !d.IsRun() {
 		t.Errorf("%s, %d, %v", run, update, ok)
 	}
-	for _, path := range []string{string(d), filepath.Dir(c.Dir), filepath.Join(c.Dir, "weights"), filepath.Join(t.TempDir(), "checkpoints", "000040")} {
+	for _, path := range []string{string(d), filepath.Dir(c.Dir), filepath.Join(c.Dir, "weights"),
+		filepath.Join(t.TempDir(), "checkpoints", "000040")} {
 		if run, _, ok := CheckpointAt(path); ok {
 			t.Errorf("%s is a checkpoint of %s", path, run)
 		}
@@ -33,7 +34,8 @@ func TestDir(t *testing.T) {
 		t.Errorf("%v, %v", list, err)
 	}
 	must(t, os.Mkdir(filepath.Dir(d.Probe(1)), 0o777))
-	for _, path := range []string{d.Probe(12), d.Probe(3), filepath.Join(filepath.Dir(d.Probe(1)), "4.json"), filepath.Join(filepath.Dir(d.Probe(1)), "mine.json")} {
+	probes := filepath.Dir(d.Probe(1))
+	for _, path := range []string{d.Probe(12), d.Probe(3), filepath.Join(probes, "4.json"), filepath.Join(probes, "mine.json")} {
 		must(t, os.WriteFile(path, nil, 0o666))
 	}
 	if list, err := d.Probes(); err != nil || !slices.Equal(list, []int{3, 12}) {

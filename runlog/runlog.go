@@ -129,7 +129,8 @@ func (r *Run) remake() error {
 				return err
 			}
 			if sub == checkpointsDir && e.Kind() == KindCheckpoint {
-				return fmt.Errorf("%s is gone, and the run had checkpoints: put it back; or make an empty folder of that name, and the run starts over", path)
+				return fmt.Errorf("%s is gone, and the run had checkpoints: put it back; or make an empty folder of that name, "+
+					"and the run starts over", path)
 			}
 		}
 		if err := os.Mkdir(path, 0o777); err != nil {

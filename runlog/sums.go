@@ -169,7 +169,8 @@ func (l *Log) Unchanged() error {
 	if h.Version < 2 || sum == h.Recipe || h.Pending != nil && sum == h.Pending.Recipe {
 		return nil
 	}
-	return fmt.Errorf("%s was changed since the run began: put it back as it was, or start a new run with these settings; more updates are asked for with --resume %s --extend N",
+	return fmt.Errorf("%s was changed since the run began: put it back as it was, or start a new run with these settings; "+
+		"more updates are asked for with --resume %s --extend N",
 		Dir(l.Dir).Recipe(), l.Dir)
 }
 
@@ -191,10 +192,12 @@ func (l *Log) VerifyEpisodes(updates ...int) error {
 		path := Dir(l.Dir).episodes(u)
 		sum, _, err := provenance.File(path)
 		if err != nil {
-			return fmt.Errorf("the run trains on the episodes of update %d: %w; go back to a checkpoint before it by deleting the later ones", u, err)
+			return fmt.Errorf("the run trains on the episodes of update %d: %w; go back to a checkpoint before it "+
+				"by deleting the later ones", u, err)
 		}
 		if sum != want[u] {
-			return fmt.Errorf("%s was changed since it was written, and the run trains on it; go back to a checkpoint before update %d by deleting the later ones", path, u)
+			return fmt.Errorf("%s was changed since it was written, and the run trains on it; go back to a checkpoint before update %d "+
+				"by deleting the later ones", path, u)
 		}
 	}
 	return nil
