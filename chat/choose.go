@@ -94,7 +94,7 @@ func Choose(src Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 		return c, nil
 	}
 	c, err := choose(&src, tok, f)
-	if r := new(Refusal); errors.As(err, &r) {
+	if r := new(refusal); errors.As(err, &r) {
 		return c, r
 	}
 	if err != nil {
@@ -160,7 +160,7 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 	}
 	why := &unmade{kind: kindFails, more: made.Error()}
 	errors.As(made, &why)
-	return Choice{}, &Refusal{From: src.From, Nearest: who, Difference: nearest.String(), Kind: why.kind, More: why.more}
+	return Choice{}, &refusal{From: src.From, Nearest: who, Difference: nearest.String(), Kind: why.kind, More: why.more}
 }
 
 // written is the choice of a template that JinjaText wrote, to the byte: its mark names

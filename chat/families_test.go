@@ -134,7 +134,7 @@ func TestFamilies(t *testing.T) {
 		name := strings.TrimSuffix(f.File, ".jinja")
 		source, _, _ := strings.Cut(from[f.File], " ") // the repository
 		if err != nil {
-			r := new(Refusal)
+			r := new(refusal)
 			if !errors.As(err, &r) {
 				t.Errorf("%s: %v", f.File, err)
 			}

@@ -7,9 +7,9 @@ import (
 	"ballast/safetext"
 )
 
-// Refusal is the error of a chat template that no known renderer writes and of which none
+// refusal is the error of a chat template that no known renderer writes and of which none
 // can be made.
-type Refusal struct {
+type refusal struct {
 	From string // where the template stands
 	// Nearest is the known renderer that comes nearest, with its format, and Difference the
 	// first difference from it.
@@ -20,7 +20,7 @@ type Refusal struct {
 }
 
 // Error says what was tried and what to do, each on a line.
-func (r *Refusal) Error() string {
+func (r *refusal) Error() string {
 	why := &unmade{kind: r.Kind, more: r.More}
 	return fmt.Sprintf("chat: %s: no renderer here writes what this chat template writes\n"+
 		"the nearest is %s, which differs in %s\n"+

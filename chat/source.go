@@ -12,7 +12,7 @@ import (
 // The files of a Hugging Face directory that hold a chat template and the special tokens
 // it may write. Further templates, each named by its file, stand in the folder.
 const (
-	TemplateFile   = "chat_template.jinja"
+	templateFile   = "chat_template.jinja"
 	TemplateFolder = "additional_chat_templates"
 	settingsFile   = "tokenizer_config.json"
 	specialFile    = "special_tokens_map.json"
@@ -71,15 +71,15 @@ func ReadSource(files map[string][]byte, origin string) (Source, error) {
 				s.Special[key] = text
 			}
 		}
-		if name == settingsFile && files[TemplateFile] == nil {
+		if name == settingsFile && files[templateFile] == nil {
 			if err := templates(settings["chat_template"], named); err != nil {
 				return s, fmt.Errorf("%s: %w", path.Join(origin, name), err)
 			}
 			s.From = path.Join(origin, name) + ": chat_template"
 		}
 	}
-	if data := files[TemplateFile]; data != nil {
-		named["default"], s.From = string(data), path.Join(origin, TemplateFile)
+	if data := files[templateFile]; data != nil {
+		named["default"], s.From = string(data), path.Join(origin, templateFile)
 	}
 	for name, data := range files {
 		if dir, file := path.Split(name); strings.TrimSuffix(dir, "/") == TemplateFolder && strings.HasSuffix(file, ".jinja") {

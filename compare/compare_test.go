@@ -300,7 +300,7 @@ func TestFewRuns(t *testing.T) {
 		2: {"(of two runs both values)", "final valid", "final test", "best valid", "0.0 / 17.0", "31.0 / 32.0"},
 		3: {"(mean +- half of a 95% t interval over the runs)", "17.0 +- 42.2", "32.0 +- 2.5"},
 	} {
-		m := Methods(pair(t, n))
+		m := methods(pair(t, n))
 		text := m.Text()
 		for _, w := range want {
 			if !strings.Contains(text, w) {
@@ -314,7 +314,7 @@ func TestFewRuns(t *testing.T) {
 			t.Error("test tasks are not played with the best checkpoint")
 		}
 	}
-	data, err := json.Marshal(Methods(pair(t, 2)))
+	data, err := json.Marshal(methods(pair(t, 2)))
 	if err != nil || !strings.Contains(string(data), `"values":[0,0.17]`) || strings.Contains(string(data), `"ci95":0`) {
 		t.Errorf("%s %v", data, err)
 	}
@@ -335,7 +335,7 @@ func TestSuitesAndLoneRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := Methods(groups)
+	table := methods(groups)
 	text := table.Text()
 	for _, want := range []string{"final id", "final during", "final test", "40.0 [", "50.0 ["} {
 		if !strings.Contains(text, want) {
@@ -361,12 +361,12 @@ func TestLeftOut(t *testing.T) {
 		runs = append(runs, r)
 	}
 	groups := []Group{{Label: "ets", Runs: runs}}
-	for _, tab := range []string{text(Methods(groups)), text(Categories(groups)), text(Differences(groups, &Group{Label: "none"}))} {
+	for _, tab := range []string{text(methods(groups)), text(categories(groups)), text(Differences(groups, &Group{Label: "none"}))} {
 		if !strings.Contains(tab, "(200 of 203 played, 3 left out)") || strings.Contains(tab, "left_out") {
 			t.Errorf("%s", tab)
 		}
 	}
-	if tab := text(Methods([]Group{{Label: "ets", Runs: runs[:1]}})); strings.Contains(tab, "left out") {
+	if tab := text(methods([]Group{{Label: "ets", Runs: runs[:1]}})); strings.Contains(tab, "left out") {
 		t.Errorf("%s", tab)
 	}
 }

@@ -23,12 +23,12 @@ type Group struct {
 // replicate is how sweeps and studies name the directories of seeds.
 var replicate = regexp.MustCompile(`^seed-[0-9]+$`)
 
-// Groups sorts runs into groups. Directories seed-1, seed-2, ... in one folder are
+// groups sorts runs into groups. Directories seed-1, seed-2, ... in one folder are
 // one group with the folder's name; other runs belong together if their recipes are
 // equal but for the seed, under the method's name and what else tells them apart. A
 // second run with the same recipe and the same seed is no replicate: it has its own group.
 // Groups come in the order of their first runs.
-func Groups(runs []*Run) []Group {
+func groups(runs []*Run) []Group {
 	var out []Group
 	at := map[string]int{}
 	loose := map[string]map[string]any{} // recipes of the groups that have no folder, by key

@@ -97,10 +97,10 @@ func (r *Run) Kept() (kept, known bool) {
 	return ok1 && ok2 && end >= was-1e-9, ok1 && ok2 // means of equal numbers are equal
 }
 
-// Guards is the table of what guards did: how often they acted and stopped, the mean
+// guards is the table of what guards did: how often they acted and stopped, the mean
 // reward at the best healthy checkpoint and at the end, and in how many runs the end is
 // no lower. Groups without a guard's action have no line.
-func Guards(groups []Group) table.Table {
+func guards(groups []Group) table.Table {
 	t := table.Table{Name: "guards", Title: "What guards did",
 		Notes: []string{fmt.Sprintf("Of the runs whose guard acted. Sampled reward: at the best healthy checkpoint, the highest mean over "+
 			"the %d updates around a checkpoint from before the last action and outside the sick stretches; "+

@@ -78,7 +78,7 @@ func TestGuards(t *testing.T) {
 	if v, ok := r.Healthy(); !ok || v < 0.299 || v > 0.301 || r.Final != 10 || r.Best != 10 || r.Ending != Stopped {
 		t.Errorf("healthy %g, final %d, best %d, %s", v, r.Final, r.Best, r.Ending)
 	}
-	table := Guards(groups)
+	table := guards(groups)
 	for i, want := range []string{"2 2 1.000 0 1/2 0.300 > 0.400, 0.300 > 0.200", "1 1 1.000 1 1/1 0.300 > 0.300"} {
 		row := table.Rows[i]
 		got := strings.Join([]string{row[1].String(), row[2].String(), strings.Fields(row[3].String())[0], row[4].String(), row[7].String(), row[8].String()}, " ")

@@ -18,8 +18,8 @@ import (
 // Tables returns the tables of groups: success on the suites, categories, what
 // became of the runs, what they cost, and what guards did where one acted.
 func Tables(groups []Group) []table.Table {
-	out := []table.Table{Methods(groups), Categories(groups), Health(groups), Costs(groups)}
-	if t := Guards(groups); len(t.Rows) > 0 {
+	out := []table.Table{methods(groups), categories(groups), health(groups), costs(groups)}
+	if t := guards(groups); len(t.Rows) > 0 {
 		out = append(out, t)
 	}
 	return out
@@ -135,9 +135,9 @@ func headed(t table.Table) table.Table {
 	return t
 }
 
-// Methods is the table of success on every suite, at the final and the best
+// methods is the table of success on every suite, at the final and the best
 // checkpoint.
-func Methods(groups []Group) table.Table {
+func methods(groups []Group) table.Table {
 	t := table.Table{Name: "methods", Title: "Success in percent, final and best checkpoint", Notes: []string{interval},
 		Head: []string{"method", "n"}}
 	list := columns(suites(groups))
@@ -155,8 +155,8 @@ func Methods(groups []Group) table.Table {
 	return headed(t)
 }
 
-// Categories is the table of success by category of the first suite.
-func Categories(groups []Group) table.Table {
+// categories is the table of success by category of the first suite.
+func categories(groups []Group) table.Table {
 	suite := suites(groups)[0]
 	t := table.Table{Name: "categories", Title: "Success in percent by category, suite " + title(groups, suite),
 		Notes: []string{interval}, Head: []string{"method", "n"}}
@@ -242,10 +242,10 @@ func highest(values []float64) (top float64) {
 	return top
 }
 
-// Health is the table of what became of the runs: how many ended and collapsed, the
+// health is the table of what became of the runs: how many ended and collapsed, the
 // monitor's verdicts with onset and the signals that moved first, and the replies
 // at the end.
-func Health(groups []Group) table.Table {
+func health(groups []Group) table.Table {
 	t := table.Table{Name: "health", Title: "What became of the runs",
 		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; "+
 			"since is the evaluation during training from which on, where those show it; gone, the update from which on the mean reward of %d "+
@@ -321,8 +321,8 @@ func counted(m map[string]int, most int) string {
 	return cmp.Or(strings.Join(parts, ", "), "-")
 }
 
-// Costs is the table of what runs took.
-func Costs(groups []Group) table.Table {
+// costs is the table of what runs took.
+func costs(groups []Group) table.Table {
 	t := table.Table{Name: "costs", Title: "Cost of a run",
 		Notes: []string{"Minutes of the updates with their evaluations, and of processor time of training where it was recorded; tokens in " +
 			"thousands. Supervised tokens are those of demonstrations and reflections that were trained on."},

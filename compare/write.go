@@ -44,7 +44,7 @@ func Read(paths []string) ([]Group, error) {
 			runs = append(runs, r)
 		}
 	}
-	return Groups(runs), nil
+	return groups(runs), nil
 }
 
 // jsonFile is written first: a folder that has one is a folder of tables.

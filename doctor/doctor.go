@@ -141,8 +141,8 @@ func ourJSON(head []byte) bool {
 
 // The files that Write makes.
 const (
-	JSONFile = "diagnosis.json"
-	PageFile = "diagnosis.html"
+	jsonFile = "diagnosis.json"
+	pageFile = "diagnosis.html"
 )
 
 // Write writes diagnosis.json and diagnosis.html into dir, which is made where it
@@ -156,7 +156,7 @@ func (r *Report) Write(dir string) (string, error) {
 		name  string
 		ours  func(head []byte) bool
 		write func(io.Writer) error
-	}{{JSONFile, ourJSON, r.JSON}, {PageFile, report.Ours, r.HTML}}
+	}{{jsonFile, ourJSON, r.JSON}, {pageFile, report.Ours, r.HTML}}
 	for _, file := range files {
 		if err := durable.Free(filepath.Join(dir, file.name), file.ours); err != nil {
 			return "", fmt.Errorf("doctor: %w", err)
@@ -167,5 +167,5 @@ func (r *Report) Write(dir string) (string, error) {
 			return "", fmt.Errorf("doctor: write %s: %w", file.name, err)
 		}
 	}
-	return filepath.Join(dir, PageFile), nil
+	return filepath.Join(dir, pageFile), nil
 }

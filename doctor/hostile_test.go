@@ -88,7 +88,7 @@ func hostileRun(t *testing.T, dir, text string) {
 // TestWriteTakesNothing: files of these names that the doctor did not write stay.
 func TestWriteTakesNothing(t *testing.T) {
 	r := examine(t, filepath.Join("testdata", "replies.txt"))
-	for _, name := range []string{JSONFile, PageFile} {
+	for _, name := range []string{jsonFile, pageFile} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, name)
 		must(t, os.WriteFile(path, []byte("{\"mine\": 1}"), 0o666))

@@ -199,7 +199,7 @@ func TestHistoryIsTold(t *testing.T) {
 	if _, err := r.Write(dir); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{PageFile: "Sick stretches", JSONFile: `"history"`} {
+	for name, want := range map[string]string{pageFile: "Sick stretches", jsonFile: `"history"`} {
 		if data, err := os.ReadFile(filepath.Join(dir, name)); err != nil || !strings.Contains(string(data), want) {
 			t.Errorf("%s: no %q (%v)", name, want, err)
 		}

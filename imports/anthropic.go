@@ -95,7 +95,7 @@ func (r *reader) userBlocks(list *value.List, at string) error {
 	for i, b := range list.Items {
 		o, err := asObject(b, index(at, i))
 		if err != nil {
-			return &Fault{ReasonPart, index(at, i), kind(b)}
+			return &fault{reasonPart, index(at, i), kind(b)}
 		}
 		if o.peek("type") != "tool_result" {
 			continue
@@ -132,9 +132,9 @@ func (r *reader) userBlocks(list *value.List, at string) error {
 		}
 		return r.user(text, at)
 	default:
-		return &Fault{ReasonOrder, at, "words beside results"}
+		return &fault{reasonOrder, at, "words beside results"}
 	}
-	return &Fault{ReasonEmpty, at, ""}
+	return &fault{reasonEmpty, at, ""}
 }
 
 // replyBlocks reads a reply: a thought, words, calls, in this order.
@@ -145,7 +145,7 @@ func (r *reader) replyBlocks(list *value.List, at string, packed bool) error {
 	for i, x := range list.Items {
 		o, err := asObject(x, index(at, i))
 		if err != nil {
-			return &Fault{ReasonPart, index(at, i), kind(x)}
+			return &fault{reasonPart, index(at, i), kind(x)}
 		}
 		t, err := o.word("type")
 		if err != nil {
@@ -154,16 +154,16 @@ func (r *reader) replyBlocks(list *value.List, at string, packed bool) error {
 		late := words.Len() > 0 || len(m.Calls) > 0
 		switch {
 		case t == "thinking" && (late || m.Thought != ""):
-			return &Fault{ReasonThoughts, o.at, "a thought that does not stand first"}
+			return &fault{reasonThoughts, o.at, "a thought that does not stand first"}
 		case t == "thinking":
 			o.take("signature")
 			if m.Thought, err = o.word("thinking"); err == nil && strings.TrimSpace(m.Thought) == "" {
 				m.Thought = ""
 			}
 		case t == "redacted_thinking":
-			return &Fault{ReasonHidden, o.at, t}
+			return &fault{reasonHidden, o.at, t}
 		case t == "text" && len(m.Calls) > 0:
-			return &Fault{ReasonOrder, o.at, "words after a call"}
+			return &fault{reasonOrder, o.at, "words after a call"}
 		case t == "text":
 			var text string
 			text, err = o.word("text")
@@ -171,7 +171,7 @@ func (r *reader) replyBlocks(list *value.List, at string, packed bool) error {
 		case t == "tool_use":
 			err = r.toolUse(o, &m, &ids, packed)
 		default:
-			return &Fault{ReasonPart, o.path("type"), t}
+			return &fault{reasonPart, o.path("type"), t}
 		}
 		if err != nil {
 			return err
@@ -185,9 +185,9 @@ func (r *reader) replyBlocks(list *value.List, at string, packed bool) error {
 	case err != nil:
 		return err
 	case len(said.Calls) > 0 && len(m.Calls) > 0:
-		return &Fault{ReasonBothCalls, at, ""}
+		return &fault{reasonBothCalls, at, ""}
 	case said.Thought != "" && m.Thought != "":
-		return &Fault{ReasonThoughts, at, ""}
+		return &fault{reasonThoughts, at, ""}
 	case len(said.Calls) > 0:
 		m.Calls, ids = said.Calls, nil
 	}
@@ -205,11 +205,11 @@ func (r *reader) toolUse(o *object, m *supervise.Message, ids *[]string, packed 
 	}
 	name, err := o.word("name")
 	if err != nil || strings.TrimSpace(name) == "" {
-		return &Fault{ReasonCall, o.at, "name is missing"}
+		return &fault{reasonCall, o.at, "name is missing"}
 	}
 	input := o.take("input")
 	if s, ok := input.(string); ok {
-		return &Fault{ReasonArguments, o.path("input"), brief(s)}
+		return &fault{reasonArguments, o.path("input"), brief(s)}
 	}
 	d, err := r.arguments(input, name, o.path("input"), packed)
 	if err != nil {

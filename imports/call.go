@@ -14,16 +14,16 @@ import (
 func (r *reader) call(v any, at string, packed bool) (c ballast.Call, id string, err error) {
 	o, err := asObject(v, at)
 	if err != nil {
-		return c, "", &Fault{ReasonCall, at, kind(v)}
+		return c, "", &fault{reasonCall, at, kind(v)}
 	}
 	if id, _, err = o.text("id"); err != nil {
 		return c, "", err
 	}
 	if t, ok, err := o.text("type"); err != nil || ok && t != "function" {
-		return c, "", &Fault{ReasonCall, o.path("type"), t}
+		return c, "", &fault{reasonCall, o.path("type"), t}
 	}
 	if n := o.take("index"); n != nil && !wordless(n) {
-		return c, "", &Fault{ReasonType, o.path("index"), kind(n)}
+		return c, "", &fault{reasonType, o.path("index"), kind(n)}
 	}
 	inner := o
 	if f := o.take("function"); f != nil {
@@ -36,12 +36,12 @@ func (r *reader) call(v any, at string, packed bool) (c ballast.Call, id string,
 	}
 	name, ok, err := inner.text("name")
 	if err != nil || !ok || strings.TrimSpace(name) == "" {
-		return c, "", &Fault{ReasonCall, inner.at, "name is missing"}
+		return c, "", &fault{reasonCall, inner.at, "name is missing"}
 	}
 	key, raw := "arguments", inner.take("arguments")
 	if p := inner.take("parameters"); p != nil {
 		if raw != nil {
-			return c, "", &Fault{ReasonCall, inner.at, "both arguments and parameters"}
+			return c, "", &fault{reasonCall, inner.at, "both arguments and parameters"}
 		}
 		key, raw = "parameters", p
 	}
@@ -61,23 +61,23 @@ func (r *reader) arguments(raw any, tool, at string, packed bool) (*value.Dict, 
 		packed = true
 		v, err := value.ParseExact([]byte(s))
 		if err != nil {
-			return nil, &Fault{ReasonJSON, at, err.Error()}
+			return nil, &fault{reasonJSON, at, err.Error()}
 		}
 		if text, twice := v.(string); twice {
 			if _, err := value.ParseExact([]byte(text)); err == nil {
-				return nil, &Fault{ReasonTwice, at, ""}
+				return nil, &fault{reasonTwice, at, ""}
 			}
 		}
 		raw = v
 	}
 	d, ok := raw.(*value.Dict)
 	if !ok {
-		return nil, &Fault{ReasonArguments, at, kind(raw)}
+		return nil, &fault{reasonArguments, at, kind(raw)}
 	}
 	if !packed {
 		key, dropped := fillers(d, r.parameters(tool))
 		if key != "" {
-			return nil, &Fault{ReasonNull, at + "." + key, "take it out, or write the arguments as JSON text if null is meant"}
+			return nil, &fault{reasonNull, at + "." + key, "take it out, or write the arguments as JSON text if null is meant"}
 		}
 		if dropped {
 			r.pass("nulls in arguments")

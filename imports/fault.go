@@ -14,57 +14,57 @@ type Reason string
 
 // The reasons for which a row is left out whatever the model is.
 const (
-	ReasonJSON         Reason = "it is not JSON, or JSON that can be read in two ways"
-	ReasonObject       Reason = "it is no object"
-	ReasonShape        Reason = "it has none of the shapes"
-	ReasonKey          Reason = "a key that is not known"
-	ReasonType         Reason = "a value of another kind than its key wants"
-	ReasonRole         Reason = "a role that is not known"
-	ReasonOrder        Reason = "messages in an order that no conversation has"
-	ReasonEmpty        Reason = "a message without words and without calls"
-	ReasonObjectText   Reason = "content that is no text: templates write it in different ways"
-	ReasonPart         Reason = "a content part that is no text"
-	ReasonTwoSystems   Reason = "two system texts"
-	ReasonSystemInside Reason = "a system message inside the dialogue"
-	ReasonSystemTools  Reason = "tools inside the system text that cannot be taken apart"
-	ReasonTwoTools     Reason = "two lists of tools that differ"
-	ReasonTool         Reason = "a tool without a name, or no object"
-	ReasonSameTool     Reason = "two tools of one name"
-	ReasonNoTools      Reason = "calls, and no tool is documented"
-	ReasonUnknownTool  Reason = "a call of a tool that is not documented"
-	ReasonCall         Reason = "a call that cannot be read"
-	ReasonArguments    Reason = "arguments that are no object"
-	ReasonTwice        Reason = "arguments that are encoded twice"
-	ReasonNull         Reason = "a null that may be one or may fill in for an absent argument"
-	ReasonBothCalls    Reason = "calls in the text and beside it"
-	ReasonBroken       Reason = "text with tags that are no well-formed call"
-	ReasonThoughts     Reason = "two thoughts for one reply"
-	ReasonHidden       Reason = "a thought that cannot be read"
-	ReasonStrayResult  Reason = "a result without a call before it"
-	ReasonResults      Reason = "calls and results that are not as many"
-	ReasonIDs          Reason = "a result that belongs to none of the calls"
-	ReasonWeight       Reason = "a weight other than 0 and 1, or of what is no reply"
-	ReasonVerdict      Reason = "a mark that says that the row is not to be learned"
-	ReasonChat         Reason = "text that cannot be cut into messages"
-	ReasonCompletion   Reason = "a prompt without a completion"
-	ReasonNothing      Reason = "no reply to train on"
+	reasonJSON         Reason = "it is not JSON, or JSON that can be read in two ways"
+	reasonObject       Reason = "it is no object"
+	reasonShape        Reason = "it has none of the shapes"
+	reasonKey          Reason = "a key that is not known"
+	reasonType         Reason = "a value of another kind than its key wants"
+	reasonRole         Reason = "a role that is not known"
+	reasonOrder        Reason = "messages in an order that no conversation has"
+	reasonEmpty        Reason = "a message without words and without calls"
+	reasonObjectText   Reason = "content that is no text: templates write it in different ways"
+	reasonPart         Reason = "a content part that is no text"
+	reasonTwoSystems   Reason = "two system texts"
+	reasonSystemInside Reason = "a system message inside the dialogue"
+	reasonSystemTools  Reason = "tools inside the system text that cannot be taken apart"
+	reasonTwoTools     Reason = "two lists of tools that differ"
+	reasonTool         Reason = "a tool without a name, or no object"
+	reasonSameTool     Reason = "two tools of one name"
+	reasonNoTools      Reason = "calls, and no tool is documented"
+	reasonUnknownTool  Reason = "a call of a tool that is not documented"
+	reasonCall         Reason = "a call that cannot be read"
+	reasonArguments    Reason = "arguments that are no object"
+	reasonTwice        Reason = "arguments that are encoded twice"
+	reasonNull         Reason = "a null that may be one or may fill in for an absent argument"
+	reasonBothCalls    Reason = "calls in the text and beside it"
+	reasonBroken       Reason = "text with tags that are no well-formed call"
+	reasonThoughts     Reason = "two thoughts for one reply"
+	reasonHidden       Reason = "a thought that cannot be read"
+	reasonStrayResult  Reason = "a result without a call before it"
+	reasonResults      Reason = "calls and results that are not as many"
+	reasonIDs          Reason = "a result that belongs to none of the calls"
+	reasonWeight       Reason = "a weight other than 0 and 1, or of what is no reply"
+	reasonVerdict      Reason = "a mark that says that the row is not to be learned"
+	reasonChat         Reason = "text that cannot be cut into messages"
+	reasonCompletion   Reason = "a prompt without a completion"
+	reasonNothing      Reason = "no reply to train on"
 )
 
-// Reasons lists them, in the order in which docs/dialogues.md explains them.
-var Reasons = []Reason{ReasonJSON, ReasonObject, ReasonShape, ReasonKey, ReasonType, ReasonRole, ReasonOrder, ReasonEmpty, ReasonObjectText,
-	ReasonPart, ReasonTwoSystems, ReasonSystemInside, ReasonSystemTools, ReasonTwoTools, ReasonTool, ReasonSameTool, ReasonNoTools,
-	ReasonUnknownTool, ReasonCall, ReasonArguments, ReasonTwice, ReasonNull, ReasonBothCalls, ReasonBroken, ReasonThoughts, ReasonHidden,
-	ReasonStrayResult, ReasonResults, ReasonIDs, ReasonWeight, ReasonVerdict, ReasonChat, ReasonCompletion, ReasonNothing}
+// reasons lists them, in the order in which docs/dialogues.md explains them.
+var reasons = []Reason{reasonJSON, reasonObject, reasonShape, reasonKey, reasonType, reasonRole, reasonOrder, reasonEmpty, reasonObjectText,
+	reasonPart, reasonTwoSystems, reasonSystemInside, reasonSystemTools, reasonTwoTools, reasonTool, reasonSameTool, reasonNoTools,
+	reasonUnknownTool, reasonCall, reasonArguments, reasonTwice, reasonNull, reasonBothCalls, reasonBroken, reasonThoughts, reasonHidden,
+	reasonStrayResult, reasonResults, reasonIDs, reasonWeight, reasonVerdict, reasonChat, reasonCompletion, reasonNothing}
 
-// Fault is why a row is left out.
-type Fault struct {
+// fault is why a row is left out.
+type fault struct {
 	Reason Reason
 	Key    string // where in the row, as messages[2].content; "" is the row
 	Detail string // more about it; may quote the row
 }
 
 // Error is the fault on one line.
-func (f *Fault) Error() string {
+func (f *fault) Error() string {
 	text := string(f.Reason)
 	if f.Key != "" {
 		text = f.Key + ": " + text

@@ -109,7 +109,7 @@ func (f *File) text(row []byte, id string) {
 	v, err := value.ParseExact(row)
 	if err != nil {
 		f.Rows++
-		f.Left.Add(string(ReasonJSON), Where(id), "", err.Error())
+		f.Left.Add(string(reasonJSON), Where(id), "", err.Error())
 		return
 	}
 	f.row(v, false, id)
@@ -120,9 +120,9 @@ func (f *File) row(v any, table bool, id string) {
 	f.Rows++
 	d, passed, err := read(v, table)
 	if err != nil {
-		var x *Fault
+		var x *fault
 		if !errors.As(err, &x) {
-			x = &Fault{ReasonShape, "", err.Error()}
+			x = &fault{reasonShape, "", err.Error()}
 		}
 		f.Left.Add(string(x.Reason), Where(id), x.Key, x.Detail)
 		return
@@ -221,7 +221,7 @@ func (f *File) parquet(path string) error {
 			return fmt.Errorf("%s: %w", where, err)
 		}
 		v, err := t.row(row)
-		if x := new(Fault); errors.As(err, &x) {
+		if x := new(fault); errors.As(err, &x) {
 			f.Rows++
 			f.Left.Add(string(x.Reason), where, x.Key, x.Detail)
 			continue

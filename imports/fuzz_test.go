@@ -30,7 +30,7 @@ func FuzzRow(f *testing.F) {
 		}
 		d, _, err := read(v, asTable)
 		if err != nil {
-			if x := new(Fault); !errors.As(err, &x) || x.Reason == "" || len(x.Error()) > 20_000 && !strings.Contains(x.Error(), "...") {
+			if x := new(fault); !errors.As(err, &x) || x.Reason == "" || len(x.Error()) > 20_000 && !strings.Contains(x.Error(), "...") {
 				t.Errorf("%T %v", err, err)
 			}
 			return

@@ -70,7 +70,7 @@ func (r *reader) glaiveChat(text string) error {
 				speaker, body = s, rest
 			}
 			if strings.Contains(part, "\n"+s) {
-				return &Fault{ReasonChat, "chat", "the mark " + s + " inside of a message"}
+				return &fault{reasonChat, "chat", "the mark " + s + " inside of a message"}
 			}
 		}
 		var err error
@@ -82,7 +82,7 @@ func (r *reader) glaiveChat(text string) error {
 		case "FUNCTION RESPONSE:":
 			err = r.answer(result{strings.TrimSpace(body), "", "", "chat"})
 		default:
-			err = &Fault{ReasonChat, "chat", "a paragraph without a speaker: " + part}
+			err = &fault{reasonChat, "chat", "a paragraph without a speaker: " + part}
 		}
 		if err != nil {
 			return err
@@ -95,7 +95,7 @@ func (r *reader) glaiveChat(text string) error {
 func (r *reader) glaiveReply(body string) error {
 	body = strings.TrimSpace(strings.TrimSuffix(body, glaiveEnd))
 	if strings.Contains(body, glaiveEnd) {
-		return &Fault{ReasonChat, "chat", "a reply with two ends"}
+		return &fault{reasonChat, "chat", "a reply with two ends"}
 	}
 	words, rest, ok := strings.Cut(body, glaiveCall)
 	if !ok {
@@ -114,10 +114,10 @@ func (r *reader) glaiveReply(body string) error {
 func (r *reader) glaiveCall(text string) (c ballast.Call, err error) {
 	v, err := value.ParseExact([]byte(unquoted(text)))
 	if err != nil {
-		return c, &Fault{ReasonJSON, "chat", err.Error()}
+		return c, &fault{reasonJSON, "chat", err.Error()}
 	}
 	if c, _, err = r.call(v, "chat", true); err != nil {
-		var f *Fault
+		var f *fault
 		if errors.As(err, &f) {
 			f.Key = "chat"
 		}

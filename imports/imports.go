@@ -52,7 +52,7 @@ func read(row any, table bool) (d supervise.Dialogue, passed []string, err error
 	}
 	i := slices.IndexFunc(Shapes, func(s Shape) bool { return s.is(o) })
 	if i < 0 {
-		return d, nil, &Fault{ReasonShape, "", "it has " + strings.Join(o.keys(), ", ")}
+		return d, nil, &fault{reasonShape, "", "it has " + strings.Join(o.keys(), ", ")}
 	}
 	r := &reader{table: table}
 	if err := Shapes[i].read(r, o); err != nil {
@@ -92,9 +92,9 @@ func (r *reader) last() *supervise.Message {
 func (r *reader) systemText(text, at string) error {
 	switch {
 	case len(r.Messages) > 0 || len(r.results) > 0:
-		return &Fault{ReasonSystemInside, at, ""}
+		return &fault{reasonSystemInside, at, ""}
 	case r.System != nil:
-		return &Fault{ReasonTwoSystems, at, ""}
+		return &fault{reasonTwoSystems, at, ""}
 	}
 	r.System = &text
 	return nil
@@ -103,13 +103,13 @@ func (r *reader) systemText(text, at string) error {
 // user takes what the user said.
 func (r *reader) user(text, at string) error {
 	if strings.TrimSpace(text) == "" {
-		return &Fault{ReasonEmpty, at, ""}
+		return &fault{reasonEmpty, at, ""}
 	}
 	if err := r.settle(at); err != nil {
 		return err
 	}
 	if m := r.last(); m != nil && m.Role != supervise.Assistant {
-		return &Fault{ReasonOrder, at, fmt.Sprintf("user after %s", m.Role)}
+		return &fault{reasonOrder, at, fmt.Sprintf("user after %s", m.Role)}
 	}
 	r.Messages = append(r.Messages, supervise.Message{Role: supervise.User, Text: text, At: at})
 	return nil
@@ -119,7 +119,7 @@ func (r *reader) user(text, at string) error {
 // have none.
 func (r *reader) reply(m supervise.Message, ids []string) error {
 	if len(m.Calls) == 0 && strings.TrimSpace(m.Text) == "" {
-		return &Fault{ReasonEmpty, m.At, ""}
+		return &fault{reasonEmpty, m.At, ""}
 	}
 	if err := r.settle(m.At); err != nil {
 		return err
@@ -130,7 +130,7 @@ func (r *reader) reply(m supervise.Message, ids []string) error {
 		if last != nil {
 			what = "after another"
 		}
-		return &Fault{ReasonOrder, m.At, "a reply " + what}
+		return &fault{reasonOrder, m.At, "a reply " + what}
 	}
 	if err := r.known(&m); err != nil {
 		return err
@@ -148,9 +148,9 @@ func (r *reader) known(m *supervise.Message) error {
 	for _, c := range m.Calls {
 		switch {
 		case len(r.Tools) == 0:
-			return &Fault{ReasonNoTools, m.At, c.Name}
+			return &fault{reasonNoTools, m.At, c.Name}
 		case !r.names[c.Name]:
-			return &Fault{ReasonUnknownTool, m.At, c.Name}
+			return &fault{reasonUnknownTool, m.At, c.Name}
 		}
 	}
 	return nil
@@ -159,7 +159,7 @@ func (r *reader) known(m *supervise.Message) error {
 // answer takes the result of a call.
 func (r *reader) answer(x result) error {
 	if m := r.last(); m == nil || m.Role != supervise.Assistant || len(m.Calls) == 0 {
-		return &Fault{ReasonStrayResult, x.at, ""}
+		return &fault{reasonStrayResult, x.at, ""}
 	}
 	r.results = append(r.results, x)
 	return nil
@@ -173,35 +173,35 @@ func (r *reader) settle(at string) error {
 		return nil
 	}
 	if len(r.results) != len(m.Calls) {
-		return &Fault{ReasonResults, at, fmt.Sprintf("before it: calls %d, results %d", len(m.Calls), len(r.results))}
+		return &fault{reasonResults, at, fmt.Sprintf("before it: calls %d, results %d", len(m.Calls), len(r.results))}
 	}
 	place := map[string]int{}
 	for i, id := range r.ids {
 		if _, twice := place[id]; twice && id != "" {
-			return &Fault{ReasonIDs, m.At, fmt.Sprintf("two calls have the id %s", id)}
+			return &fault{reasonIDs, m.At, fmt.Sprintf("two calls have the id %s", id)}
 		}
 		place[id] = i
 	}
 	_, nameless := place[""]
 	byID := r.results[0].id != "" && !nameless // and else in the order of the calls
 	if r.results[0].id != "" && nameless && len(r.ids) > 1 {
-		return &Fault{ReasonIDs, r.results[0].at, "results have ids and not all calls do"}
+		return &fault{reasonIDs, r.results[0].at, "results have ids and not all calls do"}
 	}
 	texts, taken := make([]string, len(m.Calls)), make([]bool, len(m.Calls))
 	for i, x := range r.results {
 		if (x.id == "") != (r.results[0].id == "") {
-			return &Fault{ReasonIDs, x.at, "some results have ids and some have none"}
+			return &fault{reasonIDs, x.at, "some results have ids and some have none"}
 		}
 		if k, ok := place[x.id]; byID {
 			if i = k; !ok {
-				return &Fault{ReasonIDs, x.at, fmt.Sprintf("no call has the id %s", x.id)}
+				return &fault{reasonIDs, x.at, fmt.Sprintf("no call has the id %s", x.id)}
 			}
 		}
 		if taken[i] {
-			return &Fault{ReasonIDs, x.at, fmt.Sprintf("two results have the id %s", x.id)}
+			return &fault{reasonIDs, x.at, fmt.Sprintf("two results have the id %s", x.id)}
 		}
 		if x.name != "" && x.name != m.Calls[i].Name {
-			return &Fault{ReasonIDs, x.at, fmt.Sprintf("a result of %s for a call of %s", x.name, m.Calls[i].Name)}
+			return &fault{reasonIDs, x.at, fmt.Sprintf("a result of %s for a call of %s", x.name, m.Calls[i].Name)}
 		}
 		texts[i], taken[i] = x.text, true
 	}
@@ -218,7 +218,7 @@ func (r *reader) end() error {
 		}
 	}
 	if !slices.ContainsFunc(r.Messages, func(m supervise.Message) bool { return m.Role == supervise.Assistant && !m.Context }) {
-		return &Fault{ReasonNothing, "", ""}
+		return &fault{reasonNothing, "", ""}
 	}
 	return nil
 }

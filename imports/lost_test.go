@@ -133,7 +133,7 @@ func TestAnyValueAnywhere(t *testing.T) {
 					continue // it is the same row in a table
 				}
 				d, _, err := read(value.Clone(v), table == 1)
-				if f := new(Fault); err != nil && !errors.As(err, &f) {
+				if f := new(fault); err != nil && !errors.As(err, &f) {
 					t.Fatalf("%v", err)
 				}
 				if err != nil {

@@ -19,7 +19,7 @@ type object struct {
 func asObject(v any, at string) (*object, error) {
 	d, ok := v.(*value.Dict)
 	if !ok || d == nil {
-		return nil, &Fault{ReasonObject, at, kind(v)}
+		return nil, &fault{reasonObject, at, kind(v)}
 	}
 	return &object{d, at, map[string]bool{}}, nil
 }
@@ -56,7 +56,7 @@ func (o *object) text(key string) (text string, ok bool, err error) {
 	case string:
 		return v, true, nil
 	default:
-		return "", false, &Fault{ReasonType, o.path(key), kind(v)}
+		return "", false, &fault{reasonType, o.path(key), kind(v)}
 	}
 }
 
@@ -64,7 +64,7 @@ func (o *object) text(key string) (text string, ok bool, err error) {
 func (o *object) word(key string) (string, error) {
 	text, ok, err := o.text(key)
 	if err == nil && !ok {
-		err = &Fault{ReasonType, o.path(key), "it is missing"}
+		err = &fault{reasonType, o.path(key), "it is missing"}
 	}
 	return text, err
 }
@@ -78,14 +78,14 @@ func (o *object) list(key string) (items []any, packed, ok bool, err error) {
 	}
 	if s, is := v.(string); is {
 		if v, err = value.ParseExact([]byte(s)); err != nil {
-			return nil, true, true, &Fault{ReasonJSON, o.path(key), err.Error()}
+			return nil, true, true, &fault{reasonJSON, o.path(key), err.Error()}
 		}
 		packed = true
 	}
 	if items, is := listOf(v); is {
 		return items, packed, true, nil
 	}
-	return nil, packed, true, &Fault{ReasonType, o.path(key), kind(v)}
+	return nil, packed, true, &fault{reasonType, o.path(key), kind(v)}
 }
 
 // listOf is a list, or an object of lists of one length, which is how a column of the
@@ -158,7 +158,7 @@ func judged(key string, v any) error {
 			return nil
 		}
 	}
-	return &Fault{ReasonVerdict, brief(key), fmt.Sprint(v)}
+	return &fault{reasonVerdict, brief(key), fmt.Sprint(v)}
 }
 
 // rest lists the keys that nobody took and that carry no words: those of passable, and
@@ -178,7 +178,7 @@ func (r *reader) rest(o *object) (passed []string, err error) {
 			passed = append(passed, key)
 		case empty(v):
 		default:
-			return nil, &Fault{ReasonKey, o.path(brief(key)), ""}
+			return nil, &fault{reasonKey, o.path(brief(key)), ""}
 		}
 	}
 	return passed, nil

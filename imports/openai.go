@@ -114,7 +114,7 @@ func (r *reader) message(v any, at string, packed bool) error {
 			}
 		case "user", "tool_call":
 		default:
-			return &Fault{ReasonRole, o.path("role"), role}
+			return &fault{reasonRole, o.path("role"), role}
 		}
 		text, err := r.content(o)
 		if err != nil {
@@ -135,7 +135,7 @@ func (r *reader) message(v any, at string, packed bool) error {
 func (r *reader) content(o *object) (string, error) {
 	text, ok, err := r.maybe(o)
 	if err == nil && !ok {
-		err = &Fault{ReasonEmpty, o.path("content"), ""}
+		err = &fault{reasonEmpty, o.path("content"), ""}
 	}
 	return text, err
 }
@@ -152,7 +152,7 @@ func (r *reader) maybe(o *object) (text string, ok bool, err error) {
 		text, err := r.parts(v, at)
 		return text, len(v.Items) > 0, err
 	default:
-		return "", false, &Fault{ReasonObjectText, at, kind(v)}
+		return "", false, &fault{reasonObjectText, at, kind(v)}
 	}
 }
 
@@ -162,11 +162,11 @@ func (r *reader) parts(list *value.List, at string) (string, error) {
 	for i, x := range list.Items {
 		o, err := asObject(x, index(at, i))
 		if err != nil {
-			return "", &Fault{ReasonPart, index(at, i), kind(x)}
+			return "", &fault{reasonPart, index(at, i), kind(x)}
 		}
 		t, _, err := o.text("type")
 		if err != nil || t != "text" && t != "input_text" && t != "output_text" {
-			return "", &Fault{ReasonPart, o.path("type"), t}
+			return "", &fault{reasonPart, o.path("type"), t}
 		}
 		text, err := o.word("text")
 		if err != nil {
@@ -199,7 +199,7 @@ func (r *reader) assistant(o *object, packed bool) error {
 	}
 	if len(calls) > 0 {
 		if len(m.Calls) > 0 {
-			return &Fault{ReasonBothCalls, o.at, ""}
+			return &fault{reasonBothCalls, o.at, ""}
 		}
 		m.Calls, m.At = calls, o.path("tool_calls")
 	}
@@ -214,11 +214,11 @@ var replyRoles = []string{"assistant", "gpt", "model", "bot", "tool_call", "func
 func (r *reader) weighed(o *object, role string, read func() error) error {
 	w := o.take("weight")
 	if w != nil && w != int64(0) && w != int64(1) && w != 0.0 && w != 1.0 {
-		return &Fault{ReasonWeight, o.path("weight"), fmt.Sprint(w)}
+		return &fault{reasonWeight, o.path("weight"), fmt.Sprint(w)}
 	}
 	zero := w == int64(0) || w == 0.0
 	if w != nil && !zero && !slices.Contains(replyRoles, role) {
-		return &Fault{ReasonWeight, o.path("weight"), role}
+		return &fault{reasonWeight, o.path("weight"), role}
 	}
 	outer := r.context
 	r.context = outer || zero
@@ -241,7 +241,7 @@ func thoughts(o *object, m *supervise.Message) error {
 			continue
 		}
 		if m.Thought != "" && m.Thought != text {
-			return &Fault{ReasonThoughts, o.path(key), ""}
+			return &fault{reasonThoughts, o.path(key), ""}
 		}
 		m.Thought = text
 	}
@@ -270,7 +270,7 @@ func (r *reader) calls(o *object, packed bool) (out []ballast.Call, ids []string
 			return nil, nil, err
 		}
 		if len(out) > 0 {
-			return nil, nil, &Fault{ReasonBothCalls, o.path("function_call"), "beside tool_calls"}
+			return nil, nil, &fault{reasonBothCalls, o.path("function_call"), "beside tool_calls"}
 		}
 		out, ids = append(out, call), append(ids, id)
 	}
@@ -293,7 +293,7 @@ func (r *reader) toolMessage(o *object) error {
 		return err
 	}
 	if !ok {
-		return &Fault{ReasonEmpty, o.path("content"), "a result that is null"}
+		return &fault{reasonEmpty, o.path("content"), "a result that is null"}
 	}
 	id, _, err := o.text("tool_call_id")
 	if err != nil {

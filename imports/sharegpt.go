@@ -50,7 +50,7 @@ func (r *reader) turn(v any, at string, t turns) error {
 		return err
 	}
 	if v := o.peek("value"); v != nil && !isText(v) {
-		return &Fault{ReasonObjectText, o.path("value"), kind(v)}
+		return &fault{reasonObjectText, o.path("value"), kind(v)}
 	}
 	body, ok, err := o.text("value")
 	if err != nil {
@@ -58,7 +58,7 @@ func (r *reader) turn(v any, at string, t turns) error {
 	}
 	place := o.path("value")
 	if !ok {
-		return &Fault{ReasonEmpty, place, ""}
+		return &fault{reasonEmpty, place, ""}
 	}
 	return r.weighed(o, from, func() error {
 		switch from {
@@ -73,7 +73,7 @@ func (r *reader) turn(v any, at string, t turns) error {
 		case "function_call", "tool_call", "function-call":
 			return r.called(body, place)
 		}
-		return &Fault{ReasonRole, o.path("from"), from}
+		return &fault{reasonRole, o.path("from"), from}
 	})
 }
 
@@ -88,14 +88,14 @@ func (r *reader) called(body, at string) error {
 	thought, body := thoughtful(body)
 	v, err := value.ParseExact([]byte(unquoted(body)))
 	if err != nil {
-		return &Fault{ReasonJSON, at, err.Error()}
+		return &fault{reasonJSON, at, err.Error()}
 	}
 	items := []any{v}
 	if l, ok := v.(*value.List); ok {
 		items = l.Items
 	}
 	if len(items) == 0 {
-		return &Fault{ReasonCall, at, "no call at all"}
+		return &fault{reasonCall, at, "no call at all"}
 	}
 	var calls []ballast.Call
 	var ids []string
@@ -111,10 +111,10 @@ func (r *reader) called(body, at string) error {
 		return r.reply(supervise.Message{Thought: thought, Calls: calls, At: at}, ids)
 	}
 	if thought != "" {
-		return &Fault{ReasonThoughts, at, "a thought that does not stand first"}
+		return &fault{reasonThoughts, at, "a thought that does not stand first"}
 	}
 	if m.Context != r.context {
-		return &Fault{ReasonWeight, at, "a call of another weight than the words before it"}
+		return &fault{reasonWeight, at, "a call of another weight than the words before it"}
 	}
 	if err := r.known(&supervise.Message{Calls: calls, At: at}); err != nil {
 		return err

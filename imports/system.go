@@ -28,14 +28,14 @@ func (r *reader) system(text, at string, rules *explains) error {
 		block, before, after, found, err = rules.cut(text)
 	}
 	if err != nil {
-		return &Fault{ReasonSystemTools, at, err.Error()}
+		return &fault{reasonSystemTools, at, err.Error()}
 	}
 	if !found {
 		return r.systemText(text, at)
 	}
 	list, err := toolValues(block)
 	if err != nil {
-		return &Fault{ReasonSystemTools, at, err.Error()}
+		return &fault{reasonSystemTools, at, err.Error()}
 	}
 	if err := r.offer(list, at); err != nil {
 		return err
@@ -43,7 +43,7 @@ func (r *reader) system(text, at string, rules *explains) error {
 	first, unknown := rules.rest(before)
 	second, also := rules.rest(after)
 	if unknown += also; unknown != "" {
-		return &Fault{ReasonSystemTools, at, "it explains calls in words that are not known: " + unknown}
+		return &fault{reasonSystemTools, at, "it explains calls in words that are not known: " + unknown}
 	}
 	rest := strings.TrimSpace(first + "\n" + second)
 	if !strings.ContainsFunc(rest, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || r > unicode.MaxASCII }) {

@@ -48,16 +48,16 @@ func (t *table) row(row parquet.Row) (any, error) {
 		case top && v.Kind() == parquet.ByteArray:
 			texts[path[0]] = string(v.ByteArray())
 		case strange != "" && !top:
-			return nil, &Fault{ReasonType, strings.Join(path, "."), "a column of the kind " + strange + "; write it as text"}
+			return nil, &fault{reasonType, strings.Join(path, "."), "a column of the kind " + strange + "; write it as text"}
 		}
 	}
 	o, err := t.file.Object(row)
 	if err != nil {
-		return nil, &Fault{ReasonType, "", err.Error()}
+		return nil, &fault{reasonType, "", err.Error()}
 	}
 	m, ok := o.(map[string]any)
 	if !ok {
-		return nil, &Fault{ReasonObject, "", fmt.Sprintf("%T", o)}
+		return nil, &fault{reasonObject, "", fmt.Sprintf("%T", o)}
 	}
 	out := &value.Dict{}
 	for _, name := range t.order.names {
@@ -71,7 +71,7 @@ func (t *table) row(row parquet.Row) (any, error) {
 			v, err = true, nil // it carries no words, whatever it is
 		}
 		if err != nil {
-			return nil, &Fault{ReasonType, name, err.Error()}
+			return nil, &fault{reasonType, name, err.Error()}
 		}
 		out.Set(name, v)
 	}

@@ -33,7 +33,7 @@ func (r *reader) spoken(body, at string) (supervise.Message, error) {
 	p := chat.Hermes.Parse(body, nil)
 	alone := p.Reason == format.ReasonEmpty // a thought and nothing else: the calls may stand beside it
 	if p.Form != ballast.FormCall && p.Form != ballast.FormResponse && !alone {
-		return m, &Fault{ReasonBroken, at, broken(body, p.Reason)}
+		return m, &fault{reasonBroken, at, broken(body, p.Reason)}
 	}
 	if rest, ok := strings.CutPrefix(strings.TrimLeft(body, " \t\r\n"), format.OpenThink); ok {
 		thought, rest, _ := strings.Cut(rest, format.CloseThink) // the parser closes it there, too
@@ -76,7 +76,7 @@ func exactBodies(body string, calls int, at string) error {
 		if inner, _, ok := strings.Cut(part, closeCall); ok {
 			v, err := value.ParseExact([]byte(inner))
 			if err != nil {
-				return &Fault{ReasonJSON, at, err.Error()}
+				return &fault{reasonJSON, at, err.Error()}
 			}
 			if err := onlyCall(v, at); err != nil {
 				return err
@@ -96,7 +96,7 @@ func onlyCall(v any, at string) error {
 		k, x := d.At(i)
 		key, _ := k.(string)
 		if key != "name" && key != "arguments" && x != nil && !empty(x) && !slices.Contains(passable, key) {
-			return &Fault{ReasonKey, at, "a call with " + key}
+			return &fault{reasonKey, at, "a call with " + key}
 		}
 	}
 	return nil

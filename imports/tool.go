@@ -21,7 +21,7 @@ func (r *reader) documented(o *object) error {
 			}
 			var err error
 			if v, err = value.ParseExact([]byte(s)); err != nil {
-				return &Fault{ReasonJSON, o.path(key), err.Error()}
+				return &fault{reasonJSON, o.path(key), err.Error()}
 			}
 		}
 		if v == nil {
@@ -55,16 +55,16 @@ func toolList(v any, at string) ([]any, error) {
 				continue // a table fills in the names of other rows
 			}
 			if !ok {
-				return nil, &Fault{ReasonTool, at, "an object of tools holds " + kind(tool)}
+				return nil, &fault{reasonTool, at, "an object of tools holds " + kind(tool)}
 			}
 			if name, err := toolName(d, at); err != nil || name != key {
-				return nil, &Fault{ReasonTool, at, "an object of tools by other names than theirs"}
+				return nil, &fault{reasonTool, at, "an object of tools by other names than theirs"}
 			}
 			list = append(list, d)
 		}
 		return list, nil
 	}
-	return nil, &Fault{ReasonType, at, kind(v)}
+	return nil, &fault{reasonType, at, kind(v)}
 }
 
 // toolName is the name of a tool from its documentation, wrapped as OpenAI does or not.
@@ -72,13 +72,13 @@ func toolName(d *value.Dict, at string) (string, error) {
 	inner := d
 	if f, ok := d.GetString("function"); ok {
 		if inner, ok = f.(*value.Dict); !ok {
-			return "", &Fault{ReasonTool, at, "function is " + kind(f)}
+			return "", &fault{reasonTool, at, "function is " + kind(f)}
 		}
 	}
 	v, _ := inner.GetString("name")
 	name, ok := v.(string)
 	if !ok || strings.TrimSpace(name) == "" {
-		return "", &Fault{ReasonTool, at, "name is missing"}
+		return "", &fault{reasonTool, at, "name is missing"}
 	}
 	return name, nil
 }
@@ -96,14 +96,14 @@ func (r *reader) offer(list []any, at string) error {
 		}
 		d, ok := v.(*value.Dict)
 		if !ok {
-			return &Fault{ReasonTool, at, kind(v)}
+			return &fault{reasonTool, at, kind(v)}
 		}
 		name, err := toolName(d, at)
 		if err != nil {
 			return err
 		}
 		if names[name] {
-			return &Fault{ReasonSameTool, at, name}
+			return &fault{reasonSameTool, at, name}
 		}
 		names[name] = true
 		if dropNulls(d, r.table, false) {
@@ -122,7 +122,7 @@ func (r *reader) offer(list []any, at string) error {
 		tools = append(tools, tool)
 	}
 	if len(r.Tools) > 0 && !sameTools(r.Tools, tools) {
-		return &Fault{ReasonTwoTools, at, ""}
+		return &fault{reasonTwoTools, at, ""}
 	}
 	if len(r.Tools) == 0 {
 		r.Tools, r.names = tools, names
@@ -145,10 +145,10 @@ func wrapped(d *value.Dict, at string) (*value.Dict, error) {
 		case "input_schema", "cache_control":
 		case "type":
 			if v != "custom" {
-				return nil, &Fault{ReasonTool, at, "a tool of the server's own"}
+				return nil, &fault{reasonTool, at, "a tool of the server's own"}
 			}
 		default:
-			return nil, &Fault{ReasonKey, at + "." + k.(string), ""}
+			return nil, &fault{reasonKey, at + "." + k.(string), ""}
 		}
 	}
 	f.Set("parameters", schema)

@@ -79,7 +79,7 @@ func (r *reader) composed(body, at string) error {
 		if !strings.HasSuffix(t, ")]") {
 			return r.spoke(body, at) // prose in brackets
 		}
-		return &Fault{ReasonCall, at, err.Error()}
+		return &fault{reasonCall, at, err.Error()}
 	}
 	return r.reply(supervise.Message{Calls: calls, At: at}, nil)
 }

@@ -21,7 +21,7 @@ func (r *reader) trl(o *object) error {
 		key = "response"
 	}
 	if !o.has(key) {
-		return &Fault{ReasonCompletion, "", ""}
+		return &fault{reasonCompletion, "", ""}
 	}
 	r.context = true
 	if err := r.part(o, "prompt"); err != nil {
@@ -53,7 +53,7 @@ func (r *reader) part(o *object, key string) error {
 	}
 	o.take(key)
 	if mark := foreign.FindString(text); mark != "" {
-		return &Fault{ReasonChat, key, "it is written in another template: " + mark}
+		return &fault{reasonChat, key, "it is written in another template: " + mark}
 	}
 	switch {
 	case key != "prompt":
@@ -72,7 +72,7 @@ func (r *reader) part(o *object, key string) error {
 func (r *reader) chatML(prompt string) error {
 	before, rest, _ := strings.Cut(prompt, "<|im_start|>")
 	if strings.TrimSpace(before) != "" {
-		return &Fault{ReasonChat, "prompt", "text before the first message"}
+		return &fault{reasonChat, "prompt", "text before the first message"}
 	}
 	for parts := strings.Split(rest, "<|im_start|>"); len(parts) > 0; parts = parts[1:] {
 		role, body, ok := strings.Cut(parts[0], "\n")
@@ -81,7 +81,7 @@ func (r *reader) chatML(prompt string) error {
 			return nil
 		}
 		if !ok || !closed || strings.TrimSpace(after) != "" {
-			return &Fault{ReasonChat, "prompt", "a message without its end"}
+			return &fault{reasonChat, "prompt", "a message without its end"}
 		}
 		var err error
 		switch role {
@@ -94,7 +94,7 @@ func (r *reader) chatML(prompt string) error {
 		case "assistant":
 			err = r.spoke(body, "prompt")
 		default:
-			err = &Fault{ReasonRole, "prompt", role}
+			err = &fault{reasonRole, "prompt", role}
 		}
 		if err != nil {
 			return err

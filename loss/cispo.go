@@ -16,19 +16,19 @@ const TermTruncated = 5
 var cispo = Term{
 	Name: "cispo",
 	Old:  true,
-	token: func(x Token, p Params) (value, grad float64) {
-		return Truncated(x.LogProb, x.Old, x.Weight, p)
+	token: func(x token, p Params) (value, grad float64) {
+		return truncated(x.LogProb, x.Old, x.Weight, p)
 	},
-	tokens: func(x Tokens, p Params) (value, grad *graph.Node) {
+	tokens: func(x tokens, p Params) (value, grad *graph.Node) {
 		ratio := graph.Exp(graph.ClipScalar(graph.Sub(x.LogProb, x.Old), -GapLimit, GapLimit))
 		grad = graph.Neg(graph.Mul(x.Weight, graph.ClipScalar(ratio, 1-p.ClipLow, 1+p.ClipHigh)))
 		return graph.Mul(grad, x.LogProb), grad
 	},
 }
 
-// Truncated returns -w * c * logp of one token with advantage w, where c is its ratio
+// truncated returns -w * c * logp of one token with advantage w, where c is its ratio
 // clipped on both sides, and the derivative with respect to logp with c held fixed.
-func Truncated(logp, old, w float64, p Params) (value, grad float64) {
+func truncated(logp, old, w float64, p Params) (value, grad float64) {
 	if w == 0 {
 		return 0, 0
 	}

@@ -8,8 +8,8 @@ const TermCrossEntropy = 2
 // crossEntropy is supervised learning.
 var crossEntropy = Term{
 	Name:  "cross_entropy",
-	token: func(x Token, _ Params) (value, grad float64) { return CrossEntropy(x.LogProb, x.Weight) },
-	tokens: func(x Tokens, _ Params) (value, grad *graph.Node) {
+	token: func(x token, _ Params) (value, grad float64) { return CrossEntropy(x.LogProb, x.Weight) },
+	tokens: func(x tokens, _ Params) (value, grad *graph.Node) {
 		return graph.Neg(graph.Mul(x.Weight, x.LogProb)), graph.Neg(x.Weight)
 	},
 }

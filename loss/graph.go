@@ -58,7 +58,7 @@ func Graph(in Inputs) Outputs {
 			return graph.Where(active, graph.StopGradient(x), zero)
 		}
 		t := &Terms[term]
-		value, grad := t.tokens(Tokens{LogProb: only(true, logp), Old: only(t.Old, in.Old), Ref: only(t.Ref, in.Ref), Weight: weight,
+		value, grad := t.tokens(tokens{LogProb: only(true, logp), Old: only(t.Old, in.Old), Ref: only(t.Ref, in.Ref), Weight: weight,
 			Gap: only(t.Couple, in.Gap[term]), Mean: only(t.Couple, in.Mean[term])}, in.Params) // [n], both without the count
 		inv := graph.StopGradient(in.InvCount[term])
 		out.Term[term] = graph.Mul(graph.ReduceAllSum(value), inv)

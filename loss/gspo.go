@@ -18,11 +18,11 @@ var gspo = Term{
 	Old:    true,
 	Mean:   "sequence-mean",
 	Couple: true,
-	token: func(x Token, p Params) (value, grad float64) {
+	token: func(x token, p Params) (value, grad float64) {
 		p.Dual = 0
 		return Policy(x.Gap, 0, x.Mean, p)
 	},
-	tokens: func(x Tokens, p Params) (value, grad *graph.Node) {
+	tokens: func(x tokens, p Params) (value, grad *graph.Node) {
 		p.Dual = 0
 		return policy(x.Gap, x.Mean, p)
 	},

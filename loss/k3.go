@@ -13,8 +13,8 @@ const TermReference = 3
 var kl = Term{
 	Name:  "reference",
 	Ref:   true,
-	token: func(x Token, _ Params) (value, grad float64) { return Reference(x.LogProb, x.Ref, x.Weight) },
-	tokens: func(x Tokens, _ Params) (value, grad *graph.Node) {
+	token: func(x token, _ Params) (value, grad float64) { return Reference(x.LogProb, x.Ref, x.Weight) },
+	tokens: func(x tokens, _ Params) (value, grad *graph.Node) {
 		return reference(graph.Sub(x.Ref, x.LogProb), x.Weight)
 	},
 }
@@ -29,8 +29,8 @@ func Reference(logp, ref, w float64) (value, grad float64) {
 	gap := ref - logp
 	d := clamp(gap, -GapLimit, GapLimit)
 	k3 := math.Expm1(d) - d // e^d - d - 1 without its cancellation
-	if k3 > K3Limit || math.Abs(gap) > GapLimit {
-		return w * min(k3, K3Limit), 0
+	if k3 > k3Limit || math.Abs(gap) > GapLimit {
+		return w * min(k3, k3Limit), 0
 	}
 	return w * k3, -w * math.Expm1(d)
 }
@@ -38,7 +38,7 @@ func Reference(logp, ref, w float64) (value, grad float64) {
 // reference is Reference on nodes [n], with gap = log ref - log p.
 func reference(gap, weight *graph.Node) (value, grad *graph.Node) {
 	g, dtype := gap.Graph(), gap.DType()
-	zero, limit := graph.ScalarZero(g, dtype), graph.Scalar(g, dtype, K3Limit)
+	zero, limit := graph.ScalarZero(g, dtype), graph.Scalar(g, dtype, k3Limit)
 	near := graph.ClipScalar(gap, -GapLimit, GapLimit)
 	slope := graph.Expm1(near)
 	k3 := graph.Sub(slope, near)

@@ -148,7 +148,7 @@ func TestCentralDifferences(t *testing.T) {
 					return true
 				}
 			}
-			return math.Abs(math.Expm1(d)-d-K3Limit) < 1e-3
+			return math.Abs(math.Expm1(d)-d-k3Limit) < 1e-3
 		}
 		at := func(logp float64) float64 {
 			c := b

@@ -13,8 +13,8 @@ const TermOffPolicy = 1
 // offPolicy learns from tokens that others wrote, most where they are not yet likely.
 var offPolicy = Term{
 	Name:  "offpolicy",
-	token: func(x Token, p Params) (value, grad float64) { return OffPolicy(x.LogProb, x.Weight, p) },
-	tokens: func(x Tokens, p Params) (value, grad *graph.Node) {
+	token: func(x token, p Params) (value, grad float64) { return OffPolicy(x.LogProb, x.Weight, p) },
+	tokens: func(x tokens, p Params) (value, grad *graph.Node) {
 		if p.Gamma <= 0 {
 			exceptions.Panicf("loss: gamma is %g, want > 0", p.Gamma)
 		}

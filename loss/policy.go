@@ -14,8 +14,8 @@ var grpo = Term{
 	Name:  "grpo",
 	Old:   true,
 	Dual:  true,
-	token: func(x Token, p Params) (value, grad float64) { return Policy(x.LogProb, x.Old, x.Weight, p) },
-	tokens: func(x Tokens, p Params) (value, grad *graph.Node) {
+	token: func(x token, p Params) (value, grad float64) { return Policy(x.LogProb, x.Old, x.Weight, p) },
+	tokens: func(x tokens, p Params) (value, grad *graph.Node) {
 		return policy(graph.Sub(x.LogProb, x.Old), x.Weight, p)
 	},
 }

@@ -28,11 +28,11 @@ import (
 
 // Limits that verl sets in its vanilla GRPO loss and its low_var_kl penalty. The
 // paper trained with them, so they stand here too. Outside them a term is
-// constant: a token whose k3 passes K3Limit (a policy that left the reference by
+// constant: a token whose k3 passes k3Limit (a policy that left the reference by
 // more than 2.6 nats down or 11 nats up) is not pulled back any more.
 const (
 	GapLimit = 20.0 // nats; |log p - log old| and |log ref - log p|
-	K3Limit  = 10.0 // nats; the k3 estimate of one token
+	k3Limit  = 10.0 // nats; the k3 estimate of one token
 )
 
 // Params are the constants of the terms, the same for all tokens.
@@ -101,8 +101,8 @@ func Evaluate(b Batch, p Params) Result {
 }
 
 // at is one token as a term sees it.
-func (b Batch) at(term, i int) Token {
-	t, x := &Terms[term], Token{LogProb: b.LogProb[i], Weight: b.Weight[term][i]}
+func (b Batch) at(term, i int) token {
+	t, x := &Terms[term], token{LogProb: b.LogProb[i], Weight: b.Weight[term][i]}
 	if t.Old {
 		x.Old = b.Old[i]
 	}

@@ -15,8 +15,8 @@ type Term struct {
 	Dual bool
 	Mean string
 
-	token  func(x Token, p Params) (value, grad float64)
-	tokens func(x Tokens, p Params) (value, grad *graph.Node)
+	token  func(x token, p Params) (value, grad float64)
+	tokens func(x tokens, p Params) (value, grad *graph.Node)
 }
 
 // Terms is the table of terms, by their number in a sample.
@@ -33,15 +33,15 @@ var Terms = [...]Term{
 // stands beside the term: two with one number do not compile.
 const NumTerms = len(Terms)
 
-// Token is what a term sees of one token. What the term does not ask for is 0.
-type Token struct {
+// token is what a term sees of one token. What the term does not ask for is 0.
+type token struct {
 	LogProb, Old, Ref float64 // nats
 	Weight            float64
 	Gap, Mean         float64 // see Sequence
 }
 
-// Tokens are tokens as nodes [n] of one graph, as Token. What the term does not ask
+// tokens are tokens as nodes [n] of one graph, as Token. What the term does not ask
 // for is nil.
-type Tokens struct {
+type tokens struct {
 	LogProb, Old, Ref, Weight, Gap, Mean *graph.Node
 }

@@ -110,7 +110,7 @@ func (a *archive) weights() (*Weights, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return NewWeights(ts), nil
+	return newWeights(ts), nil
 }
 
 // read streams the tensor into dst.

@@ -241,11 +241,11 @@ func TestFloat16(t *testing.T) {
 	text := indented(header)
 	file := append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), data...)
 	put(f, file)
-	m, err := LoadFS(f, "m")
+	m, err := loadFS(f, "m")
 	ok(t, err)
 	sameWeights(t, m.Weights, w)
 	put(f, withHeader(file, strings.Replace(string(text), "F16", "F8_E4M3", 1)))
-	_, err = LoadFS(f, "m")
+	_, err = loadFS(f, "m")
 	fails(t, err, "m/model.safetensors", "F8_E4M3")
 }
 

@@ -18,7 +18,7 @@ func Embedded() (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return LoadFS(dir, embeddedOrigin)
+	return loadFS(dir, embeddedOrigin)
 }
 
 // embeddedDir is the embedded model's directory.

@@ -181,7 +181,7 @@ func FuzzDirectory(f *testing.F) {
 			}
 		}
 		fsys[name] = &fstest.MapFile{Data: data}
-		if m, err := LoadFS(fsys, "f"); err == nil {
+		if m, err := loadFS(fsys, "f"); err == nil {
 			m.Tok.Encode("hello world")
 		}
 	})

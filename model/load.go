@@ -30,9 +30,9 @@ func Load(path string) (*Model, error) {
 	return a.load(true)
 }
 
-// LoadFS reads a Hugging Face directory from a file system, such as one that is
+// loadFS reads a Hugging Face directory from a file system, such as one that is
 // embedded in the binary; origin names it in messages.
-func LoadFS(fsys fs.FS, origin string) (*Model, error) {
+func loadFS(fsys fs.FS, origin string) (*Model, error) {
 	a, err := openDir(fsys, origin)
 	if err != nil {
 		return nil, err

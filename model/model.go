@@ -108,8 +108,8 @@ type Weights struct {
 	byName  map[string]*Tensor
 }
 
-// NewWeights indexes tensors by name.
-func NewWeights(ts []*Tensor) *Weights {
+// newWeights indexes tensors by name.
+func newWeights(ts []*Tensor) *Weights {
 	w := &Weights{Tensors: ts, byName: make(map[string]*Tensor, len(ts))}
 	for _, t := range ts {
 		w.byName[t.Name] = t
@@ -211,7 +211,7 @@ func New(c Config, tok *bpe.Tokenizer, seed uint64) *Model {
 		fill(t, &c, rng)
 		ts = append(ts, t)
 	}
-	return &Model{Config: c, Weights: NewWeights(ts), Tok: tok, Origin: "random initialisation"}
+	return &Model{Config: c, Weights: newWeights(ts), Tok: tok, Origin: "random initialisation"}
 }
 
 func fill(t *Tensor, c *Config, rng *rand.Rand) {

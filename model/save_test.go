@@ -51,7 +51,7 @@ func TestSaveAndLoad(t *testing.T) {
 		if !equalJSON(t, back.Config, m.Config) || back.Source.Jinja() != m.Source.Jinja() || !slices.Equal(tokens(back.Tok), tokens(m.Tok)) {
 			t.Errorf("%s: configuration, template or tokenizer changed", dtype)
 		}
-		embedded, err := LoadFS(os.DirFS(dir), "embedded")
+		embedded, err := loadFS(os.DirFS(dir), "embedded")
 		ok(t, err)
 		sameWeights(t, embedded.Weights, want)
 		// Saved again without a change, every file has the same bytes.
@@ -95,7 +95,7 @@ func rounded(w *Weights) *Weights {
 		}
 		out = append(out, y)
 	}
-	return NewWeights(out)
+	return newWeights(out)
 }
 
 func list(t *testing.T, dir string) (names []string) {
@@ -144,7 +144,7 @@ func TestZip(t *testing.T) {
 	ok(t, z.Close())
 	fsys, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
 	ok(t, err)
-	back, err := LoadFS(fsys, "zip")
+	back, err := loadFS(fsys, "zip")
 	ok(t, err)
 	sameWeights(t, back.Weights, m.Weights)
 }

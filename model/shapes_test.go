@@ -39,7 +39,7 @@ func weightsOf(t *testing.T, fsys fstest.MapFS) *Weights {
 func store(t *testing.T, fsys fstest.MapFS, file string, ts []*Tensor, dtype DType) {
 	t.Helper()
 	var b strings.Builder
-	ok(t, NewWeights(ts).write(&b, dtype))
+	ok(t, newWeights(ts).write(&b, dtype))
 	fsys[file] = &fstest.MapFile{Data: []byte(b.String())}
 }
 
@@ -107,7 +107,7 @@ func TestShapesThatLoad(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := whole(t)
 			c.do(f)
-			m, err := LoadFS(f, "m")
+			m, err := loadFS(f, "m")
 			ok(t, err)
 			sameWeights(t, m.Weights, want)
 			if len(m.Warnings) > 0 {
@@ -128,7 +128,7 @@ func TestPaddedVocabulary(t *testing.T) {
 	padded := &Tensor{Name: e.Name, Shape: []int{160, e.Shape[1]}, Data: append(slices.Clone(e.Data), make([]float32, 32*e.Shape[1])...)}
 	store(t, f, "model.safetensors", append([]*Tensor{padded}, w.Tensors[1:]...), BF16)
 	text(t, f, "config.json", set1("vocab_size", 160))
-	m, err := LoadFS(f, "m")
+	m, err := loadFS(f, "m")
 	ok(t, err)
 	if m.Tok.Size() != 128 || m.Config.Vocab != 160 || len(m.Warnings) != 0 {
 		t.Errorf("%d ids, %d rows, %q", m.Tok.Size(), m.Config.Vocab, m.Warnings)
@@ -145,7 +145,7 @@ func TestHalfPrecision(t *testing.T) {
 		}
 	}
 	store(t, f, "model.safetensors", w.Tensors, BF16)
-	m, err := LoadFS(f, "m")
+	m, err := loadFS(f, "m")
 	ok(t, err)
 	sameWeights(t, m.Weights, w)
 }
@@ -237,7 +237,7 @@ func TestShapesThatAreRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := whole(t)
 			c.do(f)
-			_, err := LoadFS(f, "m")
+			_, err := loadFS(f, "m")
 			fails(t, err, c.says...)
 		})
 	}
@@ -248,7 +248,7 @@ func TestShapesThatAreRefused(t *testing.T) {
 func TestTokensWithoutARow(t *testing.T) {
 	f := whole(t)
 	addTokens(t, f, "[PAD]", "[A]", "[B]", "[C]", "[D]", "[E]")
-	m, err := LoadFS(f, "m")
+	m, err := loadFS(f, "m")
 	ok(t, err)
 	if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], `"[PAD]", "[A]", "[B]", "[C]", and 2 more have no row in the embedding of 128`) {
 		t.Errorf("warnings %q", m.Warnings)
@@ -277,7 +277,7 @@ func TestTokensWithoutARow(t *testing.T) {
 		t.Errorf("%q, %d tokens", s.Warnings, s.Tokens)
 	}
 	text(t, f, "config.json", set1("eos_token_id", []int{127, 128}))
-	if m, err = LoadFS(f, "m"); err != nil || len(m.Warnings) != 2 || !strings.Contains(m.Warnings[1], "eos_token_id [128]") {
+	if m, err = loadFS(f, "m"); err != nil || len(m.Warnings) != 2 || !strings.Contains(m.Warnings[1], "eos_token_id [128]") {
 		t.Errorf("%v, %q", err, m.Warnings)
 	}
 }
@@ -286,7 +286,7 @@ func TestTokensWithoutARow(t *testing.T) {
 func TestAdapterBesideAModel(t *testing.T) {
 	f := whole(t)
 	f[adapterConfig] = &fstest.MapFile{Data: []byte(`{"peft_type": "LORA", "base_model_name_or_path": "a/b"}`)}
-	m, err := LoadFS(f, "m")
+	m, err := loadFS(f, "m")
 	ok(t, err)
 	if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "a LoRA adapter of a/b") || !strings.Contains(m.Warnings[0], "not applied") {
 		t.Errorf("warnings %q", m.Warnings)

@@ -126,7 +126,7 @@ func (c *census) episode(ep *ballast.Episode, advantage float64) {
 				c.next[before][s.Form]++
 			}
 			before = int(s.Form)
-			if _, _, bad := Forbidden(c.lens.Format, s.Text); bad {
+			if _, _, bad := forbidden(c.lens.Format, s.Text); bad {
 				c.stained++
 			}
 			n := s.End - s.Start
@@ -161,9 +161,9 @@ func (c *census) reply(tokens []int32, watch [][]float32, advantage float64) {
 	}
 }
 
-// Forbidden returns the first control token of a reply that the format forbids
+// forbidden returns the first control token of a reply that the format forbids
 // where it stands, and where that is.
-func Forbidden(f format.Format, reply string) (token string, at Site, found bool) {
+func forbidden(f format.Format, reply string) (token string, at Site, found bool) {
 	var state format.State
 	pieces := format.Split(reply)
 	for n := len(pieces); n > 0 && !pieces[n-1].Control; n = len(pieces) {

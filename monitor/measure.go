@@ -153,9 +153,9 @@ func spread(rewards []float64, mean float64, m map[string]float64) {
 	}
 }
 
-// Recorded says whether an update of a phase has a metric. Runs of older versions hold 0
+// recorded says whether an update of a phase has a metric. Runs of older versions hold 0
 // where an update had no such thing: a loss of 0 in a mean would be a lie.
-func Recorded(phase, name string, v float64) bool {
+func recorded(phase, name string, v float64) bool {
 	switch {
 	case v != 0:
 		return true

@@ -13,7 +13,7 @@ type Series map[string][]float64
 // Add appends the update that follows n others.
 func (s Series) Add(n int, u ballast.Update) {
 	for name, v := range u.Metrics {
-		if !Recorded(u.Phase, name, v) {
+		if !recorded(u.Phase, name, v) {
 			continue
 		}
 		y := s[name]

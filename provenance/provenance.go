@@ -54,7 +54,7 @@ type Program struct {
 func Here(simd bool, kernels, engine string, secrets ...string) Program {
 	p := Program{Version: "unknown", Results: Results, Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH,
 		SIMD: simd, Kernels: kernels, Engine: engine, CPU: Processor(), Cores: runtime.GOMAXPROCS(0),
-		Command: Command(os.Args, secrets...), Time: time.Now().UTC().Truncate(time.Second)}
+		Command: command(os.Args, secrets...), Time: time.Now().UTC().Truncate(time.Second)}
 	p.Dir, _ = os.Getwd() // "" where the system does not know
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -72,9 +72,9 @@ func Here(simd bool, kernels, engine string, secrets ...string) Program {
 	return p
 }
 
-// Command is a command line that may be shown: without passwords in URLs, and without
+// command is a command line that may be shown: without passwords in URLs, and without
 // the secrets.
-func Command(args []string, secrets ...string) []string {
+func command(args []string, secrets ...string) []string {
 	out := make([]string, len(args))
 	for i, a := range args {
 		out[i] = safetext.Redact(safetext.Addresses(a), secrets...)
@@ -165,11 +165,11 @@ func File(path string) (sum string, size int64, err error) {
 		return "", 0, err
 	}
 	defer f.Close()
-	return Stream(f)
+	return stream(f)
 }
 
-// Stream is File of what r has.
-func Stream(r io.Reader) (sum string, size int64, err error) {
+// stream is File of what r has.
+func stream(r io.Reader) (sum string, size int64, err error) {
 	h := sha256.New()
 	if size, err = io.CopyBuffer(h, r, make([]byte, 1<<20)); err != nil {
 		return "", 0, err

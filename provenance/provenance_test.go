@@ -43,7 +43,7 @@ func TestHere(t *testing.T) {
 	if p.Results != Results || p.Go == "" || p.Cores < 1 || p.Time.IsZero() || len(p.Command) != len(os.Args) {
 		t.Errorf("%+v", p)
 	}
-	got := Command([]string{"ballast", "--set", "judge={url: https://me:geheim00@host/v1?api_key=abcd}", "geheim99", "--set=x=geheim99"}, "geheim99")
+	got := command([]string{"ballast", "--set", "judge={url: https://me:geheim00@host/v1?api_key=abcd}", "geheim99", "--set=x=geheim99"}, "geheim99")
 	if text := strings.Join(got, " "); strings.Contains(text, "geheim") || strings.Contains(text, "abcd") || !strings.Contains(text, "me:") || !strings.Contains(text, "judge={url: https://") {
 		t.Error(text)
 	}
@@ -89,7 +89,7 @@ func TestSeal(t *testing.T) {
 		for bit := range 8 {
 			bad := append([]byte(nil), data...)
 			bad[i] ^= 1 << bit
-			if ok, err := Sealed(bad); ok && !errors.Is(err, ErrBroken) {
+			if ok, err := Sealed(bad); ok && !errors.Is(err, errBroken) {
 				t.Errorf("byte %d, bit %d: %v", i, bit, err)
 			}
 		}
@@ -97,7 +97,7 @@ func TestSeal(t *testing.T) {
 			t.Errorf("cut at %d", i)
 		}
 	}
-	if ok, err := Sealed(append(data, '\n')); !ok || !errors.Is(err, ErrBroken) {
+	if ok, err := Sealed(append(data, '\n')); !ok || !errors.Is(err, errBroken) {
 		t.Errorf("one byte more: %v, %v", ok, err)
 	}
 	if ok, err := Sealed([]byte(`{"a":1}`)); ok || err != nil {

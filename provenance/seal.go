@@ -12,8 +12,8 @@ var (
 	sealClose = []byte("\"\n}\n")
 )
 
-// ErrBroken says that a sealed file is not as it was written.
-var ErrBroken = errors.New("it was changed since ballast wrote it: its checksum differs")
+// errBroken says that a sealed file is not as it was written.
+var errBroken = errors.New("it was changed since ballast wrote it: its checksum differs")
 
 // Seal writes an object with its own checksum.
 func Seal(v any) ([]byte, error) {
@@ -29,7 +29,7 @@ func Seal(v any) ([]byte, error) {
 	return append(append(out, Bytes(body)...), sealClose...), nil
 }
 
-// Sealed reports whether a file carries a checksum, and fails with ErrBroken where it is
+// Sealed reports whether a file carries a checksum, and fails with errBroken where it is
 // not that of the file.
 func Sealed(data []byte) (bool, error) {
 	i := bytes.LastIndex(data, sealOpen)
@@ -38,7 +38,7 @@ func Sealed(data []byte) (bool, error) {
 	}
 	want := append(append(bytes.Clone(sealOpen), Bytes(data[:i])...), sealClose...)
 	if !bytes.Equal(data[i:], want) {
-		return true, ErrBroken
+		return true, errBroken
 	}
 	return true, nil
 }

@@ -42,7 +42,7 @@ func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open e
 	}
 	var m *model.Model
 	loaded := -1
-	for _, todo := range Missing(run, suites) {
+	for _, todo := range missing(run, suites) {
 		if loaded != todo.Update {
 			if m, err = models.Checkpoint(dir, todo.Update); err != nil {
 				return err

@@ -77,7 +77,7 @@ func (p *Plan) matched(dir string, r *Row, seed int) (int, error) {
 }
 
 // evaluated says whether a run has all its evaluations on the suites.
-func (p *Plan) evaluated(r *compare.Run) bool { return len(Missing(r, p.Suites)) == 0 }
+func (p *Plan) evaluated(r *compare.Run) bool { return len(missing(r, p.Suites)) == 0 }
 
 // Todo is an evaluation that a run lacks: a suite on the weights of an update.
 type Todo struct {
@@ -85,9 +85,9 @@ type Todo struct {
 	Suite  Suite
 }
 
-// Missing lists the suites that a run's final and best checkpoints were not
+// missing lists the suites that a run's final and best checkpoints were not
 // evaluated on, checkpoint by checkpoint.
-func Missing(r *compare.Run, suites []Suite) []Todo {
+func missing(r *compare.Run, suites []Suite) []Todo {
 	var out []Todo
 	updates := []int{r.Final}
 	if r.Best != r.Final {

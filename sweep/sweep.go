@@ -54,7 +54,7 @@ func (p Point) Before() string {
 // Bounds on a grid and its replicates.
 const (
 	MaxSeeds  = 1000
-	MaxPoints = 10_000
+	maxPoints = 10_000
 )
 
 // Grid is every combination of the varied keys: "sft.lr=1e-6,1e-5" and so on.
@@ -69,8 +69,8 @@ func Grid(vary []string) ([]Point, error) {
 		var next []Point
 		for _, p := range points {
 			for _, val := range split(list) {
-				if next = append(next, append(p[:len(p):len(p)], key+"="+val)); len(next) > MaxPoints {
-					return nil, fmt.Errorf("%.80s: it makes more than %d combinations", v, MaxPoints)
+				if next = append(next, append(p[:len(p):len(p)], key+"="+val)); len(next) > maxPoints {
+					return nil, fmt.Errorf("%.80s: it makes more than %d combinations", v, maxPoints)
 				}
 			}
 		}

@@ -38,7 +38,7 @@ var mark = []byte("\ufeff")
 // Unmarshal reads the first document of a text.
 func Unmarshal(text []byte, v any) error {
 	text = bytes.TrimPrefix(text, mark)
-	if err := Check(text); err != nil {
+	if err := check(text); err != nil {
 		return err
 	}
 	return short(yaml.Unmarshal(text, v))
@@ -50,7 +50,7 @@ func Unmarshal(text []byte, v any) error {
 // text says nothing.
 func Strict(text []byte, v any, null func(key string) bool) (ok bool, err error) {
 	text = bytes.TrimPrefix(text, mark)
-	if err := Check(text); err != nil {
+	if err := check(text); err != nil {
 		return false, err
 	}
 	if err := checkNulls(text, null); err != nil {
@@ -91,9 +91,9 @@ type cut struct{ error }
 func (c cut) Error() string { return strings.ToValidUTF8(c.error.Error()[:maxError], "") + " ..." }
 func (c cut) Unwrap() error { return c.error }
 
-// Check says whether a text is within the bounds. A text that is no YAML is left to
+// check says whether a text is within the bounds. A text that is no YAML is left to
 // the parser.
-func Check(text []byte) error {
+func check(text []byte) error {
 	if len(text) > MaxBytes {
 		return fmt.Errorf("%d bytes of YAML: %w: more than %s", len(text), bounded.ErrTooLarge, bounded.Bytes(MaxBytes))
 	}

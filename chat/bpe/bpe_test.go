@@ -199,7 +199,7 @@ func TestTrainInAnyOrder(t *testing.T) {
 
 // TestFromVocab: what a GGUF file says of a tokenizer gives the same ids.
 func TestFromVocab(t *testing.T) {
-	for _, p := range Patterns {
+	for _, p := range patterns {
 		want := trained(t, p)
 		tokens, kinds := want.toks, make([]int, want.Size())
 		for i := range kinds {
@@ -270,7 +270,7 @@ func TestConcurrent(t *testing.T) {
 
 func FuzzEncode(f *testing.F) {
 	toks := map[string]*Tokenizer{"": must(Load("testdata/flags.json"))}
-	for _, p := range Patterns {
+	for _, p := range patterns {
 		toks[string(p)] = trained(f, p)
 	}
 	for _, s := range []string{"", "hello  world 12\r\n", "e\u0301<|im_end|>\xff\xf0\x9f\x98", "\u1100\u1161\u11a8's'\u017f", strings.Repeat(" ", 300)} {

@@ -20,8 +20,8 @@ const (
 	SmolLM2 Pattern = "smollm"    // GPT2 with digits one by one
 )
 
-// Patterns lists them.
-var Patterns = []Pattern{GPT2, Qwen2, Llama3, SmolLM2}
+// patterns lists them.
+var patterns = []Pattern{GPT2, Qwen2, Llama3, SmolLM2}
 
 // aliases are other names in GGUF files for the same normalisation, splitting and merging.
 // llama.cpp's table (llama-vocab.cpp) puts more names beside these; where it splits alike but
@@ -57,7 +57,7 @@ func (p Pattern) config() (config, error) {
 		split.Pattern = &pattern{Regex: pretoken.Llama3Regex}
 		c.Model.IgnoreMerges = true
 	default:
-		return c, fmt.Errorf("tokenizer pattern %q is not known (one of %q, or another name of these: %q)", p, Patterns,
+		return c, fmt.Errorf("tokenizer pattern %q is not known (one of %q, or another name of these: %q)", p, patterns,
 			slices.Sorted(maps.Keys(aliases)))
 	}
 	if c.PreTokenizer = &level; first != nil {

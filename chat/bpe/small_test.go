@@ -95,7 +95,7 @@ var variants = []variant{
 func small(t testing.TB) map[string]*Tokenizer {
 	t.Helper()
 	all := map[string]*Tokenizer{}
-	for _, p := range Patterns {
+	for _, p := range patterns {
 		all[string(p)] = trained(t, p)
 	}
 	for _, v := range variants {

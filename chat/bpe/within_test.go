@@ -8,7 +8,7 @@ import (
 
 // TestWithin: tokens past the rows are text, all others as they were.
 func TestWithin(t *testing.T) {
-	for _, pattern := range Patterns {
+	for _, pattern := range patterns {
 		tok, err := Train(slices.Values([]string{"hello world, hello there"}), 262, []string{"<|end|>", "[PAD]"}, pattern)
 		if err != nil {
 			t.Fatal(err)

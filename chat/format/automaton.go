@@ -141,7 +141,7 @@ func bodyByte(s State, c byte, quotes string) State {
 // begun before it, a call too, does not go on behind it.
 func otherControl(s State, token string) State {
 	switch {
-	case IsEnd(token):
+	case isEnd(token):
 		return State{Place: PlaceEnd}
 	case token == CloseThink:
 		return State{Place: PlaceThought}
@@ -161,7 +161,7 @@ func otherLegal(s State, token string) bool {
 		return drafted(token)
 	case token == OpenThink:
 		return s.Place == PlaceStart
-	case IsEnd(token):
+	case isEnd(token):
 		return s.Place == PlaceProse || s.Place == PlaceAfter || s.Place == PlaceTail
 	}
 	return false

@@ -22,8 +22,8 @@ var tags = [...]string{openCall, closeCall, OpenThink, CloseThink, openReply, cl
 // ends are the tokens that end a reply, of all templates.
 var ends = [...]string{"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"}
 
-// IsEnd reports whether token ends a reply in one of the templates.
-func IsEnd(token string) bool {
+// isEnd reports whether token ends a reply in one of the templates.
+func isEnd(token string) bool {
 	for _, e := range ends {
 		if token == e {
 			return true

@@ -19,8 +19,8 @@ import (
 	"ballast/value"
 )
 
-// ErrNoMain is what Apart answers in a program that never called Main.
-var ErrNoMain = errors.New("jinja: templates of strangers run in a child process of this program: call jinja.Main() first thing in main")
+// errNoMain is what Apart answers in a program that never called Main.
+var errNoMain = errors.New("jinja: templates of strangers run in a child process of this program: call jinja.Main() first thing in main")
 
 const (
 	// childName is the only argument of a child, in the place of the program's name.
@@ -60,7 +60,7 @@ func Apart(ctx context.Context, source string, data []*value.Dict) ([]Result, er
 
 func apart(parent context.Context, source string, data []*value.Dict, limits Limits) ([]Result, error) {
 	if !mainCalled.Load() {
-		return nil, ErrNoMain
+		return nil, errNoMain
 	}
 	q := request{Source: source, Limits: limits}
 	for _, d := range data {

@@ -51,7 +51,7 @@ func TestApartErrors(t *testing.T) {
 func TestApartWithoutMain(t *testing.T) {
 	mainCalled.Store(false)
 	defer mainCalled.Store(true)
-	if _, err := Apart(context.Background(), "", []*value.Dict{value.NewDict()}); !errors.Is(err, ErrNoMain) {
+	if _, err := Apart(context.Background(), "", []*value.Dict{value.NewDict()}); !errors.Is(err, errNoMain) {
 		t.Fatalf("%v", err)
 	}
 }

@@ -44,7 +44,7 @@
 // and tojson are Python, apart is the process.
 //
 // There is no clock here: strftime_now answers with the date that the data names
-// (DateKey), and with DefaultDate if it names none.
+// (dateKey), and with defaultDate if it names none.
 package jinja
 
 import (
@@ -55,13 +55,13 @@ import (
 	"ballast/value"
 )
 
-// DateKey is the variable of the data that sets the date of strftime_now: a text
+// dateKey is the variable of the data that sets the date of strftime_now: a text
 // "2006-01-02" or "2006-01-02 15:04:05". Templates see the function, not the text.
-const DateKey = "strftime_now"
+const dateKey = "strftime_now"
 
-// DefaultDate is the date of strftime_now when the data names none. It is the date that
+// defaultDate is the date of strftime_now when the data names none. It is the date that
 // Llama 3's templates fall back to, so that prompts are the same on every day.
-const DefaultDate = "2024-07-26"
+const defaultDate = "2024-07-26"
 
 // Limits bound one render. A render that passes one ends with a *LimitError that names it.
 type Limits struct {

@@ -59,17 +59,17 @@ func (p *program) render(data *value.Dict, limits Limits) (text string, err erro
 	}()
 	defer catch(&err)
 	root := &scope{vars: map[string]any{"tools": nil, "documents": nil, "add_generation_prompt": false}}
-	date := DefaultDate
+	date := defaultDate
 	for i := range data.Len() {
 		k, v := data.At(i)
 		name, ok := k.(string)
 		if !ok {
 			panic(failed("a variable's name is no text: %s", value.Repr(k)))
 		}
-		if name != DateKey {
+		if name != dateKey {
 			root.vars[name] = plain(v)
 		} else if date, ok = v.(string); !ok {
-			panic(failed("%s is no text", DateKey))
+			panic(failed("%s is no text", dateKey))
 		}
 	}
 	r.now = readDate(date)
@@ -85,7 +85,7 @@ func readDate(text string) time.Time {
 		t, err = time.Parse("2006-01-02 15:04:05", text)
 	}
 	if err != nil {
-		panic(failed("the date %s is %q, not like 2006-01-02 or 2006-01-02 15:04:05", DateKey, text))
+		panic(failed("the date %s is %q, not like 2006-01-02 or 2006-01-02 15:04:05", dateKey, text))
 	}
 	return t
 }

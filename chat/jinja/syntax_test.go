@@ -79,7 +79,7 @@ func TestErrors(t *testing.T) {
 
 // TestData: the variables of Go programs, which are not changed.
 func TestData(t *testing.T) {
-	data := value.NewDict("n", 1, "l", value.NewList(1, value.NewList(2, 3)), "d", value.NewDict("a", value.NewDict("b", 4)), DateKey, "2025-03-09 07:05:00")
+	data := value.NewDict("n", 1, "l", value.NewList(1, value.NewList(2, 3)), "d", value.NewDict("a", value.NewDict("b", 4)), dateKey, "2025-03-09 07:05:00")
 	got, err := Render("{{ n + 1 }}{{ l }}{{ d.a.b * 2 }}{{ strftime_now('%e %y %I %p') }}{{ strftime_now is defined }}{{ tools }}{{ add_generation_prompt }}", data)
 	if want := "2[1, [2, 3]]8 9 25 07 AMTrueNoneFalse"; err != nil || got != want {
 		t.Errorf("%q, %v, not %q", got, err, want)
@@ -92,7 +92,7 @@ func TestData(t *testing.T) {
 			t.Errorf("%T is taken", bad)
 		}
 	}
-	if _, err := Render("", value.NewDict(DateKey, "yesterday")); err == nil {
+	if _, err := Render("", value.NewDict(dateKey, "yesterday")); err == nil {
 		t.Error("a date that is none")
 	}
 }

@@ -18,7 +18,7 @@ func pieces(split Splitter, s string) (all []string) {
 // known are the patterns with a scanner, in words that regexp2 understands as
 // the reference's engine does: there the long s is an s when case is ignored.
 var known = map[string]string{
-	GPT2Regex:   GPT2Regex,
+	gpt2Regex:   gpt2Regex,
 	QwenRegex:   `'\u017f|` + QwenRegex,
 	Llama3Regex: `'\u017f|` + Llama3Regex,
 }

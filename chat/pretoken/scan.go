@@ -8,7 +8,7 @@ import (
 // The regular expressions of the split patterns that have a scanner below. They
 // match every character of a text, so a scanner only says where a piece ends.
 const (
-	GPT2Regex   = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+	gpt2Regex   = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 	QwenRegex   = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 	Llama3Regex = `(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 )
@@ -18,7 +18,7 @@ type scanner func(s string, i int) int
 
 // scanners holds the hand-written matchers by their regular expression.
 var scanners = map[string]scanner{
-	GPT2Regex:   scanGPT2,
+	gpt2Regex:   scanGPT2,
 	QwenRegex:   func(s string, i int) int { return scanTiktoken(s, i, 1) },
 	Llama3Regex: func(s string, i int) int { return scanTiktoken(s, i, 3) },
 }
@@ -88,7 +88,7 @@ func run(s string, i int, c class, max int) int {
 	return i
 }
 
-// scanGPT2 is GPT2Regex.
+// scanGPT2 is gpt2Regex.
 func scanGPT2(s string, i int) int {
 	if s[i] == '\'' {
 		if n := contraction(s[i+1:], false); n > 0 {

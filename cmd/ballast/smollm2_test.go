@@ -11,6 +11,7 @@ import (
 	"ballast"
 	"ballast/recipe"
 	"ballast/recipe/loop"
+	"ballast/recipe/record"
 	"ballast/runlog"
 	"ballast/supervise"
 )
@@ -55,7 +56,7 @@ func TestSmolLM2Learns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	run.Log = recorder{Run: log, keep: 1}
+	run.Log = record.Log{Run: log, Keep: 1}
 	run.Observe = func(u ballast.Update, _ loop.Progress) { t.Logf("update %d: %s", u.Index, line(u, "")) }
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ type Difference struct {
 	Gained int     `json:"gained"` // solved by the variant and not by plain
 	Lost   int     `json:"lost"`   // solved by plain and not by the variant
 	Mean   float64 `json:"mean"`   // difference of the success rates, in [-1,1]
-	Lo     float64 `json:"lo"`     // its 95% interval, see Newcombe
+	Lo     float64 `json:"lo"`     // its 95% interval, see newcombe
 	Hi     float64 `json:"hi"`
 	P      float64 `json:"p"` // two-sided exact McNemar test of no difference
 }
@@ -26,7 +26,7 @@ func compare(plain, other []ballast.Episode) Difference {
 			n[b2i(plain[i].Score.Success)][b2i(other[i].Score.Success)]++
 		}
 	}
-	return Newcombe(n[1][1], n[0][1], n[1][0], n[0][0])
+	return newcombe(n[1][1], n[0][1], n[1][0], n[0][0])
 }
 
 func b2i(b bool) int {
@@ -36,12 +36,12 @@ func b2i(b bool) int {
 	return 0
 }
 
-// Newcombe compares two proportions on the same tasks: both solve, only the second
+// newcombe compares two proportions on the same tasks: both solve, only the second
 // does, only the first does, neither does. The interval is Newcombe's hybrid score
 // interval for paired proportions (Statistics in Medicine 17, 1998, page 2635,
 // method 10): it joins the two Wilson intervals, allowing for their correlation,
 // and unlike a bootstrap over tasks it has a width where the tasks all agree.
-func Newcombe(both, gained, lost, neither int) Difference {
+func newcombe(both, gained, lost, neither int) Difference {
 	n := both + gained + lost + neither
 	d := Difference{Pairs: n, Gained: gained, Lost: lost, P: mcnemar(gained, lost)}
 	if n == 0 {

@@ -203,7 +203,7 @@ func TestSaveAndLoad(t *testing.T) {
 	if list, err := Load(dir); err != nil || len(list) != 0 {
 		t.Fatalf("%v, %v", list, err)
 	}
-	d := Newcombe(3, 4, 1, 2)
+	d := newcombe(3, 4, 1, 2)
 	want := Result{Model: "m", Update: 7, Count: 10, Outcomes: []Outcome{{Variant: Plain}, {Variant: "control", Hidden: &d}}}
 	want.Outcomes[0].Success.OK, want.Outcomes[0].Success.All = 4, 10
 	path, err := want.Save(dir)
@@ -234,7 +234,7 @@ func TestNewcombeCovers(t *testing.T) {
 					}
 				}
 			}
-			if d := Newcombe(k[0], k[1], k[2], k[3]); d.Lo <= p[1]-p[2] && p[1]-p[2] <= d.Hi {
+			if d := newcombe(k[0], k[1], k[2], k[3]); d.Lo <= p[1]-p[2] && p[1]-p[2] <= d.Hi {
 				covered++
 			}
 		}
@@ -253,7 +253,7 @@ func TestMcNemar(t *testing.T) {
 			t.Errorf("+%d -%d: p %g, want %g", c.gained, c.lost, got, c.want)
 		}
 	}
-	if d := Newcombe(0, 0, 0, 0); d.Lo != -1 || d.Hi != 1 || d.P != 1 {
+	if d := newcombe(0, 0, 0, 0); d.Lo != -1 || d.Hi != 1 || d.P != 1 {
 		t.Errorf("nothing played: %+v", d)
 	}
 }

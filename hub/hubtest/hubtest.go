@@ -96,7 +96,7 @@ func (s *Server) Commit(id string, files map[string][]byte) string {
 	h := sha1.New()
 	fmt.Fprint(h, id, len(r.Commits))
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		fmt.Fprint(h, name, GitHash(files[name]))
+		fmt.Fprint(h, name, gitHash(files[name]))
 	}
 	hash := hex.EncodeToString(h.Sum(nil))
 	r.Commits[hash], r.Revisions["main"] = files, hash
@@ -122,8 +122,8 @@ func (s *Server) Requests() []Request {
 	return out
 }
 
-// GitHash is Git's name of a content.
-func GitHash(data []byte) string {
+// gitHash is Git's name of a content.
+func gitHash(data []byte) string {
 	sum := sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(data)), data...))
 	return hex.EncodeToString(sum[:])
 }
@@ -200,11 +200,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !cached {
-		w.Header().Set("X-Linked-Etag", `"`+GitHash(data)+`"`)
+		w.Header().Set("X-Linked-Etag", `"`+gitHash(data)+`"`)
 		http.Redirect(w, r, "/api/resolve-cache/models/"+p[0]+"/"+p[1]+"/"+p[3]+"/"+p[4], http.StatusTemporaryRedirect)
 		return
 	}
-	s.send(w, r, p[4], data, `"`+GitHash(data)+`"`)
+	s.send(w, r, p[4], data, `"`+gitHash(data)+`"`)
 }
 
 // allowed finds a repository that the request may see.
@@ -276,10 +276,10 @@ func (s *Server) tree(w http.ResponseWriter, r *http.Request, repo *Repo, files 
 	list := []map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		data := files[name]
-		e := map[string]any{"type": "file", "oid": GitHash(data), "size": len(data), "path": name}
+		e := map[string]any{"type": "file", "oid": gitHash(data), "size": len(data), "path": name}
 		if repo.large(name) {
 			e["lfs"] = map[string]any{"oid": SHA256(data), "size": len(data), "pointerSize": 134}
-			e["oid"] = GitHash([]byte("pointer of " + name))
+			e["oid"] = gitHash([]byte("pointer of " + name))
 		}
 		list = append(list, e)
 	}

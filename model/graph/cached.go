@@ -26,7 +26,7 @@ type Slots struct {
 
 // LayerNames lists the weights of Layer, without the layer's prefix, in order.
 func LayerNames(c *model.Config) []string {
-	return append(append(PreNames(c), MidNames()...), EndName)
+	return append(append(preNames(c), midNames()...), endName)
 }
 
 // Layer is one layer of the decoder on new tokens of several sequences, against
@@ -37,7 +37,7 @@ func LayerNames(c *model.Config) []string {
 //
 // It returns the residual stream and the cache with the new tokens in it.
 func Layer(c *model.Config, x *Node, w []*Node, k, v *Node, at Slots) (y, k2, v2 *Node) {
-	n := len(PreNames(c))
+	n := len(preNames(c))
 	pre, mid := w[:n], w[n:]
 	want(x, at.Pos.Shape().Size(), c.Hidden)
 	h := scaledNorm(x, pre[0], c.NormEps)

@@ -155,10 +155,10 @@ func TestDerivatives(t *testing.T) {
 				shapes = append(shapes, []int{c.HeadDim}, []int{c.HeadDim})
 			}
 			check(t, shapes, func(in []*Node) (*Node, []*Node) {
-				tape := Pre(c, in[0], in[1:])
+				tape := pre(c, in[0], in[1:])
 				dq, dk, dv := Sin(IotaLike(tape.Q, 1)), Cos(IotaLike(tape.K, 0)), Cos(IotaLike(tape.V, 1))
 				rest := Cos(IotaLike(in[0], 1))
-				dx, dw := PreBack(c, tape, in[1:], dq, dk, dv, rest)
+				dx, dw := preBack(c, tape, in[1:], dq, dk, dv, rest)
 				value := Add(Add(dot(tape.Q, dq), dot(tape.K, dk)), Add(dot(tape.V, dv), dot(in[0], rest)))
 				return value, append([]*Node{dx}, dw...)
 			})
@@ -166,17 +166,17 @@ func TestDerivatives(t *testing.T) {
 		t.Run(name+"/mid", func(t *testing.T) {
 			check(t, [][]int{{n, c.Hidden}, {n, q}, {c.Hidden, q}, {c.Hidden}, {c.FFN, c.Hidden}, {c.FFN, c.Hidden}},
 				func(in []*Node) (*Node, []*Node) {
-					tape := Mid(c, in[0], in[1], in[2:])
+					tape := mid(c, in[0], in[1], in[2:])
 					dmid, dgate, dup := Cos(IotaLike(in[0], 1)), Sin(IotaLike(tape.Gate, 1)), Cos(IotaLike(tape.Up, 0))
-					dx, datt, dw := MidBack(c, tape, in[2:], dmid, dgate, dup)
+					dx, datt, dw := midBack(c, tape, in[2:], dmid, dgate, dup)
 					return Add(dot(tape.X, dmid), Add(dot(tape.Gate, dgate), dot(tape.Up, dup))), append([]*Node{dx, datt}, dw...)
 				})
 		})
 		t.Run(name+"/end", func(t *testing.T) {
 			check(t, [][]int{{n, c.Hidden}, {n, c.FFN}, {c.Hidden, c.FFN}}, func(in []*Node) (*Node, []*Node) {
 				dy := Cos(IotaLike(in[0], 1))
-				dact, ddown := EndBack(c, dy, in[1], in[2])
-				return dot(End(c, in[0], in[1], in[2]), dy), []*Node{dy, dact, ddown}
+				dact, ddown := endBack(c, dy, in[1], in[2])
+				return dot(end(c, in[0], in[1], in[2]), dy), []*Node{dy, dact, ddown}
 			})
 		})
 		t.Run(name+"/head", func(t *testing.T) {

@@ -20,8 +20,8 @@ import (
 	"github.com/gomlx/gomlx/support/exceptions"
 )
 
-// PreNames lists the weights of Pre, without the layer's prefix, in order.
-func PreNames(c *model.Config) []string {
+// preNames lists the weights of Pre, without the layer's prefix, in order.
+func preNames(c *model.Config) []string {
 	names := []string{"input_layernorm.weight", "self_attn.q_proj.weight", "self_attn.k_proj.weight", "self_attn.v_proj.weight"}
 	if c.QKVBias {
 		names = append(names, "self_attn.q_proj.bias", "self_attn.k_proj.bias", "self_attn.v_proj.bias")
@@ -32,7 +32,7 @@ func PreNames(c *model.Config) []string {
 	return names
 }
 
-// headNorms is where the weights of the head norms begin among PreNames.
+// headNorms is where the weights of the head norms begin among preNames.
 func headNorms(c *model.Config) int {
 	if c.QKVBias {
 		return 7
@@ -40,15 +40,15 @@ func headNorms(c *model.Config) int {
 	return 4
 }
 
-// MidNames lists the weights of Mid, without the layer's prefix, in order.
-func MidNames() []string {
+// midNames lists the weights of Mid, without the layer's prefix, in order.
+func midNames() []string {
 	return []string{"self_attn.o_proj.weight", "post_attention_layernorm.weight", "mlp.gate_proj.weight", "mlp.up_proj.weight"}
 }
 
-// EndName is the weight of End, without the layer's prefix.
-const EndName = "mlp.down_proj.weight"
+// endName is the weight of End, without the layer's prefix.
+const endName = "mlp.down_proj.weight"
 
-// PreTape is what Pre computed and PreBack needs.
+// PreTape is what pre computed and preBack needs.
 type PreTape struct {
 	Q, K, V *Node // [tokens, Heads*HeadDim], [tokens, KVHeads*HeadDim] twice; before rotation
 	norm    rms
@@ -57,13 +57,13 @@ type PreTape struct {
 	scaled  [3]*Node // projections with the norm's weight folded in, [out, in]
 }
 
-// Pre is the first part of a layer: RMSNorm, then queries, keys and values.
+// pre is the first part of a layer: RMSNorm, then queries, keys and values.
 //
-//	x [tokens, Hidden]; w as PreNames
-func Pre(c *model.Config, x *Node, w []*Node) PreTape {
+//	x [tokens, Hidden]; w as preNames
+func pre(c *model.Config, x *Node, w []*Node) PreTape {
 	want(x, -1, c.Hidden)
-	if len(w) != len(PreNames(c)) {
-		exceptions.Panicf("graph: Pre got %d weights, want %d", len(w), len(PreNames(c)))
+	if len(w) != len(preNames(c)) {
+		exceptions.Panicf("graph: Pre got %d weights, want %d", len(w), len(preNames(c)))
 	}
 	t := PreTape{norm: normalize(x, c.NormEps)}
 	var out [3]*Node
@@ -86,10 +86,10 @@ func Pre(c *model.Config, x *Node, w []*Node) PreTape {
 	return t
 }
 
-// PreBack is the derivative of Pre. dq, dk, dv are shaped as Q, K, V; rest is
+// preBack is the derivative of Pre. dq, dk, dv are shaped as Q, K, V; rest is
 // what flows into x past this part, [tokens, Hidden]. It returns the derivative
 // with respect to x and to each weight.
-func PreBack(c *model.Config, t PreTape, w []*Node, dq, dk, dv, rest *Node) (dx *Node, dw []*Node) {
+func preBack(c *model.Config, t PreTape, w []*Node, dq, dk, dv, rest *Node) (dx *Node, dw []*Node) {
 	dw = make([]*Node, len(w))
 	d := [3]*Node{dq, dk, dv}
 	if c.QKNorm {
@@ -111,7 +111,7 @@ func PreBack(c *model.Config, t PreTape, w []*Node, dq, dk, dv, rest *Node) (dx 
 	return Add(rest, t.norm.back(dhat)), dw
 }
 
-// MidTape is what Mid computed and MidBack needs.
+// MidTape is what mid computed and midBack needs.
 type MidTape struct {
 	X        *Node // [tokens, Hidden] the residual stream after attention
 	Gate, Up *Node // [tokens, FFN]
@@ -120,11 +120,11 @@ type MidTape struct {
 	scaled   [2]*Node
 }
 
-// Mid is the second part of a layer: output projection, residual, RMSNorm, and
+// mid is the second part of a layer: output projection, residual, RMSNorm, and
 // the two inner projections of the feed-forward.
 //
-//	x [tokens, Hidden], the layer's input; att [tokens, Heads*HeadDim]; w as MidNames
-func Mid(c *model.Config, x, att *Node, w []*Node) MidTape {
+//	x [tokens, Hidden], the layer's input; att [tokens, Heads*HeadDim]; w as midNames
+func mid(c *model.Config, x, att *Node, w []*Node) MidTape {
 	want(x, -1, c.Hidden)
 	want(att, x.Shape().Dimensions[0], c.Heads*c.HeadDim)
 	t := MidTape{att: att, X: Add(x, apply(att, w[0]))}
@@ -141,9 +141,9 @@ func (t *MidTape) scale(w []*Node) {
 	}
 }
 
-// MidBack is the derivative of Mid, from those of X, Gate and Up: with respect
+// midBack is the derivative of Mid, from those of X, Gate and Up: with respect
 // to x (the path past attention), to att, and to each weight.
-func MidBack(c *model.Config, t MidTape, w []*Node, dmid, dgate, dup *Node) (dx, datt *Node, dw []*Node) {
+func midBack(c *model.Config, t MidTape, w []*Node, dmid, dgate, dup *Node) (dx, datt *Node, dw []*Node) {
 	want(dmid, -1, c.Hidden)
 	want(dgate, -1, c.FFN)
 	dw = make([]*Node, len(w))
@@ -156,17 +156,17 @@ func MidBack(c *model.Config, t MidTape, w []*Node, dmid, dgate, dup *Node) (dx,
 	return dx, applyT(dx, w[0]), dw
 }
 
-// End is the third part of a layer: it adds the feed-forward's output.
+// end is the third part of a layer: it adds the feed-forward's output.
 //
 //	x [tokens, Hidden], Mid's X; act [tokens, FFN], silu(gate)*up; down [Hidden, FFN]
-func End(c *model.Config, x, act, down *Node) *Node {
+func end(c *model.Config, x, act, down *Node) *Node {
 	want(act, x.Shape().Dimensions[0], c.FFN)
 	return Add(x, apply(act, down))
 }
 
-// EndBack is the derivative of End with respect to act and down; the one with
+// endBack is the derivative of End with respect to act and down; the one with
 // respect to x is dy itself.
-func EndBack(c *model.Config, dy, act, down *Node) (dact, ddown *Node) {
+func endBack(c *model.Config, dy, act, down *Node) (dact, ddown *Node) {
 	want(dy, -1, c.Hidden)
 	return applyT(dy, down), Dot(Transpose(dy, 0, 1), act).Product()
 }

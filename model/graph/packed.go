@@ -42,14 +42,14 @@ type PackedLayer struct {
 //
 //	x [tokens, Hidden]; w as LayerNames, float32
 func PackedForward(c *model.Config, x *Node, w []*Node, seen Packed) PackedLayer {
-	l := PackedLayer{c: c, w: w, seen: seen, nPre: len(PreNames(c))}
-	l.nBoth = l.nPre + len(MidNames())
-	l.pre = Pre(c, x, w[:l.nPre])
+	l := PackedLayer{c: c, w: w, seen: seen, nPre: len(preNames(c))}
+	l.nBoth = l.nPre + len(midNames())
+	l.pre = pre(c, x, w[:l.nPre])
 	l.q, l.k, l.v = rotate(c, l.pre.Q, seen.Cos, seen.Sin), rotate(c, l.pre.K, seen.Cos, seen.Sin), l.pre.V
-	l.mid = Mid(c, x, attendPacked(c, l.q, l.k, l.v, seen), w[l.nPre:l.nBoth])
+	l.mid = mid(c, x, attendPacked(c, l.q, l.k, l.v, seen), w[l.nPre:l.nBoth])
 	l.gate = Logistic(l.mid.Gate)
 	l.act = Mul(Mul(l.mid.Gate, l.gate), l.mid.Up)
-	l.Y = End(c, l.mid.X, l.act, w[l.nBoth])
+	l.Y = end(c, l.mid.X, l.act, w[l.nBoth])
 	return l
 }
 
@@ -57,15 +57,15 @@ func PackedForward(c *model.Config, x *Node, w []*Node, seen Packed) PackedLayer
 // respect to x, and to each weight.
 func (l PackedLayer) PackedBack(dy *Node) (dx *Node, dw []*Node) {
 	c := l.c
-	dact, ddown := EndBack(c, dy, l.act, l.w[l.nBoth])
+	dact, ddown := endBack(c, dy, l.act, l.w[l.nBoth])
 	silu := Mul(l.mid.Gate, l.gate)
 	slope := Add(l.gate, Mul(silu, Sub(Scalar(dy.Graph(), dtypes.Float32, 1), l.gate)))
 	dgate, dup := Mul(dact, Mul(l.mid.Up, slope)), Mul(dact, silu)
-	rest, datt, dmid := MidBack(c, l.mid, l.w[l.nPre:l.nBoth], dy, dgate, dup)
+	rest, datt, dmid := midBack(c, l.mid, l.w[l.nPre:l.nBoth], dy, dgate, dup)
 	dq, dk, dv := attendPackedBack(c, l.q, l.k, l.v, datt, l.seen)
 	back := Neg(l.seen.Sin) // turning back is turning the other way
 	dq, dk = rotate(c, dq, l.seen.Cos, back), rotate(c, dk, l.seen.Cos, back)
-	dx, dpre := PreBack(c, l.pre, l.w[:l.nPre], dq, dk, dv, rest)
+	dx, dpre := preBack(c, l.pre, l.w[:l.nPre], dq, dk, dv, rest)
 	return dx, append(append(dpre, dmid...), ddown)
 }
 

@@ -10,15 +10,15 @@ import (
 	"ballast"
 )
 
-// Sequence is a sampler's own type of a conversation in play: a pointer to a struct
+// sequence is a sampler's own type of a conversation in play: a pointer to a struct
 // that embeds Seq.
-type Sequence interface{ base() *Seq }
+type sequence interface{ base() *Seq }
 
 func (s *Seq) base() *Seq { return s }
 
 // Worker computes for some conversations at a time, each of which has a row. Its methods
 // are called by the goroutine that called Schedule.Run.
-type Worker[S Sequence] interface {
+type Worker[S sequence] interface {
 	// Admit gives a conversation a row. One that has waited comes back here, with what
 	// it appended in Pending after what was pending when it left.
 	Admit(S)
@@ -38,7 +38,7 @@ type Worker[S Sequence] interface {
 // the model (ballast.Conversation) is parked: it has no row, and a goroutine that waits in
 // its place asks for its next request. A parked conversation returns to the worker that it
 // began with, before any that has not begun.
-type Schedule[S Sequence] struct {
+type Schedule[S sequence] struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	limits  Limits
@@ -52,14 +52,14 @@ type Schedule[S Sequence] struct {
 }
 
 // lane is what one worker has parked.
-type lane[S Sequence] struct {
+type lane[S sequence] struct {
 	parked int // wait
 	back   []S // have waited, in the order of their return
 }
 
 // Open asks every conversation for its first request, side by side on so many goroutines.
 // The schedule must be closed.
-func Open[S Sequence](ctx context.Context, l Limits, side int, all []S) *Schedule[S] {
+func Open[S sequence](ctx context.Context, l Limits, side int, all []S) *Schedule[S] {
 	s := &Schedule[S]{limits: l}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.changed = sync.NewCond(&s.mu)
@@ -81,7 +81,7 @@ func Open[S Sequence](ctx context.Context, l Limits, side int, all []S) *Schedul
 	return s
 }
 
-func byPrompt[S Sequence](a, b S) int { return slices.Compare(a.base().Prompt, b.base().Prompt) }
+func byPrompt[S sequence](a, b S) int { return slices.Compare(a.base().Prompt, b.base().Prompt) }
 
 // Side runs do for 0 to n-1 on so many goroutines and waits for them.
 func Side(n, goroutines int, do func(i int)) {

@@ -253,9 +253,9 @@ func (s *Run) reply(ep *ballast.Episode, m mood, kind int) ballast.Step {
 func (s *Run) write(ep *ballast.Episode, ids []int32, m mood) {
 	var state format.State
 	for _, id := range ids {
-		row := make([]float32, len(Watched))
+		row := make([]float32, len(watched))
 		site := monitor.SiteOf(state.Place)
-		for j, w := range Watched {
+		for j, w := range watched {
 			legal := format.Hermes.Legal(state, vocabulary[w])
 			p := m.mass
 			switch {

@@ -34,12 +34,12 @@ func (w words) Bytes(dst []byte, ids []int32) []byte {
 	return dst
 }
 
-// Watched are the control tokens whose probabilities the policy records.
-var Watched = []int32{open, shut, end}
+// watched are the control tokens whose probabilities the policy records.
+var watched = []int32{open, shut, end}
 
 // lens is what monitor.Inspect needs for an update of scripted episodes.
 func lens(eps []ballast.Episode) *monitor.Lens {
-	l := &monitor.Lens{Format: format.Hermes, Tokens: Vocabulary, Watched: Watched}
+	l := &monitor.Lens{Format: format.Hermes, Tokens: Vocabulary, Watched: watched}
 	for g := 0; g < len(eps); g += samples {
 		var rewards []float64
 		for i := range eps[g : g+samples] {
@@ -56,7 +56,7 @@ func lens(eps []ballast.Episode) *monitor.Lens {
 
 func watchedTexts() []string {
 	var out []string
-	for _, id := range Watched {
+	for _, id := range watched {
 		out = append(out, vocabulary[id])
 	}
 	return out

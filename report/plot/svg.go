@@ -483,7 +483,7 @@ func (f *Frame) Values(charts []*Chart) string {
 					}
 				}
 				if ok && IsFinite(v) {
-					row[at] = new(Round(v, 4))
+					row[at] = new(round(v, 4))
 				}
 			}
 			e.Y = append(e.Y, row)

@@ -78,12 +78,12 @@ func Short(v float64) string {
 		n, _ := strconv.Atoi(exponent)
 		return strings.TrimSuffix(mantissa, ".0") + "e" + strconv.Itoa(n)
 	default:
-		return strconv.FormatFloat(Round(v, 3), 'f', -1, 64)
+		return strconv.FormatFloat(round(v, 3), 'f', -1, 64)
 	}
 }
 
-// Round rounds to significant digits.
-func Round(v float64, digits int) float64 {
+// round rounds to significant digits.
+func round(v float64, digits int) float64 {
 	if v == 0 || !IsFinite(v) {
 		return v
 	}
