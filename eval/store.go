@@ -18,6 +18,7 @@ import (
 	"ballast/durable"
 	"ballast/durable/jsonl"
 	"ballast/rollout"
+	"ballast/runlog"
 	"ballast/value"
 )
 
@@ -303,9 +304,9 @@ type stored struct {
 }
 
 type storedTurn struct {
-	User  string        `json:"user"`
-	Check ballast.Check `json:"check"`
-	Steps []storedStep  `json:"steps"`
+	User  string       `json:"user"`
+	Check runlog.Check `json:"check"`
+	Steps []storedStep `json:"steps"`
 }
 
 type storedStep struct {
@@ -321,13 +322,20 @@ func (st *stored) check() error {
 	if st.Task == "" {
 		return errors.New("it names no task")
 	}
+	for _, t := range st.Turns {
+		for _, ss := range t.Steps {
+			if ss.Form >= ballast.NumForms {
+				return fmt.Errorf("kind %d of a reply is not known: use a newer ballast", ss.Form)
+			}
+		}
+	}
 	return nil
 }
 
 func store(ep *ballast.Episode) stored {
 	out := stored{Task: ep.Task, Stop: string(ep.Stop), Error: ep.Error}
 	for _, t := range ep.Turns {
-		st := storedTurn{User: t.User, Check: t.Check}
+		st := storedTurn{User: t.User, Check: runlog.NewCheck(t.Check)}
 		for _, step := range t.Steps {
 			ss := storedStep{Text: step.Text, Form: uint8(step.Form), Reason: step.Reason, Results: step.Results, Cut: step.Cut}
 			for _, c := range step.Calls {
@@ -345,9 +353,9 @@ func store(ep *ballast.Episode) stored {
 func (st *stored) episode() ballast.Episode {
 	ep := ballast.Episode{Task: st.Task, Stop: ballast.Stop(st.Stop), Error: st.Error}
 	for _, t := range st.Turns {
-		turn := ballast.Turn{User: t.User, Check: t.Check}
+		turn := ballast.Turn{User: t.User, Check: t.Check.Verdict()}
 		for _, ss := range t.Steps {
-			step := ballast.Step{Text: ss.Text, Form: ballast.Form(min(ss.Form, ballast.NumForms-1)), Reason: ss.Reason, Results: ss.Results,
+			step := ballast.Step{Text: ss.Text, Form: ballast.Form(ss.Form), Reason: ss.Reason, Results: ss.Results,
 				Cut: ss.Cut}
 			for _, text := range ss.Calls {
 				c, err := value.ParseCall(text)

@@ -51,12 +51,12 @@ type wireScore struct {
 type wireTurn struct {
 	User  string     `json:"user"`
 	Steps []wireStep `json:"steps"`
-	Check *wireCheck `json:"check,omitempty"`
+	Check *Check     `json:"check,omitempty"`
 }
 
-// wireCheck is a verdict. Runs of earlier versions have the comparison with gold instead,
-// without passed.
-type wireCheck struct {
+// Check is a verdict as files have it. Those of earlier versions have the comparison with
+// gold instead, without passed.
+type Check struct {
 	Done     bool    `json:"done,omitempty"`
 	Passed   *bool   `json:"passed,omitempty"`
 	Score    float64 `json:"score,omitempty"`
@@ -68,12 +68,15 @@ type wireCheck struct {
 	Extra    int     `json:"extra,omitempty"`
 }
 
-// check is the verdict in today's words.
-func (w *wireCheck) check() ballast.Check {
+// NewCheck is a verdict to be written.
+func NewCheck(c ballast.Check) Check {
+	return Check{Done: c.Done, Passed: &c.Passed, Score: c.Score, Reason: c.Reason, Where: c.Where}
+}
+
+// Verdict is what was written.
+func (w Check) Verdict() ballast.Check {
 	if w.Passed != nil || !w.Done {
-		c := ballast.Check{Done: w.Done, Score: w.Score, Reason: w.Reason, Where: w.Where}
-		c.Passed = w.Passed != nil && *w.Passed
-		return c
+		return ballast.Check{Done: w.Done, Passed: w.Passed != nil && *w.Passed, Score: w.Score, Reason: w.Reason, Where: w.Where}
 	}
 	return sim.Verdict{Done: w.Done, Empty: w.Empty, State: w.State, Response: w.Response, Extra: w.Extra, Where: w.Where}.Check()
 }
@@ -155,8 +158,8 @@ func encodeEpisode(e *ballast.Episode) ([]byte, error) {
 	for _, t := range e.Turns {
 		wt := wireTurn{User: t.User, Steps: []wireStep{}}
 		if t.Check != (ballast.Check{}) {
-			c := t.Check
-			wt.Check = &wireCheck{Done: c.Done, Passed: &c.Passed, Score: c.Score, Reason: c.Reason, Where: c.Where}
+			c := NewCheck(t.Check)
+			wt.Check = &c
 		}
 		for _, step := range t.Steps {
 			ws := wireStep{Span: [2]int{step.Start, step.End}, Text: step.Text, Form: uint8(step.Form), Reason: step.Reason,
@@ -225,7 +228,7 @@ func decodeEpisode(line []byte) (*ballast.Episode, error) {
 	for _, wt := range w.Turns {
 		t := ballast.Turn{User: wt.User}
 		if wt.Check != nil {
-			t.Check = wt.Check.check()
+			t.Check = wt.Check.Verdict()
 		}
 		for _, ws := range wt.Steps {
 			step, err := decodeStep(ws, len(w.Tokens))

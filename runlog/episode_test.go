@@ -2,6 +2,7 @@ package runlog
 
 import (
 	"bytes"
+	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
@@ -128,4 +129,31 @@ func FuzzFiles(f *testing.F) {
 			decodeUpdate(line)
 		}
 	})
+}
+
+// TestChecksOfEarlierVersions: a comparison with gold is read as the verdict that it was,
+// with small names as in episodes and with capitals as in evaluations.
+func TestChecksOfEarlierVersions(t *testing.T) {
+	for line, want := range map[string]ballast.Check{
+		`{}`: {},
+		`{"done":true,"state":true,"response":true}`:                                    {Done: true, Passed: true, Score: 1},
+		`{"done":true,"empty":true,"state":true,"response":true}`:                       {Done: true, Reason: "empty_turn"},
+		`{"done":true,"where":"files.docs"}`:                                            {Done: true, Reason: "state", Where: "files.docs"},
+		`{"done":true,"state":true,"where":"pay rent"}`:                                 {Done: true, Reason: "response", Where: "pay rent"},
+		`{"done":true,"state":true,"response":true,"extra":2}`:                          {Done: true, Reason: "calls"},
+		`{"Done":true,"Empty":false,"State":true,"Response":true,"Extra":0,"Where":""}`: {Done: true, Passed: true, Score: 1},
+		`{"Done":true,"Empty":false,"State":false,"Response":true,"Extra":0}`:           {Done: true, Reason: "state"},
+		`{"done":true,"passed":false,"score":0.5,"reason":"half"}`:                      {Done: true, Score: 0.5, Reason: "half"},
+		`{"done":true,"passed":true,"score":1}`:                                         {Done: true, Passed: true, Score: 1},
+	} {
+		var c Check
+		if err := json.Unmarshal([]byte(line), &c); err != nil || c.Verdict() != want {
+			t.Errorf("%s: %+v %v, want %+v", line, c.Verdict(), err, want)
+		}
+		text, err := json.Marshal(NewCheck(want))
+		var back Check
+		if err != nil || json.Unmarshal(text, &back) != nil || back.Verdict() != want {
+			t.Errorf("%+v comes back from %s as %+v", want, text, back.Verdict())
+		}
+	}
 }
