@@ -109,8 +109,8 @@ func TestSharingChangesNothing(t *testing.T) {
 		t.Errorf("sharing computes %g tokens, without it %g", sa["tokens/computed"], sb["tokens/computed"])
 	}
 	near(t, "loss", sa["loss"], sb["loss"], 1e-5)
-	for i, s := range a.w.specs {
-		if d, n := distance(a.grads[0].flat[i], b.grads[0].flat[i]), distance(b.grads[0].flat[i], nil); d > 1e-4*n {
+	for i, s := range a.host().w.specs {
+		if d, n := distance(a.host().grads[0].flat[i], b.host().grads[0].flat[i]), distance(b.host().grads[0].flat[i], nil); d > 1e-4*n {
 			t.Errorf("gradient of %s differs by %g of %g", s.Name, d, n)
 		}
 	}
@@ -124,16 +124,16 @@ func TestReferenceShortcut(t *testing.T) {
 	for i, l := range []*Learner{a, b} {
 		in, err := tally.Prepare(samples, l.m.Config.Vocab, true)
 		must(t, err)
-		if !l.ref.equal(l.w) {
+		if !l.host().ref.equal(l.host().w) {
 			t.Fatal("the frozen reference is not seen to be the policy")
 		}
 		in.RefIsPolicy = i == 0
-		l.grads = []*params{gradientOf(&l.m.Config, l.w)}
+		l.host().grads = []*params{gradientOf(&l.m.Config, l.host().w)}
 		batch := Pack(samples, 2048, false)
-		l.grow(batch)
-		l.e.derive(l.grads[0], l.w, l.ref, samples, &batch[0], in, tally.New(&l.opts.Loss, nil))
-		if adamw.Norm(l.grads[0].flat) == 0 || adamw.Norm(l.grads[0].flat) != adamw.Norm(a.grads[0].flat) {
-			t.Errorf("gradient norms %v and %v", adamw.Norm(a.grads[0].flat), adamw.Norm(l.grads[0].flat))
+		l.host().grow(batch)
+		l.host().e.derive(l.host().grads[0], l.host().w, l.host().ref, samples, &batch[0], in, tally.New(&l.host().opts.Loss, nil))
+		if adamw.Norm(l.host().grads[0].flat) == 0 || adamw.Norm(l.host().grads[0].flat) != adamw.Norm(a.host().grads[0].flat) {
+			t.Errorf("gradient norms %v and %v", adamw.Norm(a.host().grads[0].flat), adamw.Norm(l.host().grads[0].flat))
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestSameBitsForAnyCores(t *testing.T) {
 // digest is a checksum of all weights.
 func (l *Learner) digest() string {
 	sum := crc32.NewIEEE()
-	for _, x := range l.w.flat {
+	for _, x := range l.host().w.flat {
 		fmt.Fprint(sum, x)
 	}
 	return fmt.Sprintf("digest %08x", sum.Sum32())
@@ -189,8 +189,8 @@ func TestNonFiniteLeavesWeights(t *testing.T) {
 	if st["nonfinite"] != 1 {
 		t.Errorf("stats %v", st)
 	}
-	for i, s := range l.w.specs {
-		if distance(l.w.flat[i], before[s.Name]) != 0 || l.adam.Steps != 0 {
+	for i, s := range l.host().w.specs {
+		if distance(l.host().w.flat[i], before[s.Name]) != 0 || l.host().adam.Steps != 0 {
 			t.Fatalf("%s changed", s.Name)
 		}
 	}
@@ -201,8 +201,8 @@ func TestNoSignalChangesNothing(t *testing.T) {
 	before := l.snapshot()
 	st, err := l.Update(context.Background(), []ballast.Sample{{Tokens: []int32{1, 2, 3}}}, 1e-3)
 	must(t, err)
-	for i, s := range l.w.specs {
-		if distance(l.w.flat[i], before[s.Name]) != 0 || st["tokens/trained"] != 0 {
+	for i, s := range l.host().w.specs {
+		if distance(l.host().w.flat[i], before[s.Name]) != 0 || st["tokens/trained"] != 0 {
 			t.Fatalf("%s changed, stats %v", s.Name, st)
 		}
 	}

@@ -13,10 +13,10 @@ import (
 // sameBits compares two learners' weights exactly.
 func sameBits(t *testing.T, a, b *Learner) {
 	t.Helper()
-	for i, s := range a.w.specs {
-		for k, x := range a.w.flat[i] {
-			if math.Float32bits(x) != math.Float32bits(b.w.flat[i][k]) {
-				t.Fatalf("%s differs at %d: %g and %g", s.Name, k, x, b.w.flat[i][k])
+	for i, s := range a.host().w.specs {
+		for k, x := range a.host().w.flat[i] {
+			if math.Float32bits(x) != math.Float32bits(b.host().w.flat[i][k]) {
+				t.Fatalf("%s differs at %d: %g and %g", s.Name, k, x, b.host().w.flat[i][k])
 			}
 		}
 	}
@@ -83,8 +83,8 @@ func TestLoadRefusesDamage(t *testing.T) {
 		if err := a.Load(dir); err == nil {
 			t.Errorf("%s: loaded", name)
 		}
-		for i, s := range a.w.specs {
-			if distance(a.w.flat[i], before[s.Name]) != 0 {
+		for i, s := range a.host().w.specs {
+			if distance(a.host().w.flat[i], before[s.Name]) != 0 {
 				t.Errorf("%s: weights changed", name)
 			}
 		}

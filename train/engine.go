@@ -141,10 +141,7 @@ func (e *engine) evaluate(samples []ballast.Sample, part []pack.Target, logp []f
 		LogProb: vector(true, func(i int, _ pack.Target) float32 { return logp[i] }),
 		Ref:     vector(in.Ref != nil, func(i int, _ pack.Target) float32 { return in.Ref[from+i] }),
 		Old: vector(in.Needs(func(t *loss.Term) bool { return t.Old }), func(_ int, t pack.Target) float32 {
-			if old := samples[t.Sample].OldLogProb; old != nil {
-				return old[t.Index]
-			}
-			return 0 // a sample that no term weighs by an advantage
+			return tally.Old(&samples[t.Sample], t.Index)
 		}),
 		Count: in.Count,
 	}

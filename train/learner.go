@@ -1,11 +1,11 @@
-// Package train is the learner on the host's processor: it turns samples with
-// token weights into optimiser steps of a decoder, in plain Go. It knows no
-// algorithm; see package loss for what the weights mean. Package train/accel is
-// the same on a device.
+// Package train is the learner: it turns samples with token weights into optimiser
+// steps of a decoder. It knows no algorithm; see package loss for what the weights
+// mean. What every learner does stands in Learner; a Machine computes for it: here
+// the host's processor, in plain Go, in package train/accel a device.
 //
 // A minibatch is packed into batches of rows in which prefixes that samples
-// share are computed once (package pack). Batches run forward and backward (package
-// decoder) side by side on the cores, each shard summing its batches' gradients in
+// share are computed once (package pack). On the host batches run forward and backward
+// (package decoder) side by side on the cores, each shard summing its batches' gradients in
 // order; the shards are then added in order and AdamW steps. The same samples on
 // the same state give the same bits, whatever the number of cores, and also after
 // Save and Load.
@@ -17,8 +17,7 @@ package train
 import (
 	"context"
 	"fmt"
-	"runtime"
-	"sync"
+	"slices"
 	"time"
 
 	"ballast"
@@ -27,6 +26,7 @@ import (
 	"ballast/train/adamw"
 	"ballast/train/pack"
 	"ballast/train/plan"
+	"ballast/train/state"
 	"ballast/train/tally"
 )
 
@@ -56,35 +56,67 @@ func Default() Options {
 	return Options{AdamW: AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01, Clip: 1}, Loss: loss.Default()}
 }
 
-// Learner implements ballast.Learner on one machine. It is used by one goroutine
-// at a time.
+// Machine is where a learner's weights, moments and reference live, and what computes
+// with them.
+type Machine interface {
+	// Budget is the most rows of a batch of these samples.
+	Budget(samples []ballast.Sample) int
+	// Referred reports whether there is a reference, and Same whether it has the policy's
+	// weights, so that its forward pass would repeat the policy's.
+	Referred() bool
+	Same() bool
+	// Step adds a minibatch up and takes the optimiser's step, unless what came out is not
+	// finite.
+	Step(ctx context.Context, w *Work) error
+	// LogProbs hands over the log-probability of every target of the batches, and Watch the
+	// reference's probability of each of ids there, in any order, from several goroutines.
+	LogProbs(ctx context.Context, b *Batches, put func(pack.Target, float32)) error
+	Watch(ctx context.Context, b *Batches, ids []int32, put func(pack.Target, []float32)) error
+	Freeze() error
+	ResetOptimizer() error
+	// Weights brings the model's weights up to date and returns them.
+	Weights() *model.Weights
+	// State is the rest of what a checkpoint holds; Restore takes all of it back.
+	State() state.Source
+	Restore(w *model.Weights, opt adamw.State, ref [][]float32) error
+}
+
+// Batches are samples as they are packed.
+type Batches struct {
+	Samples []ballast.Sample
+	List    []pack.Batch
+}
+
+// Work is one minibatch, of at least one batch.
+type Work struct {
+	Batches
+	In   tally.Input
+	Rate float64
+	Sums *tally.Sums // what is counted of it
+}
+
+// Learner is ballast.Learner on a machine. It is used by one goroutine at a time.
 type Learner struct {
-	m      *model.Model
-	opts   Options
-	e      *engine
-	w, ref *params // ref is nil until Freeze
-	grads  []*params
-	adam   adamw.State
-	plan   plan.Plan
+	m       *model.Model
+	loss    loss.Params
+	machine Machine
 }
 
 var _ ballast.Learner = (*Learner)(nil)
 
-// New makes a learner that trains m. The learner takes m's weights over: from
+// New makes a learner that trains m on the host. The learner takes m's weights over: from
 // now on m.Weights shows the learner's own memory and changes with every update.
 func New(m *model.Model, opts Options) (*Learner, error) {
+	return On(m, opts, func() (Machine, error) { return newHost(m, opts), nil })
+}
+
+// On makes a learner that trains m on a machine.
+func On(m *model.Model, opts Options, open func() (Machine, error)) (*Learner, error) {
 	if err := opts.check(); err != nil {
 		return nil, err
 	}
-	l := &Learner{m: m, opts: opts, plan: opts.Plan(&m.Config)}
-	if !l.plan.Keep {
-		lean()
-	}
-	l.e = newEngine(&m.Config, opts.Loss, l.plan)
-	l.w = copyOf(&m.Config, m.Weights)
-	l.view()
-	l.adam = adamw.New(l.w.flat)
-	return l, nil
+	machine, err := open()
+	return &Learner{m, opts.Loss, machine}, err
 }
 
 // check refuses constants that cannot be meant.
@@ -103,146 +135,93 @@ func (o *Options) check() error {
 	return nil
 }
 
-// view makes the model's weights show the learner's memory.
-func (l *Learner) view() {
-	for i, s := range l.w.specs {
-		l.m.Weights.Get(s.Name).Data = l.w.flat[i]
-	}
-}
-
 // Weights returns the current weights. They are the learner's own memory: valid
 // until the next Update or Load, not to be written to.
-func (l *Learner) Weights() *model.Weights { return l.m.Weights }
+func (l *Learner) Weights() *model.Weights { return l.machine.Weights() }
 
-// Plan returns how a learner of c will cut its work up; see plan.Memory for what
-// that takes.
-func (o *Options) Plan(c *model.Config) plan.Plan {
-	if o.fixed != nil {
-		return *o.fixed
-	}
-	return plan.For(c, o.Limit)
-}
-
-// Update implements ballast.Learner. A minibatch without any weighted token
-// changes nothing, not even the optimiser's step count.
+// Update takes one optimiser step. A minibatch without any weighted token changes nothing,
+// not even the optimiser's step count.
 func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate float64) (ballast.Stats, error) {
 	begin := time.Now()
-	in, err := tally.Prepare(samples, l.m.Config.Vocab, l.ref != nil)
+	in, err := tally.Prepare(samples, l.m.Config.Vocab, l.machine.Referred())
 	if err != nil {
 		return nil, err
 	}
-	in.RefIsPolicy = in.Refers() && l.ref.equal(l.w)
-	batches := pack.Batches(samples, l.plan.Budget(samples), false)
-	st := tally.New(&l.opts.Loss, l.m.Tok)
+	in.RefIsPolicy = in.Has[loss.TermReference] && l.machine.Same()
+	batches := pack.Batches(samples, l.machine.Budget(samples), false)
+	st := tally.New(&l.loss, l.m.Tok)
 	st.Pack(samples, batches)
-	if len(batches) == 0 {
-		return st.Stats(begin), nil
-	}
-	shards := min(l.plan.Shards, len(batches))
-	for len(l.grads) < shards {
-		l.grads = append(l.grads, gradientOf(&l.m.Config, l.w))
-	}
-	l.grow(batches)
-	parts := make([]*tally.Sums, shards)
-	err = l.parallel(shards, func(shard int) error {
-		parts[shard] = tally.New(&l.opts.Loss, l.m.Tok)
-		l.grads[shard].clear()
-		for i := shard; i < len(batches); i += shards {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			l.e.derive(l.grads[shard], l.w, l.ref, samples, &batches[i], in, parts[shard])
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range parts {
-		st.Merge(p)
-	}
-	total := l.grads[0]
-	for _, g := range l.grads[1:shards] {
-		adamw.Merge(total.flat, g.flat)
-	}
-	if st.Norm = adamw.Norm(total.flat); st.Finite() {
-		step := l.adam.Begin(l.opts.AdamW, rate, st.Norm)
-		for i, w := range l.w.flat {
-			step.Update(i, w, total.flat[i])
+	if len(batches) > 0 {
+		if err := l.machine.Step(ctx, &Work{Batches{samples, batches}, in, rate, st}); err != nil {
+			return nil, err
 		}
 	}
 	return st.Stats(begin), nil
 }
 
-// grow makes the rotary tables cover the batches' positions.
-func (l *Learner) grow(batches []pack.Batch) {
-	most := 0
-	for i := range batches {
-		for _, pos := range batches[i].Positions {
-			most = max(most, int(pos)+1)
-		}
-	}
-	l.e.d.Grow(most)
-}
-
-// parallel calls do for 0 to n-1 on as many goroutines as there are cores, but no
-// more than the plan has memory for, and returns the first error by index.
-func (l *Learner) parallel(n int, do func(i int) error) error {
-	errs := make([]error, n)
-	var wg sync.WaitGroup
-	turn := make(chan struct{}, min(runtime.GOMAXPROCS(0), l.plan.Shards))
-	for i := range n {
-		turn <- struct{}{}
-		wg.Go(func() {
-			errs[i] = do(i)
-			<-turn
-		})
-	}
-	wg.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// LogProbs implements ballast.Learner.
+// LogProbs returns the log-probability of every token of the samples.
 func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]float32, error) {
-	out := make([][]float32, len(samples))
+	return perToken(l, samples, true, func(b *Batches, put func(pack.Target, float32)) error {
+		return l.machine.LogProbs(ctx, b, put)
+	})
+}
+
+// Reference costs a forward pass, and a pass of the output matrix for every id.
+func (l *Learner) Reference(ctx context.Context, samples []ballast.Sample, ids []int32) ([][][]float32, error) {
+	if !l.machine.Referred() || len(ids) == 0 {
+		return nil, nil
+	}
+	return perToken(l, samples, false, func(b *Batches, put func(pack.Target, []float32)) error {
+		return l.machine.Watch(ctx, b, ids, put)
+	})
+}
+
+// perToken asks for something of the samples' tokens, of all or of those with a weight.
+func perToken[T any](l *Learner, samples []ballast.Sample, all bool, ask func(*Batches, func(pack.Target, T)) error) ([][]T, error) {
+	out := make([][]T, len(samples))
 	for i := range samples {
 		if err := tally.Check(&samples[i], l.m.Config.Vocab); err != nil {
 			return nil, fmt.Errorf("train: sample %d: %w", i, err)
 		}
-		out[i] = make([]float32, len(samples[i].Tokens))
+		out[i] = make([]T, len(samples[i].Tokens))
 	}
-	batches := pack.Batches(samples, l.plan.Budget(samples), true)
-	l.grow(batches)
-	err := l.parallel(len(batches), func(i int) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		for k, x := range l.e.logProbs(l.w, samples, &batches[i]) {
-			t := batches[i].Targets[k]
-			out[t.Sample][t.Index] = x
-		}
-		return nil
-	})
-	return out, err
+	b := &Batches{samples, pack.Batches(samples, l.machine.Budget(samples), all)}
+	return out, ask(b, func(t pack.Target, x T) { out[t.Sample][t.Index] = x })
 }
 
-// Freeze implements ballast.Learner.
-func (l *Learner) Freeze() error {
-	if l.ref == nil {
-		l.ref = copyOf(&l.m.Config, l.m.Weights)
-	} else {
-		l.ref.set(l.w.flat)
+// Freeze makes the current weights the reference.
+func (l *Learner) Freeze() error { return l.machine.Freeze() }
+
+// ResetOptimizer forgets moments and steps.
+func (l *Learner) ResetOptimizer() error { return l.machine.ResetOptimizer() }
+
+// Save makes dir a Hugging Face directory in float32 with one more file, that of package
+// state. dir must not exist or be empty; on an error nothing half-written is left that Load
+// would take.
+func (l *Learner) Save(dir string) error {
+	l.machine.Weights()
+	if err := l.m.Save(dir, model.F32); err != nil {
+		return err
 	}
-	return nil
+	return state.Save(dir, l.machine.State())
 }
 
-// ResetOptimizer implements ballast.Learner.
-func (l *Learner) ResetOptimizer() error {
-	l.adam.Reset()
-	return nil
+// Load reads the state in dir whole before anything is replaced. A checkpoint of one machine
+// is one for every other.
+func (l *Learner) Load(dir string) error {
+	m, err := model.LoadWeights(dir)
+	if err != nil {
+		return err
+	}
+	specs := l.m.Config.Specs()
+	if !slices.EqualFunc(m.Config.Specs(), specs, func(a, b model.Spec) bool {
+		return a.Name == b.Name && slices.Equal(a.Shape, b.Shape)
+	}) {
+		return fmt.Errorf("train: %s holds a model of other shapes than the one in training", dir)
+	}
+	opt, ref, err := state.Load(dir, specs)
+	if err != nil {
+		return err
+	}
+	return l.machine.Restore(m.Weights, opt, ref)
 }

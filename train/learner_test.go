@@ -107,6 +107,9 @@ var variants = map[string]plan.Plan{
 	"cut":        {Rows: 20, Shards: 2, Keep: true},
 }
 
+// host is the learner's machine.
+func (l *Learner) host() *host { return l.machine.(*host) }
+
 func newVariant(t *testing.T, m *model.Model, opts Options, p plan.Plan) *Learner {
 	t.Helper()
 	opts.fixed = &p
@@ -124,7 +127,7 @@ func TestGRPOAgainstTorch(t *testing.T) {
 func testGRPO(t *testing.T, cut plan.Plan) {
 	g, samples, opts := readGolden(t)
 	l := newVariant(t, load(t, "..", "model", "testdata", "qwen2"), opts, cut)
-	l.ref = copyOf(&l.m.Config, load(t, "testdata", "reference").Weights)
+	l.host().ref = copyOf(&l.m.Config, load(t, "testdata", "reference").Weights)
 	logp, err := l.LogProbs(context.Background(), samples)
 	must(t, err)
 	for i, s := range g.Samples {
@@ -159,11 +162,11 @@ func testGRPO(t *testing.T, cut plan.Plan) {
 
 // compare holds the last gradient against the golden one.
 func (l *Learner) compare(t *testing.T, g golden) {
-	for i, s := range l.w.specs {
-		near(t, "gradient norm of "+s.Name, distance(l.grads[0].flat[i], nil), g.GradNorms[s.Name], 2e-4)
+	for i, s := range l.host().w.specs {
+		near(t, "gradient norm of "+s.Name, distance(l.host().grads[0].flat[i], nil), g.GradNorms[s.Name], 2e-4)
 		for k, want := range g.Grads[s.Name] {
-			if math.Abs(float64(l.grads[0].flat[i][k])-want) > 1e-4*g.GradNorms[s.Name] {
-				t.Errorf("gradient %d of %s = %g, want %g", k, s.Name, l.grads[0].flat[i][k], want)
+			if math.Abs(float64(l.host().grads[0].flat[i][k])-want) > 1e-4*g.GradNorms[s.Name] {
+				t.Errorf("gradient %d of %s = %g, want %g", k, s.Name, l.host().grads[0].flat[i][k], want)
 			}
 		}
 	}
@@ -171,8 +174,8 @@ func (l *Learner) compare(t *testing.T, g golden) {
 
 func (l *Learner) snapshot() map[string][]float32 {
 	out := map[string][]float32{}
-	for i, s := range l.w.specs {
-		out[s.Name] = append([]float32(nil), l.w.flat[i]...)
+	for i, s := range l.host().w.specs {
+		out[s.Name] = append([]float32(nil), l.host().w.flat[i]...)
 	}
 	return out
 }

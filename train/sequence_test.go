@@ -77,7 +77,7 @@ func TestSequencesAreWhole(t *testing.T) {
 			near(t, loss.Terms[term].Name+": loss", st[monitor.LossPolicy], want, 1e-5)
 			for i, g := range l.snapshotOfGradients() {
 				if d, n := distance(got[i], g), distance(g, nil); d > 2e-4*n || n == 0 {
-					t.Errorf("%s, %s: the gradient of %s differs by %g of %g", loss.Terms[term].Name, name, l.w.specs[i].Name, d, n)
+					t.Errorf("%s, %s: the gradient of %s differs by %g of %g", loss.Terms[term].Name, name, l.host().w.specs[i].Name, d, n)
 				}
 			}
 		}
@@ -86,7 +86,7 @@ func TestSequencesAreWhole(t *testing.T) {
 
 // snapshotOfGradients copies the sum of the last update's gradients.
 func (l *Learner) snapshotOfGradients() (out [][]float32) {
-	for _, g := range l.grads[0].flat {
+	for _, g := range l.host().grads[0].flat {
 		out = append(out, append([]float32(nil), g...))
 	}
 	return out

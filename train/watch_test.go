@@ -38,7 +38,7 @@ func TestReference(t *testing.T) {
 	if seen == 0 {
 		t.Error("no weighted token was compared")
 	}
-	l.ref = nil
+	l.host().ref = nil
 	if got, err := l.Reference(ctx, samples, []int32{1}); got != nil || err != nil {
 		t.Errorf("without a reference: %v, %v", got, err)
 	}

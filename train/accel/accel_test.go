@@ -282,7 +282,7 @@ func TestCheckpoint(t *testing.T) {
 	must(h.Load(dir))
 	nearStats(t, update(h, 2), want, 1e-3)
 	must(b.ResetOptimizer())
-	if b.steps != 0 || device.Copy[float32](b.first[0])[0] != 0 {
+	if b.on.steps != 0 || device.Copy[float32](b.on.first[0])[0] != 0 {
 		t.Error("the optimiser was not reset")
 	}
 	if err := b.Load(t.TempDir()); err == nil {
@@ -298,7 +298,7 @@ func TestRefusals(t *testing.T) {
 		t.Error("a reference term without a reference is taken")
 	}
 	must(l.Freeze())
-	before := l.w[0]
+	before := l.on.w[0]
 	s[0].Tokens[3] = 99
 	if _, err := l.LogProbs(context.Background(), s); err == nil {
 		t.Error("a token outside the vocabulary is taken")
@@ -308,7 +308,7 @@ func TestRefusals(t *testing.T) {
 	s[0].OldLogProb[len(s[0].OldLogProb)-2] = float32(math.NaN())
 	st, err := l.Update(context.Background(), s, 1e-3)
 	must(err)
-	if st[monitor.NonFinite] != 1 || l.w[0] != before || l.steps != 0 {
+	if st[monitor.NonFinite] != 1 || l.on.w[0] != before || l.on.steps != 0 {
 		t.Errorf("a gradient that is not finite: %v", st)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

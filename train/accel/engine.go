@@ -138,23 +138,10 @@ func (e *engine) headGraph(has tally.Terms) *gx.Exec {
 	return x
 }
 
-// coefficients are what a step's arithmetic needs beside the constants: the
-// gradient's scale after clipping, the share of a weight that decays, the size of
-// the step, and the correction of the second moment.
-func coefficients(o adamw.Options, steps int, rate, norm float64) []float32 {
-	scale := 1.0
-	if o.Clip > 0 {
-		scale = min(1, o.Clip/(norm+1e-6))
-	}
-	n := float64(steps)
-	return []float32{float32(scale), float32(rate * o.WeightDecay),
-		float32(rate / (1 - math.Pow(o.Beta1, n))), float32(math.Sqrt(1 - math.Pow(o.Beta2, n)))}
-}
-
 // adamGraph is one tensor's step, as package adamw has it, in float32: what a
 // weight moves by is added up before the weight itself, which is much larger.
 //
-//	in: weights, first and second moments, gradient; the coefficients, [4]
+//	in: weights, first and second moments, gradient; the step's numbers (adamw.Step.Numbers)
 func adamGraph(o adamw.Options) func(in []*gx.Node) []*gx.Node {
 	return func(in []*gx.Node) []*gx.Node {
 		at := func(i int) *gx.Node { return gx.Reshape(gx.Slice(in[4], gx.AxisElem(i))) }

@@ -1,7 +1,6 @@
 // Package accel is the learner for accelerators: weights, moments, gradients and
 // the reference live on a device, and only tokens, weights of terms and
-// log-probabilities cross to it and back. It packs samples, counts and saves
-// exactly as package train does, and it knows no algorithm either.
+// log-probabilities cross to it and back. All but the computation is package train's.
 //
 // A batch runs layer by layer through one graph forward and one backward, compiled
 // once for each size of batch and used for all layers. Forward keeps each layer's
@@ -18,9 +17,7 @@ package accel
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
@@ -28,6 +25,7 @@ import (
 	"ballast/loss"
 	"ballast/model"
 	"ballast/model/device"
+	"ballast/train"
 	"ballast/train/adamw"
 	"ballast/train/pack"
 	"ballast/train/plan"
@@ -42,9 +40,14 @@ type Options struct {
 	Rows  int         // most token rows of a batch, but for a single sample that is longer; 0: 16384
 }
 
-// Learner implements ballast.Learner on a device. It is used by one goroutine at
-// a time.
+// Learner is package train's on a device. It is used by one goroutine at a time.
 type Learner struct {
+	*train.Learner
+	on *machine
+}
+
+// machine is the device as a learner's machine.
+type machine struct {
 	m      *model.Model
 	o      Options
 	d      *device.Device
@@ -59,99 +62,91 @@ type Learner struct {
 // tensorList is a model's tensors in the order of Config.Specs.
 type tensorList []*tensors.Tensor
 
-var _ ballast.Learner = (*Learner)(nil)
-
 // New copies m's weights to the device. From now on Weights updates m.
 func New(d *device.Device, m *model.Model, o Options) (*Learner, error) {
 	if o.Rows <= 0 {
 		o.Rows = 16384
 	}
-	l := &Learner{m: m, o: o, d: d}
-	err := device.Guard(func() {
-		l.e = newEngine(d, m.Config, o)
-		l.w = d.Weights(&m.Config, m.Weights, false)
-		l.first, l.second = l.e.zeros(l.w), l.e.zeros(l.w)
+	l := &Learner{on: &machine{m: m, o: o, d: d}}
+	var err error
+	l.Learner, err = train.On(m, train.Options{AdamW: o.AdamW, Loss: o.Loss}, func() (train.Machine, error) {
+		return l.on, device.Guard(func() {
+			l.on.e = newEngine(d, m.Config, o)
+			l.on.w = d.Weights(&m.Config, m.Weights, false)
+			l.on.first, l.on.second = l.on.e.zeros(l.on.w), l.on.e.zeros(l.on.w)
+		})
 	})
 	return l, err
 }
 
-// Weights copies the current weights to the model on the host and returns them;
-// they are valid until the next call.
-func (l *Learner) Weights() *model.Weights {
-	if l.stale {
-		for i, s := range l.m.Config.Specs() {
-			copy(l.m.Weights.Get(s.Name).Data, device.Copy[float32](l.w[i]))
-		}
-		l.stale = false
-	}
-	return l.m.Weights
-}
-
 // Tensors returns the current weights on the device, in the order of
 // Config.Specs: the learner's own, valid until the next Update or Load.
-func (l *Learner) Tensors() []*tensors.Tensor { return l.w }
+func (l *Learner) Tensors() []*tensors.Tensor { return l.on.w }
+
+// Save is package train's; what the device fails at on the way is its error.
+func (l *Learner) Save(dir string) (err error) {
+	if failed := device.Guard(func() { err = l.Learner.Save(dir) }); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// Weights copies the current weights to the model on the host, where they are valid until
+// the next call.
+func (h *machine) Weights() *model.Weights {
+	if h.stale {
+		for i, s := range h.m.Config.Specs() {
+			copy(h.m.Weights.Get(s.Name).Data, device.Copy[float32](h.w[i]))
+		}
+		h.stale = false
+	}
+	return h.m.Weights
+}
 
 // free gives tensors back that neither the policy nor the reference uses.
-func (l *Learner) free(ts tensorList) {
+func (h *machine) free(ts tensorList) {
 	for _, t := range ts {
-		if !slices.Contains(l.w, t) && !slices.Contains(l.ref, t) {
+		if !slices.Contains(h.w, t) && !slices.Contains(h.ref, t) {
 			device.Free(t)
 		}
 	}
 }
 
-// Update implements ballast.Learner. A minibatch without any weighted token
-// changes nothing, not even the optimiser's step count.
-func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate float64) (ballast.Stats, error) {
-	begin := time.Now()
-	in, err := tally.Prepare(samples, l.m.Config.Vocab, l.ref != nil)
-	if err != nil {
-		return nil, err
-	}
-	in.RefIsPolicy = in.Refers() && slices.Equal(l.ref, l.w)
-	batches := pack.Batches(samples, l.budget(samples), false)
-	st := tally.New(&l.o.Loss, l.m.Tok)
-	st.Pack(samples, batches)
-	if len(batches) == 0 {
-		return st.Stats(begin), nil
-	}
-	var g tensorList
-	defer func() { device.Free(g...) }()
-	err = device.Guard(func() {
-		g = l.e.zeros(l.w)
-		for i := range batches {
-			if err := ctx.Err(); err != nil {
-				panic(err)
-			}
-			l.derive(g, samples, &batches[i], in, st)
-		}
-		if st.Norm = l.e.norm(g); st.Finite() {
-			l.step(g, rate, st.Norm)
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	return st.Stats(begin), nil
-}
+func (h *machine) Referred() bool { return h.ref != nil }
+func (h *machine) Same() bool     { return slices.Equal(h.ref, h.w) }
 
-// budget is the number of rows of a batch: as many as there may be, since larger
-// products are what an accelerator wants.
-func (l *Learner) budget(samples []ballast.Sample) int {
+// Budget is as many rows as there may be, since larger products are what an accelerator
+// wants.
+func (h *machine) Budget(samples []ballast.Sample) int {
 	all := 0
 	for i := range samples {
 		all += len(samples[i].Tokens)
 	}
-	return min(max(all, 1), max(l.o.Rows, plan.Plan{Rows: l.o.Rows}.Budget(samples)))
+	return min(max(all, 1), max(h.o.Rows, plan.Plan{Rows: h.o.Rows}.Budget(samples)))
+}
+
+func (h *machine) Step(ctx context.Context, w *train.Work) error {
+	var g tensorList
+	defer func() { device.Free(g...) }()
+	return device.Guard(func() {
+		g = h.e.zeros(h.w)
+		for i := range w.List {
+			must(ctx.Err())
+			h.derive(g, w.Samples, &w.List[i], w.In, w.Sums)
+		}
+		if w.Sums.Norm = h.e.norm(g); w.Sums.Finite() {
+			h.step(g, w.Rate, w.Sums.Norm)
+		}
+	})
 }
 
 // derive adds one batch's gradient to g, replacing its tensors, and its facts to
 // st.
-func (l *Learner) derive(g tensorList, samples []ballast.Sample, b *pack.Batch, in tally.Input, st *tally.Sums) {
-	if in.Refers() && !in.RefIsPolicy {
-		in.Ref = l.predict(l.ref, samples, b)
+func (h *machine) derive(g tensorList, samples []ballast.Sample, b *pack.Batch, in tally.Input, st *tally.Sums) {
+	if in.Has[loss.TermReference] && !in.RefIsPolicy {
+		in.Ref = h.predict(h.ref, samples, b)
 	}
-	p := l.e.forward(l.w, b, true)
+	p := h.e.forward(h.w, b, true)
 	st.Padded += float64(p.rows - len(b.Tokens))
 	if in.RefIsPolicy {
 		in.Ref = p.predict(samples)
@@ -163,119 +158,84 @@ func (l *Learner) derive(g tensorList, samples []ballast.Sample, b *pack.Batch, 
 }
 
 // predict returns the log-probability of every target of a batch.
-func (l *Learner) predict(w tensorList, samples []ballast.Sample, b *pack.Batch) []float32 {
-	p := l.e.forward(w, b, false)
+func (h *machine) predict(w tensorList, samples []ballast.Sample, b *pack.Batch) []float32 {
+	p := h.e.forward(w, b, false)
 	defer p.free()
 	return p.predict(samples)
 }
 
 // step takes the optimiser's step with gradient g of a norm.
-func (l *Learner) step(g tensorList, rate, norm float64) {
-	l.steps++
-	co := device.Put(l.d, coefficients(l.o.AdamW, l.steps, rate, norm), 4)
+func (h *machine) step(g tensorList, rate, norm float64) {
+	s := adamw.State{Steps: h.steps}
+	numbers := s.Begin(h.o.AdamW, rate, norm).Numbers()
+	h.steps = s.Steps
+	co := device.Put(h.d, numbers, len(numbers))
 	defer device.Free(co)
-	for i := range l.w {
-		w, m, v := l.e.adam(l.w[i], l.first[i], l.second[i], g[i], co)
-		old := l.w[i]
-		device.Free(l.first[i], l.second[i])
-		l.w[i], l.first[i], l.second[i] = w, m, v
-		l.free(tensorList{old})
+	for i := range h.w {
+		w, m, v := h.e.adam(h.w[i], h.first[i], h.second[i], g[i], co)
+		old := h.w[i]
+		device.Free(h.first[i], h.second[i])
+		h.w[i], h.first[i], h.second[i] = w, m, v
+		h.free(tensorList{old})
 	}
-	l.stale = true
+	h.stale = true
 }
 
-// LogProbs implements ballast.Learner.
-func (l *Learner) LogProbs(ctx context.Context, samples []ballast.Sample) ([][]float32, error) {
-	out := make([][]float32, len(samples))
-	for i := range samples {
-		if err := tally.Check(&samples[i], l.m.Config.Vocab); err != nil {
-			return nil, fmt.Errorf("train: sample %d: %w", i, err)
-		}
-		out[i] = make([]float32, len(samples[i].Tokens))
-	}
-	batches := pack.Batches(samples, l.budget(samples), true)
-	err := device.Guard(func() {
-		for i := range batches {
-			if err := ctx.Err(); err != nil {
-				panic(err)
-			}
-			for k, x := range l.predict(l.w, samples, &batches[i]) {
-				t := batches[i].Targets[k]
-				out[t.Sample][t.Index] = x
+func (h *machine) LogProbs(ctx context.Context, b *train.Batches, put func(pack.Target, float32)) error {
+	return device.Guard(func() {
+		for i := range b.List {
+			must(ctx.Err())
+			for k, x := range h.predict(h.w, b.Samples, &b.List[i]) {
+				put(b.List[i].Targets[k], x)
 			}
 		}
 	})
-	return out, err
 }
 
-// Freeze implements ballast.Learner. It copies nothing: an update makes new
-// tensors.
-func (l *Learner) Freeze() error {
-	old := l.ref
-	l.ref = slices.Clone(l.w)
-	return device.Guard(func() { l.free(old) })
+// Freeze copies nothing: an update makes new tensors.
+func (h *machine) Freeze() error {
+	old := h.ref
+	h.ref = slices.Clone(h.w)
+	return device.Guard(func() { h.free(old) })
 }
 
-// ResetOptimizer implements ballast.Learner.
-func (l *Learner) ResetOptimizer() error {
+func (h *machine) ResetOptimizer() error {
 	return device.Guard(func() {
-		device.Free(l.first...)
-		device.Free(l.second...)
-		l.first, l.second, l.steps = l.e.zeros(l.w), l.e.zeros(l.w), 0
+		device.Free(h.first...)
+		device.Free(h.second...)
+		h.first, h.second, h.steps = h.e.zeros(h.w), h.e.zeros(h.w), 0
 	})
 }
 
-// Save implements ballast.Learner: dir becomes a Hugging Face directory in
-// float32 with one more file, as of package train.
-func (l *Learner) Save(dir string) error {
-	return device.Guard(func() {
-		l.Weights()
-		must(l.m.Save(dir, model.F32))
-		from := state.Source{Tensors: len(l.w), Steps: l.steps, Moments: func(i int) (m, v []float32) {
-			return device.Copy[float32](l.first[i]), device.Copy[float32](l.second[i])
-		}}
-		if l.ref != nil {
-			from.Reference = func(i int) []float32 { return device.Copy[float32](l.ref[i]) }
-		}
-		must(state.Save(dir, from))
-	})
+func (h *machine) State() state.Source {
+	from := state.Source{Tensors: len(h.w), Steps: h.steps, Moments: func(i int) (m, v []float32) {
+		return device.Copy[float32](h.first[i]), device.Copy[float32](h.second[i])
+	}}
+	if h.ref != nil {
+		from.Reference = func(i int) []float32 { return device.Copy[float32](h.ref[i]) }
+	}
+	return from
 }
 
-// Load implements ballast.Learner. The state in dir is read whole before anything
-// is replaced.
-func (l *Learner) Load(dir string) error {
-	m, err := model.LoadWeights(dir)
-	if err != nil {
-		return err
-	}
-	specs := l.m.Config.Specs()
-	if !slices.EqualFunc(m.Config.Specs(), specs, func(a, b model.Spec) bool {
-		return a.Name == b.Name && slices.Equal(a.Shape, b.Shape)
-	}) {
-		return fmt.Errorf("train: %s holds a model of other shapes than the one in training", dir)
-	}
-	opt, ref, err := state.Load(dir, specs)
-	if err != nil {
-		return err
-	}
+func (h *machine) Restore(w *model.Weights, opt adamw.State, ref [][]float32) error {
 	return device.Guard(func() {
-		old := slices.Concat(l.w, l.ref)
-		l.w, l.ref = l.d.Weights(&l.m.Config, m.Weights, false), nil
+		old := slices.Concat(h.w, h.ref)
+		h.w, h.ref = h.d.Weights(&h.m.Config, w, false), nil
 		if ref != nil {
-			l.ref = l.put(ref)
+			h.ref = h.put(ref)
 		}
-		l.free(old)
-		device.Free(l.first...)
-		device.Free(l.second...)
-		l.first, l.second, l.steps = l.put(opt.M), l.put(opt.V), opt.Steps
-		l.stale = true
+		h.free(old)
+		device.Free(h.first...)
+		device.Free(h.second...)
+		h.first, h.second, h.steps = h.put(opt.M), h.put(opt.V), opt.Steps
+		h.stale = true
 	})
 }
 
 // put moves flat tensors to the device.
-func (l *Learner) put(flat [][]float32) (out tensorList) {
-	for i, s := range l.m.Config.Specs() {
-		out = append(out, device.Put(l.d, flat[i], s.Shape...))
+func (h *machine) put(flat [][]float32) (out tensorList) {
+	for i, s := range h.m.Config.Specs() {
+		out = append(out, device.Put(h.d, flat[i], s.Shape...))
 	}
 	return out
 }

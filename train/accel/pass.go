@@ -150,12 +150,7 @@ func (p *pass) headBackward(g tensorList, samples []ballast.Sample, in tally.Inp
 			return device.Put(e.d, v, n)
 		}
 		own := []*tensors.Tensor{
-			vector(func(_ int, t pack.Target) float32 {
-				if old := samples[t.Sample].OldLogProb; old != nil {
-					return old[t.Index]
-				}
-				return 0
-			}),
+			vector(func(_ int, t pack.Target) float32 { return tally.Old(&samples[t.Sample], t.Index) }),
 			vector(func(i int, _ pack.Target) float32 {
 				if in.Ref != nil {
 					return in.Ref[from+i]

@@ -2,16 +2,14 @@ package accel
 
 import (
 	"context"
-	"fmt"
 
 	gx "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"ballast"
 	"ballast/model/device"
 	"ballast/model/graph"
+	"ballast/train"
 	"ballast/train/pack"
-	"ballast/train/tally"
 )
 
 // watchGraph takes the residual stream [rows, Hidden], the targets' rows
@@ -26,36 +24,20 @@ func (e *engine) watchGraph(in []*gx.Node) []*gx.Node {
 	return []*gx.Node{gx.Div(gx.Exp(gx.Sub(asked, top)), sum)}
 }
 
-// Reference returns the reference policy's probability of each of ids at every
-// token of the samples that has a weight, as train.Learner.Reference does.
-func (l *Learner) Reference(ctx context.Context, samples []ballast.Sample, ids []int32) ([][][]float32, error) {
-	if l.ref == nil || len(ids) == 0 {
-		return nil, nil
-	}
-	out := make([][][]float32, len(samples))
-	for i := range samples {
-		if err := tally.Check(&samples[i], l.m.Config.Vocab); err != nil {
-			return nil, fmt.Errorf("train: sample %d: %w", i, err)
-		}
-		out[i] = make([][]float32, len(samples[i].Tokens))
-	}
-	batches := pack.Batches(samples, l.budget(samples), false)
-	err := device.Guard(func() {
-		asked := device.Put(l.d, ids, len(ids))
+func (h *machine) Watch(ctx context.Context, b *train.Batches, ids []int32, put func(pack.Target, []float32)) error {
+	return device.Guard(func() {
+		asked := device.Put(h.d, ids, len(ids))
 		defer device.Free(asked)
-		for i := range batches {
-			if err := ctx.Err(); err != nil {
-				panic(err)
-			}
-			p := l.e.forward(l.ref, &batches[i], false)
-			p.chunks(samples, func(_ int, part []pack.Target, _ int, rows, _ *tensors.Tensor) {
-				got := device.Get[float32](l.d.Run(l.e.watch, p.h, rows, l.ref[l.e.finalNorm], l.ref[l.e.out], asked)[0])
+		for i := range b.List {
+			must(ctx.Err())
+			p := h.e.forward(h.ref, &b.List[i], false)
+			p.chunks(b.Samples, func(_ int, part []pack.Target, _ int, rows, _ *tensors.Tensor) {
+				got := device.Get[float32](h.d.Run(h.e.watch, p.h, rows, h.ref[h.e.finalNorm], h.ref[h.e.out], asked)[0])
 				for k, t := range part {
-					out[t.Sample][t.Index] = got[k*len(ids) : (k+1)*len(ids)]
+					put(t, got[k*len(ids):(k+1)*len(ids)])
 				}
 			})
 			p.free()
 		}
 	})
-	return out, err
 }

@@ -64,6 +64,13 @@ type Step struct {
 	rate, scale, fix1, fix2 float64
 }
 
+// Numbers are the step in float32, for who computes it elsewhere: the gradient's scale after
+// clipping, the share of a weight that decays, the size of the step, and the correction of
+// the second moment.
+func (t Step) Numbers() []float32 {
+	return []float32{float32(t.scale), float32(t.rate * t.o.WeightDecay), float32(t.rate / t.fix1), float32(t.fix2)}
+}
+
 // Update changes tensor i's weights w by its gradient. Weights shrink first, and
 // norms and biases shrink too.
 func (t Step) Update(i int, w, gradient []float32) {

@@ -86,10 +86,7 @@ func (in *Input) Couple(samples []ballast.Sample, targets []pack.Target, logp []
 	n := len(targets)
 	now, old, of := make([]float64, n), make([]float64, n), make([]int, n)
 	for i, t := range targets {
-		now[i], of[i] = float64(logp[i]), t.Sample
-		if s := &samples[t.Sample]; s.OldLogProb != nil {
-			old[i] = float64(s.OldLogProb[t.Index])
-		}
+		now[i], old[i], of[i] = float64(logp[i]), float64(Old(&samples[t.Sample], t.Index)), t.Sample
 	}
 	for term, has := range in.Has {
 		if !has || !loss.Terms[term].Couple {
@@ -133,6 +130,15 @@ func Weight(s *ballast.Sample, term, index int) float32 {
 		return w[index]
 	}
 	return 0
+}
+
+// Old is the sampler's log-probability of a token, 0 in a sample that no term weighs by an
+// advantage.
+func Old(s *ballast.Sample, index int) float32 {
+	if s.OldLogProb == nil {
+		return 0
+	}
+	return s.OldLogProb[index]
 }
 
 // Sums are the facts of one update, as sums over tokens.
