@@ -25,8 +25,7 @@ var elsewhere = map[string][]string{
 	"monitor/scripted/words.go": {"grpo"},        //
 	"recipe/defaults.go":        {"grpo"},        // an estimator and a loss
 	"loss/policy.go":            {"grpo"},        //
-	"recipe/use.go":             {"file", "sft"}, // settings
-	"recipe/settings.go":        {"sft"},         //
+	"recipe/settings.go":        {"file", "sft"}, // settings
 	"recipe/former.go":          {"sft"},         //
 	"cmd/ballast/taskcmd.go":    {"gold"},        // a field of what it prints
 	"recipe/signal/hint.go":     {"file"},        // where hints come from

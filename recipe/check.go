@@ -22,7 +22,7 @@ func (r *Recipe) Check() error {
 			errs = append(errs, err)
 		}
 	}
-	strict.Check(r, settings, bad)
+	strict.Check(r, declared, bad)
 	if r.Chat.Template != "" && r.Chat.Jinja != "" {
 		bad("chat.jinja", "chat.template names %s too; give one of them", r.Chat.Template)
 	}
@@ -102,7 +102,7 @@ func (r *Recipe) checkPhase(i int, bad report) {
 	default:
 		in.checkSFT(bad, key, p.SFT)
 	}
-	strict.Check(&in, settings, bad)
+	strict.Check(&in, declared, bad)
 	if p.Reset != nil {
 		for _, name := range *p.Reset {
 			if name != ResetOptimizer && name != ResetReference {

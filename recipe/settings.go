@@ -42,23 +42,36 @@ func formats() []string { return slices.Sorted(maps.Keys(chat.Formats)) }
 
 func templates() []string { return slices.Sorted(maps.Keys(chat.Templates)) }
 
-// settings declares every setting, in the order of a recipe: its check and what
-// docs/settings.md says of it come from here, its type and default from the recipe itself.
-// What settings must be together is said in Check, and where one is not read in rules.
-var settings = []strict.Setting{
-	{Key: "method", Doc: "The method, which is the command's argument."},
-	{Key: "model", Doc: "What is trained: `embedded`, `init` (random weights, see section init), a model's name on the Hugging Face hub, " +
-		"its folder, or a GGUF file."},
+// setting declares a setting, or a section of them.
+type setting struct {
+	Key  string // dotted
+	Doc  string
+	Unit string
+	In   strict.Span
+	Of   func() []string
+	// Why says why a run does not read it, or what is in it: "" where it does; nil = always.
+	Why func(*use) string
+}
+
+// settings declares every setting, in the order of a recipe: its check, when it is read, and
+// what docs/settings.md says of it come from here, its type and default from the recipe
+// itself. What settings must be together is said in Check.
+var settings = []setting{
+	{Key: "method", Why: func(*use) string { return "the method is the command's argument" },
+		Doc: "The method, which is the command's argument."},
+	{Key: "model",
+		Doc: "What is trained: `embedded`, `init` (random weights, see section init), a model's name on the Hugging Face hub, " +
+			"its folder, or a GGUF file."},
 	{Key: "seed", Doc: "All random draws follow from it."},
 
 	{Key: "tasks", Doc: "what is played"},
 	{Key: "tasks.set", Of: named(task.Sets, func(s task.Set) string { return s.Name }), Doc: "The source of tasks."},
-	{Key: "tasks.data", Doc: "The folder of the data, of a set that is read."},
+	{Key: "tasks.data", Why: filed, Doc: "The folder of the data, of a set that is read."},
 	{Key: "tasks.categories", Doc: "Only tasks of these categories; absent means all that the set trains on."},
 	{Key: "tasks.worlds", Doc: "Only tasks whose worlds are all among these."},
-	{Key: "tasks.level", In: to(0, 1000),
+	{Key: "tasks.level", Why: generated, In: to(0, 1000),
 		Doc: "The difficulty of generated tasks: `mix`, `min_turns`, `max_turns`, `requests`, `calls`, `tools`, each a number."},
-	{Key: "tasks.count", Unit: "tasks", In: to(1, task.MaxCount), Doc: "Training tasks; absent means the set's own number."},
+	{Key: "tasks.count", Why: played, Unit: "tasks", In: to(1, task.MaxCount), Doc: "Training tasks; absent means the set's own number."},
 	{Key: "tasks.test", Unit: "tasks", In: to(1, task.MaxCount), Doc: "Tasks of an evaluation; absent means the set's own number."},
 
 	{Key: "chat", Doc: "how conversations are written"},
@@ -76,7 +89,7 @@ var settings = []strict.Setting{
 	{Key: "budget.result", Unit: "tokens", In: to(1, mostTokens), Doc: "One tool result; a longer one loses its beginning."},
 	{Key: "budget.steps", Unit: "replies", In: to(1, 1_000_000), Doc: "Replies of an episode."},
 
-	{Key: "rl", Doc: "phases of reinforcement learning"},
+	{Key: "rl", Why: ruled, Doc: "phases of reinforcement learning"},
 	{Key: "rl.prompts", Unit: "tasks", In: to(1, mostEpisodes), Doc: "Tasks of an update."},
 	{Key: "rl.rollouts", Unit: "rollouts", In: to(2, mostEpisodes), Doc: "Episodes of a task, which are one group."},
 	{Key: "rl.minibatches", In: to(1, mostEpisodes), Doc: "Optimiser steps of an update, at most one a task."},
@@ -86,7 +99,8 @@ var settings = []strict.Setting{
 	{Key: "rl.advantage", Of: named(credit.Estimators, func(e credit.Estimator) string { return e.Name }),
 		Doc: "The estimator of advantages in a group."},
 	{Key: "rl.loss", Of: lossNames, Doc: "The loss of sampled tokens."},
-	{Key: "rl.aggregate", Of: one("token-mean", "sequence-mean"), Doc: "Whether every token or every episode weighs the same."},
+	{Key: "rl.aggregate", Why: averaged, Of: one("token-mean", "sequence-mean"),
+		Doc: "Whether every token or every episode weighs the same."},
 	{Key: "rl.clip.low", In: to(0, 1),
 		Doc: "The ratio is clipped below at 1 minus this; a ratio of sequences (gspo) wants far less, such as 3e-4."},
 	{Key: "rl.clip.high", In: to(0, 1e9), Doc: "The ratio is clipped above at 1 plus this."},
@@ -95,32 +109,36 @@ var settings = []strict.Setting{
 	{Key: "rl.patience", Unit: "updates", In: to(0, mostUpdates),
 		Doc: "The run stops after so many updates without two different rewards in any group; 0 is never."},
 
-	{Key: "sft", Doc: "supervised phases"},
-	{Key: "sft.epochs", Unit: "epochs", In: to(1, 100_000), Doc: "Passes over the examples."},
+	{Key: "sft", Why: supervised, Doc: "supervised phases"},
+	{Key: "sft.epochs", Why: timed, Unit: "epochs", In: to(1, 100_000), Doc: "Passes over the examples."},
 	{Key: "sft.updates", Unit: "updates", In: to(1, mostUpdates), Doc: "Exactly so many updates instead of epochs."},
 	{Key: "sft.batch", Unit: "dialogues", In: to(1, mostEpisodes), Doc: "Dialogues of an update."},
 	{Key: "sft.lr", In: above(0, 10), Doc: "The highest learning rate; after the warm-up it falls to 0 as a cosine."},
 	{Key: "sft.warmup", In: to(0, 1), Doc: "The share of the updates over which the learning rate rises."},
 	{Key: "sft.formats", Of: formats, In: to(1, 1<<20),
 		Doc: "The formats that gold is written in, with their shares: a map, or a list with a share each; absent means `chat.format`."},
-	{Key: "sft.turns", Unit: "turns", In: to(1, 1_000_000), Doc: "Only gold dialogues of at most so many user turns."},
-	{Key: "sft.per", Of: one("dialogue", "turn"), Doc: "An example is a whole dialogue, or one reply of it."},
-	{Key: "sft.file", Doc: "The file of dialogues that source `file` reads."},
-	{Key: "sft.window", Unit: "updates", In: to(1, mostUpdates), Doc: "Failures count in the last updates of the phase before, so many."},
-	{Key: "sft.rule", Of: one(string(supervise.RuleAll), string(supervise.RuleAny)), Doc: "A task failed if all its episodes did, or any."},
+	{Key: "sft.turns", Why: sourced("turns", ""), Unit: "turns", In: to(1, 1_000_000),
+		Doc: "Only gold dialogues of at most so many user turns."},
+	{Key: "sft.per", Why: sourced("per", ""), Of: one("dialogue", "turn"), Doc: "An example is a whole dialogue, or one reply of it."},
+	{Key: "sft.file", Why: sourced("file", "; give --dialogues FILE, or phases"), Doc: "The file of dialogues that source `file` reads."},
+	{Key: "sft.window", Why: sourced("window", ""), Unit: "updates", In: to(1, mostUpdates),
+		Doc: "Failures count in the last updates of the phase before, so many."},
+	{Key: "sft.rule", Why: sourced("rule", ""), Of: one(string(supervise.RuleAll), string(supervise.RuleAny)),
+		Doc: "A task failed if all its episodes did, or any."},
 
-	{Key: "adam", Doc: "the optimiser, AdamW with beta1 0.9 and eps 1e-8"},
+	{Key: "adam", Why: trained, Doc: "the optimiser, AdamW with beta1 0.9 and eps 1e-8"},
 	{Key: "adam.beta2", In: strict.Span{Lo: 0, Hi: 1, Below: true}, Doc: "The decay of the second moment."},
 	{Key: "adam.decay", In: to(0, 1000), Doc: "The weight decay."},
 	{Key: "adam.clip", In: to(0, 1e9), Doc: "The largest norm of the gradient; 0 is no bound."},
 
 	{Key: "engine", Doc: "what samples and learns, see [gpu.md](gpu.md)"},
 	{Key: "engine.kind", Doc: "`xla` is an accelerator; absent means `cpu`, plain Go on the processor."},
-	{Key: "engine.precision", Doc: "What the sampler's weights and caches are kept in, `float32` or `bfloat16`, where the engine has a choice."},
+	{Key: "engine.precision",
+		Doc: "What the sampler's weights and caches are kept in, `float32` or `bfloat16`, where the engine has a choice."},
 	{Key: "engine.address", Doc: "The PJRT plugin of engine `xla`, by its path or by the name that it is installed under."},
 	{Key: "engine.options", Doc: "Options of that plugin, such as `notf32`."},
 
-	{Key: "init", Doc: "the shape of a model that is made from random weights (`model: init`)"},
+	{Key: "init", Why: made, Doc: "the shape of a model that is made from random weights (`model: init`)"},
 	{Key: "init.vocab", In: to(1, 1<<20), Doc: "Tokens of the vocabulary, which is trained on the task set's texts."},
 	{Key: "init.hidden", In: to(1, 1<<16), Doc: "The width of the residual stream."},
 	{Key: "init.layers", In: to(1, 1<<10), Doc: "Layers."},
@@ -135,37 +153,48 @@ var settings = []strict.Setting{
 		Doc: "What starts afresh with the phase; absent means both, `[]` neither. A run's first phase starts with both."},
 	{Key: "phases[].with", Doc: "Settings `rl.*` and `sft.*` of this phase alone, by dotted key."},
 
-	{Key: "keep", Doc: "what is recorded how often"},
+	{Key: "keep", Why: trained, Doc: "what is recorded how often"},
 	{Key: "keep.checkpoint", Unit: "updates", In: to(0, mostUpdates),
 		Doc: "A checkpoint is written every so many updates; 0 is at the end only."},
 	{Key: "keep.checkpoints", In: to(0, mostUpdates), Doc: "So many of the newest checkpoints are kept; 0 is all."},
-	{Key: "keep.eval", Unit: "updates", In: to(0, mostUpdates), Doc: "An evaluation is played every so many updates; 0 is at the end only."},
+	{Key: "keep.eval", Unit: "updates", In: to(0, mostUpdates),
+		Doc: "An evaluation is played every so many updates; 0 is at the end only."},
 
-	{Key: "guard", Doc: "what a run does when its own monitor finds it sick; by default nothing"},
+	{Key: "guard", Why: watched, Doc: "what a run does when its own monitor finds it sick; by default nothing"},
 	{Key: "guard.do", Of: named(actions, func(a action) string { return a.name }),
 		Doc: "Stop; go back to a healthy checkpoint; weigh the KL of control tokens more; fine-tune on failed tasks."},
-	{Key: "guard.at", Of: one("dead", "drifting"), Doc: "It acts at a known death, or at its early signs."},
-	{Key: "guard.times", In: to(1, mostUpdates), Doc: "After so many actions it stops the run."},
-	{Key: "guard.rate", In: above(0, 1), Doc: "The learning rate of reinforcement learning after an action, as a factor."},
-	{Key: "guard.factor", In: above(0, 1e6), Doc: "The KL weight of control tokens after an action, as a factor."},
+	{Key: "guard.at", Why: guarded("at"), Of: one("dead", "drifting"), Doc: "It acts at a known death, or at its early signs."},
+	{Key: "guard.times", Why: guarded("times"), In: to(1, mostUpdates), Doc: "After so many actions it stops the run."},
+	{Key: "guard.rate", Why: guarded("rate"), In: above(0, 1),
+		Doc: "The learning rate of reinforcement learning after an action, as a factor."},
+	{Key: "guard.factor", Why: guarded("factor"), In: above(0, 1e6), Doc: "The KL weight of control tokens after an action, as a factor."},
 
-	{Key: "quirks", Of: named(rollout.AllQuirks, func(q rollout.Quirk) string { return string(q) }),
+	{Key: "quirks", Why: ruled, Of: named(rollout.AllQuirks, func(q rollout.Quirk) string { return string(q) }),
 		Doc: "Faults of the paper's reference code that reinforcement learning then has, for a study of causes."},
 
-	{Key: "judge", Doc: "who writes hints, reflections and closing replies: an OpenAI-compatible endpoint; without one the built-in oracle"},
+	{Key: "judge", Why: asked,
+		Doc: "who writes hints, reflections and closing replies: an OpenAI-compatible endpoint; without one the built-in oracle"},
 	{Key: "judge.url", Doc: "The endpoint, up to and with `/v1`."},
 	{Key: "judge.model", Doc: "The model's name there."},
-	{Key: "judge.key", Doc: "The name of the environment variable that holds the key."},
-	{Key: "judge.cache", Doc: "The folder of answers; absent means `ballast/judge` in the user's cache folder."},
-	{Key: "judge.concurrency", Unit: "requests", In: to(1, 1024), Doc: "Requests at once."},
-	{Key: "judge.retries", Unit: "requests", In: to(0, 1000), Doc: "Further attempts of a request that failed."},
-	{Key: "judge.reply", Unit: "tokens", In: to(1, mostTokens), Doc: "The longest answer."},
-	{Key: "judge.tokens", Unit: "tokens", In: to(1, 1e15), Doc: "The budget of tokens; absent means none."},
-	{Key: "judge.cost", In: above(0, 1e9), Doc: "The budget of money, in the unit of the prices; absent means none."},
-	{Key: "judge.price_in", In: above(0, 1e9), Doc: "The price of a million prompt tokens."},
-	{Key: "judge.price_out", In: above(0, 1e9), Doc: "The price of a million answer tokens."},
-	{Key: "judge.temperature", In: to(0, 100), Doc: "The temperature of answers."},
-	{Key: "judge.closing", Doc: "The judge also writes the closing replies of gold dialogues."},
+	{Key: "judge.key", Why: judged, Doc: "The name of the environment variable that holds the key."},
+	{Key: "judge.cache", Why: judged, Doc: "The folder of answers; absent means `ballast/judge` in the user's cache folder."},
+	{Key: "judge.concurrency", Why: judged, Unit: "requests", In: to(1, 1024), Doc: "Requests at once."},
+	{Key: "judge.retries", Why: judged, Unit: "requests", In: to(0, 1000), Doc: "Further attempts of a request that failed."},
+	{Key: "judge.reply", Why: judged, Unit: "tokens", In: to(1, mostTokens), Doc: "The longest answer."},
+	{Key: "judge.tokens", Why: judged, Unit: "tokens", In: to(1, 1e15), Doc: "The budget of tokens; absent means none."},
+	{Key: "judge.cost", Why: judged, In: above(0, 1e9), Doc: "The budget of money, in the unit of the prices; absent means none."},
+	{Key: "judge.price_in", Why: judged, In: above(0, 1e9), Doc: "The price of a million prompt tokens."},
+	{Key: "judge.price_out", Why: judged, In: above(0, 1e9), Doc: "The price of a million answer tokens."},
+	{Key: "judge.temperature", Why: judged, In: to(0, 100), Doc: "The temperature of answers."},
+	{Key: "judge.closing", Why: golden, Doc: "The judge also writes the closing replies of gold dialogues."},
 
 	{Key: "methods", Doc: "In a file for several methods: settings for one of them each, by its name."},
 }
+
+// declared are the settings as they are checked.
+var declared = func() (out []strict.Setting) {
+	for _, s := range settings {
+		out = append(out, strict.Setting{Key: s.Key, Doc: s.Doc, Unit: s.Unit, In: s.In, Of: s.Of})
+	}
+	return out
+}()

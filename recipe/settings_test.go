@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ballast/bounded/yaml"
+	"ballast/recipe/signal"
 	"ballast/recipe/strict"
 )
 
@@ -109,7 +110,7 @@ func TestSettingsAreDeclared(t *testing.T) {
 
 // section says whether a declaration is one of a section.
 func section(key string) bool {
-	return slices.ContainsFunc(settings, func(s strict.Setting) bool {
+	return slices.ContainsFunc(settings, func(s setting) bool {
 		return strings.HasPrefix(s.Key, key+".") || strings.HasPrefix(s.Key, key+"[]")
 	})
 }
@@ -160,18 +161,33 @@ func settingsDoc(t *testing.T) string {
 		fields["phases[]."+name] = f.Type
 	}
 	fmt.Fprintf(&b, "\n## The run\n\n%s", docRow)
-	for _, s := range settings {
+	for i, s := range settings {
 		switch {
 		case section(s.Key):
 			fmt.Fprintf(&b, "\n## %s: %s\n\n%s", s.Key, s.Doc, docRow)
-		case s.Key == "quirks" || s.Key == "methods":
-			fmt.Fprintf(&b, "\n## %s\n\n%s", s.Key, docRow)
-			fallthrough
 		default:
-			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", s.Key, strict.Kind(fields[s.Key]), defaultOf(t, s.Key), mayBe(s), s.Unit, s.Doc)
+			if s.Key == "quirks" || s.Key == "methods" {
+				fmt.Fprintf(&b, "\n## %s\n\n%s", s.Key, docRow)
+			}
+			row(&b, declared[i], strict.Kind(fields[s.Key]), defaultOf(t, s.Key))
+		}
+	}
+	for _, x := range signal.All {
+		fmt.Fprintf(&b, "\n## rl.signals.%s: %s\n\n%s", x.Name, x.Doc, docRow)
+		for i, f := range strict.Fields(x.Default) {
+			s := x.Settings[i]
+			if s.Key != f.Key || s.Doc == "" {
+				t.Errorf("signal %s declares %s where it has %s", x.Name, s.Key, f.Key)
+			}
+			s.Key = "rl.signals." + x.Name + "." + s.Key
+			row(&b, s, strict.Kind(f.Value.Type()), valueOf(t, f))
 		}
 	}
 	return b.String()
+}
+
+func row(b *strings.Builder, s strict.Setting, kind, def string) {
+	fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s | %s |\n", s.Key, kind, def, mayBe(s), s.Unit, s.Doc)
 }
 
 // mayBe are a setting's choices or its range.
@@ -203,14 +219,7 @@ func defaultOf(t *testing.T, key string) string {
 			if f.Key != key {
 				continue
 			}
-			if f.Unset() {
-				return "absent"
-			}
-			out, err := yaml.Marshal(f.Value.Interface())
-			if err != nil {
-				t.Fatal(err)
-			}
-			return "`" + strings.ReplaceAll(strings.TrimSpace(string(out)), "\n", ", ") + "`"
+			return valueOf(t, f)
 		}
 		t.Fatal(key)
 		return ""
@@ -227,4 +236,17 @@ func defaultOf(t *testing.T, key string) string {
 		}
 	}
 	return out
+}
+
+// valueOf writes a value for a table.
+func valueOf(t *testing.T, f strict.Field) string {
+	t.Helper()
+	if f.Unset() {
+		return "absent"
+	}
+	out, err := yaml.Marshal(f.Value.Interface())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "`" + strings.ReplaceAll(strings.TrimSpace(string(out)), "\n", ", ") + "`"
 }

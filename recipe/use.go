@@ -80,13 +80,7 @@ func (u *use) supervise(p Phase, s *SFT) {
 	}
 }
 
-// rule says why the settings under a key are not read, "" where they are.
-type rule struct {
-	key string
-	why func(u *use) string
-}
-
-// unless is a rule's answer.
+// unless is the answer to why a setting is not read.
 func unless(read bool, why string) string {
 	if read {
 		return ""
@@ -95,11 +89,6 @@ func unless(read bool, why string) string {
 }
 
 const noRL = "no phase is reinforcement learning"
-
-// noSFT is why section sft is not read.
-func noSFT() string {
-	return "no phase is supervised; give phases, or a method that has one: " + methodsOf(func(*Source) bool { return true })
-}
 
 // given is the first method that learns from dialogues that are given.
 func given() string {
@@ -119,8 +108,8 @@ func methodsOf(kind func(*Source) bool) string {
 }
 
 // sourced objects to a setting of section sft that no source of the run reads.
-func sourced(key, more string) rule {
-	return rule{"sft." + key, func(u *use) string {
+func sourced(key, more string) func(*use) string {
+	return func(u *use) string {
 		if u.reads[key] {
 			return ""
 		}
@@ -130,12 +119,12 @@ func sourced(key, more string) rule {
 			why += "; methods that have one: " + names
 		}
 		return why + more
-	}}
+	}
 }
 
 // guarded objects to a setting of the guard that what it does does not read.
-func guarded(key string) rule {
-	return rule{"guard." + key, func(u *use) string {
+func guarded(key string) func(*use) string {
+	return func(u *use) string {
 		var do []string
 		for _, a := range actions {
 			if slices.Contains(a.reads, key) {
@@ -143,61 +132,54 @@ func guarded(key string) rule {
 			}
 		}
 		return unless(slices.Contains(do, u.r.Guard.Do), "it goes with guard.do "+strings.Join(do, ", "))
-	}}
+	}
 }
 
-// rules are the settings that not every run reads. A setting is read if no rule of its key,
-// or of what it is part of, objects.
-var rules = []rule{
-	{"method", func(*use) string { return "the method is the command's argument" }},
-	{"rl", func(u *use) string { return unless(u.rl, noRL) }},
-	{"quirks", func(u *use) string { return unless(u.rl, noRL) }},
-	{"sft", func(u *use) string { return unless(u.sft, noSFT()) }},
-	{"rl.aggregate", func(u *use) string { return unless(!u.rl || u.mean, "rl.loss is "+u.loss) }},
-	{"sft.epochs", func(u *use) string { return unless(!u.sft || !u.timed, "sft.updates says how many updates there are") }},
-	sourced("file", "; give --dialogues FILE, or phases"),
-	sourced("turns", ""),
-	sourced("per", ""),
-	sourced("window", ""),
-	sourced("rule", ""),
-	{"adam", func(u *use) string { return unless(u.rl || u.sft, "nothing is trained") }},
-	{"keep", func(u *use) string {
-		return unless(u.rl || u.sft, "nothing is trained, so there is one checkpoint and one evaluation")
-	}},
-	{"init", func(u *use) string {
-		return unless(u.r.Model == "init", "the model is "+u.r.Model+"; --model init makes one of that shape")
-	}},
-	{"tasks.data", func(u *use) string {
-		return unless(u.r.whole(), "set "+u.r.Tasks.Set+" is generated and reads no files; to train on dialogues of a file: ballast train "+
-			given()+" --dialogues FILE; a set that is read: --tasks bfcl")
-	}},
-	{"tasks.level", func(u *use) string { return unless(!u.r.whole(), "set "+u.r.Tasks.Set+" is read and not generated") }},
-	{"tasks.count", func(u *use) string {
-		return unless(u.rl || u.golden || u.waits, "no training task is played or learnt from; tasks.test counts those of evaluations")
-	}},
-	{"guard", func(u *use) string { return unless(u.rl, noRL+", and a guard watches that alone") }},
-	guarded("at"),
-	guarded("times"),
-	guarded("rate"),
-	guarded("factor"),
-	{"judge", func(u *use) string {
-		return unless(u.asks != Asks{}, "nothing asks a judge: give a method with dialogues that a judge writes ("+
-			methodsOf(func(s *Source) bool { return s.Judge })+"), hints of a judge, or judge.closing with gold dialogues")
-	}},
-	{"judge.closing", func(u *use) string { return unless(u.golden, "nothing learns from gold dialogues") }},
-	{"judge.key", judged},
-	{"judge.cache", judged},
-	{"judge.concurrency", judged},
-	{"judge.retries", judged},
-	{"judge.reply", judged},
-	{"judge.tokens", judged},
-	{"judge.cost", judged},
-	{"judge.price_in", judged},
-	{"judge.price_out", judged},
-	{"judge.temperature", judged},
+// What a run is not, where a setting wants it to be so.
+
+func ruled(u *use) string { return unless(u.rl, noRL) }
+
+func supervised(u *use) string {
+	if u.sft {
+		return ""
+	}
+	return "no phase is supervised; give phases, or a method that has one: " + methodsOf(func(*Source) bool { return true })
 }
 
-// judged objects where no endpoint is the judge.
+func trained(u *use) string { return unless(u.rl || u.sft, "nothing is trained") }
+
+func averaged(u *use) string { return unless(!u.rl || u.mean, "rl.loss is "+u.loss) }
+
+func timed(u *use) string {
+	return unless(!u.sft || !u.timed, "sft.updates says how many updates there are")
+}
+
+func made(u *use) string {
+	return unless(u.r.Model == "init", "the model is "+u.r.Model+"; --model init makes one of that shape")
+}
+
+func filed(u *use) string {
+	return unless(u.r.whole(), "set "+u.r.Tasks.Set+" is generated and reads no files; to train on dialogues of a file: ballast train "+
+		given()+" --dialogues FILE; a set that is read: --tasks bfcl")
+}
+
+func generated(u *use) string {
+	return unless(!u.r.whole(), "set "+u.r.Tasks.Set+" is read and not generated")
+}
+
+func played(u *use) string {
+	return unless(u.rl || u.golden || u.waits, "no training task is played or learnt from; tasks.test counts those of evaluations")
+}
+
+func watched(u *use) string { return unless(u.rl, noRL+", and a guard watches that alone") }
+
+func golden(u *use) string { return unless(u.golden, "nothing learns from gold dialogues") }
+
+func asked(u *use) string {
+	return unless(u.asks != Asks{}, "nothing asks a judge: give a method with dialogues that a judge writes ("+
+		methodsOf(func(s *Source) bool { return s.Judge })+"), hints of a judge, or judge.closing with gold dialogues")
+}
+
 func judged(u *use) string {
 	return unless(u.r.Judge.URL != "", "the oracle asks nobody; set judge.url and judge.model")
 }
@@ -240,11 +222,11 @@ func (r *Recipe) Unread(key string) string {
 }
 
 func (u *use) unread(key string) string {
-	for _, x := range rules {
-		if key != x.key && !strings.HasPrefix(key, x.key+".") {
+	for _, s := range settings {
+		if s.Why == nil || key != s.Key && !strings.HasPrefix(key, s.Key+".") {
 			continue
 		}
-		if why := x.why(u); why != "" {
+		if why := s.Why(u); why != "" {
 			return why
 		}
 	}

@@ -2,11 +2,8 @@ package recipe
 
 import (
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
-
-	"ballast/recipe/strict"
 )
 
 // TestUnread: a setting that no run of the recipe would look at is named, with a reason
@@ -117,15 +114,6 @@ func leavesOf(t *testing.T, r *Recipe) map[string]any {
 		out[key] = true
 	}
 	return out
-}
-
-// TestRulesNameSettings: every rule is about a setting, or a section, that there is.
-func TestRulesNameSettings(t *testing.T) {
-	for _, x := range rules {
-		if !slices.ContainsFunc(strict.Fields(&Recipe{}), func(f strict.Field) bool { return f.Key == x.key || strings.HasPrefix(f.Key, x.key+".") }) {
-			t.Errorf("there is no setting %s", x.key)
-		}
-	}
 }
 
 // TestDialogues: gold phases train on the file, others stay.
