@@ -13,7 +13,7 @@ import (
 // of names with one share each.
 type Shares map[string]int
 
-// UnmarshalYAML implements the decoder's interface: what is read replaces what
+// UnmarshalYAML reads shares: what is read replaces what
 // was there.
 func (s *Shares) UnmarshalYAML(text []byte) error {
 	var v any

@@ -21,7 +21,7 @@ type Policy struct {
 	Text   bool           // send prompts as text, for servers that take no ids
 }
 
-// Watched implements ballast.Policy: nothing is watched.
+// Watched returns the ids of the watched tokens: nothing is watched.
 func (p *Policy) Watched() []int32 { return nil }
 
 // Play asks the endpoint for every reply. A conversation that waits for what is not the

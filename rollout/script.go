@@ -17,7 +17,7 @@ type Script struct {
 	Tokens      []int32 // watched ids
 }
 
-// Watched implements ballast.Policy.
+// Watched returns the ids of the watched tokens.
 func (s *Script) Watched() []int32 { return s.Tokens }
 
 // Play drives one conversation after the other, each until it is over or waits. Those

@@ -16,7 +16,7 @@ import (
 // forms and states with gold's and writes what differs. Deterministic.
 type Oracle struct{}
 
-// Answer implements Judge.
+// Answer answers the queries.
 func (Oracle) Answer(_ context.Context, queries []Query) ([]Answer, Stats, error) {
 	out := make([]Answer, len(queries))
 	for i, q := range queries {

@@ -103,7 +103,7 @@ type SyntaxError struct {
 	At   int    // byte offset
 }
 
-// Error implements error.
+// Error is the text of the error.
 func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.Text, e.At) }
 
 func (p *callParser) fail(what string) error { return &SyntaxError{what, p.pos} }

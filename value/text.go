@@ -62,7 +62,7 @@ func appendCents(dst []byte, n int64, minus, two bool) []byte {
 // DigitsError is Python's refusal to convert a huge integer to decimal text.
 type DigitsError struct{}
 
-// Error implements error with CPython's text.
+// Error is the text of the error. It is CPython's.
 func (DigitsError) Error() string {
 	return "Exceeds the limit (4300 digits) for integer string conversion; use sys.set_int_max_str_digits() to increase the limit"
 }

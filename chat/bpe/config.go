@@ -71,7 +71,7 @@ type model struct {
 // merges reads both forms: "a b" and ["a", "b"].
 type merges [][2]string
 
-// UnmarshalJSON implements json.Unmarshaler.
+// UnmarshalJSON reads it as tokenizer.json has it.
 func (m *merges) UnmarshalJSON(data []byte) error {
 	if pairs := [][]string(nil); json.Unmarshal(data, &pairs) == nil {
 		for i, p := range pairs {

@@ -14,7 +14,7 @@ import (
 // vocab is written in the order of the ids.
 type vocab map[string]int32
 
-// MarshalJSON implements json.Marshaler.
+// MarshalJSON writes it as tokenizer.json has it.
 func (v vocab) MarshalJSON() ([]byte, error) {
 	tokens := slices.SortedFunc(maps.Keys(v), func(a, b string) int { return cmp.Compare(v[a], v[b]) })
 	var out bytes.Buffer
@@ -33,7 +33,7 @@ func (v vocab) MarshalJSON() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// MarshalJSON implements json.Marshaler: "a b", the form that every version of
+// MarshalJSON writes "a b", the form that every version of
 // the tokenizers library reads.
 func (m merges) MarshalJSON() ([]byte, error) {
 	lines := make([]string, len(m))

@@ -85,14 +85,14 @@ type control struct {
 	state format.State
 }
 
-// Allows implements ballast.Mask.
+// Allows reports whether a token may come next.
 func (m *control) Allows(id int32) bool {
 	text := m.text(id)
 	_, legal := Judge(m.format, m.state, text)
 	return text != "" && legal
 }
 
-// Advance implements ballast.Mask.
+// Advance takes the token that came.
 func (m *control) Advance(id int32) { m.state = m.format.Next(m.state, m.text(id)) }
 
 // Judge reports whether text, where it follows s, holds or completes a control

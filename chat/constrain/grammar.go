@@ -31,7 +31,7 @@ type position struct {
 	body  body
 }
 
-// Allows implements ballast.Mask.
+// Allows reports whether a token may come next.
 func (g *grammar) Allows(id int32) bool {
 	text := g.text(id)
 	if text == "" {
@@ -41,7 +41,7 @@ func (g *grammar) Allows(id int32) bool {
 	return ok
 }
 
-// Advance implements ballast.Mask.
+// Advance takes the token that came.
 func (g *grammar) Advance(id int32) { g.at, _ = g.read(g.at, g.text(id)) }
 
 // offer sets the functions that may be called.

@@ -19,7 +19,7 @@ type Error struct {
 	Text string // of raise_exception: its message
 }
 
-// Error implements error.
+// Error is the text of the error.
 func (e *Error) Error() string {
 	at := "the template"
 	if e.Line > 0 {

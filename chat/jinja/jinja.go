@@ -83,7 +83,7 @@ type LimitError struct {
 	Bound string // its value
 }
 
-// Error implements error.
+// Error is the text of the error.
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("the template passed the limit on %s (%s)", e.Limit, e.Bound)
 }

@@ -50,7 +50,7 @@ type (
 // missing is the argument that a call left out.
 type missing struct{}
 
-// TypeName implements value.Custom, here and below.
+// TypeName is the name of the type, in Python's words.
 func (*undefined) TypeName() string { return "Undefined" }
 func (*namespace) TypeName() string { return "Namespace" }
 func (*macro) TypeName() string     { return "Macro" }
@@ -60,7 +60,7 @@ func (v *view) TypeName() string    { return v.kind }
 func (*markup) TypeName() string    { return "Markup" }
 func (*loopState) TypeName() string { return "LoopContext" }
 
-// AppendRepr implements value.Custom, here and below. visit refuses all but undefined and views before.
+// AppendRepr appends what repr gives. visit refuses all but undefined and views before.
 func (*undefined) AppendRepr(dst []byte) []byte { return append(dst, "Undefined"...) }
 func (*namespace) AppendRepr(dst []byte) []byte { return dst }
 func (*macro) AppendRepr(dst []byte) []byte     { return dst }
@@ -72,7 +72,7 @@ func (v *view) AppendRepr(dst []byte) []byte {
 func (*markup) AppendRepr(dst []byte) []byte    { return dst }
 func (*loopState) AppendRepr(dst []byte) []byte { return dst }
 
-// EqualTo implements value.Custom, here and below.
+// EqualTo compares as Python does.
 func (*undefined) EqualTo(other any) bool   { return isUndefined(other) }
 func (n *namespace) EqualTo(other any) bool { return any(n) == other }
 func (m *macro) EqualTo(other any) bool     { return any(m) == other }

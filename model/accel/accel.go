@@ -103,7 +103,7 @@ func build(d *device.Device, c model.Config, o Options) *Policy {
 	return &Policy{o: o, e: newEngine(d, c, len(o.Watched), o.Half), watched: device.Put(d, ids, len(ids))}
 }
 
-// Watched implements ballast.Policy.
+// Watched returns the ids of the watched tokens.
 func (p *Policy) Watched() []int32 { return p.o.Watched }
 
 // Kernels names the backend.
@@ -147,7 +147,7 @@ func (p *Policy) replace(own bool, others func() []*tensors.Tensor) error {
 	})
 }
 
-// Play implements ballast.Policy. First prompts are sorted, so that those with a
+// Play plays all conversations. First prompts are sorted, so that those with a
 // common prefix are played near each other.
 func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how ballast.Sampling) (err error) {
 	p.mu.Lock()

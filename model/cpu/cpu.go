@@ -93,7 +93,7 @@ func NewPolicy(m *model.Model, o Options) *Policy {
 	return &Policy{o: o, k: kernel.Best(), w: w, limit: independent}
 }
 
-// Watched implements ballast.Policy.
+// Watched returns the ids of the watched tokens.
 func (p *Policy) Watched() []int32 { return p.o.Watched }
 
 // Kernels names the instruction set in use: AVX-512, AVX2 or portable.

@@ -22,7 +22,7 @@ type seq struct {
 	done   bool
 }
 
-// Play implements ballast.Policy. First prompts are sorted, so that each has
+// Play plays all conversations. First prompts are sorted, so that each has
 // its longest common prefix with its neighbour.
 func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how ballast.Sampling) error {
 	p.mu.RLock()

@@ -26,7 +26,7 @@ type words []string
 // Vocabulary gives the texts of the policy's tokens.
 var Vocabulary monitor.Tokens = vocabulary
 
-// Bytes implements monitor.Tokens.
+// Bytes returns the bytes of a token.
 func (w words) Bytes(dst []byte, ids []int32) []byte {
 	for _, id := range ids {
 		dst = append(dst, w[id]...)

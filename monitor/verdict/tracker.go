@@ -69,7 +69,7 @@ func (t *tracker) add(v float64, at int) {
 	}
 	t.window()
 	t.best = t.plain(t.base)
-	if t.beyond(level, v) {
+	if t.beyond(level) {
 		t.run++
 		t.back = 0
 	} else {
@@ -172,8 +172,8 @@ func (t *tracker) window() {
 }
 
 // beyond reports whether a level is out of the window: by a material step, by the
-// signal's own noise, and at a level that matters. The newest value must agree.
-func (t *tracker) beyond(level, v float64) bool {
+// signal's own noise, and at a level that matters.
+func (t *tracker) beyond(level float64) bool {
 	s := t.spec
 	step := s.step
 	if s.share { // relative to the best level

@@ -127,7 +127,7 @@ func (e *endpoint) watch(ctx context.Context) (stop context.Context, cancel cont
 // desperate is how many queries in a row without an answer are no accident.
 const desperate = 8
 
-// Answer implements Judge. If none of many queries could be answered, or none at all
+// Answer answers the queries. If none of many queries could be answered, or none at all
 // for want of budget, that is an error.
 func (e *endpoint) Answer(ctx context.Context, queries []supervise.Query) ([]supervise.Answer, supervise.Stats, error) {
 	stop, cancel := e.watch(ctx)

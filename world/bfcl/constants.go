@@ -25,7 +25,7 @@ func (f *frozen) TypeName() string             { return value.TypeName(f.v) }
 func (f *frozen) AppendRepr(dst []byte) []byte { return append(dst, f.repr...) }
 func (f *frozen) EqualTo(other any) bool       { return value.Equal(f.v, other) }
 
-// AppendJSON implements value.JSONer.
+// AppendJSON appends the value as Python's json writes it.
 func (f *frozen) AppendJSON(dst []byte) ([]byte, error) { return append(dst, f.json...), nil }
 
 func freeze(v any) *frozen {

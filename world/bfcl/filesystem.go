@@ -84,7 +84,7 @@ func invalidName(name any) bool {
 	return false
 }
 
-// Call implements world.State.
+// Call runs one call.
 func (s *fileSystem) Call(c ballast.Call) string { return fileSystemClass.call(s, &s.core, c) }
 
 // maxVisits and maxDepth bound walks over trees that cp made exponential or

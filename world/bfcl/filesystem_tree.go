@@ -207,7 +207,7 @@ func (s *fileSystem) load(config any, dir *fsDir) {
 
 var emptyText any = ""
 
-// Equal implements world.State: the tree counts, the current directory not.
+// Equal names the first attribute that differs: the tree counts, the current directory not.
 func (s *fileSystem) Equal(other world.State) string {
 	o := other.(*fileSystem)
 	switch {
@@ -299,7 +299,7 @@ func (t fsTree) EqualTo(other any) bool {
 	return ok && (&treeCompare{a: t.s, b: o.s}).equal(t.s.root, o.s.root)
 }
 
-// Dump implements world.State.
+// Dump returns the public attributes.
 func (s *fileSystem) Dump() any {
 	left := maxVisits
 	return value.NewDict("long_context", s.long, "root", s.dump(s.root, &left, nil))

@@ -13,18 +13,18 @@ type mathAPI struct{ core }
 
 func newMath(*value.Dict, bool) *mathAPI { return &mathAPI{} }
 
-// Call implements world.State.
+// Call runs one call.
 func (s *mathAPI) Call(c ballast.Call) string { return mathClass.call(s, &s.core, c) }
 
 // Copy returns a state that goes on from here.
 func (s *mathAPI) Copy() world.State { return &mathAPI{} }
 
-// Equal implements world.State.
+// Equal names the first attribute that differs.
 func (s *mathAPI) Equal(world.State) string { return "" }
 
 func (s *mathAPI) public() []any { return nil }
 
-// Dump implements world.State.
+// Dump returns the public attributes.
 func (s *mathAPI) Dump() any { return &value.Dict{} }
 
 // mathClass is the table of MathAPI.

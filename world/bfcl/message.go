@@ -47,7 +47,7 @@ func newMessage(d *value.Dict, _ bool) *messageAPI {
 	return s
 }
 
-// Call implements world.State.
+// Call runs one call.
 func (s *messageAPI) Call(c ballast.Call) string { return messageClass.call(s, &s.core, c) }
 
 // Copy returns a state that goes on from here.
@@ -57,7 +57,7 @@ func (s *messageAPI) Copy() world.State {
 	return &c
 }
 
-// Equal implements world.State.
+// Equal names the first attribute that differs.
 func (s *messageAPI) Equal(other world.State) string {
 	o := other.(*messageAPI)
 	switch {
@@ -77,7 +77,7 @@ func (s *messageAPI) Equal(other world.State) string {
 	return ""
 }
 
-// Dump implements world.State.
+// Dump returns the public attributes.
 func (s *messageAPI) Dump() any { return dump(s) }
 
 func (s *messageAPI) public() []any {

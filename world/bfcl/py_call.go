@@ -398,7 +398,7 @@ func (t *told) TypeName() string             { return "str" }
 func (t *told) AppendRepr(dst []byte) []byte { return value.AppendRepr(dst, string(t.text)) }
 func (t *told) EqualTo(other any) bool       { return other == any(string(t.text)) }
 
-// AppendJSON implements value.JSONer.
+// AppendJSON appends the value as Python's json writes it.
 func (t *told) AppendJSON(dst []byte) ([]byte, error) {
 	return value.AppendQuotedBytes(dst, t.text), nil
 }

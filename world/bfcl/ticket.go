@@ -27,7 +27,7 @@ func newTicket(d *value.Dict, _ bool) *ticketAPI {
 	}
 }
 
-// Call implements world.State.
+// Call runs one call.
 func (s *ticketAPI) Call(c ballast.Call) string { return ticketClass.call(s, &s.core, c) }
 
 // Copy returns a state that goes on from here.
@@ -37,7 +37,7 @@ func (s *ticketAPI) Copy() world.State {
 	return &c
 }
 
-// Equal implements world.State.
+// Equal names the first attribute that differs.
 func (s *ticketAPI) Equal(other world.State) string {
 	o := other.(*ticketAPI)
 	switch {
@@ -51,7 +51,7 @@ func (s *ticketAPI) Equal(other world.State) string {
 	return ""
 }
 
-// Dump implements world.State.
+// Dump returns the public attributes.
 func (s *ticketAPI) Dump() any { return dump(s) }
 
 func (s *ticketAPI) public() []any {

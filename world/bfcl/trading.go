@@ -84,7 +84,7 @@ func newTrading(d *value.Dict, long bool) *tradingBot {
 	return s
 }
 
-// Call implements world.State.
+// Call runs one call.
 func (s *tradingBot) Call(c ballast.Call) string { return tradingClass.call(s, &s.core, c) }
 
 // Copy returns a state that goes on from here.
@@ -94,7 +94,7 @@ func (s *tradingBot) Copy() world.State {
 	return &c
 }
 
-// Equal implements world.State.
+// Equal names the first attribute that differs.
 func (s *tradingBot) Equal(other world.State) string {
 	o := other.(*tradingBot)
 	switch {
@@ -120,7 +120,7 @@ func (s *tradingBot) Equal(other world.State) string {
 	return ""
 }
 
-// Dump implements world.State.
+// Dump returns the public attributes.
 func (s *tradingBot) Dump() any { return dump(s) }
 
 func (s *tradingBot) public() []any {

@@ -53,7 +53,7 @@ func (s *shared) merge(more *value.Dict) {
 	s.v, s.owned = d, true
 }
 
-// Call implements world.State.
+// Call runs one call.
 func (s *travelAPI) Call(c ballast.Call) string { return travelClass.call(s, &s.core, c) }
 
 // Copy returns a state that goes on from here.
@@ -63,7 +63,7 @@ func (s *travelAPI) Copy() world.State {
 	return &c
 }
 
-// Equal implements world.State.
+// Equal names the first attribute that differs.
 func (s *travelAPI) Equal(other world.State) string {
 	o := other.(*travelAPI)
 	switch {
@@ -91,7 +91,7 @@ func (s *travelAPI) Equal(other world.State) string {
 	return ""
 }
 
-// Dump implements world.State.
+// Dump returns the public attributes.
 func (s *travelAPI) Dump() any { return dump(s) }
 
 func (s *travelAPI) public() []any {

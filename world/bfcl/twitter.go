@@ -45,7 +45,7 @@ func newTwitter(d *value.Dict, _ bool) *twitterAPI {
 	return s
 }
 
-// Call implements world.State.
+// Call runs one call.
 func (s *twitterAPI) Call(c ballast.Call) string { return twitterClass.call(s, &s.core, c) }
 
 // Copy returns a state that goes on from here.
@@ -55,7 +55,7 @@ func (s *twitterAPI) Copy() world.State {
 	return &c
 }
 
-// Equal implements world.State.
+// Equal names the first attribute that differs.
 func (s *twitterAPI) Equal(other world.State) string {
 	o := other.(*twitterAPI)
 	switch {
@@ -79,7 +79,7 @@ func (s *twitterAPI) Equal(other world.State) string {
 	return ""
 }
 
-// Dump implements world.State.
+// Dump returns the public attributes.
 func (s *twitterAPI) Dump() any { return dump(s) }
 
 func (s *twitterAPI) public() []any {

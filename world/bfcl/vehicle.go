@@ -126,7 +126,7 @@ func (s *vehicleAPI) configure(key, v any) {
 	}
 }
 
-// Call implements world.State.
+// Call runs one call.
 func (s *vehicleAPI) Call(c ballast.Call) string { return vehicleClass.call(s, &s.core, c) }
 
 // Copy returns a state that goes on from here.
@@ -136,7 +136,7 @@ func (s *vehicleAPI) Copy() world.State {
 	return &c
 }
 
-// Equal implements world.State.
+// Equal names the first attribute that differs.
 func (s *vehicleAPI) Equal(other world.State) string {
 	o := other.(*vehicleAPI)
 	mine, theirs := s.values(), o.values()
@@ -163,7 +163,7 @@ func (s *vehicleAPI) values() [len(vehicleNames)]*any {
 		&s.tires[0], &s.tires[1], &s.tires[2], &s.tires[3]}
 }
 
-// Dump implements world.State.
+// Dump returns the public attributes.
 func (s *vehicleAPI) Dump() any { return dump(s) }
 
 func (s *vehicleAPI) public() []any {
