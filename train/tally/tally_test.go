@@ -132,3 +132,17 @@ func TestNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestLossNames: the loss of every term has the name that reports and detectors read.
+func TestLossNames(t *testing.T) {
+	for term, want := range map[int]string{
+		loss.TermPolicy: monitor.LossPolicy, loss.TermSequence: monitor.LossPolicy, loss.TermTruncated: monitor.LossPolicy,
+		loss.TermOffPolicy: monitor.LossOffPolicy, loss.TermCrossEntropy: monitor.LossCE, loss.TermReference: monitor.LossReference,
+	} {
+		s := New(&loss.Params{}, nil)
+		s.weighted[term], s.Loss[term] = 1, 0.5
+		if got := s.Stats(time.Now()); got[want] != 0.5 {
+			t.Errorf("term %s: no %s in %v", loss.Terms[term].Name, want, got)
+		}
+	}
+}
