@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // layer holds the rank of every package; imports point to lower ranks, or to
@@ -108,7 +109,7 @@ var gomlx = map[string]bool{
 
 // The budgets, with the exceptions that are worth it.
 const (
-	maxFile, maxFunc, maxDepth = 500, 80, 2
+	maxFile, maxFunc, maxDepth, maxColumns = 500, 80, 2, 140
 )
 
 var (
@@ -119,6 +120,7 @@ var (
 // source is one parsed non-test file.
 type source struct {
 	pkg, path string
+	text      string
 	lines     int
 	file      *ast.File
 	fset      *token.FileSet
@@ -153,7 +155,7 @@ func sources(t *testing.T) []source {
 		if dir := filepath.ToSlash(filepath.Dir(path)); dir != "." {
 			pkg += "/" + dir
 		}
-		out = append(out, source{pkg, path, strings.Count(string(text), "\n"), f, fset})
+		out = append(out, source{pkg, path, string(text), strings.Count(string(text), "\n"), f, fset})
 		return nil
 	})
 	if err != nil {
@@ -356,6 +358,27 @@ func TestNoBenchmarkInside(t *testing.T) {
 		}
 		if found := benchmark.Find(text); found != nil {
 			t.Errorf("%s speaks of %s", s.path, found)
+		}
+	}
+}
+
+// TestColumns: no line has more than maxColumns characters, a tab counted as one. Those of raw
+// strings may: a break inside would be another text.
+func TestColumns(t *testing.T) {
+	for _, s := range sources(t) {
+		raw := map[int]bool{}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && strings.HasPrefix(lit.Value, "`") {
+				for i := s.fset.Position(lit.Pos()).Line; i <= s.fset.Position(lit.End()).Line; i++ {
+					raw[i] = true
+				}
+			}
+			return true
+		})
+		for i, line := range strings.Split(s.text, "\n") {
+			if n := utf8.RuneCountInString(line); n > maxColumns && !raw[i+1] {
+				t.Errorf("%s:%d has %d columns, the budget is %d", s.path, i+1, n, maxColumns)
+			}
 		}
 	}
 }

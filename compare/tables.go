@@ -250,7 +250,10 @@ func health(groups []Group) table.Table {
 		Notes: []string{fmt.Sprintf("Collapsed: success at the end under 20%% of the run's best, of the runs that had something to lose; "+
 			"since is the evaluation during training from which on, where those show it; gone, the update from which on the mean reward of %d "+
 			"RL updates stays under 20%% of its highest. "+
-			"Verdict, onset, the first signals and the forbidden control token whose probability changed most around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the last %d RL updates; at most, of each run and sorted, is the highest mean of collapsed replies over %d RL updates.", tail, tail, tail)},
+			"Verdict, onset, the first signals and the forbidden control token whose probability changed most "+
+			"around the onset, with its place, are those of `ballast doctor`; forms (percent of replies), reward and KL are means of the "+
+			"last %d RL updates; at most, of each run and sorted, is the highest mean of collapsed replies over %d RL updates.",
+			tail, tail, tail)},
 		Head: []string{"method", "n", "done", "stopped", "collapsed", "since", "gone", "verdict", "onset", "first to move", "tokens",
 			"reward", "polluted", "collapsed replies", "at most", "KL"}}
 	for i := range groups {

@@ -43,14 +43,16 @@ func checkXLA(s *recipe.Engine) error {
 		errs = append(errs, fmt.Errorf("engine.precision: %q is not one of float32, %s", p, half))
 	}
 	if s.Address == "" {
-		errs = append(errs, errors.New("engine.address: engine xla wants a PJRT plugin: its path, or the name that it is installed under, such as cuda; docs/gpu.md says where to find one"))
+		errs = append(errs, errors.New("engine.address: engine xla wants a PJRT plugin: its path, or the name that it is installed under, "+
+			"such as cuda; docs/gpu.md says where to find one"))
 	}
 	if s.Address == pure && len(s.Options) > 0 {
 		errs = append(errs, errors.New("engine.options: they are a PJRT plugin's, and engine.address is go"))
 	}
 	for _, o := range append(slices.Clone(s.Options), s.Address) {
 		if strings.ContainsAny(o, ", \n") {
-			errs = append(errs, fmt.Errorf("engine: %q has a comma or a blank; each option is one item of engine.options, such as [notf32, preallocate]", o))
+			errs = append(errs, fmt.Errorf("engine: %q has a comma or a blank; each option is one item of engine.options, such as [notf32, "+
+				"preallocate]", o))
 		}
 	}
 	return errors.Join(errs...)

@@ -246,10 +246,11 @@ func (e *Env) open(ctx context.Context) (m Message) {
 		}
 	}
 	u, ep := e.user, e.Episode // one that is late reads on
-	said, err := guard(ctx, "user "+e.Prepared.user.Name, e.Prepared.user.Instant, e.rules.Limit, func(ctx context.Context) (s said, err error) {
-		s.text, s.more, err = u.Next(ctx, &ep)
-		return s, err
-	})
+	said, err := guard(ctx, "user "+e.Prepared.user.Name, e.Prepared.user.Instant, e.rules.Limit,
+		func(ctx context.Context) (s said, err error) {
+			s.text, s.more, err = u.Next(ctx, &ep)
+			return s, err
+		})
 	switch {
 	case err != nil:
 		e.Fail(err)
@@ -406,9 +407,10 @@ func (e *Env) grade(ctx context.Context) (check ballast.Check, err error) {
 		}
 	}
 	g, ep, turn := e.grader, e.Episode, e.turn // one that is late reads on
-	check, err = guard(ctx, "grader "+e.Prepared.grader.Name, e.Prepared.grader.Instant, e.rules.Limit, func(ctx context.Context) (ballast.Check, error) {
-		return g.Grade(ctx, &ep, turn)
-	})
+	check, err = guard(ctx, "grader "+e.Prepared.grader.Name, e.Prepared.grader.Instant, e.rules.Limit,
+		func(ctx context.Context) (ballast.Check, error) {
+			return g.Grade(ctx, &ep, turn)
+		})
 	return check, err
 }
 
@@ -419,7 +421,8 @@ func (e *Env) release(ses *ballast.Session) error {
 		return nil
 	}
 	*ses = nil
-	_, err := guard(context.Background(), "closing a session", e.world.Instant, closeLimit, func(context.Context) (struct{}, error) { return struct{}{}, s.Close() })
+	_, err := guard(context.Background(), "closing a session", e.world.Instant, closeLimit,
+		func(context.Context) (struct{}, error) { return struct{}{}, s.Close() })
 	if err != nil {
 		err = fmt.Errorf("world %s: %w", e.world.Name, err)
 	}

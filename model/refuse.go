@@ -24,7 +24,8 @@ func pointer(head []byte) error {
 	if !bytes.HasPrefix(head, []byte(pointerHead)) {
 		return nil
 	}
-	return errors.New("it is a Git LFS pointer, the file itself was not fetched; run `git lfs pull` in that checkout, or name the model as ORG/NAME to have it downloaded")
+	return errors.New("it is a Git LFS pointer, the file itself was not fetched; run `git lfs pull` in that checkout, " +
+		"or name the model as ORG/NAME to have it downloaded")
 }
 
 // readText reads a file beside the weights.

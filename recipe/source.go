@@ -80,7 +80,8 @@ func (r *Recipe) Window() int {
 func find(tasks []ballast.Task, id string) (*ballast.Task, error) {
 	k := slices.IndexFunc(tasks, func(t ballast.Task) bool { return t.ID == id })
 	if k < 0 {
-		return nil, fmt.Errorf("task %s failed earlier in this run and is not among the training tasks now: has the data of the task set changed?", id)
+		return nil, fmt.Errorf("task %s failed earlier in this run and is not among the training tasks now: has the data of the task set "+
+			"changed?", id)
 	}
 	return &tasks[k], nil
 }

@@ -185,8 +185,10 @@ func (b *builder) reward() {
 	width := max(1, len(b.x)/25)
 	c := plot.Chart{ID: "reward", Title: "Reward", Large: true, Percent: false}
 	success, reward := b.metrics[monitor.SuccessMean], b.metrics[monitor.RewardMean]
-	b.taken[monitor.RewardMean], b.taken[monitor.SuccessMean], b.taken[monitor.EvalSuccess], b.taken[monitor.RewardStd] = true, true, true, true
-	b.taken[monitor.RewardMin], b.taken[monitor.RewardLow], b.taken[monitor.RewardHigh], b.taken[monitor.Replies] = true, true, true, true
+	for _, name := range []string{monitor.RewardMean, monitor.SuccessMean, monitor.EvalSuccess, monitor.RewardStd, monitor.RewardMin,
+		monitor.RewardLow, monitor.RewardHigh, monitor.Replies} {
+		b.taken[name] = true
+	}
 	curve := func(y []float64, name, class string) {
 		if len(plot.Finite(y)) == 0 {
 			return

@@ -249,7 +249,8 @@ func compare(task *ballast.Task, ep *ballast.Episode, i int) (where string, verd
 		for k := range y.Len() {
 			key, want := y.At(k)
 			if got, _ := x.Get(key); !value.Equal(got, want) {
-				return fmt.Sprintf("%s.%v is %s and should be %s", name, key, safetext.Brief(value.Repr(got), 100), safetext.Brief(value.Repr(want), 100)), verdict
+				return fmt.Sprintf("%s.%v is %s and should be %s", name, key, safetext.Brief(value.Repr(got), 100),
+					safetext.Brief(value.Repr(want), 100)), verdict
 			}
 		}
 	}

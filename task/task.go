@@ -180,7 +180,8 @@ func loadBFCL(spec Spec) ([]ballast.Task, error) {
 	for i := range all {
 		for _, w := range all[i].APIs {
 			if _, err := sim.Get(w); err != nil {
-				return nil, fmt.Errorf("task: %s plays %s, which is not simulated; choose the worlds (tasks.worlds) among those there are: %w", all[i].ID, w, err)
+				return nil, fmt.Errorf("task: %s plays %s, which is not simulated; choose the worlds (tasks.worlds) among those there are: %w",
+					all[i].ID, w, err)
 			}
 		}
 	}

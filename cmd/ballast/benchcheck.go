@@ -45,7 +45,8 @@ with --engine xla,address=PLUGIN,options=[notf32].`,
 	}
 	c.Flags().StringVar(&name, "model", "embedded", "model to check with")
 	on.add(c.Flags(), "none, name one")
-	c.Flags().Float64Var(&tolerance, "tolerance", 1e-3, "largest mean difference of log-probabilities, in nats; the other bounds follow from it")
+	c.Flags().Float64Var(&tolerance, "tolerance", 1e-3, "largest mean difference of log-probabilities, in nats; the other bounds follow "+
+		"from it")
 	return c
 }
 
@@ -130,7 +131,8 @@ func (k *engineCheck) update(ctx context.Context, i int, tolerance float64) erro
 	var plays []rollout.Play
 	for g := range k.r.RL.Prompts {
 		for s := range k.r.RL.Rollouts {
-			plays = append(plays, rollout.Play{Task: &k.tasks[(i*k.r.RL.Prompts+g)%len(k.tasks)], Group: g, Sample: s, Seed: uint64(i<<20 | g<<10 | s)})
+			plays = append(plays, rollout.Play{Task: &k.tasks[(i*k.r.RL.Prompts+g)%len(k.tasks)], Group: g, Sample: s,
+				Seed: uint64(i<<20 | g<<10 | s)})
 		}
 	}
 	var eps [2][]ballast.Episode

@@ -106,7 +106,8 @@ func (b *deviceBench) run(ctx context.Context, out io.Writer) error {
 			name = "warm-up "
 		}
 		sampled, computed := float64(c.Sampled-before.Sampled), st[monitor.TokensComputed]
-		fmt.Fprintf(out, "%s  sampling %7.2f s, %8.0f tokens/s (%d prefilled, %d shared, cache %.2f GiB)  training %7.2f s, %8.0f tokens/s, %.1f TFLOP/s (log-probability gap %.2g)\n",
+		fmt.Fprintf(out, "%s  sampling %7.2f s, %8.0f tokens/s (%d prefilled, %d shared, cache %.2f GiB)  training %7.2f s, %8.0f tokens/s, "+
+			"%.1f TFLOP/s (log-probability gap %.2g)\n",
 			name, sampling, sampled/sampling, c.Prefilled-before.Prefilled, c.Shared-before.Shared, float64(c.PeakKV)/(1<<30),
 			training, computed/training, 8*n*computed/training/1e12, st[monitor.GapMean])
 	}

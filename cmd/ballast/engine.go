@@ -65,7 +65,8 @@ func (f *engineFlag) add(fl *pflag.FlagSet, otherwise string) {
 	for _, k := range engine.All {
 		names = append(names, fmt.Sprintf("%s (%s)", k.Name, k.Doc))
 	}
-	fl.StringSliceVar((*[]string)(f), "engine", nil, fmt.Sprintf("what computes: KIND[,KEY=VALUE]... with KIND %s and the keys of a recipe's section engine, "+
+	fl.StringSliceVar((*[]string)(f), "engine", nil, fmt.Sprintf("what computes: KIND[,KEY=VALUE]... with KIND %s and the keys of a "+
+		"recipe's section engine, "+
 		"such as xla,address=cuda,precision=bfloat16 (default: %s)", strings.Join(names, " or "), otherwise))
 }
 

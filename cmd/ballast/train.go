@@ -49,7 +49,8 @@ func trainCommand() *cobra.Command {
 		Use:   "train METHOD",
 		Short: "train a model with a method",
 		Long: "Train a model with a method. The methods:\n\n" + list.String() +
-			"\nCtrl-C, SIGTERM or SIGHUP lets the run finish its update, keep a checkpoint and end with 130, 143 or 129; a second one stops it at once.\n" +
+			"\nCtrl-C, SIGTERM or SIGHUP lets the run finish its update, keep a checkpoint and end with 130, 143 or 129; a second one stops it " +
+			"at once.\n" +
 			"Where standard output goes away, as in a pipe into head, the run goes on and is recorded as ever.",
 		ValidArgs: methods,
 		Args:      cobra.MaximumNArgs(1),
@@ -57,7 +58,8 @@ func trainCommand() *cobra.Command {
 			f.Seeded = c.Flags().Changed("seed")
 			if f.resume != "" {
 				other := func(flag string) bool { return c.Flags().Changed(flag) }
-				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "dialogues", "seed", "config", "set", "out", "dry-run"}, other) {
+				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "dialogues", "seed", "config", "set", "out", "dry-run"},
+					other) {
 					return errors.New("--resume takes everything from the run; leave the method and the other flags out")
 				}
 			}

@@ -226,7 +226,8 @@ func (v Verdict) Check() ballast.Check {
 func Grader(t *ballast.Task, s ballast.Session) (ballast.Grader, error) {
 	mine, ok := s.(*Session)
 	if !ok {
-		return nil, fmt.Errorf("sim: task %s: grader %q compares the states of simulated APIs, and the task's world is %q: name another grader", t.ID, t.Grader, t.World)
+		return nil, fmt.Errorf("sim: task %s: grader %q compares the states of simulated APIs, and the task's world is %q: name another "+
+			"grader", t.ID, t.Grader, t.World)
 	}
 	return mine, nil
 }

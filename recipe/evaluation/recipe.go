@@ -51,7 +51,8 @@ func (e *Evaluation) usable(pair string) error {
 		return fmt.Errorf("--set %s: an evaluation has the flag %s for that", pair, flags[key])
 	case group == "init" && (e.Model != "init" || e.Endpoint.URL != ""):
 		return fmt.Errorf("--set %s: the model is %s; --model init makes one of that shape", pair, e.Model)
-	case e.Endpoint.URL != "" && e.Endpoint.API == "chat" && (key == "chat.template" || key == "chat.jinja" || key == "chat.format" || key == "budget.prompt"):
+	case e.Endpoint.URL != "" && e.Endpoint.API == "chat" &&
+		(key == "chat.template" || key == "chat.jinja" || key == "chat.format" || key == "budget.prompt"):
 		return fmt.Errorf("--set %s: with --api chat the server writes the prompts", pair)
 	case group == "chat" || group == "budget" || group == "init" || key == "tasks.worlds" || strings.HasPrefix(key, "tasks.level"):
 		return nil

@@ -22,7 +22,8 @@ func (r *Run) close(ctx context.Context) error {
 	}
 	r.Train = tasks
 	if r.State.Closed && len(lost) > 0 {
-		return fmt.Errorf("the judge's closing replies for %s were there before and are not now; keep its cache folder until the run ends", lost[0])
+		return fmt.Errorf("the judge's closing replies for %s were there before and are not now; keep its cache folder until the run ends",
+			lost[0])
 	}
 	if r.State.Closed {
 		return nil
@@ -34,5 +35,6 @@ func (r *Run) close(ctx context.Context) error {
 }
 
 func judged(s supervise.Stats) runlog.Judged {
-	return runlog.Judged{Requests: s.Asked, Cached: s.Cached, Answered: s.Answered, Lost: s.Lost, Tokens: s.Tokens, Cost: s.Cost, Failures: s.Failures}
+	return runlog.Judged{Requests: s.Asked, Cached: s.Cached, Answered: s.Answered, Lost: s.Lost, Tokens: s.Tokens, Cost: s.Cost,
+		Failures: s.Failures}
 }

@@ -206,7 +206,9 @@ func (d *driver) alive() error {
 		return err
 	}
 	if n := set.RL.Patience; n > 0 && d.cursor.Flat >= n {
-		return d.dead(ErrNoSignal, verdict.NoSignal, fmt.Sprintf("no group had two different rewards for %d updates, so only the KL term moved the weights; start a new run: with a stronger base (an sft phase first), easier tasks, or rl.patience=0, which goes on all the same", n))
+		return d.dead(ErrNoSignal, verdict.NoSignal, fmt.Sprintf("no group had two different rewards for %d updates, so only the KL term "+
+			"moved the weights; start a new run: with a stronger base (an sft phase first), easier tasks, or rl.patience=0, which goes on all "+
+			"the same", n))
 	}
 	return nil
 }

@@ -48,7 +48,8 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	m[monitor.SecondsRollout] = time.Since(start).Seconds()
 	unaided, advantages := own(eps, d)
 	monitor.Measure(unaided, watchedNames(p.engine), m)
-	lens := &monitor.Lens{Format: p.engine.Style.Format, Tokens: p.engine.Style.Tok, Watched: p.engine.Policy().Watched(), Advantages: advantages}
+	lens := &monitor.Lens{Format: p.engine.Style.Format, Tokens: p.engine.Style.Tok, Watched: p.engine.Policy().Watched(),
+		Advantages: advantages}
 	monitor.Inspect(unaided, lens, m)
 	if err := p.engine.Compare(ctx, unaided, lens, m); err != nil {
 		return nil, err
@@ -182,7 +183,8 @@ func (p *rlPhase) plays(tasks []*ballast.Task, before int) []rollout.Play {
 
 // learn splits groups into minibatches, takes one optimiser step on each, and
 // averages their statistics over those that have them (sums for token counts).
-func learn(ctx context.Context, learner ballast.Learner, groups [][]ballast.Sample, minibatches int, rate float64, m map[string]float64) error {
+func learn(ctx context.Context, learner ballast.Learner, groups [][]ballast.Sample, minibatches int, rate float64,
+	m map[string]float64) error {
 	seen := map[string]int{} // minibatches with a statistic
 	for b := range minibatches {
 		lo, hi := b*len(groups)/minibatches, (b+1)*len(groups)/minibatches

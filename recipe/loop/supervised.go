@@ -140,7 +140,8 @@ func (p *sftPhase) write(ctx context.Context, again bool) error {
 			lesson := queries[k].Lesson(a.Text)
 			p.examples[at[k]].Dialogue = &lesson
 		case again:
-			return fmt.Errorf("the judge's answer for %s was there before and is not now (%s); keep its cache folder until the run ends", queries[k].Task.ID, a.Failure)
+			return fmt.Errorf("the judge's answer for %s was there before and is not now (%s); keep its cache folder until the run ends",
+				queries[k].Task.ID, a.Failure)
 		default:
 			p.missing = append(p.missing, at[k])
 		}

@@ -102,7 +102,8 @@ func hubInputs(in provenance.Inputs, f *hub.Found, files []string) (err error) {
 // could not be checked, and what changes the last bits alone.
 func Same(h runlog.Header, dir string, now *runlog.Origin) (notes []string, err error) {
 	if h.Version < 2 || h.Program.Go == "" {
-		return []string{fmt.Sprintf("it is of format version %d, without checksums: that recipe, data, model and checkpoints are what they were could not be checked", h.Version)}, nil
+		return []string{fmt.Sprintf("it is of format version %d, without checksums: that recipe, data, model and checkpoints are what they "+
+			"were could not be checked", h.Version)}, nil
 	}
 	refused, rounding := h.Program.Against(&now.Program)
 	if refused != "" {
@@ -110,7 +111,8 @@ func Same(h runlog.Header, dir string, now *runlog.Origin) (notes []string, err 
 	}
 	if elsewhere := h.Program.Engine; strings.HasPrefix(elsewhere, "XLA: ") && now.Program.Engine == "cpu" {
 		return nil, fmt.Errorf("%s cannot go on here: it ran on %s, which its recipe does not say, as ballast then took the engine from "+
-			"GOMLX_BACKEND; finish it with the version that made it, or start a new run from it with --model %s --set engine.kind=xla --set engine.address=PLUGIN",
+			"GOMLX_BACKEND; finish it with the version that made it, or start a new run from it with --model %s --set engine.kind=xla --set "+
+			"engine.address=PLUGIN",
 			dir, elsewhere, dir)
 	}
 	if what := h.Inputs.Differs(now.Inputs); what != "" {
@@ -131,7 +133,8 @@ func Same(h runlog.Header, dir string, now *runlog.Origin) (notes []string, err 
 func Longer(r *recipe.Recipe, n int) error {
 	last := len(r.Phases) - 1
 	if last < 0 || r.Phases[last].RL == 0 {
-		return errors.New("--extend: the last phase is supervised, and its learning rate follows its length: longer, it is another run; start one from this with --model")
+		return errors.New("--extend: the last phase is supervised, and its learning rate follows its length: longer, it is another run; " +
+			"start one from this with --model")
 	}
 	r.Phases = slices.Clone(r.Phases)
 	r.Phases[last].RL += n

@@ -169,7 +169,8 @@ ask:
 		e.row = 0
 	}
 	if spent || e.row >= desperate {
-		return nil, local.Stats, fmt.Errorf("judge: %s at %s answered none of the last %d queries (%s)%s; check judge.url and judge.model, or use judge.kind=oracle",
+		return nil, local.Stats, fmt.Errorf("judge: %s at %s answered none of the last %d queries (%s)%s; check judge.url and judge.model, "+
+			"or use judge.kind=oracle",
 			e.set.Model, e.client.Base(), e.row, local.Stats, local.last)
 	}
 	return out, local.Stats, nil

@@ -61,7 +61,8 @@ func (s *ticketAPI) public() []any {
 // ticketClass is the table of TicketAPI.
 var ticketClass = newClass("TicketAPI",
 	method[*ticketAPI]{name: "close_ticket", params: []string{"ticket_id"}, run: (*ticketAPI).closeTicket},
-	method[*ticketAPI]{name: "create_ticket", params: []string{"title", "description", "priority"}, defaults: []any{"", int64(1)}, run: (*ticketAPI).create},
+	method[*ticketAPI]{name: "create_ticket", params: []string{"title", "description", "priority"}, defaults: []any{"", int64(1)},
+		run: (*ticketAPI).create},
 	method[*ticketAPI]{name: "edit_ticket", params: []string{"ticket_id", "updates"}, run: (*ticketAPI).edit},
 	method[*ticketAPI]{name: "get_ticket", params: []string{"ticket_id"}, run: (*ticketAPI).get},
 	method[*ticketAPI]{name: "get_user_tickets", params: []string{"status"}, defaults: []any{nil}, run: (*ticketAPI).userTickets},

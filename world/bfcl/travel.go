@@ -103,24 +103,33 @@ func (s *travelAPI) public() []any {
 
 // travelClass is the table of TravelAPI.
 var travelClass = newClass("TravelAPI",
-	method[*travelAPI]{name: "authenticate_travel", params: []string{"client_id", "client_secret", "refresh_token", "grant_type", "user_first_name", "user_last_name"}, run: (*travelAPI).authenticate},
-	method[*travelAPI]{name: "book_flight", params: []string{"access_token", "card_id", "travel_date", "travel_from", "travel_to", "travel_class"}, run: (*travelAPI).book},
+	method[*travelAPI]{name: "authenticate_travel", params: []string{"client_id", "client_secret", "refresh_token", "grant_type",
+		"user_first_name", "user_last_name"}, run: (*travelAPI).authenticate},
+	method[*travelAPI]{name: "book_flight", params: []string{"access_token", "card_id", "travel_date", "travel_from", "travel_to",
+		"travel_class"}, run: (*travelAPI).book},
 	method[*travelAPI]{name: "cancel_booking", params: []string{"access_token", "booking_id"}, run: (*travelAPI).cancel},
-	method[*travelAPI]{name: "compute_exchange_rate", params: []string{"base_currency", "target_currency", "value"}, run: (*travelAPI).exchange},
+	method[*travelAPI]{name: "compute_exchange_rate", params: []string{"base_currency", "target_currency", "value"},
+		run: (*travelAPI).exchange},
 	method[*travelAPI]{name: "contact_customer_support", params: []string{"booking_id", "message"}, run: (*travelAPI).support},
 	method[*travelAPI]{name: "get_all_credit_cards", run: (*travelAPI).allCards},
 	method[*travelAPI]{name: "get_booking_history", params: []string{"access_token"}, run: (*travelAPI).history},
-	method[*travelAPI]{name: "get_budget_fiscal_year", params: []string{"lastModifiedAfter", "includeRemoved"}, defaults: []any{nil, nil}, run: (*travelAPI).fiscalYear},
+	method[*travelAPI]{name: "get_budget_fiscal_year", params: []string{"lastModifiedAfter", "includeRemoved"}, defaults: []any{nil, nil},
+		run: (*travelAPI).fiscalYear},
 	method[*travelAPI]{name: "get_credit_card_balance", params: []string{"access_token", "card_id"}, run: (*travelAPI).balance},
-	method[*travelAPI]{name: "get_flight_cost", params: []string{"travel_from", "travel_to", "travel_date", "travel_class"}, run: (*travelAPI).flightCost},
+	method[*travelAPI]{name: "get_flight_cost", params: []string{"travel_from", "travel_to", "travel_date", "travel_class"},
+		run: (*travelAPI).flightCost},
 	method[*travelAPI]{name: "get_nearest_airport_by_city", params: []string{"location"}, run: (*travelAPI).nearestAirport},
 	method[*travelAPI]{name: "list_all_airports", run: (*travelAPI).airports},
-	method[*travelAPI]{name: "purchase_insurance", params: []string{"access_token", "insurance_type", "booking_id", "insurance_cost", "card_id"}, run: (*travelAPI).insure},
-	method[*travelAPI]{name: "register_credit_card", params: []string{"access_token", "card_number", "expiration_date", "cardholder_name", "card_verification_number"}, run: (*travelAPI).register},
-	method[*travelAPI]{name: "retrieve_invoice", params: []string{"access_token", "booking_id", "insurance_id"}, defaults: []any{nil, nil}, run: (*travelAPI).invoice},
+	method[*travelAPI]{name: "purchase_insurance", params: []string{"access_token", "insurance_type", "booking_id", "insurance_cost",
+		"card_id"}, run: (*travelAPI).insure},
+	method[*travelAPI]{name: "register_credit_card", params: []string{"access_token", "card_number", "expiration_date", "cardholder_name",
+		"card_verification_number"}, run: (*travelAPI).register},
+	method[*travelAPI]{name: "retrieve_invoice", params: []string{"access_token", "booking_id", "insurance_id"},
+		defaults: []any{nil, nil}, run: (*travelAPI).invoice},
 	method[*travelAPI]{name: "set_budget_limit", params: []string{"access_token", "budget_limit"}, run: (*travelAPI).setBudget},
 	method[*travelAPI]{name: "travel_get_login_status", run: (*travelAPI).loginStatus},
-	method[*travelAPI]{name: "verify_traveler_information", params: []string{"first_name", "last_name", "date_of_birth", "passport_number"}, run: (*travelAPI).verify},
+	method[*travelAPI]{name: "verify_traveler_information",
+		params: []string{"first_name", "last_name", "date_of_birth", "passport_number"}, run: (*travelAPI).verify},
 )
 
 // number draws an id as text.
@@ -414,7 +423,8 @@ func (s *travelAPI) notVerified(why any) string {
 
 func (s *travelAPI) verify(a []any) string {
 	if !value.Equal(s.firstName, a[0]) || !value.Equal(s.lastName, a[1]) {
-		return s.notVerified(s.tell("Cannot book flight information for another user.Expected ", s.firstName, " ", s.lastName, ", got ", a[0], " ", a[1]))
+		return s.notVerified(s.tell("Cannot book flight information for another user.Expected ", s.firstName, " ", s.lastName, ", got ",
+			a[0], " ", a[1]))
 	}
 	var birth time.Time
 	if s.valueError(func() { birth = parseTime(a[2], dayFormat) }) != nil {
