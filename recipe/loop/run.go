@@ -17,6 +17,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/env"
 	"ballast/eval"
 	"ballast/recipe"
 	"ballast/rollout"
@@ -24,12 +25,14 @@ import (
 	"ballast/supervise"
 )
 
-// Engine is what a run trains with, and how conversations with its model are.
+// Engine is what a run trains with, how conversations with its model are, and where they
+// take place.
 type Engine struct {
 	ballast.Engine
 	Style   chat.Style
-	Context int    // tokens of a conversation that the model can hold; 0 = no bound
-	Lacks   string // what the engine does not do, for the record
+	Context int        // tokens of a conversation that the model can hold; 0 = no bound
+	Env     *env.Table // the worlds, graders and users of the tasks; nil = env.Builtin
+	Lacks   string     // what the engine does not do, for the record
 }
 
 // Log is where a run records itself; runlog.Run is one.
@@ -199,6 +202,6 @@ func (r *Run) Total() int {
 // own bound.
 func played(set *recipe.Recipe, e *Engine) rollout.Config {
 	cfg := set.Rollout(e.Style)
-	cfg.Context = e.Context
+	cfg.Context, cfg.Env = e.Context, e.Env
 	return cfg
 }
