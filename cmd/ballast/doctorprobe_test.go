@@ -97,12 +97,13 @@ func TestEvalOfARun(t *testing.T) {
 		want  string
 		bias  bool
 	}{
-		{dir, nil, own + "\n", true},
-		{filepath.Join(dir, "checkpoints", "000003"), nil, own + "\n", true},
-		{once, nil, own + "\n", false},
+		{dir, nil, own + "\n", false},
+		{dir, []string{"--split", "valid"}, own + "; given --split\n", true},
+		{filepath.Join(dir, "checkpoints", "000003"), []string{"--split", "valid"}, own + "; given --split\n", true},
+		{once, []string{"--split", "valid"}, own + "; given --split\n", false},
 		{dir, []string{"--seed", "2", "--count", "2", "--set", "chat.format=hermes"}, "2 tasks, seed 2, format hermes, malformed stop, budget 64 tokens a reply, 512 an episode, 96 a result, 7 steps; given --count --seed --set\n", false},
 		{dir, []string{"--tasks", "desk-ood", "--count", "2"}, "tasks desk-ood, 2 tasks, seed 9", false},
-		{dir, []string{"--protocol", "official"}, "budget and malformed of protocol official; given --protocol", true},
+		{dir, []string{"--protocol", "official", "--split", "valid"}, "budget and malformed of protocol official; given --protocol --split", true},
 	} {
 		var out, errs bytes.Buffer
 		transcript := filepath.Join(t.TempDir(), "t")
