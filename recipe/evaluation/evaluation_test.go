@@ -1,0 +1,74 @@
+package evaluation
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestUsable: a setting that the evaluation would take no notice of, or that has a flag, is an
+// error that says what to do.
+func TestUsable(t *testing.T) {
+	local := Evaluation{Model: "embedded"}
+	chats := Evaluation{Model: "m", Endpoint: Endpoint{URL: "http://localhost/v1", API: "chat"}}
+	for _, c := range []struct {
+		of   *Evaluation
+		pair string
+		says string // "" where it is usable
+	}{
+		{&local, "chat.format=pythonic", ""},
+		{&local, "budget.reply=64", ""},
+		{&local, "tasks.level={calls: 2}", ""},
+		{&local, "seed=2", "--seed"},
+		{&local, "tasks.set=bfcl", "--tasks"},
+		{&local, "rl.lr=1", "does not use that"},
+		{&local, "init.hidden=64", "--model init"},
+		{&chats, "chat.format=pythonic", "the server writes the prompts"},
+		{&chats, "budget.reply=64", ""},
+	} {
+		err := c.of.usable(c.pair)
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want %q", c.pair, err, c.says)
+		}
+	}
+}
+
+// TestGiven: flags are laid over the recipe, and a set that is generated reads no files.
+func TestGiven(t *testing.T) {
+	given := map[string]bool{}
+	e := Evaluation{Model: "embedded", Tasks: "desk", Split: "test", Seed: 3, Count: 2, Given: func(flag string) bool { return given[flag] }}
+	r, p, err := e.Recipe()
+	if err != nil || r.Seed != 3 || p.Name != "recipe" {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	if tasks, err := e.Played(&r); err != nil || len(tasks) != 2 {
+		t.Errorf("%d tasks, %v", len(tasks), err)
+	}
+	given["data"], e.Data = true, "x"
+	if _, _, err := e.Recipe(); err == nil || !strings.Contains(err.Error(), "reads no files") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestCheck: an endpoint's flags without an endpoint, or that contradict its API, are errors.
+func TestCheck(t *testing.T) {
+	good := Endpoint{URL: "http://localhost/v1", API: "chat", Concurrency: 1}
+	if err := good.Check("m"); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*Endpoint){
+		"no endpoint":            func(p *Endpoint) { p.URL, p.Stream = "", true },
+		"an API that is none":    func(p *Endpoint) { p.API = "x" },
+		"a tokenizer with chat":  func(p *Endpoint) { p.Tokenizer = "x" },
+		"nobody under way":       func(p *Endpoint) { p.Concurrency = 0 },
+		"a completion, no text":  func(p *Endpoint) { p.API = "completion" },
+		"a key that is not here": func(p *Endpoint) { p.KeyEnv = "BALLAST_NO_SUCH_VARIABLE" },
+	} {
+		bad := good
+		if change(&bad); bad.Check("m") == nil {
+			t.Errorf("%s passes", name)
+		}
+	}
+	if good.Check("embedded") == nil {
+		t.Error("the embedded model is behind no endpoint")
+	}
+}
