@@ -40,9 +40,10 @@ func Score(ep *ballast.Episode, task *ballast.Task, o Options) ballast.Score {
 	}
 	s := ballast.Score{FailTurn: -1, Format: healthyShare(ep)}
 	passed := 0
-	for i := range task.Turns {
+	turns := max(len(task.Turns), len(ep.Turns)) // a user may say more than the task has
+	for i := range turns {
 		reason := failure(ep, i)
-		if reason == "" && o.Answered && len(task.Turns[i].Gold) == 0 && !answered(ep, i) {
+		if reason == "" && o.Answered && i < len(task.Turns) && len(task.Turns[i].Gold) == 0 && !answered(ep, i) {
 			reason = "unanswered"
 		}
 		if reason == "" {
@@ -52,10 +53,10 @@ func Score(ep *ballast.Episode, task *ballast.Task, o Options) ballast.Score {
 		s.FailTurn, s.Reason = i, reason
 		break
 	}
-	s.Progress = float64(passed) / float64(max(1, len(task.Turns)))
-	s.Success = s.FailTurn < 0 && ep.Stop == ballast.StopDone
+	s.Progress = float64(passed) / float64(max(1, turns))
+	s.Success = s.FailTurn < 0 && ep.Stop == ballast.StopDone && turns > 0 // nothing that was asked is no success
 	if s.FailTurn < 0 && !s.Success {
-		s.FailTurn, s.Reason = len(task.Turns)-1, "turns"
+		s.FailTurn, s.Reason = max(turns-1, 0), "turns"
 	}
 	if s.Success {
 		s.Reward = 1

@@ -85,6 +85,8 @@ func TestScore(t *testing.T) {
 		{"state", episode(ballast.StopDone, pass, ballast.Check{Done: true, Reason: "state"}), false, 1, "state"},
 		{"response", episode(ballast.StopDone, ballast.Check{Done: true, Reason: "response"}, pass), false, 0, "response"},
 		{"calls", episode(ballast.StopDone, ballast.Check{Done: true, Reason: "calls"}, pass), false, 0, "calls"},
+		{"a turn more than the task has", episode(ballast.StopDone, pass, pass, ballast.Check{Done: true, Reason: "state"}), false, 2, "state"},
+		{"no turn at all", &ballast.Episode{Stop: ballast.StopDone}, false, 0, "turns"},
 		{"empty", episode(ballast.StopDone, ballast.Check{Done: true, Reason: "empty_turn"}, pass), false, 0, "empty_turn"},
 	} {
 		s := Score(c.ep, task, Options{})

@@ -303,6 +303,10 @@ func (e *episode) playGold() {
 			break
 		}
 		turn := e.Turn()
+		if turn >= len(e.play.Task.Turns) {
+			e.Fail(fmt.Errorf("there is no gold answer for turn %d: the user says more than the task has", turn))
+			break
+		}
 		gold := e.play.Task.Turns[turn]
 		done := 0
 		for _, s := range e.Episode.Turns[turn].Steps {

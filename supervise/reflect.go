@@ -20,7 +20,7 @@ func Reflect(task *ballast.Task, ep *ballast.Episode) []Query {
 	}
 	all.WriteString("Analyse the dialogue turn by turn: what each turn needed, what was done, where and why it went wrong.")
 	qs := []Query{{Kind: KindDialogue, Task: task, Episode: ep, Text: all.String()}}
-	if one < 0 {
+	if one < 0 || one >= len(task.Turns) { // gold says nothing of turns beyond its own
 		return qs
 	}
 	logTurn(&failing, task, ep, one)
