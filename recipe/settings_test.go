@@ -101,7 +101,7 @@ func TestSettingsAreDeclared(t *testing.T) {
 	}
 	for _, f := range strict.Fields(&Recipe{}) {
 		for _, s := range settings {
-			if kind := strict.Kind(f.Value.Type()); s.Key == f.Key && strings.HasSuffix(kind, "number") && s.In == (strict.Span{}) && s.Key != "seed" {
+			if strings.HasSuffix(strict.Kind(f.Value.Type()), "number") && s.Key == f.Key && s.In == (strict.Span{}) && s.Key != "seed" {
 				t.Errorf("%s has no range", s.Key)
 			}
 		}
