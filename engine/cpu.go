@@ -15,16 +15,14 @@ var cpuKind = Kind{
 }
 
 func openCPU(o *order) (Engine, error) {
-	e := &local{}
-	var l *train.Learner
-	if o.learns {
-		var err error
-		if l, err = train.New(o.model, o.options()); err != nil {
-			return nil, err
-		}
-		e.learner = l
+	how := cpu.Options{Watched: o.watch}
+	if !o.learns {
+		return &local{sampler: cpu.NewPolicy(o.model, how)}, nil
 	}
-	p := cpu.NewPolicy(o.model, cpu.Options{Watched: o.watch})
-	e.sampler, e.sync = p, func() error { return p.Refresh(l.Weights()) }
-	return e, nil
+	l, err := train.New(o.model, o.options())
+	if err != nil {
+		return nil, err
+	}
+	p := cpu.NewPolicy(o.model, how)
+	return &local{sampler: p, learner: l, sync: func() error { return p.Refresh(l.Weights()) }}, nil
 }

@@ -197,20 +197,22 @@ type local struct {
 		Counters() sampling.Counters
 	}
 	learner ballast.Learner
-	sync    func() error
+	sync    func() error // nil without a learner
+	close   func() error // nil where the process holds all
 }
 
 func (e *local) Policy() ballast.Policy      { return e.sampler }
 func (e *local) Learner() ballast.Learner    { return e.learner }
 func (e *local) Describe() string            { return e.sampler.Kernels() }
 func (e *local) Counters() sampling.Counters { return e.sampler.Counters() }
-func (e *local) Close() error                { return nil }
+func (e *local) Close() error                { return perhaps(e.close) }
+func (e *local) Sync(context.Context) error  { return perhaps(e.sync) }
 
-func (e *local) Sync(context.Context) error {
-	if e.learner == nil {
+func perhaps(do func() error) error {
+	if do == nil {
 		return nil
 	}
-	return e.sync()
+	return do()
 }
 
 // Notices are sentences for a user who opens the recipe's engine: that it is slow in this

@@ -19,7 +19,7 @@ const half = "bfloat16"
 // learner's tensors.
 var xlaKind = Kind{
 	Name:   "xla",
-	Doc:    "an accelerator, by a PJRT plugin (build tag xla)",
+	Doc:    "an accelerator, by a PJRT plugin; build tag xla",
 	Reads:  []string{"address", "options", "precision"},
 	Cannot: []*Ability{Mask, Exact},
 	check:  checkXLA,
@@ -75,7 +75,10 @@ func openXLA(o *order) (Engine, error) {
 	how := accel.Options{Watched: o.watch, Half: s.Precision == half}
 	if !o.learns {
 		p, err := accel.New(d, o.model, how)
-		return &local{sampler: p}, err
+		if err != nil {
+			return nil, err
+		}
+		return &local{sampler: p, close: p.Close}, nil
 	}
 	c := o.options()
 	l, err := learner.New(d, o.model, learner.Options{AdamW: c.AdamW, Loss: c.Loss})
@@ -83,7 +86,11 @@ func openXLA(o *order) (Engine, error) {
 		return nil, err
 	}
 	p, err := accel.Follow(d, o.model.Config, l.Tensors(), how)
-	return &local{sampler: p, learner: l, sync: func() error { return p.Share(l.Tensors()) }}, err
+	if err != nil {
+		return nil, err
+	}
+	return &local{sampler: p, learner: l, sync: func() error { return p.Share(l.Tensors()) },
+		close: func() error { return errors.Join(p.Close(), l.Close()) }}, nil
 }
 
 // ignored says which variables of the environment once chose an engine that is not this

@@ -42,6 +42,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer run.Engine.Close()
 	now, err := origin(run)
 	if err != nil {
 		return err

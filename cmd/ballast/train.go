@@ -111,6 +111,7 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	defer run.Engine.Close()
 	dir := f.out
 	if dir == "" {
 		if dir, err = freshDir("runs", r.Method); err != nil {

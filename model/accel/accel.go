@@ -134,6 +134,9 @@ func (p *Policy) Share(ts []*tensors.Tensor) error {
 	return p.replace(false, func() []*tensors.Tensor { return slices.Clone(ts) })
 }
 
+// Close gives the weights back that are the policy's own; it plays no more.
+func (p *Policy) Close() error { return p.replace(false, func() []*tensors.Tensor { return nil }) }
+
 // replace frees the weights if they are the policy's own and takes others.
 func (p *Policy) replace(own bool, others func() []*tensors.Tensor) error {
 	p.mu.Lock()

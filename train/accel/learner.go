@@ -83,6 +83,19 @@ func New(d *device.Device, m *model.Model, o Options) (*Learner, error) {
 // Config.Specs: the learner's own, valid until the next Update or Load.
 func (l *Learner) Tensors() []*tensors.Tensor { return l.on.w }
 
+// Close gives back what the learner holds on the device; it learns no more.
+func (l *Learner) Close() error {
+	h := l.on
+	all := slices.Concat(h.w, h.first, h.second)
+	for _, t := range h.ref {
+		if !slices.Contains(h.w, t) {
+			all = append(all, t)
+		}
+	}
+	h.w, h.ref, h.first, h.second = nil, nil, nil, nil
+	return device.Guard(func() { device.Free(all...) })
+}
+
 // Save is package train's; what the device fails at on the way is its error.
 func (l *Learner) Save(dir string) (err error) {
 	if failed := device.Guard(func() { err = l.Learner.Save(dir) }); failed != nil {
