@@ -80,8 +80,7 @@ func openXLA(o *order) (Engine, error) {
 		}
 		return &local{sampler: p, close: p.Close}, nil
 	}
-	c := o.options()
-	l, err := learner.New(d, o.model, learner.Options{AdamW: c.AdamW, Loss: c.Loss})
+	l, err := learner.New(d, o.model, o.options(), learner.Rows)
 	if err != nil {
 		return nil, err
 	}

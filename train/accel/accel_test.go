@@ -1,6 +1,7 @@
 package accel
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"math"
@@ -98,8 +99,7 @@ func open(t testing.TB) *device.Device {
 
 func learner(t testing.TB, m *model.Model, rows int) *Learner {
 	t.Helper()
-	o := options()
-	l, err := New(open(t), m, Options{AdamW: o.AdamW, Loss: o.Loss, Rows: rows})
+	l, err := New(open(t), m, options(), cmp.Or(rows, Rows))
 	must(err)
 	return l
 }
@@ -227,7 +227,7 @@ func TestGradients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := train.Options{AdamW: adamw.Options{Eps: 1e6}, Loss: loss.Default()}
 			from, samples := random(c, 8), batch(&c, prompt, 1, 2)
-			a, err := New(open(t), random(c, 8), Options{AdamW: o.AdamW, Loss: o.Loss})
+			a, err := New(open(t), random(c, 8), o, Rows)
 			must(err)
 			b, err := train.New(random(c, 8), o)
 			must(err)

@@ -10,6 +10,7 @@ import (
 	"ballast/model"
 	"ballast/model/device"
 	"ballast/model/graph"
+	"ballast/train"
 	"ballast/train/adamw"
 	"ballast/train/tally"
 )
@@ -29,7 +30,7 @@ type engine struct {
 	head                                                                   map[tally.Terms]*gx.Exec
 }
 
-func newEngine(d *device.Device, c model.Config, o Options) *engine {
+func newEngine(d *device.Device, c model.Config, o train.Options) *engine {
 	e := &engine{d: d, c: c, loss: o.Loss, head: map[tally.Terms]*gx.Exec{}}
 	index := map[string]int{}
 	for i, s := range c.Specs() {

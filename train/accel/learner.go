@@ -33,12 +33,8 @@ import (
 	"ballast/train/tally"
 )
 
-// Options are the learner's constants.
-type Options struct {
-	AdamW adamw.Options
-	Loss  loss.Params // clip bounds and gamma
-	Rows  int         // most token rows of a batch, but for a single sample that is longer; 0: 16384
-}
+// Rows is the most token rows of a batch by default, but for a single sample that is longer.
+const Rows = 16384
 
 // Learner is package train's on a device. It is used by one goroutine at a time.
 type Learner struct {
@@ -49,7 +45,8 @@ type Learner struct {
 // machine is the device as a learner's machine.
 type machine struct {
 	m      *model.Model
-	o      Options
+	o      train.Options
+	rows   int
 	d      *device.Device
 	e      *engine
 	w, ref tensorList // ref is nil without a reference; its tensors may be those of w
@@ -62,14 +59,12 @@ type machine struct {
 // tensorList is a model's tensors in the order of Config.Specs.
 type tensorList []*tensors.Tensor
 
-// New copies m's weights to the device. From now on Weights updates m.
-func New(d *device.Device, m *model.Model, o Options) (*Learner, error) {
-	if o.Rows <= 0 {
-		o.Rows = 16384
-	}
-	l := &Learner{on: &machine{m: m, o: o, d: d}}
+// New copies m's weights to the device, for a learner of batches of so many rows. From now on
+// Weights updates m.
+func New(d *device.Device, m *model.Model, o train.Options, rows int) (*Learner, error) {
+	l := &Learner{on: &machine{m: m, o: o, rows: rows, d: d}}
 	var err error
-	l.Learner, err = train.On(m, train.Options{AdamW: o.AdamW, Loss: o.Loss}, func() (train.Machine, error) {
+	l.Learner, err = train.On(m, o, func() (train.Machine, error) {
 		return l.on, device.Guard(func() {
 			l.on.e = newEngine(d, m.Config, o)
 			l.on.w = d.Weights(&m.Config, m.Weights, false)
@@ -135,7 +130,7 @@ func (h *machine) Budget(samples []ballast.Sample) int {
 	for i := range samples {
 		all += len(samples[i].Tokens)
 	}
-	return min(max(all, 1), max(h.o.Rows, plan.Plan{Rows: h.o.Rows}.Budget(samples)))
+	return min(max(all, 1), max(h.rows, plan.Plan{Rows: h.rows}.Budget(samples)))
 }
 
 func (h *machine) Step(ctx context.Context, w *train.Work) error {
