@@ -105,7 +105,8 @@ func TestMethodsAreInRange(t *testing.T) {
 // FuzzRecipe: a file of settings, and one setting, of any text are errors or a recipe
 // that can be written and read again.
 func FuzzRecipe(f *testing.F) {
-	for _, s := range []string{"rl: {lr: 1e-6}", "phases: [{rl: 3}, {sft: gold, with: {sft.lr: 1e-5}}]", "rl.kl=0.1", "phases[0].rl.kl=1", "methods: {quickstart: {seed: 4}}", "sft: {formats: [hermes, pythonic]}", "a: &a [1]\nb: *a", "tasks.level={mix: 2}"} {
+	for _, s := range []string{"rl: {lr: 1e-6}", "phases: [{rl: 3}, {sft: gold, with: {sft.lr: 1e-5}}]", "rl.kl=0.1", "phases[0].rl.kl=1", "methods: {quickstart: {seed: 4}}", "sft: {formats: [hermes, pythonic]}", "a: &a [1]\nb: *a", "tasks.level={mix: 2}",
+		"phases: [{rl: 1, reset: none}, {sft: failed+gold}]", "chat.template=a.jinja", "rl: {temperature: 1, clip: {dual: 3}}", "judge: {kind: endpoint}"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

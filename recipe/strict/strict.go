@@ -1,9 +1,9 @@
-// Package strict reads settings as YAML.
+// Package strict reads settings as YAML, and checks them by their declarations.
 //
 // Contract: what the text says is what the value holds afterwards, over what it
-// held before. How it fails: an unknown key, a value of another kind, a
-// fraction where a whole number stands, null, or an empty map over one that stays as it
-// is, is an error that names it.
+// held before. A Setting says what a field may be; its key is that of the field's tags.
+// How it fails: an unknown key, a value of another kind, a fraction where a whole number
+// stands, null, or an empty map over one that stays as it is, is an error that names it.
 package strict
 
 import (
