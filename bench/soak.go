@@ -48,8 +48,9 @@ func Soak(out io.Writer, program, method string, kills int, seed uint64, set []s
 		}
 		ended := make(chan error, 1)
 		go func() { ended <- cmd.Wait() }()
-		// Short enough on average that the run does not end before the last kill.
-		wait := time.Duration(rng.Float64() * 2 * float64(whole) / float64(max(1, kills)))
+		// Short enough on average that the run does not end before the last kill, and before the
+		// first one even where the machine has become less busy.
+		wait := min(whole/2, time.Duration(rng.Float64()*2*float64(whole)/float64(max(1, kills))))
 		if done >= kills {
 			wait = 100 * whole
 		}
