@@ -56,8 +56,8 @@ func (e *Evaluation) Settings(find *models.Finder, r *recipe.Recipe, p *eval.Pro
 	if e.Home.Run != "" {
 		out["run"] = e.Home.Run // whose settings count
 	}
-	if r.Engine.On() != "cpu" { // of which a folder says nothing
-		out["engine"] = fmt.Sprint(r.Engine)
+	if n := r.Engine; n.On() != "cpu" { // of which a folder says nothing
+		out["engine"] = strings.Join(append(strings.Fields(n.Kind+" "+n.Address+" "+n.Precision), n.Options...), " ")
 	}
 	if e.Home.Hub != nil {
 		out["model"], out["commit"] = e.Home.Hub.Name.ID(), e.Home.Hub.Commit
