@@ -69,7 +69,7 @@ func named(t *Template, why string) Choice {
 
 // ByName is the choice of a known template by its name, with the reason.
 func ByName(name, why string) (Choice, error) {
-	t, err := TemplateByName(name)
+	t, err := templateByName(name)
 	if err != nil {
 		return Choice{}, err
 	}

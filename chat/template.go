@@ -172,8 +172,8 @@ var Templates = map[string]*Template{
 	"smollm2": SmolLM2, "llama3": Llama3, "compact": Compact,
 }
 
-// TemplateByName finds a template; its error lists the names.
-func TemplateByName(name string) (*Template, error) {
+// templateByName finds a template; its error lists the names.
+func templateByName(name string) (*Template, error) {
 	if t, ok := Templates[name]; ok {
 		return t, nil
 	}

@@ -79,10 +79,10 @@ func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, tasks [
 	return RunStored(ctx, nil, tasks, PolicyPlayer(policy, cfg, how))
 }
 
-// Tally scores the episodes of tasks, in their order. Infrastructure failures are
+// tally scores the episodes of tasks, in their order. Infrastructure failures are
 // counted and left out. A turn that wants no call is passed by prose alone
 // (credit.Options.Answered).
-func Tally(tasks []ballast.Task, eps []ballast.Episode) Result {
+func tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 	r := Result{Categories: map[string]Count{}, Reasons: map[string]int{}, FailTurn: map[int]int{}, Stops: map[ballast.Stop]int{},
 		Episodes: eps}
 	turns, calls := 0, 0

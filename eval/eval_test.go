@@ -82,7 +82,7 @@ func played() ([]ballast.Task, []ballast.Episode) {
 
 func TestTally(t *testing.T) {
 	tasks, eps := played()
-	r := Tally(tasks, eps)
+	r := tally(tasks, eps)
 	if r.Total != (Count{1, 5}) || r.Categories["base"] != (Count{1, 3}) || r.Categories["miss_func"] != (Count{0, 2}) {
 		t.Errorf("%+v %+v", r.Total, r.Categories)
 	}
@@ -103,7 +103,7 @@ func TestTally(t *testing.T) {
 // The table and the JSON hold the same: accuracy and interval by category, first
 // failing turns, reasons, forms, calls per turn, stops.
 func TestTableAndJSON(t *testing.T) {
-	r := Tally(played())
+	r := tally(played())
 	const want = `5 of 6 played, 1 left out; the first is f: no route
 category        episodes success  95% interval    left out
 base              1/3      33.3%  [  6.1,  79.2]         0
@@ -143,7 +143,7 @@ failures: turns 1 empty_turn 1 state 1 response 1; first failing turn: 1: 1 2: 3
 // TestNothingPlayed: where every episode is left out there is no rate, in no form.
 func TestNothingPlayed(t *testing.T) {
 	tasks, eps := played()
-	r := Tally(tasks[5:], eps[5:])
+	r := tally(tasks[5:], eps[5:])
 	data, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
@@ -192,12 +192,12 @@ func TestAbstaining(t *testing.T) {
 		pass := ballast.Check{Done: true, Passed: true}
 		tasks := []ballast.Task{task("a", "miss_func", "nc")}
 		ep := ballast.Episode{Task: "a", Stop: ballast.StopDone, Turns: []ballast.Turn{{Steps: c.steps, Check: pass}, {Steps: []ballast.Step{call, prose}, Check: pass}}}
-		r := Tally(tasks, []ballast.Episode{ep})
+		r := tally(tasks, []ballast.Episode{ep})
 		if (r.Total.OK == 1) != c.success || r.Silent != c.silent || r.Wanted != c.wanted || r.Called != c.called || (r.Reasons["unanswered"] == 1) == c.success {
 			t.Errorf("%s: %+v, silent %+v, wanted %+v, called %d, %v", c.name, r.Total, r.Silent, r.Wanted, r.Called, r.Reasons)
 		}
 		ep.Turns[0].Check = ballast.Check{Done: true, Reason: "empty_turn"}
-		r = Tally([]ballast.Task{task("a", "base", "cc")}, []ballast.Episode{ep})
+		r = tally([]ballast.Task{task("a", "base", "cc")}, []ballast.Episode{ep})
 		if r.Total.OK != 0 || r.Silent != c.wanted || r.Wanted != (Quiet{}) || r.Called != 0 {
 			t.Errorf("%s, where a call is wanted: silent %+v, wanted %+v, called %d", c.name, r.Silent, r.Wanted, r.Called)
 		}
@@ -383,7 +383,7 @@ func TestRunStoredPlaysTheRest(t *testing.T) {
 		}
 		return out, nil
 	}
-	want := Tally(tasks, eps).Table()
+	want := tally(tasks, eps).Table()
 	for run, first := range []string{"a b c d e f", "f"} { // what broke is not kept
 		asked = nil
 		s := open(t, dir, nil)

@@ -277,7 +277,7 @@ func RunStored(ctx context.Context, s *Store, tasks []ballast.Task, play Player)
 			return Result{}, err
 		}
 	}
-	return Tally(tasks, eps), nil
+	return tally(tasks, eps), nil
 }
 
 // finish leaves out what broke, whether it was told or not; the error is the first of

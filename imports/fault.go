@@ -9,56 +9,56 @@ import (
 	"ballast/safetext"
 )
 
-// Reason says why a row is left out. It holds no text of the file.
-type Reason string
+// reason says why a row is left out. It holds no text of the file.
+type reason string
 
 // The reasons for which a row is left out whatever the model is.
 const (
-	reasonJSON         Reason = "it is not JSON, or JSON that can be read in two ways"
-	reasonObject       Reason = "it is no object"
-	reasonShape        Reason = "it has none of the shapes"
-	reasonKey          Reason = "a key that is not known"
-	reasonType         Reason = "a value of another kind than its key wants"
-	reasonRole         Reason = "a role that is not known"
-	reasonOrder        Reason = "messages in an order that no conversation has"
-	reasonEmpty        Reason = "a message without words and without calls"
-	reasonObjectText   Reason = "content that is no text: templates write it in different ways"
-	reasonPart         Reason = "a content part that is no text"
-	reasonTwoSystems   Reason = "two system texts"
-	reasonSystemInside Reason = "a system message inside the dialogue"
-	reasonSystemTools  Reason = "tools inside the system text that cannot be taken apart"
-	reasonTwoTools     Reason = "two lists of tools that differ"
-	reasonTool         Reason = "a tool without a name, or no object"
-	reasonSameTool     Reason = "two tools of one name"
-	reasonNoTools      Reason = "calls, and no tool is documented"
-	reasonUnknownTool  Reason = "a call of a tool that is not documented"
-	reasonCall         Reason = "a call that cannot be read"
-	reasonArguments    Reason = "arguments that are no object"
-	reasonTwice        Reason = "arguments that are encoded twice"
-	reasonNull         Reason = "a null that may be one or may fill in for an absent argument"
-	reasonBothCalls    Reason = "calls in the text and beside it"
-	reasonBroken       Reason = "text with tags that are no well-formed call"
-	reasonThoughts     Reason = "two thoughts for one reply"
-	reasonHidden       Reason = "a thought that cannot be read"
-	reasonStrayResult  Reason = "a result without a call before it"
-	reasonResults      Reason = "calls and results that are not as many"
-	reasonIDs          Reason = "a result that belongs to none of the calls"
-	reasonWeight       Reason = "a weight other than 0 and 1, or of what is no reply"
-	reasonVerdict      Reason = "a mark that says that the row is not to be learned"
-	reasonChat         Reason = "text that cannot be cut into messages"
-	reasonCompletion   Reason = "a prompt without a completion"
-	reasonNothing      Reason = "no reply to train on"
+	reasonJSON         reason = "it is not JSON, or JSON that can be read in two ways"
+	reasonObject       reason = "it is no object"
+	reasonShape        reason = "it has none of the shapes"
+	reasonKey          reason = "a key that is not known"
+	reasonType         reason = "a value of another kind than its key wants"
+	reasonRole         reason = "a role that is not known"
+	reasonOrder        reason = "messages in an order that no conversation has"
+	reasonEmpty        reason = "a message without words and without calls"
+	reasonObjectText   reason = "content that is no text: templates write it in different ways"
+	reasonPart         reason = "a content part that is no text"
+	reasonTwoSystems   reason = "two system texts"
+	reasonSystemInside reason = "a system message inside the dialogue"
+	reasonSystemTools  reason = "tools inside the system text that cannot be taken apart"
+	reasonTwoTools     reason = "two lists of tools that differ"
+	reasonTool         reason = "a tool without a name, or no object"
+	reasonSameTool     reason = "two tools of one name"
+	reasonNoTools      reason = "calls, and no tool is documented"
+	reasonUnknownTool  reason = "a call of a tool that is not documented"
+	reasonCall         reason = "a call that cannot be read"
+	reasonArguments    reason = "arguments that are no object"
+	reasonTwice        reason = "arguments that are encoded twice"
+	reasonNull         reason = "a null that may be one or may fill in for an absent argument"
+	reasonBothCalls    reason = "calls in the text and beside it"
+	reasonBroken       reason = "text with tags that are no well-formed call"
+	reasonThoughts     reason = "two thoughts for one reply"
+	reasonHidden       reason = "a thought that cannot be read"
+	reasonStrayResult  reason = "a result without a call before it"
+	reasonResults      reason = "calls and results that are not as many"
+	reasonIDs          reason = "a result that belongs to none of the calls"
+	reasonWeight       reason = "a weight other than 0 and 1, or of what is no reply"
+	reasonVerdict      reason = "a mark that says that the row is not to be learned"
+	reasonChat         reason = "text that cannot be cut into messages"
+	reasonCompletion   reason = "a prompt without a completion"
+	reasonNothing      reason = "no reply to train on"
 )
 
 // reasons lists them, in the order in which docs/dialogues.md explains them.
-var reasons = []Reason{reasonJSON, reasonObject, reasonShape, reasonKey, reasonType, reasonRole, reasonOrder, reasonEmpty, reasonObjectText,
+var reasons = []reason{reasonJSON, reasonObject, reasonShape, reasonKey, reasonType, reasonRole, reasonOrder, reasonEmpty, reasonObjectText,
 	reasonPart, reasonTwoSystems, reasonSystemInside, reasonSystemTools, reasonTwoTools, reasonTool, reasonSameTool, reasonNoTools,
 	reasonUnknownTool, reasonCall, reasonArguments, reasonTwice, reasonNull, reasonBothCalls, reasonBroken, reasonThoughts, reasonHidden,
 	reasonStrayResult, reasonResults, reasonIDs, reasonWeight, reasonVerdict, reasonChat, reasonCompletion, reasonNothing}
 
 // fault is why a row is left out.
 type fault struct {
-	Reason Reason
+	Reason reason
 	Key    string // where in the row, as messages[2].content; "" is the row
 	Detail string // more about it; may quote the row
 }

@@ -311,7 +311,7 @@ func TestReasons(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := append([]Reason{supervise.UnfitThought, supervise.UnfitCall, supervise.UnfitReply, supervise.UnfitTemplate}, reasons...)
+	all := append([]reason{supervise.UnfitThought, supervise.UnfitCall, supervise.UnfitReply, supervise.UnfitTemplate}, reasons...)
 	for _, r := range all {
 		if !strings.Contains(string(text), "| "+string(r)+" |") {
 			t.Errorf("docs/dialogues.md has no row for: %s", r)

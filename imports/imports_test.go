@@ -318,7 +318,7 @@ func TestFaults(t *testing.T) {
 	tagged := func(text string) string { return share("["+wx+"]", human, turn("gpt", text)) }
 	for _, c := range []struct {
 		row    string
-		reason Reason
+		reason reason
 		key    string
 	}{
 		{`[]`, reasonObject, ""},

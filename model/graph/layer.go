@@ -48,8 +48,8 @@ func midNames() []string {
 // endName is the weight of End, without the layer's prefix.
 const endName = "mlp.down_proj.weight"
 
-// PreTape is what pre computed and preBack needs.
-type PreTape struct {
+// preTape is what pre computed and preBack needs.
+type preTape struct {
 	Q, K, V *Node // [tokens, Heads*HeadDim], [tokens, KVHeads*HeadDim] twice; before rotation
 	norm    rms
 	headQ   rms // with QKNorm only: [tokens*Heads, HeadDim]
@@ -60,12 +60,12 @@ type PreTape struct {
 // pre is the first part of a layer: RMSNorm, then queries, keys and values.
 //
 //	x [tokens, Hidden]; w as preNames
-func pre(c *model.Config, x *Node, w []*Node) PreTape {
+func pre(c *model.Config, x *Node, w []*Node) preTape {
 	want(x, -1, c.Hidden)
 	if len(w) != len(preNames(c)) {
 		exceptions.Panicf("graph: Pre got %d weights, want %d", len(w), len(preNames(c)))
 	}
-	t := PreTape{norm: normalize(x, c.NormEps)}
+	t := preTape{norm: normalize(x, c.NormEps)}
 	var out [3]*Node
 	for i := range out {
 		// The norm's weight scales the matrix instead of the activations.
@@ -89,7 +89,7 @@ func pre(c *model.Config, x *Node, w []*Node) PreTape {
 // preBack is the derivative of Pre. dq, dk, dv are shaped as Q, K, V; rest is
 // what flows into x past this part, [tokens, Hidden]. It returns the derivative
 // with respect to x and to each weight.
-func preBack(c *model.Config, t PreTape, w []*Node, dq, dk, dv, rest *Node) (dx *Node, dw []*Node) {
+func preBack(c *model.Config, t preTape, w []*Node, dq, dk, dv, rest *Node) (dx *Node, dw []*Node) {
 	dw = make([]*Node, len(w))
 	d := [3]*Node{dq, dk, dv}
 	if c.QKNorm {
@@ -111,8 +111,8 @@ func preBack(c *model.Config, t PreTape, w []*Node, dq, dk, dv, rest *Node) (dx 
 	return Add(rest, t.norm.back(dhat)), dw
 }
 
-// MidTape is what mid computed and midBack needs.
-type MidTape struct {
+// midTape is what mid computed and midBack needs.
+type midTape struct {
 	X        *Node // [tokens, Hidden] the residual stream after attention
 	Gate, Up *Node // [tokens, FFN]
 	norm     rms
@@ -124,10 +124,10 @@ type MidTape struct {
 // the two inner projections of the feed-forward.
 //
 //	x [tokens, Hidden], the layer's input; att [tokens, Heads*HeadDim]; w as midNames
-func mid(c *model.Config, x, att *Node, w []*Node) MidTape {
+func mid(c *model.Config, x, att *Node, w []*Node) midTape {
 	want(x, -1, c.Hidden)
 	want(att, x.Shape().Dimensions[0], c.Heads*c.HeadDim)
-	t := MidTape{att: att, X: Add(x, apply(att, w[0]))}
+	t := midTape{att: att, X: Add(x, apply(att, w[0]))}
 	t.norm = normalize(t.X, c.NormEps)
 	t.scale(w)
 	t.Gate, t.Up = apply(t.norm.hat, t.scaled[0]), apply(t.norm.hat, t.scaled[1])
@@ -135,7 +135,7 @@ func mid(c *model.Config, x, att *Node, w []*Node) MidTape {
 }
 
 // scale folds the norm's weight into the projections.
-func (t *MidTape) scale(w []*Node) {
+func (t *midTape) scale(w []*Node) {
 	for i := range t.scaled {
 		t.scaled[i] = Mul(w[2+i], ExpandDims(w[1], 0))
 	}
@@ -143,7 +143,7 @@ func (t *MidTape) scale(w []*Node) {
 
 // midBack is the derivative of Mid, from those of X, Gate and Up: with respect
 // to x (the path past attention), to att, and to each weight.
-func midBack(c *model.Config, t MidTape, w []*Node, dmid, dgate, dup *Node) (dx, datt *Node, dw []*Node) {
+func midBack(c *model.Config, t midTape, w []*Node, dmid, dgate, dup *Node) (dx, datt *Node, dw []*Node) {
 	want(dmid, -1, c.Hidden)
 	want(dgate, -1, c.FFN)
 	dw = make([]*Node, len(w))

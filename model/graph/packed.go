@@ -27,8 +27,8 @@ func attendBlock(n int) int { return max(512, (n+15)/16) }
 // PackedLayer is what PackedForward computed and PackedBack needs.
 type PackedLayer struct {
 	Y           *Node // [tokens, Hidden] the layer's output
-	pre         PreTape
-	mid         MidTape
+	pre         preTape
+	mid         midTape
 	q, k, v     *Node // rotated
 	act, gate   *Node // [tokens, FFN]; gate is its logistic
 	c           *model.Config

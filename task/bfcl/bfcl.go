@@ -48,9 +48,9 @@ type Options struct {
 // perCategory is the number of tasks in a category.
 const perCategory = 200
 
-// Split returns the indices of the paper's training and test tasks, in their
+// split returns the indices of the paper's training and test tasks, in their
 // shuffled order.
-func Split() (train, test []int) {
+func split() (train, test []int) {
 	all := make([]int, perCategory)
 	for i := range all {
 		all[i] = i
@@ -136,7 +136,7 @@ func selection(opts Options) (order []int, categories []string, err error) {
 			return nil, nil, fmt.Errorf("bfcl: no class is named %q", c)
 		}
 	}
-	train, test := Split()
+	train, test := split()
 	switch opts.Split {
 	case "":
 		return nil, categories, nil

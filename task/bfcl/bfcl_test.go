@@ -16,7 +16,7 @@ import (
 const benchmark = "testdata"
 
 func TestSplit(t *testing.T) {
-	train, test := Split()
+	train, test := split()
 	if !slices.Equal(train[:6], []int{66, 187, 101, 193, 111, 121}) || !slices.Equal(test[:4], []int{174, 4, 29, 183}) {
 		t.Fatalf("train %v..., test %v...", train[:6], test[:4])
 	}

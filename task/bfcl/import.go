@@ -124,7 +124,7 @@ func importConstants(root string) (*value.Dict, error) {
 	path := filepath.Join(root, "..", filepath.FromSlash(constantsFile))
 	text, err := bounded.ReadFile(path, maxFile)
 	if err == nil {
-		d, err := ParseConstants(string(text))
+		d, err := parseConstants(string(text))
 		if err != nil {
 			return nil, fmt.Errorf("bfcl: %s:%w", path, err)
 		}
@@ -154,7 +154,7 @@ func importConstants(root string) (*value.Dict, error) {
 
 // splitJSON is the paper's split as a file.
 func splitJSON() ([]byte, error) {
-	train, test := Split()
+	train, test := split()
 	data, err := json.Marshal(map[string]any{
 		"source": "indices 0 to 199 shuffled by Python's random with seed 42; the first 100 train, the others test, in every category; " +
 			"long_context only tests",
@@ -180,10 +180,10 @@ func isFile(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-// ParseConstants reads a Python file that holds nothing but assignments of
+// parseConstants reads a Python file that holds nothing but assignments of
 // literals to names, and docstrings. Ellipsis becomes {"$ellipsis": true}, as in the golden
 // corpus. An error begins with the line.
-func ParseConstants(text string) (*value.Dict, error) {
+func parseConstants(text string) (*value.Dict, error) {
 	d := &value.Dict{}
 	s := statements{text: text}
 	for {

@@ -58,10 +58,10 @@ UNICODE = 'caf\u00e9 \x41 \N' r'\n'
 `
 
 func TestParseConstants(t *testing.T) {
-	if _, err := ParseConstants(nested); err == nil || !strings.Contains(err.Error(), "11: UNICODE") {
+	if _, err := parseConstants(nested); err == nil || !strings.Contains(err.Error(), "11: UNICODE") {
 		t.Errorf("a broken escape: %v", err)
 	}
-	d, err := ParseConstants(strings.Replace(nested, `\N'`, `'`, 1))
+	d, err := parseConstants(strings.Replace(nested, `\N'`, `'`, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,12 +100,12 @@ func TestParseConstantsRefuses(t *testing.T) {
 		"A = " + strings.Repeat("[", 300): "too many nested",
 		"A = {[1]: 2}":                    "unhashable type: 'list'",
 	} {
-		if d, err := ParseConstants(text); err == nil || !strings.Contains(err.Error(), want) {
+		if d, err := parseConstants(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40q: %v, %v, want %q", text, d, err, want)
 		}
 	}
 	for _, text := range []string{"", "# nothing", "\n\n", "'''a docstring'''"} {
-		if d, err := ParseConstants(text); err != nil || d.Len() != 0 {
+		if d, err := parseConstants(text); err != nil || d.Len() != 0 {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
@@ -115,7 +115,7 @@ func FuzzParseConstants(f *testing.F) {
 	f.Add(nested)
 	f.Add("A = [\n1,\n...]\nB = '''x\n''' # c")
 	f.Fuzz(func(t *testing.T, text string) {
-		d, err := ParseConstants(text)
+		d, err := parseConstants(text)
 		if err != nil {
 			return
 		}
