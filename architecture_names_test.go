@@ -22,7 +22,6 @@ var elsewhere = map[string][]string{
 	"compare/run.go":            {"sft"},         //
 	"monitor/measure.go":        {"sft"},         //
 	"credit/credit.go":          {"grpo"},        // an estimator of advantages
-	"monitor/scripted/words.go": {"grpo"},        //
 	"recipe/defaults.go":        {"grpo"},        // an estimator and a loss
 	"loss/policy.go":            {"grpo"},        //
 	"recipe/settings.go":        {"file", "sft"}, // settings

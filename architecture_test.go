@@ -38,7 +38,6 @@ var layer = map[string]int{
 	"ballast/credit":                2,
 	"ballast/monitor":               3,
 	"ballast/monitor/verdict":       3,
-	"ballast/monitor/scripted":      5,
 	"ballast/loss":                  2,
 	"ballast/model/tensorfile":      3,
 	"ballast/model":                 3,

@@ -16,7 +16,6 @@ import (
 	"ballast/doctor/rollouts"
 	"ballast/model"
 	"ballast/monitor"
-	"ballast/monitor/scripted"
 	"ballast/monitor/verdict"
 )
 
@@ -211,13 +210,13 @@ func TestBroken(t *testing.T) {
 // detector found.
 func TestRunDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	s := scripted.New(scripted.Spike, 3)
+	s := New(Spike, 3)
 	if err := s.Write(dir, 20); err != nil {
 		t.Fatal(err)
 	}
 	r := examine(t, dir)
-	live, again := verdict.New(), scripted.New(scripted.Spike, 3)
-	for u := 1; u <= scripted.Updates; u++ {
+	live, again := verdict.New(), New(Spike, 3)
+	for u := 1; u <= Updates; u++ {
 		live.Add(again.Update(u, again.Episodes(u)))
 	}
 	if d := live.Diagnosis(); d.Verdict != r.Diagnosis.Verdict || d.Onset != r.Diagnosis.Onset || d.Alarm != r.Diagnosis.Alarm || d.Verdict != verdict.Collapsed {

@@ -3,7 +3,8 @@
 //
 // Contract: an API holds no state of its own. Calls are dispatched by function name
 // through tables; no text is ever evaluated. There is no clock and no network: the same
-// calls on the same configuration give the same answers. TestAPI is what every API passes.
+// calls on the same configuration give the same answers. Every API passes the
+// conformance test of package env/sim.
 //
 // How it fails: a configuration that an API does not take is an error of New. A call that
 // makes no sense is answered with a short error text, which the policy sees. Anything else

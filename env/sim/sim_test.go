@@ -30,9 +30,9 @@ func TestConformance(t *testing.T) {
 	for _, w := range All() {
 		t.Run(w.Name(), func(t *testing.T) {
 			if config, ok := configs[w.Name()]; ok {
-				world.TestAPI(t, w, config)
+				testAPI(t, w, config)
 			} else {
-				world.TestAPI(t, w)
+				testAPI(t, w)
 			}
 		})
 	}

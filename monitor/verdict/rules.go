@@ -38,8 +38,8 @@ const (
 	response  = monitor.FormPrefix + "response"
 )
 
-// specs is the table of signals. Its numbers were fixed on the tuning set of
-// package scripted.
+// specs is the table of signals. Its numbers were fixed on the tuning set of the
+// scripted runs in the tests of package doctor.
 var specs = []spec{
 	{name: worstSite, up: true, step: math.Log(5), level: 0.005, floor: 0.1, log: true, of: worst},
 	{name: monitor.IllegalMass, up: true, step: math.Log(5), level: 0.001, floor: 0.1, log: true, unit: math.Log(2)},

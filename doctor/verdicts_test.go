@@ -1,4 +1,4 @@
-package scripted
+package doctor
 
 import (
 	"fmt"
@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"ballast/doctor"
 	"ballast/monitor/verdict"
 )
 
@@ -54,7 +53,7 @@ func judge(t *testing.T, from uint64, n int) map[Kind]*tally {
 					t.Error(err)
 					return
 				}
-				r, err := doctor.Examine(path, doctor.Options{})
+				r, err := Examine(path, Options{})
 				if err != nil {
 					t.Error(err)
 					return

@@ -1,4 +1,4 @@
-package scripted
+package doctor
 
 import (
 	"ballast"
@@ -18,16 +18,16 @@ const (
 	word // and all that follow are words
 )
 
-var vocabulary = words{"<tool_call>", "</tool_call>", "<|im_end|>", `{"name": "ls", `, `"arguments": {}}`, "hello",
+var vocabulary = lexicon{"<tool_call>", "</tool_call>", "<|im_end|>", `{"name": "ls", `, `"arguments": {}}`, "hello",
 	"the ", "file ", "is ", "moved ", "now ", "and ", "three ", "reports ", "remain ", "in ", "your ", "folder "}
 
-type words []string
+type lexicon []string
 
 // Vocabulary gives the texts of the policy's tokens.
 var Vocabulary monitor.Tokens = vocabulary
 
 // Bytes returns the bytes of a token.
-func (w words) Bytes(dst []byte, ids []int32) []byte {
+func (w lexicon) Bytes(dst []byte, ids []int32) []byte {
 	for _, id := range ids {
 		dst = append(dst, w[id]...)
 	}

@@ -11,7 +11,7 @@
 // polluted replies that the policy unlearns, longer replies, KL that grows.
 //
 // Nothing fails but writing to disk.
-package scripted
+package doctor
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package world
+package sim
 
 import (
 	"fmt"
@@ -10,9 +10,10 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world"
 )
 
-// TestAPI checks what every simulated API promises, on the default configuration and
+// testAPI checks what every simulated API promises, on the default configuration and
 // on those given, as it is and in the variant LongContext where it has that:
 //
 //   - calls never panic, whatever the arguments, and do not change them;
@@ -26,14 +27,14 @@ import (
 //   - a call whose answer the API calls failed (Failer) left the state alone.
 //
 // The calls are random; seeds are fixed, so a failure comes again.
-func TestAPI(t *testing.T, w API, configs ...any) {
+func testAPI(t *testing.T, w world.API, configs ...any) {
 	t.Helper()
 	testTable(t, w)
 	if _, err := w.New(nil, "no such variant"); err == nil {
 		t.Error("a variant that does not exist is taken for another")
 	}
 	for i, config := range append([]any{nil}, configs...) {
-		for _, variant := range []string{"", LongContext} {
+		for _, variant := range []string{"", world.LongContext} {
 			if _, err := w.New(config, variant); err != nil && variant != "" {
 				continue
 			}
@@ -54,7 +55,7 @@ func TestAPI(t *testing.T, w API, configs ...any) {
 }
 
 // testTable checks names and documentation.
-func testTable(t *testing.T, w API) {
+func testTable(t *testing.T, w world.API) {
 	t.Helper()
 	if w.Name() == "" {
 		t.Error("the world has no name")
@@ -74,12 +75,12 @@ func testTable(t *testing.T, w API) {
 // conformance is one run of the checks.
 type conformance struct {
 	*testing.T
-	world   API
+	world   world.API
 	config  any
 	variant string
 }
 
-func (c *conformance) start() State {
+func (c *conformance) start() world.State {
 	c.Helper()
 	s, err := c.world.New(c.config, c.variant)
 	if err != nil {
@@ -89,7 +90,7 @@ func (c *conformance) start() State {
 }
 
 // call runs one call and fails the test on a panic or a changed argument.
-func (c *conformance) call(s State, call ballast.Call) string {
+func (c *conformance) call(s world.State, call ballast.Call) string {
 	c.Helper()
 	defer func() {
 		if r := recover(); r != nil {
@@ -110,7 +111,7 @@ func (c *conformance) twins(seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 1))
 	a, b, idle := c.start(), c.start(), c.start()
 	untouched := value.Repr(idle.Dump())
-	failer, _ := c.world.(Failer)
+	failer, _ := c.world.(world.Failer)
 	words := stringsIn(nil, idle.Dump())
 	for i := range 150 {
 		call := c.random(rng, words, plausible)
@@ -175,7 +176,7 @@ func (c *conformance) copies(seed uint64) {
 
 // equal demands equal states after call i. Dumps take most of the time: they are
 // compared after every tenth call.
-func (c *conformance) equal(a, b State, i int) {
+func (c *conformance) equal(a, b world.State, i int) {
 	c.Helper()
 	if i%10 == 9 {
 		c.same(a, b)
@@ -185,7 +186,7 @@ func (c *conformance) equal(a, b State, i int) {
 }
 
 // same demands equal states with the same dump.
-func (c *conformance) same(a, b State) {
+func (c *conformance) same(a, b world.State) {
 	c.Helper()
 	if where := a.Equal(b); where != "" {
 		c.Fatalf("equal histories differ in %s", where)
