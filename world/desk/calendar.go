@@ -15,12 +15,12 @@ import (
 var calendar = newAPI("calendar", func() *calendarState { return &calendarState{} },
 	fn[*calendarState]{tool("book(event, day, hour#)", "make an event"), (*calendarState).book},
 	fn[*calendarState]{tool("cancel(event)", "remove an event"), (*calendarState).cancel},
-	fn[*calendarState]{tool("when(event)", "day and hour of an event"), (*calendarState).when},
+	fn[*calendarState]{tool("when(event)", "day and hour of an event"), with(anEvent, (*calendarState).when)},
 	fn[*calendarState]{tool("agenda(day)", "events of a day"), (*calendarState).agenda},
-	fn[*calendarState]{tool("shift(event, day)", "shift an event to another day"), (*calendarState).shift},
-	fn[*calendarState]{tool("delay(event, hours#)", "delay an event by some hours"), (*calendarState).delay},
-	fn[*calendarState]{tool("invite(event, person)", "invite a person to an event"), (*calendarState).invite},
-	fn[*calendarState]{tool("guests(event)", "people invited to an event"), (*calendarState).guests},
+	fn[*calendarState]{tool("shift(event, day)", "shift an event to another day"), with(anEvent, (*calendarState).shift)},
+	fn[*calendarState]{tool("delay(event, hours#)", "delay an event by some hours"), with(anEvent, (*calendarState).delay)},
+	fn[*calendarState]{tool("invite(event, person)", "invite a person to an event"), with(anEvent, (*calendarState).invite)},
+	fn[*calendarState]{tool("guests(event)", "people invited to an event"), with(anEvent, (*calendarState).guests)},
 )
 
 var days = [...]string{"mon", "tue", "wed", "thu", "fri"}
@@ -36,6 +36,9 @@ type calendarState struct {
 	events  table[event]
 	invited bag // pairs of title and person
 }
+
+// What the first argument of a call names.
+var anEvent = set[*calendarState, event]{"event", func(s *calendarState) *table[event] { return &s.events }}
 
 func (s *calendarState) load(c *value.Dict) error {
 	return each(c, "events", func(title string, v any) error {
@@ -131,12 +134,8 @@ func (s *calendarState) cancel(a args) string {
 	return "ok"
 }
 
-func (s *calendarState) when(a args) string {
-	i, ok := s.events.at(a[0].str)
-	if !ok {
-		return missing("event", a[0].str)
-	}
-	return s.events[i].day + " " + number(s.events[i].hour)
+func (*calendarState) when(e *event, _ args) string {
+	return e.day + " " + number(e.hour)
 }
 
 // agenda lists the events of a day in the order of their titles.
@@ -144,48 +143,31 @@ func (s *calendarState) agenda(a args) string {
 	if problem := slot(a[0].str, 0); problem != "" {
 		return problem
 	}
-	var lines []string
-	for _, e := range s.events {
-		if e.day == a[0].str {
-			lines = append(lines, e.title)
-		}
-	}
-	return joined(lines)
+	return s.events.names(func(e event) bool { return e.day == a[0].str })
 }
 
-func (s *calendarState) shift(a args) string {
-	i, ok := s.events.at(a[0].str)
-	if !ok {
-		return missing("event", a[0].str)
-	}
+func (*calendarState) shift(e *event, a args) string {
 	if problem := slot(a[1].str, 0); problem != "" {
 		return problem
 	}
-	s.events[i].day = a[1].str
+	e.day = a[1].str
 	return "ok"
 }
 
-func (s *calendarState) delay(a args) string {
-	i, ok := s.events.at(a[0].str)
-	if !ok {
-		return missing("event", a[0].str)
-	}
+func (*calendarState) delay(e *event, a args) string {
 	// A difference beyond a day is refused before adding: it could wrap around.
 	if a[1].num < -23 || a[1].num > 23 {
 		return "error: too many hours"
 	}
-	hour := s.events[i].hour + a[1].num
+	hour := e.hour + a[1].num
 	if problem := slot(days[0], hour); problem != "" {
 		return problem
 	}
-	s.events[i].hour = hour
+	e.hour = hour
 	return "ok"
 }
 
-func (s *calendarState) invite(a args) string {
-	if _, ok := s.events.at(a[0].str); !ok {
-		return missing("event", a[0].str)
-	}
+func (s *calendarState) invite(_ *event, a args) string {
 	if s.invited.has(pair(a[0].str, a[1].str)) {
 		return "error: invited already"
 	}
@@ -193,9 +175,6 @@ func (s *calendarState) invite(a args) string {
 	return "ok"
 }
 
-func (s *calendarState) guests(a args) string {
-	if _, ok := s.events.at(a[0].str); !ok {
-		return missing("event", a[0].str)
-	}
+func (s *calendarState) guests(_ *event, a args) string {
 	return joined(s.guestsOf(a[0].str))
 }

@@ -15,14 +15,14 @@ import (
 // A file that is written without being there yet goes to the folder "home".
 var files = newAPI("files", func() *filesState { return &filesState{} },
 	fn[*filesState]{tool("list(folder)", "names of the files in a folder"), (*filesState).list},
-	fn[*filesState]{tool("find(file)", "folder of a file"), (*filesState).find},
+	fn[*filesState]{tool("find(file)", "folder of a file"), with(aFile, (*filesState).find)},
 	fn[*filesState]{tool("search(text)", "name of the file with this text"), (*filesState).search},
-	fn[*filesState]{tool("read(file)", "text of a file"), (*filesState).read},
+	fn[*filesState]{tool("read(file)", "text of a file"), with(aFile, (*filesState).read)},
 	fn[*filesState]{tool("write(file, text)", "set the text of a new or old file"), (*filesState).write},
-	fn[*filesState]{tool("move(file, folder)", "move a file to a folder"), (*filesState).move},
-	fn[*filesState]{tool("copy(file, name)", "copy a file under a new name"), (*filesState).copy},
-	fn[*filesState]{tool("rename(file, name)", "give a file a new name"), (*filesState).rename},
-	fn[*filesState]{tool("delete(file)", "delete a file"), (*filesState).delete},
+	fn[*filesState]{tool("move(file, folder)", "move a file to a folder"), with(aFile, (*filesState).move)},
+	fn[*filesState]{tool("copy(file, name)", "copy a file under a new name"), with(aFile, (*filesState).copy)},
+	fn[*filesState]{tool("rename(file, name)", "give a file a new name"), with(aFile, (*filesState).rename)},
+	fn[*filesState]{tool("delete(file)", "delete a file"), remove(aFile)},
 	fn[*filesState]{tool("mkdir(folder)", "make a folder"), (*filesState).mkdir},
 )
 
@@ -36,6 +36,9 @@ type filesState struct {
 	files   table[file]
 	folders bag
 }
+
+// What the first argument of a call names.
+var aFile = set[*filesState, file]{"file", func(s *filesState) *table[file] { return &s.files }}
 
 func (s *filesState) load(c *value.Dict) error {
 	return each(c, "folders", func(folder string, v any) error {
@@ -93,39 +96,19 @@ func (s *filesState) list(a args) string {
 	if !s.folders.has(a[0].str) {
 		return missing("folder", a[0].str)
 	}
-	var names []string
-	for _, f := range s.files {
-		if f.folder == a[0].str {
-			names = append(names, f.name)
-		}
-	}
-	return joined(names)
+	return s.files.names(func(f file) bool { return f.folder == a[0].str })
 }
 
-func (s *filesState) find(a args) string {
-	i, ok := s.files.at(a[0].str)
-	if !ok {
-		return missing("file", a[0].str)
-	}
-	return s.files[i].folder
+func (*filesState) find(f *file, _ args) string {
+	return f.folder
 }
 
 func (s *filesState) search(a args) string {
-	var names []string
-	for _, f := range s.files {
-		if f.text == a[0].str {
-			names = append(names, f.name)
-		}
-	}
-	return joined(names)
+	return s.files.names(func(f file) bool { return f.text == a[0].str })
 }
 
-func (s *filesState) read(a args) string {
-	i, ok := s.files.at(a[0].str)
-	if !ok {
-		return missing("file", a[0].str)
-	}
-	return s.files[i].text
+func (*filesState) read(f *file, _ args) string {
+	return f.text
 }
 
 func (s *filesState) write(a args) string {
@@ -140,45 +123,30 @@ func (s *filesState) write(a args) string {
 	return "ok"
 }
 
-func (s *filesState) move(a args) string {
-	i, ok := s.files.at(a[0].str)
-	if !ok {
-		return missing("file", a[0].str)
-	}
+func (s *filesState) move(f *file, a args) string {
 	if !s.folders.has(a[1].str) {
 		return missing("folder", a[1].str)
 	}
-	s.files[i].folder = a[1].str
+	f.folder = a[1].str
 	return "ok"
 }
 
 // copy puts the copy beside the original.
-func (s *filesState) copy(a args) string {
-	i, ok := s.files.at(a[0].str)
-	if !ok {
-		return missing("file", a[0].str)
-	}
-	f := s.files[i]
-	f.name = a[1].str
-	if !s.files.add(f) {
-		return exists(f.name)
+func (s *filesState) copy(f *file, a args) string {
+	twin := *f
+	twin.name = a[1].str
+	if !s.files.add(twin) {
+		return exists(twin.name)
 	}
 	return "ok"
 }
 
-func (s *filesState) rename(a args) string {
-	answer := s.copy(a)
+func (s *filesState) rename(f *file, a args) string {
+	answer := s.copy(f, a)
 	if answer == "ok" {
 		s.files.remove(a[0].str)
 	}
 	return answer
-}
-
-func (s *filesState) delete(a args) string {
-	if !s.files.remove(a[0].str) {
-		return missing("file", a[0].str)
-	}
-	return "ok"
 }
 
 func (s *filesState) mkdir(a args) string {

@@ -12,14 +12,14 @@ import (
 //
 //	{"rooms": {"hall": [40, "red"]}}
 var lights = newAPI("lights", func() *lightsState { return &lightsState{} },
-	fn[*lightsState]{tool("on(room)", "switch a light on"), (*lightsState).on},
-	fn[*lightsState]{tool("off(room)", "switch a light off"), (*lightsState).off},
-	fn[*lightsState]{tool("dim(room, level#)", "set the level of a light"), (*lightsState).dim},
-	fn[*lightsState]{tool("level(room)", "level of a light"), (*lightsState).level},
-	fn[*lightsState]{tool("paint(room, color)", "set the color of a light"), (*lightsState).paint},
+	fn[*lightsState]{tool("on(room)", "switch a light on"), with(aLamp, (*lightsState).on)},
+	fn[*lightsState]{tool("off(room)", "switch a light off"), with(aLamp, (*lightsState).off)},
+	fn[*lightsState]{tool("dim(room, level#)", "set the level of a light"), with(aLamp, (*lightsState).dim)},
+	fn[*lightsState]{tool("level(room)", "level of a light"), with(aLamp, (*lightsState).level)},
+	fn[*lightsState]{tool("paint(room, color)", "set the color of a light"), with(aLamp, (*lightsState).paint)},
 	fn[*lightsState]{tool("lit()", "rooms with the light on"), (*lightsState).lit},
-	fn[*lightsState]{tool("color(room)", "color of a light"), (*lightsState).color},
-	fn[*lightsState]{tool("reset(room)", "set a light to level 50 and white"), (*lightsState).reset},
+	fn[*lightsState]{tool("color(room)", "color of a light"), with(aLamp, (*lightsState).color)},
+	fn[*lightsState]{tool("reset(room)", "set a light to level 50 and white"), with(aLamp, (*lightsState).reset)},
 )
 
 // shades are the colors that a lamp has.
@@ -34,6 +34,9 @@ type lamp struct {
 func (l lamp) key() string { return l.room }
 
 type lightsState struct{ lamps table[lamp] }
+
+// What the first argument of a call names.
+var aLamp = set[*lightsState, lamp]{"room", func(s *lightsState) *table[lamp] { return &s.lamps }}
 
 func (s *lightsState) load(c *value.Dict) error {
 	return each(c, "rooms", func(room string, v any) error {
@@ -74,82 +77,48 @@ func (s *lightsState) dump() *value.Dict {
 	return out
 }
 
-func (s *lightsState) on(a args) string {
-	i, ok := s.lamps.at(a[0].str)
-	if !ok {
-		return missing("room", a[0].str)
-	}
-	if s.lamps[i].level > 0 {
+func (*lightsState) on(l *lamp, _ args) string {
+	if l.level > 0 {
 		return "error: on already"
 	}
-	s.lamps[i].level = 99
+	l.level = 99
 	return "ok"
 }
 
-func (s *lightsState) off(a args) string {
-	i, ok := s.lamps.at(a[0].str)
-	if !ok {
-		return missing("room", a[0].str)
-	}
-	s.lamps[i].level = 0
+func (*lightsState) off(l *lamp, _ args) string {
+	l.level = 0
 	return "ok"
 }
 
-func (s *lightsState) dim(a args) string {
-	i, ok := s.lamps.at(a[0].str)
-	if !ok {
-		return missing("room", a[0].str)
-	}
+func (*lightsState) dim(l *lamp, a args) string {
 	if a[1].num < 0 || a[1].num > 99 {
 		return "error: no level " + number(a[1].num)
 	}
-	s.lamps[i].level = a[1].num
+	l.level = a[1].num
 	return "ok"
 }
 
-func (s *lightsState) level(a args) string {
-	i, ok := s.lamps.at(a[0].str)
-	if !ok {
-		return missing("room", a[0].str)
-	}
-	return number(s.lamps[i].level)
+func (*lightsState) level(l *lamp, _ args) string {
+	return number(l.level)
 }
 
-func (s *lightsState) paint(a args) string {
-	i, ok := s.lamps.at(a[0].str)
-	if !ok {
-		return missing("room", a[0].str)
-	}
+func (*lightsState) paint(l *lamp, a args) string {
 	if !slices.Contains(shades[:], a[1].str) {
 		return missing("color", a[1].str)
 	}
-	s.lamps[i].color = a[1].str
+	l.color = a[1].str
 	return "ok"
 }
 
-func (s *lightsState) color(a args) string {
-	i, ok := s.lamps.at(a[0].str)
-	if !ok {
-		return missing("room", a[0].str)
-	}
-	return s.lamps[i].color
+func (*lightsState) color(l *lamp, _ args) string {
+	return l.color
 }
 
-func (s *lightsState) reset(a args) string {
-	i, ok := s.lamps.at(a[0].str)
-	if !ok {
-		return missing("room", a[0].str)
-	}
-	s.lamps[i].level, s.lamps[i].color = 50, "white"
+func (*lightsState) reset(l *lamp, _ args) string {
+	l.level, l.color = 50, "white"
 	return "ok"
 }
 
 func (s *lightsState) lit(args) string {
-	var rooms []string
-	for _, l := range s.lamps {
-		if l.level > 0 {
-			rooms = append(rooms, l.room)
-		}
-	}
-	return joined(rooms)
+	return s.lamps.names(func(l lamp) bool { return l.level > 0 })
 }

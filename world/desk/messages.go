@@ -12,14 +12,14 @@ import (
 //
 //	{"contacts": {"ann lee": 412}, "inbox": {"ann lee": "buy milk"}}
 var messages = newAPI("messages", func() *messagesState { return &messagesState{} },
-	fn[*messagesState]{tool("send(person, text)", "send a message"), (*messagesState).send},
+	fn[*messagesState]{tool("send(person, text)", "send a message"), with(aPerson, (*messagesState).send)},
 	fn[*messagesState]{tool("inbox()", "people who wrote"), (*messagesState).list},
-	fn[*messagesState]{tool("last(person)", "last message of a person"), (*messagesState).last},
+	fn[*messagesState]{tool("last(person)", "last message of a person"), with(aLetter, (*messagesState).last)},
 	fn[*messagesState]{tool("who(text)", "person who wrote this text"), (*messagesState).who},
-	fn[*messagesState]{tool("phone(person)", "number of a person"), (*messagesState).phone},
+	fn[*messagesState]{tool("phone(person)", "number of a person"), with(aPerson, (*messagesState).phone)},
 	fn[*messagesState]{tool("save(person, number#)", "save the number of a person"), (*messagesState).save},
-	fn[*messagesState]{tool("block(person)", "block a person"), (*messagesState).block},
-	fn[*messagesState]{tool("clear(person)", "delete the message of a person"), (*messagesState).clear},
+	fn[*messagesState]{tool("block(person)", "block a person"), with(aPerson, (*messagesState).block)},
+	fn[*messagesState]{tool("clear(person)", "delete the message of a person"), remove(aLetter)},
 )
 
 type contact struct {
@@ -39,6 +39,12 @@ type messagesState struct {
 	sent     bag // pairs of person and text: the order of sending does not count
 	blocked  bag
 }
+
+// What the first argument of a call names.
+var (
+	aPerson = set[*messagesState, contact]{"person", func(s *messagesState) *table[contact] { return &s.contacts }}
+	aLetter = set[*messagesState, letter]{"message of", func(s *messagesState) *table[letter] { return &s.inbox }}
+)
 
 func (s *messagesState) load(c *value.Dict) error {
 	err := each(c, "contacts", func(name string, v any) error {
@@ -93,46 +99,25 @@ func (s *messagesState) dump() *value.Dict {
 	return out
 }
 
-func (s *messagesState) send(a args) string {
-	if _, ok := s.contacts.at(a[0].str); !ok {
-		return missing("person", a[0].str)
-	}
+func (s *messagesState) send(_ *contact, a args) string {
 	s.sent.add(pair(a[0].str, a[1].str))
 	return "ok"
 }
 
 func (s *messagesState) list(args) string {
-	names := make([]string, len(s.inbox))
-	for i, l := range s.inbox {
-		names[i] = l.from
-	}
-	return joined(names)
+	return s.inbox.names(func(letter) bool { return true })
 }
 
-func (s *messagesState) last(a args) string {
-	i, ok := s.inbox.at(a[0].str)
-	if !ok {
-		return missing("message of", a[0].str)
-	}
-	return s.inbox[i].text
+func (*messagesState) last(l *letter, _ args) string {
+	return l.text
 }
 
 func (s *messagesState) who(a args) string {
-	var names []string
-	for _, l := range s.inbox {
-		if l.text == a[0].str {
-			names = append(names, l.from)
-		}
-	}
-	return joined(names)
+	return s.inbox.names(func(l letter) bool { return l.text == a[0].str })
 }
 
-func (s *messagesState) phone(a args) string {
-	i, ok := s.contacts.at(a[0].str)
-	if !ok {
-		return missing("person", a[0].str)
-	}
-	return number(s.contacts[i].number)
+func (*messagesState) phone(c *contact, _ args) string {
+	return number(c.number)
 }
 
 // save makes a contact or changes the number of one.
@@ -145,20 +130,10 @@ func (s *messagesState) save(a args) string {
 	return "ok"
 }
 
-func (s *messagesState) block(a args) string {
-	if _, ok := s.contacts.at(a[0].str); !ok {
-		return missing("person", a[0].str)
-	}
+func (s *messagesState) block(_ *contact, a args) string {
 	if s.blocked.has(a[0].str) {
 		return "error: blocked already"
 	}
 	s.blocked.add(a[0].str)
-	return "ok"
-}
-
-func (s *messagesState) clear(a args) string {
-	if !s.inbox.remove(a[0].str) {
-		return missing("message of", a[0].str)
-	}
 	return "ok"
 }

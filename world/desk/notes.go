@@ -14,12 +14,12 @@ import (
 //	{"notes": {"math exam": ["bring food", "work"]}}
 var notes = newAPI("notes", func() *notesState { return &notesState{} },
 	fn[*notesState]{tool("jot(title, text)", "make a note"), (*notesState).jot},
-	fn[*notesState]{tool("open(title)", "text of a note"), (*notesState).open},
-	fn[*notesState]{tool("tag(title, tag)", "set the tag of a note"), (*notesState).tag},
+	fn[*notesState]{tool("open(title)", "text of a note"), with(aNote, (*notesState).open)},
+	fn[*notesState]{tool("tag(title, tag)", "set the tag of a note"), with(aNote, (*notesState).tag)},
 	fn[*notesState]{tool("tagged(tag)", "titles of the notes with a tag"), (*notesState).tagged},
-	fn[*notesState]{tool("pin(title)", "pin a note"), (*notesState).pin},
-	fn[*notesState]{tool("erase(title)", "erase a note"), (*notesState).erase},
-	fn[*notesState]{tool("append(title, text)", "add to the text of a note"), (*notesState).append},
+	fn[*notesState]{tool("pin(title)", "pin a note"), with(aNote, (*notesState).pin)},
+	fn[*notesState]{tool("erase(title)", "erase a note"), remove(aNote)},
+	fn[*notesState]{tool("append(title, text)", "add to the text of a note"), with(aNote, (*notesState).append)},
 	fn[*notesState]{tool("count(tag)", "number of the notes with a tag"), (*notesState).count},
 )
 
@@ -31,6 +31,9 @@ type note struct {
 func (n note) key() string { return n.title }
 
 type notesState struct{ notes table[note] }
+
+// What the first argument of a call names.
+var aNote = set[*notesState, note]{"note", func(s *notesState) *table[note] { return &s.notes }}
 
 func (s *notesState) load(c *value.Dict) error {
 	return each(c, "notes", func(title string, v any) error {
@@ -71,55 +74,33 @@ func (s *notesState) jot(a args) string {
 	return "ok"
 }
 
-func (s *notesState) open(a args) string {
-	i, ok := s.notes.at(a[0].str)
-	if !ok {
-		return missing("note", a[0].str)
-	}
-	return s.notes[i].text
+func (*notesState) open(n *note, _ args) string {
+	return n.text
 }
 
-func (s *notesState) tag(a args) string {
-	i, ok := s.notes.at(a[0].str)
-	if !ok {
-		return missing("note", a[0].str)
-	}
-	s.notes[i].tag = a[1].str
+func (*notesState) tag(n *note, a args) string {
+	n.tag = a[1].str
 	return "ok"
 }
 
 func (s *notesState) tagged(a args) string {
-	var titles []string
-	for _, n := range s.notes {
-		if n.tag == a[0].str {
-			titles = append(titles, n.title)
-		}
-	}
-	return joined(titles)
+	return s.notes.names(func(n note) bool { return n.tag == a[0].str })
 }
 
-func (s *notesState) pin(a args) string {
-	i, ok := s.notes.at(a[0].str)
-	if !ok {
-		return missing("note", a[0].str)
-	}
-	if s.notes[i].pinned {
+func (*notesState) pin(n *note, _ args) string {
+	if n.pinned {
 		return "error: pinned already"
 	}
-	s.notes[i].pinned = true
+	n.pinned = true
 	return "ok"
 }
 
 // append adds a text behind that of a note, as far as there is room.
-func (s *notesState) append(a args) string {
-	i, ok := s.notes.at(a[0].str)
-	if !ok {
-		return missing("note", a[0].str)
-	}
-	if len(s.notes[i].text)+len(a[1].str) > 4*maxText {
+func (*notesState) append(n *note, a args) string {
+	if len(n.text)+len(a[1].str) > 4*maxText {
 		return "error: the note is full"
 	}
-	s.notes[i].text += ", " + a[1].str
+	n.text += ", " + a[1].str
 	return "ok"
 }
 
@@ -131,11 +112,4 @@ func (s *notesState) count(a args) string {
 		}
 	}
 	return number(k)
-}
-
-func (s *notesState) erase(a args) string {
-	if !s.notes.remove(a[0].str) {
-		return missing("note", a[0].str)
-	}
-	return "ok"
 }

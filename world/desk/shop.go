@@ -15,15 +15,15 @@ import (
 //
 // What lies in the cart is still in stock until it is paid.
 var shop = newAPI("shop", func() *shopState { return &shopState{} },
-	fn[*shopState]{tool("price(item)", "price of an item"), (*shopState).price},
-	fn[*shopState]{tool("stock(item)", "how many of an item are left"), (*shopState).left},
+	fn[*shopState]{tool("price(item)", "price of an item"), with(anItem, (*shopState).price)},
+	fn[*shopState]{tool("stock(item)", "how many of an item are left"), with(anItem, (*shopState).left)},
 	fn[*shopState]{tool("cheapest(kind)", "cheapest item of a kind"), (*shopState).cheapest},
-	fn[*shopState]{tool("add(item, count#)", "add an item to the cart"), (*shopState).add},
-	fn[*shopState]{tool("drop(item)", "drop an item from the cart"), (*shopState).drop},
+	fn[*shopState]{tool("add(item, count#)", "add an item to the cart"), with(anItem, (*shopState).add)},
+	fn[*shopState]{tool("drop(item)", "drop an item from the cart"), remove(aLine)},
 	fn[*shopState]{tool("cart()", "items in the cart"), (*shopState).list},
 	fn[*shopState]{tool("pay()", "buy what is in the cart"), (*shopState).pay},
 	fn[*shopState]{tool("fund(amount#)", "put money in the account"), (*shopState).fund},
-	fn[*shopState]{tool("wish(item)", "put an item on the wish list"), (*shopState).wish},
+	fn[*shopState]{tool("wish(item)", "put an item on the wish list"), with(anItem, (*shopState).wish)},
 )
 
 // maxMoney bounds amounts and counts so that no sum or product overflows.
@@ -50,6 +50,12 @@ type shopState struct {
 	wishes bag
 	money  int64
 }
+
+// What the first argument of a call names.
+var (
+	anItem = set[*shopState, item]{"item", func(s *shopState) *table[item] { return &s.items }}
+	aLine  = set[*shopState, line]{"item", func(s *shopState) *table[line] { return &s.basket }}
+)
 
 func (s *shopState) load(c *value.Dict) error {
 	err := each(c, "items", func(name string, v any) error {
@@ -130,20 +136,12 @@ func (s *shopState) dump() *value.Dict {
 	return out
 }
 
-func (s *shopState) price(a args) string {
-	i, ok := s.items.at(a[0].str)
-	if !ok {
-		return missing("item", a[0].str)
-	}
-	return number(s.items[i].price)
+func (*shopState) price(i *item, _ args) string {
+	return number(i.price)
 }
 
-func (s *shopState) left(a args) string {
-	i, ok := s.items.at(a[0].str)
-	if !ok {
-		return missing("item", a[0].str)
-	}
-	return number(s.items[i].stock)
+func (*shopState) left(i *item, _ args) string {
+	return number(i.stock)
 }
 
 // cheapest takes the last word of an item's name for its kind. Of two equally
@@ -163,11 +161,7 @@ func (s *shopState) cheapest(a args) string {
 }
 
 // add puts more of an item into the cart, up to what is in stock.
-func (s *shopState) add(a args) string {
-	i, ok := s.items.at(a[0].str)
-	if !ok {
-		return missing("item", a[0].str)
-	}
+func (s *shopState) add(i *item, a args) string {
 	n := a[1].num
 	j, in := s.basket.at(a[0].str)
 	have := int64(0)
@@ -175,20 +169,13 @@ func (s *shopState) add(a args) string {
 		have = s.basket[j].count
 	}
 	// Compared by subtraction: n comes from the policy and may be huge.
-	if n <= 0 || n > s.items[i].stock-have {
-		return "error: " + number(s.items[i].stock-have) + " left"
+	if n <= 0 || n > i.stock-have {
+		return "error: " + number(i.stock-have) + " left"
 	}
 	if in {
 		s.basket[j].count += n
 	} else {
 		s.basket.add(line{a[0].str, n})
-	}
-	return "ok"
-}
-
-func (s *shopState) drop(a args) string {
-	if !s.basket.remove(a[0].str) {
-		return missing("item", a[0].str)
 	}
 	return "ok"
 }
@@ -236,10 +223,7 @@ func (s *shopState) fund(a args) string {
 	return "ok"
 }
 
-func (s *shopState) wish(a args) string {
-	if _, ok := s.items.at(a[0].str); !ok {
-		return missing("item", a[0].str)
-	}
+func (s *shopState) wish(_ *item, a args) string {
 	if s.wishes.has(a[0].str) {
 		return "error: on the list already"
 	}

@@ -43,6 +43,45 @@ func (t *table[T]) remove(name string) bool {
 // equal reports whether both hold the same things.
 func (t table[T]) equal(o table[T]) bool { return slices.Equal(t, o) }
 
+// names lists the names of the entries that fit, or says that there are none.
+func (t table[T]) names(fits func(e T) bool) string {
+	var names []string
+	for _, e := range t {
+		if fits(e) {
+			names = append(names, e.key())
+		}
+	}
+	return joined(names)
+}
+
+// set is a table of a state, and what an answer calls an entry that it lacks.
+type set[S any, T named] struct {
+	kind string
+	in   func(s S) *table[T]
+}
+
+// with makes a function of what is done to the entry that the first argument names.
+func with[S any, T named](of set[S, T], do func(s S, e *T, a args) string) func(s S, a args) string {
+	return func(s S, a args) string {
+		t := *of.in(s)
+		i, ok := t.at(a[0].str)
+		if !ok {
+			return missing(of.kind, a[0].str)
+		}
+		return do(s, &t[i], a)
+	}
+}
+
+// remove makes the function that drops the entry that the first argument names.
+func remove[S any, T named](of set[S, T]) func(s S, a args) string {
+	return func(s S, a args) string {
+		if !of.in(s).remove(a[0].str) {
+			return missing(of.kind, a[0].str)
+		}
+		return "ok"
+	}
+}
+
 // bag is a sorted multiset of texts.
 type bag []string
 
