@@ -3,6 +3,7 @@ package desk
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"ballast"
 )
@@ -113,6 +114,29 @@ func ask(user string, calls ...ballast.Call) request {
 	return request{user: user, calls: calls, query: true}
 }
 
+// asking makes a request for an answer about a thing. NAME stands for the thing's name.
+func asking(name, param string, phrasings ...string) func(s *scene, t *thing) request {
+	return func(s *scene, t *thing) request {
+		return ask(strings.ReplaceAll(s.say(phrasings...), "NAME", t.name), call(name, param, t.name))
+	}
+}
+
+// doing makes a request for something done to a thing, which is not "it" any more.
+func doing(name, param string, phrasings ...string) func(s *scene, t *thing) request {
+	return func(s *scene, t *thing) request {
+		s.it = nil
+		return do(strings.ReplaceAll(s.say(phrasings...), "NAME", t.name), call(name, param, t.name))
+	}
+}
+
+// bare makes a request without any argument.
+func bare(name string, phrasings ...string) func(s *scene) (request, bool) {
+	return func(s *scene) (request, bool) {
+		s.it = nil
+		return ask(s.say(phrasings...), call(name)), true
+	}
+}
+
 // without adds the form of the request that leaves a parameter out.
 func (r request) without(part, param, fill string) request {
 	r.part, r.ask, r.fill = part, "Which "+param+"?", fill
@@ -131,16 +155,16 @@ var (
 	inLights   = []string{"lights"}
 )
 
-// kinds is the table of all requests. A new one is a line here and a function.
+// kinds is the table of all requests. A new one is a line here, and a function where none of those above serves.
 var kinds = []kind{
 	{"list", plain, inFiles, listFolder},
-	{"find", plain, inFiles, with(aFile, findFile)},
-	{"read", plain, inFiles, with(aFile, readFile)},
+	{"find", plain, inFiles, with(aFile, asking("find", "file", "Where is NAME?", "Find NAME."))},
+	{"read", plain, inFiles, with(aFile, asking("read", "file", "What does NAME say?", "Read NAME."))},
 	{"write", plain, inFiles, writeFile},
 	{"move", plain, inFiles, with(aFile, moveFile)},
 	{"copy", plain, inFiles, with(aFile, copyFile)},
 	{"rename", plain, inFiles, with(aFile, renameFile)},
-	{"delete", plain, inFiles, with(aFile, deleteFile)},
+	{"delete", plain, inFiles, with(aFile, doing("delete", "file", "Delete NAME.", "Remove NAME."))},
 	{"mkdir", plain, inFiles, makeFolder},
 	{"search-move", chain, inFiles, with(aFile, searchMove)},
 	{"search-delete", chain, inFiles, with(aFile, searchDelete)},
@@ -148,16 +172,16 @@ var kinds = []kind{
 	{"only-file", chain, inFiles, deleteOnly},
 	{"read-write", chain, inFiles, with(aFile, readWrite)},
 	{"it-move", follow, inFiles, with(itFile, moveIt)},
-	{"it-delete", follow, inFiles, with(itFile, deleteIt)},
+	{"it-delete", follow, inFiles, with(itFile, doing("delete", "file", "Now delete it.", "Then remove it."))},
 	{"it-copy", follow, inFiles, with(itFile, copyIt)},
 
 	{"send", plain, inMessages, with(aPerson, sendText)},
-	{"last", plain, inMessages, with(aWriter, lastText)},
+	{"last", plain, inMessages, with(aWriter, asking("last", "person", "What did NAME write?", "Read the text of NAME."))},
 	{"who", plain, inMessages, with(aWriter, whoWrote)},
-	{"inbox", plain, inMessages, listInbox},
-	{"phone", plain, inMessages, with(aPerson, askPhone)},
+	{"inbox", plain, inMessages, bare("inbox", "Who wrote to me?", "List who wrote to me.")},
+	{"phone", plain, inMessages, with(aPerson, asking("phone", "person", "What is the number of NAME?", "Find the number of NAME."))},
 	{"save", plain, inMessages, saveNumber},
-	{"block", plain, inMessages, with(aPerson, blockPerson)},
+	{"block", plain, inMessages, with(aPerson, doing("block", "person", "Block NAME.", "Now block NAME."))},
 	{"clear", plain, inMessages, with(aWriter, clearPerson)},
 	{"relay", chain, inMessages, relay},
 	{"who-send", chain, inMessages, with(aWriter, whoSend)},
@@ -165,8 +189,8 @@ var kinds = []kind{
 	{"it-send", follow, inMessages, with(itPerson, sendIt)},
 
 	{"book", plain, inCalendar, bookEvent},
-	{"cancel", plain, inCalendar, with(anEvent, cancelEvent)},
-	{"when", plain, inCalendar, with(anEvent, whenEvent)},
+	{"cancel", plain, inCalendar, with(anEvent, doing("cancel", "event", "Cancel NAME.", "Please cancel NAME."))},
+	{"when", plain, inCalendar, with(anEvent, asking("when", "event", "When is NAME?", "Find when NAME is."))},
 	{"agenda", plain, inCalendar, agendaDay},
 	{"shift", plain, inCalendar, with(anEvent, shiftEvent)},
 	{"delay", plain, inCalendar, with(anEvent, delayEvent)},
@@ -179,20 +203,20 @@ var kinds = []kind{
 	{"it-delay", follow, inCalendar, with(itEvent, delayIt)},
 	{"it-invite", follow, inCalendar, with(itEvent, inviteIt)},
 
-	{"price", plain, inShop, with(anItem, askPrice)},
-	{"stock", plain, inShop, with(anItem, askStock)},
+	{"price", plain, inShop, with(anItem, asking("price", "item", "What does the NAME cost?", "Find the price of the NAME."))},
+	{"stock", plain, inShop, with(anItem, asking("stock", "item", "How many NAME are left?", "Find how many NAME are left."))},
 	{"cheapest", plain, inShop, askCheapest},
 	{"add", plain, inShop, with(anItem, addItem)},
 	{"drop", plain, inShop, dropItem},
-	{"cart", plain, inShop, askCart},
-	{"pay", plain, inShop, payCart},
+	{"cart", plain, inShop, bare("cart", "What is in the cart?", "List what is in the cart.")},
+	{"pay", plain, inShop, bare("pay", "Pay the cart.", "Now pay the cart.")},
 	{"fund", plain, inShop, fundMoney},
-	{"wish", plain, inShop, with(anItem, wishItem)},
+	{"wish", plain, inShop, with(anItem, doing("wish", "item", "Wish for the NAME.", "Put the NAME on the wish list."))},
 	{"cheapest-add", chain, inShop, addCheapest},
 	{"price-fund", chain, inShop, with(anItem, fundPrice)},
 	{"stock-add", chain, inShop, with(anItem, addAll)},
 	{"it-add", follow, inShop, addIt},
-	{"it-wish", follow, inShop, with(itItem, wishIt)},
+	{"it-wish", follow, inShop, with(itItem, doing("wish", "item", "Now wish for it.", "Then put it on the wish list."))},
 
 	{"read-send", chain, []string{"files", "messages"}, sendFile},
 	{"last-write", chain, []string{"files", "messages"}, saveMessage},
@@ -201,24 +225,24 @@ var kinds = []kind{
 	{"price-send", chain, []string{"messages", "shop"}, sendPrice},
 
 	{"jot", plain, inNotes, jotNote},
-	{"open", plain, inNotes, with(aNote, openNote)},
+	{"open", plain, inNotes, with(aNote, asking("open", "title", "Open the note NAME.", "What does the note NAME say?"))},
 	{"tag", plain, inNotes, with(aNote, tagNote)},
-	{"pin", plain, inNotes, with(aNote, act("pin", "title"))},
-	{"erase", plain, inNotes, with(aNote, act("erase", "title"))},
+	{"pin", plain, inNotes, with(aNote, doing("pin", "title", "pin NAME.", "Please pin NAME."))},
+	{"erase", plain, inNotes, with(aNote, doing("erase", "title", "erase NAME.", "Please erase NAME."))},
 	{"append", plain, inNotes, with(aNote, appendNote)},
 	{"count", plain, inNotes, countNotes},
 	{"tagged-pin", chain, inNotes, tagged("pin")},
 	{"tagged-erase", chain, inNotes, tagged("erase")},
-	{"it-pin", follow, inNotes, with(itEvent, pinIt)},
+	{"it-pin", follow, inNotes, with(itEvent, doing("pin", "title", "Now pin it.", "Then pin it."))},
 
 	{"on", plain, inLights, with(aDarkRoom, light("on"))},
 	{"off", plain, inLights, with(aLitRoom, light("off"))},
 	{"dim", plain, inLights, with(aRoom, lightDim)},
 	{"level", plain, inLights, with(aRoom, lightAsk("level"))},
-	{"lit", plain, inLights, lightList},
+	{"lit", plain, inLights, bare("lit", "Where is the light on?", "List where the light is on.")},
 	{"paint", plain, inLights, with(aRoom, lightPaint)},
 	{"color", plain, inLights, with(aRoom, lightAsk("color"))},
-	{"reset", plain, inLights, with(aRoom, act("reset", "room"))},
+	{"reset", plain, inLights, with(aRoom, doing("reset", "room", "reset NAME.", "Please reset NAME."))},
 	{"level-dim", chain, inLights, dimAs},
 	{"it-paint", follow, inLights, with(itRoom, paintIt)},
 }

@@ -18,14 +18,6 @@ func (s *scene) elsewhere(f *thing) string {
 	}
 }
 
-func findFile(s *scene, f *thing) request {
-	return ask(s.say("Where is "+f.name+"?", "Find "+f.name+"."), call("find", "file", f.name))
-}
-
-func readFile(s *scene, f *thing) request {
-	return ask(s.say("What does "+f.name+" say?", "Read "+f.name+"."), call("read", "file", f.name))
-}
-
 func writeFile(s *scene) (request, bool) {
 	t := s.fresh(textName)
 	f := &thing{sort: fileName, name: s.fresh(fileName), place: "home", text: t}
@@ -53,11 +45,6 @@ func renameFile(s *scene, f *thing) request {
 	f.name = s.fresh(fileName)
 	return do(s.say("Rename "+old+" to "+f.name+".", "Give "+old+" the name "+f.name+"."), call("rename", "file", old, "name", f.name)).
 		without("Rename "+old+".", "name", "To "+f.name+".")
-}
-
-func deleteFile(s *scene, f *thing) request {
-	s.it = nil
-	return do(s.say("Delete "+f.name+".", "Remove "+f.name+"."), call("delete", "file", f.name))
 }
 
 func makeFolder(s *scene) (request, bool) {
@@ -117,11 +104,6 @@ func moveIt(s *scene, f *thing) request {
 	return do(s.say("Now move it to "+d+".", "Then put it in "+d+"."), call("move", "file", f.name, "folder", d))
 }
 
-func deleteIt(s *scene, f *thing) request {
-	s.it = nil
-	return do(s.say("Now delete it.", "Then remove it."), call("delete", "file", f.name))
-}
-
 func copyIt(s *scene, f *thing) request {
 	s.it = nil
 	n := s.fresh(fileName)
@@ -134,21 +116,8 @@ func sendText(s *scene, p *thing) request {
 		without("Send a text to "+p.name+".", "text", t+".")
 }
 
-func lastText(s *scene, p *thing) request {
-	return ask(s.say("What did "+p.name+" write?", "Read the text of "+p.name+"."), call("last", "person", p.name))
-}
-
 func whoWrote(s *scene, p *thing) request {
 	return ask(s.say("Who wrote "+p.text+"?", "Find who wrote "+p.text+"."), call("who", "text", p.text))
-}
-
-func listInbox(s *scene) (request, bool) {
-	s.it = nil
-	return ask(s.say("Who wrote to me?", "List who wrote to me."), call("inbox")), true
-}
-
-func askPhone(s *scene, p *thing) request {
-	return ask(s.say("What is the number of "+p.name+"?", "Find the number of "+p.name+"."), call("phone", "person", p.name))
 }
 
 func saveNumber(s *scene) (request, bool) {
@@ -157,11 +126,6 @@ func saveNumber(s *scene) (request, bool) {
 	return do(s.say("Save "+p.name+" with number "+num(p.n)+".", "Save the number "+num(p.n)+" of "+p.name+"."),
 		call("save", "person", p.name, "number", p.n)).
 		without("Save the number of "+p.name+".", "number", num(p.n)+"."), true
-}
-
-func blockPerson(s *scene, p *thing) request {
-	s.it = nil
-	return do(s.say("Block "+p.name+".", "Now block "+p.name+"."), call("block", "person", p.name))
 }
 
 func clearPerson(s *scene, p *thing) request {

@@ -12,10 +12,6 @@ func jotNote(s *scene) (request, bool) {
 		without("Make a note "+n.name+".", "text", n.text+"."), true
 }
 
-func openNote(s *scene, n *thing) request {
-	return ask(s.say("Open the note "+n.name+".", "What does the note "+n.name+" say?"), call("open", "title", n.name))
-}
-
 func tagNote(s *scene, n *thing) request {
 	// A tag that only one note has stays unique.
 	t := n.place
@@ -24,14 +20,6 @@ func tagNote(s *scene, n *thing) request {
 	}
 	return do(s.say("Tag "+n.name+" as "+t+".", "Give "+n.name+" the tag "+t+"."), call("tag", "title", n.name, "tag", t)).
 		without("Tag "+n.name+".", "tag", "As "+t+".")
-}
-
-// act does something that takes nothing but the name.
-func act(verb, param string) func(s *scene, n *thing) request {
-	return func(s *scene, n *thing) request {
-		s.it = nil
-		return do(s.say(verb+" "+n.name+".", "Please "+verb+" "+n.name+"."), call(verb, param, n.name))
-	}
 }
 
 // tagged does something to the only note with a tag.
@@ -45,11 +33,6 @@ func tagged(verb string) func(s *scene) (request, bool) {
 		what := verb + " the only note with tag " + n.place + "."
 		return do(s.say(what, "Please "+what), call("tagged", "tag", n.place), call(verb, "title", n.name)), true
 	}
-}
-
-func pinIt(s *scene, n *thing) request {
-	s.it = nil
-	return do(s.say("Now pin it.", "Then pin it."), call("pin", "title", n.name))
 }
 
 func light(to string) func(s *scene, r *thing) request {
@@ -68,11 +51,6 @@ func lightAsk(what string) func(s *scene, r *thing) request {
 	return func(s *scene, r *thing) request {
 		return ask(s.say("What is the "+what+" in the "+r.name+"?", "Find the "+what+" of the "+r.name+"."), call(what, "room", r.name))
 	}
-}
-
-func lightList(s *scene) (request, bool) {
-	s.it = nil
-	return ask(s.say("Where is the light on?", "List where the light is on."), call("lit")), true
 }
 
 // paint gives a room another color and returns the sentence and the call.

@@ -23,15 +23,6 @@ func bookEvent(s *scene) (request, bool) {
 	return r.without("Book "+e.name+" on "+e.place+".", "hour", "At "+num(e.n)+"."), true
 }
 
-func cancelEvent(s *scene, e *thing) request {
-	s.it = nil
-	return do(s.say("Cancel "+e.name+".", "Please cancel "+e.name+"."), call("cancel", "event", e.name))
-}
-
-func whenEvent(s *scene, e *thing) request {
-	return ask(s.say("When is "+e.name+"?", "Find when "+e.name+" is."), call("when", "event", e.name))
-}
-
 func agendaDay(s *scene) (request, bool) {
 	d := s.pick(s.days)
 	s.it = nil
@@ -113,14 +104,6 @@ func inviteIt(s *scene, e *thing) request {
 	return do(s.say("Now invite "+p+" to it.", "Then invite "+p+" to it."), call("invite", "event", e.name, "person", p))
 }
 
-func askPrice(s *scene, i *thing) request {
-	return ask(s.say("What does the "+i.name+" cost?", "Find the price of the "+i.name+"."), call("price", "item", i.name))
-}
-
-func askStock(s *scene, i *thing) request {
-	return ask(s.say("How many "+i.name+" are left?", "Find how many "+i.name+" are left."), call("stock", "item", i.name))
-}
-
 func askCheapest(s *scene) (request, bool) {
 	c := claim(&s.cheap)
 	if c == nil {
@@ -147,26 +130,11 @@ func dropItem(s *scene) (request, bool) {
 	return do(s.say("Drop the "+i.name+" from the cart.", "Remove the "+i.name+" from the cart."), call("drop", "item", i.name)), true
 }
 
-func askCart(s *scene) (request, bool) {
-	s.it = nil
-	return ask(s.say("What is in the cart?", "List what is in the cart."), call("cart")), true
-}
-
-func payCart(s *scene) (request, bool) {
-	s.it = nil
-	return ask(s.say("Pay the cart.", "Now pay the cart."), call("pay")), true
-}
-
 func fundMoney(s *scene) (request, bool) {
 	n := s.between(20, 90)
 	s.it = nil
 	return do(s.say("Fund "+num(n)+".", "Add a fund of "+num(n)+"."), call("fund", "amount", n)).
 		without("Add a fund.", "amount", num(n)+"."), true
-}
-
-func wishItem(s *scene, i *thing) request {
-	s.it = nil
-	return do(s.say("Wish for the "+i.name+".", "Put the "+i.name+" on the wish list."), call("wish", "item", i.name))
 }
 
 func addCheapest(s *scene) (request, bool) {
@@ -202,11 +170,6 @@ func addIt(s *scene) (request, bool) {
 	i.stock -= n
 	return do(s.say("Now add "+num(n)+" of it to the cart.", "Then put "+num(n)+" of it in the cart."),
 		call("add", "item", i.name, "count", n)), true
-}
-
-func wishIt(s *scene, i *thing) request {
-	s.it = nil
-	return do(s.say("Now wish for it.", "Then put it on the wish list."), call("wish", "item", i.name))
 }
 
 func sendWhen(s *scene) (request, bool) {
