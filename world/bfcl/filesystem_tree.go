@@ -285,7 +285,7 @@ func (t *treeCompare) equalNodes(x, y any) bool {
 	return false
 }
 
-func (s *fileSystem) public() []any { return pairs("long_context", s.long, "root", fsTree{s}) }
+func (s *fileSystem) public() []any { return []any{"long_context", s.long, "root", fsTree{s}} }
 
 // fsTree is the tree of a state as a value.
 type fsTree struct{ s *fileSystem }

@@ -29,16 +29,20 @@ var messageDefaults = struct{ users, inbox any }{
 		value.NewDict("USR004", "Could you upload the file?")),
 }
 
+// messageFields are the attributes of a messageAPI.
+var messageFields = fields[*messageAPI]{
+	{"generated_ids", func(s *messageAPI) *any { return &s.generated }, nil},
+	{"user_count", func(s *messageAPI) *any { return &s.userCount }, int64(4)},
+	{"user_map", func(s *messageAPI) *any { return &s.users.v }, messageDefaults.users},
+	{"inbox", func(s *messageAPI) *any { return &s.inbox.v }, messageDefaults.inbox},
+	{"message_count", func(s *messageAPI) *any { return &s.count }, int64(3)},
+	{"current_user", func(s *messageAPI) *any { return &s.currentUser }, nil},
+}
+
 func newMessage(d *value.Dict, _ bool) *messageAPI {
 	c := config{d}
-	s := &messageAPI{
-		random:      newRandom(c.get("random_seed", int64(messageSeed))),
-		userCount:   c.get("user_count", int64(4)),
-		users:       share(c.get("user_map", messageDefaults.users)),
-		inbox:       share(c.get("inbox", messageDefaults.inbox)),
-		count:       c.get("message_count", int64(3)),
-		currentUser: c.get("current_user", nil),
-	}
+	s := &messageAPI{random: newRandom(c.get("random_seed", int64(messageSeed)))}
+	messageFields.load(s, c)
 	if ids, ok := c.Get("generated_ids"); ok {
 		s.generated = value.Clone(ids)
 	} else {
@@ -59,31 +63,13 @@ func (s *messageAPI) Copy() world.State {
 
 // Equal names the first attribute that differs.
 func (s *messageAPI) Equal(other world.State) string {
-	o := other.(*messageAPI)
-	switch {
-	case !value.Equal(s.generated, o.generated):
-		return "generated_ids"
-	case !value.Equal(s.userCount, o.userCount):
-		return "user_count"
-	case !value.Equal(s.users.v, o.users.v):
-		return "user_map"
-	case !value.Equal(s.inbox.v, o.inbox.v):
-		return "inbox"
-	case !value.Equal(s.count, o.count):
-		return "message_count"
-	case !value.Equal(s.currentUser, o.currentUser):
-		return "current_user"
-	}
-	return ""
+	return messageFields.differ(s, other.(*messageAPI), false)
 }
 
 // Dump returns the public attributes.
 func (s *messageAPI) Dump() any { return dump(s) }
 
-func (s *messageAPI) public() []any {
-	return pairs("generated_ids", s.generated, "user_count", s.userCount, "user_map", s.users.v,
-		"inbox", s.inbox.v, "message_count", s.count, "current_user", s.currentUser)
-}
+func (s *messageAPI) public() []any { return messageFields.list(s) }
 
 // messageClass is the table of MessageAPI.
 var messageClass = newClass("MessageAPI",

@@ -78,8 +78,45 @@ type public interface {
 	public() []any // alternating names and values
 }
 
-// pairs is a list of attributes.
-func pairs(namesAndValues ...any) []any { return namesAndValues }
+// field is an attribute that the checker compares: its name, which is also its key in a
+// configuration, where a state keeps it, and what it is where the configuration lacks it.
+type field[S any] struct {
+	name    string
+	at      func(s S) *any
+	missing any
+}
+
+type fields[S any] []field[S]
+
+// load sets all attributes of a state that has no other.
+func (l fields[S]) load(s S, c config) {
+	for i := range l {
+		*l[i].at(s) = c.get(l[i].name, l[i].missing)
+	}
+}
+
+// differ names the first attribute in which two states differ, or "". The long context is
+// the last one.
+func (l fields[S]) differ(s, o S, long bool) string {
+	for i := range l {
+		if !value.Equal(*l[i].at(s), *l[i].at(o)) {
+			return l[i].name
+		}
+	}
+	if long {
+		return "long_context"
+	}
+	return ""
+}
+
+// list lists the names and values, and more of them.
+func (l fields[S]) list(s S, more ...any) []any {
+	var out []any
+	for i := range l {
+		out = append(out, l[i].name, *l[i].at(s))
+	}
+	return append(out, more...)
+}
 
 // disown makes a copy of a state ready to be written to: it has a core of its own,
 // and its containers and random numbers are shared with the original.

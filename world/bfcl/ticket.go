@@ -18,13 +18,17 @@ type ticketAPI struct {
 
 var emptyList any = &value.List{} // never written to
 
+// ticketFields are the attributes of a ticketAPI.
+var ticketFields = fields[*ticketAPI]{
+	{"ticket_queue", func(s *ticketAPI) *any { return &s.queue.v }, emptyList},
+	{"ticket_counter", func(s *ticketAPI) *any { return &s.counter }, int64(1)},
+	{"current_user", func(s *ticketAPI) *any { return &s.currentUser }, nil},
+}
+
 func newTicket(d *value.Dict, _ bool) *ticketAPI {
-	c := config{d}
-	return &ticketAPI{
-		queue:       share(c.get("ticket_queue", emptyList)),
-		counter:     c.get("ticket_counter", int64(1)),
-		currentUser: c.get("current_user", nil),
-	}
+	s := &ticketAPI{}
+	ticketFields.load(s, config{d})
+	return s
 }
 
 // Call runs one call.
@@ -39,24 +43,13 @@ func (s *ticketAPI) Copy() world.State {
 
 // Equal names the first attribute that differs.
 func (s *ticketAPI) Equal(other world.State) string {
-	o := other.(*ticketAPI)
-	switch {
-	case !value.Equal(s.queue.v, o.queue.v):
-		return "ticket_queue"
-	case !value.Equal(s.counter, o.counter):
-		return "ticket_counter"
-	case !value.Equal(s.currentUser, o.currentUser):
-		return "current_user"
-	}
-	return ""
+	return ticketFields.differ(s, other.(*ticketAPI), false)
 }
 
 // Dump returns the public attributes.
 func (s *ticketAPI) Dump() any { return dump(s) }
 
-func (s *ticketAPI) public() []any {
-	return pairs("ticket_queue", s.queue.v, "ticket_counter", s.counter, "current_user", s.currentUser)
-}
+func (s *ticketAPI) public() []any { return ticketFields.list(s) }
 
 // ticketClass is the table of TicketAPI.
 var ticketClass = newClass("TicketAPI",

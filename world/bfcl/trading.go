@@ -54,24 +54,26 @@ var tradingDefaults = struct{ orders, account, stocks, watchList any }{
 	value.NewList("NVDA"),
 }
 
+// tradingFields are the attributes of a tradingBot.
+var tradingFields = fields[*tradingBot]{
+	{"orders", func(s *tradingBot) *any { return &s.orders.v }, tradingDefaults.orders},
+	{"account_info", func(s *tradingBot) *any { return &s.account.v }, tradingDefaults.account},
+	{"authenticated", func(s *tradingBot) *any { return &s.authenticated }, false},
+	{"market_status", func(s *tradingBot) *any { return &s.market }, "Closed"},
+	{"order_counter", func(s *tradingBot) *any { return &s.counter }, int64(12446)},
+	{"stocks", func(s *tradingBot) *any { return &s.stocks }, tradingDefaults.stocks},
+	{"watch_list", func(s *tradingBot) *any { return &s.watchList.v }, tradingDefaults.watchList},
+	{"transaction_history", func(s *tradingBot) *any { return &s.history.v }, emptyList},
+}
+
 func newTrading(d *value.Dict, long bool) *tradingBot {
 	c := config{d}
-	s := &tradingBot{
-		random:        newRandom(c.get("random_seed", int64(tradingSeed))),
-		account:       share(c.get("account_info", tradingDefaults.account)),
-		authenticated: c.get("authenticated", false),
-		market:        c.get("market_status", "Closed"),
-		counter:       c.get("order_counter", int64(12446)),
-		stocks:        c.get("stocks", tradingDefaults.stocks),
-		watchList:     share(c.get("watch_list", tradingDefaults.watchList)),
-		history:       share(c.get("transaction_history", emptyList)),
-		long:          long,
-	}
+	s := &tradingBot{random: newRandom(c.get("random_seed", int64(tradingSeed))), long: long}
+	tradingFields.load(s, c)
 	if long {
 		s.infos = new(sync.Map)
 	}
-	given := share(c.get("orders", tradingDefaults.orders))
-	orders := given.dict("items")
+	orders := s.orders.dict("items")
 	mine := value.MakeDict(orders.Len())
 	for i := range orders.Len() {
 		k, v := orders.At(i)
@@ -97,37 +99,13 @@ func (s *tradingBot) Copy() world.State {
 // Equal names the first attribute that differs.
 func (s *tradingBot) Equal(other world.State) string {
 	o := other.(*tradingBot)
-	switch {
-	case !value.Equal(s.orders.v, o.orders.v):
-		return "orders"
-	case !value.Equal(s.account.v, o.account.v):
-		return "account_info"
-	case !value.Equal(s.authenticated, o.authenticated):
-		return "authenticated"
-	case !value.Equal(s.market, o.market):
-		return "market_status"
-	case !value.Equal(s.counter, o.counter):
-		return "order_counter"
-	case !value.Equal(s.stocks, o.stocks):
-		return "stocks"
-	case !value.Equal(s.watchList.v, o.watchList.v):
-		return "watch_list"
-	case !value.Equal(s.history.v, o.history.v):
-		return "transaction_history"
-	case s.long != o.long:
-		return "long_context"
-	}
-	return ""
+	return tradingFields.differ(s, o, s.long != o.long)
 }
 
 // Dump returns the public attributes.
 func (s *tradingBot) Dump() any { return dump(s) }
 
-func (s *tradingBot) public() []any {
-	return pairs("orders", s.orders.v, "account_info", s.account.v, "authenticated", s.authenticated,
-		"market_status", s.market, "order_counter", s.counter, "stocks", s.stocks,
-		"watch_list", s.watchList.v, "transaction_history", s.history.v, "long_context", s.long)
-}
+func (s *tradingBot) public() []any { return tradingFields.list(s, "long_context", s.long) }
 
 // tradingClass is the table of TradingBot.
 var tradingClass = newClass("TradingBot",

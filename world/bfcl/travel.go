@@ -23,21 +23,23 @@ type travelAPI struct {
 	long                bool
 }
 
+// travelFields are the attributes of a travelAPI.
+var travelFields = fields[*travelAPI]{
+	{"credit_card_list", func(s *travelAPI) *any { return &s.cards.v }, emptyDict},
+	{"booking_record", func(s *travelAPI) *any { return &s.bookings.v }, emptyDict},
+	{"access_token", func(s *travelAPI) *any { return &s.token }, nil},
+	{"token_type", func(s *travelAPI) *any { return &s.tokenType }, nil},
+	{"token_expires_in", func(s *travelAPI) *any { return &s.expiresIn }, nil},
+	{"token_scope", func(s *travelAPI) *any { return &s.scope }, nil},
+	{"user_first_name", func(s *travelAPI) *any { return &s.firstName }, nil},
+	{"user_last_name", func(s *travelAPI) *any { return &s.lastName }, nil},
+	{"budget_limit", func(s *travelAPI) *any { return &s.budget }, nil},
+}
+
 func newTravel(d *value.Dict, long bool) *travelAPI {
 	c := config{d}
-	s := &travelAPI{
-		random:    newRandom(c.get("random_seed", int64(travelSeed))),
-		cards:     share(c.get("credit_card_list", emptyDict)),
-		bookings:  share(c.get("booking_record", emptyDict)),
-		token:     c.get("access_token", nil),
-		tokenType: c.get("token_type", nil),
-		expiresIn: c.get("token_expires_in", nil),
-		scope:     c.get("token_scope", nil),
-		firstName: c.get("user_first_name", nil),
-		lastName:  c.get("user_last_name", nil),
-		budget:    c.get("budget_limit", nil),
-		long:      long,
-	}
+	s := &travelAPI{random: newRandom(c.get("random_seed", int64(travelSeed))), long: long}
+	travelFields.load(s, c)
 	if long {
 		s.cards.merge(constants().creditCards)
 		s.bookings.merge(constants().bookings)
@@ -66,40 +68,13 @@ func (s *travelAPI) Copy() world.State {
 // Equal names the first attribute that differs.
 func (s *travelAPI) Equal(other world.State) string {
 	o := other.(*travelAPI)
-	switch {
-	case !value.Equal(s.cards.v, o.cards.v):
-		return "credit_card_list"
-	case !value.Equal(s.bookings.v, o.bookings.v):
-		return "booking_record"
-	case !value.Equal(s.token, o.token):
-		return "access_token"
-	case !value.Equal(s.tokenType, o.tokenType):
-		return "token_type"
-	case !value.Equal(s.expiresIn, o.expiresIn):
-		return "token_expires_in"
-	case !value.Equal(s.scope, o.scope):
-		return "token_scope"
-	case !value.Equal(s.firstName, o.firstName):
-		return "user_first_name"
-	case !value.Equal(s.lastName, o.lastName):
-		return "user_last_name"
-	case !value.Equal(s.budget, o.budget):
-		return "budget_limit"
-	case s.long != o.long:
-		return "long_context"
-	}
-	return ""
+	return travelFields.differ(s, o, s.long != o.long)
 }
 
 // Dump returns the public attributes.
 func (s *travelAPI) Dump() any { return dump(s) }
 
-func (s *travelAPI) public() []any {
-	return pairs("credit_card_list", s.cards.v, "booking_record", s.bookings.v, "access_token", s.token,
-		"token_type", s.tokenType, "token_expires_in", s.expiresIn, "token_scope", s.scope,
-		"user_first_name", s.firstName, "user_last_name", s.lastName, "budget_limit", s.budget,
-		"long_context", s.long)
-}
+func (s *travelAPI) public() []any { return travelFields.list(s, "long_context", s.long) }
 
 // travelClass is the table of TravelAPI.
 var travelClass = newClass("TravelAPI",

@@ -23,19 +23,22 @@ var emptyDict any = &value.Dict{} // never written to
 
 var defaultFollowing any = value.NewList("alice", "bob")
 
+// twitterFields are the attributes of a twitterAPI.
+var twitterFields = fields[*twitterAPI]{
+	{"username", func(s *twitterAPI) *any { return &s.username }, "john"},
+	{"password", func(s *twitterAPI) *any { return &s.password }, "john123"},
+	{"authenticated", func(s *twitterAPI) *any { return &s.authenticated }, false},
+	{"tweets", func(s *twitterAPI) *any { return &s.tweets.v }, emptyDict},
+	{"comments", func(s *twitterAPI) *any { return &s.comments.v }, emptyDict},
+	{"retweets", func(s *twitterAPI) *any { return &s.retweets.v }, emptyDict},
+	{"following_list", func(s *twitterAPI) *any { return &s.following.v }, defaultFollowing},
+	{"tweet_counter", func(s *twitterAPI) *any { return &s.counter }, int64(0)},
+}
+
 func newTwitter(d *value.Dict, _ bool) *twitterAPI {
-	c := config{d}
-	s := &twitterAPI{
-		username:      c.get("username", "john"),
-		password:      c.get("password", "john123"),
-		authenticated: c.get("authenticated", false),
-		comments:      share(c.get("comments", emptyDict)),
-		retweets:      share(c.get("retweets", emptyDict)),
-		following:     share(c.get("following_list", defaultFollowing)),
-		counter:       c.get("tweet_counter", int64(0)),
-	}
-	tweets := share(c.get("tweets", emptyDict))
-	given := tweets.dict("items")
+	s := &twitterAPI{}
+	twitterFields.load(s, config{d})
+	given := s.tweets.dict("items")
 	mine := value.MakeDict(given.Len())
 	for i := range given.Len() {
 		k, v := given.At(i)
@@ -57,36 +60,13 @@ func (s *twitterAPI) Copy() world.State {
 
 // Equal names the first attribute that differs.
 func (s *twitterAPI) Equal(other world.State) string {
-	o := other.(*twitterAPI)
-	switch {
-	case !value.Equal(s.username, o.username):
-		return "username"
-	case !value.Equal(s.password, o.password):
-		return "password"
-	case !value.Equal(s.authenticated, o.authenticated):
-		return "authenticated"
-	case !value.Equal(s.tweets.v, o.tweets.v):
-		return "tweets"
-	case !value.Equal(s.comments.v, o.comments.v):
-		return "comments"
-	case !value.Equal(s.retweets.v, o.retweets.v):
-		return "retweets"
-	case !value.Equal(s.following.v, o.following.v):
-		return "following_list"
-	case !value.Equal(s.counter, o.counter):
-		return "tweet_counter"
-	}
-	return ""
+	return twitterFields.differ(s, other.(*twitterAPI), false)
 }
 
 // Dump returns the public attributes.
 func (s *twitterAPI) Dump() any { return dump(s) }
 
-func (s *twitterAPI) public() []any {
-	return pairs("username", s.username, "password", s.password, "authenticated", s.authenticated,
-		"tweets", s.tweets.v, "comments", s.comments.v, "retweets", s.retweets.v,
-		"following_list", s.following.v, "tweet_counter", s.counter)
-}
+func (s *twitterAPI) public() []any { return twitterFields.list(s) }
 
 // twitterClass is the table of TwitterAPI. The two nil defaults of post_tweet
 // stand for new empty lists.

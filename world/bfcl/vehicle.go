@@ -35,14 +35,37 @@ const (
 	rearRight  = "rearRightTirePressure"
 )
 
+// vehicleFields are the attributes of a vehicleAPI that the checker compares.
+var vehicleFields = fields[*vehicleAPI]{
+	{"fuelLevel", func(s *vehicleAPI) *any { return &s.fuel }, 0.0},
+	{"batteryVoltage", func(s *vehicleAPI) *any { return &s.battery }, 12.6},
+	{"engine_state", func(s *vehicleAPI) *any { return &s.engine }, "stopped"},
+	{"remainingUnlockedDoors", func(s *vehicleAPI) *any { return &s.unlocked }, nil},
+	{"doorStatus", func(s *vehicleAPI) *any { return &s.doors.v }, defaultDoors},
+	{"acTemperature", func(s *vehicleAPI) *any { return &s.temperature }, 25.0},
+	{"fanSpeed", func(s *vehicleAPI) *any { return &s.fan }, int64(50)},
+	{"acMode", func(s *vehicleAPI) *any { return &s.mode }, "auto"},
+	{"humidityLevel", func(s *vehicleAPI) *any { return &s.humidity }, 50.0},
+	{"headLightStatus", func(s *vehicleAPI) *any { return &s.lights }, "off"},
+	{"parkingBrakeStatus", func(s *vehicleAPI) *any { return &s.parking }, "released"},
+	{"brakePedalStatus", func(s *vehicleAPI) *any { return &s.brake }, "released"},
+	{"distanceToNextVehicle", func(s *vehicleAPI) *any { return &s.distance }, 50.0},
+	{"cruiseStatus", func(s *vehicleAPI) *any { return &s.cruise }, "inactive"},
+	{"destination", func(s *vehicleAPI) *any { return &s.destination }, "None"},
+	{frontLeft, func(s *vehicleAPI) *any { return &s.tires[0] }, 32.0},
+	{frontRight, func(s *vehicleAPI) *any { return &s.tires[1] }, 32.0},
+	{rearLeft, func(s *vehicleAPI) *any { return &s.tires[2] }, 30.0},
+	{rearRight, func(s *vehicleAPI) *any { return &s.tires[3] }, 30.0},
+}
+
 func newVehicle(d *value.Dict, long bool) *vehicleAPI {
-	s := new(vehicleAPI)
-	*s = vehicleDefaults
-	s.long = long
-	for i := range d.Len() {
-		key, v := d.At(i)
-		s.configure(key, v)
-	}
+	c := config{d}
+	s := &vehicleAPI{random: newRandom(c.get("random_seed", int64(travelSeed))), long: long}
+	vehicleFields.load(s, c)
+	s.engine = c.get("engineState", "stopped")
+	s.parkingForce = c.get("parkingBrakeForce", 0.0)
+	s.slope = c.get("slopeAngle", 0.0)
+	s.brakeForce = c.get("brakePedalForce", 0.0)
 	doors, unlocked := s.doors.dict("keys"), int64(4)
 	for i := range doors.Len() {
 		if _, status := doors.At(i); status == "locked" {
@@ -51,79 +74,6 @@ func newVehicle(d *value.Dict, long bool) *vehicleAPI {
 	}
 	s.unlocked = unlocked
 	return s
-}
-
-var vehicleDefaults = vehicleAPI{
-	random:       newRandom(int64(travelSeed)),
-	fuel:         0.0,
-	battery:      12.6,
-	engine:       "stopped",
-	doors:        share(defaultDoors),
-	temperature:  25.0,
-	fan:          int64(50),
-	mode:         "auto",
-	humidity:     50.0,
-	lights:       "off",
-	parking:      "released",
-	parkingForce: 0.0,
-	slope:        0.0,
-	brake:        "released",
-	brakeForce:   0.0,
-	distance:     50.0,
-	cruise:       "inactive",
-	destination:  "None",
-	tires:        [4]any{32.0, 32.0, 30.0, 30.0},
-}
-
-// configure sets one attribute from the configuration.
-func (s *vehicleAPI) configure(key, v any) {
-	name, _ := key.(string)
-	switch name {
-	case "random_seed":
-		s.random = newRandom(v)
-	case "fuelLevel":
-		s.fuel = v
-	case "batteryVoltage":
-		s.battery = v
-	case "engineState":
-		s.engine = v
-	case "doorStatus":
-		s.doors = share(v)
-	case "acTemperature":
-		s.temperature = v
-	case "fanSpeed":
-		s.fan = v
-	case "acMode":
-		s.mode = v
-	case "humidityLevel":
-		s.humidity = v
-	case "headLightStatus":
-		s.lights = v
-	case "parkingBrakeStatus":
-		s.parking = v
-	case "parkingBrakeForce":
-		s.parkingForce = v
-	case "slopeAngle":
-		s.slope = v
-	case "brakePedalStatus":
-		s.brake = v
-	case "brakePedalForce":
-		s.brakeForce = v
-	case "distanceToNextVehicle":
-		s.distance = v
-	case "cruiseStatus":
-		s.cruise = v
-	case "destination":
-		s.destination = v
-	case frontLeft:
-		s.tires[0] = v
-	case frontRight:
-		s.tires[1] = v
-	case rearLeft:
-		s.tires[2] = v
-	case rearRight:
-		s.tires[3] = v
-	}
 }
 
 // Call runs one call.
@@ -139,40 +89,13 @@ func (s *vehicleAPI) Copy() world.State {
 // Equal names the first attribute that differs.
 func (s *vehicleAPI) Equal(other world.State) string {
 	o := other.(*vehicleAPI)
-	mine, theirs := s.values(), o.values()
-	for i := range mine {
-		if !value.Equal(*mine[i], *theirs[i]) {
-			return vehicleNames[i]
-		}
-	}
-	if s.long != o.long {
-		return "long_context"
-	}
-	return ""
-}
-
-// vehicleNames are the attributes that values points to.
-var vehicleNames = [...]string{"fuelLevel", "batteryVoltage", "engine_state", "remainingUnlockedDoors", "doorStatus",
-	"acTemperature", "fanSpeed", "acMode", "humidityLevel", "headLightStatus", "parkingBrakeStatus", "brakePedalStatus",
-	"distanceToNextVehicle", "cruiseStatus", "destination", frontLeft, frontRight, rearLeft, rearRight}
-
-// values points to the attributes that the checker compares.
-func (s *vehicleAPI) values() [len(vehicleNames)]*any {
-	return [...]*any{&s.fuel, &s.battery, &s.engine, &s.unlocked, &s.doors.v, &s.temperature, &s.fan, &s.mode, &s.humidity,
-		&s.lights, &s.parking, &s.brake, &s.distance, &s.cruise, &s.destination,
-		&s.tires[0], &s.tires[1], &s.tires[2], &s.tires[3]}
+	return vehicleFields.differ(s, o, s.long != o.long)
 }
 
 // Dump returns the public attributes.
 func (s *vehicleAPI) Dump() any { return dump(s) }
 
-func (s *vehicleAPI) public() []any {
-	var out []any
-	for i, v := range s.values() {
-		out = append(out, vehicleNames[i], *v)
-	}
-	return append(out, "long_context", s.long)
-}
+func (s *vehicleAPI) public() []any { return vehicleFields.list(s, "long_context", s.long) }
 
 // vehicleClass is the table of VehicleControlAPI.
 var vehicleClass = newClass("VehicleControlAPI",
