@@ -95,7 +95,8 @@ type Task struct {
 	Variant string
 	// Init is the initial configuration by API, kinds of package value.
 	Init map[string]any
-	// Tools documents the functions, held back ones included; nil: the world does.
+	// Tools documents the functions, held back ones included; nil: the world does, when the
+	// task is prepared.
 	Tools []Tool
 	Turns []TaskTurn
 }
@@ -157,7 +158,7 @@ type Score struct {
 	Success  bool    // every turn passed and the turn counts agree (paper, section 1)
 	FailTurn int     // first failing turn, -1 on success
 	Reason   string  // the failing turn's, or turns, unanswered (package credit); "" on success
-	Progress float64 // share of turns that passed before the first failure, in [0,1]
+	Progress float64 // share of turns that passed before the first failure, with that turn's score, in [0,1]
 	Format   float64 // share of replies in a healthy form, in [0,1]
 }
 
@@ -314,32 +315,37 @@ type Policy interface {
 type World interface {
 	// Tools documents the functions that a task may call, where the task itself does not.
 	Tools(ctx context.Context, t *Task) ([]Tool, error)
-	// Open starts the task's initial state for one episode. A world that has no room for
-	// another session waits.
+	// Open starts the task's initial state for one episode. The context lives until the
+	// session was closed.
 	Open(ctx context.Context, t *Task) (Session, error)
 }
 
-// Session is a world during one episode. It is used by one goroutine at a time.
+// Session is a world during one episode. It is used by one goroutine at a time, but for
+// Close.
 type Session interface {
 	// Call runs one call and returns the text that the policy sees; what a policy does
 	// wrong is answered in that text. An error is one of the machine: it ends the episode
 	// as StopInfra. An answer that comes after the context has ended is dropped.
 	Call(ctx context.Context, c Call) (string, error)
-	// Close gives back what the session holds. After a call that outlived its context it
-	// may come while that call still runs.
+	// Close gives back what the session holds. After a call or a verdict that outlived its
+	// context it may come while that still runs. A second Close, or a call after it, may
+	// fail and does not panic.
 	Close() error
 }
 
-// Grader says what a closed turn is worth. It sees one episode, turn by turn in order.
+// Grader says what a closed turn is worth. It sees one episode, turn by turn in order; an
+// episode that ends in the middle of a turn leaves that one without a verdict, which fails.
 type Grader interface {
-	// Grade judges turn i of the episode so far. An error is one of the machine.
+	// Grade judges turn i of the episode so far, which it must not change. An error is one
+	// of the machine, and so is a score outside of 0 to 1.
 	Grade(ctx context.Context, ep *Episode, i int) (Check, error)
 }
 
 // User speaks in an episode. It sees one episode.
 type User interface {
 	// Next returns what the user says to open the next turn, or false when there is
-	// nothing more to say. An error is one of the machine.
+	// nothing more to say. It must not change the episode. An error is one of the machine,
+	// and so is a user who never says anything.
 	Next(ctx context.Context, ep *Episode) (text string, more bool, err error)
 }
 

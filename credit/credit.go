@@ -19,8 +19,8 @@ import (
 // Options weighs the optional parts of the reward. The zero value is the
 // paper's outcome reward.
 type Options struct {
-	// Progress is the weight of the share of turns passed before the first
-	// failure, paid to failing episodes only.
+	// Progress is the weight of the share of turns passed before the first failure, with the
+	// score of the failing turn, paid to failing episodes only.
 	Progress float64
 	// Format is the weight of the share of replies in a healthy form, paid to
 	// failing episodes only.
@@ -39,7 +39,7 @@ func Score(ep *ballast.Episode, task *ballast.Task, o Options) ballast.Score {
 		panic("credit: an infrastructure failure has no score")
 	}
 	s := ballast.Score{FailTurn: -1, Format: healthyShare(ep)}
-	passed := 0
+	passed, partly := 0, 0.0
 	turns := max(len(task.Turns), len(ep.Turns)) // a user may say more than the task has
 	for i := range turns {
 		reason := failure(ep, i)
@@ -51,9 +51,12 @@ func Score(ep *ballast.Episode, task *ballast.Task, o Options) ballast.Score {
 			continue
 		}
 		s.FailTurn, s.Reason = i, reason
+		if i < len(ep.Turns) && reason != "unanswered" {
+			partly = ep.Turns[i].Check.Score
+		}
 		break
 	}
-	s.Progress = float64(passed) / float64(max(1, turns))
+	s.Progress = (float64(passed) + partly) / float64(max(1, turns))
 	s.Success = s.FailTurn < 0 && ep.Stop == ballast.StopDone && turns > 0 // nothing that was asked is no success
 	if s.FailTurn < 0 && !s.Success {
 		s.FailTurn, s.Reason = max(turns-1, 0), "turns"

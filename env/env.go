@@ -16,17 +16,21 @@ package env
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"sync"
 	"time"
 
 	"ballast"
 	"ballast/chat"
 )
 
-// Limit is how long one call of a world, one verdict and one text of a user may take.
+// Limit is how long one call of a world, one verdict and one text of a user may take where
+// the table does not say.
 const Limit = 2 * time.Minute
 
-// OpenLimit is how long a session may take to open, waiting for room included.
+// OpenLimit is how long a session may take to open, and a task to be prepared.
 const OpenLimit = 10 * time.Minute
 
 // closeLimit is how long a session may take to close.
@@ -73,8 +77,8 @@ type Rules struct {
 	// PerTurn bounds the replies with calls in one user turn: one more is still
 	// executed, then the episode ends. 0 = no bound.
 	PerTurn int
-	// Shorten cuts a tool result to what the policy is shown and the record
-	// keeps; nil shows all. The checks always compare whole results.
+	// Shorten cuts a tool result to what the policy is shown and the record, which graders
+	// read, keeps; nil shows all. The world's session has seen the whole.
 	Shorten func(result string) string
 	// Unread and Forget are for faults that a study puts in; see rollout.Quirks.
 	// Unread, if not nil, answers the text of a reply without a readable call under
@@ -82,8 +86,6 @@ type Rules struct {
 	// comes from a session that is opened afresh in every turn.
 	Unread func(text string) string
 	Forget bool
-	// Limit, if not 0, is another one than Limit.
-	Limit time.Duration
 }
 
 // Message is what the policy is shown before its next reply: the answers to its
@@ -102,8 +104,8 @@ type Env struct {
 
 	*Prepared
 	rules   Rules
-	ses     ballast.Session // nil until it is needed
-	fresh   ballast.Session // of the open turn under Forget
+	ses     *opened // nil until it is needed
+	fresh   *opened // of the open turn under Forget
 	grader  ballast.Grader
 	user    ballast.User
 	know    map[string]ballast.Tool // functions shown so far, by name
@@ -119,19 +121,15 @@ type Env struct {
 // the task must not be changed while it lives.
 type Prepared struct {
 	task    *ballast.Task
-	world   World
-	grader  Grader
-	user    User
+	world   WorldEntry
+	grader  GraderEntry
+	user    UserEntry
+	end     context.CancelFunc // of what was prepared
+	closed  sync.Once
 	instant bool
 	tools   []ballast.Tool
 	shown   []ballast.Tool
 	held    map[string]ballast.Tool
-}
-
-// Preparer is a world that loads once what the sessions of a task share. Prepare returns
-// the world of that task alone.
-type Preparer interface {
-	Prepare(context.Context, *ballast.Task) (ballast.World, error)
 }
 
 // Prepare makes a task of the builtin table ready.
@@ -140,21 +138,25 @@ func Prepare(ctx context.Context, task *ballast.Task) (*Prepared, error) {
 }
 
 // Prepare makes a task ready: it finds its world, grader and user, has the world load what
-// its sessions share and asks for the tools.
+// its sessions share and asks for the tools. The context is that of the task's whole life.
+// Close gives back what was loaded.
 func (t *Table) Prepare(ctx context.Context, task *ballast.Task) (p *Prepared, err error) {
+	p = &Prepared{task: task, tools: task.Tools}
+	ctx, end := context.WithCancel(ctx)
+	p.end = end
 	defer func() {
 		if err != nil {
+			end()
 			err = fmt.Errorf("task %s: %w", task.ID, err)
 		}
 	}()
-	p = &Prepared{task: task, tools: task.Tools}
 	if p.world, p.grader, p.user, err = t.resolve(task); err != nil {
 		return nil, err
 	}
 	p.instant = p.world.Instant && p.grader.Instant && p.user.Instant
-	if w, ok := p.world.World.(Preparer); ok {
-		p.world.World, err = guard(ctx, p.world.Name, p.world.Instant, OpenLimit, func(ctx context.Context) (ballast.World, error) {
-			return w.Prepare(ctx, task)
+	if p.world.Prepare != nil {
+		p.world.World, err = guard(ctx, p.world.Name, p.world.Instant, OpenLimit, func(context.Context) (ballast.World, error) {
+			return p.world.Prepare(ctx, task)
 		})
 		if err != nil {
 			return nil, err
@@ -168,15 +170,25 @@ func (t *Table) Prepare(ctx context.Context, task *ballast.Task) (p *Prepared, e
 			return nil, err
 		}
 	}
-	p.shown, p.held = split(p.tools, task.Turns)
-	return p, nil
+	p.shown, p.held, err = split(p.tools, task.Turns)
+	return p, err
+}
+
+// Close gives back what the world loaded for the task. No episode of it goes on after that.
+func (p *Prepared) Close() (err error) {
+	p.closed.Do(func() {
+		defer p.end()
+		c, ok := p.world.World.(io.Closer)
+		if !ok || p.world.Prepare == nil { // the table's own world stays
+			return
+		}
+		_, err = guard(context.Background(), "closing a task", p.world.Instant, closeLimit, func(context.Context) (struct{}, error) { return struct{}{}, c.Close() })
+	})
+	return err
 }
 
 // New starts an episode. Its session is opened when it is first needed.
 func (p *Prepared) New(rules Rules) *Env {
-	if rules.Limit == 0 {
-		rules.Limit = Limit
-	}
 	e := &Env{Prepared: p, rules: rules, know: map[string]ballast.Tool{}}
 	e.Episode.Task = p.task.ID
 	for _, t := range p.shown {
@@ -190,21 +202,31 @@ func (p *Prepared) Instant() bool { return p.instant }
 
 // split separates the tools that are shown at the start from those that a later
 // turn reveals.
-func split(tools []ballast.Tool, turns []ballast.TaskTurn) (shown []ballast.Tool, held map[string]ballast.Tool) {
+func split(tools []ballast.Tool, turns []ballast.TaskTurn) (shown []ballast.Tool, held map[string]ballast.Tool, err error) {
 	held = map[string]ballast.Tool{}
 	for _, t := range turns {
 		for _, name := range t.Reveal {
 			held[name] = ballast.Tool{}
 		}
 	}
+	seen := map[string]bool{}
 	for _, tool := range tools {
+		if tool.Name == "" || seen[tool.Name] {
+			return nil, nil, fmt.Errorf("the name %q of a tool is empty or occurs twice", tool.Name)
+		}
+		seen[tool.Name] = true
 		if _, later := held[tool.Name]; later {
 			held[tool.Name] = tool
 		} else {
 			shown = append(shown, tool)
 		}
 	}
-	return shown, held
+	for name := range held {
+		if !seen[name] {
+			return nil, nil, fmt.Errorf("a turn reveals %s, which is not among the tools", name)
+		}
+	}
+	return shown, held, nil
 }
 
 // Tools returns the functions that are shown at the start.
@@ -240,20 +262,25 @@ func (e *Env) Start(ctx context.Context) Message { return e.open(ctx) }
 func (e *Env) open(ctx context.Context) (m Message) {
 	if e.user == nil {
 		var err error
-		if e.user, err = e.Prepared.user.New(e.task); err != nil {
+		e.user, err = guard(ctx, "user "+e.Prepared.user.Name, e.Prepared.user.Instant, OpenLimit, func(ctx context.Context) (ballast.User, error) {
+			return e.Prepared.user.New(ctx, e.task)
+		})
+		if err != nil {
 			e.Fail(err)
 			return m
 		}
 	}
 	u, ep := e.user, e.Episode // one that is late reads on
-	said, err := guard(ctx, "user "+e.Prepared.user.Name, e.Prepared.user.Instant, e.rules.Limit,
-		func(ctx context.Context) (s said, err error) {
-			s.text, s.more, err = u.Next(ctx, &ep)
-			return s, err
-		})
+	said, err := guard(ctx, "user "+e.Prepared.user.Name, e.Prepared.user.Instant, e.Prepared.user.Limit, func(ctx context.Context) (s said, err error) {
+		s.text, s.more, err = u.Next(ctx, &ep)
+		return s, err
+	})
 	switch {
 	case err != nil:
 		e.Fail(err)
+		return m
+	case !said.more && e.turn == 0: // the policy was never asked
+		e.Fail(fmt.Errorf("user %s says nothing", e.Prepared.user.Name))
 		return m
 	case !said.more:
 		e.Stop(ballast.StopDone)
@@ -353,30 +380,56 @@ func (e *Env) run(ctx context.Context, step *ballast.Step) Message {
 }
 
 // call runs one call in a session, which it opens if there is none.
-func (e *Env) call(ctx context.Context, ses *ballast.Session, c ballast.Call) (string, error) {
+func (e *Env) call(ctx context.Context, ses **opened, c ballast.Call) (string, error) {
 	if err := e.session(ctx, ses); err != nil {
 		return "", err
 	}
-	s := *ses
-	answer, err := guard(ctx, "the call", e.world.Instant, e.rules.Limit, func(ctx context.Context) (string, error) { return s.Call(ctx, c) })
+	s := (*ses).Session
+	answer, err := guard(ctx, "the call", e.world.Instant, e.world.Limit, func(ctx context.Context) (string, error) { return s.Call(ctx, c) })
 	if err != nil {
 		err = fmt.Errorf("world %s: %s: %w", e.world.Name, c.Name, err)
 	}
 	return answer, err
 }
 
-// session opens a session where there is none.
-func (e *Env) session(ctx context.Context, ses *ballast.Session) (err error) {
+// opened is a session with what to do after it was closed.
+type opened struct {
+	ballast.Session
+	after func()
+}
+
+// session opens a session where there is none. It waits for room first.
+func (e *Env) session(ctx context.Context, ses **opened) error {
 	if *ses != nil {
 		return nil
 	}
-	*ses, err = guard(ctx, "opening a session", e.world.Instant, OpenLimit, func(ctx context.Context) (ballast.Session, error) {
-		return e.world.World.Open(ctx, e.task)
+	life, end := context.WithCancel(ctx) // the session's, which may start what lives as long
+	after := end
+	if room := e.world.Room; room != nil {
+		if e.rules.Forget {
+			end()
+			return fmt.Errorf("world %s: its room is bounded, and fault drop-state would hold two places in it", e.world.Name)
+		}
+		select {
+		case room <- struct{}{}:
+			after = func() { end(); <-room }
+		case <-ctx.Done():
+			end()
+			return context.Cause(ctx)
+		}
+	}
+	s, err := guard(ctx, "opening a session", e.world.Instant, OpenLimit, func(context.Context) (ballast.Session, error) {
+		s, err := e.world.World.Open(life, e.task)
+		if err == nil && s == nil {
+			err = errors.New("it opened nothing")
+		}
+		return s, err
 	}, func(late ballast.Session) { late.Close() })
 	if err != nil {
-		*ses = nil
+		after()
 		return fmt.Errorf("world %s: %w", e.world.Name, err)
 	}
+	*ses = &opened{s, after}
 	return nil
 }
 
@@ -389,54 +442,61 @@ func (e *Env) closeTurn(ctx context.Context) Message {
 	}
 	e.Episode.Turns[e.turn].Check = check
 	e.turn++
-	if err := e.release(&e.fresh); err != nil {
-		e.Fail(err)
-		return Message{}
-	}
+	e.release(&e.fresh)
 	return e.open(ctx)
 }
 
 // grade judges the open turn.
 func (e *Env) grade(ctx context.Context) (check ballast.Check, err error) {
+	entry := &e.Prepared.grader
+	what := "grader " + entry.Name
 	if e.grader == nil {
 		if err := e.session(ctx, &e.ses); err != nil {
 			return check, err
 		}
-		if e.grader, err = e.Prepared.grader.New(e.task, e.ses); err != nil {
+		s := e.ses.Session
+		e.grader, err = guard(ctx, what, entry.Instant, OpenLimit, func(ctx context.Context) (ballast.Grader, error) {
+			return entry.New(ctx, e.task, s)
+		})
+		if err != nil {
 			return check, err
 		}
 	}
 	g, ep, turn := e.grader, e.Episode, e.turn // one that is late reads on
-	check, err = guard(ctx, "grader "+e.Prepared.grader.Name, e.Prepared.grader.Instant, e.rules.Limit,
-		func(ctx context.Context) (ballast.Check, error) {
-			return g.Grade(ctx, &ep, turn)
-		})
-	return check, err
+	check, err = guard(ctx, what, entry.Instant, entry.Limit, func(ctx context.Context) (ballast.Check, error) {
+		return g.Grade(ctx, &ep, turn)
+	})
+	switch {
+	case err != nil:
+		return check, fmt.Errorf("%s: %w", what, err)
+	case !(check.Score >= 0 && check.Score <= 1):
+		return check, fmt.Errorf("%s: its score %v is not in 0 to 1", what, check.Score)
+	}
+	if check.Done = true; check.Passed {
+		check.Score = 1
+	}
+	return check, nil
 }
 
-// release closes a session, if there is one.
-func (e *Env) release(ses *ballast.Session) error {
+// release closes a session, if there is one. What goes wrong is noted in the episode and
+// changes no verdict.
+func (e *Env) release(ses **opened) {
 	s := *ses
 	if s == nil {
-		return nil
+		return
 	}
 	*ses = nil
-	_, err := guard(context.Background(), "closing a session", e.world.Instant, closeLimit,
-		func(context.Context) (struct{}, error) { return struct{}{}, s.Close() })
-	if err != nil {
-		err = fmt.Errorf("world %s: %w", e.world.Name, err)
+	defer s.after()
+	_, err := guard(context.Background(), "closing a session", e.world.Instant, closeLimit, func(context.Context) (struct{}, error) { return struct{}{}, s.Close() })
+	if err != nil && e.Episode.Error == "" {
+		e.Episode.Error = fmt.Sprintf("world %s: %v", e.world.Name, err)
 	}
-	return err
 }
 
-// Close gives back what the episode's world holds, whether it is over or not. What goes
-// wrong is noted in the episode and changes no verdict.
+// Close gives back what the episode's world holds, whether it is over or not.
 func (e *Env) Close() {
-	for _, ses := range []*ballast.Session{&e.ses, &e.fresh} {
-		if err := e.release(ses); err != nil && e.Episode.Error == "" {
-			e.Episode.Error = err.Error()
-		}
-	}
+	e.release(&e.ses)
+	e.release(&e.fresh)
 }
 
 // Stop ends the episode.

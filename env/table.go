@@ -1,8 +1,11 @@
 package env
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"ballast"
 	"ballast/env/sim"
@@ -11,47 +14,57 @@ import (
 // Table has the worlds, graders and users that tasks name. The first of each is the one
 // of tasks that name none.
 type Table struct {
-	Worlds  []World
-	Graders []Grader
-	Users   []User
+	Worlds  []WorldEntry
+	Graders []GraderEntry
+	Users   []UserEntry
 }
 
 // Builtin is the table of what comes with ballast. A new world, grader or user is one line.
 var Builtin = Table{
-	Worlds: []World{
-		{"sim", "simulated APIs in memory", true, sim.World{}},
+	Worlds: []WorldEntry{
+		{Name: "sim", Doc: "simulated APIs in memory", Instant: true, World: sim.World{}, Prepare: sim.World{}.Prepare},
 	},
-	Graders: []Grader{
-		{sim.Gold, "the state and the answers are those of the gold calls, under BFCL's rules", true, sim.Grader},
-		{sim.Sparing, "the same, and a turn with more calls than it needs fails", true, sim.Grader},
+	Graders: []GraderEntry{
+		{Name: sim.Gold, Doc: "the state and the answers are those of the gold calls, under BFCL's rules", Instant: true, New: sim.NewGold},
+		{Name: sim.Sparing, Doc: "the same, and a turn with more calls than it needs fails", Instant: true, New: sim.NewSparing},
 	},
-	Users: []User{
-		{"turns", "says the texts of the task's turns", true, turns},
+	Users: []UserEntry{
+		{Name: "turns", Doc: "says the texts of the task's turns", Instant: true, New: turns},
 	},
 }
 
-// World is a world by name. The sessions of one that is Instant answer from memory: their
-// calls run where they are made, and everybody waits. A call in any other runs aside, and
-// only its conversation waits.
-type World struct {
+// WorldEntry is a world by name. The sessions of one that is Instant answer from memory:
+// their calls run where they are made, and everybody waits. A call in any other runs aside,
+// and only its conversation waits.
+type WorldEntry struct {
 	Name, Doc string
 	Instant   bool
 	World     ballast.World
+	// Prepare, if not nil, loads once what the sessions of a task share, and returns the
+	// world of that task alone. That is closed with the task if it is an io.Closer.
+	Prepare func(context.Context, *ballast.Task) (ballast.World, error)
+	// Room, if not nil, has a place for every session that may be open at a time. Episodes
+	// wait for one without a bound of time.
+	Room chan struct{}
+	// Limit bounds one call; 0 = Limit.
+	Limit time.Duration
 }
 
-// Grader is a grader by name. New makes one for an episode whose calls run in the session;
-// an error says that the two do not fit.
-type Grader struct {
+// GraderEntry is a grader by name. New makes one for an episode whose calls run in the
+// session; an error says that the two do not fit, and ends the episode as StopInfra.
+type GraderEntry struct {
 	Name, Doc string
 	Instant   bool
-	New       func(*ballast.Task, ballast.Session) (ballast.Grader, error)
+	New       func(context.Context, *ballast.Task, ballast.Session) (ballast.Grader, error)
+	Limit     time.Duration // of one verdict; 0 = Limit
 }
 
-// User is a user by name. New makes one for an episode.
-type User struct {
+// UserEntry is a user by name. New makes one for an episode.
+type UserEntry struct {
 	Name, Doc string
 	Instant   bool
-	New       func(*ballast.Task) (ballast.User, error)
+	New       func(context.Context, *ballast.Task) (ballast.User, error)
+	Limit     time.Duration // of one text; 0 = Limit
 }
 
 // find returns the entry of that name, the first for "".
@@ -67,13 +80,16 @@ func find[T any](what, name string, list []T, of func(T) string) (found T, err e
 }
 
 // resolve finds what the task names.
-func (t *Table) resolve(task *ballast.Task) (w World, g Grader, u User, err error) {
-	if w, err = find("world", task.World, t.Worlds, func(w World) string { return w.Name }); err != nil {
+func (t *Table) resolve(task *ballast.Task) (w WorldEntry, g GraderEntry, u UserEntry, err error) {
+	if w, err = find("world", task.World, t.Worlds, func(w WorldEntry) string { return w.Name }); err != nil {
 		return
 	}
-	if g, err = find("grader", task.Grader, t.Graders, func(g Grader) string { return g.Name }); err != nil {
+	if g, err = find("grader", task.Grader, t.Graders, func(g GraderEntry) string { return g.Name }); err != nil {
 		return
 	}
-	u, err = find("user", task.User, t.Users, func(u User) string { return u.Name })
+	if u, err = find("user", task.User, t.Users, func(u UserEntry) string { return u.Name }); err != nil {
+		return
+	}
+	w.Limit, g.Limit, u.Limit = cmp.Or(w.Limit, Limit), cmp.Or(g.Limit, Limit), cmp.Or(u.Limit, Limit)
 	return
 }

@@ -9,7 +9,7 @@ import (
 // scripted says the texts of a task's turns.
 type scripted struct{ turns []ballast.TaskTurn }
 
-func turns(t *ballast.Task) (ballast.User, error) { return scripted{t.Turns}, nil }
+func turns(_ context.Context, t *ballast.Task) (ballast.User, error) { return scripted{t.Turns}, nil }
 
 // Next returns the text of the turn after those that the episode has.
 func (s scripted) Next(_ context.Context, ep *ballast.Episode) (string, bool, error) {

@@ -28,6 +28,7 @@ type ChatConfig struct {
 	// a token.
 	Reply, Episode, Result int
 	How                    ballast.Sampling // a negative temperature is not sent
+	Env                    *env.Table       // the worlds, graders and users of the tasks; nil = env.Builtin
 }
 
 // Chat plays every task once, a few at a time, and returns the episodes in order,
@@ -38,10 +39,10 @@ func (c *Client) Chat(ctx context.Context, cfg ChatConfig, tasks []*ballast.Task
 	if n := 4 * cfg.Result; n > 0 {
 		cfg.Rules.Shorten = func(s string) string { return tail(s, n) }
 	}
-	out, all := make([]ballast.Episode, len(tasks)), make([]*dialogue, len(tasks))
+	out, all, tries := make([]ballast.Episode, len(tasks)), make([]*dialogue, len(tasks)), make([]int, len(tasks))
 	err := c.each(ctx, len(tasks), func(ctx context.Context, i int) (wait <-chan struct{}, infra, fatal error) {
 		if all[i] == nil {
-			task, err := env.Prepare(ctx, tasks[i])
+			task, err := cmp.Or(cfg.Env, &env.Builtin).Prepare(ctx, tasks[i])
 			if err != nil {
 				return nil, nil, err
 			}
@@ -51,7 +52,12 @@ func (c *Client) Chat(ctx context.Context, cfg ChatConfig, tasks []*ballast.Task
 		if wait, infra, fatal = d.play(ctx); wait != nil || fatal != nil {
 			return wait, nil, fatal
 		}
-		d.Close()
+		d.settle()
+		if d.Episode.Stop == ballast.StopInfra && infra == nil && tries[i] < worldTries {
+			tries[i]++
+			all[i] = nil // what the endpoint said is in the journal
+			return done, nil, nil
+		}
 		if out[i] = d.Episode; ended != nil {
 			ended(&out[i])
 		}
@@ -64,6 +70,16 @@ func (c *Client) Chat(ctx context.Context, cfg ChatConfig, tasks []*ballast.Task
 	}
 	return out, err
 }
+
+// worldTries is how often an episode is played again whose world, grader or user failed.
+const worldTries = 2
+
+// done is a channel that waits for nothing.
+var done = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // tail keeps the last n bytes of s, from the beginning of a character on.
 func tail(s string, n int) string {
@@ -214,10 +230,7 @@ func (d *dialogue) play(ctx context.Context) (wait <-chan struct{}, infra, fatal
 	if err := ctx.Err(); err != nil { // it may have broken the world
 		return nil, nil, context.Cause(ctx)
 	}
-	if d.Episode.Stop == ballast.StopInfra {
-		return nil, errors.New(d.Episode.Error), nil
-	}
-	return nil, nil, nil
+	return nil, nil, nil // what a world broke is not the endpoint's
 }
 
 // aside has the environment act, and keeps what it says. It returns what to wait for.
@@ -242,6 +255,9 @@ func (d *dialogue) settle() {
 		<-d.away
 	}
 	d.Close()
+	if err := d.Prepared.Close(); err != nil && d.Episode.Error == "" {
+		d.Episode.Error = err.Error()
+	}
 }
 
 // goesOn shows what the environment said and reports whether another reply is to be asked for.

@@ -140,6 +140,9 @@ func (e *episode) Next() (req ballast.Request, more bool) {
 	if e.stuck != nil {
 		return
 	}
+	if e.away != nil {
+		panic("rollout: a policy goes on with a conversation that waits: it does not ask Wait")
+	}
 	if !e.started {
 		e.start()
 	}
@@ -296,6 +299,7 @@ func (e *episode) truncate(res string) string {
 // nobody should learn from half of one. A gold reply that cannot be read ends the
 // episode whatever the rules say: the next one would be the same.
 func (e *episode) playGold() {
+	defer e.Close()
 	e.start()
 	for {
 		most, ok := e.ready()

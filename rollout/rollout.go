@@ -13,9 +13,11 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"ballast"
 	"ballast/chat"
@@ -25,7 +27,7 @@ import (
 
 // Budget bounds an episode. All counts but Steps are tokens.
 type Budget struct {
-	Prompt  int // longest first prompt; a longer one is an error, not an episode
+	Prompt  int // longest first prompt; an episode with a longer one ends as StopInfra
 	Episode int // everything after the first prompt, tool results included
 	Reply   int // one reply
 	Result  int // one tool result; a longer one loses its beginning, as in the paper
@@ -62,7 +64,7 @@ type Config struct {
 	// Constrain, if not nil, makes the mask of every sampled reply, given the names
 	// of the functions that the policy was shown so far.
 	Constrain func(offered []string) ballast.Mask
-	// Ended, if not nil, is told of every episode the moment it ends, from the policy's
+	// Ended, if not nil, is told of every episode the moment it ends, from several
 	// goroutines. One that broke may be played again (Retries), and is told of again then.
 	Ended func(*ballast.Episode)
 }
@@ -82,24 +84,24 @@ type Play struct {
 }
 
 // Run plays all episodes and returns them in order. The error is the host's: a
-// prompt over the budget, a world that does not load, a policy that fails as a
-// whole, a cancelled context.
+// task that cannot be prepared, a policy that fails as a whole, a cancelled context.
 func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, how ballast.Sampling) ([]ballast.Episode, error) {
 	if cfg.Malformed == "" {
 		cfg.Malformed = MalformedStop
 	}
 	out := make([]ballast.Episode, len(plays))
 	todo := make([]int, len(plays))
-	tasks := make(map[*ballast.Task]*env.Prepared)
 	for i := range todo {
 		todo[i] = i
-		if t := plays[i].Task; tasks[t] == nil {
-			p, err := cfg.prepare(ctx, t)
-			if err != nil {
-				return nil, err
-			}
-			tasks[t] = p
+	}
+	tasks, err := cfg.prepareAll(ctx, plays)
+	defer func() {
+		for _, p := range tasks {
+			p.Close()
 		}
+	}()
+	if err != nil {
+		return nil, err
 	}
 	for try := 0; len(todo) > 0; try++ {
 		again, err := playAll(ctx, policy, &cfg, plays, tasks, todo, how, out)
@@ -115,6 +117,37 @@ func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, h
 		todo = again
 	}
 	return out, nil
+}
+
+// prepareAll makes the tasks of all plays ready, several at a time.
+func (cfg *Config) prepareAll(ctx context.Context, plays []Play) (map[*ballast.Task]*env.Prepared, error) {
+	tasks := make(map[*ballast.Task]*env.Prepared)
+	var order []*ballast.Task
+	for i := range plays {
+		t := plays[i].Task
+		if _, seen := tasks[t]; !seen {
+			order, tasks[t] = append(order, t), nil
+		}
+	}
+	ready, errs := make([]*env.Prepared, len(order)), make([]error, len(order))
+	var group sync.WaitGroup
+	turn := make(chan struct{}, 16)
+	for i, t := range order {
+		turn <- struct{}{}
+		group.Go(func() {
+			ready[i], errs[i] = cfg.prepare(ctx, t)
+			<-turn
+		})
+	}
+	group.Wait()
+	var err error
+	for i, t := range order {
+		if tasks[t] = ready[i]; errs[i] != nil {
+			delete(tasks, t)
+			err = cmp.Or(err, errs[i])
+		}
+	}
+	return tasks, err
 }
 
 // prepare makes a task ready.
@@ -134,11 +167,15 @@ func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Pl
 	eps := make([]*episode, len(todo))
 	defer func() {
 		cancel()
+		var group sync.WaitGroup
 		for _, e := range eps {
-			if e != nil {
+			if e != nil && e.Instant() {
 				e.settle()
+			} else if e != nil {
+				group.Go(e.settle)
 			}
 		}
+		group.Wait()
 	}()
 	var convs []ballast.Conversation
 	for k, i := range todo {
@@ -183,6 +220,7 @@ func Prompt(ctx context.Context, cfg *Config, task *ballast.Task) (ids []int32, 
 	if err != nil {
 		return nil, err
 	}
+	defer p.Close()
 	e := newEpisode(ctx, cfg, Play{Task: task}, p)
 	defer e.Close()
 	if e.start(); e.Episode.Prompt == 0 && e.Episode.Error != "" {

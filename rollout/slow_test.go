@@ -54,8 +54,8 @@ func (s *stage) in(t testing.TB, w *envtest.World) ([]ballast.Episode, time.Dura
 	t.Helper()
 	cfg := s.cfg
 	if w != nil {
-		cfg.Env = &env.Table{Worlds: []env.World{{Name: "w", World: w}}, Users: env.Builtin.Users,
-			Graders: []env.Grader{{Name: sim.Gold, New: envtest.Grader}, {Name: sim.Sparing, New: envtest.Grader}}}
+		cfg.Env = &env.Table{Worlds: []env.WorldEntry{{Name: "w", World: w}}, Users: env.Builtin.Users,
+			Graders: []env.GraderEntry{{Name: sim.Gold, New: envtest.Grader}, {Name: sim.Sparing, New: envtest.Grader}}}
 	}
 	start := time.Now()
 	eps, err := rollout.Run(t.Context(), s.policy, cfg, s.plays, ballast.Sampling{Temperature: 1})

@@ -57,26 +57,26 @@ type wireTurn struct {
 // Check is a verdict as files have it. Those of earlier versions have the comparison with
 // gold instead, without passed.
 type Check struct {
-	Done     bool    `json:"done,omitempty"`
-	Passed   *bool   `json:"passed,omitempty"`
-	Score    float64 `json:"score,omitempty"`
-	Reason   string  `json:"reason,omitempty"`
-	Where    string  `json:"where,omitempty"`
-	Empty    bool    `json:"empty,omitempty"`
-	State    bool    `json:"state,omitempty"`
-	Response bool    `json:"response,omitempty"`
-	Extra    int     `json:"extra,omitempty"`
+	Done     bool   `json:"done,omitempty"`
+	Passed   *bool  `json:"passed,omitempty"`
+	Score    number `json:"score,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	Where    string `json:"where,omitempty"`
+	Empty    bool   `json:"empty,omitempty"`
+	State    bool   `json:"state,omitempty"`
+	Response bool   `json:"response,omitempty"`
+	Extra    int    `json:"extra,omitempty"`
 }
 
 // NewCheck is a verdict to be written.
 func NewCheck(c ballast.Check) Check {
-	return Check{Done: c.Done, Passed: &c.Passed, Score: c.Score, Reason: c.Reason, Where: c.Where}
+	return Check{Done: c.Done, Passed: &c.Passed, Score: number(c.Score), Reason: c.Reason, Where: c.Where}
 }
 
 // Verdict is what was written.
 func (w Check) Verdict() ballast.Check {
 	if w.Passed != nil || !w.Done {
-		return ballast.Check{Done: w.Done, Passed: w.Passed != nil && *w.Passed, Score: w.Score, Reason: w.Reason, Where: w.Where}
+		return ballast.Check{Done: w.Done, Passed: w.Passed != nil && *w.Passed, Score: float64(w.Score), Reason: w.Reason, Where: w.Where}
 	}
 	return sim.Verdict{Done: w.Done, Empty: w.Empty, State: w.State, Response: w.Response, Extra: w.Extra, Where: w.Where}.Check()
 }

@@ -1,13 +1,16 @@
 package task
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 
 	"ballast"
+	"ballast/env/sim"
 	"ballast/value"
 )
 
@@ -24,6 +27,9 @@ func Digest(tasks []ballast.Task) string {
 	for i := range tasks {
 		t := &tasks[i]
 		add([]any{t.ID, t.Set, t.Category, t.APIs})
+		if names := unusual(t); names != nil {
+			add(names)
+		}
 		for _, world := range slices.Sorted(maps.Keys(t.Init)) {
 			add([]string{world, value.Repr(t.Init[world])})
 		}
@@ -42,4 +48,23 @@ func Digest(tasks []ballast.Task) string {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// unusual are the names that do not follow from the task's set and category, nil for none:
+// tasks of earlier versions have no names, and the same digests.
+func unusual(t *ballast.Task) []string {
+	names := []string{t.World, t.Grader, t.User, t.Variant}
+	switch generated := strings.HasPrefix(t.Set, "desk"); {
+	case generated && t.Grader == sim.Sparing:
+		names[1] = ""
+	case generated:
+		names[1] = cmp.Or(t.Grader, sim.Gold)
+	}
+	if t.Variant == t.Category {
+		names[3] = ""
+	}
+	if strings.Join(names, "") == "" {
+		return nil
+	}
+	return names
 }

@@ -24,6 +24,10 @@ func TestDigest(t *testing.T) {
 	for i, change := range []func(*ballast.Task){
 		func(x *ballast.Task) { x.ID += "x" },
 		func(x *ballast.Task) { x.APIs = x.APIs[1:] },
+		func(x *ballast.Task) { x.World = "mine" },
+		func(x *ballast.Task) { x.Grader = "gold" },
+		func(x *ballast.Task) { x.User = "mine" },
+		func(x *ballast.Task) { x.Variant = "long_context" },
 		func(x *ballast.Task) { x.Turns[0].User += "." },
 		func(x *ballast.Task) { x.Turns[0].Reply += "." },
 		func(x *ballast.Task) { x.Turns[0].Reveal = []string{"f"} },

@@ -2,8 +2,11 @@ package envtest
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -91,6 +94,11 @@ func TestCheckFinds(t *testing.T) {
 		{"panics", panics, "answers: panic: boom"},
 		{"late", late, "a context that has ended: the call goes on"},
 		{"leaks", Leaky(sim.World{}), "goroutines"},
+		{"documents a function twice", twice{}, "tools: the name"},
+		{"falls at a second Close", &shut{panics: true}, "closing: panic: closed twice"},
+		{"hangs at a second Close", &shut{}, "closing: a call, or a second Close"},
+		{"keeps a file open", hoarder{}, "open files"},
+		{"drawn", &drawn{}, "in another session"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var all []string
@@ -102,4 +110,76 @@ func TestCheckFinds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// twice documents a function twice.
+type twice struct{ sim.World }
+
+func (twice) Tools(context.Context, *ballast.Task) ([]ballast.Tool, error) {
+	return []ballast.Tool{{Name: "f"}, {Name: "f"}}, nil
+}
+
+// shut is a world whose sessions cannot be closed twice.
+type shut struct {
+	sim.World
+	panics bool
+}
+
+type shutSession struct {
+	ballast.Session
+	panics, closed bool
+}
+
+func (w *shut) Open(ctx context.Context, t *ballast.Task) (ballast.Session, error) {
+	s, err := w.World.Open(ctx, t)
+	return &shutSession{Session: s, panics: w.panics}, err
+}
+
+func (s *shutSession) Close() error {
+	if s.closed && s.panics {
+		panic("closed twice")
+	}
+	if s.closed {
+		time.Sleep(600 * time.Millisecond)
+	}
+	s.closed = true
+	return nil
+}
+
+// hoarder opens a file for every session and keeps it.
+type hoarder struct{ sim.World }
+
+var hoard []*os.File
+
+func (w hoarder) Open(ctx context.Context, t *ballast.Task) (ballast.Session, error) {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	lock.Lock()
+	hoard = append(hoard, f)
+	lock.Unlock()
+	return w.World.Open(ctx, t)
+}
+
+var lock sync.Mutex
+
+// drawn is a world that answers by chance, as it seems from outside.
+type drawn struct {
+	sim.World
+	n atomic.Int64
+}
+
+type drawnSession struct {
+	ballast.Session
+	w *drawn
+}
+
+func (w *drawn) Open(ctx context.Context, t *ballast.Task) (ballast.Session, error) {
+	s, err := w.World.Open(ctx, t)
+	return &drawnSession{s, w}, err
+}
+
+func (s *drawnSession) Call(context.Context, ballast.Call) (string, error) {
+	return fmt.Sprint(s.w.n.Add(1)), nil
 }

@@ -74,7 +74,7 @@ func (s *session) Grade(ctx context.Context, ep *ballast.Episode, i int) (ballas
 }
 
 // Grader is the grader of a task in a World whose sessions inside judge.
-func Grader(t *ballast.Task, s ballast.Session) (ballast.Grader, error) {
+func Grader(_ context.Context, t *ballast.Task, s ballast.Session) (ballast.Grader, error) {
 	g, ok := s.(ballast.Grader)
 	if !ok {
 		return nil, fmt.Errorf("envtest: task %s: its sessions grade nothing", t.ID)

@@ -47,6 +47,7 @@ func (World) Prepare(_ context.Context, t *ballast.Task) (ballast.World, error) 
 type Prepared struct {
 	task    *ballast.Task
 	sparing bool
+	tools   int // that the policy is shown at one time or another
 	apis    []*entry
 	states  []world.State // at the start; copied, never called
 
@@ -100,6 +101,11 @@ func Prepare(task *ballast.Task) (*Prepared, error) {
 		}
 		p.apis = append(p.apis, e)
 		p.states = append(p.states, s)
+	}
+	if p.tools = len(task.Tools); p.sparing && task.Tools == nil {
+		for _, e := range p.apis {
+			p.tools += len(e.api.Tools())
+		}
 	}
 	return p, nil
 }

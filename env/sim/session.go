@@ -200,6 +200,7 @@ const (
 	ReasonState    = "state"
 	ReasonResponse = "response"
 	ReasonCalls    = "calls"
+	ReasonNoGold   = "no_gold" // the turn is beyond gold's last
 )
 
 // Check is the verdict in the words of every grader.
@@ -221,21 +222,39 @@ func (v Verdict) Check() ballast.Check {
 	return c
 }
 
-// Grader is the grader of a task whose calls run in the session. It is an error if that is
-// none of this package.
-func Grader(t *ballast.Task, s ballast.Session) (ballast.Grader, error) {
+// NewGold is the grader Gold of a task whose calls run in the session.
+func NewGold(_ context.Context, t *ballast.Task, s ballast.Session) (ballast.Grader, error) {
+	return grader(t, s, Gold)
+}
+
+// NewSparing is the grader Sparing.
+func NewSparing(_ context.Context, t *ballast.Task, s ballast.Session) (ballast.Grader, error) {
+	return grader(t, s, Sparing)
+}
+
+// grader is the session as its own grader. It is an error if the session is none of this
+// package, or counts calls under other rules.
+func grader(t *ballast.Task, s ballast.Session, name string) (ballast.Grader, error) {
 	mine, ok := s.(*Session)
 	if !ok {
-		return nil, fmt.Errorf("sim: task %s: grader %q compares the states of simulated APIs, and the task's world is %q: name another "+
-			"grader", t.ID, t.Grader, t.World)
+		return nil, fmt.Errorf("sim: task %s: grader %s compares the states of simulated APIs, and the task's world is %q: name another grader", t.ID, name, t.World)
+	}
+	if mine.p.sparing != (name == Sparing) {
+		return nil, fmt.Errorf("sim: task %s: its grader is %q, and it is graded by %s", t.ID, t.Grader, name)
 	}
 	return mine, nil
 }
 
-// Grade closes turn i, which must be the open one.
+// Grade closes turn i, which must be the open one. A turn that gold does not have fails.
 func (s *Session) Grade(_ context.Context, _ *ballast.Episode, i int) (ballast.Check, error) {
-	if s.err == nil && i != s.turn {
+	switch {
+	case s.err != nil:
+		return ballast.Check{}, s.err
+	case i != s.turn:
 		return ballast.Check{}, fmt.Errorf("sim: task %s: turn %d is graded while turn %d is open", s.p.task.ID, i, s.turn)
+	case i >= len(s.p.task.Turns):
+		s.turn++
+		return ballast.Check{Done: true, Reason: ReasonNoGold, Where: fmt.Sprintf("gold has %d turns", len(s.p.task.Turns))}, nil
 	}
 	v := s.CloseTurn()
 	return v.Check(), s.err
@@ -298,7 +317,7 @@ func (s *Session) extra(gold *goldTurn) int {
 			failed++
 		}
 	}
-	may := len(s.p.task.Tools) - 1
+	may := s.p.tools - 1
 	if gold.changes {
 		may = min(may, needs+Spare)
 	}

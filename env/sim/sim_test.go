@@ -148,7 +148,7 @@ func TestSparing(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := session(t, c.gold...)
 			s.p.sparing = true
-			s.p.task.Tools = make([]ballast.Tool, 4)
+			s.p.tools = 4
 			for i, p := range c.policy {
 				for _, x := range calls(t, p) {
 					s.Run(x)
@@ -174,7 +174,7 @@ func TestFewTools(t *testing.T) {
 	const move = "move('tax.txt', 'work')"
 	for tools, passes := range map[int]bool{1: false, 2: false, 3: true} {
 		s := session(t, move)
-		s.p.sparing, s.p.task.Tools = true, make([]ballast.Tool, tools)
+		s.p.sparing, s.p.tools = true, tools
 		for _, x := range calls(t, "find('tax.txt'); "+move) {
 			s.Run(x)
 		}

@@ -98,8 +98,8 @@ func TestPipeChild(t *testing.T) {
 // to the same weights as in this process.
 func TestPipe(t *testing.T) {
 	envtest.Test(t, piped{}, &office()[0])
-	if got, want := trainTwo(t, &env.Table{Worlds: []env.World{{Name: "pipe", World: piped{}}}, Users: env.Builtin.Users,
-		Graders: []env.Grader{{Name: sim.Sparing, New: envtest.Grader}}}), trainTwo(t, nil); got != want {
+	if got, want := trainTwo(t, &env.Table{Worlds: []env.WorldEntry{{Name: "pipe", World: piped{}}}, Users: env.Builtin.Users,
+		Graders: []env.GraderEntry{{Name: sim.Sparing, New: envtest.Grader}}}), trainTwo(t, nil); got != want {
 		t.Errorf("weights %s over the pipe, %s without", got, want)
 	}
 }
