@@ -16,10 +16,7 @@ package env
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"sync"
 	"time"
 
 	"ballast"
@@ -116,77 +113,6 @@ type Env struct {
 	fault   string // of the last reply, in words
 }
 
-// Prepared is what the episodes of one task have in common: its world, grader and user,
-// what the world loads once for all of them, and the tools. It is safe for concurrent use;
-// the task must not be changed while it lives.
-type Prepared struct {
-	task    *ballast.Task
-	world   WorldEntry
-	grader  GraderEntry
-	user    UserEntry
-	end     context.CancelFunc // of what was prepared
-	closed  sync.Once
-	instant bool
-	tools   []ballast.Tool
-	shown   []ballast.Tool
-	held    map[string]ballast.Tool
-}
-
-// Prepare makes a task of the builtin table ready.
-func Prepare(ctx context.Context, task *ballast.Task) (*Prepared, error) {
-	return Builtin.Prepare(ctx, task)
-}
-
-// Prepare makes a task ready: it finds its world, grader and user, has the world load what
-// its sessions share and asks for the tools. The context is that of the task's whole life.
-// Close gives back what was loaded.
-func (t *Table) Prepare(ctx context.Context, task *ballast.Task) (p *Prepared, err error) {
-	p = &Prepared{task: task, tools: task.Tools}
-	ctx, end := context.WithCancel(ctx)
-	p.end = end
-	defer func() {
-		if err != nil {
-			end()
-			err = fmt.Errorf("task %s: %w", task.ID, err)
-		}
-	}()
-	if p.world, p.grader, p.user, err = t.resolve(task); err != nil {
-		return nil, err
-	}
-	p.instant = p.world.Instant && p.grader.Instant && p.user.Instant
-	if p.world.Prepare != nil {
-		p.world.World, err = guard(ctx, p.world.Name, p.world.Instant, OpenLimit, func(context.Context) (ballast.World, error) {
-			return p.world.Prepare(ctx, task)
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	if p.tools == nil {
-		p.tools, err = guard(ctx, p.world.Name+": tools", p.world.Instant, OpenLimit, func(ctx context.Context) ([]ballast.Tool, error) {
-			return p.world.World.Tools(ctx, task)
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	p.shown, p.held, err = split(p.tools, task.Turns)
-	return p, err
-}
-
-// Close gives back what the world loaded for the task. No episode of it goes on after that.
-func (p *Prepared) Close() (err error) {
-	p.closed.Do(func() {
-		defer p.end()
-		c, ok := p.world.World.(io.Closer)
-		if !ok || p.world.Prepare == nil { // the table's own world stays
-			return
-		}
-		_, err = guard(context.Background(), "closing a task", p.world.Instant, closeLimit, func(context.Context) (struct{}, error) { return struct{}{}, c.Close() })
-	})
-	return err
-}
-
 // New starts an episode. Its session is opened when it is first needed.
 func (p *Prepared) New(rules Rules) *Env {
 	e := &Env{Prepared: p, rules: rules, know: map[string]ballast.Tool{}}
@@ -199,35 +125,6 @@ func (p *Prepared) New(rules Rules) *Env {
 
 // Instant says that nothing in an episode takes time: Start, Answer and Close do not wait.
 func (p *Prepared) Instant() bool { return p.instant }
-
-// split separates the tools that are shown at the start from those that a later
-// turn reveals.
-func split(tools []ballast.Tool, turns []ballast.TaskTurn) (shown []ballast.Tool, held map[string]ballast.Tool, err error) {
-	held = map[string]ballast.Tool{}
-	for _, t := range turns {
-		for _, name := range t.Reveal {
-			held[name] = ballast.Tool{}
-		}
-	}
-	seen := map[string]bool{}
-	for _, tool := range tools {
-		if tool.Name == "" || seen[tool.Name] {
-			return nil, nil, fmt.Errorf("the name %q of a tool is empty or occurs twice", tool.Name)
-		}
-		seen[tool.Name] = true
-		if _, later := held[tool.Name]; later {
-			held[tool.Name] = tool
-		} else {
-			shown = append(shown, tool)
-		}
-	}
-	for name := range held {
-		if !seen[name] {
-			return nil, nil, fmt.Errorf("a turn reveals %s, which is not among the tools", name)
-		}
-	}
-	return shown, held, nil
-}
 
 // Tools returns the functions that are shown at the start.
 func (p *Prepared) Tools() []ballast.Tool { return p.shown }
@@ -260,10 +157,12 @@ func (e *Env) Start(ctx context.Context) Message { return e.open(ctx) }
 // open opens the next turn: the user's message, or what a turn reveals. The episode is
 // done where the user has nothing more to say.
 func (e *Env) open(ctx context.Context) (m Message) {
+	entry := &e.Prepared.user
+	what := "user " + entry.Name
 	if e.user == nil {
 		var err error
-		e.user, err = guard(ctx, "user "+e.Prepared.user.Name, e.Prepared.user.Instant, OpenLimit, func(ctx context.Context) (ballast.User, error) {
-			return e.Prepared.user.New(ctx, e.task)
+		e.user, err = guard(ctx, what, entry.Instant, OpenLimit, func(ctx context.Context) (ballast.User, error) {
+			return entry.New(ctx, e.task)
 		})
 		if err != nil {
 			e.Fail(err)
@@ -271,7 +170,7 @@ func (e *Env) open(ctx context.Context) (m Message) {
 		}
 	}
 	u, ep := e.user, e.Episode // one that is late reads on
-	said, err := guard(ctx, "user "+e.Prepared.user.Name, e.Prepared.user.Instant, e.Prepared.user.Limit, func(ctx context.Context) (s said, err error) {
+	said, err := guard(ctx, what, entry.Instant, entry.Limit, func(ctx context.Context) (s said, err error) {
 		s.text, s.more, err = u.Next(ctx, &ep)
 		return s, err
 	})
@@ -280,7 +179,7 @@ func (e *Env) open(ctx context.Context) (m Message) {
 		e.Fail(err)
 		return m
 	case !said.more && e.turn == 0: // the policy was never asked
-		e.Fail(fmt.Errorf("user %s says nothing", e.Prepared.user.Name))
+		e.Fail(fmt.Errorf("%s says nothing", what))
 		return m
 	case !said.more:
 		e.Stop(ballast.StopDone)
@@ -379,60 +278,6 @@ func (e *Env) run(ctx context.Context, step *ballast.Step) Message {
 	return Message{Results: step.Results}
 }
 
-// call runs one call in a session, which it opens if there is none.
-func (e *Env) call(ctx context.Context, ses **opened, c ballast.Call) (string, error) {
-	if err := e.session(ctx, ses); err != nil {
-		return "", err
-	}
-	s := (*ses).Session
-	answer, err := guard(ctx, "the call", e.world.Instant, e.world.Limit, func(ctx context.Context) (string, error) { return s.Call(ctx, c) })
-	if err != nil {
-		err = fmt.Errorf("world %s: %s: %w", e.world.Name, c.Name, err)
-	}
-	return answer, err
-}
-
-// opened is a session with what to do after it was closed.
-type opened struct {
-	ballast.Session
-	after func()
-}
-
-// session opens a session where there is none. It waits for room first.
-func (e *Env) session(ctx context.Context, ses **opened) error {
-	if *ses != nil {
-		return nil
-	}
-	life, end := context.WithCancel(ctx) // the session's, which may start what lives as long
-	after := end
-	if room := e.world.Room; room != nil {
-		if e.rules.Forget {
-			end()
-			return fmt.Errorf("world %s: its room is bounded, and fault drop-state would hold two places in it", e.world.Name)
-		}
-		select {
-		case room <- struct{}{}:
-			after = func() { end(); <-room }
-		case <-ctx.Done():
-			end()
-			return context.Cause(ctx)
-		}
-	}
-	s, err := guard(ctx, "opening a session", e.world.Instant, OpenLimit, func(context.Context) (ballast.Session, error) {
-		s, err := e.world.World.Open(life, e.task)
-		if err == nil && s == nil {
-			err = errors.New("it opened nothing")
-		}
-		return s, err
-	}, func(late ballast.Session) { late.Close() })
-	if err != nil {
-		after()
-		return fmt.Errorf("world %s: %w", e.world.Name, err)
-	}
-	*ses = &opened{s, after}
-	return nil
-}
-
 // closeTurn has the turn graded and opens the next one, if any.
 func (e *Env) closeTurn(ctx context.Context) Message {
 	check, err := e.grade(ctx)
@@ -476,27 +321,6 @@ func (e *Env) grade(ctx context.Context) (check ballast.Check, err error) {
 		check.Score = 1
 	}
 	return check, nil
-}
-
-// release closes a session, if there is one. What goes wrong is noted in the episode and
-// changes no verdict.
-func (e *Env) release(ses **opened) {
-	s := *ses
-	if s == nil {
-		return
-	}
-	*ses = nil
-	defer s.after()
-	_, err := guard(context.Background(), "closing a session", e.world.Instant, closeLimit, func(context.Context) (struct{}, error) { return struct{}{}, s.Close() })
-	if err != nil && e.Episode.Error == "" {
-		e.Episode.Error = fmt.Sprintf("world %s: %v", e.world.Name, err)
-	}
-}
-
-// Close gives back what the episode's world holds, whether it is over or not.
-func (e *Env) Close() {
-	e.release(&e.ses)
-	e.release(&e.fresh)
 }
 
 // Stop ends the episode.

@@ -9,7 +9,8 @@ import (
 // guard runs what belongs to a world, a grader or a user. A panic is an error. Unless it
 // is instant it runs aside and is left alone when the time is up or the context has ended;
 // what it answers later goes to drop.
-func guard[T any](ctx context.Context, what string, instant bool, limit time.Duration, do func(context.Context) (T, error), drop ...func(T)) (T, error) {
+func guard[T any](ctx context.Context, what string, instant bool, limit time.Duration,
+	do func(context.Context) (T, error), drop ...func(T)) (T, error) {
 	if instant {
 		return caught(ctx, what, do)
 	}

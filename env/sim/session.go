@@ -237,7 +237,8 @@ func NewSparing(_ context.Context, t *ballast.Task, s ballast.Session) (ballast.
 func grader(t *ballast.Task, s ballast.Session, name string) (ballast.Grader, error) {
 	mine, ok := s.(*Session)
 	if !ok {
-		return nil, fmt.Errorf("sim: task %s: grader %s compares the states of simulated APIs, and the task's world is %q: name another grader", t.ID, name, t.World)
+		return nil, fmt.Errorf("sim: task %s: grader %s compares the states of simulated APIs, and the task's world is %q: name another grader",
+			t.ID, name, t.World)
 	}
 	if mine.p.sparing != (name == Sparing) {
 		return nil, fmt.Errorf("sim: task %s: its grader is %q, and it is graded by %s", t.ID, t.Grader, name)

@@ -1,0 +1,92 @@
+package env
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"ballast"
+)
+
+// call runs one call in a session, which it opens if there is none.
+func (e *Env) call(ctx context.Context, ses **opened, c ballast.Call) (string, error) {
+	if err := e.session(ctx, ses); err != nil {
+		return "", err
+	}
+	s := (*ses).Session
+	answer, err := guard(ctx, "the call", e.world.Instant, e.world.Limit, func(ctx context.Context) (string, error) { return s.Call(ctx, c) })
+	if err != nil {
+		err = fmt.Errorf("world %s: %s: %w", e.world.Name, c.Name, err)
+	}
+	return answer, err
+}
+
+// opened is a session with what to do after it was closed.
+type opened struct {
+	ballast.Session
+	after func()
+}
+
+// session opens a session where there is none. It waits for room first.
+func (e *Env) session(ctx context.Context, ses **opened) error {
+	if *ses != nil {
+		return nil
+	}
+	life, end := context.WithCancel(ctx) // the session's, which may start what lives as long
+	after := end
+	if room := e.world.Room; room != nil {
+		if e.rules.Forget {
+			end()
+			return fmt.Errorf("world %s: its room is bounded, and fault drop-state would hold two places in it", e.world.Name)
+		}
+		select {
+		case room <- struct{}{}:
+			after = func() { end(); <-room }
+		case <-ctx.Done():
+			end()
+			return context.Cause(ctx)
+		}
+	}
+	s, err := guard(ctx, "opening a session", e.world.Instant, OpenLimit, func(context.Context) (ballast.Session, error) {
+		s, err := e.world.World.Open(life, e.task)
+		if err == nil && s == nil {
+			err = errors.New("it opened nothing")
+		}
+		return s, err
+	}, func(late ballast.Session) { late.Close() })
+	if err != nil {
+		after()
+		return fmt.Errorf("world %s: %w", e.world.Name, err)
+	}
+	*ses = &opened{s, after}
+	return nil
+}
+
+// release closes a session, if there is one. What goes wrong is noted in the episode and
+// changes no verdict.
+func (e *Env) release(ses **opened) {
+	s := *ses
+	if s == nil {
+		return
+	}
+	*ses = nil
+	defer s.after()
+	if err := closing("a session", e.world.Instant, s); err != nil && e.Episode.Error == "" {
+		e.Episode.Error = fmt.Sprintf("world %s: %v", e.world.Name, err)
+	}
+}
+
+// Close gives back what the episode's world holds, whether it is over or not.
+func (e *Env) Close() {
+	e.release(&e.ses)
+	e.release(&e.fresh)
+}
+
+// closing closes what a world holds.
+func closing(what string, instant bool, c io.Closer) error {
+	_, err := guard(context.Background(), "closing "+what, instant, closeLimit, func(context.Context) (struct{}, error) {
+		return struct{}{}, c.Close()
+	})
+	return err
+}
