@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -377,6 +378,36 @@ func TestColumns(t *testing.T) {
 		for i, line := range strings.Split(s.text, "\n") {
 			if n := utf8.RuneCountInString(line); n > maxColumns && !raw[i+1] {
 				t.Errorf("%s:%d has %d columns, the budget is %d", s.path, i+1, n, maxColumns)
+			}
+		}
+	}
+}
+
+// TestMethodsDifferByMoreThanCase: a type has no start beside Start.
+func TestMethodsDifferByMoreThanCase(t *testing.T) {
+	seen := map[string]string{} // package, type and method, in small letters
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv == nil {
+				continue
+			}
+			of := strings.Trim(types.ExprString(f.Recv.List[0].Type), "*")
+			key := strings.ToLower(s.pkg + " " + of + "." + f.Name.Name)
+			if other := seen[key]; other != "" && other != f.Name.Name {
+				t.Errorf("%s: %s has the methods %s and %s", s.path, of, other, f.Name.Name)
+			}
+			seen[key] = f.Name.Name
+		}
+	}
+}
+
+// TestCommentsSayWhat: no comment only says which interface a method has.
+func TestCommentsSayWhat(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, d := range s.file.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Doc != nil && strings.HasPrefix(f.Doc.Text(), f.Name.Name+" implements ") {
+				t.Errorf("%s: %s", s.path, strings.TrimSpace(f.Doc.Text()))
 			}
 		}
 	}

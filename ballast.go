@@ -27,22 +27,22 @@ func (o Owner) String() string {
 	return [...]string{"template", "user", "tool", "policy", "gold"}[o]
 }
 
-// Form is the paper's classification of one reply (section 2, figure 1).
-type Form uint8
+// ReplyKind is the paper's classification of one reply (section 2, figure 1).
+type ReplyKind uint8
 
-// The four forms.
+// The four kinds of replies.
 const (
-	FormCall      Form = iota // complete, well-formed tool calls that end the reply; prose may come first
-	FormResponse              // natural language without tool-related residue
-	FormPolluted              // open tags, misplaced control tokens, bad bodies
-	FormCollapsed             // nothing but terminators or control tokens
+	KindCall      ReplyKind = iota // complete, well-formed tool calls that end the reply; prose may come first
+	KindResponse                   // natural language without tool-related residue
+	KindPolluted                   // open tags, misplaced control tokens, bad bodies
+	KindCollapsed                  // nothing but terminators or control tokens
 )
 
-// NumForms is the number of forms.
-const NumForms = 4
+// NumKinds is the number of kinds.
+const NumKinds = 4
 
-// String returns the lower-case name of the form.
-func (f Form) String() string {
+// String returns the lower-case name of the kind.
+func (f ReplyKind) String() string {
 	return [...]string{"call", "response", "polluted", "collapsed"}[f]
 }
 
@@ -125,14 +125,14 @@ const (
 
 // Step is one reply of the policy and what the tools answered.
 type Step struct {
-	Start, End int      // token span of the reply in Episode.Tokens
-	Text       string   // the reply, decoded with control tokens visible
-	Form       Form     //
-	Reason     string   // why the form; "" or unknown_tool for the healthy ones
-	Calls      []Call   //
-	Results    []string // one per call that was executed
-	Cut        bool     // ended by a budget; no end token was added
-	Gold       bool     // written by the demonstration, not sampled
+	Start, End int       // token span of the reply in Episode.Tokens
+	Text       string    // the reply, decoded with control tokens visible
+	Kind       ReplyKind //
+	Reason     string    // why the kind; "" or unknown_tool for the healthy ones
+	Calls      []Call    //
+	Results    []string  // one per call that was executed
+	Cut        bool      // ended by a budget; no end token was added
+	Gold       bool      // written by the demonstration, not sampled
 }
 
 // Check is what a grader says of one closed turn. The zero value belongs to a turn that
@@ -159,7 +159,7 @@ type Score struct {
 	FailTurn int     // first failing turn, -1 on success
 	Reason   string  // the failing turn's, or turns, unanswered (package credit); "" on success
 	Progress float64 // share of turns that passed before the first failure, with that turn's score, in [0,1]
-	Format   float64 // share of replies in a healthy form, in [0,1]
+	Format   float64 // share of replies of a healthy kind, in [0,1]
 }
 
 // Episode is one play of a task. The conversation is one growing list of

@@ -111,7 +111,7 @@ func (res *EngineResult) round(ctx context.Context, run *loop.Run, e engine.Engi
 	r := &run.Recipe
 	before := e.Counters()
 	start := time.Now()
-	eps, err := rollout.Run(ctx, e.Policy(), r.Rollout(run.Engine.Style), plays(run, i), r.Sampling())
+	eps, err := rollout.Run(ctx, e.Policy(), r.Rollout(run.Engine.Renderer), plays(run, i), r.Sampling())
 	if err != nil {
 		return err
 	}
@@ -144,11 +144,11 @@ func (res *EngineResult) round(ctx context.Context, run *loop.Run, e engine.Engi
 }
 
 // plays are those of a run's update.
-func plays(run *loop.Run, update int) (out []rollout.Play) {
+func plays(run *loop.Run, update int) (out []rollout.Request) {
 	r := &run.Recipe
 	for g := range r.RL.Prompts {
 		for s := range r.RL.Rollouts {
-			out = append(out, rollout.Play{Task: &run.Train[(update*r.RL.Prompts+g)%len(run.Train)], Group: g, Sample: s,
+			out = append(out, rollout.Request{Task: &run.Train[(update*r.RL.Prompts+g)%len(run.Train)], Group: g, Sample: s,
 				Seed: uint64(update<<20 | g<<10 | s)})
 		}
 	}

@@ -31,7 +31,7 @@ func (c Watching) Share() float64 {
 // Watch plays and learns the run's first update over and over, with and
 // without monitoring. m is a copy of the model that the learner does not change.
 func Watch(ctx context.Context, run *loop.Run, m *model.Model, rounds int) (Watching, error) {
-	r, s := &run.Recipe, run.Engine.Style
+	r, s := &run.Recipe, run.Engine.Renderer
 	ids, names := s.Control()
 	plain, err := engine.Sampler(r, m, nil)
 	if err != nil {
@@ -65,7 +65,7 @@ func Watch(ctx context.Context, run *loop.Run, m *model.Model, rounds int) (Watc
 		timed(&least.Inspect, func() error {
 			metrics := map[string]float64{}
 			monitor.Measure(eps, names, metrics)
-			lens := &monitor.Lens{Format: s.Format, Tokens: s.Tok, Watched: ids, Advantages: make([]float64, len(eps))}
+			lens := &monitor.Lens{Format: s.Format, Tokens: s.Tokenizer, Watched: ids, Advantages: make([]float64, len(eps))}
 			monitor.Inspect(eps, lens, metrics)
 			if err := run.Engine.Compare(ctx, eps, lens, metrics); err != nil {
 				return err

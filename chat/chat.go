@@ -2,7 +2,7 @@
 //
 // A Template is how a model family frames messages, a Format (package format) is
 // how tool calls are written in replies and read from them; every template goes
-// with every format. Style joins both with a tokenizer, Dialogue is one
+// with every format. Renderer joins both with a tokenizer, Dialogue is one
 // conversation.
 //
 // # Tokens are made once

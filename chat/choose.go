@@ -177,7 +177,7 @@ func written(text string, request jinja.Result, tok *bpe.Tokenizer, f Format) (C
 	}
 	for _, f := range formatsFor(f) {
 		for _, system := range []*string{nil, usual.plain, new(string)} {
-			if text != JinjaText(Style{tok, t, f}, system) {
+			if text != JinjaText(Renderer{tok, t, f}, system) {
 				continue
 			}
 			c := named(t, "ballast wrote the model's template for it and format "+f.Name())

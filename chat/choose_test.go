@@ -75,7 +75,7 @@ func TestChooseEndless(t *testing.T) {
 // TestChosenSystems: with tools a model may have another system text, and another template.
 func TestChosenSystems(t *testing.T) {
 	text := "You are Acme."
-	src := Source{Text: says("You are a helpful assistant."), Tools: JinjaText(Style{testTok(), ChatML, Hermes}, &text)}
+	src := Source{Text: says("You are a helpful assistant."), Tools: JinjaText(Renderer{testTok(), ChatML, Hermes}, &text)}
 	c, err := Choose(src, testTok(), Hermes)
 	if err != nil || c.Name != "chatml" || c.System != "You are a helpful assistant." || c.Tooled != text || c.Format != "hermes" {
 		t.Fatalf("%s, %v", c, err)
@@ -128,7 +128,7 @@ func TestChooseBorder(t *testing.T) {
 	if c, err := Choose(Source{Text: says(smollmSystem)}, tok, Pythonic); err != nil || c.Name != "smollm2" {
 		t.Errorf("%s, %v", c, err)
 	}
-	tools := strings.TrimPrefix(JinjaText(Style{tok, ChatML, Hermes}, nil), mark(ChatML))
+	tools := strings.TrimPrefix(JinjaText(Renderer{tok, ChatML, Hermes}, nil), mark(ChatML))
 	if c, err := Choose(Source{Text: tools}, tok, Hermes); err != nil || c.Name != "chatml" || c.Format != "hermes" {
 		t.Errorf("%s, %v", c, err)
 	}
@@ -154,7 +154,7 @@ func TestWritten(t *testing.T) {
 	for i, name := range slices.Sorted(maps.Keys(Templates)) {
 		for k, form := range slices.Sorted(maps.Keys(Formats)) {
 			tmpl, f, sys := Templates[name], Formats[form], systems[(i+k)%len(systems)]
-			c, err := Choose(Source{Text: JinjaText(Style{testTok(), tmpl, f}, sys)}, testTok(), Hermes)
+			c, err := Choose(Source{Text: JinjaText(Renderer{testTok(), tmpl, f}, sys)}, testTok(), Hermes)
 			if err != nil || c.Name != name || c.Format != form {
 				t.Errorf("%s+%s: %s, %v", name, form, c, err)
 				continue
@@ -287,7 +287,7 @@ func TestChooseLlama(t *testing.T) {
 // FuzzChoose: whatever the template is, it is refused or its renderer writes other
 // conversations as the template does.
 func FuzzChoose(f *testing.F) {
-	for _, text := range []string{turns, says("You are Acme."), acme, llama, JinjaText(Style{nil, Compact, Pythonic}, nil), "{% raw %}", "{{ messages }}"} {
+	for _, text := range []string{turns, says("You are Acme."), acme, llama, JinjaText(Renderer{nil, Compact, Pythonic}, nil), "{% raw %}", "{{ messages }}"} {
 		f.Add(text)
 	}
 	other := probe{name: "another", messages: []said{{role: "user", text: "What is this?"}, {role: "assistant", text: "This is a fuzz target."},

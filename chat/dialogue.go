@@ -20,26 +20,26 @@ type tokenizer interface {
 	Spells(text string) bool
 }
 
-// Style is how one model talks: its tokenizer, its template and the format its
+// Renderer is how one model talks: its tokenizer, its template and the format its
 // calls are written in. Check it once at startup.
-type Style struct {
-	Tok      *bpe.Tokenizer
-	Template *Template
-	Format   Format
+type Renderer struct {
+	Tokenizer *bpe.Tokenizer
+	Template  *Template
+	Format    Format
 }
 
 // Stops returns the ids of the tokens that end a reply, the usual one first.
-func (s Style) Stops() []int32 { return ids(s.Tok, s.Template.stops) }
+func (s Renderer) Stops() []int32 { return ids(s.Tokenizer, s.Template.stops) }
 
 // Control returns the ids of the control tokens to watch and their texts: those
 // of the format's calls, the stops, the role header's first token and the tags
 // of a thought, as far as they are single tokens of the vocabulary.
-func (s Style) Control() (id []int32, text []string) {
+func (s Renderer) Control() (id []int32, text []string) {
 	all := append(append([]string{}, s.Format.Control()...), s.Template.stops...)
 	all = append(append(all, s.Template.control...), format.OpenThink, format.CloseThink)
 	seen := map[string]bool{}
 	for _, t := range all {
-		if i, ok := s.Tok.ID(t); ok && !seen[t] {
+		if i, ok := s.Tokenizer.ID(t); ok && !seen[t] {
 			seen[t] = true
 			id, text = append(id, i), append(text, t)
 		}
@@ -85,15 +85,15 @@ const (
 // system text and the documentation of tools are plain: a control token spelled in them
 // stays text. A conversation that cannot be written so is a panic with a
 // *pretoken.Failure, see pretoken.Recover.
-func NewDialogue(s Style, tools []ballast.Tool, system *string) *Dialogue {
-	return newDialogue(s.Tok, s.Template, s.Format, tools, system, "")
+func NewDialogue(s Renderer, tools []ballast.Tool, system *string) *Dialogue {
+	return newDialogue(s.Tokenizer, s.Template, s.Format, tools, system, "")
 }
 
 // NewHinted is NewDialogue with a hint at the end of the system message, behind
 // everything that the template puts there, after an empty line (paper, section
 // 3.3). The hint is plain text: a control token spelled in it stays text.
-func NewHinted(s Style, tools []ballast.Tool, system *string, hint string) *Dialogue {
-	return newDialogue(s.Tok, s.Template, s.Format, tools, system, hint)
+func NewHinted(s Renderer, tools []ballast.Tool, system *string, hint string) *Dialogue {
+	return newDialogue(s.Tokenizer, s.Template, s.Format, tools, system, hint)
 }
 
 func newDialogue(tok tokenizer, t *Template, f Format, tools []ballast.Tool, system *string, hint string) *Dialogue {
@@ -315,16 +315,16 @@ func (d *Dialogue) width(text string) int {
 
 // Check reports whether the tokenizer fits the template and the format: it must
 // have their control tokens as single tokens and give the frame's text back.
-func Check(s Style) error {
+func Check(s Renderer) error {
 	switch {
 	case s.Template == nil:
 		return fmt.Errorf("chat: no chat template was chosen; choose one of %s", names(Templates))
 	case s.Format == nil:
 		return fmt.Errorf("chat: no tool-call format was chosen; choose one of %s", names(Formats))
-	case s.Tok == nil:
+	case s.Tokenizer == nil:
 		return fmt.Errorf("chat: no tokenizer was loaded")
 	}
-	return check(s.Tok, s.Template, s.Format)
+	return check(s.Tokenizer, s.Template, s.Format)
 }
 
 func check(tok tokenizer, t *Template, f Format) error {

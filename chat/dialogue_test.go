@@ -387,7 +387,7 @@ func TestCheck(t *testing.T) {
 	tok := testTok()
 	for _, tmpl := range Templates {
 		for _, f := range Formats {
-			if err := Check(Style{tok, tmpl, f}); err != nil {
+			if err := Check(Renderer{tok, tmpl, f}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -397,15 +397,15 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		style Style
+		style Renderer
 		want  string
 	}{
-		{Style{bare, SmolLM2, Hermes}, ""}, // spelled tags
-		{Style{bare, ChatML, Pythonic}, ""},
-		{Style{bare, ChatML, Hermes}, "format hermes needs control tokens that the tokenizer lacks: <tool_call> </tool_call>; choose another chat.format, one of llama3, pythonic, or"},
-		{Style{bare, Qwen3NoThink, Pythonic}, "lacks: <think> </think>;"},
-		{Style{bare, Llama3, Hermes}, "template llama3 (Llama 3.1 and 3.2 Instruct) needs"},
-		{Style{nil, Llama3, Hermes}, "no tokenizer"}, {Style{bare, nil, Hermes}, "one of chatml, compact"}, {Style{bare, ChatML, nil}, "one of hermes"},
+		{Renderer{bare, SmolLM2, Hermes}, ""}, // spelled tags
+		{Renderer{bare, ChatML, Pythonic}, ""},
+		{Renderer{bare, ChatML, Hermes}, "format hermes needs control tokens that the tokenizer lacks: <tool_call> </tool_call>; choose another chat.format, one of llama3, pythonic, or"},
+		{Renderer{bare, Qwen3NoThink, Pythonic}, "lacks: <think> </think>;"},
+		{Renderer{bare, Llama3, Hermes}, "template llama3 (Llama 3.1 and 3.2 Instruct) needs"},
+		{Renderer{nil, Llama3, Hermes}, "no tokenizer"}, {Renderer{bare, nil, Hermes}, "one of chatml, compact"}, {Renderer{bare, ChatML, nil}, "one of hermes"},
 	} {
 		if err := Check(c.style); (err == nil) != (c.want == "") || !strings.Contains(fmt.Sprint(err), c.want) {
 			t.Errorf("%v, want %q", err, c.want)

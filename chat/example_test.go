@@ -16,7 +16,7 @@ func ExampleFormat() {
 		`<tool_call>{"name": "mv"`,
 	} {
 		parsed := format.Parse(reply, nil) // nil: nothing is known of the tools
-		fmt.Printf("%v %q %q\n", parsed.Form, parsed.Reason, parsed.Text)
+		fmt.Printf("%v %q %q\n", parsed.Kind, parsed.Reason, parsed.Text)
 		for _, call := range parsed.Calls {
 			for _, arg := range call.Args {
 				fmt.Println(" ", call.Name, arg.Name, value.Repr(arg.Value))

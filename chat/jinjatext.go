@@ -26,7 +26,7 @@ import (
 // Two things are transformers' own. A message of the system, a user or a tool that spells
 // a control token holds that token, where ballast trains it as text. The last reply of a conversation is
 // followed by its line end, which ballast writes with the message after it.
-func JinjaText(s Style, system *string) string {
+func JinjaText(s Renderer, system *string) string {
 	t, f := s.Template, s.Format
 	if t.own != nil { // the model's own template is what is trained
 		return t.own.jinja(system)
@@ -37,7 +37,8 @@ func JinjaText(s Style, system *string) string {
 		thought = "{{- " + format.Quote(open) + " + reasoning.strip('\\n') + " + format.Quote(shut) + " -}}"
 	}
 	return mark(t) + "\n" + tooldoc.SignatureMacro + format.JinjaMacros(f) + strings.NewReplacer(
-		"@INSTRUCTIONS", format.JinjaInstructions(f), "@SYSTEM", jinjaSystem(t, f, system), "@THOUGHT", thought, "@CONTROL", jinjaControl(s.Tok),
+		"@INSTRUCTIONS", format.JinjaInstructions(f), "@SYSTEM", jinjaSystem(t, f, system), "@THOUGHT", thought,
+		"@CONTROL", jinjaControl(s.Tokenizer),
 		"@BEGIN", format.Quote(t.begin), "@USER", format.Quote(t.user), "@TEXT", t.jinjaTrimmed("content"),
 		"@TOOL", format.Quote(t.tool), "@BETWEEN", format.Quote(t.apart()), "@RESULT", jinjaResult(f),
 		"@REPLY", format.Quote(t.reply), "@END", format.Quote(t.end+t.gap),

@@ -54,11 +54,11 @@ func TestOwn(t *testing.T) {
 		}
 	}
 	c, _ := Choose(acmeSource(acme), acmeTok(), Hermes)
-	s := Style{acmeTok(), c.Template, Hermes}
+	s := Renderer{acmeTok(), c.Template, Hermes}
 	if err := Check(s); err != nil || !slices.Equal(s.Stops(), ids(acmeTok(), []string{"<|z|>"})) {
 		t.Errorf("%v, stops %v", err, s.Stops())
 	}
-	if err := Check(Style{acmeTok(), c.Template, Pythonic}); err == nil || !strings.Contains(err.Error(), "chat.format=hermes") {
+	if err := Check(Renderer{acmeTok(), c.Template, Pythonic}); err == nil || !strings.Contains(err.Error(), "chat.format=hermes") {
 		t.Errorf("another format: %v", err)
 	}
 	// The known frame writes what is asked of it, also other tools than those of the probes.
@@ -129,7 +129,7 @@ func TestOwnLater(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.name, err)
 		}
-		s := Style{acmeTok(), chosen.Template, Hermes}
+		s := Renderer{acmeTok(), chosen.Template, Hermes}
 		err = func() (err error) {
 			defer pretoken.Recover(&err)
 			tools := make([]ballast.Tool, 5)
@@ -163,12 +163,12 @@ func TestOwnServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []*string{nil, system("It's Acme.\n")} {
-		if err := CheckJinja(JinjaText(Style{acmeTok(), c.Template, Hermes}, text), Style{acmeTok(), c.Template, Hermes}, text); err != nil {
+		if err := CheckJinja(JinjaText(Renderer{acmeTok(), c.Template, Hermes}, text), Renderer{acmeTok(), c.Template, Hermes}, text); err != nil {
 			t.Error(err)
 		}
 		p := probes()[0]
 		vars := p.variables(&c.Template.own.source)[0]
-		got, err := jinja.Render(JinjaText(Style{acmeTok(), c.Template, Hermes}, text), vars)
+		got, err := jinja.Render(JinjaText(Renderer{acmeTok(), c.Template, Hermes}, text), vars)
 		d := newDialogue(acmeTok(), c.Template, Hermes, nil, text, "")
 		d.User(p.messages[0].text)
 		d.Open()
@@ -207,7 +207,7 @@ func TestDocumentedTemplate(t *testing.T) {
 		if tok == nil {
 			continue
 		}
-		if err := Check(Style{tok, c.Template, Hermes}); err != nil {
+		if err := Check(Renderer{tok, c.Template, Hermes}); err != nil {
 			t.Error(err)
 		}
 	}

@@ -45,7 +45,7 @@ type prompt struct {
 
 // prompts plays the conversation and gives what stands before each reply, and before one
 // more.
-func (c *conversation) prompts(s chat.Style) (out []prompt) {
+func (c *conversation) prompts(s chat.Renderer) (out []prompt) {
 	var system *string
 	if c.system != "" || c.given {
 		system = &c.system
@@ -65,7 +65,7 @@ func (c *conversation) prompts(s chat.Style) (out []prompt) {
 			}
 			v.Set("tools", tools)
 		}
-		out = append(out, prompt{slices.Clone(d.Tokens()), s.Tok.Decode(d.Tokens()), v})
+		out = append(out, prompt{slices.Clone(d.Tokens()), s.Tokenizer.Decode(d.Tokens()), v})
 	}
 	for _, m := range c.messages {
 		switch m.role {
@@ -88,7 +88,7 @@ func (c *conversation) prompts(s chat.Style) (out []prompt) {
 }
 
 // reply is the message as the policy writes it.
-func (m *message) reply(s chat.Style) string {
+func (m *message) reply(s chat.Renderer) string {
 	text := m.text
 	if len(m.calls) > 0 {
 		text = strings.TrimPrefix(text+"\n"+s.Format.Render(m.calls, declaring(m.calls)), "\n")
@@ -145,7 +145,7 @@ func writableCall(f chat.Format, c ballast.Call) ballast.Call {
 }
 
 // sent is the message as a client sends it.
-func (m *message) sent(s chat.Style) *value.Dict {
+func (m *message) sent(s chat.Renderer) *value.Dict {
 	d := value.NewDict("role", "assistant", "content", m.text)
 	if _, ok := s.Template.Thought(m.thought); ok && m.thought != "" {
 		d.Set("reasoning_content", m.thought)
@@ -247,16 +247,16 @@ var tiny = sync.OnceValue(func() *bpe.Tokenizer {
 })
 
 // styles are all pairs of a template and a format.
-func styles() (out []chat.Style) {
+func styles() (out []chat.Renderer) {
 	for _, t := range slices.Sorted(maps.Keys(chat.Templates)) {
 		for _, f := range slices.Sorted(maps.Keys(chat.Formats)) {
-			out = append(out, chat.Style{Tok: tiny(), Template: chat.Templates[t], Format: chat.Formats[f]})
+			out = append(out, chat.Renderer{Tokenizer: tiny(), Template: chat.Templates[t], Format: chat.Formats[f]})
 		}
 	}
 	return out
 }
 
-func pair(s chat.Style) string { return s.Template.Name + "+" + s.Format.Name() }
+func pair(s chat.Renderer) string { return s.Template.Name + "+" + s.Format.Name() }
 
 // random is a conversation of any length with any arguments.
 func random(r *rand.Rand, names bool) conversation {
@@ -362,8 +362,8 @@ func TestJinjaText(t *testing.T) {
 				if got.Err != nil {
 					t.Fatalf("%s: %v\n%s", names[i], got.Err, value.Repr(p.variables))
 				}
-				ids := s.Tok.EncodePlain(nil, got.Text, nil)
-				if s.Tok.Decode(ids) != p.text || !slices.Equal(ids, p.ids) {
+				ids := s.Tokenizer.EncodePlain(nil, got.Text, nil)
+				if s.Tokenizer.Decode(ids) != p.text || !slices.Equal(ids, p.ids) {
 					t.Fatalf("%s:\n%q\n, trained is\n%q\n%s", names[i], got.Text, p.text, value.Repr(p.variables))
 				}
 			}
@@ -373,7 +373,7 @@ func TestJinjaText(t *testing.T) {
 
 // TestJinjaTextRaises: what the format xml cannot write is no other call in a template either.
 func TestJinjaTextRaises(t *testing.T) {
-	s := chat.Style{Tok: tiny(), Template: chat.Qwen3, Format: chat.Formats["xml"]}
+	s := chat.Renderer{Tokenizer: tiny(), Template: chat.Qwen3, Format: chat.Formats["xml"]}
 	for _, tag := range []string{"<|im_end|>", "</tool_call>", "</parameter>", "</function>", "<parameter=b>", "<function=f>"} {
 		m := message{role: "assistant", calls: []ballast.Call{{Name: "f", Args: []ballast.Arg{{Name: "a", Value: "x " + tag}}}}}
 		_, err := jinja.Render(chat.JinjaText(s, nil), value.NewDict("messages",

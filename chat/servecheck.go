@@ -9,13 +9,13 @@ import (
 	"ballast/value"
 )
 
-// CheckJinja reports whether text, the template that JinjaText wrote for a style and a
+// CheckJinja reports whether text, the template that JinjaText wrote for a renderer and a
 // system text, renders what Dialogue trains, tokens and all, for the conversations that
 // Choose compares models' templates on. The error names the first difference.
 //
 // A text of ours is rendered in this process, which takes some 20 milliseconds; a model's
 // own template in a child process, see jinja.Apart.
-func CheckJinja(text string, s Style, system *string) error {
+func CheckJinja(text string, s Renderer, system *string) error {
 	source, ours := &Source{}, s.Template.own == nil
 	if !ours {
 		source = &s.Template.own.source
@@ -45,7 +45,7 @@ func CheckJinja(text string, s Style, system *string) error {
 			got = got[n:]
 			continue
 		}
-		if _, why := compareProbe(&p, got[:n], s.Tok, s.Template, s.Format); why != "" {
+		if _, why := compareProbe(&p, got[:n], s.Tokenizer, s.Template, s.Format); why != "" {
 			return fmt.Errorf("chat: the chat template for servers does not render what is trained in %s with format %s: probe %q: %s",
 				s.Template.Name, s.Format.Name(), p.name, why)
 		}

@@ -8,7 +8,7 @@ func TestCheckEveryStyle(t *testing.T) {
 	for _, tmpl := range Templates {
 		tok := tokenizerOf(t, tmpl)
 		for _, f := range Formats {
-			s := Style{tok, tmpl, f}
+			s := Renderer{tok, tmpl, f}
 			if err := CheckJinja(JinjaText(s, nil), s, nil); err != nil {
 				t.Errorf("%s, %s: %v", tmpl.Name, f.Name(), err)
 			}

@@ -47,13 +47,13 @@ func write(t *testing.T, dir string, s script) {
 		return runlog.Score{OK: ok, All: 100, Left: s.left, Rates: map[string]float64{"base": float64(ok) / 100, "miss_func": 0.5}}
 	}
 	for u := 1; u <= 12; u++ {
-		m := map[string]float64{monitor.RewardMean: float64(u) / 20, monitor.FormPrefix + "call": 0.75, monitor.FormPrefix + "response": 0.25,
+		m := map[string]float64{monitor.RewardMean: float64(u) / 20, monitor.KindPrefix + "call": 0.75, monitor.KindPrefix + "response": 0.25,
 			monitor.WatchPrefix + "<tool_call>/start": 0.5, monitor.WatchPrefix + "<tool_call>/open": 0.01, monitor.TokensSampled: 1000,
 			monitor.TokensSupervised: 10}
 		if u == 2 { // in one of ten updates in a row, and in none of the last ten
-			m[monitor.FormPrefix+ballast.FormCollapsed.String()] = 0.8 / float64(s.seed)
+			m[monitor.KindPrefix+ballast.KindCollapsed.String()] = 0.8 / float64(s.seed)
 		} else {
-			m[monitor.FormPrefix+ballast.FormCollapsed.String()] = 0
+			m[monitor.KindPrefix+ballast.KindCollapsed.String()] = 0
 		}
 		ok, due := s.evals[u]
 		if due {
@@ -197,7 +197,7 @@ func TestFigures(t *testing.T) {
 	if err := Write(out, Tables(groups), figures); err != nil {
 		t.Fatal(err)
 	}
-	want := "reward success forms-a tokens-start-a tokens-open-a forms-b tokens-start-b tokens-open-b"
+	want := "reward success kinds-a tokens-start-a tokens-open-a kinds-b tokens-start-b tokens-open-b"
 	var names []string
 	for _, f := range figures {
 		names = append(names, f.Name)

@@ -23,7 +23,7 @@ const perPlot = 6
 
 // Figures draws the groups: sampled reward and success in evaluations, means with
 // 95% bands over the seeds of groups of three or more, up to six groups a plot; and for every group the
-// paper's two figures, the shares of the four forms and the probabilities of
+// paper's two figures, the shares of the four kinds and the probabilities of
 // control tokens, means over the seeds.
 func Figures(groups []Group) []Figure {
 	var out []Figure
@@ -171,12 +171,12 @@ func successes(name string, groups []Group) []Figure {
 // forms is the paper's four-state figure.
 func (g *Group) forms() []Figure {
 	f := frame([]Group{*g})
-	c := plot.Chart{Title: g.Label + ": forms of replies, share", Percent: true, Full: true}
-	for form := ballast.Form(0); form < ballast.NumForms; form++ {
+	c := plot.Chart{Title: g.Label + ": kinds of replies, share", Percent: true, Full: true}
+	for form := ballast.ReplyKind(0); form < ballast.NumKinds; form++ {
 		c.Series = append(c.Series, plot.Series{Name: form.String(), Class: "f-" + form.String(), Style: plot.Area,
-			Y: means(g.over(monitor.FormPrefix+form.String(), f.Hi, 1))})
+			Y: means(g.over(monitor.KindPrefix+form.String(), f.Hi, 1))})
 	}
-	return draw("forms-"+file(g.Label), f, c)
+	return draw("kinds-"+file(g.Label), f, c)
 }
 
 // tokens is the paper's probability figure at one site: the control tokens that

@@ -29,7 +29,7 @@ func TestHostileNames(t *testing.T) {
 		must(t, err)
 		for u := 1; u <= 4; u++ {
 			must(t, r.Update(ballast.Update{Index: u, Phase: valid, Metrics: map[string]float64{monitor.RewardMean: 0.5, valid: 1,
-				monitor.WatchPrefix + valid + "/start": 0.5, monitor.ReasonFor + valid: 0.5, monitor.FormPrefix + "call": 0.5}}))
+				monitor.WatchPrefix + valid + "/start": 0.5, monitor.ReasonFor + valid: 0.5, monitor.KindPrefix + "call": 0.5}}))
 		}
 		must(t, r.Event(runlog.Event{Update: 4, Text: valid, What: runlog.SuiteTested{Suite: []string{"id", cmp.Or(valid, "?")}[i%2],
 			Score: runlog.Score{OK: 1, All: 2, Rates: map[string]float64{valid: 0.5}}}}))
@@ -83,7 +83,7 @@ func TestFiguresOfLikeNames(t *testing.T) {
 			t.Errorf("%d figures are %s", n, name)
 		}
 	}
-	if seen["forms-a_b"]+seen["forms-a_b-2"]+seen["forms-a_b-3"] != 3 {
+	if seen["kinds-a_b"]+seen["kinds-a_b-2"]+seen["kinds-a_b-3"] != 3 {
 		t.Errorf("%v", seen)
 	}
 }

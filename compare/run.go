@@ -145,11 +145,11 @@ func (r *Run) event(e runlog.Event) {
 	r.guard.event(e)
 	switch w := e.What.(type) {
 	case runlog.Evaluated:
-		r.score(During, e.Update, w.Score)
+		r.addScore(During, e.Update, w.Score)
 	case runlog.Tested:
-		r.score(Tested, e.Update, w.Score)
+		r.addScore(Tested, e.Update, w.Score)
 	case runlog.SuiteTested:
-		r.score(w.Suite, e.Update, w.Score)
+		r.addScore(w.Suite, e.Update, w.Score)
 	case runlog.Done:
 		r.Ending, r.Why = Done, ""
 	case runlog.Alarm: // unless an action follows, the run's last word
@@ -165,7 +165,7 @@ func (r *Run) event(e runlog.Event) {
 	}
 }
 
-func (r *Run) score(suite string, update int, s runlog.Score) {
+func (r *Run) addScore(suite string, update int, s runlog.Score) {
 	r.Suites[suite] = append(r.Suites[suite], Score{update, eval.Count{OK: s.OK, All: s.All}, s.Left, s.Rates})
 }
 

@@ -276,7 +276,7 @@ func health(groups []Group) table.Table {
 			if yes, _, at := r.Gone(); yes {
 				gone = append(gone, float64(at))
 			}
-			if means := sliding(r.Metrics[monitor.FormPrefix+ballast.FormCollapsed.String()]); len(means) > 0 {
+			if means := sliding(r.Metrics[monitor.KindPrefix+ballast.KindCollapsed.String()]); len(means) > 0 {
 				peaks = append(peaks, 100*highest(means))
 			}
 			if d := &r.Diagnosis; d.Last > 0 {
@@ -297,8 +297,8 @@ func health(groups []Group) table.Table {
 			table.Textf("%d/%d", fallen, known), numbers(since, 0), numbers(gone, 0), table.Textf("%s", counted(verdicts, 3)),
 			numbers(onset, 0), table.Textf("%s", counted(signals, 3)), table.Textf("%s", counted(tokens, 3)),
 			table.Figure(g.Stat(atEnd(monitor.RewardMean)), table.Number),
-			table.Figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormPolluted.String())), table.Share),
-			table.Figure(g.Stat(atEnd(monitor.FormPrefix+ballast.FormCollapsed.String())), table.Share), numbers(peaks, 1),
+			table.Figure(g.Stat(atEnd(monitor.KindPrefix+ballast.KindPolluted.String())), table.Share),
+			table.Figure(g.Stat(atEnd(monitor.KindPrefix+ballast.KindCollapsed.String())), table.Share), numbers(peaks, 1),
 			table.Figure(g.Stat(atEnd(monitor.KL)), table.Number)})
 	}
 	return headed(t)

@@ -22,7 +22,7 @@ type Options struct {
 	// Progress is the weight of the share of turns passed before the first failure, with the
 	// score of the failing turn, paid to failing episodes only.
 	Progress float64
-	// Format is the weight of the share of replies in a healthy form, paid to
+	// Format is the weight of the share of replies of a healthy kind, paid to
 	// failing episodes only.
 	Format float64
 	// Answered fails a turn whose gold makes no call and that a reply closed which is no
@@ -83,7 +83,7 @@ func failure(ep *ballast.Episode, i int) string {
 // answered says whether the reply that closed turn i is prose.
 func answered(ep *ballast.Episode, i int) bool {
 	steps := ep.Turns[i].Steps
-	return len(steps) > 0 && steps[len(steps)-1].Form == ballast.FormResponse
+	return len(steps) > 0 && steps[len(steps)-1].Kind == ballast.KindResponse
 }
 
 func healthyShare(ep *ballast.Episode) float64 {
@@ -91,7 +91,7 @@ func healthyShare(ep *ballast.Episode) float64 {
 	for _, t := range ep.Turns {
 		for _, s := range t.Steps {
 			all++
-			if s.Form == ballast.FormCall || s.Form == ballast.FormResponse {
+			if s.Kind == ballast.KindCall || s.Kind == ballast.KindResponse {
 				good++
 			}
 		}

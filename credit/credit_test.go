@@ -64,7 +64,7 @@ var pass = ballast.Check{Done: true, Passed: true, Score: 1}
 func episode(stop ballast.Stop, checks ...ballast.Check) *ballast.Episode {
 	ep := &ballast.Episode{Stop: stop}
 	for _, c := range checks {
-		ep.Turns = append(ep.Turns, ballast.Turn{Check: c, Steps: []ballast.Step{{Form: ballast.FormResponse}}})
+		ep.Turns = append(ep.Turns, ballast.Turn{Check: c, Steps: []ballast.Step{{Kind: ballast.KindResponse}}})
 	}
 	return ep
 }
@@ -105,7 +105,7 @@ func TestShapedPartsGoToFailuresOnly(t *testing.T) {
 	near(t, Score(episode(ballast.StopDone, pass, pass), task, o).Reward, 1)
 	near(t, Score(episode(ballast.StopTurns, pass), task, o).Reward, 0.2)
 	bad := episode(ballast.StopMalformed, ballast.Check{})
-	bad.Turns[0].Steps[0].Form = ballast.FormPolluted
+	bad.Turns[0].Steps[0].Kind = ballast.KindPolluted
 	near(t, Score(bad, task, o).Reward, 0)
 }
 
@@ -113,9 +113,9 @@ func TestShapedPartsGoToFailuresOnly(t *testing.T) {
 // for; the rewards of trainings do not ask.
 func TestAnswered(t *testing.T) {
 	task := &ballast.Task{Turns: []ballast.TaskTurn{{}, {Gold: []ballast.Call{{Name: "f"}}}}}
-	for form, want := range map[ballast.Form]string{ballast.FormResponse: "", ballast.FormPolluted: "unanswered", ballast.FormCollapsed: "unanswered", ballast.FormCall: "unanswered"} {
+	for form, want := range map[ballast.ReplyKind]string{ballast.KindResponse: "", ballast.KindPolluted: "unanswered", ballast.KindCollapsed: "unanswered", ballast.KindCall: "unanswered"} {
 		ep := episode(ballast.StopDone, pass, pass)
-		ep.Turns[0].Steps[0].Form, ep.Turns[1].Steps[0].Form = form, ballast.FormCollapsed
+		ep.Turns[0].Steps[0].Kind, ep.Turns[1].Steps[0].Kind = form, ballast.KindCollapsed
 		if s := Score(ep, task, Options{Answered: true}); s.Reason != want || s.Success != (want == "") || want != "" && s.FailTurn != 0 {
 			t.Errorf("%s: %+v", form, s)
 		}

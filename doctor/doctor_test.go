@@ -57,14 +57,14 @@ func TestForeign(t *testing.T) {
 		metric                    string
 		want                      float64
 	}{
-		{"verl.jsonl", rollouts.KindVerl, "hermes", 112, 64*2 + 48, 14, 1, "form/call", 0.5},
-		{"verl.jsonl", rollouts.KindVerl, "hermes", 112, 64*2 + 48, 14, 12, "form/collapsed", 1},
-		{"verl.jsonl", rollouts.KindVerl, "hermes", 112, 64*2 + 48, 14, 10, "form/polluted", 1},
-		{"verltool", rollouts.KindVerlTool, "hermes", 12, 8*2 + 4, 3, 10, "form/collapsed", 1},
+		{"verl.jsonl", rollouts.KindVerl, "hermes", 112, 64*2 + 48, 14, 1, "reply/call", 0.5},
+		{"verl.jsonl", rollouts.KindVerl, "hermes", 112, 64*2 + 48, 14, 12, "reply/collapsed", 1},
+		{"verl.jsonl", rollouts.KindVerl, "hermes", 112, 64*2 + 48, 14, 10, "reply/polluted", 1},
+		{"verltool", rollouts.KindVerlTool, "hermes", 12, 8*2 + 4, 3, 10, "reply/collapsed", 1},
 		{"verltool", rollouts.KindVerlTool, "hermes", 12, 8*2 + 4, 3, 2, "reward/mean", 0.5},
 		{"chat.jsonl", rollouts.KindChat, "hermes", 70, 140, 2, 0, "reason/bad_json", 13.0 / 128},
-		{"replies.txt", rollouts.KindText, "hermes", 20, 20, 1, 0, "form/call", 0.25},
-		{"pythonic.txt", rollouts.KindText, "pythonic", 4, 4, 1, 0, "form/call", 0.5},
+		{"replies.txt", rollouts.KindText, "hermes", 20, 20, 1, 0, "reply/call", 0.25},
+		{"pythonic.txt", rollouts.KindText, "pythonic", 4, 4, 1, 0, "reply/call", 0.5},
 	} {
 		r := examine(t, filepath.Join("testdata", c.path))
 		got := share(r, c.at, c.metric)
@@ -141,8 +141,8 @@ func TestParquet(t *testing.T) {
 		t.Fatal(err)
 	}
 	r = examine(t, path)
-	if r.Replies != 2 || share(r, 0, monitor.RewardMean) != 0.25 || share(r, 0, "form/call") != 1 {
-		t.Errorf("%d replies, reward %v, calls %v", r.Replies, share(r, 0, monitor.RewardMean), share(r, 0, "form/call"))
+	if r.Replies != 2 || share(r, 0, monitor.RewardMean) != 0.25 || share(r, 0, "reply/call") != 1 {
+		t.Errorf("%d replies, reward %v, calls %v", r.Replies, share(r, 0, monitor.RewardMean), share(r, 0, "reply/call"))
 	}
 }
 
@@ -253,10 +253,10 @@ func TestSampledTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := "Caf\u00e9 <tool_call><tool_call>"
-	ids := append([]int32{5}, m.Tok.Encode(text)...)
+	ids := append([]int32{5}, m.Tokenizer.Encode(text)...)
 	ep := ballast.Episode{Tokens: ids, LogProb: make([]float32, len(ids))}
 	ep.LogProb[len(ids)-1] = -3
-	list := sampled(&ep, ballast.Step{Start: 1, End: len(ids)}, format.Hermes, m.Tok)
+	list := sampled(&ep, ballast.Step{Start: 1, End: len(ids)}, format.Hermes, m.Tokenizer)
 	var back strings.Builder
 	for _, x := range list {
 		back.WriteString(x.Text)
@@ -272,7 +272,7 @@ func TestSampledTokens(t *testing.T) {
 		t.Errorf("last pieces %+v %+v", x, y)
 	}
 	ep.LogProb = nil
-	if sampled(&ep, ballast.Step{Start: 1, End: len(ids)}, format.Hermes, m.Tok) != nil {
+	if sampled(&ep, ballast.Step{Start: 1, End: len(ids)}, format.Hermes, m.Tokenizer) != nil {
 		t.Error("tokens without probabilities")
 	}
 }

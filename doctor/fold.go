@@ -123,10 +123,10 @@ func (f *folder) take(x history.Rollout) {
 	var turn ballast.Turn
 	for _, s := range x.Replies {
 		p := f.format.Parse(s, nil)
-		turn.Steps = append(turn.Steps, ballast.Step{End: len(s), Text: s, Form: p.Form, Reason: string(p.Reason), Calls: p.Calls})
+		turn.Steps = append(turn.Steps, ballast.Step{End: len(s), Text: s, Kind: p.Kind, Reason: string(p.Reason), Calls: p.Calls})
 		f.bytes += len(s)
 		f.report.Replies++
-		f.report.Reading.Forms[p.Form]++
+		f.report.Reading.Kinds[p.Kind]++
 	}
 	ep.Turns = []ballast.Turn{turn}
 	if x.Reward.State == rollouts.Present {
@@ -270,7 +270,7 @@ func (f *folder) keep(update int) {
 func unwell(ep *ballast.Episode) bool {
 	for _, t := range ep.Turns {
 		for _, s := range t.Steps {
-			if s.Form == ballast.FormPolluted || s.Form == ballast.FormCollapsed {
+			if s.Kind == ballast.KindPolluted || s.Kind == ballast.KindCollapsed {
 				return true
 			}
 		}

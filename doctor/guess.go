@@ -38,7 +38,7 @@ func guessFormat(list []string) guess {
 		g := guess{format: format.All[name], of: len(list)}
 		for _, r := range list {
 			switch p := g.format.Parse(r, nil); {
-			case p.Form == ballast.FormCall:
+			case p.Kind == ballast.KindCall:
 				g.calls++
 			case len(p.Calls) > 0:
 				g.broken++
@@ -78,7 +78,7 @@ var unreadMarks = []string{
 // unreadCall reports whether a reply that is prose in its format, or a call in another
 // syntax, holds a tool call in a syntax that is not read: it is neither health nor a fault.
 func unreadCall(s *ballast.Step) bool {
-	if s.Form != ballast.FormResponse && s.Reason != string(format.ReasonOtherSyntax) && s.Reason != string(format.ReasonControlInText) {
+	if s.Kind != ballast.KindResponse && s.Reason != string(format.ReasonOtherSyntax) && s.Reason != string(format.ReasonControlInText) {
 		return false
 	}
 	return slices.ContainsFunc(unreadMarks, func(mark string) bool { return strings.Contains(s.Text, mark) })

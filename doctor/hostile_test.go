@@ -79,7 +79,7 @@ func hostileRun(t *testing.T, dir, text string) {
 		must(t, r.Update(ballast.Update{Index: u, Phase: text, Metrics: map[string]float64{text: 1, monitor.RewardMean: 0.5,
 			monitor.WatchPrefix + text + "/start": 0.5, monitor.IllegalAt + text: 0.5, monitor.ReasonFor + text: 0.5}}))
 		must(t, r.Event(runlog.Event{Update: u, What: runlog.Alarm{}, Text: text}))
-		step := ballast.Step{Text: text, Reason: text, Form: ballast.FormPolluted, Calls: []ballast.Call{{Name: text}}, Results: []string{text}}
+		step := ballast.Step{Text: text, Reason: text, Kind: ballast.KindPolluted, Calls: []ballast.Call{{Name: text}}, Results: []string{text}}
 		must(t, r.Episodes(u, []ballast.Episode{{Task: text, Turns: []ballast.Turn{{User: text, Steps: []ballast.Step{step}}}}}))
 	}
 	must(t, r.Close())

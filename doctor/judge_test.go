@@ -190,7 +190,7 @@ func TestHistoryIsTold(t *testing.T) {
 	if d.Verdict != verdict.Polluted || len(d.History) != 2 || d.Onset < 66 || d.Onset > 74 {
 		t.Fatalf("%+v\n%s", d.History, text)
 	}
-	for _, s := range []string{"Sick from update 2", "Sick from update 7", "form/bad (20)"} {
+	for _, s := range []string{"Sick from update 2", "Sick from update 7", "reply/bad (20)"} {
 		if !strings.Contains(text, s) {
 			t.Errorf("no %q in\n%s", s, text)
 		}

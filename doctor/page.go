@@ -57,7 +57,7 @@ func (r *Report) HTML(w io.Writer) error {
 		Owners: []string{"template", "user", "tool", "policy", "gold"}}
 	if s := &r.Diagnosis.Shares; s.Replies > 0 {
 		p.KindsOf = r.repliesOf()
-		for f := range ballast.Form(ballast.NumForms) {
+		for f := range ballast.ReplyKind(ballast.NumKinds) {
 			x := s.Kinds[f.String()]
 			p.Kinds = append(p.Kinds, kindRow{f.String(), percent(x.Of), percent(x.Lo), percent(x.Hi)})
 		}
@@ -127,10 +127,10 @@ func (r *Report) charts(width int) []*plot.Chart {
 		}
 	}
 	var forms [][3]string
-	for f := ballast.Form(0); f < ballast.NumForms; f++ {
-		forms = append(forms, [3]string{monitor.FormPrefix + f.String(), f.String(), "f-" + f.String()})
+	for f := ballast.ReplyKind(0); f < ballast.NumKinds; f++ {
+		forms = append(forms, [3]string{monitor.KindPrefix + f.String(), f.String(), "f-" + f.String()})
 	}
-	add(plot.Chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area,
+	add(plot.Chart{ID: "forms", Title: "Kinds of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area,
 		forms...)
 	add(plot.Chart{ID: "reward", Title: "Reward", Large: true}, plot.Line, [3]string{monitor.RewardMean, "reward", "c1"},
 		[3]string{monitor.SuccessMean, "success", "c2"}, [3]string{monitor.EvalSuccess, "evaluated success", "c4"})

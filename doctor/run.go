@@ -39,7 +39,7 @@ func (r *Report) run(dir string, f format.Format) error {
 			r.note("%v; the %d updates before it were read", err, len(r.updates))
 			break
 		}
-		_, forms := u.Metrics[monitor.FormPrefix+ballast.FormCall.String()]
+		_, forms := u.Metrics[monitor.KindPrefix+ballast.KindCall.String()]
 		_, control := u.Metrics[monitor.IllegalReplies]
 		if _, ok := slices.BinarySearch(have, u.Index); ok && forms && !control {
 			monitor.Inspect(r.episodes(log, u.Index), &monitor.Lens{Format: f}, u.Metrics)

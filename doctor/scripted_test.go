@@ -174,7 +174,7 @@ func (s *Run) episode(m mood, group, sample int) ballast.Episode {
 		kind := s.choose(m)
 		step := s.reply(&ep, m, kind)
 		turn.Steps = append(turn.Steps, step)
-		sound = sound && (step.Form == ballast.FormCall || step.Form == ballast.FormResponse)
+		sound = sound && (step.Kind == ballast.KindCall || step.Kind == ballast.KindResponse)
 		if kind != sane {
 			break
 		}
@@ -243,7 +243,7 @@ func (s *Run) reply(ep *ballast.Episode, m mood, kind int) ballast.Step {
 	if cut {
 		parsed = parsed.Cut()
 	}
-	step.Form, step.Reason, step.Calls = parsed.Form, string(parsed.Reason), parsed.Calls
+	step.Kind, step.Reason, step.Calls = parsed.Kind, string(parsed.Reason), parsed.Calls
 	s.write(ep, ids, m)
 	step.End = len(ep.Tokens)
 	return step

@@ -247,7 +247,7 @@ func (r *Report) replies() string {
 		return ""
 	}
 	var list []string
-	for f := range ballast.Form(ballast.NumForms) {
+	for f := range ballast.ReplyKind(ballast.NumKinds) {
 		x := s.Kinds[f.String()]
 		list = append(list, fmt.Sprintf("%s %s [%s, %s]", f, percent(x.Of), percent(x.Lo), percent(x.Hi)))
 	}

@@ -71,7 +71,7 @@ func show(ep *ballast.Episode, update int, f format.Format, tok *bpe.Tokenizer) 
 			if pieces == nil {
 				pieces = marked(step.Text, f, "o-policy")
 			}
-			s.Steps = append(s.Steps, shownStep{step.Form.String(), step.Reason, pieces})
+			s.Steps = append(s.Steps, shownStep{step.Kind.String(), step.Reason, pieces})
 		}
 	}
 	if tok == nil || len(ep.Tokens) == 0 {
@@ -160,8 +160,8 @@ func (r *Report) Text() string {
 		fmt.Fprintln(&b, "note:", safetext.Line(n))
 	}
 	if len(r.updates) > 1 {
-		for _, name := range []string{monitor.RewardMean, monitor.FormPrefix + "call", monitor.FormPrefix + "polluted",
-			monitor.FormPrefix + "collapsed", monitor.IllegalReplies} {
+		for _, name := range []string{monitor.RewardMean, monitor.KindPrefix + "call", monitor.KindPrefix + "polluted",
+			monitor.KindPrefix + "collapsed", monitor.IllegalReplies} {
 			if y := r.values(name); len(plot.Finite(y)) > 1 {
 				fmt.Fprintf(&b, "%-16s %s %s\n", name, spark(y, 50), plot.Short(plot.Last(y)))
 			}

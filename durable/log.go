@@ -149,7 +149,7 @@ func (l *Log) Append(line []byte) error {
 		l.size += int64(n)
 		return nil
 	}
-	if cut := l.cut(l.size); cut != nil {
+	if cut := l.truncate(l.size); cut != nil {
 		l.broken = errors.Join(err, cut)
 	}
 	return fmt.Errorf("append to %s: %w", l.path, err)
@@ -159,10 +159,10 @@ func (l *Log) Append(line []byte) error {
 func (l *Log) Cut(size int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.cut(size)
+	return l.truncate(size)
 }
 
-func (l *Log) cut(size int64) error {
+func (l *Log) truncate(size int64) error {
 	if err := l.file.Truncate(size); err != nil {
 		return err
 	}

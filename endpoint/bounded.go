@@ -71,7 +71,7 @@ func (h *held) release() {
 }
 
 // grow is called before the body becomes larger than a usual one.
-func (h *held) grow(ctx context.Context) error {
+func (h *held) widen(ctx context.Context) error {
 	if h.large {
 		return nil
 	}
@@ -91,7 +91,7 @@ func (h *held) all(ctx context.Context, r io.Reader) error {
 		return nil
 	}
 	if err == nil {
-		err = h.grow(ctx)
+		err = h.widen(ctx)
 	}
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func (h *held) line(ctx context.Context, r *bufio.Reader) ([]byte, error) {
 			return nil, large("one line", maxLine)
 		}
 		if h.Len()+len(part) > smallBody {
-			if err := h.grow(ctx); err != nil {
+			if err := h.widen(ctx); err != nil {
 				return nil, err
 			}
 		}

@@ -77,7 +77,7 @@ type Rules struct {
 	// Shorten cuts a tool result to what the policy is shown and the record, which graders
 	// read, keeps; nil shows all. The world's session has seen the whole.
 	Shorten func(result string) string
-	// Unread and Forget are for faults that a study puts in; see rollout.Quirks.
+	// Unread and Forget are for faults that a study puts in; see rollout.Faults.
 	// Unread, if not nil, answers the text of a reply without a readable call under
 	// MalformedAdvance; "" closes the turn as usual. Under Forget what the policy is shown
 	// comes from a session that is opened afresh in every turn.
@@ -222,7 +222,7 @@ func (e *Env) Reply(p chat.Parsed, step ballast.Step) {
 	if step.Cut {
 		p = p.Cut()
 	}
-	step.Form, step.Reason, step.Calls = p.Form, string(p.Reason), p.Calls
+	step.Kind, step.Reason, step.Calls = p.Kind, string(p.Reason), p.Calls
 	e.fault = p.Fault()
 	t := &e.Episode.Turns[e.turn]
 	t.Steps = append(t.Steps, step)
@@ -242,12 +242,12 @@ func (e *Env) Answer(ctx context.Context) Message {
 	step := e.Last()
 	advance := e.rules.Malformed == MalformedAdvance
 	switch {
-	case step.Form == ballast.FormCall || advance && len(step.Calls) > 0:
+	case step.Kind == ballast.KindCall || advance && len(step.Calls) > 0:
 		return e.run(ctx, step)
 	case advance && e.rules.Unread != nil && e.rules.Unread(step.Text) != "":
 		step.Results = []string{e.rules.Unread(step.Text)}
 		return Message{Results: step.Results}
-	case step.Form == ballast.FormResponse || advance:
+	case step.Kind == ballast.KindResponse || advance:
 		return e.closeTurn(ctx)
 	case e.rules.Malformed == MalformedRetry:
 		return Message{User: e.retryText()}

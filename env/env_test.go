@@ -43,11 +43,11 @@ func reply(t *testing.T, text string) chat.Parsed {
 	t.Helper()
 	switch rest, bad := strings.CutPrefix(text, "!"); {
 	case bad:
-		return chat.Parsed{Form: ballast.FormPolluted, Reason: "broken_tag", Calls: calls(t, rest)}
+		return chat.Parsed{Kind: ballast.KindPolluted, Reason: "broken_tag", Calls: calls(t, rest)}
 	case text == ".":
-		return chat.Parsed{Form: ballast.FormResponse}
+		return chat.Parsed{Kind: ballast.KindResponse}
 	}
-	return chat.Parsed{Form: ballast.FormCall, Calls: calls(t, text)}
+	return chat.Parsed{Kind: ballast.KindCall, Calls: calls(t, text)}
 }
 
 // play plays replies until the episode is over or they are used up. It returns the
@@ -190,7 +190,7 @@ func TestCutReply(t *testing.T) {
 	e := start(t, drawer(t, move), Rules{})
 	e.Start(t.Context())
 	e.Reply(reply(t, move), ballast.Step{Cut: true})
-	if s := e.Last(); s.Form != ballast.FormPolluted || s.Reason != "cut" || !s.Cut {
+	if s := e.Last(); s.Kind != ballast.KindPolluted || s.Reason != "cut" || !s.Cut {
 		t.Errorf("%+v", s)
 	}
 }

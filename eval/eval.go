@@ -60,7 +60,7 @@ type Result struct {
 	Reasons    map[string]int        `json:"reasons"`   // of failures: credit's reasons
 	FailTurn   map[int]int           `json:"fail_turn"` // first failing turn, from 1
 	Stops      map[ballast.Stop]int  `json:"stops"`
-	Forms      [ballast.NumForms]int `json:"forms"`
+	Kinds      [ballast.NumKinds]int `json:"forms"`
 	Calls      float64               `json:"calls_per_turn"`
 	// Silent are the turns without a call whose gold makes one, Wanted those whose gold
 	// makes none, and Called how many of the latter had calls all the same.
@@ -106,7 +106,7 @@ func tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 			r.quiet(&t, k < len(tasks[i].Turns) && len(tasks[i].Turns[k].Gold) > 0)
 			for _, s := range t.Steps {
 				calls += len(s.Calls)
-				r.Forms[s.Form]++
+				r.Kinds[s.Kind]++
 			}
 		}
 	}
@@ -134,7 +134,7 @@ func (r *Result) quiet(t *ballast.Turn, wanted bool) {
 		return
 	}
 	for _, s := range t.Steps {
-		if s.Form == ballast.FormCall || len(s.Results) > 0 {
+		if s.Kind == ballast.KindCall || len(s.Results) > 0 {
 			if !wanted {
 				r.Called++
 			}
@@ -146,9 +146,9 @@ func (r *Result) quiet(t *ballast.Turn, wanted bool) {
 		q = &r.Silent
 	}
 	switch last := t.Steps[len(t.Steps)-1]; {
-	case last.Form == ballast.FormResponse:
+	case last.Kind == ballast.KindResponse:
 		q.Prose++
-	case last.Form == ballast.FormCollapsed || last.Reason == string(format.ReasonEmpty):
+	case last.Kind == ballast.KindCollapsed || last.Reason == string(format.ReasonEmpty):
 		q.Nothing++
 	default:
 		q.Unread++

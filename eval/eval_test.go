@@ -63,8 +63,8 @@ func episode(id string, stop ballast.Stop, turns string) ballast.Episode {
 	for _, k := range strings.Fields(turns) {
 		check := ballast.Check{Done: k != "open", Passed: k == "ok", Reason: map[string]string{"empty": "empty_turn", "state": "state", "response": "response"}[k]}
 		ep.Turns = append(ep.Turns, ballast.Turn{User: "u", Check: check, Steps: []ballast.Step{
-			{Text: "calls", Form: ballast.FormCall, Calls: []ballast.Call{{Name: "f"}, {Name: "g", Args: []ballast.Arg{{Name: "a", Value: 1.5}}}}, Results: []string{"1", "2"}},
-			{Text: "prose", Form: ballast.FormResponse}}})
+			{Text: "calls", Kind: ballast.KindCall, Calls: []ballast.Call{{Name: "f"}, {Name: "g", Args: []ballast.Arg{{Name: "a", Value: 1.5}}}}, Results: []string{"1", "2"}},
+			{Text: "prose", Kind: ballast.KindResponse}}})
 	}
 	return ep
 }
@@ -95,8 +95,8 @@ func TestTally(t *testing.T) {
 	if r.Infra != 1 || r.Broken != "f: no route" || r.Stops[ballast.StopInfra] != 1 || r.Stops[ballast.StopDone] != 4 {
 		t.Errorf("infra %d, %q, stops %v", r.Infra, r.Broken, r.Stops)
 	}
-	if r.Calls != 2 || r.Forms[ballast.FormCall] != 9 || r.Forms[ballast.FormResponse] != 9 {
-		t.Errorf("%g calls a turn, forms %v", r.Calls, r.Forms)
+	if r.Calls != 2 || r.Kinds[ballast.KindCall] != 9 || r.Kinds[ballast.KindResponse] != 9 {
+		t.Errorf("%g calls a turn, forms %v", r.Calls, r.Kinds)
 	}
 }
 
@@ -168,11 +168,11 @@ failures: nothing was judged; stops: infra 1
 // TestAbstaining: only prose declines. A model that says nothing, or what cannot be read,
 // passes no turn for that it called nothing, and the three are counted apart.
 func TestAbstaining(t *testing.T) {
-	prose, nothing := ballast.Step{Text: "I cannot.", Form: ballast.FormResponse}, ballast.Step{Form: ballast.FormCollapsed, Reason: "empty"}
-	unread := ballast.Step{Text: "<tool_call>{", Form: ballast.FormPolluted, Reason: "unclosed_tag"}
-	thought := ballast.Step{Text: "<think>hm</think>", Form: ballast.FormPolluted, Reason: "empty"}
+	prose, nothing := ballast.Step{Text: "I cannot.", Kind: ballast.KindResponse}, ballast.Step{Kind: ballast.KindCollapsed, Reason: "empty"}
+	unread := ballast.Step{Text: "<tool_call>{", Kind: ballast.KindPolluted, Reason: "unclosed_tag"}
+	thought := ballast.Step{Text: "<think>hm</think>", Kind: ballast.KindPolluted, Reason: "empty"}
 	call := ballast.Step{Text: "f()", Calls: []ballast.Call{{Name: "f"}}, Results: []string{"1"}}
-	ran := ballast.Step{Text: "<f()", Form: ballast.FormPolluted, Reason: "broken_tag", Calls: []ballast.Call{{Name: "f"}}, Results: []string{"1"}}
+	ran := ballast.Step{Text: "<f()", Kind: ballast.KindPolluted, Reason: "broken_tag", Calls: []ballast.Call{{Name: "f"}}, Results: []string{"1"}}
 	for _, c := range []struct {
 		name           string
 		steps          []ballast.Step
@@ -285,7 +285,7 @@ func TestStoreKeepsEpisodes(t *testing.T) {
 		for i := range want.Turns {
 			g, w := got.Turns[i], want.Turns[i]
 			if g.Check != w.Check || g.User != w.User || len(g.Steps) != len(w.Steps) || len(g.Steps[0].Calls) != len(w.Steps[0].Calls) ||
-				g.Steps[0].Form != w.Steps[0].Form || g.Steps[0].Reason != w.Steps[0].Reason || g.Steps[0].Cut != w.Steps[0].Cut {
+				g.Steps[0].Kind != w.Steps[0].Kind || g.Steps[0].Reason != w.Steps[0].Reason || g.Steps[0].Cut != w.Steps[0].Cut {
 				t.Errorf("%s turn %d: %+v, want %+v", want.Task, i, g, w)
 			}
 		}
@@ -371,7 +371,7 @@ func TestRunStoredPlaysTheRest(t *testing.T) {
 	tasks, eps := played()
 	dir := t.TempDir()
 	asked := []string{}
-	player := func(_ context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+	player := func(_ context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
 		var out []ballast.Episode
 		for _, p := range plays {
 			asked = append(asked, p.Task.ID)
@@ -421,7 +421,7 @@ func TestLeftOutIsKept(t *testing.T) {
 		s := open(t, dir, nil)
 		defer s.Close()
 		missing := s.Missing(tasks)
-		r, err = RunStored(context.Background(), s, tasks, func(_ context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+		r, err = RunStored(context.Background(), s, tasks, func(_ context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
 			var out []ballast.Episode
 			for _, p := range plays {
 				asked += p.Task.ID

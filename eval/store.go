@@ -228,11 +228,11 @@ func (s *Store) Close() error { return errors.Join(s.err, s.log.Close()) }
 // Player plays episodes, in any order, and returns them in order. It tells ended of each
 // one that ended, perhaps from several goroutines; of one that broke too, and again if it
 // plays it again.
-type Player func(ctx context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error)
+type Player func(ctx context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error)
 
 // PolicyPlayer plays with a policy.
 func PolicyPlayer(policy ballast.Policy, cfg rollout.Config, how ballast.Sampling) Player {
-	return func(ctx context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+	return func(ctx context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
 		cfg.Ended = ended
 		return rollout.Run(ctx, policy, cfg, plays, how)
 	}
@@ -242,7 +242,7 @@ func PolicyPlayer(policy ballast.Policy, cfg rollout.Config, how ballast.Samplin
 // nothing; for one, the tasks' names must differ.
 func RunStored(ctx context.Context, s *Store, tasks []ballast.Task, play Player) (Result, error) {
 	eps := make([]ballast.Episode, len(tasks))
-	var plays []rollout.Play
+	var plays []rollout.Request
 	seen := make(map[string]bool, len(tasks))
 	again := s != nil && s.settled(tasks)
 	for i := range tasks {
@@ -257,7 +257,7 @@ func RunStored(ctx context.Context, s *Store, tasks []ballast.Task, play Player)
 				continue
 			}
 		}
-		plays = append(plays, rollout.Play{Task: &tasks[i], Group: i, Seed: uint64(i)})
+		plays = append(plays, rollout.Request{Task: &tasks[i], Group: i, Seed: uint64(i)})
 	}
 	var ended func(*ballast.Episode)
 	if s != nil {
@@ -311,7 +311,7 @@ type storedTurn struct {
 
 type storedStep struct {
 	Text    string   `json:"text"`
-	Form    uint8    `json:"form"`
+	Kind    uint8    `json:"form"`
 	Reason  string   `json:"reason,omitempty"`
 	Calls   []string `json:"calls,omitempty"` // in Python syntax
 	Results []string `json:"results,omitempty"`
@@ -324,8 +324,8 @@ func (st *stored) check() error {
 	}
 	for _, t := range st.Turns {
 		for _, ss := range t.Steps {
-			if ss.Form >= ballast.NumForms {
-				return fmt.Errorf("kind %d of a reply is not known: use a newer ballast", ss.Form)
+			if ss.Kind >= ballast.NumKinds {
+				return fmt.Errorf("kind %d of a reply is not known: use a newer ballast", ss.Kind)
 			}
 		}
 	}
@@ -337,7 +337,7 @@ func store(ep *ballast.Episode) stored {
 	for _, t := range ep.Turns {
 		st := storedTurn{User: t.User, Check: runlog.NewCheck(t.Check)}
 		for _, step := range t.Steps {
-			ss := storedStep{Text: step.Text, Form: uint8(step.Form), Reason: step.Reason, Results: step.Results, Cut: step.Cut}
+			ss := storedStep{Text: step.Text, Kind: uint8(step.Kind), Reason: step.Reason, Results: step.Results, Cut: step.Cut}
 			for _, c := range step.Calls {
 				ss.Calls = append(ss.Calls, value.FormatCall(c))
 			}
@@ -355,7 +355,7 @@ func (st *stored) episode() ballast.Episode {
 	for _, t := range st.Turns {
 		turn := ballast.Turn{User: t.User, Check: t.Check.Verdict()}
 		for _, ss := range t.Steps {
-			step := ballast.Step{Text: ss.Text, Form: ballast.Form(ss.Form), Reason: ss.Reason, Results: ss.Results,
+			step := ballast.Step{Text: ss.Text, Kind: ballast.ReplyKind(ss.Kind), Reason: ss.Reason, Results: ss.Results,
 				Cut: ss.Cut}
 			for _, text := range ss.Calls {
 				c, err := value.ParseCall(text)

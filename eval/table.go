@@ -118,8 +118,8 @@ func (r *Result) replies(b *strings.Builder) {
 		return
 	}
 	fmt.Fprintf(b, "calls per turn %.2f; replies:", r.Calls)
-	for f, n := range r.Forms {
-		fmt.Fprintf(b, " %s %d", ballast.Form(f), n)
+	for f, n := range r.Kinds {
+		fmt.Fprintf(b, " %s %d", ballast.ReplyKind(f), n)
 	}
 	q, w := r.Silent, r.Wanted
 	fmt.Fprintf(b, "\nturns without a call, though gold makes one: prose %d, nothing %d, unreadable %d", q.Prose, q.Nothing, q.Unread)

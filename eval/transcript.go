@@ -54,7 +54,7 @@ func transcript(b *strings.Builder, t *ballast.Task, ep *ballast.Episode) {
 	for _, t := range ep.Turns {
 		fmt.Fprintf(b, "user: %s\n", safetext.Indent(t.User, "    "))
 		for _, s := range t.Steps {
-			fmt.Fprintf(b, "  model [%s %s]: %s\n", s.Form, line(s.Reason), safetext.Indent(s.Text, "      "))
+			fmt.Fprintf(b, "  model [%s %s]: %s\n", s.Kind, line(s.Reason), safetext.Indent(s.Text, "      "))
 			for _, res := range s.Results {
 				fmt.Fprintf(b, "    tool: %s\n", safetext.Indent(res, "        "))
 			}

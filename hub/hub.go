@@ -165,12 +165,12 @@ func (c *Client) local(n Name, text bool) (f Found, missing, unsure []string, er
 }
 
 // Find finds a model, in the cache or by downloading what the cache lacks.
-func (c *Client) Find(ctx context.Context, n Name) (Found, error) { return c.find(ctx, n, false) }
+func (c *Client) Find(ctx context.Context, n Name) (Found, error) { return c.locate(ctx, n, false) }
 
 // FindText is Find without the weights: its configuration, tokenizer and templates.
-func (c *Client) FindText(ctx context.Context, n Name) (Found, error) { return c.find(ctx, n, true) }
+func (c *Client) FindText(ctx context.Context, n Name) (Found, error) { return c.locate(ctx, n, true) }
 
-func (c *Client) find(ctx context.Context, n Name, text bool) (Found, error) {
+func (c *Client) locate(ctx context.Context, n Name, text bool) (Found, error) {
 	f, missing, unsure, err := c.local(n, text)
 	if err != nil {
 		return f, err

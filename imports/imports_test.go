@@ -17,7 +17,7 @@ import (
 )
 
 // style is a template and a format over a tokenizer of bytes and control tokens.
-func style(t testing.TB, template, name string) chat.Style {
+func style(t testing.TB, template, name string) chat.Renderer {
 	t.Helper()
 	tmpl := chat.Templates[template]
 	control := chat.ControlTokens(tmpl)
@@ -25,7 +25,7 @@ func style(t testing.TB, template, name string) chat.Style {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return chat.Style{Tok: tok, Template: tmpl, Format: chat.Formats[name]}
+	return chat.Renderer{Tokenizer: tok, Template: tmpl, Format: chat.Formats[name]}
 }
 
 // outline is a dialogue in one line: roles, thoughts, calls and results.
@@ -270,7 +270,7 @@ func TestCases(t *testing.T) {
 			continue
 		}
 		again(t, s, &d, &ep)
-		rendered[name.(string)] = s.Tok.Decode(ep.Tokens)
+		rendered[name.(string)] = s.Tokenizer.Decode(ep.Tokens)
 	}
 	for name, want := range map[string][]string{
 		"32/32": {"<tool_response>\n{\"t\": 3}\n</tool_response><|im_end|>"},

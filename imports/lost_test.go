@@ -88,11 +88,11 @@ func TestNoWordIsLost(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if strings.Contains(s.Tok.Decode(ep.Tokens), mark) || slices.ContainsFunc(wordlessKeys, func(k string) bool { return strings.HasSuffix(at, "."+k) }) {
+			if strings.Contains(s.Tokenizer.Decode(ep.Tokens), mark) || slices.ContainsFunc(wordlessKeys, func(k string) bool { return strings.HasSuffix(at, "."+k) }) {
 				return
 			}
 			text, _ := value.JSON(v)
-			t.Errorf("%s at %s: lost: %s\nof %s", c.name, at, s.Tok.Decode(ep.Tokens), text)
+			t.Errorf("%s at %s: lost: %s\nof %s", c.name, at, s.Tokenizer.Decode(ep.Tokens), text)
 		})
 	}
 	t.Logf("%d rows, %d read", tried, read)
@@ -172,7 +172,7 @@ func TestHollow(t *testing.T) {
 }
 
 // again insists that every trained reply parses as what the dialogue says.
-func again(t testing.TB, s chat.Style, d *supervise.Dialogue, ep *ballast.Episode) {
+func again(t testing.TB, s chat.Renderer, d *supervise.Dialogue, ep *ballast.Episode) {
 	t.Helper()
 	var replies []supervise.Message
 	for _, m := range d.Messages {
@@ -188,8 +188,8 @@ func again(t testing.TB, s chat.Style, d *supervise.Dialogue, ep *ballast.Episod
 			if m.Context {
 				continue
 			}
-			p := s.Format.Parse(s.Tok.Decode(ep.Tokens[step.Start:step.End]), format.Tools(d.Tools))
-			if len(p.Calls) != len(m.Calls) || p.Form != ballast.FormCall && p.Form != ballast.FormResponse {
+			p := s.Format.Parse(s.Tokenizer.Decode(ep.Tokens[step.Start:step.End]), format.Tools(d.Tools))
+			if len(p.Calls) != len(m.Calls) || p.Kind != ballast.KindCall && p.Kind != ballast.KindResponse {
 				t.Errorf("%+v parses as %+v", m, p)
 				continue
 			}

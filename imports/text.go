@@ -32,7 +32,7 @@ func (r *reader) spoken(body, at string) (supervise.Message, error) {
 	}
 	p := chat.Hermes.Parse(body, nil)
 	alone := p.Reason == format.ReasonEmpty // a thought and nothing else: the calls may stand beside it
-	if p.Form != ballast.FormCall && p.Form != ballast.FormResponse && !alone {
+	if p.Kind != ballast.KindCall && p.Kind != ballast.KindResponse && !alone {
 		return m, &fault{reasonBroken, at, broken(body, p.Reason)}
 	}
 	if rest, ok := strings.CutPrefix(strings.TrimLeft(body, " \t\r\n"), format.OpenThink); ok {
@@ -42,7 +42,7 @@ func (r *reader) spoken(body, at string) (supervise.Message, error) {
 			m.Thought = emptyThought
 		}
 	}
-	if p.Form == ballast.FormCall {
+	if p.Kind == ballast.KindCall {
 		m.Text, m.Calls = p.Text, p.Calls
 	}
 	return m, exactBodies(body, len(p.Calls), at)

@@ -100,7 +100,7 @@ func (a *archive) weights() (*Weights, error) {
 			for k := int(next.Add(1)) - 1; k < len(specs); k = int(next.Add(1)) - 1 {
 				s := specs[k]
 				ts[k] = &Tensor{Name: s.Name, Shape: s.Shape, Data: make([]float32, size(s.Shape))}
-				if errs[k] = a.tensors[s.Name].read(ts[k].Data); errs[k] == nil {
+				if errs[k] = a.tensors[s.Name].fill(ts[k].Data); errs[k] == nil {
 					errs[k] = finite(ts[k], a.tensors[s.Name].Where)
 				}
 			}
@@ -114,7 +114,7 @@ func (a *archive) weights() (*Weights, error) {
 }
 
 // read streams the tensor into dst.
-func (t *stored) read(dst []float32) error {
+func (t *stored) fill(dst []float32) error {
 	if err := t.Read(dst); err != nil {
 		return err
 	}

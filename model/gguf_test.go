@@ -39,7 +39,7 @@ func TestGGUF(t *testing.T) {
 	if m.Source.Text == "" || m.Source.From == "" {
 		t.Errorf("chat template %+v", m.Source)
 	}
-	if got := m.Tok.Encode("hello world<|im_end|>"); !slices.Equal(got, []int32{98, 103, 127}) {
+	if got := m.Tokenizer.Encode("hello world<|im_end|>"); !slices.Equal(got, []int32{98, 103, 127}) {
 		t.Errorf("tokens %v", got)
 	}
 }
@@ -182,7 +182,7 @@ func FuzzDirectory(f *testing.F) {
 		}
 		fsys[name] = &fstest.MapFile{Data: data}
 		if m, err := loadFS(fsys, "f"); err == nil {
-			m.Tok.Encode("hello world")
+			m.Tokenizer.Encode("hello world")
 		}
 	})
 }

@@ -65,10 +65,10 @@ func LoadText(dir string) (*Model, error) {
 
 // text reads the tokenizer and what says how conversations are written.
 func (a *archive) text(m *Model) (err error) {
-	if m.Tok, err = a.readTokenizer(); err != nil {
+	if m.Tokenizer, err = a.readTokenizer(); err != nil {
 		return err
 	}
-	m.Source, err = a.source(m.Tok)
+	m.Source, err = a.source(m.Tokenizer)
 	m.Warnings = a.warnings
 	return err
 }

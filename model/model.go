@@ -177,9 +177,9 @@ func (c *Config) Specs() []Spec {
 
 // Model is a decoder with its tokenizer.
 type Model struct {
-	Config  Config
-	Weights *Weights
-	Tok     *bpe.Tokenizer
+	Config    Config
+	Weights   *Weights
+	Tokenizer *bpe.Tokenizer
 	// Template is the name of the chat template that a model made here is for, one of
 	// chat.Templates; "" for a model that was read.
 	Template string
@@ -211,7 +211,7 @@ func New(c Config, tok *bpe.Tokenizer, seed uint64) *Model {
 		fill(t, &c, rng)
 		ts = append(ts, t)
 	}
-	return &Model{Config: c, Weights: newWeights(ts), Tok: tok, Origin: "random initialisation"}
+	return &Model{Config: c, Weights: newWeights(ts), Tokenizer: tok, Origin: "random initialisation"}
 }
 
 func fill(t *Tensor, c *Config, rng *rand.Rand) {

@@ -107,7 +107,7 @@ func peerTalks(thinks bool) map[string][]said {
 }
 
 // peerPrompts plays a conversation and adds what stands before each reply, and before one more.
-func peerPrompts(s chat.Style, name string, system, usual *string, tools []ballast.Tool, talk []said) (out []any) {
+func peerPrompts(s chat.Renderer, name string, system, usual *string, tools []ballast.Tool, talk []said) (out []any) {
 	list := value.NewList()
 	if system != nil {
 		list.Items = append(list.Items, value.NewDict("role", "system", "content", *system))
@@ -161,7 +161,7 @@ func peerPrompts(s chat.Style, name string, system, usual *string, tools []balla
 }
 
 // peerFile is peer.json of a checkpoint: what scripts/peer_transformers.py compares.
-func peerFile(c *Config, s chat.Style, usual *string, stops []int32) *value.Dict {
+func peerFile(c *Config, s chat.Renderer, usual *string, stops []int32) *value.Dict {
 	ends, prompts := value.NewList(), value.NewList()
 	for _, id := range stops {
 		ends.Items = append(ends.Items, int64(id))
@@ -244,12 +244,12 @@ func peerModels(t *testing.T) map[string]*Model {
 // own gives a model files that it came with, which say other than what is trained, and
 // returns the end token that they name.
 func own(m *Model) int32 {
-	end := int32(m.Tok.Size() - 1)
+	end := int32(m.Tokenizer.Size() - 1)
 	m.Config.EOS = []int32{end}
 	for name, v := range map[string]any{
-		tokenizerConfigFile: map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": m.Tok.Token(end), "clean_up_tokenization_spaces": false,
+		tokenizerConfigFile: map[string]any{"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": m.Tokenizer.Token(end), "clean_up_tokenization_spaces": false,
 			"chat_template": []any{map[string]any{"name": "default", "template": "own"}, map[string]any{"name": "tool_use", "template": "own"}}},
-		specialTokensFile: map[string]any{"eos_token": m.Tok.Token(end)},
+		specialTokensFile: map[string]any{"eos_token": m.Tokenizer.Token(end)},
 		generationFile:    map[string]any{"eos_token_id": end, "do_sample": true, "temperature": 0.7},
 	} {
 		if m.Extra == nil {
@@ -277,7 +277,7 @@ const acme = `{{ bos_token }}{% if messages[0].role == 'system' %}{{ '<|im_start
 type peerCase struct {
 	name   string
 	m      Model
-	s      chat.Style
+	s      chat.Renderer
 	system *string
 	stops  []int32
 }
@@ -305,9 +305,9 @@ func peerCases(t *testing.T) (out []peerCase) {
 		var err error
 		m.Source, err = chat.ReadSource(m.Extra, "acme")
 		ok(t, err)
-		chosen, err := chat.Choose(m.Source, m.Tok, chat.Hermes)
+		chosen, err := chat.Choose(m.Source, m.Tokenizer, chat.Hermes)
 		ok(t, err)
-		s := chat.Style{Tok: m.Tok, Template: chosen.Template, Format: chat.Hermes}
+		s := chat.Renderer{Tokenizer: m.Tokenizer, Template: chosen.Template, Format: chat.Hermes}
 		for i, system := range []*string{nil, &usual} {
 			out = append(out, peerCase{fmt.Sprintf("own+hermes+%s+%d", strings.Trim(name, "<|>"), i), m, s, system, s.Stops()})
 		}
@@ -328,17 +328,17 @@ func TestPeer(t *testing.T) {
 		dirs = append(dirs, dir)
 		back, err := Load(dir)
 		ok(t, err)
-		chosen, err := chat.Choose(back.Source, back.Tok, c.s.Format)
+		chosen, err := chat.Choose(back.Source, back.Tokenizer, c.s.Format)
 		if err != nil || chosen.Name != c.s.Template.Name || chosen.Format != c.s.Format.Name() || !slices.Equal(back.Config.EOS, c.stops) {
 			t.Errorf("%s: read back as %s with format %s and end tokens %v (%v)", c.name, chosen, chosen.Format, back.Config.EOS, err)
 			continue
 		}
-		again := chat.Style{Tok: back.Tok, Template: chosen.Template, Format: c.s.Format}
+		again := chat.Renderer{Tokenizer: back.Tokenizer, Template: chosen.Template, Format: c.s.Format}
 		if got, want := again.Stops(), c.s.Stops(); !slices.Equal(got, want) {
 			t.Errorf("%s: read back its replies end with %v, want %v", c.name, got, want)
 		}
 		if a, b := chat.NewDialogue(c.s, nil, c.system).Tokens(), chat.NewDialogue(again, nil, nil).Tokens(); !slices.Equal(a, b) {
-			t.Errorf("%s: read back its conversations begin with %q", c.name, back.Tok.Decode(b))
+			t.Errorf("%s: read back its conversations begin with %q", c.name, back.Tokenizer.Decode(b))
 		}
 		ok(t, durable.Replace(filepath.Join(dir, "peer.json"), func(w io.Writer) error {
 			_, err := io.WriteString(w, must(value.JSON(peerFile(&c.m.Config, c.s, c.system, c.stops))))

@@ -22,10 +22,10 @@ import (
 // All is written aside, flushed, and renamed: dir is complete or not there, whatever
 // happens. A dir that exists and is not empty is refused.
 func (m *Model) Save(dir string, dtype DType) error {
-	return m.save(dir, dtype, nil)
+	return m.saveAs(dir, dtype, nil)
 }
 
-func (m *Model) save(dir string, dtype DType, write durable.Write) (err error) {
+func (m *Model) saveAs(dir string, dtype DType, write durable.Write) (err error) {
 	if dtype != F32 && dtype != BF16 {
 		return fmt.Errorf("model: cannot save weights as %q; F32 and BF16 can be", dtype)
 	}
@@ -83,8 +83,8 @@ func (m *Model) files(dtype DType) (map[string]func(io.Writer) error, error) {
 	text("config.json", config.JSON(dtype))
 	text(generationFile, indented(map[string]any{
 		"bos_token_id": oneOrMany(config.BOS), "eos_token_id": oneOrMany(ends)}))
-	if m.Tok != nil {
-		data, err := m.Tok.JSON()
+	if m.Tokenizer != nil {
+		data, err := m.Tokenizer.JSON()
 		if err != nil {
 			return nil, err
 		}
@@ -105,11 +105,11 @@ func (m *Model) tokenizerConfig(ends []int32) []byte {
 		"clean_up_tokenization_spaces": false, "add_bos_token": false,
 	}
 	if len(ends) > 0 {
-		c["eos_token"] = m.Tok.Token(ends[0])
+		c["eos_token"] = m.Tokenizer.Token(ends[0])
 		c["pad_token"] = c["eos_token"]
 	}
 	if len(m.Config.BOS) > 0 {
-		c["bos_token"] = m.Tok.Token(m.Config.BOS[0])
+		c["bos_token"] = m.Tokenizer.Token(m.Config.BOS[0])
 	}
 	return indented(c)
 }

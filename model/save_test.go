@@ -20,7 +20,7 @@ import (
 func TestTokenizerTooLarge(t *testing.T) {
 	m, err := Load("testdata/qwen2.gguf")
 	ok(t, err)
-	m.Tok, err = bpe.FromVocab(append(tokens(m.Tok), "<a>", "<b>"), nil, nil, bpe.Qwen2)
+	m.Tokenizer, err = bpe.FromVocab(append(tokens(m.Tokenizer), "<a>", "<b>"), nil, nil, bpe.Qwen2)
 	ok(t, err)
 	dir := filepath.Join(t.TempDir(), "m")
 	ok(t, m.Save(dir, F32))
@@ -48,7 +48,7 @@ func TestSaveAndLoad(t *testing.T) {
 			want = rounded(m.Weights)
 		}
 		sameWeights(t, back.Weights, want)
-		if !equalJSON(t, back.Config, m.Config) || back.Source.Jinja() != m.Source.Jinja() || !slices.Equal(tokens(back.Tok), tokens(m.Tok)) {
+		if !equalJSON(t, back.Config, m.Config) || back.Source.Jinja() != m.Source.Jinja() || !slices.Equal(tokens(back.Tokenizer), tokens(m.Tokenizer)) {
 			t.Errorf("%s: configuration, template or tokenizer changed", dtype)
 		}
 		embedded, err := loadFS(os.DirFS(dir), "embedded")
@@ -74,14 +74,14 @@ func TestSaveNew(t *testing.T) {
 	ok(t, err)
 	c := m.Config
 	c.Layers = 1
-	made := New(c, m.Tok, 3)
+	made := New(c, m.Tokenizer, 3)
 	ok(t, made.ServeAs(style(made, "compact", "xml"), nil))
 	dir := t.TempDir() // empty: may be written over
 	ok(t, made.Save(dir, F32))
 	back, err := Load(dir)
 	ok(t, err)
 	sameWeights(t, back.Weights, made.Weights)
-	if c, err := chat.Choose(back.Source, back.Tok, chat.Hermes); err != nil || c.Name != "compact" {
+	if c, err := chat.Choose(back.Source, back.Tokenizer, chat.Hermes); err != nil || c.Name != "compact" {
 		t.Errorf("template %s, %v", c, err)
 	}
 }
@@ -115,7 +115,7 @@ func TestFullDisk(t *testing.T) {
 		parent := t.TempDir()
 		dir := filepath.Join(parent, "m")
 		left := room
-		err := m.save(dir, F32, func(f *os.File, p []byte) (int, error) {
+		err := m.saveAs(dir, F32, func(f *os.File, p []byte) (int, error) {
 			if len(p) > left {
 				return 0, &fs.PathError{Op: "write", Path: f.Name(), Err: syscall.ENOSPC}
 			}

@@ -19,19 +19,19 @@ type serve struct {
 }
 
 // ServeAs makes Save write for servers how conversations with the model were trained:
-// chat_template.jinja renders them in the style s, with system as the text where a
+// chat_template.jinja renders them in the renderer s, with system as the text where a
 // conversation has no system message (nil for the template's own); config.json,
-// generation_config.json and the tokenizer's settings name the style's end tokens,
+// generation_config.json and the tokenizer's settings name the renderer's end tokens,
 // before those that the model had. A chat template that the model came with is replaced.
 //
 // The template is checked here, once, and not at every Save: it is rendered for a set of
 // conversations and compared with what is trained. A difference is an error that names
 // the first, and so is what could not be written.
-func (m *Model) ServeAs(s chat.Style, system *string) error {
+func (m *Model) ServeAs(s chat.Renderer, system *string) error {
 	if len(s.Stops()) == 0 {
 		return fmt.Errorf("model: %s: its tokenizer has no end token of chat template %s", m.Origin, s.Template.Name)
 	}
-	if system != nil && m.Tok.Spells(*system) {
+	if system != nil && m.Tokenizer.Spells(*system) {
 		return fmt.Errorf("model: %s: the system text spells a control token: it is trained as text, and servers would read it as the "+
 			"token; take it out of chat.system", m.Origin)
 	}
@@ -42,7 +42,7 @@ func (m *Model) ServeAs(s chat.Style, system *string) error {
 	was := m.serve
 	m.serve = &serve{template: text, stops: s.Stops()}
 	if !s.Template.NamesEnd() {
-		m.serve.end = m.Tok.Token(m.serve.stops[0])
+		m.serve.end = m.Tokenizer.Token(m.serve.stops[0])
 	}
 	if _, err := m.files(F32); err != nil {
 		m.serve = was

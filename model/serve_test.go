@@ -12,8 +12,8 @@ import (
 )
 
 // style is how a model talks under a template and a format.
-func style(m *Model, template, format string) chat.Style {
-	return chat.Style{Tok: m.Tok, Template: chat.Templates[template], Format: chat.Formats[format]}
+func style(m *Model, template, format string) chat.Renderer {
+	return chat.Renderer{Tokenizer: m.Tokenizer, Template: chat.Templates[template], Format: chat.Formats[format]}
 }
 
 // written saves a model and returns its files.
@@ -49,8 +49,8 @@ func TestServeAs(t *testing.T) {
 	m, err := Load("testdata/qwen2.gguf")
 	ok(t, err)
 	end, brief := "<|im_end|>", "Be brief."
-	endID, _ := m.Tok.ID(end)
-	other := (endID + 1) % int32(m.Tok.Size()) // what the base model stopped at
+	endID, _ := m.Tokenizer.ID(end)
+	other := (endID + 1) % int32(m.Tokenizer.Size()) // what the base model stopped at
 	ends := string(indented([]int32{endID, other}))
 	ends = strings.Join(strings.Fields(ends), "")
 	for _, c := range []struct {
@@ -108,7 +108,7 @@ func TestServeAs(t *testing.T) {
 			}
 			back, err := Load(dir)
 			ok(t, err)
-			chosen, err := chat.Choose(back.Source, back.Tok, chat.Hermes)
+			chosen, err := chat.Choose(back.Source, back.Tokenizer, chat.Hermes)
 			if err != nil || chosen.Name != "chatml" || !slices.Equal(back.Config.EOS, []int32{endID, other}) {
 				t.Errorf("read back: template %s, %v, end tokens %v", chosen, err, back.Config.EOS)
 			}

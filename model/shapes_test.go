@@ -21,7 +21,7 @@ func whole(t *testing.T) fstest.MapFS {
 	out := files(t, "qwen2")
 	m, err := Load("testdata/qwen2.gguf")
 	ok(t, err)
-	data, err := m.Tok.JSON()
+	data, err := m.Tokenizer.JSON()
 	ok(t, err)
 	out[tokenizerFile] = &fstest.MapFile{Data: data}
 	return out
@@ -130,8 +130,8 @@ func TestPaddedVocabulary(t *testing.T) {
 	text(t, f, "config.json", set1("vocab_size", 160))
 	m, err := loadFS(f, "m")
 	ok(t, err)
-	if m.Tok.Size() != 128 || m.Config.Vocab != 160 || len(m.Warnings) != 0 {
-		t.Errorf("%d ids, %d rows, %q", m.Tok.Size(), m.Config.Vocab, m.Warnings)
+	if m.Tokenizer.Size() != 128 || m.Config.Vocab != 160 || len(m.Warnings) != 0 {
+		t.Errorf("%d ids, %d rows, %q", m.Tokenizer.Size(), m.Config.Vocab, m.Warnings)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestLinks(t *testing.T) {
 	fails(t, err, "config.json", "no such file", "the Hugging Face cache", "ORG/NAME")
 	text, err := LoadText(snap)
 	ok(t, err)
-	if text.Weights != nil || text.Tok.Size() != 128 || text.Config.Vocab != 128 {
+	if text.Weights != nil || text.Tokenizer.Size() != 128 || text.Config.Vocab != 128 {
 		t.Errorf("%+v", text.Config)
 	}
 }
@@ -253,15 +253,15 @@ func TestTokensWithoutARow(t *testing.T) {
 	if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], `"[PAD]", "[A]", "[B]", "[C]", and 2 more have no row in the embedding of 128`) {
 		t.Errorf("warnings %q", m.Warnings)
 	}
-	for _, id := range m.Tok.Encode("hello[PAD] world[E]<|im_end|>") {
+	for _, id := range m.Tokenizer.Encode("hello[PAD] world[E]<|im_end|>") {
 		if id >= 128 {
 			t.Errorf("id %d has no row", id)
 		}
 	}
-	if id, is := m.Tok.ID("[PAD]"); is || m.Tok.Size() != 128 {
-		t.Errorf("[PAD] is %d of %d", id, m.Tok.Size())
+	if id, is := m.Tokenizer.ID("[PAD]"); is || m.Tokenizer.Size() != 128 {
+		t.Errorf("[PAD] is %d of %d", id, m.Tokenizer.Size())
 	}
-	if id, is := m.Tok.ID("<|im_end|>"); !is || id != 127 {
+	if id, is := m.Tokenizer.ID("<|im_end|>"); !is || id != 127 {
 		t.Errorf("<|im_end|> is %d, %v", id, is)
 	}
 	dir := filepath.Join(t.TempDir(), "out")

@@ -40,10 +40,10 @@ func TestSmolLM2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, err := chat.Choose(m.Source, m.Tok, chat.Hermes); err != nil || c.Name != "smollm2" {
+	if c, err := chat.Choose(m.Source, m.Tokenizer, chat.Hermes); err != nil || c.Name != "smollm2" {
 		t.Errorf("chat template %s, %v", c, err)
 	}
-	if got := m.Tok.Encode(want.Text); !slices.Equal(got, want.IDs) {
+	if got := m.Tokenizer.Encode(want.Text); !slices.Equal(got, want.IDs) {
 		t.Errorf("ids %v\nwant %v", got, want.IDs)
 	}
 	logits := cpu.NewPolicy(m, cpu.Options{}).Logits(want.IDs)

@@ -88,7 +88,7 @@ type census struct {
 	texts   map[int32]string // texts of tokens seen so far
 	buf     []byte
 	reasons map[string]float64
-	next    [ballast.NumForms][ballast.NumForms]float64 // replies by the form before them
+	next    [ballast.NumKinds][ballast.NumKinds]float64 // replies by the form before them
 	replies float64
 	stained float64           // replies that hold a forbidden control token
 	tokens  [NumSites]float64 // sampled tokens with watched probabilities
@@ -123,9 +123,9 @@ func (c *census) episode(ep *ballast.Episode, advantage float64) {
 				c.reasons[s.Reason]++
 			}
 			if before >= 0 {
-				c.next[before][s.Form]++
+				c.next[before][s.Kind]++
 			}
-			before = int(s.Form)
+			before = int(s.Kind)
 			if _, _, bad := forbidden(c.lens.Format, s.Text); bad {
 				c.stained++
 			}
@@ -193,7 +193,7 @@ func (c *census) fill(m map[string]float64) {
 		}
 		for to, n := range row {
 			if n > 0 {
-				m[TransitionFrom+ballast.Form(from).String()+"/"+ballast.Form(to).String()] = n / sum
+				m[TransitionFrom+ballast.ReplyKind(from).String()+"/"+ballast.ReplyKind(to).String()] = n / sum
 			}
 		}
 	}

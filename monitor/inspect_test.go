@@ -28,7 +28,7 @@ func one(group int, reward float64, p float32, ids ...int32) ballast.Episode {
 	text := string(vocabulary.Bytes(nil, ids))
 	parsed := format.Hermes.Parse(text, nil)
 	ep := ballast.Episode{Group: group, Tokens: ids, Score: ballast.Score{Reward: reward}, Stop: ballast.StopDone,
-		Turns: []ballast.Turn{{Steps: []ballast.Step{{End: len(ids), Text: text, Form: parsed.Form, Reason: string(parsed.Reason)}}}}}
+		Turns: []ballast.Turn{{Steps: []ballast.Step{{End: len(ids), Text: text, Kind: parsed.Kind, Reason: string(parsed.Reason)}}}}}
 	for range ids {
 		ep.Owners, ep.Watch = append(ep.Owners, ballast.OwnerPolicy), append(ep.Watch, []float32{p, p, p})
 	}
@@ -73,7 +73,7 @@ func TestInspect(t *testing.T) {
 
 func TestTransitionsSkipGoldAndInfra(t *testing.T) {
 	ep := one(0, 0, 0.1, 5, 2)
-	ep.Turns[0].Steps = append(ep.Turns[0].Steps, ballast.Step{Form: ballast.FormPolluted, Reason: "cut"}, ballast.Step{Gold: true}, ballast.Step{Form: ballast.FormCall})
+	ep.Turns[0].Steps = append(ep.Turns[0].Steps, ballast.Step{Kind: ballast.KindPolluted, Reason: "cut"}, ballast.Step{Gold: true}, ballast.Step{Kind: ballast.KindCall})
 	broken := one(0, 0, 0.1, 0, 2)
 	broken.Stop = ballast.StopInfra
 	m := map[string]float64{}

@@ -26,7 +26,7 @@ func Measure(eps []ballast.Episode, watched []string, m map[string]float64) {
 type tally struct {
 	rewards                  []float64
 	success                  float64
-	forms                    [ballast.NumForms]float64
+	forms                    [ballast.NumKinds]float64
 	stops                    map[ballast.Stop]float64
 	replies, cut             float64
 	turns, calls             float64
@@ -66,7 +66,7 @@ func (a *tally) episode(ep *ballast.Episode) {
 
 func (a *tally) step(s *ballast.Step) {
 	a.replies++
-	a.forms[s.Form]++
+	a.forms[s.Kind]++
 	a.calls += float64(len(s.Calls))
 	a.reply += float64(s.End - s.Start)
 	if s.Cut {
@@ -125,9 +125,9 @@ func (a *tally) fill(m map[string]float64, watched []string) {
 	if a.replies > 0 {
 		m[Replies] = a.replies
 		for f, k := range a.forms {
-			m[FormPrefix+ballast.Form(f).String()] = k / a.replies
+			m[KindPrefix+ballast.ReplyKind(f).String()] = k / a.replies
 		}
-		m[ToolCallRate] = a.forms[ballast.FormCall] / a.replies
+		m[ToolCallRate] = a.forms[ballast.KindCall] / a.replies
 		m[CutShare] = a.cut / a.replies
 		m[ReplyLength] = a.reply / a.replies
 	}

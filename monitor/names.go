@@ -25,7 +25,7 @@ const (
 	Rounds        = "groups/rounds"   // times that groups were drawn, 1 or more
 	TokensLeftOut = "tokens/left_out" // sampled in groups that were left out
 
-	FormPrefix = "form/" // + ballast.Form: share of replies
+	KindPrefix = "reply/" // + ballast.ReplyKind: share of replies
 	// UnreadSyntax is the share of replies that hold a call in a syntax that no format
 	// reads: for the format they are prose or another syntax.
 	UnreadSyntax = "calls/unread"

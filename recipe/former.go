@@ -21,6 +21,7 @@ type former struct {
 // formers is the table of them. A setting that is gone is accepted where it says what is done
 // now.
 var formers = []former{
+	renamed("quirks", "faults"),
 	always("rl.temperature", 1),
 	always("rl.clip.dual", 3),
 	always("adam.beta1", 0.9),
@@ -67,6 +68,13 @@ var formers = []former{
 	}},
 }
 
+// renamed is a setting that has another name now, beside the old one.
+func renamed(key, name string) former {
+	return former{key, func(old any, _ *Recipe, _ map[string]any) (map[string]any, string) {
+		return map[string]any{name: old}, ""
+	}}
+}
+
 // always is a setting that has one value now.
 func always(key string, is any) former {
 	return former{key, func(old any, _ *Recipe, _ map[string]any) (map[string]any, string) {
@@ -92,7 +100,8 @@ func (r *Recipe) current(text []byte) ([]byte, error) {
 	}
 	changed := false
 	for _, f := range formers {
-		path, last := f.key[:strings.LastIndexByte(f.key, '.')], f.key[strings.LastIndexByte(f.key, '.')+1:]
+		dot := strings.LastIndexByte(f.key, '.')
+		path, last := f.key[:max(dot, 0)], f.key[dot+1:]
 		for _, at := range sections(all, path) {
 			old, ok := at[last]
 			if !ok || old == nil {
@@ -117,8 +126,11 @@ func (r *Recipe) current(text []byte) ([]byte, error) {
 	return yaml.Marshal(all)
 }
 
-// sections are the maps at a dotted key.
+// sections are the maps at a dotted key, "" being the whole.
 func sections(all map[string]any, path string) []map[string]any {
+	if path == "" {
+		return []map[string]any{all}
+	}
 	if path == "phases[]" {
 		list, _ := all["phases"].([]any)
 		var out []map[string]any

@@ -72,6 +72,7 @@ func TestFormerKeys(t *testing.T) {
 		{"chat: {template: chatml}", "template: chatml\n", ""},
 		{"judge: {kind: endpoint, url: 'http://x', model: m}", "judge:\n  url: http://x\n  model: m\n  concurrency: 8\n", ""},
 		{"judge: {kind: oracle}", "patience", ""},
+		{"quirks: [append-end]", "faults:\n- append-end\n", ""},
 		{"judge: {kind: endpoint}", "", "judge.kind: endpoint: the judge is an endpoint where judge.url"},
 		{"judge: {kind: oracle, url: 'http://x', model: m}", "", "judge.kind: oracle"},
 	} {

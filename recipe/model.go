@@ -30,9 +30,9 @@ func corpus(r *Recipe, tmpl *chat.Template, control []string) ([]string, error) 
 	if err != nil {
 		return nil, err
 	}
-	var plays []rollout.Play
+	var plays []rollout.Request
 	for i := range tasks {
-		plays = append(plays, rollout.Play{Task: &tasks[i], Gold: true})
+		plays = append(plays, rollout.Request{Task: &tasks[i], Gold: true})
 	}
 	var cut []string
 	for _, c := range control {
@@ -41,7 +41,7 @@ func corpus(r *Recipe, tmpl *chat.Template, control []string) ([]string, error) 
 	split := strings.NewReplacer(cut...)
 	var out []string
 	for _, name := range r.Formats() {
-		cfg := r.Rollout(chat.Style{Tok: bytes, Template: tmpl, Format: chat.Formats[name]})
+		cfg := r.Rollout(chat.Renderer{Tokenizer: bytes, Template: tmpl, Format: chat.Formats[name]})
 		cfg.Budget = rollout.Budget{Prompt: 1 << 20, Episode: 1 << 20, Reply: 1 << 20, Result: 1 << 20, Steps: 1 << 10}
 		eps, err := rollout.Run(context.Background(), nil, cfg, plays, ballast.Sampling{})
 		if err != nil {
@@ -98,5 +98,5 @@ func NewModel(r *Recipe) (*model.Model, error) {
 	}
 	m := model.New(c, tok, r.Seed)
 	m.Template = chosen.Name
-	return m, m.ServeAs(chat.Style{Tok: tok, Template: tmpl, Format: f}, r.Chat.System)
+	return m, m.ServeAs(chat.Renderer{Tokenizer: tok, Template: tmpl, Format: f}, r.Chat.System)
 }

@@ -37,7 +37,7 @@ type Recipe struct {
 	Phases []Phase        `yaml:"phases"`
 	Keep   Keep           `yaml:"keep"`
 	Guard  Guard          `yaml:"guard"`
-	Quirks rollout.Quirks `yaml:"quirks,omitempty"`
+	Faults rollout.Faults `yaml:"faults,omitempty"`
 	// Judge writes hints and reflections; by default the built-in oracle.
 	Judge supervise.Settings `yaml:"judge"`
 	// Methods holds settings for one method each, in files for several: Apply
@@ -186,10 +186,10 @@ func (r *Recipe) Settle() {
 	r.RL.Signals = signal.Whole(r.RL.Signals)
 }
 
-// Rollout is the configuration of the recipe's episodes in the given style.
-func (r *Recipe) Rollout(style chat.Style) rollout.Config {
+// Rollout is the configuration of the recipe's episodes in the given renderer.
+func (r *Recipe) Rollout(renderer chat.Renderer) rollout.Config {
 	return rollout.Config{
-		Style:     style,
+		Renderer:  renderer,
 		System:    r.Chat.System,
 		Budget:    rollout.Budget(r.Budget),
 		Malformed: r.Chat.Malformed,

@@ -13,7 +13,7 @@ import (
 // names; by the Jinja file of chat.jinja; else by the one a model was made here for; else by
 // the model's own, see chat.Choose. tok may be nil.
 func (r *Recipe) Renderer(source chat.Source, made string, tok *bpe.Tokenizer, f chat.Format) (c chat.Choice, err error) {
-	if c, err = r.renderer(source, made, tok, f); err != nil {
+	if c, err = r.choose(source, made, tok, f); err != nil {
 		return c, err
 	}
 	if c.Format != "" && c.Format != f.Name() {
@@ -22,7 +22,7 @@ func (r *Recipe) Renderer(source chat.Source, made string, tok *bpe.Tokenizer, f
 	return c, nil
 }
 
-func (r *Recipe) renderer(source chat.Source, made string, tok *bpe.Tokenizer, f chat.Format) (chat.Choice, error) {
+func (r *Recipe) choose(source chat.Source, made string, tok *bpe.Tokenizer, f chat.Format) (chat.Choice, error) {
 	switch {
 	case r.Chat.Jinja != "":
 		text, err := bounded.ReadFile(r.Chat.Jinja, bounded.MiB)

@@ -169,7 +169,7 @@ var settings = []setting{
 		Doc: "The learning rate of reinforcement learning after an action, as a factor."},
 	{Key: "guard.factor", Why: guarded("factor"), In: above(0, 1e6), Doc: "The KL weight of control tokens after an action, as a factor."},
 
-	{Key: "quirks", Why: ruled, Of: named(rollout.AllQuirks, func(q rollout.Quirk) string { return string(q) }),
+	{Key: "faults", Why: ruled, Of: named(rollout.AllFaults, func(q rollout.Fault) string { return string(q) }),
 		Doc: "Faults of the paper's reference code that reinforcement learning then has, for a study of causes."},
 
 	{Key: "judge", Why: asked,

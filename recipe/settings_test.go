@@ -166,7 +166,7 @@ func settingsDoc(t *testing.T) string {
 		case section(s.Key):
 			fmt.Fprintf(&b, "\n## %s: %s\n\n%s", s.Key, s.Doc, docRow)
 		default:
-			if s.Key == "quirks" || s.Key == "methods" {
+			if s.Key == "faults" || s.Key == "methods" {
 				fmt.Fprintf(&b, "\n## %s\n\n%s", s.Key, docRow)
 			}
 			row(&b, declared[i], strict.Kind(fields[s.Key]), defaultOf(t, s.Key))

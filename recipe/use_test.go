@@ -21,7 +21,7 @@ func TestUnread(t *testing.T) {
 		{"grpo", nil, "tasks.level.calls", ""},
 		{"sft", nil, "rl.lr", "no phase is reinforcement learning"},
 		{"sft", nil, "rl.clip.low", "no phase is reinforcement learning"},
-		{"sft", nil, "quirks", "no phase is reinforcement learning"},
+		{"sft", nil, "faults", "no phase is reinforcement learning"},
 		{"sft", nil, "guard.do", "a guard watches"},
 		{"sft", nil, "rl.aggregate", "no phase is reinforcement learning"},
 		{"grpo", nil, "rl.aggregate", ""},

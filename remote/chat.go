@@ -377,18 +377,18 @@ func text(m endpoint.Reply) string {
 func parse(m endpoint.Reply, offered format.Offered) chat.Parsed {
 	if len(m.Calls) == 0 {
 		p := chat.Hermes.Parse(thoughtful(m.Content), offered)
-		if p.Form == ballast.FormCall {
-			p.Form, p.Reason = ballast.FormPolluted, format.ReasonOtherSyntax
+		if p.Kind == ballast.KindCall {
+			p.Kind, p.Reason = ballast.KindPolluted, format.ReasonOtherSyntax
 		}
 		p.Calls = nil
 		return p
 	}
-	p := chat.Parsed{Form: ballast.FormCall, Text: strings.TrimSpace(m.Content)}
+	p := chat.Parsed{Kind: ballast.KindCall, Text: strings.TrimSpace(m.Content)}
 	for _, raw := range m.Calls {
 		c, reason := readCall(raw)
 		if reason != "" {
-			if p.Form == ballast.FormCall {
-				p.Form, p.Reason = ballast.FormPolluted, reason
+			if p.Kind == ballast.KindCall {
+				p.Kind, p.Reason = ballast.KindPolluted, reason
 			}
 			continue
 		}
@@ -397,7 +397,7 @@ func parse(m endpoint.Reply, offered format.Offered) chat.Parsed {
 			p.Reason = format.ReasonUnknownTool
 		}
 	}
-	if p.Form == ballast.FormPolluted {
+	if p.Kind == ballast.KindPolluted {
 		p.Calls = nil
 	}
 	return p

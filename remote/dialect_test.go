@@ -114,7 +114,7 @@ func TestMalformedNativeCalls(t *testing.T) {
 	for name, arguments := range map[string]string{"encoded twice": `"{\"file\": \"a\"}"`, "cut": `{"file": "a`, "a list": `["a"]`, "a number": "5", "Python's": `{'file': True}`} {
 		s := newStub(t, tasks, func(*ballast.Task, int, int) say { return say{calls: [][2]string{{"read", arguments}}} })
 		res := play(t, nil, tasks, player(client(t, s, remote.Options{})))
-		if res.Total.All != 2 || res.Rate() != 0 || res.Forms[ballast.FormPolluted] == 0 || res.Forms[ballast.FormCall] != 0 {
+		if res.Total.All != 2 || res.Rate() != 0 || res.Kinds[ballast.KindPolluted] == 0 || res.Kinds[ballast.KindCall] != 0 {
 			t.Errorf("%s:\n%s", name, res.Table())
 		}
 	}
@@ -159,7 +159,7 @@ func TestRefusals(t *testing.T) {
 		}
 		t.Cleanup(func() { c.Close() })
 		res := play(t, nil, tasks, player(c))
-		if res.Infra != want || want == 0 && (res.Forms[ballast.FormResponse] == 0 || res.Forms[ballast.FormCollapsed] != 0) {
+		if res.Infra != want || want == 0 && (res.Kinds[ballast.KindResponse] == 0 || res.Kinds[ballast.KindCollapsed] != 0) {
 			t.Errorf("%s:\n%s", body, res.Table())
 		}
 	}
@@ -185,10 +185,10 @@ func completions(t *testing.T, s *endpointtest.Server, tasks []ballast.Task) eva
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	cfg := rollout.Config{Style: chat.Style{Tok: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]},
+	cfg := rollout.Config{Renderer: chat.Renderer{Tokenizer: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]},
 		Budget:  rollout.Budget{Prompt: eval.Unbounded, Episode: eval.Unbounded, Reply: 512, Result: eval.Unbounded, Steps: 1000},
 		PerTurn: 20, Malformed: rollout.MalformedAdvance}
-	return eval.PolicyPlayer(&remote.Policy{Client: c, Tok: tok}, cfg, ballast.Sampling{})
+	return eval.PolicyPlayer(&remote.Policy{Client: c, Tokenizer: tok}, cfg, ballast.Sampling{})
 }
 
 // TestFullContexts: who has no room for a reply has used the context up; who has some
@@ -250,7 +250,7 @@ func fits(room int) endpointtest.Behaviour {
 
 // bounded is player with a bound on replies.
 func bounded(c *remote.Client, reply int) eval.Player {
-	return func(ctx context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+	return func(ctx context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
 		var tasks []*ballast.Task
 		for _, p := range plays {
 			tasks = append(tasks, p.Task)

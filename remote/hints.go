@@ -22,7 +22,7 @@ func Hints(eps []ballast.Episode) (hints []string) {
 				switch {
 				case len(s.Calls) > 0:
 					native++
-				case s.Form == ballast.FormPolluted && (s.Reason == string(format.ReasonOtherSyntax) || strings.Contains(s.Text, "tool_call>")):
+				case s.Kind == ballast.KindPolluted && (s.Reason == string(format.ReasonOtherSyntax) || strings.Contains(s.Text, "tool_call>")):
 					text++
 				}
 				if strings.Contains(s.Text, format.CloseThink) || strings.HasPrefix(strings.TrimSpace(s.Text), format.OpenThink) {

@@ -22,40 +22,40 @@ func TestParseReplies(t *testing.T) {
 		name    string
 		content string
 		calls   []endpoint.Call
-		form    ballast.Form
+		form    ballast.ReplyKind
 		reason  string
 		run     int // calls that are kept
 	}{
-		{"a call", "", calls("f", `{"a": 1}`), ballast.FormCall, "", 1},
-		{"two calls and prose", "Let me see.", calls("f", `{}`, "f", `{"b": [1.5, null]}`), ballast.FormCall, "", 2},
-		{"no arguments at all", "", calls("f", " "), ballast.FormCall, "", 1},
-		{"arguments null", "", calls("f", "null"), ballast.FormCall, "", 1},
-		{"arguments empty", "", calls("f", ""), ballast.FormCall, "", 1},
-		{"a thought and a call", "<think>f or g?</think>", calls("f", `{}`), ballast.FormCall, "", 1},
-		{"a thought whose beginning the template wrote", "It is easy.</think>\n\nIt is done.", nil, ballast.FormResponse, "", 0},
-		{"a thought with a draft", "Maybe <tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>?</think>\n\nNo.", nil, ballast.FormResponse, "", 0},
-		{"a thought alone", "Hm.</think>", nil, ballast.FormPolluted, string(format.ReasonEmpty), 0},
-		{"a call after a thought, as text", "Hm.</think><tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
-		{"Mistral's syntax as text", `[TOOL_CALLS][{"name": "f", "arguments": {}}]`, nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
-		{"DeepSeek's syntax as text", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f", nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
-		{"Llama's other syntax as text", `<function=f>{"a": 1}</function>`, nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
-		{"Phi's syntax as text", `functools[{"name": "f", "arguments": {}}]`, nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
-		{"an unknown function", "", calls("g", `{}`), ballast.FormCall, string(format.ReasonUnknownTool), 1},
-		{"prose", "It is done.", nil, ballast.FormResponse, "", 0},
-		{"nothing", "", nil, ballast.FormCollapsed, "", 0},
-		{"half an object", "", calls("f", `{"a": `), ballast.FormPolluted, string(format.ReasonBadJSON), 0},
-		{"Python's words", "", calls("f", `{"a": None}`), ballast.FormPolluted, string(format.ReasonBadJSON), 0},
-		{"a list", "", calls("f", `[1]`), ballast.FormPolluted, string(format.ReasonNotAnObject), 0},
-		{"text in text", "", calls("f", `"{\"a\": 1}"`), ballast.FormPolluted, string(format.ReasonNotAnObject), 0},
-		{"no name", "", calls("", `{}`), ballast.FormPolluted, string(format.ReasonMissingName), 0},
-		{"a good and a bad one", "", calls("f", `{}`, "f", `{`), ballast.FormPolluted, string(format.ReasonBadJSON), 0},
-		{"deep nesting", "", calls("f", strings.Repeat(`{"a":`, 1000)), ballast.FormPolluted, string(format.ReasonBadJSON), 0},
-		{"a call as text", "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", nil, ballast.FormPolluted, string(format.ReasonOtherSyntax), 0},
-		{"an open tag as text", "Well <tool_call>", nil, ballast.FormPolluted, string(format.ReasonUnclosedTag), 0},
+		{"a call", "", calls("f", `{"a": 1}`), ballast.KindCall, "", 1},
+		{"two calls and prose", "Let me see.", calls("f", `{}`, "f", `{"b": [1.5, null]}`), ballast.KindCall, "", 2},
+		{"no arguments at all", "", calls("f", " "), ballast.KindCall, "", 1},
+		{"arguments null", "", calls("f", "null"), ballast.KindCall, "", 1},
+		{"arguments empty", "", calls("f", ""), ballast.KindCall, "", 1},
+		{"a thought and a call", "<think>f or g?</think>", calls("f", `{}`), ballast.KindCall, "", 1},
+		{"a thought whose beginning the template wrote", "It is easy.</think>\n\nIt is done.", nil, ballast.KindResponse, "", 0},
+		{"a thought with a draft", "Maybe <tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>?</think>\n\nNo.", nil, ballast.KindResponse, "", 0},
+		{"a thought alone", "Hm.</think>", nil, ballast.KindPolluted, string(format.ReasonEmpty), 0},
+		{"a call after a thought, as text", "Hm.</think><tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", nil, ballast.KindPolluted, string(format.ReasonOtherSyntax), 0},
+		{"Mistral's syntax as text", `[TOOL_CALLS][{"name": "f", "arguments": {}}]`, nil, ballast.KindPolluted, string(format.ReasonOtherSyntax), 0},
+		{"DeepSeek's syntax as text", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>f", nil, ballast.KindPolluted, string(format.ReasonOtherSyntax), 0},
+		{"Llama's other syntax as text", `<function=f>{"a": 1}</function>`, nil, ballast.KindPolluted, string(format.ReasonOtherSyntax), 0},
+		{"Phi's syntax as text", `functools[{"name": "f", "arguments": {}}]`, nil, ballast.KindPolluted, string(format.ReasonOtherSyntax), 0},
+		{"an unknown function", "", calls("g", `{}`), ballast.KindCall, string(format.ReasonUnknownTool), 1},
+		{"prose", "It is done.", nil, ballast.KindResponse, "", 0},
+		{"nothing", "", nil, ballast.KindCollapsed, "", 0},
+		{"half an object", "", calls("f", `{"a": `), ballast.KindPolluted, string(format.ReasonBadJSON), 0},
+		{"Python's words", "", calls("f", `{"a": None}`), ballast.KindPolluted, string(format.ReasonBadJSON), 0},
+		{"a list", "", calls("f", `[1]`), ballast.KindPolluted, string(format.ReasonNotAnObject), 0},
+		{"text in text", "", calls("f", `"{\"a\": 1}"`), ballast.KindPolluted, string(format.ReasonNotAnObject), 0},
+		{"no name", "", calls("", `{}`), ballast.KindPolluted, string(format.ReasonMissingName), 0},
+		{"a good and a bad one", "", calls("f", `{}`, "f", `{`), ballast.KindPolluted, string(format.ReasonBadJSON), 0},
+		{"deep nesting", "", calls("f", strings.Repeat(`{"a":`, 1000)), ballast.KindPolluted, string(format.ReasonBadJSON), 0},
+		{"a call as text", "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", nil, ballast.KindPolluted, string(format.ReasonOtherSyntax), 0},
+		{"an open tag as text", "Well <tool_call>", nil, ballast.KindPolluted, string(format.ReasonUnclosedTag), 0},
 	} {
 		p := parse(endpoint.Reply{Content: c.content, Calls: c.calls}, offered)
-		if p.Form != c.form || len(p.Calls) != c.run || c.reason != "" && string(p.Reason) != c.reason {
-			t.Errorf("%s: form %v, reason %q, %d calls", c.name, p.Form, p.Reason, len(p.Calls))
+		if p.Kind != c.form || len(p.Calls) != c.run || c.reason != "" && string(p.Reason) != c.reason {
+			t.Errorf("%s: form %v, reason %q, %d calls", c.name, p.Kind, p.Reason, len(p.Calls))
 		}
 	}
 }
@@ -84,7 +84,7 @@ func TestHints(t *testing.T) {
 		var turn ballast.Turn
 		for _, r := range c.replies {
 			p := parse(r, offered)
-			turn.Steps = append(turn.Steps, ballast.Step{Text: text(r), Form: p.Form, Reason: string(p.Reason), Calls: p.Calls})
+			turn.Steps = append(turn.Steps, ballast.Step{Text: text(r), Kind: p.Kind, Reason: string(p.Reason), Calls: p.Calls})
 		}
 		got := strings.Join(Hints([]ballast.Episode{{Turns: []ballast.Turn{turn}, Stop: ballast.StopDone}, {Turns: []ballast.Turn{turn}, Stop: ballast.StopInfra}}), " ")
 		if (got == "") != (c.want == "") {

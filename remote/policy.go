@@ -16,9 +16,9 @@ import (
 // back as text and are encoded once; log-probabilities are not known (0), and the
 // replies are not fit to be trained on.
 type Policy struct {
-	Client *Client
-	Tok    *bpe.Tokenizer // the model's own
-	Text   bool           // send prompts as text, for servers that take no ids
+	Client    *Client
+	Tokenizer *bpe.Tokenizer // the model's own
+	Text      bool           // send prompts as text, for servers that take no ids
 }
 
 // Watched returns the ids of the watched tokens: nothing is watched.
@@ -71,12 +71,12 @@ func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request,
 	}
 	body := endpoint.Completion{Model: p.Client.opts.Model, MaxTokens: req.Max}
 	if p.Text {
-		body.Prompt = p.Tok.Decode(tokens)
+		body.Prompt = p.Tokenizer.Decode(tokens)
 	} else {
 		body.Prompt = tokens
 	}
 	for _, id := range req.Stop {
-		body.Stop = append(body.Stop, p.Tok.Token(id))
+		body.Stop = append(body.Stop, p.Tokenizer.Token(id))
 	}
 	if how.Temperature >= 0 {
 		body.Temperature = &how.Temperature
@@ -95,7 +95,7 @@ func (p *Policy) reply(ctx context.Context, tokens []int32, req ballast.Request,
 	if err != nil {
 		return nil, false, err
 	}
-	ids = p.Tok.Encode(m.Content)
+	ids = p.Tokenizer.Encode(m.Content)
 	ended := m.Finish != "length"
 	for i, id := range ids { // a server may send the stop token as text
 		for _, s := range req.Stop {

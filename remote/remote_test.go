@@ -49,7 +49,7 @@ func client(t testing.TB, s *stub, o remote.Options) *remote.Client {
 
 // player plays by chat under the rules of BFCL's harness.
 func player(c *remote.Client) eval.Player {
-	return func(ctx context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+	return func(ctx context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
 		var tasks []*ballast.Task
 		for _, p := range plays {
 			tasks = append(tasks, p.Task)
@@ -74,16 +74,16 @@ func TestPlayersScoreWhatTheyMust(t *testing.T) {
 		name   string
 		player func(*ballast.Task, int, int) say
 		want   int
-		form   ballast.Form
+		form   ballast.ReplyKind
 	}{
-		{"perfect", perfect, len(tasks), ballast.FormCall},
-		{"never calls", never, 0, ballast.FormResponse},
-		{"malformed calls", garbled, 0, ballast.FormPolluted},
+		{"perfect", perfect, len(tasks), ballast.KindCall},
+		{"never calls", never, 0, ballast.KindResponse},
+		{"malformed calls", garbled, 0, ballast.KindPolluted},
 	} {
 		for _, stream := range []bool{false, true} {
 			s := newStub(t, tasks, c.player)
 			res := play(t, nil, tasks, player(client(t, s, remote.Options{Stream: stream})))
-			if res.Total.OK != c.want || res.Total.All != len(tasks) || res.Forms[c.form] == 0 {
+			if res.Total.OK != c.want || res.Total.All != len(tasks) || res.Kinds[c.form] == 0 {
 				t.Errorf("%s, stream %v:\n%s", c.name, stream, res.Table())
 			}
 		}
@@ -262,7 +262,7 @@ func TestCompletions(t *testing.T) {
 	t.Parallel()
 	tasks := deskTasks(t, 24)
 	tok := tokenizer(t, tasks)
-	style := chat.Style{Tok: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]}
+	renderer := chat.Renderer{Tokenizer: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]}
 	budget := rollout.Budget{Prompt: eval.Unbounded, Episode: eval.Unbounded, Reply: 512, Result: eval.Unbounded, Steps: 1000}
 	for _, c := range []struct {
 		name         string
@@ -280,8 +280,8 @@ func TestCompletions(t *testing.T) {
 			s := newStub(t, tasks, c.player)
 			s.tok, s.faults = tok, true
 			s.hung.Store(c.name != "ids") // one waits for an answer that does not come
-			p := &remote.Policy{Client: client(t, s, remote.Options{Stream: c.stream, Timeout: patience / 2, Concurrency: 16}), Tok: tok, Text: c.text}
-			cfg := rollout.Config{Style: style, Budget: budget, PerTurn: 20, Malformed: rollout.MalformedAdvance}
+			p := &remote.Policy{Client: client(t, s, remote.Options{Stream: c.stream, Timeout: patience / 2, Concurrency: 16}), Tokenizer: tok, Text: c.text}
+			cfg := rollout.Config{Renderer: renderer, Budget: budget, PerTurn: 20, Malformed: rollout.MalformedAdvance}
 			if res := play(t, nil, tasks, eval.PolicyPlayer(p, cfg, ballast.Sampling{})); res.Rate() != c.want || res.Total.All != len(tasks) {
 				t.Errorf("%s", res.Table())
 			}

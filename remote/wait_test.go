@@ -77,7 +77,7 @@ func answering(t *testing.T) *remote.Policy {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return &remote.Policy{Client: c, Tok: m.Tok}
+	return &remote.Policy{Client: c, Tokenizer: m.Tokenizer}
 }
 
 // TestWhoWaitsHoldsNoSlot: with one slot, conversations wait until all others are over; if they

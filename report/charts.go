@@ -221,13 +221,13 @@ func (b *builder) reward() {
 	}
 }
 
-// forms plots the shares of the four forms on each other.
+// forms plots the shares of the four kinds on each other.
 func (b *builder) forms() {
 	var list []metric
-	for f := ballast.Form(0); f < ballast.NumForms; f++ {
-		list = append(list, metric{monitor.FormPrefix + f.String(), f.String(), "f-" + f.String()})
+	for f := ballast.ReplyKind(0); f < ballast.NumKinds; f++ {
+		list = append(list, metric{monitor.KindPrefix + f.String(), f.String(), "f-" + f.String()})
 	}
-	b.add(plot.Chart{ID: "forms", Title: "Forms of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area,
+	b.add(plot.Chart{ID: "forms", Title: "Kinds of replies", Note: "share of replies", Large: true, Percent: true, Full: true}, plot.Area,
 		list...)
 	b.taken[monitor.ToolCallRate] = true // the first form again
 }
@@ -263,7 +263,7 @@ func (b *builder) control() {
 	b.strongest(plot.Chart{ID: "illegal-tokens", Title: "Forbidden, by token and place", Percent: true, Log: true}, monitor.IllegalAt, "")
 	b.strongest(plot.Chart{ID: "reasons", Title: "Faults of replies", Note: "share of replies", Percent: true}, monitor.ReasonFor, "")
 	b.strongest(plot.Chart{ID: "push", Title: "Push on control tokens", Note: "policy gradient on the logit"}, monitor.GradPrefix, "")
-	b.strongest(plot.Chart{ID: "transitions", Title: "From form to form", Note: "share of the next replies", Percent: true},
+	b.strongest(plot.Chart{ID: "transitions", Title: "From kind to kind", Note: "share of the next replies", Percent: true},
 		monitor.TransitionFrom, "")
 	b.add(plot.Chart{ID: "kl-control", Title: "KL of control tokens", Note: "share of all", Percent: true, Full: true}, plot.Line,
 		metric{monitor.KLControl, "share", "c4"})

@@ -221,15 +221,15 @@ func (r *run) work() string {
 	return strings.Join(parts, ", ")
 }
 
-// health says what share of replies was in a healthy form at the end.
+// health says what share of replies was of a healthy kind at the end.
 func (r *run) health() []string {
 	var list []string
 	sick := func(end func(ends) float64) (polluted, collapsed float64) {
-		p, _ := r.ends(monitor.FormPrefix + ballast.FormPolluted.String())
-		c, _ := r.ends(monitor.FormPrefix + ballast.FormCollapsed.String())
+		p, _ := r.ends(monitor.KindPrefix + ballast.KindPolluted.String())
+		c, _ := r.ends(monitor.KindPrefix + ballast.KindCollapsed.String())
 		return end(p), end(c)
 	}
-	if e, ok := r.ends(monitor.FormPrefix + ballast.FormCall.String()); ok && e.n >= 3 {
+	if e, ok := r.ends(monitor.KindPrefix + ballast.KindCall.String()); ok && e.n >= 3 {
 		p0, c0 := sick(func(e ends) float64 { return e.first })
 		p1, c1 := sick(func(e ends) float64 { return e.last })
 		list = append(list, fmt.Sprintf("Healthy replies: %s at first, %s at the end (%s polluted, %s collapsed).",

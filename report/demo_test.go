@@ -90,8 +90,8 @@ func demoMetrics(u int, skill float64, rng *rand.Rand) map[string]float64 {
 	collapsed := 0.005 + 0.95*sick*sick
 	healthy := max(0, 1-polluted-collapsed)
 	scale := 1 / (healthy + polluted + collapsed)
-	m[monitor.FormPrefix+"call"], m[monitor.FormPrefix+"response"] = healthy*0.64*scale, healthy*0.36*scale
-	m[monitor.FormPrefix+"polluted"], m[monitor.FormPrefix+"collapsed"] = polluted*scale, collapsed*scale
+	m[monitor.KindPrefix+"call"], m[monitor.KindPrefix+"response"] = healthy*0.64*scale, healthy*0.36*scale
+	m[monitor.KindPrefix+"polluted"], m[monitor.KindPrefix+"collapsed"] = polluted*scale, collapsed*scale
 	m[monitor.RewardMean] = max(0, skill+noise(0.035))
 	m[monitor.SuccessMean] = m[monitor.RewardMean]
 	m[monitor.RewardStd] = math.Sqrt(skill * (1 - skill))
@@ -155,9 +155,9 @@ func (w *writer) add(text string, owner ballast.Owner) (start, end int) {
 	return start, len(w.Tokens)
 }
 
-func (w *writer) step(text string, form ballast.Form, reason, result string, calls ...ballast.Call) ballast.Step {
+func (w *writer) step(text string, form ballast.ReplyKind, reason, result string, calls ...ballast.Call) ballast.Step {
 	start, end := w.add(text, ballast.OwnerPolicy)
-	s := ballast.Step{Start: start, End: end, Text: text, Form: form, Reason: reason, Calls: calls}
+	s := ballast.Step{Start: start, End: end, Text: text, Kind: form, Reason: reason, Calls: calls}
 	if len(calls) > 0 {
 		s.Results = []string{result}
 		w.add(fmt.Sprintf("\n"+demoTool, result), ballast.OwnerTool)
@@ -180,20 +180,20 @@ func demoEpisodes(u int, skill float64, tok *bpe.Tokenizer, rng *rand.Rand) (eps
 		send := ballast.Call{Name: "send", Args: []ballast.Arg{{Name: "to", Value: "Mia"}, {Name: "text", Value: "plan.txt is in archive now"}}}
 		switch {
 		case u > demoCollapse+3 || i == 4 && u > 90:
-			turn.Steps = []ballast.Step{w.step("<tool_call><|im_end|>", ballast.FormCollapsed, "only control tokens", "")}
+			turn.Steps = []ballast.Step{w.step("<tool_call><|im_end|>", ballast.KindCollapsed, "only control tokens", "")}
 			w.Stop, w.Score = ballast.StopMalformed, ballast.Score{Reason: "turns"}
 		case rng.Float64() < skill+0.2:
 			turn.Steps = []ballast.Step{
-				w.step(call, ballast.FormCall, "", `{"result": "'plan.txt' moved to 'archive'"}`, mv),
-				w.step(`<tool_call>{"name": "send", "arguments": {"to": "Mia", "text": "plan.txt is in archive now"}}</tool_call><|im_end|>`, ballast.FormCall, "", `{"sent": true}`, send),
-				w.step("Done: plan.txt is in archive now. I told Mia.<|im_end|>", ballast.FormResponse, "", ""),
+				w.step(call, ballast.KindCall, "", `{"result": "'plan.txt' moved to 'archive'"}`, mv),
+				w.step(`<tool_call>{"name": "send", "arguments": {"to": "Mia", "text": "plan.txt is in archive now"}}</tool_call><|im_end|>`, ballast.KindCall, "", `{"sent": true}`, send),
+				w.step("Done: plan.txt is in archive now. I told Mia.<|im_end|>", ballast.KindResponse, "", ""),
 			}
 			turn.Check = ballast.Check{Done: true, Passed: true, Score: 1}
 			w.Stop, w.Score = ballast.StopDone, ballast.Score{Reward: 1, Success: true, FailTurn: -1, Progress: 1, Format: 1}
 		default:
 			turn.Steps = []ballast.Step{
-				w.step(call, ballast.FormCall, "", `{"error": "mv: cannot move 'plan.txt': no such directory 'archive'"}`, mv),
-				w.step("Done: plan.txt is in <tool_call>archive now.<|im_end|>", ballast.FormPolluted, "open tag in text", ""),
+				w.step(call, ballast.KindCall, "", `{"error": "mv: cannot move 'plan.txt': no such directory 'archive'"}`, mv),
+				w.step("Done: plan.txt is in <tool_call>archive now.<|im_end|>", ballast.KindPolluted, "open tag in text", ""),
 			}
 			turn.Check = ballast.Check{Done: true, Reason: "state", Where: "Files.root"}
 			w.Stop, w.Score = ballast.StopDone, ballast.Score{Reason: "state", Format: 0.5}
@@ -246,7 +246,7 @@ func TestDemo(t *testing.T) {
 	data, err := os.ReadFile(path)
 	must(t, err)
 	page := string(data)
-	for _, want := range []string{"sft-grpo", "stopped by an alarm", "&lt;tool_call&gt;", "Forms of replies", "o-policy p", "open tag in text", "state differs: Files.root",
+	for _, want := range []string{"sft-grpo", "stopped by an alarm", "&lt;tool_call&gt;", "Kinds of replies", "o-policy p", "open tag in text", "state differs: Files.root",
 		"mv(source=", "highest reward", "doubled in 5 updates", "first, ", "&lt;b&gt;now&lt;/b&gt;"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)

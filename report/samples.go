@@ -189,12 +189,12 @@ func (r *run) choose(update int, tok *bpe.Tokenizer) ([]sampleEpisode, error) {
 	return list, nil
 }
 
-// vitals returns the calls of an episode and whether a reply is in a sick form.
+// vitals returns the calls of an episode and whether a reply is of a sick kind.
 func vitals(e *ballast.Episode) (calls int, ill bool) {
 	for _, t := range e.Turns {
 		for _, s := range t.Steps {
 			calls += len(s.Calls)
-			ill = ill || s.Form == ballast.FormPolluted || s.Form == ballast.FormCollapsed
+			ill = ill || s.Kind == ballast.KindPolluted || s.Kind == ballast.KindCollapsed
 		}
 	}
 	return calls, ill
@@ -244,7 +244,7 @@ func showTurn(e *ballast.Episode, t ballast.Turn, tok *bpe.Tokenizer) sampleTurn
 		v.Check = reason(c.Reason) + ": " + c.Where
 	}
 	for _, step := range t.Steps {
-		s := sampleStep{Form: step.Form.String(), Reason: step.Reason, Facts: plural(step.End-step.Start, "token")}
+		s := sampleStep{Form: step.Kind.String(), Reason: step.Reason, Facts: plural(step.End-step.Start, "token")}
 		if step.Cut {
 			s.Facts += ", cut"
 		}

@@ -17,7 +17,7 @@ import (
 type episode struct {
 	*env.Env
 	cfg  *Config
-	play Play
+	play Request
 
 	// plain is the conversation that is recorded and trained on. Under a hint,
 	// shown is the one the policy sees; otherwise they are the same.
@@ -31,16 +31,16 @@ type episode struct {
 	away chan struct{}   // closed when what runs aside has come back; nil: nothing does
 }
 
-func newEpisode(ctx context.Context, cfg *Config, p Play, task *env.Prepared) *episode {
+func newEpisode(ctx context.Context, cfg *Config, p Request, task *env.Prepared) *episode {
 	e := &episode{cfg: cfg, play: p, ctx: ctx}
-	rules := env.Rules{Malformed: cfg.Malformed, Syntax: cfg.Style.Format.Hint(), Steps: cfg.Budget.Steps,
+	rules := env.Rules{Malformed: cfg.Malformed, Syntax: cfg.Renderer.Format.Hint(), Steps: cfg.Budget.Steps,
 		PerTurn: cfg.PerTurn, Shorten: e.truncate}
-	cfg.Quirks.rules(&rules, cfg.Style)
+	cfg.Faults.rules(&rules, cfg.Renderer)
 	e.Env = task.New(rules)
-	e.plain = chat.NewDialogue(cfg.Style, e.Tools(), cfg.System)
+	e.plain = chat.NewDialogue(cfg.Renderer, e.Tools(), cfg.System)
 	e.shown = e.plain
 	if p.Hint != "" {
-		e.shown = chat.NewHinted(cfg.Style, e.Tools(), cfg.System, p.Hint)
+		e.shown = chat.NewHinted(cfg.Renderer, e.Tools(), cfg.System, p.Hint)
 	}
 	e.Episode.Group, e.Episode.Sample, e.Episode.Seed, e.Episode.Hinted = p.Group, p.Sample, p.Seed, p.Hint != ""
 	return e
@@ -70,7 +70,7 @@ func (e *episode) show(m env.Message) {
 }
 
 // start renders the first prompt.
-func (e *episode) start() {
+func (e *episode) begin() {
 	e.started = true
 	m := e.Start(e.ctx)
 	if e.Over() {
@@ -85,7 +85,7 @@ func (e *episode) start() {
 
 // ready reports whether another reply may be asked for, and its most tokens; it ends
 // the episode if a budget is used up.
-func (e *episode) ready() (most int, ok bool) {
+func (e *episode) budget() (most int, ok bool) {
 	room := e.room()
 	if !e.Over() && room <= 0 {
 		e.Stop(ballast.StopTokens)
@@ -98,7 +98,7 @@ func (e *episode) ready() (most int, ok bool) {
 func (e *episode) Wait() <-chan struct{} {
 	if !e.started && !e.Instant() {
 		e.started = true
-		e.aside(e.start)
+		e.aside(e.begin)
 	}
 	if e.away == nil {
 		return nil
@@ -144,9 +144,9 @@ func (e *episode) Next() (req ballast.Request, more bool) {
 		panic("rollout: a policy goes on with a conversation that waits: it does not ask Wait")
 	}
 	if !e.started {
-		e.start()
+		e.begin()
 	}
-	most, ok := e.ready()
+	most, ok := e.budget()
 	if !ok {
 		e.tell()
 		if e.Instant() {
@@ -160,7 +160,7 @@ func (e *episode) Next() (req ballast.Request, more bool) {
 	return ballast.Request{
 		Append: toks[e.sent:],
 		Max:    most,
-		Stop:   e.cfg.Style.Stops(),
+		Stop:   e.cfg.Renderer.Stops(),
 		Seed:   e.play.Seed,
 		Mask:   e.mask(),
 	}, true
@@ -212,15 +212,15 @@ func (e *episode) Take(r ballast.Reply) {
 		return
 	}
 	e.record(r)
-	e.reply(r.Tokens, ballast.OwnerPolicy)
+	e.add(r.Tokens, ballast.OwnerPolicy)
 	if r.Full && e.Episode.Stop == ballast.StopCut {
 		e.Stop(ballast.StopTokens)
 	}
 	e.sent = len(e.shown.Tokens())
 	if e.Instant() || e.Over() {
-		e.answer()
+		e.respond()
 	} else {
-		e.aside(e.answer)
+		e.aside(e.respond)
 	}
 }
 
@@ -241,12 +241,12 @@ func pad(s []float32, n int) []float32 {
 
 // reply appends a reply's tokens and reads it. A reply that a budget cut ends the
 // episode.
-func (e *episode) reply(ids []int32, owner ballast.Owner) {
+func (e *episode) add(ids []int32, owner ballast.Owner) {
 	start := len(e.plain.Tokens())
 	e.each(func(d *chat.Dialogue) { d.Reply(ids, owner) })
 	text, ended := e.text(ids)
-	p := e.cfg.Style.Format.Parse(text, e.Env)
-	goesOn := ended || e.cfg.Quirks.has(AppendEnd)
+	p := e.cfg.Renderer.Format.Parse(text, e.Env)
+	goesOn := ended || e.cfg.Faults.has(AppendEnd)
 	e.Reply(p, ballast.Step{Start: start, End: start + len(ids), Text: text, Cut: !goesOn, Gold: owner == ballast.OwnerGold})
 	e.Last().Cut = !ended
 	switch {
@@ -258,7 +258,7 @@ func (e *episode) reply(ids []int32, owner ballast.Owner) {
 }
 
 // answer lets the environment act on the last reply and shows what it says.
-func (e *episode) answer() {
+func (e *episode) respond() {
 	if e.Over() {
 		return
 	}
@@ -273,13 +273,13 @@ func (e *episode) answer() {
 // one.
 func (e *episode) text(ids []int32) (text string, ended bool) {
 	if n := len(ids); n > 0 {
-		for _, s := range e.cfg.Style.Stops() {
+		for _, s := range e.cfg.Renderer.Stops() {
 			if ids[n-1] == s {
-				return e.cfg.Style.Tok.Decode(ids[:n-1]), true
+				return e.cfg.Renderer.Tokenizer.Decode(ids[:n-1]), true
 			}
 		}
 	}
-	return e.cfg.Style.Tok.Decode(ids), false
+	return e.cfg.Renderer.Tokenizer.Decode(ids), false
 }
 
 // truncate cuts a tool result to the budget by dropping its beginning.
@@ -287,11 +287,11 @@ func (e *episode) truncate(res string) string {
 	if len(res) <= e.cfg.Budget.Result { // a token has at least one byte
 		return res
 	}
-	ids := e.cfg.Style.Tok.EncodePlain(nil, res, []bpe.Span{{Start: 0, End: len(res)}})
+	ids := e.cfg.Renderer.Tokenizer.EncodePlain(nil, res, []bpe.Span{{Start: 0, End: len(res)}})
 	if len(ids) <= e.cfg.Budget.Result {
 		return res
 	}
-	return e.cfg.Style.Tok.Decode(ids[len(ids)-e.cfg.Budget.Result:])
+	return e.cfg.Renderer.Tokenizer.Decode(ids[len(ids)-e.cfg.Budget.Result:])
 }
 
 // playGold plays the whole episode with the gold replies of the task, within the
@@ -300,9 +300,9 @@ func (e *episode) truncate(res string) string {
 // episode whatever the rules say: the next one would be the same.
 func (e *episode) playGold() {
 	defer e.Close()
-	e.start()
+	e.begin()
 	for {
-		most, ok := e.ready()
+		most, ok := e.budget()
 		if !ok {
 			break
 		}
@@ -323,7 +323,7 @@ func (e *episode) playGold() {
 				e.Fail(err)
 				break
 			}
-			if text, err = e.cfg.Style.Format.Write([]ballast.Call{call}, e.Env); err != nil {
+			if text, err = e.cfg.Renderer.Format.Write([]ballast.Call{call}, e.Env); err != nil {
 				e.Fail(err)
 				break
 			}
@@ -335,11 +335,11 @@ func (e *episode) playGold() {
 		case len(ids) > most:
 			e.Stop(ballast.StopTokens)
 		default:
-			e.reply(ids, ballast.OwnerGold)
-			if form := e.Last().Form; form != ballast.FormCall && form != ballast.FormResponse && !e.Over() {
+			e.add(ids, ballast.OwnerGold)
+			if form := e.Last().Kind; form != ballast.KindCall && form != ballast.KindResponse && !e.Over() {
 				e.Stop(ballast.StopMalformed)
 			}
-			e.answer()
+			e.respond()
 		}
 	}
 	e.sent = len(e.shown.Tokens())

@@ -24,12 +24,12 @@ func ExampleRun() {
 	if err != nil {
 		panic(err)
 	}
-	style := chat.Style{Tok: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]}
+	renderer := chat.Renderer{Tokenizer: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]}
 	silent := &rollout.Script{Reply: func([]int32, ballast.Request) []int32 {
-		return chat.NewDialogue(style, nil, nil).Gold("Done.")
+		return chat.NewDialogue(renderer, nil, nil).Gold("Done.")
 	}}
-	cfg := rollout.Config{Style: style, Budget: rollout.Budget{Prompt: 1 << 16, Episode: 1 << 16, Reply: 1 << 10, Result: 1 << 10, Steps: 64}}
-	plays := []rollout.Play{{Task: &tasks[0], Gold: true}, {Task: &tasks[0], Sample: 1, Seed: 7}}
+	cfg := rollout.Config{Renderer: renderer, Budget: rollout.Budget{Prompt: 1 << 16, Episode: 1 << 16, Reply: 1 << 10, Result: 1 << 10, Steps: 64}}
+	plays := []rollout.Request{{Task: &tasks[0], Gold: true}, {Task: &tasks[0], Sample: 1, Seed: 7}}
 	episodes, err := rollout.Run(context.Background(), silent, cfg, plays, ballast.Sampling{})
 	if err != nil {
 		panic(err)

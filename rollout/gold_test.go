@@ -13,7 +13,7 @@ import (
 func TestGoldKeepsBudgets(t *testing.T) {
 	s := style(tokenizer(t), "chatml", "hermes")
 	task := deskTask(t, 0)
-	whole := run(t, nil, Config{Style: s}, Play{Task: task, Gold: true})[0]
+	whole := run(t, nil, Config{Renderer: s}, Request{Task: task, Gold: true})[0]
 	replies, longest := 0, 0
 	for _, turn := range whole.Turns {
 		for _, step := range turn.Steps {
@@ -36,9 +36,9 @@ func TestGoldKeepsBudgets(t *testing.T) {
 		{"no token", func(b *Budget) { b.Episode = 0 }, ballast.StopTokens},
 		{"prompt", func(b *Budget) { b.Prompt = whole.Prompt - 1 }, ballast.StopInfra},
 	} {
-		cfg := Config{Style: s, Budget: budget}
+		cfg := Config{Renderer: s, Budget: budget}
 		c.change(&cfg.Budget)
-		ep := run(t, nil, cfg, Play{Task: task, Gold: true})[0]
+		ep := run(t, nil, cfg, Request{Task: task, Gold: true})[0]
 		n := 0
 		for _, turn := range ep.Turns {
 			for _, step := range turn.Steps {
@@ -64,7 +64,7 @@ func TestUnreadableGoldEnds(t *testing.T) {
 	for _, how := range []Malformed{MalformedStop, MalformedRetry, MalformedAdvance} {
 		done := make(chan ballast.Episode, 1)
 		go func() {
-			done <- run(t, nil, Config{Style: s, Malformed: how}, Play{Task: &task, Gold: true})[0]
+			done <- run(t, nil, Config{Renderer: s, Malformed: how}, Request{Task: &task, Gold: true})[0]
 		}()
 		select {
 		case ep := <-done:

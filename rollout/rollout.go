@@ -52,14 +52,14 @@ const (
 
 // Config says how episodes are played.
 type Config struct {
-	Style     chat.Style
+	Renderer  chat.Renderer
 	System    *string // text of the system message before the tools; nil = the template's own
 	Budget    Budget
 	Malformed Malformed // "" = stop
 	Retries   int       // plays of an episode after an infrastructure failure
 	Context   int       // tokens of a whole conversation, the model's own bound; 0 = none
 	PerTurn   int       // replies with calls in a user turn, see env.Rules; 0 = no bound
-	Quirks    Quirks
+	Faults    Faults
 	Env       *env.Table // the worlds, graders and users of the tasks; nil = env.Builtin
 	// Constrain, if not nil, makes the mask of every sampled reply, given the names
 	// of the functions that the policy was shown so far.
@@ -69,8 +69,8 @@ type Config struct {
 	Ended func(*ballast.Episode)
 }
 
-// Play is one episode to be played.
-type Play struct {
+// Request is one episode to be played.
+type Request struct {
 	Task   *ballast.Task
 	Group  int
 	Sample int
@@ -85,7 +85,7 @@ type Play struct {
 
 // Run plays all episodes and returns them in order. The error is the host's: a
 // task that cannot be prepared, a policy that fails as a whole, a cancelled context.
-func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, how ballast.Sampling) ([]ballast.Episode, error) {
+func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Request, how ballast.Sampling) ([]ballast.Episode, error) {
 	if cfg.Malformed == "" {
 		cfg.Malformed = MalformedStop
 	}
@@ -120,7 +120,7 @@ func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Play, h
 }
 
 // prepareAll makes the tasks of all plays ready, several at a time.
-func (cfg *Config) prepareAll(ctx context.Context, plays []Play) (map[*ballast.Task]*env.Prepared, error) {
+func (cfg *Config) prepareAll(ctx context.Context, plays []Request) (map[*ballast.Task]*env.Prepared, error) {
 	tasks := make(map[*ballast.Task]*env.Prepared)
 	var order []*ballast.Task
 	for i := range plays {
@@ -160,7 +160,7 @@ func (cfg *Config) prepare(ctx context.Context, task *ballast.Task) (*env.Prepar
 
 // playAll plays the episodes of todo and returns those that failed for
 // infrastructure.
-func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Play, tasks map[*ballast.Task]*env.Prepared, todo []int,
+func playAll(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Request, tasks map[*ballast.Task]*env.Prepared, todo []int,
 	how ballast.Sampling, out []ballast.Episode) (again []int, err error) {
 	defer pretoken.Recover(&err)
 	ctx, cancel := context.WithCancel(ctx)
@@ -221,9 +221,9 @@ func Prompt(ctx context.Context, cfg *Config, task *ballast.Task) (ids []int32, 
 		return nil, err
 	}
 	defer p.Close()
-	e := newEpisode(ctx, cfg, Play{Task: task}, p)
+	e := newEpisode(ctx, cfg, Request{Task: task}, p)
 	defer e.Close()
-	if e.start(); e.Episode.Prompt == 0 && e.Episode.Error != "" {
+	if e.begin(); e.Episode.Prompt == 0 && e.Episode.Error != "" {
 		return nil, fmt.Errorf("task %s: %s", task.ID, e.Episode.Error)
 	}
 	return e.plain.Tokens(), nil

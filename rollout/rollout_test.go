@@ -74,11 +74,11 @@ func deskTask(t testing.TB, i int) *ballast.Task {
 	return task
 }
 
-func style(tok *bpe.Tokenizer, template, format string) chat.Style {
-	return chat.Style{Tok: tok, Template: chat.Templates[template], Format: chat.Formats[format]}
+func style(tok *bpe.Tokenizer, template, format string) chat.Renderer {
+	return chat.Renderer{Tokenizer: tok, Template: chat.Templates[template], Format: chat.Formats[format]}
 }
 
-func run(t testing.TB, p ballast.Policy, cfg Config, plays ...Play) []ballast.Episode {
+func run(t testing.TB, p ballast.Policy, cfg Config, plays ...Request) []ballast.Episode {
 	t.Helper()
 	if cfg.Budget == (Budget{}) {
 		cfg.Budget = budget
@@ -91,7 +91,7 @@ func run(t testing.TB, p ballast.Policy, cfg Config, plays ...Play) []ballast.Ep
 }
 
 // says is a policy that answers with the texts in turn, each with its end token.
-func says(s chat.Style, texts ...string) *Script {
+func says(s chat.Renderer, texts ...string) *Script {
 	k := 0
 	d := chat.NewDialogue(s, nil, nil)
 	return &Script{Reply: func([]int32, ballast.Request) []int32 {
@@ -107,7 +107,7 @@ func TestGoldPassesInEveryTemplateAndFormat(t *testing.T) {
 		for _, f := range formats() {
 			for i := range 12 {
 				task := deskTask(t, i)
-				ep := run(t, nil, Config{Style: style(tok, tmpl, f)}, Play{Task: task, Gold: true})[0]
+				ep := run(t, nil, Config{Renderer: style(tok, tmpl, f)}, Request{Task: task, Gold: true})[0]
 				if s := credit.Score(&ep, task, credit.Options{}); !s.Success {
 					t.Fatalf("%s %s %s: stop %s %s, %+v", tmpl, f, task.ID, ep.Stop, ep.Error, s)
 				}
@@ -126,7 +126,7 @@ func TestTokenIdentity(t *testing.T) {
 		tmpl, f := templates()[n%len(templates())], formats()[n/len(templates())%len(formats())]
 		s := style(tok, tmpl, f)
 		task := deskTask(t, n%40)
-		gold := run(t, nil, Config{Style: s}, Play{Task: task, Gold: true})[0]
+		gold := run(t, nil, Config{Renderer: s}, Request{Task: task, Gold: true})[0]
 		var want [][]int32
 		var seen []int32
 		p := &Script{Reply: func(tokens []int32, req ballast.Request) []int32 {
@@ -138,13 +138,13 @@ func TestTokenIdentity(t *testing.T) {
 		how := []Malformed{MalformedStop, MalformedRetry, MalformedAdvance}[n%3]
 		b := budget
 		b.Reply, b.Steps = 80, 8
-		ep := run(t, p, Config{Style: s, Malformed: how, Budget: b}, Play{Task: task, Hint: ""})[0]
+		ep := run(t, p, Config{Renderer: s, Malformed: how, Budget: b}, Request{Task: task, Hint: ""})[0]
 		checkIdentity(t, &ep, want, seen)
 	}
 }
 
 // randomReply is a gold reply of the task, or noise that may hold any token.
-func randomReply(rng *rand.Rand, s chat.Style, gold *ballast.Episode, k int) []int32 {
+func randomReply(rng *rand.Rand, s chat.Renderer, gold *ballast.Episode, k int) []int32 {
 	var replies [][]int32
 	for _, turn := range gold.Turns {
 		for _, st := range turn.Steps {
@@ -156,7 +156,7 @@ func randomReply(rng *rand.Rand, s chat.Style, gold *ballast.Episode, k int) []i
 	}
 	noise := make([]int32, rng.IntN(100))
 	for i := range noise {
-		noise[i] = int32(rng.IntN(s.Tok.Size()))
+		noise[i] = int32(rng.IntN(s.Tokenizer.Size()))
 	}
 	if rng.IntN(2) == 0 {
 		noise = append(noise, s.Stops()[0])
@@ -204,7 +204,7 @@ func TestHintIsSeenButNotRecorded(t *testing.T) {
 		saw = tok.Decode(tokens)
 		return chat.NewDialogue(s, nil, nil).Gold("Done.")
 	}}
-	ep := run(t, p, Config{Style: s}, Play{Task: task, Hint: "remember the milk"})[0]
+	ep := run(t, p, Config{Renderer: s}, Request{Task: task, Hint: "remember the milk"})[0]
 	// It stands at the end of the system message and takes nothing away from it,
 	// the template's default included (paper, section 3.3).
 	if !strings.Contains(saw, "</tool_call>\n\nremember the milk<|im_end|>") || !strings.Contains(saw, "You are Qwen") {
@@ -239,12 +239,12 @@ func TestStops(t *testing.T) {
 		{"malformed, told so", says(s, "<tool_call>", "Done."), Config{Malformed: MalformedRetry}, ballast.StopDone},
 		{"broken machine", &Script{Reply: nil}, Config{}, ballast.StopInfra},
 	} {
-		c.cfg.Style = s
+		c.cfg.Renderer = s
 		var p ballast.Policy = c.p
 		if c.p.Reply == nil {
 			p = broken{}
 		}
-		if ep := run(t, p, c.cfg, Play{Task: task})[0]; ep.Stop != c.want {
+		if ep := run(t, p, c.cfg, Request{Task: task})[0]; ep.Stop != c.want {
 			t.Errorf("%s: stop %s (%s), want %s", c.name, ep.Stop, ep.Error, c.want)
 		}
 	}
@@ -258,9 +258,9 @@ func TestReadableCallsOfMalformedReplies(t *testing.T) {
 	task := deskTask(t, 0)
 	call := s.Format.Render([]ballast.Call{{Name: task.Tools[0].Name}}, nil)
 	for how, want := range map[Malformed]int{MalformedAdvance: 1, MalformedStop: 0} {
-		ep := run(t, says(s, call+" and so on", "Done."), Config{Style: s, Malformed: how}, Play{Task: task})[0]
-		if step := ep.Turns[0].Steps[0]; step.Form != ballast.FormPolluted || len(step.Results) != want {
-			t.Errorf("%s: form %s, results %q, want %d", how, step.Form, step.Results, want)
+		ep := run(t, says(s, call+" and so on", "Done."), Config{Renderer: s, Malformed: how}, Request{Task: task})[0]
+		if step := ep.Turns[0].Steps[0]; step.Kind != ballast.KindPolluted || len(step.Results) != want {
+			t.Errorf("%s: form %s, results %q, want %d", how, step.Kind, step.Results, want)
 		}
 	}
 }
@@ -281,7 +281,7 @@ func (broken) Play(_ context.Context, convs []ballast.Conversation, _ ballast.Sa
 func TestCutReplyGetsNoEndToken(t *testing.T) {
 	tok := tokenizer(t)
 	s := style(tok, "chatml", "hermes")
-	ep := run(t, says(s, strings.Repeat("x y z ", 50)), Config{Style: s, Budget: Budget{8192, 8192, 20, 512, 40}}, Play{Task: deskTask(t, 0)})[0]
+	ep := run(t, says(s, strings.Repeat("x y z ", 50)), Config{Renderer: s, Budget: Budget{8192, 8192, 20, 512, 40}}, Request{Task: deskTask(t, 0)})[0]
 	st := ep.Turns[0].Steps[0]
 	if st.End-st.Start != 20 || !st.Cut || ep.Tokens[st.End-1] == s.Stops()[0] || st.End != len(ep.Tokens) {
 		t.Errorf("span %d-%d of %d tokens, cut %v", st.Start, st.End, len(ep.Tokens), st.Cut)
@@ -298,7 +298,7 @@ func TestStateSurvivesUserTurns(t *testing.T) {
 	task := &ballast.Task{ID: "t", Set: "desk", Category: "base", APIs: []string{"files"},
 		Init:  map[string]any{"files": mustJSON(t, `{}`)},
 		Turns: []ballast.TaskTurn{{User: "a"}, {User: "b"}}}
-	ep := run(t, says(s, mkdir("box"), "Done.", mkdir("box"), "Done."), Config{Style: s}, Play{Task: task})[0]
+	ep := run(t, says(s, mkdir("box"), "Done.", mkdir("box"), "Done."), Config{Renderer: s}, Request{Task: task})[0]
 	if ep.Stop != ballast.StopDone {
 		t.Fatalf("stop %s %s", ep.Stop, ep.Error)
 	}
@@ -318,7 +318,7 @@ func mustJSON(t *testing.T, text string) any {
 }
 
 func TestPromptOverBudgetNamesTheTask(t *testing.T) {
-	cfg := Config{Style: style(tokenizer(t), "chatml", "hermes"), Budget: Budget{10, 10, 10, 10, 10}}
+	cfg := Config{Renderer: style(tokenizer(t), "chatml", "hermes"), Budget: Budget{10, 10, 10, 10, 10}}
 	task := deskTask(t, 0)
 	_, err := CheckPrompts(t.Context(), &cfg, []ballast.Task{*task})
 	if err == nil || !strings.Contains(err.Error(), task.ID) || !strings.Contains(err.Error(), "budget.prompt") {
@@ -328,14 +328,14 @@ func TestPromptOverBudgetNamesTheTask(t *testing.T) {
 
 func TestLongResultLosesItsBeginning(t *testing.T) {
 	s := style(tokenizer(t), "chatml", "hermes")
-	cfg := Config{Style: s, Budget: budget}
+	cfg := Config{Renderer: s, Budget: budget}
 	cfg.Budget.Result = 5
 	task := deskTask(t, 0)
 	p, err := env.Prepare(t.Context(), task)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newEpisode(t.Context(), &cfg, Play{Task: task}, p)
+	e := newEpisode(t.Context(), &cfg, Request{Task: task}, p)
 	if got := e.truncate("0123456789 the end"); !strings.HasSuffix("0123456789 the end", got) || len(got) > 15 || got == "" {
 		t.Errorf("got %q", got)
 	}
@@ -364,7 +364,7 @@ func TestStuckTokenizer(t *testing.T) {
 	task.Turns[0].User += " <" + strings.Repeat("q", 60)
 	s := style(tok, "chatml", "hermes")
 	var stuck *pretoken.Stuck
-	if _, err := Run(context.Background(), says(s, "x"), Config{Style: s, Budget: budget}, []Play{{Task: task}}, ballast.Sampling{}); !errors.As(err, &stuck) || !strings.Contains(err.Error(), task.ID) {
+	if _, err := Run(context.Background(), says(s, "x"), Config{Renderer: s, Budget: budget}, []Request{{Task: task}}, ballast.Sampling{}); !errors.As(err, &stuck) || !strings.Contains(err.Error(), task.ID) {
 		t.Error(err)
 	}
 }

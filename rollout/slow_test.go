@@ -24,7 +24,7 @@ import (
 type stage struct {
 	policy *cpu.Policy
 	cfg    rollout.Config
-	plays  []rollout.Play
+	plays  []rollout.Request
 }
 
 // newStage is the embedded model on the processor with so many episodes of desk tasks,
@@ -35,16 +35,16 @@ func newStage(t testing.TB, episodes, rows int) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	style := chat.Style{Tok: m.Tok, Template: chat.Compact, Format: chat.Hermes}
-	ids, _ := style.Control()
+	renderer := chat.Renderer{Tokenizer: m.Tokenizer, Template: chat.Compact, Format: chat.Hermes}
+	ids, _ := renderer.Control()
 	s := &stage{policy: cpu.NewPolicy(m, cpu.Options{Watched: ids, MaxRows: rows}),
-		cfg: rollout.Config{Style: style, Budget: rollout.Budget{Prompt: 512, Episode: 512, Reply: 64, Result: 96, Steps: 16}, Retries: 2}}
+		cfg: rollout.Config{Renderer: renderer, Budget: rollout.Budget{Prompt: 512, Episode: 512, Reply: 64, Result: 96, Steps: 16}, Retries: 2}}
 	tasks, err := task.Load(task.Spec{Name: "desk", Split: "train", Seed: 1, Count: episodes / 8})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range episodes {
-		s.plays = append(s.plays, rollout.Play{Task: &tasks[i/8], Group: i / 8, Sample: i % 8, Seed: uint64(i), Gold: i%8 == 7})
+		s.plays = append(s.plays, rollout.Request{Task: &tasks[i/8], Group: i / 8, Sample: i % 8, Seed: uint64(i), Gold: i%8 == 7})
 	}
 	return s
 }

@@ -22,18 +22,18 @@ func TestDraftedCallsAreNotRun(t *testing.T) {
 			Init: map[string]any{"files": mustJSON(t, `{}`)}, Turns: []ballast.TaskTurn{{User: "a"}}}
 		for _, how := range []Malformed{MalformedStop, MalformedRetry, MalformedAdvance} {
 			for _, draft := range []string{mkdir("draft"), "<tool_call>", "I answer inside <tool_call></tool_call> tags", mkdir("draft")[:20]} {
-				ep := run(t, says(s, "<think>\nMaybe\n"+draft+" - no\n</think>\n\n"+mkdir("meant"), "Done."), Config{Style: s, Malformed: how}, Play{Task: task})[0]
+				ep := run(t, says(s, "<think>\nMaybe\n"+draft+" - no\n</think>\n\n"+mkdir("meant"), "Done."), Config{Renderer: s, Malformed: how}, Request{Task: task})[0]
 				step := ep.Turns[0].Steps[0]
-				if ep.Stop != ballast.StopDone || step.Form != ballast.FormCall || len(step.Results) != 1 || step.Calls[0].Args[0].Value != "meant" {
-					t.Errorf("%s, malformed: %s, draft %q: stop %s, %s %s, %v", name, how, draft, ep.Stop, step.Form, step.Reason, step.Calls)
+				if ep.Stop != ballast.StopDone || step.Kind != ballast.KindCall || len(step.Results) != 1 || step.Calls[0].Args[0].Value != "meant" {
+					t.Errorf("%s, malformed: %s, draft %q: stop %s, %s %s, %v", name, how, draft, ep.Stop, step.Kind, step.Reason, step.Calls)
 				}
 			}
 			for reply, reason := range map[string]format.Reason{"<think>\nMaybe\n" + mkdir("draft"): format.ReasonUnclosedTag,
 				"<think>\n" + mkdir("draft") + strings.Repeat(" and or not", 200): format.ReasonCut} {
-				cfg := Config{Style: s, Malformed: how, Budget: Budget{8192, 8192, 200, 512, 40}}
-				ep := run(t, says(s, reply, "Done."), cfg, Play{Task: task})[0]
-				if step := ep.Turns[0].Steps[0]; step.Form != ballast.FormPolluted || step.Reason != string(reason) || len(step.Calls)+len(step.Results) > 0 {
-					t.Errorf("%s, malformed: %s, a thought that never closes: %s %s, %v", name, how, step.Form, step.Reason, step.Calls)
+				cfg := Config{Renderer: s, Malformed: how, Budget: Budget{8192, 8192, 200, 512, 40}}
+				ep := run(t, says(s, reply, "Done."), cfg, Request{Task: task})[0]
+				if step := ep.Turns[0].Steps[0]; step.Kind != ballast.KindPolluted || step.Reason != string(reason) || len(step.Calls)+len(step.Results) > 0 {
+					t.Errorf("%s, malformed: %s, a thought that never closes: %s %s, %v", name, how, step.Kind, step.Reason, step.Calls)
 				}
 			}
 		}
@@ -58,16 +58,16 @@ func TestRetryTells(t *testing.T) {
 				}
 				return inner(ids, q)
 			}
-			ep := run(t, p, Config{Style: s, Malformed: MalformedRetry}, Play{Task: task})[0]
-			if step := ep.Turns[0].Steps[0]; step.Form != ballast.FormPolluted || step.Reason != string(format.ReasonOtherSyntax) {
-				t.Errorf("%s %q: %s %s", name, reply, step.Form, step.Reason)
+			ep := run(t, p, Config{Renderer: s, Malformed: MalformedRetry}, Request{Task: task})[0]
+			if step := ep.Turns[0].Steps[0]; step.Kind != ballast.KindPolluted || step.Reason != string(format.ReasonOtherSyntax) {
+				t.Errorf("%s %q: %s %s", name, reply, step.Kind, step.Reason)
 			}
 			for _, want := range []string{"a call is written in another syntax (\"", tool, "Calls are written like this: " + s.Format.Hint()} {
 				if !strings.Contains(told, want) {
 					t.Errorf("%s %q: told %q, without %q", name, reply, told, want)
 				}
 			}
-			ep = run(t, says(s, reply, "Done."), Config{Style: s}, Play{Task: task})[0]
+			ep = run(t, says(s, reply, "Done."), Config{Renderer: s}, Request{Task: task})[0]
 			if ep.Stop != ballast.StopMalformed {
 				t.Errorf("%s %q, malformed: stop: %s", name, reply, ep.Stop)
 			}

@@ -187,13 +187,13 @@ func (r *Run) Latest() (Checkpoint, error) {
 // what is said of updates that stay, such as an evaluation. With the zero Checkpoint
 // the run starts over. It may be killed and called again.
 func (r *Run) Resume(c Checkpoint, keep func(Event) bool) error {
-	if err := r.resume(c, keep); err != nil {
+	if err := r.reopen(c, keep); err != nil {
 		return fmt.Errorf("resume from update %d: %w", c.Update, explain(err, r.dir))
 	}
 	return nil
 }
 
-func (r *Run) resume(c Checkpoint, keep func(Event) bool) error {
+func (r *Run) reopen(c Checkpoint, keep func(Event) bool) error {
 	if c.Dir != "" && filepath.Clean(c.Dir) != Dir(r.dir).Checkpoint(c.Update) {
 		return fmt.Errorf("%s is not a checkpoint of %s", c.Dir, r.dir)
 	}
@@ -228,7 +228,7 @@ func (r *Run) resume(c Checkpoint, keep func(Event) bool) error {
 			}
 		}
 	}
-	if err := r.updates.cut(c.updates); err != nil {
+	if err := r.updates.truncate(c.updates); err != nil {
 		return err
 	}
 	if err := r.cutEvents(c.events, keep); err != nil {
@@ -270,7 +270,7 @@ func (r *Run) cutEvents(from int64, keep func(Event) bool) error {
 	}
 	switch {
 	case len(kept) == 0:
-		return r.events.cut(from)
+		return r.events.truncate(from)
 	case len(kept) == len(later):
 		return nil
 	}

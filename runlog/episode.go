@@ -84,7 +84,7 @@ func (w Check) Verdict() ballast.Check {
 type wireStep struct {
 	Span    [2]int     `json:"span"`
 	Text    string     `json:"text"`
-	Form    uint8      `json:"form"`
+	Kind    uint8      `json:"form"`
 	Reason  string     `json:"reason,omitempty"`
 	Calls   []wireCall `json:"calls,omitempty"`
 	Results []string   `json:"results,omitempty"`
@@ -162,7 +162,7 @@ func encodeEpisode(e *ballast.Episode) ([]byte, error) {
 			wt.Check = &c
 		}
 		for _, step := range t.Steps {
-			ws := wireStep{Span: [2]int{step.Start, step.End}, Text: step.Text, Form: uint8(step.Form), Reason: step.Reason,
+			ws := wireStep{Span: [2]int{step.Start, step.End}, Text: step.Text, Kind: uint8(step.Kind), Reason: step.Reason,
 				Results: step.Results, Cut: step.Cut, Gold: step.Gold}
 			for _, c := range step.Calls {
 				wc, err := encodeCall(c)
@@ -243,13 +243,13 @@ func decodeEpisode(line []byte) (*ballast.Episode, error) {
 }
 
 func decodeStep(w wireStep, tokens int) (ballast.Step, error) {
-	s := ballast.Step{Start: w.Span[0], End: w.Span[1], Text: w.Text, Form: ballast.Form(w.Form), Reason: w.Reason,
+	s := ballast.Step{Start: w.Span[0], End: w.Span[1], Text: w.Text, Kind: ballast.ReplyKind(w.Kind), Reason: w.Reason,
 		Results: w.Results, Cut: w.Cut, Gold: w.Gold}
 	if s.Start < 0 || s.End < s.Start || s.End > tokens {
 		return s, fmt.Errorf("a step at %d to %d in %d tokens", s.Start, s.End, tokens)
 	}
-	if w.Form >= ballast.NumForms {
-		return s, fmt.Errorf("form %d", w.Form)
+	if w.Kind >= ballast.NumKinds {
+		return s, fmt.Errorf("form %d", w.Kind)
 	}
 	for _, wc := range w.Calls {
 		c := ballast.Call{Name: wc.Name}

@@ -23,10 +23,10 @@ func episode(update, sample int) ballast.Episode {
 		Watch:   [][]float32{{0.5, 0}, {0.25, 1}, {1e-3, 0}},
 		Turns: []ballast.Turn{
 			{User: "move <it>", Steps: []ballast.Step{
-				{Start: 2, End: 4, Text: "<tool_call>", Form: ballast.FormCall, Results: []string{"ok"}, Calls: []ballast.Call{
+				{Start: 2, End: 4, Text: "<tool_call>", Kind: ballast.KindCall, Results: []string{"ok"}, Calls: []ballast.Call{
 					{Name: "mv", Args: []ballast.Arg{{Value: "a"}, {Name: "n", Value: int64(3)}, {Name: "x", Value: 1.0}, {Name: "y", Value: math.Inf(1)},
 						{Name: "l", Value: value.NewList(true, nil)}}}}},
-				{Start: 5, End: 6, Form: ballast.FormPolluted, Reason: "open tag", Cut: true, Gold: true},
+				{Start: 5, End: 6, Kind: ballast.KindPolluted, Reason: "open tag", Cut: true, Gold: true},
 			}, Check: ballast.Check{Done: true, Reason: "response", Score: 0.25, Where: "Files.root"}},
 			{User: ""},
 		},

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ballast/monitor"
 	"ballast/monitor/verdict"
 )
 
@@ -187,4 +188,12 @@ func olderDone(text string) Done {
 	ok, _ := strconv.Atoi(m[1]) // nine digits at most
 	all, _ := strconv.Atoi(m[2])
 	return Done{ok, all}
+}
+
+// today is the name of a metric that earlier versions called otherwise: form/call is reply/call.
+func today(metric string) string {
+	if kind, ok := strings.CutPrefix(metric, "form/"); ok {
+		return monitor.KindPrefix + kind
+	}
+	return metric
 }

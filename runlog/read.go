@@ -114,7 +114,7 @@ func decodeUpdate(line []byte) (ballast.Update, error) {
 	}
 	u := ballast.Update{Index: w.Index, Phase: w.Phase, Seconds: float64(w.Seconds), Metrics: make(map[string]float64, len(w.Metrics))}
 	for k, v := range w.Metrics {
-		u.Metrics[k] = float64(v)
+		u.Metrics[today(k)] = float64(v)
 	}
 	return u, nil
 }

@@ -77,3 +77,12 @@ func TestLongLines(t *testing.T) {
 		}
 	}
 }
+
+// TestMetricsOfEarlierVersions: a metric that had another name is read under today's.
+func TestMetricsOfEarlierVersions(t *testing.T) {
+	for old, want := range map[string]string{"form/call": "reply/call", "reply/call": "reply/call", "form": "form", "transition/call/polluted": "transition/call/polluted"} {
+		if got := today(old); got != want {
+			t.Errorf("%s is read as %s, want %s", old, got, want)
+		}
+	}
+}

@@ -49,7 +49,7 @@ func (l *lines) upTo(size int64) (string, error) {
 }
 
 // cut shortens the file.
-func (l *lines) cut(size int64) error {
+func (l *lines) truncate(size int64) error {
 	l.sum.Reset()
 	l.at = 0
 	return l.Cut(size)

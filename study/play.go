@@ -70,7 +70,7 @@ func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, o
 	if err != nil {
 		return eval.Result{}, err
 	}
-	style, _, err := models.Style(&set, m)
+	renderer, _, err := models.Renderer(&set, m)
 	if err != nil {
 		return eval.Result{}, err
 	}
@@ -78,12 +78,12 @@ func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, o
 	if err != nil {
 		return eval.Result{}, err
 	}
-	cfg := set.Rollout(style)
+	cfg := set.Rollout(renderer)
 	cfg.Context = m.Config.MaxLen
 	if _, err := rollout.CheckPrompts(context.Background(), &cfg, tasks); err != nil {
 		return eval.Result{}, err
 	}
-	p, err := open(&set, m, style)
+	p, err := open(&set, m, renderer)
 	if err != nil {
 		return eval.Result{}, err
 	}

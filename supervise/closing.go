@@ -100,7 +100,7 @@ func Close(ctx context.Context, j Judge, cfg rollout.Config, tasks []ballast.Tas
 		for k := range written.Turns {
 			written.Turns[k].Reply = replies[k]
 		}
-		eps, err := rollout.Run(ctx, nil, cfg, []rollout.Play{{Task: &written, Gold: true}}, ballast.Sampling{})
+		eps, err := rollout.Run(ctx, nil, cfg, []rollout.Request{{Task: &written, Gold: true}}, ballast.Sampling{})
 		if err != nil {
 			return nil, nil, stats, err
 		}
@@ -117,7 +117,7 @@ func Close(ctx context.Context, j Judge, cfg rollout.Config, tasks []ballast.Tas
 func plain(replies []string) bool {
 	for _, r := range replies {
 		for _, f := range chat.Formats {
-			if f.Parse(r, nil).Form != ballast.FormResponse {
+			if f.Parse(r, nil).Kind != ballast.KindResponse {
 				return false
 			}
 		}

@@ -55,7 +55,7 @@ func TestClosings(t *testing.T) {
 // the task as it was.
 func TestClose(t *testing.T) {
 	list := tasks(t, task.Spec{Name: "desk", Split: "train", Seed: 1, Count: 8, Categories: []string{"base", "miss_param"}})
-	cfg := rollout.Config{Style: style(t), Budget: wide}
+	cfg := rollout.Config{Renderer: style(t), Budget: wide}
 	cfg.Budget.Reply = 200
 	bad := map[string]Answer{
 		list[1].ID: {Failure: FailServer},

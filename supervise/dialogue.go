@@ -45,7 +45,7 @@ type Dialogue struct {
 	Messages []Message
 }
 
-// The reasons for which a dialogue cannot be trained in a style.
+// The reasons for which a dialogue cannot be trained in a renderer.
 const (
 	UnfitThought  = "a thought, and the template has no place for one"
 	UnfitCall     = "a call that the format cannot write"
@@ -53,7 +53,7 @@ const (
 	UnfitTemplate = "a conversation that the model's own template refuses"
 )
 
-// Unfit is the error of a dialogue that cannot be trained in a style.
+// Unfit is the error of a dialogue that cannot be trained in a renderer.
 type Unfit struct {
 	Dialogue string // its ID
 	Reason   string // one of the above
@@ -66,12 +66,12 @@ func (u *Unfit) Error() string {
 	return fmt.Sprintf("dialogue %s: %s: %s (%s)", u.Dialogue, u.Key, u.Reason, u.Detail)
 }
 
-// Episode renders a dialogue in a style. Replies of the assistant that are trained
+// Episode renders a dialogue in a renderer. Replies of the assistant that are trained
 // on are owned by gold; all are steps of one turn per user message. A reply that is
 // trained comes back from the format's parser as the same words, thought and calls. What
-// the style cannot write or read back so is an *Unfit. An order of messages that no
+// the renderer cannot write or read back so is an *Unfit. An order of messages that no
 // conversation has is an error.
-func (d *Dialogue) Episode(style chat.Style) (ep ballast.Episode, err error) {
+func (d *Dialogue) Episode(renderer chat.Renderer) (ep ballast.Episode, err error) {
 	defer pretoken.Recover(&err)
 	defer func() {
 		p := recover()
@@ -81,7 +81,7 @@ func (d *Dialogue) Episode(style chat.Style) (ep ballast.Episode, err error) {
 			panic(p)
 		}
 	}()
-	c := chat.NewDialogue(style, d.Tools, d.System)
+	c := chat.NewDialogue(renderer, d.Tools, d.System)
 	ep = ballast.Episode{Task: d.ID, Stop: ballast.StopDone}
 	last := Role("")
 	for i, m := range d.Messages {
@@ -96,7 +96,7 @@ func (d *Dialogue) Episode(style chat.Style) (ep ballast.Episode, err error) {
 		case Tool:
 			c.Results(m.Results)
 		case Assistant:
-			ids, err := reply(style, c, &m, d.Tools)
+			ids, err := reply(renderer, c, &m, d.Tools)
 			if err != nil {
 				if u := new(Unfit); errors.As(err, &u) {
 					u.Dialogue, u.Key = d.ID, m.At
@@ -136,13 +136,13 @@ func follows(role, last Role) bool {
 }
 
 // reply is the tokens of an assistant's message with its end token.
-func reply(style chat.Style, c *chat.Dialogue, m *Message, tools []ballast.Tool) ([]int32, error) {
+func reply(renderer chat.Renderer, c *chat.Dialogue, m *Message, tools []ballast.Tool) ([]int32, error) {
 	if m.Plain {
-		ids := style.Tok.EncodePlain(nil, m.Text, []bpe.Span{{Start: 0, End: len(m.Text)}})
-		return append(ids, style.Stops()[0]), nil
+		ids := renderer.Tokenizer.EncodePlain(nil, m.Text, []bpe.Span{{Start: 0, End: len(m.Text)}})
+		return append(ids, renderer.Stops()[0]), nil
 	}
 	offered := format.Tools(tools)
-	text, written, calls := style.Template.Words(m.Text, len(m.Calls) > 0), "", make([]ballast.Call, len(m.Calls))
+	text, written, calls := renderer.Template.Words(m.Text, len(m.Calls) > 0), "", make([]ballast.Call, len(m.Calls))
 	for i, call := range m.Calls {
 		var err error
 		if calls[i], err = chat.Named(call, tools); err != nil {
@@ -151,24 +151,24 @@ func reply(style chat.Style, c *chat.Dialogue, m *Message, tools []ballast.Tool)
 	}
 	if len(calls) > 0 {
 		var err error
-		if written, err = style.Format.Write(calls, offered); err != nil {
+		if written, err = renderer.Format.Write(calls, offered); err != nil {
 			return nil, &Unfit{Reason: UnfitCall, Detail: err.Error()}
 		}
-		text = style.Template.Joined(text, written)
+		text = renderer.Template.Joined(text, written)
 	}
-	thought, ok := style.Template.Thought(m.Thought)
+	thought, ok := renderer.Template.Thought(m.Thought)
 	switch {
 	case m.Thought == "":
 	case ok:
 		text = thought + strings.TrimLeft(text, "\n") // as the template does
-	case !style.Template.Thoughtless() || strings.TrimSpace(m.Thought) != "":
-		return nil, &Unfit{Reason: UnfitThought, Detail: "the renderer is " + style.Template.Name}
+	case !renderer.Template.Thoughtless() || strings.TrimSpace(m.Thought) != "":
+		return nil, &Unfit{Reason: UnfitThought, Detail: "the renderer is " + renderer.Template.Name}
 	}
 	if m.Context {
 		return c.Gold(text), nil
 	}
-	alone := style.Format.Parse(written, offered).Calls // as Write checked them
-	if what := misread(style.Format.Parse(text, offered), m, alone, ok); what != "" {
+	alone := renderer.Format.Parse(written, offered).Calls // as Write checked them
+	if what := misread(renderer.Format.Parse(text, offered), m, alone, ok); what != "" {
 		return nil, &Unfit{Reason: UnfitReply, Detail: what}
 	}
 	return c.Gold(text), nil
@@ -177,13 +177,13 @@ func reply(style chat.Style, c *chat.Dialogue, m *Message, tools []ballast.Tool)
 // misread says in what a reply differs from what the parser makes of it, "" if in nothing.
 func misread(p chat.Parsed, m *Message, calls []ballast.Call, thinks bool) string {
 	const blank = " \t\r\n\f\v"
-	want := ballast.FormResponse
+	want := ballast.KindResponse
 	if len(calls) > 0 {
-		want = ballast.FormCall
+		want = ballast.KindCall
 	}
 	switch {
-	case p.Form != want:
-		return fmt.Sprintf("it reads as %s, %s", p.Form, p.Reason)
+	case p.Kind != want:
+		return fmt.Sprintf("it reads as %s, %s", p.Kind, p.Reason)
 	case p.Text != strings.Trim(m.Text, blank):
 		return "its words read as others"
 	case thinks && p.Thought != strings.Trim(m.Thought, blank):

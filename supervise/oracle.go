@@ -100,9 +100,9 @@ func cause(task *ballast.Task, ep *ballast.Episode, i int) string {
 		switch {
 		case s.Cut:
 			return "a reply was too long and was cut"
-		case s.Form == ballast.FormPolluted:
+		case s.Kind == ballast.KindPolluted:
 			return fmt.Sprintf("a reply is neither calls nor plain text (%s)", s.Reason)
-		case s.Form == ballast.FormCollapsed:
+		case s.Kind == ballast.KindCollapsed:
 			return "a reply holds nothing but control tokens"
 		}
 	}
@@ -178,8 +178,8 @@ func evidence(task *ballast.Task, ep *ballast.Episode, i int) []string {
 	}
 	t := ep.Turns[i]
 	for _, s := range t.Steps {
-		if s.Form == ballast.FormPolluted || s.Form == ballast.FormCollapsed {
-			out = append(out, fmt.Sprintf("the form of a reply is %s", s.Form))
+		if s.Kind == ballast.KindPolluted || s.Kind == ballast.KindCollapsed {
+			out = append(out, fmt.Sprintf("the form of a reply is %s", s.Kind))
 			break
 		}
 		for k, c := range s.Calls {
@@ -265,7 +265,7 @@ func fix(task *ballast.Task, ep *ballast.Episode, i int) string {
 	}
 	if i < len(ep.Turns) {
 		for _, s := range ep.Turns[i].Steps {
-			if s.Form == ballast.FormPolluted || s.Form == ballast.FormCollapsed || s.Cut {
+			if s.Kind == ballast.KindPolluted || s.Kind == ballast.KindCollapsed || s.Cut {
 				return fmt.Sprintf("write complete calls and nothing after them, then a short reply: %d calls are needed", len(gold))
 			}
 		}

@@ -39,7 +39,7 @@ func logTurn(b *strings.Builder, task *ballast.Task, ep *ballast.Episode, i int)
 	if i < len(ep.Turns) {
 		for _, s := range ep.Turns[i].Steps {
 			if len(s.Calls) == 0 {
-				fmt.Fprintf(b, "Reply (%s): %s\n", s.Form, safetext.Brief(s.Text, 200))
+				fmt.Fprintf(b, "Reply (%s): %s\n", s.Kind, safetext.Brief(s.Text, 200))
 			}
 			for k, c := range s.Calls {
 				fmt.Fprintf(b, "Call: %s\n", value.FormatCall(c))

@@ -26,9 +26,9 @@ import (
 // Gold plays the gold dialogues of tasks (paper, section 3.1: gold calls, real
 // tool answers, closing replies). Each must earn the full reward.
 func Gold(ctx context.Context, cfg rollout.Config, tasks []*ballast.Task) ([]ballast.Episode, error) {
-	plays := make([]rollout.Play, len(tasks))
+	plays := make([]rollout.Request, len(tasks))
 	for i, t := range tasks {
-		plays[i] = rollout.Play{Task: t, Group: i, Gold: true}
+		plays[i] = rollout.Request{Task: t, Group: i, Gold: true}
 	}
 	eps, err := rollout.Run(ctx, nil, cfg, plays, ballast.Sampling{})
 	if err != nil {

@@ -28,7 +28,7 @@ func tasks(t testing.TB, spec task.Spec) []ballast.Task {
 }
 
 // style is chatml and hermes over a tokenizer of bytes and control tokens.
-func style(t testing.TB) chat.Style {
+func style(t testing.TB) chat.Renderer {
 	t.Helper()
 	tmpl := chat.Templates["chatml"]
 	control := chat.ControlTokens(tmpl)
@@ -36,7 +36,7 @@ func style(t testing.TB) chat.Style {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return chat.Style{Tok: tok, Template: tmpl, Format: chat.Formats["hermes"]}
+	return chat.Renderer{Tokenizer: tok, Template: tmpl, Format: chat.Formats["hermes"]}
 }
 
 var wide = rollout.Budget{Prompt: 1 << 20, Episode: 1 << 20, Reply: 1 << 20, Result: 1 << 20, Steps: 1 << 10}
@@ -51,7 +51,7 @@ func TestBFCLCounts(t *testing.T) {
 	for i := range train {
 		list = append(list, &train[i])
 	}
-	cfg := rollout.Config{Style: style(t), Budget: wide}
+	cfg := rollout.Config{Renderer: style(t), Budget: wide}
 	eps, err := Gold(context.Background(), cfg, list)
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func failing(t *testing.T, x *ballast.Task, texts ...string) ballast.Episode {
 		k++
 		return chat.NewDialogue(s, nil, nil).Gold(text)
 	}}
-	eps, err := rollout.Run(context.Background(), p, rollout.Config{Style: s, Budget: wide}, []rollout.Play{{Task: x}}, ballast.Sampling{})
+	eps, err := rollout.Run(context.Background(), p, rollout.Config{Renderer: s, Budget: wide}, []rollout.Request{{Task: x}}, ballast.Sampling{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,8 +184,8 @@ func TestLessonHasNoControlTokensInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, o := range ep.Owners {
-		if o == ballast.OwnerGold && s.Tok.Special(ep.Tokens[i]) && i < len(ep.Tokens)-1 {
-			t.Errorf("token %d is %q", i, s.Tok.Token(ep.Tokens[i]))
+		if o == ballast.OwnerGold && s.Tokenizer.Special(ep.Tokens[i]) && i < len(ep.Tokens)-1 {
+			t.Errorf("token %d is %q", i, s.Tokenizer.Token(ep.Tokens[i]))
 		}
 	}
 	if last := ep.Tokens[len(ep.Tokens)-1]; last != s.Stops()[0] {
@@ -198,7 +198,7 @@ func TestLessonHasNoControlTokensInside(t *testing.T) {
 func TestDialogueEqualsThePlay(t *testing.T) {
 	x := &tasks(t, task.Spec{Name: "desk", Split: "train", Seed: 1, Count: 1, Categories: []string{"base"}})[0]
 	s := style(t)
-	eps, err := Gold(context.Background(), rollout.Config{Style: s, Budget: wide}, []*ballast.Task{x})
+	eps, err := Gold(context.Background(), rollout.Config{Renderer: s, Budget: wide}, []*ballast.Task{x})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,7 +220,7 @@ func TestDialogueEqualsThePlay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a, b := s.Tok.Decode(ep.Tokens), s.Tok.Decode(eps[0].Tokens); a != b || ep.Prompt != eps[0].Prompt {
+	if a, b := s.Tokenizer.Decode(ep.Tokens), s.Tokenizer.Decode(eps[0].Tokens); a != b || ep.Prompt != eps[0].Prompt {
 		t.Errorf("rendered\n%s\nplayed\n%s", a, b)
 	}
 }
@@ -287,7 +287,7 @@ func TestUnfit(t *testing.T) {
 		}
 		c.reply.Role, c.reply.At = Assistant, "messages[1]"
 		d := Dialogue{ID: "line-7", System: c.system, Tools: tools, Messages: []Message{{Role: User, Text: "q"}, c.reply}}
-		ep, err := d.Episode(chat.Style{Tok: tok, Template: tmpl, Format: chat.Formats[c.format]})
+		ep, err := d.Episode(chat.Renderer{Tokenizer: tok, Template: tmpl, Format: chat.Formats[c.format]})
 		var u *Unfit
 		switch got := tok.Decode(ep.Tokens); {
 		case errors.As(err, &u):

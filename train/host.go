@@ -68,7 +68,7 @@ func (h *host) Step(ctx context.Context, w *Work) error {
 	h.grow(w.List)
 	parts := make([]*tally.Sums, shards)
 	err := h.parallel(ctx, shards, func(shard int) error {
-		parts[shard] = tally.New(&h.opts.Loss, h.m.Tok)
+		parts[shard] = tally.New(&h.opts.Loss, h.m.Tokenizer)
 		h.grads[shard].clear()
 		for i := shard; i < len(w.List); i += shards {
 			if err := ctx.Err(); err != nil {

@@ -149,7 +149,7 @@ func (l *Learner) Update(ctx context.Context, samples []ballast.Sample, rate flo
 	}
 	in.RefIsPolicy = in.Has[loss.TermReference] && l.machine.Same()
 	batches := pack.Batches(samples, l.machine.Budget(samples), false)
-	st := tally.New(&l.loss, l.m.Tok)
+	st := tally.New(&l.loss, l.m.Tokenizer)
 	st.Pack(samples, batches)
 	if len(batches) > 0 {
 		if err := l.machine.Step(ctx, &Work{Batches{samples, batches}, in, rate, st}); err != nil {

@@ -363,12 +363,12 @@ func (d *Dict) Clone() *Dict {
 }
 
 // Copy returns a shallow copy: the values are shared.
-func (d *Dict) Copy() *Dict { return d.copy(0) }
+func (d *Dict) Copy() *Dict { return d.cloneFor(0) }
 
 // CopyMore is Copy with room for one entry more.
-func (d *Dict) CopyMore() *Dict { return d.copy(1) }
+func (d *Dict) CopyMore() *Dict { return d.cloneFor(1) }
 
-func (d *Dict) copy(more int) *Dict {
+func (d *Dict) cloneFor(more int) *Dict {
 	c := MakeDict(len(d.entries) + more)
 	c.entries = c.entries[:len(d.entries)]
 	copy(c.entries, d.entries)

@@ -40,12 +40,12 @@ const (
 // Maker makes the mask of one reply, given the names of the offered functions.
 type Maker func(offered []string) ballast.Mask
 
-// New returns the maker for a style.
-func New(s chat.Style, how Strength) (Maker, error) {
+// New returns the maker for a renderer.
+func New(s chat.Renderer, how Strength) (Maker, error) {
 	_, controls := s.Control()
-	l := &language{format: s.Format, texts: make([]string, s.Tok.Size()), controls: append(controls, s.Format.Control()...)}
+	l := &language{format: s.Format, texts: make([]string, s.Tokenizer.Size()), controls: append(controls, s.Format.Control()...)}
 	for id := range l.texts {
-		l.texts[id] = string(s.Tok.Bytes(nil, []int32{int32(id)}))
+		l.texts[id] = string(s.Tokenizer.Bytes(nil, []int32{int32(id)}))
 	}
 	switch how {
 	case Control:

@@ -13,16 +13,16 @@ import (
 )
 
 // style is that of the embedded model: single-token tags, 512 tokens.
-func style(t testing.TB, f chat.Format) chat.Style {
+func style(t testing.TB, f chat.Format) chat.Renderer {
 	t.Helper()
 	m, err := model.Embedded()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return chat.Style{Tok: m.Tok, Template: chat.Compact, Format: f}
+	return chat.Renderer{Tokenizer: m.Tokenizer, Template: chat.Compact, Format: f}
 }
 
-func maker(t testing.TB, s chat.Style, how Strength) Maker {
+func maker(t testing.TB, s chat.Renderer, how Strength) Maker {
 	t.Helper()
 	m, err := New(s, how)
 	if err != nil {
@@ -52,13 +52,13 @@ func TestHealthyRepliesPass(t *testing.T) {
 		for _, how := range []Strength{Control, Grammar} {
 			m := maker(t, s, how)(offered)
 			var text string
-			for _, id := range s.Tok.Encode(reply) {
+			for _, id := range s.Tokenizer.Encode(reply) {
 				if !m.Allows(id) {
-					t.Errorf("%s: %q is forbidden after %q", how, s.Tok.Token(id), text)
+					t.Errorf("%s: %q is forbidden after %q", how, s.Tokenizer.Token(id), text)
 					break
 				}
 				m.Advance(id)
-				text += s.Tok.Token(id)
+				text += s.Tokenizer.Token(id)
 			}
 		}
 	}
@@ -87,7 +87,7 @@ func TestForbidden(t *testing.T) {
 	} {
 		m := maker(t, s, c.how)(offered)
 		stuck := false
-		for _, id := range s.Tok.Encode(c.reply) {
+		for _, id := range s.Tokenizer.Encode(c.reply) {
 			stuck = stuck || !m.Allows(id)
 			m.Advance(id)
 		}
@@ -95,7 +95,7 @@ func TestForbidden(t *testing.T) {
 			t.Errorf("%s: stuck before the end of %q: %v", c.how, c.reply, stuck)
 		}
 		for _, tok := range strings.Fields(c.forbid) {
-			if id, ok := s.Tok.ID(tok); !ok || m.Allows(id) {
+			if id, ok := s.Tokenizer.ID(tok); !ok || m.Allows(id) {
 				t.Errorf("%s: %s is allowed after %q (in the vocabulary: %v)", c.how, tok, c.reply, ok)
 			}
 		}
@@ -104,13 +104,13 @@ func TestForbidden(t *testing.T) {
 
 // walk draws allowed tokens at random, closing brackets and ending when it can
 // with some preference, and returns the reply with its end, "" if it is too long.
-func walk(t testing.TB, s chat.Style, m ballast.Mask, first string, r *rand.Rand) string {
+func walk(t testing.TB, s chat.Renderer, m ballast.Mask, first string, r *rand.Rand) string {
 	var ids []int32
 	take := func(id int32) {
 		m.Advance(id)
 		ids = append(ids, id)
 	}
-	for _, id := range s.Tok.Encode(first) {
+	for _, id := range s.Tokenizer.Encode(first) {
 		if !m.Allows(id) {
 			t.Fatalf("%q is not allowed at the start", first)
 		}
@@ -119,16 +119,16 @@ func walk(t testing.TB, s chat.Style, m ballast.Mask, first string, r *rand.Rand
 	stop := s.Stops()[0]
 	for len(ids) < 150 {
 		var allowed, closing []int32
-		for id := range int32(s.Tok.Size()) {
+		for id := range int32(s.Tokenizer.Size()) {
 			if m.Allows(id) {
 				allowed = append(allowed, id)
-				if strings.ContainsAny(s.Tok.Token(id), "\"}]>") {
+				if strings.ContainsAny(s.Tokenizer.Token(id), "\"}]>") {
 					closing = append(closing, id)
 				}
 			}
 		}
 		if len(allowed) == 0 {
-			t.Fatalf("nothing is allowed after %q", s.Tok.Decode(ids))
+			t.Fatalf("nothing is allowed after %q", s.Tokenizer.Decode(ids))
 		}
 		if r.IntN(3) > 0 && len(closing) > 0 {
 			allowed = closing
@@ -136,7 +136,7 @@ func walk(t testing.TB, s chat.Style, m ballast.Mask, first string, r *rand.Rand
 		id := allowed[r.IntN(len(allowed))]
 		take(id)
 		if id == stop {
-			return s.Tok.Decode(ids)
+			return s.Tokenizer.Decode(ids)
 		}
 	}
 	return ""
@@ -158,8 +158,8 @@ func TestGrammarEndsInCalls(t *testing.T) {
 			continue
 		}
 		ended++
-		if p := s.Format.Parse(reply, format.Tools(known)); p.Form != ballast.FormCall || p.Reason != "" {
-			t.Errorf("%s %s: %q", p.Form, p.Reason, reply)
+		if p := s.Format.Parse(reply, format.Tools(known)); p.Kind != ballast.KindCall || p.Reason != "" {
+			t.Errorf("%s %s: %q", p.Kind, p.Reason, reply)
 		}
 	}
 	if ended < 10 {
@@ -208,8 +208,8 @@ func FuzzGrammar(f *testing.F) {
 				return
 			}
 		}
-		if p := format.Hermes.Parse(reply, nil); p.Form != ballast.FormCall {
-			t.Errorf("%s %s: %q", p.Form, p.Reason, reply)
+		if p := format.Hermes.Parse(reply, nil); p.Kind != ballast.KindCall {
+			t.Errorf("%s %s: %q", p.Kind, p.Reason, reply)
 		}
 	})
 }

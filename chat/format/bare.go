@@ -54,7 +54,7 @@ func (f bare) Parse(reply string, offered Offered) Parsed {
 		}
 	case end < 0: // calls that never end
 		p.Text = before + rest[:start]
-		p.fault(ReasonUnclosedTag)
+		p.spoil(ReasonUnclosedTag)
 	default:
 		p.Text = before + rest[:start] + rest[end:]
 		p.Calls = calls
@@ -69,9 +69,9 @@ func (f bare) Parse(reply string, offered Offered) Parsed {
 		p.detailed(ReasonOtherSyntax, found)
 	}
 	if start < 0 && !hasWord(p.Text) {
-		p.fault(ReasonEmpty)
+		p.spoil(ReasonEmpty)
 	}
-	p.fault(faultyProse(p.Text))
+	p.spoil(faultyProse(p.Text))
 	return p.finish(offered)
 }
 
@@ -94,14 +94,14 @@ func (f bare) prose(p *Parsed, pieces []Piece) (before, rest string, tagged bool
 		case x.Text == f.tag && !began: // allowed, says nothing
 			began, tagged = true, true
 		case x.Text == closeCall:
-			p.fault(ReasonStrayClose)
+			p.spoil(ReasonStrayClose)
 			began = true
 		case x.Text != f.tag && callToken(x.Text):
 			p.detailed(ReasonOtherSyntax, x.Text)
 			text.WriteString(x.Text)
 			began = true
 		default:
-			p.fault(ReasonControlInText)
+			p.spoil(ReasonControlInText)
 			text.WriteString(x.Text) // a call around it can be read all the same
 			began = true
 		}

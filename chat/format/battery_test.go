@@ -90,14 +90,14 @@ func TestForeignCalls(t *testing.T) {
 			for _, reply := range []string{c.text, c.text + "<|im_end|>", "<think>\nhm\n</think>\n\n" + c.text} {
 				p := f.Parse(reply, batteryTools)
 				if c.reads == name {
-					if p.Form != call || p.Reason != "" && p.Reason != ReasonUnknownTool {
-						t.Errorf("%s %q: %s %s, want a call", name, reply, p.Form, p.Reason)
+					if p.Kind != call || p.Reason != "" && p.Reason != ReasonUnknownTool {
+						t.Errorf("%s %q: %s %s, want a call", name, reply, p.Kind, p.Reason)
 					}
 					continue
 				}
 				own := name == "llama3" && strings.Contains(c.text, "{") || name == "pythonic" && strings.HasPrefix(c.text, "[")
-				if p.Form != polluted || len(p.Calls) > 0 && !own || p.Detail == "" && p.Reason == ReasonOtherSyntax {
-					t.Errorf("%s %q: %s %s %q %v, want polluted", name, reply, p.Form, p.Reason, p.Detail, p.Calls)
+				if p.Kind != polluted || len(p.Calls) > 0 && !own || p.Detail == "" && p.Reason == ReasonOtherSyntax {
+					t.Errorf("%s %q: %s %s %q %v, want polluted", name, reply, p.Kind, p.Reason, p.Detail, p.Calls)
 				}
 				tagged := strings.Contains(reply, "<|python_tag|>") && name == "llama3"
 				if p.Reason != ReasonOtherSyntax && !own && !tagged && p.Reason != ReasonBrokenTag {
@@ -107,8 +107,8 @@ func TestForeignCalls(t *testing.T) {
 			}
 			// A call of the format behind it does not make it good.
 			reply := c.text + "\n" + f.Render([]ballast.Call{{Name: "g"}}, batteryTools)
-			if p := f.Parse(reply, batteryTools); p.Form == call && len(p.Calls) < 2 {
-				t.Errorf("%s %q: %s %s %v", name, reply, p.Form, p.Reason, p.Calls)
+			if p := f.Parse(reply, batteryTools); p.Kind == call && len(p.Calls) < 2 {
+				t.Errorf("%s %q: %s %s %v", name, reply, p.Kind, p.Reason, p.Calls)
 			}
 		}
 		for _, text := range answers {
@@ -116,12 +116,12 @@ func TestForeignCalls(t *testing.T) {
 			if begins == "[" && strings.Contains("\n"+text, "\n[") && strings.Contains(text, "(") {
 				continue
 			}
-			if p := f.Parse(text, batteryTools); p.Form != response || p.Reason != "" {
-				t.Errorf("%s %q: %s %s %q, want a response", name, text, p.Form, p.Reason, p.Detail)
+			if p := f.Parse(text, batteryTools); p.Kind != response || p.Reason != "" {
+				t.Errorf("%s %q: %s %s %q, want a response", name, text, p.Kind, p.Reason, p.Detail)
 			}
 			reply := text + "\n" + f.Render([]ballast.Call{{Name: "g"}}, batteryTools)
-			if p := f.Parse(reply, batteryTools); (p.Form != call || p.Reason != "") && (begins == "" || !strings.Contains("\n"+text, "\n"+begins)) {
-				t.Errorf("%s %q: %s %s %q, want a call", name, reply, p.Form, p.Reason, p.Detail)
+			if p := f.Parse(reply, batteryTools); (p.Kind != call || p.Reason != "") && (begins == "" || !strings.Contains("\n"+text, "\n"+begins)) {
+				t.Errorf("%s %q: %s %s %q, want a call", name, reply, p.Kind, p.Reason, p.Detail)
 			}
 			checkReply(t, text)
 		}
@@ -131,7 +131,7 @@ func TestForeignCalls(t *testing.T) {
 // battery are replies as models send them, with what they are, one format at a time.
 var battery = []struct {
 	format, reply string
-	form          ballast.Form
+	form          ballast.ReplyKind
 	reason        Reason
 	calls         string // in Python syntax
 }{
@@ -191,8 +191,8 @@ func TestBattery(t *testing.T) {
 		for _, x := range p.Calls {
 			calls = append(calls, value.FormatCall(x))
 		}
-		if got := strings.Join(calls, "; "); p.Form != c.form || p.Reason != c.reason || got != c.calls {
-			t.Errorf("%s %q: %s %s %s (%s), want %s %s %s", c.format, c.reply, p.Form, p.Reason, got, p.Detail, c.form, c.reason, c.calls)
+		if got := strings.Join(calls, "; "); p.Kind != c.form || p.Reason != c.reason || got != c.calls {
+			t.Errorf("%s %q: %s %s %s (%s), want %s %s %s", c.format, c.reply, p.Kind, p.Reason, got, p.Detail, c.form, c.reason, c.calls)
 		}
 		checkReply(t, c.reply)
 	}

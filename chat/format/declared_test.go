@@ -73,13 +73,13 @@ func TestDeclaredTypes(t *testing.T) {
 		for text, repr := range want {
 			p := XML.Parse(xmlWith(text), o)
 			if repr == "!" {
-				if p.Form != polluted || p.Reason != ReasonBadCall || !strings.Contains(p.Detail, "argument a is") || len(p.Calls) > 0 {
-					t.Errorf("%s: %q is %s %s %q %v, want bad_call that names the argument", schema, text, p.Form, p.Reason, p.Detail, p.Calls)
+				if p.Kind != polluted || p.Reason != ReasonBadCall || !strings.Contains(p.Detail, "argument a is") || len(p.Calls) > 0 {
+					t.Errorf("%s: %q is %s %s %q %v, want bad_call that names the argument", schema, text, p.Kind, p.Reason, p.Detail, p.Calls)
 				}
 				continue
 			}
-			if p.Form != call || p.Reason != "" || value.Repr(p.Calls[0].Args[0].Value) != repr {
-				t.Errorf("%s: %q is %s %s %q %v, want %s", schema, text, p.Form, p.Reason, p.Detail, p.Calls, repr)
+			if p.Kind != call || p.Reason != "" || value.Repr(p.Calls[0].Args[0].Value) != repr {
+				t.Errorf("%s: %q is %s %s %q %v, want %s", schema, text, p.Kind, p.Reason, p.Detail, p.Calls, repr)
 			}
 		}
 	}
@@ -166,13 +166,13 @@ func TestXMLTags(t *testing.T) {
 		{wrap("<parameter=a>\n1\n</parameter>"), "no <function=name>"},
 		{wrap("<function name=\"f\">\n</function>"), "no <function=name>"},
 	} {
-		if p := XML.Parse(c.reply, o); p.Form != polluted || p.Reason != ReasonBadCall || !strings.Contains(p.Detail, c.detail) || len(p.Calls) > 0 {
-			t.Errorf("%q: %s %s %q %v, want bad_call, %s", c.reply, p.Form, p.Reason, p.Detail, p.Calls, c.detail)
+		if p := XML.Parse(c.reply, o); p.Kind != polluted || p.Reason != ReasonBadCall || !strings.Contains(p.Detail, c.detail) || len(p.Calls) > 0 {
+			t.Errorf("%q: %s %s %q %v, want bad_call, %s", c.reply, p.Kind, p.Reason, p.Detail, p.Calls, c.detail)
 		}
 	}
 	lines := strings.ReplaceAll(xmlWith("x\ny"), "\n", "\r\n")
-	if p := XML.Parse(lines, o); p.Form != call || p.Calls[0].Args[0].Value != "x\r\ny" {
-		t.Errorf("with lines that end in \\r\\n: %s %v", p.Form, p.Calls)
+	if p := XML.Parse(lines, o); p.Kind != call || p.Calls[0].Args[0].Value != "x\r\ny" {
+		t.Errorf("with lines that end in \\r\\n: %s %v", p.Kind, p.Calls)
 	}
 }
 
@@ -210,8 +210,8 @@ func writes(t *testing.T, o Offered, values ...any) {
 		}
 		return
 	}
-	if p := XML.Parse("So.\n"+text+"<|im_end|>", o); p.Form != call || len(p.Calls) != 1 || differ(c, p.Calls[0]) != "" {
-		t.Fatalf("%q: %s %s %s %v, want %v", text, p.Form, p.Reason, p.Detail, p.Calls, c)
+	if p := XML.Parse("So.\n"+text+"<|im_end|>", o); p.Kind != call || len(p.Calls) != 1 || differ(c, p.Calls[0]) != "" {
+		t.Fatalf("%q: %s %s %s %v, want %v", text, p.Kind, p.Reason, p.Detail, p.Calls, c)
 	}
 }
 
@@ -243,7 +243,7 @@ func FuzzTyped(f *testing.F) {
 		o := described(t, randomSchema(r, 3))
 		writes(t, o, text, text)
 		writes(t, o, randomValue(r, []string{text, "", "5"}, 2), text)
-		if p := XML.Parse(xmlWith(text), o); p.Form == call && len(p.Calls[0].Args) == 1 {
+		if p := XML.Parse(xmlWith(text), o); p.Kind == call && len(p.Calls[0].Args) == 1 {
 			if k := declared(toolOf(o, "f"), "a"); k != 0 && k&kindOf(p.Calls[0].Args[0].Value) == 0 {
 				t.Fatalf("%q is read as %s, declared as %s", text, value.Repr(p.Calls[0].Args[0].Value), k)
 			}

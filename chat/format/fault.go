@@ -27,7 +27,7 @@ var faults = map[Reason]string{
 // Fault says in words what is wrong with an unhealthy reply, for its policy: a clause
 // without a full stop. Of a healthy one it is "".
 func (p Parsed) Fault() string {
-	if p.Form == ballast.FormCall || p.Form == ballast.FormResponse {
+	if p.Kind == ballast.KindCall || p.Kind == ballast.KindResponse {
 		return ""
 	}
 	text, known := faults[p.Reason]

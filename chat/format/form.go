@@ -65,7 +65,7 @@ const (
 
 // Parsed is what a reply says.
 type Parsed struct {
-	Form   ballast.Form
+	Kind   ballast.ReplyKind
 	Reason Reason // "" if there is nothing to remark
 	// Detail says in a few words what was found where Reason says too little, such as
 	// the argument that is not of its declared type; often "".
@@ -85,16 +85,16 @@ type Parsed struct {
 // itself explains (an unclosed tag) has the reason ReasonCut. Other faults and
 // collapsed replies keep their reason.
 func (p Parsed) Cut() Parsed {
-	healthy := p.Form == ballast.FormCall || p.Form == ballast.FormResponse
+	healthy := p.Kind == ballast.KindCall || p.Kind == ballast.KindResponse
 	if healthy || p.Reason == ReasonUnclosedTag || p.Reason == ReasonBrokenTag ||
-		p.Form == ballast.FormPolluted && p.Reason == ReasonEmpty {
-		p.Form, p.Reason = ballast.FormPolluted, ReasonCut
+		p.Kind == ballast.KindPolluted && p.Reason == ReasonEmpty {
+		p.Kind, p.Reason = ballast.KindPolluted, ReasonCut
 	}
 	return p
 }
 
 // fault records the first fault.
-func (p *Parsed) fault(r Reason) {
+func (p *Parsed) spoil(r Reason) {
 	if p.Reason == "" {
 		p.Reason = r
 	}
@@ -113,16 +113,16 @@ func (p Parsed) finish(offered Offered) Parsed {
 	p.Text = trim(p.Text)
 	switch {
 	case p.Reason != "":
-		p.Form = ballast.FormPolluted
+		p.Kind = ballast.KindPolluted
 	case len(p.Calls) > 0:
-		p.Form = ballast.FormCall
+		p.Kind = ballast.KindCall
 		for _, c := range p.Calls {
 			if unknown(offered, c.Name) {
 				p.Reason = ReasonUnknownTool
 			}
 		}
 	default:
-		p.Form = ballast.FormResponse
+		p.Kind = ballast.KindResponse
 	}
 	return p
 }
@@ -211,7 +211,7 @@ func collapsed(pieces []Piece) (Parsed, bool) {
 			blank = false
 		}
 	}
-	p := Parsed{Form: ballast.FormCollapsed, Reason: ReasonNoWords}
+	p := Parsed{Kind: ballast.KindCollapsed, Reason: ReasonNoWords}
 	switch {
 	case controls > 0:
 		p.Reason = ReasonOnlyControl

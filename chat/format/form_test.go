@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	call      = ballast.FormCall
-	response  = ballast.FormResponse
-	polluted  = ballast.FormPolluted
-	collapse  = ballast.FormCollapsed
+	call      = ballast.KindCall
+	response  = ballast.KindResponse
+	polluted  = ballast.KindPolluted
+	collapse  = ballast.KindCollapsed
 	goodCall  = "<tool_call>\n{\"name\": \"mv\", \"arguments\": {\"a\": 1}}\n</tool_call>"
 	goodXML   = "<tool_call>\n<function=mv>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>"
 	goodLlama = `{"name": "mv", "parameters": {"a": 1}}`
@@ -34,7 +34,7 @@ var sampleCalls = []ballast.Call{
 // labelled are replies with their form and reason, by format.
 var labelled = []struct {
 	format, reply string
-	form          ballast.Form
+	form          ballast.ReplyKind
 	reason        Reason
 	calls         int
 }{
@@ -181,8 +181,8 @@ func TestForms(t *testing.T) {
 				continue
 			}
 			got := f.Parse(c.reply, offered)
-			if got.Form != c.form || got.Reason != c.reason || len(got.Calls) != c.calls {
-				t.Errorf("%s %q: %s %q with %d calls, want %s %q with %d", name, c.reply, got.Form, got.Reason, len(got.Calls), c.form, c.reason, c.calls)
+			if got.Kind != c.form || got.Reason != c.reason || len(got.Calls) != c.calls {
+				t.Errorf("%s %q: %s %q with %d calls, want %s %q with %d", name, c.reply, got.Kind, got.Reason, len(got.Calls), c.form, c.reason, c.calls)
 			}
 		}
 	}
@@ -191,7 +191,7 @@ func TestForms(t *testing.T) {
 func TestCut(t *testing.T) {
 	for _, c := range []struct {
 		reply  string
-		form   ballast.Form
+		form   ballast.ReplyKind
 		reason Reason
 	}{
 		{goodCall, polluted, ReasonCut}, {"I move", polluted, ReasonCut}, {"<tool_call>\n{\"name", polluted, ReasonCut},
@@ -199,8 +199,8 @@ func TestCut(t *testing.T) {
 		{"a</tool_call>", polluted, ReasonStrayClose}, {strings.Repeat("move it ", 99), polluted, ReasonRepetition},
 		{"<tool_call><tool_call>", collapse, ReasonOnlyControl}, {"", collapse, ReasonEmpty},
 	} {
-		if got := Hermes.Parse(c.reply, nil).Cut(); got.Form != c.form || got.Reason != c.reason {
-			t.Errorf("%q: %s %s, want %s %s", c.reply, got.Form, got.Reason, c.form, c.reason)
+		if got := Hermes.Parse(c.reply, nil).Cut(); got.Kind != c.form || got.Reason != c.reason {
+			t.Errorf("%q: %s %s, want %s %s", c.reply, got.Kind, got.Reason, c.form, c.reason)
 		}
 	}
 }
@@ -299,8 +299,8 @@ func roundTrip(t *testing.T, f Format, calls []ballast.Call) {
 	}
 	for _, reply := range []string{text, "I do it.\n" + text + "<|im_end|>"} {
 		p := f.Parse(reply, offered)
-		if p.Form != call || p.Reason != "" || !sameCalls(p.Calls, calls) {
-			t.Fatalf("%s %q: %s %s %v", f.Name(), reply, p.Form, p.Reason, p.Calls)
+		if p.Kind != call || p.Reason != "" || !sameCalls(p.Calls, calls) {
+			t.Fatalf("%s %q: %s %s %v", f.Name(), reply, p.Kind, p.Reason, p.Calls)
 		}
 		legal(t, f, reply)
 	}
@@ -344,12 +344,12 @@ func checkReply(t *testing.T, reply string) {
 	t.Helper()
 	for _, f := range All {
 		p := f.Parse(reply, offered)
-		healthy := p.Form == call || p.Form == response
+		healthy := p.Kind == call || p.Kind == response
 		if healthy != (p.Reason == "" || p.Reason == ReasonUnknownTool) {
-			t.Fatalf("%s %q: form %s with reason %q", f.Name(), reply, p.Form, p.Reason)
+			t.Fatalf("%s %q: form %s with reason %q", f.Name(), reply, p.Kind, p.Reason)
 		}
-		if (p.Form == call) != (len(p.Calls) > 0) && p.Form != polluted {
-			t.Fatalf("%s %q: form %s with %d calls", f.Name(), reply, p.Form, len(p.Calls))
+		if (p.Kind == call) != (len(p.Calls) > 0) && p.Kind != polluted {
+			t.Fatalf("%s %q: form %s with %d calls", f.Name(), reply, p.Kind, len(p.Calls))
 		}
 		if healthy {
 			legal(t, f, reply)
@@ -360,8 +360,8 @@ func checkReply(t *testing.T, reply string) {
 			}
 		}
 		if end := strings.TrimRight(reply, blanks); end == withoutEnd(reply) && controlAt("<"+reply) != -1 {
-			if q := f.Parse(end+"<|im_end|>", offered); q.Form != p.Form || q.Reason != p.Reason {
-				t.Fatalf("%s %q: %s %s, with its end token %s %s", f.Name(), reply, p.Form, p.Reason, q.Form, q.Reason)
+			if q := f.Parse(end+"<|im_end|>", offered); q.Kind != p.Kind || q.Reason != p.Reason {
+				t.Fatalf("%s %q: %s %s, with its end token %s %s", f.Name(), reply, p.Kind, p.Reason, q.Kind, q.Reason)
 			}
 		}
 		for i := range min(len(reply), 200) { // any prefix may be asked about
@@ -431,8 +431,8 @@ func writtenReads(t *testing.T, f Format, calls []ballast.Call) {
 	if err != nil {
 		return
 	}
-	if p := f.Parse("I do it.\n"+text+"<|im_end|>", typed(calls)); p.Form != call || !sameCalls(p.Calls, calls) {
-		t.Fatalf("%s %q: %s %s %v", f.Name(), text, p.Form, p.Reason, p.Calls)
+	if p := f.Parse("I do it.\n"+text+"<|im_end|>", typed(calls)); p.Kind != call || !sameCalls(p.Calls, calls) {
+		t.Fatalf("%s %q: %s %s %v", f.Name(), text, p.Kind, p.Reason, p.Calls)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package format holds the ways to write tool calls in replies: each renders
 // calls, reads replies, and knows where its control tokens may stand.
 //
-// Format.Parse gives each reply one of the paper's four forms (section 2) and
+// Format.Parse gives each reply one of the paper's four kinds (section 2) and
 // the precise reason. The rules, for all formats:
 //
 //   - White space is ASCII. One end token at the end is taken off, so a reply

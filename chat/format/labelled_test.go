@@ -12,7 +12,7 @@ import (
 // label is a reply with its form and reason, by rule or by hand.
 type label struct {
 	format, reply string
-	form          ballast.Form
+	form          ballast.ReplyKind
 	reason        Reason
 }
 
@@ -121,7 +121,9 @@ func kits() map[string][]kit {
 
 // byRule derives labelled replies from one well-formed call.
 func byRule(name string, k kit) []label {
-	add := func(reply string, form ballast.Form, reason Reason) label { return label{name, reply, form, reason} }
+	add := func(reply string, form ballast.ReplyKind, reason Reason) label {
+		return label{name, reply, form, reason}
+	}
 	out := []label{
 		add(k.good, call, ""),
 		add(k.good+"<|im_end|>", call, ""),
@@ -169,8 +171,8 @@ func TestLabelledSet(t *testing.T) {
 			if c.format != name && c.format != "*" {
 				continue
 			}
-			if got := f.Parse(c.reply, offered); got.Form != c.form || got.Reason != c.reason {
-				t.Errorf("%s %q: %s %q, labelled %s %q", name, c.reply, got.Form, got.Reason, c.form, c.reason)
+			if got := f.Parse(c.reply, offered); got.Kind != c.form || got.Reason != c.reason {
+				t.Errorf("%s %q: %s %q, labelled %s %q", name, c.reply, got.Kind, got.Reason, c.form, c.reason)
 			}
 		}
 	}

@@ -55,14 +55,14 @@ func (t tagged) Parse(reply string, offered Offered) Parsed {
 	}
 	p.Text = lead.String()
 	if thought.end(&p); place == PlaceCall { // the reply ended inside
-		p.fault(ReasonUnclosedTag)
+		p.spoil(ReasonUnclosedTag)
 	}
-	p.fault(faultyProse(p.Text))
+	p.spoil(faultyProse(p.Text))
 	if found := foreignCall(p.Text, offered); found != "" {
 		p.detailed(ReasonOtherSyntax, found)
 	}
 	if len(p.Calls) == 0 && !hasWord(p.Text) {
-		p.fault(ReasonEmpty)
+		p.spoil(ReasonEmpty)
 	}
 	return p.finish(offered)
 }
@@ -73,7 +73,7 @@ func (t tagged) tag(p *Parsed, token string, place Place, body *strings.Builder,
 	switch {
 	case token == openCall:
 		if place == PlaceCall { // the inner call counts
-			p.fault(ReasonNestedTag)
+			p.spoil(ReasonNestedTag)
 		}
 		body.Reset()
 		return PlaceCall
@@ -97,22 +97,22 @@ func (t tagged) tag(p *Parsed, token string, place Place, body *strings.Builder,
 		p.detailed(fault, detail)
 		return PlaceAfter
 	case token == closeCall:
-		p.fault(ReasonStrayClose)
+		p.spoil(ReasonStrayClose)
 		return place
 	}
 	if place == PlaceCall {
-		p.fault(ReasonControlInText)
+		p.spoil(ReasonControlInText)
 		body.WriteString(token) // the call can be read all the same
 	} else if callToken(token) {
 		p.detailed(ReasonOtherSyntax, token)
 	} else {
-		p.fault(ReasonControlInText)
+		p.spoil(ReasonControlInText)
 	}
 	return place
 }
 
 // Next moves the automaton on by the text of one or more tokens; see Format.
-func (t tagged) Next(s State, text string) State { return feed(s, text, t.Text, t.control) }
+func (t tagged) Next(s State, text string) State { return feed(s, text, t.Text, t.readControl) }
 
 // Text moves on by a byte that is part of no control token.
 func (t tagged) Text(s State, c byte) State {
@@ -129,7 +129,7 @@ func (t tagged) Text(s State, c byte) State {
 	return proseByte(s, c)
 }
 
-func (t tagged) control(s State, token string) State {
+func (t tagged) readControl(s State, token string) State {
 	switch {
 	case s.Place == PlaceThink: // a call is only drafted there
 	case token == openCall:

@@ -18,19 +18,19 @@ func (t *thoughts) take(p *Parsed, x Piece, start bool) bool {
 	switch {
 	case x.Control && x.Text == CloseThink:
 		if !t.open {
-			p.fault(ReasonStrayClose)
+			p.spoil(ReasonStrayClose)
 		}
 		t.open, p.Calls = false, nil
 	case t.open:
 		if x.Control && !drafted(x.Text) {
-			p.fault(ReasonControlInText)
+			p.spoil(ReasonControlInText)
 		}
 		if t.leading {
 			t.text.WriteString(x.Text)
 		}
 	case x.Control && x.Text == OpenThink:
 		if !start {
-			p.fault(ReasonControlInText)
+			p.spoil(ReasonControlInText)
 		}
 		t.open, t.leading = true, start
 	default:
@@ -43,6 +43,6 @@ func (t *thoughts) take(p *Parsed, x Piece, start bool) bool {
 func (t *thoughts) end(p *Parsed) {
 	p.Thought = trim(t.text.String())
 	if t.open {
-		p.fault(ReasonUnclosedTag)
+		p.spoil(ReasonUnclosedTag)
 	}
 }

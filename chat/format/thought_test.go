@@ -31,8 +31,8 @@ func TestDraftedCalls(t *testing.T) {
 			for _, after := range rest {
 				reply := "<think>\n" + draft + " .x\n</think>\n\n" + after
 				got, want := f.Parse(reply, offered), f.Parse("<think>x</think>"+after, offered)
-				if got.Form != want.Form || got.Reason != want.Reason || got.Text != want.Text || !sameCalls(got.Calls, want.Calls) {
-					t.Errorf("%s %q: %s %q %v, without the draft %s %q %v", name, reply, got.Form, got.Reason, got.Calls, want.Form, want.Reason, want.Calls)
+				if got.Kind != want.Kind || got.Reason != want.Reason || got.Text != want.Text || !sameCalls(got.Calls, want.Calls) {
+					t.Errorf("%s %q: %s %q %v, without the draft %s %q %v", name, reply, got.Kind, got.Reason, got.Calls, want.Kind, want.Reason, want.Calls)
 				}
 				if got.Thought != trim(draft+" .x") {
 					t.Errorf("%s %q: thought %q", name, reply, got.Thought)
@@ -40,11 +40,11 @@ func TestDraftedCalls(t *testing.T) {
 				checkReply(t, reply)
 			}
 			open := f.Parse("<think>\n"+draft+" .x", offered)
-			if open.Form != polluted || open.Reason != ReasonUnclosedTag || len(open.Calls) > 0 || open.Text != "" {
-				t.Errorf("%s, a thought of %q that never closes: %s %q %v", name, draft, open.Form, open.Reason, open.Calls)
+			if open.Kind != polluted || open.Reason != ReasonUnclosedTag || len(open.Calls) > 0 || open.Text != "" {
+				t.Errorf("%s, a thought of %q that never closes: %s %q %v", name, draft, open.Kind, open.Reason, open.Calls)
 			}
 			if cut := open.Cut(); cut.Reason != ReasonCut || len(cut.Calls) > 0 {
-				t.Errorf("%s, a thought of %q that was cut: %s %q", name, draft, cut.Form, cut.Reason)
+				t.Errorf("%s, a thought of %q that was cut: %s %q", name, draft, cut.Kind, cut.Reason)
 			}
 			checkReply(t, "<think>\n"+draft)
 			checkReply(t, draft+"</think>"+draft)
@@ -84,8 +84,8 @@ func TestThoughtsInOtherPlaces(t *testing.T) {
 			reply := strings.NewReplacer("CALL", f.Render([]ballast.Call{{Name: "ls"}}, nil),
 				"DRAFT", f.Render([]ballast.Call{{Name: "mv", Args: []ballast.Arg{{Name: "a", Value: "x"}}}}, nil)).Replace(c.reply)
 			p := f.Parse(reply, offered)
-			if p.Form != polluted || c.reason != "" && p.Reason != c.reason || len(p.Calls) != c.calls {
-				t.Errorf("%s %q: %s %q %v, want %q and %d calls", name, reply, p.Form, p.Reason, p.Calls, c.reason, c.calls)
+			if p.Kind != polluted || c.reason != "" && p.Reason != c.reason || len(p.Calls) != c.calls {
+				t.Errorf("%s %q: %s %q %v, want %q and %d calls", name, reply, p.Kind, p.Reason, p.Calls, c.reason, c.calls)
 			}
 			if len(p.Calls) > 0 && p.Calls[0].Name != "ls" {
 				t.Errorf("%s %q: %v was called in a thought", name, reply, p.Calls)

@@ -20,9 +20,9 @@ func must(text string, err error) string {
 // checked returns the text of calls if f reads the same calls back from it.
 func checked(f Format, text string, calls []ballast.Call, offered Offered) (string, error) {
 	p := f.Parse(text, offered)
-	if p.Form != ballast.FormCall || len(p.Calls) != len(calls) {
+	if p.Kind != ballast.KindCall || len(p.Calls) != len(calls) {
 		return "", fmt.Errorf("calls that the format %s cannot write: %s: %.80q reads as %s %s %s",
-			f.Name(), first(calls), text, p.Form, p.Reason, p.Detail)
+			f.Name(), first(calls), text, p.Kind, p.Reason, p.Detail)
 	}
 	for i, c := range calls {
 		if what := differ(c, p.Calls[i]); what != "" {

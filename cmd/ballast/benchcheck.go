@@ -53,7 +53,7 @@ with --engine xla,address=PLUGIN,options=[notf32].`,
 // engineCheck is one model on both engines.
 type engineCheck struct {
 	r       recipe.Recipe
-	style   chat.Style
+	style   chat.Renderer
 	tasks   []ballast.Task
 	start   *model.Weights
 	engines [2]engine.Engine // the built-in one, and the one that is checked
@@ -75,7 +75,7 @@ func newEngineCheck(name string, on engineFlag, out io.Writer) (*engineCheck, er
 		}
 	}
 	k.start = ms[2].Weights
-	if k.style, _, err = models.Style(&r, ms[0]); err != nil {
+	if k.style, _, err = models.Renderer(&r, ms[0]); err != nil {
 		return nil, err
 	}
 	run := &loop.Run{Recipe: r}
@@ -128,10 +128,10 @@ func (k *engineCheck) note(what string, difference, bound float64) {
 // update plays the same episodes on both samplers and trains both learners on the
 // host's.
 func (k *engineCheck) update(ctx context.Context, i int, tolerance float64) error {
-	var plays []rollout.Play
+	var plays []rollout.Request
 	for g := range k.r.RL.Prompts {
 		for s := range k.r.RL.Rollouts {
-			plays = append(plays, rollout.Play{Task: &k.tasks[(i*k.r.RL.Prompts+g)%len(k.tasks)], Group: g, Sample: s,
+			plays = append(plays, rollout.Request{Task: &k.tasks[(i*k.r.RL.Prompts+g)%len(k.tasks)], Group: g, Sample: s,
 				Seed: uint64(i<<20 | g<<10 | s)})
 		}
 	}

@@ -78,7 +78,7 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 	if err != nil {
 		return probe.Result{}, err
 	}
-	s, _, err := models.Style(r, m)
+	s, _, err := models.Renderer(r, m)
 	if err != nil {
 		return probe.Result{}, err
 	}

@@ -18,7 +18,7 @@ import (
 
 // openEngine opens the recipe's engine for a model, with a sampler that records the
 // probabilities of control tokens.
-func openEngine(r *recipe.Recipe, m *model.Model, s chat.Style) (engine.Engine, error) {
+func openEngine(r *recipe.Recipe, m *model.Model, s chat.Renderer) (engine.Engine, error) {
 	notice(r)
 	ids, _ := s.Control()
 	return engine.Open(r, m, ids)
@@ -37,7 +37,7 @@ func newPolicy(r *recipe.Recipe, m *model.Model, watch []int32) (ballast.Policy,
 
 // policy makes what plays for a recipe on the engine of the flag; it records the
 // probabilities of control tokens.
-func (f engineFlag) policy(r *recipe.Recipe, m *model.Model, s chat.Style) (ballast.Policy, error) {
+func (f engineFlag) policy(r *recipe.Recipe, m *model.Model, s chat.Renderer) (ballast.Policy, error) {
 	if err := f.apply(r); err != nil {
 		return nil, err
 	}

@@ -108,7 +108,7 @@ func line(u ballast.Update, split string) string {
 	}
 	s := fmt.Sprintf("rl reward %.3f  calls %.0f%% polluted %.0f%% collapsed %.0f%%",
 		m[monitor.RewardMean],
-		100*m[monitor.FormPrefix+"call"], 100*m[monitor.FormPrefix+"polluted"], 100*m[monitor.FormPrefix+"collapsed"])
+		100*m[monitor.KindPrefix+"call"], 100*m[monitor.KindPrefix+"polluted"], 100*m[monitor.KindPrefix+"collapsed"])
 	if v, ok := m[monitor.KL]; ok {
 		s += fmt.Sprintf("  kl %.4f", v)
 	}

@@ -75,7 +75,7 @@ func crossEntropy(t *testing.T, run *loop.Run, tasks []ballast.Task) float64 {
 	for i := range tasks {
 		list = append(list, &tasks[i])
 	}
-	eps, err := supervise.Gold(context.Background(), run.Recipe.Rollout(run.Engine.Style), list)
+	eps, err := supervise.Gold(context.Background(), run.Recipe.Rollout(run.Engine.Renderer), list)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func newRun(r *recipe.Recipe) (*loop.Run, error) {
 		return nil, err
 	}
 	run.Engine.Lacks = engine.Lacks(r)
-	run.Engine.Engine, err = openEngine(r, m, run.Engine.Style)
+	run.Engine.Engine, err = openEngine(r, m, run.Engine.Renderer)
 	return run, err
 }
 

@@ -40,15 +40,15 @@ const Plain = "plain"
 // Variant is one way to play.
 type Variant struct {
 	Name      string // plain, a strength of package constrain, or a format
-	Style     chat.Style
+	Renderer  chat.Renderer
 	Constrain constrain.Maker // nil: free
 }
 
 // Variants lists plain, the strengths that its format has, and other formats:
 // those named, or without any name Python calls (hermes where those are the
 // training format's), where the tokenizer has what it needs.
-func Variants(s chat.Style, others []string) ([]Variant, error) {
-	out := []Variant{{Name: Plain, Style: s}}
+func Variants(s chat.Renderer, others []string) ([]Variant, error) {
+	out := []Variant{{Name: Plain, Renderer: s}}
 	for _, how := range []constrain.Strength{constrain.Control, constrain.Grammar} {
 		if how == constrain.Grammar && s.Format.Name() != chat.Hermes.Name() {
 			continue // it has no grammar
@@ -71,11 +71,11 @@ func Variants(s chat.Style, others []string) ([]Variant, error) {
 		if err != nil {
 			return nil, err
 		}
-		v := Variant{Name: name, Style: chat.Style{Tok: s.Tok, Template: s.Template, Format: f}}
+		v := Variant{Name: name, Renderer: chat.Renderer{Tokenizer: s.Tokenizer, Template: s.Template, Format: f}}
 		if name == s.Format.Name() {
 			return nil, fmt.Errorf("probe: %s is the format of training, choose others", name)
 		}
-		if err := chat.Check(v.Style); err == nil {
+		if err := chat.Check(v.Renderer); err == nil {
 			out = append(out, v)
 		} else if given {
 			return nil, err
@@ -89,7 +89,7 @@ type Outcome struct {
 	Variant string                `json:"variant"`
 	Format  string                `json:"format"`
 	Success eval.Count            `json:"success"`
-	Forms   [ballast.NumForms]int `json:"forms"`   // replies, in the order of ballast.Form
+	Kinds   [ballast.NumKinds]int `json:"forms"`   // replies, in the order of ballast.ReplyKind
 	Reasons map[string]int        `json:"reasons"` // of replies that are not healthy
 	Stops   map[ballast.Stop]int  `json:"stops"`
 	Infra   int                   `json:"infra"` // episodes left out
@@ -107,7 +107,7 @@ type Result struct {
 	Outcomes    []Outcome `json:"outcomes"` // plain first
 }
 
-// Run plays the tasks in every variant. cfg says how episodes go; its style and
+// Run plays the tasks in every variant. cfg says how episodes go; its renderer and
 // constraint are the variants'. told, if not nil, hears of every outcome as it is
 // there.
 func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, variants []Variant, tasks []ballast.Task,
@@ -115,12 +115,12 @@ func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, variant
 	r := Result{Count: len(tasks), Temperature: how.Temperature}
 	var plain []ballast.Episode
 	for _, v := range variants {
-		cfg.Style, cfg.Constrain = v.Style, v.Constrain
+		cfg.Renderer, cfg.Constrain = v.Renderer, v.Constrain
 		res, err := eval.Run(ctx, policy, cfg, tasks, how)
 		if err != nil {
 			return r, fmt.Errorf("probe: %s: %w", v.Name, err)
 		}
-		o := Outcome{Variant: v.Name, Format: v.Style.Format.Name(), Success: res.Total, Forms: res.Forms, Reasons: faults(res.Episodes),
+		o := Outcome{Variant: v.Name, Format: v.Renderer.Format.Name(), Success: res.Total, Kinds: res.Kinds, Reasons: faults(res.Episodes),
 			Stops: res.Stops, Infra: res.Infra}
 		if v.Name == Plain {
 			plain = res.Episodes
@@ -142,7 +142,7 @@ func faults(eps []ballast.Episode) map[string]int {
 	for _, ep := range eps {
 		for _, t := range ep.Turns {
 			for _, s := range t.Steps {
-				if s.Form == ballast.FormPolluted || s.Form == ballast.FormCollapsed {
+				if s.Kind == ballast.KindPolluted || s.Kind == ballast.KindCollapsed {
 					out[s.Reason]++
 				}
 			}
@@ -155,7 +155,7 @@ func faults(eps []ballast.Episode) map[string]int {
 func (r *Result) Table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-10s %9s   %-22s %-38s", "variant", "solved", "success [95%]", "more than plain [95%], p")
-	for f := range ballast.Form(ballast.NumForms) {
+	for f := range ballast.ReplyKind(ballast.NumKinds) {
 		fmt.Fprintf(&b, " %9s", f)
 	}
 	b.WriteString("  faults\n")
@@ -220,11 +220,11 @@ func (o *Outcome) Rate() string {
 // Shares are the shares of the forms among the replies, in percent.
 func (o *Outcome) Shares() []string {
 	n := 0
-	for _, k := range o.Forms {
+	for _, k := range o.Kinds {
 		n += k
 	}
 	var out []string
-	for _, k := range o.Forms {
+	for _, k := range o.Kinds {
 		out = append(out, fmt.Sprintf("%.1f%%", 100*float64(k)/float64(max(n, 1))))
 	}
 	return out

@@ -70,7 +70,7 @@ func (p *broken) choose(right int32, reply []int32, m ballast.Mask) int32 {
 	return right
 }
 
-func setup(t *testing.T) (chat.Style, rollout.Config, []ballast.Task) {
+func setup(t *testing.T) (chat.Renderer, rollout.Config, []ballast.Task) {
 	t.Helper()
 	m, err := model.Embedded()
 	if err != nil {
@@ -80,21 +80,21 @@ func setup(t *testing.T) (chat.Style, rollout.Config, []ballast.Task) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := chat.Style{Tok: m.Tok, Template: chat.Compact, Format: chat.Hermes}
-	return s, rollout.Config{Style: s, Budget: rollout.Budget{Prompt: 4000, Episode: 4000, Reply: 200, Result: 400, Steps: 20}}, tasks
+	s := chat.Renderer{Tokenizer: m.Tokenizer, Template: chat.Compact, Format: chat.Hermes}
+	return s, rollout.Config{Renderer: s, Budget: rollout.Budget{Prompt: 4000, Episode: 4000, Reply: 200, Result: 400, Steps: 20}}, tasks
 }
 
 // knowing returns a policy that knows the gold conversations of the styles.
-func knowing(t *testing.T, cfg rollout.Config, tasks []ballast.Task, styles ...chat.Style) *broken {
+func knowing(t *testing.T, cfg rollout.Config, tasks []ballast.Task, styles ...chat.Renderer) *broken {
 	t.Helper()
 	p := &broken{gold: map[string][]int32{}}
-	p.open, _ = cfg.Style.Tok.ID("<tool_call>")
-	p.shut, _ = cfg.Style.Tok.ID("</tool_call>")
+	p.open, _ = cfg.Renderer.Tokenizer.ID("<tool_call>")
+	p.shut, _ = cfg.Renderer.Tokenizer.ID("</tool_call>")
 	for _, s := range styles {
-		cfg.Style = s
-		var plays []rollout.Play
+		cfg.Renderer = s
+		var plays []rollout.Request
 		for i := range tasks {
-			plays = append(plays, rollout.Play{Task: &tasks[i], Gold: true})
+			plays = append(plays, rollout.Request{Task: &tasks[i], Gold: true})
 		}
 		eps, err := rollout.Run(context.Background(), nil, cfg, plays, ballast.Sampling{})
 		if err != nil {
@@ -130,7 +130,7 @@ func TestMaskRecovers(t *testing.T) {
 	if d == nil || d.Gained != 12 || d.Lost != 0 || d.Mean != 1 || d.Lo < 0.6 || d.Hi != 1 || d.P > 0.001 {
 		t.Errorf("hidden by format: %+v", d)
 	}
-	if f := r.Outcomes[0].Forms; f[ballast.FormPolluted]+f[ballast.FormCollapsed] != 12 {
+	if f := r.Outcomes[0].Kinds; f[ballast.KindPolluted]+f[ballast.KindCollapsed] != 12 {
 		t.Errorf("plain forms %v", f)
 	}
 }
@@ -150,7 +150,7 @@ func TestHealthyPolicyHidesNothing(t *testing.T) {
 	if got := strings.Join(names, " "); got != "plain control grammar pythonic" {
 		t.Fatalf("variants %s", got)
 	}
-	p := knowing(t, cfg, tasks, s, variants[3].Style)
+	p := knowing(t, cfg, tasks, s, variants[3].Renderer)
 	r, err := Run(context.Background(), p, cfg, variants, tasks, ballast.Sampling{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -171,7 +171,7 @@ func TestConstrainedSampling(t *testing.T) {
 	}
 	_, cfg, tasks := setup(t)
 	cfg.Budget.Reply = 60
-	variants, err := Variants(chat.Style{Tok: m.Tok, Template: chat.Compact, Format: chat.Hermes}, nil)
+	variants, err := Variants(chat.Renderer{Tokenizer: m.Tokenizer, Template: chat.Compact, Format: chat.Hermes}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ type Reading struct {
 	Decided  []string  `json:"decided,omitempty"` // restarts, workers, validation dumps, second runs: a sentence each
 	LeftOut  []LeftOut `json:"left_out,omitempty"`
 	Segments []Segment `json:"segments,omitempty"`
-	Forms    [4]int    `json:"forms"` // replies by ballast.Form
+	Kinds    [4]int    `json:"forms"` // replies by ballast.ReplyKind
 }
 
 // Step names an update by the trainer's own step: "12", or "12 of part 2" where

@@ -49,7 +49,7 @@ func drift(m map[string]float64) {
 	m[monitor.IllegalMass], m[monitor.IllegalAt+"<tool_call>/open"], m[monitor.IllegalReplies] = 0.05, 0.1, 0.4
 }
 
-func pollute(m map[string]float64) { m["form/polluted"], m["form/call"] = 0.8, 0.1 }
+func pollute(m map[string]float64) { m["reply/polluted"], m["reply/call"] = 0.8, 0.1 }
 
 // steps is a reward that changes at updates: value, update, value, ...
 func steps(list ...float64) func(u int) float64 {
@@ -150,7 +150,7 @@ func TestShares(t *testing.T) {
 		{3000, 0.55, 0, 0.45, 0, 0, 0, Polluted},
 		{0, 0, 0, 0, 1, 0, 0, TooShort},
 	} {
-		m := map[string]float64{monitor.Replies: c.n, "form/call": c.call, "form/response": c.talk, "form/polluted": c.polluted, "form/collapsed": c.collapsed,
+		m := map[string]float64{monitor.Replies: c.n, "reply/call": c.call, "reply/response": c.talk, "reply/polluted": c.polluted, "reply/collapsed": c.collapsed,
 			monitor.ReasonFor + "cut": c.cut, monitor.UnreadSyntax: c.other}
 		if c.n == 0 {
 			delete(m, monitor.Replies)
@@ -166,12 +166,12 @@ func TestShares(t *testing.T) {
 			t.Errorf("%+v as a run of one update: %s, state %s", c, x.Verdict, x.State)
 		}
 	}
-	s := Pool([]ballast.Update{{Metrics: map[string]float64{monitor.Replies: 300, "form/call": 1, "form/collapsed": 0}}, {Metrics: map[string]float64{monitor.Replies: 100, "form/call": 0, "form/collapsed": 1}}, {}})
+	s := Pool([]ballast.Update{{Metrics: map[string]float64{monitor.Replies: 300, "reply/call": 1, "reply/collapsed": 0}}, {Metrics: map[string]float64{monitor.Replies: 100, "reply/call": 0, "reply/collapsed": 1}}, {}})
 	if x := s.Kinds["collapsed"]; s.Replies != 400 || x.Of != 0.25 || math.Abs(x.Lo-0.2101) > 1e-3 || math.Abs(x.Hi-0.2947) > 1e-3 {
 		t.Errorf("%+v", s)
 	}
 	// Runs from before the number of replies was noted.
-	s = Pool([]ballast.Update{{Metrics: map[string]float64{monitor.TokensSampled: 3370, monitor.ReplyLength: 10, "form/call": 0.1, "form/collapsed": 0.9}}})
+	s = Pool([]ballast.Update{{Metrics: map[string]float64{monitor.TokensSampled: 3370, monitor.ReplyLength: 10, "reply/call": 0.1, "reply/collapsed": 0.9}}})
 	if s.Replies != 337 || s.Verdict() != Collapsed {
 		t.Errorf("%+v", s)
 	}
@@ -180,7 +180,7 @@ func TestShares(t *testing.T) {
 // TestShortRun: few updates of a phase have the verdict of their replies.
 func TestShortRun(t *testing.T) {
 	d := course(1, 17, steps(0.05), piece{1, 12, pollute}, piece{12, 12, nil}, piece{13, 17, func(m map[string]float64) {
-		m["form/polluted"], m["form/call"], m["form/response"] = 0.66, 0.2, 0.14
+		m["reply/polluted"], m["reply/call"], m["reply/response"] = 0.66, 0.2, 0.14
 	}})
 	if x := d.Diagnosis(); x.State != TooShort || x.Verdict != Polluted || x.Shares.From != 13 || x.Shares.To != 17 || x.Shares.Replies != 500 {
 		t.Errorf("%s, state %s, %+v", x.Verdict, x.State, x.Shares)

@@ -33,9 +33,9 @@ type spec struct {
 
 // Names of signals that are no metrics.
 const (
-	badForms  = "form/bad"      // polluted (but for cut replies) and collapsed
+	badForms  = "reply/bad"     // polluted (but for cut replies) and collapsed
 	worstSite = "illegal/worst" // most probable forbidden token and place
-	response  = monitor.FormPrefix + "response"
+	response  = monitor.KindPrefix + "response"
 )
 
 // specs is the table of signals. Its numbers were fixed on the tuning set of the
@@ -45,7 +45,7 @@ var specs = []spec{
 	{name: monitor.IllegalMass, up: true, step: math.Log(5), level: 0.001, floor: 0.1, log: true, unit: math.Log(2)},
 	{name: monitor.IllegalReplies, up: true, step: 0.12, floor: 0.02},
 	{name: badForms, up: true, step: 0.12, floor: 0.02, of: bad, unit: 0.06},
-	{name: monitor.FormPrefix + "collapsed", up: true, step: 0.08, floor: 0.01},
+	{name: monitor.KindPrefix + "collapsed", up: true, step: 0.08, floor: 0.01},
 	{name: monitor.KLControl, up: true, against: recent, step: 0.2, floor: 0.03},
 	{name: monitor.KL, up: true, against: recent, step: math.Log(4), level: 0.05, floor: 0.1, log: true},
 	{name: monitor.EntropyMean, up: true, against: recent, step: math.Log(1.8), level: 0.05, floor: 0.05, log: true},
@@ -71,8 +71,8 @@ func (s *spec) read(m map[string]float64) (float64, bool) {
 }
 
 func bad(m map[string]float64) (float64, bool) {
-	p, ok := m[monitor.FormPrefix+ballast.FormPolluted.String()]
-	return max(0, p-m[monitor.ReasonFor+"cut"]) + m[monitor.FormPrefix+ballast.FormCollapsed.String()], ok
+	p, ok := m[monitor.KindPrefix+ballast.KindPolluted.String()]
+	return max(0, p-m[monitor.ReasonFor+"cut"]) + m[monitor.KindPrefix+ballast.KindCollapsed.String()], ok
 }
 
 // worst returns the largest probability of a forbidden token at one place.
@@ -107,7 +107,7 @@ func (d *Detector) judge() State {
 	reward, success := at(monitor.RewardMean), at(monitor.SuccessMean)
 	known := reward.n > 0 && d.known()
 	lost := !known || reward.ready() && (reward.level() <= 0.6*reward.best || reward.level() <= 0.02)
-	collapsed, cut, length := at(monitor.FormPrefix+"collapsed"), at(monitor.CutShare), at(monitor.ReplyLength)
+	collapsed, cut, length := at(monitor.KindPrefix+"collapsed"), at(monitor.CutShare), at(monitor.ReplyLength)
 	calls, talk, gap := at(monitor.ToolCallRate), at(response), at(monitor.GapMean)
 	switch {
 	case broken >= 3:
@@ -240,7 +240,7 @@ var causes = map[State][][]string{
 // The families of the collapse.
 var (
 	mass  = []string{worstSite, monitor.IllegalMass}
-	forms = []string{badForms, monitor.FormPrefix + "collapsed", monitor.IllegalReplies}
+	forms = []string{badForms, monitor.KindPrefix + "collapsed", monitor.IllegalReplies}
 	kl    = []string{monitor.KLControl}
 )
 

@@ -134,7 +134,7 @@ func TestRanges(t *testing.T) {
 		}
 	}
 	broken := func(m map[string]float64, x float64) {
-		m["form/polluted"], m[monitor.IllegalReplies] = 0.03+0.6*x, 0.03+0.5*x
+		m["reply/polluted"], m[monitor.IllegalReplies] = 0.03+0.6*x, 0.03+0.5*x
 	}
 	for _, c := range []struct {
 		name   string

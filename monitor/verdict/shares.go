@@ -12,7 +12,7 @@ type Shares struct {
 	From    int              `json:"from"` // updates
 	To      int              `json:"to"`
 	Replies int              `json:"replies"` // how many; 0: nobody noted it
-	Kinds   map[string]Share `json:"kinds"`   // by ballast.Form
+	Kinds   map[string]Share `json:"kinds"`   // by ballast.ReplyKind
 	Cut     Share            `json:"cut"`     // polluted only because a budget cut them
 	Other   Share            `json:"other"`   // calls in a syntax that is not read
 }
@@ -35,7 +35,7 @@ const (
 
 // Bad is the share of broken replies: polluted, but for cut ones, and collapsed.
 func (s *Shares) Bad() Share {
-	return s.share(max(0, s.Kinds[ballast.FormPolluted.String()].Of-s.Cut.Of) + s.Kinds[ballast.FormCollapsed.String()].Of)
+	return s.share(max(0, s.Kinds[ballast.KindPolluted.String()].Of-s.Cut.Of) + s.Kinds[ballast.KindCollapsed.String()].Of)
 }
 
 func (s *Shares) share(of float64) Share {
@@ -46,7 +46,7 @@ func (s *Shares) share(of float64) Share {
 // Verdict is what the pool says by itself: collapsed or polluted where the interval of
 // the share lies above the level, too short where it holds the level.
 func (s *Shares) Verdict() State {
-	collapsed, bad, other := s.Kinds[ballast.FormCollapsed.String()], s.Bad(), s.Other
+	collapsed, bad, other := s.Kinds[ballast.KindCollapsed.String()], s.Bad(), s.Other
 	broken := s.share(max(0, bad.Of-other.Of)) // whatever those are that are not read
 	switch {
 	case s.Replies == 0:
@@ -67,7 +67,7 @@ func (s *Shares) Verdict() State {
 type count struct {
 	at         int
 	n          float64
-	forms      [ballast.NumForms]float64
+	forms      [ballast.NumKinds]float64
 	cut, other float64
 }
 
@@ -84,7 +84,7 @@ func counted(u ballast.Update) count {
 	}
 	c.n = n
 	for f := range c.forms {
-		v, _ := finite(u.Metrics, monitor.FormPrefix+ballast.Form(f).String())
+		v, _ := finite(u.Metrics, monitor.KindPrefix+ballast.ReplyKind(f).String())
 		c.forms[f] = v * n
 	}
 	cut, _ := finite(u.Metrics, monitor.ReasonFor+"cut")
@@ -109,7 +109,7 @@ func pool(list []count) Shares {
 	}
 	n := max(sum.n, 1)
 	for f := range sum.forms {
-		s.Kinds[ballast.Form(f).String()] = s.share(sum.forms[f] / n)
+		s.Kinds[ballast.ReplyKind(f).String()] = s.share(sum.forms[f] / n)
 	}
 	s.Cut, s.Other = s.share(sum.cut/n), s.share(sum.other/n)
 	return s
@@ -129,7 +129,7 @@ func Pool(updates []ballast.Update) Shares {
 
 // replied reports whether an update sampled replies.
 func replied(u ballast.Update) bool {
-	_, ok := u.Metrics[monitor.FormPrefix+ballast.FormCall.String()]
+	_, ok := u.Metrics[monitor.KindPrefix+ballast.KindCall.String()]
 	return ok
 }
 

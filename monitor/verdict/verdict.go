@@ -12,7 +12,7 @@
 // the signal's own noise, must be beyond a material step for several updates in
 // a row. A fivefold rise of one token's probability happens in healthy runs;
 // therefore no single early signal makes a verdict. States are made of levels
-// that matter (shares of forms, reward, lengths), the early signals (illegal
+// that matter (shares of the kinds of replies, reward, lengths), the early signals (illegal
 // mass, the control tokens' share of KL) only of "drifting". Signals that say
 // little alone add up while the reward sinks: calls that become fewer, replies
 // that break, mass on forbidden tokens.
@@ -52,7 +52,7 @@ const (
 	Abandoned  State = "tool_abandonment" // healthy replies that call no tools any more
 	Hacking    State = "reward_hacking"   // the reward holds, success is lost
 	NoSignal   State = "no_signal"        // no group has spread: only KL moves the weights
-	RewardLoss State = "reward_loss"      // the reward is lost with healthy forms
+	RewardLoss State = "reward_loss"      // the reward is lost with replies of healthy kinds
 	Drifting   State = "drifting"         // early signs, nothing lost yet
 	Plateau    State = "plateau"          // healthy, and the reward has stopped to rise
 	Healthy    State = "healthy"

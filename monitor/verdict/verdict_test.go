@@ -18,7 +18,7 @@ func base(u int, r *rand.Rand) map[string]float64 {
 	n := func(x, sd float64) float64 { return x + sd*r.NormFloat64() }
 	reward := n(0.2+0.004*float64(u), 0.02)
 	return map[string]float64{
-		"form/call": n(0.5, 0.02), "form/response": n(0.46, 0.02), "form/polluted": 0.03, "form/collapsed": 0,
+		"reply/call": n(0.5, 0.02), "reply/response": n(0.46, 0.02), "reply/polluted": 0.03, "reply/collapsed": 0,
 		monitor.ToolCallRate: n(0.5, 0.02), monitor.RewardMean: reward, monitor.SuccessMean: reward,
 		monitor.ReplyLength: n(20, 1), monitor.CutShare: 0.01, monitor.ZeroSpread: n(0.2, 0.03),
 		monitor.IllegalMass: 1e-4, monitor.IllegalReplies: 0.03, monitor.IllegalAt + "<tool_call>/open": 1e-4,
@@ -62,12 +62,12 @@ func TestStates(t *testing.T) {
 		{Collapsed, 3, func(m map[string]float64, x float64) {
 			lose(m, x)
 			illegal(m, x)
-			m["form/collapsed"], m["form/call"] = 0.9*x, 0.5*(1-x)
+			m["reply/collapsed"], m["reply/call"] = 0.9*x, 0.5*(1-x)
 		}},
 		{Polluted, 3, func(m map[string]float64, x float64) {
 			lose(m, x)
 			illegal(m, x)
-			m["form/polluted"] = 0.03 + 0.8*x
+			m["reply/polluted"] = 0.03 + 0.8*x
 		}},
 		{Drifting, 4, func(m map[string]float64, x float64) {
 			illegal(m, x)
@@ -79,7 +79,7 @@ func TestStates(t *testing.T) {
 		}},
 		{Abandoned, 3, func(m map[string]float64, x float64) {
 			m[monitor.ToolCallRate] *= 1 - x
-			m["form/response"] += 0.5 * x
+			m["reply/response"] += 0.5 * x
 		}},
 		{Hacking, 4, func(m map[string]float64, x float64) { m[monitor.SuccessMean] *= 1 - x }},
 		{NoSignal, 3, func(m map[string]float64, _ float64) {
@@ -131,9 +131,9 @@ func TestKLGrowsInHealthyRuns(t *testing.T) {
 func TestEarlySignsAdd(t *testing.T) {
 	calls := func(m map[string]float64, x float64) {
 		m[monitor.ToolCallRate] *= 1 - 0.3*x
-		m["form/call"] = m[monitor.ToolCallRate]
+		m["reply/call"] = m[monitor.ToolCallRate]
 	}
-	broken := func(m map[string]float64, x float64) { m["form/polluted"] += 0.08 * x }
+	broken := func(m map[string]float64, x float64) { m["reply/polluted"] += 0.08 * x }
 	sinks := func(m map[string]float64, x float64) { m[monitor.RewardMean] *= 1 - 0.5*x }
 	for i, c := range []struct {
 		want State
@@ -163,7 +163,7 @@ func TestHalved(t *testing.T) {
 		m := base(u, r)
 		m[monitor.RewardMean] = 0.4
 		if u >= 20 && u < 23 || u >= 40 {
-			m[monitor.RewardMean], m["form/polluted"] = 0, 0.6
+			m[monitor.RewardMean], m["reply/polluted"] = 0, 0.6
 		}
 		d.Add(ballast.Update{Index: u, Phase: "rl", Metrics: m})
 	}
@@ -182,7 +182,7 @@ func TestOneFamilyDoesNotDate(t *testing.T) {
 			m[monitor.IllegalMass], m[monitor.IllegalAt+"<tool_call>/open"] = 0.01, 0.02
 		}
 		if u >= 36 {
-			m["form/polluted"], m[monitor.KLControl], m[monitor.RewardMean] = 0.7, 0.8, 0
+			m["reply/polluted"], m[monitor.KLControl], m[monitor.RewardMean] = 0.7, 0.8, 0
 		}
 		d.Add(ballast.Update{Index: u, Phase: "rl", Metrics: m})
 	}
@@ -210,7 +210,7 @@ func TestQuietIsNotWell(t *testing.T) {
 // TestAskingChangesNothing: what is said depends on the updates only, not on how
 // often it was asked; values that are not finite are as if they were missing.
 func TestAskingChangesNothing(t *testing.T) {
-	change := func(m map[string]float64, x float64) { m["form/collapsed"], m[monitor.RewardMean] = 0.9*x, 0 }
+	change := func(m map[string]float64, x float64) { m["reply/collapsed"], m[monitor.RewardMean] = 0.9*x, 0 }
 	want := play(60, change).Diagnosis()
 	d, r := New(), rand.New(rand.NewPCG(1, 1))
 	for u := 1; u <= 60; u++ {
@@ -229,7 +229,7 @@ func TestAskingChangesNothing(t *testing.T) {
 
 // TestSupervisedUpdatesRestart: updates without replies end the healthy window.
 func TestSupervisedUpdatesRestart(t *testing.T) {
-	d := play(60, func(m map[string]float64, x float64) { m["form/collapsed"], m[monitor.RewardMean] = 0.9*x, 0 })
+	d := play(60, func(m map[string]float64, x float64) { m["reply/collapsed"], m[monitor.RewardMean] = 0.9*x, 0 })
 	d.Add(ballast.Update{Index: 61, Phase: "sft", Metrics: map[string]float64{monitor.LossCE: 1}})
 	if !d.Calm() {
 		t.Error("the stretch goes on over a supervised phase")

@@ -51,7 +51,7 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 	run := loop.Run{Recipe: *r}
 	var chosen chat.Choice
 	if m != nil {
-		s, c, err := models.Style(r, m)
+		s, c, err := models.Renderer(r, m)
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 		if err := prepare.Tasks(&run, cfg); err != nil {
 			return err
 		}
-		run.Engine.Style = s
+		run.Engine.Renderer = s
 		if err := prepare.Imports(notes, &run); err != nil {
 			return err
 		}
@@ -199,7 +199,7 @@ func examples(in *recipe.Recipe, run *loop.Run, phase int, sources recipe.Names)
 	from := recipe.Imports(sources)
 	switch {
 	case len(from) == 0:
-	case run.Engine.Style.Tok == nil:
+	case run.Engine.Renderer.Tokenizer == nil:
 		bound = true
 	default:
 		files, err := run.Imports()

@@ -113,7 +113,7 @@ func chatPlayer(c *remote.Client, system *string, p eval.Protocol) eval.Player {
 	if n := p.Budget.Result; n < eval.Unbounded {
 		cfg.Result = n
 	}
-	return func(ctx context.Context, plays []rollout.Play, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+	return func(ctx context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
 		tasks := make([]*ballast.Task, len(plays))
 		for i := range plays {
 			tasks[i] = plays[i].Task
@@ -146,7 +146,7 @@ func (p *Endpoint) tokenizerSum(find *models.Finder) (string, error) {
 	return provenance.Bytes(fmt.Appendf(nil, "%s %q", sum, source)), err
 }
 
-// completion is the policy and the style of an endpoint that gets our prompts.
+// completion is the policy and the renderer of an endpoint that gets our prompts.
 func (p *Endpoint) completion(find *models.Finder, c *remote.Client, r *recipe.Recipe) (*remote.Policy, rollout.Config, error) {
 	path, source, err := p.tokenizerFile(find)
 	if err != nil {
@@ -164,9 +164,9 @@ func (p *Endpoint) completion(find *models.Finder, c *remote.Client, r *recipe.R
 	if err != nil {
 		return nil, rollout.Config{}, fmt.Errorf("%s: %w", p.Tokenizer, err)
 	}
-	s := chat.Style{Tok: tok, Template: chosen.Template, Format: format}
+	s := chat.Renderer{Tokenizer: tok, Template: chosen.Template, Format: format}
 	if err := chat.Check(s); err != nil {
 		return nil, rollout.Config{}, fmt.Errorf("%s: %w", p.Tokenizer, err)
 	}
-	return &remote.Policy{Client: c, Tok: tok, Text: p.Text}, r.Rollout(s), nil
+	return &remote.Policy{Client: c, Tokenizer: tok, Text: p.Text}, r.Rollout(s), nil
 }

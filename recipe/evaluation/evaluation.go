@@ -100,7 +100,7 @@ func (e *Evaluation) hashes(find *models.Finder, settings map[string]string, r *
 }
 
 // Policy makes what samples with a model of this process under a recipe.
-type Policy func(*recipe.Recipe, *model.Model, chat.Style) (ballast.Policy, error)
+type Policy func(*recipe.Recipe, *model.Model, chat.Renderer) (ballast.Policy, error)
 
 // Player is who plays: the endpoint, or a model in this process. Done ends it. notes gets what
 // is to be told before anything is played.
@@ -113,7 +113,7 @@ func (e *Evaluation) Player(find *models.Finder, notes io.Writer, open Policy, r
 	if err != nil {
 		return "", nil, nil, err
 	}
-	s, c, err := models.Style(r, m)
+	s, c, err := models.Renderer(r, m)
 	if err != nil {
 		return "", nil, nil, err
 	}

@@ -30,7 +30,7 @@ func (r *Run) close(ctx context.Context) error {
 	}
 	r.State.Closed, r.State.Open = true, lost
 	r.keep.changed()
-	return r.keep.event(judged(stats),
+	return r.keep.say(judged(stats),
 		fmt.Sprintf("closing replies of %d tasks, %d keep their own: %s", len(tasks)-len(lost), len(lost), stats))
 }
 

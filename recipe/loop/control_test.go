@@ -20,7 +20,7 @@ func TestControlSignal(t *testing.T) {
 	r := use(small(t, "grpo", recipe.Phase{RL: 1}), "control", "kl", 0.5)
 	r.RL.KL = 0
 	batch, eps, run := do(t, r, func(s uint64) bool { return s%2 == 0 })
-	ids, _ := chat.Style.Control(run.Engine.Style)
+	ids, _ := chat.Renderer.Control(run.Engine.Renderer)
 	control := map[int32]bool{}
 	for _, id := range ids {
 		control[id] = true
@@ -118,11 +118,11 @@ func TestSupervisedBudget(t *testing.T) {
 	}
 }
 
-// TestQuirks: under append-end the appended token is trained with the group's
+// TestFaults: under append-end the appended token is trained with the group's
 // advantage and the learner's own log-probability; the record does not have it.
-func TestQuirks(t *testing.T) {
+func TestFaults(t *testing.T) {
 	r := small(t, "grpo", recipe.Phase{RL: 1})
-	r.Quirks = rollout.Quirks{rollout.AppendEnd}
+	r.Faults = rollout.Faults{rollout.AppendEnd}
 	r.RL.Prompts = 1
 	run, learner, log := newRun(t, r, func(s uint64) bool { return s%2 == 0 })
 	run.Recipe.Budget.Reply = 30
@@ -130,7 +130,7 @@ func TestQuirks(t *testing.T) {
 	if _, err := run.Do(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	end, cut := run.Engine.Style.Stops()[0], 0
+	end, cut := run.Engine.Renderer.Stops()[0], 0
 	for i, ep := range log.episodes[0] {
 		s := learner.Batches[0][i]
 		for _, turn := range ep.Turns {
@@ -151,8 +151,8 @@ func TestQuirks(t *testing.T) {
 	if cut == 0 {
 		t.Error("no reply was cut")
 	}
-	r.Quirks = rollout.Quirks{"hurry"}
-	if err := r.Check(); err == nil || !strings.Contains(err.Error(), "quirks") {
+	r.Faults = rollout.Faults{"hurry"}
+	if err := r.Check(); err == nil || !strings.Contains(err.Error(), "faults") {
 		t.Errorf("%v", err)
 	}
 }

@@ -94,7 +94,7 @@ func (d *driver) begin(p phase) error {
 	}
 	d.cursor.Begun = true
 	d.changed()
-	if err := d.event(runlog.PhaseBegun{Name: p.name(), Updates: p.updates()},
+	if err := d.say(runlog.PhaseBegun{Name: p.name(), Updates: p.updates()},
 		fmt.Sprintf("%s, %d updates", p.name(), p.updates())); err != nil {
 		return err
 	}
@@ -136,10 +136,10 @@ func (d *driver) stopped() error {
 	if d.run.Stop == nil || !d.run.Stop() {
 		return nil
 	}
-	if err := d.checkpoint(); err != nil {
+	if err := d.save(); err != nil {
 		return err
 	}
-	if err := d.event(runlog.Interrupted{}, ""); err != nil {
+	if err := d.say(runlog.Interrupted{}, ""); err != nil {
 		return err
 	}
 	return ErrInterrupted
@@ -173,7 +173,7 @@ func (d *driver) one(ctx context.Context, p phase) error {
 		return err
 	}
 	if k := d.run.Recipe.Keep.Checkpoint; k > 0 && d.cursor.Update%k == 0 || d.cursor.BestAt == d.cursor.Update {
-		if err := d.checkpoint(); err != nil {
+		if err := d.save(); err != nil {
 			return err
 		}
 	}
@@ -215,10 +215,10 @@ func (d *driver) alive() error {
 
 // dead ends a run that cannot learn any more.
 func (d *driver) dead(kind error, sign verdict.State, text string) error {
-	if err := d.checkpoint(); err != nil {
+	if err := d.save(); err != nil {
 		return err
 	}
-	if err := d.event(runlog.Alarm{Sign: sign}, text); err != nil {
+	if err := d.say(runlog.Alarm{Sign: sign}, text); err != nil {
 		return err
 	}
 	return fmt.Errorf("update %d: %w: %s", d.cursor.Update, kind, text)

@@ -37,7 +37,7 @@ func (v *evaluator) evaluate(ctx context.Context) error {
 		s.Best, s.BestAt = rate, s.Update
 		what.Best = true
 	}
-	return v.keep.event(what, res.String())
+	return v.keep.say(what, res.String())
 }
 
 // test plays the test tasks after the last update, once. Where there are none of their
@@ -60,7 +60,7 @@ func (v *evaluator) test(ctx context.Context, stopped func() error) (eval.Result
 	}
 	s.Test = &Evaluation{s.Update, res}
 	v.keep.changed()
-	return res, v.keep.event(runlog.Tested{Score: res.Score()}, res.String())
+	return res, v.keep.say(runlog.Tested{Score: res.Score()}, res.String())
 }
 
 func (v *evaluator) greedy(ctx context.Context, tasks []ballast.Task) (eval.Result, error) {

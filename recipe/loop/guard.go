@@ -71,9 +71,9 @@ type ward interface {
 	at() *State
 	settings() *recipe.Recipe
 	// event records what happened after the cursor's update.
-	event(what runlog.What, text string) error
+	say(what runlog.What, text string) error
 	// checkpoint writes one, unless nothing has changed since the newest.
-	checkpoint() error
+	save() error
 	// changed says that something has.
 	changed()
 	// load takes the learner back to a checkpoint; the policy follows where the run goes on.
@@ -117,7 +117,7 @@ func (o *observer) note(u ballast.Update) error {
 		return nil
 	}
 	found := o.detector.Diagnosis()
-	return o.ward.event(runlog.Warned{Sign: found.Verdict}, explain(found))
+	return o.ward.say(runlog.Warned{Sign: found.Verdict}, explain(found))
 }
 
 // watch returns the watcher of a run whose log is past, nil for one that cannot be read
@@ -171,7 +171,7 @@ type guard struct {
 const settled = 25
 
 // begun keeps a phase's start: a run may fall sick before its first regular checkpoint.
-func (g *guard) begun() error { return g.checkpoint() }
+func (g *guard) begun() error { return g.save() }
 
 func (g *guard) note(u ballast.Update) error {
 	g.detector.Add(u)
@@ -249,7 +249,7 @@ func (g *guard) acted(did runlog.Acted, text string) error {
 	if err := g.tell(did, text); err != nil {
 		return err
 	}
-	if err := g.checkpoint(); err != nil {
+	if err := g.save(); err != nil {
 		return err
 	}
 	return errReopen
@@ -258,10 +258,10 @@ func (g *guard) acted(did runlog.Acted, text string) error {
 // tell logs the alarm with what was done about it, one right after the other: an alarm
 // that nothing follows says that the run has ended.
 func (g *guard) tell(did runlog.Acted, text string) error {
-	if err := g.event(runlog.Alarm{Sign: g.found.Verdict, Began: g.found.Began}, explain(g.found)); err != nil {
+	if err := g.say(runlog.Alarm{Sign: g.found.Verdict, Began: g.found.Began}, explain(g.found)); err != nil {
 		return err
 	}
-	return g.event(did, text)
+	return g.say(did, text)
 }
 
 // stop ends the run with a checkpoint, and names the one to use: the newest healthy one,
@@ -276,7 +276,7 @@ func (g *guard) stop(why string) error {
 		g.at().Guard.Healthy, did.Checkpoint = at, &at
 		use = fmt.Sprintf("use the checkpoint of update %d, the newest from before it: %s", at, dir)
 	}
-	if err := g.checkpoint(); err != nil {
+	if err := g.save(); err != nil {
 		return err
 	}
 	if err := g.tell(did, "stop: "+why+"; "+use); err != nil {
@@ -351,7 +351,7 @@ type pinned struct {
 }
 
 // pin returns the effects of a guard's earlier actions on a phase.
-func pin(s *State, style *chat.Style) []signal.Effect {
+func pin(s *State, style *chat.Renderer) []signal.Effect {
 	f := s.Guard.Factor
 	if f == 0 || f == 1 {
 		return nil
@@ -364,7 +364,7 @@ func pin(s *State, style *chat.Style) []signal.Effect {
 	return []signal.Effect{p}
 }
 
-func (pinned) Plays(context.Context, *signal.Draft) error { return nil }
+func (pinned) Requests(context.Context, *signal.Draft) error { return nil }
 
 func (p pinned) Stamp(_ context.Context, d *signal.Draft) error {
 	for _, members := range d.Groups {

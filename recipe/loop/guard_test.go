@@ -221,7 +221,7 @@ func TestGuardRaisesReferenceOnControlTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	control := map[int32]bool{}
-	ids, _ := chat.Style.Control(run.Engine.Style)
+	ids, _ := chat.Renderer.Control(run.Engine.Renderer)
 	for _, id := range ids {
 		control[id] = true
 	}

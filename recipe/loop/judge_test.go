@@ -66,7 +66,7 @@ func TestClosingRepliesAreTheJudges(t *testing.T) {
 	said := 0
 	for _, b := range want.Batches {
 		for _, s := range b {
-			if strings.Contains(whole.Engine.Style.Tok.Decode(s.Tokens), "that is done.") {
+			if strings.Contains(whole.Engine.Renderer.Tokenizer.Decode(s.Tokens), "that is done.") {
 				said++
 			}
 		}

@@ -16,7 +16,7 @@ type keeper struct {
 }
 
 // event records what happened after the cursor's update.
-func (k *keeper) event(what runlog.What, text string) error {
+func (k *keeper) say(what runlog.What, text string) error {
 	return k.Event(runlog.Event{Update: k.cursor.Update, What: what, Text: text})
 }
 
@@ -24,7 +24,7 @@ func (k *keeper) event(what runlog.What, text string) error {
 func (k *keeper) changed() { k.saved = false }
 
 // checkpoint writes one, unless nothing has changed since the newest.
-func (k *keeper) checkpoint() error {
+func (k *keeper) save() error {
 	if k.saved {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // TestLosses: rl.loss moves the advantages to another term and nothing else, also where
-// signals and quirks stamp samples.
+// signals and faults stamp samples.
 func TestLosses(t *testing.T) {
 	for name, term := range map[string]int{"grpo": loss.TermPolicy, "gspo": loss.TermSequence, "cispo": loss.TermTruncated} {
 		for method, r := range map[string]recipe.Recipe{
@@ -18,10 +18,10 @@ func TestLosses(t *testing.T) {
 			"phase":  small(t, "grpo", recipe.Phase{RL: 1, With: map[string]any{"rl.loss": name}}),
 			"ratio":  use(small(t, "ops", recipe.Phase{RL: 1}), "gold", "n", 1),
 			"shaped": use(small(t, "ops", recipe.Phase{RL: 1}), "gold", "n", 1, "loss", "shaped"),
-			"quirks": small(t, "grpo", recipe.Phase{RL: 1}),
+			"faults": small(t, "grpo", recipe.Phase{RL: 1}),
 		} {
-			if method == "quirks" {
-				r.Quirks = rollout.Quirks{"append-end"}
+			if method == "faults" {
+				r.Faults = rollout.Faults{"append-end"}
 			}
 			r.RL.Aggregate = "sequence-mean" // which gspo wants
 			plain, _, _ := do(t, r, func(s uint64) bool { return s%2 == 0 })

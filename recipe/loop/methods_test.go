@@ -89,7 +89,7 @@ func TestEveryMethodsWeights(t *testing.T) {
 		run, learner, log := newRun(t, r, nil)
 		_, shown := r.RL.Signals["gold"] // then gold is the winner
 		good := func(seed uint64) bool { return !shown && seed == mix(r.Seed, uint64(run.State.Update), 0, 7) }
-		run.Engine.Engine.(*fake).policy = policy(run.Engine.Style, run.Train, good)
+		run.Engine.Engine.(*fake).policy = policy(run.Engine.Renderer, run.Train, good)
 		if _, err := run.Do(context.Background()); err != nil {
 			t.Fatal(m.Name, err)
 		}
@@ -194,7 +194,7 @@ func TestHBGHintIsAbsent(t *testing.T) {
 		script := run.Engine.Policy().(*rollout.Script)
 		reply, shown := script.Reply, map[uint64]bool{}
 		script.Reply = func(tokens []int32, req ballast.Request) []int32 {
-			shown[req.Seed] = strings.Contains(run.Engine.Style.Tok.Decode(tokens), hint)
+			shown[req.Seed] = strings.Contains(run.Engine.Renderer.Tokenizer.Decode(tokens), hint)
 			return reply(tokens, req)
 		}
 		if _, err := run.Do(context.Background()); err != nil {
@@ -205,7 +205,7 @@ func TestHBGHintIsAbsent(t *testing.T) {
 			if shown[ep.Seed] != (i < 2) || ep.Hinted != (i < 2) {
 				t.Errorf("play %d: hint shown %v, marked %v", i, shown[ep.Seed], ep.Hinted)
 			}
-			if text := run.Engine.Style.Tok.Decode(s.Tokens); strings.Contains(text, hint) {
+			if text := run.Engine.Renderer.Tokenizer.Decode(s.Tokens); strings.Contains(text, hint) {
 				t.Errorf("sample %d holds the hint", i)
 			}
 			w := lost
@@ -268,7 +268,7 @@ func TestSignalsCombine(t *testing.T) {
 func trained(run *Run, batch []ballast.Sample) []string {
 	var out []string
 	for _, s := range batch {
-		text := run.Engine.Style.Tok.Decode(s.Tokens)
+		text := run.Engine.Renderer.Tokenizer.Decode(s.Tokens)
 		_, text, _ = strings.Cut(text, "<|im_start|>user\n")
 		text, _, _ = strings.Cut(text, "<|im_end|>")
 		out = append(out, text)
@@ -326,7 +326,7 @@ func TestPRSAddsReflections(t *testing.T) {
 		t.Fatal(err)
 	}
 	var kinds []string
-	tok := run.Engine.Style.Tok
+	tok := run.Engine.Renderer.Tokenizer
 	for _, s := range learner.Batches[1] {
 		var on []int32
 		for k, w := range s.Terms[loss.TermCrossEntropy].Weight {

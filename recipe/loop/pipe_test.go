@@ -116,8 +116,8 @@ func trainTwo(t *testing.T, table *env.Table) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	style := chat.Style{Tok: m.Tok, Template: chat.Compact, Format: chat.Hermes}
-	ids, _ := style.Control()
+	renderer := chat.Renderer{Tokenizer: m.Tokenizer, Template: chat.Compact, Format: chat.Hermes}
+	ids, _ := renderer.Control()
 	e, err := engine.Open(&r, m, ids)
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func trainTwo(t *testing.T, table *env.Table) string {
 		return sum
 	}
 	before := weights()
-	run := &Run{Recipe: r, Engine: Engine{Engine: e, Style: style, Env: table}, Train: office(), Log: &memory{}}
+	run := &Run{Recipe: r, Engine: Engine{Engine: e, Renderer: renderer, Env: table}, Train: office(), Log: &memory{}}
 	if _, err := run.Do(t.Context()); err != nil {
 		t.Fatal(err)
 	}

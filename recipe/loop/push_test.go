@@ -12,7 +12,7 @@ import (
 // whole group, demonstrations included, over unaided episodes only.
 func TestOwnAdvantages(t *testing.T) {
 	eps := make([]ballast.Episode, 4)
-	d := &signal.Draft{Plays: []rollout.Play{{Gold: true}, {Hint: "look"}, {}, {}}}
+	d := &signal.Draft{Requests: []rollout.Request{{Gold: true}, {Hint: "look"}, {}, {}}}
 	members := []signal.Member{{Advantage: 2}, {Advantage: 1}, {Advantage: -0.5}}
 	for i := range members { // the last one broke and is in no group
 		members[i].Episode = &eps[i]

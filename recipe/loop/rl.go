@@ -32,7 +32,7 @@ func (p *rlPhase) open(context.Context) (err error) {
 		p.cursor.History = nil
 	}
 	p.effects, err = signal.Open(p.set.RL.Signals, p.set.RL.Rollouts)
-	p.effects = slices.Concat(signal.Quirky(p.set.Quirks), p.effects, pin(p.cursor, &p.engine.Style))
+	p.effects = slices.Concat(signal.Faulty(p.set.Faults), p.effects, pin(p.cursor, &p.engine.Renderer))
 	return err
 }
 
@@ -40,7 +40,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	start := time.Now()
 	d := &signal.Draft{Prompts: p.set.RL.Prompts, Rollout: played(&p.set, p.engine), Loss: p.set.RL.Stamp(),
 		Learner: p.engine.Learner(), Judge: p.judge, Metrics: m}
-	d.Rollout.Quirks = p.set.Quirks
+	d.Rollout.Faults = p.set.Faults
 	eps, err := p.sample(ctx, d)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	m[monitor.SecondsRollout] = time.Since(start).Seconds()
 	unaided, advantages := own(eps, d)
 	monitor.Measure(unaided, watchedNames(p.engine), m)
-	lens := &monitor.Lens{Format: p.engine.Style.Format, Tokens: p.engine.Style.Tok, Watched: p.engine.Policy().Watched(),
+	lens := &monitor.Lens{Format: p.engine.Renderer.Format, Tokens: p.engine.Renderer.Tokenizer, Watched: p.engine.Policy().Watched(),
 		Advantages: advantages}
 	monitor.Inspect(unaided, lens, m)
 	if err := p.engine.Compare(ctx, unaided, lens, m); err != nil {
@@ -150,7 +150,7 @@ func own(eps []ballast.Episode, d *signal.Draft) (out []ballast.Episode, advanta
 		}
 	}
 	for i := range eps {
-		if !d.Plays[i].Gold && d.Plays[i].Hint == "" {
+		if !d.Requests[i].Gold && d.Requests[i].Hint == "" {
 			out, advantages = append(out, eps[i]), append(advantages, given[&eps[i]])
 		}
 	}
@@ -170,11 +170,11 @@ func (p *rlPhase) draw(count int) []*ballast.Task {
 }
 
 // plays are groups of tasks; before is the number of groups of the update so far.
-func (p *rlPhase) plays(tasks []*ballast.Task, before int) []rollout.Play {
-	var out []rollout.Play
+func (p *rlPhase) plays(tasks []*ballast.Task, before int) []rollout.Request {
+	var out []rollout.Request
 	for g, t := range tasks {
 		for s := range p.set.RL.Rollouts {
-			out = append(out, rollout.Play{Task: t, Group: g, Sample: s,
+			out = append(out, rollout.Request{Task: t, Group: g, Sample: s,
 				Seed: mix(p.recipe.Seed, uint64(p.cursor.Update), uint64(before+g), uint64(s))})
 		}
 	}
@@ -211,7 +211,7 @@ func learn(ctx context.Context, learner ballast.Learner, groups [][]ballast.Samp
 func watchedNames(e *Engine) []string {
 	var names []string
 	for _, id := range e.Policy().Watched() {
-		names = append(names, e.Style.Tok.Token(id))
+		names = append(names, e.Renderer.Tokenizer.Token(id))
 	}
 	return names
 }

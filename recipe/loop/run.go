@@ -29,10 +29,10 @@ import (
 // take place.
 type Engine struct {
 	ballast.Engine
-	Style   chat.Style
-	Context int        // tokens of a conversation that the model can hold; 0 = no bound
-	Env     *env.Table // the worlds, graders and users of the tasks; nil = env.Builtin
-	Lacks   string     // what the engine does not do, for the record
+	Renderer chat.Renderer
+	Context  int        // tokens of a conversation that the model can hold; 0 = no bound
+	Env      *env.Table // the worlds, graders and users of the tasks; nil = env.Builtin
+	Lacks    string     // what the engine does not do, for the record
 }
 
 // Log is where a run records itself; runlog.Run is one.
@@ -110,10 +110,10 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	if err != nil {
 		return res, err
 	}
-	if err := r.keep.checkpoint(); err != nil {
+	if err := r.keep.save(); err != nil {
 		return res, err
 	}
-	return res, r.keep.event(runlog.Done{OK: res.Total.OK, All: res.Total.All}, res.String())
+	return res, r.keep.say(runlog.Done{OK: res.Total.OK, All: res.Total.All}, res.String())
 }
 
 // driver puts the parts of the run together, on its cursor.
@@ -201,7 +201,7 @@ func (r *Run) Total() int {
 // played is how episodes are played under settings: theirs, within the model's
 // own bound.
 func played(set *recipe.Recipe, e *Engine) rollout.Config {
-	cfg := set.Rollout(e.Style)
+	cfg := set.Rollout(e.Renderer)
 	cfg.Context, cfg.Env = e.Context, e.Env
 	return cfg
 }

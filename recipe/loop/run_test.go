@@ -46,11 +46,11 @@ func (m *memory) Checkpoint(_ int, state any, fill func(string) error) error {
 
 // policy answers with gold replies in the episodes whose seed it likes, and says
 // "Done." otherwise.
-func policy(s chat.Style, train []ballast.Task, good func(seed uint64) bool) *rollout.Script {
-	cfg := rollout.Config{Style: s, Budget: rollout.Paper}
+func policy(s chat.Renderer, train []ballast.Task, good func(seed uint64) bool) *rollout.Script {
+	cfg := rollout.Config{Renderer: s, Budget: rollout.Paper}
 	replies := map[string][][]int32{} // by first user text
 	for i := range train {
-		eps, err := rollout.Run(context.Background(), nil, cfg, []rollout.Play{{Task: &train[i], Gold: true}}, ballast.Sampling{})
+		eps, err := rollout.Run(context.Background(), nil, cfg, []rollout.Request{{Task: &train[i], Gold: true}}, ballast.Sampling{})
 		if err != nil {
 			panic(err)
 		}
@@ -65,7 +65,7 @@ func policy(s chat.Style, train []ballast.Task, good func(seed uint64) bool) *ro
 	k := 0
 	p := &rollout.Script{}
 	p.Reply = func(tokens []int32, req ballast.Request) []int32 {
-		text := s.Tok.Decode(tokens)
+		text := s.Tokenizer.Decode(tokens)
 		if strings.Count(text, "<|im_start|>assistant") == 1 {
 			k = 0
 		}
@@ -102,12 +102,12 @@ func newRun(t *testing.T, r recipe.Recipe, good func(uint64) bool) (*Run, *Recor
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := chat.Style{Tok: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]}
+	s := chat.Renderer{Tokenizer: tok, Template: chat.Templates["chatml"], Format: chat.Formats["hermes"]}
 	r.Budget = recipe.Budget(rollout.Paper)
 	r.Keep = recipe.Keep{}
 	learner, log := &Recorder{Stats: ballast.Stats{}}, &memory{}
 	return &Run{Recipe: r, Train: tasks, Log: log,
-		Engine: Engine{Engine: &fake{policy(s, tasks, good), learner}, Style: s},
+		Engine: Engine{Engine: &fake{policy(s, tasks, good), learner}, Renderer: s},
 	}, learner, log
 }
 
@@ -199,7 +199,7 @@ func TestSFTWeightsGoldTokensOnly(t *testing.T) {
 		text := ""
 		for k, w := range s.Terms[loss.TermCrossEntropy].Weight {
 			if w == 1 {
-				text += run.Engine.Style.Tok.Decode(s.Tokens[k : k+1])
+				text += run.Engine.Renderer.Tokenizer.Decode(s.Tokens[k : k+1])
 			} else if w != 0 {
 				t.Fatalf("weight %v", w)
 			}
@@ -309,7 +309,7 @@ func TestBestIsKept(t *testing.T) {
 	run, _, log := newRun(t, r, nil)
 	run.Recipe.Keep, run.Recipe.RL.Patience, run.Eval = recipe.Keep{Eval: 1}, 0, run.Train[:4]
 	rates := []uint64{1, 3, 3, 2} // successes of the evaluations
-	run.Engine.Engine.(*fake).policy = policy(run.Engine.Style, run.Train, func(seed uint64) bool {
+	run.Engine.Engine.(*fake).policy = policy(run.Engine.Renderer, run.Train, func(seed uint64) bool {
 		return seed < 8 && seed < rates[run.State.Update-1]
 	})
 	res, err := run.Do(context.Background())

@@ -14,7 +14,7 @@ import (
 // group is a group that was played.
 type group struct {
 	task       *ballast.Task
-	plays      []rollout.Play
+	plays      []rollout.Request
 	eps        []ballast.Episode
 	advantages []float64 // of the episodes that were scored, in order
 	spread     bool
@@ -62,20 +62,20 @@ func (p *rlPhase) sample(ctx context.Context, d *signal.Draft) ([]ballast.Episod
 func (p *rlPhase) play(ctx context.Context, d *signal.Draft, n, before int) ([]group, error) {
 	one := *d
 	one.Tasks = p.draw(n)
-	one.Plays = p.plays(one.Tasks, before)
+	one.Requests = p.plays(one.Tasks, before)
 	for _, e := range p.effects {
-		if err := e.Plays(ctx, &one); err != nil {
+		if err := e.Requests(ctx, &one); err != nil {
 			return nil, err
 		}
 	}
-	eps, err := rollout.Run(ctx, p.engine.Policy(), one.Rollout, one.Plays, p.set.Sampling())
+	eps, err := rollout.Run(ctx, p.engine.Policy(), one.Rollout, one.Requests, p.set.Sampling())
 	if err != nil {
 		return nil, err
 	}
 	out, left := make([]group, n), 0
 	for i := range out {
 		lo, hi := i*p.set.RL.Rollouts, (i+1)*p.set.RL.Rollouts
-		g := group{task: one.Tasks[i], plays: one.Plays[lo:hi], eps: eps[lo:hi]}
+		g := group{task: one.Tasks[i], plays: one.Requests[lo:hi], eps: eps[lo:hi]}
 		if err := p.score(&g); err != nil {
 			return nil, err
 		}
@@ -168,7 +168,7 @@ func arrange(d *signal.Draft, all []group, keep []bool) []ballast.Episode {
 		for i := range g.eps {
 			g.plays[i].Group, g.eps[i].Group = at, at
 		}
-		d.Plays, eps = append(d.Plays, g.plays...), append(eps, g.eps...)
+		d.Requests, eps = append(d.Requests, g.plays...), append(eps, g.eps...)
 	}
 	k := 0
 	for at, g := range order[:len(d.Groups)] {
@@ -176,7 +176,7 @@ func arrange(d *signal.Draft, all []group, keep []bool) []ballast.Episode {
 		scored := 0
 		for range g.eps {
 			if ep := &eps[k]; ep.Stop != ballast.StopInfra {
-				m := signal.Member{Play: &d.Plays[k], Episode: ep, Advantage: g.advantages[scored]}
+				m := signal.Member{Play: &d.Requests[k], Episode: ep, Advantage: g.advantages[scored]}
 				m.Sample = signal.Policy(ep, ballast.OwnerPolicy, m.Advantage, d.Loss)
 				d.Groups[at] = append(d.Groups[at], m)
 				scored++

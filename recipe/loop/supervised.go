@@ -82,7 +82,7 @@ func (p *sftPhase) open(ctx context.Context) error {
 		what.Rows, what.RowsLeftOut = f.Rows, p.left.Rows()
 		text += fmt.Sprintf("; %s: %d rows, %d left out", p.set.SFT.File, f.Rows, p.left.Rows())
 	}
-	return p.keep.event(what, text)
+	return p.keep.say(what, text)
 }
 
 // imports says whether some of the examples are of a file.
@@ -149,7 +149,7 @@ func (p *sftPhase) write(ctx context.Context, again bool) error {
 	if again {
 		return nil
 	}
-	return p.keep.event(judged(stats), stats.String())
+	return p.keep.say(judged(stats), stats.String())
 }
 
 // measure leaves out written and imported dialogues that the budget has no room for, and
@@ -160,7 +160,7 @@ func (p *sftPhase) measure() error {
 	if f := (*p.files)[p.set.SFT.File]; f != nil && p.imports() {
 		p.left = f.Left.Clone()
 	}
-	if p.engine.Style.Tok == nil {
+	if p.engine.Renderer.Tokenizer == nil {
 		return nil // a dry run without the model's files
 	}
 	for i, e := range p.examples {
@@ -190,9 +190,9 @@ func (p *sftPhase) unfit(d *supervise.Dialogue, room int) (*supervise.Unfit, err
 		if err != nil {
 			return nil, err
 		}
-		style := p.engine.Style
-		style.Format = f
-		ep, err := d.Episode(style)
+		renderer := p.engine.Renderer
+		renderer.Format = f
+		ep, err := d.Episode(renderer)
 		if u := new(supervise.Unfit); errors.As(err, &u) {
 			if u.Reason != supervise.UnfitThought { // that is so in every format
 				u.Detail = "format " + name + ": " + u.Detail
@@ -254,7 +254,7 @@ func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]balla
 			return nil, err
 		}
 		cfg := played(&p.set, p.engine)
-		cfg.Style.Format = f
+		cfg.Renderer.Format = f
 		var gold []*ballast.Task
 		for _, j := range byFormat[name] {
 			if e := p.examples[batch[j]]; e.Dialogue == nil {
@@ -269,7 +269,7 @@ func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]balla
 			e := p.examples[batch[j]]
 			var ep ballast.Episode
 			if e.Dialogue != nil {
-				if ep, err = e.Dialogue.Episode(cfg.Style); err != nil {
+				if ep, err = e.Dialogue.Episode(cfg.Renderer); err != nil {
 					return nil, err
 				}
 			} else {

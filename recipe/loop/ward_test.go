@@ -23,7 +23,7 @@ func (p *patient) at() *State               { return &p.state }
 func (p *patient) settings() *recipe.Recipe { return &p.set }
 func (p *patient) changed()                 { p.done = append(p.done, "changed") }
 
-func (p *patient) checkpoint() error {
+func (p *patient) save() error {
 	p.done = append(p.done, "checkpoint")
 	return nil
 }
@@ -33,7 +33,7 @@ func (p *patient) load(dir string) error {
 	return nil
 }
 
-func (p *patient) event(what runlog.What, _ string) error {
+func (p *patient) say(what runlog.What, _ string) error {
 	p.done = append(p.done, string(runlog.Event{What: what}.Kind()))
 	return nil
 }

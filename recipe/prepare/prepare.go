@@ -46,7 +46,7 @@ func Run(find *models.Finder, notes io.Writer, r *recipe.Recipe) (*loop.Run, *mo
 		return nil, nil, err
 	}
 	find.Pin(r)
-	s, c, err := models.Style(r, m)
+	s, c, err := models.Renderer(r, m)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -54,7 +54,7 @@ func Run(find *models.Finder, notes io.Writer, r *recipe.Recipe) (*loop.Run, *mo
 	if err := m.ServeAs(s, r.Chat.System); err != nil {
 		return nil, nil, err
 	}
-	run := &loop.Run{Recipe: *r, Judge: judge, Chosen: c, Engine: loop.Engine{Style: s, Context: m.Config.MaxLen}}
+	run := &loop.Run{Recipe: *r, Judge: judge, Chosen: c, Engine: loop.Engine{Renderer: s, Context: m.Config.MaxLen}}
 	if err := Tasks(run, r.Rollout(s)); err != nil {
 		return nil, nil, err
 	}

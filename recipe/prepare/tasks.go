@@ -30,7 +30,7 @@ func Tasks(run *loop.Run, cfg rollout.Config) error {
 			return err
 		}
 		other := cfg
-		other.Style.Format = f
+		other.Renderer.Format = f
 		if _, err := rollout.CheckPrompts(context.Background(), &other, run.Train); err != nil {
 			return fmt.Errorf("format %s: %w", name, err)
 		}

@@ -44,11 +44,11 @@ func (l Log) Checkpoint(update int, state any, fill func(dir string) error) erro
 	if s, ok := state.(loop.State); ok {
 		spare = s.Guard.Healthy
 	}
-	return l.prune(spare)
+	return l.drop(spare)
 }
 
 // prune deletes the checkpoints that the recipe does not keep, and spares one.
-func (l Log) prune(spare int) error {
+func (l Log) drop(spare int) error {
 	if l.Keep == 0 {
 		return nil
 	}

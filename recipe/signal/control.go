@@ -26,11 +26,11 @@ type controlEffect struct {
 	KL float64 `yaml:"kl"`
 }
 
-func (controlEffect) Plays(context.Context, *Draft) error { return nil }
+func (controlEffect) Requests(context.Context, *Draft) error { return nil }
 
 func (e controlEffect) Stamp(_ context.Context, d *Draft) error {
 	tokens := map[int32]bool{}
-	ids, _ := chat.Style.Control(d.Rollout.Style)
+	ids, _ := chat.Renderer.Control(d.Rollout.Renderer)
 	for _, id := range ids {
 		tokens[id] = true
 	}

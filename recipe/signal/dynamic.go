@@ -25,8 +25,8 @@ type dynamicEffect struct {
 	Rounds int `yaml:"rounds"`
 }
 
-func (dynamicEffect) Plays(context.Context, *Draft) error { return nil }
-func (dynamicEffect) Stamp(context.Context, *Draft) error { return nil }
+func (dynamicEffect) Requests(context.Context, *Draft) error { return nil }
+func (dynamicEffect) Stamp(context.Context, *Draft) error    { return nil }
 
 // Sift keeps the groups with spread.
 func (e dynamicEffect) Sift(groups []Scored, want, round int) (keep []bool, more int) {

@@ -70,7 +70,7 @@ func TestGoldShaped(t *testing.T) {
 func TestHint(t *testing.T) {
 	for _, correct := range []bool{false, true} {
 		b := open(t, "hint", Settings{"n": 2, "correct": correct}).plays()
-		for i, p := range b.Plays {
+		for i, p := range b.Requests {
 			if hinted := p.Hint != ""; hinted != (p.Sample < 2) || p.Gold {
 				t.Fatalf("play %d: hint %q", i, p.Hint)
 			}
@@ -82,7 +82,7 @@ func TestHint(t *testing.T) {
 		for g, members := range b.Groups {
 			for k := range members {
 				m := members[k]
-				if text := b.Rollout.Style.Tok.Decode(m.Sample.Tokens); strings.Contains(text, "Notes that may help") {
+				if text := b.Rollout.Renderer.Tokenizer.Decode(m.Sample.Tokens); strings.Contains(text, "Notes that may help") {
 					t.Error("training sees the hint")
 				}
 				weighs(t, "hinted", m, loss.TermPolicy, ballast.OwnerPolicy, m.Advantage, 0)
@@ -111,20 +111,20 @@ func TestHintSources(t *testing.T) {
 	line := func(g int) string { return fmt.Sprintf("{\"task\": %q, \"hint\": \"hint %d\"}\n", b.Tasks[g].ID, g) }
 	write(line(0) + line(1))
 	b = open(t, "hint", Settings{"n": 1, "from": "file", "file": path}).plays()
-	for _, p := range b.Plays {
+	for _, p := range b.Requests {
 		if want := fmt.Sprintf("hint %d", p.Group); p.Sample == 0 && p.Hint != want || p.Sample > 0 && p.Hint != "" {
 			t.Errorf("play %d of group %d: hint %q", p.Sample, p.Group, p.Hint)
 		}
 	}
 	write(line(0))
 	b = open(t, "hint", Settings{"from": "file", "file": path})
-	if err := b.effect.Plays(t.Context(), b.Draft); err == nil || !strings.Contains(err.Error(), "no hint for task "+b.Tasks[1].ID) {
+	if err := b.effect.Requests(t.Context(), b.Draft); err == nil || !strings.Contains(err.Error(), "no hint for task "+b.Tasks[1].ID) {
 		t.Errorf("error %v", err)
 	}
 	b = open(t, "hint", Settings{"from": "judge"})
 	b.Judge = lost{}
-	if b.plays(); b.Metrics[monitor.HintsLost] != groups || b.Plays[0].Hint != "" {
-		t.Errorf("a judge that writes nothing: %v, %q", b.Metrics, b.Plays[0].Hint)
+	if b.plays(); b.Metrics[monitor.HintsLost] != groups || b.Requests[0].Hint != "" {
+		t.Errorf("a judge that writes nothing: %v, %q", b.Metrics, b.Requests[0].Hint)
 	}
 }
 
@@ -153,7 +153,7 @@ func TestMix(t *testing.T) {
 		{Settings{"weight": 0.5, "formats": []any{"hermes", "pythonic"}}, 0.5, [groups]int{1, 1}, [groups]string{"<tool_call>", ""}},
 	} {
 		b := open(t, "mix", c.set).plays()
-		b.Plays[size].Gold = true // its success is not the policy's
+		b.Requests[size].Gold = true // its success is not the policy's
 		b.play()
 		b.Groups[0][1].Episode.Score.Success = true
 		before := b.stamp()
@@ -166,7 +166,7 @@ func TestMix(t *testing.T) {
 			}
 			for _, m := range members[size:] {
 				weighs(t, "gold", m, loss.TermCrossEntropy, ballast.OwnerGold, c.weight, 0)
-				text := b.Rollout.Style.Tok.Decode(m.Sample.Tokens[m.Episode.Prompt:])
+				text := b.Rollout.Renderer.Tokenizer.Decode(m.Sample.Tokens[m.Episode.Prompt:])
 				if m.Play != nil || m.Sample.Terms[loss.TermPolicy].Weight != nil || m.Sample.Group != g || m.Sample.Prefix != m.Episode.Prompt {
 					t.Errorf("%v: group %d: %+v", c.set, g, m)
 				}
@@ -188,9 +188,9 @@ func TestControl(t *testing.T) {
 	for _, kl := range []float64{0.25, 0} {
 		b := open(t, "control", Settings{"kl": 4})
 		b.Loss.KL = kl
-		b.Plays[0].Gold = true
+		b.Requests[0].Gold = true
 		before := b.plays().play().stamp()
-		ids, _ := b.Rollout.Style.Control()
+		ids, _ := b.Rollout.Renderer.Control()
 		for g, members := range b.Groups {
 			for k, m := range members {
 				if m.Play.Gold {
@@ -218,17 +218,17 @@ func TestControl(t *testing.T) {
 	}
 }
 
-// TestQuirky: training sees the tokens that a quirk makes, with the current policy's
+// TestFaulty: training sees the tokens that a fault makes, with the current policy's
 // log-probabilities on them, where the policy sampled, and not in gold episodes.
-func TestQuirky(t *testing.T) {
-	if Quirky(rollout.Quirks{rollout.DropState}) != nil || Quirky(nil) != nil {
-		t.Error("a quirk of the environment changes what is trained")
+func TestFaulty(t *testing.T) {
+	if Faulty(rollout.Faults{rollout.DropState}) != nil || Faulty(nil) != nil {
+		t.Error("a fault of the environment changes what is trained")
 	}
-	b := with(t, Quirky(rollout.Quirks{rollout.AppendEnd})[0])
+	b := with(t, Faulty(rollout.Faults{rollout.AppendEnd})[0])
 	b.Rollout.Budget.Reply = 3 // "Done.": three bytes, and no end token
-	b.Plays[0].Gold = true
+	b.Requests[0].Gold = true
 	before := b.plays().play().stamp()
-	end := b.Rollout.Style.Stops()[0]
+	end := b.Rollout.Renderer.Stops()[0]
 	for g, members := range b.Groups {
 		for k, m := range members {
 			if m.Play.Gold {
@@ -259,12 +259,12 @@ func TestTogether(t *testing.T) {
 		}
 		b := with(t, nil)
 		for _, e := range effects {
-			err = errors.Join(err, e.Plays(t.Context(), b.Draft))
+			err = errors.Join(err, e.Requests(t.Context(), b.Draft))
 		}
 		if (err == nil) != c.ok || err != nil && !strings.Contains(err.Error(), b.Tasks[0].ID+" has 1 episodes too few") {
 			t.Errorf("%+v: error %v", c, err)
 		}
-		for i, p := range b.Plays {
+		for i, p := range b.Requests {
 			if p.Gold && p.Hint != "" || p.Gold != (p.Sample < c.gold) {
 				t.Errorf("%+v: play %d: %+v", c, i, p)
 			}

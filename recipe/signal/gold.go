@@ -37,8 +37,8 @@ type goldEffect struct {
 	Loss string `yaml:"loss"`
 }
 
-func (e goldEffect) Plays(_ context.Context, d *Draft) error {
-	return d.take(e.N, func(p *rollout.Play) { p.Gold = true })
+func (e goldEffect) Requests(_ context.Context, d *Draft) error {
+	return d.take(e.N, func(p *rollout.Request) { p.Gold = true })
 }
 
 func (e goldEffect) Stamp(ctx context.Context, d *Draft) error {

@@ -63,7 +63,7 @@ type hintEffect struct {
 	texts map[string]string // of a file
 }
 
-func (e hintEffect) Plays(ctx context.Context, d *Draft) error {
+func (e hintEffect) Requests(ctx context.Context, d *Draft) error {
 	texts := e.texts
 	if e.From != "file" {
 		judge := d.Judge
@@ -78,7 +78,7 @@ func (e hintEffect) Plays(ctx context.Context, d *Draft) error {
 		d.Metrics[monitor.HintsLost] += float64(stats.Lost)
 	}
 	missing := ""
-	err := d.take(e.N, func(p *rollout.Play) {
+	err := d.take(e.N, func(p *rollout.Request) {
 		if p.Hint = texts[p.Task.ID]; p.Hint == "" {
 			missing = p.Task.ID
 		}

@@ -33,12 +33,12 @@ type mixEffect struct {
 	Formats []string `yaml:"formats,omitempty"`
 }
 
-func (mixEffect) Plays(context.Context, *Draft) error { return nil }
+func (mixEffect) Requests(context.Context, *Draft) error { return nil }
 
 func (e mixEffect) Stamp(ctx context.Context, d *Draft) error {
 	in := e.Formats
 	if len(in) == 0 {
-		in = []string{d.Rollout.Style.Format.Name()}
+		in = []string{d.Rollout.Renderer.Format.Name()}
 	}
 	if len(in) > d.Prompts {
 		return fmt.Errorf("mix.formats: %d formats for %d groups, which take turns; raise rl.prompts", len(in), d.Prompts)
@@ -49,7 +49,7 @@ func (e mixEffect) Stamp(ctx context.Context, d *Draft) error {
 			return err
 		}
 		cfg := d.Rollout
-		cfg.Style.Format = f
+		cfg.Renderer.Format = f
 		var at []int
 		var tasks []*ballast.Task
 		for g := k; g < len(d.Groups); g += len(in) {

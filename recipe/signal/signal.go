@@ -29,7 +29,7 @@ import (
 
 // Member is one sample of a group.
 type Member struct {
-	Play      *rollout.Play
+	Play      *rollout.Request
 	Episode   *ballast.Episode
 	Advantage float64
 	Sample    ballast.Sample
@@ -38,21 +38,21 @@ type Member struct {
 // Draft is one update in the making. Plays change its Plays; Stamp changes the
 // members' samples and may append members to a group.
 type Draft struct {
-	Tasks   []*ballast.Task // by group
-	Plays   []rollout.Play  // in groups, in order; those of groups that a Sieve left out come last
-	Groups  [][]Member      // nil before the plays are played
-	Prompts int             // groups that an update is to have; a Sieve may leave fewer
-	Loss    Loss
-	Rollout rollout.Config
-	Learner ballast.Learner
-	Judge   supervise.Judge
-	Metrics map[string]float64
+	Tasks    []*ballast.Task   // by group
+	Requests []rollout.Request // in groups, in order; those of groups that a Sieve left out come last
+	Groups   [][]Member        // nil before the plays are played
+	Prompts  int               // groups that an update is to have; a Sieve may leave fewer
+	Loss     Loss
+	Rollout  rollout.Config
+	Learner  ballast.Learner
+	Judge    supervise.Judge
+	Metrics  map[string]float64
 }
 
 // Effect is a signal with its settings.
 type Effect interface {
 	// Plays changes what will be played.
-	Plays(ctx context.Context, d *Draft) error
+	Requests(ctx context.Context, d *Draft) error
 	// Stamp changes what will be learnt; advantages and ordinary stamps are
 	// there.
 	Stamp(ctx context.Context, d *Draft) error
@@ -227,13 +227,13 @@ func Whole(use map[string]Settings) map[string]Settings {
 }
 
 // take changes the first n plays of every group that no signal has changed yet.
-func (d *Draft) take(n int, change func(*rollout.Play)) error {
+func (d *Draft) take(n int, change func(*rollout.Request)) error {
 	left := make([]int, len(d.Tasks))
 	for g := range left {
 		left[g] = n
 	}
-	for i := range d.Plays {
-		p := &d.Plays[i]
+	for i := range d.Requests {
+		p := &d.Requests[i]
 		if left[p.Group] > 0 && !p.Gold && p.Hint == "" {
 			change(p)
 			left[p.Group]--

@@ -80,7 +80,7 @@ func with(t *testing.T, e Effect) *bench {
 	wide := rollout.Budget{Prompt: 1 << 20, Episode: 1 << 20, Reply: 1 << 20, Result: 1 << 20, Steps: 1 << 10}
 	l := &learner{}
 	d := &Draft{
-		Rollout: rollout.Config{Style: chat.Style{Tok: tok, Template: tmpl, Format: chat.Formats["hermes"]}, Budget: wide},
+		Rollout: rollout.Config{Renderer: chat.Renderer{Tokenizer: tok, Template: tmpl, Format: chat.Formats["hermes"]}, Budget: wide},
 		Learner: l, Judge: supervise.Oracle{}, Metrics: map[string]float64{}, Prompts: groups,
 		Loss: Loss{KL: 0.25, Aggregate: "token-mean"},
 	}
@@ -91,7 +91,7 @@ func with(t *testing.T, e Effect) *bench {
 	for g := range list {
 		d.Tasks = append(d.Tasks, &list[g])
 		for k := range size {
-			d.Plays = append(d.Plays, rollout.Play{Task: &list[g], Group: g, Sample: k, Seed: uint64(10*g + k)})
+			d.Requests = append(d.Requests, rollout.Request{Task: &list[g], Group: g, Sample: k, Seed: uint64(10*g + k)})
 		}
 	}
 	return &bench{d, t, l, e}
@@ -100,7 +100,7 @@ func with(t *testing.T, e Effect) *bench {
 // plays lets the effect change the plays.
 func (b *bench) plays() *bench {
 	b.t.Helper()
-	if err := b.effect.Plays(b.t.Context(), b.Draft); err != nil {
+	if err := b.effect.Requests(b.t.Context(), b.Draft); err != nil {
 		b.t.Fatal(err)
 	}
 	return b
@@ -111,15 +111,15 @@ func (b *bench) plays() *bench {
 func (b *bench) play() *bench {
 	b.t.Helper()
 	p := &rollout.Script{Reply: func([]int32, ballast.Request) []int32 {
-		return chat.NewDialogue(b.Rollout.Style, nil, nil).Gold("Done.")
+		return chat.NewDialogue(b.Rollout.Renderer, nil, nil).Gold("Done.")
 	}}
-	eps, err := rollout.Run(b.t.Context(), p, b.Rollout, b.Plays, ballast.Sampling{})
+	eps, err := rollout.Run(b.t.Context(), p, b.Rollout, b.Requests, ballast.Sampling{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	b.Groups = make([][]Member, groups)
 	for i := range eps {
-		ep, at := &eps[i], &b.Plays[i]
+		ep, at := &eps[i], &b.Requests[i]
 		ep.Score = credit.Score(ep, at.Task, credit.Options{})
 		m := Member{Play: at, Episode: ep, Advantage: 1 + float64(at.Group) + float64(at.Sample)/4}
 		m.Sample = Policy(ep, ballast.OwnerPolicy, m.Advantage, b.Loss)

@@ -27,7 +27,7 @@ type Adversary struct {
 	// calls returns what the next reply calls; none closes the turn.
 	calls func(v *view) []ballast.Call
 	// form is that of replies with calls.
-	form ballast.Form
+	form ballast.ReplyKind
 }
 
 // steps bounds the replies of a play.
@@ -55,9 +55,9 @@ func episode(ctx context.Context, task *ballast.Task, p *env.Prepared, aside *si
 	v.open(e, task, e.Start(ctx))
 	for e.Ready() {
 		calls := a.calls(v)
-		reply := chat.Parsed{Form: ballast.FormResponse}
+		reply := chat.Parsed{Kind: ballast.KindResponse}
 		if len(calls) > 0 {
-			reply = chat.Parsed{Form: a.form, Calls: calls}
+			reply = chat.Parsed{Kind: a.form, Calls: calls}
 		}
 		e.Reply(reply, ballast.Step{Text: a.Name})
 		turn := e.Turn()
@@ -116,7 +116,7 @@ func everything(task *ballast.Task) []ballast.Tool {
 }
 
 // Silent says something in every turn and calls nothing: the measure of the others.
-var Silent = Adversary{"silent", "a plain response in every turn, no call", func(*view) []ballast.Call { return nil }, ballast.FormResponse}
+var Silent = Adversary{"silent", "a plain response in every turn, no call", func(*view) []ballast.Call { return nil }, ballast.KindResponse}
 
 // Win is an adversary that earned more than silence in a task.
 type Win struct {

@@ -145,7 +145,7 @@ ask:
 		}
 		wg.Go(func() {
 			defer func() { <-turn }()
-			a, err := e.answer(ctx, stop, &queries[i], local)
+			a, err := e.answerOne(ctx, stop, &queries[i], local)
 			if err != nil {
 				cancel(err)
 			}
@@ -194,7 +194,7 @@ var errBudget = errors.New("over the budget")
 
 // answer takes one query from the cache or asks until there is a good answer or
 // no attempt is left. The error is fatal to all queries.
-func (e *endpoint) answer(ctx, stop context.Context, q *supervise.Query, local *tally) (a supervise.Answer, err error) {
+func (e *endpoint) answerOne(ctx, stop context.Context, q *supervise.Query, local *tally) (a supervise.Answer, err error) {
 	system := q.Instructions()
 	key := e.cache.key(e.client.Base(), "chat", e.set.Model, fmt.Sprint(e.set.Temperature, e.set.Reply), system, q.Text)
 	if a, ok, err := e.cache.get(key); err != nil || ok {

@@ -30,7 +30,7 @@ func conversation(t *testing.T, tok *bpe.Tokenizer, f chat.Format, task *ballast
 			shown = append(shown, tool)
 		}
 	}
-	d := chat.NewDialogue(chat.Style{Tok: tok, Template: chat.Compact, Format: f}, shown, nil)
+	d := chat.NewDialogue(chat.Renderer{Tokenizer: tok, Template: chat.Compact, Format: f}, shown, nil)
 	s, err := sim.NewSession(task)
 	if err != nil {
 		t.Fatal(err)

@@ -143,7 +143,7 @@ func (h *machine) Step(ctx context.Context, w *train.Work) error {
 			h.derive(g, w.Samples, &w.List[i], w.In, w.Sums)
 		}
 		if w.Sums.Norm = h.e.norm(g); w.Sums.Finite() {
-			h.step(g, w.Rate, w.Sums.Norm)
+			h.adamw(g, w.Rate, w.Sums.Norm)
 		}
 	})
 }
@@ -172,8 +172,8 @@ func (h *machine) predict(w tensorList, samples []ballast.Sample, b *pack.Batch)
 	return p.predict(samples)
 }
 
-// step takes the optimiser's step with gradient g of a norm.
-func (h *machine) step(g tensorList, rate, norm float64) {
+// adamw takes the optimiser's step with gradient g of a norm.
+func (h *machine) adamw(g tensorList, rate, norm float64) {
 	s := adamw.State{Steps: h.steps}
 	numbers := s.Begin(h.o.AdamW, rate, norm).Numbers()
 	h.steps = s.Steps

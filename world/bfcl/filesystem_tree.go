@@ -302,12 +302,12 @@ func (t fsTree) EqualTo(other any) bool {
 // Dump returns the public attributes.
 func (s *fileSystem) Dump() any {
 	left := maxVisits
-	return value.NewDict("long_context", s.long, "root", s.dump(s.root, &left, nil))
+	return value.NewDict("long_context", s.long, "root", s.dumpDir(s.root, &left, nil))
 }
 
 // dump encodes a directory as the golden corpus does; above are the directories
 // on the way to it.
-func (s *fileSystem) dump(d *fsDir, left *int, above []*fsDir) any {
+func (s *fileSystem) dumpDir(d *fsDir, left *int, above []*fsDir) any {
 	if slices.Contains(above, d) {
 		return value.NewDict("$cycle", true)
 	}
@@ -321,7 +321,7 @@ func (s *fileSystem) dump(d *fsDir, left *int, above []*fsDir) any {
 			f := s.now(x)
 			contents.Set(name, value.NewDict("$file", f.name, "content", f.content))
 		case *fsDir:
-			contents.Set(name, s.dump(x, left, append(above, d)))
+			contents.Set(name, s.dumpDir(x, left, append(above, d)))
 		}
 	}
 	var parent any

@@ -41,7 +41,7 @@ var messageFields = fields[*messageAPI]{
 
 func newMessage(d *value.Dict, _ bool) *messageAPI {
 	c := config{d}
-	s := &messageAPI{random: newRandom(c.get("random_seed", int64(messageSeed)))}
+	s := &messageAPI{random: newRandom(c.lookup("random_seed", int64(messageSeed)))}
 	messageFields.load(s, c)
 	if ids, ok := c.Get("generated_ids"); ok {
 		s.generated = value.Clone(ids)

@@ -11,7 +11,7 @@ import (
 type config struct{ *value.Dict }
 
 // get is scenario.get(key, missing).
-func (c config) get(key string, missing any) any {
+func (c config) lookup(key string, missing any) any {
 	if v, ok := c.GetString(key); ok {
 		return v
 	}
@@ -91,7 +91,7 @@ type fields[S any] []field[S]
 // load sets all attributes of a state that has no other.
 func (l fields[S]) load(s S, c config) {
 	for i := range l {
-		*l[i].at(s) = c.get(l[i].name, l[i].missing)
+		*l[i].at(s) = c.lookup(l[i].name, l[i].missing)
 	}
 }
 

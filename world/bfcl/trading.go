@@ -68,7 +68,7 @@ var tradingFields = fields[*tradingBot]{
 
 func newTrading(d *value.Dict, long bool) *tradingBot {
 	c := config{d}
-	s := &tradingBot{random: newRandom(c.get("random_seed", int64(tradingSeed))), long: long}
+	s := &tradingBot{random: newRandom(c.lookup("random_seed", int64(tradingSeed))), long: long}
 	tradingFields.load(s, c)
 	if long {
 		s.infos = new(sync.Map)

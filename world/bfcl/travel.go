@@ -38,7 +38,7 @@ var travelFields = fields[*travelAPI]{
 
 func newTravel(d *value.Dict, long bool) *travelAPI {
 	c := config{d}
-	s := &travelAPI{random: newRandom(c.get("random_seed", int64(travelSeed))), long: long}
+	s := &travelAPI{random: newRandom(c.lookup("random_seed", int64(travelSeed))), long: long}
 	travelFields.load(s, c)
 	if long {
 		s.cards.merge(constants().creditCards)

@@ -60,12 +60,12 @@ var vehicleFields = fields[*vehicleAPI]{
 
 func newVehicle(d *value.Dict, long bool) *vehicleAPI {
 	c := config{d}
-	s := &vehicleAPI{random: newRandom(c.get("random_seed", int64(travelSeed))), long: long}
+	s := &vehicleAPI{random: newRandom(c.lookup("random_seed", int64(travelSeed))), long: long}
 	vehicleFields.load(s, c)
-	s.engine = c.get("engineState", "stopped")
-	s.parkingForce = c.get("parkingBrakeForce", 0.0)
-	s.slope = c.get("slopeAngle", 0.0)
-	s.brakeForce = c.get("brakePedalForce", 0.0)
+	s.engine = c.lookup("engineState", "stopped")
+	s.parkingForce = c.lookup("parkingBrakeForce", 0.0)
+	s.slope = c.lookup("slopeAngle", 0.0)
+	s.brakeForce = c.lookup("brakePedalForce", 0.0)
 	doors, unlocked := s.doors.dict("keys"), int64(4)
 	for i := range doors.Len() {
 		if _, status := doors.At(i); status == "locked" {

@@ -9,48 +9,48 @@ import (
 	"ballast/env"
 )
 
-// Quirk is a fault that the paper's reference code has (paper, sections 2 and 5) and
+// Fault is a fault that the paper's reference code has (paper, sections 2 and 5) and
 // that a study of causes can put into rollouts, one by one. By default there is
 // none.
-type Quirk string
+type Fault string
 
-// The quirks.
+// The faults.
 const (
 	// AppendEnd: a reply that its budget cut does not end the episode. It is answered
 	// like a complete one, an end token is appended, and that token is trained on
 	// though nobody sampled it.
-	AppendEnd Quirk = "append-end"
+	AppendEnd Fault = "append-end"
 	// AdvanceTurn: a reply without a closing tag closes the user turn, whatever else
 	// it is; one with a closing tag and no readable call is answered with an error.
-	AdvanceTurn Quirk = "advance-turn"
+	AdvanceTurn Fault = "advance-turn"
 	// Retokenise: replies are decoded without the tokens of the template and encoded
 	// again, and training sees those tokens; the policy still samples after its own.
-	Retokenise Quirk = "retokenise"
+	Retokenise Fault = "retokenise"
 	// DropState: what tools answer comes from worlds that start afresh at every user
 	// turn, while the checks go on with the worlds that live as long as the episode.
-	DropState Quirk = "drop-state"
+	DropState Fault = "drop-state"
 )
 
-// AllQuirks are the ones that there are.
-var AllQuirks = []Quirk{AppendEnd, AdvanceTurn, Retokenise, DropState}
+// AllFaults are the ones that there are.
+var AllFaults = []Fault{AppendEnd, AdvanceTurn, Retokenise, DropState}
 
-// Quirks are some of them.
-type Quirks []Quirk
+// Faults are some of them.
+type Faults []Fault
 
-func (q Quirks) has(x Quirk) bool { return slices.Contains(q, x) }
+func (q Faults) has(x Fault) bool { return slices.Contains(q, x) }
 
 // Trains reports whether training sees other tokens than those that were sampled.
-func (q Quirks) Trains() bool { return q.has(AppendEnd) || q.has(Retokenise) }
+func (q Faults) Trains() bool { return q.has(AppendEnd) || q.has(Retokenise) }
 
 // unread is what the reference code answers to a call that it cannot read.
 const unread = "Error JSON format: the call cannot be read."
 
-// rules puts the quirks of the environment into its rules.
-func (q Quirks) rules(r *env.Rules, style chat.Style) {
+// rules puts the faults of the environment into its rules.
+func (q Faults) rules(r *env.Rules, renderer chat.Renderer) {
 	if q.has(AdvanceTurn) {
 		r.Malformed = MalformedAdvance
 		r.Unread = func(text string) string {
-			for _, tag := range style.Format.Control() {
+			for _, tag := range renderer.Format.Control() {
 				if strings.HasPrefix(tag, "</") && strings.Contains(text, tag) {
 					return unread
 				}
@@ -62,8 +62,8 @@ func (q Quirks) rules(r *env.Rules, style chat.Style) {
 }
 
 // Trained is an episode as training sees it: the record itself, or a copy with what
-// the quirks do to it. Log-probabilities of a copy are unknown and 0.
-func (q Quirks) Trained(style chat.Style, ep *ballast.Episode) *ballast.Episode {
+// the faults do to it. Log-probabilities of a copy are unknown and 0.
+func (q Faults) Trained(renderer chat.Renderer, ep *ballast.Episode) *ballast.Episode {
 	if !q.Trains() || ep.Stop == ballast.StopInfra {
 		return ep
 	}
@@ -79,7 +79,7 @@ func (q Quirks) Trained(style chat.Style, ep *ballast.Episode) *ballast.Episode 
 		out.Tokens = append(out.Tokens, ids...)
 		out.Owners = append(out.Owners, slices.Repeat([]ballast.Owner{ballast.OwnerPolicy}, len(ids))...)
 	}
-	end := style.Stops()[0]
+	end := renderer.Stops()[0]
 	for _, t := range ep.Turns {
 		for _, s := range t.Steps {
 			if s.Gold {
@@ -88,7 +88,7 @@ func (q Quirks) Trained(style chat.Style, ep *ballast.Episode) *ballast.Episode 
 			upTo(s.Start)
 			ids := ep.Tokens[s.Start:s.End]
 			if q.has(Retokenise) {
-				ids = again(style, ids)
+				ids = again(renderer, ids)
 			}
 			write(ids...)
 			at = s.End
@@ -108,20 +108,20 @@ func (q Quirks) Trained(style chat.Style, ep *ballast.Episode) *ballast.Episode 
 // again decodes a reply, without the tokens that the template owns, and encodes the
 // text: tags that were spelled in pieces become tokens, pieces become the usual
 // ones. An end token stays if it was there.
-func again(style chat.Style, ids []int32) []int32 {
+func again(renderer chat.Renderer, ids []int32) []int32 {
 	n := len(ids)
-	stopped := n > 0 && slices.Contains(style.Stops(), ids[n-1])
+	stopped := n > 0 && slices.Contains(renderer.Stops(), ids[n-1])
 	if stopped {
 		n--
 	}
 	own := map[int32]bool{}
-	format := style.Format.Control()
-	control, names := style.Control()
+	format := renderer.Format.Control()
+	control, names := renderer.Control()
 	for i, id := range control {
 		own[id] = !slices.Contains(format, names[i])
 	}
 	kept := slices.DeleteFunc(slices.Clone(ids[:n]), func(id int32) bool { return own[id] })
-	out := chat.NewDialogue(style, nil, nil).Gold(style.Tok.Decode(kept)) // ends with an end token
+	out := chat.NewDialogue(renderer, nil, nil).Gold(renderer.Tokenizer.Decode(kept)) // ends with an end token
 	if !stopped {
 		out = out[:len(out)-1]
 	}

@@ -15,15 +15,15 @@ func renderer(r *recipe.Recipe, m *model.Model) (chat.Choice, error) {
 	if err != nil {
 		return chat.Choice{}, err
 	}
-	return r.Renderer(m.Source, m.Template, m.Tok, f)
+	return r.Renderer(m.Source, m.Template, m.Tokenizer, f)
 }
 
-// Style is how conversations with the model are written under the recipe, with the choice of
+// Renderer is how conversations with the model are written under the recipe, with the choice of
 // the renderer.
-func Style(r *recipe.Recipe, m *model.Model) (chat.Style, chat.Choice, error) {
+func Renderer(r *recipe.Recipe, m *model.Model) (chat.Renderer, chat.Choice, error) {
 	c, err := renderer(r, m)
 	if err != nil {
-		return chat.Style{}, c, err
+		return chat.Renderer{}, c, err
 	}
 	s, err := styleOf(r, m, c)
 	return s, c, err
@@ -41,12 +41,12 @@ func OtherFormat(r *recipe.Recipe, c chat.Choice) (warnings []string) {
 }
 
 // styleOf checks that the model's tokenizer can write the recipe's formats in a renderer.
-func styleOf(r *recipe.Recipe, m *model.Model, c chat.Choice) (chat.Style, error) {
+func styleOf(r *recipe.Recipe, m *model.Model, c chat.Choice) (chat.Renderer, error) {
 	f, err := chat.FormatByName(r.Chat.Format)
 	if err != nil {
-		return chat.Style{}, err
+		return chat.Renderer{}, err
 	}
-	s := chat.Style{Tok: m.Tok, Template: c.Template, Format: f}
+	s := chat.Renderer{Tokenizer: m.Tokenizer, Template: c.Template, Format: f}
 	for _, name := range r.Formats() {
 		one := s
 		if one.Format, err = chat.FormatByName(name); err != nil {

@@ -35,9 +35,9 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func quirky(t *testing.T, task *ballast.Task, budget Budget, replies []string, quirks ...Quirk) (chat.Style, ballast.Episode) {
+func faulty(t *testing.T, task *ballast.Task, budget Budget, replies []string, faults ...Fault) (chat.Renderer, ballast.Episode) {
 	s := style(tokenizer(t), "compact", "hermes")
-	return s, run(t, says(s, replies...), Config{Style: s, Budget: budget, Quirks: quirks}, Play{Task: task})[0]
+	return s, run(t, says(s, replies...), Config{Renderer: s, Budget: budget, Faults: faults}, Request{Task: task})[0]
 }
 
 func TestDropState(t *testing.T) {
@@ -45,16 +45,16 @@ func TestDropState(t *testing.T) {
 		`<tool_call>{"name": "move", "arguments": {"file": "a.txt", "folder": "work"}}</tool_call>`, "Done.",
 		`<tool_call>{"name": "find", "arguments": {"file": "a.txt"}}</tool_call>`, "Done."}
 	for _, c := range []struct {
-		quirks []Quirk
+		faults []Fault
 		shown  string
-	}{{nil, "work"}, {[]Quirk{DropState}, "docs"}} {
+	}{{nil, "work"}, {[]Fault{DropState}, "docs"}} {
 		task := drawer()
-		_, ep := quirky(t, task, budget, replies, c.quirks...)
+		_, ep := faulty(t, task, budget, replies, c.faults...)
 		if got := ep.Turns[1].Steps[0].Results[0]; got != c.shown {
-			t.Errorf("%v: the second turn is shown %q, want %q", c.quirks, got, c.shown)
+			t.Errorf("%v: the second turn is shown %q, want %q", c.faults, got, c.shown)
 		}
 		if !credit.Score(&ep, task, credit.Options{}).Success {
-			t.Errorf("%v: the checks do not live on: %+v", c.quirks, ep.Turns)
+			t.Errorf("%v: the checks do not live on: %+v", c.faults, ep.Turns)
 		}
 	}
 }
@@ -62,20 +62,20 @@ func TestDropState(t *testing.T) {
 func TestAdvanceTurn(t *testing.T) {
 	for _, c := range []struct {
 		first  string
-		quirks []Quirk
+		faults []Fault
 		stop   ballast.Stop
 		turns  int
 		result string
 	}{
 		{"<tool_call>", nil, ballast.StopMalformed, 1, ""},
-		{"<tool_call>", []Quirk{AdvanceTurn}, ballast.StopDone, 2, ""},
+		{"<tool_call>", []Fault{AdvanceTurn}, ballast.StopDone, 2, ""},
 		{"<tool_call>{]</tool_call>", nil, ballast.StopMalformed, 1, ""},
-		{"<tool_call>{]</tool_call>", []Quirk{AdvanceTurn}, ballast.StopDone, 2, unread},
+		{"<tool_call>{]</tool_call>", []Fault{AdvanceTurn}, ballast.StopDone, 2, unread},
 	} {
-		_, ep := quirky(t, drawer(), budget, []string{c.first, "Done."}, c.quirks...)
+		_, ep := faulty(t, drawer(), budget, []string{c.first, "Done."}, c.faults...)
 		step := ep.Turns[0].Steps[0]
-		if ep.Stop != c.stop || len(ep.Turns) != c.turns || strings.Join(step.Results, "") != c.result || step.Form == ballast.FormResponse {
-			t.Errorf("%q %v: stop %s, %d turns, first step %+v", c.first, c.quirks, ep.Stop, len(ep.Turns), step)
+		if ep.Stop != c.stop || len(ep.Turns) != c.turns || strings.Join(step.Results, "") != c.result || step.Kind == ballast.KindResponse {
+			t.Errorf("%q %v: stop %s, %d turns, first step %+v", c.first, c.faults, ep.Stop, len(ep.Turns), step)
 		}
 	}
 }
@@ -87,28 +87,28 @@ func TestAppendEnd(t *testing.T) {
 	small := budget
 	small.Reply = 6
 	long := []string{strings.Repeat("plan a trip and ", 4)}
-	_, ep := quirky(t, drawer(), small, long)
+	_, ep := faulty(t, drawer(), small, long)
 	if ep.Stop != ballast.StopCut {
-		t.Fatalf("without quirks the episode ends with %s", ep.Stop)
+		t.Fatalf("without faults the episode ends with %s", ep.Stop)
 	}
-	s, ep := quirky(t, drawer(), small, long, AppendEnd)
+	s, ep := faulty(t, drawer(), small, long, AppendEnd)
 	if ep.Stop != ballast.StopDone || len(ep.Turns) != 2 {
 		t.Fatalf("stop %s after %d turns", ep.Stop, len(ep.Turns))
 	}
 	end := s.Stops()[0]
 	for _, turn := range ep.Turns {
 		step := turn.Steps[0]
-		if !step.Cut || step.Form != ballast.FormResponse || slices.Contains(ep.Tokens[step.Start:step.End], end) {
+		if !step.Cut || step.Kind != ballast.KindResponse || slices.Contains(ep.Tokens[step.Start:step.End], end) {
 			t.Errorf("%+v", step)
 		}
 	}
-	trained := Quirks{AppendEnd}.Trained(s, &ep)
-	if got, want := s.Tok.Decode(trained.Tokens), s.Tok.Decode(ep.Tokens)+s.Tok.Token(end); got != want {
+	trained := Faults{AppendEnd}.Trained(s, &ep)
+	if got, want := s.Tokenizer.Decode(trained.Tokens), s.Tokenizer.Decode(ep.Tokens)+s.Tokenizer.Token(end); got != want {
 		t.Errorf("training sees\n%s\nwant\n%s", got, want)
 	}
 	for _, turn := range ep.Turns {
 		if at := turn.Steps[0].End; trained.Tokens[at] != end || trained.Owners[at] != ballast.OwnerPolicy {
-			t.Errorf("token %d is %q of %s", at, s.Tok.Token(trained.Tokens[at]), trained.Owners[at])
+			t.Errorf("token %d is %q of %s", at, s.Tokenizer.Token(trained.Tokens[at]), trained.Owners[at])
 		}
 	}
 	if len(trained.Owners) != len(trained.Tokens) || len(trained.LogProb) != len(trained.Tokens) || ep.Owners[ep.Turns[0].Steps[0].End] != ballast.OwnerTemplate {
@@ -121,7 +121,7 @@ func TestAppendEnd(t *testing.T) {
 func TestRetokenise(t *testing.T) {
 	s := style(tokenizer(t), "compact", "hermes")
 	plain := chat.NewDialogue(s, nil, nil)
-	odd := slices.Concat(s.Tok.EncodePlain(nil, "<tool", nil), s.Tok.EncodePlain(nil, "_call>x", nil), []int32{must1(s.Tok.ID("<|im_start|>"))}, plain.Gold("y"))
+	odd := slices.Concat(s.Tokenizer.EncodePlain(nil, "<tool", nil), s.Tokenizer.EncodePlain(nil, "_call>x", nil), []int32{must1(s.Tokenizer.ID("<|im_start|>"))}, plain.Gold("y"))
 	k := 0
 	p := &Script{Reply: func([]int32, ballast.Request) []int32 {
 		k++
@@ -130,23 +130,23 @@ func TestRetokenise(t *testing.T) {
 		}
 		return plain.Gold("Done.")
 	}}
-	ep := run(t, p, Config{Style: s, Malformed: MalformedAdvance, Quirks: Quirks{Retokenise}}, Play{Task: drawer()})[0]
+	ep := run(t, p, Config{Renderer: s, Malformed: MalformedAdvance, Faults: Faults{Retokenise}}, Request{Task: drawer()})[0]
 	step := ep.Turns[0].Steps[0]
 	if !slices.Equal(ep.Tokens[step.Start:step.End], odd) {
 		t.Fatal("the record is not what was sampled")
 	}
-	trained := Quirks{Retokenise}.Trained(s, &ep)
+	trained := Faults{Retokenise}.Trained(s, &ep)
 	want := plain.Gold("<tool_call>xy")
 	if got := trained.Tokens[step.Start : step.Start+len(want)]; !slices.Equal(got, want) || trained.Owners[step.Start+len(want)] != ballast.OwnerTemplate {
-		t.Errorf("training sees %q", s.Tok.Decode(got))
+		t.Errorf("training sees %q", s.Tokenizer.Decode(got))
 	}
 	last := ep.Turns[1].Steps[0]
 	shift := len(trained.Tokens) - len(ep.Tokens)
 	if !slices.Equal(trained.Tokens[last.Start+shift:], ep.Tokens[last.Start:]) {
 		t.Error("a reply in usual tokens changed")
 	}
-	if (Quirks{DropState}).Trained(s, &ep) != &ep {
-		t.Error("quirks that do not train copy the episode")
+	if (Faults{DropState}).Trained(s, &ep) != &ep {
+		t.Error("faults that do not train copy the episode")
 	}
 }
 
