@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ballast/chat/jinja"
@@ -56,12 +57,7 @@ func CheckJinja(text string, s Renderer, system *string) error {
 
 // thoughts says whether a reply of the probe has a thought.
 func (p *probe) thoughts() bool {
-	for _, m := range p.messages {
-		if m.thought != "" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(p.messages, func(m said) bool { return m.thought != "" })
 }
 
 // NamesEnd says that the template is a model's own and writes eos_token by that name: its

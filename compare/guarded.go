@@ -2,6 +2,7 @@ package compare
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ballast/compare/table"
@@ -39,12 +40,7 @@ func (g *guarded) event(e runlog.Event) {
 
 // well reports whether an update lies outside the sick stretches.
 func (g *guarded) well(update int) bool {
-	for _, s := range g.sick {
-		if update >= s[0] && update <= s[1] {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(g.sick, func(s [2]int) bool { return update >= s[0] && update <= s[1] })
 }
 
 // around is the mean sampled reward of the ten updates around a checkpoint, sick ones

@@ -12,6 +12,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"ballast"
 )
@@ -146,12 +147,7 @@ func Advantages(name string, rewards []float64) (adv []float64, spread bool, err
 }
 
 func hasSpread(r []float64) bool {
-	for _, x := range r {
-		if x != r[0] {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r, func(x float64) bool { return x != r[0] })
 }
 
 // meanStd returns the mean and the unbiased standard deviation; equal values

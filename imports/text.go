@@ -103,15 +103,7 @@ func onlyCall(v any, at string) error {
 }
 
 func mentions(text string, tags ...string) bool {
-	if !strings.Contains(text, "<") {
-		return false
-	}
-	for _, t := range tags {
-		if strings.Contains(text, t) {
-			return true
-		}
-	}
-	return false
+	return strings.Contains(text, "<") && slices.ContainsFunc(tags, func(t string) bool { return strings.Contains(text, t) })
 }
 
 // responses takes results out of their tags: text that is nothing but blocks of

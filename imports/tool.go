@@ -1,6 +1,7 @@
 package imports
 
 import (
+	"slices"
 	"strings"
 
 	"ballast"
@@ -157,15 +158,7 @@ func wrapped(d *value.Dict, at string) (*value.Dict, error) {
 
 // sameTools compares what two lists of tools say, wrapped or not.
 func sameTools(a, b []ballast.Tool) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if !value.Equal(inside(a[i].Schema), inside(b[i].Schema)) {
-			return false
-		}
-	}
-	return true
+	return slices.EqualFunc(a, b, func(x, y ballast.Tool) bool { return value.Equal(inside(x.Schema), inside(y.Schema)) })
 }
 
 func inside(v any) any {

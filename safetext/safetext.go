@@ -80,12 +80,9 @@ func escape(text, keep string) string {
 }
 
 func clean(text, keep string) bool {
-	for _, r := range text {
-		if r == utf8.RuneError || !harmless(r) && !strings.ContainsRune(keep, r) {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return r == utf8.RuneError || !harmless(r) && !strings.ContainsRune(keep, r)
+	})
 }
 
 // harmless says whether a rune only shows itself.

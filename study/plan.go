@@ -325,12 +325,8 @@ func (p *Plan) reads(method string, set []string, pair string) bool {
 	if err != nil || r.Apply("settings", text) != nil {
 		return true
 	}
-	for _, s := range set {
-		if r.Set(s) != nil {
-			return true
-		}
-	}
-	return !slices.ContainsFunc(recipe.Keys(pair), func(key string) bool { return r.Unread(key) != "" })
+	return slices.ContainsFunc(set, func(s string) bool { return r.Set(s) != nil }) ||
+		!slices.ContainsFunc(recipe.Keys(pair), func(key string) bool { return r.Unread(key) != "" })
 }
 
 // settingsFile holds the settings of every run in a study's folder.

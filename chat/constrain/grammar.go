@@ -114,12 +114,7 @@ func (g *grammar) plain(at position, text string) (position, bool) {
 // begins reports whether text is the beginning of a control token of the
 // vocabulary, or of a tag of calls, that is legal.
 func (g *grammar) begins(s format.State, text string) bool {
-	for _, t := range g.controls {
-		if strings.HasPrefix(t, text) && hermes.Legal(s, t) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(g.controls, func(t string) bool { return strings.HasPrefix(t, text) && hermes.Legal(s, t) })
 }
 
 // parts are the parts of a body in order, white space between them. partName is a

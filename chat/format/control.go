@@ -1,6 +1,9 @@
 package format
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The tags of a thought.
 const (
@@ -24,12 +27,7 @@ var ends = [...]string{"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>"
 
 // isEnd reports whether token ends a reply in one of the templates.
 func isEnd(token string) bool {
-	for _, e := range ends {
-		if token == e {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(ends[:], token)
 }
 
 // drafted reports whether a control token is text where a thought drafts a call: a

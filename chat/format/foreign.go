@@ -79,12 +79,8 @@ func callToken(token string) bool {
 	if strings.Contains(token, "response") || strings.Contains(token, "result") || strings.Contains(token, "output") {
 		return false
 	}
-	for _, word := range [...]string{"tool_", "call", "python_tag", "plugin", "action_", "channel|", "constrain"} {
-		if strings.Contains(token, word) {
-			return true
-		}
-	}
-	return token == "<|tool|>"
+	words := []string{"tool_", "call", "python_tag", "plugin", "action_", "channel|", "constrain"}
+	return token == "<|tool|>" || slices.ContainsFunc(words, func(word string) bool { return strings.Contains(token, word) })
 }
 
 // shown is the beginning of what was found, on one line.

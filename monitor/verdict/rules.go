@@ -208,12 +208,7 @@ func (d *Detector) gather(at int) {
 // the mass on a forbidden token alone, by far.
 func (d *Detector) drifts(lost bool) bool {
 	on := func(names ...string) bool {
-		for _, n := range names {
-			if d.by[n].alarmed() {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(names, func(n string) bool { return d.by[n].alarmed() })
 	}
 	if d.early >= agree {
 		return true

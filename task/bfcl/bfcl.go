@@ -149,15 +149,7 @@ func selection(opts Options) (order []int, categories []string, err error) {
 }
 
 func within(apis, classes []string) bool {
-	if len(classes) == 0 {
-		return true
-	}
-	for _, w := range apis {
-		if !slices.Contains(classes, w) {
-			return false
-		}
-	}
-	return true
+	return len(classes) == 0 || !slices.ContainsFunc(apis, func(w string) bool { return !slices.Contains(classes, w) })
 }
 
 // locate finds the folder of the files at or below dir.

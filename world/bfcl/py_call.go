@@ -290,14 +290,7 @@ func inOrder(params []string, given []ballast.Arg) ([]ballast.Arg, bool) {
 	return given, true
 }
 
-func (m *method[S]) index(name string) int {
-	for i, p := range m.params {
-		if p == name {
-			return i
-		}
-	}
-	return -1
-}
+func (m *method[S]) index(name string) int { return slices.Index(m.params, name) }
 
 // tooMany raises the error of too many positional arguments; counts include self.
 func (m *method[S]) tooMany(class string, given int) {

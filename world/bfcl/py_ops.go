@@ -3,6 +3,7 @@ package bfcl
 import (
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -62,12 +63,7 @@ func contains(container, x any) bool {
 
 // indexOf returns the first position of an equal item, or -1.
 func indexOf(items []any, x any) int {
-	for i, y := range items {
-		if value.Equal(y, x) {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(items, func(y any) bool { return value.Equal(y, x) })
 }
 
 // iterate is list(v).

@@ -2,6 +2,7 @@ package bfcl
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -270,12 +271,10 @@ func fixed2(f float64) string {
 // isDigits is s.isdigit(): decimal digits and those that int() does not read,
 // like superscripts.
 func isDigits(s string) bool {
-	for _, r := range s {
-		if _, ok := decimalDigit(r); !ok && !otherDigit(r) {
-			return false
-		}
-	}
-	return s != ""
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		_, ok := decimalDigit(r)
+		return !ok && !otherDigit(r)
+	})
 }
 
 // otherDigits are the digits of Unicode that are not decimal (Numeric_Type=Digit),
@@ -288,10 +287,5 @@ var otherDigits = [][2]rune{
 }
 
 func otherDigit(r rune) bool {
-	for _, d := range otherDigits {
-		if r >= d[0] && r <= d[1] {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(otherDigits, func(d [2]rune) bool { return r >= d[0] && r <= d[1] })
 }
