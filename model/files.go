@@ -2,6 +2,7 @@ package model
 
 import (
 	"crypto/sha256"
+	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -56,4 +57,31 @@ func EmbeddedSum() (string, error) {
 		return err
 	})
 	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+//go:embed all:embedded
+var embedded embed.FS
+
+// embeddedOrigin names the embedded model in messages.
+const embeddedOrigin = "embedded model"
+
+// Embedded reads the model that ships with the binary, from model/embedded.
+func Embedded() (*Model, error) {
+	dir, err := embeddedDir()
+	if err != nil {
+		return nil, err
+	}
+	return loadFS(dir, embeddedOrigin)
+}
+
+// embeddedDir is the embedded model's directory.
+func embeddedDir() (fs.FS, error) {
+	dir, err := fs.Sub(embedded, "embedded")
+	if err != nil {
+		panic("model: " + err.Error()) // the pattern above guarantees the folder
+	}
+	if _, err := fs.Stat(dir, "config.json"); err != nil {
+		return nil, errors.New("model: this binary has no embedded model; name a model, or train one from random weights")
+	}
+	return dir, nil
 }

@@ -1,6 +1,8 @@
 package table
 
 import (
+	"encoding/json"
+	"io"
 	"math"
 
 	"ballast/report/plot"
@@ -60,4 +62,28 @@ func tQuantile(df int) float64 {
 	n := float64(df)
 	z3, z5, z7 := z*z*z, math.Pow(z, 5), math.Pow(z, 7)
 	return z + (z3+z)/(4*n) + (5*z5+16*z3+3*z)/(96*n*n) + (3*z7+19*z5+17*z3-15*z)/(384*n*n*n)
+}
+
+// Formats are what tables can be printed in.
+var Formats = []string{"text", "markdown", "csv", "json"}
+
+// Print writes tables in one of the formats.
+func Print(w io.Writer, format string, tables []Table) error {
+	switch format {
+	case "text":
+		_, err := io.WriteString(w, Text(tables))
+		return err
+	case "markdown":
+		_, err := io.WriteString(w, Markdown(tables))
+		return err
+	case "json":
+		return json.NewEncoder(w).Encode(tables)
+	default: // csv
+		for i := range tables {
+			if err := tables[i].CSV(w); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
