@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"ballast"
@@ -68,6 +69,48 @@ func TestDynamicSampling(t *testing.T) {
 		}
 		if m[monitor.TokensLeftOut] != lost || m[monitor.TokensSampled] <= lost {
 			t.Errorf("%s: %v of %v tokens left out, want %v", c.what, m[monitor.TokensLeftOut], m[monitor.TokensSampled], lost)
+		}
+	}
+}
+
+// breaks answers the conversations of its first calls, and none after them.
+type breaks struct {
+	ballast.Policy
+	after int
+}
+
+func (b *breaks) Play(ctx context.Context, convs []ballast.Conversation, how ballast.Sampling) error {
+	if b.after--; b.after >= 0 {
+		return b.Policy.Play(ctx, convs, how)
+	}
+	return broken{}.Play(ctx, convs, how)
+}
+
+// TestDynamicBrokenRound: groups that were played in the place of others and failed for
+// infrastructure are left out and counted. Only where all groups of an update did so is that
+// the run's error.
+func TestDynamicBrokenRound(t *testing.T) {
+	for after, want := range map[int]string{1: "", 0: "every episode failed for infrastructure; the first error: no machine"} {
+		r := use(small(t, "grpo", recipe.Phase{RL: 1}), "dynamic", "rounds", 1)
+		run, learner, log := newRun(t, r, winners(&r, [2]uint64{1, 3}))
+		engine := run.Engine.Engine.(*fake)
+		whole := engine.policy
+		engine.policy = &breaks{whole, after}
+		run.Observe = func(ballast.Update, Progress) { engine.policy = whole } // for the evaluation
+		run.Eval = nil
+		_, err := run.Do(context.Background())
+		if want != "" {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("all broken: error %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := log.updates[0].Metrics
+		if m[monitor.Infra] != 8 || m[monitor.GroupsKept] != 1 || m[monitor.GroupsPlayed] != 3 || len(learner.Batches[0]) != 8 {
+			t.Errorf("%d samples, metrics %v", len(learner.Batches[0]), m)
 		}
 	}
 }

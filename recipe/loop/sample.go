@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"ballast"
 	"ballast/credit"
@@ -32,7 +33,7 @@ func (g *group) scored() (out []*ballast.Episode) {
 
 // sample plays groups until no sieve asks for more, and fills the draft with those that
 // every sieve keeps. The episodes are all that was played: those of the draft first, by
-// group, then those that were left out. Its Plays are theirs.
+// group, then those that were left out. Its Requests are theirs.
 func (p *rlPhase) sample(ctx context.Context, d *signal.Draft) ([]ballast.Episode, error) {
 	var all []group
 	var keep []bool
@@ -42,6 +43,9 @@ func (p *rlPhase) sample(ctx context.Context, d *signal.Draft) ([]ballast.Episod
 			return nil, err
 		}
 		all = append(all, played...)
+		if !slices.ContainsFunc(all, func(g group) bool { return len(g.advantages) > 0 }) {
+			return nil, fmt.Errorf("every episode failed for infrastructure; the first error: %s", all[0].eps[0].Error)
+		}
 		keep, more = p.sift(all, round, d.Metrics)
 	}
 	infra, flat := 0, 0
@@ -72,18 +76,14 @@ func (p *rlPhase) play(ctx context.Context, d *signal.Draft, n, before int) ([]g
 	if err != nil {
 		return nil, err
 	}
-	out, left := make([]group, n), 0
+	out := make([]group, n)
 	for i := range out {
 		lo, hi := i*p.set.RL.Rollouts, (i+1)*p.set.RL.Rollouts
 		g := group{task: one.Tasks[i], plays: one.Requests[lo:hi], eps: eps[lo:hi]}
 		if err := p.score(&g); err != nil {
 			return nil, err
 		}
-		left += len(g.advantages)
 		out[i] = g
-	}
-	if left == 0 {
-		return nil, fmt.Errorf("every episode failed for infrastructure; the first error: %s", eps[0].Error)
 	}
 	return out, nil
 }
