@@ -37,10 +37,12 @@ func Watch(ctx context.Context, run *loop.Run, m *model.Model, rounds int) (Watc
 	if err != nil {
 		return Watching{}, err
 	}
+	defer plain.Close()
 	watched, err := engine.Sampler(r, m, ids)
 	if err != nil {
 		return Watching{}, err
 	}
+	defer watched.Close()
 	first := plays(run, 0)
 	inf := math.Inf(1)
 	least := Watching{inf, inf, inf, inf}

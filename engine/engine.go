@@ -26,7 +26,7 @@ import (
 
 // Engine is an engine of this process.
 type Engine interface {
-	ballast.Engine
+	ballast.Engine // its Close frees the weights; a device stays open with the process
 	// Describe names the instruction set or the device that computes.
 	Describe() string
 	// Counters say what the policy has done since the engine was opened.

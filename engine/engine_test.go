@@ -165,6 +165,8 @@ func TestEngines(t *testing.T) {
 				t.Errorf("without a learner it samples %v, want %v", got.Tokens, before.Tokens)
 			}
 			must(t, only.Sync(ctx))
+			must(t, only.Close())
+			must(t, again.Close())
 			if text, err := Here(r); err != nil || text == "" || e.Describe() == "" || e.Counters().Sampled == 0 {
 				t.Errorf("it is %q, %v: %q with %+v", text, err, e.Describe(), e.Counters())
 			}
@@ -211,5 +213,20 @@ func TestThirdEngine(t *testing.T) {
 	}
 	if err := Can(r, Watch); err == nil || Can(r, Mask) != nil {
 		t.Errorf("%v, %v", err, Can(r, Mask))
+	}
+}
+
+// TestOneDevice: engines of one process share their device, which nothing gives back; one
+// that does not open is asked again.
+func TestOneDevice(t *testing.T) {
+	a, err := opened(pure)
+	must(t, err)
+	if b, err := opened(pure); err != nil || a != b {
+		t.Errorf("opened again: %p, %v, want %p", b, err, a)
+	}
+	for range 2 {
+		if d, err := opened("nonesuch"); err == nil || d != nil {
+			t.Errorf("no device: %p, %v", d, err)
+		}
 	}
 }

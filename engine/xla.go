@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"ballast/model/accel"
 	"ballast/model/device"
@@ -24,7 +25,7 @@ var xlaKind = Kind{
 	Cannot: []*Ability{Mask, Exact},
 	check:  checkXLA,
 	here: func(s *recipe.Engine) (string, error) {
-		d, err := device.Open(backend(s))
+		d, err := opened(backend(s))
 		if err != nil {
 			return "", err
 		}
@@ -66,9 +67,34 @@ func backend(s *recipe.Engine) string {
 	return strings.Join(append([]string{"xla:" + s.Address}, s.Options...), ",")
 }
 
+// devices are those that this process has opened, by their names.
+var devices struct {
+	sync.Mutex
+	by map[string]*device.Device
+}
+
+// opened opens a device once for all engines of the process: a plugin takes memory of an
+// accelerator when it opens it (all of it with option preallocate) and keeps that.
+func opened(name string) (*device.Device, error) {
+	devices.Lock()
+	defer devices.Unlock()
+	if d := devices.by[name]; d != nil {
+		return d, nil
+	}
+	d, err := device.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if devices.by == nil {
+		devices.by = map[string]*device.Device{}
+	}
+	devices.by[name] = d
+	return d, nil
+}
+
 func openXLA(o *order) (Engine, error) {
 	s := &o.recipe.Engine
-	d, err := device.Open(backend(s))
+	d, err := opened(backend(s))
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +112,7 @@ func openXLA(o *order) (Engine, error) {
 	}
 	p, err := accel.Follow(d, o.model.Config, l.Tensors(), how)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, l.Close())
 	}
 	return &local{sampler: p, learner: l, sync: func() error { return p.Share(l.Tensors()) },
 		close: func() error { return errors.Join(p.Close(), l.Close()) }}, nil

@@ -2,6 +2,7 @@ package study
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -21,8 +22,8 @@ import (
 
 // Play plays suites of test tasks with the final and the best checkpoint of a run that has
 // ended and records them in it, for `ballast compare`. What is recorded is not played again.
-// open makes what samples.
-func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open evaluation.Policy) error {
+// open opens the engine of each.
+func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open evaluation.Open) error {
 	log, err := runlog.Open(dir) // its lock is held until all is recorded
 	if err != nil {
 		return err
@@ -66,7 +67,7 @@ func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open e
 }
 
 // playSuite plays a suite greedily under the run's recipe.
-func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, open evaluation.Policy) (eval.Result, error) {
+func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, open evaluation.Open) (res eval.Result, err error) {
 	set, spec, err := s.Of(r)
 	if err != nil {
 		return eval.Result{}, err
@@ -84,11 +85,12 @@ func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, o
 	if _, err := rollout.CheckPrompts(context.Background(), &cfg, tasks); err != nil {
 		return eval.Result{}, err
 	}
-	p, err := open(&set, m, renderer)
+	engine, err := open(&set, m, renderer)
 	if err != nil {
 		return eval.Result{}, err
 	}
-	return eval.Run(ctx, p, cfg, tasks, ballast.Sampling{})
+	defer func() { err = errors.Join(err, engine.Close()) }()
+	return eval.Run(ctx, engine.Policy(), cfg, tasks, ballast.Sampling{})
 }
 
 // recordSuite appends an evaluation to the run's events.

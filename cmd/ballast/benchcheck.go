@@ -40,6 +40,7 @@ with --engine xla,address=PLUGIN,options=[notf32].`,
 			if err != nil {
 				return err
 			}
+			defer k.close()
 			return k.run(c.Context(), tolerance)
 		},
 	}
@@ -52,13 +53,13 @@ with --engine xla,address=PLUGIN,options=[notf32].`,
 
 // engineCheck is one model on both engines.
 type engineCheck struct {
-	r       recipe.Recipe
-	style   chat.Renderer
-	tasks   []ballast.Task
-	start   *model.Weights
-	engines [2]engine.Engine // the built-in one, and the one that is checked
-	out     io.Writer
-	bad     []string
+	r        recipe.Recipe
+	renderer chat.Renderer
+	tasks    []ballast.Task
+	start    *model.Weights
+	engines  [2]engine.Engine // the built-in one, and the one that is checked
+	out      io.Writer
+	bad      []string
 }
 
 func newEngineCheck(name string, on engineFlag, out io.Writer) (*engineCheck, error) {
@@ -75,23 +76,34 @@ func newEngineCheck(name string, on engineFlag, out io.Writer) (*engineCheck, er
 		}
 	}
 	k.start = ms[2].Weights
-	if k.style, _, err = models.Renderer(&r, ms[0]); err != nil {
+	if k.renderer, _, err = models.Renderer(&r, ms[0]); err != nil {
 		return nil, err
 	}
 	run := &loop.Run{Recipe: r}
-	if err := prepare.Tasks(run, r.Rollout(k.style)); err != nil {
+	if err := prepare.Tasks(run, r.Rollout(k.renderer)); err != nil {
 		return nil, err
 	}
 	k.tasks = run.Train
 	host := r
 	host.Engine = recipe.Engine{}
 	for i, r := range []*recipe.Recipe{&host, &k.r} {
-		if k.engines[i], err = openEngine(r, ms[i], k.style); err != nil {
+		e, err := openEngine(r, ms[i], k.renderer)
+		if err != nil {
+			k.close()
 			return nil, err
 		}
+		k.engines[i] = e
 	}
 	fmt.Fprintf(out, "host    %s\ndevice  %s\n", k.engines[0].Describe(), k.engines[1].Describe())
 	return k, nil
+}
+
+func (k *engineCheck) close() {
+	for _, e := range k.engines {
+		if e != nil {
+			e.Close()
+		}
+	}
 }
 
 func (k *engineCheck) run(ctx context.Context, tolerance float64) error {
@@ -139,7 +151,7 @@ func (k *engineCheck) update(ctx context.Context, i int, tolerance float64) erro
 	var took [4]time.Duration
 	for j, e := range k.engines {
 		begin, err := time.Now(), error(nil)
-		if eps[j], err = rollout.Run(ctx, e.Policy(), k.r.Rollout(k.style), plays, k.r.Sampling()); err != nil {
+		if eps[j], err = rollout.Run(ctx, e.Policy(), k.r.Rollout(k.renderer), plays, k.r.Sampling()); err != nil {
 			return err
 		}
 		took[j] = time.Since(begin)

@@ -58,6 +58,7 @@ func benchEngine(ctx context.Context, name string, on engineFlag, rounds int) (*
 	if err != nil {
 		return nil, err
 	}
+	defer run.Engine.Close()
 	var still *model.Model
 	if name == "embedded" && r.Engine.On() == "cpu" {
 		if still, err = model.Embedded(); err != nil {

@@ -73,7 +73,8 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 	return err
 }
 
-func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (probe.Result, error) {
+func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (
+	res probe.Result, err error) {
 	m, err := finder.Load(r)
 	if err != nil {
 		return probe.Result{}, err
@@ -95,11 +96,12 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 	told := func(o probe.Outcome) {
 		fmt.Fprintf(stderr, "%-10s %d/%d %s\n", o.Variant, o.Success.OK, o.Success.All, o.Gain())
 	}
-	policy, err := newPolicy(r, m, nil)
+	e, err := openSampler(r, m, nil)
 	if err != nil {
 		return probe.Result{}, err
 	}
-	res, err := probe.Run(ctx, policy, cfg, variants, tasks, p.How, told)
+	defer func() { err = errors.Join(err, e.Close()) }()
+	res, err = probe.Run(ctx, e.Policy(), cfg, variants, tasks, p.How, told)
 	res.Model, res.Update, res.Tasks = m.Origin, f.Home.Update, strings.TrimSpace(r.Tasks.Set+" "+f.Split)
 	return res, err
 }

@@ -24,25 +24,24 @@ func openEngine(r *recipe.Recipe, m *model.Model, s chat.Renderer) (engine.Engin
 	return engine.Open(r, m, ids)
 }
 
-// newPolicy makes the sampler of a model, on the recipe's engine; it records the
-// probabilities of the watched tokens.
-func newPolicy(r *recipe.Recipe, m *model.Model, watch []int32) (ballast.Policy, error) {
+// openSampler is openEngine for what does not learn; its sampler records the probabilities of
+// the watched tokens.
+func openSampler(r *recipe.Recipe, m *model.Model, watch []int32) (ballast.Engine, error) {
 	notice(r)
 	e, err := engine.Sampler(r, m, watch)
 	if err != nil {
-		return nil, fmt.Errorf("%w; --engine cpu plays on the processor", err)
+		return nil, fmt.Errorf("%w; --engine cpu samples on the processor", err)
 	}
-	return e.Policy(), nil
+	return e, nil
 }
 
-// policy makes what plays for a recipe on the engine of the flag; it records the
-// probabilities of control tokens.
-func (f engineFlag) policy(r *recipe.Recipe, m *model.Model, s chat.Renderer) (ballast.Policy, error) {
+// open is openSampler on the engine of the flag, for control tokens.
+func (f engineFlag) open(r *recipe.Recipe, m *model.Model, s chat.Renderer) (ballast.Engine, error) {
 	if err := f.apply(r); err != nil {
 		return nil, err
 	}
 	watch, _ := s.Control()
-	return newPolicy(r, m, watch)
+	return openSampler(r, m, watch)
 }
 
 // engineLine says what the recipe's engine computes with here, or why it does not run.

@@ -153,7 +153,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 			return fmt.Errorf("--transcript %w", err)
 		}
 	}
-	who, play, done, err := f.Player(&finder, stderr, f.engine.policy, &r, protocol, tasks)
+	who, play, done, err := f.Player(&finder, stderr, f.engine.open, &r, protocol, tasks)
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (f *evalFlags) evalRun(ctx context.Context, out io.Writer, dir, plan string
 		}
 		suites = p.Suites
 	}
-	return study.Play(ctx, out, dir, suites, f.engine.policy)
+	return study.Play(ctx, out, dir, suites, f.engine.open)
 }
 
 // resolved are the settings, the protocol and the tasks of an evaluation.

@@ -99,12 +99,13 @@ func (e *Evaluation) hashes(find *models.Finder, settings map[string]string, r *
 	return err
 }
 
-// Policy makes what samples with a model of this process under a recipe.
-type Policy func(*recipe.Recipe, *model.Model, chat.Renderer) (ballast.Policy, error)
+// Open opens an engine that samples with a model of this process under a recipe; whoever asks
+// for one closes it.
+type Open func(*recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error)
 
-// Player is who plays: the endpoint, or a model in this process. Done ends it. notes gets what
-// is to be told before anything is played.
-func (e *Evaluation) Player(find *models.Finder, notes io.Writer, open Policy, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (
+// Player is who plays: the endpoint, or a model in this process. done gives back what it holds.
+// notes gets what is to be told before anything is played.
+func (e *Evaluation) Player(find *models.Finder, notes io.Writer, open Open, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (
 	who string, play eval.Player, done func() error, err error) {
 	if e.Endpoint.URL != "" {
 		return e.Endpoint.player(find, notes, e, r, p, tasks)
@@ -124,9 +125,9 @@ func (e *Evaluation) Player(find *models.Finder, notes io.Writer, open Policy, r
 	if err := prepare.Fit(notes, cfg, tasks); err != nil {
 		return "", nil, nil, err
 	}
-	policy, err := open(r, m, s)
+	engine, err := open(r, m, s)
 	if err != nil {
 		return "", nil, nil, err
 	}
-	return m.Origin, eval.PolicyPlayer(policy, cfg, p.How), func() error { return nil }, nil
+	return m.Origin, eval.PolicyPlayer(engine.Policy(), cfg, p.How), engine.Close, nil
 }

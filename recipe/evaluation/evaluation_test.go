@@ -1,8 +1,16 @@
 package evaluation
 
 import (
+	"errors"
+	"io"
 	"strings"
 	"testing"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/model"
+	"ballast/recipe"
+	"ballast/recipe/models"
 )
 
 // TestUsable: a setting that the evaluation would take no notice of, or that has a flag, is an
@@ -29,6 +37,39 @@ func TestUsable(t *testing.T) {
 		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.pair, err, c.says)
 		}
+	}
+}
+
+// closer is an engine that counts how often it is closed.
+type closer struct {
+	ballast.Engine
+	closed int
+}
+
+func (*closer) Policy() ballast.Policy { return nil }
+func (c *closer) Close() error         { c.closed++; return nil }
+
+// TestPlayerCloses: who plays in this process gives its engine back, and an engine that does
+// not open is the error.
+func TestPlayerCloses(t *testing.T) {
+	e := Evaluation{Model: "embedded", Tasks: "desk", Split: "test", Seed: 3, Count: 1, Given: func(string) bool { return false }}
+	r, p, err := e.Recipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	find, c, refused := &models.Finder{Warn: func(string, []string) {}}, &closer{}, errors.New("no device")
+	open := func(err error) Open {
+		return func(*recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error) { return c, err }
+	}
+	if _, _, _, err := e.Player(find, io.Discard, open(refused), &r, p, nil); !errors.Is(err, refused) {
+		t.Errorf("error %v", err)
+	}
+	_, _, done, err := e.Player(find, io.Discard, open(nil), &r, p, nil)
+	if err != nil || c.closed != 0 {
+		t.Fatal(err, c.closed)
+	}
+	if err := done(); err != nil || c.closed != 1 {
+		t.Errorf("%v, closed %d times", err, c.closed)
 	}
 }
 

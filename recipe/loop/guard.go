@@ -70,9 +70,9 @@ type ward interface {
 	// at is the cursor, which a guard may move.
 	at() *State
 	settings() *recipe.Recipe
-	// event records what happened after the cursor's update.
+	// say records what happened after the cursor's update.
 	say(what runlog.What, text string) error
-	// checkpoint writes one, unless nothing has changed since the newest.
+	// save writes a checkpoint, unless nothing has changed since the newest.
 	save() error
 	// changed says that something has.
 	changed()
@@ -351,13 +351,13 @@ type pinned struct {
 }
 
 // pin returns the effects of a guard's earlier actions on a phase.
-func pin(s *State, style *chat.Renderer) []signal.Effect {
+func pin(s *State, renderer *chat.Renderer) []signal.Effect {
 	f := s.Guard.Factor
 	if f == 0 || f == 1 {
 		return nil
 	}
 	p := pinned{map[int32]bool{}, float32(min(f, math.MaxFloat32))}
-	ids, _ := style.Control()
+	ids, _ := renderer.Control()
 	for _, id := range ids {
 		p.control[id] = true
 	}

@@ -15,7 +15,7 @@ type keeper struct {
 	saved   bool // the newest checkpoint says all that there is to say
 }
 
-// event records what happened after the cursor's update.
+// say records what happened after the cursor's update.
 func (k *keeper) say(what runlog.What, text string) error {
 	return k.Event(runlog.Event{Update: k.cursor.Update, What: what, Text: text})
 }
@@ -23,7 +23,7 @@ func (k *keeper) say(what runlog.What, text string) error {
 // changed says that there is something to say that the newest checkpoint does not.
 func (k *keeper) changed() { k.saved = false }
 
-// checkpoint writes one, unless nothing has changed since the newest.
+// save writes a checkpoint, unless nothing has changed since the newest.
 func (k *keeper) save() error {
 	if k.saved {
 		return nil

@@ -176,7 +176,7 @@ func arrange(d *signal.Draft, all []group, keep []bool) []ballast.Episode {
 		scored := 0
 		for range g.eps {
 			if ep := &eps[k]; ep.Stop != ballast.StopInfra {
-				m := signal.Member{Play: &d.Requests[k], Episode: ep, Advantage: g.advantages[scored]}
+				m := signal.Member{Request: &d.Requests[k], Episode: ep, Advantage: g.advantages[scored]}
 				m.Sample = signal.Policy(ep, ballast.OwnerPolicy, m.Advantage, d.Loss)
 				d.Groups[at] = append(d.Groups[at], m)
 				scored++

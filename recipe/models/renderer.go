@@ -25,7 +25,7 @@ func Renderer(r *recipe.Recipe, m *model.Model) (chat.Renderer, chat.Choice, err
 	if err != nil {
 		return chat.Renderer{}, c, err
 	}
-	s, err := styleOf(r, m, c)
+	s, err := checked(r, m, c)
 	return s, c, err
 }
 
@@ -40,8 +40,8 @@ func OtherFormat(r *recipe.Recipe, c chat.Choice) (warnings []string) {
 	return warnings
 }
 
-// styleOf checks that the model's tokenizer can write the recipe's formats in a renderer.
-func styleOf(r *recipe.Recipe, m *model.Model, c chat.Choice) (chat.Renderer, error) {
+// checked checks that the model's tokenizer can write the recipe's formats in a renderer.
+func checked(r *recipe.Recipe, m *model.Model, c chat.Choice) (chat.Renderer, error) {
 	f, err := chat.FormatByName(r.Chat.Format)
 	if err != nil {
 		return chat.Renderer{}, err

@@ -47,7 +47,7 @@ func (l Log) Checkpoint(update int, state any, fill func(dir string) error) erro
 	return l.drop(spare)
 }
 
-// prune deletes the checkpoints that the recipe does not keep, and spares one.
+// drop deletes the checkpoints that the recipe does not keep, and spares one.
 func (l Log) drop(spare int) error {
 	if l.Keep == 0 {
 		return nil

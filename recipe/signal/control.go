@@ -37,7 +37,7 @@ func (e controlEffect) Stamp(_ context.Context, d *Draft) error {
 	for _, members := range d.Groups {
 		for k := range members {
 			m := &members[k]
-			if m.Play == nil || m.Play.Gold {
+			if m.Request == nil || m.Request.Gold {
 				continue
 			}
 			on := owned(m.Episode, ballast.OwnerPolicy)

@@ -167,7 +167,7 @@ func TestMix(t *testing.T) {
 			for _, m := range members[size:] {
 				weighs(t, "gold", m, loss.TermCrossEntropy, ballast.OwnerGold, c.weight, 0)
 				text := b.Rollout.Renderer.Tokenizer.Decode(m.Sample.Tokens[m.Episode.Prompt:])
-				if m.Play != nil || m.Sample.Terms[loss.TermPolicy].Weight != nil || m.Sample.Group != g || m.Sample.Prefix != m.Episode.Prompt {
+				if m.Request != nil || m.Sample.Terms[loss.TermPolicy].Weight != nil || m.Sample.Group != g || m.Sample.Prefix != m.Episode.Prompt {
 					t.Errorf("%v: group %d: %+v", c.set, g, m)
 				}
 				if strings.Contains(text, "<tool_call>") != (c.shows[g] != "") || m.Episode.Task != b.Tasks[g].ID {
@@ -193,7 +193,7 @@ func TestControl(t *testing.T) {
 		ids, _ := b.Rollout.Renderer.Control()
 		for g, members := range b.Groups {
 			for k, m := range members {
-				if m.Play.Gold {
+				if m.Request.Gold {
 					same(t, "gold", m, before[g][k])
 					continue
 				}
@@ -231,7 +231,7 @@ func TestFaulty(t *testing.T) {
 	end := b.Rollout.Renderer.Stops()[0]
 	for g, members := range b.Groups {
 		for k, m := range members {
-			if m.Play.Gold {
+			if m.Request.Gold {
 				same(t, "gold", m, before[g][k])
 				continue
 			}

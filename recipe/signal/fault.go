@@ -22,7 +22,7 @@ type faulty struct{ faults rollout.Faults }
 func (faulty) Requests(context.Context, *Draft) error { return nil }
 
 func (e faulty) Stamp(ctx context.Context, d *Draft) error {
-	mine := func(m *Member) bool { return m.Play != nil && !m.Play.Gold }
+	mine := func(m *Member) bool { return m.Request != nil && !m.Request.Gold }
 	for _, members := range d.Groups {
 		for k := range members {
 			if m := &members[k]; mine(m) {

@@ -42,7 +42,7 @@ func (e goldEffect) Requests(_ context.Context, d *Draft) error {
 }
 
 func (e goldEffect) Stamp(ctx context.Context, d *Draft) error {
-	mine := func(m *Member) bool { return m.Play != nil && m.Play.Gold }
+	mine := func(m *Member) bool { return m.Request != nil && m.Request.Gold }
 	d.share(monitor.GoldSuccess, mine)
 	for _, g := range d.Groups {
 		for k := range g {
@@ -52,7 +52,7 @@ func (e goldEffect) Stamp(ctx context.Context, d *Draft) error {
 				if e.Loss == "shaped" {
 					shape(&m.Sample, d.Loss.Term)
 				}
-			case e.Loss == "shaped" && m.Play != nil:
+			case e.Loss == "shaped" && m.Request != nil:
 				// The two terms of the group have one denominator, Z of the
 				// paper's objective.
 				m.Sample.Terms[loss.TermOffPolicy] = ballast.Term{

@@ -90,7 +90,7 @@ func (e hintEffect) Requests(ctx context.Context, d *Draft) error {
 }
 
 func (e hintEffect) Stamp(ctx context.Context, d *Draft) error {
-	mine := func(m *Member) bool { return m.Play != nil && m.Play.Hint != "" }
+	mine := func(m *Member) bool { return m.Request != nil && m.Request.Hint != "" }
 	d.share(monitor.HintedSuccess, mine)
 	if e.Correct {
 		return nil

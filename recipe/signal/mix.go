@@ -77,7 +77,7 @@ func (e mixEffect) Stamp(ctx context.Context, d *Draft) error {
 func failed(members []Member) bool {
 	for k := range members {
 		m := &members[k]
-		if m.Play != nil && !m.Play.Gold && m.Episode.Score.Success {
+		if m.Request != nil && !m.Request.Gold && m.Episode.Score.Success {
 			return false
 		}
 	}

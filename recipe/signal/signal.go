@@ -1,13 +1,13 @@
 // Package signal holds the synchronous supervisory signals: what changes a
 // reinforcement-learning update before it is played and before it is learnt.
 //
-// A signal may make plays gold or hint them, choose among the groups that were played and
-// have others played, change the stamps of their samples, and add samples. It is one file and one line in All; a phase names the signals
-// it uses with their settings, and several go together. The learner sees tokens
-// with weights, as ever.
+// A signal may make rollouts gold or hint them, choose among the groups that were played
+// and have others played, change the stamps of their samples, and add samples. It is one
+// file and one line in All; a phase names the signals it uses with their settings, and
+// several go together. The learner sees tokens with weights, as ever.
 //
-// Unknown signals and settings are errors that name the key. A signal that finds
-// no play of a group left to change is an error too, never a silent no-op.
+// Unknown signals and settings are errors that name the key. A signal that finds no
+// rollout of a group left to change is an error too, never a silent no-op.
 package signal
 
 import (
@@ -29,18 +29,18 @@ import (
 
 // Member is one sample of a group.
 type Member struct {
-	Play      *rollout.Request
+	Request   *rollout.Request // nil for a member that a signal added
 	Episode   *ballast.Episode
 	Advantage float64
 	Sample    ballast.Sample
 }
 
-// Draft is one update in the making. Plays change its Plays; Stamp changes the
-// members' samples and may append members to a group.
+// Draft is one update in the making. Effects change its Requests before they are played;
+// Stamp changes the members' samples and may append members to a group.
 type Draft struct {
 	Tasks    []*ballast.Task   // by group
 	Requests []rollout.Request // in groups, in order; those of groups that a Sieve left out come last
-	Groups   [][]Member        // nil before the plays are played
+	Groups   [][]Member        // nil before the requests are played
 	Prompts  int               // groups that an update is to have; a Sieve may leave fewer
 	Loss     Loss
 	Rollout  rollout.Config
@@ -51,7 +51,7 @@ type Draft struct {
 
 // Effect is a signal with its settings.
 type Effect interface {
-	// Plays changes what will be played.
+	// Requests changes what will be played.
 	Requests(ctx context.Context, d *Draft) error
 	// Stamp changes what will be learnt; advantages and ordinary stamps are
 	// there.
@@ -226,7 +226,7 @@ func Whole(use map[string]Settings) map[string]Settings {
 	return out
 }
 
-// take changes the first n plays of every group that no signal has changed yet.
+// take changes the first n requests of every group that no signal has changed yet.
 func (d *Draft) take(n int, change func(*rollout.Request)) error {
 	left := make([]int, len(d.Tasks))
 	for g := range left {

@@ -121,7 +121,7 @@ func (b *bench) play() *bench {
 	for i := range eps {
 		ep, at := &eps[i], &b.Requests[i]
 		ep.Score = credit.Score(ep, at.Task, credit.Options{})
-		m := Member{Play: at, Episode: ep, Advantage: 1 + float64(at.Group) + float64(at.Sample)/4}
+		m := Member{Request: at, Episode: ep, Advantage: 1 + float64(at.Group) + float64(at.Sample)/4}
 		m.Sample = Policy(ep, ballast.OwnerPolicy, m.Advantage, b.Loss)
 		b.Groups[at.Group] = append(b.Groups[at.Group], m)
 	}
