@@ -145,7 +145,7 @@ func TestRun(t *testing.T) {
 }
 
 func TestTables(t *testing.T) {
-	groups, err := Read([]string{some(t)})
+	groups, err := Read([]string{some(t)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func golden(t *testing.T, name, got string) {
 
 func TestFigures(t *testing.T) {
 	dir := some(t)
-	groups, err := Read([]string{dir})
+	groups, err := Read([]string{dir}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestGroups(t *testing.T) {
 		{method: "grpo", seed: 1, extra: "rl: {lr: 2}"}, {method: "ops", seed: 1}} {
 		write(t, filepath.Join(dir, fmt.Sprint("run", i)), s)
 	}
-	groups, err := Read([]string{dir})
+	groups, err := Read([]string{dir}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,7 +258,7 @@ func TestNoRunCountsTwice(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, paths := range [][]string{{dir}, {a, b}, {a, dir, link, b, b}} {
-		groups, err := Read(paths)
+		groups, err := Read(paths, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -284,7 +284,7 @@ func pair(t *testing.T, n int) []Group {
 		write(t, filepath.Join(dir, "a", fmt.Sprintf("seed-%d", seed)), script{method: "grpo", seed: seed, extra: "tasks: {eval: valid}\n",
 			evals: map[int]int{4: 17 * (seed - 1), 12: 17 * (seed - 1)}, test: 30 + seed, end: runlog.Done{}})
 	}
-	groups, err := Read([]string{dir})
+	groups, err := Read([]string{dir}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +331,7 @@ func TestSuitesAndLoneRuns(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "with"), script{method: "grpo", seed: 1, evals: map[int]int{12: 10}, suites: map[string]map[int]int{"id": {12: 20}}, end: runlog.Done{}})
 	write(t, filepath.Join(dir, "without"), script{method: "ets", seed: 1, extra: "tasks: {eval: valid}\n", evals: map[int]int{12: 40}, test: 50, end: runlog.Done{}})
-	groups, err := Read([]string{dir})
+	groups, err := Read([]string{dir}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

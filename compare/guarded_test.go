@@ -70,7 +70,7 @@ func TestGuards(t *testing.T) {
 	guardedRun(t, filepath.Join(dir, "stop", "seed-1"), "1", stop, nil, false)
 	guardedRun(t, filepath.Join(dir, "rollback", "seed-1"), "1", back, flat(0.4), true)
 	guardedRun(t, filepath.Join(dir, "rollback", "seed-2"), "2", back, flat(0.2), true)
-	groups, err := Read([]string{filepath.Join(dir, "rollback"), filepath.Join(dir, "stop")})
+	groups, err := Read([]string{filepath.Join(dir, "rollback"), filepath.Join(dir, "stop")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,7 +38,7 @@ func TestHostileNames(t *testing.T) {
 		must(t, r.Event(runlog.Event{Update: 4, What: runlog.Alarm{}, Text: valid}))
 		must(t, r.Close())
 	}
-	groups, err := Read([]string{dir})
+	groups, err := Read([]string{dir}, nil)
 	must(t, err)
 	tables := append(Tables(groups), Differences(groups, &groups[0]))
 	for i := range tables {
@@ -72,7 +72,7 @@ func TestFiguresOfLikeNames(t *testing.T) {
 	for _, name := range []string{"a b", "a_b", "a:b"} {
 		write(t, filepath.Join(dir, name, "seed-1"), script{method: "grpo", seed: 1})
 	}
-	groups, err := Read([]string{dir})
+	groups, err := Read([]string{dir}, nil)
 	must(t, err)
 	seen := map[string]int{}
 	for _, f := range Figures(groups) {

@@ -13,8 +13,10 @@ import (
 	"ballast/safetext"
 )
 
-// Read loads the runs at and below paths and groups them.
-func Read(paths []string) ([]Group, error) {
+// Read loads the runs at and below paths and groups them. The settings of a recipe are what
+// shown makes of its text, so that those of two versions compare; where that is nil, and
+// where it makes nothing of it, they are as they stand.
+func Read(paths []string, shown func(text []byte) map[string]any) ([]Group, error) {
 	var runs []*Run
 	seen := map[string]bool{} // a run that is named twice counts once
 	for _, p := range paths {
@@ -40,6 +42,11 @@ func Read(paths []string) ([]Group, error) {
 			r, err := Load(dir)
 			if err != nil {
 				return nil, err
+			}
+			if shown != nil {
+				if m := shown(r.Log.Recipe); m != nil {
+					r.Recipe = m
+				}
 			}
 			runs = append(runs, r)
 		}

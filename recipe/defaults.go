@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"ballast/bounded/yaml"
 	"ballast/recipe/strict"
 	"ballast/rollout"
 	"ballast/supervise"
@@ -50,4 +51,14 @@ func Read(name string, text []byte) (Recipe, error) {
 	err := r.Apply(name, text)
 	r.Settle()
 	return r, err
+}
+
+// Shown are the settings that a run of a resolved recipe reads, as YAML has them, with the
+// keys of this version whichever wrote it; nil where the recipe is not one that it reads.
+func Shown(text []byte) (all map[string]any) {
+	r, err := Read("", text)
+	if err != nil || yaml.Unmarshal(r.YAML(), &all) != nil {
+		return nil
+	}
+	return all
 }

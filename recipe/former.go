@@ -21,7 +21,7 @@ type former struct {
 // formers is the table of them. A setting that is gone is accepted where it says what is done
 // now.
 var formers = []former{
-	renamed("quirks", "faults"),
+	renamed("quirks"),
 	always("rl.temperature", 1),
 	always("rl.clip.dual", 3),
 	always("adam.beta1", 0.9),
@@ -68,10 +68,12 @@ var formers = []former{
 	}},
 }
 
-// renamed is a setting that has another name now, beside the old one.
-func renamed(key, name string) former {
+// renames are the settings that have another name now.
+var renames = map[string]string{"quirks": "faults"}
+
+func renamed(key string) former {
 	return former{key, func(old any, _ *Recipe, _ map[string]any) (map[string]any, string) {
-		return map[string]any{name: old}, ""
+		return map[string]any{renames[key]: old}, ""
 	}}
 }
 
@@ -113,6 +115,12 @@ func (r *Recipe) current(text []byte) ([]byte, error) {
 			}
 			if fmt.Sprint(instead[last]) == fmt.Sprint(old) {
 				continue
+			}
+			for name := range instead {
+				if _, both := at[name]; both && name != last {
+					return nil, fmt.Errorf("%s: %v: it is %s now, which is given too: give that alone", f.key, old,
+						strings.TrimPrefix(path+"."+name, "."))
+				}
 			}
 			delete(at, last)
 			maps.Copy(at, instead)

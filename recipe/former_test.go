@@ -36,6 +36,9 @@ func TestFormer(t *testing.T) {
 		if string(r.YAML()) != string(want.YAML()) {
 			t.Errorf("%s is read as\n%swant\n%s", path, r.YAML(), want.YAML())
 		}
+		if fmt.Sprint(Shown(text)) != fmt.Sprint(Shown(want.YAML())) || Shown(text) == nil {
+			t.Errorf("%s shows %v, want %v", path, Shown(text), Shown(want.YAML()))
+		}
 		// What does not show is read as its default too: a guard may come to need it.
 		for i, f := range strict.Fields(&want) {
 			got := strict.Fields(&r)[i]
@@ -73,6 +76,8 @@ func TestFormerKeys(t *testing.T) {
 		{"judge: {kind: endpoint, url: 'http://x', model: m}", "judge:\n  url: http://x\n  model: m\n  concurrency: 8\n", ""},
 		{"judge: {kind: oracle}", "patience", ""},
 		{"quirks: [append-end]", "faults:\n- append-end\n", ""},
+		{"quirks: [append-end]\nfaults: [drop-state]", "", "quirks: [append-end]: it is faults now, which is given too: give that alone"},
+		{"chat: {template: a.jinja, jinja: b.jinja}", "", "chat.template: a.jinja: it is chat.jinja now, which is given too"},
 		{"judge: {kind: endpoint}", "", "judge.kind: endpoint: the judge is an endpoint where judge.url"},
 		{"judge: {kind: oracle, url: 'http://x', model: m}", "", "judge.kind: oracle"},
 	} {

@@ -222,6 +222,9 @@ func (r *Recipe) Unread(key string) string {
 }
 
 func (u *use) unread(key string) string {
+	if name, ok := renames[key]; ok {
+		key = name
+	}
 	for _, s := range settings {
 		if s.Why == nil || key != s.Key && !strings.HasPrefix(key, s.Key+".") {
 			continue

@@ -17,10 +17,12 @@ import (
 // flat is such data.
 type flat map[string]any
 
-// number takes a number out; 0 where there is none.
+// number takes a number out; 0 where there is none. What is none stays, see score.
 func (d flat) number(key string) float64 {
-	v, _ := d[key].(float64)
-	delete(d, key)
+	v, ok := d[key].(float64)
+	if ok {
+		delete(d, key)
+	}
 	return v
 }
 

@@ -24,7 +24,7 @@ func (p *Plan) Groups(dir string) ([]compare.Group, error) {
 			paths = append(paths, path)
 		}
 	}
-	groups, err := compare.Read(paths)
+	groups, err := compare.Read(paths, recipe.Shown)
 	p.before(groups)
 	return groups, err
 }

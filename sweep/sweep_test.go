@@ -109,7 +109,7 @@ func TestSweepResumes(t *testing.T) {
 		t.Errorf("%q", f.calls)
 	}
 	ended := func() string {
-		groups, err := compare.Read([]string{dir})
+		groups, err := compare.Read([]string{dir}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

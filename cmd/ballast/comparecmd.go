@@ -9,6 +9,7 @@ import (
 
 	"ballast/compare"
 	"ballast/compare/table"
+	"ballast/recipe"
 )
 
 // compareCommand is `ballast compare`.
@@ -23,7 +24,7 @@ func compareCommand() *cobra.Command {
 		Example: "  ballast compare runs/grpo-001 runs/ets-001\n  ballast compare runs/study --format markdown --table methods",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			groups, err := compare.Read(args)
+			groups, err := compare.Read(args, recipe.Shown)
 			if err != nil {
 				return err
 			}

@@ -71,10 +71,16 @@ func (f *engineFlag) add(fl *pflag.FlagSet, otherwise string) {
 
 // apply lays the flag over a recipe, if it was given.
 func (f engineFlag) apply(r *recipe.Recipe) error {
+	given := map[string]bool{}
 	for i, text := range f {
 		if i == 0 {
 			r.Engine, text = recipe.Engine{}, "kind="+text
 		}
+		key, _, valued := strings.Cut(text, "=")
+		if !valued || !slices.Contains([]string{"kind", "precision", "address", "options"}, key) || given[key] {
+			return fmt.Errorf("--engine %s: want KIND[,KEY=VALUE]... with the keys precision, address, options, each once", strings.Join(f, ","))
+		}
+		given[key] = true
 		if err := r.Set("engine." + text); err != nil {
 			return fmt.Errorf("--engine: %w", err)
 		}

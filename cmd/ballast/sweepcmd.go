@@ -12,6 +12,7 @@ import (
 
 	"ballast/compare"
 	"ballast/compare/table"
+	"ballast/recipe"
 	"ballast/recipe/request"
 	"ballast/safetext"
 	"ballast/sweep"
@@ -64,7 +65,7 @@ func sweepCommand() *cobra.Command {
 			if err := sideBySide(c.Context(), parallel, sweep.Jobs(dir, args[0], f.Args(), points, seeds)); err != nil {
 				return err
 			}
-			groups, err := compare.Read([]string{dir})
+			groups, err := compare.Read([]string{dir}, recipe.Shown)
 			if err != nil {
 				return err
 			}
