@@ -17,11 +17,24 @@ func answers(name string, k []endpoint.Kind, body string) Behaviour {
 	return Behaviour{name, k, false, func(x *Exchange) { x.JSON(body) }}
 }
 
+// sends is one that sends a status, a body and headers.
+func sends(name string, k []endpoint.Kind, status int, body string, headers ...string) Behaviour {
+	return Behaviour{name, k, false, func(x *Exchange) { x.Send(status, body, headers...) }}
+}
+
+// streams is one that sends the text of a stream.
+func streams(name string, k []endpoint.Kind, text string) Behaviour {
+	return Behaviour{name, k, false, func(x *Exchange) {
+		x.Events()
+		x.Raw(text)
+	}}
+}
+
 // odd looks wrong and is a reply.
 var odd = []Behaviour{
 	answers("fine", nil, fine),
-	{"html by its header", nil, false, func(x *Exchange) { x.Send(200, fine, "Content-Type: text/html; charset=latin1") }},
-	{"no content type", nil, false, func(x *Exchange) { x.Send(200, fine) }},
+	sends("html by its header", nil, 200, fine, "Content-Type: text/html; charset=latin1"),
+	sends("no content type", nil, 200, fine),
 	{"HTTP/1.0 without a length", nil, false, func(x *Exchange) { x.Raw("HTTP/1.0 200 OK\r\n\r\n" + fine) }},
 	{"gzip that nobody asked for", nil, false, func(x *Exchange) { x.Send(200, zipped(fine, 1), "Content-Encoding: gzip") }},
 	answers("negative usage", nil, body(`"a"`, `{"prompt_tokens": -9223372036854775808, "completion_tokens": -1, "total_tokens": -5}`)),
@@ -40,12 +53,12 @@ var odd = []Behaviour{
 		x.Raw(strings.Repeat("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", 3))
 		x.JSON(fine)
 	}},
-	{"a stream that nobody asked for", nil, false, func(x *Exchange) { x.Events(); x.Raw(pieces + finish + "data: [DONE]\n\n") }},
+	streams("a stream that nobody asked for", nil, pieces+finish+"data: [DONE]\n\n"),
 	{"a stream called JSON", nil, false, func(x *Exchange) {
 		x.Head(200, "Content-Type: application/json")
 		x.Raw(": hello\r\n\r\nevent: x\r\nid: 7\r\nretry: 1\r\n" + strings.ReplaceAll(pieces+finish, "\n", "\r\n"))
 	}},
-	{"a stream without DONE", nil, false, func(x *Exchange) { x.Events(); x.Raw(pieces + finish) }},
+	streams("a stream without DONE", nil, pieces+finish),
 	{"a stream that stays open after its end", nil, false, func(x *Exchange) {
 		x.Events()
 		x.Raw(pieces + finish)
@@ -88,16 +101,14 @@ var malformed = []Behaviour{
 	answers("a million brackets", kinds(endpoint.Malformed), strings.Repeat("[", 1_000_000)),
 	answers("deep in an object", kinds(endpoint.Malformed), `{"choices": `+strings.Repeat("[", 200_000)+strings.Repeat("]", 200_000)+"}"),
 	answers("invalid UTF-8", kinds(endpoint.Malformed), strings.Replace(fine, "done", "d\xff\xfee", 1)),
-	{"a page", kinds(endpoint.Malformed), false, func(x *Exchange) {
-		x.Send(200, "<html><script>alert(1)</script>\x1b[31m", "Content-Type: text/html")
-	}},
+	sends("a page", kinds(endpoint.Malformed), 200, "<html><script>alert(1)</script>\x1b[31m", "Content-Type: text/html"),
 	{"the key in a page", kinds(endpoint.Malformed), false, func(x *Exchange) {
 		x.Send(200, "<p>"+x.Authorization()+"\x1b]0;pwn\x07", "Content-Type: text/html")
 	}},
 	{"the key where a text is cut", kinds(endpoint.Malformed), false, func(x *Exchange) {
 		x.Send(200, "<p>"+strings.Repeat(" ", 16<<10-30)+x.Authorization())
 	}},
-	{"brotli", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Send(200, fine, "Content-Encoding: br") }},
+	sends("brotli", kinds(endpoint.Malformed), 200, fine, "Content-Encoding: br"),
 	{"gzip twice", kinds(endpoint.Malformed), false, func(x *Exchange) {
 		x.Send(200, zipped(zipped(fine, 1), 1), "Content-Encoding: gzip, gzip")
 	}},
@@ -107,16 +118,14 @@ var malformed = []Behaviour{
 		z := zipped(fine, 1)
 		x.Send(200, z[:len(z)/2], "Content-Encoding: gzip")
 	}},
-	{"a stream that ends without a word", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Events(); x.Raw(pieces) }},
-	{"a stream of its end alone", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Events(); x.Raw("data: [DONE]\n\n") }},
+	streams("a stream that ends without a word", kinds(endpoint.Malformed), pieces),
+	streams("a stream of its end alone", kinds(endpoint.Malformed), "data: [DONE]\n\n"),
 	answers("a part of another kind", kinds(endpoint.Malformed), body(`[{"type": "image_url", "image_url": {}}]`, "null")),
-	{"a stream that breaks off", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Events(); x.Raw(pieces[:len(pieces)-20]) }},
-	{"a stream of nulls", kinds(endpoint.Malformed), false, func(x *Exchange) {
-		x.Events()
-		x.Raw("data: null\n\ndata: {\"choices\": null}\n\ndata: {\"choices\": [{\"delta\": null}]}\n\n")
-	}},
-	{"a stream of garbage", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Events(); x.Raw("data: {{{{\x1b[2J\n\n") }},
-	{"a stream of comments alone", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Events(); x.Raw(": a\n\n: b\n\n") }},
+	streams("a stream that breaks off", kinds(endpoint.Malformed), pieces[:len(pieces)-20]),
+	streams("a stream of nulls", kinds(endpoint.Malformed),
+		"data: null\n\ndata: {\"choices\": null}\n\ndata: {\"choices\": [{\"delta\": null}]}\n\n"),
+	streams("a stream of garbage", kinds(endpoint.Malformed), "data: {{{{\x1b[2J\n\n"),
+	streams("a stream of comments alone", kinds(endpoint.Malformed), ": a\n\n: b\n\n"),
 }
 
 // bomb is 1 GiB in a MB.

@@ -56,19 +56,10 @@ var endings = []Behaviour{
 	pieced("a stream with usage after its end", saidPiece(Text), finishPiece, usages, over),
 	pieced("a stream with usage in between", saidPiece(Text), usages, finishPiece, over),
 	pieced("a stream of an empty message", `{"choices": [{"delta": {"role": "assistant", "content": ""}}]}`, finishPiece, over),
-	{"a stream without spaces", nil, false, func(x *Exchange) {
-		x.Events()
-		x.Raw(strings.ReplaceAll(pieces+finish+"data: [DONE]\n\n", "data: ", "data:"))
-	}},
-	{"a stream without empty lines", nil, false, func(x *Exchange) {
-		x.Events()
-		x.Raw(strings.ReplaceAll(pieces+finish+"data: [DONE]\n\n", "\n\n", "\n"))
-	}},
-	{"a stream with comments and pings", nil, false, func(x *Exchange) {
-		x.Events()
-		x.Raw(": OPENROUTER PROCESSING\n\n" + strings.ReplaceAll(pieces+finish, "\n\n",
-			"\n\n: keep-alive\n\ndata:\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n"))
-	}},
+	streams("a stream without spaces", nil, strings.ReplaceAll(pieces+finish+"data: [DONE]\n\n", "data: ", "data:")),
+	streams("a stream without empty lines", nil, strings.ReplaceAll(pieces+finish+"data: [DONE]\n\n", "\n\n", "\n")),
+	streams("a stream with comments and pings", nil, ": OPENROUTER PROCESSING\n\n"+strings.ReplaceAll(pieces+finish, "\n\n",
+		"\n\n: keep-alive\n\ndata:\n\nevent: ping\ndata: {\"type\": \"ping\"}\n\n")),
 }
 
 const finishPiece = `{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}`
@@ -171,77 +162,50 @@ var contents = []Behaviour{
 
 // complaints are errors as servers write them; each shows what it says.
 var complaints = []Behaviour{
-	{"an error that is flat", kinds(endpoint.Rejected), false, func(x *Exchange) { // SGLang, older vLLM
-		x.Send(400, `{"object": "error", "message": "no such thing", "type": "BadRequestError", "param": null, "code": 400}`)
-	}},
-	{"an error that is flat with status 200", kinds(endpoint.Rejected), false, func(x *Exchange) {
-		x.JSON(`{"object": "error", "message": "no such thing", "type": "BadRequestError", "param": null, "code": 400}`)
-	}},
-	{"an error that is flat in a stream", kinds(endpoint.Rejected), false, func(x *Exchange) {
-		x.Events()
-		x.Raw(pieces + `data: {"object": "error", "message": "no such thing", "code": 400}` + "\n\ndata: [DONE]\n\n")
-	}},
-	{"an error that is an event", kinds(endpoint.Server), false, func(x *Exchange) { // LM Studio
-		x.Events()
-		x.Raw("event: error\ndata: {\"message\": \"no such thing\"}\n\n")
-	}},
-	{"an error that is a field of the stream", kinds(endpoint.Server), false, func(x *Exchange) { // older llama.cpp
-		x.Events()
-		x.Raw(`error: {"code": 500, "message": "no such thing", "type": "server_error"}` + "\n\n")
-	}},
+	sends("an error that is flat", kinds(endpoint.Rejected), // SGLang, older vLLM
+		400, `{"object": "error", "message": "no such thing", "type": "BadRequestError", "param": null, "code": 400}`),
+	answers("an error that is flat with status 200", kinds(endpoint.Rejected),
+		`{"object": "error", "message": "no such thing", "type": "BadRequestError", "param": null, "code": 400}`),
+	streams("an error that is flat in a stream", kinds(endpoint.Rejected),
+		pieces+`data: {"object": "error", "message": "no such thing", "code": 400}`+"\n\ndata: [DONE]\n\n"),
+	streams("an error that is an event", kinds(endpoint.Server), "event: error\ndata: {\"message\": \"no such thing\"}\n\n"), // LM Studio
+	streams("an error that is a field of the stream", kinds(endpoint.Server), // older llama.cpp
+		`error: {"code": 500, "message": "no such thing", "type": "server_error"}`+"\n\n"),
 	// LM Studio, Ollama
-	{"an error that is a text", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, `{"error": "no such thing"}`) }},
+	sends("an error that is a text", kinds(endpoint.Rejected), 400, `{"error": "no such thing"}`),
 	{"an error that is a text with status 200", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": "no such thing"}`) }},
-	{"an error with its message beside it", kinds(endpoint.Rejected), false, func(x *Exchange) {
-		x.Send(400, `{"statusCode": 400, "error": "Bad Request", "message": "no such thing"}`)
-	}},
-	{"an error that is true", kinds(endpoint.Rejected), false, func(x *Exchange) {
-		x.Send(400, `{"error": true, "message": "no such thing"}`)
-	}},
-	{"an error with its type beside it", kinds(endpoint.Rejected), false, func(x *Exchange) { // TGI
-		x.Send(422, `{"error": "Input validation error: no such thing", "error_type": "validation"}`)
-	}},
-	{"a detail", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, `{"detail": "no such thing"}`) }}, // FastAPI
-	{"a detail of fields", kinds(endpoint.Rejected), false, func(x *Exchange) {
-		x.Send(422, `{"detail": [{"type": "missing", "loc": ["body", "messages", 1, "content"], "msg": "no such thing", "input": {"role":`+
-			` "assistant"}}]}`)
-	}},
+	sends("an error with its message beside it", kinds(endpoint.Rejected),
+		400, `{"statusCode": 400, "error": "Bad Request", "message": "no such thing"}`),
+	sends("an error that is true", kinds(endpoint.Rejected), 400, `{"error": true, "message": "no such thing"}`),
+	sends("an error with its type beside it", kinds(endpoint.Rejected), // TGI
+		422, `{"error": "Input validation error: no such thing", "error_type": "validation"}`),
+	sends("a detail", kinds(endpoint.Rejected), 400, `{"detail": "no such thing"}`), // FastAPI
+	sends("a detail of fields", kinds(endpoint.Rejected),
+		422, `{"detail": [{"type": "missing", "loc": ["body", "messages", 1, "content"], "msg": "no such thing", "input": {"role":`+
+			` "assistant"}}]}`),
 	{"a detail with status 200", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"detail": "no such thing"}`) }},
-	{"an error in a list", kinds(endpoint.Rejected), false, func(x *Exchange) { // Gemini
-		x.Send(400, `[{"error": {"code": 400, "message": "no such thing", "status": "INVALID_ARGUMENT"}}]`)
-	}},
-	{"an error in a list with status 200", kinds(endpoint.Rejected), false, func(x *Exchange) {
-		x.JSON(`[{"error": {"code": 400, "message": "no such thing"}}]`)
-	}},
-	{"an error of a provider", kinds(endpoint.Rejected), false, func(x *Exchange) { // OpenRouter
-		x.Send(400, `{"error": {"code": 400, "message": "Provider returned error", "metadata": {"raw": "no such thing"}}}`)
-	}},
-	{"an error in a choice", kinds(endpoint.Server), false, func(x *Exchange) {
-		x.JSON(`{"choices": [{"finish_reason": "error", "error": {"code": 502, "message": "no such thing"}, "message": {"content": ""}}]}`)
-	}},
-	{"an error of many in a stream", kinds(endpoint.Server), false, func(x *Exchange) { // Cloudflare
-		x.Events()
-		x.Raw(pieces + `data: {"success": false, "errors": [{"code": 5006, "message": "no such thing"}]}` + "\n\ndata: [DONE]\n\n")
-	}},
-	{"an error of a gateway in a stream", kinds(endpoint.Server), false, func(x *Exchange) {
-		x.Events()
-		x.Raw(pieces + `data: {"code": 10012, "msg": "no such thing"}` + "\n\ndata: [DONE]\n\n")
-	}},
-	{"a page of a proxy", kinds(endpoint.Server), false, func(x *Exchange) {
-		x.Send(502, "<html>\r\n<head><title>502 no such thing</title></head>\r\n</html>", "Content-Type: text/html")
-	}},
-	{"a plain text", kinds(endpoint.Server), false, func(x *Exchange) { x.Send(500, "Internal error: no such thing") }},
-	{"a plain text with status 200", kinds(endpoint.Malformed), false, func(x *Exchange) { x.Send(200, "Internal error: no such thing") }},
-	{"an unknown address with status 200", kinds(endpoint.Access), false, func(x *Exchange) { // LM Studio
-		x.JSON(`{"error": "Unexpected endpoint or method. (POST /chat/completions). no such thing"}`)
-	}},
-	{"no parser of tool calls", kinds(endpoint.Rejected), false, func(x *Exchange) { // vLLM
-		x.Send(400, `{"error": {"message": "no such thing: \"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser`+
-			` to be set", "code": 400}}`)
-	}},
-	{"no parser of templates", kinds(endpoint.Rejected), false, func(x *Exchange) { // llama.cpp
-		x.Send(500, `{"error": {"code": 500, "message": "no such thing: tools param requires --jinja flag", "type": "server_error"}}`)
-	}},
+	sends("an error in a list", kinds(endpoint.Rejected), // Gemini
+		400, `[{"error": {"code": 400, "message": "no such thing", "status": "INVALID_ARGUMENT"}}]`),
+	answers("an error in a list with status 200", kinds(endpoint.Rejected), `[{"error": {"code": 400, "message": "no such thing"}}]`),
+	sends("an error of a provider", kinds(endpoint.Rejected), // OpenRouter
+		400, `{"error": {"code": 400, "message": "Provider returned error", "metadata": {"raw": "no such thing"}}}`),
+	answers("an error in a choice", kinds(endpoint.Server),
+		`{"choices": [{"finish_reason": "error", "error": {"code": 502, "message": "no such thing"}, "message": {"content": ""}}]}`),
+	streams("an error of many in a stream", kinds(endpoint.Server), // Cloudflare
+		pieces+`data: {"success": false, "errors": [{"code": 5006, "message": "no such thing"}]}`+"\n\ndata: [DONE]\n\n"),
+	streams("an error of a gateway in a stream", kinds(endpoint.Server),
+		pieces+`data: {"code": 10012, "msg": "no such thing"}`+"\n\ndata: [DONE]\n\n"),
+	sends("a page of a proxy", kinds(endpoint.Server),
+		502, "<html>\r\n<head><title>502 no such thing</title></head>\r\n</html>", "Content-Type: text/html"),
+	sends("a plain text", kinds(endpoint.Server), 500, "Internal error: no such thing"),
+	sends("a plain text with status 200", kinds(endpoint.Malformed), 200, "Internal error: no such thing"),
+	answers("an unknown address with status 200", kinds(endpoint.Access), // LM Studio
+		`{"error": "Unexpected endpoint or method. (POST /chat/completions). no such thing"}`),
+	sends("no parser of tool calls", kinds(endpoint.Rejected), // vLLM
+		400, `{"error": {"message": "no such thing: \"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser`+
+			` to be set", "code": 400}}`),
+	sends("no parser of templates", kinds(endpoint.Rejected), // llama.cpp
+		500, `{"error": {"code": 500, "message": "no such thing: tools param requires --jinja flag", "type": "server_error"}}`),
 }
 
 // filled is a behaviour of a full context.
@@ -287,9 +251,7 @@ var contexts = []Behaviour{
 		` tokens > 200000 maximum"}}`),
 	filled("Gemini", 400, `[{"error": {"code": 400, "message": "The input token count (1200000) exceeds the maximum number of tokens`+
 		` allowed (1048576).", "status": "INVALID_ARGUMENT"}}]`),
-	{"the context is full in a stream", kinds(endpoint.Full), false, func(x *Exchange) {
-		x.Events()
-		x.Raw(pieces + "event: error\ndata: {\"error\": {\"message\": \"Reached context length of 4096 tokens, mid-generation overflow is" +
-			" not supported\"}}\n\n")
-	}},
+	streams("the context is full in a stream", kinds(endpoint.Full),
+		pieces+"event: error\ndata: {\"error\": {\"message\": \"Reached context length of 4096 tokens, mid-generation overflow is"+
+			" not supported\"}}\n\n"),
 }

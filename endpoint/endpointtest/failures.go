@@ -80,23 +80,19 @@ var refusing = []Behaviour{
 	{"401 with escapes and the key", kinds(endpoint.Access), false, func(x *Exchange) {
 		x.Send(401, `{"error": {"message": "\u001b[2J\u001b[31mEVIL\u001b]0;pwn\u0007 \u202ekey was: `+x.Authorization()+`"}}`)
 	}},
-	{"403 without a body", kinds(endpoint.Access), false, func(x *Exchange) { x.Send(403, "") }},
-	{"404 of raw escapes", kinds(endpoint.Access), false, func(x *Exchange) { x.Send(404, "\x1b[31m\x9b2Jno such page\x00\r\n") }},
-	{"a redirect elsewhere", kinds(endpoint.Access), false, func(x *Exchange) { x.Send(307, "", "Location: http://127.0.0.2:9/steal") }},
+	sends("403 without a body", kinds(endpoint.Access), 403, ""),
+	sends("404 of raw escapes", kinds(endpoint.Access), 404, "\x1b[31m\x9b2Jno such page\x00\r\n"),
+	sends("a redirect elsewhere", kinds(endpoint.Access), 307, "", "Location: http://127.0.0.2:9/steal"),
 	{"a redirect to itself", kinds(endpoint.Access), false, func(x *Exchange) { x.Send(301, "", "Location: "+x.URL+"/chat/completions") }},
-	{"a redirect with a password", kinds(endpoint.Access), false, func(x *Exchange) {
-		x.Send(308, "",
-			"Location: http://u:"+Key+"@127.0.0.1:9/")
-	}},
-	{"a redirect to nowhere", kinds(endpoint.Transport), false, func(x *Exchange) { x.Send(302, "", "Location: ://\x1b[31m") }},
-	{"429 for years", kinds(endpoint.Rate), false, func(x *Exchange) { x.Send(429, complaint("slow down"), "Retry-After: 1000000000") }},
-	{"429 for 1e300 seconds", kinds(endpoint.Rate), false, func(x *Exchange) { x.Send(429, complaint("slow down"), "Retry-After: 1e300") }},
-	{"429 until 2099", kinds(endpoint.Rate), false, func(x *Exchange) {
-		x.Send(429, complaint("slow down"), "Retry-After: Thu, 31 Dec 2099 23:59:59 GMT")
-	}},
-	{"429 for NaN seconds", kinds(endpoint.Rate), false, func(x *Exchange) { x.Send(429, complaint("slow down"), "Retry-After: NaN") }},
-	{"429 for less than nothing", kinds(endpoint.Rate), false, func(x *Exchange) { x.Send(429, "slow down", "Retry-After: -5") }},
-	{"no quota", kinds(endpoint.Access), false, func(x *Exchange) { x.Send(429, `{"error": {"code": "insufficient_quota", "message": "pay"}}`) }},
+	sends("a redirect with a password", kinds(endpoint.Access), 308, "",
+		"Location: http://u:"+Key+"@127.0.0.1:9/"),
+	sends("a redirect to nowhere", kinds(endpoint.Transport), 302, "", "Location: ://\x1b[31m"),
+	sends("429 for years", kinds(endpoint.Rate), 429, complaint("slow down"), "Retry-After: 1000000000"),
+	sends("429 for 1e300 seconds", kinds(endpoint.Rate), 429, complaint("slow down"), "Retry-After: 1e300"),
+	sends("429 until 2099", kinds(endpoint.Rate), 429, complaint("slow down"), "Retry-After: Thu, 31 Dec 2099 23:59:59 GMT"),
+	sends("429 for NaN seconds", kinds(endpoint.Rate), 429, complaint("slow down"), "Retry-After: NaN"),
+	sends("429 for less than nothing", kinds(endpoint.Rate), 429, "slow down", "Retry-After: -5"),
+	sends("no quota", kinds(endpoint.Access), 429, `{"error": {"code": "insufficient_quota", "message": "pay"}}`),
 	{"500 with the key", kinds(endpoint.Server), false, func(x *Exchange) { x.Send(500, complaint("key "+x.Authorization())) }},
 	{"500 with the key where a text is cut", kinds(endpoint.Server), false, func(x *Exchange) {
 		x.Send(500, "<pre>"+strings.Repeat(" ", 16<<10-30)+x.Authorization(), "Content-Type: text/html")
@@ -111,11 +107,8 @@ var refusing = []Behaviour{
 	{"an error with status 200", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": {"message": "out of memory", "code": 500}}`) }},
 	{"an error that is a list", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": [[["\u001b[31m"]]]}`) }},
 	{"an error of 3 MB", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(`{"error": {"message": "` + strings.Repeat("e", 3_000_000) + `"}}`) }},
-	{"an error in a stream", kinds(endpoint.Server), false, func(x *Exchange) {
-		x.Events()
-		x.Raw(pieces +
-			"data: {\"error\": \"out of memory\"}\n\n")
-	}},
+	streams("an error in a stream", kinds(endpoint.Server), pieces+
+		"data: {\"error\": \"out of memory\"}\n\n"),
 	{"a reply that was aborted", kinds(endpoint.Server), false, func(x *Exchange) { x.JSON(strings.Replace(fine, `"stop"`, `"abort"`, 1)) }},
 	{"a reply that lacked resources", kinds(endpoint.Server), false, func(x *Exchange) {
 		x.JSON(strings.Replace(fine, `"stop"`, `"insufficient_system_resource"`, 1)) // DeepSeek
@@ -124,8 +117,8 @@ var refusing = []Behaviour{
 		x.Events()
 		x.Raw(strings.Replace(pieces+finish, `"stop"`, `"network_error"`, 1) + "data: [DONE]\n\n") // Zhipu
 	}},
-	{"the filter", kinds(endpoint.Filtered), false, func(x *Exchange) { x.Send(400, `{"error": {"code": "content_filter", "message": "no"}}`) }},
-	{"400 of null", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(400, "null") }},
-	{"418", kinds(endpoint.Rejected), false, func(x *Exchange) { x.Send(418, `{"error": null, "message": 5}`) }},
-	{"status 999", kinds(endpoint.Server), false, func(x *Exchange) { x.Send(999, "?") }},
+	sends("the filter", kinds(endpoint.Filtered), 400, `{"error": {"code": "content_filter", "message": "no"}}`),
+	sends("400 of null", kinds(endpoint.Rejected), 400, "null"),
+	sends("418", kinds(endpoint.Rejected), 418, `{"error": null, "message": 5}`),
+	sends("status 999", kinds(endpoint.Server), 999, "?"),
 }
