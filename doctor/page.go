@@ -1,10 +1,11 @@
 package doctor
 
 import (
+	"cmp"
 	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -24,28 +25,18 @@ var (
 // page is what the template shows.
 type page struct {
 	*Report
-	Look         report.Look
-	Large, Small []figure
-	Shown        []shown
-	Sick         bool
-	Verdict      string
-	Owners       []string
-	Kinds        []kindRow
-	KindsOf      string
+	report.Plots
+	Look    report.Look
+	Shown   []shown
+	Sick    bool
+	Verdict string
+	Owners  []string
+	Kinds   []kindRow
+	KindsOf string
 }
 
 // kindRow is a kind of reply with its share and interval.
 type kindRow struct{ Kind, Of, Lo, Hi string }
-
-// figure is a plot on the page.
-type figure struct {
-	ID, Title, Note string
-	Legend          []legend
-	SVG             template.HTML
-}
-
-// legend is one series' name and latest value.
-type legend struct{ Class, Name, Last string }
 
 // mostPoints bounds the points of a curve; longer runs are averaged.
 const mostPoints = 600
@@ -64,22 +55,7 @@ func (r *Report) HTML(w io.Writer) error {
 	}
 	frame, width := r.frame()
 	charts := r.charts(width)
-	for _, c := range charts {
-		size := plot.Small
-		if c.Large {
-			size = plot.Large
-		}
-		f := figure{ID: c.ID, Title: c.Title, Note: c.Note, SVG: template.HTML(frame.Draw(c, size, false))}
-		for _, s := range c.Series {
-			f.Legend = append(f.Legend, legend{s.Class, s.Name, c.Format(plot.Last(s.Y))})
-		}
-		if c.Large {
-			p.Large = append(p.Large, f)
-		} else {
-			p.Small = append(p.Small, f)
-		}
-	}
-	p.Look = report.NewLook(frame.Values(charts), styleText)
+	p.Plots, p.Look = report.Draw(frame, charts), report.NewLook(frame.Values(charts), styleText)
 	return report.Show(w, pageText, &p)
 }
 
@@ -115,7 +91,7 @@ func (r *Report) charts(width int) []*plot.Chart {
 	add := func(c plot.Chart, how plot.Style, metrics ...[3]string) {
 		some := false
 		for _, m := range metrics {
-			y := thin(r.values(m[0]), width)
+			y := plot.Thin(r.values(m[0]), width)
 			if len(plot.Finite(y)) == 0 {
 				continue
 			}
@@ -189,37 +165,13 @@ func (r *Report) strongest(prefix string) [][3]string {
 			}
 		}
 	}
-	var names []string
-	for k := range top {
-		names = append(names, k)
-	}
-	slices.SortFunc(names, func(a, b string) int {
-		switch {
-		case top[a] != top[b] && top[a] > top[b]:
-			return -1
-		case top[a] != top[b]:
-			return 1
-		}
-		return strings.Compare(a, b)
-	})
+	names := slices.SortedFunc(maps.Keys(top), func(a, b string) int { return cmp.Or(cmp.Compare(top[b], top[a]), strings.Compare(a, b)) })
 	if prefix != monitor.WatchPrefix {
 		names = names[:min(6, len(names))]
 	}
 	var out [][3]string
 	for i, k := range names {
 		out = append(out, [3]string{k, strings.TrimPrefix(k, prefix), fmt.Sprintf("c%d", 1+i%6)})
-	}
-	return out
-}
-
-// thin averages neighbours.
-func thin(y []float64, width int) []float64 {
-	if width == 1 {
-		return y
-	}
-	var out []float64
-	for i := 0; i < len(y); i += width {
-		out = append(out, plot.Mean(y[i:min(len(y), i+width)]))
 	}
 	return out
 }

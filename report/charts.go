@@ -30,9 +30,7 @@ func (r *run) thin() *run {
 		t.x, t.phase = append(t.x, r.x[i]), append(t.phase, r.phase[i])
 	}
 	for name, y := range r.metrics {
-		for start := 0; start < n; start += width {
-			t.metrics[name] = append(t.metrics[name], mean(y[start:min(n, start+width)]))
-		}
+		t.metrics[name] = plot.Thin(y, width)
 	}
 	return &t
 }

@@ -59,14 +59,14 @@ func (r *run) ends(name string) (e ends, ok bool) {
 	for i, s := range parts {
 		w := min(width, len(s.y))
 		if i == 0 {
-			e.first = mean(s.y[:w])
+			e.first = plot.Mean(s.y[:w])
 		}
 		if i == len(parts)-1 {
-			e.last = mean(s.y[len(s.y)-w:])
+			e.last = plot.Mean(s.y[len(s.y)-w:])
 		}
 		e.few, e.most = min(e.few, w), max(e.most, w)
 		for k := 0; k+w <= len(s.y); k++ {
-			if m := mean(s.y[k : k+w]); m > e.best {
+			if m := plot.Mean(s.y[k : k+w]); m > e.best {
 				e.best, e.bestAt = m, s.x[k+w-1]
 			}
 		}
@@ -100,7 +100,7 @@ func (r *run) crossEntropy() string {
 		w := min(10, max(1, len(s.y)/6))
 		text := fmt.Sprintf("%.3f", s.y[0])
 		if len(s.y) > 1 {
-			text = fmt.Sprintf("from %.3f to %.3f", mean(s.y[:w]), mean(s.y[len(s.y)-w:]))
+			text = fmt.Sprintf("from %.3f to %.3f", plot.Mean(s.y[:w]), plot.Mean(s.y[len(s.y)-w:]))
 		}
 		parts = append(parts, text)
 	}

@@ -99,12 +99,11 @@ func Write(dir string) (string, error) {
 
 // page is what the template shows.
 type page struct {
-	Run     *run
-	Look    Look
-	Cards   []card
-	Text    []string // summary sentences
-	Large   []figure
-	Small   []figure
+	Run   *run
+	Look  Look
+	Cards []card
+	Text  []string // summary sentences
+	Plots
 	Zero    []string // metrics that were 0 all the time
 	Events  []eventRow
 	Samples []sampleGroup
@@ -112,6 +111,27 @@ type page struct {
 	Owners  []string
 	Status  string
 	Bad     bool // the status is not a good one
+}
+
+// Plots are those of a page, as its template shows them.
+type Plots struct{ Large, Small []figure }
+
+// Draw draws charts in a frame.
+func Draw(frame *plot.Frame, charts []*plot.Chart) (p Plots) {
+	for _, c := range charts {
+		size, list := plot.Small, &p.Small
+		if c.Large {
+			size, list = plot.Large, &p.Large
+		}
+		f := figure{ID: c.ID, Title: c.Title, Note: c.Note, SVG: template.HTML(frame.Draw(c, size, false))}
+		for _, s := range c.Series {
+			if s.Style != plot.Faint {
+				f.Legend = append(f.Legend, legend{s.Class, s.Name, c.Format(plot.Last(s.Y))})
+			}
+		}
+		*list = append(*list, f)
+	}
+	return p
 }
 
 // figure is a plot on the page.
@@ -149,28 +169,8 @@ func HTML(w io.Writer, dir string) error {
 	}
 	p.Status, p.Bad = r.status()
 	frame := r.frame()
-	var shown []*plot.Chart
 	charts, zero := r.charts()
-	p.Zero = zero
-	for _, c := range charts {
-		width := plot.Small
-		if c.Large {
-			width = plot.Large
-		}
-		f := figure{ID: c.ID, Title: c.Title, Note: c.Note, SVG: template.HTML(frame.Draw(c, width, false))}
-		for _, s := range c.Series {
-			if s.Style != plot.Faint {
-				f.Legend = append(f.Legend, legend{s.Class, s.Name, c.Format(plot.Last(s.Y))})
-			}
-		}
-		if c.Large {
-			p.Large = append(p.Large, f)
-		} else {
-			p.Small = append(p.Small, f)
-		}
-		shown = append(shown, c)
-	}
-	p.Look = NewLook(frame.Values(shown), "")
+	p.Zero, p.Plots, p.Look = zero, Draw(frame, charts), NewLook(frame.Values(charts), "")
 	if p.Samples, err = r.samples(); err != nil {
 		p.Note = err.Error()
 	}

@@ -18,9 +18,6 @@ func sum(y []float64) (s float64) {
 	return s
 }
 
-// mean is the mean of the finite values, NaN if there are none.
-func mean(y []float64) float64 { return plot.Mean(y) }
-
 // duration formats seconds.
 func duration(s float64) string {
 	switch n := int(math.Round(s)); {

@@ -3,6 +3,7 @@ package plot
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -40,6 +41,18 @@ func Smooth(y []float64, width int) []float64 {
 			continue
 		}
 		out[i] = Mean(y[max(0, i-width/2):min(len(y), i+width/2+1)])
+	}
+	return out
+}
+
+// Thin averages neighbours: width values become one.
+func Thin(y []float64, width int) []float64 {
+	if width == 1 {
+		return y
+	}
+	var out []float64
+	for part := range slices.Chunk(y, width) {
+		out = append(out, Mean(part))
 	}
 	return out
 }
