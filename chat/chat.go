@@ -46,6 +46,7 @@
 package chat
 
 import (
+	"maps"
 	"slices"
 
 	"ballast/chat/format"
@@ -86,12 +87,7 @@ func ControlTokens(ts ...*Template) []string {
 		add(t.control)
 		add(t.stops)
 	}
-	var names []string
-	for name := range Formats {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(Formats)) {
 		add(Formats[name].Control())
 	}
 	return out

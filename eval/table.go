@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"ballast"
@@ -54,17 +53,9 @@ func (r Result) Score() runlog.Score {
 }
 
 func (r Result) names() []string {
-	var names []string
-	for name := range r.Categories {
-		names = append(names, name)
-	}
-	for name := range r.Left {
-		if _, ok := r.Categories[name]; !ok {
-			names = append(names, name)
-		}
-	}
-	sort.Strings(names)
-	return names
+	names := slices.AppendSeq(slices.Collect(maps.Keys(r.Categories)), maps.Keys(r.Left))
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Table is the result for a terminal: what is left out, a row per category, why
@@ -149,13 +140,8 @@ func (r *Result) failures(b *strings.Builder) {
 	if r.Total.All == 0 {
 		b.WriteString(" nothing was judged")
 	}
-	var stops []string
-	for s := range r.Stops {
-		stops = append(stops, string(s))
-	}
-	sort.Strings(stops)
 	b.WriteString("; stops:")
-	for _, s := range stops {
-		fmt.Fprintf(b, " %s %d", s, r.Stops[ballast.Stop(s)])
+	for _, s := range slices.Sorted(maps.Keys(r.Stops)) {
+		fmt.Fprintf(b, " %s %d", s, r.Stops[s])
 	}
 }

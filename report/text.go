@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"ballast/report/plot"
@@ -66,10 +67,7 @@ func sparkline(y []float64, width int) string {
 		}
 		f = mean
 	}
-	low, high := f[0], f[0]
-	for _, v := range f {
-		low, high = min(low, v), max(high, v)
-	}
+	low, high := slices.Min(f), slices.Max(f)
 	var b strings.Builder
 	for _, v := range f {
 		level := 0

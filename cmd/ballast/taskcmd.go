@@ -4,7 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -191,12 +192,7 @@ func checkTasks(spec task.Spec, asJSON, attacked bool) error {
 			return err
 		}
 	} else {
-		var names []string
-		for c := range all {
-			names = append(names, c)
-		}
-		sort.Strings(names)
-		for _, c := range names {
+		for _, c := range slices.Sorted(maps.Keys(all)) {
 			say(stdout, "%-14s %d/%d valid\n", c, good[c], all[c])
 		}
 		say(stdout, "%-14s %d/%d valid, %.2f s\n", "all", ok, len(tasks), secs)

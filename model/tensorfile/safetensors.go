@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"sort"
+	"slices"
 	"strings"
 
 	"ballast/bounded"
@@ -76,7 +76,7 @@ func ReadSafetensors(r io.ReaderAt, size int64, name string) ([]*Entry, error) {
 	if err := apart(out); err != nil {
 		return nil, err
 	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	slices.SortFunc(out, func(a, b *Entry) int { return strings.Compare(a.Name, b.Name) })
 	return out, nil
 }
 
