@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -139,9 +140,7 @@ func (d *Dialogue) Reveal(tools []ballast.Tool, text string) {
 	if d.template.docs != nil {
 		docs = d.template.docs
 	}
-	if text == "" {
-		text = RevealText
-	}
+	text = cmp.Or(text, RevealText)
 	g := newGuard(d.tok, tools, nil)
 	d.message(d.template.user, g.part(docs(g.tools(tools))+"\n"), part{text: d.trim(text), owner: ballast.OwnerUser})
 }

@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -218,9 +219,7 @@ func (h *hfConfig) rope(c *Config) error {
 		dec := json.NewDecoder(strings.NewReader(string(raw)))
 		dec.DisallowUnknownFields()
 		err := dec.Decode(&r)
-		if r.Type == "" {
-			r.Type = r.OldType
-		}
+		r.Type = cmp.Or(r.Type, r.OldType)
 		switch {
 		case r.Type != "" && r.Type != "default" && r.Type != "llama3":
 			return fmt.Errorf("%s: rope_type %q is not supported; default and llama3 are", key, r.Type)

@@ -86,9 +86,7 @@ type Request struct {
 // Run plays all episodes and returns them in order. The error is the host's: a
 // task that cannot be prepared, a policy that fails as a whole, a cancelled context.
 func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Request, how ballast.Sampling) ([]ballast.Episode, error) {
-	if cfg.Malformed == "" {
-		cfg.Malformed = MalformedStop
-	}
+	cfg.Malformed = cmp.Or(cfg.Malformed, MalformedStop)
 	out := make([]ballast.Episode, len(plays))
 	todo := make([]int, len(plays))
 	for i := range todo {

@@ -10,8 +10,6 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/rollout"
-	"ballast/safetext"
-	"ballast/value"
 )
 
 // ClosingQuery asks for the closing replies of a task's gold dialogue, given a play
@@ -19,18 +17,9 @@ import (
 func ClosingQuery(task *ballast.Task, gold *ballast.Episode) Query {
 	var b strings.Builder
 	for i, t := range gold.Turns {
-		user := t.User
-		if user == "" {
-			user = "(new functions: " + strings.Join(task.Turns[i].Reveal, ", ") + ")"
-		}
-		fmt.Fprintf(&b, "Turn %d\nUser: %s\n", i+1, user)
+		logUser(&b, task, i, t.User)
 		for _, s := range t.Steps {
-			for k, c := range s.Calls {
-				fmt.Fprintf(&b, "Call: %s\n", value.FormatCall(c))
-				if k < len(s.Results) {
-					fmt.Fprintf(&b, "Result: %s\n", safetext.Brief(s.Results[k], 400))
-				}
-			}
+			logCalls(&b, s, 400)
 		}
 		if len(task.Turns[i].Gold) == 0 {
 			b.WriteString("(no call is possible yet)\n")

@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -31,27 +32,33 @@ func Reflect(task *ballast.Task, ep *ballast.Episode) []Query {
 
 // logTurn writes what the user asked in a turn, what was done, and what gold does.
 func logTurn(b *strings.Builder, task *ballast.Task, ep *ballast.Episode, i int) {
-	user := task.Turns[i].User
-	if user == "" {
-		user = "(new functions: " + strings.Join(task.Turns[i].Reveal, ", ") + ")"
-	}
-	fmt.Fprintf(b, "Turn %d\nUser: %s\n", i+1, user)
+	logUser(b, task, i, task.Turns[i].User)
 	if i < len(ep.Turns) {
 		for _, s := range ep.Turns[i].Steps {
 			if len(s.Calls) == 0 {
 				fmt.Fprintf(b, "Reply (%s): %s\n", s.Kind, safetext.Brief(s.Text, 200))
 			}
-			for k, c := range s.Calls {
-				fmt.Fprintf(b, "Call: %s\n", value.FormatCall(c))
-				if k < len(s.Results) {
-					fmt.Fprintf(b, "Result: %s\n", safetext.Brief(s.Results[k], 200))
-				}
-			}
+			logCalls(b, s, 200)
 		}
 	} else {
 		b.WriteString("(never reached)\n")
 	}
 	fmt.Fprintf(b, "Gold: %s\n", calls(task.Turns[i].Gold))
+}
+
+// logUser writes what the user said in a turn.
+func logUser(b *strings.Builder, task *ballast.Task, i int, user string) {
+	fmt.Fprintf(b, "Turn %d\nUser: %s\n", i+1, cmp.Or(user, "(new functions: "+strings.Join(task.Turns[i].Reveal, ", ")+")"))
+}
+
+// logCalls writes the calls of a step and their results, at most so many characters of each.
+func logCalls(b *strings.Builder, s ballast.Step, most int) {
+	for k, c := range s.Calls {
+		fmt.Fprintf(b, "Call: %s\n", value.FormatCall(c))
+		if k < len(s.Results) {
+			fmt.Fprintf(b, "Result: %s\n", safetext.Brief(s.Results[k], most))
+		}
+	}
 }
 
 // calls writes calls in one line, in Python syntax whatever the format, so that

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"cmp"
 	"strings"
 
 	"ballast"
@@ -95,9 +96,7 @@ func (p Parsed) Cut() Parsed {
 
 // fault records the first fault.
 func (p *Parsed) spoil(r Reason) {
-	if p.Reason == "" {
-		p.Reason = r
-	}
+	p.Reason = cmp.Or(p.Reason, r)
 }
 
 // detailed records the first fault with its Detail.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -51,9 +52,7 @@ func sweepCommand() *cobra.Command {
 					return err
 				}
 			}
-			if dir == "" {
-				dir = "runs/sweep-" + args[0]
-			}
+			dir = cmp.Or(dir, "runs/sweep-"+args[0])
 			if err := compare.Writable(dir); err != nil { // before hours of runs, and not after
 				return err
 			}

@@ -4,6 +4,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 
 	"ballast"
@@ -97,9 +98,7 @@ func HeadRows(c *model.Config) int { return min(max(16<<20/c.Vocab, 16), 2048) }
 // Default: as many shards as leave room for a long group in each, kept
 // activations if they fit as well, and what rows remain.
 func For(c *model.Config, limit int64) Plan {
-	if limit == 0 {
-		limit = Default
-	}
+	limit = cmp.Or(limit, Default)
 	p := Plan{Shards: 16}
 	row, free := int64(1), int64(0)
 	for free/row < longest && p.Shards > 1 {

@@ -1,6 +1,7 @@
 package bfcl
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -94,9 +95,7 @@ func Replay(r io.Reader, opts ReplayOptions) (Report, error) {
 		Calls: make(map[string]*Count), Methods: make(map[string]*Count),
 		Classes: make(map[string]*Count), States: make(map[string]*Count),
 	}}
-	if p.opts.Differences == 0 {
-		p.opts.Differences = 10
-	}
+	p.opts.Differences = cmp.Or(p.opts.Differences, 10)
 	in, _, err := bounded.Unpack(r, maxCorpus)
 	if err != nil {
 		return p.report, fmt.Errorf("bfcl: golden corpus: %w", err)
