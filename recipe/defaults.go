@@ -1,6 +1,9 @@
 package recipe
 
 import (
+	"fmt"
+	"strings"
+
 	"ballast/bounded/yaml"
 	"ballast/recipe/strict"
 	"ballast/rollout"
@@ -53,12 +56,33 @@ func Read(name string, text []byte) (Recipe, error) {
 	return r, err
 }
 
+// Past reads a resolved recipe for whoever trains nothing with it. What the version before
+// trained with and this one cannot is left out of it, and given by key.
+func Past(name string, text []byte) (r Recipe, left map[string]any, err error) {
+	r, left = blank(), map[string]any{}
+	if text, err = r.current(text, left); err != nil {
+		return r, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	r, err = Read(name, text)
+	return r, left, err
+}
+
 // Shown are the settings that a run of a resolved recipe reads, as YAML has them, with the
 // keys of this version whichever wrote it; nil where the recipe is not one that it reads.
 func Shown(text []byte) (all map[string]any) {
-	r, err := Read("", text)
+	r, left, err := Past("", text)
 	if err != nil || yaml.Unmarshal(r.YAML(), &all) != nil {
 		return nil
+	}
+	for key, v := range left { // it tells runs apart
+		at, path := all, strings.Split(key, ".")
+		for _, name := range path[:len(path)-1] {
+			if _, ok := at[name].(map[string]any); !ok {
+				at[name] = map[string]any{}
+			}
+			at = at[name].(map[string]any)
+		}
+		at[path[len(path)-1]] = v
 	}
 	return all
 }

@@ -94,8 +94,9 @@ func equal(a, b any) bool {
 	return err == nil && err2 == nil && x == y || fmt.Sprint(a) == fmt.Sprint(b)
 }
 
-// current writes a text of settings with the keys of this version.
-func (r *Recipe) current(text []byte) ([]byte, error) {
+// current writes a text of settings with the keys of this version. What this version cannot
+// train with goes into past, by key; where that is nil, it is an error.
+func (r *Recipe) current(text []byte, past map[string]any) ([]byte, error) {
 	var all map[string]any
 	if yaml.Unmarshal(text, &all) != nil {
 		return text, nil // the decoder says what is wrong
@@ -110,7 +111,9 @@ func (r *Recipe) current(text []byte) ([]byte, error) {
 				continue
 			}
 			instead, why := f.now(old, r, all)
-			if why != "" {
+			if why != "" && past != nil {
+				past[f.key] = old
+			} else if why != "" {
 				return nil, fmt.Errorf("%s: %v: %s", f.key, old, why)
 			}
 			if fmt.Sprint(instead[last]) == fmt.Sprint(old) {

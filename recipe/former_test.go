@@ -98,6 +98,24 @@ func TestFormerKeys(t *testing.T) {
 	}
 }
 
+// TestPast: a run that this version cannot train on can be looked at and played, and is told
+// apart from others.
+func TestPast(t *testing.T) {
+	text := []byte("method: grpo\ntasks: {set: desk, eval: test, test: 7}\nadam: {beta1: 0.5}\nphases: [{rl: 1}]\n")
+	_, err := Read("old.yaml", text)
+	says(t, "read", err, "is always")
+	r, left, err := Past("old.yaml", text)
+	if err != nil || r.Tasks.Test != 7 || len(left) != 2 || left["tasks.eval"] != "test" || fmt.Sprint(left["adam.beta1"]) != "0.5" {
+		t.Errorf("%v %v %+v", err, left, r.Tasks)
+	}
+	all := leaves("", Shown(text))
+	if all["tasks.eval"] != "test" || all["method"] != "grpo" || fmt.Sprint(all["adam.beta1"], all["adam.beta2"]) != "0.5 0.999" {
+		t.Errorf("shown is %v", all)
+	}
+	_, _, err = Past("odd.yaml", []byte("alien: 1\n"))
+	says(t, "alien", err, "alien")
+}
+
 // TestFormerPhases: the schedule in a checkpoint of the version before.
 func TestFormerPhases(t *testing.T) {
 	for text, want := range map[string]Phase{

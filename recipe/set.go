@@ -14,7 +14,7 @@ import (
 // Apply reads YAML text over the recipe; keys that are not mentioned stay. An
 // unknown key is an error with its line, see package strict.
 func (r *Recipe) Apply(name string, text []byte) error {
-	text, err := r.current(text)
+	text, err := r.current(text, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

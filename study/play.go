@@ -38,7 +38,7 @@ func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open e
 	case run.Final < 0:
 		return fmt.Errorf("%s has no checkpoint", dir)
 	}
-	r, err := record.Trained(dir)
+	r, _, err := record.Trained(dir)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ballast/compare"
 	"ballast/compare/table"
+	"ballast/engine"
 	"ballast/recipe/request"
 	"ballast/study"
 	"ballast/sweep"
@@ -130,6 +131,9 @@ func (f *studyFlags) check(p *study.Plan, dir string, show bool) error {
 	for _, row := range p.Rows {
 		t := request.Request{Config: p.Config(dir), Set: row.Set}
 		r, err := t.Recipe(row.Method)
+		if err == nil {
+			err = engine.Check(&r)
+		}
 		if err != nil {
 			return fmt.Errorf("row %s: %w", row.Name, err)
 		}

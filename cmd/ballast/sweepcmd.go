@@ -13,6 +13,7 @@ import (
 
 	"ballast/compare"
 	"ballast/compare/table"
+	"ballast/engine"
 	"ballast/recipe"
 	"ballast/recipe/request"
 	"ballast/safetext"
@@ -48,7 +49,11 @@ func sweepCommand() *cobra.Command {
 			for _, p := range points { // a bad setting is an error now, not in a log
 				g := f
 				g.Set = append(append([]string{}, f.Set...), p...)
-				if _, err := g.Recipe(args[0]); err != nil {
+				r, err := g.Recipe(args[0])
+				if err == nil {
+					err = engine.Check(&r)
+				}
+				if err != nil {
 					return err
 				}
 			}

@@ -63,7 +63,7 @@ func (e *Evaluation) usable(pair string) error {
 // ofRun is the recipe of the run that the model belongs to with the flags that were
 // given laid over it, and the protocol that follows.
 func (e *Evaluation) ofRun() (recipe.Recipe, eval.Protocol, error) {
-	r, err := record.Trained(e.Home.Run)
+	r, _, err := record.Trained(e.Home.Run)
 	if err != nil {
 		return r, eval.Protocol{}, err
 	}
@@ -172,8 +172,12 @@ func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol) string {
 // Chosen reports whether the tasks that are played are among those that the run chose
 // this checkpoint by as its best one.
 func (e *Evaluation) Chosen(r *recipe.Recipe) (bool, error) {
-	own, err := record.Recipe(e.Home.Run)
-	if err != nil || own.Tasks.Set != r.Tasks.Set || task.Held(own.Tasks.Set) != e.Split {
+	own, past, err := record.Trained(e.Home.Run)
+	split, ok := past["tasks.eval"].(string)
+	if !ok {
+		split = task.Held(own.Tasks.Set)
+	}
+	if err != nil || own.Tasks.Set != r.Tasks.Set || split != e.Split {
 		return false, err
 	}
 	set, err := task.ByName(r.Tasks.Set)

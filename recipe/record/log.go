@@ -108,21 +108,31 @@ func (l Log) Replay(update int) ([]ballast.Episode, error) {
 
 // Trained is Recipe for whoever plays the run's checkpoints. These carry the chat
 // template that was trained, where a Jinja file that the recipe names may have changed since.
-func Trained(dir string) (recipe.Recipe, error) {
-	r, err := Recipe(dir)
+// What this version cannot train with is given beside it, see recipe.Past.
+func Trained(dir string) (r recipe.Recipe, past map[string]any, err error) {
+	text, err := unchanged(dir)
+	if err != nil {
+		return r, nil, err
+	}
+	r, past, err = recipe.Past(runlog.Dir(dir).Recipe(), text)
 	r.Chat.Jinja = ""
-	return r, err
+	return r, past, err
 }
 
 // Recipe reads the resolved recipe of a run directory, which must be the one that
 // the run was made with.
 func Recipe(dir string) (r recipe.Recipe, err error) {
-	log, err := runlog.Read(dir)
+	text, err := unchanged(dir)
 	if err != nil {
 		return r, err
 	}
-	if err := log.Unchanged(); err != nil {
-		return r, err
+	return recipe.Read(runlog.Dir(dir).Recipe(), text)
+}
+
+func unchanged(dir string) ([]byte, error) {
+	log, err := runlog.Read(dir)
+	if err != nil {
+		return nil, err
 	}
-	return recipe.Read(runlog.Dir(dir).Recipe(), log.Recipe)
+	return log.Recipe, log.Unchanged()
 }
