@@ -85,7 +85,7 @@ func TestOneWayOut(t *testing.T) {
 		}
 		for pkg, names := range map[string]map[string]bool{"os": outputs, "fmt": prints, "log": nil, "log/slog": nil} {
 			for _, name := range calls(&s, pkg, names) {
-				t.Errorf("%s uses %s.%s; print with stdout, stderr and say of out.go", s.path, pkg, name)
+				t.Errorf("%s uses %s.%s; print to stdout or stderr of out.go, with safetext.Say what strangers wrote", s.path, pkg, name)
 			}
 		}
 		ast.Inspect(s.file, func(n ast.Node) bool {

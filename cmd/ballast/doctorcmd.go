@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast/doctor"
+	"ballast/safetext"
 )
 
 func doctorCommand() *cobra.Command {
@@ -45,7 +46,7 @@ func doctorCommand() *cobra.Command {
 				return r.JSON(c.OutOrStdout())
 			}
 			fmt.Fprint(stdout, r.Text())
-			say(stdout, "%s\n", page)
+			safetext.Say(stdout, "%s\n", page)
 			return nil
 		},
 	}

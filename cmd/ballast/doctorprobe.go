@@ -16,6 +16,7 @@ import (
 	"ballast/recipe"
 	"ballast/recipe/models"
 	"ballast/recipe/prepare"
+	"ballast/safetext"
 )
 
 // probeFlags are the flags of `ballast doctor --probe`; evaluation's, with the run
@@ -56,7 +57,7 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 		if err != nil {
 			return err
 		}
-		say(stderr, "%s\n", path)
+		safetext.Say(stderr, "%s\n", path)
 	}
 	if f.asJSON {
 		err = json.NewEncoder(c.OutOrStdout()).Encode(res)

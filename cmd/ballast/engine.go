@@ -70,10 +70,22 @@ func (f *engineFlag) add(fl *pflag.FlagSet, otherwise string) {
 		"such as xla,address=cuda,precision=bfloat16 (default: %s)", strings.Join(names, " or "), otherwise))
 }
 
+// items are KIND and what stands after it; the commas of a list in brackets part none.
+func (f engineFlag) items() (out []string) {
+	for _, text := range f {
+		if last := len(out) - 1; last >= 0 && strings.Count(out[last], "[") > strings.Count(out[last], "]") {
+			out[last] += "," + text
+		} else {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
 // apply lays the flag over a recipe, if it was given.
 func (f engineFlag) apply(r *recipe.Recipe) error {
 	given := map[string]bool{}
-	for i, text := range f {
+	for i, text := range f.items() {
 		if i == 0 {
 			r.Engine, text = recipe.Engine{}, "kind="+text
 		}

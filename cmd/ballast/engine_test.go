@@ -1,8 +1,11 @@
 package main
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
 
 	"ballast/recipe"
 )
@@ -27,5 +30,19 @@ func TestEngineFlag(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("--engine %s: %v, want %q", text, err, want)
 		}
+	}
+}
+
+// TestEngineFlagLists: a list of several options is one value.
+func TestEngineFlagLists(t *testing.T) {
+	var f engineFlag
+	fl := pflag.NewFlagSet("test", pflag.ContinueOnError)
+	f.add(fl, "none")
+	if err := fl.Parse([]string{"--engine", "xla,address=c,options=[notf32,preallocate],precision=bfloat16"}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.recipe()
+	if e := r.Engine; err != nil || e.Address != "c" || e.Precision != "bfloat16" || !slices.Equal(e.Options, []string{"notf32", "preallocate"}) {
+		t.Errorf("%+v, %v", e, err)
 	}
 }

@@ -184,7 +184,8 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if f.asJSON {
 		err = json.NewEncoder(c.OutOrStdout()).Encode(res)
 	} else {
-		say(c.OutOrStdout(), "%s on %s (%s), protocol %s, %.1f s\n", who, r.Tasks.Set, f.Split, protocol.Name, time.Since(start).Seconds())
+		safetext.Say(c.OutOrStdout(), "%s on %s (%s), protocol %s, %.1f s\n", who, r.Tasks.Set, f.Split, protocol.Name,
+			time.Since(start).Seconds())
 		_, err = fmt.Fprint(c.OutOrStdout(), res.Table())
 	}
 	if err == nil && res.Infra > 0 {
@@ -213,7 +214,7 @@ func (f *evalFlags) store(r *recipe.Recipe, by *eval.Protocol, tasks []ballast.T
 	}
 	s, err := eval.OpenStore(f.Out, settings)
 	if err == nil && s.Torn() {
-		say(stderr, "ballast: %s: a crash cut its last episode off; it is played again\n", f.Out)
+		safetext.Say(stderr, "ballast: %s: a crash cut its last episode off; it is played again\n", f.Out)
 	}
 	return s, err
 }

@@ -12,6 +12,7 @@ import (
 	"ballast/bounded"
 	"ballast/hub"
 	"ballast/recipe/models"
+	"ballast/safetext"
 )
 
 // finder finds models for this process. A signal ends a download at once.
@@ -67,10 +68,10 @@ func (m *meter) Progress(done int64) {
 // say prints a line, above the bar where there is one.
 func (m *meter) Say(text string) {
 	if m.bar != nil {
-		say(m.bars, "ballast: %s\n", text)
+		safetext.Say(m.bars, "ballast: %s\n", text)
 		return
 	}
-	say(stderr, "ballast: %s\n", text)
+	safetext.Say(stderr, "ballast: %s\n", text)
 }
 
 func (m *meter) End() {
@@ -84,6 +85,6 @@ func (m *meter) End() {
 // warnings tells what whoever uses a model should know of it.
 func warnings(w io.Writer, origin string, list []string) {
 	for _, text := range list {
-		say(w, "ballast: %s: %s\n", origin, text)
+		safetext.Say(w, "ballast: %s: %s\n", origin, text)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"ballast/model"
 	"ballast/recipe"
+	"ballast/safetext"
 )
 
 // modelNames is how the help of flags and commands says what names a model.
@@ -33,7 +34,7 @@ func modelCommand() *cobra.Command {
 			}
 			fmt.Fprint(stdout, s)
 			for _, t := range s.Tensors {
-				say(stdout, "%-50s %-5s %v\n", t.Name, t.DType, t.Shape)
+				safetext.Say(stdout, "%-50s %-5s %v\n", t.Name, t.DType, t.Shape)
 			}
 			warnings(stderr, s.Origin, s.Warnings)
 			return nil

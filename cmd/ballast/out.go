@@ -18,9 +18,6 @@ var (
 	stderr = safetext.Terminal(os.Stderr)
 )
 
-// say writes text with what strangers wrote.
-var say = safetext.Say
-
 // complain prints the error that a command ends with.
 func complain(err error) { fmt.Fprintln(stderr, "ballast:", safetext.Indent(err.Error(), "  ")) }
 

@@ -55,7 +55,7 @@ func (p *progress) begin(dir string) {
 	if prepare.OwnDialogues(r) {
 		on = fmt.Sprintf("the dialogues of %s, evaluated on %s", r.SFT.File, r.Tasks.Set)
 	}
-	say(p.out, "%s: %s on %s, %d updates%s -> %s\n", r.Method, r.Model, on, p.run.Total(), more, dir)
+	safetext.Say(p.out, "%s: %s on %s, %d updates%s -> %s\n", r.Method, r.Model, on, p.run.Total(), more, dir)
 	if p.bars != nil {
 		p.bar = p.bars.AddBar(int64(p.run.Total()),
 			mpb.PrependDecorators(decor.CountersNoUnit("update %d/%d")),
@@ -77,7 +77,7 @@ func (p *progress) update(u ballast.Update, at loop.Progress) {
 		p.status.Store("  " + safetext.Line(line(u, task.Held(p.run.Recipe.Tasks.Set))))
 		p.bar.SetCurrent(int64(at.Done))
 	default:
-		say(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u, task.Held(p.run.Recipe.Tasks.Set)))
+		safetext.Say(p.out, "update %d/%d %s\n", at.Done, at.Total, line(u, task.Held(p.run.Recipe.Tasks.Set)))
 	}
 }
 
@@ -90,7 +90,7 @@ func (p *progress) event(e runlog.Event) {
 	if p.bars != nil {
 		out = p.bars // above the bar
 	}
-	say(out, "update %d: %s: %s\n", e.Update, e.Kind(), e.Text)
+	safetext.Say(out, "update %d: %s: %s\n", e.Update, e.Kind(), e.Text)
 }
 
 func (p *progress) end() {

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast/report"
+	"ballast/safetext"
 )
 
 func reportCommand() *cobra.Command {
@@ -18,7 +19,7 @@ func reportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			say(stdout, "%s\n", page)
+			safetext.Say(stdout, "%s\n", page)
 			return nil
 		},
 	}

@@ -12,6 +12,7 @@ import (
 	"ballast/recipe/models"
 	"ballast/recipe/record"
 	"ballast/runlog"
+	"ballast/safetext"
 )
 
 // continueRun resumes the run in a directory from its newest checkpoint.
@@ -31,7 +32,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 		}
 	}
 	if text := models.Moved(r.Model); text != "" {
-		say(stderr, "ballast: %s\n", text)
+		safetext.Say(stderr, "ballast: %s\n", text)
 	}
 	run, err := newRun(&r)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -52,7 +53,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 		return err
 	}
 	for _, text := range notes {
-		say(stderr, "ballast: %s: %s\n", f.resume, text)
+		safetext.Say(stderr, "ballast: %s: %s\n", f.resume, text)
 	}
 	if err := record.Rewind(ctx, log, run, &now, f.extend, notes); err != nil {
 		return err

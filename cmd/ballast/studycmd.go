@@ -14,6 +14,7 @@ import (
 	"ballast/compare/table"
 	"ballast/engine"
 	"ballast/recipe/request"
+	"ballast/safetext"
 	"ballast/study"
 	"ballast/sweep"
 	"ballast/task"
@@ -126,7 +127,7 @@ func (f *studyFlags) check(p *study.Plan, dir string, show bool) error {
 		if err := p.Open(dir); err != nil {
 			return err
 		}
-		say(stdout, "%s: %d rows, %d seeds\n", p.Title, len(p.Rows), p.Seeds)
+		safetext.Say(stdout, "%s: %d rows, %d seeds\n", p.Title, len(p.Rows), p.Seeds)
 	}
 	for _, row := range p.Rows {
 		t := request.Request{Config: p.Config(dir), Set: row.Set}
@@ -146,9 +147,9 @@ func (f *studyFlags) check(p *study.Plan, dir string, show bool) error {
 			}
 		}
 		if show {
-			say(stdout, "  %-28s %-9s %v", row.Name, row.Method, row.Set)
+			safetext.Say(stdout, "  %-28s %-9s %v", row.Name, row.Method, row.Set)
 			if row.Match != "" {
-				say(stdout, " as many supervised tokens as %s", row.Match)
+				safetext.Say(stdout, " as many supervised tokens as %s", row.Match)
 			}
 			fmt.Fprintln(stdout)
 		}
@@ -172,7 +173,7 @@ func (f *studyFlags) tables(out io.Writer, p *study.Plan) error {
 	}
 	left, err := study.Document(f.docs, tables, figures)
 	if len(left) > 0 {
-		say(stderr, "%s: not of this plan, left as they were: %s\n", f.docs, strings.Join(left, ", "))
+		safetext.Say(stderr, "%s: not of this plan, left as they were: %s\n", f.docs, strings.Join(left, ", "))
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"ballast"
 	"ballast/env/sim"
 	"ballast/rollout/attack"
+	"ballast/safetext"
 	"ballast/task"
 	"ballast/value"
 )
@@ -71,7 +72,7 @@ func listTasks(spec task.Spec, asJSON bool) error {
 		for _, turn := range t.Turns {
 			calls += len(turn.Gold)
 		}
-		say(stdout, "%-28s %-13s turns %d calls %2d  %v\n", t.ID, t.Category, len(t.Turns), calls, t.APIs)
+		safetext.Say(stdout, "%-28s %-13s turns %d calls %2d  %v\n", t.ID, t.Category, len(t.Turns), calls, t.APIs)
 	}
 	return nil
 }
@@ -96,24 +97,24 @@ func showTask(spec task.Spec, id string, asJSON bool) error {
 }
 
 func printTask(t *ballast.Task) {
-	say(stdout, "%s  %s  worlds %v  %d tools\n", t.ID, t.Category, t.APIs, len(t.Tools))
+	safetext.Say(stdout, "%s  %s  worlds %v  %d tools\n", t.ID, t.Category, t.APIs, len(t.Tools))
 	for _, w := range t.APIs {
 		text, err := value.JSON(t.Init[w])
 		if err != nil {
 			text = value.Repr(t.Init[w])
 		}
-		say(stdout, "init %s: %s\n", w, text)
+		safetext.Say(stdout, "init %s: %s\n", w, text)
 	}
 	for i, turn := range t.Turns {
-		say(stdout, "turn %d user: %s\n", i+1, turn.User)
+		safetext.Say(stdout, "turn %d user: %s\n", i+1, turn.User)
 		if len(turn.Reveal) > 0 {
-			say(stdout, "  reveals %v\n", turn.Reveal)
+			safetext.Say(stdout, "  reveals %v\n", turn.Reveal)
 		}
 		for _, c := range turn.Gold {
-			say(stdout, "  gold: %s\n", value.FormatCall(c))
+			safetext.Say(stdout, "  gold: %s\n", value.FormatCall(c))
 		}
 		if turn.Reply != "" {
-			say(stdout, "  reply: %s\n", turn.Reply)
+			safetext.Say(stdout, "  reply: %s\n", turn.Reply)
 		}
 	}
 }
@@ -193,11 +194,11 @@ func checkTasks(spec task.Spec, asJSON, attacked bool) error {
 		}
 	} else {
 		for _, c := range slices.Sorted(maps.Keys(all)) {
-			say(stdout, "%-14s %d/%d valid\n", c, good[c], all[c])
+			safetext.Say(stdout, "%-14s %d/%d valid\n", c, good[c], all[c])
 		}
-		say(stdout, "%-14s %d/%d valid, %.2f s\n", "all", ok, len(tasks), secs)
+		safetext.Say(stdout, "%-14s %d/%d valid, %.2f s\n", "all", ok, len(tasks), secs)
 		if attacked {
-			say(stdout, "an adversary earns more than silence in %d of %d\n", won, len(tasks))
+			safetext.Say(stdout, "an adversary earns more than silence in %d of %d\n", won, len(tasks))
 		}
 	}
 	if ok < len(tasks) {

@@ -26,6 +26,7 @@ import (
 	"ballast/recipe/request"
 	"ballast/report"
 	"ballast/runlog"
+	"ballast/safetext"
 	"ballast/supervise/endpoint"
 )
 
@@ -101,7 +102,7 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 		return err
 	}
 	for _, text := range f.Aside {
-		say(stderr, "ballast: %s\n", text)
+		safetext.Say(stderr, "ballast: %s\n", text)
 	}
 	if f.dry {
 		notice(&r)
@@ -160,7 +161,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	if line, err := prepare.Judge(&run.Recipe); err != nil {
 		return err
 	} else if line != "" {
-		say(stderr, "judge: %s\n", line)
+		safetext.Say(stderr, "judge: %s\n", line)
 	}
 	start := time.Now()
 	run.Clock = func() loop.Cost { return loop.Cost{CPU: bench.CPUSeconds(), Seconds: time.Since(start).Seconds()} }
@@ -172,7 +173,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 		if !errors.Is(err, loop.ErrInterrupted) {
 			what = "stopped at once; the newest checkpoint counts"
 		}
-		say(stderr, "%s; continue with: ballast train --resume %s\n", what, log.Dir())
+		safetext.Say(stderr, "%s; continue with: ballast train --resume %s\n", what, log.Dir())
 	}
 	page, perr := report.Write(log.Dir())
 	switch other := errors.Join(perr, cost); {

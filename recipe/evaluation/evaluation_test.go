@@ -28,6 +28,8 @@ func TestUsable(t *testing.T) {
 		{&local, "tasks.level={calls: 2}", ""},
 		{&local, "seed=2", "--seed"},
 		{&local, "tasks.set=bfcl", "--tasks"},
+		{&local, "engine.kind=xla", "--engine"},
+		{&local, "engine={kind: xla}", "--engine"},
 		{&local, "rl.lr=1", "does not use that"},
 		{&local, "init.hidden=64", "--model init"},
 		{&chats, "chat.format=pythonic", "the server writes the prompts"},

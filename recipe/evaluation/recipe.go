@@ -46,6 +46,9 @@ func (e *Evaluation) usable(pair string) error {
 	group, _, _ := strings.Cut(key, ".")
 	flags := map[string]string{"model": "--model", "seed": "--seed", "tasks.set": "--tasks", "tasks.data": "--data",
 		"tasks.categories": "--category", "tasks.count": "--count", "tasks.test": "--count"}
+	if group == "engine" {
+		flags[key] = "--engine"
+	}
 	switch {
 	case flags[key] != "":
 		return fmt.Errorf("--set %s: an evaluation has the flag %s for that", pair, flags[key])
