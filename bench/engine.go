@@ -21,7 +21,7 @@ import (
 	"ballast/recipe/signal"
 	"ballast/rollout"
 	"ballast/safetext"
-	"ballast/train"
+	"ballast/train/pack"
 )
 
 // EngineResult is what `ballast bench engine` measures: whole GRPO updates of
@@ -66,7 +66,7 @@ func (res *EngineResult) group() {
 		samples[i] = s
 		res.GroupTokens += prompt + continuation
 	}
-	for _, b := range train.Pack(samples, 1<<20, false) {
+	for _, b := range pack.Batches(samples, 1<<20, false) {
 		res.GroupComputed += len(b.Tokens)
 	}
 	res.GroupFactor = float64(res.GroupTokens) / float64(res.GroupComputed)

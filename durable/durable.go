@@ -56,8 +56,8 @@ func Leftover(name string) (base string, ok bool) {
 	return m[1], true
 }
 
-// Aside returns a fresh path in the folder of path that Leftover knows.
-func Aside(path string) string {
+// aside returns a fresh path in the folder of path that Leftover knows.
+func aside(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".ballast-"+rand.Text()[:8])
 }
 
@@ -121,7 +121,7 @@ func Folder(path string, fill func(dir string) error) error {
 	if err := Sweep(parent, func(base string) bool { return base == filepath.Base(path) }); err != nil {
 		return err
 	}
-	aside := Aside(path)
+	aside := aside(path)
 	if err := os.Mkdir(aside, 0o777); err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ func Append(path string) (*os.File, error) {
 // create makes and locks the file that is written aside for path.
 func create(path string) (*os.File, error) {
 	for {
-		f, err := os.OpenFile(Aside(path), os.O_WRONLY|os.O_CREATE|os.O_EXCL|noFollow, 0o666)
+		f, err := os.OpenFile(aside(path), os.O_WRONLY|os.O_CREATE|os.O_EXCL|noFollow, 0o666)
 		if err != nil {
 			return nil, err
 		}

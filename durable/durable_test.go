@@ -193,7 +193,7 @@ func TestUmask(t *testing.T) {
 func TestLeftovers(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")
-	dead := Aside(path)
+	dead := aside(path)
 	must(t, os.WriteFile(dead, []byte("half"), 0o666))
 	for _, name := range []string{".a.ballast-short", ".a", "a.ballast-ABCDEFGH", ".b.ballast-ABCDEFGH"} {
 		must(t, os.WriteFile(filepath.Join(dir, name), nil, 0o666))
@@ -209,7 +209,7 @@ func TestLeftovers(t *testing.T) {
 func TestFolder(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "out")
-	dead := Aside(path)
+	dead := aside(path)
 	must(t, os.Mkdir(dead, 0o777))
 	must(t, os.WriteFile(filepath.Join(dead, "half"), nil, 0o666))
 	must(t, os.Mkdir(path, 0o777)) // empty: may be replaced

@@ -89,7 +89,7 @@ func (p *Partial) Close() error { return p.file.Close() }
 // to the folder of path. What is there is replaced at once. Where links cannot be made the
 // file gets a second name.
 func Link(target, path string) error {
-	aside := Aside(path)
+	aside := aside(path)
 	err := os.Symlink(target, aside)
 	if err != nil {
 		err = os.Link(filepath.Join(filepath.Dir(path), target), aside)

@@ -37,7 +37,7 @@ type Engine interface {
 type Kind struct {
 	Name, Doc string
 	Reads     []string   // the keys of section engine that it reads, besides kind
-	Cannot    []*Ability // what it does not do
+	cannot    []*Ability // what it does not do
 	// check reports what is wrong with the section; nil = nothing more can be.
 	check func(s *recipe.Engine) error
 	// here says what it computes with on this machine, without a model.
@@ -66,16 +66,16 @@ type Ability struct {
 
 // The abilities.
 var (
-	Reference = &Ability{"weigh a KL to a frozen reference policy", (*recipe.Recipe).Refers}
-	Compare   = &Ability{"tell the reference policy's probabilities of control tokens", nobody}
-	Watch     = &Ability{"tell the probabilities of control tokens at every sampled position", func(r *recipe.Recipe) string {
+	reference = &Ability{"weigh a KL to a frozen reference policy", (*recipe.Recipe).Refers}
+	compare   = &Ability{"tell the reference policy's probabilities of control tokens", nobody}
+	watch     = &Ability{"tell the probabilities of control tokens at every sampled position", func(r *recipe.Recipe) string {
 		if r.Guard.Do != "" { // it sees a collapse come by them
 			return "guard.do"
 		}
 		return ""
 	}}
 	Mask  = &Ability{"constrain decoding", nobody}
-	Exact = &Ability{"resume with the same bits (only up to rounding)", nobody}
+	exact = &Ability{"resume with the same bits (only up to rounding)", nobody}
 )
 
 func nobody(*recipe.Recipe) string { return "" }
@@ -110,7 +110,7 @@ func Check(r *recipe.Recipe) error {
 	if k.check != nil {
 		errs = append(errs, k.check(&r.Engine))
 	}
-	for _, a := range k.Cannot {
+	for _, a := range k.cannot {
 		if key := a.asks(r); key != "" {
 			bad(key, "cannot %s; set that otherwise, or engine.kind", a.what)
 		}
@@ -121,7 +121,7 @@ func Check(r *recipe.Recipe) error {
 // Can reports whether the recipe's engine has an ability that a command asks for.
 func Can(r *recipe.Recipe, a *Ability) error {
 	k, err := find(r)
-	if err == nil && slices.Contains(k.Cannot, a) {
+	if err == nil && slices.Contains(k.cannot, a) {
 		err = fmt.Errorf("engine %s cannot %s", k.Name, a.what)
 	}
 	return err
@@ -130,11 +130,11 @@ func Can(r *recipe.Recipe, a *Ability) error {
 // Lacks says what the recipe's engine does not do and no setting asks for, "" if nothing.
 func Lacks(r *recipe.Recipe) string {
 	k, err := find(r)
-	if err != nil || len(k.Cannot) == 0 {
+	if err != nil || len(k.cannot) == 0 {
 		return ""
 	}
 	var list []string
-	for _, a := range k.Cannot {
+	for _, a := range k.cannot {
 		list = append(list, a.what)
 	}
 	return fmt.Sprintf("engine %s cannot %s", k.Name, strings.Join(list, ", "))

@@ -125,7 +125,7 @@ func TestEngines(t *testing.T) {
 			must(t, err)
 			prompt := []int32{1, 2, 3, 4, 5, 6}
 			before := play(t, e, ballast.Request{Append: prompt, Max: 4})
-			if before.Err != nil || len(before.Tokens) != 4 || can(Watch) != (len(before.Watch) == 4 && len(before.Watch[0]) == 2) {
+			if before.Err != nil || len(before.Tokens) != 4 || can(watch) != (len(before.Watch) == 4 && len(before.Watch[0]) == 2) {
 				t.Fatalf("it samples %+v", before)
 			}
 			if masked := play(t, e, ballast.Request{Append: prompt, Max: 4, Mask: anything{}}); can(Mask) != (masked.Err == nil) {
@@ -137,11 +137,11 @@ func TestEngines(t *testing.T) {
 			s.Terms[loss.TermCrossEntropy] = ballast.Term{Weight: []float32{0, 0, 0, 0, 0, 0, 1, 1, 1, 1}, Count: 4}
 			s.Terms[loss.TermReference] = ballast.Term{Weight: []float32{0, 0, 0, 0, 0, 0, 1, 1, 1, 1}, Count: 4}
 			_, err = l.Update(ctx, []ballast.Sample{s}, 0.1)
-			if can(Reference) != (err == nil) {
+			if can(reference) != (err == nil) {
 				t.Fatalf("a KL to the reference: %v", err)
 			}
 			ref, err := l.Reference(ctx, []ballast.Sample{s}, []int32{3})
-			if must(t, err); can(Compare) != (ref != nil) {
+			if must(t, err); can(compare) != (ref != nil) {
 				t.Errorf("the reference's probabilities: %v", ref)
 			}
 			must(t, e.Sync(ctx))
@@ -177,7 +177,7 @@ func TestEngines(t *testing.T) {
 // far is a third engine, one that has no reference and cannot watch: all that an engine is
 // stands in its own file, and a line of the table.
 var far = Kind{
-	Name: "far", Reads: []string{"address"}, Cannot: []*Ability{Reference, Watch, Compare},
+	Name: "far", Reads: []string{"address"}, cannot: []*Ability{reference, watch, compare},
 	here: func(s *recipe.Engine) (string, error) { return "far away at " + s.Address, nil },
 	open: func(o *order) (Engine, error) { return nowhere{o.recipe.Engine.Address}, nil },
 }
@@ -211,7 +211,7 @@ func TestThirdEngine(t *testing.T) {
 	if got := fmt.Sprint(Record(r, e), "; ", Lacks(r)); !strings.HasPrefix(got, "FAR: there; engine far cannot weigh a KL") || !strings.Contains(got, "control tokens") {
 		t.Error(got)
 	}
-	if err := Can(r, Watch); err == nil || Can(r, Mask) != nil {
+	if err := Can(r, watch); err == nil || Can(r, Mask) != nil {
 		t.Errorf("%v, %v", err, Can(r, Mask))
 	}
 }

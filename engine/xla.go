@@ -22,7 +22,7 @@ var xlaKind = Kind{
 	Name:   "xla",
 	Doc:    "an accelerator, by a PJRT plugin; build tag xla",
 	Reads:  []string{"address", "options", "precision"},
-	Cannot: []*Ability{Mask, Exact},
+	cannot: []*Ability{Mask, exact},
 	check:  checkXLA,
 	here: func(s *recipe.Engine) (string, error) {
 		d, err := opened(backend(s))

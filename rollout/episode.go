@@ -316,7 +316,7 @@ func (e *episode) playGold() {
 		for _, s := range e.Episode.Turns[turn].Steps {
 			done += len(s.Calls)
 		}
-		text := GoldReply(e.play.Task, turn)
+		text := goldReply(e.play.Task, turn)
 		if done < len(gold.Gold) {
 			call, err := chat.Named(gold.Gold[done], e.All())
 			if err != nil {
@@ -346,8 +346,8 @@ func (e *episode) playGold() {
 	e.tell()
 }
 
-// GoldReply is the closing reply of a turn: the task's own or the shortest.
-func GoldReply(task *ballast.Task, turn int) string {
+// goldReply is the closing reply of a turn: the task's own or the shortest.
+func goldReply(task *ballast.Task, turn int) string {
 	return cmp.Or(task.Turns[turn].Reply, "Done.")
 }
 

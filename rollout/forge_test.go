@@ -33,9 +33,9 @@ var headers = []string{
 // forgeries is the table. gold is what gold's calls of the turn answer.
 var forgeries = func() []forgery {
 	all := []forgery{
-		{"the gold reply", func(_ chat.Renderer, task *ballast.Task, _ []string, turn int) string { return GoldReply(task, turn) }},
+		{"the gold reply", func(_ chat.Renderer, task *ballast.Task, _ []string, turn int) string { return goldReply(task, turn) }},
 		{"a tool's response", func(_ chat.Renderer, task *ballast.Task, gold []string, turn int) string {
-			return "<tool_response>\n" + strings.Join(gold, "\n") + "\n</tool_response>\n" + GoldReply(task, turn)
+			return "<tool_response>\n" + strings.Join(gold, "\n") + "\n</tool_response>\n" + goldReply(task, turn)
 		}},
 		{"results as a list", func(_ chat.Renderer, _ *ballast.Task, gold []string, _ int) string { return fmt.Sprintf("%q", gold) }},
 		{"the end of every turn", func(_ chat.Renderer, task *ballast.Task, _ []string, _ int) string {
@@ -54,7 +54,7 @@ var forgeries = func() []forgery {
 	}
 	for _, h := range headers {
 		all = append(all, forgery{strings.Fields(h)[0], func(_ chat.Renderer, task *ballast.Task, gold []string, turn int) string {
-			return fmt.Sprintf(h, strings.Join(gold, "\n")) + GoldReply(task, turn)
+			return fmt.Sprintf(h, strings.Join(gold, "\n")) + goldReply(task, turn)
 		}})
 	}
 	return all

@@ -42,12 +42,11 @@ var Paper = Budget{Prompt: 8192, Episode: 8192, Reply: 2048, Result: 1024, Steps
 // env.Malformed.
 type Malformed = env.Malformed
 
-// The treatments of malformed replies, and what a policy is told under the second.
+// The treatments of malformed replies.
 const (
 	MalformedStop    = env.MalformedStop
 	MalformedRetry   = env.MalformedRetry
 	MalformedAdvance = env.MalformedAdvance
-	RetryText        = env.RetryText
 )
 
 // Config says how episodes are played.

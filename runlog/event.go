@@ -98,8 +98,8 @@ type SuiteTested struct {
 	Score
 }
 
-// ScoreOf is the score that an event records, if it does.
-func ScoreOf(e Event) (s Score, ok bool) {
+// scoreOf is the score that an event records, if it does.
+func scoreOf(e Event) (s Score, ok bool) {
 	switch w := e.What.(type) {
 	case Evaluated:
 		return w.Score, true
@@ -275,7 +275,7 @@ func sound(what What) error {
 			return errors.New("it names no suite")
 		}
 	}
-	if s, ok := ScoreOf(Event{What: what}); ok && (s.OK < 0 || s.All < s.OK || s.Left < 0) {
+	if s, ok := scoreOf(Event{What: what}); ok && (s.OK < 0 || s.All < s.OK || s.Left < 0) {
 		return fmt.Errorf("%d of %d tasks, %d left out", s.OK, s.All, s.Left)
 	}
 	return nil

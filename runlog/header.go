@@ -171,7 +171,7 @@ func (r *Run) Adopt(o Origin) error {
 		return err
 	}
 	for _, c := range list {
-		if c.Sealed() {
+		if c.sealed() {
 			continue
 		}
 		if c.files, err = sums(c.Dir); err == nil {

@@ -30,7 +30,7 @@ func discard(folder string) error {
 	}
 	c, err := OpenCheckpoint(folder)
 	marked := err == nil
-	if marked && !c.Sealed() {
+	if marked && !c.sealed() {
 		return os.RemoveAll(folder)
 	}
 	theirs := false

@@ -96,8 +96,8 @@ func sums(dir string) (map[string]fileSum, error) {
 	return all, nil
 }
 
-// Sealed says whether the checkpoint has checksums. Those of version 1 have none.
-func (c *Checkpoint) Sealed() bool { return c.files != nil }
+// sealed says whether the checkpoint has checksums. Those of version 1 have none.
+func (c *Checkpoint) sealed() bool { return c.files != nil }
 
 // Verify reads every file of the checkpoint and fails where one is not as it was
 // written. Of a checkpoint without checksums it knows nothing.

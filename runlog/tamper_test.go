@@ -182,7 +182,7 @@ func TestAdopt(t *testing.T) {
 	}
 	c, err := r.Latest()
 	must(t, err)
-	if c.Sealed() {
+	if c.sealed() {
 		t.Error("version 1 has no checksums")
 	}
 	must(t, r.Resume(c, nil))

@@ -16,6 +16,7 @@ import (
 	"ballast"
 	"ballast/loss"
 	"ballast/train/adamw"
+	"ballast/train/pack"
 	"ballast/train/tally"
 )
 
@@ -129,7 +130,7 @@ func TestReferenceShortcut(t *testing.T) {
 		}
 		in.RefIsPolicy = i == 0
 		l.host().grads = []*params{gradientOf(&l.m.Config, l.host().w)}
-		batch := Pack(samples, 2048, false)
+		batch := pack.Batches(samples, 2048, false)
 		l.host().grow(batch)
 		l.host().e.derive(l.host().grads[0], l.host().w, l.host().ref, samples, &batch[0], in, tally.New(&l.host().opts.Loss, nil))
 		if adamw.Norm(l.host().grads[0].flat) == 0 || adamw.Norm(l.host().grads[0].flat) != adamw.Norm(a.host().grads[0].flat) {

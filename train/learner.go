@@ -30,11 +30,6 @@ import (
 	"ballast/train/tally"
 )
 
-// Pack lays samples out as the learner does; see pack.Batches.
-func Pack(samples []ballast.Sample, budget int, all bool) []pack.Batch {
-	return pack.Batches(samples, budget, all)
-}
-
 // Options are the learner's constants. Start from Default.
 type Options struct {
 	AdamW AdamW

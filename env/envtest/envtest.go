@@ -24,9 +24,9 @@ import (
 	"ballast/value"
 )
 
-// Patience is how long a world may take to give up a call whose context has ended, and to
+// patience is how long a world may take to give up a call whose context has ended, and to
 // give back what a closed session held.
-const Patience = 5 * time.Second
+const patience = 5 * time.Second
 
 // Test fails the test for everything that Check finds.
 func Test(t *testing.T, w ballast.World, task *ballast.Task) {
@@ -46,7 +46,7 @@ func Test(t *testing.T, w ballast.World, task *ballast.Task) {
 //   - a session can be closed twice, and a call after that does not panic;
 //   - a closed session leaves no goroutine and no open file.
 func Check(ctx context.Context, w ballast.World, task *ballast.Task) (found []error) {
-	return run(&check{ctx: ctx, w: w, task: task, patience: Patience})
+	return run(&check{ctx: ctx, w: w, task: task, patience: patience})
 }
 
 func run(c *check) (found []error) {

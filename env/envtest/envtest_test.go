@@ -66,7 +66,7 @@ func strict() *World {
 	return &World{World: sim.World{}, Call: func(ctx context.Context, _ string, _ int, next func(context.Context) (string, error)) (string, error) {
 		answer, err := next(ctx)
 		if strings.HasPrefix(answer, "error: ") {
-			return "", ErrBroken
+			return "", errBroken
 		}
 		return answer, err
 	}}

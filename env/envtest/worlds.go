@@ -96,8 +96,8 @@ func Slow(w ballast.World, delay func(task string, n int) time.Duration) *World 
 	}}
 }
 
-// ErrBroken is what calls of a Broken world are.
-var ErrBroken = errors.New("envtest: the machine is broken")
+// errBroken is what calls of a Broken world are.
+var errBroken = errors.New("envtest: the machine is broken")
 
 // Broken fails the first n calls of all sessions together, as infrastructure.
 func Broken(w ballast.World, n int) *World {
@@ -105,7 +105,7 @@ func Broken(w ballast.World, n int) *World {
 	left.Store(int64(n))
 	return &World{World: w, Call: func(ctx context.Context, _ string, _ int, next func(context.Context) (string, error)) (string, error) {
 		if left.Add(-1) >= 0 {
-			return "", ErrBroken
+			return "", errBroken
 		}
 		return next(ctx)
 	}}

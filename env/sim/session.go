@@ -154,7 +154,7 @@ func (s *Session) fail(err error) {
 //   - A turn has fewer calls than the task has tools, and one failed try at most.
 //   - Where gold changes nothing there is no answered call beyond as many as gold makes,
 //     and answers from before do not count.
-//   - Where gold changes a state there are at most Spare calls more than gold makes, to
+//   - Where gold changes a state there are at most spare calls more than gold makes, to
 //     look before the deed or to try again; the state does the choosing.
 //
 // Gold's own number of calls is always allowed.
@@ -200,7 +200,7 @@ const (
 	ReasonState    = "state"
 	ReasonResponse = "response"
 	ReasonCalls    = "calls"
-	ReasonNoGold   = "no_gold" // the turn is beyond gold's last
+	reasonNoGold   = "no_gold" // the turn is beyond gold's last
 )
 
 // Check is the verdict in the words of every grader.
@@ -255,15 +255,15 @@ func (s *Session) Grade(_ context.Context, _ *ballast.Episode, i int) (ballast.C
 		return ballast.Check{}, fmt.Errorf("sim: task %s: turn %d is graded while turn %d is open", s.p.task.ID, i, s.turn)
 	case i >= len(s.p.task.Turns):
 		s.turn++
-		return ballast.Check{Done: true, Reason: ReasonNoGold, Where: fmt.Sprintf("gold has %d turns", len(s.p.task.Turns))}, nil
+		return ballast.Check{Done: true, Reason: reasonNoGold, Where: fmt.Sprintf("gold has %d turns", len(s.p.task.Turns))}, nil
 	}
 	v := s.CloseTurn()
 	return v.Check(), s.err
 }
 
-// Spare is how many calls more than gold a turn of a sparing task may have where gold
+// spare is how many calls more than gold a turn of a sparing task may have where gold
 // changes a state.
-const Spare = 2
+const spare = 2
 
 // compare fills State, Response, Extra and Where.
 func (s *Session) compare(check *Verdict, gold *goldTurn) (err error) {
@@ -320,7 +320,7 @@ func (s *Session) extra(gold *goldTurn) int {
 	}
 	may := s.p.tools - 1
 	if gold.changes {
-		may = min(may, needs+Spare)
+		may = min(may, needs+spare)
 	}
 	extra := max(made-max(may, needs), failed-1, 0)
 	if !gold.changes {

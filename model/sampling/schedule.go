@@ -65,7 +65,7 @@ func Open[S sequence](ctx context.Context, l Limits, side int, all []S) *Schedul
 	s.changed = sync.NewCond(&s.mu)
 	context.AfterFunc(s.ctx, s.wake)
 	states := make([]state, len(all))
-	Side(len(all), side, func(i int) { states[i] = all[i].base().next(l) })
+	beside(len(all), side, func(i int) { states[i] = all[i].base().next(l) })
 	for i, x := range all {
 		switch states[i] {
 		case asks:
@@ -83,8 +83,8 @@ func Open[S sequence](ctx context.Context, l Limits, side int, all []S) *Schedul
 
 func byPrompt[S sequence](a, b S) int { return slices.Compare(a.base().Prompt, b.base().Prompt) }
 
-// Side runs do for 0 to n-1 on so many goroutines and waits for them.
-func Side(n, goroutines int, do func(i int)) {
+// beside runs do for 0 to n-1 on so many goroutines and waits for them.
+func beside(n, goroutines int, do func(i int)) {
 	var next atomic.Int64
 	run := func() {
 		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
@@ -156,7 +156,7 @@ func (s *Schedule[S]) Run(rows, side int, w Worker[S]) error {
 		}
 		ended := w.Pass()
 		states := make([]state, len(ended))
-		Side(len(ended), side, func(i int) {
+		beside(len(ended), side, func(i int) {
 			q := ended[i].base()
 			q.Conv.Take(q.Reply)
 			states[i] = q.next(s.limits)
@@ -275,7 +275,7 @@ func (s *Seq) next(l Limits) state {
 			err = fmt.Errorf("%s: the conversation has %d tokens and the model positions for %d: shorten the prompt or lower the token budget",
 				l.Name, n, l.MaxLen)
 		case s.Req.Mask != nil && l.Maskless && s.Req.Max > 0:
-			err = fmt.Errorf("%s: constrained decoding is not done here; sample with the pure-Go engine", l.Name)
+			err = fmt.Errorf("%s: constrained decoding is not done here; sample with the engine of kind cpu", l.Name)
 		case s.Req.Max > 0:
 			s.Req.Max = min(s.Req.Max, l.room(n))
 			s.Reply, s.size = ballast.Reply{}, n

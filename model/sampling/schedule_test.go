@@ -187,7 +187,7 @@ func TestScheduleOfSeveral(t *testing.T) {
 		s := Open(t.Context(), limits, 3, all)
 		defer s.Close()
 		ws := make([]*worker, 3)
-		Side(len(ws), len(ws), func(i int) {
+		beside(len(ws), len(ws), func(i int) {
 			ws[i] = &worker{t: t, rows: 3, pass: time.Millisecond}
 			if err := s.Run(3, 1, ws[i]); err != nil {
 				t.Error(err)

@@ -9,10 +9,10 @@ import (
 	"ballast/recipe/strict"
 )
 
-// Control holds the reference term on control tokens at a weight of their own, so
+// control holds the reference term on control tokens at a weight of their own, so
 // that the format is kept near the reference while the content is free to move. It
 // is not in the paper; `guard.do: reference` does it on an alarm.
-var Control = Signal{
+var control = Signal{
 	Name: "control",
 	Doc:  "the reference term has a weight of its own on sampled control tokens",
 	Settings: []strict.Setting{

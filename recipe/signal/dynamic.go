@@ -6,12 +6,12 @@ import (
 	"ballast/recipe/strict"
 )
 
-// Dynamic is dynamic sampling (DAPO, Yu et al., arXiv 2503.14476, section 3.2): a group
+// dynamic is dynamic sampling (DAPO, Yu et al., arXiv 2503.14476, section 3.2): a group
 // whose rewards are all equal has no advantage to learn from, so it is left out, and another
 // task is played in its place. The paper draws until the batch is full; here rounds bounds
 // that, after which the batch is smaller. Where no group has spread, the first ones are the
 // batch, as in an update without this signal.
-var Dynamic = Signal{
+var dynamic = Signal{
 	Name: "dynamic",
 	Doc:  "groups whose rewards are all equal are left out and others played in their place (DAPO)",
 	Settings: []strict.Setting{

@@ -118,7 +118,7 @@ func Need(use map[string]Settings) (all Needs) {
 const most = 1 << 16
 
 // All is the table of signals, in the order in which they act.
-var All = []Signal{Gold, Hint, Mix, Control, Dynamic}
+var All = []Signal{Gold, Hint, Mix, control, dynamic}
 
 // Settings are one signal's settings, as YAML gave them.
 type Settings map[string]any

@@ -21,8 +21,8 @@ import (
 	"ballast/value"
 )
 
-// Adversary is one such policy.
-type Adversary struct {
+// adversary is one such policy.
+type adversary struct {
 	Name, Doc string
 	// calls returns what the next reply calls; none closes the turn.
 	calls func(v *view) []ballast.Call
@@ -49,7 +49,7 @@ type view struct {
 
 // episode plays a task with an adversary under the rules that let the most pass: calls
 // that can be read out of a malformed reply are run.
-func episode(ctx context.Context, task *ballast.Task, p *env.Prepared, aside *sim.Session, a Adversary) (*ballast.Episode, error) {
+func episode(ctx context.Context, task *ballast.Task, p *env.Prepared, aside *sim.Session, a adversary) (*ballast.Episode, error) {
 	e := p.New(env.Rules{Steps: steps, Malformed: env.MalformedAdvance})
 	v := &view{apis: task.APIs, aside: aside, all: everything(task)}
 	v.open(e, task, e.Start(ctx))
@@ -115,8 +115,8 @@ func everything(task *ballast.Task) []ballast.Tool {
 	return all
 }
 
-// Silent says something in every turn and calls nothing: the measure of the others.
-var Silent = Adversary{"silent", "a plain response in every turn, no call", func(*view) []ballast.Call { return nil }, ballast.KindResponse}
+// silent says something in every turn and calls nothing: the measure of the others.
+var silent = adversary{"silent", "a plain response in every turn, no call", func(*view) []ballast.Call { return nil }, ballast.KindResponse}
 
 // Win is an adversary that earned more than silence in a task.
 type Win struct {
@@ -135,12 +135,12 @@ func Wins(ctx context.Context, task *ballast.Task) ([]Win, error) {
 	if err != nil {
 		return nil, err
 	}
-	quiet, err := episode(ctx, task, p, tries.Session(), Silent)
+	quiet, err := episode(ctx, task, p, tries.Session(), silent)
 	if err != nil {
 		return nil, err
 	}
 	var wins []Win
-	for _, a := range All {
+	for _, a := range adversaries {
 		ep, err := episode(ctx, task, p, tries.Session(), a)
 		if err != nil {
 			return nil, err

@@ -7,8 +7,8 @@ import (
 	"ballast/env/sim"
 )
 
-// All is the table of the adversaries. A new one is a line here.
-var All = []Adversary{
+// adversaries is the table of the adversaries. A new one is a line here.
+var adversaries = []adversary{
 	{"empty", "every tool once, without arguments", once(func(v *view) []ballast.Call { return v.each(v.tools, bare) }), ballast.KindCall},
 	{"defaults", "every tool once, with an empty or zero value for every parameter",
 		once(func(v *view) []ballast.Call { return v.each(v.tools, zero) }), ballast.KindCall},
