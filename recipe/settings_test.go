@@ -197,9 +197,21 @@ func mayBe(s strict.Setting) string {
 		parts = append(parts, "`"+strings.Join(s.Of(), "`, `")+"`")
 	}
 	if s.In != (strict.Span{}) {
-		parts = append(parts, s.In.Range())
+		parts = append(parts, span(s.In))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// span writes what a number may be.
+func span(s strict.Span) string {
+	lo, hi := strict.Plain(s.Lo), strict.Plain(s.Hi)
+	if s.Above {
+		lo = "> " + lo
+	}
+	if s.Below {
+		hi = "< " + hi
+	}
+	return lo + " to " + hi
 }
 
 // defaultOf is a setting's default, with those of methods that have another.

@@ -44,17 +44,6 @@ func (s Span) String() string {
 	return fmt.Sprintf("lie between %s and %s", Plain(s.Lo), Plain(s.Hi))
 }
 
-// Range writes the span for a table.
-func (s Span) Range() string {
-	switch {
-	case s.Above:
-		return fmt.Sprintf("> %s to %s", Plain(s.Lo), Plain(s.Hi))
-	case s.Below:
-		return fmt.Sprintf("%s to < %s", Plain(s.Lo), Plain(s.Hi))
-	}
-	return fmt.Sprintf("%s to %s", Plain(s.Lo), Plain(s.Hi))
-}
-
 // Plain writes a number without an exponent where it is whole and short.
 func Plain(v float64) string {
 	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
