@@ -93,7 +93,8 @@ type Task struct {
 	// they start (world.API.New).
 	APIs    []string
 	Variant string
-	// Init is the initial configuration by API, kinds of package value.
+	// Init is the initial configuration, kinds of package value: what the world reads, of
+	// simulated APIs by API.
 	Init map[string]any
 	// Tools documents the functions, held back ones included; nil: the world does, when the
 	// task is prepared.
@@ -336,8 +337,9 @@ type Session interface {
 // Grader says what a closed turn is worth. It sees one episode, turn by turn in order; an
 // episode that ends in the middle of a turn leaves that one without a verdict, which fails.
 type Grader interface {
-	// Grade judges turn i of the episode so far, which it must not change. An error is one
-	// of the machine, and so is a score outside of 0 to 1.
+	// Grade judges turn i of the episode so far, which it must not change. Done, and the
+	// score of a turn that passed, are filled in. An error is one of the machine, and so is a
+	// score outside of 0 to 1.
 	Grade(ctx context.Context, ep *Episode, i int) (Check, error)
 }
 

@@ -10,7 +10,7 @@
 // verdicts because they are made here and nowhere else.
 //
 // What a policy does wrong ends in a typed stop and is data. A world, grader or user that
-// fails, panics or takes longer than Limit ends the episode as StopInfra. A name that no
+// fails, panics or takes longer than its limit (unless it is Instant) ends the episode as StopInfra. A name that no
 // table has, and a task that its world cannot load, are errors of Prepare.
 package env
 

@@ -46,12 +46,12 @@ type WorldEntry struct {
 	// Room, if not nil, has a place for every session that may be open at a time. Episodes
 	// wait for one without a bound of time.
 	Room chan struct{}
-	// Limit bounds one call; 0 = Limit.
+	// Limit bounds one call; 0 = Limit. Nothing bounds the calls of an Instant world.
 	Limit time.Duration
 }
 
 // GraderEntry is a grader by name. New makes one for an episode whose calls run in the
-// session; an error says that the two do not fit, and ends the episode as StopInfra.
+// session, whose state it may read; an error says that the two do not fit, and ends the episode as StopInfra.
 type GraderEntry struct {
 	Name, Doc string
 	Instant   bool
@@ -69,6 +69,9 @@ type UserEntry struct {
 
 // find returns the entry of that name, the first for "".
 func find[T any](what, name string, list []T, of func(T) string) (found T, err error) {
+	if len(list) == 0 {
+		return found, fmt.Errorf("env: the table has no %ss; env.Builtin has some", what)
+	}
 	var names []string
 	for _, x := range list {
 		if name == "" || of(x) == name {

@@ -45,7 +45,8 @@ func (r *Recipe) In(i int) (Recipe, error) {
 	for _, key := range slices.Sorted(maps.Keys(r.Phases[i].With)) {
 		name := fmt.Sprintf("phases[%d].with.%s", i, key)
 		if !slices.ContainsFunc(phased, func(p string) bool { return strings.HasPrefix(key, p) }) || strings.HasPrefix(key, "rl.clip") {
-			return out, fmt.Errorf("%s: a phase may override rl.* but for rl.clip, and sft.*", name)
+			return out, fmt.Errorf("%s: in one phase only rl.* (but for rl.clip) and sft.* can be other than in the rest; "+
+				"phases themselves are given as a whole, such as --set 'phases=[{rl: 5}]'", name)
 		}
 		if err := out.put(name, key, r.Phases[i].With[key]); err != nil {
 			return out, err

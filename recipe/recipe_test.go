@@ -165,7 +165,7 @@ func TestPhaseSettings(t *testing.T) {
 		{"methods={ops: {rl: {lr: null}}}", "methods.ops.rl.lr has no value"},
 		{"phases[9].sft.lr=1", "phases[N]"},
 		{"phases[0].rl.clip.low=0.1", "rl.clip"},
-		{"phases[0].budget.reply=3", "may override"},
+		{"phases[0].budget.reply=3", "in one phase only"},
 		{"phases[1].sft.rate=3", "rate"},
 		{"phases[1].sft.lr=-1", "sft.lr"},
 		{"rl.signals.gold.n=9", "cannot be gold"},

@@ -139,7 +139,7 @@ const docHead = `# Settings
 
 A recipe is a method with all its settings. Give some in a YAML file (` + "`--config FILE`" + `) or one by one
 (` + "`--set rl.lr=1e-6`" + `). ` + "`ballast train METHOD --dry-run`" + ` prints the recipe that a run would have: it shows what the run
-reads, and no more. A setting that the run does not read is an error that says why.
+reads, and no more. A setting that the run does not read is an error where "--set" gives it. In a file it is named and left out.
 
 "absent" is the default of a setting that is not in use. Defaults are those of every method, but for the ones that are named.
 `

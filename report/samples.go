@@ -237,7 +237,7 @@ func showTurn(e *ballast.Episode, t ballast.Turn, tok *bpe.Tokenizer) sampleTurn
 	case !c.Done:
 		v.Check = "the turn was not closed"
 	case c.Passed:
-		v.Check = "state and results as expected"
+		v.Check = "passed"
 	case c.Where == "":
 		v.Check = reason(c.Reason)
 	default:

@@ -11,6 +11,8 @@ import (
 // (certainty). A reply longer than the request allows is cut as a sampler would
 // cut it, and everything after a stop token is dropped.
 type Script struct {
+	// Reply returns the tokens of the next reply. chat.NewDialogue(renderer, nil, nil).Gold(text)
+	// is a text with its end token.
 	Reply func(tokens []int32, req ballast.Request) []int32
 	// Probability fills Reply.Watch, if not nil, for sampled token i of a reply.
 	Probability func(reply []int32, i int) []float32

@@ -1,7 +1,8 @@
 // Package envtest is what every world passes, and worlds that do what worlds do at their
 // worst.
 //
-// Check plays the gold calls of a task and calls that make no sense, in one session and in
+// Check takes the world that a task is played in: the one that a table's Prepare returns, where
+// it has one. It plays the gold calls of a task and calls that make no sense, in one session and in
 // several, with contexts that end, and says what a world does not keep of the contract of
 // ballast.World and ballast.Session. It takes seconds at most, unless the world does.
 //

@@ -73,7 +73,7 @@ func (s *session) Grade(ctx context.Context, ep *ballast.Episode, i int) (ballas
 	return g.Grade(ctx, ep, i)
 }
 
-// Grader is the grader of a task in a World whose sessions inside judge.
+// Grader makes graders, for a table, of worlds whose sessions grade themselves.
 func Grader(_ context.Context, t *ballast.Task, s ballast.Session) (ballast.Grader, error) {
 	g, ok := s.(ballast.Grader)
 	if !ok {
