@@ -55,7 +55,12 @@ With --run, the final and the best checkpoint of a run play test tasks in and ou
 of distribution (other format, other worlds, both), for ballast compare.
 
 Protocols: ` + protocolDocs(),
-		Args: cobra.NoArgs,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("eval takes no argument; a model or a run is --model %s, the tests of a run's plan --run %s", args[0], args[0])
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := f.interruptible(c)
 			defer stop()
