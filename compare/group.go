@@ -172,8 +172,8 @@ func Success(suite string, which Which) func(*Run) (float64, bool) {
 	}
 }
 
-// Category is a run's success on one category of a suite.
-func Category(suite, category string, which Which) func(*Run) (float64, bool) {
+// categoryOf is a run's success on one category of a suite.
+func categoryOf(suite, category string, which Which) func(*Run) (float64, bool) {
 	return func(r *Run) (float64, bool) {
 		s, _ := r.Score(suite, which)
 		v, ok := s.Categories[category]

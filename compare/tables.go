@@ -181,7 +181,7 @@ func categories(groups []Group) table.Table {
 		row := []table.Cell{table.Textf("%s", g.Label), table.Textf("%d", len(g.Runs))}
 		for _, which := range []Which{Last, Top} {
 			for _, c := range names {
-				row = append(row, table.Figure(g.Stat(Category(suite, c, which)), table.Share))
+				row = append(row, table.Figure(g.Stat(categoryOf(suite, c, which)), table.Share))
 			}
 		}
 		t.Rows = append(t.Rows, row)

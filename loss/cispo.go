@@ -17,7 +17,7 @@ var cispo = Term{
 	Name: "cispo",
 	Old:  true,
 	token: func(x token, p Params) (value, grad float64) {
-		return truncated(x.LogProb, x.Old, x.Weight, p)
+		return truncatedToken(x.LogProb, x.Old, x.Weight, p)
 	},
 	tokens: func(x tokens, p Params) (value, grad *graph.Node) {
 		ratio := graph.Exp(graph.ClipScalar(graph.Sub(x.LogProb, x.Old), -GapLimit, GapLimit))
@@ -26,9 +26,9 @@ var cispo = Term{
 	},
 }
 
-// truncated returns -w * c * logp of one token with advantage w, where c is its ratio
+// truncatedToken returns -w * c * logp of one token with advantage w, where c is its ratio
 // clipped on both sides, and the derivative with respect to logp with c held fixed.
-func truncated(logp, old, w float64, p Params) (value, grad float64) {
+func truncatedToken(logp, old, w float64, p Params) (value, grad float64) {
 	if w == 0 {
 		return 0, 0
 	}

@@ -8,14 +8,14 @@ const TermCrossEntropy = 2
 // crossEntropy is supervised learning.
 var crossEntropy = Term{
 	Name:  "cross_entropy",
-	token: func(x token, _ Params) (value, grad float64) { return CrossEntropy(x.LogProb, x.Weight) },
+	token: func(x token, _ Params) (value, grad float64) { return crossEntropyToken(x.LogProb, x.Weight) },
 	tokens: func(x tokens, _ Params) (value, grad *graph.Node) {
 		return graph.Neg(graph.Mul(x.Weight, x.LogProb)), graph.Neg(x.Weight)
 	},
 }
 
-// CrossEntropy returns -w * logp of one token and its derivative, -w.
-func CrossEntropy(logp, w float64) (value, grad float64) {
+// crossEntropyToken returns -w * logp of one token and its derivative, -w.
+func crossEntropyToken(logp, w float64) (value, grad float64) {
 	if w == 0 {
 		return 0, 0
 	}

@@ -20,11 +20,11 @@ var gspo = Term{
 	Couple: true,
 	token: func(x token, p Params) (value, grad float64) {
 		p.Dual = 0
-		return Policy(x.Gap, 0, x.Mean, p)
+		return policyToken(x.Gap, 0, x.Mean, p)
 	},
 	tokens: func(x tokens, p Params) (value, grad *graph.Node) {
 		p.Dual = 0
-		return policy(x.Gap, x.Mean, p)
+		return policyTokens(x.Gap, x.Mean, p)
 	},
 }
 

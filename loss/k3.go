@@ -15,7 +15,7 @@ var kl = Term{
 	Ref:   true,
 	token: func(x token, _ Params) (value, grad float64) { return Reference(x.LogProb, x.Ref, x.Weight) },
 	tokens: func(x tokens, _ Params) (value, grad *graph.Node) {
-		return reference(graph.Sub(x.Ref, x.LogProb), x.Weight)
+		return referenceTokens(graph.Sub(x.Ref, x.LogProb), x.Weight)
 	},
 }
 
@@ -35,8 +35,8 @@ func Reference(logp, ref, w float64) (value, grad float64) {
 	return w * k3, -w * math.Expm1(d)
 }
 
-// reference is Reference on nodes [n], with gap = log ref - log p.
-func reference(gap, weight *graph.Node) (value, grad *graph.Node) {
+// referenceTokens is Reference on nodes [n], with gap = log ref - log p.
+func referenceTokens(gap, weight *graph.Node) (value, grad *graph.Node) {
 	g, dtype := gap.Graph(), gap.DType()
 	zero, limit := graph.ScalarZero(g, dtype), graph.Scalar(g, dtype, k3Limit)
 	near := graph.ClipScalar(gap, -GapLimit, GapLimit)

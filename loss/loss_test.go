@@ -88,7 +88,7 @@ func TestByHand(t *testing.T) {
 func TestDualOff(t *testing.T) {
 	p := Default()
 	p.Dual = 0
-	value, grad := Policy(math.Log(0.9), math.Log(0.01), -1, p)
+	value, grad := policyToken(math.Log(0.9), math.Log(0.01), -1, p)
 	near(t, "value", value, 90, 1e-9)
 	near(t, "grad", grad, 90, 1e-9)
 }

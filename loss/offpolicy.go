@@ -13,7 +13,7 @@ const TermOffPolicy = 1
 // offPolicy learns from tokens that others wrote, most where they are not yet likely.
 var offPolicy = Term{
 	Name:  "offpolicy",
-	token: func(x token, p Params) (value, grad float64) { return OffPolicy(x.LogProb, x.Weight, p) },
+	token: func(x token, p Params) (value, grad float64) { return offPolicyToken(x.LogProb, x.Weight, p) },
 	tokens: func(x tokens, p Params) (value, grad *graph.Node) {
 		if p.Gamma <= 0 {
 			exceptions.Panicf("loss: gamma is %g, want > 0", p.Gamma)
@@ -26,9 +26,9 @@ var offPolicy = Term{
 	},
 }
 
-// OffPolicy returns -w * p/(p+gamma) of one token and its derivative with respect
+// offPolicyToken returns -w * p/(p+gamma) of one token and its derivative with respect
 // to logp, -w * p*gamma/(p+gamma)^2.
-func OffPolicy(logp, w float64, p Params) (value, grad float64) {
+func offPolicyToken(logp, w float64, p Params) (value, grad float64) {
 	if w == 0 {
 		return 0, 0
 	}

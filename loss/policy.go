@@ -14,9 +14,9 @@ var grpo = Term{
 	Name:  "grpo",
 	Old:   true,
 	Dual:  true,
-	token: func(x token, p Params) (value, grad float64) { return Policy(x.LogProb, x.Old, x.Weight, p) },
+	token: func(x token, p Params) (value, grad float64) { return policyToken(x.LogProb, x.Old, x.Weight, p) },
 	tokens: func(x tokens, p Params) (value, grad *graph.Node) {
-		return policy(graph.Sub(x.LogProb, x.Old), x.Weight, p)
+		return policyTokens(graph.Sub(x.LogProb, x.Old), x.Weight, p)
 	},
 }
 
@@ -33,10 +33,10 @@ func (p Params) bounds(negative bool) (low, high float64) {
 	return 1 - p.ClipLow, math.Exp(GapLimit + 1) // never reached
 }
 
-// Policy returns the clipped policy-gradient loss of one token with advantage w
+// policyToken returns the clipped policy-gradient loss of one token with advantage w
 // and its derivative with respect to logp. On the edge of the interval the
 // derivative is the one inside.
-func Policy(logp, old, w float64, p Params) (value, grad float64) {
+func policyToken(logp, old, w float64, p Params) (value, grad float64) {
 	if w == 0 {
 		return 0, 0
 	}
@@ -54,9 +54,9 @@ func Policy(logp, old, w float64, p Params) (value, grad float64) {
 	return -w * r, -w * r
 }
 
-// policy is Policy on nodes [n], with gap = log p - log old; see Params.bounds
+// policyTokens is policyToken on nodes [n], with gap = log p - log old; see Params.bounds
 // for why one clamp is enough.
-func policy(gap, weight *graph.Node, p Params) (value, grad *graph.Node) {
+func policyTokens(gap, weight *graph.Node, p Params) (value, grad *graph.Node) {
 	g, dtype := gap.Graph(), gap.DType()
 	zero := graph.ScalarZero(g, dtype)
 	negative := graph.LessThan(weight, zero)

@@ -92,10 +92,10 @@ func TestTruncatedDifferences(t *testing.T) {
 	for range 1000 {
 		logp, gap, w := -rng.ExpFloat64(), rng.NormFloat64(), rng.NormFloat64()
 		at := func(x float64) float64 {
-			value, _ := truncated(x, x-gap, w, Default())
+			value, _ := truncatedToken(x, x-gap, w, Default())
 			return value
 		}
-		value, grad := truncated(logp, logp-gap, w, Default())
+		value, grad := truncatedToken(logp, logp-gap, w, Default())
 		near(t, "derivative", grad, (at(logp+step)-at(logp-step))/(2*step), 1e-6)
 		near(t, "value", value, grad*logp, 1e-12)
 		if ratio := -grad / w; ratio < 0.8-1e-12 || ratio > 1.2+1e-12 {

@@ -6,12 +6,12 @@
 // Every term is a sum over tokens of weight times a function of the token's
 // log-probability, divided by the term's own count:
 //
-//	Policy        -w * clip(r)             r = p / old; w = advantage
-//	OffPolicy     -w * p / (p + gamma)     w = advantage
-//	CrossEntropy  -w * log p               w >= 0
-//	Reference      w * (e^d - d - 1)       d = log ref - log p; w = coefficient
-//	Sequence      -w * clip(s)             s = the geometric mean of r over the sequence
-//	Truncated     -w * const clip(r) * log p
+//	grpo           -w * clip(r)             r = p / old; w = advantage
+//	offpolicy      -w * p / (p + gamma)     w = advantage
+//	cross_entropy  -w * log p               w >= 0
+//	reference       w * (e^d - d - 1)       d = log ref - log p; w = coefficient
+//	gspo           -w * clip(s)             s = the geometric mean of r over the sequence
+//	cispo          -w * const clip(r) * log p
 //
 // A method is nothing but a way to stamp the weights. Coefficients between terms
 // are folded into the weights, so the loss is the plain sum of the terms.
@@ -40,7 +40,7 @@ type Params struct {
 	ClipLow  float64 // the ratio counts down to 1-ClipLow where w < 0
 	ClipHigh float64 // the ratio counts up to 1+ClipHigh where w > 0
 	Dual     float64 // the ratio counts up to Dual where w < 0; 0 = no bound
-	Gamma    float64 // of OffPolicy; > 0 where that term is used
+	Gamma    float64 // of offpolicy; > 0 where that term is used
 }
 
 // Default returns the paper's constants: clip 0.2 and 0.2, dual clip 3 (paper,

@@ -31,10 +31,10 @@ func hasProbe(r *compare.Run, n int) bool {
 	return p != nil
 }
 
-// Probes is the table of capability hidden by format: what the final checkpoints
+// hidden is the table of capability hidden by format: what the final checkpoints
 // solve in their training format, with forbidden control tokens masked, confined to
 // the format's grammar, and in other formats. Groups without a probe have no line.
-func Probes(groups []compare.Group) table.Table {
+func hidden(groups []compare.Group) table.Table {
 	t := table.Table{Name: "probes", Title: "What the format hides, success in percent", Head: []string{"method", "n"},
 		Notes: []string{"Final checkpoints on the same test tasks, greedy; mean over the seeds +- half of a 95% t interval over them, and " +
 			"less plain the same, seed by seed. Plain: the training format; " +

@@ -70,7 +70,7 @@ func (p *Plan) Tables(groups []compare.Group) []table.Table {
 			}
 		}
 		tables := compare.Tables(mine)
-		if t := Probes(mine); len(t.Rows) > 0 {
+		if t := hidden(mine); len(t.Rows) > 0 {
 			tables = append(tables, t)
 		}
 		if p.Base != "" {

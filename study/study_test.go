@@ -308,7 +308,7 @@ func TestProbes(t *testing.T) {
 		probes(sweep.Seed(filepath.Join(dir, "a"), seed), 2, 50*seed, 10*seed, 20*seed)
 		probes(sweep.Seed(filepath.Join(dir, "a"), seed), 1, 50, 50, 50) // not the final checkpoint
 	}
-	table := Probes(must[[]compare.Group](t)(p.Groups(dir)))
+	table := hidden(must[[]compare.Group](t)(p.Groups(dir)))
 	if len(table.Rows) != 1 || strings.Join(table.Head, "|") != "method|n|plain|free|free - plain" {
 		t.Fatal(table.Text())
 	}
@@ -332,7 +332,7 @@ func TestProbes(t *testing.T) {
 	if first[0].Enough(groups[0].Runs[0]) {
 		t.Error("done with a probe that cannot be read")
 	}
-	if table := Probes(groups); !strings.Contains(table.Text(), broken) || table.Rows[0][1].Text != "1" {
+	if table := hidden(groups); !strings.Contains(table.Text(), broken) || table.Rows[0][1].Text != "1" {
 		t.Errorf("%s", table.Text())
 	}
 }

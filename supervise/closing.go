@@ -12,9 +12,9 @@ import (
 	"ballast/rollout"
 )
 
-// ClosingQuery asks for the closing replies of a task's gold dialogue, given a play
+// closingQuery asks for the closing replies of a task's gold dialogue, given a play
 // of it with the tools' answers.
-func ClosingQuery(task *ballast.Task, gold *ballast.Episode) Query {
+func closingQuery(task *ballast.Task, gold *ballast.Episode) Query {
 	var b strings.Builder
 	for i, t := range gold.Turns {
 		logUser(&b, task, i, t.User)
@@ -72,7 +72,7 @@ func Close(ctx context.Context, j Judge, cfg rollout.Config, tasks []ballast.Tas
 	queries := make([]Query, len(at))
 	for i, t := range at {
 		own := *t // at is written to below
-		queries[i] = ClosingQuery(&own, &gold[i])
+		queries[i] = closingQuery(&own, &gold[i])
 	}
 	answers, stats, err := j.Answer(ctx, queries)
 	if err != nil {
@@ -93,7 +93,7 @@ func Close(ctx context.Context, j Judge, cfg rollout.Config, tasks []ballast.Tas
 		if err != nil {
 			return nil, nil, stats, err
 		}
-		if Verify(&eps[0], &written) != nil {
+		if verify(&eps[0], &written) != nil {
 			lost = append(lost, t.ID)
 			continue
 		}

@@ -10,8 +10,8 @@ import (
 	"ballast/bounded"
 )
 
-// HintQuery asks for a hint for a task: its requests and gold calls.
-func HintQuery(task *ballast.Task) Query {
+// hintQuery asks for a hint for a task: its requests and gold calls.
+func hintQuery(task *ballast.Task) Query {
 	var b bytes.Buffer
 	for i, t := range task.Turns {
 		fmt.Fprintf(&b, "Turn %d\nUser: %s\nGold: %s\n", i+1, t.User, calls(t.Gold))
@@ -26,7 +26,7 @@ func HintQuery(task *ballast.Task) Query {
 func Hints(ctx context.Context, j Judge, tasks []*ballast.Task) (map[string]string, Stats, error) {
 	qs := make([]Query, len(tasks))
 	for i, t := range tasks {
-		qs[i] = HintQuery(t)
+		qs[i] = hintQuery(t)
 	}
 	as, stats, err := j.Answer(ctx, qs)
 	if err != nil {

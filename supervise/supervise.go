@@ -35,15 +35,15 @@ func Gold(ctx context.Context, cfg rollout.Config, tasks []*ballast.Task) ([]bal
 		return nil, err
 	}
 	for i := range eps {
-		if err := Verify(&eps[i], tasks[i]); err != nil {
+		if err := verify(&eps[i], tasks[i]); err != nil {
 			return nil, err
 		}
 	}
 	return eps, nil
 }
 
-// Verify insists that a demonstration earns the full reward.
-func Verify(ep *ballast.Episode, task *ballast.Task) error {
+// verify insists that a demonstration earns the full reward.
+func verify(ep *ballast.Episode, task *ballast.Task) error {
 	if ep.Stop == ballast.StopInfra {
 		return fmt.Errorf("gold of task %s: %s", task.ID, ep.Error)
 	}

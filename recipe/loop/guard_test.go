@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -367,5 +368,21 @@ func TestGuardIsChecked(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v lacks %s", err, want)
 		}
+	}
+}
+
+// TestGuards: every choice of guard.do is there, and nothing else.
+func TestGuards(t *testing.T) {
+	r := small(t, "grpo", recipe.Phase{RL: 1})
+	r.Guard.Do = "nothing"
+	err := r.Check()
+	if err == nil {
+		t.Fatal("guard.do: nothing")
+	}
+	_, list, _ := strings.Cut(err.Error(), `guard.do: "nothing" is not one of `)
+	choices := strings.Split(list, ", ")
+	slices.Sort(choices)
+	if have := slices.Sorted(maps.Keys(guards)); !slices.Equal(have, choices) {
+		t.Errorf("guards %q, choices %q", have, choices)
 	}
 }
