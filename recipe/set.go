@@ -28,6 +28,11 @@ func (r *Recipe) Apply(name string, text []byte) error {
 			name, strings.Join(slices.Sorted(maps.Keys(before)), ", "))
 	}
 	r.RL.Signals = signal.Lay(before, r.RL.Signals)
+	for _, other := range slices.Sorted(maps.Keys(r.Methods)) {
+		if _, err := New(other); err != nil {
+			return fmt.Errorf("%s: methods.%s: %w", name, other, err)
+		}
+	}
 	section, ok := r.Methods[r.Method]
 	r.Methods = nil
 	if !ok {

@@ -56,9 +56,12 @@ func Strict(text []byte, v any, null func(key string) bool) (ok bool, err error)
 	if err := checkNulls(text, null); err != nil {
 		return false, err
 	}
+	if silent(text) { // the decoder would make v zero
+		return false, nil
+	}
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := d.Decode(v); errors.Is(err, io.EOF) {
-		return false, nil
+		return false, errors.New("its first document, before ---, is empty")
 	} else if err != nil {
 		return false, short(err)
 	}
@@ -67,6 +70,16 @@ func Strict(text []byte, v any, null func(key string) bool) (ok bool, err error)
 		return false, errors.New("there is a second document, after ---; one is read")
 	}
 	return true, nil
+}
+
+// silent says whether a text has nothing but comments and marks of documents.
+func silent(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' && string(line) != "---" && string(line) != "..." {
+			return false
+		}
+	}
+	return true
 }
 
 // Map is a map in an order, MapItem one of its keys with its value.

@@ -95,6 +95,14 @@ func (q *Request) unread(r *recipe.Recipe, method string, config []byte) error {
 	for _, pair := range q.Set {
 		check("--set "+pair, recipe.Keys(pair)...)
 	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	for i, p := range r.Phases {
+		for _, key := range slices.Sorted(maps.Keys(p.With)) {
+			check(fmt.Sprintf("phases[%d].with", i), fmt.Sprintf("phases[%d].%s", i, key))
+		}
+	}
 	if q.Config == "" {
 		return errors.Join(errs...)
 	}

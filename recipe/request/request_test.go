@@ -3,6 +3,7 @@ package request
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -30,5 +31,34 @@ func TestResolved(t *testing.T) {
 	}
 	if _, err := resolved([]string{"train", "sft", "--what", "x"}); err == nil {
 		t.Error("an unknown flag was passed over")
+	}
+}
+
+// TestUnread: what a run does not read is told, wherever it stands; a method that is none too.
+func TestUnread(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	for _, c := range []struct{ method, config, set, want string }{
+		{"grpo", "phases: [{rl: 1, with: {rl.lr: 0.5}}]", "", ""},
+		{"grpo", "phases: [{rl: 1, with: {rl.lr: 0.5, sft.epochs: 4}}]", "",
+			"phases[0].with: this run does not read phases[0].sft.epochs: phase 0: no phase is supervised"},
+		{"grpo", "", "phases=[{rl: 1, with: {rl.loss: gspo, rl.aggregate: token-mean}}]", "phases[0].rl.aggregate: phase 0: rl.loss is gspo"},
+		{"sft", "", "quirks=[append-end]", "this run does not read quirks: no phase is reinforcement"},
+		{"sft", "", "faults=[append-end]", "this run does not read faults: no phase is reinforcement"},
+		{"grpo", "# nothing\n", "", ""},
+		{"grpo", "---\n---\nrl: {lr: 1}\n", "", "first document, before ---, is empty"},
+		{"grpo", "methods: {sft: {sft: {lr: 1}}}", "", ""},
+		{"grpo", "methods: {gpro: {rl: {lr: 1}}}", "", `methods.gpro: method "gpro" is not known; choose one of`},
+	} {
+		q := Request{Config: config}
+		if err := os.WriteFile(config, []byte(c.config), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if c.set != "" {
+			q.Set = []string{c.set}
+		}
+		_, err := q.Recipe(c.method)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %q --set %q: %v, want %q", c.method, c.config, c.set, err, c.want)
+		}
 	}
 }
