@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ballast/recipe"
 )
 
 // TestResolved: the recipe of a training command that a sweep gives is that of the flags.
@@ -60,5 +62,37 @@ func TestUnread(t *testing.T) {
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %q --set %q: %v, want %q", c.method, c.config, c.set, err, c.want)
 		}
+	}
+}
+
+// TestResolvedAgain: a resolved recipe as the config file is that recipe, and sets nothing in vain.
+func TestResolvedAgain(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	sets := [][]string{nil, {"tasks.level={calls: 2}", "chat.system=", "seed=18446744073709551615"},
+		{"rl.loss=gspo", "rl.clip.low=3e-4", "rl.signals.dynamic.rounds=2", "faults=[drop-state]"}, {"guard.do=sft", "guard.rate=1e-7", "sft.updates=3"},
+		{"rl.signals.mix.weight=0.25", "rl.signals.gold.n=2", "rl.signals.hint={n: 2, correct: true}", "rl.progress=0.5"},
+		{"sft.formats=[xml, hermes]", "sft.turns=2"}, {"phases=[{rl: 2, with: {rl.lr: 1e-9}}, {sft: [failed, gold], reset: []}, {rl: 1, reset: reference}]"},
+		{"judge={url: 'http://x', model: m, retries: 0, temperature: 0}", "judge.closing=true"},
+		{"engine={kind: xla, address: cuda, options: [notf32]}", "model=init", "init.vocab=700"}}
+	tried := 0
+	for _, m := range recipe.All {
+		for _, set := range sets {
+			r, err := (&Request{Set: set}).Recipe(m.Name)
+			if err != nil {
+				continue // not of this method
+			}
+			tried++
+			if err := os.WriteFile(config, r.YAML(), 0o666); err != nil {
+				t.Fatal(err)
+			}
+			q := Request{Config: config}
+			again, err := q.Recipe(m.Name)
+			if err != nil || string(again.YAML()) != string(r.YAML()) || len(q.Aside) > 0 {
+				t.Errorf("%s %q: %v %q\n%s became\n%s", m.Name, set, err, q.Aside, r.YAML(), again.YAML())
+			}
+		}
+	}
+	if tried < 4*len(recipe.All) {
+		t.Errorf("only %d recipes were tried", tried)
 	}
 }
