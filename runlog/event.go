@@ -253,6 +253,9 @@ func decodeEvent(line []byte) (Event, error) {
 	if err == nil {
 		err = sound(what)
 	}
+	if err == nil && w.Update < 0 {
+		err = fmt.Errorf("its update is %d", w.Update)
+	}
 	if err != nil {
 		return Event{}, fmt.Errorf("event of kind %s: %w", w.Kind, err)
 	}
@@ -275,8 +278,14 @@ func sound(what What) error {
 			return errors.New("it names no suite")
 		}
 	}
-	if s, ok := scoreOf(Event{What: what}); ok && (s.OK < 0 || s.All < s.OK || s.Left < 0) {
+	s, ok := scoreOf(Event{What: what})
+	if ok && (s.OK < 0 || s.All < s.OK || s.Left < 0) {
 		return fmt.Errorf("%d of %d tasks, %d left out", s.OK, s.All, s.Left)
+	}
+	for category, rate := range s.Rates {
+		if !(rate >= 0 && rate <= 1) {
+			return fmt.Errorf("the rate of %.40q is %v", category, rate)
+		}
 	}
 	return nil
 }

@@ -69,6 +69,8 @@ func TestUnsoundEvents(t *testing.T) {
 		{`{"update":1,"kind":"action","text":"merge: x"}`, "nothing that a guard does"},
 		{`{"update":1,"kind":"phase","text":"rl"}`, "names no phase and its updates"},
 		{`{"update":1,"kind":"eval","text":"","data":{"ok":1,"all":2,"base":"half"}}`, `"base" is no rate`},
+		{`{"update":1,"kind":"eval","text":"","data":{"ok":1,"all":2,"base":7}}`, `the rate of "base" is 7`},
+		{`{"update":-1,"form":2,"kind":"interrupt","text":""}`, `its update is -1`},
 		{`{"update":1,"kind":"eval","text":"","data":{"ok":"1","all":2,"base":0.5}}`, `"ok" is no rate`},
 		{`{"update":1,"kind":"suite","text":"","data":{"ok":1,"all":2}}`, "it names no suite"},
 		{`[]`, "array"},
