@@ -9,6 +9,7 @@
 package record
 
 import (
+	"fmt"
 	"iter"
 	"slices"
 
@@ -126,7 +127,10 @@ func Recipe(dir string) (r recipe.Recipe, err error) {
 	if err != nil {
 		return r, err
 	}
-	return recipe.Read(runlog.Dir(dir).Recipe(), text)
+	if r, err = recipe.Read(runlog.Dir(dir).Recipe(), text); err != nil {
+		err = fmt.Errorf("%w; as the recipe of a run stays as it is, go on with the ballast that made it, or begin a new run", err)
+	}
+	return r, err
 }
 
 func unchanged(dir string) ([]byte, error) {
