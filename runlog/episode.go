@@ -249,7 +249,7 @@ func decodeStep(w wireStep, tokens int) (ballast.Step, error) {
 		return s, fmt.Errorf("a step at %d to %d in %d tokens", s.Start, s.End, tokens)
 	}
 	if w.Kind >= ballast.NumKinds {
-		return s, fmt.Errorf("form %d", w.Kind)
+		return s, fmt.Errorf("kind %d of a reply is not known: use a newer ballast", w.Kind)
 	}
 	for _, wc := range w.Calls {
 		c := ballast.Call{Name: wc.Name}

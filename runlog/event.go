@@ -205,17 +205,17 @@ func read[T What](data json.RawMessage) (What, error) {
 	return v, err
 }
 
-// eventForm is the form of the lines that this program writes. Lines without one are of
+// eventVersion is the version of the lines that this program writes. Lines without one are of
 // older programs, see old.go.
-const eventForm = 2
+const eventVersion = 2
 
 // wireEvent is a line of events.jsonl.
 type wireEvent struct {
-	Update int             `json:"update"`
-	Form   int             `json:"form,omitempty"`
-	Kind   Kind            `json:"kind"`
-	Text   string          `json:"text"`
-	Data   json.RawMessage `json:"data,omitempty"`
+	Update  int             `json:"update"`
+	Version int             `json:"version,omitempty"`
+	Kind    Kind            `json:"kind"`
+	Text    string          `json:"text"`
+	Data    json.RawMessage `json:"data,omitempty"`
 }
 
 // encodeEvent is the line of an event. Its numbers must be finite.
@@ -227,7 +227,7 @@ func encodeEvent(e Event) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := wireEvent{Update: e.Update, Form: eventForm, Kind: e.Kind(), Text: e.Text, Data: data}
+	w := wireEvent{Update: e.Update, Version: eventVersion, Kind: e.Kind(), Text: e.Text, Data: data}
 	if string(data) == "{}\n" {
 		w.Data = nil
 	}
@@ -242,11 +242,11 @@ func decodeEvent(line []byte) (Event, error) {
 	}
 	part, ok := kinds[w.Kind]
 	switch {
-	case w.Form > eventForm || !ok && w.Form == eventForm:
-		return Event{}, fmt.Errorf("an event of kind %q and form %d: use a newer ballast", w.Kind, w.Form)
-	case !ok || w.Form < 0 || w.Form == 1:
-		return Event{}, fmt.Errorf("no event of ballast: kind %q, form %d", w.Kind, w.Form)
-	case w.Form == 0:
+	case w.Version > eventVersion || !ok && w.Version == eventVersion:
+		return Event{}, fmt.Errorf("an event of kind %q and version %d: use a newer ballast", w.Kind, w.Version)
+	case !ok || w.Version < 0 || w.Version == 1:
+		return Event{}, fmt.Errorf("no event of ballast: kind %q, version %d", w.Kind, w.Version)
+	case w.Version == 0:
 		part = func(json.RawMessage) (What, error) { return older(&w) }
 	}
 	what, err := part(w.Data)

@@ -11,7 +11,7 @@ import (
 	"ballast/monitor/verdict"
 )
 
-// The reader of event lines without a form: those of programs before events were typed.
+// The reader of event lines without a version: those of programs before events were typed.
 // Their data were flat, and some of what matters stood in the text alone.
 
 // flat is such data.
