@@ -32,7 +32,7 @@ type stage struct {
 func newStage(t testing.TB, episodes, rows int) *stage {
 	t.Helper()
 	if testing.Short() { // the race detector makes a model slow
-		episodes, rows = episodes/4, max(1, rows/4)
+		episodes, rows = episodes/8, max(1, rows/4)
 	}
 	m, err := model.Embedded()
 	if err != nil {
@@ -102,7 +102,11 @@ func delays(fixed bool, most time.Duration) (delay func(task string, n int) time
 // TestSlowWorlds: in a world that takes its time every episode is the same to the last
 // bit, with as many places as episodes and with few.
 func TestSlowWorlds(t *testing.T) {
-	for _, rows := range []int{64, 5} {
+	places := []int{64, 5}
+	if testing.Short() {
+		places = places[1:]
+	}
+	for _, rows := range places {
 		s := newStage(t, 64, rows)
 		want, _ := s.in(t, nil)
 		calls := 0

@@ -66,6 +66,8 @@ func Open[S sequence](ctx context.Context, l Limits, side int, all []S) *Schedul
 	context.AfterFunc(s.ctx, s.wake)
 	states := make([]state, len(all))
 	beside(len(all), side, func(i int) { states[i] = all[i].base().next(l) })
+	s.mu.Lock() // who waits may come back at once
+	defer s.mu.Unlock()
 	for i, x := range all {
 		switch states[i] {
 		case asks:
