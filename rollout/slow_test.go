@@ -42,7 +42,7 @@ func newStage(t testing.TB, episodes, rows int) *stage {
 	ids, _ := renderer.Control()
 	s := &stage{policy: cpu.NewPolicy(m, cpu.Options{Watched: ids, MaxRows: rows}),
 		cfg: rollout.Config{Renderer: renderer, Budget: rollout.Budget{Prompt: 512, Episode: 512, Reply: 64, Result: 96, Steps: 16}, Retries: 2}}
-	tasks, err := task.Load(task.Spec{Name: "desk", Split: "train", Seed: 1, Count: episodes / 8})
+	tasks, err := task.Load(task.Spec{Name: "desk", Split: "train", Seed: 1, Count: max(1, episodes/8)})
 	if err != nil {
 		t.Fatal(err)
 	}
