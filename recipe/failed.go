@@ -1,5 +1,10 @@
 package recipe
 
+import (
+	"ballast"
+	"ballast/supervise"
+)
+
 // failed is gold of the tasks that the policy does not win (paper, section 3.4).
 var failed = Source{
 	Name:     "failed",
@@ -8,16 +13,20 @@ var failed = Source{
 	Golden:   true,
 	Failures: true,
 	Of: func(m Material, s *SFT) ([]Example, error) {
-		var out []Example
-		for _, o := range m.Failed(s.Window, s.Rule) {
-			t, err := find(m.Tasks(), o.Task)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, s.gold(t)...)
-		}
-		return out, nil
+		return failures(m, s, func(t *ballast.Task, _ supervise.Outcome) []Example { return s.gold(t) })
 	},
+}
+
+// failures are the examples of each task that failed.
+func failures(m Material, s *SFT, of func(*ballast.Task, supervise.Outcome) []Example) (out []Example, err error) {
+	for _, o := range m.Failed(s.Window, s.Rule) {
+		t, err := find(m.Tasks(), o.Task)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, of(t, o)...)
+	}
+	return out, nil
 }
 
 // Corrective is the supervised phase that a guard inserts.

@@ -1,6 +1,9 @@
 package recipe
 
-import "ballast/supervise"
+import (
+	"ballast"
+	"ballast/supervise"
+)
 
 // reflections are lessons from failures (paper, section 3.5).
 var reflections = Source{
@@ -10,16 +13,11 @@ var reflections = Source{
 	Failures: true,
 	Judge:    true,
 	Of: func(m Material, s *SFT) ([]Example, error) {
-		var out []Example
-		for _, o := range m.Failed(s.Window, s.Rule) {
-			t, err := find(m.Tasks(), o.Task)
-			if err != nil {
-				return nil, err
-			}
+		return failures(m, s, func(t *ballast.Task, o supervise.Outcome) (out []Example) {
 			for _, k := range []supervise.Kind{supervise.KindDialogue, supervise.KindError} {
 				out = append(out, Example{Task: t, Reply: -1, Failure: &o, Kind: k})
 			}
-		}
-		return out, nil
+			return out
+		})
 	},
 }
