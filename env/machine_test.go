@@ -120,7 +120,10 @@ func TestOpening(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		return inside.Open(context.Background(), task)
 	}}
-	p, err := in(late).Prepare(t.Context(), drawer(t, read))
+	table := in(late)
+	room := make(chan struct{}, 1)
+	table.Worlds[0].Room = room
+	p, err := table.Prepare(t.Context(), drawer(t, read))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,9 +132,10 @@ func TestOpening(t *testing.T) {
 	e.Reply(reply(t, read), ballast.Step{})
 	e.Answer(ctx)
 	e.Close()
+	held := len(room)
 	time.Sleep(200 * time.Millisecond)
-	if e.Episode.Stop != ballast.StopInfra || inside.Held() != 0 {
-		t.Errorf("%s, %d sessions held", e.Episode.Stop, inside.Held())
+	if e.Episode.Stop != ballast.StopInfra || inside.Held() != 0 || held != 1 || len(room) != 0 {
+		t.Errorf("%s, %d sessions held, places taken %d, then %d", e.Episode.Stop, inside.Held(), held, len(room))
 	}
 }
 

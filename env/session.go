@@ -48,7 +48,9 @@ func (e *Env) session(ctx context.Context, ses **opened) error {
 			return context.Cause(ctx)
 		}
 	}
+	back := make(chan struct{}) // Open has come back
 	s, err := guard(ctx, "opening a session", e.world.Instant, OpenLimit, func(context.Context) (ballast.Session, error) {
+		defer close(back)
 		s, err := e.world.World.Open(life, e.task)
 		if err == nil && s == nil {
 			err = errors.New("it opened nothing")
@@ -56,7 +58,11 @@ func (e *Env) session(ctx context.Context, ses **opened) error {
 		return s, err
 	}, func(late ballast.Session) { late.Close() })
 	if err != nil {
-		after()
+		end()
+		go func() { // one that is late keeps its place until it has come back
+			<-back
+			after()
+		}()
 		return fmt.Errorf("world %s: %w", e.world.Name, err)
 	}
 	*ses = &opened{s, after}
