@@ -73,6 +73,18 @@ func Features(arch string) (c Config, ok bool) {
 	return f.has, true
 }
 
+// Uniform lists the architectures whose layers are all alike, by their names in files:
+// Features and sizes are all of a configuration there.
+func Uniform() (out []string) {
+	for _, f := range families {
+		if f.every == 0 {
+			out = append(out, f.arch)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // Rotates reports whether queries and keys of a layer, counted from 0, get rotary
 // positions.
 func (c *Config) Rotates(layer int) bool { return !slices.Contains(c.NoRope, layer) }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -213,6 +214,34 @@ func TestInspect(t *testing.T) {
 	for _, want := range []string{`"parameters":24352`, `"config":{"arch":"qwen2","vocab":`, `"memory_bytes":97408`, `"template":"chatml"`} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("%s is not in\n%s", want, data)
+		}
+	}
+}
+
+// TestNew: what New draws is as wide as the inputs that it multiplies, whatever the heads are.
+func TestNew(t *testing.T) {
+	c, _ := Features("qwen3")
+	c.Vocab, c.Hidden, c.Layers, c.Heads, c.KVHeads, c.HeadDim, c.FFN, c.Tied = 64, 96, 2, 4, 2, 64, 192, true
+	for _, x := range New(c, nil, 1).Weights.Tensors {
+		inputs := map[string]float64{"o_proj.weight": 4 * 64, "down_proj.weight": 192, "norm.weight": 0, "tokens.weight": 0}
+		want := 1 / math.Sqrt(3*96)
+		for suffix, in := range inputs {
+			switch {
+			case !strings.HasSuffix(x.Name, suffix):
+			case in > 0:
+				want = 1 / math.Sqrt(3*in) / math.Sqrt(2*2)
+			case suffix == "norm.weight":
+				want = 1
+			default:
+				want = 0.02
+			}
+		}
+		sum := 0.0
+		for _, v := range x.Data {
+			sum += float64(v) * float64(v)
+		}
+		if got := math.Sqrt(sum / float64(len(x.Data))); math.Abs(got/want-1) > 0.04 {
+			t.Errorf("%s %v: root mean square %.4f, want %.4f", x.Name, x.Shape, got, want)
 		}
 	}
 }

@@ -36,10 +36,12 @@ func (r *Recipe) Check() error {
 	if err := r.Judge.Check(); err != nil {
 		errs = append(errs, err)
 	}
-	i := r.Init
-	if n := float64(i.Vocab)*float64(i.Hidden) + float64(i.Layers)*float64(i.Hidden)*(4*float64(i.Hidden)+3*float64(i.FFN)); n > mostWeights {
-		bad("init.hidden", "with init.vocab, init.layers and init.ffn it makes a model of %s weights, more than %s",
+	if n := r.Init.weights(); n > mostWeights {
+		bad("init.hidden", "with init.vocab, init.layers, init.heads, init.head and init.ffn it makes a model of %s weights, more than %s",
 			strict.Plain(n), strict.Plain(mostWeights))
+	}
+	if r.Model == "init" {
+		r.Init.check(bad)
 	}
 	r.checkPhases(bad)
 	return errors.Join(errs...)

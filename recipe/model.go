@@ -58,20 +58,13 @@ func corpus(r *Recipe, tmpl *chat.Template, control []string) ([]string, error) 
 }
 
 // NewModel makes a model from random weights with the shape of the recipe's
-// init section. Its vocabulary is trained on the task set's own texts; control
-// tokens of the template and of every format are added tokens.
+// init section. Its vocabulary is trained on the task set's own texts, as the recipe's
+// template writes them, compact where it names none; control tokens of the template and of
+// every format are added tokens.
 func NewModel(r *Recipe) (*model.Model, error) {
-	i := r.Init
-	for _, n := range []struct {
-		key string
-		v   int
-	}{{"vocab", i.Vocab}, {"hidden", i.Hidden}, {"layers", i.Layers}, {"heads", i.Heads}, {"kv", i.KV}, {"ffn", i.FFN}} {
-		if n.v <= 0 {
-			return nil, fmt.Errorf("init.%s: must be at least 1, is %d", n.key, n.v)
-		}
-	}
-	if i.Hidden%i.Heads != 0 || i.Heads%i.KV != 0 {
-		return nil, fmt.Errorf("init: hidden %d must be a multiple of heads %d, and heads of kv %d", i.Hidden, i.Heads, i.KV)
+	c, err := r.shape()
+	if err != nil {
+		return nil, err
 	}
 	f, err := chat.FormatByName(r.Chat.Format)
 	if err != nil {
@@ -87,15 +80,11 @@ func NewModel(r *Recipe) (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok, err := bpe.Train(slices.Values(texts), i.Vocab, control, bpe.Qwen2)
+	tok, err := bpe.Train(slices.Values(texts), r.Init.Vocab, control, bpe.Qwen2)
 	if err != nil {
 		return nil, err
 	}
-	c := model.Config{
-		Arch: "qwen2", QKVBias: true, Vocab: tok.Size(), Hidden: i.Hidden, Layers: i.Layers,
-		Heads: i.Heads, KVHeads: i.KV, HeadDim: i.Hidden / i.Heads, FFN: i.FFN,
-		MaxLen: r.Budget.Prompt + r.Budget.Episode, RopeTheta: 10000, NormEps: 1e-6, Tied: true,
-	}
+	c.Vocab = tok.Size()
 	m := model.New(c, tok, r.Seed)
 	m.Template = chosen.Name
 	return m, m.ServeAs(chat.Renderer{Tokenizer: tok, Template: tmpl, Format: f}, r.Chat.System)

@@ -125,14 +125,17 @@ type Adam struct {
 }
 
 // Init is the shape of a model made from random weights (model: init). Its
-// tokenizer is trained on the task set's own texts.
+// tokenizer is trained on the task set's own texts. Family and Head say what the sizes do
+// not: without them it is qwen2, with heads that share the hidden width.
 type Init struct {
-	Vocab  int `yaml:"vocab,omitempty"`
-	Hidden int `yaml:"hidden,omitempty"`
-	Layers int `yaml:"layers,omitempty"`
-	Heads  int `yaml:"heads,omitempty"`
-	KV     int `yaml:"kv,omitempty"`
-	FFN    int `yaml:"ffn,omitempty"`
+	Family string `yaml:"arch,omitempty"`
+	Vocab  int    `yaml:"vocab,omitempty"`
+	Hidden int    `yaml:"hidden,omitempty"`
+	Layers int    `yaml:"layers,omitempty"`
+	Heads  int    `yaml:"heads,omitempty"`
+	KV     int    `yaml:"kv,omitempty"`
+	Head   int    `yaml:"head,omitempty"`
+	FFN    int    `yaml:"ffn,omitempty"`
 }
 
 // Keep says what is recorded how often, in updates.
@@ -183,6 +186,7 @@ func New(name string) (Recipe, error) {
 // Settle fills in what is not said, the settings of signals, and leaves out what says nothing.
 func (r *Recipe) Settle() {
 	r.Engine.settle()
+	r.Init.settle()
 	r.RL.Signals = signal.Whole(r.RL.Signals)
 }
 

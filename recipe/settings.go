@@ -6,6 +6,7 @@ import (
 
 	"ballast/chat"
 	"ballast/credit"
+	"ballast/model"
 	"ballast/recipe/strict"
 	"ballast/rollout"
 	"ballast/supervise"
@@ -139,11 +140,14 @@ var settings = []setting{
 	{Key: "engine.options", Doc: "Options of that plugin, such as `notf32`."},
 
 	{Key: "init", Why: made, Doc: "the shape of a model that is made from random weights (`model: init`)"},
+	{Key: "init.arch", Of: model.Uniform, Doc: "The architecture; absent means `qwen2`."},
 	{Key: "init.vocab", In: to(1, 1<<20), Doc: "Tokens of the vocabulary, which is trained on the task set's texts."},
 	{Key: "init.hidden", In: to(1, 1<<16), Doc: "The width of the residual stream."},
 	{Key: "init.layers", In: to(1, 1<<10), Doc: "Layers."},
 	{Key: "init.heads", In: to(1, 1<<10), Doc: "Attention heads."},
 	{Key: "init.kv", In: to(1, 1<<10), Doc: "Heads of keys and values."},
+	{Key: "init.head", In: to(0, 1<<12),
+		Doc: "The size of a head, an even number; heads times this need not be `init.hidden`. Absent or 0 means `init.hidden` / `init.heads`."},
 	{Key: "init.ffn", In: to(1, 1<<20), Doc: "The width of the feed-forward layer."},
 
 	{Key: "phases", Doc: "the schedule, a list; `phases[N].rl.lr=...` is an override by `--set`"},
