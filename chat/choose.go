@@ -52,7 +52,8 @@ type candidate struct {
 // candidates are the known renderers in the order in which they are tried.
 func candidates() []candidate {
 	return []candidate{
-		{template: SmolLM2, strict: true}, {template: ChatML}, {template: Qwen3}, {template: Qwen3NoThink}, {template: Compact},
+		{template: SmolLM2, strict: true}, {template: ChatML}, {template: Qwen3}, {template: Qwen3NoThink},
+		{template: Compact}, {template: Documented},
 		{template: Llama3, off: "tools_in_user_message",
 			but: map[string]string{textAndCall: "the family's own template drops it", spacedCall: "likewise", thoughtAndCall: "likewise"}},
 	}

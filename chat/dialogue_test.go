@@ -192,7 +192,7 @@ func whole(t *Template, f Format, tok tokenizer, tools []ballast.Tool, system st
 		b.shut()
 	}
 	docs, tool := f.Docs(testTools[1:]), "user"
-	if t.Name == "compact" {
+	if t.Name == "compact" || t.Name == "documented" {
 		docs, tool = "ls(order: up|down)", "tool"
 	}
 	for i, a := range acts {
@@ -405,7 +405,7 @@ func TestCheck(t *testing.T) {
 		{Renderer{bare, ChatML, Hermes}, "format hermes needs control tokens that the tokenizer lacks: <tool_call> </tool_call>; choose another chat.format, one of llama3, pythonic, or"},
 		{Renderer{bare, Qwen3NoThink, Pythonic}, "lacks: <think> </think>;"},
 		{Renderer{bare, Llama3, Hermes}, "template llama3 (Llama 3.1 and 3.2 Instruct) needs"},
-		{Renderer{nil, Llama3, Hermes}, "no tokenizer"}, {Renderer{bare, nil, Hermes}, "one of chatml, compact"}, {Renderer{bare, ChatML, nil}, "one of hermes"},
+		{Renderer{nil, Llama3, Hermes}, "no tokenizer"}, {Renderer{bare, nil, Hermes}, "one of chatml, compact, documented"}, {Renderer{bare, ChatML, nil}, "one of hermes"},
 	} {
 		if err := Check(c.style); (err == nil) != (c.want == "") || !strings.Contains(fmt.Sprint(err), c.want) {
 			t.Errorf("%v, want %q", err, c.want)

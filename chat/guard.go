@@ -8,6 +8,7 @@ import (
 	"ballast"
 	"ballast/chat/bpe"
 	"ballast/chat/pretoken"
+	"ballast/chat/tooldoc"
 	"ballast/value"
 )
 
@@ -65,7 +66,7 @@ func (g *guard) text(s string) string {
 		return s
 	}
 	g.used = true
-	core := strings.TrimSpace(s)
+	core := strings.TrimFunc(s, tooldoc.Space)
 	before, after, _ := strings.Cut(s, core)
 	return before + g.open + core + g.shut + after
 }

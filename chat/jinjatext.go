@@ -36,7 +36,7 @@ func JinjaText(s Renderer, system *string) string {
 		open, shut, _ := strings.Cut(text, "\x00")
 		thought = "{{- " + format.Quote(open) + " + reasoning.strip('\\n') + " + format.Quote(shut) + " -}}"
 	}
-	return mark(t) + "\n" + tooldoc.SignatureMacro + format.JinjaMacros(f) + strings.NewReplacer(
+	return mark(t) + "\n" + cmp.Or(t.macro, tooldoc.SignatureMacro) + format.JinjaMacros(f) + strings.NewReplacer(
 		"@INSTRUCTIONS", format.JinjaInstructions(f), "@SYSTEM", jinjaSystem(t, f, system), "@THOUGHT", thought,
 		"@CONTROL", jinjaControl(s.Tokenizer),
 		"@BEGIN", format.Quote(t.begin), "@USER", format.Quote(t.user), "@TEXT", t.jinjaTrimmed("content"),
@@ -96,7 +96,7 @@ func jinjaResult(f Format) string {
 // `offered`, a list of tools. They are made of what the template's rule answers in each case;
 // usual is the text where there is none.
 func jinjaSystem(t *Template, f Format, usual *string) string {
-	tools := []ballast.Tool{{Name: "first"}, {Name: "second"}}
+	tools := []ballast.Tool{{Name: "first"}, {Name: "second"}} // without documentation, which a template may show or not
 	const word = "\x01"
 	spaced, empty := " "+word+" ", ""
 	var b strings.Builder
@@ -116,7 +116,7 @@ func jinjaSystem(t *Template, f Format, usual *string) string {
 			}
 			b.WriteString("{{- ")
 			for i, slot := range jinjaSlots(t.system+text+t.end+t.gap, [][2]string{
-				{f.Instructions(tools), "instructions(offered)"}, {strings.TrimPrefix(signatures(tools), "\n"), "signatures(offered)"},
+				{f.Instructions(tools), "instructions(offered)"}, {lines(tools, tooldoc.Signature), "signatures(offered)"},
 				{spaced, "system"}, {word, "system.strip()"},
 			}) {
 				if i > 0 {

@@ -38,7 +38,9 @@ type Template struct {
 	// with tools; nil means none.
 	plain, tooled *string
 	// docs documents tools that are revealed later; nil means the format's way.
-	docs     func(tools []ballast.Tool) string
+	docs func(tools []ballast.Tool) string
+	// macro writes a tool on its own lines in Jinja; "" means tooldoc.SignatureMacro.
+	macro    string
 	separate bool // one message for each tool result
 	others   bool // replies are trimmed where users' texts are not, and the other way round
 	trim     bool // texts are trimmed of white space, as the model's Jinja template does
@@ -163,13 +165,17 @@ var (
 		control: []string{"<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"},
 	}
 	// Compact is ballast's own for small models: ChatML with one line per tool.
-	Compact = compact(chatML("compact", "ballast's own small models", nil))
+	Compact = lined(chatML("compact", "ballast's own small models", nil), tooldoc.Signature, tooldoc.SignatureMacro)
+	// Documented is Compact with the documentation of each tool before its signature, and
+	// with the fields of objects and the items of lists in it.
+	Documented = lined(chatML("documented", "small models that meet tools they have never seen", nil),
+		tooldoc.Documented, tooldoc.DocumentedMacro)
 )
 
 // Templates is the table of templates by name.
 var Templates = map[string]*Template{
 	"chatml": ChatML, "qwen3": Qwen3, "qwen3-nothink": Qwen3NoThink,
-	"smollm2": SmolLM2, "llama3": Llama3, "compact": Compact,
+	"smollm2": SmolLM2, "llama3": Llama3, "compact": Compact, "documented": Documented,
 }
 
 // templateByName finds a template; its error lists the names.
@@ -201,9 +207,13 @@ func spelled(t *Template) *Template {
 	return t
 }
 
-func compact(t *Template) *Template {
-	t.tool, t.compose = "<|im_start|>tool\n", compactSection
-	t.docs = func(tools []ballast.Tool) string { return strings.TrimPrefix(signatures(tools), "\n") }
+// lined gives a frame tools on lines of their own, which show writes, and macro in Jinja.
+func lined(t *Template, show func(ballast.Tool) string, macro string) *Template {
+	t.tool, t.macro = "<|im_start|>tool\n", macro
+	t.docs = func(tools []ballast.Tool) string { return lines(tools, show) }
+	t.compose = func(f Format, tools []ballast.Tool, system *string) (string, bool) {
+		return linedSection(f, tools, system, show)
+	}
 	return t
 }
 
@@ -234,8 +244,8 @@ func llamaSection(f Format, tools []ballast.Tool, system *string) (string, bool)
 	return head, true
 }
 
-// compactSection shows the format's syntax in one line and each tool in one.
-func compactSection(f Format, tools []ballast.Tool, system *string) (string, bool) {
+// linedSection shows the format's syntax in one line and each tool as show writes it.
+func linedSection(f Format, tools []ballast.Tool, system *string, show func(ballast.Tool) string) (string, bool) {
 	text := ""
 	if system != nil {
 		text = *system
@@ -246,14 +256,17 @@ func compactSection(f Format, tools []ballast.Tool, system *string) (string, boo
 	case text != "":
 		text += "\n"
 	}
-	return text + f.Hint() + signatures(tools), true
+	return text + f.Hint() + "\n" + lines(tools, show), true
 }
 
-// signatures lists tools, each on its line.
-func signatures(tools []ballast.Tool) string {
+// lines lists tools one after the other.
+func lines(tools []ballast.Tool, show func(ballast.Tool) string) string {
 	var b strings.Builder
-	for _, t := range tools {
-		b.WriteString("\n" + tooldoc.Signature(t))
+	for i, t := range tools {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		b.WriteString(show(t))
 	}
 	return b.String()
 }

@@ -185,6 +185,10 @@ func TestCheckJinja(t *testing.T) {
 		{"chatml", "hermes", nil, "You are Qwen", "You are Kimi", []string{"Kimi"}},
 		{"chatml", "hermes", &usual, usual, "Be long.", []string{"Be long."}},
 		{"compact", "hermes", nil, "{%- elif role == 'tool' -%}", "{%- elif role == 'ipython' -%}", []string{"ends with an error"}},
+		{"documented", "pythonic", nil, "", "", nil},
+		{"documented", "hermes", nil, "'# '", "'## '", []string{`probe "a tool"`, "## Finds"}},
+		{"documented", "xml", nil, "'{' + found.inner", "'<' + found.inner", []string{`probe "a tool"`, "near?: <"}},
+		{"documented", "llama3", nil, "'[' + found.inner", "'(' + found.inner", []string{`probe "a tool"`, "(number"}},
 		{"smollm2", "llama3", nil, "{%- endfor -%}", "", []string{`probe "a request"`, "ends with an error"}},
 	} {
 		s := style(m, c.template, c.format)

@@ -1,7 +1,7 @@
 // Package tooldoc reads and writes the documentation of tools: as the JSON value
-// that prompts show, as parameters, as a signature on one line. Documentation
-// comes from data: a schema in another layout than JSON schema's gives no
-// parameters, never an error.
+// that prompts show, as parameters, as a signature on one line, alone or below a line
+// of words. Documentation comes from data: a schema in another layout than JSON
+// schema's gives no parameters, never an error.
 package tooldoc
 
 import (
