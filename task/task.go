@@ -22,8 +22,10 @@ import (
 	"ballast/env/sim"
 	"ballast/task/bfcl"
 	"ballast/task/desk"
+	"ballast/task/drawn"
 	"ballast/value"
 	"ballast/world"
+	api "ballast/world/drawn"
 )
 
 // Spec says which tasks to load.
@@ -35,8 +37,8 @@ type Spec struct {
 	Worlds     []string // only tasks whose worlds are all among these; empty means any
 	Seed       uint64   // of generated tasks
 	Count      int      // number of tasks, at most what a set that is read holds; 0 means the set's own number
-	// Level is the difficulty of generated tasks, by name of an option: mix,
-	// min_turns, max_turns, requests, calls, tools. See desk.Options.
+	// Level is the difficulty of generated tasks, by name of an option: see desk.Options and
+	// drawn.Options.
 	Level map[string]int
 }
 
@@ -55,6 +57,7 @@ type Set struct {
 var Sets = []Set{
 	{"desk", "generated office tasks: files, messages, calendar, shop", generated(desk.Worlds), false},
 	{"desk-ood", "generated tasks in worlds that no training task uses: notes, lights", generated(desk.OOD), false},
+	{"worlds", "generated tasks in worlds, tools and words that are new in every task", loadDrawn, false},
 	{"bfcl", "BFCL v4 multi-turn, from the benchmark's files (spec: data)", loadBFCL, true},
 }
 
@@ -128,12 +131,12 @@ const (
 	ownTest  = 200
 )
 
-// generated returns the loader of a generated set over some worlds. Categories
-// take turns. By default training uses base, miss_func and miss_param, and tests
-// add long_context, as the paper does (section 1).
+// generated returns the loader of a set of package desk over some worlds.
 func generated(worlds []string) func(Spec) ([]ballast.Task, error) {
 	return func(spec Spec) ([]ballast.Task, error) {
-		o, err := options(spec.Level)
+		var o desk.Options
+		err := level(spec, map[string]*int{"mix": &o.Mix, "min_turns": &o.MinTurns, "max_turns": &o.MaxTurns,
+			"requests": &o.Requests, "calls": &o.Calls, "tools": &o.Tools})
 		if err != nil {
 			return nil, err
 		}
@@ -145,29 +148,54 @@ func generated(worlds []string) func(Spec) ([]ballast.Task, error) {
 					spec.Name, strings.Join(spec.Worlds, ", "), strings.Join(worlds, ", "))
 			}
 		}
-		categories, count := spec.Categories, spec.Count
-		if len(categories) == 0 {
-			categories = desk.Categories
-			if spec.Split != desk.Test {
-				categories = slices.DeleteFunc(slices.Clone(categories), func(c string) bool { return c == world.LongContext })
-			}
-		}
-		if count == 0 {
-			if count = ownTrain; spec.Split != desk.Train {
-				count = ownTest
-			}
-		}
-		tasks := make([]ballast.Task, count)
-		for i := range tasks {
-			c := categories[i%len(categories)]
-			t, err := desk.Generate(spec.Seed, spec.Split, c, i/len(categories), o)
-			if err != nil {
-				return nil, err
-			}
-			tasks[i] = *t
-		}
-		return tasks, nil
+		return deal(spec, func(split, category string, i int) (*ballast.Task, error) {
+			return desk.Generate(spec.Seed, split, category, i, o)
+		})
 	}
+}
+
+// deal generates the tasks of a spec. Categories take turns. By default training uses base,
+// miss_func and miss_param, and tests add long_context, as the paper does (section 1).
+func deal(spec Spec, generate func(split, category string, i int) (*ballast.Task, error)) ([]ballast.Task, error) {
+	categories, count := spec.Categories, spec.Count
+	if len(categories) == 0 {
+		categories = desk.Categories
+		if spec.Split != desk.Test {
+			categories = slices.DeleteFunc(slices.Clone(categories), func(c string) bool { return c == world.LongContext })
+		}
+	}
+	if count == 0 {
+		if count = ownTrain; spec.Split != desk.Train {
+			count = ownTest
+		}
+	}
+	tasks := make([]ballast.Task, count)
+	for i := range tasks {
+		t, err := generate(spec.Split, categories[i%len(categories)], i/len(categories))
+		if err != nil {
+			return nil, err
+		}
+		tasks[i] = *t
+	}
+	return tasks, nil
+}
+
+// loadDrawn generates tasks in worlds of their own.
+func loadDrawn(spec Spec) ([]ballast.Task, error) {
+	for _, w := range spec.Worlds {
+		if w != api.Name {
+			return nil, fmt.Errorf("task: set %s has no world %s: its worlds are all of the API %s", spec.Name, w, api.Name)
+		}
+	}
+	var o drawn.Options
+	err := level(spec, map[string]*int{"kinds": &o.Kinds, "min_turns": &o.MinTurns, "max_turns": &o.MaxTurns, "calls": &o.Calls,
+		"min_tools": &o.MinTools, "tools": &o.Tools, "docs": &o.Docs})
+	if err != nil {
+		return nil, err
+	}
+	return deal(spec, func(split, category string, i int) (*ballast.Task, error) {
+		return drawn.Generate(spec.Seed, split, category, i, o)
+	})
 }
 
 // loadBFCL reads the benchmark's tasks. A count takes tasks from the categories
@@ -221,21 +249,17 @@ func inTurn(tasks []ballast.Task) []ballast.Task {
 	return out
 }
 
-// options turns a level into options.
-func options(level map[string]int) (desk.Options, error) {
-	var o desk.Options
-	fields := map[string]*int{
-		"mix": &o.Mix, "min_turns": &o.MinTurns, "max_turns": &o.MaxTurns,
-		"requests": &o.Requests, "calls": &o.Calls, "tools": &o.Tools,
-	}
-	for name, n := range level {
+// level reads the options of a generated set.
+func level(spec Spec, fields map[string]*int) error {
+	for _, name := range slices.Sorted(maps.Keys(spec.Level)) {
 		f := fields[name]
 		if f == nil {
-			return o, fmt.Errorf("task: no level option %q; there are mix, min_turns, max_turns, requests, calls, tools", name)
+			return fmt.Errorf("task: set %s has no level option %q; there are %s", spec.Name, name,
+				strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
 		}
-		*f = n
+		*f = spec.Level[name]
 	}
-	return o, nil
+	return nil
 }
 
 // Digest is a hash of all that tasks say, in hexadecimal digits: wherever they come

@@ -104,7 +104,7 @@ func TestLoadErrors(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{Spec{Name: "dsk"}, "there are desk, desk-ood, bfcl"},
+		{Spec{Name: "dsk"}, "there are desk, desk-ood, worlds, bfcl"},
 		{Spec{Name: "bfcl"}, "tasks.data"},
 		{Spec{Name: "bfcl", Data: "nowhere"}, "nowhere"},
 		{Spec{Name: "bfcl", Data: "nowhere", Level: map[string]int{"calls": 3}}, "no level"},

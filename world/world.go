@@ -45,7 +45,8 @@ type State interface {
 	Copy() State
 }
 
-// Haver is an API with a fast way to tell whether it has a function.
+// Haver is an API with a fast way to tell whether it has a function, or a State whose
+// functions come with its configuration.
 type Haver interface{ Has(name string) bool }
 
 // Unknowner is an API that has its own wording for calls of functions that do

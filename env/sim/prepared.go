@@ -201,7 +201,7 @@ func changed(before, after []world.State) (differ bool, err error) {
 func run(apis []*entry, states []world.State, mine *uint64, c ballast.Call) (answer string, err error) {
 	defer caught(c.Name, &err)
 	for i, e := range apis {
-		if e.has(c.Name) {
+		if e.have(states[i], c.Name) {
 			if *mine>>i&1 == 0 {
 				states[i] = states[i].Copy()
 				*mine |= 1 << i

@@ -92,10 +92,20 @@ func (s *Session) Run(c ballast.Call) string {
 	answer, err := run(s.p.apis, s.states, &s.mine, c)
 	s.fail(err)
 	s.answers = append(s.answers, answer)
-	if s.p.sparing && slices.ContainsFunc(s.p.apis, func(e *entry) bool { return e.has(c.Name) }) {
+	if s.p.sparing && s.has(c.Name) {
 		s.asked = append(s.asked, ask{value.FormatCall(c), Failed(s.p.task.APIs, answer)})
 	}
 	return answer
+}
+
+// has reports whether an API of the task has a function.
+func (s *Session) has(name string) bool {
+	for i, e := range s.p.apis {
+		if e.have(s.states[i], name) {
+			return true
+		}
+	}
+	return false
 }
 
 // Try tells what a call would answer now, and whether it would change a state. The

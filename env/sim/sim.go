@@ -21,6 +21,7 @@ import (
 	"ballast/world"
 	"ballast/world/bfcl"
 	"ballast/world/desk"
+	"ballast/world/drawn"
 )
 
 // All returns the table of the simulated APIs. A new package of them is one line here.
@@ -28,6 +29,7 @@ func All() []world.API {
 	var all []world.API
 	all = append(all, desk.All...)
 	all = append(all, bfcl.All...)
+	all = append(all, drawn.All...)
 	return all
 }
 
@@ -35,6 +37,14 @@ func All() []world.API {
 type entry struct {
 	api world.API
 	has func(name string) bool
+}
+
+// have reports whether the API has a function in a task that began with the state.
+func (e *entry) have(s world.State, name string) bool {
+	if h, ok := s.(world.Haver); ok {
+		return h.Has(name)
+	}
+	return e.has(name)
 }
 
 // entries is the table by name, made once and then only read.

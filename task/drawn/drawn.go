@@ -1,0 +1,341 @@
+// Package drawn composes multi-turn tasks in worlds that are drawn anew for every task: kinds
+// of things, their fields, the functions that read, create, change, delete, search and compute,
+// how those are named and documented, what is there, and what the user wants. Names and words
+// are partly invented, so that only who reads the documentation can call.
+//
+// Contract: task i of a (seed, split, category, options) is always the same one, there are as
+// many as one asks for, and every task is verified: its gold calls are played, all of them
+// succeed, every turn passes its check, and calls must be chosen (sim.Sparing). The splits train,
+// valid and test share no word that carries meaning (words.go), hence no kind, field, function or
+// name, and no goal: the sequence of the kinds of requests of a task with the borders of turns
+// belongs to one split, but for goals of one request.
+//
+// The categories are those of BFCL multi-turn, as package task/desk has them.
+//
+// How it fails: unknown splits and categories and impossible options are errors. A composition
+// that does not play is thrown away and drawn again.
+package drawn
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"ballast"
+	"ballast/env/sim"
+	"ballast/value"
+	"ballast/world"
+	api "ballast/world/drawn"
+)
+
+// Categories in the order in which sets mix them.
+var Categories = []string{"base", "miss_func", "miss_param", "long_context"}
+
+// Options are the difficulty of tasks. The zero value of a field means its default.
+type Options struct {
+	Kinds    int // most kinds of things in a world (2)
+	MinTurns int // fewest turns, the extra one of miss_* included (2)
+	MaxTurns int // most turns (3)
+	Calls    int // most gold calls in a task (5)
+	MinTools int // fewest tools that the prompt lists (4)
+	Tools    int // most tools that the prompt lists (8)
+	// Docs is what the documentation tells: 0 all; 1 the names in it are dealt anew, so that
+	// who goes by names is misled; 2 names and types alone; 3 nothing, no tool is shown.
+	Docs int
+}
+
+// The values of Options.Docs.
+const (
+	docsAll = iota
+	docsMisnamed
+	docsBare
+	docsNone
+)
+
+// withDefaults fills the zero fields and rejects what cannot work.
+func (o Options) withDefaults() (Options, error) {
+	for _, f := range []struct {
+		field          *int
+		def, low, high int
+		name           string
+	}{
+		{&o.Kinds, 2, 1, 4, "kinds"}, {&o.MinTurns, 2, 1, 6, "min_turns"}, {&o.MaxTurns, max(3, o.MinTurns), 1, 6, "max_turns"},
+		{&o.Calls, max(5, o.MaxTurns), 1, 20, "calls"}, {&o.Tools, max(8, o.MinTools), 2, 30, "tools"},
+		{&o.MinTools, min(4, cmp.Or(o.Tools, 4)), 2, 30, "min_tools"}, {&o.Docs, docsAll, docsAll, docsNone, "docs"},
+	} {
+		if *f.field == 0 {
+			*f.field = f.def
+		}
+		if *f.field < f.low || *f.field > f.high {
+			return o, fmt.Errorf("task: drawn: %s is %d, want %d to %d", f.name, *f.field, f.low, f.high)
+		}
+	}
+	switch {
+	case o.MinTurns > o.MaxTurns:
+		return o, fmt.Errorf("task: drawn: min_turns is %d, more than max_turns %d", o.MinTurns, o.MaxTurns)
+	case o.MinTools > o.Tools:
+		return o, fmt.Errorf("task: drawn: min_tools is %d, more than tools %d", o.MinTools, o.Tools)
+	case o.Calls < o.MaxTurns:
+		return o, fmt.Errorf("task: drawn: calls is %d, fewer than max_turns %d: every turn wants one", o.Calls, o.MaxTurns)
+	}
+	return o, nil
+}
+
+// Generate returns task index of the given seed, split and category.
+func Generate(seed uint64, split, category string, index int, o Options) (*ballast.Task, error) {
+	t, _, err := generate(seed, split, category, index, o)
+	return t, err
+}
+
+// generate returns the goal as well: the kinds of requests, "|" after each turn.
+func generate(seed uint64, split, category string, index int, o Options) (*ballast.Task, []string, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, nil, err
+	}
+	if split != Train && split != Valid && split != Test {
+		return nil, nil, fmt.Errorf("task: drawn: no split %q; there are train, valid and test", split)
+	}
+	if !slices.Contains(Categories, category) {
+		return nil, nil, fmt.Errorf("task: drawn: no category %q; there are %s", category, strings.Join(Categories, ", "))
+	}
+	h := fnv.New64a()
+	fmt.Fprintf(h, "%s %s %d", split, category, index)
+	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
+	for range 1000 {
+		if t, goal := compose(rng, split, category, o); t != nil {
+			t.ID = fmt.Sprintf("worlds/%s/%s/%d/%d", split, category, seed, index)
+			return t, goal, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("task: drawn: no %s task of %d to %d turns, %d calls and %d tools can be composed; ask for more calls or tools",
+		category, o.MinTurns, o.MaxTurns, o.Calls, o.Tools)
+}
+
+// compose draws one task and its goal, or nil where the draw does not work out.
+func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, goal []string) {
+	t = &ballast.Task{Set: "worlds", Category: category, APIs: []string{api.Name}, Grader: sim.Sparing}
+	size := 1
+	if category == world.LongContext {
+		size, t.Variant = 3, world.LongContext
+	}
+	w := newPlace(rng, split, 1+rng.IntN(o.Kinds), size)
+	t.Init = map[string]any{api.Name: w.config()}
+	s := &scene{place: w, done: map[string]bool{}}
+
+	turns := o.MinTurns + rng.IntN(o.MaxTurns-o.MinTurns+1)
+	special := -1 // the turn that gets an extra one
+	if category == "miss_func" || category == "miss_param" {
+		turns = max(turns-1, min(2, o.MaxTurns-1), 1)
+		special = rng.IntN(turns)
+	}
+	used := map[*tool]bool{}
+	var held *tool
+	for i := range turns {
+		name, r, ok := s.draw(i == special && category == "miss_param")
+		if !ok {
+			return nil, nil
+		}
+		if i == special && category == "miss_func" {
+			held = r.tools[len(r.tools)-1]
+			if used[held] {
+				return nil, nil // it would be needed before it is revealed
+			}
+		}
+		for _, x := range r.tools {
+			used[x] = true
+		}
+		goal = append(goal, name, "|")
+		t.Turns = append(t.Turns, render(r, i == special, category)...)
+	}
+	if !inSplit(goal, split) || !s.offer(t, used, o) || !verify(t, o.Calls) {
+		return nil, nil
+	}
+	s.withhold(t, o.Docs)
+	return t, goal
+}
+
+// draw makes one request: two in five need two steps, one in five says "it" where that has a
+// meaning, the others are plain. A task has no kind of request twice.
+func (s *scene) draw(partial bool) (string, request, bool) {
+	want := plain
+	switch p := s.rng.IntN(5); {
+	case partial:
+	case p < 2:
+		want = chain
+	case p == 2 && s.it != nil:
+		want = follow
+	}
+	var fit []goal
+	for _, g := range goals {
+		if g.shape == want && !s.done[g.name] {
+			fit = append(fit, g)
+		}
+	}
+	for range 6 {
+		g := pick(s.rng, fit)
+		r, ok := g.make(s)
+		switch {
+		case !ok:
+			continue
+		case partial && r.part == "":
+			return "", request{}, false // the world has moved on without the request
+		}
+		s.done[g.name] = true
+		return g.name, r, true
+	}
+	return "", request{}, false
+}
+
+// render turns a request into turns: one, or two where the category does something special
+// here. Replies are filled in by verify.
+func render(r request, special bool, category string) []ballast.TaskTurn {
+	turn := ballast.TaskTurn{User: r.user, Gold: r.calls}
+	if r.query {
+		turn.Reply = answer
+	}
+	switch {
+	case !special:
+		return []ballast.TaskTurn{turn}
+	case category == "miss_param":
+		turn.User = r.fill
+		return []ballast.TaskTurn{{User: r.part, Reply: r.ask}, turn}
+	}
+	first := ballast.TaskTurn{User: r.user, Reply: "No tool for that."}
+	turn.User = "try again."
+	turn.Reveal = []string{turn.Gold[len(turn.Gold)-1].Name}
+	return []ballast.TaskTurn{first, turn}
+}
+
+// answer marks a closing reply that repeats the last result; verify fills it in.
+const answer = "?"
+
+// inSplit says whether a sequence of kinds of requests belongs to a split, by hash. A single
+// request is no composition and belongs to all.
+func inSplit(goal []string, split string) bool {
+	return len(goal) <= 2 || splitOf(strings.Join(goal, " ")) == split
+}
+
+// offer lists the tools: those that gold calls, and others of the world.
+func (s *scene) offer(t *ballast.Task, used map[*tool]bool, o Options) bool {
+	most := o.MinTools + s.rng.IntN(o.Tools-o.MinTools+1)
+	if len(used) > o.Tools {
+		return false
+	}
+	for _, i := range s.rng.Perm(len(s.tools)) {
+		if len(used) < most {
+			used[s.tools[i]] = true
+		}
+	}
+	// In an order that tells nothing.
+	for _, i := range s.rng.Perm(len(s.tools)) {
+		if used[s.tools[i]] {
+			t.Tools = append(t.Tools, s.tools[i].document())
+		}
+	}
+	return true
+}
+
+// verify plays the gold calls, fills in the replies and reports whether the task is good: not
+// too many calls, no call fails, every turn passes its check.
+func verify(t *ballast.Task, most int) bool {
+	s, err := sim.NewSession(t)
+	if err != nil {
+		panic("task: drawn: " + err.Error()) // a world has a bad configuration
+	}
+	calls := 0
+	for i := range t.Turns {
+		turn := &t.Turns[i]
+		last := ""
+		for _, c := range turn.Gold {
+			calls++
+			if last = s.Run(c); sim.Failed(t.APIs, last) {
+				return false
+			}
+		}
+		if turn.Reply == "" {
+			turn.Reply = "Done."
+		} else if turn.Reply == answer {
+			last, _, _ = strings.Cut(last, "\n")
+			turn.Reply = last + "."
+		}
+		if !s.CloseTurn().Check().Passed {
+			return false
+		}
+	}
+	return calls <= most
+}
+
+// withhold takes away what the options say of the documentation.
+func (s *scene) withhold(t *ballast.Task, docs int) {
+	switch docs {
+	case docsMisnamed:
+		s.rename(t)
+	case docsBare:
+		for i := range t.Tools {
+			bare := &t.Tools[i]
+			if bare.Doc = ""; bare.Schema != nil {
+				undescribe(bare.Schema.(*value.Dict))
+			}
+			for k := range bare.Params {
+				bare.Params[k].Doc = ""
+			}
+		}
+	case docsNone:
+		t.Tools = []ballast.Tool{}
+		for i := range t.Turns {
+			t.Turns[i].Reveal = nil
+		}
+	}
+}
+
+// undescribe takes descriptions out of a schema.
+func undescribe(d *value.Dict) {
+	d.Delete("description")
+	for i := range d.Len() {
+		if _, v := d.At(i); v != nil {
+			if inner, ok := v.(*value.Dict); ok {
+				undescribe(inner)
+			}
+		}
+	}
+}
+
+// rename deals the names of the tools that the prompt lists anew, each to another tool, in the
+// world, the documentation and gold alike.
+func (s *scene) rename(t *ballast.Task) {
+	to := map[string]string{}
+	by := 1 + s.rng.IntN(len(t.Tools)-1)
+	for i := range t.Tools {
+		to[t.Tools[i].Name] = t.Tools[(i+by)%len(t.Tools)].Name
+	}
+	config := t.Init[api.Name].(*value.Dict)
+	all, _ := config.Get("tools")
+	tools := &value.Dict{}
+	for i := range all.(*value.Dict).Len() {
+		k, v := all.(*value.Dict).At(i)
+		name := k.(string)
+		if other, ok := to[name]; ok {
+			name = other
+		}
+		tools.Set(name, v)
+	}
+	config.Set("tools", tools)
+	for i := range t.Tools {
+		tool := &t.Tools[i]
+		if tool.Name = to[tool.Name]; tool.Schema != nil {
+			tool.Schema.(*value.Dict).Set("name", tool.Name)
+		}
+	}
+	for i := range t.Turns {
+		for k := range t.Turns[i].Gold {
+			t.Turns[i].Gold[k].Name = to[t.Turns[i].Gold[k].Name]
+		}
+		for k, name := range t.Turns[i].Reveal {
+			t.Turns[i].Reveal[k] = to[name]
+		}
+	}
+}

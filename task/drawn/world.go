@@ -1,0 +1,210 @@
+package drawn
+
+import (
+	"math/rand/v2"
+	"slices"
+
+	"ballast/value"
+)
+
+// place is a world as it was drawn, and as the requests of a task leave it.
+type place struct {
+	words
+	kinds []*kind
+	tools []*tool
+}
+
+// kind is a kind of things.
+type kind struct {
+	noun   string
+	fields []*field
+	things []*thing
+}
+
+// sort says what a field holds.
+type sort int
+
+const (
+	amount sort = iota // an integer
+	choice             // one of words
+	link               // the name of a thing of another kind
+)
+
+// field is a property of things.
+type field struct {
+	noun  string
+	sort  sort
+	words []string
+	to    *kind
+}
+
+// thing is one thing; values are int64 or string.
+type thing struct {
+	kind   *kind
+	name   string
+	values map[*field]any
+	done   bool // a request was about it
+}
+
+// newPlace draws kinds and things.
+func newPlace(rng *rand.Rand, split string, kinds, size int) *place {
+	w := &place{words: words{rng, split, map[string]bool{}}}
+	for range kinds {
+		w.kinds = append(w.kinds, &kind{noun: w.either(nouns)})
+	}
+	for i, k := range w.kinds {
+		k.fields = []*field{w.amount(), w.choice()}
+		for range rng.IntN(2) {
+			k.fields = append(k.fields, w.amount())
+		}
+		if i > 0 && rng.IntN(3) > 0 {
+			k.fields = append(k.fields, &field{noun: w.either(choices), sort: link, to: w.kinds[i-1]})
+		}
+		// Kinds share a field's noun at times, so that a function is not known by that alone.
+		if i > 0 && rng.IntN(3) == 0 {
+			k.fields[0].noun = w.kinds[i-1].fields[0].noun
+		}
+	}
+	for _, k := range w.kinds {
+		for range 3*size + rng.IntN(2) {
+			w.makeThing(k)
+		}
+	}
+	w.drawTools()
+	return w
+}
+
+func (w *place) amount() *field { return &field{noun: w.either(amounts), sort: amount} }
+
+func (w *place) choice() *field {
+	f := &field{noun: w.either(choices), sort: choice}
+	for range 2 + w.rng.IntN(2) {
+		f.words = append(f.words, w.either(terms))
+	}
+	return f
+}
+
+// name draws a name for a thing: a word, at times two.
+func (w *place) name() string {
+	if w.rng.IntN(7) == 0 {
+		return w.invented() + " " + w.invented()
+	}
+	return w.invented()
+}
+
+// makeThing adds a thing with values for all fields; amounts of a kind differ.
+func (w *place) makeThing(k *kind) {
+	t := &thing{kind: k, name: w.name(), values: map[*field]any{}}
+	for _, f := range k.fields {
+		t.values[f] = w.value(f)
+	}
+	k.things = append(k.things, t)
+}
+
+// value draws a value for a field.
+func (w *place) value(f *field) any {
+	switch f.sort {
+	case choice:
+		return pick(w.rng, f.words)
+	case link:
+		return pick(w.rng, f.to.things).name
+	}
+	return w.number()
+}
+
+// number draws an amount.
+func (w *place) number() int64 { return 2 + w.rng.Int64N(97) }
+
+// other draws a value that the thing does not have.
+func (w *place) other(t *thing, f *field) any {
+	for {
+		if v := w.value(f); v != t.values[f] {
+			return v
+		}
+	}
+}
+
+// free returns a thing of the kind that no request was about, nil if there is none.
+func (w *place) free(k *kind) *thing {
+	var free []*thing
+	for _, t := range k.things {
+		if !t.done {
+			free = append(free, t)
+		}
+	}
+	if len(free) == 0 {
+		return nil
+	}
+	t := pick(w.rng, free)
+	t.done = true
+	return t
+}
+
+// extreme returns the one thing with the largest (sign 1) or smallest (-1) amount, nil where two have it.
+func (k *kind) extreme(f *field, sign int64) (best *thing) {
+	twice := false
+	for _, t := range k.things {
+		switch n := sign * t.values[f].(int64); {
+		case best == nil || n > sign*best.values[f].(int64):
+			best, twice = t, false
+		case n == sign*best.values[f].(int64):
+			twice = true
+		}
+	}
+	if twice {
+		return nil
+	}
+	return best
+}
+
+// only returns the one thing whose field has the value, nil where there is none or more.
+func (k *kind) only(f *field, v any) (found *thing) {
+	for _, t := range k.things {
+		if t.values[f] == v {
+			if found != nil {
+				return nil
+			}
+			found = t
+		}
+	}
+	return found
+}
+
+func (k *kind) drop(t *thing) {
+	k.things = slices.DeleteFunc(k.things, func(o *thing) bool { return o == t })
+}
+
+// config writes the world as package world/drawn reads it.
+func (w *place) config() any {
+	kinds, things, tools := &value.Dict{}, &value.Dict{}, &value.Dict{}
+	for _, k := range w.kinds {
+		fields, all := &value.Dict{}, &value.Dict{}
+		for _, f := range k.fields {
+			switch f.sort {
+			case amount:
+				fields.Set(f.noun, "integer")
+			case choice:
+				l := value.NewList()
+				for _, word := range f.words {
+					l.Items = append(l.Items, word)
+				}
+				fields.Set(f.noun, l)
+			case link:
+				fields.Set(f.noun, "string")
+			}
+		}
+		for _, t := range k.things {
+			l := value.NewList()
+			for _, f := range k.fields {
+				l.Items = append(l.Items, t.values[f])
+			}
+			all.Set(t.name, l)
+		}
+		kinds.Set(k.noun, fields)
+		things.Set(k.noun, all)
+	}
+	for _, t := range w.tools {
+		tools.Set(t.name, t.config())
+	}
+	return value.NewDict("kinds", kinds, "things", things, "tools", tools)
+}
