@@ -187,10 +187,12 @@ func mixed(w *place, t *tool) string {
 // drawParams draws what a tool takes.
 func (w *place) drawParams(t *tool) {
 	style := w.rng.IntN(3)
-	name := param{means: "name", name: w.paramName(style, t.kind.noun, "name", "id", "which", "target", "item"), doc: "the " + t.kind.noun}
-	var v param
+	name := param{means: "name", doc: "the " + t.kind.noun}
+	name.name = w.paramName(style, t.kind.noun, "name", "id", "which", "target", "item")
+	v := param{means: "value", field: t.field}
 	if t.field != nil {
-		v = param{means: "value", field: t.field, name: w.paramName(style, t.field.noun, "value", "to", "new", "level"), doc: "the new " + t.field.noun}
+		v.name = w.paramName(style, t.field.noun, "value", "to", "new", "level")
+		v.doc = "the new " + t.field.noun
 	}
 	switch t.deed {
 	case "read", "delete":

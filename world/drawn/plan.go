@@ -203,7 +203,8 @@ func (f *function) tool() ballast.Tool {
 func example() *plan {
 	p, err := read(value.NewDict(
 		"kinds", value.NewDict("brolt", value.NewDict("weight", "integer", "mood", value.NewList("calm", "wild"), "keeper", "string")),
-		"things", value.NewDict("brolt", value.NewDict("kamfel", value.NewList(int64(12), "calm", "ann"), "zolbin", value.NewList(int64(7), "wild", "bob"))),
+		"things", value.NewDict("brolt", value.NewDict(
+			"kamfel", value.NewList(int64(12), "calm", "ann"), "zolbin", value.NewList(int64(7), "wild", "bob"))),
 		"tools", value.NewDict(
 			"weigh", does("read", "weight", "which", "name"),
 			"calm_down", does("set", "mood", "which", "name", "how", "value"),
