@@ -111,7 +111,7 @@ func generate(seed uint64, split, category string, index int, o Options) (*balla
 			return t, goal, nil
 		}
 	}
-	return nil, nil, fmt.Errorf("task: drawn: no %s task of %d to %d turns, %d calls and %d tools can be composed; ask for more calls or tools",
+	return nil, nil, fmt.Errorf("task: drawn: no %s task of %d to %d turns, %d calls and %d tools can be made; ask for more calls or tools",
 		category, o.MinTurns, o.MaxTurns, o.Calls, o.Tools)
 }
 
