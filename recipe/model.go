@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -26,7 +27,7 @@ func corpus(r *Recipe, tmpl *chat.Template, control []string) ([]string, error) 
 		return nil, err
 	}
 	none := func(func(string) bool) {}
-	bytes, err := bpe.Train(none, 256+len(control), control, bpe.Qwen2)
+	bytes, err := bpe.Train(none, 256+len(control), control, r.Init.pattern())
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +58,9 @@ func corpus(r *Recipe, tmpl *chat.Template, control []string) ([]string, error) 
 	return out, nil
 }
 
+// pattern is how the vocabulary's tokenizer cuts texts.
+func (i Init) pattern() bpe.Pattern { return cmp.Or(bpe.Pattern(i.Pretokenizer), bpe.Qwen2) }
+
 // NewModel makes a model from random weights with the shape of the recipe's
 // init section. Its vocabulary is trained on the task set's own texts, as the recipe's
 // template writes them, compact where it names none; control tokens of the template and of
@@ -80,7 +84,7 @@ func NewModel(r *Recipe) (*model.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok, err := bpe.Train(slices.Values(texts), r.Init.Vocab, control, bpe.Qwen2)
+	tok, err := bpe.Train(slices.Values(texts), r.Init.Vocab, control, r.Init.pattern())
 	if err != nil {
 		return nil, err
 	}

@@ -128,14 +128,15 @@ type Adam struct {
 // tokenizer is trained on the task set's own texts. Family and Head say what the sizes do
 // not: without them it is qwen2, with heads that share the hidden width.
 type Init struct {
-	Family string `yaml:"arch,omitempty"`
-	Vocab  int    `yaml:"vocab,omitempty"`
-	Hidden int    `yaml:"hidden,omitempty"`
-	Layers int    `yaml:"layers,omitempty"`
-	Heads  int    `yaml:"heads,omitempty"`
-	KV     int    `yaml:"kv,omitempty"`
-	Head   int    `yaml:"head,omitempty"`
-	FFN    int    `yaml:"ffn,omitempty"`
+	Family       string `yaml:"arch,omitempty"`
+	Vocab        int    `yaml:"vocab,omitempty"`
+	Pretokenizer string `yaml:"pretokenizer,omitempty"`
+	Hidden       int    `yaml:"hidden,omitempty"`
+	Layers       int    `yaml:"layers,omitempty"`
+	Heads        int    `yaml:"heads,omitempty"`
+	KV           int    `yaml:"kv,omitempty"`
+	Head         int    `yaml:"head,omitempty"`
+	FFN          int    `yaml:"ffn,omitempty"`
 }
 
 // Keep says what is recorded how often, in updates.

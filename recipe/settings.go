@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ballast/chat"
+	"ballast/chat/bpe"
 	"ballast/credit"
 	"ballast/model"
 	"ballast/recipe/strict"
@@ -142,6 +143,8 @@ var settings = []setting{
 	{Key: "init", Why: made, Doc: "the shape of a model that is made from random weights (`model: init`)"},
 	{Key: "init.arch", Of: model.Uniform, Doc: "The architecture; absent means `qwen2`."},
 	{Key: "init.vocab", In: to(1, 1<<20), Doc: "Tokens of the vocabulary, which is trained on the task set's texts."},
+	{Key: "init.pretokenizer", Of: bpe.Patterns,
+		Doc: "How texts are cut before the vocabulary is learned: as these models' tokenizers do. Absent means `qwen2`."},
 	{Key: "init.hidden", In: to(1, 1<<16), Doc: "The width of the residual stream."},
 	{Key: "init.layers", In: to(1, 1<<10), Doc: "Layers."},
 	{Key: "init.heads", In: to(1, 1<<10), Doc: "Attention heads."},

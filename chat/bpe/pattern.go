@@ -23,6 +23,15 @@ const (
 // patterns lists them.
 var patterns = []Pattern{GPT2, Qwen2, Llama3, SmolLM2}
 
+// Patterns are the names of the patterns.
+func Patterns() []string {
+	names := make([]string, len(patterns))
+	for i, p := range patterns {
+		names[i] = string(p)
+	}
+	return names
+}
+
 // aliases are other names in GGUF files for the same normalisation, splitting and merging.
 // llama.cpp's table (llama-vocab.cpp) puts more names beside these; where it splits alike but
 // merges or normalises otherwise, as for dbrx, the name is none here. Its "default" is a
