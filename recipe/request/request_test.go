@@ -19,7 +19,7 @@ func TestResolved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f := Request{Model: "init", Dialogues: talks, Config: config, Set: []string{"sft.lr=0.5", "sft.batch=3"}}
+	f := Request{Model: "a/model", Dialogues: talks, Config: config, Set: []string{"sft.lr=0.5", "sft.batch=3"}}
 	want, err := f.Recipe("sft")
 	if err != nil {
 		t.Fatal(err)
