@@ -303,7 +303,7 @@ func (c *Config) JSON(dtype DType) []byte {
 		"max_position_embeddings": c.MaxLen, "hidden_act": "silu", "rms_norm_eps": c.NormEps,
 		"rope_theta": c.RopeTheta, "rope_scaling": nil, "tie_word_embeddings": c.Tied,
 		"attention_dropout": 0.0, "initializer_range": 0.02, "use_cache": true,
-		"torch_dtype": torchName(dtype), "model_type": c.Arch,
+		"torch_dtype": torchNames[dtype], "model_type": c.Arch,
 		"bos_token_id": oneOrMany(c.BOS), "eos_token_id": oneOrMany(c.EOS),
 	}
 	if f := familyOf(c.Arch); f != nil {
@@ -327,12 +327,18 @@ func (c *Config) JSON(dtype DType) []byte {
 	return indented(m)
 }
 
-// torchName is the name of a storage type in config.json.
-func torchName(d DType) string {
-	if d == BF16 {
-		return "bfloat16"
+// torchNames are the names in config.json of the storage types that Save writes.
+var torchNames = map[DType]string{F32: "float32", F16: "float16", BF16: "bfloat16"}
+
+// ParseDType reads a storage type that Save writes, by its name in safetensors or in
+// config.json.
+func ParseDType(name string) (DType, error) {
+	for d, torch := range torchNames {
+		if strings.EqualFold(name, string(d)) || name == torch {
+			return d, nil
+		}
 	}
-	return "float32"
+	return "", fmt.Errorf("%q is no type that weights are written in; choose F32, BF16 (bfloat16) or F16 (float16)", name)
 }
 
 // oneOrMany writes token ids as transformers does: null, a number or a list.

@@ -99,6 +99,7 @@ type DType = tensorfile.DType
 // The storage types that Save writes.
 const (
 	F32  = tensorfile.F32
+	F16  = tensorfile.F16
 	BF16 = tensorfile.BF16
 )
 

@@ -14,8 +14,8 @@ import (
 )
 
 // Save writes m as a Hugging Face directory that other tools load: config.json,
-// model.safetensors in dtype F32 or BF16 (rounded to nearest even),
-// tokenizer.json, tokenizer_config.json, generation_config.json, and after ServeAs
+// model.safetensors in dtype F32, or in F16 or BF16 (rounded to nearest even; what is too
+// large for that is an error that names the tensor), tokenizer.json, tokenizer_config.json, generation_config.json, and after ServeAs
 // chat_template.jinja. Files that came with the model are written unchanged but for
 // what ServeAs says.
 //
@@ -26,8 +26,8 @@ func (m *Model) Save(dir string, dtype DType) error {
 }
 
 func (m *Model) saveAs(dir string, dtype DType, write durable.Write) (err error) {
-	if dtype != F32 && dtype != BF16 {
-		return fmt.Errorf("model: cannot save weights as %q; F32 and BF16 can be", dtype)
+	if torchNames[dtype] == "" {
+		return fmt.Errorf("model: cannot save weights as %q; F32, F16 and BF16 can be", dtype)
 	}
 	dir = filepath.Clean(dir)
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {

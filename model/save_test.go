@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"ballast/chat/bpe"
-	"ballast/model/tensorfile"
 )
 
 func TestTokenizerTooLarge(t *testing.T) {
@@ -38,14 +37,14 @@ func tokens(tok *bpe.Tokenizer) (out []string) {
 func TestSaveAndLoad(t *testing.T) {
 	m, err := Load("testdata/qwen2.gguf")
 	ok(t, err)
-	for _, dtype := range []DType{F32, BF16} {
+	for _, dtype := range []DType{F32, F16, BF16} {
 		dir := filepath.Join(t.TempDir(), "a", "m")
 		ok(t, m.Save(dir, dtype))
 		back, err := Load(dir)
 		ok(t, err)
 		want := m.Weights
-		if dtype == BF16 {
-			want = rounded(m.Weights)
+		if dtype != F32 {
+			want = rounded(m.Weights, dtype)
 		}
 		sameWeights(t, back.Weights, want)
 		if !equalJSON(t, back.Config, m.Config) || back.Source.Jinja() != m.Source.Jinja() || !slices.Equal(tokens(back.Tokenizer), tokens(m.Tokenizer)) {
@@ -69,6 +68,20 @@ func TestSaveAndLoad(t *testing.T) {
 	fails(t, m.Save(filepath.Join(t.TempDir(), "m"), "Q4_0"), "Q4_0")
 }
 
+// TestSaveTooLarge: what 16 bits cannot hold is an error that names the tensor, and nothing is
+// left behind.
+func TestSaveTooLarge(t *testing.T) {
+	m, err := Load("testdata/qwen2.gguf")
+	ok(t, err)
+	m.Weights.Get("model.norm.weight").Data[1] = 1e5
+	parent := t.TempDir()
+	fails(t, m.Save(filepath.Join(parent, "m"), F16), "model.safetensors", "tensor model.norm.weight: 100000 is more than F16 holds")
+	if got := list(t, parent); len(got) != 0 {
+		t.Errorf("%q is left behind", got)
+	}
+	ok(t, m.Save(filepath.Join(parent, "m"), BF16))
+}
+
 func TestSaveNew(t *testing.T) {
 	m, err := Load("testdata/qwen2.gguf")
 	ok(t, err)
@@ -86,12 +99,20 @@ func TestSaveNew(t *testing.T) {
 	}
 }
 
-func rounded(w *Weights) *Weights {
+// rounded are weights in a type of 16 bits, by the digits that it has: 11 of float16, in steps
+// of 2^-24 at least, and 8 of bfloat16.
+func rounded(w *Weights, dtype DType) *Weights {
+	digits, least := 11, -24
+	if dtype == BF16 {
+		digits, least = 8, -133
+	}
 	var out []*Tensor
 	for _, x := range w.Tensors {
 		y := &Tensor{Name: x.Name, Shape: x.Shape}
 		for _, f := range x.Data {
-			y.Data = append(y.Data, math.Float32frombits(uint32(tensorfile.RoundBF16(f))<<16))
+			_, exp := math.Frexp(float64(f))
+			step := max(exp-digits, least)
+			y.Data = append(y.Data, float32(math.Ldexp(math.RoundToEven(math.Ldexp(float64(f), -step)), step)))
 		}
 		out = append(out, y)
 	}

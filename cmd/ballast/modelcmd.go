@@ -50,14 +50,18 @@ func modelCommand() *cobra.Command {
 			if args[0] == "init" {
 				return fmt.Errorf("model convert: init is a recipe's model of random weights, and no model here; name %s", modelNames)
 			}
+			as, err := model.ParseDType(dtype)
+			if err != nil {
+				return fmt.Errorf("--dtype: %w", err)
+			}
 			m, err := finder.Load(&recipe.Recipe{Model: args[0]})
 			if err != nil {
 				return err
 			}
-			return m.Save(args[1], model.DType(dtype))
+			return m.Save(args[1], as)
 		},
 	}
-	convert.Flags().StringVar(&dtype, "dtype", "F32", "F32 or BF16")
+	convert.Flags().StringVar(&dtype, "dtype", "F32", "how weights are written: F32, BF16 (bfloat16) or F16 (float16)")
 	c.AddCommand(inspect, convert)
 	return c
 }

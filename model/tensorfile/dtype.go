@@ -10,7 +10,7 @@ import (
 // those of GGUF for its quantised types. In memory every tensor is float32.
 type DType string
 
-// The storage types. WriteSafetensors writes F32 and BF16.
+// The storage types. WriteSafetensors writes F32, F16 and BF16.
 const (
 	F32  DType = "F32"
 	F16  DType = "F16"
@@ -122,6 +122,35 @@ func RoundBF16(f float32) uint16 {
 		return uint16(u>>16) | 0x40
 	}
 	return uint16((u + 0x7fff + u>>16&1) >> 16)
+}
+
+// roundF16 rounds to the nearest float16, ties to even; from 65520 on that is an infinity. A
+// NaN stays a NaN.
+func roundF16(f float32) uint16 {
+	u := math.Float32bits(f)
+	sign, abs := uint16(u>>16)&0x8000, u&0x7fffffff
+	switch {
+	case f != f:
+		return sign | 0x7e00 | uint16(abs>>13)&0x3ff
+	case abs >= 0x477ff000: // 65520, half-way between the largest and what would follow it
+		return sign | 0x7c00
+	case abs < 0x38800000: // below 2^-14 the steps are 2^-24, those of a float32 from 0.5 on
+		return sign | uint16(math.Float32bits(math.Float32frombits(abs)+0.5)-0x3f000000)
+	}
+	abs -= 112 << 23 // the exponent's bias
+	return sign | uint16((abs+0xfff+abs>>13&1)>>13)
+}
+
+// narrow is how float32 is rounded to a type of 16 bits, and the type's infinity; nil for
+// other types.
+func (d DType) narrow() (round func(float32) uint16, infinity uint16) {
+	switch d {
+	case F16:
+		return roundF16, 0x7c00
+	case BF16:
+		return RoundBF16, 0x7f80
+	}
+	return nil, 0
 }
 
 // The quantised types follow the layouts of ggml (ggml-common.h): a block of 32

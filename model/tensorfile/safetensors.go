@@ -87,12 +87,16 @@ type Tensor struct {
 	Data  []float32
 }
 
-// WriteSafetensors writes tensors in their order, as F32 or BF16 (rounded to
-// nearest even). Its errors are those of out.
+// WriteSafetensors writes tensors in their order, as F32, or as F16 or BF16, rounded to
+// nearest even. A number that this would make an infinity is an error that names the tensor;
+// other errors are those of out.
 func WriteSafetensors(out io.Writer, tensors []Tensor, dtype DType) error {
+	round, infinity := dtype.narrow()
 	width := int64(4)
-	if dtype == BF16 {
+	if round != nil {
 		width = 2
+	} else if dtype != F32 {
+		return fmt.Errorf("weights are not written as %q; F32, F16 and BF16 are", dtype)
 	}
 	// The header is written by hand to keep the order of the tensors.
 	var head strings.Builder
@@ -110,10 +114,14 @@ func WriteSafetensors(out io.Writer, tensors []Tensor, dtype DType) error {
 	buf = append(buf, head.String()...)
 	for _, t := range tensors {
 		for _, f := range t.Data {
-			if dtype == BF16 {
-				buf = binary.LittleEndian.AppendUint16(buf, RoundBF16(f))
-			} else {
+			if round == nil {
 				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(f))
+			} else {
+				h := round(f)
+				if h&0x7fff == infinity && !math.IsInf(float64(f), 0) {
+					return fmt.Errorf("tensor %s: %g is more than %s holds; F32 holds it", t.Name, f, dtype)
+				}
+				buf = binary.LittleEndian.AppendUint16(buf, h)
 			}
 			if len(buf) >= 1<<20-4 {
 				if _, err := out.Write(buf); err != nil {
