@@ -45,7 +45,7 @@ type EngineResult struct {
 	PrefixFactor    float64 `json:"tokens_saved_by_shared_prefixes_factor"`
 	SecondsPerRound float64 `json:"seconds_per_update"`
 	// Monitoring is what metrics, verdict and watched tokens add to an update, as a
-	// share of its processor time; of the embedded model on processors only.
+	// share of its processor time; of embedded models on processors only.
 	Monitoring float64 `json:"monitoring_share,omitempty"`
 	// A BFCL-shaped group: 8 continuations of 1k tokens on one prompt of 4k.
 	GroupTokens   int     `json:"bfcl_group_tokens"`

@@ -45,19 +45,6 @@ func Inspect(path string) (*Summary, error) {
 	return a.inspect()
 }
 
-// InspectEmbedded is Inspect of the embedded model.
-func InspectEmbedded() (*Summary, error) {
-	dir, err := embeddedDir()
-	if err != nil {
-		return nil, err
-	}
-	a, err := openDir(dir, embeddedOrigin)
-	if err != nil {
-		return nil, err
-	}
-	return a.inspect()
-}
-
 // inspect reads what Inspect tells, and closes the archive.
 func (a *archive) inspect() (*Summary, error) {
 	defer a.close()

@@ -169,24 +169,3 @@ func TestZip(t *testing.T) {
 	ok(t, err)
 	sameWeights(t, back.Weights, m.Weights)
 }
-
-// TestEmbedded holds the embedded model to its limits.
-func TestEmbedded(t *testing.T) {
-	m, err := Embedded()
-	if err != nil {
-		t.Fatal(err)
-	}
-	bytes := 0
-	ok(t, fs.WalkDir(embedded, ".", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() {
-			info, _ := d.Info()
-			bytes += int(info.Size())
-		}
-		return err
-	}))
-	n := m.Weights.Count()
-	t.Logf("%d parameters, %d bytes", n, bytes)
-	if bytes > 4<<20 || n < 150_000 || n > 1_000_000 || m.Config.Arch != "qwen2" || m.Source.Text == "" {
-		t.Errorf("%d bytes, %d parameters, %s, template %q", bytes, n, m.Config.Arch, m.Source.Text)
-	}
-}

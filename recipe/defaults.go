@@ -10,11 +10,15 @@ import (
 	"ballast/supervise"
 )
 
+// Usual is the model of recipes and commands that name none: the embedded one that the
+// default settings are for.
+const Usual = "embedded"
+
 // defaults are the settings that every method starts from, sized for the
 // embedded model on the desk tasks.
 func defaults() Recipe {
 	return Recipe{
-		Model:  "embedded",
+		Model:  Usual,
 		Seed:   1,
 		Tasks:  Tasks{Set: "desk", Count: 400, Test: 100},
 		Chat:   Chat{Format: "hermes", Malformed: rollout.MalformedStop},

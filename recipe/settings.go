@@ -3,6 +3,7 @@ package recipe
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"ballast/chat"
 	"ballast/chat/bpe"
@@ -62,7 +63,8 @@ var settings = []setting{
 	{Key: "method", Why: func(*use) string { return "the method is the command's argument" },
 		Doc: "The method, which is the command's argument."},
 	{Key: "model",
-		Doc: "What is trained: `embedded`, `init` (random weights, see section init), a model's name on the Hugging Face hub, " +
+		Doc: "What is trained: `" + strings.Join(model.InProgram().Names(), "`, `") + "`, `init` (random weights, see section init), " +
+			"a model's name on the Hugging Face hub, " +
 			"its folder, or a GGUF file."},
 	{Key: "seed", Doc: "All random draws follow from it."},
 

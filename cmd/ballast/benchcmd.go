@@ -36,7 +36,7 @@ func benchCommand() *cobra.Command {
 			return nil
 		},
 	}
-	engine.Flags().StringVar(&name, "model", "embedded", "model to measure")
+	engine.Flags().StringVar(&name, "model", recipe.Usual, "model to measure")
 	engine.Flags().IntVar(&rounds, "rounds", 5, "updates measured after one that warms up")
 	engine.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	on.add(engine.Flags(), "cpu")
@@ -44,7 +44,7 @@ func benchCommand() *cobra.Command {
 	return c
 }
 
-// benchEngine measures updates of GRPO; what monitoring costs too with the embedded model.
+// benchEngine measures updates of GRPO; what monitoring costs too with an embedded model.
 func benchEngine(ctx context.Context, name string, on engineFlag, rounds int) (*bench.EngineResult, error) {
 	r, err := recipe.New(recipe.Baseline)
 	if err != nil {
@@ -60,8 +60,8 @@ func benchEngine(ctx context.Context, name string, on engineFlag, rounds int) (*
 	}
 	defer run.Engine.Close()
 	var still *model.Model
-	if name == "embedded" && r.Engine.On() == "cpu" {
-		if still, err = model.Embedded(); err != nil {
+	if table := finder.Embedded(); table.Has(name) && r.Engine.On() == "cpu" {
+		if still, err = table.Load(name); err != nil {
 			return nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,8 +13,8 @@ import (
 )
 
 // modelNames is how the help of flags and commands says what names a model.
-const modelNames = "embedded, a Hugging Face directory, a run (its best checkpoint), a checkpoint, a GGUF file, or a model of the hub " +
-	"(ORG/NAME or ORG/NAME@REVISION)"
+var modelNames = strings.Join(model.InProgram().Names(), ", ") + ", a Hugging Face directory, a run (its best checkpoint), " +
+	"a checkpoint, a GGUF file, or a model of the hub (ORG/NAME or ORG/NAME@REVISION)"
 
 func modelCommand() *cobra.Command {
 	c := &cobra.Command{Use: "model", Short: "inspect and convert models"}

@@ -80,8 +80,8 @@ func (e *Evaluation) hashes(find *models.Finder, settings map[string]string, r *
 		return err
 	case e.Endpoint.URL != "", e.Model == "init":
 		return nil
-	case e.Model == "embedded":
-		settings["model's files"+eval.Hash], err = model.EmbeddedSum()
+	case find.Embedded().Has(e.Model):
+		settings["model's files"+eval.Hash], err = find.Embedded().Sum(e.Model)
 		return err
 	default:
 		files, err = model.Files(e.Home.Path)

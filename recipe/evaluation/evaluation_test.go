@@ -5,9 +5,11 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"ballast"
 	"ballast/chat"
+	"ballast/eval"
 	"ballast/model"
 	"ballast/recipe"
 	"ballast/recipe/models"
@@ -113,5 +115,26 @@ func TestCheck(t *testing.T) {
 	}
 	if good.Check("embedded") == nil {
 		t.Error("the embedded model is behind no endpoint")
+	}
+}
+
+// TestEmbeddedFiles: an evaluation belongs to the files of the embedded model that played, and
+// to nothing that lies here under its name.
+func TestEmbeddedFiles(t *testing.T) {
+	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
+	table := model.NewEmbedded(fstest.MapFS{"embedded/config.json": file("{}"), "embedded-tiny/config.json": file("{ }")}, "embedded", "embedded-tiny")
+	sums := map[string]string{}
+	for _, name := range table.Names() {
+		e, out := Evaluation{Model: name}, map[string]string{}
+		if err := e.hashes(&models.Finder{Table: table}, out, &recipe.Recipe{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		sum, err := table.Sum(name)
+		if sums[name] = out["model's files"+eval.Hash]; err != nil || sums[name] != sum {
+			t.Errorf("%s: %v, %v; want %s", name, out, err, sum)
+		}
+	}
+	if sums["embedded"] == sums["embedded-tiny"] {
+		t.Error("two models have one hash")
 	}
 }

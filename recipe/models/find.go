@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +16,11 @@ import (
 	"ballast/train/plan"
 )
 
-// Finder finds models for one process, here and on the hub. All its functions must be set.
+// Finder finds models for one process: in the program, here and on the hub. All its functions
+// must be set.
 type Finder struct {
+	// Table has the embedded models; nil means those of this program.
+	Table *model.EmbeddedModels
 	// Show makes what shows a download.
 	Show func() Show
 	// Warn is told what whoever uses a model should know of it.
@@ -38,15 +42,24 @@ type Show interface {
 	End()
 }
 
+// Embedded has the models that are embedded in the program.
+func (f *Finder) Embedded() *model.EmbeddedModels { return cmp.Or(f.Table, model.InProgram()) }
+
 // Find finds the files of a model by its name, as Here does, or on the hub. What is here
-// under that name wins.
+// under that name wins, but for the names of embedded models, which have no files.
 func (f *Finder) Find(ctx context.Context, name string, newest bool) (Home, error) {
+	if f.Embedded().Has(name) || name == "init" {
+		return Home{Path: name}, nil
+	}
 	h, err := Here(name, newest)
-	if err != nil || h.Run != "" || name == "embedded" || name == "init" {
+	if err != nil || h.Run != "" {
 		return h, err
 	}
 	n, ok := hubName(name)
 	if !ok {
+		if _, err := os.Lstat(name); err != nil {
+			return h, f.Embedded().Check(name)
+		}
 		return h, nil // whoever reads it says what is wrong
 	}
 	found, err := f.fromHub(ctx, n)
@@ -239,14 +252,14 @@ func (f *Finder) Tokenizer(ctx context.Context, name string) (string, error) {
 	return found.Dir, err
 }
 
-// Load reads the model a recipe names: the embedded one, a new one from
+// Load reads the model a recipe names: an embedded one, a new one from
 // random weights, a folder or file, the best checkpoint of a run directory, or a model
 // of the hub.
 func (f *Finder) Load(r *recipe.Recipe) (*model.Model, error) {
-	switch r.Model {
-	case "embedded":
-		return model.Embedded()
-	case "init":
+	switch {
+	case f.Embedded().Has(r.Model):
+		return f.Embedded().Load(r.Model)
+	case r.Model == "init":
 		return recipe.NewModel(r)
 	}
 	h, err := f.files(context.Background(), r.Model)
@@ -276,8 +289,8 @@ func (f *Finder) files(ctx context.Context, name string) (Home, error) {
 
 // Inspect finds a model as Load does, and reads its headers alone.
 func (f *Finder) Inspect(ctx context.Context, name string) (*model.Summary, error) {
-	if name == "embedded" {
-		return model.InspectEmbedded()
+	if f.Embedded().Has(name) {
+		return f.Embedded().Inspect(name)
 	}
 	h, err := f.files(ctx, name)
 	if err != nil {

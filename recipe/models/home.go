@@ -1,8 +1,8 @@
-// Package models finds the model that a recipe or a command names: the embedded one, a
+// Package models finds the model that a recipe or a command names: an embedded one, a
 // folder or a file, a run (its best checkpoint) or a checkpoint of one, a model of the hub.
 // It reads it, and says how conversations with it are written under a recipe.
 //
-// Contract: what lies here under a name wins over the hub. A name of the hub is one commit
+// Contract: a name of an embedded model is that model. What lies here under another name wins over the hub. A name of the hub is one commit
 // for the whole life of a Finder, whatever its branch does meanwhile. A checkpoint of a run
 // is read only while its files are as they were written.
 //

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ballast/chat"
+	"ballast/model"
 	"ballast/recipe"
 )
 
@@ -21,6 +22,20 @@ func offline(t *testing.T) *Finder {
 		Warn:   func(origin string, list []string) {},
 		Within: func(ctx context.Context, search func(context.Context) error) error { return search(ctx) },
 	}
+}
+
+// tiny is a table of one embedded model.
+func tiny(t *testing.T) *model.EmbeddedModels {
+	t.Helper()
+	m, err := model.Embedded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	if err := m.Save(filepath.Join(root, "embedded-tiny"), model.BF16); err != nil {
+		t.Fatal(err)
+	}
+	return model.NewEmbedded(os.DirFS(root), "embedded-tiny")
 }
 
 // TestFind: what lies here under a name wins; what is neither here nor there is an error that
@@ -43,6 +58,43 @@ func TestFind(t *testing.T) {
 	}
 	if _, err := f.Find(ctx, "Other/none", false); err == nil {
 		t.Error("a model that is nowhere was found")
+	}
+}
+
+// TestEmbedded: another model of the program's table is found, read and inspected by its name,
+// whatever lies here; what only looks like one is told, unless it lies here.
+func TestEmbedded(t *testing.T) {
+	f := offline(t)
+	f.Table = tiny(t)
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"embedded-tiny", "embedded-mine"} {
+		if err := os.Mkdir(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx := context.Background()
+	for name, want := range map[string]string{"embedded-tiny": "", "embedded-mine": "", "embedded": "name one of: embedded-tiny",
+		"embedded-xyz": `no embedded model "embedded-xyz"; name one of: embedded-tiny`} {
+		h, err := f.Find(ctx, name, false)
+		if (err == nil) != (want == "") || err == nil && h.Path != name || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v, %v", name, h, err)
+		}
+		m, err := f.Load(&recipe.Recipe{Model: name})
+		s, err2 := f.Inspect(ctx, name)
+		if name == "embedded-tiny" {
+			if err != nil || err2 != nil || m.Origin != "embedded model embedded-tiny" || s.Origin != m.Origin {
+				t.Errorf("%s: %v, %v", name, err, err2)
+			}
+		} else if err == nil || err2 == nil || want != "" && err.Error() != err2.Error() {
+			t.Errorf("%s: %v, %v", name, err, err2)
+		}
+	}
+	r := recipe.Recipe{Model: "embedded-tiny"}
+	if _, c, err := f.Sizes(ctx, &r); err != nil || c.Hidden != 64 {
+		t.Errorf("its sizes are %+v, %v", c, err)
+	}
+	if !new(Finder).Embedded().Has(recipe.Usual) {
+		t.Error("a Finder without a table has not that of the program")
 	}
 }
 

@@ -51,7 +51,7 @@ func TestRoomier(t *testing.T) {
 	if got := roomier(&r, why); got.Error() != "too long" {
 		t.Error(got)
 	}
-	if r.Model = "Org/m"; !strings.Contains(roomier(&r, why).Error(), "the budgets are the embedded model's") {
+	if r.Model = "Org/m"; !strings.Contains(roomier(&r, why).Error(), "the budgets are those of model embedded where") {
 		t.Error(roomier(&r, why))
 	}
 }

@@ -41,8 +41,9 @@ func Tasks(run *loop.Run, cfg rollout.Config) error {
 // roomier says more of prompts that do not fit: who trains a model of their own on their own
 // dialogues has heard neither of these tasks nor of their budget.
 func roomier(r *recipe.Recipe, err error) error {
-	if r.Model != "embedded" {
-		err = fmt.Errorf("%w; the budgets are the embedded model's where no --config says otherwise, recipes/ has files for others", err)
+	if r.Model != recipe.Usual {
+		err = fmt.Errorf("%w; the budgets are those of model "+recipe.Usual+" where no --config says otherwise, recipes/ has files for "+
+			"others", err)
 	}
 	if OwnDialogues(r) {
 		err = fmt.Errorf("%w; set %s evaluates this run, which learns from dialogues alone", err, r.Tasks.Set)

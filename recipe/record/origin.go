@@ -52,10 +52,11 @@ func inputs(find *models.Finder, run *loop.Run) (provenance.Inputs, error) {
 	if path := r.Chat.Jinja; path != "" {
 		files = append(files, path)
 	}
-	switch r.Model {
-	case "init": // the recipe and the tasks say all
-	case "embedded":
-		if in["the embedded model"], err = model.EmbeddedSum(); err != nil {
+	table := find.Embedded()
+	switch {
+	case r.Model == "init": // the recipe and the tasks say all
+	case table.Has(r.Model):
+		if in["the "+table.Title(r.Model)], err = table.Sum(r.Model); err != nil {
 			return nil, err
 		}
 	default:
