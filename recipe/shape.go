@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 
+	"ballast/chat/bpe"
 	"ballast/model"
 )
 
@@ -14,6 +15,9 @@ const qwen2 = "qwen2"
 func (i *Init) settle() {
 	if i.Family == qwen2 {
 		i.Family = ""
+	}
+	if i.Pretokenizer == string(bpe.Qwen2) {
+		i.Pretokenizer = ""
 	}
 	if i.Heads > 0 && i.Head*i.Heads == i.Hidden {
 		i.Head = 0

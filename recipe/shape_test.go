@@ -65,7 +65,7 @@ func TestInitSettles(t *testing.T) {
 	if text := string(usual.YAML()); strings.Contains(text, "arch") || strings.Contains(text, "head:") {
 		t.Errorf("base shows\n%s", text)
 	}
-	same := initial(t, "init.arch=qwen2", "init.head=16")
+	same := initial(t, "init.arch=qwen2", "init.head=16", "init.pretokenizer=qwen2")
 	if string(same.YAML()) != string(usual.YAML()) {
 		t.Errorf("it shows\n%s", same.YAML())
 	}
