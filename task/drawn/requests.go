@@ -73,6 +73,7 @@ type scene struct {
 type subject struct {
 	*thing
 	says  string
+	by    *field // that it was found by; no request asks for that again
 	calls []ballast.Call
 	tools []*tool
 }
@@ -155,7 +156,7 @@ func (s *scene) best() *subject {
 	}
 	t.done = true
 	by := s.tool(deed, k, f)
-	return &subject{t, "the " + k.noun + " with the " + word + " " + f.noun, []ballast.Call{by.call(nil)}, []*tool{by}}
+	return &subject{t, "the " + k.noun + " with the " + word + " " + f.noun, f, []ballast.Call{by.call(nil)}, []*tool{by}}
 }
 
 // only takes the one thing that has a value.
@@ -170,7 +171,7 @@ func (s *scene) only() *subject {
 	t.done = true
 	by := s.tool("find", k, f)
 	says := fmt.Sprintf("the %s with the %s %s", k.noun, f.noun, v)
-	return &subject{t, says, []ballast.Call{by.call(map[string]any{"value": v})}, []*tool{by}}
+	return &subject{t, says, f, []ballast.Call{by.call(map[string]any{"value": v})}, []*tool{by}}
 }
 
 // linked takes the thing that another one names.
@@ -189,7 +190,7 @@ func (s *scene) linked() *subject {
 			t.done = true
 			by := s.tool("read", k, f)
 			says := fmt.Sprintf("the %s of the %s %s", f.noun, k.noun, from.name)
-			return &subject{t, says, []ballast.Call{by.call(map[string]any{"name": from.name})}, []*tool{by}}
+			return &subject{t, says, nil, []ballast.Call{by.call(map[string]any{"name": from.name})}, []*tool{by}}
 		}
 	}
 	return nil
@@ -230,7 +231,7 @@ func (s *scene) field(on *subject, fits func(f *field) bool) *field {
 	if on == nil {
 		return nil
 	}
-	return on.kind.some(s, fits)
+	return on.kind.some(s, func(f *field) bool { return f != on.by && fits(f) })
 }
 
 func (s *scene) readOf(on *subject) (request, bool) {
@@ -386,6 +387,9 @@ func (s *scene) count() (request, bool) {
 	f := k.some(s, func(f *field) bool { return f.sort != amount })
 	t, v := s.tool("count", k, f), s.value(f)
 	s.it = nil
+	if t.params[0].optional && s.rng.IntN(4) == 0 {
+		return s.query(t, nil, t.fill(s.say(s.verb(t, "count")+" each K.", "how many K are there?"))), true
+	}
 	user := t.fill(s.say(s.verb(t, "count")+" each K with the F", "how many K have the F"))
 	return s.query(t, map[string]any{"value": v}, fmt.Sprintf("%s %v.", user, v)), true
 }

@@ -35,6 +35,12 @@ var syllables = strings.Fields(`ba bel bin bor bru da dal den dor dra fa fel fin
 	ka kam kel kin kor la lam len lin lor ma mal mer min mor na nal nel nim nor pa pel pin pol pra ra ral ren rim rol sa sel
 	sim sol sta ta tal ten tim tor tra va vel vin vol vur wa wel wim wol za zel zim zol zu`)
 
+// The letters of words that are made of letters.
+var (
+	consonants = strings.Fields("b c d f g h j k l m n p q r s t v w x y z ch ck cr ft gh ld mp nd ng nk nt pl pr qu rd rk rs rt sc sh sk sp ss st th wr")
+	vowels     = strings.Fields("a e i o u y ai au ea ee ei ie io oa oi oo ou ue")
+)
+
 // The real words. Those of a list are drawn from where a meaning of that sort is wanted.
 var (
 	// nouns name kinds of things.
@@ -59,6 +65,20 @@ var (
 		stone glass paper silk cotton wool linen large small tiny huge young strong weak rough smooth thick thin broad narrow`)
 )
 
+// grammar are the words that all splits share: those of sentences, of documentation, of the
+// world's configuration and of answers.
+var grammar = func() map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(`a about add again all amount and another api are away by call change count create delete details do does done drop each
+		field fields find for get give given go good grow has have highest how i id increase info integer is it item its kind kinds know
+		largest least let level like list look lowest make many me more most much name named new no none number of one op plus
+		raise read register remove run search set show smallest some string sum take takes target tell that the there things to
+		tool tools total try up update value want what which who with`) {
+		m[w] = true
+	}
+	return m
+}()
+
 // words deals words of one split without repetition.
 type words struct {
 	rng   *rand.Rand
@@ -66,18 +86,25 @@ type words struct {
 	used  map[string]bool
 }
 
-// invented makes a word of two or three syllables.
+// invented makes a word: of two or three syllables, or of letters as they come, so that who
+// copies must be able to copy any word.
 func (w *words) invented() string {
 	for {
-		n := 2
+		word, n := "", 2
 		if w.rng.IntN(5) == 0 {
 			n = 3
 		}
-		word := ""
-		for range n {
-			word += pick(w.rng, syllables)
+		if w.rng.IntN(4) == 0 {
+			for range n + w.rng.IntN(2) {
+				word += pick(w.rng, consonants) + pick(w.rng, vowels)
+			}
+			word += pick(w.rng, consonants)
+		} else {
+			for range n {
+				word += pick(w.rng, syllables)
+			}
 		}
-		if splitOf(word) == w.split && !w.used[word] {
+		if splitOf(word) == w.split && !w.used[word] && !grammar[word] {
 			w.used[word] = true
 			return word
 		}
