@@ -39,7 +39,7 @@ var syllables = strings.Fields(`ba bel bin bor bru da dal den dor dra fa fel fin
 var (
 	consonants = strings.Fields(`b c d f g h j k l m n p q r s t v w x y z ch ck cr ft gh ld mp nd ng nk nt pl pr
 		qu rd rk rs rt sc sh sk sp ss st th wr`)
-	vowels     = strings.Fields("a e i o u y ai au ea ee ei ie io oa oi oo ou ue")
+	vowels = strings.Fields("a e i o u y ai au ea ee ei ie io oa oi oo ou ue")
 )
 
 // The real words. Those of a list are drawn from where a meaning of that sort is wanted.
