@@ -95,8 +95,8 @@ func (w *words) invented() string {
 		if w.rng.IntN(5) == 0 {
 			n = 3
 		}
-		if w.rng.IntN(4) == 0 {
-			for range n + w.rng.IntN(2) {
+		if w.rng.IntN(6) == 0 {
+			for range n {
 				word += pick(w.rng, consonants) + pick(w.rng, vowels)
 			}
 			word += pick(w.rng, consonants)
