@@ -14,8 +14,8 @@
 // of a parameter's name makes it optional.
 //
 // Contract: everything is deterministic, and states that hold the same things are equal
-// whatever order the calls came in. Answers are one short line. A failed call answers
-// "error: ..." and leaves the state as it was; no argument makes a call panic. In the
+// whatever order the calls came in. Answers are one line. A failed call, and no other,
+// answers "error: ..." and leaves the state as it was; no argument makes a call panic. In the
 // variant LongContext a line of log chatter follows every answer of a call that did not fail.
 //
 // How it fails: a configuration of another shape is an error of New that names the key.
@@ -44,15 +44,8 @@ type api struct{}
 func (api) Name() string { return Name }
 
 // Tools documents the functions of the world that New makes without a configuration. Those
-// of every other world are documented by its task.
-func (api) Tools() []ballast.Tool {
-	p := example()
-	out := make([]ballast.Tool, len(p.tools))
-	for i := range p.tools {
-		out[i] = p.tools[i].tool()
-	}
-	return out
-}
+// of every other world are documented by its task, and as far as the configuration goes by State.Tools.
+func (api) Tools() []ballast.Tool { return example().document() }
 
 // New starts a state from a configuration, nil for a small example.
 func (api) New(config any, variant string) (world.State, error) {
@@ -95,6 +88,9 @@ type state struct {
 // Has reports whether the world has a function.
 func (s *state) Has(name string) bool { _, ok := s.plan.index[name]; return ok }
 
+// Tools documents the functions as far as the configuration goes.
+func (s *state) Tools() []ballast.Tool { return s.plan.document() }
+
 // Call binds the arguments and does what the function does.
 func (s *state) Call(c ballast.Call) string {
 	i, ok := s.plan.index[c.Name]
@@ -125,7 +121,7 @@ var chatter = [...]string{
 // Equal names the first kind whose things differ.
 func (s *state) Equal(other world.State) string {
 	o, ok := other.(*state)
-	if !ok || len(o.things) != len(s.things) {
+	if !ok || s.plan != o.plan && !slices.EqualFunc(s.plan.kinds, o.plan.kinds, alike) {
 		return "kinds"
 	}
 	for k := range s.things {
@@ -150,7 +146,7 @@ func (s *state) Dump() any {
 	for k, kind := range s.plan.kinds {
 		all := &value.Dict{}
 		for _, t := range s.things[k] {
-			all.Set(t.name, value.NewList(t.values...))
+			all.Set(t.name, value.NewList(slices.Clone(t.values)...))
 		}
 		out.Set(kind.name, all)
 	}

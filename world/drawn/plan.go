@@ -31,6 +31,11 @@ type field struct {
 	words []string
 }
 
+// alike reports whether two kinds have the same name and fields of the same names.
+func alike(a, b kind) bool {
+	return a.name == b.name && slices.EqualFunc(a.fields, b.fields, func(x, y field) bool { return x.name == y.name })
+}
+
 // zero is the value of a field that nothing was said about.
 func (f *field) zero() any {
 	switch {
@@ -133,15 +138,24 @@ func (f *function) take(a *arguments, k *kind, p *param, v any) (problem string)
 	case isName:
 		a.name, problem = line(p.name, v)
 	case isValue:
-		field := &k.fields[f.field]
-		if deeds[f.does].name == "add" {
-			field = &numeric
-		}
-		a.value, problem = field.read(p.name, v)
+		a.value, problem = f.takes(k, p).read(p.name, v)
 	default:
-		a.fields[p.means], problem = k.fields[p.means].read(p.name, v)
+		a.fields[p.means], problem = f.takes(k, p).read(p.name, v)
 	}
 	return problem
+}
+
+// takes is the field whose values a parameter takes, nil for a name and for a group.
+func (f *function) takes(k *kind, p *param) *field {
+	switch {
+	case p.means >= 0:
+		return &k.fields[p.means]
+	case p.means == isValue && deeds[f.does].name == "add":
+		return &numeric
+	case p.means == isValue:
+		return &k.fields[f.field]
+	}
+	return nil
 }
 
 // numeric is the field of an amount.
@@ -179,24 +193,70 @@ func line(name string, v any) (string, string) {
 		return "", name + " is too long"
 	case strings.IndexFunc(s, unicode.IsControl) >= 0:
 		return "", name + " must be one line"
+	case strings.HasPrefix(s, failure): // an answer that repeats it would be taken for a failed call
+		return "", name + " must not begin with " + failure
 	}
 	return s, ""
 }
 
-// tool documents a function as far as its signature goes.
-func (f *function) tool() ballast.Tool {
-	t := ballast.Tool{Name: f.name, Doc: deeds[f.does].name}
-	for _, p := range f.params {
-		kind := "string"
-		switch {
-		case p.means == isGroup:
-			kind = "object"
-		case p.means != isName && deeds[f.does].integer:
-			kind = "integer"
+// document writes what the configuration says of the functions.
+func (p *plan) document() []ballast.Tool {
+	out := make([]ballast.Tool, len(p.tools))
+	for i := range p.tools {
+		f := &p.tools[i]
+		k := &p.kinds[f.kind]
+		t := ballast.Tool{Name: f.name, Doc: deeds[f.does].name + " " + k.name, Params: []ballast.Param{}}
+		if f.field >= 0 {
+			t.Doc += " " + k.fields[f.field].name
 		}
-		t.Params = append(t.Params, ballast.Param{Name: p.name, Type: kind, Required: !p.optional})
+		for n := range f.params {
+			t.Params = append(t.Params, f.param(k, &f.params[n]))
+			if f.params[n].means == isGroup {
+				t.Schema = value.NewDict("name", t.Name, "description", t.Doc, "parameters", f.schema(k, f.params))
+			}
+		}
+		out[i] = t
 	}
-	return t
+	return out
+}
+
+// param documents a parameter.
+func (f *function) param(k *kind, p *param) ballast.Param {
+	out := ballast.Param{Name: p.name, Type: "string", Required: !p.optional}
+	of := f.takes(k, p)
+	switch {
+	case p.means == isGroup:
+		out.Type = "object"
+	case of != nil && !of.text:
+		out.Type = "integer"
+	case of != nil:
+		out.Enum = slices.Clone(of.words)
+	}
+	return out
+}
+
+// schema writes parameters as JSON schema does.
+func (f *function) schema(k *kind, params []param) *value.Dict {
+	properties, required := &value.Dict{}, value.NewList()
+	for i := range params {
+		p := f.param(k, &params[i])
+		d := value.NewDict("type", p.Type)
+		if params[i].means == isGroup {
+			d = f.schema(k, params[i].group)
+		}
+		if len(p.Enum) > 0 {
+			words := value.NewList()
+			for _, w := range p.Enum {
+				words.Items = append(words.Items, w)
+			}
+			d.Set("enum", words)
+		}
+		properties.Set(p.Name, d)
+		if p.Required {
+			required.Items = append(required.Items, p.Name)
+		}
+	}
+	return value.NewDict("type", "object", "properties", properties, "required", required)
 }
 
 // example is the world of New without a configuration.

@@ -8,12 +8,15 @@ import (
 	"ballast/value"
 )
 
-// The largest worlds that are read. maxParams is the number of bits that fill notes in.
+// The largest worlds that are read. Functions and groups note what was given or taken in the
+// bits of a word.
 const (
 	maxKinds  = 32
 	maxFields = 32
+	maxWords  = 64
 	maxTools  = 256
-	maxParams = 16
+	maxParams = 16 // of a function, those of its groups included
+	maxGroups = 4  // inside each other
 )
 
 // read reads a configuration. Errors name the key.
@@ -22,10 +25,8 @@ func read(config any) (*plan, error) {
 	if !ok {
 		return nil, fmt.Errorf("the configuration is a %T, want a mapping", config)
 	}
-	for i := range d.Len() {
-		if k, _ := d.At(i); k != "kinds" && k != "things" && k != "tools" {
-			return nil, fmt.Errorf("the configuration has the key %v; there are kinds, things and tools", k)
-		}
+	if err := onlyKeys(d, "kinds", "things", "tools"); err != nil {
+		return nil, fmt.Errorf("the configuration %w", err)
 	}
 	p := &plan{index: map[string]int{}}
 	if err := entries(d, "kinds", maxKinds, p.readKind); err != nil {
@@ -56,9 +57,9 @@ func entries(d *value.Dict, key string, limit int, do func(name string, v any) e
 	}
 	for i := range inner.Len() {
 		k, v := inner.At(i)
-		name, ok := k.(string)
-		if !ok || name == "" {
-			return fmt.Errorf("%s has the key %v, want a name", key, k)
+		name, err := label(k)
+		if err != nil {
+			return fmt.Errorf("%s %w", key, err)
 		}
 		if err := do(name, v); err != nil {
 			return fmt.Errorf("%s.%s: %w", key, name, err)
@@ -67,17 +68,49 @@ func entries(d *value.Dict, key string, limit int, do func(name string, v any) e
 	return nil
 }
 
+// label takes a key that is a name. Answers repeat it, so that it is one short line.
+func label(key any) (string, error) {
+	name, problem := line("a name", key)
+	if problem != "" {
+		return "", fmt.Errorf("has the key %s: %s", clip(value.Repr(key)), problem)
+	}
+	return name, nil
+}
+
+// onlyKeys rejects keys that nobody reads.
+func onlyKeys(d *value.Dict, keys ...string) error {
+	for i := range d.Len() {
+		k, _ := d.At(i)
+		if name, _ := k.(string); !slices.Contains(keys, name) {
+			return fmt.Errorf("has the key %s; there are %s", clip(value.Repr(k)), strings.Join(keys, ", "))
+		}
+	}
+	return nil
+}
+
+// mapping takes a mapping of a bounded size.
+func mapping(v any, limit int, of string) (*value.Dict, error) {
+	d, ok := v.(*value.Dict)
+	switch {
+	case !ok:
+		return nil, fmt.Errorf("is a %T, want a mapping of %s", v, of)
+	case d.Len() > limit:
+		return nil, fmt.Errorf("has %d %s, more than %d", d.Len(), of, limit)
+	}
+	return d, nil
+}
+
 func (p *plan) readKind(name string, v any) error {
 	k := kind{name: name}
-	d, ok := v.(*value.Dict)
-	if !ok || d.Len() > maxFields {
-		return fmt.Errorf("want a mapping of at most %d fields", maxFields)
+	d, err := mapping(v, maxFields, "fields")
+	if err != nil {
+		return err
 	}
 	for i := range d.Len() {
 		key, v := d.At(i)
 		f := field{text: true}
-		if f.name, ok = key.(string); !ok || f.name == "" {
-			return fmt.Errorf("has the field %v, want a name", key)
+		if f.name, err = label(key); err != nil {
+			return err
 		}
 		switch v := v.(type) {
 		case string:
@@ -85,15 +118,8 @@ func (p *plan) readKind(name string, v any) error {
 				return fmt.Errorf("%s is a %q, want integer, string or a list of words", f.name, v)
 			}
 		case *value.List:
-			if len(v.Items) == 0 {
-				return fmt.Errorf("%s has no words", f.name)
-			}
-			for _, item := range v.Items {
-				s, ok := item.(string)
-				if !ok {
-					return fmt.Errorf("%s has the word %v, want a string", f.name, item)
-				}
-				f.words = append(f.words, s)
+			if f.words, err = readWords(v.Items); err != nil {
+				return fmt.Errorf("%s %w", f.name, err)
 			}
 		default:
 			return fmt.Errorf("%s is a %T, want integer, string or a list of words", f.name, v)
@@ -102,6 +128,24 @@ func (p *plan) readKind(name string, v any) error {
 	}
 	p.kinds = append(p.kinds, k)
 	return nil
+}
+
+// readWords reads the words that a field chooses from.
+func readWords(items []any) (words []string, err error) {
+	if len(items) == 0 || len(items) > maxWords {
+		return nil, fmt.Errorf("has %d words, want 1 to %d", len(items), maxWords)
+	}
+	for _, item := range items {
+		s, problem := line("a word", item)
+		if problem != "" {
+			return nil, fmt.Errorf("has the word %s: %s", clip(value.Repr(item)), problem)
+		}
+		if slices.Contains(words, s) {
+			return nil, fmt.Errorf("has the word %s twice", s)
+		}
+		words = append(words, s)
+	}
+	return words, nil
 }
 
 // kind returns the number of a kind.
@@ -127,15 +171,15 @@ func (p *plan) readThings(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	d, ok := v.(*value.Dict)
-	if !ok || d.Len() > maxThings {
-		return fmt.Errorf("want a mapping of at most %d things", maxThings)
+	d, err := mapping(v, maxThings, "things")
+	if err != nil {
+		return err
 	}
 	for i := range d.Len() {
 		key, v := d.At(i)
 		t := thing{}
-		if t.name, ok = key.(string); !ok || t.name == "" {
-			return fmt.Errorf("has the thing %v, want a name", key)
+		if t.name, err = label(key); err != nil {
+			return err
 		}
 		values, ok := v.(*value.List)
 		if !ok || len(values.Items) != len(p.kinds[at].fields) {
@@ -161,29 +205,35 @@ func (p *plan) readTool(name string, v any) error {
 	if !ok {
 		return fmt.Errorf("is a %T, want a mapping", v)
 	}
-	does, on, about := get(d, "does"), get(d, "kind"), get(d, "field")
+	if err := onlyKeys(d, "does", "kind", "field", "takes"); err != nil {
+		return err
+	}
+	does, err := get(d, "does")
+	if err != nil {
+		return err
+	}
 	if f.does = slices.IndexFunc(deeds, func(x deed) bool { return x.name == does }); f.does < 0 {
 		return fmt.Errorf("does %q; there are %s", does, deedNames())
 	}
-	var err error
+	on, err := get(d, "kind")
+	if err != nil {
+		return err
+	}
 	if f.kind, err = p.kind(on); err != nil {
 		return err
 	}
 	deed, k := &deeds[f.does], &p.kinds[f.kind]
-	if deed.field {
-		if f.field, err = k.field(about); err != nil {
-			return err
-		}
-		if deed.integer && k.fields[f.field].text {
-			return fmt.Errorf("does %s, and the field %s is no integer", deed.name, about)
-		}
-	}
-	takes, _ := d.Get("takes")
-	if f.params, err = readParams(k, takes); err != nil {
+	if f.field, err = deed.about(d, k); err != nil {
 		return err
 	}
+	if takes, ok := d.Get("takes"); ok {
+		left := maxParams
+		if f.params, err = readParams(k, takes, maxGroups, &left); err != nil {
+			return err
+		}
+	}
 	u := uses{}
-	if err := u.add(f.params, false); err != nil {
+	if err := u.add(k, f.params, false); err != nil {
 		return err
 	}
 	switch {
@@ -191,7 +241,7 @@ func (p *plan) readTool(name string, v any) error {
 		return fmt.Errorf("does %s, and takes the name of a thing %s: want %s", deed.name, u.name, deed.takesName)
 	case u.value != deed.takesValue && deed.takesValue != maybe:
 		return fmt.Errorf("does %s, and takes a value %s: want %s", deed.name, u.value, deed.takesValue)
-	case u.fields && !deed.fields:
+	case u.fields != 0 && !deed.fields:
 		return fmt.Errorf("does %s, and takes a field", deed.name)
 	}
 	p.index[name] = len(p.tools)
@@ -199,10 +249,36 @@ func (p *plan) readTool(name string, v any) error {
 	return nil
 }
 
-func get(d *value.Dict, key string) string {
-	v, _ := d.Get(key)
-	s, _ := v.(string)
-	return s
+// about reads the field that a function is about, -1 for none.
+func (x *deed) about(d *value.Dict, k *kind) (int, error) {
+	if !x.field {
+		if _, ok := d.Get("field"); ok {
+			return 0, fmt.Errorf("does %s, which is about no field: take out field", x.name)
+		}
+		return -1, nil
+	}
+	name, err := get(d, "field")
+	if err != nil {
+		return 0, err
+	}
+	i, err := k.field(name)
+	if err == nil && x.integer && k.fields[i].text {
+		err = fmt.Errorf("does %s, and the field %s is no integer", x.name, name)
+	}
+	return i, err
+}
+
+// get returns the text under a key.
+func get(d *value.Dict, key string) (string, error) {
+	v, ok := d.Get(key)
+	if !ok {
+		return "", fmt.Errorf("%s is missing", key)
+	}
+	s, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf("%s is a %T, want a string", key, v)
+	}
+	return s, nil
 }
 
 func deedNames() string {
@@ -213,31 +289,36 @@ func deedNames() string {
 	return strings.Join(names, ", ")
 }
 
-// readParams reads what a function takes.
-func readParams(k *kind, v any) ([]param, error) {
-	if v == nil {
-		return nil, nil
+// readParams reads what a function or a group takes: groups so deep, so many parameters in all.
+func readParams(k *kind, v any, deep int, left *int) ([]param, error) {
+	d, err := mapping(v, maxParams, "parameters")
+	if err != nil {
+		return nil, fmt.Errorf("takes %w", err)
 	}
-	d, ok := v.(*value.Dict)
-	if !ok || d.Len() > maxParams {
-		return nil, fmt.Errorf("takes is a %T, want a mapping of at most %d parameters", v, maxParams)
+	if *left -= d.Len(); *left < 0 {
+		return nil, fmt.Errorf("takes more than %d parameters, those of groups included", maxParams)
 	}
 	var out []param
 	for i := range d.Len() {
 		key, v := d.At(i)
-		name, _ := key.(string)
+		name, err := label(key)
+		if err != nil {
+			return nil, fmt.Errorf("takes %w", err)
+		}
 		p := param{}
-		if p.name, p.optional = strings.CutSuffix(name, "?"); p.name == "" {
-			return nil, fmt.Errorf("takes has the key %v, want a name", key)
+		if p.name, p.optional = strings.CutSuffix(name, "?"); p.name == "" || strings.HasSuffix(p.name, "?") {
+			return nil, fmt.Errorf("takes has the key %q, want a name, and ? once at its end where it is optional", name)
 		}
 		if slices.ContainsFunc(out, func(o param) bool { return o.name == p.name }) {
 			return nil, fmt.Errorf("takes %s twice", p.name)
 		}
-		var err error
 		switch v := v.(type) {
 		case *value.Dict:
-			p.means = isGroup
-			p.group, err = readParams(k, v)
+			if p.means = isGroup; deep == 0 {
+				err = fmt.Errorf("is a group in %d groups, and there are no more inside each other", maxGroups)
+			} else {
+				p.group, err = readParams(k, v, deep-1, left)
+			}
 		case string:
 			p.means, err = meaning(k, v)
 		default:
@@ -268,11 +349,11 @@ func meaning(k *kind, s string) (int, error) {
 // uses says what the parameters of a function stand for.
 type uses struct {
 	name, value need
-	fields      bool
+	fields      uint64 // a bit each
 }
 
 // add adds the parameters of a group that may be left out.
-func (u *uses) add(params []param, optional bool) error {
+func (u *uses) add(k *kind, params []param, optional bool) error {
 	for _, p := range params {
 		n := always
 		if optional || p.optional {
@@ -280,7 +361,7 @@ func (u *uses) add(params []param, optional bool) error {
 		}
 		switch p.means {
 		case isGroup:
-			if err := u.add(p.group, n == maybe); err != nil {
+			if err := u.add(k, p.group, n == maybe); err != nil {
 				return err
 			}
 		case isName:
@@ -294,7 +375,10 @@ func (u *uses) add(params []param, optional bool) error {
 			}
 			u.value = n
 		default:
-			u.fields = true
+			if u.fields>>p.means&1 != 0 {
+				return fmt.Errorf("takes the field %s twice", k.fields[p.means].name)
+			}
+			u.fields |= 1 << p.means
 		}
 	}
 	return nil
