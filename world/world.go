@@ -49,6 +49,9 @@ type State interface {
 // functions come with its configuration.
 type Haver interface{ Has(name string) bool }
 
+// Documenter is a State whose functions come with its configuration, and are documented by it.
+type Documenter interface{ Tools() []ballast.Tool }
+
 // Unknowner is an API that has its own wording for calls of functions that do
 // not exist. The first such API of a task answers.
 type Unknowner interface {

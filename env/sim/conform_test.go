@@ -40,6 +40,7 @@ func testAPI(t *testing.T, w world.API, configs ...any) {
 			}
 			t.Run(fmt.Sprintf("config %d %s", i, variant), func(t *testing.T) {
 				c := &conformance{T: t, world: w, config: config, variant: variant}
+				c.tools = c.documented()
 				before := value.Repr(config)
 				for seed := range uint64(2) {
 					c.twins(seed)
@@ -78,6 +79,24 @@ type conformance struct {
 	world   world.API
 	config  any
 	variant string
+	tools   []ballast.Tool // of the configuration
+}
+
+// documented returns the functions of the configuration, each of which there must be, and no other.
+func (c *conformance) documented() []ballast.Tool {
+	c.Helper()
+	e := entries[c.world.Name()]
+	s := c.start()
+	tools := e.tools(s)
+	for _, t := range tools {
+		if !e.have(s, t.Name) {
+			c.Errorf("%s is documented and not had", t.Name)
+		}
+	}
+	if e.have(s, "no such function") || e.have(s.Copy(), "") {
+		c.Error("a function is had that nobody documents")
+	}
+	return tools
 }
 
 func (c *conformance) start() world.State {
@@ -219,8 +238,7 @@ func (c *conformance) hostile(seed uint64) {
 // random makes a call of some function with arguments drawn by draw. Most calls
 // name the documented parameters; the others are positional, too few or too many.
 func (c *conformance) random(rng *rand.Rand, words []string, draw func(*rand.Rand, []string, string) any) ballast.Call {
-	tools := c.world.Tools()
-	tool := tools[rng.IntN(len(tools))]
+	tool := c.tools[rng.IntN(len(c.tools))]
 	call := ballast.Call{Name: tool.Name}
 	named := rng.IntN(4) > 0
 	for _, p := range tool.Params {

@@ -17,8 +17,12 @@ import (
 type World struct{}
 
 // Tools documents all functions of the task's APIs.
-func (World) Tools(_ context.Context, t *ballast.Task) ([]ballast.Tool, error) {
-	return Tools(t.APIs...)
+func (World) Tools(ctx context.Context, t *ballast.Task) ([]ballast.Tool, error) {
+	p, err := Prepare(t)
+	if err != nil {
+		return nil, err
+	}
+	return p.Tools(ctx, t)
 }
 
 // Open starts the only play of a task.
@@ -103,22 +107,37 @@ func Prepare(task *ballast.Task) (*Prepared, error) {
 		p.states = append(p.states, s)
 	}
 	if p.tools = len(task.Tools); p.sparing && task.Tools == nil {
-		for _, e := range p.apis {
-			p.tools += len(e.api.Tools())
+		for i, e := range p.apis {
+			p.tools += len(e.tools(p.states[i]))
 		}
 	}
 	return p, nil
 }
 
-// Tools documents all functions of the task's APIs.
-func (p *Prepared) Tools(ctx context.Context, t *ballast.Task) ([]ballast.Tool, error) {
-	return World{}.Tools(ctx, t)
+// Tools documents all functions of the task's APIs. Another task than the one that was prepared
+// is an error.
+func (p *Prepared) Tools(_ context.Context, t *ballast.Task) (tools []ballast.Tool, err error) {
+	if err := p.mine(t); err != nil {
+		return nil, err
+	}
+	for i, e := range p.apis {
+		tools = append(tools, e.tools(p.states[i])...)
+	}
+	return tools, nil
+}
+
+// mine rejects another task than the one that was prepared.
+func (p *Prepared) mine(t *ballast.Task) error {
+	if t != p.task {
+		return fmt.Errorf("sim: task %s is opened in the world of task %s", t.ID, p.task.ID)
+	}
+	return nil
 }
 
 // Open starts a play of the task that was prepared. Another one is an error.
 func (p *Prepared) Open(_ context.Context, t *ballast.Task) (ballast.Session, error) {
-	if t != p.task {
-		return nil, fmt.Errorf("sim: task %s is opened in the world of task %s", t.ID, p.task.ID)
+	if err := p.mine(t); err != nil {
+		return nil, err
 	}
 	return p.Session(), nil
 }

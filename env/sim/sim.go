@@ -47,6 +47,14 @@ func (e *entry) have(s world.State, name string) bool {
 	return e.has(name)
 }
 
+// tools documents the API's functions in a task that began with the state.
+func (e *entry) tools(s world.State) []ballast.Tool {
+	if d, ok := s.(world.Documenter); ok {
+		return d.Tools()
+	}
+	return e.api.Tools()
+}
+
 // entries is the table by name, made once and then only read.
 var entries = func() map[string]*entry {
 	m := make(map[string]*entry)

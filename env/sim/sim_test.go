@@ -29,7 +29,9 @@ func TestConformance(t *testing.T) {
 	configs := office()
 	for _, w := range All() {
 		t.Run(w.Name(), func(t *testing.T) {
-			if config, ok := configs[w.Name()]; ok {
+			if w.Name() == "drawn" {
+				testAPI(t, w, drawnConfigs(t)...)
+			} else if config, ok := configs[w.Name()]; ok {
 				testAPI(t, w, config)
 			} else {
 				testAPI(t, w)

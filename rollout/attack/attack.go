@@ -49,9 +49,9 @@ type view struct {
 
 // episode plays a task with an adversary under the rules that let the most pass: calls
 // that can be read out of a malformed reply are run.
-func episode(ctx context.Context, task *ballast.Task, p *env.Prepared, aside *sim.Session, a adversary) (*ballast.Episode, error) {
+func episode(ctx context.Context, task *ballast.Task, p *env.Prepared, tries *sim.Prepared, a adversary) (*ballast.Episode, error) {
 	e := p.New(env.Rules{Steps: steps, Malformed: env.MalformedAdvance})
-	v := &view{apis: task.APIs, aside: aside, all: everything(task)}
+	v := &view{apis: task.APIs, aside: tries.Session(), all: everything(ctx, task, tries)}
 	v.open(e, task, e.Start(ctx))
 	for e.Ready() {
 		calls := a.calls(v)
@@ -97,13 +97,13 @@ func (v *view) open(e *env.Env, task *ballast.Task, m env.Message) {
 }
 
 // everything returns the documented tools and those that the worlds have besides.
-func everything(task *ballast.Task) []ballast.Tool {
+func everything(ctx context.Context, task *ballast.Task, world *sim.Prepared) []ballast.Tool {
 	all := append([]ballast.Tool(nil), task.Tools...)
 	known := make(map[string]bool)
 	for _, t := range all {
 		known[t.Name] = true
 	}
-	tools, err := sim.Tools(task.APIs...)
+	tools, err := world.Tools(ctx, task)
 	if err != nil {
 		return all
 	}
@@ -135,13 +135,13 @@ func Wins(ctx context.Context, task *ballast.Task) ([]Win, error) {
 	if err != nil {
 		return nil, err
 	}
-	quiet, err := episode(ctx, task, p, tries.Session(), silent)
+	quiet, err := episode(ctx, task, p, tries, silent)
 	if err != nil {
 		return nil, err
 	}
 	var wins []Win
 	for _, a := range adversaries {
-		ep, err := episode(ctx, task, p, tries.Session(), a)
+		ep, err := episode(ctx, task, p, tries, a)
 		if err != nil {
 			return nil, err
 		}
