@@ -9,8 +9,14 @@ import (
 
 // TestDigest: every part of a task counts, and nothing else does.
 func TestDigest(t *testing.T) {
+	for _, set := range []string{"desk", "worlds"} {
+		t.Run(set, func(t *testing.T) { testDigest(t, set) })
+	}
+}
+
+func testDigest(t *testing.T, set string) {
 	load := func() []ballast.Task {
-		tasks, err := Load(Spec{Name: "desk", Split: "train", Seed: 1, Count: 6})
+		tasks, err := Load(Spec{Name: set, Split: "train", Seed: 1, Count: 6})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,12 +1,14 @@
 package task
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 
 	"ballast"
 	"ballast/task/desk"
+	"ballast/task/drawn"
 	"ballast/value"
 	"ballast/world"
 )
@@ -21,6 +23,11 @@ func load(t *testing.T, spec Spec) []ballast.Task {
 }
 
 func TestGoldIsRight(t *testing.T) {
+	for _, level := range []map[string]int{nil, {"docs": 1}, {"docs": 2}, {"kinds": 4, "tools": 30}, {"max_turns": 2, "calls": 3}} {
+		if err := Check(load(t, Spec{Name: "worlds", Seed: 3, Count: 40, Categories: drawn.Categories, Level: level})); err != nil {
+			t.Error(err)
+		}
+	}
 	for _, set := range []string{"desk", "desk-ood"} {
 		for _, spec := range []Spec{
 			{Name: set, Seed: 3, Count: 200, Categories: desk.Categories},
@@ -45,6 +52,10 @@ func TestDefaults(t *testing.T) {
 		{Spec{Name: "desk"}, 600, true},
 		{Spec{Name: "desk-ood", Split: "test", Count: 8}, 8, true},
 		{Spec{Name: "desk", Split: "train", Count: 5, Categories: []string{"long_context"}}, 5, true},
+		{Spec{Name: "worlds", Split: "train"}, 400, false},
+		{Spec{Name: "worlds", Split: "valid"}, 200, false},
+		{Spec{Name: "worlds", Split: "test"}, 200, true},
+		{Spec{Name: "worlds", Count: 9, Worlds: []string{"drawn"}}, 18, true},
 	} {
 		tasks := load(t, c.spec)
 		long, ids := false, map[string]bool{}
@@ -63,9 +74,44 @@ func TestDefaults(t *testing.T) {
 
 // TestCountIsAPrefix: asking for more tasks does not change the first ones.
 func TestCountIsAPrefix(t *testing.T) {
-	few, many := load(t, Spec{Name: "desk", Split: "train", Seed: 1, Count: 7}), load(t, Spec{Name: "desk", Split: "train", Seed: 1, Count: 30})
-	if !reflect.DeepEqual(few, many[:7]) {
-		t.Error("the first 7 of 30 tasks are not the 7 tasks")
+	for _, set := range []string{"desk", "worlds"} {
+		few, many := load(t, Spec{Name: set, Split: "train", Seed: 1, Count: 7}), load(t, Spec{Name: set, Split: "train", Seed: 1, Count: 30})
+		if !reflect.DeepEqual(few, many[:7]) {
+			t.Errorf("%s: the first 7 of 30 tasks are not the 7 tasks", set)
+		}
+	}
+}
+
+// TestHeld: generated sets hold out valid. Load says what is wrong with an unknown name.
+func TestHeld(t *testing.T) {
+	for set, want := range map[string]string{"desk": "valid", "desk-ood": "valid", "worlds": "valid", "bfcl": "test", "dsk": "test"} {
+		if got := Held(set); got != want {
+			t.Errorf("%s: %s, want %s", set, got, want)
+		}
+	}
+}
+
+// TestLevelOfWorlds: every option does something, and an option at its default nothing.
+func TestLevelOfWorlds(t *testing.T) {
+	digest := func(level map[string]int) string {
+		return Digest(load(t, Spec{Name: "worlds", Split: "train", Seed: 2, Count: 12, Level: level}))
+	}
+	seen := map[string]string{digest(nil): "none"}
+	for _, name := range []string{"kinds 3", "min_turns 3", "max_turns 4", "calls 3", "min_tools 6", "tools 12", "docs 1", "docs 2", "docs 3"} {
+		var option string
+		var v int
+		if _, err := fmt.Sscan(name, &option, &v); err != nil {
+			t.Fatal(err)
+		}
+		d := digest(map[string]int{option: v})
+		if other, ok := seen[d]; ok {
+			t.Errorf("%s makes the tasks of %s", name, other)
+		}
+		seen[d] = name
+	}
+	defaults := map[string]int{"kinds": 2, "min_turns": 2, "max_turns": 3, "calls": 5, "min_tools": 4, "tools": 8, "docs": 0}
+	if seen[digest(defaults)] != "none" {
+		t.Error("the defaults make other tasks than none")
 	}
 }
 
@@ -115,6 +161,21 @@ func TestLoadErrors(t *testing.T) {
 		{Spec{Name: "desk", Count: -1}, "count is -1"},
 		{Spec{Name: "desk", Level: map[string]int{"turns": 3}}, "no level option"},
 		{Spec{Name: "desk", Level: map[string]int{"calls": 99}}, "calls is 99"},
+		{Spec{Name: "worlds", Split: "dev"}, "no split"},
+		{Spec{Name: "worlds", Categories: []string{"hard"}}, "no category"},
+		{Spec{Name: "worlds", Worlds: []string{"files"}}, "has no world files: its worlds are all of the API drawn"},
+		{Spec{Name: "worlds", Worlds: []string{"moon"}}, "no simulated API"},
+		{Spec{Name: "worlds", Count: MaxCount + 1}, "count is 1000001"},
+		{Spec{Name: "worlds", Level: map[string]int{"requests": 3}}, `"requests"; there are calls, docs, kinds, max_turns, min_tools, min_turns, tools`},
+		{Spec{Name: "worlds", Level: map[string]int{"docs": 4}}, "docs is 4, want 0 to 3"},
+		{Spec{Name: "worlds", Level: map[string]int{"docs": -1}}, "docs is -1"},
+		{Spec{Name: "worlds", Level: map[string]int{"kinds": 5}}, "kinds is 5, want 1 to 4"},
+		{Spec{Name: "worlds", Level: map[string]int{"kinds": -1}}, "kinds is -1"},
+		{Spec{Name: "worlds", Level: map[string]int{"calls": 21}}, "calls is 21"},
+		{Spec{Name: "worlds", Level: map[string]int{"min_turns": 7}}, "min_turns is 7"},
+		{Spec{Name: "worlds", Level: map[string]int{"tools": 1}}, "tools is 1, want 2 to 30"},
+		{Spec{Name: "worlds", Level: map[string]int{"min_tools": 9, "tools": 5}}, "more than tools 5"},
+		{Spec{Name: "worlds", Level: map[string]int{"min_turns": 6, "max_turns": 6, "calls": 6, "tools": 2}}, "ask for more calls or tools"},
 	} {
 		if _, err := Load(c.spec); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want one with %q", c.spec, err, c.want)

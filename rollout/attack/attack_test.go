@@ -21,6 +21,21 @@ var levels = []map[string]int{
 	{"requests": 3, "calls": 8, "mix": 1},
 }
 
+// drawnLevels are those of the set worlds: the default, short and long ones, single turns, few
+// tools and many, and each that documents less.
+var drawnLevels = []map[string]int{
+	nil,
+	{"max_turns": 2, "calls": 3},
+	{"min_turns": 3, "max_turns": 5, "calls": 9, "tools": 14, "kinds": 3},
+	{"min_turns": 1, "max_turns": 1, "calls": 2, "kinds": 1},
+	{"min_turns": 1, "max_turns": 1, "calls": 2, "tools": 2},
+	{"min_turns": 1, "max_turns": 2, "calls": 2, "tools": 3},
+	{"kinds": 4, "min_tools": 20, "tools": 30},
+	{"docs": 1},
+	{"docs": 2},
+	{"docs": 3},
+}
+
 func tasks(t *testing.T, set string, level map[string]int, split string, n int) []ballast.Task {
 	t.Helper()
 	out, err := task.Load(task.Spec{Name: set, Seed: 5, Split: split, Count: n, Level: level})
@@ -42,12 +57,16 @@ func wins(t *testing.T, x *ballast.Task) []Win {
 // TestNoneEarnsMoreThanSilence plays every adversary in generated tasks of all sets,
 // splits and levels.
 func TestNoneEarnsMoreThanSilence(t *testing.T) {
-	for i, level := range levels {
-		for _, set := range []string{"desk", "desk-ood"} {
+	for _, set := range []string{"desk", "desk-ood", "worlds"} {
+		all, n := levels, 8
+		if set == "worlds" {
+			all, n = drawnLevels, 4 // they have more functions, and take longer
+		}
+		for i, level := range all {
 			split := []string{"train", "test", "valid"}[i%3]
 			t.Run(fmt.Sprint(set, " ", split, " ", level), func(t *testing.T) {
 				t.Parallel()
-				for _, x := range tasks(t, set, level, split, 8) {
+				for _, x := range tasks(t, set, level, split, n) {
 					if w := wins(t, &x); len(w) > 0 {
 						t.Errorf("%s: %v, gold of the last turn %v", x.ID, w, x.Turns[len(x.Turns)-1].Gold)
 					}
@@ -57,29 +76,46 @@ func TestNoneEarnsMoreThanSilence(t *testing.T) {
 	}
 }
 
+// TestHiddenFunctionsAreAttacked: an adversary knows the functions of a task's own world, those that
+// nobody documents too.
+func TestHiddenFunctionsAreAttacked(t *testing.T) {
+	for _, level := range []map[string]int{nil, {"docs": 3}} {
+		for _, x := range tasks(t, "worlds", level, "test", 4) {
+			p, err := sim.Prepare(&x)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if all := everything(t.Context(), &x, p); len(all) < len(x.Tools)+4 {
+				t.Errorf("%s: %d functions are known, %d documented", x.ID, len(all), len(x.Tools))
+			}
+		}
+	}
+}
+
 // TestAdversariesWinWhereCallsAreFree: under the benchmark's rules alone the same
 // tasks are won, by every kind of adversary but few. If they were not, the test above
 // would say nothing.
 func TestAdversariesWinWhereCallsAreFree(t *testing.T) {
 	whole, by := 0, map[string]int{}
-	for _, set := range []string{"desk", "desk-ood"} {
+	for _, set := range []string{"desk", "desk-ood", "worlds"} {
+		mine := 0
 		for _, x := range tasks(t, set, levels[1], "test", 24) {
 			x.Grader = sim.Gold
 			for i, w := range wins(t, &x) {
 				by[w.Adversary]++
 				if w.Reward == 1 && i == 0 {
-					whole++
+					mine++
 				}
 			}
 		}
-	}
-	if whole < 6 {
-		t.Errorf("%d of 48 tasks are won whole", whole)
+		if whole += mine; mine < 3 {
+			t.Errorf("%s: %d of 24 tasks are won whole", set, mine)
+		}
 	}
 	for _, name := range []string{"nouns", "words", "reads", "reads-slow", "early", "undo", "malformed"} {
 		if by[name] == 0 {
 			t.Errorf("%s wins no task", name)
 		}
 	}
-	t.Logf("%d of 48 won whole; by adversary %v", whole, by)
+	t.Logf("%d of 72 won whole; by adversary %v", whole, by)
 }
