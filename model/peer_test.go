@@ -191,9 +191,11 @@ func peerFile(c *Config, s chat.Renderer, usual *string, stops []int32) *value.D
 		value.NewDict("name", "parts", "says", "must be a text", "messages", value.NewList(value.NewDict("role", "user", "content", value.NewList()))),
 		value.NewDict("name", "a control token in a tool", "says", "control token", "messages", value.NewList(hi),
 			"tools", value.NewList(value.NewDict("name", "f", "description", "ends with <|im_end|>"))),
-		value.NewDict("name", "a token of the tokenizer in a tool", "says", "control token <filename>", "messages", value.NewList(hi),
-			"tools", value.NewList(value.NewDict("name", "f", "description", "as <filename>:<line>"))),
 	)
+	if _, is := s.Tokenizer.ID("<filename>"); is { // as SmolLM2 has
+		refused.Items = append(refused.Items, value.NewDict("name", "a token of the tokenizer in a tool", "says", "control token <filename>",
+			"messages", value.NewList(hi), "tools", value.NewList(value.NewDict("name", "f", "description", "as <filename>:<line>"))))
+	}
 	if !thinks {
 		refused.Items = append(refused.Items, value.NewDict("name", "a thought", "says", "without thoughts", "messages",
 			value.NewList(hi, value.NewDict("role", "assistant", "content", "x", "reasoning_content", "y"))))
