@@ -15,8 +15,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"ballast"
 	"ballast/env/sim"
@@ -169,13 +172,25 @@ func deal(spec Spec, generate func(split, category string, i int) (*ballast.Task
 			count = ownTest
 		}
 	}
-	tasks := make([]ballast.Task, count)
-	for i := range tasks {
-		t, err := generate(spec.Split, categories[i%len(categories)], i/len(categories))
-		if err != nil {
-			return nil, err
-		}
-		tasks[i] = *t
+	tasks, errs := make([]ballast.Task, count), make([]error, count)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < count; i = int(next.Add(1)) - 1 {
+				t, err := generate(spec.Split, categories[i%len(categories)], i/len(categories))
+				if err != nil {
+					errs[i] = err
+					next.Store(int64(count)) // the others are not wanted any more
+					return
+				}
+				tasks[i] = *t
+			}
+		})
+	}
+	wg.Wait()
+	if err := cmp.Or(errs...); err != nil {
+		return nil, err
 	}
 	return tasks, nil
 }
