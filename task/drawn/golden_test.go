@@ -36,15 +36,13 @@ func TestGolden(t *testing.T) {
 			write(&b, &x)
 		}
 	}
-	for _, seed := range []uint64{1, 7} {
-		for _, split := range []string{drawn.Train, drawn.Valid, drawn.Test} {
-			for _, level := range []map[string]int{
-				nil, {"docs": 1}, {"docs": 2}, {"docs": 3}, {"kinds": 1}, {"kinds": 4}, {"min_turns": 1, "max_turns": 1}, {"max_turns": 2, "calls": 3},
-				{"min_turns": 3, "max_turns": 5, "calls": 9, "tools": 14, "kinds": 3}, {"tools": 4}, {"min_tools": 10, "tools": 20},
-			} {
-				tasks := load(t, task.Spec{Split: split, Seed: seed, Count: 16, Categories: drawn.Categories, Level: level})
-				fmt.Fprintf(&b, "%d %s %v %s\n", seed, split, level, task.Digest(tasks))
-			}
+	for _, split := range []string{drawn.Train, drawn.Valid, drawn.Test} {
+		for _, level := range []map[string]int{
+			nil, {"docs": 1}, {"docs": 2}, {"docs": 3}, {"kinds": 1}, {"kinds": 4}, {"min_turns": 1, "max_turns": 1}, {"max_turns": 2, "calls": 3},
+			{"min_turns": 3, "max_turns": 5, "calls": 9, "tools": 14, "kinds": 3}, {"tools": 4}, {"min_tools": 10, "tools": 20},
+		} {
+			tasks := load(t, task.Spec{Split: split, Seed: 1, Count: 16, Categories: drawn.Categories, Level: level})
+			fmt.Fprintf(&b, "%s %v %s\n", split, level, task.Digest(tasks))
 		}
 	}
 	const path = "testdata/tasks.txt"
