@@ -256,6 +256,9 @@ func (s *scene) setOf(on *subject) (request, bool) {
 	}
 	t := s.tool("set", on.kind, f)
 	v := s.other(on.thing, f)
+	if v == nil {
+		return request{}, false
+	}
 	on.values[f] = v
 	verb := s.verb(t, "set", "change", "update")
 	r := s.about(on, t, map[string]any{"value": v}, put(s.say(verb+" the F of N to V.", verb+" the F of N, make it V."), on, f, v))

@@ -115,13 +115,15 @@ func (w *place) value(f *field) any {
 // number draws an amount.
 func (w *place) number() int64 { return 2 + w.rng.Int64N(97) }
 
-// other draws a value that the thing does not have.
+// other draws a value that the thing does not have, nil where there seems to be none: all but
+// one of the things that a link may name can be gone.
 func (w *place) other(t *thing, f *field) any {
-	for {
+	for range 20 {
 		if v := w.value(f); v != t.values[f] {
 			return v
 		}
 	}
+	return nil
 }
 
 // free returns a thing of the kind that no request was about, nil if there is none.
