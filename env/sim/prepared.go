@@ -126,6 +126,14 @@ func (p *Prepared) Tools(_ context.Context, t *ballast.Task) (tools []ballast.To
 	return tools, nil
 }
 
+// held is how many tools are revealed after a turn only.
+func (p *Prepared) held(turn int) (n int) {
+	for _, t := range p.task.Turns[turn+1:] {
+		n += len(t.Reveal)
+	}
+	return n
+}
+
 // mine rejects another task than the one that was prepared.
 func (p *Prepared) mine(t *ballast.Task) error {
 	if t != p.task {

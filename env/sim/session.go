@@ -328,7 +328,7 @@ func (s *Session) extra(gold *goldTurn) int {
 			failed++
 		}
 	}
-	may := s.p.tools - 1
+	may := s.p.tools - s.p.held(s.turn) - 1
 	if gold.changes {
 		may = min(may, needs+spare)
 	}

@@ -171,6 +171,26 @@ func TestSparing(t *testing.T) {
 	}
 }
 
+// TestSparingCountsWhatIsShown: a tool that is revealed later only is none that a policy could
+// have left alone.
+func TestSparingCountsWhatIsShown(t *testing.T) {
+	const move, look = "move('tax.txt', 'work')", "price('red lamp'); stock('red lamp'); "
+	for reveal, want := range map[string]bool{"": true, "when": false} {
+		s := session(t, move, "when('team lunch')")
+		s.p.sparing = true
+		s.p.tools = 4
+		if reveal != "" {
+			s.p.task.Turns[1].Reveal = []string{reveal}
+		}
+		for _, x := range calls(t, look+move) {
+			s.Run(x)
+		}
+		if check := s.CloseTurn().Check(); check.Passed != want {
+			t.Errorf("all of 4 tools but %q are called: %+v", reveal, check)
+		}
+	}
+}
+
 // TestFewTools: a call of every tool is no choice, however few there are.
 func TestFewTools(t *testing.T) {
 	const move = "move('tax.txt', 'work')"
