@@ -119,6 +119,10 @@ func (r *Recipe) checkRL(bad report) {
 	rl := &r.RL
 	if _, err := signal.Open(rl.Signals, rl.Rollouts); err != nil {
 		bad("rl.signals", "%v", err)
+	} else if need := signal.Need(rl.Signals); need.Takes > rl.Rollouts {
+		bad("rl.rollouts", "its signals change %d episodes of a group, more than its %d; raise rl.rollouts", need.Takes, rl.Rollouts)
+	} else if need.Groups > rl.Prompts {
+		bad("rl.prompts", "mean %d groups an update, and its signals write in %d formats in turn; raise rl.prompts", rl.Prompts, need.Groups)
 	}
 	if rl.Minibatches > rl.Prompts {
 		bad("rl.minibatches", "%d minibatches of %d prompts leave some empty", rl.Minibatches, rl.Prompts)

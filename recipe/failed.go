@@ -1,6 +1,8 @@
 package recipe
 
 import (
+	"fmt"
+
 	"ballast"
 	"ballast/supervise"
 )
@@ -19,10 +21,20 @@ var failed = Source{
 
 // failures are the examples of each task that failed.
 func failures(m Material, s *SFT, of func(*ballast.Task, supervise.Outcome) []Example) (out []Example, err error) {
-	for _, o := range m.Failed(s.Window, s.Rule) {
-		t, err := find(m.Tasks(), o.Task)
-		if err != nil {
-			return nil, err
+	all := m.Failed(s.Window, s.Rule)
+	if len(all) == 0 {
+		return nil, nil
+	}
+	tasks := m.Tasks()
+	at := make(map[string]*ballast.Task, len(tasks))
+	for i := range tasks {
+		at[tasks[i].ID] = &tasks[i]
+	}
+	for _, o := range all {
+		t, ok := at[o.Task]
+		if !ok { // a resumed run whose data has changed
+			return nil, fmt.Errorf("task %s failed earlier in this run and is not among the training tasks now: has the data of the task set "+
+				"changed?", o.Task)
 		}
 		out = append(out, of(t, o)...)
 	}

@@ -68,11 +68,11 @@ func (r *Recipe) Formats() []string {
 	for _, in := range all {
 		out = append(append(out, in.Chat.Format), slices.Collect(maps.Keys(in.SFT.Formats))...)
 		if _, err := signal.Open(in.RL.Signals, in.RL.Rollouts); err == nil {
-			out = append(out, signal.Need(in.RL.Signals).Formats...)
+			out = append(out, signal.Need(in.RL.Signals).Gold...)
 		}
 	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	return slices.DeleteFunc(slices.Compact(out), func(name string) bool { return name == "" }) // the episodes' own is there
 }
 
 // setPhase applies phases[N].key=val.

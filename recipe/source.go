@@ -1,9 +1,7 @@
 package recipe
 
 import (
-	"fmt"
 	"math"
-	"slices"
 
 	"ballast"
 	"ballast/supervise"
@@ -74,16 +72,6 @@ func (r *Recipe) Window() int {
 		}
 	}
 	return n
-}
-
-// find finds a task by its ID. A resumed run whose data has changed may lack it.
-func find(tasks []ballast.Task, id string) (*ballast.Task, error) {
-	k := slices.IndexFunc(tasks, func(t ballast.Task) bool { return t.ID == id })
-	if k < 0 {
-		return nil, fmt.Errorf("task %s failed earlier in this run and is not among the training tasks now: has the data of the task set "+
-			"changed?", id)
-	}
-	return &tasks[k], nil
 }
 
 // Examples lists the examples of sources; Check has seen their names.

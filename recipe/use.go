@@ -51,7 +51,7 @@ func (r *Recipe) use() use {
 				u.mean = true
 			}
 			n := signal.Need(in.RL.Signals)
-			u.asks.Hints, u.golden = u.asks.Hints || n.Judge, u.golden || n.Golden
+			u.asks.Hints, u.golden = u.asks.Hints || n.Judge, u.golden || len(n.Gold) > 0
 		}
 	}
 	if u.rl && r.Guard.Corrects() {

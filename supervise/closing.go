@@ -54,10 +54,10 @@ func closings(text string, n int) []string {
 
 // Close returns tasks whose gold dialogues end their turns with replies that the
 // judge wrote. A task keeps its own where it is in skip, where the judge gives up,
-// and where the written ones are no plain text in some format or break the budget:
-// those are listed as lost.
-func Close(ctx context.Context, j Judge, cfg rollout.Config, tasks []ballast.Task, skip []string) (out []ballast.Task, lost []string,
-	stats Stats, err error) {
+// and where the written ones are no plain text in some format or break the budget in one of
+// the formats in: those are listed as lost.
+func Close(ctx context.Context, j Judge, cfg rollout.Config, in []chat.Format, tasks []ballast.Task, skip []string) (out []ballast.Task,
+	lost []string, stats Stats, err error) {
 	out = slices.Clone(tasks)
 	var at []*ballast.Task
 	for i := range out {
@@ -89,17 +89,27 @@ func Close(ctx context.Context, j Judge, cfg rollout.Config, tasks []ballast.Tas
 		for k := range written.Turns {
 			written.Turns[k].Reply = replies[k]
 		}
-		eps, err := rollout.Run(ctx, nil, cfg, []rollout.Request{{Task: &written, Gold: true}}, ballast.Sampling{})
-		if err != nil {
+		if ok, err := fits(ctx, cfg, in, &written); err != nil {
 			return nil, nil, stats, err
-		}
-		if verify(&eps[0], &written) != nil {
+		} else if !ok {
 			lost = append(lost, t.ID)
 			continue
 		}
 		*t = written
 	}
 	return out, lost, stats, nil
+}
+
+// fits says whether a task's gold dialogue can be written in all formats.
+func fits(ctx context.Context, cfg rollout.Config, in []chat.Format, task *ballast.Task) (bool, error) {
+	for _, f := range in {
+		cfg.Renderer.Format = f
+		eps, err := play(ctx, cfg, []*ballast.Task{task})
+		if err != nil || verify(&eps[0], task) != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // plain says whether replies are natural language in every format.

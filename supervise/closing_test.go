@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/chat"
 	"ballast/rollout"
 	"ballast/task"
 )
@@ -74,7 +75,7 @@ func TestClose(t *testing.T) {
 		}
 		return lines(q, "I have done")
 	})
-	out, lost, _, err := Close(context.Background(), judge, cfg, list, []string{list[5].ID})
+	out, lost, _, err := Close(context.Background(), judge, cfg, []chat.Format{cfg.Renderer.Format}, list, []string{list[5].ID})
 	if err != nil || seen != 7 || len(lost) != len(bad) {
 		t.Fatalf("%d queries, lost %v: %v", seen, lost, err)
 	}
@@ -94,5 +95,39 @@ func TestClose(t *testing.T) {
 	}
 	if list[0].Turns[0].Reply == out[0].Turns[0].Reply {
 		t.Error("the tasks that were given are changed")
+	}
+}
+
+// TestCloseFitsEveryFormat: a written reply must leave room for the calls of each format.
+func TestCloseFitsEveryFormat(t *testing.T) {
+	list := tasks(t, task.Spec{Name: "desk", Split: "train", Seed: 1, Count: 1, Categories: []string{"base"}})
+	cfg := rollout.Config{Renderer: style(t), Budget: wide}
+	judge := scribe(func(q *Query) Answer { return lines(q, "I have done") })
+	hermes, pythonic := chat.Formats["hermes"], chat.Formats["pythonic"]
+	most := func(list []ballast.Task, f chat.Format) int {
+		cfg := cfg
+		cfg.Renderer.Format = f
+		eps, err := Gold(context.Background(), cfg, []*ballast.Task{&list[0]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return lengths(&cfg, &eps[0])[2].most
+	}
+	out, _, _, err := Close(context.Background(), judge, cfg, []chat.Format{hermes, pythonic}, list, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	short, long := most(out, pythonic), most(out, hermes)
+	if short >= long || most(list, hermes) >= long {
+		t.Fatalf("%d tokens in pythonic, %d in hermes", short, long)
+	}
+	cfg.Budget.Episode, cfg.Renderer.Format = long-1, pythonic
+	for _, c := range []struct {
+		in   []chat.Format
+		lost int
+	}{{[]chat.Format{pythonic}, 0}, {[]chat.Format{pythonic, hermes}, 1}} {
+		if _, lost, _, err := Close(context.Background(), judge, cfg, c.in, list, nil); err != nil || len(lost) != c.lost {
+			t.Errorf("%d formats: lost %v: %v", len(c.in), lost, err)
+		}
 	}
 }

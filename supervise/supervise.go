@@ -26,11 +26,7 @@ import (
 // Gold plays the gold dialogues of tasks (paper, section 3.1: gold calls, real
 // tool answers, closing replies). Each must earn the full reward.
 func Gold(ctx context.Context, cfg rollout.Config, tasks []*ballast.Task) ([]ballast.Episode, error) {
-	plays := make([]rollout.Request, len(tasks))
-	for i, t := range tasks {
-		plays[i] = rollout.Request{Task: t, Group: i, Gold: true}
-	}
-	eps, err := rollout.Run(ctx, nil, cfg, plays, ballast.Sampling{})
+	eps, err := play(ctx, cfg, tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -42,14 +38,25 @@ func Gold(ctx context.Context, cfg rollout.Config, tasks []*ballast.Task) ([]bal
 	return eps, nil
 }
 
+// play plays the gold dialogues of tasks, whatever they earn.
+func play(ctx context.Context, cfg rollout.Config, tasks []*ballast.Task) ([]ballast.Episode, error) {
+	plays := make([]rollout.Request, len(tasks))
+	for i, t := range tasks {
+		plays[i] = rollout.Request{Task: t, Group: i, Gold: true}
+	}
+	return rollout.Run(ctx, nil, cfg, plays, ballast.Sampling{})
+}
+
+// raise is what to do about a gold dialogue that fails.
+const raise = "; raise the budget or leave the task out"
+
 // verify insists that a demonstration earns the full reward.
 func verify(ep *ballast.Episode, task *ballast.Task) error {
 	if ep.Stop == ballast.StopInfra {
 		return fmt.Errorf("gold of task %s: %s", task.ID, ep.Error)
 	}
 	if s := credit.Score(ep, task, credit.Options{}); !s.Success {
-		return fmt.Errorf("gold of task %s fails at turn %d (%s, stop %s); raise the budget or leave the task out", task.ID, s.FailTurn+1,
-			s.Reason, ep.Stop)
+		return fmt.Errorf("gold of task %s fails at turn %d (%s, stop %s)"+raise, task.ID, s.FailTurn+1, s.Reason, ep.Stop)
 	}
 	return nil
 }

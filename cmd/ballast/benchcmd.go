@@ -13,6 +13,7 @@ import (
 	"ballast/bench"
 	"ballast/model"
 	"ballast/recipe"
+	"ballast/recipe/loop"
 	"ballast/task"
 )
 
@@ -54,7 +55,7 @@ func benchEngine(ctx context.Context, name string, on engineFlag, rounds int) (*
 	if err := on.apply(&r); err != nil {
 		return nil, err
 	}
-	run, err := newRun(&r)
+	run, err := newRun(&r, loop.State{})
 	if err != nil {
 		return nil, err
 	}

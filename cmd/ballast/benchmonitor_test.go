@@ -7,6 +7,7 @@ import (
 	"ballast/bench"
 	"ballast/model"
 	"ballast/recipe"
+	"ballast/recipe/loop"
 )
 
 // BenchmarkMonitoring: monitoring adds at most 3% to an update of the embedded model. The
@@ -19,7 +20,7 @@ func BenchmarkMonitoring(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	run, err := newRun(&r)
+	run, err := newRun(&r, loop.State{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -34,7 +34,11 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 	if text := models.Moved(r.Model); text != "" {
 		safetext.Say(stderr, "ballast: %s\n", text)
 	}
-	run, err := newRun(&r)
+	at, err := record.Cursor(log)
+	if err != nil {
+		return err
+	}
+	run, err := newRun(&r, at)
 	if errors.Is(err, fs.ErrNotExist) {
 		from := log.Header().Program.Dir
 		return fmt.Errorf("%w; %s names it as it is found from the folder in which the run began%s: give the command there, or put it back",

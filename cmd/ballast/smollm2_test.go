@@ -37,7 +37,7 @@ func TestSmolLM2Learns(t *testing.T) {
 	}
 	r.Model, r.SFT.Epochs, r.SFT.Batch = path, 1, 4
 	r.Tasks.Count, r.Tasks.Test, r.Keep = 40, 8, recipe.Keep{}
-	run, err := newRun(&r)
+	run, err := newRun(&r, loop.State{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 		notice(&r)
 		return cost.Print(stdout, stderr, &finder, &r, engineLine(&r))
 	}
-	run, err := newRun(&r)
+	run, err := newRun(&r, loop.State{})
 	if err != nil {
 		return err
 	}
@@ -131,9 +131,9 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	return f.drive(ctx, run, log)
 }
 
-// newRun makes a run of a recipe, with its engine.
-func newRun(r *recipe.Recipe) (*loop.Run, error) {
-	run, m, err := prepare.Run(&finder, stderr, r)
+// newRun makes a run of a recipe that goes on from a cursor, with its engine.
+func newRun(r *recipe.Recipe, from loop.State) (*loop.Run, error) {
+	run, m, err := prepare.Run(&finder, stderr, r, from)
 	if err != nil {
 		return nil, err
 	}

@@ -63,8 +63,11 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 		if err := prepare.Tasks(&run, cfg); err != nil {
 			return err
 		}
-		run.Engine.Renderer = s
+		run.Engine.Renderer, run.Engine.Context = s, m.Config.MaxLen
 		if err := prepare.Imports(notes, &run); err != nil {
+			return err
+		}
+		if err := prepare.Gold(&run); err != nil {
 			return err
 		}
 		if prompt, err = rollout.CheckPrompts(context.Background(), &cfg, run.Train); err != nil {

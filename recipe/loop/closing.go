@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"ballast/chat"
 	"ballast/runlog"
 	"ballast/supervise"
 )
@@ -16,7 +17,15 @@ func (r *Run) close(ctx context.Context) error {
 		return nil
 	}
 	g := r.ground()
-	tasks, lost, stats, err := supervise.Close(ctx, g.judge, played(&r.Recipe, &r.Engine), r.Train, r.State.Open)
+	var in []chat.Format // a reply that fits in one may be over the budget in another, with longer calls
+	for _, name := range r.Recipe.Formats() {
+		f, err := chat.FormatByName(name)
+		if err != nil {
+			return err
+		}
+		in = append(in, f)
+	}
+	tasks, lost, stats, err := supervise.Close(ctx, g.judge, played(&r.Recipe, &r.Engine), in, r.Train, r.State.Open)
 	if err != nil {
 		return err
 	}

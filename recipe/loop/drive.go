@@ -46,13 +46,13 @@ func (d *driver) phases(ctx context.Context) error {
 		if err := d.stopped(); err != nil {
 			return err
 		}
-		p, err := d.run.newPhase(d.cursor.Phase)
-		if err != nil {
-			return err
-		}
 		before := *d.cursor
-		if err := p.open(ctx); err != nil {
-			return d.brokenOff(before, fmt.Errorf("phases[%d]: %w", d.cursor.Phase, err))
+		p, err := d.run.newPhase(d.cursor.Phase)
+		if err == nil {
+			err = p.open(ctx)
+		}
+		if err != nil {
+			return d.brokenOff(ctx, before, fmt.Errorf("phases[%d]: %w", before.Phase, err))
 		}
 		if err := d.begin(p); err != nil {
 			return err
@@ -113,22 +113,37 @@ func (d *driver) phase(ctx context.Context, p phase) error {
 		if err := d.stopped(); err != nil {
 			return err
 		}
-		before := *d.cursor
 		if err := d.one(ctx, p); err != nil {
-			return d.brokenOff(before, err)
+			return err
 		}
 	}
 }
 
-// brokenOff ends the run in an orderly way where an interrupt broke off what was asked
-// of the judge: with the state before, since nothing was learnt meanwhile. Another
-// error stays one.
-func (d *driver) brokenOff(before State, err error) error {
-	if !errors.Is(err, supervise.ErrStopped) {
+// moved is an error that broke off a step of the learner, whose weights may be those of no update.
+type moved struct{ error }
+
+func (m moved) Unwrap() error { return m.error }
+
+// brokenOff ends the run in an orderly way where something failed before anything was learnt:
+// with the state before. An interrupt that broke off what was asked of the judge is one; another
+// error stays one, with a checkpoint of what was learnt so far. There is none where the learner
+// may have moved, or who asks wants no more of this process.
+func (d *driver) brokenOff(ctx context.Context, before State, err error) error {
+	stopped := errors.Is(err, supervise.ErrStopped)
+	if !stopped && (errors.As(err, new(moved)) || ctx.Err() != nil) {
 		return err
 	}
 	*d.cursor = before
-	return cmp.Or(d.stopped(), err)
+	if stopped {
+		return cmp.Or(d.stopped(), err)
+	}
+	if before.Update == 0 {
+		return err
+	}
+	if other := d.save(); other != nil {
+		return fmt.Errorf("%w; and no checkpoint of update %d could be written: %v", err, before.Update, other)
+	}
+	return fmt.Errorf("%w; update %d has a checkpoint, from which --resume goes on when the cause is mended", err, before.Update)
 }
 
 // stopped ends the run in an orderly way if that was asked for.
@@ -149,9 +164,10 @@ func (d *driver) stopped() error {
 func (d *driver) one(ctx context.Context, p phase) error {
 	start := time.Now()
 	m := map[string]float64{}
+	before := *d.cursor
 	eps, err := p.update(ctx, d.cursor.InPhase, m)
 	if err != nil {
-		return fmt.Errorf("update %d (%s): %w", d.cursor.Update+1, p.name(), err)
+		return d.brokenOff(ctx, before, fmt.Errorf("update %d (%s): %w", before.Update+1, p.name(), err))
 	}
 	d.cursor.advance(m) // before the checkpoint, which keeps it
 	d.changed()

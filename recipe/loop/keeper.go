@@ -28,8 +28,10 @@ func (k *keeper) save() error {
 	if k.saved {
 		return nil
 	}
-	k.saved, k.cursor.Cost = true, k.cost()
-	return k.Checkpoint(k.cursor.Update, *k.cursor, k.learner.Save)
+	k.cursor.Cost = k.cost()
+	err := k.Checkpoint(k.cursor.Update, *k.cursor, k.learner.Save)
+	k.saved = err == nil
+	return err
 }
 
 // cost is what the run has taken so far.

@@ -197,7 +197,7 @@ func learn(ctx context.Context, learner ballast.Learner, groups [][]ballast.Samp
 		}
 		stats, err := learner.Update(ctx, batch, rate)
 		if err != nil {
-			return err
+			return moved{err}
 		}
 		for k, v := range stats {
 			seen[k]++

@@ -5,7 +5,8 @@
 // function of recipe, tasks, weights and cursor alone; a run that was killed and
 // resumed comes to the same. Policy, learner and log are interfaces.
 //
-// How it fails: errors of the host say in which update. A run that cannot learn
+// How it fails: errors of the host say in which update; if the learner has not moved since, the
+// update before it has a checkpoint. A run that cannot learn
 // any more (no reward spread, non-finite gradients), that its guard stops, or that
 // is interrupted ends with a checkpoint and with one of the errors named here.
 package loop
@@ -93,7 +94,7 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	}
 	resumed := d.saved
 	if err := r.close(ctx); err != nil {
-		return eval.Result{}, d.brokenOff(r.State, err)
+		return eval.Result{}, d.brokenOff(ctx, r.State, err)
 	}
 	if resumed { // it may have been killed between a checkpoint and what its guard did next
 		if err := d.reopen(ctx, d.watcher.act()); err != nil {
@@ -104,11 +105,14 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 		return eval.Result{}, err
 	}
 	if err := d.eval.evaluate(ctx); err != nil {
-		return eval.Result{}, err
+		return eval.Result{}, d.brokenOff(ctx, r.State, err)
 	}
 	res, err := d.eval.test(ctx, d.stopped)
-	if err != nil {
+	if errors.Is(err, ErrInterrupted) {
 		return res, err
+	}
+	if err != nil {
+		return res, d.brokenOff(ctx, r.State, err)
 	}
 	if err := r.keep.save(); err != nil {
 		return res, err
@@ -123,9 +127,7 @@ func (r *Run) driver() (*driver, error) {
 	d := &driver{keeper: r.keep, run: r}
 	d.eval = &evaluator{policy: r.Engine.Policy(), cfg: func() rollout.Config { return played(&r.Recipe, &r.Engine) },
 		during: r.Eval, after: r.Test, keep: r.keep}
-	if r.State.Guard.Phases != nil {
-		r.Recipe.Phases = r.State.Guard.Phases
-	}
+	r.Recipe = r.Schedule()
 	past, _ := r.Log.(Past)
 	var err error
 	d.watcher, err = watch(d, past)
@@ -176,6 +178,18 @@ func (r *Run) ground() ground {
 func (r *Run) Material() recipe.Material {
 	return &materials{tasks: r.Train, history: r.State.History, files: &r.files}
 }
+
+// Schedule is the recipe with the phases that the run has now: a guard may have inserted some.
+func (r *Run) Schedule() recipe.Recipe {
+	out := r.Recipe
+	if r.State.Guard.Phases != nil {
+		out.Phases = r.State.Guard.Phases
+	}
+	return out
+}
+
+// Rollout is how the run's episodes are played.
+func (r *Run) Rollout() rollout.Config { return played(&r.Recipe, &r.Engine) }
 
 // Cost is what the run has taken so far. What a process did after its last
 // checkpoint, before it was killed, is not in it.

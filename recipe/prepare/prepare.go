@@ -2,8 +2,8 @@
 // and the files of dialogues.
 //
 // Contract: what a run would trip over later is an error here, before there is a run
-// directory: a missing file, a prompt that does not fit, dialogues that cannot be read. What is
-// left out is told.
+// directory: a missing file, a prompt or a gold dialogue that does not fit, dialogues that cannot
+// be read. What is left out is told.
 //
 // How it fails: with an error that names the setting and what to do.
 package prepare
@@ -26,8 +26,9 @@ import (
 )
 
 // Run loads the model and tasks of a recipe, and reads the files that its phases name: a run
-// that wants nothing but an engine. notes gets what is left out of those files and why.
-func Run(find *models.Finder, notes io.Writer, r *recipe.Recipe) (*loop.Run, *model.Model, error) {
+// that wants nothing but an engine, and goes on from a cursor. notes gets what is left out of
+// those files and why.
+func Run(find *models.Finder, notes io.Writer, r *recipe.Recipe, from loop.State) (*loop.Run, *model.Model, error) {
 	dialogues, _, err := r.Files()
 	if err != nil {
 		return nil, nil, err
@@ -54,11 +55,14 @@ func Run(find *models.Finder, notes io.Writer, r *recipe.Recipe) (*loop.Run, *mo
 	if err := m.ServeAs(s, r.Chat.System); err != nil {
 		return nil, nil, err
 	}
-	run := &loop.Run{Recipe: *r, Judge: judge, Chosen: c, Engine: loop.Engine{Renderer: s, Context: m.Config.MaxLen}}
+	run := &loop.Run{Recipe: *r, State: from, Judge: judge, Chosen: c, Engine: loop.Engine{Renderer: s, Context: m.Config.MaxLen}}
 	if err := Tasks(run, r.Rollout(s)); err != nil {
 		return nil, nil, err
 	}
 	if err := Imports(notes, run); err != nil {
+		return nil, nil, err
+	}
+	if err := Gold(run); err != nil {
 		return nil, nil, err
 	}
 	return run, m, nil

@@ -55,7 +55,8 @@ func roomier(r *recipe.Recipe, err error) error {
 func OwnDialogues(r *recipe.Recipe) bool { return r.SFT.File != "" && r.Unread("tasks.count") != "" }
 
 // Sets gives a run its recipe's tasks: those to train on, those of the evaluations
-// during the run, and where these are no test tasks, those that are played at the end.
+// during the run, and where these are no test tasks, those that are played at the end. Its
+// signals must have what they need for each.
 func Sets(run *loop.Run) (err error) {
 	t := &run.Recipe.Tasks
 	load := func(split string, count int) []ballast.Task {
@@ -73,7 +74,10 @@ func Sets(run *loop.Run) (err error) {
 	if held != "test" {
 		run.Test = load("test", t.Test)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return Signals(run)
 }
 
 // Fit is an error, before anything is played, where a task's first prompt is over

@@ -12,6 +12,25 @@ import (
 	"ballast/runlog"
 )
 
+// Cursor is where a run goes on: at its newest checkpoint, or at its start.
+func Cursor(log *runlog.Run) (loop.State, error) {
+	c, err := log.Latest()
+	if err != nil {
+		return loop.State{}, err
+	}
+	return cursor(&c)
+}
+
+func cursor(c *runlog.Checkpoint) (at loop.State, err error) {
+	if c.Dir == "" {
+		return at, nil
+	}
+	if err := json.Unmarshal(c.State, &at); err != nil {
+		return at, fmt.Errorf("%s: cursor: %w", c.Dir, err)
+	}
+	return at, nil
+}
+
 // Rewind goes back to the newest checkpoint of a run, or to its start, and
 // restores the learner and the cursor; with extend, the run's recipe is longer by so many
 // updates than the directory's. Evaluations on suites of checkpoints that stay
@@ -21,10 +40,8 @@ func Rewind(ctx context.Context, log *runlog.Run, run *loop.Run, now *runlog.Ori
 	if err != nil {
 		return err
 	}
-	if c.Dir != "" {
-		if err := json.Unmarshal(c.State, &run.State); err != nil {
-			return fmt.Errorf("%s: cursor: %w", c.Dir, err)
-		}
+	if run.State, err = cursor(&c); err != nil {
+		return err
 	}
 	if p := run.State.Guard.Phases; extend > 0 && len(p) > 0 && p[len(p)-1].RL == 0 {
 		return errors.New("--extend: the guard put a supervised phase last, and its learning rate follows its length; start a new run from " +

@@ -29,7 +29,7 @@ var Gold = Signal{
 		}
 		return e, nil
 	},
-	Needs: func(Effect) Needs { return Needs{Golden: true} },
+	Needs: func(e Effect) Needs { return Needs{Gold: []string{""}, Takes: e.(goldEffect).N} },
 }
 
 type goldEffect struct {

@@ -1,9 +1,11 @@
 package signal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
+	"ballast"
 	"ballast/monitor"
 	"ballast/recipe/strict"
 	"ballast/rollout"
@@ -42,7 +44,7 @@ var Hint = Signal{
 	},
 	Needs: func(x Effect) (n Needs) {
 		e := x.(hintEffect)
-		n.Judge = e.From == "judge"
+		n.Judge, n.Takes = e.From == "judge", e.N
 		if e.File != "" {
 			n.Files = []string{e.File}
 		}
@@ -87,6 +89,24 @@ func (e hintEffect) Requests(ctx context.Context, d *Draft) error {
 		return fmt.Errorf("%s has no hint for task %s", e.File, missing)
 	}
 	return err
+}
+
+// Serve is an error where a file lacks hints.
+func (e hintEffect) Serve(tasks []ballast.Task) error {
+	if e.From != "file" {
+		return nil
+	}
+	first, lacks := "", 0
+	for i := range tasks {
+		if e.texts[tasks[i].ID] == "" {
+			first, lacks = cmp.Or(first, tasks[i].ID), lacks+1
+		}
+	}
+	if lacks == 0 {
+		return nil
+	}
+	return fmt.Errorf("hint.file: %s has no hint for %d of %d training tasks, the first is %s; add them, or take hint.from oracle", e.File,
+		lacks, len(tasks), first)
 }
 
 func (e hintEffect) Stamp(ctx context.Context, d *Draft) error {

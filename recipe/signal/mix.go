@@ -24,7 +24,10 @@ var Mix = Signal{
 			Doc: "Formats that the dialogues are written in, the groups in turn; absent means the episodes' own."},
 	},
 	Default: mixEffect{Weight: 0.1, On: "all"},
-	Needs:   func(e Effect) Needs { return Needs{Golden: true, Formats: e.(mixEffect).Formats, Adds: 1} },
+	Needs: func(x Effect) Needs {
+		e := x.(mixEffect)
+		return Needs{Gold: e.in(), Groups: len(e.in()), Adds: 1}
+	},
 }
 
 type mixEffect struct {
@@ -33,23 +36,30 @@ type mixEffect struct {
 	Formats []string `yaml:"formats,omitempty"`
 }
 
+// in are the formats of the dialogues; "" is the episodes' own.
+func (e mixEffect) in() []string {
+	if len(e.Formats) == 0 {
+		return []string{""}
+	}
+	return e.Formats
+}
+
 func (mixEffect) Requests(context.Context, *Draft) error { return nil }
 
 func (e mixEffect) Stamp(ctx context.Context, d *Draft) error {
-	in := e.Formats
-	if len(in) == 0 {
-		in = []string{d.Rollout.Renderer.Format.Name()}
-	}
+	in := e.in()
 	if len(in) > d.Prompts {
 		return fmt.Errorf("mix.formats: %d formats for %d groups, which take turns; raise rl.prompts", len(in), d.Prompts)
 	}
 	for k, name := range in {
-		f, err := chat.FormatByName(name)
-		if err != nil {
-			return err
-		}
 		cfg := d.Rollout
-		cfg.Renderer.Format = f
+		if name != "" {
+			f, err := chat.FormatByName(name)
+			if err != nil {
+				return err
+			}
+			cfg.Renderer.Format = f
+		}
 		var at []int
 		var tasks []*ballast.Task
 		for g := k; g < len(d.Groups); g += len(in) {

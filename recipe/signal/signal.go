@@ -75,6 +75,13 @@ type Sieve interface {
 	Sift(groups []Scored, want, round int) (keep []bool, more int)
 }
 
+// Server is an Effect that may lack something for a task.
+type Server interface {
+	Effect
+	// Serve is an error where a task cannot be had. It is asked before a run begins.
+	Serve(tasks []ballast.Task) error
+}
+
 // Signal is one entry of the table.
 type Signal struct {
 	Name, Doc string
@@ -89,11 +96,12 @@ type Signal struct {
 // Needs is what signals need of a run, and what they add to it. Nothing outside of its
 // file knows a signal otherwise.
 type Needs struct {
-	Golden    bool     // they learn from gold dialogues of the training tasks
+	Gold      []string // formats that they write gold dialogues of the training tasks in; "" is the episodes' own
 	Judge     bool     // they ask the judge
 	Reference bool     // they weigh the reference term on control tokens, whatever rl.kl is
 	Files     []string // that they read
-	Formats   []string // that they write dialogues in, besides the episodes' own
+	Takes     int      // episodes of a group that they change, each its own
+	Groups    int      // that an update must have at least
 	Adds      int      // dialogues that they add to a group's episodes
 	Rounds    int      // times that groups may be played in the place of others
 }
@@ -107,8 +115,9 @@ func Need(use map[string]Settings) (all Needs) {
 		}
 		e, _ := s.read(set)
 		n := s.Needs(cmp.Or(e, s.Default))
-		all.Golden, all.Judge, all.Reference = all.Golden || n.Golden, all.Judge || n.Judge, all.Reference || n.Reference
-		all.Files, all.Formats = append(all.Files, n.Files...), append(all.Formats, n.Formats...)
+		all.Judge, all.Reference = all.Judge || n.Judge, all.Reference || n.Reference
+		all.Files, all.Gold = append(all.Files, n.Files...), append(all.Gold, n.Gold...)
+		all.Takes, all.Groups = all.Takes+n.Takes, max(all.Groups, n.Groups)
 		all.Adds, all.Rounds = all.Adds+n.Adds, max(all.Rounds, n.Rounds)
 	}
 	return all

@@ -238,11 +238,12 @@ func TestNeed(t *testing.T) {
 		want Needs
 	}{
 		{nil, Needs{}},
-		{map[string]Settings{"gold": nil, "hint": nil}, Needs{Golden: true}},
-		{map[string]Settings{"hint": {"from": "judge"}, "control": nil}, Needs{Judge: true, Reference: true}},
+		{map[string]Settings{"gold": nil, "hint": nil}, Needs{Gold: []string{""}, Takes: 3}},
+		{map[string]Settings{"hint": {"from": "judge"}, "control": nil}, Needs{Judge: true, Reference: true, Takes: 2}},
+		{map[string]Settings{"gold": {"n": 3}, "mix": nil}, Needs{Gold: []string{"", ""}, Takes: 3, Groups: 1, Adds: 1}},
 		{map[string]Settings{"dynamic": {"rounds": 7}}, Needs{Rounds: 7}},
 		{map[string]Settings{"hint": {"from": "file", "file": "/none"}, "mix": mixed},
-			Needs{Golden: true, Files: []string{"/none"}, Formats: []string{"pythonic", "hermes"}, Adds: 1}},
+			Needs{Files: []string{"/none"}, Gold: []string{"pythonic", "hermes"}, Takes: 2, Groups: 2, Adds: 1}},
 	} {
 		if got := Need(c.use); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%v need %+v, want %+v", c.use, got, c.want)
