@@ -1,14 +1,14 @@
 """Compares log-probabilities of ballast with those of a SkyRL server that has the same model.
 
-    python scripts/peer_skyrl.py DIR...
+    python scripts/peer_skyrl.py DIR
     python scripts/peer_skyrl.py --stand-ins
 
-Each DIR is a model that `ballast model convert` wrote, with a peer.json of conversations and
-their log-probabilities. A server is started on the loopback for each, and stopped. It has to
-give the same log-probabilities over the Tinker protocol, for whole conversations and for
-the tokens that it samples. `scripts/peer-skyrl` makes the directories and calls this. It ends
-with 1 if anything differs. The second command puts stand-ins for torch and peft into this
-Python's packages.
+DIR is a model that `ballast model convert` wrote, with a peer.json of conversations and their
+log-probabilities. A server is started on the loopback, and stopped. It has to give the
+same log-probabilities over the Tinker protocol, for whole conversations and for the tokens
+that it samples. `scripts/peer-skyrl` makes the directories and calls this, once for each: a
+client looks for its server as long as the process lives. It ends with 1 if anything differs.
+The second command puts stand-ins for torch and peft into this Python's packages.
 """
 
 import contextlib
@@ -56,15 +56,13 @@ def stand_ins():
         (folder / "__init__.py").write_text(text)
 
 
-def main(paths):
-    different = 0
-    for path in map(pathlib.Path, paths):
-        with server(path) as address:
-            for text in compared(path, address):
-                different += 1
-                print(f"{path.name}: {text}")
-    print(f"SkyRL: {len(paths)} models, {different} differences")
-    return different > 0
+def main(path):
+    with server(path) as address:
+        different = list(compared(path, address))
+    for text in different:
+        print(f"{path.name}: {text}")
+    print(f"{path.name}: {len(different)} differences")
+    return bool(different)
 
 
 @contextlib.contextmanager
@@ -129,13 +127,15 @@ def compared(path, address):
     half = json.loads((path / "config.json").read_text(encoding="utf-8"))["torch_dtype"] == "bfloat16"
     told, name = spread([p for p in peer["numbers"] if len(p["logprobs"]) > 1]), str(path.resolve())
     service = tinker.ServiceClient(base_url=address, api_key="tml-loopback")  # the server asks for no key
-    learner, sampler = service.create_lora_training_client(base_model=name, rank=8, seed=1), service.create_sampling_client(base_model=name)
+    learner = service.create_lora_training_client(base_model=name, rank=8, seed=1)
+    sampler = service.create_sampling_client(base_model=name)
     yield from apart(f"{path.name}: forward", [(p["name"], p["logprobs"], forward(learner, p["ids"])) for p in told], half)
     few = [told[0], told[-1]]  # the sampler compiles for a minute where the machine is busy
     yield from apart(f"{path.name}: sampler", [(p["name"], p["logprobs"], prompted(sampler, p["ids"])) for p in few], half)
     ids, logprobs = sampled(sampler, told[0]["ids"])
     again = forward(learner, told[0]["ids"] + ids)[-len(ids):]
-    yield from apart(f"{path.name}: a reply while it is sampled, against forward", [(f"a reply to {told[0]['name']}", logprobs, again)], half)
+    reply = (f"a reply to {told[0]['name']}", logprobs, again)
+    yield from apart(f"{path.name}: a reply while it is sampled, against forward", [reply], half)
 
 
 def apart(what, pairs, half):
@@ -190,4 +190,4 @@ if __name__ == "__main__":
         signal.signal(kind, lambda number, _: sys.exit(128 + number))  # as an exception, so that the server is stopped
     import tinker
     from tinker import types
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main(pathlib.Path(sys.argv[1])))
