@@ -22,6 +22,7 @@ var folders embed.FS
 // inProgram is the table of embedded models: one line, and one folder of that name, each.
 var inProgram = NewEmbedded(folders,
 	usual,
+	"embedded-reader",
 )
 
 // EmbeddedModels is a table of models that are compiled into a program. Recipes and commands

@@ -35,7 +35,7 @@ func file(t *testing.T, name, method string) Recipe {
 func TestFiles(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "recipes", "*.yaml"))
 	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasPrefix(filepath.Base(f), "study") }) // plans, of package study
-	if err != nil || len(files) != 4 {
+	if err != nil || len(files) != 5 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, f := range files {
@@ -43,6 +43,15 @@ func TestFiles(t *testing.T) {
 			if m.Name != "base" {
 				file(t, filepath.Base(f), m.Name)
 			}
+		}
+	}
+}
+
+// TestReader: the steps of scripts/embedded-reader.
+func TestReader(t *testing.T) {
+	for name, method := range map[string]string{"1-copying.yaml": "base", "2-worlds.yaml": "sft", "3-formats.yaml": "sft"} {
+		if r := file(t, filepath.Join("reader", name), method); r.Tasks.Set != "worlds" || r.Chat.Template != "documented" {
+			t.Errorf("%s: %+v, %+v", name, r.Tasks, r.Chat)
 		}
 	}
 }

@@ -74,7 +74,9 @@ var settings = []setting{
 	{Key: "tasks.categories", Doc: "Only tasks of these categories; absent means all that the set trains on."},
 	{Key: "tasks.worlds", Doc: "Only tasks whose worlds are all among these."},
 	{Key: "tasks.level", Why: generated, In: to(0, 1000),
-		Doc: "The difficulty of generated tasks: `mix`, `min_turns`, `max_turns`, `requests`, `calls`, `tools`, each a number."},
+		Doc: "The difficulty of generated tasks, each a number. Of desk and desk-ood: `mix`, `min_turns`, `max_turns`, `requests`, `calls`, " +
+			"`tools`. Of worlds: `kinds`, `min_turns`, `max_turns`, `calls`, `min_tools`, `tools`, and `docs`, what the prompt tells of tools: " +
+			"0 all, 1 under names that are dealt anew, 2 names and types alone, 3 nothing."},
 	{Key: "tasks.count", Why: played, Unit: "tasks", In: to(1, task.MaxCount), Doc: "Training tasks; absent means the set's own number."},
 	{Key: "tasks.test", Unit: "tasks", In: to(1, task.MaxCount), Doc: "Tasks of an evaluation; absent means the set's own number."},
 
