@@ -161,7 +161,7 @@ func (s *Session) fail(err error) {
 // among them; the same call again is no new one, and a function that does not exist
 // tells nothing.
 //
-//   - A turn has fewer calls than the task has tools, and one failed try at most.
+//   - A turn has fewer calls than the policy was shown tools, and one failed try at most.
 //   - Where gold changes nothing there is no answered call beyond as many as gold makes,
 //     and answers from before do not count.
 //   - Where gold changes a state there are at most spare calls more than gold makes, to

@@ -92,7 +92,7 @@ func (w *place) name() string {
 	return w.invented()
 }
 
-// makeThing adds a thing with values for all fields; amounts of a kind differ.
+// makeThing adds a thing with values for all fields.
 func (w *place) makeThing(k *kind) {
 	t := &thing{kind: k, name: w.name(), values: map[*field]any{}}
 	for _, f := range k.fields {
