@@ -27,7 +27,7 @@ func TestEmbedded(t *testing.T) {
 			return err
 		}))
 		n := m.Weights.Count()
-		if bytes > 5<<20 || n < 150_000 || n > 2_000_000 || m.Source.Text == "" || len(m.Warnings) > 0 {
+		if bytes > 4<<20 || n < 150_000 || n > 2_000_000 || m.Source.Text == "" || len(m.Warnings) > 0 {
 			t.Errorf("%s: %d bytes, %d parameters, template %q, %q", name, bytes, n, m.Source.Text, m.Warnings)
 		}
 		if !strings.HasPrefix(name, usual) || InProgram().Check(name) != nil {
@@ -54,6 +54,20 @@ func TestEmbeddedIsTheSame(t *testing.T) {
 	ok(t, err)
 	if m.Config.Arch != "qwen2" || m.Weights.Count() != 238_656 || m.Origin != "embedded model" {
 		t.Errorf("%s of %d parameters, from %q", m.Config.Arch, m.Weights.Count(), m.Origin)
+	}
+}
+
+// TestReader holds what engines that load embedded-reader need: an architecture that they have,
+// heads of 64, and room for conversations.
+func TestReader(t *testing.T) {
+	m, err := InProgram().Load("embedded-reader")
+	ok(t, err)
+	if c := m.Config; c.Arch != "qwen3" || c.HeadDim != 64 || c.MaxLen < 1024 {
+		t.Errorf("%+v", c)
+	}
+	// Bytes are tokens, so that any text can be said.
+	if text := "\u00e9\x00\U0001f600"; m.Tokenizer.Decode(m.Tokenizer.Encode(text)) != text {
+		t.Errorf("%q comes back as %q", text, m.Tokenizer.Decode(m.Tokenizer.Encode(text)))
 	}
 }
 
