@@ -57,20 +57,21 @@ const (
 
 // withDefaults fills the zero fields and rejects what cannot work.
 func (o Options) withDefaults() (Options, error) {
+	o.Kinds = cmp.Or(o.Kinds, 2)
+	o.MinTurns = cmp.Or(o.MinTurns, min(2, cmp.Or(o.MaxTurns, 2)))
+	o.MaxTurns = cmp.Or(o.MaxTurns, max(3, o.MinTurns))
+	o.Calls = cmp.Or(o.Calls, max(5, o.MaxTurns))
+	o.Tools = cmp.Or(o.Tools, max(8, o.MinTools))
+	o.MinTools = cmp.Or(o.MinTools, min(4, o.Tools))
 	for _, f := range []struct {
-		field          *int
-		def, low, high int
-		name           string
+		is, low, high int
+		name          string
 	}{
-		{&o.Kinds, 2, 1, 4, "kinds"}, {&o.MinTurns, 2, 1, 6, "min_turns"}, {&o.MaxTurns, max(3, o.MinTurns), 1, 6, "max_turns"},
-		{&o.Calls, max(5, o.MaxTurns), 1, 20, "calls"}, {&o.Tools, max(8, o.MinTools), 2, 30, "tools"},
-		{&o.MinTools, min(4, cmp.Or(o.Tools, 4)), 2, 30, "min_tools"}, {&o.Docs, docsAll, docsAll, docsNone, "docs"},
+		{o.Kinds, 1, 4, "kinds"}, {o.MinTurns, 1, 6, "min_turns"}, {o.MaxTurns, 1, 6, "max_turns"}, {o.Calls, 1, 20, "calls"},
+		{o.Tools, 2, 30, "tools"}, {o.MinTools, 2, 30, "min_tools"}, {o.Docs, docsAll, docsNone, "docs"},
 	} {
-		if *f.field == 0 {
-			*f.field = f.def
-		}
-		if *f.field < f.low || *f.field > f.high {
-			return o, fmt.Errorf("task: drawn: %s is %d, want %d to %d", f.name, *f.field, f.low, f.high)
+		if f.is < f.low || f.is > f.high {
+			return o, fmt.Errorf("task: drawn: %s is %d, want %d to %d", f.name, f.is, f.low, f.high)
 		}
 	}
 	switch {
@@ -151,7 +152,7 @@ func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task
 		goal = append(goal, name, "|")
 		t.Turns = append(t.Turns, render(r, i == special, category)...)
 	}
-	if !inSplit(goal, split) || !s.offer(t, used, o) || !verify(t, o.Calls) {
+	if !inSplit(goal, split) || !s.offer(t, used, o) || replaceable(held, used) || !verify(t, o.Calls) {
 		return nil, nil
 	}
 	s.withhold(t, o.Docs)
@@ -239,8 +240,51 @@ func (s *scene) offer(t *ballast.Task, used map[*tool]bool, o Options) bool {
 	return true
 }
 
+// replaceable says whether other tools that are listed do what the held back one does.
+func replaceable(held *tool, listed map[*tool]bool) bool {
+	if held == nil {
+		return false
+	}
+	by := map[string]bool{}
+	for t := range listed {
+		by[t.deed] = by[t.deed] || t.kind == held.kind && t.field == held.field
+	}
+	return held.deed == "add" && by["read"] && by["set"] || held.deed == "count" && by["find"]
+}
+
+// others are the calls of other tools that the prompt lists, with the same values: what a
+// policy might try that has not read which tool is which.
+func others(t *ballast.Task, c ballast.Call) (out []ballast.Call) {
+	for _, tool := range t.Tools {
+		if tool.Name == c.Name || len(tool.Params) < len(c.Args) {
+			continue
+		}
+		for shift := range max(len(c.Args), 1) {
+			o := ballast.Call{Name: tool.Name}
+			for i := range c.Args {
+				o.Args = append(o.Args, ballast.Arg{Name: tool.Params[i].Name, Value: c.Args[(i+shift)%len(c.Args)].Value})
+			}
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// told says whether a call of another tool would get the same answer, so that it tells nothing
+// that the right one was called.
+func told(s *sim.Session, t *ballast.Task, c ballast.Call) bool {
+	want, changes, err := s.Try(c)
+	if err != nil || changes {
+		return false
+	}
+	return slices.ContainsFunc(others(t, c), func(o ballast.Call) bool {
+		answer, changes, err := s.Try(o)
+		return err == nil && !changes && answer == want
+	})
+}
+
 // verify plays the gold calls, fills in the replies and reports whether the task is good: not
-// too many calls, no call fails, every turn passes its check.
+// too many calls, no call fails, no other tool would have told the same, every turn passes its check.
 func verify(t *ballast.Task, most int) bool {
 	s, err := sim.NewSession(t)
 	if err != nil {
@@ -251,6 +295,9 @@ func verify(t *ballast.Task, most int) bool {
 		turn := &t.Turns[i]
 		last := ""
 		for _, c := range turn.Gold {
+			if told(s, t, c) {
+				return false
+			}
 			calls++
 			if last = s.Run(c); sim.Failed(t.APIs, last) {
 				return false

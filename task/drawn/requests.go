@@ -2,6 +2,7 @@ package drawn
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"ballast"
@@ -286,7 +287,7 @@ func (s *scene) drop(on *subject) (request, bool) {
 	}
 	for _, k := range s.kinds { // nobody is to name what is gone
 		for _, f := range k.fields {
-			if f.to == on.kind && k.only(f, on.name) != nil {
+			if f.to == on.kind && slices.ContainsFunc(k.things, func(t *thing) bool { return t.values[f] == on.name }) {
 				return request{}, false
 			}
 		}
@@ -393,8 +394,11 @@ func (s *scene) count() (request, bool) {
 	if t.params[0].optional && s.rng.IntN(4) == 0 {
 		return s.query(t, nil, t.fill(s.say(s.verb(t, "count")+" each K.", "how many K are there?"))), true
 	}
-	user := t.fill(s.say(s.verb(t, "count")+" each K with the F", "how many K have the F"))
-	return s.query(t, map[string]any{"value": v}, fmt.Sprintf("%s %v.", user, v)), true
+	user, end := t.fill(s.verb(t, "count")+" each K with the F"), "."
+	if s.rng.IntN(2) == 0 {
+		user, end = t.fill("how many K have the F"), "?"
+	}
+	return s.query(t, map[string]any{"value": v}, fmt.Sprintf("%s %v%s", user, v, end)), true
 }
 
 func (s *scene) total() (request, bool) {

@@ -114,7 +114,7 @@ func (s *state) Call(c ballast.Call) string {
 // chatter is what the long variant adds to answers.
 var chatter = [...]string{
 	"\nlog: 4 of 9 left, next in 5 hours",
-	"\nlog: read ok, old data kept",
+	"\nlog: read ok, all data kept",
 	"\nlog: 6 of 7 read, next at 12",
 }
 
