@@ -42,6 +42,9 @@ func (r *Recipe) Check() error {
 	}
 	if r.Model == "init" {
 		r.Init.check(bad)
+		if n := r.Budget.Prompt + r.Budget.Episode; r.Init.Context > 0 && r.Init.Context < n {
+			bad("init.context", "it is %d, and budget.prompt + budget.episode is %d: raise it, or lower a budget", r.Init.Context, n)
+		}
 	}
 	r.checkPhases(bad)
 	return errors.Join(errs...)

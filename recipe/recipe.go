@@ -137,6 +137,7 @@ type Init struct {
 	KV           int    `yaml:"kv,omitempty"`
 	Head         int    `yaml:"head,omitempty"`
 	FFN          int    `yaml:"ffn,omitempty"`
+	Context      int    `yaml:"context,omitempty"`
 }
 
 // Keep says what is recorded how often, in updates.

@@ -156,6 +156,8 @@ var settings = []setting{
 	{Key: "init.head", In: to(0, 1<<12),
 		Doc: "The size of a head, an even number; heads times this need not be `init.hidden`. Absent or 0 means `init.hidden` / `init.heads`."},
 	{Key: "init.ffn", In: to(1, 1<<20), Doc: "The width of the feed-forward layer."},
+	{Key: "init.context", Unit: "tokens", In: to(0, mostTokens),
+		Doc: "The longest conversation that the model can hold. Absent or 0 means `budget.prompt` + `budget.episode`."},
 
 	{Key: "phases", Doc: "the schedule, a list; `phases[N].rl.lr=...` is an override by `--set`"},
 	{Key: "phases[].rl", Unit: "updates", In: to(1, mostUpdates), Doc: "A phase of reinforcement learning of so many updates."},

@@ -78,6 +78,6 @@ func (r *Recipe) shape() (model.Config, error) {
 		return c, fmt.Errorf("init.arch: no architecture %q", i.Family)
 	}
 	c.Hidden, c.Layers, c.Heads, c.KVHeads, c.HeadDim, c.FFN = i.Hidden, i.Layers, i.Heads, i.KV, i.head(), i.FFN
-	c.MaxLen, c.RopeTheta, c.NormEps, c.Tied = r.Budget.Prompt+r.Budget.Episode, 10000, 1e-6, true
+	c.MaxLen, c.RopeTheta, c.NormEps, c.Tied = cmp.Or(i.Context, r.Budget.Prompt+r.Budget.Episode), 10000, 1e-6, true
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -43,6 +44,9 @@ func TestInit(t *testing.T) {
 		{"init.heads=3 init.kv=3", "init.head: init.hidden 64 is not a multiple of init.heads 3: give the size of a head"},
 		{"init.hidden=60", "init.head: init.hidden 60 / init.heads 4 is 15: rotary positions"},
 		{"init.kv=3", "init.kv: init.heads 4 is not a multiple of it, 3"},
+		{"init.context=4096", ""},
+		{"init.context=64", "init.context: it is 64, and budget.prompt + budget.episode is"},
+		{"init.context=-1", "init.context: must lie between 0 and"},
 		{"init.ffn=0", "init.ffn: must be at least 1"},
 		{"init.layers=1024 init.heads=1024 init.head=4096 init.hidden=65536", "init.hidden: with init.vocab"},
 	} {
@@ -85,11 +89,11 @@ func TestInitSettles(t *testing.T) {
 func TestNewModel(t *testing.T) {
 	for _, c := range []struct {
 		pairs, class, template string
-		head                   int
+		head, context          int
 	}{
-		{"", "Qwen2ForCausalLM", "compact", 16},
-		{"init.arch=qwen3 init.heads=2 init.head=64", "Qwen3ForCausalLM", "compact", 64},
-		{"init.arch=llama init.heads=2 init.kv=1 init.head=48 chat.template=chatml", "LlamaForCausalLM", "chatml", 48},
+		{"", "Qwen2ForCausalLM", "compact", 16, 0},
+		{"init.arch=qwen3 init.heads=2 init.head=64 init.context=4096", "Qwen3ForCausalLM", "compact", 64, 4096},
+		{"init.arch=llama init.heads=2 init.kv=1 init.head=48 chat.template=chatml", "LlamaForCausalLM", "chatml", 48, 0},
 	} {
 		r := initial(t, append(strings.Fields(c.pairs), "init.layers=2", "sft.formats=[hermes]")...)
 		m, err := NewModel(&r)
@@ -111,12 +115,16 @@ func TestNewModel(t *testing.T) {
 			Architectures []string
 			Type          string `json:"model_type"`
 			Head          int    `json:"head_dim"`
+			Context       int    `json:"max_position_embeddings"`
 		}
 		if err := json.Unmarshal(text, &file); err != nil {
 			t.Fatal(err)
 		}
 		if arch := m.Config.Arch; len(file.Architectures) != 1 || file.Architectures[0] != c.class || file.Type != arch || file.Head != c.head {
 			t.Errorf("%s: %+v", c.pairs, file)
+		}
+		if want := cmp.Or(c.context, r.Budget.Prompt+r.Budget.Episode); file.Context != want {
+			t.Errorf("%s: a context of %d tokens, want %d", c.pairs, file.Context, want)
 		}
 		back, err := model.Load(dir)
 		if err != nil {
