@@ -77,6 +77,9 @@ type Tool struct {
 	// Schema is the documentation that prompts show, as an ordered value
 	// (*value.Dict); nil means that it is built from the fields above.
 	Schema any
+	// ReadOnly says that calls of it change nothing, as far as its world tells. Graders and
+	// generators of tasks read it; prompts do not show it.
+	ReadOnly bool
 }
 
 // Task is one problem: a world in an initial state and a user who wants things of it
@@ -108,6 +111,9 @@ type TaskTurn struct {
 	Gold   []Call   // one call a step; empty where nothing can be done yet
 	Reply  string   // gold closing reply; empty means a templated one
 	Reveal []string // functions held back until this turn
+	// Want is what the task's grader wants of the turn beyond Gold, kinds of package value;
+	// nil where the grader wants no more than Gold.
+	Want any
 }
 
 // Stop says why an episode ended.

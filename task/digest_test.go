@@ -40,7 +40,10 @@ func testDigest(t *testing.T, set string) {
 		func(x *ballast.Task) { x.Turns[0].Gold = append([]ballast.Call{{Name: "f"}}, x.Turns[0].Gold...) },
 		func(x *ballast.Task) { x.Tools[0].Doc += "." },
 		func(x *ballast.Task) { x.Tools[0].Schema = value.NewDict("a", int64(1)) },
+		func(x *ballast.Task) { x.Tools[0].ReadOnly = !x.Tools[0].ReadOnly },
 		func(x *ballast.Task) { x.Tools = x.Tools[1:] },
+		func(x *ballast.Task) { x.Turns[0].Want = value.NewDict("a", int64(1)) },
+		func(x *ballast.Task) { x.Turns[0].Want = value.NewDict("a", 1.0) },
 		func(x *ballast.Task) { x.Init = map[string]any{"files": value.NewDict("a", 1.0)} },
 		func(x *ballast.Task) { x.Init = map[string]any{"files": value.NewDict("a", int64(1))} },
 	} {

@@ -302,11 +302,17 @@ func Digest(tasks []ballast.Task) string {
 				schema = value.Repr(tool.Schema)
 			}
 			add([]any{tool.Name, tool.Doc, tool.Params, schema})
+			if tool.ReadOnly {
+				add("read only")
+			}
 		}
 		for _, turn := range t.Turns {
 			add([]any{turn.User, turn.Reply, turn.Reveal, len(turn.Gold)})
 			for _, c := range turn.Gold {
 				add(value.FormatCall(c))
+			}
+			if turn.Want != nil {
+				add([]string{"want", value.Repr(turn.Want)})
 			}
 		}
 	}
