@@ -90,6 +90,7 @@ var layer = map[string]int{
 	"ballast/recipe/models":         7,
 	"ballast/recipe/request":        7,
 	"ballast/recipe/evaluation":     7,
+	"ballast/recipe/worlds":         7,
 	"ballast/recipe/prepare":        7,
 	"ballast/recipe/cost":           7,
 	"ballast/recipe/record":         7,

@@ -15,6 +15,7 @@ import (
 	"ballast/recipe/evaluation"
 	"ballast/recipe/models"
 	"ballast/recipe/record"
+	"ballast/recipe/worlds"
 	"ballast/rollout"
 	"ballast/runlog"
 	"ballast/task"
@@ -51,7 +52,7 @@ func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open e
 			}
 			loaded = todo.Update
 		}
-		res, err := playSuite(ctx, m, r, &todo.Suite, open)
+		res, err := playSuite(ctx, out, m, r, &todo.Suite, open)
 		if err == nil && res.Infra > 0 { // what is recorded is not played again
 			err = fmt.Errorf("%d of %d episodes could not be played; the first is %s", res.Infra, len(res.Episodes), res.Broken)
 		}
@@ -67,7 +68,8 @@ func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open e
 }
 
 // playSuite plays a suite greedily under the run's recipe.
-func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, open evaluation.Open) (res eval.Result, err error) {
+func playSuite(ctx context.Context, out io.Writer, m *model.Model, r recipe.Recipe, s *Suite, open evaluation.Open) (
+	res eval.Result, err error) {
 	set, spec, err := s.Of(r)
 	if err != nil {
 		return eval.Result{}, err
@@ -76,12 +78,17 @@ func playSuite(ctx context.Context, m *model.Model, r recipe.Recipe, s *Suite, o
 	if err != nil {
 		return eval.Result{}, err
 	}
-	tasks, err := task.Load(spec)
+	in, err := worlds.Open(ctx, &set, out)
+	if err != nil {
+		return eval.Result{}, err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	tasks, err := in.Load(spec)
 	if err != nil {
 		return eval.Result{}, err
 	}
 	cfg := set.Rollout(renderer)
-	cfg.Context = m.Config.MaxLen
+	cfg.Context, cfg.Env = m.Config.MaxLen, in.Table()
 	if _, err := rollout.CheckPrompts(context.Background(), &cfg, tasks); err != nil {
 		return eval.Result{}, err
 	}

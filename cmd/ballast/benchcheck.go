@@ -80,7 +80,7 @@ func newEngineCheck(name string, on engineFlag, out io.Writer) (*engineCheck, er
 		return nil, err
 	}
 	run := &loop.Run{Recipe: r}
-	if err := prepare.Tasks(run, r.Rollout(k.renderer)); err != nil {
+	if err := prepare.Tasks(run, nil, r.Rollout(k.renderer)); err != nil {
 		return nil, err
 	}
 	k.tasks = run.Train

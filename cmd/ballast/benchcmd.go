@@ -55,11 +55,11 @@ func benchEngine(ctx context.Context, name string, on engineFlag, rounds int) (*
 	if err := on.apply(&r); err != nil {
 		return nil, err
 	}
-	run, err := newRun(&r, loop.State{})
+	run, done, err := newRun(ctx, &r, loop.State{})
 	if err != nil {
 		return nil, err
 	}
-	defer run.Engine.Close()
+	defer done()
 	var still *model.Model
 	if table := finder.Embedded(); table.Has(name) && r.Engine.On() == "cpu" {
 		if still, err = table.Load(name); err != nil {

@@ -20,10 +20,11 @@ func BenchmarkMonitoring(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	run, err := newRun(&r, loop.State{})
+	run, done, err := newRun(b.Context(), &r, loop.State{})
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer done()
 	if err := run.Engine.Learner().Freeze(); err != nil {
 		b.Fatal(err)
 	}

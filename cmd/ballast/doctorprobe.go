@@ -41,7 +41,8 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 	if f.Home, err = finder.Find(ctx, f.checkpoint, true); err != nil {
 		return err
 	}
-	r, protocol, tasks, err := f.resolved()
+	r, protocol, tasks, err := f.resolved(ctx)
+	defer func() { err = errors.Join(err, f.Worlds.Close()) }()
 	if err != nil {
 		return err
 	}
@@ -90,7 +91,7 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 	}
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
-	cfg.Context = m.Config.MaxLen
+	cfg.Context, cfg.Env = m.Config.MaxLen, f.Worlds.Table()
 	if err := prepare.Fit(stderr, cfg, tasks); err != nil {
 		return probe.Result{}, err
 	}

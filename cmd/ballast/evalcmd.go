@@ -18,6 +18,7 @@ import (
 	"ballast/eval"
 	"ballast/recipe"
 	"ballast/recipe/evaluation"
+	"ballast/recipe/worlds"
 	"ballast/remote"
 	"ballast/safetext"
 	"ballast/study"
@@ -136,7 +137,8 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 			return err
 		}
 	}
-	r, protocol, tasks, err := f.resolved()
+	r, protocol, tasks, err := f.resolved(ctx)
+	defer func() { err = errors.Join(err, f.Worlds.Close()) }()
 	if err != nil {
 		return err
 	}
@@ -237,12 +239,16 @@ func (f *evalFlags) evalRun(ctx context.Context, out io.Writer, dir, plan string
 	return study.Play(ctx, out, dir, suites, f.engine.open)
 }
 
-// resolved are the settings, the protocol and the tasks of an evaluation.
-func (f *evalFlags) resolved() (r recipe.Recipe, p eval.Protocol, tasks []ballast.Task, err error) {
+// resolved are the settings, the protocol and the tasks of an evaluation. It opens the worlds, which
+// the caller closes, also after an error.
+func (f *evalFlags) resolved(ctx context.Context) (r recipe.Recipe, p eval.Protocol, tasks []ballast.Task, err error) {
 	if r, p, err = f.Recipe(); err != nil {
 		return r, p, nil, err
 	}
 	if err = f.engine.apply(&r); err != nil {
+		return r, p, nil, err
+	}
+	if f.Worlds, err = worlds.Open(ctx, &r, stderr); err != nil {
 		return r, p, nil, err
 	}
 	tasks, err = f.Played(&r)

@@ -38,7 +38,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	run, err := newRun(&r, at)
+	run, done, err := newRun(ctx, &r, at)
 	if errors.Is(err, fs.ErrNotExist) {
 		from := log.Header().Program.Dir
 		return fmt.Errorf("%w; %s names it as it is found from the folder in which the run began%s: give the command there, or put it back",
@@ -47,7 +47,7 @@ func (f *trainFlags) continueRun(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer run.Engine.Close()
+	defer done()
 	now, err := origin(run)
 	if err != nil {
 		return err

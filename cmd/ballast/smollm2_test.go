@@ -37,10 +37,11 @@ func TestSmolLM2Learns(t *testing.T) {
 	}
 	r.Model, r.SFT.Epochs, r.SFT.Batch = path, 1, 4
 	r.Tasks.Count, r.Tasks.Test, r.Keep = 40, 8, recipe.Keep{}
-	run, err := newRun(&r, loop.State{})
+	run, done, err := newRun(t.Context(), &r, loop.State{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer done()
 	for k, n := 0, 0; k < len(run.Train); k++ { // 64 turns, whole dialogues
 		if n += supervise.Replies(&run.Train[k]); n >= 64 {
 			run.Train = run.Train[:k+1]

@@ -24,6 +24,7 @@ import (
 	"ballast/recipe/prepare"
 	"ballast/recipe/record"
 	"ballast/recipe/request"
+	"ballast/recipe/worlds"
 	"ballast/report"
 	"ballast/runlog"
 	"ballast/safetext"
@@ -108,11 +109,11 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 		notice(&r)
 		return cost.Print(stdout, stderr, &finder, &r, engineLine(&r))
 	}
-	run, err := newRun(&r, loop.State{})
+	run, done, err := newRun(ctx, &r, loop.State{})
 	if err != nil {
 		return err
 	}
-	defer run.Engine.Close()
+	defer done()
 	dir := f.out
 	if dir == "" {
 		if dir, err = freshDir("runs", r.Method); err != nil {
@@ -131,15 +132,22 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	return f.drive(ctx, run, log)
 }
 
-// newRun makes a run of a recipe that goes on from a cursor, with its engine.
-func newRun(r *recipe.Recipe, from loop.State) (*loop.Run, error) {
-	run, m, err := prepare.Run(&finder, stderr, r, from)
+// newRun makes a run of a recipe that goes on from a cursor, with its engine and its worlds. done
+// closes both.
+func newRun(ctx context.Context, r *recipe.Recipe, from loop.State) (run *loop.Run, done func() error, err error) {
+	in, err := worlds.Open(ctx, r, stderr)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	run, m, err := prepare.Run(&finder, stderr, in, r, from)
+	if err != nil {
+		return nil, nil, errors.Join(err, in.Close())
 	}
 	run.Engine.Lacks = engine.Lacks(r)
-	run.Engine.Engine, err = openEngine(r, m, run.Engine.Renderer)
-	return run, err
+	if run.Engine.Engine, err = openEngine(r, m, run.Engine.Renderer); err != nil {
+		return nil, nil, errors.Join(err, in.Close())
+	}
+	return run, func() error { return errors.Join(run.Engine.Close(), in.Close()) }, nil
 }
 
 // drive runs to the end, to an interrupt, or to a death, and writes the report

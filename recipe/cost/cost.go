@@ -27,6 +27,7 @@ import (
 	"ballast/recipe/models"
 	"ballast/recipe/prepare"
 	"ballast/recipe/signal"
+	"ballast/recipe/worlds"
 	"ballast/rollout"
 	"ballast/safetext"
 	"ballast/supervise/endpoint"
@@ -42,6 +43,11 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 	if _, err := endpoint.Open(r.Judge, endpoint.Options{}); err != nil {
 		return err
 	}
+	in, err := worlds.Open(context.Background(), r, notes)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
 	m, shape, err := find.Sizes(context.Background(), r)
 	if err != nil {
 		return err
@@ -60,10 +66,11 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 		}
 		chosen = c
 		cfg := r.Rollout(s)
-		if err := prepare.Tasks(&run, cfg); err != nil {
+		if err := prepare.Tasks(&run, in, cfg); err != nil {
 			return err
 		}
-		run.Engine.Renderer, run.Engine.Context = s, m.Config.MaxLen
+		run.Engine.Renderer, run.Engine.Context, run.Engine.Env = s, m.Config.MaxLen, in.Table()
+		cfg.Env = in.Table()
 		if err := prepare.Imports(notes, &run); err != nil {
 			return err
 		}
@@ -74,7 +81,7 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 			return err
 		}
 		how = "longest prompt"
-	} else if err := errors.Join(prepare.Sets(&run), prepare.Imports(notes, &run)); err != nil {
+	} else if err := errors.Join(prepare.Sets(&run, in), prepare.Imports(notes, &run)); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%s\n", r.YAML())

@@ -87,13 +87,14 @@ func (p *Endpoint) player(find *models.Finder, notes io.Writer, e *Evaluation, r
 	}
 	who = fmt.Sprintf("%s at %s (%s)", safetext.Line(e.Model), c.Address(), p.API)
 	if p.API == "chat" {
-		return who, chatPlayer(c, r.Chat.System, by), c.Close, nil
+		return who, chatPlayer(c, e.Worlds.Table(), r.Chat.System, by), c.Close, nil
 	}
 	policy, cfg, err := p.completion(find, c, r)
 	if err != nil {
 		return "", nil, nil, errors.Join(err, c.Close())
 	}
 	by.Apply(&cfg)
+	cfg.Env = e.Worlds.Table()
 	cfg.Retries = 0 // the client retries
 	if err := prepare.Fit(notes, cfg, tasks); err != nil {
 		return "", nil, nil, errors.Join(err, c.Close())
@@ -102,10 +103,10 @@ func (p *Endpoint) player(find *models.Finder, notes io.Writer, e *Evaluation, r
 }
 
 // chatPlayer plays with messages and native tools.
-func chatPlayer(c *remote.Client, system *string, p eval.Protocol) eval.Player {
+func chatPlayer(c *remote.Client, table *env.Table, system *string, p eval.Protocol) eval.Player {
 	cfg := remote.ChatConfig{
-		Rules:  env.Rules{Malformed: p.Malformed, Steps: p.Budget.Steps, PerTurn: p.PerTurn},
-		System: system, Reply: p.Budget.Reply, How: p.How,
+		Rules: env.Rules{Malformed: p.Malformed, Steps: p.Budget.Steps, PerTurn: p.PerTurn},
+		Env:   table, System: system, Reply: p.Budget.Reply, How: p.How,
 	}
 	if n := p.Budget.Episode; n < eval.Unbounded {
 		cfg.Episode = n

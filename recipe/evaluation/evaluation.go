@@ -22,6 +22,7 @@ import (
 	"ballast/recipe"
 	"ballast/recipe/models"
 	"ballast/recipe/prepare"
+	"ballast/recipe/worlds"
 	"ballast/safetext"
 	"ballast/task"
 )
@@ -35,6 +36,7 @@ type Evaluation struct {
 	Temperature                         float64
 	Out                                 string // folder that keeps episodes; "" for none
 	Endpoint                            Endpoint
+	Worlds                              *worlds.Worlds         // where tasks are played
 	Home                                models.Home            // of the model
 	Given                               func(flag string) bool // whether a flag was given
 }
@@ -121,7 +123,7 @@ func (e *Evaluation) Player(find *models.Finder, notes io.Writer, open Open, r *
 	find.Warn(m.Origin, models.OtherFormat(r, c))
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
-	cfg.Context = m.Config.MaxLen
+	cfg.Context, cfg.Env = m.Config.MaxLen, e.Worlds.Table()
 	if err := prepare.Fit(notes, cfg, tasks); err != nil {
 		return "", nil, nil, err
 	}

@@ -35,7 +35,7 @@ func (e *Evaluation) Recipe() (recipe.Recipe, eval.Protocol, error) {
 
 // Played are the tasks that the recipe and the flags name.
 func (e *Evaluation) Played(r *recipe.Recipe) ([]ballast.Task, error) {
-	return task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: e.Split, Categories: r.Tasks.Categories,
+	return e.Worlds.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: e.Split, Categories: r.Tasks.Categories,
 		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: e.Count})
 }
 

@@ -21,14 +21,15 @@ import (
 	"ballast/recipe"
 	"ballast/recipe/loop"
 	"ballast/recipe/models"
+	"ballast/recipe/worlds"
 	"ballast/safetext"
 	"ballast/supervise/endpoint"
 )
 
 // Run loads the model and tasks of a recipe, and reads the files that its phases name: a run
-// that wants nothing but an engine, and goes on from a cursor. notes gets what is left out of
-// those files and why.
-func Run(find *models.Finder, notes io.Writer, r *recipe.Recipe, from loop.State) (*loop.Run, *model.Model, error) {
+// that wants nothing but an engine, and goes on from a cursor. Its tasks are played in w, which
+// the caller closes. notes gets what is left out of those files and why.
+func Run(find *models.Finder, notes io.Writer, w *worlds.Worlds, r *recipe.Recipe, from loop.State) (*loop.Run, *model.Model, error) {
 	dialogues, _, err := r.Files()
 	if err != nil {
 		return nil, nil, err
@@ -55,8 +56,9 @@ func Run(find *models.Finder, notes io.Writer, r *recipe.Recipe, from loop.State
 	if err := m.ServeAs(s, r.Chat.System); err != nil {
 		return nil, nil, err
 	}
-	run := &loop.Run{Recipe: *r, State: from, Judge: judge, Chosen: c, Engine: loop.Engine{Renderer: s, Context: m.Config.MaxLen}}
-	if err := Tasks(run, r.Rollout(s)); err != nil {
+	run := &loop.Run{Recipe: *r, State: from, Judge: judge, Chosen: c,
+		Engine: loop.Engine{Renderer: s, Context: m.Config.MaxLen, Env: w.Table()}}
+	if err := Tasks(run, w, r.Rollout(s)); err != nil {
 		return nil, nil, err
 	}
 	if err := Imports(notes, run); err != nil {

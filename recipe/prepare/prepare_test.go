@@ -32,7 +32,7 @@ func made(t *testing.T, method string, pairs ...string) recipe.Recipe {
 func TestRun(t *testing.T) {
 	find := models.Finder{Warn: func(string, []string) {}}
 	r := made(t, recipe.Baseline, "tasks.count=3", "tasks.test=2")
-	run, m, err := Run(&find, io.Discard, &r, loop.State{})
+	run, m, err := Run(&find, io.Discard, nil, &r, loop.State{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("%d, %d and %d tasks, written as %q", len(run.Train), len(run.Eval), len(run.Test), run.Chosen.Name)
 	}
 	r = made(t, recipe.Baseline, "tasks.count=3", "tasks.test=2", "budget.prompt=8")
-	if _, _, err := Run(&find, io.Discard, &r, loop.State{}); err == nil || !strings.Contains(err.Error(), "budget.prompt") {
+	if _, _, err := Run(&find, io.Discard, nil, &r, loop.State{}); err == nil || !strings.Contains(err.Error(), "budget.prompt") {
 		t.Errorf("prompts over the budget: %v", err)
 	}
 }

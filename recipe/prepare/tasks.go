@@ -9,14 +9,16 @@ import (
 	"ballast/chat"
 	"ballast/recipe"
 	"ballast/recipe/loop"
+	"ballast/recipe/worlds"
 	"ballast/rollout"
 	"ballast/task"
 )
 
 // Tasks gives a run its recipe's tasks and checks that every prompt fits, those
 // of training in every format that the recipe writes.
-func Tasks(run *loop.Run, cfg rollout.Config) error {
-	if err := Sets(run); err != nil {
+func Tasks(run *loop.Run, w *worlds.Worlds, cfg rollout.Config) error {
+	cfg.Env = w.Table()
+	if err := Sets(run, w); err != nil {
 		return err
 	}
 	for _, set := range [][]ballast.Task{run.Train, run.Eval, run.Test} {
@@ -57,14 +59,14 @@ func OwnDialogues(r *recipe.Recipe) bool { return r.SFT.File != "" && r.Unread("
 // Sets gives a run its recipe's tasks: those to train on, those of the evaluations
 // during the run, and where these are no test tasks, those that are played at the end. Its
 // signals must have what they need for each.
-func Sets(run *loop.Run) (err error) {
+func Sets(run *loop.Run, w *worlds.Worlds) (err error) {
 	t := &run.Recipe.Tasks
 	load := func(split string, count int) []ballast.Task {
 		if err != nil {
 			return nil
 		}
 		var list []ballast.Task
-		list, err = task.Load(task.Spec{Name: t.Set, Data: t.Data, Categories: t.Categories, Worlds: t.Worlds, Level: t.Level,
+		list, err = w.Load(task.Spec{Name: t.Set, Data: t.Data, Categories: t.Categories, Worlds: t.Worlds, Level: t.Level,
 			Seed: run.Recipe.Seed, Split: split, Count: count})
 		return list
 	}
