@@ -69,14 +69,14 @@ var settings = []setting{
 	{Key: "seed", Doc: "All random draws follow from it."},
 
 	{Key: "tasks", Doc: "what is played"},
-	{Key: "tasks.set", Of: named(task.Sets, func(s task.Set) string { return s.Name }), Doc: "The source of tasks."},
+	{Key: "tasks.set", Of: named(task.Sets, func(s task.Set) string { return s.Name }), Doc: "The source of tasks. " +
+		"The sets that begin with worlds- are the tasks of worlds, which tell less of their tools."},
 	{Key: "tasks.data", Why: filed, Doc: "The folder of the data, of a set that is read."},
 	{Key: "tasks.categories", Doc: "Only tasks of these categories; absent means all that the set trains on."},
 	{Key: "tasks.worlds", Doc: "Only tasks whose worlds are all among these."},
 	{Key: "tasks.level", Why: generated, In: to(0, 1000),
 		Doc: "The difficulty of generated tasks, each a number. Of desk and desk-ood: `mix`, `min_turns`, `max_turns`, `requests`, `calls`, " +
-			"`tools`. Of worlds: `kinds`, `min_turns`, `max_turns`, `calls`, `min_tools`, `tools`, and `docs`, what the prompt tells of tools: " +
-			"0 all, 1 under names that are dealt anew, 2 names and types alone, 3 nothing."},
+			"`tools`. Of the sets that begin with worlds: `kinds`, `min_turns`, `max_turns`, `calls`, `min_tools`, `tools`."},
 	{Key: "tasks.count", Why: played, Unit: "tasks", In: to(1, task.MaxCount), Doc: "Training tasks; absent means the set's own number."},
 	{Key: "tasks.test", Unit: "tasks", In: to(1, task.MaxCount), Doc: "Tasks of an evaluation; absent means the set's own number."},
 

@@ -60,7 +60,10 @@ type Set struct {
 var Sets = []Set{
 	{"desk", "generated office tasks: files, messages, calendar, shop", generated(desk.Worlds), false},
 	{"desk-ood", "generated tasks in worlds that no training task uses: notes, lights", generated(desk.OOD), false},
-	{"worlds", "generated tasks in worlds, tools and words that are new in every task", loadDrawn, false},
+	{"worlds", "generated tasks in worlds, tools and words that are new in every task", documented(drawn.Whole), false},
+	{"worlds-renamed", "the tasks of worlds, the tools' names dealt anew, so that they mislead", documented(drawn.Renamed), false},
+	{"worlds-bare", "the tasks of worlds, of tools names and types alone", documented(drawn.Bare), false},
+	{"worlds-none", "the tasks of worlds, one tool shown, which no task needs", documented(drawn.None), false},
 	{"bfcl", "BFCL v4 multi-turn, from the benchmark's files (spec: data)", loadBFCL, true},
 }
 
@@ -195,22 +198,28 @@ func deal(spec Spec, generate func(split, category string, i int) (*ballast.Task
 	return tasks, nil
 }
 
-// loadDrawn generates tasks in worlds of their own.
-func loadDrawn(spec Spec) ([]ballast.Task, error) {
-	for _, w := range spec.Worlds {
-		if w != api.Name {
-			return nil, fmt.Errorf("task: set %s has no world %s: its worlds are all of the API %s", spec.Name, w, api.Name)
+// documented returns the loader of a set of package drawn, whose prompts tell so much of tools.
+func documented(docs drawn.Docs) func(Spec) ([]ballast.Task, error) {
+	return func(spec Spec) ([]ballast.Task, error) {
+		for _, w := range spec.Worlds {
+			if w != api.Name {
+				return nil, fmt.Errorf("task: set %s has no world %s: its worlds are all of the API %s", spec.Name, w, api.Name)
+			}
 		}
+		if n, ok := spec.Level["docs"]; ok { // an option of versions before
+			return nil, fmt.Errorf("task: set %s has no level option docs any more: leave it out, and choose the set by what prompts tell "+
+				"of tools; docs %d is now %s", spec.Name, n, drawn.Docs(min(max(n, 0), int(drawn.None))).Set())
+		}
+		o := drawn.Options{Docs: docs}
+		err := level(spec, map[string]*int{"kinds": &o.Kinds, "min_turns": &o.MinTurns, "max_turns": &o.MaxTurns, "calls": &o.Calls,
+			"min_tools": &o.MinTools, "tools": &o.Tools})
+		if err != nil {
+			return nil, err
+		}
+		return deal(spec, func(split, category string, i int) (*ballast.Task, error) {
+			return drawn.Generate(spec.Seed, split, category, i, o)
+		})
 	}
-	var o drawn.Options
-	err := level(spec, map[string]*int{"kinds": &o.Kinds, "min_turns": &o.MinTurns, "max_turns": &o.MaxTurns, "calls": &o.Calls,
-		"min_tools": &o.MinTools, "tools": &o.Tools, "docs": &o.Docs})
-	if err != nil {
-		return nil, err
-	}
-	return deal(spec, func(split, category string, i int) (*ballast.Task, error) {
-		return drawn.Generate(spec.Seed, split, category, i, o)
-	})
 }
 
 // loadBFCL reads the benchmark's tasks. A count takes tasks from the categories

@@ -23,9 +23,11 @@ func load(t *testing.T, spec Spec) []ballast.Task {
 }
 
 func TestGoldIsRight(t *testing.T) {
-	for _, level := range []map[string]int{nil, {"docs": 1}, {"docs": 2}, {"kinds": 4, "tools": 30}, {"max_turns": 2, "calls": 3}} {
-		if err := Check(load(t, Spec{Name: "worlds", Seed: 3, Count: 40, Categories: drawn.Categories, Level: level})); err != nil {
-			t.Error(err)
+	for docs := drawn.Whole; docs <= drawn.None; docs++ {
+		for _, level := range []map[string]int{nil, {"kinds": 4, "tools": 30}, {"max_turns": 2, "calls": 3}} {
+			if err := Check(load(t, Spec{Name: docs.Set(), Seed: 3, Count: 20, Categories: drawn.Categories, Level: level})); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 	for _, set := range []string{"desk", "desk-ood"} {
@@ -53,6 +55,9 @@ func TestDefaults(t *testing.T) {
 		{Spec{Name: "desk-ood", Split: "test", Count: 8}, 8, true},
 		{Spec{Name: "desk", Split: "train", Count: 5, Categories: []string{"long_context"}}, 5, true},
 		{Spec{Name: "worlds", Split: "train"}, 400, false},
+		{Spec{Name: "worlds-renamed", Split: "train", Count: 3}, 3, false},
+		{Spec{Name: "worlds-bare", Split: "test", Count: 4}, 4, true},
+		{Spec{Name: "worlds-none", Split: "valid", Count: 3}, 3, false},
 		{Spec{Name: "worlds", Split: "valid"}, 200, false},
 		{Spec{Name: "worlds", Split: "test"}, 200, true},
 		{Spec{Name: "worlds", Count: 9, Worlds: []string{"drawn"}}, 18, true},
@@ -84,7 +89,7 @@ func TestCountIsAPrefix(t *testing.T) {
 
 // TestHeld: generated sets hold out valid. Load says what is wrong with an unknown name.
 func TestHeld(t *testing.T) {
-	for set, want := range map[string]string{"desk": "valid", "desk-ood": "valid", "worlds": "valid", "bfcl": "test", "dsk": "test"} {
+	for set, want := range map[string]string{"desk": "valid", "desk-ood": "valid", "worlds": "valid", "worlds-none": "valid", "bfcl": "test", "dsk": "test"} {
 		if got := Held(set); got != want {
 			t.Errorf("%s: %s, want %s", set, got, want)
 		}
@@ -97,7 +102,7 @@ func TestLevelOfWorlds(t *testing.T) {
 		return Digest(load(t, Spec{Name: "worlds", Split: "train", Seed: 2, Count: 12, Level: level}))
 	}
 	seen := map[string]string{digest(nil): "none"}
-	for _, name := range []string{"kinds 3", "min_turns 3", "max_turns 4", "calls 3", "min_tools 6", "tools 12", "docs 1", "docs 2", "docs 3"} {
+	for _, name := range []string{"kinds 3", "min_turns 3", "max_turns 4", "calls 3", "min_tools 6", "tools 12"} {
 		var option string
 		var v int
 		if _, err := fmt.Sscan(name, &option, &v); err != nil {
@@ -109,7 +114,7 @@ func TestLevelOfWorlds(t *testing.T) {
 		}
 		seen[d] = name
 	}
-	defaults := map[string]int{"kinds": 2, "min_turns": 2, "max_turns": 3, "calls": 5, "min_tools": 4, "tools": 8, "docs": 0}
+	defaults := map[string]int{"kinds": 2, "min_turns": 2, "max_turns": 3, "calls": 5, "min_tools": 4, "tools": 8}
 	if seen[digest(defaults)] != "none" {
 		t.Error("the defaults make other tasks than none")
 	}
@@ -150,7 +155,7 @@ func TestLoadErrors(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{Spec{Name: "dsk"}, "there are desk, desk-ood, worlds, bfcl"},
+		{Spec{Name: "dsk"}, "there are desk, desk-ood, worlds, worlds-renamed, worlds-bare, worlds-none, bfcl"},
 		{Spec{Name: "bfcl"}, "tasks.data"},
 		{Spec{Name: "bfcl", Data: "nowhere"}, "nowhere"},
 		{Spec{Name: "bfcl", Data: "nowhere", Level: map[string]int{"calls": 3}}, "no level"},
@@ -166,9 +171,9 @@ func TestLoadErrors(t *testing.T) {
 		{Spec{Name: "worlds", Worlds: []string{"files"}}, "has no world files: its worlds are all of the API drawn"},
 		{Spec{Name: "worlds", Worlds: []string{"moon"}}, "no simulated API"},
 		{Spec{Name: "worlds", Count: MaxCount + 1}, "count is 1000001"},
-		{Spec{Name: "worlds", Level: map[string]int{"requests": 3}}, `"requests"; there are calls, docs, kinds, max_turns, min_tools, min_turns, tools`},
-		{Spec{Name: "worlds", Level: map[string]int{"docs": 4}}, "docs is 4, want 0 to 3"},
-		{Spec{Name: "worlds", Level: map[string]int{"docs": -1}}, "docs is -1"},
+		{Spec{Name: "worlds", Level: map[string]int{"requests": 3}}, `"requests"; there are calls, kinds, max_turns, min_tools, min_turns, tools`},
+		{Spec{Name: "worlds", Level: map[string]int{"docs": 2}}, "docs 2 is now worlds-bare"},
+		{Spec{Name: "worlds-none", Level: map[string]int{"docs": 0}}, "docs 0 is now worlds"},
 		{Spec{Name: "worlds", Level: map[string]int{"kinds": 5}}, "kinds is 5, want 1 to 4"},
 		{Spec{Name: "worlds", Level: map[string]int{"kinds": -1}}, "kinds is -1"},
 		{Spec{Name: "worlds", Level: map[string]int{"calls": 21}}, "calls is 21"},

@@ -2,6 +2,7 @@ package attack
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"ballast"
@@ -22,7 +23,7 @@ var levels = []map[string]int{
 }
 
 // drawnLevels are those of the set worlds: the default, short and long ones, single turns, few
-// tools and many, and each that documents less.
+// tools and many.
 var drawnLevels = []map[string]int{
 	nil,
 	{"max_turns": 2, "calls": 3},
@@ -31,9 +32,6 @@ var drawnLevels = []map[string]int{
 	{"min_turns": 1, "max_turns": 1, "calls": 2, "tools": 2},
 	{"min_turns": 1, "max_turns": 2, "calls": 2, "tools": 3},
 	{"kinds": 4, "min_tools": 20, "tools": 30},
-	{"docs": 1},
-	{"docs": 2},
-	{"docs": 3},
 }
 
 func tasks(t *testing.T, set string, level map[string]int, split string, n int) []ballast.Task {
@@ -57,10 +55,13 @@ func wins(t *testing.T, x *ballast.Task) []Win {
 // TestNoneEarnsMoreThanSilence plays every adversary in generated tasks of all sets,
 // splits and levels.
 func TestNoneEarnsMoreThanSilence(t *testing.T) {
-	for _, set := range []string{"desk", "desk-ood", "worlds"} {
+	for _, set := range []string{"desk", "desk-ood", "worlds", "worlds-renamed", "worlds-bare", "worlds-none"} {
 		all, n := levels, 8
-		if set == "worlds" {
+		if strings.HasPrefix(set, "worlds") {
 			all, n = drawnLevels, 4 // they have more functions, and take longer
+		}
+		if strings.HasPrefix(set, "worlds-") {
+			all = drawnLevels[:1]
 		}
 		for i, level := range all {
 			split := []string{"train", "test", "valid"}[i%3]
@@ -79,8 +80,8 @@ func TestNoneEarnsMoreThanSilence(t *testing.T) {
 // TestHiddenFunctionsAreAttacked: an adversary knows the functions of a task's own world, those that
 // nobody documents too.
 func TestHiddenFunctionsAreAttacked(t *testing.T) {
-	for _, level := range []map[string]int{nil, {"docs": 3}} {
-		for _, x := range tasks(t, "worlds", level, "test", 4) {
+	for _, set := range []string{"worlds", "worlds-none"} {
+		for _, x := range tasks(t, set, nil, "test", 4) {
 			p, err := sim.Prepare(&x)
 			if err != nil {
 				t.Fatal(err)

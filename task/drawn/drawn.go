@@ -26,7 +26,6 @@ import (
 
 	"ballast"
 	"ballast/env/sim"
-	"ballast/value"
 	"ballast/world"
 	api "ballast/world/drawn"
 )
@@ -42,18 +41,9 @@ type Options struct {
 	Calls    int // most gold calls in a task (5)
 	MinTools int // fewest tools that the prompt lists (4)
 	Tools    int // most tools that the prompt lists (8)
-	// Docs is what the documentation tells: 0 all; 1 the names in it are dealt anew, so that
-	// who goes by names is misled; 2 names and types alone; 3 nothing, no tool is shown.
-	Docs int
+	// Docs is the set that tasks are of: what their prompts tell of tools.
+	Docs Docs
 }
-
-// The values of Options.Docs.
-const (
-	docsAll = iota
-	docsMisnamed
-	docsBare
-	docsNone
-)
 
 // withDefaults fills the zero fields and rejects what cannot work.
 func (o Options) withDefaults() (Options, error) {
@@ -68,13 +58,15 @@ func (o Options) withDefaults() (Options, error) {
 		name          string
 	}{
 		{o.Kinds, 1, 4, "kinds"}, {o.MinTurns, 1, 6, "min_turns"}, {o.MaxTurns, 1, 6, "max_turns"}, {o.Calls, 1, 20, "calls"},
-		{o.Tools, 2, 30, "tools"}, {o.MinTools, 2, 30, "min_tools"}, {o.Docs, docsAll, docsNone, "docs"},
+		{o.Tools, 2, 30, "tools"}, {o.MinTools, 2, 30, "min_tools"},
 	} {
 		if f.is < f.low || f.is > f.high {
 			return o, fmt.Errorf("task: drawn: %s is %d, want %d to %d", f.name, f.is, f.low, f.high)
 		}
 	}
 	switch {
+	case o.Docs < Whole || o.Docs > None:
+		return o, fmt.Errorf("task: drawn: no documentation %d; there are %d to %d", o.Docs, Whole, None)
 	case o.MinTurns > o.MaxTurns:
 		return o, fmt.Errorf("task: drawn: min_turns is %d, more than max_turns %d", o.MinTurns, o.MaxTurns)
 	case o.MinTools > o.Tools:
@@ -103,12 +95,12 @@ func generate(seed uint64, split, category string, index int, o Options) (*balla
 	if !slices.Contains(Categories, category) {
 		return nil, nil, fmt.Errorf("task: drawn: no category %q; there are %s", category, strings.Join(Categories, ", "))
 	}
-	h := fnv.New64a()
+	h := fnv.New64a() // without the set: the sets differ in nothing but the documentation
 	fmt.Fprintf(h, "%s %s %d", split, category, index)
 	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
 	for range 1000 {
 		if t, goal := compose(rng, split, category, o); t != nil {
-			t.ID = fmt.Sprintf("worlds/%s/%s/%d/%d", split, category, seed, index)
+			t.ID = fmt.Sprintf("%s/%s/%s/%d/%d", t.Set, split, category, seed, index)
 			return t, goal, nil
 		}
 	}
@@ -118,7 +110,7 @@ func generate(seed uint64, split, category string, index int, o Options) (*balla
 
 // compose draws one task and its goal, or nil where the draw does not work out.
 func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, goal []string) {
-	t = &ballast.Task{Set: "worlds", Category: category, APIs: []string{api.Name}, Grader: sim.Sparing}
+	t = &ballast.Task{Set: o.Docs.Set(), Category: category, APIs: []string{api.Name}, Grader: sim.Sparing}
 	size := 1
 	if category == world.LongContext {
 		size, t.Variant = 3, world.LongContext
@@ -155,7 +147,7 @@ func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task
 	if !inSplit(goal, split) || !s.offer(t, used, o) || replaceable(held, used) || !verify(t, o.Calls) {
 		return nil, nil
 	}
-	s.withhold(t, o.Docs)
+	s.withhold(t, o)
 	return t, goal
 }
 
@@ -314,75 +306,4 @@ func verify(t *ballast.Task, most int) bool {
 		}
 	}
 	return calls <= most
-}
-
-// withhold takes away what the options say of the documentation.
-func (s *scene) withhold(t *ballast.Task, docs int) {
-	switch docs {
-	case docsMisnamed:
-		s.rename(t)
-	case docsBare:
-		for i := range t.Tools {
-			bare := &t.Tools[i]
-			if bare.Doc = ""; bare.Schema != nil {
-				undescribe(bare.Schema.(*value.Dict))
-			}
-			for k := range bare.Params {
-				bare.Params[k].Doc = ""
-			}
-		}
-	case docsNone:
-		t.Tools = []ballast.Tool{}
-		for i := range t.Turns {
-			t.Turns[i].Reveal = nil
-		}
-	}
-}
-
-// undescribe takes descriptions out of a schema.
-func undescribe(d *value.Dict) {
-	d.Delete("description")
-	for i := range d.Len() {
-		if _, v := d.At(i); v != nil {
-			if inner, ok := v.(*value.Dict); ok {
-				undescribe(inner)
-			}
-		}
-	}
-}
-
-// rename deals the names of the tools that the prompt lists anew, each to another tool, in the
-// world, the documentation and gold alike.
-func (s *scene) rename(t *ballast.Task) {
-	to := map[string]string{}
-	by := 1 + s.rng.IntN(len(t.Tools)-1)
-	for i := range t.Tools {
-		to[t.Tools[i].Name] = t.Tools[(i+by)%len(t.Tools)].Name
-	}
-	config := t.Init[api.Name].(*value.Dict)
-	all, _ := config.Get("tools")
-	tools := &value.Dict{}
-	for i := range all.(*value.Dict).Len() {
-		k, v := all.(*value.Dict).At(i)
-		name := k.(string)
-		if other, ok := to[name]; ok {
-			name = other
-		}
-		tools.Set(name, v)
-	}
-	config.Set("tools", tools)
-	for i := range t.Tools {
-		tool := &t.Tools[i]
-		if tool.Name = to[tool.Name]; tool.Schema != nil {
-			tool.Schema.(*value.Dict).Set("name", tool.Name)
-		}
-	}
-	for i := range t.Turns {
-		for k := range t.Turns[i].Gold {
-			t.Turns[i].Gold[k].Name = to[t.Turns[i].Gold[k].Name]
-		}
-		for k, name := range t.Turns[i].Reveal {
-			t.Turns[i].Reveal[k] = to[name]
-		}
-	}
 }

@@ -105,7 +105,7 @@ func TestMeaningBelongsToOneSplit(t *testing.T) {
 
 // TestGold: every task was verified; here by others than who wrote it.
 func TestGold(t *testing.T) {
-	for _, o := range []Options{{}, {Kinds: 1, MaxTurns: 2, Tools: 4}, {Kinds: 3, MinTurns: 3, MaxTurns: 5, Calls: 9, Tools: 14}, {Docs: docsMisnamed}} {
+	for _, o := range []Options{{}, {Kinds: 1, MaxTurns: 2, Tools: 4}, {Kinds: 3, MinTurns: 3, MaxTurns: 5, Calls: 9, Tools: 14}, {Docs: Renamed}} {
 		for _, split := range []string{Train, Test} {
 			tasks, _ := several(t, split, 60, o)
 			for _, task := range tasks {
@@ -150,36 +150,60 @@ func check(t *testing.T, task *ballast.Task, o Options) {
 	}
 }
 
-// TestMisnamed: the documentation says what a tool does, whatever it is called.
-func TestMisnamed(t *testing.T) {
-	plain, _ := several(t, Test, 40, Options{})
-	misnamed, _ := several(t, Test, 40, Options{Docs: docsMisnamed})
-	for i, a := range plain {
-		b := misnamed[i]
-		for k := range a.Tools {
-			if a.Tools[k].Doc != b.Tools[k].Doc || a.Tools[k].Name == b.Tools[k].Name {
-				t.Errorf("%s: tool %d is %s (%s) and %s (%s)", a.ID, k, a.Tools[k].Name, a.Tools[k].Doc, b.Tools[k].Name, b.Tools[k].Doc)
+// TestSets: the sets have the same tasks, and differ in what they tell of tools alone. Gold passes in each.
+func TestSets(t *testing.T) {
+	whole, _ := several(t, Test, 40, Options{})
+	for _, docs := range []Docs{Renamed, Bare, None} {
+		tasks, _ := several(t, Test, 40, Options{Docs: docs})
+		for i, a := range whole {
+			b := tasks[i]
+			if b.Set != docs.Set() || b.ID != strings.Replace(a.ID, a.Set, b.Set, 1) || b.Category != a.Category || len(b.Turns) != len(a.Turns) {
+				t.Fatalf("%s and %s", a.ID, b.ID)
 			}
-		}
-		if !verify(b, 20) {
-			t.Errorf("%s: gold fails", b.ID)
+			if same := reflect.DeepEqual(a.Init, b.Init); same == (docs == Renamed) {
+				t.Errorf("%s: the same world: %t", b.ID, same)
+			}
+			for k := range a.Turns {
+				x, y := a.Turns[k], b.Turns[k]
+				if x.User != y.User || x.Reply != y.Reply || docs != Renamed && !reflect.DeepEqual(x.Gold, y.Gold) {
+					t.Errorf("%s: turn %d is %+v and %+v", b.ID, k, x, y)
+				}
+			}
+			if docs != None {
+				sameTools(t, a, b, docs)
+			}
+			if !verify(b, 20) {
+				t.Errorf("%s: gold fails", b.ID)
+			}
 		}
 	}
 }
 
-func TestDocsTaken(t *testing.T) {
-	bare, _ := several(t, Test, 40, Options{Docs: docsBare})
-	for _, task := range bare {
-		for _, tool := range task.Tools {
-			if text := value.Repr(tool.Schema); tool.Doc != "" || tool.Params != nil && tool.Params[0].Doc != "" || strings.Contains(text, "what it is like") {
-				t.Errorf("%s: %s is documented", task.ID, tool.Name)
-			}
+// sameTools: the documentation says what a tool does, whatever it is called.
+func sameTools(t *testing.T, a, b *ballast.Task, docs Docs) {
+	t.Helper()
+	for k := range a.Tools {
+		x, y := a.Tools[k], b.Tools[k]
+		if docs == Renamed && (x.Doc != y.Doc || x.Name == y.Name) || docs == Bare && (y.Doc != "" || x.Name != y.Name) {
+			t.Errorf("%s: tool %d is %s (%s) and %s (%s)", b.ID, k, x.Name, x.Doc, y.Name, y.Doc)
+		}
+		if text := value.Repr(y.Schema); docs == Bare && (y.Params != nil && y.Params[0].Doc != "" || strings.Contains(text, "what it is like")) {
+			t.Errorf("%s: %s is documented", b.ID, y.Name)
 		}
 	}
-	none, _ := several(t, Test, 40, Options{Docs: docsNone})
-	for _, task := range none {
-		if task.Tools == nil || len(task.Tools) > 0 {
-			t.Errorf("%s shows tools", task.ID)
+}
+
+// TestNoneShowsOneTool: one that gold does not call, so that prompts say how calls are written.
+func TestNoneShowsOneTool(t *testing.T) {
+	tasks, _ := several(t, Test, 100, Options{Docs: None})
+	for _, task := range tasks {
+		if len(task.Tools) != 1 {
+			t.Errorf("%s shows %d tools", task.ID, len(task.Tools))
+		}
+		for _, turn := range task.Turns {
+			if slices.ContainsFunc(turn.Gold, func(c ballast.Call) bool { return c.Name == task.Tools[0].Name }) || turn.Reveal != nil {
+				t.Errorf("%s shows %s, which gold calls or a turn reveals", task.ID, task.Tools[0].Name)
+			}
 		}
 	}
 }
@@ -196,7 +220,7 @@ func TestErrors(t *testing.T) {
 		{Test, "base", Options{MinTurns: 4, MaxTurns: 3}, "more than max_turns"},
 		{Test, "base", Options{Calls: 2}, "fewer than max_turns"},
 		{Test, "base", Options{MinTools: 9, Tools: 5}, "more than tools"},
-		{Test, "base", Options{Docs: 7}, "docs is 7"},
+		{Test, "base", Options{Docs: 7}, "no documentation 7"},
 	} {
 		if _, err := Generate(1, c.split, c.category, 0, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c, err, c.want)

@@ -1,6 +1,7 @@
 package drawn_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -18,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden file anew")
 // load generates tasks of the set as a run does.
 func load(t *testing.T, spec task.Spec) []ballast.Task {
 	t.Helper()
-	spec.Name = "worlds"
+	spec.Name = cmp.Or(spec.Name, "worlds")
 	tasks, err := task.Load(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -38,11 +39,15 @@ func TestGolden(t *testing.T) {
 	}
 	for _, split := range []string{drawn.Train, drawn.Valid, drawn.Test} {
 		for _, level := range []map[string]int{
-			nil, {"docs": 1}, {"docs": 2}, {"docs": 3}, {"kinds": 1}, {"kinds": 4}, {"min_turns": 1, "max_turns": 1}, {"max_turns": 2, "calls": 3},
+			nil, {"kinds": 1}, {"kinds": 4}, {"min_turns": 1, "max_turns": 1}, {"max_turns": 2, "calls": 3},
 			{"min_turns": 3, "max_turns": 5, "calls": 9, "tools": 14, "kinds": 3}, {"tools": 4}, {"min_tools": 10, "tools": 20},
 		} {
 			tasks := load(t, task.Spec{Split: split, Seed: 1, Count: 16, Categories: drawn.Categories, Level: level})
 			fmt.Fprintf(&b, "%s %v %s\n", split, level, task.Digest(tasks))
+		}
+		for _, docs := range []drawn.Docs{drawn.Renamed, drawn.Bare, drawn.None} {
+			tasks := load(t, task.Spec{Name: docs.Set(), Split: split, Seed: 1, Count: 16, Categories: drawn.Categories})
+			fmt.Fprintf(&b, "%s %s %s\n", split, docs.Set(), task.Digest(tasks))
 		}
 	}
 	const path = "testdata/tasks.txt"

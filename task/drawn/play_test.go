@@ -15,8 +15,9 @@ import (
 
 // TestWorlds: the world of a generated task is what every world must be.
 func TestWorlds(t *testing.T) {
-	for _, level := range []map[string]int{nil, {"docs": 1}, {"docs": 2}, {"kinds": 4, "tools": 20}} {
-		for _, x := range load(t, task.Spec{Split: drawn.Test, Seed: 4, Count: 4, Categories: drawn.Categories, Level: level}) {
+	for _, spec := range []task.Spec{{}, {Name: "worlds-renamed"}, {Name: "worlds-bare"}, {Name: "worlds-none"}, {Level: map[string]int{"kinds": 4, "tools": 20}}} {
+		spec.Split, spec.Seed, spec.Count, spec.Categories = drawn.Test, 4, 4, drawn.Categories
+		for _, x := range load(t, spec) {
 			t.Run(x.ID, func(t *testing.T) {
 				p, err := sim.Prepare(&x)
 				if err != nil {
@@ -32,8 +33,9 @@ func TestWorlds(t *testing.T) {
 // TestFunctions: a task has the functions of its configuration and no other. What the prompt
 // lists is among them, and what the documentation says of parameters is what they take.
 func TestFunctions(t *testing.T) {
-	for _, level := range []map[string]int{nil, {"docs": 1}, {"kinds": 4}} {
-		tasks := load(t, task.Spec{Split: drawn.Valid, Seed: 4, Count: 12, Categories: drawn.Categories, Level: level})
+	for _, spec := range []task.Spec{{}, {Name: "worlds-renamed"}, {Name: "worlds-none"}, {Level: map[string]int{"kinds": 4}}} {
+		spec.Split, spec.Seed, spec.Count, spec.Categories = drawn.Valid, 4, 12, drawn.Categories
+		tasks := load(t, spec)
 		for i := range tasks {
 			x, other := &tasks[i], &tasks[(i+4)%len(tasks)]
 			real, err := sim.World{}.Tools(t.Context(), x)
