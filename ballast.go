@@ -88,6 +88,7 @@ type Tool struct {
 type Task struct {
 	ID       string
 	Set      string // task set it belongs to
+	Source   string // where it is written, as FILE:LINE; "" where it is made
 	Category string // kind of problem within the set
 	World    string // where calls run
 	Grader   string // what a turn is worth
@@ -103,6 +104,7 @@ type Task struct {
 	// task is prepared.
 	Tools []Tool
 	Turns []TaskTurn
+	Hint  string // a hint that comes with the task; "" for none
 }
 
 // TaskTurn is one user message and its gold answer.
@@ -134,6 +136,7 @@ const (
 type Step struct {
 	Start, End int       // token span of the reply in Episode.Tokens
 	Text       string    // the reply, decoded with control tokens visible
+	Said       string    // its prose alone, without calls, thoughts and control tokens; not kept in files
 	Kind       ReplyKind //
 	Reason     string    // why the kind; "" or unknown_tool for the healthy ones
 	Calls      []Call    //

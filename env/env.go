@@ -222,7 +222,7 @@ func (e *Env) Reply(p chat.Parsed, step ballast.Step) {
 	if step.Cut {
 		p = p.Cut()
 	}
-	step.Kind, step.Reason, step.Calls = p.Kind, string(p.Reason), p.Calls
+	step.Kind, step.Reason, step.Calls, step.Said = p.Kind, string(p.Reason), p.Calls, p.Text
 	e.fault = p.Fault()
 	t := &e.Episode.Turns[e.turn]
 	t.Steps = append(t.Steps, step)

@@ -26,6 +26,11 @@ func testDigest(t *testing.T, set string) {
 	if again := Digest(load()); again != was {
 		t.Error("the same tasks have another digest")
 	}
+	moved := load()
+	moved[3].Source = "elsewhere.jsonl:7"
+	if Digest(moved) != was {
+		t.Error("where a task is written changes its digest")
+	}
 	seen := map[string]int{was: -1}
 	for i, change := range []func(*ballast.Task){
 		func(x *ballast.Task) { x.ID += "x" },
@@ -42,6 +47,7 @@ func testDigest(t *testing.T, set string) {
 		func(x *ballast.Task) { x.Tools[0].Schema = value.NewDict("a", int64(1)) },
 		func(x *ballast.Task) { x.Tools[0].ReadOnly = !x.Tools[0].ReadOnly },
 		func(x *ballast.Task) { x.Tools = x.Tools[1:] },
+		func(x *ballast.Task) { x.Hint = "Look first." },
 		func(x *ballast.Task) { x.Turns[0].Want = value.NewDict("a", int64(1)) },
 		func(x *ballast.Task) { x.Turns[0].Want = value.NewDict("a", 1.0) },
 		func(x *ballast.Task) { x.Init = map[string]any{"files": value.NewDict("a", 1.0)} },

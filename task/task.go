@@ -287,7 +287,7 @@ func level(spec Spec, fields map[string]*int) error {
 }
 
 // Digest is a hash of all that tasks say, in hexadecimal digits: wherever they come
-// from, tasks of the same digest are the same.
+// from, tasks of the same digest are the same. Where they are written (Source) does not count.
 func Digest(tasks []ballast.Task) string {
 	h := sha256.New()
 	enc := json.NewEncoder(h)
@@ -299,6 +299,9 @@ func Digest(tasks []ballast.Task) string {
 	for i := range tasks {
 		t := &tasks[i]
 		add([]any{t.ID, t.Set, t.Category, t.APIs})
+		if t.Hint != "" {
+			add([]string{"hint", t.Hint})
+		}
 		if names := unusual(t); names != nil {
 			add(names)
 		}
