@@ -77,8 +77,8 @@ func result(call bool) *shape.Shape {
 		s.Fields = append(s.Fields, shape.Field{Key: "call", Must: true, Of: &Call})
 	}
 	s.Fields = append(s.Fields,
-		shape.Field{Key: "returns", Of: &shape.Shape{Doc: "The result: text, or a value that the result is as JSON. Of an object the keys that are " +
-			"here count, and it may have more."}},
+		shape.Field{Key: "returns", Of: &shape.Shape{Doc: "The result: text, or a value that the result is as JSON. Of an object the keys " +
+			"that are here count, and it may have more."}},
 		shape.Field{Key: "contains", Of: &shape.Shape{Kind: shape.List, Least: 1, Items: &words, Doc: "Texts that all stand in the result."}})
 	return s
 }
