@@ -22,7 +22,8 @@ type Table struct {
 // Builtin is the table of what comes with ballast. A new world, grader or user is one line.
 var Builtin = Table{
 	Worlds: []WorldEntry{
-		{Name: "sim", Doc: "simulated APIs in memory", Instant: true, World: sim.World{}, Prepare: sim.World{}.Prepare},
+		{Name: "sim", Doc: "simulated APIs in memory", Instant: true, World: sim.World{}, Prepare: sim.World{}.Prepare,
+			Failed: func(t *ballast.Task, answer string) bool { return sim.Failed(t.APIs, answer) }},
 	},
 	Graders: []GraderEntry{
 		{Name: sim.Gold, Doc: "the state and the answers are those of the gold calls, under BFCL's rules", Instant: true, New: sim.NewGold},
@@ -46,6 +47,9 @@ type WorldEntry struct {
 	// Room, if not nil, has a place for every session that may be open at a time. Episodes
 	// wait for one without a bound of time.
 	Room chan struct{}
+	// Failed, if not nil, tells the answer of a call that failed from others, where the world can:
+	// gold's calls must not fail. No verdict on a policy asks for it.
+	Failed func(t *ballast.Task, answer string) bool
 	// Limit bounds one call; 0 = Limit. Nothing bounds the calls of an Instant world.
 	Limit time.Duration
 }
