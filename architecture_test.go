@@ -105,6 +105,7 @@ var layer = map[string]int{
 	"ballast/engine":                8,
 	"ballast/sweep":                 8,
 	"ballast/study":                 9,
+	"ballast/serve":                 5,
 	"ballast/bench":                 9,
 	"ballast/cmd/ballast":           10,
 	"ballast/provenance":            2,

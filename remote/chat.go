@@ -376,7 +376,7 @@ func text(m endpoint.Reply) string {
 // polluted reply no call is kept: BFCL decodes all native calls of one or none.
 func parse(m endpoint.Reply, offered format.Offered) chat.Parsed {
 	if len(m.Calls) == 0 {
-		p := chat.Hermes.Parse(thoughtful(m.Content), offered)
+		p := chat.Hermes.Parse(format.Opened(m.Content), offered)
 		if p.Kind == ballast.KindCall {
 			p.Kind, p.Reason = ballast.KindPolluted, format.ReasonOtherSyntax
 		}
@@ -401,17 +401,6 @@ func parse(m endpoint.Reply, offered format.Offered) chat.Parsed {
 		p.Calls = nil
 	}
 	return p
-}
-
-// thoughtful is content with the tag that opens its thought. Where a template opens
-// the thought and the server has no reasoning parser, the content has the closing tag
-// alone: that is the server's doing and not the model's (see Hints).
-func thoughtful(content string) string {
-	at := strings.Index(content, format.CloseThink)
-	if at < 0 || strings.Contains(content[:at], format.OpenThink) {
-		return content
-	}
-	return format.OpenThink + content
 }
 
 // readCall reads one native call; a reason says what is malformed. No arguments at

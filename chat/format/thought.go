@@ -46,3 +46,14 @@ func (t *thoughts) end(p *Parsed) {
 		p.spoil(ReasonUnclosedTag)
 	}
 }
+
+// Opened is a reply with the tag that opens its thought. Where a template opens the thought
+// and whoever serves the model returns the text after that, the reply has the closing tag alone: that
+// is not the model's doing.
+func Opened(reply string) string {
+	at := strings.Index(reply, CloseThink)
+	if at < 0 || strings.Contains(reply[:at], OpenThink) {
+		return reply
+	}
+	return OpenThink + reply
+}

@@ -51,7 +51,7 @@ func newRoot() *cobra.Command {
 		return err
 	})
 	root.AddCommand(trainCommand(), sweepCommand(), compareCommand(), studyCommand(), evalCommand(), taskCommand(), modelCommand(),
-		reportCommand(), doctorCommand(), benchCommand(), worldCommand(), dataCommand())
+		reportCommand(), doctorCommand(), benchCommand(), worldCommand(), dataCommand(), serveCommand())
 	parents(root)
 	root.SetOut(stdout) // of all commands
 	root.SetErr(stderr)

@@ -19,6 +19,7 @@ type interval struct{ lo, hi float64 }
 // same in both. A seed may be any number. A default may lie outside, where it says
 // that the flag was not given.
 var flagRanges = map[string]interval{
+	"body":        {1, 1024},
 	"concurrency": {1, 1024},
 	"count":       {0, task.MaxCount},
 	"differences": {0, 1_000_000},
@@ -26,14 +27,18 @@ var flagRanges = map[string]interval{
 	"extend":      {1, 1_000_000},
 	"groups":      {1, 1 << 16},
 	"kills":       {0, 1_000_000},
+	"lease":       {0.01, 7 * 24 * 60 * 60},
 	"parallel":    {1, 1024},
 	"passes":      {1, 1_000_000},
 	"prompt":      {1, 1 << 20},
 	"reply":       {1, 1 << 20},
+	"requests":    {1, 1 << 16},
 	"retries":     {0, 1000},
 	"rollouts":    {1, 1 << 16},
 	"rounds":      {1, 1_000_000},
 	"seeds":       {1, sweep.MaxSeeds},
+	"sessions":    {1, 1_000_000},
+	"steps":       {0, 1_000_000},
 	"temperature": {0, 100},
 	"timeout":     {0.001, 24 * 60 * 60},
 	"tolerance":   {0, 1000},

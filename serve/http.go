@@ -1,0 +1,198 @@
+package serve
+
+import (
+	"crypto/subtle"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// fault says what is wrong with a request, in the shape of FastAPI, which both protocols'
+// servers are made with.
+type fault struct {
+	Type string `json:"type"`
+	Loc  []any  `json:"loc"` // where: body, then names and indices
+	Msg  string `json:"msg"`
+}
+
+func (f *fault) Error() string { return fmt.Sprintf("%v: %s", f.Loc, f.Msg) }
+
+// wrong is a fault in the body.
+func wrong(kind, msg string, loc ...any) *fault {
+	return &fault{kind, append([]any{"body"}, loc...), msg}
+}
+
+// decodeJSON reads a body whole. The error is a *fault.
+func decodeJSON(body []byte, into any) error {
+	err := json.Unmarshal(body, into)
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntax):
+		return wrong("json_invalid", "JSON decode error: "+syntax.Error(), syntax.Offset)
+	case errors.As(err, &kind):
+		var loc []any
+		for name := range strings.SplitSeq(kind.Field, ".") {
+			if name != "" {
+				loc = append(loc, name)
+			}
+		}
+		return wrong("type_error", fmt.Sprintf("it is a %s and should be a %s (byte %d)", kind.Value, jsonName(kind.Type.Kind().String()),
+			kind.Offset), loc...)
+	}
+	return wrong("json_invalid", err.Error())
+}
+
+// jsonName is JSON's name of a Go kind.
+func jsonName(kind string) string {
+	switch kind {
+	case "struct", "map":
+		return "object"
+	case "slice":
+		return "list"
+	case "int":
+		return "whole number"
+	case "float64":
+		return "number"
+	}
+	return kind
+}
+
+// invalid answers a request that cannot be read.
+func invalid(w http.ResponseWriter, err error) {
+	var f *fault
+	if !errors.As(err, &f) {
+		f = &fault{"value_error", []any{"body"}, err.Error()}
+	}
+	reply(w, http.StatusUnprocessableEntity, map[string]any{"detail": []*fault{f}})
+}
+
+// refuse answers with an error.
+func refuse(w http.ResponseWriter, code int, detail string) {
+	reply(w, code, map[string]any{"detail": detail})
+}
+
+// reply writes JSON with a status.
+func reply(w http.ResponseWriter, code int, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic("serve: " + err.Error()) // texts and numbers always marshal
+	}
+	w.Header().Set("Content-Type", "application/json")
+	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)) // one who does not read is not waited for
+	w.WriteHeader(code)
+	_, err = w.Write(text)
+	return err
+}
+
+// send writes an answer whole, so that an error says that the client did not get it.
+func (s *Server) send(w http.ResponseWriter, v any) error {
+	if err := reply(w, http.StatusOK, v); err != nil {
+		return err
+	}
+	return http.NewResponseController(w).Flush()
+}
+
+// body reads a request's body; false if it was answered with what is wrong with it.
+func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.Body))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the request has more than %d bytes; send fewer actions at a time, or raise "+
+			"ballast serve --body", s.cfg.Body))
+	case err != nil:
+		refuse(w, http.StatusBadRequest, "the request's body could not be read: "+err.Error())
+	}
+	return body, err == nil
+}
+
+// routes is what is answered at which path.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /get_observation", s.getObservation)
+	mux.HandleFunc("/health", s.health)
+	mux.Handle("GET /metrics", s.count.handler())
+	mux.HandleFunc("GET /tasks", s.listTasks)
+	return s.count.measured(mux, s.admitted(mux))
+}
+
+// admitted answers those who may ask.
+func (s *Server) admitted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/health": // probes carry no token
+		case !sameOrigin(r):
+			refuse(w, http.StatusForbidden, "a page of another origin may not ask")
+			return
+		case s.cfg.Token != "" && !s.authorized(r):
+			refuse(w, http.StatusUnauthorized, "give the token, as header Authorization: Bearer TOKEN or as ?token=TOKEN")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// authorized reports whether a request carries the token: as a header, or in the address, since
+// verl-tool's client sends no headers of one's own.
+func (s *Server) authorized(r *http.Request) bool {
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok {
+		given = r.URL.Query().Get("token")
+	}
+	return subtle.ConstantTimeCompare([]byte(given), []byte(s.cfg.Token)) == 1
+}
+
+// sameOrigin refuses what a page of another site has a browser send to this machine.
+func sameOrigin(r *http.Request) bool {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && strings.EqualFold(u.Host, r.Host)
+}
+
+// health answers probes: of verl-tool's server (HealthResponse) and of OpenEnv's, which wants
+// the status alone. A server that is about to end says so with 503.
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD, POST")
+		refuse(w, http.StatusMethodNotAllowed, "Method Not Allowed")
+		return
+	}
+	status, code := "healthy", http.StatusOK
+	select {
+	case <-s.drain:
+		status, code = "unhealthy", http.StatusServiceUnavailable
+	default:
+	}
+	reply(w, code, map[string]any{
+		"status": status, "concurrent_requests": len(s.seats), "thread_pool_size": cap(s.seats), "active_tasks": s.table.size(),
+		"max_concurrent": s.cfg.Sessions, "tools": []string{s.cfg.Name}, "uptime_seconds": time.Since(s.begun).Seconds(),
+	})
+}
+
+// listTasks names the tasks that are served, in the order of their indices.
+func (s *Server) listTasks(w http.ResponseWriter, _ *http.Request) {
+	ids := make([]string, len(s.cfg.Tasks))
+	for i := range s.cfg.Tasks {
+		ids[i] = s.cfg.Tasks[i].ID
+	}
+	reply(w, http.StatusOK, map[string]any{"name": s.cfg.Name, "tasks": ids})
+}
+
+// brief is the beginning of a text that a client sent.
+func brief(text string) string {
+	if len(text) > 80 {
+		return text[:80] + "…"
+	}
+	return text
+}

@@ -1,0 +1,202 @@
+// Package serve plays tasks for other trainers: their model writes replies, this process runs
+// the calls, says what the tools and the user answer, and what the episode is worth.
+//
+// It speaks verl-tool's protocol (POST /get_observation) and OpenEnv's (WebSocket /ws, HTTP,
+// MCP); docs/serve.md has both by field. Both play through package env, so that turns, verdicts,
+// budgets and rewards are those of a training run of ballast.
+//
+// Contract: an episode sees nothing of another. Every open one is leased: whoever does not use
+// it for Config.Lease loses it, and its world is closed. The number of open ones is bounded; one
+// more is refused in the protocol's own words, and nothing of that request is played. An answer
+// that a client did not get is given again when the client repeats its action.
+//
+// How it fails: what a request gets wrong is answered with the field that is wrong. A world that
+// breaks ends its episode with an error and without a reward: it is never a zero. An action of
+// an episode that has ended, or whose lease has, is an error and begins no other episode.
+package serve
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/credit"
+	"ballast/env"
+)
+
+// The defaults of Config.
+const (
+	DefaultSessions = 16384
+	DefaultLease    = 10 * time.Minute
+	DefaultTimeout  = 5 * time.Minute
+	DefaultRequests = 1024
+	DefaultBody     = 16 << 20
+)
+
+// Config says what is served and within which bounds. The zero value of a bound is its default.
+type Config struct {
+	Name  string         // what is served, for /metadata; "" = ballast
+	Tasks []ballast.Task // a request names one by its id or its index here
+	Env   *env.Table     // the worlds, graders and users of the tasks; nil = env.Builtin
+	// Format reads the replies and writes the tools' answers in observations.
+	Format chat.Format
+	Rules  env.Rules // Steps 0 is no bound
+	Result int       // most bytes of a tool's answer, of which the end is kept; 0 is no bound
+	Credit credit.Options
+
+	Sessions int           // most open episodes
+	Lease    time.Duration // an episode that nobody uses for so long is closed
+	Timeout  time.Duration // of one request; what it began goes on
+	Requests int           // most requests that are worked on at a time; others wait
+	Body     int64         // most bytes of one request, or of one message of a WebSocket
+	Token    string        // what requests must carry; "" = nothing
+	Grace    time.Duration // what requests under way have at the end; 0 = 30 s
+	Version  string        // of the program, for /metadata
+}
+
+// Server serves the tasks of a Config. Close it.
+type Server struct {
+	cfg   Config
+	byID  map[string]int
+	shelf *shelf
+	table *table
+	seats chan struct{} // one per request that is worked on
+	count *metrics
+	slow  bool // a world, grader or user of the table takes time
+	begun time.Time
+
+	life  context.Context // of all episodes
+	end   context.CancelFunc
+	drain chan struct{} // closed when no episode may begin any more
+	once  sync.Once
+	group sync.WaitGroup // the reaper, and what outlives its request
+	mux   http.Handler
+}
+
+// New makes a server. The error is one of the configuration.
+func New(c Config) (*Server, error) {
+	c.Env = cmp.Or(c.Env, &env.Builtin)
+	c.Name = cmp.Or(c.Name, "ballast")
+	c.Sessions, c.Requests = cmp.Or(c.Sessions, DefaultSessions), cmp.Or(c.Requests, DefaultRequests)
+	c.Lease, c.Timeout, c.Grace = cmp.Or(c.Lease, DefaultLease), cmp.Or(c.Timeout, DefaultTimeout), cmp.Or(c.Grace, 30*time.Second)
+	c.Body = cmp.Or(c.Body, DefaultBody)
+	if c.Rules.Steps == 0 {
+		c.Rules.Steps = 1 << 30
+	}
+	if n := c.Result; n > 0 {
+		c.Rules.Shorten = func(text string) string { return tail(text, n) }
+	}
+	switch {
+	case len(c.Tasks) == 0:
+		return nil, errors.New("serve: there are no tasks to serve")
+	case c.Format == nil:
+		return nil, errors.New("serve: no format of calls is given; package chat has them")
+	case c.Rules.Forget:
+		return nil, errors.New("serve: fault drop-state belongs to studies and is not served")
+	case c.Sessions < 0 || c.Requests < 0 || c.Lease < 0 || c.Timeout < 0 || c.Grace < 0 || c.Body < 0 || c.Rules.Steps < 0:
+		return nil, errors.New("serve: a bound is below 0")
+	}
+	s := &Server{cfg: c, byID: make(map[string]int, len(c.Tasks)), seats: make(chan struct{}, c.Requests), begun: time.Now(),
+		drain: make(chan struct{})}
+	for i := range c.Tasks {
+		id := c.Tasks[i].ID
+		if other, twice := s.byID[id]; twice {
+			return nil, fmt.Errorf("serve: tasks %d and %d have the same id %q; a request could not name one of them", other, i, id)
+		}
+		s.byID[id] = i
+	}
+	for _, w := range c.Env.Worlds {
+		s.slow = s.slow || !w.Instant
+		if w.Room != nil { // an episode that waits for room would hold its lease meanwhile
+			s.cfg.Sessions = min(s.cfg.Sessions, cap(w.Room))
+		}
+	}
+	for _, g := range c.Env.Graders {
+		s.slow = s.slow || !g.Instant
+	}
+	for _, u := range c.Env.Users {
+		s.slow = s.slow || !u.Instant
+	}
+	s.life, s.end = context.WithCancel(context.Background())
+	s.shelf = newShelf(s.life, c.Env, s.cfg.Tasks)
+	s.table = newTable(s.cfg.Sessions, s.cfg.Lease)
+	s.count = newMetrics(s)
+	s.mux = s.routes()
+	s.group.Go(s.reap)
+	return s, nil
+}
+
+// Sessions is how many episodes may be open at a time: Config.Sessions, or what a world has
+// room for.
+func (s *Server) Sessions() int { return s.cfg.Sessions }
+
+// Handler answers requests, for a server of one's own. Serve has one with deadlines.
+func (s *Server) Handler() http.Handler { return s.mux }
+
+// reap closes episodes whose lease has ended, until the server is closed.
+func (s *Server) reap() {
+	tick := time.NewTicker(max(s.cfg.Lease/20, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			for _, x := range s.table.expired() {
+				if s.slow {
+					s.group.Go(func() { s.shut(x, endExpired) })
+				} else {
+					s.shut(x, endExpired)
+				}
+			}
+		case <-s.life.Done():
+			return
+		}
+	}
+}
+
+// Drain lets no further episode begin; those that are open go on.
+func (s *Server) Drain() { s.once.Do(func() { close(s.drain); s.table.drain() }) }
+
+// Close ends what runs and closes all episodes. Requests that come later are refused.
+func (s *Server) Close() error {
+	s.Drain()
+	s.end()
+	s.group.Wait()
+	for _, x := range s.table.all() {
+		s.shut(x, endClosed)
+	}
+	return s.shelf.close()
+}
+
+// Serve answers requests on a listener until the context ends. Then it refuses what is new, lets
+// requests under way finish for at most Config.Grace, and closes all episodes.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	h := &http.Server{
+		Handler:           s.mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute, // the body too
+		IdleTimeout:       5 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(l) }()
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		s.Drain()
+		grace, cancel := context.WithTimeout(context.Background(), s.cfg.Grace)
+		defer cancel()
+		err = h.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = errors.Join(fmt.Errorf("serve: requests were under way after %s and were cut off", s.cfg.Grace), h.Close())
+		}
+	}
+	return errors.Join(err, s.Close())
+}
