@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -86,6 +87,7 @@ func reply(w http.ResponseWriter, code int, v any) error {
 		panic("serve: " + err.Error()) // texts and numbers always marshal
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)) // one who does not read is not waited for
 	w.WriteHeader(code)
 	_, err = w.Write(text)
@@ -112,16 +114,6 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 		refuse(w, http.StatusBadRequest, "the request's body could not be read: "+err.Error())
 	}
 	return body, err == nil
-}
-
-// routes is what is answered at which path.
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /get_observation", s.getObservation)
-	mux.HandleFunc("/health", s.health)
-	mux.Handle("GET /metrics", s.count.handler())
-	mux.HandleFunc("GET /tasks", s.listTasks)
-	return s.count.measured(mux, s.admitted(mux))
 }
 
 // admitted answers those who may ask.
@@ -162,12 +154,7 @@ func sameOrigin(r *http.Request) bool {
 
 // health answers probes: of verl-tool's server (HealthResponse) and of OpenEnv's, which wants
 // the status alone. A server that is about to end says so with 503.
-func (s *Server) health(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD, POST")
-		refuse(w, http.StatusMethodNotAllowed, "Method Not Allowed")
-		return
-	}
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	status, code := "healthy", http.StatusOK
 	select {
 	case <-s.drain:

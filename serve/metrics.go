@@ -75,6 +75,9 @@ func (m *metrics) measured(mux *http.ServeMux, next http.Handler) http.Handler {
 		seen := &recorder{ResponseWriter: w, code: http.StatusOK}
 		next.ServeHTTP(seen, r)
 		m.requests.WithLabelValues(route, strconv.Itoa(seen.code)).Inc()
+		if route == "GET /ws" { // it lasts as long as its client
+			return
+		}
 		m.seconds.WithLabelValues(route).Observe(time.Since(start).Seconds())
 	})
 }

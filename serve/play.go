@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -36,6 +37,8 @@ type play struct {
 	life context.Context // of the episode, for its world
 	end  context.CancelFunc
 	shut bool
+	// tools are those that were shown so far.
+	tools []ballast.Tool
 }
 
 // begin opens an episode of a task. The error says why the task cannot be played.
@@ -47,7 +50,8 @@ func (s *Server) begin(task int) (*play, answer, error) {
 	p := &play{task: &s.cfg.Tasks[task], book: b, env: b.task.New(s.cfg.Rules), how: s.cfg.Credit, form: s.cfg.Format}
 	p.life, p.end = context.WithCancel(s.life)
 	a := p.shown(p.env.Start(p.life))
-	a.begins, a.valid, a.tools = true, true, append(b.task.Tools()[:len(b.task.Tools()):len(b.task.Tools())], a.tools...)
+	p.tools = slices.Concat(b.task.Tools(), a.tools)
+	a.begins, a.valid, a.tools = true, true, p.tools
 	return p, a, nil
 }
 
@@ -105,6 +109,7 @@ func (p *play) shown(m env.Message) answer {
 		a = p.closed()
 	}
 	a.results, a.user, a.tools = m.Results, m.User, m.Reveal
+	p.tools = slices.Concat(p.tools, m.Reveal)
 	return a
 }
 

@@ -23,6 +23,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ballast"
@@ -43,6 +44,7 @@ const (
 // Config says what is served and within which bounds. The zero value of a bound is its default.
 type Config struct {
 	Name  string         // what is served, for /metadata; "" = ballast
+	Split string         // of the tasks, for OpenEnv's task API; "" = train
 	Tasks []ballast.Task // a request names one by its id or its index here
 	Env   *env.Table     // the worlds, graders and users of the tasks; nil = env.Builtin
 	// Format reads the replies and writes the tools' answers in observations.
@@ -72,18 +74,20 @@ type Server struct {
 	slow  bool // a world, grader or user of the table takes time
 	begun time.Time
 
-	life  context.Context // of all episodes
-	end   context.CancelFunc
-	drain chan struct{} // closed when no episode may begin any more
-	once  sync.Once
-	group sync.WaitGroup // the reaper, and what outlives its request
-	mux   http.Handler
+	life    context.Context // of all episodes
+	end     context.CancelFunc
+	next    atomic.Int64   // of resets that name no task
+	sockets sync.WaitGroup // those that are open
+	drain   chan struct{}  // closed when no episode may begin any more
+	once    sync.Once
+	group   sync.WaitGroup // the reaper, and what outlives its request
+	mux     http.Handler
 }
 
 // New makes a server. The error is one of the configuration.
 func New(c Config) (*Server, error) {
 	c.Env = cmp.Or(c.Env, &env.Builtin)
-	c.Name = cmp.Or(c.Name, "ballast")
+	c.Name, c.Split = cmp.Or(c.Name, "ballast"), cmp.Or(c.Split, "train")
 	c.Sessions, c.Requests = cmp.Or(c.Sessions, DefaultSessions), cmp.Or(c.Requests, DefaultRequests)
 	c.Lease, c.Timeout, c.Grace = cmp.Or(c.Lease, DefaultLease), cmp.Or(c.Timeout, DefaultTimeout), cmp.Or(c.Grace, 30*time.Second)
 	c.Body = cmp.Or(c.Body, DefaultBody)
@@ -137,6 +141,9 @@ func New(c Config) (*Server, error) {
 // room for.
 func (s *Server) Sessions() int { return s.cfg.Sessions }
 
+// Open is how many sessions are open.
+func (s *Server) Open() int { return s.table.size() }
+
 // Handler answers requests, for a server of one's own. Serve has one with deadlines.
 func (s *Server) Handler() http.Handler { return s.mux }
 
@@ -167,11 +174,27 @@ func (s *Server) Drain() { s.once.Do(func() { close(s.drain); s.table.drain() })
 func (s *Server) Close() error {
 	s.Drain()
 	s.end()
+	s.sockets.Wait()
 	s.group.Wait()
 	for _, x := range s.table.all() {
 		s.shut(x, endClosed)
 	}
 	return s.shelf.close()
+}
+
+// socketsEnd waits until the WebSockets have seen that the server ends.
+func (s *Server) socketsEnd(ctx context.Context) error {
+	over := make(chan struct{})
+	go func() {
+		s.sockets.Wait()
+		close(over)
+	}()
+	select {
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Serve answers requests on a listener until the context ends. Then it refuses what is new, lets
@@ -193,7 +216,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		s.Drain()
 		grace, cancel := context.WithTimeout(context.Background(), s.cfg.Grace)
 		defer cancel()
-		err = h.Shutdown(grace)
+		err = errors.Join(h.Shutdown(grace), s.socketsEnd(grace))
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = errors.Join(fmt.Errorf("serve: requests were under way after %s and were cut off", s.cfg.Grace), h.Close())
 		}

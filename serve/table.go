@@ -34,12 +34,18 @@ type session struct {
 
 	stop atomic.Pointer[context.CancelFunc] // ends the episode that plays
 
+	// Of OpenEnv's sessions, which have one episode after another.
+	task     int         // index of the task; of who holds the lock
+	episode  string      // its name, "" before the first; of who holds the lock
+	turn     int         // index of the user's open turn; of who holds the lock
+	attached atomic.Bool // a WebSocket uses it
+	closing  atomic.Bool // it ends when the WebSocket does
+
 	memory
 
 	users int           // who act or wait to; of the table
 	used  time.Time     // of the table
 	seat  *list.Element // among the idle; nil while somebody uses it; of the table
-	held  bool          // a WebSocket uses it; of the table
 }
 
 // memory is what a session knows of its last action, for a client that did not get the answer.
@@ -188,7 +194,7 @@ func (t *table) leave(x *session) {
 	defer t.mu.Unlock()
 	x.users--
 	x.used = time.Now()
-	if x.users == 0 && !x.held && t.open[x.key] == x {
+	if x.users == 0 && t.open[x.key] == x {
 		x.seat = t.idle.PushBack(x)
 	}
 }
@@ -264,6 +270,16 @@ func (t *table) all() (out []*session) {
 	return out
 }
 
+// revive forgets that a session ended, so that its name may begin anew.
+func (t *table) revive(key string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if e := t.gone[key]; e != nil {
+		t.order.Remove(e)
+		delete(t.gone, key)
+	}
+}
+
 // drain lets no further session begin.
 func (t *table) drain() {
 	t.mu.Lock()
@@ -305,8 +321,9 @@ func (s *Server) shut(x *session, how string) {
 	x.lock <- struct{}{}
 	defer x.release()
 	if x.over == "" {
-		x.over = how
-		s.count.ended(x.kind, how)
+		if x.over = how; x.play != nil {
+			s.count.ended(x.kind, how)
+		}
 	}
 	if x.play != nil {
 		x.play.close()

@@ -37,7 +37,7 @@ type serveFlags struct {
 func serveCommand() *cobra.Command {
 	var f serveFlags
 	c := &cobra.Command{
-		Use: "serve", Short: "play tasks for other trainers: verl-tool's protocol", Args: cobra.NoArgs,
+		Use: "serve", Short: "play tasks for other trainers: verl-tool's protocol and OpenEnv's", Args: cobra.NoArgs,
 		Long: `Answers another trainer's requests: its model writes replies, this process runs the
 calls, says what tools and users answer, and what the episode was worth. docs/serve.md
 has the requests and answers, and how to point a trainer here.
@@ -76,6 +76,7 @@ Budgets and rules are those of an evaluation protocol:` + protocolDocs(),
 func (f *serveFlags) config() (c serve.Config, err error) {
 	c = f.bounds
 	c.Body, c.Version, c.Name = int64(f.bodyMB)<<20, version(), "ballast-"+f.spec.Name
+	c.Split = f.spec.Split
 	if c.Format, err = chat.FormatByName(f.format); err != nil {
 		return c, fmt.Errorf("--format: %w", err)
 	}
@@ -135,7 +136,8 @@ func (f *serveFlags) run(c *cobra.Command) error {
 	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
-	safetext.Say(c.OutOrStdout(), "ballast: %d tasks of %s at http://%s (verl-tool: /get_observation), format %s, protocol %s, at most %d "+
+	safetext.Say(c.OutOrStdout(), "ballast: %d tasks of %s at http://%s (verl-tool: /get_observation, "+
+		"OpenEnv: /ws), format %s, protocol %s, at most %d "+
 		"episodes, leases of %s\n", len(cfg.Tasks), f.spec.Name, l.Addr(), f.format, f.protocol, s.Sessions(), f.bounds.Lease.Round(time.Second))
 	err = s.Serve(ctx, l)
 	var signal caught
