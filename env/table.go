@@ -86,6 +86,13 @@ func find[T any](what, name string, list []T, of func(T) string) (found T, err e
 	return found, fmt.Errorf("env: no %s is named %q; there are %s", what, name, strings.Join(names, ", "))
 }
 
+// Instant says whether a task is played where nothing takes time: its world, grader and user are known and
+// instant.
+func (t *Table) Instant(task *ballast.Task) bool {
+	w, g, u, err := t.resolve(task)
+	return err == nil && w.Instant && g.Instant && u.Instant
+}
+
 // resolve finds what the task names.
 func (t *Table) resolve(task *ballast.Task) (w WorldEntry, g GraderEntry, u UserEntry, err error) {
 	if w, err = find("world", task.World, t.Worlds, func(w WorldEntry) string { return w.Name }); err != nil {

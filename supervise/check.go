@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/env"
 	"ballast/rollout"
 )
 
@@ -17,27 +19,52 @@ const chunk = 64
 // Check plays the gold dialogues of tasks as Gold does and keeps none. Its error is one for all
 // that Gold would refuse: how many they are, the first, and what each budget would have to be.
 func Check(ctx context.Context, cfg rollout.Config, tasks []*ballast.Task) error {
-	var bad refused
+	bad, err := survey(ctx, cfg, tasks)
+	if err != nil {
+		return err
+	}
+	return bad.err(&cfg, len(tasks))
+}
+
+// Short is how many tasks gold itself does not win within the bounds of cfg, and what the bounds would have
+// to be, "" where there is no such task. Gold is played where nothing takes time, in worlds that are instant.
+// Gold that cannot be written in the format, or is wrong, is no matter of bounds and not counted.
+func Short(ctx context.Context, cfg rollout.Config, tasks []*ballast.Task) (n int, needs string, err error) {
+	table := cmp.Or(cfg.Env, &env.Builtin)
+	var written []*ballast.Task
+	for _, t := range tasks {
+		if Replies(t) > len(t.Turns) && table.Instant(t) {
+			written = append(written, t)
+		}
+	}
+	bad, err := survey(ctx, cfg, written)
+	texts, _ := bad.texts(true)
+	return bad.short, strings.Join(texts, "; "), err
+}
+
+// survey plays the gold dialogues of tasks.
+func survey(ctx context.Context, cfg rollout.Config, tasks []*ballast.Task) (bad refused, err error) {
 	for some := range slices.Chunk(tasks, chunk) {
 		eps, err := play(ctx, cfg, some)
 		if err != nil {
-			return err
+			return bad, err
 		}
 		for i := range eps {
 			if why := verify(&eps[i], some[i]); why == nil {
 				continue
 			} else if err := bad.add(ctx, cfg, some[i], why); err != nil {
-				return err
+				return bad, err
 			}
 		}
 	}
-	return bad.err(&cfg, len(tasks))
+	return bad, nil
 }
 
 // refused are gold dialogues that cannot be written, by what they lack.
 type refused struct {
 	first string
 	tasks int
+	short int // of them, those that more room would do for
 	lacks []lack
 }
 
@@ -67,6 +94,7 @@ func (r *refused) add(ctx context.Context, cfg rollout.Config, task *ballast.Tas
 			}
 		}
 		if over {
+			r.short++
 			return nil
 		}
 	}
@@ -74,6 +102,7 @@ func (r *refused) add(ctx context.Context, cfg rollout.Config, task *ballast.Tas
 		return err
 	}
 	if ok {
+		r.short++
 		r.note(lack{bound: "budget.result", what: "a result that is graded has %d bytes", is: cfg.Budget.Result, most: longestResult(&ep)})
 		return nil
 	}
@@ -92,21 +121,21 @@ func (r *refused) note(l lack) {
 	r.lacks[k].most, r.lacks[k].tasks = max(r.lacks[k].most, l.most), r.lacks[k].tasks+1
 }
 
-// err is the error of all of them, nil where there are none.
-func (r *refused) err(cfg *rollout.Config, of int) error {
-	if r.tasks == 0 {
-		return nil
+// texts say what is lacking, of bounds alone or of all, and which budgets are among it.
+func (r *refused) texts(bounds bool) (texts, budgets []string) {
+	of := r.tasks
+	if bounds {
+		of = r.short
 	}
-	var texts, budgets []string
-	wrong := false
 	for _, l := range r.lacks {
 		text := l.what
-		if l.bound == "" {
-			wrong = true
-		} else {
+		switch {
+		case l.bound != "":
 			text = fmt.Sprintf("%s is %d and "+l.what, l.bound, l.is, l.most)
+		case bounds:
+			continue
 		}
-		if l.tasks < r.tasks {
+		if l.tasks < of {
 			text += fmt.Sprintf(" (%d of them)", l.tasks)
 		}
 		if strings.HasPrefix(l.bound, "budget.") {
@@ -114,6 +143,16 @@ func (r *refused) err(cfg *rollout.Config, of int) error {
 		}
 		texts = append(texts, text)
 	}
+	return texts, budgets
+}
+
+// err is the error of all of them, nil where there are none.
+func (r *refused) err(cfg *rollout.Config, of int) error {
+	if r.tasks == 0 {
+		return nil
+	}
+	texts, budgets := r.texts(false)
+	wrong := slices.ContainsFunc(r.lacks, func(l lack) bool { return l.bound == "" })
 	do := "leave the tasks out"
 	if budgets != nil {
 		do = "raise " + strings.Join(budgets, " and ") + ", or " + do

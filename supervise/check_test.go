@@ -80,6 +80,35 @@ func TestCheckTellsApart(t *testing.T) {
 	}
 }
 
+// TestShort counts the tasks that more room would do for: not those whose gold is wrong, and none where playing
+// gold takes time.
+func TestShort(t *testing.T) {
+	list := tasks(t, task.Spec{Name: "desk", Split: "train", Seed: 1, Count: 4, Categories: []string{"base"}})
+	long, wrong, mute, slow := list[0], list[1], list[2], list[3]
+	for _, x := range []*ballast.Task{&long, &wrong, &mute, &slow} {
+		x.Turns = slices.Clone(x.Turns)
+	}
+	long.Turns[0].Reply = strings.Repeat("very ", 800) + "long"
+	slow.Turns[0].Reply = long.Turns[0].Reply
+	wrong.Turns[0].Reply = "<tool_call>\n{"
+	for i := range mute.Turns {
+		mute.Turns[i].Gold = nil
+	}
+	mute.Turns[0].Reply, slow.World = long.Turns[0].Reply, "mine"
+	cfg := rollout.Config{Renderer: style(t), Budget: wide}
+	all := []*ballast.Task{&long, &wrong, &mute, &slow}
+	for _, c := range []struct {
+		reply, short int
+		needs        string
+	}{{2000, 1, "budget.reply is 2000 and the longest reply has "}, {1 << 20, 0, ""}} {
+		cfg.Budget.Reply, cfg.Budget.Episode = c.reply, 1<<20
+		n, needs, err := Short(context.Background(), cfg, all)
+		if err != nil || n != c.short || !strings.HasPrefix(needs, c.needs) || (needs == "") != (c.needs == "") || strings.Contains(needs, "of them") {
+			t.Errorf("%+v: %d, %q, %v", c, n, needs, err)
+		}
+	}
+}
+
 // TestCheckResults: a result that is cut where it is graded is a matter of budget.result.
 func TestCheckResults(t *testing.T) {
 	list := tasks(t, task.Spec{Name: "desk", Split: "train", Seed: 1, Count: 40})

@@ -1,10 +1,12 @@
 package task
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"ballast"
 	"ballast/task/desk"
@@ -136,6 +138,25 @@ func TestBFCL(t *testing.T) {
 	for i, want := range []string{"base", "miss_func", "miss_param", "base", "miss_func", "miss_param"} {
 		if some[i].Category != want {
 			t.Errorf("task %d is of category %s, want %s", i, some[i].Category, want)
+		}
+	}
+}
+
+// TestFirstErrorWins: of several tasks that cannot be made the first is the error, however long each takes.
+func TestFirstErrorWins(t *testing.T) {
+	for range 50 {
+		_, err := deal(Spec{Count: 40, Categories: []string{"good", "slow", "fast"}}, func(_, category string, i int) (*ballast.Task, error) {
+			switch {
+			case category == "slow" && i == 3:
+				time.Sleep(2 * time.Millisecond)
+				return nil, errors.New("slow")
+			case category == "fast" && i >= 3:
+				return nil, errors.New("fast")
+			}
+			return &ballast.Task{}, nil
+		})
+		if err == nil || err.Error() != "slow" {
+			t.Fatalf("%v, want the error of the earlier task", err)
 		}
 	}
 }

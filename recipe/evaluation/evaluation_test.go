@@ -44,6 +44,52 @@ func TestUsable(t *testing.T) {
 	}
 }
 
+// TestRoom: without a setting, gold of the tasks that an embedded model was made for fits its budgets in the
+// formats that it writes. Where gold does not fit, it is told of how many tasks, and by what.
+func TestRoom(t *testing.T) {
+	open := func(*recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error) { return &closer{}, nil }
+	told := func(name, set string, settings ...string) string {
+		e := Evaluation{Model: name, Tasks: set, Split: "test", Seed: 3, Count: 80, Set: settings, Given: func(string) bool { return false }}
+		r, p, err := e.Recipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tasks, err := e.Played(&r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var notes strings.Builder
+		if _, _, done, err := e.Player(&models.Finder{Warn: func(string, []string) {}}, &notes, open, &r, p, tasks); err != nil {
+			t.Fatal(err)
+		} else if err := done(); err != nil {
+			t.Fatal(err)
+		}
+		return notes.String()
+	}
+	sets := map[string][]string{"embedded": {"desk", "desk-ood"}, "embedded-reader": {"worlds", "worlds-renamed"}}
+	formats := map[string][]string{"embedded": {"hermes", "pythonic"}, "embedded-reader": {"hermes", "pythonic", "xml"}}
+	for _, name := range model.InProgram().Names() {
+		if len(sets[name]) == 0 {
+			t.Errorf("%s: name the sets that it was made for", name)
+		}
+		for _, set := range sets[name] {
+			for _, format := range formats[name] {
+				if notes := told(name, set, "chat.format="+format); notes != "" {
+					t.Errorf("%s on %s in %s: %s", name, set, format, notes)
+				}
+			}
+		}
+	}
+	for _, want := range []string{"ballast: gold of ", " of 80 tasks does not fit", "budget.reply is 48 and the longest reply has "} {
+		if notes := told("embedded-reader", "worlds", "budget.reply=48"); !strings.Contains(notes, want) {
+			t.Errorf("%q lacks %q", notes, want)
+		}
+	}
+	if notes := told("embedded-reader", "worlds", "budget.steps=2"); !strings.Contains(notes, "gold of 80 of 80 tasks") {
+		t.Error(notes)
+	}
+}
+
 // closer is an engine that counts how often it is closed.
 type closer struct {
 	ballast.Engine

@@ -26,6 +26,7 @@ func (e *Evaluation) Recipe() (recipe.Recipe, eval.Protocol, error) {
 	if err != nil {
 		return r, eval.Protocol{}, err
 	}
+	r.Roomy(e.Model)
 	r.Model, r.Tasks.Set, r.Tasks.Data, r.Tasks.Categories, r.Seed = e.Model, e.Tasks, e.Data, e.Categories, e.Seed
 	if e.Protocol == "" && r.Tasks.Set == "bfcl" {
 		e.Protocol = "official"

@@ -11,6 +11,8 @@ import (
 	"ballast/recipe/loop"
 	"ballast/recipe/worlds"
 	"ballast/rollout"
+	"ballast/safetext"
+	"ballast/supervise"
 	"ballast/task"
 )
 
@@ -84,24 +86,36 @@ func Sets(run *loop.Run, w *worlds.Worlds) (err error) {
 
 // Fit is an error, before anything is played, where a task's first prompt is over
 // budget.prompt: its episode would be none. Prompts that the model's own context has no
-// room for are told of: those tasks end without a reply, and count as failed.
+// room for are told of: those tasks end without a reply, and count as failed. So are tasks whose gold does
+// not fit, which nobody wins by doing what gold does.
 func Fit(w io.Writer, cfg rollout.Config, tasks []ballast.Task) error {
 	longest, err := rollout.CheckPrompts(context.Background(), &cfg, tasks)
-	if err != nil || cfg.Context <= 0 || longest < cfg.Context {
+	if err != nil {
 		return err
 	}
+	var left []*ballast.Task
 	over := 0
 	for i := range tasks {
-		p, err := rollout.Prompt(context.Background(), &cfg, &tasks[i])
-		if err != nil {
-			return err
+		if cfg.Context > 0 && longest >= cfg.Context {
+			p, err := rollout.Prompt(context.Background(), &cfg, &tasks[i])
+			if err != nil {
+				return err
+			}
+			if len(p) >= cfg.Context {
+				over++
+				continue
+			}
 		}
-		if len(p) >= cfg.Context {
-			over++
-		}
+		left = append(left, &tasks[i])
 	}
-	fmt.Fprintf(w, "ballast: the first prompts of %d of %d tasks fill the model's context of %d tokens (the longest has %d): they end "+
-		"without a reply and count as failed\n",
-		over, len(tasks), cfg.Context, longest)
-	return nil
+	if over > 0 {
+		fmt.Fprintf(w, "ballast: the first prompts of %d of %d tasks fill the model's context of %d tokens (the longest has %d): they end "+
+			"without a reply and count as failed\n",
+			over, len(tasks), cfg.Context, longest)
+	}
+	n, needs, err := supervise.Short(context.Background(), cfg, left)
+	if err == nil && n > 0 {
+		safetext.Say(w, "ballast: gold of %d of %d tasks does not fit, and who answers as gold does fails them: %s\n", n, len(tasks), needs)
+	}
+	return err
 }

@@ -31,12 +31,11 @@ type Request struct {
 	Aside              []string // what the config file says and the run does not read; set by Recipe
 }
 
-// Recipe resolves the method's defaults, the config file, the flags, and --set,
+// Recipe resolves the method's defaults with the budgets of the model, the config file, the flags, and --set,
 // in this order. A flag or --set that the run would not read is an error; a config file may
 // be for several methods, so that what it sets in vain is said.
-func (q *Request) Recipe(method string) (recipe.Recipe, error) {
-	r, err := recipe.New(method)
-	if err != nil {
+func (q *Request) Recipe(method string) (r recipe.Recipe, err error) {
+	if r, err = recipe.New(method); err != nil {
 		return r, err
 	}
 	var config []byte
@@ -45,6 +44,28 @@ func (q *Request) Recipe(method string) (recipe.Recipe, error) {
 			return r, fmt.Errorf("--config: %w; name a YAML file of settings, such as recipes/qwen2.5-1.5b.yaml, or leave --config out for the "+
 				"method's own", err)
 		}
+	}
+	if r, err = q.laid(method, "", config); err == nil {
+		r, err = q.laid(method, r.Model, config) // now that the model is known
+	}
+	if err != nil {
+		return r, err
+	}
+	r.Settle()
+	if err := r.Check(); err != nil {
+		return r, err
+	}
+	return r, q.unread(&r, method, config)
+}
+
+// laid is a method's recipe for a model with all that was asked for laid over it.
+func (q *Request) laid(method, model string, config []byte) (recipe.Recipe, error) {
+	r, err := recipe.New(method)
+	if err != nil {
+		return r, err
+	}
+	r.Roomy(model)
+	if q.Config != "" {
 		if err := r.Apply(q.Config, config); err != nil {
 			return r, err
 		}
@@ -67,15 +88,9 @@ func (q *Request) Recipe(method string) (recipe.Recipe, error) {
 		}
 	}
 	if q.Dialogues != "" {
-		if err := r.Dialogues(q.Dialogues); err != nil {
-			return r, err
-		}
+		err = r.Dialogues(q.Dialogues)
 	}
-	r.Settle()
-	if err := r.Check(); err != nil {
-		return r, err
-	}
-	return r, q.unread(&r, method, config)
+	return r, err
 }
 
 // unread is an error that names what was given for this run and nothing would read;

@@ -36,6 +36,34 @@ func TestResolved(t *testing.T) {
 	}
 }
 
+// TestRoomy: a run has the budgets of its model, whoever names it, where nothing else says them.
+func TestRoomy(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	for _, c := range []struct {
+		model, config string
+		set           []string
+		reply         int
+	}{
+		{"", "seed: 1", nil, 64},
+		{"embedded", "seed: 1", nil, 64},
+		{"some/model", "seed: 1", nil, 64},
+		{"embedded-reader", "seed: 1", nil, 96},
+		{"", "model: embedded-reader", nil, 96},
+		{"embedded", "model: embedded-reader", nil, 64},
+		{"", "seed: 1", []string{"model=embedded-reader"}, 96},
+		{"embedded-reader", "budget: {reply: 70}", nil, 70},
+		{"embedded-reader", "seed: 1", []string{"budget.reply=71"}, 71},
+	} {
+		if err := os.WriteFile(config, []byte(c.config), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		q := Request{Model: c.model, Config: config, Set: c.set}
+		if r, err := q.Recipe("grpo"); err != nil || r.Budget.Reply != c.reply || (r.Budget.Episode == 640) != (c.reply > 64) {
+			t.Errorf("%+v: %+v, %v", c, r.Budget, err)
+		}
+	}
+}
+
 // TestUnread: what a run does not read is told, wherever it stands; a method that is none too.
 func TestUnread(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "config.yaml")
