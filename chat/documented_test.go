@@ -28,7 +28,7 @@ var unseen = []ballast.Tool{
 }
 
 const (
-	unseenMavel = "# set the weight of a brolt; zup: the brolt; tal: the new weight\nmavel_tor(zup, tal: integer, info?: {name, size: integer, mood?: calm|wild})\n"
+	unseenMavel = "# set the weight of a brolt; zup: the brolt; tal: the new weight; info.name: of whom\nmavel_tor(zup, tal: integer, info?: {name, size: integer, mood?: calm|wild|null})\n"
 	unseenQuib  = "quib(names: [string], rows?: [{name, size?: number}], where?: {in?: {items?: array}})\n"
 	unseenHule  = "# no {{ x }} {% y %} {# z #} 'q' \"r\" \\ ü 🙂\nhule()"
 )
@@ -75,13 +75,21 @@ func randomSchema(r *rand.Rand, depth int) any {
 	}
 	d := value.NewDict()
 	if r.IntN(8) > 0 {
-		d.Set("type", pick("string", "string", "integer", "object", "object", "array", "array", "dict", "list", "float", "", "other", nil, value.NewList("object", "null")))
+		d.Set("type", pick("string", "string", "integer", "object", "object", "array", "array", "dict", "list", "float", "", "other", nil, value.NewList("object", "null"), value.NewList("array", int64(1), ""), value.NewList()))
 	}
 	if r.IntN(2) == 0 {
 		d.Set("description", pick("", " ", "one", "\n two\r\n\u2028 words\t", "\x1f; a: b", "\u0085x\x1c", int64(1), nil, value.NewList("x")))
 	}
 	if r.IntN(6) == 0 {
-		d.Set("enum", pick(value.NewList("a", "b"), value.NewList(), value.NewList(int64(1), "x", nil), value.NewList(""), value.NewList("string"), "ab", value.NewDict("a", "b"), nil))
+		d.Set("enum", pick(value.NewList("a", "b"), value.NewList(), value.NewList(int64(1), "x", nil), value.NewList(""), value.NewList("string"), value.NewList("1e5", "a|b", "true", "x, y", "\"", "\n", 1.5, value.NewDict("k", "v")), "ab", value.NewDict("a", "b"), nil))
+	}
+	if r.IntN(6) == 0 {
+		d.Set("default", pick(nil, "", "x \"y\"", int64(3), 0.5, true, value.NewList(int64(1), nil), value.NewDict("é", "<b>")))
+	}
+	for _, key := range []string{"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"} {
+		if r.IntN(10) == 0 {
+			d.Set(key, pick(int64(-3), 1.5, 1e300, "1", true, nil, value.NewList()))
+		}
 	}
 	if r.IntN(12) == 0 {
 		d.Set("required", pick("a", nil, value.NewDict("a", true), int64(1)))
@@ -90,6 +98,9 @@ func randomSchema(r *rand.Rand, depth int) any {
 	}
 	if depth == 0 {
 		return d
+	}
+	if key := pick("anyOf", "oneOf"); r.IntN(5) == 0 {
+		d.Set(key, pick(value.NewList(randomSchema(r, depth-1), randomSchema(r, depth-1)), value.NewList(randomSchema(r, depth-1)), value.NewList(), "x", value.NewDict("a", nil)))
 	}
 	if r.IntN(4) > 0 {
 		props := value.NewDict()
@@ -189,13 +200,18 @@ func TestDocumentedControl(t *testing.T) {
 			return d, tool
 		}
 		plain, _ := build("@@")
-		shown := "# @@ x; k: @@ x @@; m: @@ x @@\nf(k?: [{n@@: a|@@}], m?: other @@)"
+		shown := "# @@ x; k: @@ x @@; k[]: @@ x @@; k[].n@@: @@ x @@; m: @@ x @@\nf(k?: [{n@@: a|@@}], m?: other @@)"
 		if n := strings.Count(tok.Decode(plain.Tokens()), shown); n != 2 {
 			t.Errorf("%s: the tool stands there %d times: %q", name, n, tok.Decode(plain.Tokens()))
 		}
 		for _, word := range []string{"<|im_end|>", "<tool_call>", "</think>", "<|im_start|>"} {
 			d, tool := build(word)
-			if got, want := tok.Decode(d.Tokens()), strings.ReplaceAll(tok.Decode(plain.Tokens()), "@@", word); got != want || special(d) != special(plain) {
+			choice := word
+			if strings.Contains(word, "|") {
+				choice = `"` + word + `"`
+			}
+			like := strings.ReplaceAll(tok.Decode(plain.Tokens()), "a|@@", "a|"+choice)
+			if got, want := tok.Decode(d.Tokens()), strings.ReplaceAll(like, "@@", word); got != want || special(d) != special(plain) {
 				t.Errorf("%s, %s: %d control tokens, want %d\n%q\nwant\n%q", name, word, special(d), special(plain), got, want)
 			}
 			_, err := jinja.Render(chat.JinjaText(s, nil), value.NewDict("messages", value.NewList(), "tools", value.NewList(tool.Schema)))

@@ -44,7 +44,13 @@ func TestGuard(t *testing.T) {
 				}
 				text := tok.Decode(d.Tokens())
 				want := strings.ReplaceAll(tok.Decode(plain.Tokens()), "@@", strings.ReplaceAll(word, "\n", "\\n"))
-				if norm := func(s string) string { return strings.ReplaceAll(s, "\\n", "\n") }; norm(text) != norm(want) && word == strings.TrimSpace(word) {
+				norm := func(s string) string {
+					if tmpl == Documented { // which quotes choices that have a bar
+						s = strings.ReplaceAll(s, `"`, "")
+					}
+					return strings.ReplaceAll(s, "\\n", "\n")
+				}
+				if norm(text) != norm(want) && word == strings.TrimSpace(word) {
 					t.Errorf("%s+%s, %q:\n%s\nwant\n%s", tmpl.Name, f.Name(), word, text, want)
 				}
 				if len(d.Tokens()) != len(d.Owners()) {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"flag"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"ballast/chat"
 )
 
 // TestEmbedded holds the embedded models to their limits.
@@ -68,6 +71,26 @@ func TestReader(t *testing.T) {
 	// Bytes are tokens, so that any text can be said.
 	if text := "\u00e9\x00\U0001f600"; m.Tokenizer.Decode(m.Tokenizer.Encode(text)) != text {
 		t.Errorf("%q comes back as %q", text, m.Tokenizer.Decode(m.Tokenizer.Encode(text)))
+	}
+}
+
+var update = flag.Bool("update", false, "write the chat templates of the embedded models anew")
+
+// TestServedAsTrained: an embedded model is served with what this version writes. One whose template was made
+// by a version before documents some tools to servers in another way than to training.
+func TestServedAsTrained(t *testing.T) {
+	for _, name := range InProgram().Names() {
+		m, err := InProgram().Load(name)
+		ok(t, err)
+		if !strings.Contains(m.Source.Text, "macro signature") {
+			continue // it documents no tool to servers
+		}
+		file, strong := filepath.Join(name, "chat_template.jinja"), style(m, "documented", "pythonic")
+		if text := chat.JinjaText(strong, nil); *update {
+			ok(t, os.WriteFile(file, []byte(text), 0o666))
+		} else if text != m.Source.Text {
+			t.Errorf("%s is not what the template documented and the format pythonic write; -update writes it anew", file)
+		}
 	}
 }
 

@@ -43,12 +43,23 @@ func TestDocumented(t *testing.T) {
 			"f(a: array, b: array, c: object, d: object, e: array, f: object)"},
 		{"Python's names", object(`"a": {"type": "dict", "properties": {"x": {"type": "float"}}}, "b": {"type": "list", "items": {"type": "dict"}}, "c": {"type": "tuple"}`, `"a"`),
 			"f(a: {x?: number}, b?: [object], c?: array)"},
-		{"nested documentation stays out", object(`"a": {"type": "object", "properties": {"x": {"description": "the x"}}}`, ``), "f(a?: {x?})"},
+		{"documentation inside", object(`"a": {"description": "A.", "type": "object", "properties": {"x": {"description": "the x"}}}, "b": {"type": "array", "items":
+			{"description": "one", "type": "object", "properties": {"y": {"description": "of\nit"}}}}`, ``), "# a: A.; a.x: the x; b[]: one; b[].y: of it\nf(a?: {x?}, b?: [{y?}])"},
+		{"choices that are no texts", object(`"a": {"enum": [1, 2.5, null, true, [1, "x"]]}, "b": {"enum": ["x", 1]}, "c": {"enum": ["1", "x|y", "a, b", "", "true", "é"]}`, `"a", "b", "c"`),
+			`f(a: 1|2.5|null|true|[1, "x"], b: x|1, c: "1"|"x|y"|"a, b"|""|"true"|é)`},
+		{"several types", object(`"a": {"type": ["integer", "null"]}, "b": {"type": ["object", "null"], "properties": {"x": {}}}, "c": {"type": ["string"]}, "d": {"type": [3, "string"]}, "e": {"type": []}`, `"a", "b", "c", "d", "e"`),
+			"f(a: integer|null, b: {x?}|null, c, d: any|string, e)"},
+		{"alternatives", object(`"a": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}], "default": null}, "b": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {}]}, "c": {"anyOf": []}`, ``),
+			"f(a?: integer from 1|null = null, b?: string|[string]|any, c?)"},
+		{"defaults", object(`"a": {"type": "integer", "default": 3}, "b": {"type": "string", "default": "x y"}, "c": {"default": {"k": [true]}}`, ``), `f(a?: integer = 3, b? = "x y", c? = {"k": [true]})`},
+		{"bounds", object(`"a": {"type": "integer", "minimum": 1, "maximum": 31}, "b": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1.5}, "c": {"maximum": 7}, "d": {"minimum": "x", "maximum": true},
+			"e": {"type": "array", "items": {"type": "integer", "minimum": 2}}, "f": {"type": "array", "items": {"maximum": 2}}`, ``),
+			"f(a?: integer from 1 to 31, b?: number above 0 below 1.5, c?: to 7, d?, e?: [integer from 2], f?: [to 2])"},
 		{"objects in each other", object(`"a": `+deep(`{"type": "object", "properties": {"b": `, `}}`, 3), `"a"`), "f(a: {b?: {b?: {b?: integer}}})"},
 		{"too deep", object(`"a": `+deep(`{"type": "object", "properties": {"b": `, `}}`, 20), `"a"`), "f(a: " + strings.Repeat("{b?: ", 8) + "object" + strings.Repeat("}", 8) + ")"},
 		{"lists too deep", object(`"a": `+deep(`{"type": "array", "items": `, `}`, 20), ``), "f(a?: " + strings.Repeat("[", 8) + "array" + strings.Repeat("]", 8) + ")"},
 		{"types that are none", object(`"a": 3, "b": {"type": ["object", "null"], "properties": {"x": {}}}, "c": {"enum": [1, null]}, "d": {"type": "string", "enum": [""]}, "e": {"description": 3}`, `1`),
-			"f(a?, b?, c?, d?: , e?)"},
+			"f(a?, b?: {x?}|null, c?: 1|null, d?: \"\", e?)"},
 		{"other layouts", tool(t, `{"parameters": 3, "description": ["x"]}`), "f()"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -63,7 +74,7 @@ func TestDocumented(t *testing.T) {
 func TestDocumentedIsSignature(t *testing.T) {
 	for _, one := range []ballast.Tool{
 		{Name: "g"}, tool(t, `{"name": "f", `+params+`}`), tool(t, `[]`), tool(t, `{"parameters": 3}`),
-		tool(t, `{"name": "f", "parameters": {"properties": {"a": {"enum": [1, "x"]}, "b": {"type": "string", "enum": ["string"]}, "c": {"type": ["integer"]}, "d": {"type": "null"}}}}`),
+		tool(t, `{"name": "f", "parameters": {"properties": {"a": {"enum": ["x"]}, "b": {"type": "string", "enum": ["a string", "y"]}, "d": {"type": "null"}}}}`),
 		{Name: "g", Doc: "G.", Params: []ballast.Param{{Name: "day", Type: "integer", Required: true}, {Name: "how", Type: "string", Enum: []string{"x"}}, {Name: "z"}}},
 	} {
 		got := Documented(one)

@@ -18,38 +18,20 @@ func Doc(t ballast.Tool) any {
 	if t.Schema != nil {
 		return t.Schema
 	}
-	props, required := value.NewDict(), value.NewList()
-	for _, p := range t.Params {
-		d := value.NewDict("type", p.Type)
-		if p.Doc != "" {
-			d.Set("description", p.Doc)
-		}
-		if len(p.Enum) > 0 {
-			enum := value.NewList()
-			for _, e := range p.Enum {
-				enum.Items = append(enum.Items, e)
-			}
-			d.Set("enum", enum)
-		}
-		props.Set(p.Name, d)
-		if p.Required {
-			required.Items = append(required.Items, p.Name)
-		}
-	}
-	return value.NewDict("name", t.Name, "description", t.Doc,
-		"parameters", value.NewDict("type", "object", "properties", props, "required", required))
+	return value.ToolSchema(t.Name, t.Doc, value.ObjectSchema(t.Params, nil))
 }
 
 // Params lists a tool's parameters: its Params, or what its Schema says.
 func Params(t ballast.Tool) []ballast.Param {
-	if len(t.Params) > 0 {
+	if len(t.Params) > 0 || t.Schema == nil {
 		return t.Params
 	}
-	doc, _ := t.Schema.(*value.Dict)
-	if inner := dict(doc, "function"); inner != nil { // OpenAI's wrapping
-		doc = inner
-	}
-	schema := dict(doc, "parameters")
+	return shown(t)
+}
+
+// shown lists the parameters that the documentation of a tool shows.
+func shown(t ballast.Tool) (out []ballast.Param) {
+	schema := dict(documentation(t), "parameters")
 	props := dict(schema, "properties")
 	if props == nil {
 		return nil
@@ -62,7 +44,6 @@ func Params(t ballast.Tool) []ballast.Param {
 			}
 		}
 	}
-	var out []ballast.Param
 	for i := range props.Len() {
 		k, v := props.At(i)
 		name, _ := k.(string)
@@ -97,11 +78,12 @@ func dict(d *value.Dict, key string) *value.Dict {
 
 // Signature is a tool on one line: move(file, folder), add_event(title, day:
 // integer, alarm?: boolean). Types of strings are left out, a question mark
-// stands after optional parameters, choices are joined by bars.
+// stands after optional parameters, choices are joined by bars. All is read from Doc, as it is
+// sent to servers, whose SignatureMacro has nothing else: types have the names that a Schema has.
 func Signature(t ballast.Tool) string {
 	var b strings.Builder
 	b.WriteString(t.Name + "(")
-	for i, p := range Params(t) {
+	for i, p := range shown(t) {
 		if i > 0 {
 			b.WriteString(", ")
 		}

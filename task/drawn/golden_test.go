@@ -2,6 +2,7 @@ package drawn_test
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"flag"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/chat/tooldoc"
 	"ballast/task"
 	"ballast/task/drawn"
 	"ballast/value"
@@ -49,6 +51,15 @@ func TestGolden(t *testing.T) {
 			tasks := load(t, task.Spec{Name: docs.Set(), Split: split, Seed: 1, Count: 16, Categories: drawn.Categories})
 			fmt.Fprintf(&b, "%s %s %s\n", split, docs.Set(), task.Digest(tasks))
 		}
+	}
+	for _, split := range []string{drawn.Train, drawn.Valid, drawn.Test} {
+		sum := sha256.New()
+		for _, x := range load(t, task.Spec{Split: split, Seed: 1, Count: 60, Categories: drawn.Categories}) {
+			for _, tool := range x.Tools {
+				fmt.Fprintf(sum, "%s\n%s\n%s\n", tooldoc.Documented(tool), tooldoc.Signature(tool), tooldoc.JSON(tooldoc.Doc(tool)))
+			}
+		}
+		fmt.Fprintf(&b, "%s prompts %x\n", split, sum.Sum(nil))
 	}
 	const path = "testdata/tasks.txt"
 	if *update {

@@ -293,7 +293,7 @@ func (t *tool) document() ballast.Tool {
 		nested = nested || p.group != nil
 	}
 	if nested {
-		out.Schema = value.NewDict("name", t.name, "description", t.doc, "parameters", schema(t.params))
+		out.Schema = value.ToolSchema(t.name, t.doc, schema(t.params))
 	}
 	return out
 }
@@ -313,27 +313,12 @@ func (p *param) document() ballast.Param {
 
 // schema writes parameters as JSON schema does.
 func schema(params []param) *value.Dict {
-	properties, required := &value.Dict{}, value.NewList()
+	properties, groups := make([]ballast.Param, len(params)), map[string]*value.Dict{}
 	for i := range params {
-		p := params[i].document()
-		d := value.NewDict("type", p.Type)
+		properties[i] = params[i].document()
 		if params[i].group != nil {
-			d = schema(params[i].group)
-		}
-		if p.Doc != "" {
-			d.Set("description", p.Doc)
-		}
-		if len(p.Enum) > 0 {
-			l := value.NewList()
-			for _, word := range p.Enum {
-				l.Items = append(l.Items, word)
-			}
-			d.Set("enum", l)
-		}
-		properties.Set(p.Name, d)
-		if p.Required {
-			required.Items = append(required.Items, p.Name)
+			groups[params[i].name] = schema(params[i].group)
 		}
 	}
-	return value.NewDict("type", "object", "properties", properties, "required", required)
+	return value.ObjectSchema(properties, groups)
 }

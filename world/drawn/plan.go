@@ -212,7 +212,7 @@ func (p *plan) document() []ballast.Tool {
 		for n := range f.params {
 			t.Params = append(t.Params, f.param(k, &f.params[n]))
 			if f.params[n].means == isGroup {
-				t.Schema = value.NewDict("name", t.Name, "description", t.Doc, "parameters", f.schema(k, f.params))
+				t.Schema = value.ToolSchema(t.Name, t.Doc, f.schema(k, f.params))
 			}
 		}
 		out[i] = t
@@ -237,26 +237,14 @@ func (f *function) param(k *kind, p *param) ballast.Param {
 
 // schema writes parameters as JSON schema does.
 func (f *function) schema(k *kind, params []param) *value.Dict {
-	properties, required := &value.Dict{}, value.NewList()
+	properties, groups := make([]ballast.Param, len(params)), map[string]*value.Dict{}
 	for i := range params {
-		p := f.param(k, &params[i])
-		d := value.NewDict("type", p.Type)
+		properties[i] = f.param(k, &params[i])
 		if params[i].means == isGroup {
-			d = f.schema(k, params[i].group)
-		}
-		if len(p.Enum) > 0 {
-			words := value.NewList()
-			for _, w := range p.Enum {
-				words.Items = append(words.Items, w)
-			}
-			d.Set("enum", words)
-		}
-		properties.Set(p.Name, d)
-		if p.Required {
-			required.Items = append(required.Items, p.Name)
+			groups[params[i].name] = f.schema(k, params[i].group)
 		}
 	}
-	return value.NewDict("type", "object", "properties", properties, "required", required)
+	return value.ObjectSchema(properties, groups)
 }
 
 // example is the world of New without a configuration.
