@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// usual is the first embedded model, whose name is that of all of them.
-const usual = "embedded"
+// Default is the embedded model that is meant where nothing is said. The names of all others begin with its name.
+const Default = "embedded"
 
 // All that is called embedded* here is compiled in: a folder for each model of the table
 // below, and nothing else.
@@ -21,7 +21,7 @@ var folders embed.FS
 
 // inProgram is the table of embedded models: one line, and one folder of that name, each.
 var inProgram = NewEmbedded(folders,
-	usual,
+	Default,
 	"embedded-reader",
 )
 
@@ -41,7 +41,7 @@ func NewEmbedded(files fs.FS, names ...string) *EmbeddedModels {
 func InProgram() *EmbeddedModels { return inProgram }
 
 // Embedded reads the model embedded, which recipes and commands take where nothing is said.
-func Embedded() (*Model, error) { return inProgram.Load(usual) }
+func Embedded() (*Model, error) { return inProgram.Load(Default) }
 
 // Names lists the models.
 func (e *EmbeddedModels) Names() []string { return slices.Clone(e.names) }
@@ -51,7 +51,7 @@ func (e *EmbeddedModels) Has(name string) bool { return slices.Contains(e.names,
 
 // Check is an error for a name that can only mean an embedded model, and is none of them.
 func (e *EmbeddedModels) Check(name string) error {
-	if e.Has(name) || !strings.HasPrefix(name, usual) || strings.ContainsAny(name, `/\.`) {
+	if e.Has(name) || !strings.HasPrefix(name, Default) || strings.ContainsAny(name, `/\.`) {
 		return nil
 	}
 	return e.unknown(name)
@@ -63,7 +63,7 @@ func (e *EmbeddedModels) unknown(name string) error {
 
 // Title names a model of the table in messages and in what runs record.
 func (e *EmbeddedModels) Title(name string) string {
-	if name == usual {
+	if name == Default {
 		return "embedded model" // as runs have recorded it since there was one alone
 	}
 	return "embedded model " + name

@@ -33,7 +33,7 @@ func TestEmbedded(t *testing.T) {
 		if bytes > 4<<20 || n < 150_000 || n > 2_000_000 || m.Source.Text == "" || len(m.Warnings) > 0 {
 			t.Errorf("%s: %d bytes, %d parameters, template %q, %q", name, bytes, n, m.Source.Text, m.Warnings)
 		}
-		if !strings.HasPrefix(name, usual) || InProgram().Check(name) != nil {
+		if !strings.HasPrefix(name, Default) || InProgram().Check(name) != nil {
 			t.Errorf("%s is no name of an embedded model", name)
 		}
 	}

@@ -5,17 +5,18 @@ import (
 	"strings"
 
 	"ballast/bounded/yaml"
+	"ballast/model"
 	"ballast/recipe/strict"
 	"ballast/rollout"
 	"ballast/supervise"
 )
 
-// Usual is the model of recipes and commands that name none: the embedded one that the
+// DefaultModel is the model of recipes and commands that name none: the embedded one that the
 // default settings are for.
-const Usual = "embedded"
+const DefaultModel = model.Default
 
 // budgets are those of embedded models where nothing says otherwise: what gold of the tasks that a model was
-// made for takes, in the formats that it writes. A model that is not among them has those of Usual.
+// made for takes, in the formats that it writes. A model that is not among them has those of DefaultModel.
 var budgets = map[string]Budget{
 	"embedded-reader": {Prompt: 512, Episode: 640, Reply: 96, Result: 96, Steps: 16}, // sets worlds
 }
@@ -31,7 +32,7 @@ func (r *Recipe) Roomy(model string) {
 // embedded model on the desk tasks.
 func defaults() Recipe {
 	return Recipe{
-		Model:  Usual,
+		Model:  DefaultModel,
 		Seed:   1,
 		Tasks:  Tasks{Set: "desk", Count: 400, Test: 100},
 		Chat:   Chat{Format: "hermes", Malformed: rollout.MalformedStop},

@@ -44,7 +44,7 @@ with --engine xla,address=PLUGIN,options=[notf32].`,
 			return k.run(c.Context(), tolerance)
 		},
 	}
-	c.Flags().StringVar(&name, "model", recipe.Usual, "model to check with")
+	c.Flags().StringVar(&name, "model", recipe.DefaultModel, "model to check with")
 	on.add(c.Flags(), "none, name one")
 	c.Flags().Float64Var(&tolerance, "tolerance", 1e-3, "largest mean difference of log-probabilities, in nats; the other bounds follow "+
 		"from it")

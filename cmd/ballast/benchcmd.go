@@ -37,7 +37,7 @@ func benchCommand() *cobra.Command {
 			return nil
 		},
 	}
-	engine.Flags().StringVar(&name, "model", recipe.Usual, "model to measure")
+	engine.Flags().StringVar(&name, "model", recipe.DefaultModel, "model to measure")
 	engine.Flags().IntVar(&rounds, "rounds", 5, "updates measured after one that warms up")
 	engine.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	on.add(engine.Flags(), "cpu")

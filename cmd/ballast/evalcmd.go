@@ -76,7 +76,7 @@ Protocols: ` + protocolDocs(),
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&f.Model, "model", recipe.Usual, modelNames+"; with --endpoint, its name there")
+	fl.StringVar(&f.Model, "model", recipe.DefaultModel, modelNames+"; with --endpoint, its name there")
 	f.tasksFlags(fl)
 	fl.StringVar(&f.Out, "out", "", "folder that keeps episodes; the same command continues there")
 	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")

@@ -91,7 +91,7 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 		fmt.Fprintf(w, "# training tasks    %d; prompts of %d tokens (%s)\n", len(run.Train), prompt, how)
 	}
 	if chosen.Name != "" {
-		fmt.Fprintf(w, "# conversations     %s\n", prepare.Written(r, chosen))
+		fmt.Fprintf(w, "# conversations     %s\n", prepare.Rendering(r, chosen))
 	} else {
 		fmt.Fprintf(w, "# conversations     chosen by the model's chat template, which is not here\n")
 	}

@@ -46,7 +46,7 @@ func ample(b recipe.Budget) recipe.Budget {
 // Check reports flags that would do nothing or cannot be honoured.
 func (p *Endpoint) Check(model string) error {
 	switch {
-	case p.URL != "" && model == recipe.Usual: // no name was given
+	case p.URL != "" && model == recipe.DefaultModel: // no name was given
 		return errors.New("--endpoint needs --model NAME, as the server names the model")
 	case p.URL == "" && (p.KeyEnv != "" || p.Tokenizer != "" || p.Stream || p.Text || p.API != "chat"):
 		return errors.New("--api, --key-env, --tokenizer, --prompt-text and --stream belong to an endpoint: give --endpoint too")

@@ -185,7 +185,7 @@ func (p *sftPhase) measure() error {
 // unfit says why a dialogue cannot be trained in one of the phase's formats, nil if it
 // can be in all.
 func (p *sftPhase) unfit(d *supervise.Dialogue, room int) (*supervise.Unfit, error) {
-	for _, name := range slices.Sorted(maps.Keys(p.set.Spelled())) {
+	for _, name := range slices.Sorted(maps.Keys(p.set.GoldFormats())) {
 		f, err := chat.FormatByName(name)
 		if err != nil {
 			return nil, err
@@ -233,7 +233,7 @@ func (p *sftPhase) update(ctx context.Context, i int, m map[string]float64) ([]b
 // samples renders the examples of a batch, each in a format drawn for the example
 // and epoch, format by format.
 func (p *sftPhase) samples(ctx context.Context, batch []int, epoch int) ([]ballast.Sample, error) {
-	formats := p.set.Spelled()
+	formats := p.set.GoldFormats()
 	byFormat := map[string][]int{} // positions in the batch
 	for j, k := range batch {
 		f := formats.Draw(mix(p.set.Seed, uint64(epoch), uint64(k)))

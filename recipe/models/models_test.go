@@ -93,7 +93,7 @@ func TestEmbedded(t *testing.T) {
 	if _, c, err := f.Sizes(ctx, &r); err != nil || c.Hidden != 64 {
 		t.Errorf("its sizes are %+v, %v", c, err)
 	}
-	if !new(Finder).Embedded().Has(recipe.Usual) {
+	if !new(Finder).Embedded().Has(recipe.DefaultModel) {
 		t.Error("a Finder without a table has not that of the program")
 	}
 }

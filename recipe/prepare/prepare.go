@@ -99,8 +99,8 @@ func Imports(w io.Writer, run *loop.Run) error {
 	return err
 }
 
-// Written is how conversations of a run are written, for people.
-func Written(r *recipe.Recipe, c chat.Choice) string {
+// Rendering is how conversations of a run are written, for people.
+func Rendering(r *recipe.Recipe, c chat.Choice) string {
 	if r.Chat.System == nil || c.System == *r.Chat.System {
 		return c.String()
 	}

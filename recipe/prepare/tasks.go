@@ -45,8 +45,8 @@ func Tasks(run *loop.Run, w *worlds.Worlds, cfg rollout.Config) error {
 // roomier says more of prompts that do not fit: who trains a model of their own on their own
 // dialogues has heard neither of these tasks nor of their budget.
 func roomier(r *recipe.Recipe, err error) error {
-	if r.Model != recipe.Usual {
-		err = fmt.Errorf("%w; the budgets are those of model "+recipe.Usual+" where no --config says otherwise, recipes/ has files for "+
+	if r.Model != recipe.DefaultModel {
+		err = fmt.Errorf("%w; the budgets are those of model "+recipe.DefaultModel+" where no --config says otherwise, recipes/ has files for "+
 			"others", err)
 	}
 	if OwnDialogues(r) {

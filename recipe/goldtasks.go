@@ -10,14 +10,14 @@ import (
 	"ballast/recipe/signal"
 )
 
-// Written is gold that a run may write: of which tasks in one format.
-type Written struct {
+// GoldTasks are tasks whose gold a run may write, in one format.
+type GoldTasks struct {
 	Format string
 	Tasks  []*ballast.Task
 }
 
-// Spelled are the formats in which supervised phases write what they learn from.
-func (r *Recipe) Spelled() Shares {
+// GoldFormats are the formats in which supervised phases write what they learn from.
+func (r *Recipe) GoldFormats() Shares {
 	if len(r.SFT.Formats) == 0 {
 		return Shares{r.Chat.Format: 1}
 	}
@@ -27,8 +27,8 @@ func (r *Recipe) Spelled() Shares {
 // Gold is all gold that a run may still write, by format: in its phases, in the one that its
 // guard may insert, and where a judge is to close it. Phase at is the first that is not over;
 // what one that has begun writes is left out. It asks and plays nothing.
-func (r *Recipe) Gold(m Material, at int, begun bool) ([]Written, error) {
-	gold := writing{}
+func (r *Recipe) Gold(m Material, at int, begun bool) ([]GoldTasks, error) {
+	gold := goldByFormat{}
 	if at == 0 && !begun && r.Asks().Closing {
 		gold.all(m, r.Chat.Format)
 	}
@@ -52,25 +52,26 @@ func (r *Recipe) Gold(m Material, at int, begun bool) ([]Written, error) {
 			return nil, err
 		}
 	}
-	var out []Written
+	var out []GoldTasks
 	for _, name := range slices.Sorted(maps.Keys(gold)) {
-		out = append(out, Written{name, gold[name].tasks})
+		out = append(out, GoldTasks{name, gold[name].tasks})
 	}
 	return out, nil
 }
 
-// writing is gold by format, each task once.
-type writing map[string]*written
+// goldByFormat is the tasks whose gold may be written, by format.
+type goldByFormat map[string]*taskList
 
-type written struct {
+// taskList is tasks, each once.
+type taskList struct {
 	tasks []*ballast.Task
 	seen  map[*ballast.Task]bool
 }
 
-func (w writing) add(format string, t *ballast.Task) {
+func (w goldByFormat) add(format string, t *ballast.Task) {
 	in := w[format]
 	if in == nil {
-		in = &written{seen: map[*ballast.Task]bool{}}
+		in = &taskList{seen: map[*ballast.Task]bool{}}
 		w[format] = in
 	}
 	if !in.seen[t] {
@@ -79,7 +80,7 @@ func (w writing) add(format string, t *ballast.Task) {
 	}
 }
 
-func (w writing) all(m Material, format string) {
+func (w goldByFormat) all(m Material, format string) {
 	tasks := m.Tasks()
 	for i := range tasks {
 		w.add(format, &tasks[i])
@@ -87,7 +88,7 @@ func (w writing) all(m Material, format string) {
 }
 
 // phase adds what a phase may write with its settings.
-func (w writing) phase(m Material, set *Recipe, p Phase) error {
+func (w goldByFormat) phase(m Material, set *Recipe, p Phase) error {
 	if p.RL > 0 {
 		for _, name := range signal.Need(set.RL.Signals).Gold {
 			w.all(m, cmp.Or(name, set.Chat.Format))
@@ -98,7 +99,7 @@ func (w writing) phase(m Material, set *Recipe, p Phase) error {
 	if err != nil {
 		return err
 	}
-	for name := range set.Spelled() {
+	for name := range set.GoldFormats() {
 		for _, e := range list {
 			w.add(name, e.Task)
 		}
