@@ -52,6 +52,7 @@ var layer = map[string]int{
 	"ballast/model/accel":           3,
 	"ballast/model/cpu":             3,
 	"ballast/model/graph":           3,
+	"ballast/task/compose":          4,
 	"ballast/task/desk":             4,
 	"ballast/task/drawn":            4,
 	"ballast/task/file":             4,

@@ -24,6 +24,7 @@ import (
 	"ballast"
 	"ballast/env/sim"
 	"ballast/task/bfcl"
+	"ballast/task/compose"
 	"ballast/task/desk"
 	"ballast/task/drawn"
 	"ballast/value"
@@ -82,9 +83,9 @@ func ByName(name string) (*Set, error) {
 // test task chooses a checkpoint; test, where that is the only one that is not trained on.
 func Held(set string) string {
 	if s, err := ByName(set); err == nil && !s.Whole { // Load says what is wrong with a name
-		return desk.Valid
+		return compose.Valid
 	}
-	return desk.Test
+	return compose.Test
 }
 
 // MaxCount bounds the number of tasks of a spec; a task takes some 20 KB.
@@ -105,9 +106,9 @@ func Load(spec Spec) ([]ballast.Task, error) {
 		return nil, fmt.Errorf("task: count is %d, want 0 (the set's own number) to %d", spec.Count, MaxCount)
 	}
 	switch spec.Split {
-	case desk.Train, desk.Test:
+	case compose.Train, compose.Test:
 		return set.Load(spec)
-	case desk.Valid:
+	case compose.Valid:
 		if !set.Whole {
 			return set.Load(spec)
 		}
@@ -117,7 +118,7 @@ func Load(spec Spec) ([]ballast.Task, error) {
 			return set.Load(spec)
 		}
 		var all []ballast.Task
-		for _, split := range []string{desk.Train, desk.Test} {
+		for _, split := range []string{compose.Train, compose.Test} {
 			s := spec
 			s.Split = split
 			tasks, err := set.Load(s)
@@ -165,13 +166,13 @@ func generated(worlds []string) func(Spec) ([]ballast.Task, error) {
 func deal(spec Spec, generate func(split, category string, i int) (*ballast.Task, error)) ([]ballast.Task, error) {
 	categories, count := spec.Categories, spec.Count
 	if len(categories) == 0 {
-		categories = desk.Categories
-		if spec.Split != desk.Test {
+		categories = compose.Categories
+		if spec.Split != compose.Test {
 			categories = slices.DeleteFunc(slices.Clone(categories), func(c string) bool { return c == world.LongContext })
 		}
 	}
 	if count == 0 {
-		if count = ownTrain; spec.Split != desk.Train {
+		if count = ownTrain; spec.Split != compose.Train {
 			count = ownTest
 		}
 	}

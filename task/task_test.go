@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"ballast"
-	"ballast/task/desk"
+	"ballast/task/compose"
 	"ballast/task/drawn"
 	"ballast/value"
 	"ballast/world"
@@ -27,14 +27,14 @@ func load(t *testing.T, spec Spec) []ballast.Task {
 func TestGoldIsRight(t *testing.T) {
 	for docs := drawn.Whole; docs <= drawn.None; docs++ {
 		for _, level := range []map[string]int{nil, {"kinds": 4, "tools": 30}, {"max_turns": 2, "calls": 3}} {
-			if err := Check(load(t, Spec{Name: docs.Set(), Seed: 3, Count: 20, Categories: drawn.Categories, Level: level})); err != nil {
+			if err := Check(load(t, Spec{Name: docs.Set(), Seed: 3, Count: 20, Categories: compose.Categories, Level: level})); err != nil {
 				t.Error(err)
 			}
 		}
 	}
 	for _, set := range []string{"desk", "desk-ood"} {
 		for _, spec := range []Spec{
-			{Name: set, Seed: 3, Count: 200, Categories: desk.Categories},
+			{Name: set, Seed: 3, Count: 200, Categories: compose.Categories},
 			{Name: set, Seed: 4, Count: 100, Level: map[string]int{"min_turns": 4, "max_turns": 4, "requests": 3, "calls": 12, "tools": 12, "mix": 3}},
 			{Name: set, Seed: 5, Count: 100, Level: map[string]int{"max_turns": 2, "requests": 1, "calls": 2, "mix": 1}},
 		} {
@@ -239,7 +239,7 @@ func TestCheckFindsBadGold(t *testing.T) {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	tasks, err := Load(Spec{Name: "desk", Count: 300, Categories: desk.Categories})
+	tasks, err := Load(Spec{Name: "desk", Count: 300, Categories: compose.Categories})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"ballast/chat/bpe"
 	"ballast/chat/format"
 	"ballast/env/sim"
+	"ballast/task/compose"
 )
 
 // conversation writes a task's gold conversation in the compact template.
@@ -67,8 +68,8 @@ func TestFitsBudget(t *testing.T) {
 	}
 	texts := map[string]bool{}
 	words := map[string]bool{}
-	for _, c := range Categories {
-		tasks, _ := some(t, 150, Train, c, Options{})
+	for _, c := range compose.Categories {
+		tasks, _ := some(t, 150, compose.Train, c, Options{})
 		for _, task := range tasks {
 			for _, f := range []chat.Format{chat.Hermes, chat.Pythonic} {
 				_, all := conversation(t, tok, f, task)
@@ -86,8 +87,8 @@ func TestFitsBudget(t *testing.T) {
 	}
 	t.Logf("%d words of users", len(words))
 	for _, o := range []Options{{}, {Worlds: OOD}} {
-		for _, split := range []string{Train, Test} {
-			for _, c := range Categories {
+		for _, split := range []string{compose.Train, compose.Test} {
+			for _, c := range compose.Categories {
 				tasks, _ := some(t, 150, split, c, o)
 				measure(t, tok, split+"/"+c, tasks)
 			}

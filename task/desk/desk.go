@@ -22,6 +22,7 @@
 package desk
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -30,11 +31,9 @@ import (
 
 	"ballast"
 	"ballast/env/sim"
+	"ballast/task/compose"
 	"ballast/world"
 )
-
-// The categories, in the order in which sets mix them.
-var Categories = []string{"base", "miss_func", "miss_param", "long_context"}
 
 // Options are the difficulty of tasks. The zero value of a field means its
 // default. A whole default task fits 512 tokens of a small own vocabulary.
@@ -50,21 +49,15 @@ type Options struct {
 
 // withDefaults fills the zero fields and rejects what cannot work.
 func (o Options) withDefaults() (Options, error) {
-	for _, f := range []struct {
-		field    *int
-		def, low int
-		high     int
-		name     string
-	}{
-		{&o.Mix, 2, 1, 4, "mix"}, {&o.MinTurns, 2, 1, 6, "min_turns"}, {&o.MaxTurns, max(3, o.MinTurns), 1, 6, "max_turns"},
-		{&o.Requests, 1, 1, 3, "requests"}, {&o.Calls, 5, 1, 20, "calls"}, {&o.Tools, 8, 1, 40, "tools"},
-	} {
-		if *f.field == 0 {
-			*f.field = f.def
-		}
-		if *f.field < f.low || *f.field > f.high {
-			return o, fmt.Errorf("task: desk: %s is %d, want %d to %d", f.name, *f.field, f.low, f.high)
-		}
+	o.Mix, o.MinTurns = cmp.Or(o.Mix, 2), cmp.Or(o.MinTurns, 2)
+	o.MaxTurns = cmp.Or(o.MaxTurns, max(3, o.MinTurns))
+	o.Requests, o.Calls, o.Tools = cmp.Or(o.Requests, 1), cmp.Or(o.Calls, 5), cmp.Or(o.Tools, 8)
+	err := compose.Within(name, compose.Range{Name: "mix", Is: o.Mix, Low: 1, High: 4},
+		compose.Range{Name: "min_turns", Is: o.MinTurns, Low: 1, High: 6}, compose.Range{Name: "max_turns", Is: o.MaxTurns, Low: 1, High: 6},
+		compose.Range{Name: "requests", Is: o.Requests, Low: 1, High: 3}, compose.Range{Name: "calls", Is: o.Calls, Low: 1, High: 20},
+		compose.Range{Name: "tools", Is: o.Tools, Low: 1, High: 40})
+	if err != nil {
+		return o, err
 	}
 	if o.MinTurns > o.MaxTurns {
 		return o, fmt.Errorf("task: desk: min_turns is %d, more than max_turns %d", o.MinTurns, o.MaxTurns)
@@ -98,46 +91,27 @@ func generate(seed uint64, split, category string, index int, o Options) (*balla
 	if err != nil {
 		return nil, nil, err
 	}
-	if split != Train && split != Valid && split != Test {
-		return nil, nil, fmt.Errorf("task: desk: no split %q; there are train, valid and test", split)
-	}
-	if !slices.Contains(Categories, category) {
-		return nil, nil, fmt.Errorf("task: desk: no category %q; there are %s", category, strings.Join(Categories, ", "))
-	}
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s %s %s %d", split, category, strings.Join(o.Worlds, " "), index)
-	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	// About one attempt in three succeeds (fewer for test, whose goals are one in five);
-	// a thousand failures in a row mean that the options leave nothing to compose.
-	for range 1000 {
-		if t, goal := compose(rng, split, category, o); t != nil {
-			t.ID = fmt.Sprintf("%s/%s/%s/%d/%d", t.Set, split, category, seed, index)
-			return t, goal, nil
-		}
-	}
-	return nil, nil, fmt.Errorf("task: desk: no %s task of %d to %d turns, %d calls and %d tools can be composed; ask for more calls or tools",
-		category, o.MinTurns, o.MaxTurns, o.Calls, o.Tools)
+	return compose.Generator{
+		Name:  name,
+		Salt:  strings.Join(o.Worlds, " ") + " ",
+		Sizes: fmt.Sprintf("%d to %d turns, %d calls and %d tools", o.MinTurns, o.MaxTurns, o.Calls, o.Tools),
+		Try:   func(rng *rand.Rand) (*ballast.Task, []string) { return try(rng, split, category, o) },
+	}.Draw(seed, split, category, index)
 }
 
-// compose draws one task and its goal, or nil where the draw does not work out.
-func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, goal []string) {
+// name is that of the package in errors.
+const name = "desk"
+
+// try composes one task and its goal, or nil where the draw does not work out.
+func try(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, goal []string) {
 	t = &ballast.Task{Set: "desk", Category: category, APIs: someWorlds(rng, o), Grader: sim.Sparing}
 	if slices.Contains(OOD, t.APIs[0]) {
 		t.Set = "desk-ood"
 	}
-	size := 1
-	if category == world.LongContext {
-		size, t.Variant = 3, world.LongContext
-	}
-	s := newScene(rng, split, t.APIs, size)
+	s := newScene(rng, split, t.APIs, compose.Size(t))
 	t.Init = s.init
 
-	turns := o.MinTurns + rng.IntN(o.MaxTurns-o.MinTurns+1)
-	special := -1 // the turn that gets an extra one
-	if category == "miss_func" || category == "miss_param" {
-		turns = max(turns-1, min(2, o.MaxTurns-1), 1) // two requests where there is room
-		special = rng.IntN(turns)
-	}
+	turns, special := compose.Turns(rng, category, o.MinTurns, o.MaxTurns)
 	for i := range turns {
 		n := 1
 		if o.Requests > 1 && rng.IntN(4) == 0 {
@@ -148,7 +122,7 @@ func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task
 		}
 		requests := make([]request, n)
 		for j := range requests {
-			name, r, ok := draw(s, t.APIs, i == special && category == "miss_param")
+			name, r, ok := draw(s, t.APIs, i == special && compose.LeavesOut(category))
 			if !ok {
 				return nil, nil
 			}
@@ -165,7 +139,7 @@ func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task
 	if category == world.LongContext {
 		most = max(most-1, len(t.Turns))
 	}
-	if !document(rng, t, o) || !verify(t, most) {
+	if !document(rng, t, o) || !compose.Verify(name, t, most, nil) {
 		return nil, nil
 	}
 	return t, goal
@@ -218,7 +192,7 @@ func draw(s *scene, worlds []string, partial bool) (string, request, bool) {
 }
 
 // render turns the requests of one user message into turns: one, or two where
-// the category does something special here. Replies are filled in by verify.
+// the category does something special here. Replies are filled in by compose.Verify.
 func render(requests []request, special bool, category string) []ballast.TaskTurn {
 	var turn ballast.TaskTurn
 	for i, r := range requests {
@@ -229,29 +203,18 @@ func render(requests []request, special bool, category string) []ballast.TaskTur
 		turn.Gold = append(turn.Gold, r.calls...)
 	}
 	if requests[len(requests)-1].query {
-		turn.Reply = answer
+		turn.Reply = compose.Answer
 	}
-	switch {
-	case !special:
+	if !special {
 		return []ballast.TaskTurn{turn}
-	case category == "miss_param":
-		r := requests[0]
-		turn.User = lower(r.fill)
-		return []ballast.TaskTurn{{User: lower(r.part), Reply: r.ask}, turn}
-	default:
-		first := ballast.TaskTurn{User: turn.User, Reply: "No tool for that."}
-		turn.User = "try again."
-		turn.Reveal = []string{turn.Gold[len(turn.Gold)-1].Name}
-		return []ballast.TaskTurn{first, turn}
 	}
+	r := requests[0]
+	return compose.Special(turn, category, compose.Part{Part: lower(r.part), Ask: r.ask, Fill: lower(r.fill)})
 }
 
 // lower is how the user types: without capitals, so that a word at the start of
 // a sentence is the word that calls have.
 func lower(sentence string) string { return strings.ToLower(sentence) }
-
-// answer marks a closing reply that repeats the last result; verify fills it in.
-const answer = "?"
 
 // inSplit says whether a sequence of kinds belongs to a split: one in five, by
 // hash, to test. A single request is no composition and belongs to both, or tests
@@ -262,7 +225,7 @@ func inSplit(goal []string, split string) bool {
 	}
 	h := fnv.New32a()
 	h.Write([]byte(strings.Join(goal, " ")))
-	return (h.Sum32()%5 == 0) == (split == Test)
+	return (h.Sum32()%5 == 0) == (split == compose.Test)
 }
 
 // document lists the tools: those that gold calls, and others of the task's
@@ -298,35 +261,4 @@ func document(rng *rand.Rand, t *ballast.Task, o Options) bool {
 		}
 	}
 	return true
-}
-
-// verify plays the gold calls, fills in the replies and reports whether the task
-// is good: not too many calls, no call fails, every turn passes its check.
-func verify(t *ballast.Task, most int) bool {
-	s, err := sim.NewSession(t)
-	if err != nil {
-		panic("task: desk: " + err.Error()) // a scene made a bad configuration
-	}
-	calls := 0
-	for i := range t.Turns {
-		turn := &t.Turns[i]
-		last := ""
-		for _, c := range turn.Gold {
-			calls++
-			last = s.Run(c)
-			if strings.HasPrefix(last, "error: ") {
-				return false
-			}
-		}
-		if turn.Reply == "" {
-			turn.Reply = "Done."
-		} else if turn.Reply == answer {
-			last, _, _ = strings.Cut(last, "\n")
-			turn.Reply = last + "."
-		}
-		if !s.CloseTurn().Check().Passed {
-			return false
-		}
-	}
-	return calls <= most
 }

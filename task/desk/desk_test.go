@@ -10,6 +10,7 @@ import (
 
 	"ballast"
 	"ballast/env/sim"
+	"ballast/task/compose"
 	"ballast/value"
 )
 
@@ -42,13 +43,13 @@ func said(task *ballast.Task) string {
 }
 
 func TestSameSeedSameTask(t *testing.T) {
-	for _, c := range Categories {
-		a, _ := some(t, 20, Train, c, Options{})
-		b, _ := some(t, 20, Train, c, Options{})
+	for _, c := range compose.Categories {
+		a, _ := some(t, 20, compose.Train, c, Options{})
+		b, _ := some(t, 20, compose.Train, c, Options{})
 		if !reflect.DeepEqual(a, b) {
 			t.Errorf("%s: two generations differ", c)
 		}
-		x, _ := Generate(8, Train, c, 0, Options{})
+		x, _ := Generate(8, compose.Train, c, 0, Options{})
 		if said(x) == said(a[0]) {
 			t.Errorf("%s: seeds 7 and 8 give the same task", c)
 		}
@@ -58,10 +59,10 @@ func TestSameSeedSameTask(t *testing.T) {
 // TestSplitsShareNoNameAndNoGoal looks for every name of the other split in what
 // tasks say.
 func TestSplitsShareNoNameAndNoGoal(t *testing.T) {
-	goals := map[string]map[string]bool{Train: {}, Test: {}}
-	other := map[string]string{Train: Test, Test: Train}
-	for _, c := range Categories {
-		for _, split := range []string{Train, Test} {
+	goals := map[string]map[string]bool{compose.Train: {}, compose.Test: {}}
+	other := map[string]string{compose.Train: compose.Test, compose.Test: compose.Train}
+	for _, c := range compose.Categories {
+		for _, split := range []string{compose.Train, compose.Test} {
 			tasks, g := some(t, 100, split, c, Options{})
 			for i, task := range tasks {
 				goals[split][g[i]] = true
@@ -76,13 +77,13 @@ func TestSplitsShareNoNameAndNoGoal(t *testing.T) {
 			}
 		}
 	}
-	for g := range goals[Train] {
-		if goals[Test][g] {
+	for g := range goals[compose.Train] {
+		if goals[compose.Test][g] {
 			t.Errorf("goal %q occurs in both splits", g)
 		}
 	}
-	if len(goals[Test]) < 100 {
-		t.Errorf("only %d goals of test tasks", len(goals[Test]))
+	if len(goals[compose.Test]) < 100 {
+		t.Errorf("only %d goals of test tasks", len(goals[compose.Test]))
 	}
 }
 
@@ -90,7 +91,7 @@ func TestSplitsShareNoNameAndNoGoal(t *testing.T) {
 func TestPoolsShareParts(t *testing.T) {
 	for k, p := range parts {
 		seen := map[string]int{}
-		for bit, split := range []string{Train, Test} {
+		for bit, split := range []string{compose.Train, compose.Test} {
 			for _, n := range pools[split][k] {
 				a, b, _ := strings.Cut(n, p.between)
 				seen["first "+a] |= 1 << bit
@@ -117,7 +118,7 @@ func TestKinds(t *testing.T) {
 		t.Run(k.name, func(t *testing.T) {
 			made := 0
 			for seed := range uint64(120) {
-				s := newScene(rand.New(rand.NewPCG(seed, 0)), Train, k.worlds, 2)
+				s := newScene(rand.New(rand.NewPCG(seed, 0)), compose.Train, k.worlds, 2)
 				var before request
 				if k.shape == follow { // something to follow
 					if _, before, _ = draw(s, k.worlds, false); s.it == nil {
@@ -188,8 +189,8 @@ func playKind(t *testing.T, task *ballast.Task, k *kind, before, r request) {
 
 func TestCategories(t *testing.T) {
 	most := 0
-	for _, c := range Categories {
-		tasks, _ := some(t, 200, Train, c, Options{})
+	for _, c := range compose.Categories {
+		tasks, _ := some(t, 200, compose.Train, c, Options{})
 		for _, task := range tasks {
 			empty, calls, reveals := 0, 0, 0
 			hidden := map[string]bool{}
@@ -212,7 +213,7 @@ func TestCategories(t *testing.T) {
 				}
 				calls += len(turn.Gold)
 				reveals += len(turn.Reveal)
-				if turn.User == "" || turn.Reply == "" || turn.Reply == answer {
+				if turn.User == "" || turn.Reply == "" || turn.Reply == compose.Answer {
 					t.Errorf("%s turn %d: user %q, reply %q", task.ID, i, turn.User, turn.Reply)
 				}
 				if len(turn.Gold) == 0 {
@@ -244,7 +245,7 @@ func TestCategories(t *testing.T) {
 func TestEveryToolIsUsed(t *testing.T) {
 	for _, worlds := range [][]string{Worlds, OOD} {
 		used := map[string]bool{}
-		tasks, _ := some(t, 400, Train, "base", Options{Worlds: worlds})
+		tasks, _ := some(t, 400, compose.Train, "base", Options{Worlds: worlds})
 		for _, task := range tasks {
 			for _, turn := range task.Turns {
 				for _, c := range turn.Gold {
@@ -270,12 +271,12 @@ func TestBadOptions(t *testing.T) {
 		o                     Options
 	}{
 		{"dev", "base", "no split", Options{}},
-		{Train, "hard", "no category", Options{}},
-		{Train, "base", "no tasks for world", Options{Worlds: []string{"moon"}}},
-		{Train, "base", "max_turns is 9", Options{MaxTurns: 9}},
-		{Train, "base", "more than max_turns", Options{MinTurns: 3, MaxTurns: 2}},
-		{Train, "base", "fewer than max_turns", Options{Calls: 2}},
-		{Train, "base", "can be composed", Options{Tools: 1, MinTurns: 4, MaxTurns: 4, Calls: 4, Mix: 1}},
+		{compose.Train, "hard", "no category", Options{}},
+		{compose.Train, "base", "no tasks for world", Options{Worlds: []string{"moon"}}},
+		{compose.Train, "base", "max_turns is 9", Options{MaxTurns: 9}},
+		{compose.Train, "base", "more than max_turns", Options{MinTurns: 3, MaxTurns: 2}},
+		{compose.Train, "base", "fewer than max_turns", Options{Calls: 2}},
+		{compose.Train, "base", "can be composed", Options{Tools: 1, MinTurns: 4, MaxTurns: 4, Calls: 4, Mix: 1}},
 	} {
 		if _, err := Generate(1, c.split, c.category, 0, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want one with %q", c.o, err, c.want)
@@ -285,7 +286,7 @@ func TestBadOptions(t *testing.T) {
 
 func BenchmarkGenerate(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
-		if _, err := Generate(1, Train, Categories[i%4], i, Options{}); err != nil {
+		if _, err := Generate(1, compose.Train, compose.Categories[i%4], i, Options{}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -296,19 +297,19 @@ func BenchmarkGenerate(b *testing.B) {
 // training.
 func TestShortTasksTestWhatIsTrained(t *testing.T) {
 	for _, c := range []string{"miss_func", "miss_param"} {
-		kinds := map[string]map[string]bool{Train: {}, Test: {}}
+		kinds := map[string]map[string]bool{compose.Train: {}, compose.Test: {}}
 		for split, seen := range kinds {
-			n := map[string]int{Train: 1000, Test: 100}[split]
+			n := map[string]int{compose.Train: 1000, compose.Test: 100}[split]
 			_, goals := some(t, n, split, c, Options{MaxTurns: 2, Calls: 3})
 			for _, g := range goals {
 				seen[g] = true
 			}
 		}
-		if len(kinds[Test]) < 10 {
-			t.Errorf("%s: tests are about %d kinds", c, len(kinds[Test]))
+		if len(kinds[compose.Test]) < 10 {
+			t.Errorf("%s: tests are about %d kinds", c, len(kinds[compose.Test]))
 		}
-		for k := range kinds[Test] {
-			if !kinds[Train][k] {
+		for k := range kinds[compose.Test] {
+			if !kinds[compose.Train][k] {
 				t.Errorf("%s: test kind %q is in no training task", c, k)
 			}
 		}

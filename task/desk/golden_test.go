@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ballast/task/compose"
 	"ballast/value"
 )
 
@@ -17,8 +18,8 @@ var update = flag.Bool("update", false, "write the golden file anew")
 func TestGolden(t *testing.T) {
 	var b strings.Builder
 	for _, worlds := range [][]string{Worlds, OOD} {
-		for _, split := range []string{Train, Test} {
-			for _, c := range Categories {
+		for _, split := range []string{compose.Train, compose.Test} {
+			for _, c := range compose.Categories {
 				tasks, goals := some(t, 2, split, c, Options{Worlds: worlds})
 				for i, task := range tasks {
 					fmt.Fprintf(&b, "%s  goal %s\n", task.ID, goals[i])

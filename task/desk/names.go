@@ -1,6 +1,10 @@
 package desk
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+
+	"ballast/task/compose"
+)
 
 // Free names are compounds of two parts, such as "tax.txt" or "ann lee". Every
 // part occurs in both splits, a compound in one only: of parts i and j the
@@ -10,14 +14,6 @@ import "math/rand/v2"
 //
 // Folders, days, tags, rooms, colors and numbers are closed lists that both
 // splits share.
-
-// The splits. Valid has the names and goals of training in tasks of its own: what a
-// run may choose by without a look at test tasks.
-const (
-	Train = "train"
-	Valid = "valid"
-	Test  = "test"
-)
 
 // kindOfName is a family of free names.
 type kindOfName int
@@ -74,19 +70,19 @@ var (
 
 // pools holds the names of one split by family, made once and only read.
 var pools = func() map[string]*[numNames][]string {
-	m := map[string]*[numNames][]string{Train: {}, Test: {}}
+	m := map[string]*[numNames][]string{compose.Train: {}, compose.Test: {}}
 	for k, p := range parts {
 		for i, a := range p.first {
 			for j, b := range p.second {
-				split := Train
+				split := compose.Train
 				if (i+j)%4 == 3 {
-					split = Test
+					split = compose.Test
 				}
 				m[split][k] = append(m[split][k], a+p.between+b)
 			}
 		}
 	}
-	m[Valid] = m[Train]
+	m[compose.Valid] = m[compose.Train]
 	return m
 }()
 

@@ -19,19 +19,15 @@ package drawn
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"math/rand/v2"
 	"slices"
 	"strings"
 
 	"ballast"
 	"ballast/env/sim"
-	"ballast/world"
+	"ballast/task/compose"
 	api "ballast/world/drawn"
 )
-
-// Categories in the order in which sets mix them.
-var Categories = []string{"base", "miss_func", "miss_param", "long_context"}
 
 // Options are the difficulty of tasks. The zero value of a field means its default.
 type Options struct {
@@ -53,16 +49,12 @@ func (o Options) withDefaults() (Options, error) {
 	o.Calls = cmp.Or(o.Calls, max(5, o.MaxTurns))
 	o.Tools = cmp.Or(o.Tools, max(8, o.MinTools))
 	o.MinTools = cmp.Or(o.MinTools, min(4, o.Tools))
-	for _, f := range []struct {
-		is, low, high int
-		name          string
-	}{
-		{o.Kinds, 1, 4, "kinds"}, {o.MinTurns, 1, 6, "min_turns"}, {o.MaxTurns, 1, 6, "max_turns"}, {o.Calls, 1, 20, "calls"},
-		{o.Tools, 2, 30, "tools"}, {o.MinTools, 2, 30, "min_tools"},
-	} {
-		if f.is < f.low || f.is > f.high {
-			return o, fmt.Errorf("task: drawn: %s is %d, want %d to %d", f.name, f.is, f.low, f.high)
-		}
+	err := compose.Within(name, compose.Range{Name: "kinds", Is: o.Kinds, Low: 1, High: 4},
+		compose.Range{Name: "min_turns", Is: o.MinTurns, Low: 1, High: 6}, compose.Range{Name: "max_turns", Is: o.MaxTurns, Low: 1, High: 6},
+		compose.Range{Name: "calls", Is: o.Calls, Low: 1, High: 20}, compose.Range{Name: "tools", Is: o.Tools, Low: 2, High: 30},
+		compose.Range{Name: "min_tools", Is: o.MinTools, Low: 2, High: 30})
+	if err != nil {
+		return o, err
 	}
 	switch {
 	case o.Docs < Whole || o.Docs > None:
@@ -89,50 +81,33 @@ func generate(seed uint64, split, category string, index int, o Options) (*balla
 	if err != nil {
 		return nil, nil, err
 	}
-	if split != Train && split != Valid && split != Test {
-		return nil, nil, fmt.Errorf("task: drawn: no split %q; there are train, valid and test", split)
-	}
-	if !slices.Contains(Categories, category) {
-		return nil, nil, fmt.Errorf("task: drawn: no category %q; there are %s", category, strings.Join(Categories, ", "))
-	}
-	h := fnv.New64a() // without the set: the sets differ in nothing but the documentation
-	fmt.Fprintf(h, "%s %s %d", split, category, index)
-	rng := rand.New(rand.NewPCG(seed, h.Sum64()))
-	for range 1000 {
-		if t, goal := compose(rng, split, category, o); t != nil {
-			t.ID = fmt.Sprintf("%s/%s/%s/%d/%d", t.Set, split, category, seed, index)
-			return t, goal, nil
-		}
-	}
-	return nil, nil, fmt.Errorf("task: drawn: no %s task of %d to %d turns, %d calls and %d tools can be made; ask for more calls or tools",
-		category, o.MinTurns, o.MaxTurns, o.Calls, o.Tools)
+	// There is no salt of the set: the sets differ in nothing but the documentation.
+	return compose.Generator{
+		Name:  name,
+		Sizes: fmt.Sprintf("%d to %d turns, %d calls and %d tools", o.MinTurns, o.MaxTurns, o.Calls, o.Tools),
+		Try:   func(rng *rand.Rand) (*ballast.Task, []string) { return try(rng, split, category, o) },
+	}.Draw(seed, split, category, index)
 }
 
-// compose draws one task and its goal, or nil where the draw does not work out.
-func compose(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, goal []string) {
+// name is that of the package in errors.
+const name = "drawn"
+
+// try composes one task and its goal, or nil where the draw does not work out.
+func try(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, goal []string) {
 	t = &ballast.Task{Set: o.Docs.Set(), Category: category, APIs: []string{api.Name}, Grader: sim.Sparing}
-	size := 1
-	if category == world.LongContext {
-		size, t.Variant = 3, world.LongContext
-	}
-	w := newPlace(rng, split, 1+rng.IntN(o.Kinds), size)
+	w := newPlace(rng, split, 1+rng.IntN(o.Kinds), compose.Size(t))
 	t.Init = map[string]any{api.Name: w.config()}
 	s := &scene{place: w, done: map[string]bool{}}
 
-	turns := o.MinTurns + rng.IntN(o.MaxTurns-o.MinTurns+1)
-	special := -1 // the turn that gets an extra one
-	if category == "miss_func" || category == "miss_param" {
-		turns = max(turns-1, min(2, o.MaxTurns-1), 1)
-		special = rng.IntN(turns)
-	}
+	turns, special := compose.Turns(rng, category, o.MinTurns, o.MaxTurns)
 	used := map[*tool]bool{}
 	var held *tool
 	for i := range turns {
-		name, r, ok := s.draw(i == special && category == "miss_param")
+		name, r, ok := s.draw(i == special && compose.LeavesOut(category))
 		if !ok {
 			return nil, nil
 		}
-		if i == special && category == "miss_func" {
+		if i == special && compose.HoldsBack(category) {
 			held = r.tools[len(r.tools)-1]
 			if used[held] {
 				return nil, nil // it would be needed before it is revealed
@@ -188,23 +163,13 @@ func (s *scene) draw(partial bool) (string, request, bool) {
 func render(r request, special bool, category string) []ballast.TaskTurn {
 	turn := ballast.TaskTurn{User: r.user, Gold: r.calls}
 	if r.query {
-		turn.Reply = answer
+		turn.Reply = compose.Answer
 	}
-	switch {
-	case !special:
+	if !special {
 		return []ballast.TaskTurn{turn}
-	case category == "miss_param":
-		turn.User = r.fill
-		return []ballast.TaskTurn{{User: r.part, Reply: r.ask}, turn}
 	}
-	first := ballast.TaskTurn{User: r.user, Reply: "No tool for that."}
-	turn.User = "try again."
-	turn.Reveal = []string{turn.Gold[len(turn.Gold)-1].Name}
-	return []ballast.TaskTurn{first, turn}
+	return compose.Special(turn, category, compose.Part{Part: r.part, Ask: r.ask, Fill: r.fill})
 }
-
-// answer marks a closing reply that repeats the last result; verify fills it in.
-const answer = "?"
 
 // inSplit says whether a sequence of kinds of requests belongs to a split, by hash. A single
 // request is no composition and belongs to all.
@@ -275,35 +240,7 @@ func told(s *sim.Session, t *ballast.Task, c ballast.Call) bool {
 	})
 }
 
-// verify plays the gold calls, fills in the replies and reports whether the task is good: not
-// too many calls, no call fails, no other tool would have told the same, every turn passes its check.
+// verify plays gold. A task in which a call of another tool would get the same answer is none.
 func verify(t *ballast.Task, most int) bool {
-	s, err := sim.NewSession(t)
-	if err != nil {
-		panic("task: drawn: " + err.Error()) // a world has a bad configuration
-	}
-	calls := 0
-	for i := range t.Turns {
-		turn := &t.Turns[i]
-		last := ""
-		for _, c := range turn.Gold {
-			if told(s, t, c) {
-				return false
-			}
-			calls++
-			if last = s.Run(c); sim.Failed(t.APIs, last) {
-				return false
-			}
-		}
-		if turn.Reply == "" {
-			turn.Reply = "Done."
-		} else if turn.Reply == answer {
-			last, _, _ = strings.Cut(last, "\n")
-			turn.Reply = last + "."
-		}
-		if !s.CloseTurn().Check().Passed {
-			return false
-		}
-	}
-	return calls <= most
+	return compose.Verify(name, t, most, func(s *sim.Session, c ballast.Call) bool { return told(s, t, c) })
 }

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"ballast"
+	"ballast/task/compose"
 	"ballast/value"
 )
 
@@ -19,7 +20,7 @@ func several(t *testing.T, split string, n int, o Options) (tasks []*ballast.Tas
 		n = max(n/5, 4)
 	}
 	for i := range n {
-		task, goal, err := generate(1, split, Categories[i%4], i/4, o)
+		task, goal, err := generate(1, split, compose.Categories[i%4], i/4, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,8 +30,8 @@ func several(t *testing.T, split string, n int, o Options) (tasks []*ballast.Tas
 }
 
 func TestSameTaskAgain(t *testing.T) {
-	a, _ := several(t, Train, 20, Options{})
-	b, _ := several(t, Train, 20, Options{})
+	a, _ := several(t, compose.Train, 20, Options{})
+	b, _ := several(t, compose.Train, 20, Options{})
 	if !reflect.DeepEqual(a, b) {
 		t.Error("the same seed gives other tasks")
 	}
@@ -66,7 +67,7 @@ func said(t *ballast.Task) map[string]bool {
 // two requests is in two splits.
 func TestSplitsShareNothing(t *testing.T) {
 	goals := map[string]string{}
-	for _, split := range []string{Train, Valid, Test} {
+	for _, split := range []string{compose.Train, compose.Valid, compose.Test} {
 		tasks, all := several(t, split, 400, Options{})
 		for i, task := range tasks {
 			for w := range said(task) {
@@ -106,7 +107,7 @@ func TestMeaningBelongsToOneSplit(t *testing.T) {
 // TestGold: every task was verified; here by others than who wrote it.
 func TestGold(t *testing.T) {
 	for _, o := range []Options{{}, {Kinds: 1, MaxTurns: 2, Tools: 4}, {Kinds: 3, MinTurns: 3, MaxTurns: 5, Calls: 9, Tools: 14}, {Docs: Renamed}} {
-		for _, split := range []string{Train, Test} {
+		for _, split := range []string{compose.Train, compose.Test} {
 			tasks, _ := several(t, split, 60, o)
 			for _, task := range tasks {
 				d, err := o.withDefaults()
@@ -152,9 +153,9 @@ func check(t *testing.T, task *ballast.Task, o Options) {
 
 // TestSets: the sets have the same tasks, and differ in what they tell of tools alone. Gold passes in each.
 func TestSets(t *testing.T) {
-	whole, _ := several(t, Test, 40, Options{})
+	whole, _ := several(t, compose.Test, 40, Options{})
 	for _, docs := range []Docs{Renamed, Bare, None} {
-		tasks, _ := several(t, Test, 40, Options{Docs: docs})
+		tasks, _ := several(t, compose.Test, 40, Options{Docs: docs})
 		for i, a := range whole {
 			b := tasks[i]
 			if b.Set != docs.Set() || b.ID != strings.Replace(a.ID, a.Set, b.Set, 1) || b.Category != a.Category || len(b.Turns) != len(a.Turns) {
@@ -195,7 +196,7 @@ func sameTools(t *testing.T, a, b *ballast.Task, docs Docs) {
 
 // TestNoneShowsOneTool: one that gold does not call, so that prompts say how calls are written.
 func TestNoneShowsOneTool(t *testing.T) {
-	tasks, _ := several(t, Test, 100, Options{Docs: None})
+	tasks, _ := several(t, compose.Test, 100, Options{Docs: None})
 	for _, task := range tasks {
 		if len(task.Tools) != 1 {
 			t.Errorf("%s shows %d tools", task.ID, len(task.Tools))
@@ -215,12 +216,12 @@ func TestErrors(t *testing.T) {
 		want            string
 	}{
 		{"tset", "base", Options{}, "no split"},
-		{Test, "bass", Options{}, "no category"},
-		{Test, "base", Options{Kinds: 9}, "kinds is 9, want 1 to 4"},
-		{Test, "base", Options{MinTurns: 4, MaxTurns: 3}, "more than max_turns"},
-		{Test, "base", Options{Calls: 2}, "fewer than max_turns"},
-		{Test, "base", Options{MinTools: 9, Tools: 5}, "more than tools"},
-		{Test, "base", Options{Docs: 7}, "no documentation 7"},
+		{compose.Test, "bass", Options{}, "no category"},
+		{compose.Test, "base", Options{Kinds: 9}, "kinds is 9, want 1 to 4"},
+		{compose.Test, "base", Options{MinTurns: 4, MaxTurns: 3}, "more than max_turns"},
+		{compose.Test, "base", Options{Calls: 2}, "fewer than max_turns"},
+		{compose.Test, "base", Options{MinTools: 9, Tools: 5}, "more than tools"},
+		{compose.Test, "base", Options{Docs: 7}, "no documentation 7"},
 	} {
 		if _, err := Generate(1, c.split, c.category, 0, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c, err, c.want)

@@ -12,6 +12,7 @@ import (
 	"ballast"
 	"ballast/chat/tooldoc"
 	"ballast/task"
+	"ballast/task/compose"
 	"ballast/task/drawn"
 	"ballast/value"
 )
@@ -34,27 +35,27 @@ func load(t *testing.T, spec task.Spec) []ballast.Task {
 // the options that runs use. Update it on purpose only.
 func TestGolden(t *testing.T) {
 	var b strings.Builder
-	for _, split := range []string{drawn.Train, drawn.Valid, drawn.Test} {
-		for _, x := range load(t, task.Spec{Split: split, Seed: 1, Count: 4, Categories: drawn.Categories}) {
+	for _, split := range []string{compose.Train, compose.Valid, compose.Test} {
+		for _, x := range load(t, task.Spec{Split: split, Seed: 1, Count: 4, Categories: compose.Categories}) {
 			write(&b, &x)
 		}
 	}
-	for _, split := range []string{drawn.Train, drawn.Valid, drawn.Test} {
+	for _, split := range []string{compose.Train, compose.Valid, compose.Test} {
 		for _, level := range []map[string]int{
 			nil, {"kinds": 1}, {"kinds": 4}, {"min_turns": 1, "max_turns": 1}, {"max_turns": 2, "calls": 3},
 			{"min_turns": 3, "max_turns": 5, "calls": 9, "tools": 14, "kinds": 3}, {"tools": 4}, {"min_tools": 10, "tools": 20},
 		} {
-			tasks := load(t, task.Spec{Split: split, Seed: 1, Count: 16, Categories: drawn.Categories, Level: level})
+			tasks := load(t, task.Spec{Split: split, Seed: 1, Count: 16, Categories: compose.Categories, Level: level})
 			fmt.Fprintf(&b, "%s %v %s\n", split, level, task.Digest(tasks))
 		}
 		for _, docs := range []drawn.Docs{drawn.Renamed, drawn.Bare, drawn.None} {
-			tasks := load(t, task.Spec{Name: docs.Set(), Split: split, Seed: 1, Count: 16, Categories: drawn.Categories})
+			tasks := load(t, task.Spec{Name: docs.Set(), Split: split, Seed: 1, Count: 16, Categories: compose.Categories})
 			fmt.Fprintf(&b, "%s %s %s\n", split, docs.Set(), task.Digest(tasks))
 		}
 	}
-	for _, split := range []string{drawn.Train, drawn.Valid, drawn.Test} {
+	for _, split := range []string{compose.Train, compose.Valid, compose.Test} {
 		sum := sha256.New()
-		for _, x := range load(t, task.Spec{Split: split, Seed: 1, Count: 60, Categories: drawn.Categories}) {
+		for _, x := range load(t, task.Spec{Split: split, Seed: 1, Count: 60, Categories: compose.Categories}) {
 			for _, tool := range x.Tools {
 				fmt.Fprintf(sum, "%s\n%s\n%s\n", tooldoc.Documented(tool), tooldoc.Signature(tool), tooldoc.JSON(tooldoc.Doc(tool)))
 			}

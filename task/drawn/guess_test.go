@@ -10,6 +10,7 @@ import (
 
 	"ballast"
 	"ballast/env/sim"
+	"ballast/task/compose"
 	"ballast/value"
 )
 
@@ -342,7 +343,7 @@ func TestGuesser(t *testing.T) {
 	}{
 		{Renamed, 10, 28}, {Bare, 25, 45}, {None, 1, 12},
 	} {
-		tasks, _ := several(t, Test, 160, Options{Docs: c.docs})
+		tasks, _ := several(t, compose.Test, 160, Options{Docs: c.docs})
 		whole, won, of := 0, 0, 0
 		for _, task := range tasks {
 			w, n := guessed(t, task)

@@ -9,14 +9,14 @@ import (
 	"ballast/env/envtest"
 	"ballast/env/sim"
 	"ballast/task"
-	"ballast/task/drawn"
+	"ballast/task/compose"
 	"ballast/value"
 )
 
 // TestWorlds: the world of a generated task is what every world must be.
 func TestWorlds(t *testing.T) {
 	for _, spec := range []task.Spec{{}, {Name: "worlds-renamed"}, {Name: "worlds-bare"}, {Name: "worlds-none"}, {Level: map[string]int{"kinds": 4, "tools": 20}}} {
-		spec.Split, spec.Seed, spec.Count, spec.Categories = drawn.Test, 4, 4, drawn.Categories
+		spec.Split, spec.Seed, spec.Count, spec.Categories = compose.Test, 4, 4, compose.Categories
 		for _, x := range load(t, spec) {
 			t.Run(x.ID, func(t *testing.T) {
 				p, err := sim.Prepare(&x)
@@ -34,7 +34,7 @@ func TestWorlds(t *testing.T) {
 // lists is among them, and what the documentation says of parameters is what they take.
 func TestFunctions(t *testing.T) {
 	for _, spec := range []task.Spec{{}, {Name: "worlds-renamed"}, {Name: "worlds-none"}, {Level: map[string]int{"kinds": 4}}} {
-		spec.Split, spec.Seed, spec.Count, spec.Categories = drawn.Valid, 4, 12, drawn.Categories
+		spec.Split, spec.Seed, spec.Count, spec.Categories = compose.Valid, 4, 12, compose.Categories
 		tasks := load(t, spec)
 		for i := range tasks {
 			x, other := &tasks[i], &tasks[(i+4)%len(tasks)]
@@ -92,7 +92,7 @@ func sameParams(t *testing.T, id string, shown, real ballast.Tool) {
 // the grader of the set. Who calls what is there pays, documented or not.
 func TestUnknownFunctionsAreFree(t *testing.T) {
 	hidden := 0
-	for _, x := range load(t, task.Spec{Split: drawn.Train, Seed: 5, Count: 24, Categories: []string{"base"}}) {
+	for _, x := range load(t, task.Spec{Split: compose.Train, Seed: 5, Count: 24, Categories: []string{"base"}}) {
 		if x.Grader != sim.Sparing {
 			t.Fatalf("%s: grader %q", x.ID, x.Grader)
 		}

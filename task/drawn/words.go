@@ -4,18 +4,13 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"strings"
+
+	"ballast/task/compose"
 )
 
 // Every word that carries meaning belongs to one split, by a hash of the word: what a test
 // task speaks of occurs in no training task. Words are invented, of syllables that all splits
 // share, or real.
-
-// The splits.
-const (
-	Train = "train"
-	Valid = "valid"
-	Test  = "test"
-)
 
 // splitOf returns the split of a word: seven in ten are for training, one to validate, two to test.
 func splitOf(word string) string {
@@ -23,11 +18,11 @@ func splitOf(word string) string {
 	h.Write([]byte(word))
 	switch n := h.Sum32() >> 8 % 10; {
 	case n < 7:
-		return Train
+		return compose.Train
 	case n < 8:
-		return Valid
+		return compose.Valid
 	}
-	return Test
+	return compose.Test
 }
 
 // syllables make invented words.
