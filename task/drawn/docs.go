@@ -24,7 +24,7 @@ func (d Docs) Set() string {
 }
 
 // withhold takes away what a set does not tell. Nothing else of the task changes, and gold still passes.
-func (s *scene) withhold(t *ballast.Task, o Options) {
+func (s *dialogue) withhold(t *ballast.Task, o Options) {
 	switch o.Docs {
 	case Whole:
 		return
@@ -50,7 +50,7 @@ func (s *scene) withhold(t *ballast.Task, o Options) {
 
 // hide takes away every tool that gold calls and all others but one. Where no tool is shown, prompts do
 // not say how calls are written, and what is measured is that.
-func (s *scene) hide(t *ballast.Task, o Options) {
+func (s *dialogue) hide(t *ballast.Task, o Options) {
 	needed := map[string]bool{}
 	for i := range t.Turns {
 		for _, c := range t.Turns[i].Gold {
@@ -82,7 +82,7 @@ func undescribe(d *value.Dict) {
 
 // rename deals the names of the tools that the prompt lists anew, each to another tool, in the
 // world, the documentation and gold alike.
-func (s *scene) rename(t *ballast.Task) {
+func (s *dialogue) rename(t *ballast.Task) {
 	to := map[string]string{}
 	by := 1 + s.rng.IntN(len(t.Tools)-1)
 	for i := range t.Tools {

@@ -1,5 +1,5 @@
 // Package drawn composes multi-turn tasks in worlds that are drawn anew for every task: kinds
-// of things, their fields, the functions that read, create, change, delete, search and compute,
+// of entities, their fields, the functions that read, create, change, delete, search and compute,
 // how those are named and documented, what is there, and what the user wants. Names and words
 // are partly invented, so that only who reads the documentation can call.
 //
@@ -31,7 +31,7 @@ import (
 
 // Options are the difficulty of tasks. The zero value of a field means its default.
 type Options struct {
-	Kinds    int // most kinds of things in a world (2)
+	Kinds    int // most kinds of entities in a world (2)
 	MinTurns int // fewest turns, the extra one of miss_* included (2)
 	MaxTurns int // most turns (3)
 	Calls    int // most gold calls in a task (5)
@@ -95,9 +95,9 @@ const name = "drawn"
 // try composes one task and its goal, or nil where the draw does not work out.
 func try(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, goal []string) {
 	t = &ballast.Task{Set: o.Docs.Set(), Category: category, APIs: []string{api.Name}, Grader: sim.Sparing}
-	w := newPlace(rng, split, 1+rng.IntN(o.Kinds), compose.Size(t))
+	w := newScene(rng, split, 1+rng.IntN(o.Kinds), compose.Size(t))
 	t.Init = map[string]any{api.Name: w.config()}
-	s := &scene{place: w, done: map[string]bool{}}
+	s := &dialogue{scene: w, done: map[string]bool{}}
 
 	turns, special := compose.Turns(rng, category, o.MinTurns, o.MaxTurns)
 	used := map[*tool]bool{}
@@ -128,7 +128,7 @@ func try(rng *rand.Rand, split, category string, o Options) (t *ballast.Task, go
 
 // draw makes one request: two in five need two steps, one in five says "it" where that has a
 // meaning, the others are plain. A task has no kind of request twice.
-func (s *scene) draw(partial bool) (string, request, bool) {
+func (s *dialogue) draw(partial bool) (string, request, bool) {
 	want := plain
 	switch p := s.rng.IntN(5); {
 	case partial:
@@ -178,7 +178,7 @@ func inSplit(goal []string, split string) bool {
 }
 
 // offer lists the tools: those that gold calls, and others of the world.
-func (s *scene) offer(t *ballast.Task, used map[*tool]bool, o Options) bool {
+func (s *dialogue) offer(t *ballast.Task, used map[*tool]bool, o Options) bool {
 	most := o.MinTools + s.rng.IntN(o.Tools-o.MinTools+1)
 	if len(used) > o.Tools {
 		return false
@@ -204,9 +204,9 @@ func replaceable(held *tool, listed map[*tool]bool) bool {
 	}
 	by := map[string]bool{}
 	for t := range listed {
-		by[t.deed] = by[t.deed] || t.kind == held.kind && t.field == held.field
+		by[t.operation] = by[t.operation] || t.kind == held.kind && t.field == held.field
 	}
-	return held.deed == "add" && by["read"] && by["set"] || held.deed == "count" && by["find"]
+	return held.operation == "add" && by["read"] && by["set"] || held.operation == "count" && by["find"]
 }
 
 // others are the calls of other tools that the prompt lists, with the same values: what a

@@ -93,11 +93,11 @@ func TestMeaningBelongsToOneSplit(t *testing.T) {
 		}
 		seen[w] = true
 	}
-	for deed, w := range wordings {
+	for operation, w := range wordings {
 		for _, text := range append(w.docs, w.call) {
 			for _, word := range strings.Fields(text) {
 				if seen[word] {
-					t.Errorf("%q has a meaning and is a word of %s", word, deed)
+					t.Errorf("%q has a meaning and is a word of %s", word, operation)
 				}
 			}
 		}

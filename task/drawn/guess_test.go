@@ -27,18 +27,17 @@ type guesser struct {
 
 // wish is what the user's sentence says: how each part is found in it.
 type wish struct {
-	deed               string
+	operation          string
 	verb               string
 	kind, field, value string
 	on                 string // the subject, as the user says it
-	more               string // of a new thing: its fields
+	more               string // of a new entity: its fields
 }
 
-// sentences are the forms of requests, in the order in which they are tried. A deed after a bar holds
-// where the verb is none of its ordinary ones.
+// sentences are the forms of requests, in the order in which they are tried.
 var sentences = []struct {
-	deed string
-	form *regexp.Regexp
+	operation string
+	form      *regexp.Regexp
 }{
 	{"total", regexp.MustCompile(`^(?:what is|i want) the (?:total|sum of the) (?P<field>\w+) of all (?P<kind>\w+)$`)},
 	{"total", regexp.MustCompile(`^(?P<verb>\w+)(?: up)? the (?P<field>\w+) of each (?P<kind>\w+)$`)},
@@ -64,7 +63,7 @@ func understood(sentence string) (w wish, ok bool) {
 		if m == nil {
 			continue
 		}
-		w.deed = s.deed
+		w.operation = s.operation
 		for i, name := range s.form.SubexpNames() {
 			to := map[string]*string{"verb": &w.verb, "kind": &w.kind, "field": &w.field, "value": &w.value, "on": &w.on, "more": &w.more}
 			if at := to[name]; at != nil {
@@ -91,16 +90,16 @@ func (g *guesser) turn(text string) {
 	}
 	g.text = text
 	w, ok := understood(text)
-	if !ok || w.deed == "read" && slices.Contains([]string{"set", "change", "update"}, w.verb) || strings.Contains(text, " with some ") {
+	if !ok || w.operation == "read" && slices.Contains([]string{"set", "change", "update"}, w.verb) || strings.Contains(text, " with some ") {
 		return // something was left out
 	}
-	if w.deed == "create" {
+	if w.operation == "create" {
 		g.subject, g.kind = w.on, w.kind
 	} else if w.on != "" {
 		g.look(&w)
 	}
 	answer := g.call(w)
-	if w.deed == "most" || w.deed == "least" || w.deed == "find" {
+	if w.operation == "most" || w.operation == "least" || w.operation == "find" {
 		g.subject, g.kind = answer, w.kind
 	}
 }
@@ -115,12 +114,12 @@ var (
 // look finds the subject out, by a call where the user does not name it.
 func (g *guesser) look(w *wish) {
 	if m := byExtreme.FindStringSubmatch(w.on); m != nil {
-		deed := map[string]string{"highest": "most", "lowest": "least"}[m[2]]
-		g.kind, g.subject = m[1], g.call(wish{deed: deed, kind: m[1], field: m[3]})
+		operation := map[string]string{"highest": "most", "lowest": "least"}[m[2]]
+		g.kind, g.subject = m[1], g.call(wish{operation: operation, kind: m[1], field: m[3]})
 	} else if m := byLink.FindStringSubmatch(w.on); m != nil {
-		g.kind, g.subject = "", g.call(wish{deed: "read", kind: m[2], field: m[1], on: m[3]})
+		g.kind, g.subject = "", g.call(wish{operation: "read", kind: m[2], field: m[1], on: m[3]})
 	} else if m := byValue.FindStringSubmatch(w.on); m != nil {
-		g.kind, g.subject = m[1], g.call(wish{deed: "find", kind: m[1], field: m[2], value: m[3]})
+		g.kind, g.subject = m[1], g.call(wish{operation: "find", kind: m[1], field: m[2], value: m[3]})
 	} else if m := byName.FindStringSubmatch(w.on); m != nil && w.on != "it" {
 		g.kind, g.subject = m[1], m[2]
 	}
@@ -153,8 +152,8 @@ func (g *guesser) call(w wish) string {
 // names are those that tell what is wished.
 func (w wish) names() (out []string) {
 	for _, verb := range []string{"", w.verb} {
-		words := strings.Fields(strings.NewReplacer("K", w.kind, "F", w.field).Replace(wordings[w.deed].call))
-		if w.kind == "" && strings.Contains(wordings[w.deed].call, "K") {
+		words := strings.Fields(strings.NewReplacer("K", w.kind, "F", w.field).Replace(wordings[w.operation].call))
+		if w.kind == "" && strings.Contains(wordings[w.operation].call, "K") {
 			return nil
 		}
 		if verb != "" {
@@ -179,7 +178,7 @@ func (w wish) inOrder() (args []ballast.Arg) {
 	return args
 }
 
-// fields are those that a new thing is given: names and values.
+// fields are those that a new entity is given: names and values.
 func (w wish) fields() (out [][2]any) {
 	for _, f := range strings.Split(w.more, " and ") {
 		if name, v, ok := strings.Cut(f, " "); ok {
@@ -203,7 +202,7 @@ func (w wish) fit(t ballast.Tool) (ballast.Call, int) {
 	points := 0
 	for _, word := range words {
 		switch {
-		case word == strings.Fields(wordings[w.deed].call)[0], word == w.verb:
+		case word == strings.Fields(wordings[w.operation].call)[0], word == w.verb:
 			points += 3
 		case word == w.kind || word == w.field:
 			points += 2
@@ -261,7 +260,7 @@ func (w wish) take(p ballast.Param, schema any, left map[string]any) (any, int) 
 		return use(p.Name, 3)
 	case (p.Name == w.field || len(p.Enum) > 0 || p.Type == "integer") && fits("value"):
 		more := 2
-		if (w.deed == "add") == slices.Contains([]string{"amount", "by", "plus", "more"}, p.Name) || p.Name == w.field {
+		if (w.operation == "add") == slices.Contains([]string{"amount", "by", "plus", "more"}, p.Name) || p.Name == w.field {
 			more = 3
 		}
 		return use("value", more)

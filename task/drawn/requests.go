@@ -33,46 +33,46 @@ const (
 type goal struct {
 	name  string
 	shape shape
-	make  func(s *scene) (request, bool)
+	make  func(s *dialogue) (request, bool)
 }
 
 // goals is the table of the kinds of requests.
 var goals = []goal{
-	{"read", plain, func(s *scene) (request, bool) { return s.readOf(s.thing()) }},
-	{"set", plain, func(s *scene) (request, bool) { return s.setOf(s.thing()) }},
-	{"add", plain, func(s *scene) (request, bool) { return s.addTo(s.thing()) }},
-	{"create", plain, (*scene).create},
-	{"delete", plain, func(s *scene) (request, bool) { return s.drop(s.thing()) }},
-	{"find", plain, (*scene).find},
-	{"count", plain, (*scene).count},
-	{"total", plain, (*scene).total},
-	{"extreme", plain, (*scene).extreme},
-	{"set it", follow, func(s *scene) (request, bool) { return s.setOf(s.again()) }},
-	{"read it", follow, func(s *scene) (request, bool) { return s.readOf(s.again()) }},
-	{"add to it", follow, func(s *scene) (request, bool) { return s.addTo(s.again()) }},
-	{"delete it", follow, func(s *scene) (request, bool) { return s.drop(s.again()) }},
-	{"read extreme", chain, func(s *scene) (request, bool) { return s.readOf(s.best()) }},
-	{"set extreme", chain, func(s *scene) (request, bool) { return s.setOf(s.best()) }},
-	{"delete extreme", chain, func(s *scene) (request, bool) { return s.drop(s.best()) }},
-	{"read found", chain, func(s *scene) (request, bool) { return s.readOf(s.only()) }},
-	{"set found", chain, func(s *scene) (request, bool) { return s.setOf(s.only()) }},
-	{"add to found", chain, func(s *scene) (request, bool) { return s.addTo(s.only()) }},
-	{"delete found", chain, func(s *scene) (request, bool) { return s.drop(s.only()) }},
-	{"read linked", chain, func(s *scene) (request, bool) { return s.readOf(s.linked()) }},
-	{"set linked", chain, func(s *scene) (request, bool) { return s.setOf(s.linked()) }},
+	{"read", plain, func(s *dialogue) (request, bool) { return s.readOf(s.entity()) }},
+	{"set", plain, func(s *dialogue) (request, bool) { return s.setOf(s.entity()) }},
+	{"add", plain, func(s *dialogue) (request, bool) { return s.addTo(s.entity()) }},
+	{"create", plain, (*dialogue).create},
+	{"delete", plain, func(s *dialogue) (request, bool) { return s.drop(s.entity()) }},
+	{"find", plain, (*dialogue).find},
+	{"count", plain, (*dialogue).count},
+	{"total", plain, (*dialogue).total},
+	{"extreme", plain, (*dialogue).extreme},
+	{"set it", follow, func(s *dialogue) (request, bool) { return s.setOf(s.again()) }},
+	{"read it", follow, func(s *dialogue) (request, bool) { return s.readOf(s.again()) }},
+	{"add to it", follow, func(s *dialogue) (request, bool) { return s.addTo(s.again()) }},
+	{"delete it", follow, func(s *dialogue) (request, bool) { return s.drop(s.again()) }},
+	{"read extreme", chain, func(s *dialogue) (request, bool) { return s.readOf(s.best()) }},
+	{"set extreme", chain, func(s *dialogue) (request, bool) { return s.setOf(s.best()) }},
+	{"delete extreme", chain, func(s *dialogue) (request, bool) { return s.drop(s.best()) }},
+	{"read found", chain, func(s *dialogue) (request, bool) { return s.readOf(s.only()) }},
+	{"set found", chain, func(s *dialogue) (request, bool) { return s.setOf(s.only()) }},
+	{"add to found", chain, func(s *dialogue) (request, bool) { return s.addTo(s.only()) }},
+	{"delete found", chain, func(s *dialogue) (request, bool) { return s.drop(s.only()) }},
+	{"read linked", chain, func(s *dialogue) (request, bool) { return s.readOf(s.linked()) }},
+	{"set linked", chain, func(s *dialogue) (request, bool) { return s.setOf(s.linked()) }},
 }
 
-// scene is a world, and what the conversation is about.
-type scene struct {
-	*place
-	it   *thing // what "it" means
+// dialogue is a world, and what the conversation is about.
+type dialogue struct {
+	*scene
+	it   *entity // what "it" means
 	done map[string]bool
 }
 
-// subject is the thing that a request is about: how the user speaks of it, and the calls
+// subject is the entity that a request is about: how the user speaks of it, and the calls
 // that find it out.
 type subject struct {
-	*thing
+	*entity
 	says  string
 	by    *field // that it was found by; no request asks for that again
 	calls []ballast.Call
@@ -80,20 +80,20 @@ type subject struct {
 }
 
 // say picks one of the phrasings.
-func (s *scene) say(phrasings ...string) string { return pick(s.rng, phrasings) }
+func (s *dialogue) say(phrasings ...string) string { return pick(s.rng, phrasings) }
 
-// tool returns the function that does a deed.
-func (s *scene) tool(deed string, k *kind, f *field) *tool {
+// tool returns the function that does an operation.
+func (s *dialogue) tool(operation string, k *kind, f *field) *tool {
 	for _, t := range s.tools {
-		if t.deed == deed && t.kind == k && t.field == f {
+		if t.operation == operation && t.kind == k && t.field == f {
 			return t
 		}
 	}
-	panic("task: drawn: no tool to " + deed)
+	panic("task: drawn: no tool to " + operation)
 }
 
 // verb is how the user speaks of what the tool does: its own verb, or an ordinary one.
-func (s *scene) verb(t *tool, ordinary ...string) string {
+func (s *dialogue) verb(t *tool, ordinary ...string) string {
 	if t.verb != "" && s.rng.IntN(3) > 0 {
 		return t.verb
 	}
@@ -126,44 +126,44 @@ func arguments(params []param, values map[string]any) *value.Dict {
 	return d
 }
 
-// thing takes a thing that no request was about, as the user names it.
-func (s *scene) thing() *subject {
+// entity takes an entity that no request was about, as the user names it.
+func (s *dialogue) entity() *subject {
 	t := s.free(pick(s.rng, s.kinds))
 	if t == nil {
 		return nil
 	}
-	return &subject{thing: t, says: s.say("the "+t.kind.noun+" "+t.name, t.kind.noun+" "+t.name)}
+	return &subject{entity: t, says: s.say("the "+t.kind.noun+" "+t.name, t.kind.noun+" "+t.name)}
 }
 
 // again takes what the last request was about.
-func (s *scene) again() *subject {
+func (s *dialogue) again() *subject {
 	if s.it == nil {
 		return nil
 	}
-	return &subject{thing: s.it, says: "it"}
+	return &subject{entity: s.it, says: "it"}
 }
 
-// best takes the thing with the largest or the smallest amount.
-func (s *scene) best() *subject {
+// best takes the entity with the largest or the smallest amount.
+func (s *dialogue) best() *subject {
 	k := pick(s.rng, s.kinds)
-	f := k.some(s, func(f *field) bool { return f.sort == amount })
-	deed, word, sign := "most", "highest", int64(1)
+	f := k.some(s, func(f *field) bool { return f.fieldType == amount })
+	operation, word, sign := "most", "highest", int64(1)
 	if s.rng.IntN(2) == 0 {
-		deed, word, sign = "least", "lowest", -1
+		operation, word, sign = "least", "lowest", -1
 	}
 	t := k.extreme(f, sign)
 	if t == nil {
 		return nil
 	}
 	t.done = true
-	by := s.tool(deed, k, f)
+	by := s.tool(operation, k, f)
 	return &subject{t, "the " + k.noun + " with the " + word + " " + f.noun, f, []ballast.Call{by.call(nil)}, []*tool{by}}
 }
 
-// only takes the one thing that has a value.
-func (s *scene) only() *subject {
+// only takes the one entity that has a value.
+func (s *dialogue) only() *subject {
 	k := pick(s.rng, s.kinds)
-	f := k.some(s, func(f *field) bool { return f.sort != amount })
+	f := k.some(s, func(f *field) bool { return f.fieldType != amount })
 	v := s.value(f)
 	t := k.only(f, v)
 	if t == nil {
@@ -175,10 +175,10 @@ func (s *scene) only() *subject {
 	return &subject{t, says, f, []ballast.Call{by.call(map[string]any{"value": v})}, []*tool{by}}
 }
 
-// linked takes the thing that another one names.
-func (s *scene) linked() *subject {
+// linked takes the entity that another one names.
+func (s *dialogue) linked() *subject {
 	k := pick(s.rng, s.kinds)
-	f := k.some(s, func(f *field) bool { return f.sort == link })
+	f := k.some(s, func(f *field) bool { return f.fieldType == link })
 	if f == nil {
 		return nil
 	}
@@ -186,7 +186,7 @@ func (s *scene) linked() *subject {
 	if from == nil {
 		return nil
 	}
-	for _, t := range f.to.things {
+	for _, t := range f.to.entities {
 		if t.name == from.values[f] {
 			t.done = true
 			by := s.tool("read", k, f)
@@ -198,7 +198,7 @@ func (s *scene) linked() *subject {
 }
 
 // some returns one of the kind's fields that fit, nil where none does.
-func (k *kind) some(s *scene, fits func(f *field) bool) *field {
+func (k *kind) some(s *dialogue, fits func(f *field) bool) *field {
 	var fit []*field
 	for _, f := range k.fields {
 		if fits(f) {
@@ -212,14 +212,14 @@ func (k *kind) some(s *scene, fits func(f *field) bool) *field {
 }
 
 // about finishes a request about a subject: one more call, which tool makes.
-func (s *scene) about(on *subject, t *tool, values map[string]any, user string) request {
-	s.it = on.thing
+func (s *dialogue) about(on *subject, t *tool, values map[string]any, user string) request {
+	s.it = on.entity
 	values["name"] = on.name
 	return request{user: user, calls: append(on.calls, t.call(values)), tools: append(on.tools, t)}
 }
 
 // without says how the request sounds with the value of a field left out, where it is about
-// a thing by name.
+// an entity by name.
 func (r request) without(on *subject, f *field, part, fill string) request {
 	if len(on.calls) == 0 {
 		r.part, r.ask, r.fill = part+".", "Which "+f.noun+"?", fill+"."
@@ -228,14 +228,14 @@ func (r request) without(on *subject, f *field, part, fill string) request {
 }
 
 // field draws a field of the subject that its kind of request has not asked for.
-func (s *scene) field(on *subject, fits func(f *field) bool) *field {
+func (s *dialogue) field(on *subject, fits func(f *field) bool) *field {
 	if on == nil {
 		return nil
 	}
 	return on.kind.some(s, func(f *field) bool { return f != on.by && fits(f) })
 }
 
-func (s *scene) readOf(on *subject) (request, bool) {
+func (s *dialogue) readOf(on *subject) (request, bool) {
 	f := s.field(on, func(*field) bool { return true })
 	if f == nil {
 		return request{}, false
@@ -250,13 +250,13 @@ func (s *scene) readOf(on *subject) (request, bool) {
 	return r, true
 }
 
-func (s *scene) setOf(on *subject) (request, bool) {
+func (s *dialogue) setOf(on *subject) (request, bool) {
 	f := s.field(on, func(*field) bool { return true })
 	if f == nil {
 		return request{}, false
 	}
 	t := s.tool("set", on.kind, f)
-	v := s.other(on.thing, f)
+	v := s.other(on.entity, f)
 	if v == nil {
 		return request{}, false
 	}
@@ -266,8 +266,8 @@ func (s *scene) setOf(on *subject) (request, bool) {
 	return r.without(on, f, put(verb+" the F of N", on, f, nil), put("V", on, f, v)), true
 }
 
-func (s *scene) addTo(on *subject) (request, bool) {
-	f := s.field(on, func(f *field) bool { return f.sort == amount })
+func (s *dialogue) addTo(on *subject) (request, bool) {
+	f := s.field(on, func(f *field) bool { return f.fieldType == amount })
 	if f == nil {
 		return request{}, false
 	}
@@ -281,20 +281,20 @@ func (s *scene) addTo(on *subject) (request, bool) {
 	return s.about(on, t, map[string]any{"value": n}, put(user, on, f, n)), true
 }
 
-func (s *scene) drop(on *subject) (request, bool) {
-	if on == nil || len(on.kind.things) < 2 {
+func (s *dialogue) drop(on *subject) (request, bool) {
+	if on == nil || len(on.kind.entities) < 2 {
 		return request{}, false
 	}
 	for _, k := range s.kinds { // nobody is to name what is gone
 		for _, f := range k.fields {
-			if f.to == on.kind && slices.ContainsFunc(k.things, func(t *thing) bool { return t.values[f] == on.name }) {
+			if f.to == on.kind && slices.ContainsFunc(k.entities, func(t *entity) bool { return t.values[f] == on.name }) {
 				return request{}, false
 			}
 		}
 	}
 	t := s.tool("delete", on.kind, nil)
 	r := s.about(on, t, map[string]any{}, put(s.verb(t, "delete", "remove", "drop")+" N.", on, nil, nil))
-	on.kind.drop(on.thing)
+	on.kind.drop(on.entity)
 	s.it = nil
 	return r, true
 }
@@ -317,10 +317,10 @@ func put(text string, on *subject, f *field, v any) string {
 	return strings.Join(words, " ")
 }
 
-func (s *scene) create() (request, bool) {
+func (s *dialogue) create() (request, bool) {
 	k := pick(s.rng, s.kinds)
 	t := s.tool("create", k, nil)
-	made := &thing{kind: k, name: s.name(), values: map[*field]any{}, done: true}
+	made := &entity{kind: k, name: s.name(), values: map[*field]any{}, done: true}
 	for _, f := range k.fields {
 		made.values[f] = f.zero()
 	}
@@ -337,12 +337,12 @@ func (s *scene) create() (request, bool) {
 		user += fmt.Sprintf("%s %s %v", s.join(given), p.field.noun, v)
 		given++
 	}
-	k.things = append(k.things, made)
+	k.entities = append(k.entities, made)
 	s.it = made
 	return request{user: user + ".", calls: []ballast.Call{t.call(values)}, tools: []*tool{t}}, true
 }
 
-func (s *scene) join(given int) string {
+func (s *dialogue) join(given int) string {
 	if given == 0 {
 		return " with"
 	}
@@ -351,7 +351,7 @@ func (s *scene) join(given int) string {
 
 // zero is what a field holds that nothing was said about.
 func (f *field) zero() any {
-	switch f.sort {
+	switch f.fieldType {
 	case amount:
 		return int64(0)
 	case choice:
@@ -372,9 +372,9 @@ func flat(params []param) (out []param) {
 	return out
 }
 
-func (s *scene) find() (request, bool) {
+func (s *dialogue) find() (request, bool) {
 	k := pick(s.rng, s.kinds)
-	f := k.some(s, func(f *field) bool { return f.sort != amount })
+	f := k.some(s, func(f *field) bool { return f.fieldType != amount })
 	t, v := s.tool("find", k, f), s.value(f)
 	s.it = k.only(f, v)
 	verb := s.verb(t, "find", "list", "name")
@@ -386,9 +386,9 @@ func (s *scene) find() (request, bool) {
 		without(&subject{}, f, t.fill(verb+" each K with some F"), fmt.Sprint(v)), true
 }
 
-func (s *scene) count() (request, bool) {
+func (s *dialogue) count() (request, bool) {
 	k := pick(s.rng, s.kinds)
-	f := k.some(s, func(f *field) bool { return f.sort != amount })
+	f := k.some(s, func(f *field) bool { return f.fieldType != amount })
 	t, v := s.tool("count", k, f), s.value(f)
 	s.it = nil
 	if t.params[0].optional && s.rng.IntN(4) == 0 {
@@ -401,22 +401,22 @@ func (s *scene) count() (request, bool) {
 	return s.query(t, map[string]any{"value": v}, fmt.Sprintf("%s %v%s", user, v, end)), true
 }
 
-func (s *scene) total() (request, bool) {
+func (s *dialogue) total() (request, bool) {
 	k := pick(s.rng, s.kinds)
-	f := k.some(s, func(f *field) bool { return f.sort == amount })
+	f := k.some(s, func(f *field) bool { return f.fieldType == amount })
 	t := s.tool("total", k, f)
 	s.it = nil
 	return s.query(t, nil, t.fill(s.say("what is the total F of all K?", s.verb(t, "add up")+" the F of each K.",
 		"i want the sum of the F of all K."))), true
 }
 
-func (s *scene) extreme() (request, bool) {
+func (s *dialogue) extreme() (request, bool) {
 	on := s.best()
 	if on == nil {
 		return request{}, false
 	}
 	on.done = false // it may be named later
-	s.it = on.thing
+	s.it = on.entity
 	user := "which is " + on.says + "?"
 	if s.rng.IntN(2) == 0 {
 		user = s.say("name ", "find ", "tell me ") + on.says + "."
@@ -425,6 +425,6 @@ func (s *scene) extreme() (request, bool) {
 }
 
 // query is a request that one call answers.
-func (s *scene) query(t *tool, values map[string]any, user string) request {
+func (s *dialogue) query(t *tool, values map[string]any, user string) request {
 	return request{user: user, calls: []ballast.Call{t.call(values)}, tools: []*tool{t}, query: true}
 }

@@ -10,26 +10,26 @@ import (
 
 // tool is one function of a world: what it does, and how it is named and documented.
 type tool struct {
-	deed   string // in package world/drawn
-	kind   *kind
-	field  *field // nil where the deed has none
-	verb   string // an invented word for the deed, "" for none
-	name   string
-	doc    string
-	params []param
+	operation string // in package world/drawn
+	kind      *kind
+	field     *field // nil where the operation has none
+	verb      string // an invented word for the operation, "" for none
+	name      string
+	doc       string
+	params    []param
 }
 
 // param is one parameter of a tool.
 type param struct {
 	name, doc string
 	means     string // as package world/drawn has it
-	field     *field // whose values it takes; nil for the name of a thing, and for a group
+	field     *field // whose values it takes; nil for the name of an entity, and for a group
 	plain     bool   // an integer whatever the field's words are
 	optional  bool
 	group     []param
 }
 
-// wording is how the documentation speaks of a deed. K, F and V stand for the kind, the
+// wording is how the documentation speaks of an operation. K, F and V stand for the kind, the
 // field and the value; a lower-case telling name is made of the words of call.
 type wording struct {
 	docs []string
@@ -67,25 +67,25 @@ func (t *tool) fill(text string) string {
 }
 
 // drawTools draws every function that the world could have, named and documented.
-func (w *place) drawTools() {
+func (w *scene) drawTools() {
 	for _, k := range w.kinds {
-		w.tools = append(w.tools, &tool{deed: "create", kind: k}, &tool{deed: "delete", kind: k})
+		w.tools = append(w.tools, &tool{operation: "create", kind: k}, &tool{operation: "delete", kind: k})
 		for _, f := range k.fields {
-			deeds := []string{"read", "set", "find", "count"}
-			if f.sort == amount {
-				deeds = []string{"read", "set", "add", "total", "most", "least"}
+			operations := []string{"read", "set", "find", "count"}
+			if f.fieldType == amount {
+				operations = []string{"read", "set", "add", "total", "most", "least"}
 			}
-			for _, d := range deeds {
-				w.tools = append(w.tools, &tool{deed: d, kind: k, field: f})
+			for _, d := range operations {
+				w.tools = append(w.tools, &tool{operation: d, kind: k, field: f})
 			}
 		}
 	}
-	style := pick(w.rng, []func(w *place, t *tool) string{telling, arbitrary, arbitrary, mixed})
+	style := pick(w.rng, []func(w *scene, t *tool) string{telling, arbitrary, arbitrary, mixed})
 	for _, t := range w.tools {
 		if w.rng.IntN(4) == 0 {
 			t.verb = w.invented()
 		}
-		t.doc = t.fill(pick(w.rng, wordings[t.deed].docs))
+		t.doc = t.fill(pick(w.rng, wordings[t.operation].docs))
 		if t.verb != "" {
 			t.doc = t.verb + ": " + t.doc
 		}
@@ -100,7 +100,7 @@ func (w *place) drawTools() {
 }
 
 // misname deals the tools' names anew.
-func (w *place) misname(tools []*tool) {
+func (w *scene) misname(tools []*tool) {
 	order := w.rng.Perm(len(tools))
 	names := make([]string, len(tools))
 	for i, t := range tools {
@@ -112,7 +112,7 @@ func (w *place) misname(tools []*tool) {
 }
 
 // named reports whether another tool has the name.
-func (w *place) named(t *tool) bool {
+func (w *scene) named(t *tool) bool {
 	for _, o := range w.tools {
 		if o != t && o.name == t.name {
 			return true
@@ -122,8 +122,8 @@ func (w *place) named(t *tool) bool {
 }
 
 // telling is a name that says what the tool does, written in one of four ways.
-func telling(w *place, t *tool) string {
-	words := strings.Fields(t.fill(wordings[t.deed].call))
+func telling(w *scene, t *tool) string {
+	words := strings.Fields(t.fill(wordings[t.operation].call))
 	if t.verb != "" {
 		words[0] = t.verb
 	}
@@ -166,7 +166,7 @@ func camel(words []string) string {
 }
 
 // arbitrary is a name that says nothing.
-func arbitrary(w *place, _ *tool) string {
+func arbitrary(w *scene, _ *tool) string {
 	switch w.rng.IntN(3) {
 	case 0:
 		return w.invented() + "_" + w.invented()
@@ -177,7 +177,7 @@ func arbitrary(w *place, _ *tool) string {
 }
 
 // mixed is either.
-func mixed(w *place, t *tool) string {
+func mixed(w *scene, t *tool) string {
 	if w.rng.IntN(2) == 0 {
 		return telling(w, t)
 	}
@@ -185,7 +185,7 @@ func mixed(w *place, t *tool) string {
 }
 
 // drawParams draws what a tool takes.
-func (w *place) drawParams(t *tool) {
+func (w *scene) drawParams(t *tool) {
 	style := w.rng.IntN(3)
 	name := param{means: "name", doc: "the " + t.kind.noun}
 	name.name = w.paramName(style, t.kind.noun, "name", "id", "which", "target", "item")
@@ -194,7 +194,7 @@ func (w *place) drawParams(t *tool) {
 		v.name = w.paramName(style, t.field.noun, "value", "to", "new", "level")
 		v.doc = "the new " + t.field.noun
 	}
-	switch t.deed {
+	switch t.operation {
 	case "read", "delete":
 		t.params = []param{name}
 	case "set":
@@ -204,7 +204,7 @@ func (w *place) drawParams(t *tool) {
 		t.params = []param{name, v}
 	case "find", "count":
 		v.doc = "the " + t.field.noun
-		v.optional = t.deed == "count"
+		v.optional = t.operation == "count"
 		t.params = []param{v}
 	case "create":
 		w.createParams(t, name, style)
@@ -216,13 +216,13 @@ func (w *place) drawParams(t *tool) {
 			t.params[i].doc = ""
 		}
 	}
-	if t.deed != "create" && w.rng.IntN(3) == 0 {
+	if t.operation != "create" && w.rng.IntN(3) == 0 {
 		w.rng.Shuffle(len(t.params), func(i, j int) { t.params[i], t.params[j] = t.params[j], t.params[i] })
 	}
 }
 
-// createParams gives a tool that makes things some fields, at times in a group.
-func (w *place) createParams(t *tool, name param, style int) {
+// createParams gives a tool that makes entities some fields, at times in a group.
+func (w *scene) createParams(t *tool, name param, style int) {
 	var fields []param
 	for _, i := range w.rng.Perm(len(t.kind.fields))[:1+w.rng.IntN(2)] {
 		f := t.kind.fields[i]
@@ -247,8 +247,8 @@ func (w *place) createParams(t *tool, name param, style int) {
 // invented is the style of parameters whose names are invented.
 const invented = 2
 
-// paramName draws a name for a parameter: one of the usual ones, the thing's noun, or a new word.
-func (w *place) paramName(style int, noun string, usual ...string) string {
+// paramName draws a name for a parameter: one of the usual ones, the entity's noun, or a new word.
+func (w *scene) paramName(style int, noun string, usual ...string) string {
 	switch style {
 	case 0:
 		return pick(w.rng, usual)
@@ -260,7 +260,7 @@ func (w *place) paramName(style int, noun string, usual ...string) string {
 
 // config writes the tool as package world/drawn reads it.
 func (t *tool) config() any {
-	d := value.NewDict("does", t.deed, "kind", t.kind.noun)
+	d := value.NewDict("does", t.operation, "kind", t.kind.noun)
 	if t.field != nil {
 		d.Set("field", t.field.noun)
 	}
@@ -303,7 +303,7 @@ func (p *param) document() ballast.Param {
 	switch {
 	case p.group != nil:
 		out.Type = "object"
-	case p.plain || p.field != nil && p.field.sort == amount:
+	case p.plain || p.field != nil && p.field.fieldType == amount:
 		out.Type = "integer"
 	case p.field != nil:
 		out.Enum = p.field.words

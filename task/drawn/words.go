@@ -37,9 +37,9 @@ var (
 	vowels = strings.Fields("a e i o u y ai au ea ee ei ie io oa oi oo ou ue")
 )
 
-// The real words. Those of a list are drawn from where a meaning of that sort is wanted.
+// The real words. Those of a list are drawn from where a meaning of that kind is wanted.
 var (
-	// nouns name kinds of things.
+	// nouns name kinds of entities.
 	nouns = strings.Fields(`robot ship horse farm tower engine clinic garden bridge museum planet camera ticket parcel bottle
 		wagon island statue violin basket mirror ladder candle carpet hammer kettle lantern magnet needle orchard palace
 		pillow rocket saddle tractor tunnel valley window anchor balloon beacon cabin canal castle cellar circus cottage
@@ -50,7 +50,7 @@ var (
 	amounts = strings.Fields(`weight height price speed depth age score length width volume rating budget distance load power
 		size rank charge cost debt dose energy fee floor gain heat income mass output pressure profit rate rent salary
 		stock strength supply tax time traffic wage wear yield capacity duration range limit`)
-	// choices name fields that hold one of a few words, or the name of another thing.
+	// choices name fields that hold one of a few words, or the name of another entity.
 	choices = strings.Fields(`color mood state shape style class type mode grade phase status season flavor finish label brand
 		region climate fabric pattern layout theme tone sort order group role stage tier format source branch owner keeper
 		home maker guide leader partner driver sponsor tenant author buyer seller host pilot tutor`)

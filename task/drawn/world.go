@@ -7,48 +7,48 @@ import (
 	"ballast/value"
 )
 
-// place is a world as it was drawn, and as the requests of a task leave it.
-type place struct {
+// scene is a world as it was drawn, and as the requests of a task leave it.
+type scene struct {
 	words
 	kinds []*kind
 	tools []*tool
 }
 
-// kind is a kind of things.
+// kind is a kind of entities.
 type kind struct {
-	noun   string
-	fields []*field
-	things []*thing
+	noun     string
+	fields   []*field
+	entities []*entity
 }
 
-// sort says what a field holds.
-type sort int
+// fieldType says what a field holds.
+type fieldType int
 
 const (
-	amount sort = iota // an integer
-	choice             // one of words
-	link               // the name of a thing of another kind
+	amount fieldType = iota // an integer
+	choice                  // one of words
+	link                    // the name of an entity of another kind
 )
 
-// field is a property of things.
+// field is a property of entities.
 type field struct {
-	noun  string
-	sort  sort
-	words []string
-	to    *kind
+	noun      string
+	fieldType fieldType
+	words     []string
+	to        *kind
 }
 
-// thing is one thing; values are int64 or string.
-type thing struct {
+// entity is one entity; values are int64 or string.
+type entity struct {
 	kind   *kind
 	name   string
 	values map[*field]any
 	done   bool // a request was about it
 }
 
-// newPlace draws kinds and things.
-func newPlace(rng *rand.Rand, split string, kinds, size int) *place {
-	w := &place{words: words{rng, split, map[string]bool{}}}
+// newScene draws kinds and entities.
+func newScene(rng *rand.Rand, split string, kinds, size int) *scene {
+	w := &scene{words: words{rng, split, map[string]bool{}}}
 	for range kinds {
 		w.kinds = append(w.kinds, &kind{noun: w.either(nouns)})
 	}
@@ -58,7 +58,7 @@ func newPlace(rng *rand.Rand, split string, kinds, size int) *place {
 			k.fields = append(k.fields, w.amount())
 		}
 		if i > 0 && rng.IntN(3) > 0 {
-			k.fields = append(k.fields, &field{noun: w.either(choices), sort: link, to: w.kinds[i-1]})
+			k.fields = append(k.fields, &field{noun: w.either(choices), fieldType: link, to: w.kinds[i-1]})
 		}
 		// Kinds share a field's noun at times, so that a function is not known by that alone.
 		if i > 0 && rng.IntN(3) == 0 {
@@ -67,57 +67,57 @@ func newPlace(rng *rand.Rand, split string, kinds, size int) *place {
 	}
 	for _, k := range w.kinds {
 		for range 3*size + rng.IntN(2) {
-			w.makeThing(k)
+			w.makeEntity(k)
 		}
 	}
 	w.drawTools()
 	return w
 }
 
-func (w *place) amount() *field { return &field{noun: w.either(amounts), sort: amount} }
+func (w *scene) amount() *field { return &field{noun: w.either(amounts), fieldType: amount} }
 
-func (w *place) choice() *field {
-	f := &field{noun: w.either(choices), sort: choice}
+func (w *scene) choice() *field {
+	f := &field{noun: w.either(choices), fieldType: choice}
 	for range 2 + w.rng.IntN(2) {
 		f.words = append(f.words, w.either(terms))
 	}
 	return f
 }
 
-// name draws a name for a thing: a word, at times two.
-func (w *place) name() string {
+// name draws a name for an entity: a word, at times two.
+func (w *scene) name() string {
 	if w.rng.IntN(7) == 0 {
 		return w.invented() + " " + w.invented()
 	}
 	return w.invented()
 }
 
-// makeThing adds a thing with values for all fields.
-func (w *place) makeThing(k *kind) {
-	t := &thing{kind: k, name: w.name(), values: map[*field]any{}}
+// makeEntity adds an entity with values for all fields.
+func (w *scene) makeEntity(k *kind) {
+	t := &entity{kind: k, name: w.name(), values: map[*field]any{}}
 	for _, f := range k.fields {
 		t.values[f] = w.value(f)
 	}
-	k.things = append(k.things, t)
+	k.entities = append(k.entities, t)
 }
 
 // value draws a value for a field.
-func (w *place) value(f *field) any {
-	switch f.sort {
+func (w *scene) value(f *field) any {
+	switch f.fieldType {
 	case choice:
 		return pick(w.rng, f.words)
 	case link:
-		return pick(w.rng, f.to.things).name
+		return pick(w.rng, f.to.entities).name
 	}
 	return w.number()
 }
 
 // number draws an amount.
-func (w *place) number() int64 { return 2 + w.rng.Int64N(97) }
+func (w *scene) number() int64 { return 2 + w.rng.Int64N(97) }
 
-// other draws a value that the thing does not have, nil where there seems to be none: all but
-// one of the things that a link may name can be gone.
-func (w *place) other(t *thing, f *field) any {
+// other draws a value that the entity does not have, nil where there seems to be none: all but
+// one of the entities that a link may name can be gone.
+func (w *scene) other(t *entity, f *field) any {
 	for range 20 {
 		if v := w.value(f); v != t.values[f] {
 			return v
@@ -126,10 +126,10 @@ func (w *place) other(t *thing, f *field) any {
 	return nil
 }
 
-// free returns a thing of the kind that no request was about, nil if there is none.
-func (w *place) free(k *kind) *thing {
-	var free []*thing
-	for _, t := range k.things {
+// free returns an entity of the kind that no request was about, nil if there is none.
+func (w *scene) free(k *kind) *entity {
+	var free []*entity
+	for _, t := range k.entities {
 		if !t.done {
 			free = append(free, t)
 		}
@@ -142,10 +142,10 @@ func (w *place) free(k *kind) *thing {
 	return t
 }
 
-// extreme returns the one thing with the largest (sign 1) or smallest (-1) amount, nil where two have it.
-func (k *kind) extreme(f *field, sign int64) (best *thing) {
+// extreme returns the one entity with the largest (sign 1) or smallest (-1) amount, nil where two have it.
+func (k *kind) extreme(f *field, sign int64) (best *entity) {
 	twice := false
-	for _, t := range k.things {
+	for _, t := range k.entities {
 		switch n := sign * t.values[f].(int64); {
 		case best == nil || n > sign*best.values[f].(int64):
 			best, twice = t, false
@@ -159,9 +159,9 @@ func (k *kind) extreme(f *field, sign int64) (best *thing) {
 	return best
 }
 
-// only returns the one thing whose field has the value, nil where there is none or more.
-func (k *kind) only(f *field, v any) (found *thing) {
-	for _, t := range k.things {
+// only returns the one entity whose field has the value, nil where there is none or more.
+func (k *kind) only(f *field, v any) (found *entity) {
+	for _, t := range k.entities {
 		if t.values[f] == v {
 			if found != nil {
 				return nil
@@ -172,17 +172,17 @@ func (k *kind) only(f *field, v any) (found *thing) {
 	return found
 }
 
-func (k *kind) drop(t *thing) {
-	k.things = slices.DeleteFunc(k.things, func(o *thing) bool { return o == t })
+func (k *kind) drop(t *entity) {
+	k.entities = slices.DeleteFunc(k.entities, func(o *entity) bool { return o == t })
 }
 
 // config writes the world as package world/drawn reads it.
-func (w *place) config() any {
-	kinds, things, tools := &value.Dict{}, &value.Dict{}, &value.Dict{}
+func (w *scene) config() any {
+	kinds, entities, tools := &value.Dict{}, &value.Dict{}, &value.Dict{}
 	for _, k := range w.kinds {
 		fields, all := &value.Dict{}, &value.Dict{}
 		for _, f := range k.fields {
-			switch f.sort {
+			switch f.fieldType {
 			case amount:
 				fields.Set(f.noun, "integer")
 			case choice:
@@ -195,7 +195,7 @@ func (w *place) config() any {
 				fields.Set(f.noun, "string")
 			}
 		}
-		for _, t := range k.things {
+		for _, t := range k.entities {
 			l := value.NewList()
 			for _, f := range k.fields {
 				l.Items = append(l.Items, t.values[f])
@@ -203,10 +203,10 @@ func (w *place) config() any {
 			all.Set(t.name, l)
 		}
 		kinds.Set(k.noun, fields)
-		things.Set(k.noun, all)
+		entities.Set(k.noun, all)
 	}
 	for _, t := range w.tools {
 		tools.Set(t.name, t.config())
 	}
-	return value.NewDict("kinds", kinds, "things", things, "tools", tools)
+	return value.NewDict("kinds", kinds, "things", entities, "tools", tools)
 }

@@ -1,19 +1,19 @@
-// Package drawn holds one simulated API whose functions and things come with the task: the
-// worlds that nobody has met before. A configuration says which kinds of things there are,
-// which things, and what each function does to them.
+// Package drawn holds one simulated API whose functions and entities come with the task: the
+// worlds that nobody has met before. A configuration says which kinds of entities there are,
+// which entities, and what each function does to them.
 //
 //	{"kinds": {"brolt": {"weight": "integer", "mood": ["calm", "wild"], "keeper": "string"}},
 //	 "things": {"brolt": {"kamfel": [12, "calm", "ann"]}},
 //	 "tools": {"mavel": {"does": "set", "kind": "brolt", "field": "weight",
 //	                     "takes": {"zup": "name", "tal": "value"}}}}
 //
-// A field is an integer, a string, or one of a list of words. The table deeds says what
+// A field is an integer, a string, or one of a list of words. The table operations says what
 // functions do. takes names the parameters in order and what each stands for: the name of a
-// thing, the value of the function's field, or "." and another field of the kind. A mapping
+// entity, the value of the function's field, or "." and another field of the kind. A mapping
 // in place of that is a parameter of type object with parameters of its own; "?" at the end
 // of a parameter's name makes it optional.
 //
-// Contract: everything is deterministic, and states that hold the same things are equal
+// Contract: everything is deterministic, and states that hold the same entities are equal
 // whatever order the calls came in. Answers are one line. A failed call, and no other,
 // answers "error: ..." and leaves the state as it was; no argument makes a call panic. In the
 // variant LongContext a line of log chatter follows every answer of a call that did not fail.
@@ -59,7 +59,7 @@ func (api) New(config any, variant string) (world.State, error) {
 			return nil, fmt.Errorf("drawn: %w", err)
 		}
 	}
-	return &state{plan: p, long: long, things: slices.Clone(p.things)}, nil
+	return &state{plan: p, long: long, entities: slices.Clone(p.entities)}, nil
 }
 
 // Failed reports whether an answer is that of a failed call, which left the state as it was.
@@ -71,18 +71,18 @@ func (api) Unknown(name string) string { return failure + "no tool " + clip(name
 // failure begins the answer of every call that failed.
 const failure = "error: "
 
-// thing is a named thing with a value for every field of its kind. It is never written to.
-type thing struct {
+// entity is a named entity with a value for every field of its kind. It is never written to.
+type entity struct {
 	name   string
 	values []any // int64 or string, in the order of the fields
 }
 
-// state is one world during one episode. The lists of things are shared between copies: a
+// state is one world during one episode. The lists of entities are shared between copies: a
 // write replaces the list.
 type state struct {
-	plan   *plan
-	long   bool
-	things [][]thing // by kind, sorted by name
+	plan     *plan
+	long     bool
+	entities [][]entity // by kind, sorted by name
 }
 
 // Has reports whether the world has a function.
@@ -101,7 +101,7 @@ func (s *state) Call(c ballast.Call) string {
 	a, problem := f.bind(&s.plan.kinds[f.kind], c.Args)
 	if problem == "" {
 		var answer string
-		if answer, problem = deeds[f.does].do(s, f, a); problem == "" {
+		if answer, problem = operations[f.does].do(s, f, a); problem == "" {
 			if s.long {
 				answer += chatter[i%len(chatter)]
 			}
@@ -118,14 +118,14 @@ var chatter = [...]string{
 	"\nlog: 6 of 7 read, next at 12",
 }
 
-// Equal names the first kind whose things differ.
+// Equal names the first kind whose entities differ.
 func (s *state) Equal(other world.State) string {
 	o, ok := other.(*state)
 	if !ok || s.plan != o.plan && !slices.EqualFunc(s.plan.kinds, o.plan.kinds, alike) {
 		return "kinds"
 	}
-	for k := range s.things {
-		same := slices.EqualFunc(s.things[k], o.things[k], func(a, b thing) bool {
+	for k := range s.entities {
+		same := slices.EqualFunc(s.entities[k], o.entities[k], func(a, b entity) bool {
 			return a.name == b.name && slices.Equal(a.values, b.values)
 		})
 		if !same {
@@ -135,17 +135,17 @@ func (s *state) Equal(other world.State) string {
 	return ""
 }
 
-// Copy returns a state of the same things.
+// Copy returns a state of the same entities.
 func (s *state) Copy() world.State {
-	return &state{plan: s.plan, long: s.long, things: slices.Clone(s.things)}
+	return &state{plan: s.plan, long: s.long, entities: slices.Clone(s.entities)}
 }
 
-// Dump returns the things by kind, as the configuration has them.
+// Dump returns the entities by kind, as the configuration has them.
 func (s *state) Dump() any {
 	out := &value.Dict{}
 	for k, kind := range s.plan.kinds {
 		all := &value.Dict{}
-		for _, t := range s.things[k] {
+		for _, t := range s.entities[k] {
 			all.Set(t.name, value.NewList(slices.Clone(t.values)...))
 		}
 		out.Set(kind.name, all)
@@ -153,26 +153,26 @@ func (s *state) Dump() any {
 	return out
 }
 
-// find returns the position of a thing, or what is wrong.
+// find returns the position of an entity, or what is wrong.
 func (s *state) find(kind int, name string) (at int, problem string) {
-	at, ok := position(s.things[kind], name)
+	at, ok := position(s.entities[kind], name)
 	if !ok {
 		return 0, "no " + s.plan.kinds[kind].name + " " + clip(name)
 	}
 	return at, ""
 }
 
-// position is where a thing of that name stands, or would.
-func position(things []thing, name string) (int, bool) {
-	return slices.BinarySearchFunc(things, name, func(t thing, name string) int { return strings.Compare(t.name, name) })
+// position is where an entity of that name stands, or would.
+func position(entities []entity, name string) (int, bool) {
+	return slices.BinarySearchFunc(entities, name, func(t entity, name string) int { return strings.Compare(t.name, name) })
 }
 
-// put gives a thing's field a new value.
+// put gives an entity's field a new value.
 func (s *state) put(kind, at, field int, v any) {
-	list := slices.Clone(s.things[kind])
+	list := slices.Clone(s.entities[kind])
 	list[at].values = slices.Clone(list[at].values)
 	list[at].values[field] = v
-	s.things[kind] = list
+	s.entities[kind] = list
 }
 
 // clip shortens a text that comes from the policy before it is echoed.

@@ -29,7 +29,7 @@ func start(t *testing.T, config string) world.State {
 	return s
 }
 
-// ship has every deed, on fields of every sort.
+// ship has every operation, on fields of every sort.
 const ship = `{"kinds": {"ship": {"load": "integer", "mood": ["calm", "wild"], "owner": "string"}, "port": {}},
 	"things": {"ship": {"ark": [5, "calm", "ann"], "bee": [9, "wild", "bob"], "cog": [9, "calm", "ann"]}},
 	"tools": {
@@ -163,12 +163,12 @@ func TestOddNumbers(t *testing.T) {
 	}
 }
 
-// TestTooMany: a kind has room for so many things.
+// TestTooMany: a kind has room for so many entities.
 func TestTooMany(t *testing.T) {
 	s := start(t, `{"kinds": {"k": {}}, "tools": {"new": {"does": "create", "kind": "k", "takes": {"n": "name"}}}}`)
-	for i := range maxThings + 1 {
+	for i := range maxEntities + 1 {
 		want := "ok"
-		if i == maxThings {
+		if i == maxEntities {
 			want = "error: there are too many"
 		}
 		if got := s.Call(ballast.Call{Name: "new", Args: []ballast.Arg{{Value: fmt.Sprint("x", i)}}}); got != want {
@@ -177,7 +177,7 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
-// TestOrderDoesNotCount: the same things done in another order are equal states.
+// TestOrderDoesNotCount: the same calls in another order are equal states.
 func TestOrderDoesNotCount(t *testing.T) {
 	calls := []string{"build('dot', 3)", "build('abe', 4)", "sink('bee')", "more('ark', 2)", "tame('wild', 'cog')", "dig('rye')", "dig('ayr')"}
 	a, b := start(t, ship), start(t, ship)

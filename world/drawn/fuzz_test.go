@@ -46,7 +46,7 @@ func FuzzNew(f *testing.F) {
 	})
 }
 
-// FuzzCall plays calls in a world that has every deed.
+// FuzzCall plays calls in a world that has every operation.
 func FuzzCall(f *testing.F) {
 	f.Add("fill(ship='ark', to=7)")
 	f.Add("more('ark', 99999999999999999999)")

@@ -11,19 +11,19 @@ import (
 
 // plan is a configuration as it was read. It is never written to afterwards.
 type plan struct {
-	kinds  []kind
-	things [][]thing
-	tools  []function
-	index  map[string]int // of tools by name
+	kinds    []kind
+	entities [][]entity
+	tools    []function
+	index    map[string]int // of tools by name
 }
 
-// kind is a kind of things.
+// kind is a kind of entities.
 type kind struct {
 	name   string
 	fields []field
 }
 
-// field is a property of things. An integer has no words and is not text; a string without
+// field is a property of entities. An integer has no words and is not text; a string without
 // words may be any text.
 type field struct {
 	name  string
@@ -50,8 +50,8 @@ func (f *field) zero() any {
 // function is one function of the world.
 type function struct {
 	name        string
-	does        int // in deeds
-	kind, field int // field is -1 where the deed has none
+	does        int // in operations
+	kind, field int // field is -1 where the operation has none
 	params      []param
 }
 
@@ -62,7 +62,7 @@ const (
 	isGroup = -3
 )
 
-// param is one parameter of a function: a thing's name, the value of the function's field,
+// param is one parameter of a function: an entity's name, the value of the function's field,
 // the value of a field of the kind by its number, or a group of parameters.
 type param struct {
 	name     string
@@ -150,7 +150,7 @@ func (f *function) takes(k *kind, p *param) *field {
 	switch {
 	case p.means >= 0:
 		return &k.fields[p.means]
-	case p.means == isValue && deeds[f.does].name == "add":
+	case p.means == isValue && operations[f.does].name == "add":
 		return &numeric
 	case p.means == isValue:
 		return &k.fields[f.field]
@@ -205,7 +205,7 @@ func (p *plan) document() []ballast.Tool {
 	for i := range p.tools {
 		f := &p.tools[i]
 		k := &p.kinds[f.kind]
-		t := ballast.Tool{Name: f.name, Doc: deeds[f.does].name + " " + k.name, Params: []ballast.Param{}}
+		t := ballast.Tool{Name: f.name, Doc: operations[f.does].name + " " + k.name, Params: []ballast.Param{}}
 		if f.field >= 0 {
 			t.Doc += " " + k.fields[f.field].name
 		}
@@ -271,8 +271,8 @@ func example() *plan {
 }
 
 // does is a function of the example.
-func does(deed, field string, takes ...any) *value.Dict {
-	d := value.NewDict("does", deed, "kind", "brolt", "takes", value.NewDict(takes...))
+func does(operation, field string, takes ...any) *value.Dict {
+	d := value.NewDict("does", operation, "kind", "brolt", "takes", value.NewDict(takes...))
 	if field != "" {
 		d.Set("field", field)
 	}

@@ -32,8 +32,8 @@ func read(config any) (*plan, error) {
 	if err := entries(d, "kinds", maxKinds, p.readKind); err != nil {
 		return nil, err
 	}
-	p.things = make([][]thing, len(p.kinds))
-	if err := entries(d, "things", maxKinds, p.readThings); err != nil {
+	p.entities = make([][]entity, len(p.kinds))
+	if err := entries(d, "things", maxKinds, p.readEntities); err != nil {
 		return nil, err
 	}
 	if err := entries(d, "tools", maxTools, p.readTool); err != nil {
@@ -166,18 +166,18 @@ func (k *kind) field(name string) (int, error) {
 	return i, nil
 }
 
-func (p *plan) readThings(name string, v any) error {
+func (p *plan) readEntities(name string, v any) error {
 	at, err := p.kind(name)
 	if err != nil {
 		return err
 	}
-	d, err := mapping(v, maxThings, "things")
+	d, err := mapping(v, maxEntities, "things")
 	if err != nil {
 		return err
 	}
 	for i := range d.Len() {
 		key, v := d.At(i)
-		t := thing{}
+		t := entity{}
 		if t.name, err = label(key); err != nil {
 			return err
 		}
@@ -193,9 +193,9 @@ func (p *plan) readThings(name string, v any) error {
 			}
 			t.values = append(t.values, x)
 		}
-		p.things[at] = append(p.things[at], t)
+		p.entities[at] = append(p.entities[at], t)
 	}
-	slices.SortFunc(p.things[at], func(a, b thing) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(p.entities[at], func(a, b entity) int { return strings.Compare(a.name, b.name) })
 	return nil
 }
 
@@ -212,8 +212,8 @@ func (p *plan) readTool(name string, v any) error {
 	if err != nil {
 		return err
 	}
-	if f.does = slices.IndexFunc(deeds, func(x deed) bool { return x.name == does }); f.does < 0 {
-		return fmt.Errorf("does %q; there are %s", does, deedNames())
+	if f.does = slices.IndexFunc(operations, func(x operation) bool { return x.name == does }); f.does < 0 {
+		return fmt.Errorf("does %q; there are %s", does, operationNames())
 	}
 	on, err := get(d, "kind")
 	if err != nil {
@@ -222,8 +222,8 @@ func (p *plan) readTool(name string, v any) error {
 	if f.kind, err = p.kind(on); err != nil {
 		return err
 	}
-	deed, k := &deeds[f.does], &p.kinds[f.kind]
-	if f.field, err = deed.about(d, k); err != nil {
+	operation, k := &operations[f.does], &p.kinds[f.kind]
+	if f.field, err = operation.about(d, k); err != nil {
 		return err
 	}
 	if takes, ok := d.Get("takes"); ok {
@@ -237,12 +237,12 @@ func (p *plan) readTool(name string, v any) error {
 		return err
 	}
 	switch {
-	case u.name != deed.takesName:
-		return fmt.Errorf("does %s, and takes the name of a thing %s: want %s", deed.name, u.name, deed.takesName)
-	case u.value != deed.takesValue && deed.takesValue != maybe:
-		return fmt.Errorf("does %s, and takes a value %s: want %s", deed.name, u.value, deed.takesValue)
-	case u.fields != 0 && !deed.fields:
-		return fmt.Errorf("does %s, and takes a field", deed.name)
+	case u.name != operation.takesName:
+		return fmt.Errorf("does %s, and takes the name of a thing %s: want %s", operation.name, u.name, operation.takesName)
+	case u.value != operation.takesValue && operation.takesValue != maybe:
+		return fmt.Errorf("does %s, and takes a value %s: want %s", operation.name, u.value, operation.takesValue)
+	case u.fields != 0 && !operation.fields:
+		return fmt.Errorf("does %s, and takes a field", operation.name)
 	}
 	p.index[name] = len(p.tools)
 	p.tools = append(p.tools, f)
@@ -250,7 +250,7 @@ func (p *plan) readTool(name string, v any) error {
 }
 
 // about reads the field that a function is about, -1 for none.
-func (x *deed) about(d *value.Dict, k *kind) (int, error) {
+func (x *operation) about(d *value.Dict, k *kind) (int, error) {
 	if !x.field {
 		if _, ok := d.Get("field"); ok {
 			return 0, fmt.Errorf("does %s, which is about no field: take out field", x.name)
@@ -281,10 +281,10 @@ func get(d *value.Dict, key string) (string, error) {
 	return s, nil
 }
 
-func deedNames() string {
-	names := make([]string, len(deeds))
-	for i := range deeds {
-		names[i] = deeds[i].name
+func operationNames() string {
+	names := make([]string, len(operations))
+	for i := range operations {
+		names[i] = operations[i].name
 	}
 	return strings.Join(names, ", ")
 }

@@ -56,7 +56,7 @@ func TestBadConfigurations(t *testing.T) {
 		{`{"things": {"k": {}}}`, "things.k", `no kind is named "k"`},
 		{`{"kinds": {"k": {}}, "things": {"k": []}}`, "things.k", "is a *value.List, want a mapping of things"},
 		{`{"kinds": {"k": {}}, "things": {"k": null}}`, "things.k", "is a <nil>"},
-		{`{"kinds": {"k": {}}, "things": {"k": {` + many(maxThings+1, `"t#": []`) + `}}}`, "things.k", "has 1001 things, more than 1000"},
+		{`{"kinds": {"k": {}}, "things": {"k": {` + many(maxEntities+1, `"t#": []`) + `}}}`, "things.k", "has 1001 things, more than 1000"},
 		{`{"kinds": {"k": {}}, "things": {"k": {"": []}}}`, "things.k", "has the key ''"},
 		{`{"kinds": {"k": {}}, "things": {"k": {"error: x": []}}}`, "things.k", "must not begin with"},
 		{`{"kinds": {"k": {}}, "things": {"k": {"t": {}}}}`, "things.k", "t: want a list of 0 values"},

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// deed is what a function does.
-type deed struct {
+// operation is what a function does.
+type operation struct {
 	name    string
 	field   bool // it is about one field, which the configuration names
 	integer bool // and that is an integer
@@ -27,8 +27,8 @@ const (
 
 func (n need) String() string { return [...]string{"never", "always", "at will"}[n] }
 
-// deeds is the table of what functions do. A new one is one line.
-var deeds = []deed{
+// operations is the table of what functions do. A new one is one line.
+var operations = []operation{
 	{name: "read", field: true, takesName: always, do: doRead},
 	{name: "set", field: true, takesName: always, takesValue: always, do: doSet},
 	{name: "add", field: true, integer: true, takesName: always, takesValue: always, do: doAdd},
@@ -44,15 +44,15 @@ var deeds = []deed{
 // most is the largest value that a field may come to.
 const most = 1_000_000_000
 
-// maxThings bounds the things of a kind.
-const maxThings = 1000
+// maxEntities bounds the entities of a kind.
+const maxEntities = 1000
 
 func doRead(s *state, f *function, a *arguments) (string, string) {
 	i, problem := s.find(f.kind, a.name)
 	if problem != "" {
 		return "", problem
 	}
-	return text(s.things[f.kind][i].values[f.field]), ""
+	return text(s.entities[f.kind][i].values[f.field]), ""
 }
 
 func doSet(s *state, f *function, a *arguments) (string, string) {
@@ -69,7 +69,7 @@ func doAdd(s *state, f *function, a *arguments) (string, string) {
 	if problem != "" {
 		return "", problem
 	}
-	n := s.things[f.kind][i].values[f.field].(int64) + a.value.(int64)
+	n := s.entities[f.kind][i].values[f.field].(int64) + a.value.(int64)
 	if n < -most || n > most {
 		return "", "the sum is too large"
 	}
@@ -78,12 +78,12 @@ func doAdd(s *state, f *function, a *arguments) (string, string) {
 }
 
 func doCreate(s *state, f *function, a *arguments) (string, string) {
-	list := s.things[f.kind]
+	list := s.entities[f.kind]
 	i, taken := position(list, a.name)
 	switch {
 	case taken:
 		return "", clip(a.name) + " exists"
-	case len(list) >= maxThings:
+	case len(list) >= maxEntities:
 		return "", "there are too many"
 	}
 	values := make([]any, len(s.plan.kinds[f.kind].fields))
@@ -92,7 +92,7 @@ func doCreate(s *state, f *function, a *arguments) (string, string) {
 			values[k] = field.zero()
 		}
 	}
-	s.things[f.kind] = slices.Insert(slices.Clone(list), i, thing{a.name, values})
+	s.entities[f.kind] = slices.Insert(slices.Clone(list), i, entity{a.name, values})
 	return "ok", ""
 }
 
@@ -101,13 +101,13 @@ func doDelete(s *state, f *function, a *arguments) (string, string) {
 	if problem != "" {
 		return "", problem
 	}
-	s.things[f.kind] = slices.Delete(slices.Clone(s.things[f.kind]), i, i+1)
+	s.entities[f.kind] = slices.Delete(slices.Clone(s.entities[f.kind]), i, i+1)
 	return "ok", ""
 }
 
 func doFind(s *state, f *function, a *arguments) (string, string) {
 	var names []string
-	for _, t := range s.things[f.kind] {
+	for _, t := range s.entities[f.kind] {
 		if t.values[f.field] == a.value {
 			names = append(names, t.name)
 		}
@@ -120,7 +120,7 @@ func doFind(s *state, f *function, a *arguments) (string, string) {
 
 func doCount(s *state, f *function, a *arguments) (string, string) {
 	n := int64(0)
-	for _, t := range s.things[f.kind] {
+	for _, t := range s.entities[f.kind] {
 		if a.value == nil || t.values[f.field] == a.value {
 			n++
 		}
@@ -130,17 +130,17 @@ func doCount(s *state, f *function, a *arguments) (string, string) {
 
 func doTotal(s *state, f *function, _ *arguments) (string, string) {
 	n := int64(0)
-	for _, t := range s.things[f.kind] {
+	for _, t := range s.entities[f.kind] {
 		n += t.values[f.field].(int64)
 	}
 	return text(n), ""
 }
 
-// extreme names the thing with the largest (sign 1) or smallest (-1) value of a field, the
+// extreme names the entity with the largest (sign 1) or smallest (-1) value of a field, the
 // first by name where several have it.
 func (s *state) extreme(f *function, sign int64) (string, string) {
 	best := -1
-	list := s.things[f.kind]
+	list := s.entities[f.kind]
 	for i, t := range list {
 		if best < 0 || sign*t.values[f.field].(int64) > sign*list[best].values[f.field].(int64) {
 			best = i
