@@ -80,7 +80,7 @@ func (s Stats) String() string {
 // ErrStopped is why a judge did not answer that was told to stop while it asked.
 var ErrStopped = errors.New("interrupted while the judge was asked")
 
-// Judge writes hints and reflections, and closing replies on request.
+// Judge writes hints and reflections, and closing replies and verdicts on request.
 type Judge interface {
 	// Answer answers all queries, in order. The error is the host's (a refused
 	// key, a cancelled context, a full disk) or ErrStopped; a query without an
@@ -125,6 +125,9 @@ func (s *Settings) Check() error {
 // Instructions is the system message of a judge that is a model: what to write, and
 // the tools.
 func (q *Query) Instructions() string {
+	if q.Kind == KindVerdict {
+		return verdictRules
+	}
 	var b strings.Builder
 	b.WriteString("You review dialogues between a user and an assistant that calls tools. Gold calls are the right ones. Be concrete and " +
 		"brief. Write plain text, never the assistant's tags for tool calls; write calls as name(argument=value).\n")
@@ -164,6 +167,9 @@ func (q *Query) WellFormed(text string) bool {
 		return strings.Contains(text, "Turn 1")
 	case KindClosing:
 		return closings(text, len(q.Task.Turns)) != nil
+	case KindVerdict:
+		_, _, ok := verdict(text)
+		return ok
 	}
 	return text != "" && len(strings.Fields(text)) <= 600
 }

@@ -127,7 +127,7 @@ func (e *endpoint) watch(ctx context.Context) (stop context.Context, cancel cont
 // desperate is how many queries in a row without an answer are no accident.
 const desperate = 8
 
-// Answer answers the queries. If none of many queries could be answered, or none at all
+// Answer answers the queries; many goroutines may ask at a time. If none of many queries could be answered, or none at all
 // for want of budget, that is an error.
 func (e *endpoint) Answer(ctx context.Context, queries []supervise.Query) ([]supervise.Answer, supervise.Stats, error) {
 	stop, cancel := e.watch(ctx)
@@ -165,15 +165,22 @@ ask:
 		}
 		spent = spent && a.Failure == supervise.FailBudget
 	}
-	if e.row += local.Lost; local.Answered > 0 {
-		e.row = 0
-	}
-	if spent || e.row >= desperate {
+	if row := e.inRow(&local.Stats); spent || row >= desperate {
 		return nil, local.Stats, fmt.Errorf("judge: %s at %s answered none of the last %d queries (%s)%s; check judge.url and judge.model, "+
 			"or use judge.kind=oracle",
-			e.set.Model, e.client.Base(), e.row, local.Stats, local.last)
+			e.set.Model, e.client.Base(), row, local.Stats, local.last)
 	}
 	return out, local.Stats, nil
+}
+
+// inRow is how many queries in a row have no answer, with those of a call of Answer.
+func (e *endpoint) inRow(s *supervise.Stats) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.row += s.Lost; s.Answered > 0 {
+		e.row = 0
+	}
+	return e.row
 }
 
 // tally is supervise.Stats that goroutines share.
