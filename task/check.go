@@ -1,63 +1,146 @@
 package task
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"ballast"
-	"ballast/env/sim"
+	"ballast/chat"
+	"ballast/env"
+	"ballast/env/expect"
+	"ballast/safetext"
 	"ballast/task/drawn"
 	"ballast/value"
 )
 
-// Check proves tasks: the gold answer of each, played as a policy would, passes
-// every turn, and an answer that calls nothing fails if gold makes any call. It
-// returns the first task that does not hold, with turn and reason.
+// Checking proves tasks: the gold answer of each, played as a policy would, passes every turn,
+// and an answer that calls nothing does not pass them all.
+type Checking struct {
+	Table  *env.Table // what the tasks are played in; nil is env.Builtin
+	Beside int        // tasks that are played side by side; 0 is some
+}
+
+// Finding is a task that does not hold.
+type Finding struct {
+	Index int // among the tasks that were checked
+	Task  *ballast.Task
+	Err   error
+	// Infra says that the machine failed, several times over, so that nothing is known of the task.
+	Infra bool
+}
+
+// Error names the task by the place where it is written, and by its id.
+func (f *Finding) Error() string {
+	at := ""
+	if f.Task.Source != "" {
+		at = f.Task.Source + ": "
+	}
+	return fmt.Sprintf("task: %s%s: %v", at, f.Task.ID, f.Err)
+}
+
+// Unwrap is what is wrong with the task.
+func (f *Finding) Unwrap() error { return f.Err }
+
+// Check proves tasks of the builtin worlds. It returns the first task that does not hold, with
+// turn and reason.
 func Check(tasks []ballast.Task) error {
-	for i := range tasks {
-		if err := check(&tasks[i]); err != nil {
-			return fmt.Errorf("task: %s: %w", tasks[i].ID, err)
-		}
+	if found := (Checking{}).Run(context.Background(), tasks); len(found) > 0 {
+		return &found[0]
 	}
 	return nil
 }
 
-func check(t *ballast.Task) error {
-	if len(t.Turns) == 0 {
-		return fmt.Errorf("has no turns")
+// Bounds of a Checking.
+const (
+	someBeside = 8
+	tries      = 3 // of a play that the machine fails
+)
+
+// Run returns the tasks that do not hold, in order. A context that ends ends the check: the
+// tasks that were not reached are findings of Infra.
+func (c Checking) Run(ctx context.Context, tasks []ballast.Task) []Finding {
+	table := c.Table
+	if table == nil {
+		table = &env.Builtin
 	}
-	if err := checkNames(t); err != nil {
-		return err
+	all := make([]*Finding, len(tasks))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(cmp.Or(c.Beside, someBeside), len(tasks)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(tasks); i = int(next.Add(1)) - 1 {
+				if infra, err := check(ctx, table, &tasks[i]); err != nil {
+					all[i] = &Finding{Index: i, Task: &tasks[i], Err: err, Infra: infra}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var found []Finding
+	for _, f := range all {
+		if f != nil {
+			found = append(found, *f)
+		}
+	}
+	return found
+}
+
+// check proves one task.
+func check(ctx context.Context, table *env.Table, t *ballast.Task) (infra bool, err error) {
+	if len(t.Turns) == 0 {
+		return false, fmt.Errorf("has no turns")
+	}
+	p, err := table.Prepare(ctx, t)
+	if err != nil {
+		return ctx.Err() != nil, cmp.Or(errors.Unwrap(err), err) // it names the task
+	}
+	defer func() {
+		if broken := p.Close(); broken != nil && err == nil {
+			infra, err = true, broken
+		}
+	}()
+	if err := checkNames(t, p.All()); err != nil {
+		return false, err
+	}
+	failed, err := insist(ctx, p, t, true)
+	switch {
+	case err != nil:
+		return true, fmt.Errorf("the gold answer cannot be played: %w", err)
+	case failed != "":
+		return false, fmt.Errorf("the gold answer fails at %s", failed)
 	}
 	calls := 0
-	failed, err := play(t, true)
-	if err != nil {
-		return err
-	}
-	if failed != "" {
-		return fmt.Errorf("the gold answer fails at %s", failed)
-	}
 	for _, turn := range t.Turns {
 		calls += len(turn.Gold)
 	}
-	if failed, err = play(t, false); err != nil {
-		return err
+	if calls == 0 && (t.Source == "" || expect.Abstains(t)) { // it is right to call nothing
+		return false, nil
 	}
-	if failed == "" && calls > 0 {
-		return fmt.Errorf("an answer without calls passes")
+	switch failed, err = insist(ctx, p, t, false); {
+	case err != nil:
+		return true, fmt.Errorf("an answer without calls cannot be played: %w", err)
+	case failed == "":
+		return false, fmt.Errorf("an answer without calls passes")
 	}
-	return nil
+	return false, nil
 }
 
 // checkNames looks for gold calls and revelations of tools that are not
 // documented. A gold call of a function that is revealed only later is let pass:
 // it runs, and the benchmark has such a task (multi_turn_miss_func_49). A set that documents nothing that
 // gold calls is meant so.
-func checkNames(t *ballast.Task) error {
+func checkNames(t *ballast.Task, tools []ballast.Tool) error {
 	if t.Set == drawn.None.Set() {
 		return nil
 	}
 	known := make(map[string]bool)
-	for _, tool := range t.Tools {
+	for _, tool := range tools {
 		known[tool.Name] = true
 	}
 	for i, turn := range t.Turns {
@@ -75,29 +158,53 @@ func checkNames(t *ballast.Task) error {
 	return nil
 }
 
-// play plays the gold calls, or none, and describes the first failing turn.
-func play(t *ballast.Task, gold bool) (failed string, err error) {
-	s, err := sim.NewSession(t)
-	if err != nil {
-		return "", err
+// insist plays again where the machine fails.
+func insist(ctx context.Context, p *env.Prepared, t *ballast.Task, gold bool) (failed string, err error) {
+	for range tries {
+		if failed, err = play(ctx, p, t, gold); err == nil || ctx.Err() != nil {
+			break
+		}
 	}
-	for i, turn := range t.Turns {
-		if gold {
-			for _, c := range turn.Gold {
-				answer := s.Run(c)
-				if sim.Failed(t.APIs, answer) && failed == "" {
-					failed = fmt.Sprintf("turn %d: %s answers %q", i, value.FormatCall(c), answer)
+	return failed, err
+}
+
+// play plays the gold calls, or none, and describes the first failing turn. The error is the
+// machine's.
+func play(ctx context.Context, p *env.Prepared, t *ballast.Task, gold bool) (failed string, err error) {
+	e := p.New(env.Rules{Steps: math.MaxInt})
+	defer e.Close()
+	e.Start(ctx)
+	for !e.Over() {
+		i, answers := e.Turn(), []string(nil)
+		reply := "Done."
+		if gold && i < len(t.Turns) {
+			reply = cmp.Or(t.Turns[i].Reply, reply)
+			for _, c := range t.Turns[i].Gold {
+				e.Reply(chat.Parsed{Kind: ballast.KindCall, Calls: []ballast.Call{c}}, ballast.Step{Gold: true})
+				if e.Answer(ctx); e.Over() {
+					break
+				}
+				answer := e.Last().Results[0]
+				answers = append(answers, value.FormatCall(c)+" answers "+fmt.Sprintf("%q", safetext.Brief(answer, 200)))
+				if p.Failed(answer) && failed == "" {
+					failed = fmt.Sprintf("turn %d: %s", i, answers[len(answers)-1])
 				}
 			}
 		}
-		verdict := s.CloseTurn()
-		if s.Err() != nil {
-			return "", s.Err()
+		if e.Over() {
+			break
 		}
-		if !verdict.Check().Passed && failed == "" {
-			failed = fmt.Sprintf("turn %d: empty %t, state %t, response %t, first difference %q",
-				i, verdict.Empty, verdict.State, verdict.Response, verdict.Where)
+		e.Reply(chat.Parsed{Kind: ballast.KindResponse, Text: reply}, ballast.Step{Text: reply, Gold: true})
+		e.Answer(ctx)
+		if check := e.Episode.Turns[i].Check; check.Done && !check.Passed && failed == "" {
+			failed = strings.Join(append([]string{fmt.Sprintf("turn %d: %s: %s", i, check.Reason, check.Where)}, answers...), "; ")
 		}
+	}
+	if e.Episode.Stop == ballast.StopInfra {
+		return "", errors.New(e.Episode.Error)
+	}
+	if n := len(e.Episode.Turns); n < len(t.Turns) && failed == "" {
+		failed = fmt.Sprintf("turn %d: the user says nothing more", n)
 	}
 	return failed, nil
 }

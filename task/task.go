@@ -5,7 +5,8 @@
 // calls pass every check of its own turns; Check proves it by playing them.
 //
 // How it fails: an unknown set, split, category, world or level is an error that
-// lists what there is; a missing or broken data file is an error that names it.
+// lists what there is; a missing or broken data file is an error that names it, and a tasks
+// file one that names all of its faults by line and key.
 package task
 
 import (
@@ -15,6 +16,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,6 +29,7 @@ import (
 	"ballast/task/compose"
 	"ballast/task/desk"
 	"ballast/task/drawn"
+	"ballast/task/file"
 	"ballast/value"
 	"ballast/world"
 	api "ballast/world/drawn"
@@ -34,9 +37,9 @@ import (
 
 // Spec says which tasks to load.
 type Spec struct {
-	Name       string   // a name of Sets
+	Name       string   // a name of Sets, or the path of a tasks file (IsFile)
 	Data       string   // folder of the data, for sets that are read from files
-	Split      string   // train or test, of generated sets also valid; empty means all (of generated sets: train, then test)
+	Split      string   // train, test or valid (bfcl has no valid); empty means all (of generated sets: train, then test)
 	Categories []string // empty means those that the split uses by default
 	Worlds     []string // only tasks whose worlds are all among these; empty means any
 	Seed       uint64   // of generated tasks
@@ -55,20 +58,29 @@ type Set struct {
 	// Whole sets also load without a split: they have tasks of neither (BFCL's
 	// long_context has no training half, yet 200 tasks).
 	Whole bool
+	// Paths says that the set is a kind of file: it is named by the path of one.
+	Paths bool
 }
 
 // Sets is the table of the sets. A new one is one line.
 var Sets = []Set{
-	{"desk", "generated office tasks: files, messages, calendar, shop", generated(desk.Worlds), false},
-	{"desk-ood", "generated tasks in worlds that no training task uses: notes, lights", generated(desk.OOD), false},
-	{"worlds", "generated tasks in worlds, tools and words that are new in every task", documented(drawn.Whole), false},
-	{"worlds-renamed", "the tasks of worlds, the tools' names dealt anew, so that they mislead", documented(drawn.Renamed), false},
-	{"worlds-bare", "the tasks of worlds, of tools names and types alone", documented(drawn.Bare), false},
-	{"worlds-none", "the tasks of worlds, one tool shown, which no task needs", documented(drawn.None), false},
-	{"bfcl", "BFCL v4 multi-turn, from the benchmark's files (spec: data)", loadBFCL, true},
+	{Name: "desk", Doc: "generated office tasks: files, messages, calendar, shop", Load: generated(desk.Worlds)},
+	{Name: "desk-ood", Doc: "generated tasks in worlds that no training task uses: notes, lights", Load: generated(desk.OOD)},
+	{Name: "worlds", Doc: "generated tasks in worlds, tools and words that are new in every task", Load: documented(drawn.Whole)},
+	{Name: "worlds-renamed", Doc: "the tasks of worlds, the tools' names dealt anew, so that they mislead", Load: documented(drawn.Renamed)},
+	{Name: "worlds-bare", Doc: "the tasks of worlds, of tools names and types alone", Load: documented(drawn.Bare)},
+	{Name: "worlds-none", Doc: "the tasks of worlds, one tool shown, which no task needs", Load: documented(drawn.None)},
+	{Name: "bfcl", Doc: "BFCL v4 multi-turn, from the benchmark's files (spec: data)", Load: loadBFCL, Whole: true},
+	{Name: "FILE.jsonl", Doc: "a person's own tasks, by the path of their file", Load: loadFile, Whole: true, Paths: true},
 }
 
-// ByName returns the set of that name.
+// IsFile says that a name is the path of a tasks file: it has a separator or ends as one does.
+func IsFile(name string) bool {
+	return strings.ContainsRune(name, '/') || strings.ContainsRune(name, filepath.Separator) ||
+		strings.HasSuffix(name, ".jsonl") || strings.HasSuffix(name, ".json")
+}
+
+// ByName returns the set of that name, or that of the files where it is the path of one.
 func ByName(name string) (*Set, error) {
 	names := make([]string, len(Sets))
 	for i := range Sets {
@@ -76,7 +88,11 @@ func ByName(name string) (*Set, error) {
 			return &Sets[i], nil
 		}
 	}
-	return nil, fmt.Errorf("task: no set of tasks is named %q; there are %s", name, strings.Join(names, ", "))
+	if i := slices.IndexFunc(Sets, func(s Set) bool { return s.Paths }); i >= 0 && IsFile(name) {
+		return &Sets[i], nil
+	}
+	return nil, fmt.Errorf("task: no set of tasks is named %q; there are %s, and a file of tasks is named by its path, such as ./%s.jsonl",
+		name, strings.Join(names, ", "), name)
 }
 
 // Held is the split that runs on a set are evaluated on while they train: valid, so that no
@@ -104,6 +120,9 @@ func Load(spec Spec) ([]ballast.Task, error) {
 	}
 	if spec.Count < 0 || spec.Count > MaxCount {
 		return nil, fmt.Errorf("task: count is %d, want 0 (the set's own number) to %d", spec.Count, MaxCount)
+	}
+	if set.Paths {
+		return set.Load(spec)
 	}
 	switch spec.Split {
 	case compose.Train, compose.Test:
@@ -251,6 +270,57 @@ func loadBFCL(spec Spec) ([]ballast.Task, error) {
 		return all, nil
 	}
 	return inTurn(all)[:spec.Count], nil
+}
+
+// loadFile reads the tasks of a person's file. Its seed draws nothing: the tasks are those of the
+// file, in its order. A count takes tasks from the categories in turn.
+func loadFile(spec Spec) ([]ballast.Task, error) {
+	switch {
+	case spec.Split != "" && !slices.Contains(file.Splits, spec.Split):
+		return nil, fmt.Errorf("task: no split %q; there are %s", spec.Split, strings.Join(file.Splits, ", "))
+	case len(spec.Level) > 0:
+		return nil, fmt.Errorf("task: %s has no level: its tasks are read, not generated", spec.Name)
+	case len(spec.Worlds) > 0:
+		return nil, fmt.Errorf("task: %s has no worlds to choose from: its tasks are played with the tools of a server (leave "+
+			"tasks.worlds out)", spec.Name)
+	case spec.Data != "":
+		return nil, fmt.Errorf("task: %s needs no folder of data: it is the data (leave tasks.data, or --data, out)", spec.Name)
+	}
+	f, err := file.Read(spec.Name)
+	if err != nil {
+		return nil, err
+	}
+	list := f.Of(spec.Split)
+	if len(list) == 0 {
+		return nil, fmt.Errorf("task: %s has no task of split %s: it has %s", spec.Name, spec.Split, f.Counts())
+	}
+	var there []string
+	for _, t := range list {
+		if !slices.Contains(there, t.Category) {
+			there = append(there, t.Category)
+		}
+	}
+	for _, c := range spec.Categories {
+		if !slices.Contains(there, c) {
+			return nil, fmt.Errorf("task: %s has no task of category %q%s; there are %s", spec.Name, c, ofSplit(spec.Split),
+				strings.Join(there, ", "))
+		}
+	}
+	if len(spec.Categories) > 0 {
+		list = slices.DeleteFunc(list, func(t ballast.Task) bool { return !slices.Contains(spec.Categories, t.Category) })
+	}
+	if spec.Count == 0 || spec.Count > len(list) {
+		return list, nil
+	}
+	return inTurn(list)[:spec.Count], nil
+}
+
+// ofSplit speaks of a split, if one is named.
+func ofSplit(split string) string {
+	if split == "" {
+		return ""
+	}
+	return " in split " + split
 }
 
 // inTurn deals tasks that come by category so that the categories take turns.

@@ -219,7 +219,7 @@ func TestCheckFindsBadGold(t *testing.T) {
 		spoil func(x *ballast.Task)
 	}{
 		{"no turns", func(x *ballast.Task) { x.Turns = nil }},
-		{"not among the tools", func(x *ballast.Task) { x.Tools = nil }},
+		{"not among the tools", func(x *ballast.Task) { x.Tools = x.Tools[:0] }},
 		{"reveals fly", func(x *ballast.Task) { x.Turns[0].Reveal = []string{"fly"} }},
 		{"answers \"error: ", func(x *ballast.Task) {
 			for i := range x.Turns {
