@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"ballast"
 	"ballast/bounded"
 	"ballast/bounded/parquetfile"
 	"ballast/supervise"
@@ -18,7 +19,8 @@ import (
 type File struct {
 	Dialogues []supervise.Dialogue // each with the place of its row as its ID, see Where
 	Rows      int
-	Left      Ledger         // rows that were left out
+	Left      Ledger // rows that were left out
+	lent      []ballast.Tool
 	Passed    map[string]int // what was not read as it carries no words, keys of rows for the most part, and in how many rows that are used
 }
 
@@ -33,8 +35,12 @@ const maxJSON, maxRow = 4 * bounded.GiB, 64 * bounded.MiB
 // may be packed with gzip, zstd or bzip2. What a file is shows in its bytes and not in
 // its name. A row that cannot be used is left out and counted. A file that cannot be read
 // to its end, or of which no row can be used, is an error.
-func Read(path string) (*File, error) {
-	f := &File{Passed: map[string]int{}}
+func Read(path string) (*File, error) { return ReadWith(path, nil) }
+
+// ReadWith is Read for rows that may document no tools: these have the ones that are given, and
+// their calls are calls of those.
+func ReadWith(path string, tools []ballast.Tool) (*File, error) {
+	f := &File{Passed: map[string]int{}, lent: tools}
 	if err := f.read(path); err != nil {
 		return f, fmt.Errorf("%s: %w", path, err)
 	}
@@ -118,7 +124,7 @@ func (f *File) text(row []byte, id string) {
 // row reads a row.
 func (f *File) row(v any, table bool, id string) {
 	f.Rows++
-	d, passed, err := read(v, table)
+	d, passed, err := read(v, table, f.lent)
 	if err != nil {
 		var x *fault
 		if !errors.As(err, &x) {

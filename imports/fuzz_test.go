@@ -28,7 +28,7 @@ func FuzzRow(f *testing.F) {
 		if err != nil {
 			return
 		}
-		d, _, err := read(v, asTable)
+		d, _, err := read(v, asTable, nil)
 		if err != nil {
 			if x := new(fault); !errors.As(err, &x) || x.Reason == "" || len(x.Error()) > 20_000 && !strings.Contains(x.Error(), "...") {
 				t.Errorf("%T %v", err, err)

@@ -44,8 +44,9 @@ var Shapes = []Shape{
 }
 
 // read makes a row a dialogue. passed are the keys that carry no words and were not
-// read. table says that the row comes from a table, in which a null is an absent key.
-func read(row any, table bool) (d supervise.Dialogue, passed []string, err error) {
+// read. table says that the row comes from a table, in which a null is an absent key. lent
+// are the tools of a row that documents none.
+func read(row any, table bool, lent []ballast.Tool) (d supervise.Dialogue, passed []string, err error) {
 	o, err := asObject(row, "")
 	if err != nil {
 		return d, nil, err
@@ -54,7 +55,7 @@ func read(row any, table bool) (d supervise.Dialogue, passed []string, err error
 	if i < 0 {
 		return d, nil, &fault{reasonShape, "", "it has " + strings.Join(o.keys(), ", ")}
 	}
-	r := &reader{table: table}
+	r := &reader{table: table, lent: lent}
 	if err := Shapes[i].read(r, o); err != nil {
 		return d, nil, err
 	}
@@ -69,8 +70,9 @@ func read(row any, table bool) (d supervise.Dialogue, passed []string, err error
 // reader is a dialogue in the making.
 type reader struct {
 	supervise.Dialogue
-	table   bool // rows come from a table
-	context bool // replies are seen, and not trained on
+	table   bool           // rows come from a table
+	lent    []ballast.Tool // the tools of a row that documents none
+	context bool           // replies are seen, and not trained on
 	names   map[string]bool
 	ids     []string // of the calls of the newest reply
 	results []result // of these calls, so far
@@ -145,6 +147,9 @@ func (r *reader) reply(m supervise.Message, ids []string) error {
 
 // known says whether the tools that a reply calls are documented.
 func (r *reader) known(m *supervise.Message) error {
+	if len(m.Calls) > 0 {
+		r.borrow()
+	}
 	for _, c := range m.Calls {
 		switch {
 		case len(r.Tools) == 0:
@@ -154,6 +159,17 @@ func (r *reader) known(m *supervise.Message) error {
 		}
 	}
 	return nil
+}
+
+// borrow gives a row that documents no tools those that are lent.
+func (r *reader) borrow() {
+	if len(r.Tools) > 0 || len(r.lent) == 0 {
+		return
+	}
+	r.Tools, r.names = r.lent, map[string]bool{}
+	for _, t := range r.lent {
+		r.names[t.Name] = true
+	}
 }
 
 // answer takes the result of a call.
@@ -217,6 +233,7 @@ func (r *reader) end() error {
 			return err
 		}
 	}
+	r.borrow()
 	if !slices.ContainsFunc(r.Messages, func(m supervise.Message) bool { return m.Role == supervise.Assistant && !m.Context }) {
 		return &fault{reasonNothing, "", ""}
 	}

@@ -78,7 +78,7 @@ func row(text string) (supervise.Dialogue, error) {
 	if err != nil {
 		return supervise.Dialogue{}, &fault{Reason: reasonJSON}
 	}
-	d, _, err := read(v, false)
+	d, _, err := read(v, false, nil)
 	return d, err
 }
 

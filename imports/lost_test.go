@@ -102,7 +102,7 @@ func TestNoWordIsLost(t *testing.T) {
 }
 
 // try reads a copy of a row.
-func try(v any) (supervise.Dialogue, []string, error) { return read(value.Clone(v), false) }
+func try(v any) (supervise.Dialogue, []string, error) { return read(value.Clone(v), false, nil) }
 
 // TestAnyValueAnywhere: whatever stands in a value's place, a row is read or left out for
 // a reason, and what is read teaches words or calls.
@@ -132,7 +132,7 @@ func TestAnyValueAnywhere(t *testing.T) {
 				if text, _ := value.JSON(v); table == 1 && !strings.Contains(text, "null") {
 					continue // it is the same row in a table
 				}
-				d, _, err := read(value.Clone(v), table == 1)
+				d, _, err := read(value.Clone(v), table == 1, nil)
 				if f := new(fault); err != nil && !errors.As(err, &f) {
 					t.Fatalf("%v", err)
 				}

@@ -208,7 +208,11 @@ func dropNulls(v any, all, properties bool) (dropped bool) {
 
 // parameters is the JSON schema of a tool's parameters, nil if it has none.
 func (r *reader) parameters(name string) *value.Dict {
-	for _, t := range r.Tools {
+	tools := r.Tools
+	if len(tools) == 0 {
+		tools = r.lent
+	}
+	for _, t := range tools {
 		if t.Name != name {
 			continue
 		}
