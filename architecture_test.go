@@ -60,6 +60,7 @@ var layer = map[string]int{
 	"ballast/task/survey":           4,
 	"ballast/task/livetest":         4,
 	"ballast/task/synthesize":       4,
+	"ballast/task/fromchats":        7,
 	"ballast/task":                  4,
 	"ballast/env":                   3,
 	"ballast/env/expect":            3,

@@ -30,6 +30,16 @@ func (c Compare) Stable(a, b string) (v any, whole, ok bool) {
 	return v, whole && ok, ok
 }
 
+// Expected is Stable as graders can compare it: a value where the result is JSON, else the whole text.
+func (c Compare) Expected(a, b string) (v any, whole, ok bool) {
+	v, whole, ok = c.Stable(a, b)
+	if _, err := value.ParseJSON([]byte(a)); ok && err != nil {
+		v = strings.TrimSpace(a)
+		ok = whole && v == strings.TrimSpace(b)
+	}
+	return v, whole, ok
+}
+
 // Values is Stable for values.
 func (c Compare) Values(a, b any) (v any, whole, ok bool) {
 	whole = true
@@ -139,4 +149,43 @@ func (c Compare) dated(v any) bool {
 		}
 	}
 	return false
+}
+
+// Holds says whether a result already is as a state wants it.
+func Holds(result string, want any) bool {
+	if s, ok := want.(string); ok {
+		return strings.TrimSpace(result) == s
+	}
+	v, ok := Parse(result)
+	return ok && within(v, want)
+}
+
+// within says whether a value has all that another says.
+func within(got, want any) bool {
+	switch w := want.(type) {
+	case *value.Dict:
+		g, ok := got.(*value.Dict)
+		if !ok {
+			return false
+		}
+		for i := range w.Len() {
+			k, x := w.At(i)
+			if y, ok := g.Get(k); !ok || !within(y, x) {
+				return false
+			}
+		}
+		return true
+	case *value.List:
+		g, ok := got.(*value.List)
+		if !ok || len(g.Items) != len(w.Items) {
+			return false
+		}
+		for i := range w.Items {
+			if !within(g.Items[i], w.Items[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	return value.Equal(got, want)
 }

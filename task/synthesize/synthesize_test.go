@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/task/file"
 	"ballast/task/livetest"
 	"ballast/task/survey"
 	"ballast/value"
@@ -340,5 +341,39 @@ func TestWord(t *testing.T) {
 	}
 	if so == 0 || lost > 0 || !strings.Contains(report.String(), "lost a value") || !strings.Contains(report.String(), "no answer") {
 		t.Errorf("%d reworded, %d values lost\n%s", so, lost, report)
+	}
+}
+
+// TestGraded: with the grader of tasks files gold passes and silence does not, in every task, and what
+// is written is read back the same.
+func TestGraded(t *testing.T) {
+	for name, w := range worlds() {
+		tasks, _ := made(t, w, Options{Seed: 11, Count: 60, Name: name})
+		plain, split := make([]ballast.Task, len(tasks)), make([]string, len(tasks))
+		for i := range tasks {
+			plain[i], split[i] = tasks[i].Task, tasks[i].Split
+			if failed, err := livetest.Play(t.Context(), w, &tasks[i].Task, true); failed != "" || err != nil {
+				t.Errorf("gold fails: %s %v\n%s", failed, err, told(&tasks[i]))
+			}
+			if failed, err := livetest.Play(t.Context(), w, &tasks[i].Task, false); failed == "" || err != nil {
+				t.Errorf("silence passes (%v):\n%s", err, told(&tasks[i]))
+			}
+		}
+		var b strings.Builder
+		if err := file.Write(&b, plain, split); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "tasks.jsonl")
+		if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		f, err := file.Read(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again strings.Builder
+		if err := file.Write(&again, f.Tasks, f.Split); err != nil || again.String() != b.String() || len(f.Tasks) != len(tasks) {
+			t.Errorf("%s: %v: other lines after reading", name, err)
+		}
 	}
 }

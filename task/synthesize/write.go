@@ -5,14 +5,16 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/env/expect"
+	"ballast/task/file"
 	"ballast/value"
 )
 
 // write makes a task of a draft.
 func (m *maker) write(ctx context.Context, d *draft, id string) (Task, error) {
-	t := Task{Split: d.split, Task: ballast.Task{ID: id, Category: d.category, World: "mcp", Grader: "expect"}}
+	t := Task{Split: d.split, Task: ballast.Task{ID: id, Category: d.category, World: file.World, Grader: expect.Name}}
 	if d.held != "" {
-		t.Init = map[string]any{"hold": value.NewList(d.held)}
+		t.Init = file.Held(d.held)
 	}
 	for i, r := range d.requests {
 		turn := ballast.TaskTurn{User: r.user, Gold: r.gold, Reply: r.reply, Want: m.want(d, i)}
@@ -23,7 +25,7 @@ func (m *maker) write(ctx context.Context, d *draft, id string) (Task, error) {
 			t.Turns = append(t.Turns, turn)
 			continue
 		}
-		nothing := value.NewDict("calls", value.NewDict("match", "any_order", "calls", value.NewList()))
+		nothing := value.NewDict(expect.PartCalls, value.NewDict("match", expect.AnyOrder, "calls", value.NewList()))
 		if d.category == "miss_param" {
 			turn.User = r.fill
 			t.Turns = append(t.Turns, ballast.TaskTurn{User: r.part, Reply: r.ask, Want: nothing}, turn)
@@ -59,40 +61,31 @@ func (m *maker) reword(ctx context.Context, r *request) string {
 // want is what a request must come to.
 func (m *maker) want(d *draft, i int) any {
 	r := d.requests[i]
-	match := "any_order" // and others only of tools that say that they read
+	match := expect.AnyOrder // and others only of tools that say that they read
 	if !m.told {
-		match = "subset"
+		match = expect.Subset
 	}
 	calls := &value.List{}
 	for _, c := range r.need {
-		calls.Items = append(calls.Items, callValue(c))
+		calls.Items = append(calls.Items, file.Call(c))
 	}
-	out := value.NewDict("calls", value.NewDict("match", match, "calls", calls))
+	out := value.NewDict(expect.PartCalls, value.NewDict("match", match, "calls", calls))
 	switch v := r.answer.(type) {
 	case string:
-		out.Set("reply", value.NewDict("contains", value.NewList(v)))
+		out.Set(expect.PartReply, value.NewDict("contains", value.NewList(v)))
 	case int64:
-		out.Set("reply", value.NewDict("number", value.NewDict("value", v)))
+		out.Set(expect.PartReply, value.NewDict("number", value.NewDict("value", v)))
 	case float64:
-		out.Set("reply", value.NewDict("number", value.NewDict("value", v, "within", 0.01)))
+		out.Set(expect.PartReply, value.NewDict("number", value.NewDict("value", v, "within", 0.01)))
 	}
 	state := &value.List{}
 	for k, w := range r.state {
 		if v, ok := d.stable[i][k]; ok {
-			state.Items = append(state.Items, value.NewDict("call", callValue(w.call), "returns", v))
+			state.Items = append(state.Items, value.NewDict("call", file.Call(w.call), "returns", v))
 		}
 	}
 	if len(state.Items) > 0 {
-		out.Set("state", state)
+		out.Set(expect.PartState, state)
 	}
 	return out
-}
-
-// callValue is a call as tasks files have it.
-func callValue(c ballast.Call) *value.Dict {
-	args := &value.Dict{}
-	for _, a := range c.Args {
-		args.Set(a.Name, a.Value)
-	}
-	return value.NewDict("name", c.Name, "arguments", args)
 }
