@@ -112,6 +112,7 @@ var layer = map[string]int{
 	"ballast/cmd/ballast":           10,
 	"ballast/provenance":            2,
 	"ballast/rollout/attack":        4,
+	"ballast/examples/orders":       0, // a module of its own, which imports nothing of ballast
 }
 
 // gomlx lists the packages that may import GoMLX.
