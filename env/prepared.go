@@ -47,17 +47,19 @@ func (t *Table) Prepare(ctx context.Context, task *ballast.Task) (p *Prepared, e
 		return nil, err
 	}
 	p.instant = p.world.Instant && p.grader.Instant && p.user.Instant
-	if p.world.Prepare != nil {
-		p.world.World, err = guard(ctx, p.world.Name, p.world.Instant, OpenLimit, func(context.Context) (ballast.World, error) {
-			return p.world.Prepare(ctx, task)
+	entry := p.world // what is late reads on, and p is given up
+	if entry.Prepare != nil {
+		p.world.World, err = guard(ctx, entry.Name, entry.Instant, OpenLimit, func(context.Context) (ballast.World, error) {
+			return entry.Prepare(ctx, task)
 		})
 		if err != nil {
 			return nil, err
 		}
 	}
 	if p.tools == nil {
-		p.tools, err = guard(ctx, p.world.Name+": tools", p.world.Instant, OpenLimit, func(ctx context.Context) ([]ballast.Tool, error) {
-			return p.world.World.Tools(ctx, task)
+		w := p.world.World
+		p.tools, err = guard(ctx, entry.Name+": tools", entry.Instant, OpenLimit, func(ctx context.Context) ([]ballast.Tool, error) {
+			return w.Tools(ctx, task)
 		})
 		if err != nil {
 			return nil, err

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,11 +17,12 @@ import (
 	"ballast/env/expect"
 )
 
-// shop is a world behind a slow wire: orders that can be read and cancelled. Every nth call fails
-// as infrastructure.
+// shop is a world behind a slow wire: orders that can be read and cancelled. The calls in the first
+// sessions of every task fail as infrastructure.
 type shop struct {
 	wait   time.Duration
-	nth    int64
+	first  int
+	opened sync.Map // *atomic.Int64 by task
 	calls  atomic.Int64
 	now    atomic.Int64 // sessions that are open
 	most   atomic.Int64
@@ -32,15 +34,17 @@ func (s *shop) Tools(context.Context, *ballast.Task) ([]ballast.Tool, error) {
 	return []ballast.Tool{{Name: "get_order", ReadOnly: true, Params: id}, {Name: "cancel_order", Params: id}}, nil
 }
 
-func (s *shop) Open(context.Context, *ballast.Task) (ballast.Session, error) {
+func (s *shop) Open(_ context.Context, task *ballast.Task) (ballast.Session, error) {
+	opened, _ := s.opened.LoadOrStore(task.ID, new(atomic.Int64))
 	n := s.now.Add(1)
 	for m := s.most.Load(); n > m && !s.most.CompareAndSwap(m, n); m = s.most.Load() {
 	}
-	return &visit{shop: s, status: map[any]string{int64(17): "open", int64(18): "sent"}}, nil
+	return &visit{shop: s, fails: opened.(*atomic.Int64).Add(1) <= int64(s.first), status: map[any]string{int64(17): "open", int64(18): "sent"}}, nil
 }
 
 type visit struct {
 	shop   *shop
+	fails  bool
 	status map[any]string
 }
 
@@ -50,7 +54,7 @@ func (v *visit) Call(ctx context.Context, c ballast.Call) (string, error) {
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
-	if n := v.shop.calls.Add(1); v.shop.nth > 0 && n%v.shop.nth == 0 {
+	if v.shop.calls.Add(1); v.fails {
 		return "", errors.New("the pipe broke")
 	}
 	var id any
@@ -143,14 +147,14 @@ func TestCheckOfSlowWorld(t *testing.T) {
 		lines = append(lines, fmt.Sprintf(`{"id":"t%d","turns":[{%s}]}`, i, cancel))
 	}
 	tasks := orders(t, lines...)
-	slow := &shop{wait: 5 * time.Millisecond, nth: 7}
+	slow := &shop{wait: 5 * time.Millisecond, first: tries - 1}
 	if found := (Checking{Table: slow.table(), Beside: 8}).Run(t.Context(), tasks); len(found) > 0 {
 		t.Errorf("%d tasks do not hold, the first: %v", len(found), &found[0])
 	}
 	if slow.most.Load() < 2 || slow.most.Load() > 8 || slow.now.Load() != 0 || slow.closed.Load() < 80 {
 		t.Errorf("%d sessions at a time, %d open, %d closed", slow.most.Load(), slow.now.Load(), slow.closed.Load())
 	}
-	broken := &shop{nth: 1}
+	broken := &shop{first: 99}
 	found := Checking{Table: broken.table()}.Run(t.Context(), tasks[:2])
 	if len(found) != 2 || !found[0].Infra || !strings.Contains(found[0].Error(), "orders.jsonl:1: t0: the gold answer cannot be played: world mcp: cancel_order: the pipe broke") ||
 		broken.calls.Load() != 2*tries {

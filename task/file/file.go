@@ -18,6 +18,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 
@@ -102,6 +103,11 @@ func Read(path string) (*File, error) {
 		return nil, fmt.Errorf("tasks: %w", err)
 	}
 	defer in.Close()
+	return readFrom(path, in)
+}
+
+// readFrom reads a file that is open.
+func readFrom(path string, in io.Reader) (*File, error) {
 	r := newReader(path)
 	for l, err := range bounded.Lines(bounded.Reader(in, maxFile), maxLine) {
 		if err != nil {

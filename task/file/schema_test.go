@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"math/rand/v2"
@@ -173,8 +174,7 @@ func FuzzRead(f *testing.F) {
 	}
 	r := schema(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		path := write(t, string(data))
-		file, err := Read(path)
+		file, err := readFrom("orders.jsonl", bytes.NewReader(data))
 		if err != nil {
 			if e, ok := err.(*Error); ok {
 				for _, x := range e.Faults {
