@@ -156,7 +156,7 @@ func (c *converter) look(ctx context.Context) error {
 		return fmt.Errorf("chats: opening a session: %w", err)
 	}
 	defer s.Close()
-	if c.known, err = survey.Run(ctx, s, readers, c.o.Seed, c.o.Failed); err != nil {
+	if c.known, err = survey.Run(ctx, s, readers, nil, c.o.Seed, c.o.Failed); err != nil {
 		return fmt.Errorf("chats: looking at what the server holds: %w", err)
 	}
 	return nil

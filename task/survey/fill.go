@@ -227,7 +227,7 @@ func (f *Filler) leaf(p *Param, at string) (any, string) {
 	if v, ok := f.bound(p); ok {
 		return take(v, Amount)
 	}
-	if f.Make && !p.names() {
+	if f.Make && !p.names() && f.best(p) < 7 { // what is there is not made up
 		if v, ok := f.invent(p); ok {
 			return take(v, Made)
 		}

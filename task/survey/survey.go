@@ -24,7 +24,7 @@ import (
 
 // Bounds of a survey.
 const (
-	maxRounds  = 4   // results of one round fill the arguments of the next
+	maxRounds  = 6   // results of one round fill the arguments of the next
 	maxPerTool = 24  // calls of one tool
 	maxPerTurn = 8   // calls of one tool in a round
 	maxCalls   = 300 // calls in all
@@ -69,14 +69,27 @@ func Failed(text string) bool {
 	return has && value.Truth(e)
 }
 
-// Run surveys a session with tools that only read. failed says whether a result is a mistake told in
-// words; nil is Failed.
-func Run(ctx context.Context, s ballast.Session, readers []ballast.Tool, seed uint64, failed func(string) bool) (*Survey, error) {
+// maxGuess is the largest number that is tried where nothing says which there are.
+const maxGuess = 12
+
+// Given are values that a person says are there, as facts: under the name of a parameter or of a key.
+func Given(name string, values ...any) (out []Fact) {
+	for _, v := range values {
+		out = append(out, Fact{Value: v, Key: name, Path: name, key: singulars(name), above: singulars(name)})
+	}
+	return out
+}
+
+// Run surveys a session with tools that only read, from given values on. A tool that needs one number
+// of which nothing is known is tried with the numbers from 1. failed says whether a result is a
+// mistake told in words; nil is Failed.
+func Run(ctx context.Context, s ballast.Session, readers []ballast.Tool, given []Fact, seed uint64,
+	failed func(string) bool) (*Survey, error) {
 	if failed == nil {
 		failed = Failed
 	}
 	v := &Survey{Readers: readers, Refused: map[string]int{}, Refusal: map[string]string{}, Unfilled: map[string]string{},
-		params: map[string][]*Param{}, failed: failed}
+		params: map[string][]*Param{}, failed: failed, Facts: slices.Clone(given)}
 	for _, t := range readers {
 		v.params[t.Name] = Params(t)
 	}
@@ -108,11 +121,48 @@ func Run(ctx context.Context, s ballast.Session, readers []ballast.Tool, seed ui
 				}
 			}
 		}
-		if !any && round > 0 {
-			break
+		if any || round == 0 {
+			continue
+		}
+		if guessed, err := v.guess(ctx, s, made); err != nil || !guessed {
+			return v, err
 		}
 	}
 	return v, nil
+}
+
+// guess tries numbers with the first tool that needs one and has none, and says whether something
+// came of it.
+func (v *Survey) guess(ctx context.Context, s ballast.Session, made map[string]bool) (bool, error) {
+	for _, t := range v.Readers {
+		missing := v.Unfilled[t.Name]
+		i := slices.IndexFunc(v.params[t.Name], func(p *Param) bool { return p.Path == missing && p.Type == "integer" })
+		if i < 0 {
+			continue
+		}
+		before := len(v.Calls)
+		for n := range int64(maxGuess) {
+			f := &Filler{Rng: rand.New(rand.NewPCG(uint64(n), 1)), Facts: v.Facts, Pins: map[string]any{missing: n + 1}}
+			filled, other := f.Fill(t, v.params[t.Name])
+			key := value.FormatCall(filled.Call)
+			if other != "" || made[key] {
+				continue
+			}
+			made[key] = true
+			if err := v.call(ctx, s, filled); err != nil {
+				return false, fmt.Errorf("%s: %w", key, err)
+			}
+		}
+		if len(v.Calls) == before {
+			continue
+		}
+		delete(v.Unfilled, t.Name)
+		for _, c := range v.Calls[before:] {
+			v.Facts = append(v.Facts, Said(c.Call)...) // these are there
+		}
+		return true, nil
+	}
+	return false, nil
 }
 
 // call makes a call and keeps what it returns.

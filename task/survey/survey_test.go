@@ -47,7 +47,7 @@ func TestRun(t *testing.T) {
 	} {
 		var first string
 		for range 2 {
-			v, err := Run(t.Context(), open(t, c.world), readers(c.world), 7, nil)
+			v, err := Run(t.Context(), open(t, c.world), readers(c.world), nil, 7, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,12 +66,12 @@ func TestRun(t *testing.T) {
 			first = calls.String()
 		}
 	}
-	v, err := Run(t.Context(), open(t, livetest.Refusing()), livetest.Refusing().List, 1, nil)
+	v, err := Run(t.Context(), open(t, livetest.Refusing()), livetest.Refusing().List, nil, 1, nil)
 	if err != nil || len(v.Calls) != 0 || v.Refused["list_things"] != 1 || v.Unfilled["get_thing"] != "thing_id" {
 		t.Errorf("a server that refuses: %v, %d calls, refused %v, unfilled %v", err, len(v.Calls), v.Refused, v.Unfilled)
 	}
 	broken := livetest.Failing(3)
-	if _, err := Run(t.Context(), open(t, broken), readers(broken), 1, nil); err == nil || !strings.Contains(err.Error(), "is gone") {
+	if _, err := Run(t.Context(), open(t, broken), readers(broken), nil, 1, nil); err == nil || !strings.Contains(err.Error(), "is gone") {
 		t.Errorf("a server that breaks: %v", err)
 	}
 }
@@ -89,7 +89,7 @@ func TestWatch(t *testing.T) {
 		{"its folder", livetest.Files(), "write_file(path='/data/log/new.txt', content='x')", "list_directory(path='/data/log')"},
 		{"an entity", livetest.Memory(), "create_entities(entities=[{'name': 'Ada', 'entityType': 'x', 'observations': ['y']}])", "open_nodes(names=['Ada'])"},
 	} {
-		v, err := Run(t.Context(), open(t, c.world), readers(c.world), 1, nil)
+		v, err := Run(t.Context(), open(t, c.world), readers(c.world), nil, 1, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,5 +116,51 @@ func (dead) Call(context.Context, ballast.Call) (string, error) { return "", err
 func TestLook(t *testing.T) {
 	if _, err := Look(t.Context(), dead{}, []ballast.Call{{Name: "x"}}); err == nil {
 		t.Error("a dead session showed something")
+	}
+}
+
+// TestGuess: where every tool needs a value, numbers from 1 are tried; a person may say others.
+func TestGuess(t *testing.T) {
+	schema := func(param, kind string) any {
+		return value.NewDict("name", "x", "parameters", value.NewDict("type", "object", "properties", value.NewDict(param, value.NewDict("type", kind)),
+			"required", value.NewList(param)))
+	}
+	param := func(name, kind string) []ballast.Param {
+		return []ballast.Param{{Name: name, Type: kind, Required: true}}
+	}
+	w := &livetest.World{List: []ballast.Tool{
+		{Name: "get_item", ReadOnly: true, Params: param("item", "integer"), Schema: schema("item", "integer")},
+		{Name: "item_price", ReadOnly: true, Params: param("item", "integer"), Schema: schema("item", "integer")},
+		{Name: "find_maker", ReadOnly: true, Params: param("maker", "string"), Schema: schema("maker", "string")},
+	}, New: func() func(string, *value.Dict) string {
+		return func(name string, args *value.Dict) string {
+			item, _ := args.GetString("item")
+			maker, _ := args.GetString("maker")
+			switch {
+			case name == "find_maker" && maker == "Ada":
+				return `{"maker": "Ada", "town": "Oslo"}`
+			case name == "get_item" && (item == int64(3) || item == int64(7)):
+				return `{"size": 12}`
+			case name == "item_price" && (item == int64(3) || item == int64(7)):
+				return `{"price": 4}`
+			}
+			return "Error: there is none"
+		}
+	}}
+	v, err := Run(t.Context(), open(t, w), w.List, Given("maker", "Ada"), 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for _, c := range v.Calls {
+		got[value.FormatCall(c.Call)] = true
+	}
+	for _, want := range []string{"get_item(item=3)", "get_item(item=7)", "item_price(item=3)", "item_price(item=7)", "find_maker(maker='Ada')"} {
+		if !got[want] {
+			t.Errorf("no %s among %v", want, got)
+		}
+	}
+	if v.Refused["get_item"] != maxGuess-2 || v.Refused["item_price"] != 0 {
+		t.Errorf("refused %v", v.Refused)
 	}
 }

@@ -23,6 +23,9 @@ func (s *scene) chain(ctx context.Context, t ballast.Tool) (*request, error) {
 	if !ok {
 		return nil, errEmpty
 	}
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
 	text, err := s.ses.Call(ctx, src.call.Call)
 	if err != nil {
 		return nil, err

@@ -34,23 +34,12 @@ func (m *maker) attempt(ctx context.Context, split string, rng *rand.Rand) (*dra
 	writes := slices.ContainsFunc(tools, func(t ballast.Tool) bool { return m.writes(t.Name) })
 	last := tools[len(tools)-1].Name
 	m.idle[last]++
-	s := &scene{maker: m, rng: rng, split: split}
-	var err error
-	switch {
-	case writes:
-		m.close() // where sessions share something after all, it would see it
-		if s.ses, err = m.world.Open(ctx, &ballast.Task{}); err != nil {
-			return nil, fmt.Errorf("opening a session: %w", err)
-		}
-		defer s.ses.Close()
-	case m.shared == nil:
-		if m.shared, err = m.world.Open(ctx, &ballast.Task{}); err != nil {
-			m.shared = nil
-			return nil, fmt.Errorf("opening a session: %w", err)
-		}
-		fallthrough
-	default:
+	s := &scene{maker: m, rng: rng, split: split, alone: writes}
+	if writes {
+		defer s.end()
+	} else {
 		s.ses = m.shared
+		defer func() { m.shared = s.ses }()
 	}
 	d, err := s.compose(ctx, tools)
 	if errors.Is(err, errEmpty) {
@@ -143,7 +132,7 @@ func (m *maker) draw(rng *rand.Rand) []ballast.Tool {
 	// A tool that finds nothing to do follows one that makes something.
 	makers := slices.DeleteFunc(slices.Clone(m.writers), func(t ballast.Tool) bool { return !survey.Creating(t.Name) || t.Name == last.Name })
 	switch {
-	case m.idle[last.Name] > 3 && len(makers) > 0 && rng.IntN(3) > 0:
+	case (m.idle[last.Name] > 1 || m.known.Unfilled[last.Name] != "") && len(makers) > 0 && rng.IntN(4) > 0:
 		return []ballast.Tool{pick(rng, makers), last}
 	case rng.IntN(5) < 2:
 		return []ballast.Tool{one(), last}

@@ -48,10 +48,31 @@ type scene struct {
 	*maker
 	rng     *rand.Rand
 	split   string
-	ses     ballast.Session
-	facts   []survey.Fact // of what this session has shown or was told
-	prior   *request      // the one before
-	touched bool          // a call was made that may have changed something
+	alone   bool            // the task changes something, and has a session of its own
+	ses     ballast.Session // nil until a call is made
+	facts   []survey.Fact   // of what this session has shown or was told
+	prior   *request        // the one before
+	touched bool            // a call was made that may have changed something
+}
+
+// begin opens the session where there is none: most attempts end before they need one.
+func (s *scene) begin(ctx context.Context) (err error) {
+	if s.ses == nil {
+		if s.alone {
+			s.close() // where sessions share something after all, the other would see it
+		}
+		if s.ses, err = s.world.Open(ctx, &ballast.Task{}); err != nil {
+			return fmt.Errorf("opening a session: %w", err)
+		}
+	}
+	return nil
+}
+
+// end closes the session.
+func (s *scene) end() {
+	if s.ses != nil {
+		s.ses.Close()
+	}
 }
 
 // kind is one way to make a request with a tool at its end.
@@ -163,6 +184,9 @@ func (s *scene) act(ctx context.Context, r *request, filled survey.Filled) error
 	var watch []ballast.Call
 	var before []string
 	var err error
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
 	if writes {
 		watch = s.known.Watch([]ballast.Call{filled.Call}, s.rng.Uint64())
 		if before, err = survey.Look(ctx, s.ses, watch); err != nil {

@@ -47,6 +47,9 @@ type Options struct {
 	Tests float64 // share of them that are for tests; 0 = 0.25
 	// Reads are tools that only read although the server does not say so.
 	Reads []string
+	// Given are values that a person says are there (survey.Given), for servers whose reading tools all
+	// need one.
+	Given []survey.Fact
 	// Writes allows calls of tools that do not only read. What they change must not outlive a
 	// session.
 	Writes bool
@@ -189,7 +192,7 @@ func (m *maker) survey(ctx context.Context) error {
 		return fmt.Errorf("synthesize: opening a session: %w", err)
 	}
 	defer s.Close()
-	if m.known, err = survey.Run(ctx, s, m.readers, m.o.Seed, m.o.Failed); err != nil {
+	if m.known, err = survey.Run(ctx, s, m.readers, m.o.Given, m.o.Seed, m.o.Failed); err != nil {
 		return fmt.Errorf("synthesize: looking at what the server holds: %w", err)
 	}
 	m.report.Survey, m.report.Values = len(m.known.Calls), len(m.known.Facts)
