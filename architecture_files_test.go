@@ -15,6 +15,7 @@ var writes = map[string]bool{"Create": true, "WriteFile": true, "OpenFile": true
 var writers = map[string]string{
 	"ballast/bounded":         "opens for reading, so that a pipe does not block",
 	"ballast/runlog":          "renames and removes what it made: checkpoints, what a killed creation left",
+	"ballast/confined":        "folders of strangers' programs, among the system's temporary ones",
 	"bench/soak.go":           "a folder of its own among the system's temporary ones",
 	"cmd/ballast/studycmd.go": "a folder of its own among the system's temporary ones",
 }

@@ -24,6 +24,8 @@ var layer = map[string]int{
 	"ballast/bounded/parquetfile":   1,
 	"ballast/durable/jsonl":         2,
 	"ballast/safetext":              1,
+	"ballast/confined/self":         1,
+	"ballast/confined":              2,
 	"ballast/safetext/hostile":      1,
 	"ballast/value":                 1,
 	"ballast/value/shape":           2,

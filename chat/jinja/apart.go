@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime/debug"
 	"runtime/metrics"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"ballast/confined/self"
 	"ballast/value"
 )
 
@@ -23,7 +23,7 @@ import (
 var errNoMain = errors.New("jinja: templates of strangers run in a child process of this program: call jinja.Main() first thing in main")
 
 const (
-	// childName is the only argument of a child, in the place of the program's name.
+	// childName is the child's role.
 	childName = "ballast: jinja template in a child process"
 	// grace is how long a child may take over its own limit on time, to start and to answer.
 	grace = 2 * time.Second
@@ -70,15 +70,13 @@ func apart(parent context.Context, source string, data []*value.Dict, limits Lim
 		}
 		q.Data = append(q.Data, text)
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("jinja: a child process needs this program's file: %w", err)
-	}
 	ctx, kill := context.WithCancel(parent)
 	defer kill()
+	cmd, err := self.Command(ctx, childName)
+	if err != nil {
+		return nil, fmt.Errorf("jinja: %w", err)
+	}
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, exe)
-	cmd.Args, cmd.Env = []string{childName}, []string{} // not nil: nil is this process's own
 	cmd.Stderr, cmd.WaitDelay = &said, time.Second
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
@@ -150,7 +148,7 @@ func (a *reply) result() Result {
 // child that Apart started it renders what the parent sends and does not return. In
 // any other process it returns at once, and Apart works from then on.
 func Main() {
-	if len(os.Args) == 1 && os.Args[0] == childName {
+	if self.Is(childName) {
 		if err := serve(os.Stdin, os.NewFile(uintptr(syscall.Stdout), "replies")); err != nil {
 			os.Exit(2)
 		}

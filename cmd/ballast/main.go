@@ -17,12 +17,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast/chat/jinja"
+	"ballast/confined"
 	"ballast/model/kernel"
 	"ballast/provenance"
 )
 
 func main() {
-	jinja.Main() // first: a child process that renders a chat template goes no further
+	jinja.Main()    // first: a child process that renders a chat template goes no further
+	confined.Main() // nor does the supervisor of strangers' programs
 	root := newRoot()
 	if err := root.ExecuteContext(context.Background()); err != nil {
 		complain(err)

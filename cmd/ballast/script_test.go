@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"ballast/chat/jinja"
+	"ballast/confined"
 	"ballast/hub/hubtest"
 	"ballast/model"
 )
@@ -17,6 +18,7 @@ import (
 // TestMain makes the test binary stand in for the command in scripts.
 func TestMain(m *testing.M) {
 	jinja.Main()
+	confined.Main()
 	testscript.Main(m, map[string]func(){"ballast": main})
 }
 
