@@ -68,6 +68,7 @@ var layer = map[string]int{
 	"ballast/env/expect":            3,
 	"ballast/env/sim":               3,
 	"ballast/env/envtest":           3,
+	"ballast/env/mcp":               3,
 	"ballast/rollout":               4,
 	"ballast/endpoint":              2,
 	"ballast/endpoint/endpointtest": 2,

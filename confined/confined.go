@@ -113,6 +113,7 @@ type LimitError struct {
 	Bound string
 }
 
+// Error names the limit.
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("it passed the limit on %s (%s)", e.Limit, e.Bound)
 }

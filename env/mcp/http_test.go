@@ -1,0 +1,170 @@
+package mcp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"ballast"
+	"ballast/env/envtest"
+)
+
+// web serves over HTTP. Where sessions are off it tells episodes apart by what key finds in a request.
+func web(t *testing.T, sessions bool, key func(*http.Request) string) string {
+	var mu sync.Mutex
+	known := map[string]*sdk.Server{}
+	h := sdk.NewStreamableHTTPHandler(func(r *http.Request) *sdk.Server {
+		if sessions {
+			return remembering("memory", nil)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		k := key(r)
+		if known[k] == nil {
+			known[k] = remembering("memory", nil)
+		}
+		return known[k]
+	}, &sdk.StreamableHTTPOptions{Stateless: !sessions})
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+// TestHTTP: episodes are apart where the server has sessions, or is told of them, in both eras.
+func TestHTTP(t *testing.T) {
+	header := func(r *http.Request) string { return r.Header.Get("X-Episode") }
+	path := func(r *http.Request) string { return r.URL.Path }
+	nobody := func(*http.Request) string { return "" }
+	tools := []string{"remember", "recall"}
+	for _, c := range []struct {
+		name     string
+		sessions bool
+		key      func(*http.Request) string
+		c        Config
+		path     string
+		version  string
+		note     string
+		leaks    bool
+	}{
+		{"sessions", true, nil, Config{}, "", withSessions, "Each episode gets a session of the server", false},
+		{"a header", false, header, Config{Isolate: "header X-Episode"}, "", withSessions, "in the header X-Episode", false},
+		{"a header, the newest", false, header, Config{Isolate: "header X-Episode", Protocol: withoutSessions}, "", withoutSessions, "X-Episode", false},
+		{"a path", false, path, Config{Isolate: "path"}, "/{session}/mcp", withSessions, "its own address", false},
+		{"nothing", false, nobody, Config{}, "", withSessions, "EPISODES CAN SEE EACH OTHER", true},
+		{"a reset", false, nobody, Config{Reset: `{"name":"forget"}`}, "", withSessions, "One episode runs at a time", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.c.URL, c.c.Tools = web(t, c.sessions, c.key)+c.path, tools
+			s := connect(t, c.c)
+			wait(t, "a full pool", s.warm)
+			if notes := strings.Join(s.Notes(), "\n"); !strings.Contains(notes, c.note) || !strings.Contains(notes, "speaks "+c.version) {
+				t.Errorf("%s\nhas no %q", notes, c.note)
+			}
+			one := *task(t, "recall(), remember(text='x'), recall()")
+			found, err := s.Compare(t.Context(), []ballast.Task{one})
+			if err != nil || (len(found) > 0) != c.leaks {
+				t.Errorf("%v, %v", found, err)
+			}
+			if !c.leaks && c.c.Reset == "" {
+				envtest.Test(t, settled{s}, &one)
+			}
+		})
+	}
+}
+
+// TestArgument: a server that wants the episode's name in every call gets it, and no prompt shows it.
+func TestArgument(t *testing.T) {
+	type in struct {
+		Room string `json:"room"`
+		Text string `json:"text,omitempty"`
+	}
+	var mu sync.Mutex
+	rooms := map[string][]string{}
+	h := sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server {
+		s := sdk.NewServer(&sdk.Implementation{Name: "rooms", Version: "1"}, nil)
+		sdk.AddTool(s, &sdk.Tool{Name: "say"}, func(_ context.Context, _ *sdk.CallToolRequest, a in) (*sdk.CallToolResult, any, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			rooms[a.Room] = append(rooms[a.Room], a.Text)
+			return texts(strings.Join(rooms[a.Room], ",")), nil, nil
+		})
+		return s
+	}, &sdk.StreamableHTTPOptions{Stateless: true, JSONResponse: true})
+	server := httptest.NewServer(h)
+	defer server.Close()
+	s := connect(t, Config{URL: server.URL, Isolate: "argument room"})
+	if tool := s.tools[0]; len(tool.Params) != 1 || tool.Params[0].Name != "text" {
+		t.Errorf("%+v", tool.Params)
+	}
+	a, b := open(t, s), open(t, s)
+	for _, c := range []struct {
+		e          ballast.Session
+		call, want string
+	}{{a, "say('1')", "1"}, {b, "say('2')", "2"}, {a, "say(text='3', room='other')", "1,3"}} {
+		if got := ask(t, c.e, c.call); got != c.want {
+			t.Errorf("%s: %q, want %q", c.call, got, c.want)
+		}
+	}
+}
+
+// TestToken: the server gets the token, and what goes wrong with it has a kind.
+func TestToken(t *testing.T) {
+	t.Setenv("MCP_TEST_TOKEN", "secret")
+	inner := web(t, true, nil)
+	broken := false
+	var mu sync.Mutex
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case broken:
+			w.WriteHeader(http.StatusBadGateway)
+		case r.Header.Get("Authorization") != "Bearer secret":
+			w.WriteHeader(http.StatusUnauthorized)
+		default:
+			http.Redirect(w, r, inner, http.StatusTemporaryRedirect)
+		}
+	}))
+	defer server.Close()
+	for want, c := range map[string]Config{
+		"Unauthorized":                       {URL: server.URL},
+		"the server sends elsewhere (a redi": {URL: server.URL, Token: "MCP_TEST_TOKEN"},
+	} {
+		if _, err := Connect(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	forward := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		b := broken
+		mu.Unlock()
+		if b {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		backend.ServeHTTP(w, r)
+	}))
+	defer forward.Close()
+	s := connect(t, Config{URL: forward.URL, Ahead: -1})
+	e := open(t, s)
+	ask(t, e, "remember(text='x')")
+	mu.Lock()
+	broken = true
+	mu.Unlock()
+	var e1 *Error
+	if _, err := e.Call(t.Context(), parse(t, "recall()")); !errors.As(err, &e1) || e1.Kind != KindConnection {
+		t.Errorf("%v", err)
+	}
+	if n := s.Counts(); n[KindConnection] != 1 {
+		t.Errorf("%v", n)
+	}
+}
+
+// backend is a server with sessions.
+var backend = sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return remembering("memory", nil) }, nil)

@@ -1,0 +1,221 @@
+package mcp
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"ballast"
+	"ballast/value"
+)
+
+// take gives an episode a connection.
+func (s *Server) take(ctx context.Context) (*link, error) {
+	if s.mode == joined {
+		return s.join(ctx)
+	}
+	for {
+		select {
+		case l := <-s.idle:
+			s.refill()
+			if fault := l.broken(); fault != nil {
+				s.count(fault.Kind)
+				s.aside(l.close)
+				continue
+			}
+			return l, nil
+		default:
+		}
+		l, err := s.dial(ctx)
+		s.refill()
+		return l, err
+	}
+}
+
+// join is the connection of all, which is made anew where it is broken.
+func (s *Server) join(ctx context.Context) (*link, error) {
+	s.joint.Lock()
+	defer s.joint.Unlock()
+	l := s.shared
+	if l != nil && l.broken() == nil {
+		return l, nil
+	}
+	if l != nil {
+		s.aside(l.close)
+	}
+	fresh, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.shared = fresh
+	return fresh, nil
+}
+
+// give takes a connection back from an episode.
+func (s *Server) give(l *link) {
+	switch {
+	case s.mode == joined:
+		return
+	case s.mode == again && l.broken() == nil:
+		s.aside(func() {
+			if err := s.putBack(s.life, l); err != nil {
+				s.count(KindReset)
+				l.close()
+				return
+			}
+			s.keep(l)
+		})
+		return
+	}
+	if !s.aside(l.close) {
+		l.close() // the server closes, and this one with it
+	}
+}
+
+// putBack plays the reset call.
+func (s *Server) putBack(ctx context.Context, l *link) error {
+	args, err := arguments(*s.reset, ballast.Tool{Name: s.reset.Name}, s.isolate.argument, l.token)
+	if err != nil {
+		return err
+	}
+	text, err := l.call(ctx, s.reset.Name, args)
+	switch {
+	case err != nil:
+		return err
+	case strings.HasPrefix(text, "error: "):
+		return fmt.Errorf("mcp.reset: %s answers %q", s.reset.Name, text)
+	}
+	s.count("resets")
+	return nil
+}
+
+// keep puts a connection into the pool, if it has a place.
+func (s *Server) keep(l *link) {
+	s.mu.Lock()
+	kept := false
+	if !s.closed {
+		select {
+		case s.idle <- l:
+			kept = true
+		default:
+		}
+	}
+	s.mu.Unlock()
+	if !kept {
+		l.close()
+	}
+}
+
+const (
+	firstBackoff = time.Second
+	lastBackoff  = 30 * time.Second
+)
+
+// refill opens connections ahead, aside. After one that failed it waits, longer each time.
+func (s *Server) refill() {
+	if s.mode == joined {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for !s.closed && len(s.idle)+s.filling < s.c.Ahead && (s.mode != again || len(s.links)+s.filling < s.c.Sessions+s.c.Ahead) {
+		s.filling++
+		s.work.Go(func() {
+			l, err := s.dial(s.life)
+			s.mu.Lock()
+			s.filling--
+			if err != nil {
+				if s.backoff = min(max(2*s.backoff, firstBackoff), lastBackoff); !s.closed {
+					time.AfterFunc(s.backoff, s.refill)
+				}
+				s.mu.Unlock()
+				return
+			}
+			s.backoff = 0
+			s.mu.Unlock()
+			s.keep(l)
+		})
+		if s.backoff > 0 { // one tries for all
+			return
+		}
+	}
+}
+
+// warm reports whether the pool is full.
+func (s *Server) warm() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mode == joined || len(s.idle) >= s.c.Ahead && s.filling == 0
+}
+
+// isolate is how a server without sessions tells episodes apart.
+type isolate struct {
+	header, argument string
+	path             bool
+}
+
+// sessionInURL stands in a URL for what differs.
+const sessionInURL = "{session}"
+
+// isolation reads Config.Isolate.
+func isolation(c Config) (i isolate, err error) {
+	how, name, _ := strings.Cut(c.Isolate, " ")
+	name = strings.TrimSpace(name)
+	switch {
+	case c.Isolate == "":
+	case how == "header" && name != "" && http.CanonicalHeaderKey(name) != "" && !strings.ContainsAny(name, " :\r\n"):
+		i.header = name
+	case how == "argument" && name != "":
+		i.argument = name
+	case c.Isolate == "path":
+		i.path = true
+	default:
+		return i, fmt.Errorf("mcp.isolate: %q is none of \"header NAME\", \"argument NAME\", \"path\"", c.Isolate)
+	}
+	if i.path != strings.Contains(c.URL, sessionInURL) {
+		return i, fmt.Errorf("mcp.isolate: path and %s in the url go together", sessionInURL)
+	}
+	return i, nil
+}
+
+// sessionPrefix makes the names of this process's sessions differ from those of every other.
+func sessionPrefix() string { return "ballast-" + strings.ToLower(rand.Text()[:10]) + "-" }
+
+// errReset is a reset call that is none.
+var errReset = errors.New(`mcp.reset: it is no call; write {"name": "TOOL", "arguments": {}}`)
+
+// resetCall reads Config.Reset.
+func resetCall(text string) (*ballast.Call, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var keys map[string]json.RawMessage
+	var name string
+	if json.Unmarshal([]byte(text), &keys) != nil || json.Unmarshal(keys["name"], &name) != nil || name == "" {
+		return nil, errReset
+	}
+	c := &ballast.Call{Name: name}
+	for key := range keys {
+		if key != "name" && key != "arguments" {
+			return nil, fmt.Errorf("%w; %q is neither", errReset, key)
+		}
+	}
+	if keys["arguments"] != nil {
+		v, err := value.ParseExact(keys["arguments"])
+		args, ok := v.(*value.Dict)
+		if err != nil || !ok {
+			return nil, errReset
+		}
+		for i := range args.Len() {
+			k, v := args.At(i)
+			name, _ := k.(string)
+			c.Args = append(c.Args, ballast.Arg{Name: name, Value: v})
+		}
+	}
+	return c, nil
+}

@@ -1,0 +1,229 @@
+package mcp
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"ballast"
+	"ballast/chat/tooldoc"
+	"ballast/value"
+)
+
+// mostTools bounds the tools of a server.
+const mostTools = 1000
+
+// list asks for the tools of a server.
+func (l *link) list(ctx context.Context) (tools []*sdk.Tool, err error) {
+	limit := seconds(l.server.c.StartSeconds)
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not list its tools within %s (mcp.start_seconds)", limit))
+	defer cancel()
+	for t, err := range l.cs.Tools(ctx, nil) {
+		switch {
+		case err != nil:
+			return nil, l.why(ctx, err, KindStart)
+		case len(tools) == mostTools:
+			return nil, fmt.Errorf("it has more than %d tools", mostTools)
+		}
+		tools = append(tools, t)
+	}
+	if len(tools) == 0 {
+		return nil, errors.New("it has no tools")
+	}
+	return tools, nil
+}
+
+// choose makes tools of those that are shown.
+func (s *Server) choose(list []*sdk.Tool) error {
+	have, hidden := map[string]bool{}, slices.Clone(s.c.Hide)
+	for _, t := range list {
+		have[t.Name] = true
+	}
+	for key, names := range map[string][]string{"tools": s.c.Tools, "hide": s.c.Hide} {
+		for _, name := range names {
+			if !have[name] {
+				return fmt.Errorf("mcp.%s: it has no tool %s; it has %s", key, name, named(list))
+			}
+		}
+	}
+	if s.reset != nil {
+		if !have[s.reset.Name] {
+			return fmt.Errorf("mcp.reset: it has no tool %s; it has %s", s.reset.Name, named(list))
+		}
+		hidden = append(hidden, s.reset.Name)
+	}
+	s.tools, s.byName = nil, map[string]ballast.Tool{}
+	for _, t := range list {
+		if s.c.Tools != nil && !slices.Contains(s.c.Tools, t.Name) || slices.Contains(hidden, t.Name) {
+			continue
+		}
+		if _, twice := s.byName[t.Name]; twice || t.Name == "" {
+			return fmt.Errorf("the name %q of a tool is empty or occurs twice", t.Name)
+		}
+		tool, err := convert(t, s.isolate.argument)
+		if err != nil {
+			return fmt.Errorf("tool %s: %w", t.Name, err)
+		}
+		s.tools = append(s.tools, tool)
+		s.byName[t.Name] = tool
+	}
+	if len(s.tools) == 0 {
+		return fmt.Errorf("none of its tools is shown; it has %s", named(list))
+	}
+	return nil
+}
+
+// named lists names.
+func named(list []*sdk.Tool) string {
+	var names []string
+	for _, t := range list {
+		names = append(names, t.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// raw is what the server wrote of a field that the SDK decoded.
+func raw(meta sdk.Meta, decoded any) ([]byte, error) {
+	if text, ok := meta[rawKey].(string); ok {
+		return []byte(text), nil
+	}
+	return json.Marshal(decoded)
+}
+
+// convert makes a tool as prompts show it: name, description, parameters. The parameter that isolates episodes is not shown.
+func convert(t *sdk.Tool, without string) (ballast.Tool, error) {
+	text, err := raw(t.Meta, t.InputSchema)
+	if err != nil {
+		return ballast.Tool{}, err
+	}
+	v, err := value.ParseExact(text)
+	if err != nil {
+		return ballast.Tool{}, fmt.Errorf("its inputSchema: %w", err)
+	}
+	schema, ok := v.(*value.Dict)
+	if !ok {
+		return ballast.Tool{}, fmt.Errorf("its inputSchema is no object: %s", text)
+	}
+	clean := value.NewDict("type", "object")
+	for i := range schema.Len() {
+		k, v := schema.At(i)
+		if name, _ := k.(string); name == "$schema" || name == "type" {
+			continue
+		}
+		clean.Set(k, v)
+	}
+	if p, ok := clean.GetString("properties"); !ok || p == nil {
+		clean.Set("properties", &value.Dict{})
+	}
+	if without != "" {
+		drop(clean, without)
+	}
+	doc := t.Description
+	tool := ballast.Tool{Name: t.Name, Doc: doc, Schema: value.NewDict("name", t.Name, "description", doc, "parameters", clean),
+		ReadOnly: t.Annotations != nil && t.Annotations.ReadOnlyHint}
+	tool.Params = tooldoc.Params(tool)
+	return tool, nil
+}
+
+// drop takes a parameter out of a schema.
+func drop(schema *value.Dict, name string) {
+	p, _ := schema.GetString("properties")
+	if props, ok := p.(*value.Dict); ok {
+		props.Delete(name)
+	}
+	r, _ := schema.GetString("required")
+	if list, ok := r.(*value.List); ok {
+		list.Items = slices.DeleteFunc(list.Items, func(v any) bool { return v == name })
+	}
+}
+
+// arguments are those of a call as JSON. An error is the policy's doing. isolate, if not "", is the argument that gets the token.
+func arguments(c ballast.Call, tool ballast.Tool, isolate, token string) (json.RawMessage, error) {
+	c, err := tooldoc.Named(c, []ballast.Tool{tool})
+	if err != nil {
+		return nil, err
+	}
+	args := &value.Dict{}
+	for _, a := range c.Args {
+		if _, twice := args.GetString(a.Name); twice {
+			return nil, fmt.Errorf("the argument %s is given twice", a.Name)
+		}
+		args.Set(a.Name, a.Value)
+	}
+	if isolate != "" {
+		args.Set(isolate, token)
+	}
+	text, err := value.JSON(args)
+	if err == nil && !json.Valid([]byte(text)) { // Python's NaN and Infinity
+		err = errors.New("a number is not finite")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the arguments are no JSON: %w", err)
+	}
+	return json.RawMessage(strings.ToValidUTF8(text, "\uFFFD")), nil
+}
+
+// resultText is what a policy sees of a result.
+func resultText(r *sdk.CallToolResult) string {
+	var parts []string
+	for _, c := range r.Content {
+		switch c := c.(type) {
+		case *sdk.TextContent:
+			parts = append(parts, c.Text)
+		case *sdk.ImageContent:
+			parts = append(parts, notShown("an image", c.MIMEType))
+		case *sdk.AudioContent:
+			parts = append(parts, notShown("audio", c.MIMEType))
+		case *sdk.ResourceLink:
+			parts = append(parts, strings.TrimSpace(c.Name+" "+c.URI))
+		case *sdk.EmbeddedResource:
+			switch res := c.Resource; {
+			case res == nil:
+			case res.Text != "" || res.Blob == nil:
+				parts = append(parts, res.Text)
+			default:
+				parts = append(parts, notShown("a file", res.MIMEType))
+			}
+		default:
+			parts = append(parts, notShown("content of another kind", ""))
+		}
+	}
+	text := strings.Join(parts, "\n")
+	if len(parts) == 0 && r.StructuredContent != nil {
+		text = structured(r)
+	}
+	switch {
+	case r.NeedsInput():
+		return "error: the tool asks for input of a person, which it does not get here"
+	case r.IsError && !strings.HasPrefix(text, "error: "):
+		return "error: " + text
+	}
+	return text
+}
+
+// notShown is a sentence in the place of what is no text.
+func notShown(what, kind string) string {
+	if kind != "" {
+		what += " (" + kind + ")"
+	}
+	return "[The tool returned " + what + ", which cannot be shown here.]"
+}
+
+// structured is a result's structured content as JSON, in the server's order.
+func structured(r *sdk.CallToolResult) string {
+	text, err := raw(r.Meta, r.StructuredContent)
+	if err != nil { // it was decoded from JSON
+		panic("mcp: " + err.Error())
+	}
+	var out bytes.Buffer
+	if json.Compact(&out, text) != nil {
+		return string(text)
+	}
+	return out.String()
+}
