@@ -41,7 +41,7 @@ func benchCommand() *cobra.Command {
 	engine.Flags().IntVar(&rounds, "rounds", 5, "updates measured after one that warms up")
 	engine.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	on.add(engine.Flags(), "cpu")
-	c.AddCommand(engine, soakCommand(), benchWorldCommand(), checkCommand(), deviceCommand())
+	c.AddCommand(engine, soakCommand(), benchWorldCommand(), benchServeCommand(), serveLoadCommand(), checkCommand(), deviceCommand())
 	return c
 }
 

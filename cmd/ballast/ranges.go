@@ -20,6 +20,7 @@ type interval struct{ lo, hi float64 }
 // that the flag was not given.
 var flagRanges = map[string]interval{
 	"body":        {1, 1024},
+	"clients":     {1, 4096},
 	"concurrency": {1, 1024},
 	"count":       {0, task.MaxCount},
 	"differences": {0, 1_000_000},
@@ -36,13 +37,15 @@ var flagRanges = map[string]interval{
 	"retries":     {0, 1000},
 	"rollouts":    {1, 1 << 16},
 	"rounds":      {1, 1_000_000},
+	"seconds":     {0.1, 3600},
 	"seeds":       {1, sweep.MaxSeeds},
-	"sessions":    {1, 1_000_000},
+	"sessions":    {0, 1_000_000},
 	"steps":       {0, 1_000_000},
 	"temperature": {0, 100},
 	"timeout":     {0.001, 24 * 60 * 60},
 	"tolerance":   {0, 1000},
 	"updates":     {1, 1_000_000},
+	"vanish":      {0, 24 * 60 * 60},
 }
 
 // number is the value of a numeric flag, and whether it has one.
