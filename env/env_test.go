@@ -74,6 +74,25 @@ func play(t *testing.T, e *Env, replies ...string) (shown []string) {
 	return shown
 }
 
+// TestOnlyShown: a world that wants it gets no call of a tool that the policy was not shown yet.
+func TestOnlyShown(t *testing.T) {
+	for _, only := range []bool{false, true} {
+		table := Builtin
+		table.Worlds = []WorldEntry{Builtin.Worlds[0]}
+		table.Worlds[0].OnlyShown = only
+		p, err := table.Prepare(t.Context(), drawer(t, move, read))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const rename = "rename('tax.txt', 'x')"
+		got := strings.Join(play(t, p.New(Rules{Steps: 9}), rename, "fly()", ".", rename), ";")
+		want := "error: no tool is named \"rename\";error: no tool is named \"fly\""
+		if strings.Contains(got, want) != only || strings.Count(got, "no tool is named") > 2 {
+			t.Errorf("only %t: %s", only, got)
+		}
+	}
+}
+
 func start(t *testing.T, task *ballast.Task, rules Rules) *Env {
 	t.Helper()
 	if rules.Steps == 0 {

@@ -9,8 +9,12 @@ import (
 	"ballast"
 )
 
-// call runs one call in a session, which it opens if there is none.
+// call runs one call in a session, which it opens if there is none. Where the world wants it, a
+// call of a tool that the policy was not shown is answered here.
 func (e *Env) call(ctx context.Context, ses **opened, c ballast.Call) (string, error) {
+	if e.world.OnlyShown && !e.Known(c.Name) {
+		return fmt.Sprintf("error: no tool is named %q", c.Name), nil
+	}
 	if err := e.session(ctx, ses); err != nil {
 		return "", err
 	}

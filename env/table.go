@@ -47,6 +47,9 @@ type WorldEntry struct {
 	// Room, if not nil, has a place for every session that may be open at a time. Episodes
 	// wait for one without a bound of time.
 	Room chan struct{}
+	// OnlyShown keeps calls of tools from the world that the policy was not shown, or not yet: they are
+	// answered as those of a tool that does not exist. The grader's own calls reach the world.
+	OnlyShown bool
 	// Failed, if not nil, tells the answer of a call that failed from others, where the world can:
 	// gold's calls must not fail. No verdict on a policy asks for it.
 	Failed func(t *ballast.Task, answer string) bool

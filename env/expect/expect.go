@@ -16,7 +16,6 @@ package expect
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -62,13 +61,6 @@ type Judge interface {
 	// Ask answers a question about a transcript with yes or no, and says why in a few words. An
 	// error is that there is no answer.
 	Ask(ctx context.Context, question, transcript string) (yes bool, why string, err error)
-}
-
-// Prober is a session that tells calls of a grader from those of the policy: Probe calls any
-// tool that the world has, whether the policy was shown it or not, and nothing counts it. A
-// session without it gets Call.
-type Prober interface {
-	Probe(ctx context.Context, c ballast.Call) (string, error)
 }
 
 // New makes graders: it is the New of a table's entry.
@@ -127,7 +119,7 @@ func (g *grader) Grade(ctx context.Context, ep *ballast.Episode, i int) (ballast
 		}
 	}
 	for _, s := range w.State {
-		got, err := g.probe(ctx, s.Call)
+		got, err := g.session.Call(ctx, s.Call)
 		if err != nil {
 			return ballast.Check{}, fmt.Errorf("expect: task %s, turn %d: state: %s: %w", g.task.ID, i, s.Call.Name, err)
 		}
@@ -165,18 +157,6 @@ func (g *grader) outside(ctx context.Context, ep *ballast.Episode, i int, w *Wan
 		}
 	}
 	return check, nil
-}
-
-// probe makes a call of the grader's.
-func (g *grader) probe(ctx context.Context, c ballast.Call) (string, error) {
-	switch s := g.session.(type) {
-	case nil:
-		return "", errors.New("there is no session")
-	case Prober:
-		return s.Probe(ctx, c)
-	default:
-		return s.Call(ctx, c)
-	}
 }
 
 func failed(reason, where string) ballast.Check { return ballast.Check{Reason: reason, Where: where} }

@@ -21,11 +21,7 @@ type desk struct {
 }
 
 func (d *desk) Call(_ context.Context, c ballast.Call) (string, error) {
-	d.made = append(d.made, "call "+value.FormatCall(c))
-	return d.answer(c)
-}
-
-func (d *desk) answer(c ballast.Call) (string, error) {
+	d.made = append(d.made, value.FormatCall(c))
 	if c.Name == "set" {
 		d.n++
 	}
@@ -33,14 +29,6 @@ func (d *desk) answer(c ballast.Call) (string, error) {
 }
 
 func (d *desk) Close() error { return nil }
-
-// probed is a desk that tells its grader's calls from others.
-type probed struct{ desk }
-
-func (d *probed) Probe(_ context.Context, c ballast.Call) (string, error) {
-	d.made = append(d.made, "probe "+value.FormatCall(c))
-	return d.answer(c)
-}
 
 // asked is a judge that says what it is told to.
 type asked struct {
@@ -147,46 +135,31 @@ func TestGrade(t *testing.T) {
 	}
 }
 
-// TestStateIsTheGraders: calls for the state are told from the policy's where the session can,
-// stand in no episode, and their failure is one of the machine.
+// TestStateIsTheGraders: calls for the state stand in no episode, and their failure is one of the
+// machine.
 func TestStateIsTheGraders(t *testing.T) {
 	task := &ballast.Task{ID: "x", Turns: []ballast.TaskTurn{{User: "u", Want: parsed(t,
 		`{"calls":{"match":"exact","calls":[]},"state":[{"call":{"name":"get"},"returns":{"n":0}},{"call":{"name":"list"},"contains":["open"]}]}`)}}}
-	for _, s := range []ballast.Session{&desk{}, &probed{}} {
-		g, err := New(Options{})(t.Context(), task, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ep := episode(t, "", "")
-		for range 2 { // a turn that is graded again is graded alike
-			if check, err := g.Grade(t.Context(), ep, 0); err != nil || !check.Passed {
-				t.Errorf("%T: %+v, %v", s, check, err)
-			}
-		}
-		if len(ep.Turns[0].Steps) != 1 {
-			t.Errorf("%T: %+v", s, ep.Turns[0])
-		}
-		switch s := s.(type) {
-		case *desk:
-			if strings.Join(s.made, ";") != "call get();call list();call get();call list()" {
-				t.Error(s.made)
-			}
-		case *probed:
-			if strings.Join(s.made, ";") != "probe get();probe list();probe get();probe list()" {
-				t.Error(s.made)
-			}
-		}
-	}
-	g, err := New(Options{})(t.Context(), task, &desk{fail: errors.New("the pipe is closed")})
+	s := &desk{}
+	g, err := New(Options{})(t.Context(), task, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.Grade(t.Context(), episode(t, "", ""), 0); err == nil || err.Error() != "expect: task x, turn 0: state: get: the pipe is closed" {
+	ep := episode(t, "", "")
+	for range 2 { // a turn that is graded again is graded alike
+		if check, err := g.Grade(t.Context(), ep, 0); err != nil || !check.Passed {
+			t.Errorf("%+v, %v", check, err)
+		}
+	}
+	if len(ep.Turns[0].Steps) != 1 || strings.Join(s.made, ";") != "get();list();get();list()" {
+		t.Errorf("%+v after %s", ep.Turns[0], s.made)
+	}
+	s.fail = errors.New("the pipe is closed")
+	if _, err := g.Grade(t.Context(), ep, 0); err == nil || err.Error() != "expect: task x, turn 0: state: get: the pipe is closed" {
 		t.Error(err)
 	}
-	two := episode(t, "", "")
-	two.Turns = append(two.Turns, ballast.Turn{})
-	if check, err := g.Grade(t.Context(), two, 1); err != nil || check.Passed || check.Reason != ReasonNoGold {
+	ep.Turns = append(ep.Turns, ballast.Turn{})
+	if check, err := g.Grade(t.Context(), ep, 1); err != nil || check.Passed || check.Reason != ReasonNoGold {
 		t.Errorf("%+v, %v", check, err)
 	}
 }
