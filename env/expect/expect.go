@@ -50,7 +50,7 @@ var Reasons = append([]string{ReasonNoGold, ReasonEmpty}, parts...)
 
 // Options are what graders need beside the task.
 type Options struct {
-	// Run runs the programs of tasks; nil: a task with one is an error.
+	// Run runs the programs of tasks, as Confined does; nil: a task with one is an error.
 	Run Runner
 	// Judge answers the questions of tasks; nil: a task with one is an error.
 	Judge Judge
