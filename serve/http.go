@@ -102,9 +102,19 @@ func (s *Server) send(w http.ResponseWriter, v any) error {
 	return http.NewResponseController(w).Flush()
 }
 
+// bodyTime is how long a request's body may take to arrive.
+var bodyTime = time.Minute // a variable for tests
+
 // body reads a request's body; false if it was answered with what is wrong with it.
 func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	rc := http.NewResponseController(w)
+	rc.SetReadDeadline(time.Now().Add(bodyTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.Body))
+	if err == nil {
+		rc.SetReadDeadline(time.Time{}) // else its end would look like a client that vanished
+	} else {
+		w.Header().Set("Connection", "close") // what is left of the body is not read
+	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):

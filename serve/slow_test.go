@@ -286,3 +286,29 @@ func TestConfig(t *testing.T) {
 		t.Errorf("%d", s.Sessions())
 	}
 }
+
+// TestLongRequest: a request that is worked on for longer than its body may take to arrive is
+// answered, and one whose body does not arrive is not waited for.
+func TestLongRequest(t *testing.T) {
+	defer func(d time.Duration) { bodyTime = d }(bodyTime)
+	bodyTime = 400 * time.Millisecond
+	w := &counter{pause: 800 * time.Millisecond}
+	_, h := serving(t, counting(w))
+	if got := post(t, h, one("a", add, of())); got.code != 200 || w.calls.Load() != 1 {
+		t.Errorf("%+v", got)
+	}
+	if got := post(t, h, one("a", add, of())); got.code != 200 || w.calls.Load() != 2 { // delivered, so a new action
+		t.Errorf("%+v, %d calls", got, w.calls.Load())
+	}
+	conn, err := net.Dial("tcp", h.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprint(conn, "POST /get_observation HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+	buf := make([]byte, 1<<12)
+	if n, err := conn.Read(buf); err != nil || !strings.Contains(string(buf[:n]), " 400 ") {
+		t.Errorf("%s %v", buf[:n], err)
+	}
+}
