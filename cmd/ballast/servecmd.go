@@ -31,6 +31,7 @@ type serveFlags struct {
 	malformed string
 	steps     int
 	bodyMB    int
+	rows      bool
 	bounds    serve.Config
 }
 
@@ -68,6 +69,7 @@ Budgets and rules are those of an evaluation protocol:` + protocolDocs(),
 	fl.DurationVar(&f.bounds.Lease, "lease", serve.DefaultLease, "an episode that nobody uses for so long is closed")
 	fl.DurationVar(&f.bounds.Timeout, "timeout", serve.DefaultTimeout, "of one request; an action that takes longer goes on")
 	fl.IntVar(&f.bounds.Requests, "requests", serve.DefaultRequests, "requests that are worked on at a time; others wait")
+	fl.BoolVar(&f.rows, "rows", false, "serve nothing, and print the tasks as rows of a trainer's dataset, JSON lines")
 	fl.IntVar(&f.bodyMB, "body", serve.DefaultBody>>20, "most MB of one request")
 	return c
 }
@@ -126,13 +128,16 @@ func (f *serveFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	l, err := f.listen(cfg.Token)
+	s, err := serve.New(cfg)
 	if err != nil {
 		return err
 	}
-	s, err := serve.New(cfg)
+	if f.rows {
+		return errors.Join(s.Rows(c.OutOrStdout()), s.Close())
+	}
+	l, err := f.listen(cfg.Token)
 	if err != nil {
-		return errors.Join(err, l.Close())
+		return errors.Join(err, s.Close())
 	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
