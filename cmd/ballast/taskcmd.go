@@ -47,6 +47,7 @@ func taskCommand() *cobra.Command {
 	})
 	check.Flags().BoolVar(&attacked, "adversaries", false, "play policies that call everything, too; none may earn more than silence (slower)")
 	c.AddCommand(check)
+	c.AddCommand(synthesizeCommand(), fromChatsCommand())
 	c.AddCommand(common(&cobra.Command{
 		Use: "generate", Short: "print tasks of a generated set as JSON lines", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return listTasks(spec, true) },
