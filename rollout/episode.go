@@ -141,7 +141,12 @@ func (e *episode) Next() (req ballast.Request, more bool) {
 		return
 	}
 	if e.away != nil {
-		panic("rollout: a policy goes on with a conversation that waits: it does not ask Wait")
+		select {
+		case <-e.away: // since Wait was asked
+			e.away = nil
+		default:
+			panic("rollout: a policy goes on with a conversation that waits: it does not ask Wait")
+		}
 	}
 	if !e.started {
 		e.begin()

@@ -23,6 +23,7 @@ import (
 // stage is a policy, how it plays, and what.
 type stage struct {
 	policy *cpu.Policy
+	other  ballast.Policy // nil: policy plays
 	cfg    rollout.Config
 	plays  []rollout.Request
 }
@@ -61,7 +62,11 @@ func (s *stage) in(t testing.TB, w *envtest.World) ([]ballast.Episode, time.Dura
 			Graders: []env.GraderEntry{{Name: sim.Gold, New: envtest.Grader}, {Name: sim.Sparing, New: envtest.Grader}}}
 	}
 	start := time.Now()
-	eps, err := rollout.Run(t.Context(), s.policy, cfg, s.plays, ballast.Sampling{Temperature: 1})
+	player := s.other
+	if player == nil {
+		player = s.policy
+	}
+	eps, err := rollout.Run(t.Context(), player, cfg, s.plays, ballast.Sampling{Temperature: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
