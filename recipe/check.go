@@ -7,6 +7,7 @@ import (
 
 	"ballast/recipe/signal"
 	"ballast/recipe/strict"
+	"ballast/task"
 )
 
 // report takes what is wrong with a key.
@@ -23,6 +24,9 @@ func (r *Recipe) Check() error {
 		}
 	}
 	strict.Check(r, declared, bad)
+	if _, err := task.ByName(r.Tasks.Set); err != nil {
+		bad("tasks.set", "%s", strings.TrimPrefix(err.Error(), "task: "))
+	}
 	if r.Chat.Template != "" && r.Chat.Jinja != "" {
 		bad("chat.jinja", "chat.template names %s too; give one of them", r.Chat.Template)
 	}

@@ -27,6 +27,7 @@ type Recipe struct {
 	Model  string         `yaml:"model"`
 	Seed   uint64         `yaml:"seed"`
 	Tasks  Tasks          `yaml:"tasks"`
+	MCP    MCP            `yaml:"mcp"`
 	Chat   Chat           `yaml:"chat"`
 	Budget Budget         `yaml:"budget"`
 	RL     RL             `yaml:"rl"`

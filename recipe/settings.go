@@ -41,6 +41,16 @@ func named[T any](table []T, name func(T) string) func() []string {
 	}
 }
 
+// sets lists the sets of tasks that have a name; a file has its path.
+func sets() (out []string) {
+	for _, s := range task.Sets {
+		if !s.Paths {
+			out = append(out, s.Name)
+		}
+	}
+	return out
+}
+
 func formats() []string { return slices.Sorted(maps.Keys(chat.Formats)) }
 
 func templates() []string { return slices.Sorted(maps.Keys(chat.Templates)) }
@@ -69,8 +79,8 @@ var settings = []setting{
 	{Key: "seed", Doc: "All random draws follow from it."},
 
 	{Key: "tasks", Doc: "what is played"},
-	{Key: "tasks.set", Of: named(task.Sets, func(s task.Set) string { return s.Name }), Doc: "The source of tasks. " +
-		"The sets that begin with worlds- are the tasks of worlds, which tell less of their tools."},
+	{Key: "tasks.set", Doc: "The source of tasks: `" + strings.Join(sets(), "`, `") + "`, or the path of a tasks file, see " +
+		"[tasks-file.md](tasks-file.md). The sets that begin with worlds- are the tasks of worlds, which tell less of their tools."},
 	{Key: "tasks.data", Why: filed, Doc: "The folder of the data, of a set that is read."},
 	{Key: "tasks.categories", Doc: "Only tasks of these categories; absent means all that the set trains on."},
 	{Key: "tasks.worlds", Doc: "Only tasks whose worlds are all among these."},
@@ -79,6 +89,23 @@ var settings = []setting{
 			"`tools`. Of the sets that begin with worlds: `kinds`, `min_turns`, `max_turns`, `calls`, `min_tools`, `tools`."},
 	{Key: "tasks.count", Why: played, Unit: "tasks", In: to(1, task.MaxCount), Doc: "Training tasks; absent means the set's own number."},
 	{Key: "tasks.test", Unit: "tasks", In: to(1, task.MaxCount), Doc: "Tasks of an evaluation; absent means the set's own number."},
+
+	{Key: "mcp", Why: hosted, Doc: "the MCP server whose tools the tasks of a tasks file call, see [own-tools.md](own-tools.md)"},
+	{Key: "mcp.server",
+		Doc: "The command that starts it, whose words are split as a shell splits them, or its address, `http://...` or `https://...`."},
+	{Key: "mcp.tools", Doc: "Only these of its tools; absent means all."},
+	{Key: "mcp.env", Why: started, Doc: "The names of environment variables that it gets beside `PATH`, `LANG`, `HOME` and `TMPDIR`."},
+	{Key: "mcp.reads",
+		Doc: "Whether calls of its tools change nothing, so that episodes may share it; tools that all say so need no setting."},
+	{Key: "mcp.reset",
+		Doc: "The call that puts it back as it started, `{\"name\": ..., \"arguments\": {...}}`: one that has it is used again."},
+	{Key: "mcp.isolate", Why: reached,
+		Doc: "What tells one episode's session from another where the protocol does not: `header NAME`, `argument NAME`, or `path`, for " +
+			"`{session}` in the address."},
+	{Key: "mcp.ahead", Why: started, Unit: "processes", In: to(0, 1024), Doc: "Processes that are started ahead."},
+	{Key: "mcp.sessions", Unit: "sessions", In: to(1, mostEpisodes), Doc: "Sessions that are open at a time, at most; episodes wait for one."},
+	{Key: "mcp.seconds", Unit: "seconds", In: above(0, 86400), Doc: "How long a call may take."},
+	{Key: "mcp.memory", Why: started, Unit: "MiB", In: to(1, 1<<20), Doc: "How much memory a process and those that it starts may use."},
 
 	{Key: "chat", Doc: "how conversations are written"},
 	{Key: "chat.template", Of: templates, Doc: "A known chat template; absent means the model's own."},

@@ -159,8 +159,23 @@ func made(u *use) string {
 }
 
 func filed(u *use) string {
+	if task.IsFile(u.r.Tasks.Set) {
+		return "the tasks are those of " + u.r.Tasks.Set + ", which is the data"
+	}
 	return unless(u.r.whole(), "set "+u.r.Tasks.Set+" is generated and reads no files; to train on dialogues of a file: ballast train "+
 		given()+" --dialogues FILE; a set that is read: --tasks bfcl")
+}
+
+func hosted(u *use) string {
+	return unless(u.r.MCP.Server != "", "no server of tools is given; give --mcp, or set mcp.server")
+}
+
+func started(u *use) string {
+	return unless(!u.r.MCP.Remote(), "the server "+u.r.MCP.Server+" is reached by its address, and not started")
+}
+
+func reached(u *use) string {
+	return unless(u.r.MCP.Remote(), "each session of a server that is started has a process of its own")
 }
 
 func generated(u *use) string {
@@ -176,8 +191,9 @@ func watched(u *use) string { return unless(u.rl, noRL+", and a guard watches th
 func golden(u *use) string { return unless(u.golden, "nothing learns from gold dialogues") }
 
 func asked(u *use) string {
-	return unless(u.asks != Asks{}, "nothing asks a judge: give a method with dialogues that a judge writes ("+
-		methodsOf(func(s *Source) bool { return s.Judge })+"), hints of a judge, or judge.closing with gold dialogues")
+	return unless(u.asks != Asks{} || task.IsFile(u.r.Tasks.Set), "nothing asks a judge: give a method with dialogues that a judge writes ("+
+		methodsOf(func(s *Source) bool { return s.Judge })+"), hints of a judge, judge.closing with gold dialogues, or a tasks file with "+
+		"questions to a judge")
 }
 
 func judged(u *use) string {

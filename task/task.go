@@ -96,12 +96,22 @@ func ByName(name string) (*Set, error) {
 }
 
 // Held is the split that runs on a set are evaluated on while they train: valid, so that no
-// test task chooses a checkpoint; test, where that is the only one that is not trained on.
+// test task chooses a checkpoint; test, where that is the only one that is not trained on, as in a
+// file without tasks of split valid.
 func Held(set string) string {
-	if s, err := ByName(set); err == nil && !s.Whole { // Load says what is wrong with a name
-		return compose.Valid
+	s, err := ByName(set)
+	switch {
+	case err != nil: // Load says what is wrong with a name, or with a file
+		return compose.Test
+	case s.Paths:
+		if f, err := file.Read(set); err == nil && len(f.Of(compose.Valid)) > 0 {
+			return compose.Valid
+		}
+		return compose.Test
+	case s.Whole:
+		return compose.Test
 	}
-	return compose.Test
+	return compose.Valid
 }
 
 // MaxCount bounds the number of tasks of a spec; a task takes some 20 KB.

@@ -108,8 +108,9 @@ func idle(c *cobra.Command, run, endpoint string) (err error) {
 
 // tasksFlags adds the flags that say what is played and how.
 func (f *evalFlags) tasksFlags(fl *pflag.FlagSet) {
-	fl.StringVar(&f.Tasks, "tasks", "desk", "task set: desk, bfcl, ...")
+	fl.StringVar(&f.Tasks, "tasks", "desk", "task set: desk, bfcl, ..., or the path of a tasks file (docs/tasks-file.md)")
 	fl.StringVar(&f.Data, "data", "", "folder of the task set's data")
+	fl.StringVar(&f.MCP, "mcp", "", mcpFlag)
 	fl.StringVar(&f.Split, "split", "test", "train or test")
 	fl.StringSliceVar(&f.Categories, "category", nil, "only these categories")
 	fl.IntVar(&f.Count, "count", 0, "number of tasks (0 = the set's own number)")

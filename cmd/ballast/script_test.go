@@ -15,11 +15,11 @@ import (
 	"ballast/model"
 )
 
-// TestMain makes the test binary stand in for the command in scripts.
+// TestMain makes the test binary stand in for the commands in scripts.
 func TestMain(m *testing.M) {
 	jinja.Main()
 	confined.Main()
-	testscript.Main(m, map[string]func(){"ballast": main})
+	testscript.Main(m, map[string]func(){"ballast": main, "shop": shop})
 }
 
 // TestScripts runs testdata/script: a few commands each, with what they must

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"ballast/rollout/attack"
 	"ballast/safetext"
 	"ballast/task"
+	"ballast/task/file"
 	"ballast/value"
 )
 
@@ -22,11 +24,12 @@ func taskCommand() *cobra.Command {
 	c := &cobra.Command{Use: "task", Short: "list, show, check and generate tasks"}
 	var spec task.Spec
 	var asJSON, attacked bool
+	var server mcpFlags
 	common := func(c *cobra.Command) *cobra.Command {
 		fl := c.Flags()
-		fl.StringVar(&spec.Name, "tasks", "desk", "task set")
+		fl.StringVar(&spec.Name, "tasks", "desk", "task set, or the path of a tasks file (docs/tasks-file.md)")
 		fl.StringVar(&spec.Data, "data", "", "folder of the task set's data")
-		fl.StringVar(&spec.Split, "split", "", "train or test (default: all)")
+		fl.StringVar(&spec.Split, "split", "", "train, test or valid (default: all)")
 		fl.StringSliceVar(&spec.Categories, "category", nil, "only these categories")
 		fl.Uint64Var(&spec.Seed, "seed", 1, "seed of a generated set")
 		fl.IntVar(&spec.Count, "count", 0, "number of tasks (0 = the set's own number)")
@@ -43,8 +46,11 @@ func taskCommand() *cobra.Command {
 	}))
 	check := common(&cobra.Command{
 		Use: "check", Short: "play every gold answer; it must pass, and an empty one must not", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return checkTasks(spec, asJSON, attacked) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return checkTasks(c.Context(), spec, &server, asJSON, attacked)
+		},
 	})
+	server.add(check.Flags())
 	check.Flags().BoolVar(&attacked, "adversaries", false, "play policies that call everything, too; none may earn more than silence (slower)")
 	c.AddCommand(check)
 	c.AddCommand(synthesizeCommand(), fromChatsCommand())
@@ -52,6 +58,13 @@ func taskCommand() *cobra.Command {
 		Use: "generate", Short: "print tasks of a generated set as JSON lines", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return listTasks(spec, true) },
 	}))
+	c.AddCommand(&cobra.Command{
+		Use: "schema", Short: "print the JSON Schema of a line of a tasks file, for editors", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := stdout.Write(append(file.Schema(), '\n'))
+			return err
+		},
+	})
 	return c
 }
 
@@ -146,50 +159,65 @@ func taskJSON(t *ballast.Task) map[string]any {
 	return map[string]any{"id": t.ID, "set": t.Set, "category": t.Category, "worlds": t.APIs, "init": init, "tools": tools, "turns": turns}
 }
 
-// checkTask proves a task. Adversaries fail tasks whose calls are to be chosen; in those
-// of a benchmark, whose verdict is its own, they are counted.
-func checkTask(t *ballast.Task, attacked bool) (won bool, err error) {
-	if err := task.Check([]ballast.Task{*t}); err != nil || !attacked {
-		return false, err
+// checkTasks proves tasks, in the worlds that they name. Adversaries fail tasks whose calls are to
+// be chosen; in those of a benchmark, whose verdict is its own, they are counted.
+func checkTasks(ctx context.Context, spec task.Spec, server *mcpFlags, asJSON, attacked bool) (err error) {
+	in, err := server.open(ctx)
+	if err != nil {
+		return err
 	}
-	wins, err := attack.Wins(context.Background(), t)
-	if err == nil && len(wins) > 0 && t.Grader == sim.Sparing {
-		w := wins[0]
-		err = fmt.Errorf("task: %s: the adversary %s earns %.2f, silence %.2f", t.ID, w.Adversary, w.Reward, w.Silence)
-	}
-	return len(wins) > 0, err
-}
-
-func checkTasks(spec task.Spec, asJSON, attacked bool) error {
-	tasks, err := task.Load(spec)
+	defer func() { err = errors.Join(err, in.Close()) }()
+	tasks, err := in.Load(spec)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	good, all, won := map[string]int{}, map[string]int{}, 0
-	var first []string
+	bad := map[int]string{}
+	for _, f := range (task.Checking{Table: in.Table()}).Run(ctx, tasks) {
+		bad[f.Index] = f.Error()
+	}
+	won, played := 0, 0
 	for i := range tasks {
 		t := &tasks[i]
-		all[t.Category]++
-		lost, err := checkTask(t, attacked)
-		if lost {
-			won++
-		}
-		if err != nil {
-			if len(first) < 10 {
-				first = append(first, err.Error())
-			}
+		if !attacked || t.World != "" || bad[i] != "" {
 			continue
 		}
-		good[t.Category]++
+		wins, err := attack.Wins(ctx, t)
+		if played++; len(wins) > 0 {
+			won++
+		}
+		if err == nil && len(wins) > 0 && t.Grader == sim.Sparing {
+			w := wins[0]
+			err = fmt.Errorf("task: %s: the adversary %s earns %.2f, silence %.2f", t.ID, w.Adversary, w.Reward, w.Silence)
+		}
+		if err != nil {
+			bad[i] = err.Error()
+		}
 	}
-	secs := time.Since(start).Seconds()
-	ok := 0
-	for _, n := range good {
-		ok += n
+	return tellChecked(tasks, bad, time.Since(start).Seconds(), asJSON, attacked, won, played)
+}
+
+// tellChecked prints what a check found. Of a person's file it names every task that does not
+// hold, of other sets the first.
+func tellChecked(tasks []ballast.Task, bad map[int]string, secs float64, asJSON, attacked bool, won, played int) error {
+	good, all := map[string]int{}, map[string]int{}
+	var faults []string
+	own := false
+	for i := range tasks {
+		all[tasks[i].Category]++
+		if own = own || tasks[i].Source != ""; bad[i] == "" {
+			good[tasks[i].Category]++
+		} else {
+			faults = append(faults, bad[i])
+		}
 	}
+	shown := faults
+	if most := 10; !own && len(shown) > most {
+		shown = shown[:most]
+	}
+	ok := len(tasks) - len(faults)
 	if asJSON {
-		if err := json.NewEncoder(stdout).Encode(map[string]any{"valid": ok, "all": len(tasks), "by_category": good, "first_failures": first,
+		if err := json.NewEncoder(stdout).Encode(map[string]any{"valid": ok, "all": len(tasks), "by_category": good, "first_failures": shown,
 			"won_by_adversaries": won, "seconds": secs}); err != nil {
 			return err
 		}
@@ -199,11 +227,16 @@ func checkTasks(spec task.Spec, asJSON, attacked bool) error {
 		}
 		safetext.Say(stdout, "%-14s %d/%d valid, %.2f s\n", "all", ok, len(tasks), secs)
 		if attacked {
-			safetext.Say(stdout, "an adversary earns more than silence in %d of %d\n", won, len(tasks))
+			safetext.Say(stdout, "an adversary earns more than silence in %d of %d\n", won, played)
+		}
+		for _, text := range faults {
+			if own {
+				safetext.Say(stderr, "%s\n", text)
+			}
 		}
 	}
 	if ok < len(tasks) {
-		return fmt.Errorf("%d of %d tasks do not check; the first: %s", len(tasks)-ok, len(tasks), first[0])
+		return fmt.Errorf("%d of %d tasks do not check; the first: %s", len(tasks)-ok, len(tasks), faults[0])
 	}
 	return nil
 }

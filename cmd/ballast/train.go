@@ -60,8 +60,8 @@ func trainCommand() *cobra.Command {
 			f.Seeded = c.Flags().Changed("seed")
 			if f.resume != "" {
 				other := func(flag string) bool { return c.Flags().Changed(flag) }
-				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "dialogues", "seed", "config", "set", "out", "dry-run"},
-					other) {
+				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "mcp", "dialogues", "seed", "config", "set", "out",
+					"dry-run"}, other) {
 					return errors.New("--resume takes everything from the run; leave the method and the other flags out")
 				}
 			}
@@ -73,8 +73,9 @@ func trainCommand() *cobra.Command {
 	}
 	fl := c.Flags()
 	fl.StringVar(&f.Model, "model", "", "init (random weights), "+modelNames)
-	fl.StringVar(&f.Tasks, "tasks", "", "task set: desk, bfcl, ...")
+	fl.StringVar(&f.Tasks, "tasks", "", "task set: desk, bfcl, ..., or the path of a tasks file (docs/tasks-file.md)")
 	fl.StringVar(&f.Data, "data", "", "folder of the task set's data")
+	fl.StringVar(&f.MCP, "mcp", "", mcpFlag)
 	fl.StringVar(&f.Dialogues, "dialogues", "", "file of dialogues (JSON or parquet, docs/dialogues.md) that supervised phases train on "+
 		"instead of the tasks' own")
 	fl.Uint64Var(&f.Seed, "seed", 1, "seed of the run")

@@ -31,6 +31,7 @@ import (
 type Evaluation struct {
 	Model, Tasks, Data, Split, Protocol string
 	Categories, Set                     []string // of tasks; settings of a recipe
+	MCP                                 string   // the server of the tasks' tools
 	Count                               int      // of tasks; 0 is the set's own number
 	Seed                                uint64
 	Temperature                         float64

@@ -28,6 +28,7 @@ func (e *Evaluation) Recipe() (recipe.Recipe, eval.Protocol, error) {
 	}
 	r.Roomy(e.Model)
 	r.Model, r.Tasks.Set, r.Tasks.Data, r.Tasks.Categories, r.Seed = e.Model, e.Tasks, e.Data, e.Categories, e.Seed
+	r.MCP.Server = e.MCP
 	if e.Protocol == "" && r.Tasks.Set == "bfcl" {
 		e.Protocol = "official"
 	}
@@ -46,7 +47,7 @@ func (e *Evaluation) usable(pair string) error {
 	key, _, _ := strings.Cut(pair, "=")
 	group, _, _ := strings.Cut(key, ".")
 	flags := map[string]string{"model": "--model", "seed": "--seed", "tasks.set": "--tasks", "tasks.data": "--data",
-		"tasks.categories": "--category", "tasks.count": "--count", "tasks.test": "--count"}
+		"tasks.categories": "--category", "tasks.count": "--count", "tasks.test": "--count", "mcp.server": "--mcp"}
 	if group == "engine" {
 		flags[key] = "--engine"
 	}
@@ -58,10 +59,11 @@ func (e *Evaluation) usable(pair string) error {
 	case e.Endpoint.URL != "" && e.Endpoint.API == "chat" &&
 		(key == "chat.template" || key == "chat.jinja" || key == "chat.format" || key == "budget.prompt"):
 		return fmt.Errorf("--set %s: with --api chat the server writes the prompts", pair)
-	case group == "chat" || group == "budget" || group == "init" || key == "tasks.worlds" || strings.HasPrefix(key, "tasks.level"):
+	case slices.Contains([]string{"chat", "budget", "init", "mcp"}, group) || key == "tasks.worlds" || strings.HasPrefix(key, "tasks.level"):
 		return nil
 	}
-	return fmt.Errorf("--set %s: an evaluation does not use that; it takes chat.*, budget.*, init.*, tasks.worlds and tasks.level", pair)
+	return fmt.Errorf("--set %s: an evaluation does not use that; it takes chat.*, budget.*, init.*, mcp.*, tasks.worlds and "+
+		"tasks.level", pair)
 }
 
 // ofRun is the recipe of the run that the model belongs to with the flags that were
@@ -75,10 +77,13 @@ func (e *Evaluation) ofRun() (recipe.Recipe, eval.Protocol, error) {
 	r.Model = e.Home.Path
 	same := !given("tasks") || e.Tasks == r.Tasks.Set
 	if !same {
-		r.Tasks = recipe.Tasks{Set: e.Tasks}
+		r.Tasks, r.MCP = recipe.Tasks{Set: e.Tasks}, recipe.MCP{}
 	}
 	if given("data") {
 		r.Tasks.Data = e.Data
+	}
+	if given("mcp") {
+		r.MCP.Server = e.MCP
 	}
 	if given("category") {
 		r.Tasks.Categories = e.Categories
@@ -162,7 +167,7 @@ func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol) string {
 	}
 	line := fmt.Sprintf("as run %s, update %d: %s", e.Home.Run, e.Home.Update, strings.Join(parts, ", "))
 	var flags []string
-	for _, name := range []string{"category", "count", "data", "protocol", "seed", "set", "split", "tasks", "temperature"} {
+	for _, name := range []string{"category", "count", "data", "mcp", "protocol", "seed", "set", "split", "tasks", "temperature"} {
 		if e.Given(name) {
 			flags = append(flags, "--"+name)
 		}

@@ -24,6 +24,7 @@ import (
 // Request is what the flags of a training command ask for; empty ones leave the method's own.
 type Request struct {
 	Model, Tasks, Data string
+	MCP                string // the server of the tasks' tools
 	Dialogues, Config  string // files
 	Seed               uint64
 	Seeded             bool     // Seed was given
@@ -78,6 +79,9 @@ func (q *Request) laid(method, model string, config []byte) (recipe.Recipe, erro
 	}
 	if q.Data != "" {
 		r.Tasks.Data = q.Data
+	}
+	if q.MCP != "" {
+		r.MCP.Server = q.MCP
 	}
 	if q.Seeded {
 		r.Seed = q.Seed

@@ -2,31 +2,79 @@
 // played there.
 //
 // Contract: the table of an opened Worlds has every world, grader and user of env.Builtin, and
-// those that need more than a name: what a recipe's settings start or reach. Tasks come with
-// their tools, so that whoever hashes tasks hashes what prompts show.
+// those that need more than a name: the MCP server that a recipe names, and the grader of tasks
+// that a person wrote. Tasks come with their tools, so that whoever hashes tasks hashes what
+// prompts show.
 //
-// How it fails: with an error that names the setting or the flag, before anything is played.
+// How it fails: with an error that names the setting, the flag or the line, before anything is
+// played.
 package worlds
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"slices"
+	"strings"
+	"time"
 
 	"ballast"
 	"ballast/env"
+	"ballast/env/expect"
+	"ballast/env/mcp"
 	"ballast/recipe"
+	"ballast/safetext"
 	"ballast/task"
+	"ballast/task/file"
 )
 
 // Worlds is what is open. A nil one has what is built in, and nothing to close.
 type Worlds struct {
-	table env.Table
+	table  env.Table
+	server *mcp.Server // nil: none
+	tools  []ballast.Tool
+	notes  io.Writer
 }
 
-// Open opens the worlds of a recipe. notes gets what a person should know of them before
-// anything is played.
-func Open(_ context.Context, _ *recipe.Recipe, _ io.Writer) (*Worlds, error) {
-	return &Worlds{table: env.Builtin}, nil
+// Open opens the worlds of a recipe; the context bounds that. notes gets what a person should
+// know of them before anything is played, and what failed in them when they are closed.
+func Open(ctx context.Context, r *recipe.Recipe, notes io.Writer) (*Worlds, error) {
+	grading, err := graderOptions(r)
+	if err != nil {
+		return nil, err
+	}
+	w := &Worlds{table: env.Builtin, notes: notes}
+	w.table.Graders = append(slices.Clone(w.table.Graders), env.GraderEntry{Name: expect.Name,
+		Doc: "each turn is what its task expects of it (docs/tasks-file.md)", New: expect.New(grading), Limit: 5 * time.Minute})
+	if r.MCP.Server == "" {
+		return w, nil
+	}
+	if w.server, err = mcp.Connect(ctx, config(&r.MCP)); err != nil {
+		return nil, err
+	}
+	if w.tools, err = w.server.Tools(ctx, nil); err != nil {
+		return nil, errors.Join(err, w.server.Close())
+	}
+	for _, text := range w.server.Notes() {
+		safetext.Say(notes, "ballast: %s\n", text)
+	}
+	w.table.Worlds = append(slices.Clone(w.table.Worlds), env.WorldEntry{Name: file.World, Doc: "the MCP server that the recipe names",
+		World: w.server, Room: w.server.Room(), Limit: w.server.Limit(), OnlyShown: true, Failed: w.server.Failed})
+	return w, nil
+}
+
+// config is the server that a recipe names, in the words of package mcp.
+func config(m *recipe.MCP) mcp.Config {
+	c := mcp.Config{Tools: m.Tools, Env: m.Env, Reset: m.Reset, Isolate: m.Isolate, Ahead: m.Ahead, Sessions: m.Sessions,
+		Seconds: m.Seconds, MemoryMiB: int64(m.Memory)}
+	if c.Command = m.Server; m.Remote() {
+		c.Command, c.URL = "", m.Server
+	}
+	if m.Reads {
+		c.Reuse = "reads"
+	}
+	return c
 }
 
 // Table resolves the names that tasks have.
@@ -37,8 +85,46 @@ func (w *Worlds) Table() *env.Table {
 	return &w.table
 }
 
-// Load loads tasks with their tools.
-func (w *Worlds) Load(spec task.Spec) ([]ballast.Task, error) { return task.Load(spec) }
+// Tools documents the functions of the MCP server; nil where there is none.
+func (w *Worlds) Tools() []ballast.Tool {
+	if w == nil {
+		return nil
+	}
+	return w.tools
+}
 
-// Close ends what was started. Nothing is played after that.
-func (w *Worlds) Close() error { return nil }
+// Load loads tasks with their tools.
+func (w *Worlds) Load(spec task.Spec) ([]ballast.Task, error) {
+	tasks, err := task.Load(spec)
+	if err != nil || !slices.ContainsFunc(tasks, func(t ballast.Task) bool { return t.World == file.World }) {
+		return tasks, err
+	}
+	if w == nil || w.server == nil {
+		return nil, fmt.Errorf("tasks: those of %s call tools of an MCP server, and none is named: give --mcp COMMAND or --mcp ADDRESS, or set "+
+			"mcp.server", spec.Name)
+	}
+	if faults := file.Bind(tasks, w.tools); len(faults) > 0 {
+		return nil, file.Refuse(spec.Name, faults)
+	}
+	return tasks, nil
+}
+
+// Close ends what was started, and says what failed in it. Nothing is played after that.
+func (w *Worlds) Close() error {
+	if w == nil || w.server == nil {
+		return nil
+	}
+	err := w.server.Close()
+	counts := w.server.Counts()
+	var failed []string
+	for _, kind := range mcp.Kinds {
+		if counts[kind] > 0 {
+			failed = append(failed, fmt.Sprintf("%s %d", kind, counts[kind]))
+		}
+	}
+	if failed != nil {
+		safetext.Say(w.notes, "ballast: failures of the MCP server: %s; their episodes were played again, or left out\n",
+			strings.Join(failed, ", "))
+	}
+	return err
+}

@@ -352,3 +352,12 @@ func written(list []any) string {
 	}
 	return strings.Join(out, ", ")
 }
+
+// Refuse is the error of a file whose tasks have faults.
+func Refuse(path string, faults []Fault) error {
+	e := &Error{Path: path, Faults: faults}
+	if n := len(faults) - MaxFaults; n > 0 {
+		e.Faults, e.More = faults[:MaxFaults], n
+	}
+	return e
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"ballast/recipe"
+	"ballast/recipe/worlds"
+)
+
+// mcpFlag says what --mcp is.
+const mcpFlag = "the MCP server whose tools the tasks of a file call: the command that starts it, or its address (docs/own-tools.md)"
+
+// mcpFlags choose the MCP server of a command that has no recipe of its own.
+type mcpFlags struct {
+	server string
+	set    []string
+}
+
+func (f *mcpFlags) add(fl *pflag.FlagSet) {
+	fl.StringVar(&f.server, "mcp", "", mcpFlag)
+	fl.StringArrayVar(&f.set, "set", nil, "one setting of the server or of who grades, such as mcp.seconds=5 or judge.url=... (repeatable)")
+}
+
+// open opens the server, if one is named, and what grades.
+func (f *mcpFlags) open(ctx context.Context) (*worlds.Worlds, error) {
+	r, err := recipe.New(recipe.Baseline)
+	if err != nil {
+		return nil, err
+	}
+	r.MCP.Server = f.server
+	for _, pair := range f.set {
+		key, _, _ := strings.Cut(pair, "=")
+		switch section, _, _ := strings.Cut(key, "."); {
+		case section != "mcp" && section != "judge":
+			return nil, fmt.Errorf("--set %s: this command takes mcp.* and judge.*", pair)
+		case key == "mcp.server":
+			return nil, fmt.Errorf("--set %s: this command has the flag --mcp for that", pair)
+		case section == "mcp" && r.Unread(key) != "":
+			return nil, fmt.Errorf("--set %s: %s", pair, r.Unread(key))
+		}
+		if err := r.Set(pair); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	return worlds.Open(ctx, &r, stderr)
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// shop is an MCP server over standard input and output, for scripts: it has a stock of fruit, and
+// each process its own.
+func shop() {
+	stock := map[string]int{"apples": 3, "pears": 5}
+	s := mcp.NewServer(&mcp.Implementation{Name: "shop", Version: "1"}, nil)
+	type item struct {
+		Item string `json:"item" jsonschema:"a fruit"`
+	}
+	type change struct {
+		Item  string `json:"item" jsonschema:"a fruit"`
+		Count int    `json:"count" jsonschema:"the new number"`
+	}
+	type level struct {
+		Count int `json:"count"`
+	}
+	mcp.AddTool(s, &mcp.Tool{Name: "get_stock", Description: "get the number of a fruit", Annotations: &mcp.ToolAnnotations{ReadOnlyHint: true}},
+		func(_ context.Context, _ *mcp.CallToolRequest, in item) (*mcp.CallToolResult, level, error) {
+			n, ok := stock[in.Item]
+			if !ok {
+				return nil, level{}, fmt.Errorf("there is no fruit %s", in.Item)
+			}
+			return nil, level{n}, nil
+		})
+	mcp.AddTool(s, &mcp.Tool{Name: "set_stock", Description: "set the number of a fruit"},
+		func(_ context.Context, _ *mcp.CallToolRequest, in change) (*mcp.CallToolResult, level, error) {
+			stock[in.Item] = in.Count
+			return nil, level{in.Count}, nil
+		})
+	if err := s.Run(context.Background(), &mcp.StdioTransport{}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
