@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What a line of the tasks file holds; docs/tasks-file.md has the format.
+// What a line of the tasks file holds; docs/tasks-file.md has them all.
 type (
 	task struct {
 		ID       string   `json:"id"`
@@ -291,7 +291,8 @@ func (c *composer) place(byName bool) request {
 		who = "the customer " + c.name(customer)
 		steps = append([]call{{"find_customer", args{"name": c.name(customer)}}}, steps...)
 	}
-	user := c.say("place", "place an order for %s with product %s and quantity %d.", "place a new order for %s with product %s and quantity %d.")
+	user := c.say("place", "place an order for %s with product %s and quantity %d.",
+		"place a new order for %s with product %s and quantity %d.")
 	r := change(fmt.Sprintf(user, who, name, pieces), id,
 		args{"customer": customer, "product": name, "quantity": pieces, "status": isOpen}, steps...)
 	r.part, r.fill = fmt.Sprintf("place an order for %s with product %s.", who, name), fmt.Sprintf("%d.", pieces)

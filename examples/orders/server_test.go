@@ -58,7 +58,8 @@ func TestCalls(t *testing.T) {
 	}{
 		{"find_customer", `{"name":"finch"}`, `{"customer":3,"address":"northgate"}`, false},
 		{"find_customer", `{"name":"nobody"}`, "No customer has the name nobody.", true},
-		{"list_orders", `{"customer":3}`, `{"orders":[{"order":103,"status":"open"},{"order":115,"status":"open"},{"order":127,"status":"cancelled"}]}`, false},
+		{"list_orders", `{"customer":3}`,
+			`{"orders":[{"order":103,"status":"open"},{"order":115,"status":"open"},{"order":127,"status":"cancelled"}]}`, false},
 		{"list_orders", `{"customer":99}`, "There is no customer 99.", true},
 		{"get_product", `{"product":"candle"}`, `{"price":6,"stock":90}`, false},
 		{"get_product", `{"product":"yacht"}`, "There is no product yacht.", true},

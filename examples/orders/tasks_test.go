@@ -279,7 +279,8 @@ func TestQuestions(t *testing.T) {
 			}
 		}
 		word := strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(r.ask, "Which "), "?"))
-		for _, yes := range []string{r.ask, "What " + word + " would you like?", "Please tell me the " + word + ".", "Could you give me the new " + word + "?",
+		for _, yes := range []string{r.ask, "What " + word + " would you like?", "Please tell me the " + word + ".",
+			"Could you give me the new " + word + "?",
 			"The " + word + " is missing. Could you add it?"} {
 			if !want.fits(yes) {
 				t.Errorf("%q fails for %s", yes, r.part)
@@ -287,7 +288,8 @@ func TestQuestions(t *testing.T) {
 		}
 	}
 	refusal := c.missing(0, c.total()).Turns[0].Expect.Reply
-	for text, want := range map[string]bool{"No tool for that.": true, "I can't do this.": true, "Sorry, I am unable to.": true, "I don’t have a tool.": true,
+	for text, want := range map[string]bool{"No tool for that.": true, "I can't do this.": true,
+		"Sorry, I am unable to.": true, "I don’t have a tool.": true,
 		"Done.": false, "The total price is 29.": false, "I set it.": false} {
 		if refusal.fits(text) != want {
 			t.Errorf("%q passes as a refusal: %t", text, !want)
