@@ -194,7 +194,8 @@ func TestStable(t *testing.T) {
 		{"text", "a b ", "a b", `"a b" whole`},
 		{"other text", "a", "b", ""},
 		{"today", `{"a": 1, "day": "on 2026-03-04"}`, `{"a": 1, "day": "on 2026-03-04"}`, `{"a": 1}`},
-		{"yesterday", `{"day": "2026-03-03"}`, `{"day": "2026-03-03"}`, `{"day": "2026-03-03"} whole`},
+		{"tomorrow", `{"a": 1, "day": "2026-03-05T01:00"}`, `{"a": 1, "day": "2026-03-05T01:00"}`, `{"a": 1}`},
+		{"a week ago", `{"day": "2026-02-25"}`, `{"day": "2026-02-25"}`, `{"day": "2026-02-25"} whole`},
 		{"text and value", "a", "1", ""},
 	} {
 		v, whole, ok := Compare{Ignore: []string{"at"}, Today: day}.Stable(c.a, c.b)

@@ -86,7 +86,7 @@ func (c Compare) common(a, b any, whole *bool) (any, bool) {
 		*whole = false
 		return nil, false
 	}
-	if !value.Equal(a, b) || isBool(a) != isBool(b) || c.dated(a) {
+	if !value.Equal(a, b) || isBool(a) != isBool(b) || c.datedValue(a) {
 		*whole = false
 		return nil, false
 	}
@@ -135,13 +135,18 @@ func (c Compare) ignores(key any) bool {
 	return false
 }
 
-// dated says whether a text has the date of today.
-func (c Compare) dated(v any) bool {
+// datedValue says whether a value is a text with the date of today.
+func (c Compare) datedValue(v any) bool {
 	s, ok := v.(string)
-	if !ok || c.Today.IsZero() {
+	return ok && c.Dated(s)
+}
+
+// Dated says whether a text has the date of today, or of the days beside it, which it is elsewhere.
+func (c Compare) Dated(s string) bool {
+	if c.Today.IsZero() {
 		return false
 	}
-	for _, t := range []time.Time{c.Today, c.Today.UTC()} {
+	for _, t := range []time.Time{c.Today, c.Today.AddDate(0, 0, -1), c.Today.AddDate(0, 0, 1)} {
 		for _, layout := range []string{"2006-01-02", "2006/01/02", "Jan 02 2006", "January 2, 2006", "Jan 2 15:04", "02 Jan 2006"} {
 			if strings.Contains(s, t.Format(layout)) {
 				return true
