@@ -42,6 +42,7 @@ var flagRanges = map[string]interval{
 	"sessions":    {0, 1_000_000},
 	"steps":       {0, 1_000_000},
 	"temperature": {0, 100},
+	"tests":       {0, 1},
 	"timeout":     {0.001, 24 * 60 * 60},
 	"tolerance":   {0, 1000},
 	"updates":     {1, 1_000_000},

@@ -16,6 +16,7 @@ import (
 	"ballast"
 	"ballast/durable"
 	"ballast/env/mcp"
+	"ballast/recipe/worlds"
 	"ballast/safetext"
 	"ballast/task/file"
 	"ballast/task/fromchats"
@@ -26,39 +27,32 @@ import (
 
 // liveFlags are those of commands that make tasks of a live server.
 type liveFlags struct {
-	server, out string
-	env, reads  []string
-	writes      bool
-	seed        uint64
+	mcpFlags
+	out    string
+	reads  []string
+	writes bool
+	seed   uint64
 }
 
 func (f *liveFlags) add(fl *pflag.FlagSet) {
-	fl.StringVar(&f.server, "mcp", "", "the MCP server: a command line, or the URL of one over streamable HTTP")
+	f.mcpFlags.add(fl)
 	fl.StringVar(&f.out, "out", "", "file that the tasks are written to (default: print them)")
-	fl.StringSliceVar(&f.env, "env", nil, "names of environment variables that the server gets")
 	fl.StringSliceVar(&f.reads, "reads", nil, "tools that only read although the server does not say so (readOnlyHint)")
 	fl.BoolVar(&f.writes, "writes", false, "call tools that do not only read, too; what they change must not outlive a session: "+
 		"a server that writes files or to a service of others wants a copy")
 	fl.Uint64Var(&f.seed, "seed", 1, "seed of all draws")
 }
 
-// openMCP starts the server of the flags.
-func openMCP(ctx context.Context, f *liveFlags) (*mcp.Server, error) {
-	c := mcp.Config{Command: f.server, Env: f.env}
-	switch {
-	case f.server == "":
-		return nil, errors.New(`no server is named: give --mcp "COMMAND" or --mcp URL`)
-	case strings.HasPrefix(f.server, "http://"), strings.HasPrefix(f.server, "https://"):
-		c.Command, c.URL = "", f.server
+// live opens the server of the flags; the caller closes what is opened.
+func (f *liveFlags) live(ctx context.Context) (*worlds.Worlds, *mcp.Server, error) {
+	if f.server == "" {
+		return nil, nil, errors.New(`no server is named: give --mcp "COMMAND" or --mcp URL`)
 	}
-	s, err := mcp.Connect(ctx, c)
+	in, err := f.open(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for _, note := range s.Notes() {
-		safetext.Say(stderr, "ballast: %s\n", note)
-	}
-	return s, nil
+	return in, in.Server(), nil
 }
 
 // failed says whether a result is a mistake told in words: the server's own mark, or the words of
@@ -121,11 +115,11 @@ func plainValue(text string) any {
 }
 
 func synthesizeTasks(ctx context.Context, f *liveFlags, o synthesize.Options) (err error) {
-	s, err := openMCP(ctx, f)
+	in, s, err := f.live(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func() { err = errors.Join(err, in.Close()) }()
 	o.Seed, o.Reads, o.Writes, o.Failed, o.Today = f.seed, f.reads, f.writes, failed(s), time.Now()
 	made, report, err := synthesize.Synthesize(ctx, s, o)
 	if report != nil {
@@ -158,11 +152,11 @@ func fromChatsCommand() *cobra.Command {
 }
 
 func chatTasks(ctx context.Context, f *liveFlags, path string, ignore []string) (err error) {
-	s, err := openMCP(ctx, f)
+	in, s, err := f.live(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	defer func() { err = errors.Join(err, in.Close()) }()
 	tasks, report, err := fromchats.Convert(ctx, s, path, fromchats.Options{Seed: f.seed, Writes: f.writes, Reads: f.reads, Ignore: ignore,
 		Failed: failed(s), Today: time.Now()})
 	if report != nil {

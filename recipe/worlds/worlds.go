@@ -93,6 +93,14 @@ func (w *Worlds) Tools() []ballast.Tool {
 	return w.tools
 }
 
+// Server is the MCP server; nil where there is none.
+func (w *Worlds) Server() *mcp.Server {
+	if w == nil {
+		return nil
+	}
+	return w.server
+}
+
 // Load loads tasks with their tools.
 func (w *Worlds) Load(spec task.Spec) ([]ballast.Task, error) {
 	tasks, err := task.Load(spec)
