@@ -71,7 +71,7 @@ type Server struct {
 	table *table
 	seats chan struct{} // one per request that is worked on
 	count *metrics
-	slow  bool // a world, grader or user of the table takes time
+	slow  bool // a world, grader or user of a task takes time
 	begun time.Time
 
 	life    context.Context // of all episodes
@@ -116,17 +116,15 @@ func New(c Config) (*Server, error) {
 		}
 		s.byID[id] = i
 	}
-	for _, w := range c.Env.Worlds {
-		s.slow = s.slow || !w.Instant
-		if w.Room != nil { // an episode that waits for room would hold its lease meanwhile
+	used := map[string]bool{} // what the table has and no task names changes nothing
+	for i := range c.Tasks {
+		used[c.Tasks[i].World] = true
+		s.slow = s.slow || !c.Env.Instant(&c.Tasks[i])
+	}
+	for k, w := range c.Env.Worlds {
+		if w.Room != nil && (used[w.Name] || k == 0 && used[""]) { // an episode that waits for room would hold its lease meanwhile
 			s.cfg.Sessions = min(s.cfg.Sessions, cap(w.Room))
 		}
-	}
-	for _, g := range c.Env.Graders {
-		s.slow = s.slow || !g.Instant
-	}
-	for _, u := range c.Env.Users {
-		s.slow = s.slow || !u.Instant
 	}
 	s.life, s.end = context.WithCancel(context.Background())
 	s.shelf = newShelf(s.life, c.Env, s.cfg.Tasks)

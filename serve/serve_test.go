@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -475,4 +476,24 @@ func FuzzActions(f *testing.F) {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	})
+}
+
+// TestOnlyNamed: what the table has and no task names neither bounds the sessions nor slows the rest.
+func TestOnlyNamed(t *testing.T) {
+	table := env.Builtin
+	table.Worlds = append(slices.Clone(table.Worlds), env.WorldEntry{Name: "far", Room: make(chan struct{}, 3)})
+	table.Graders = append(slices.Clone(table.Graders), env.GraderEntry{Name: "late"})
+	for _, c := range []struct {
+		world, grader string
+		sessions      int
+		slow          bool
+	}{{"", "", 10, false}, {"sim", "late", 10, true}, {"far", "", 3, true}} {
+		s, _ := serving(t, func(f *Config) {
+			f.Env, f.Sessions = &table, 10
+			f.Tasks[7].World, f.Tasks[7].Grader = c.world, cmp.Or(c.grader, f.Tasks[7].Grader)
+		})
+		if s.slow != c.slow || s.Sessions() != c.sessions {
+			t.Errorf("%+v: slow %v, %d sessions", c, s.slow, s.Sessions())
+		}
+	}
 }
