@@ -75,6 +75,7 @@ type VanishRow struct {
 // host is a server on this machine's own address.
 type host struct {
 	*serve.Server
+	mux  http.Handler
 	url  string
 	stop func() error
 }
@@ -96,7 +97,7 @@ func listen(tasks []ballast.Task, lease time.Duration, sessions int) (*host, err
 	mux.Handle("/", s.Handler())
 	h := &http.Server{Handler: mux}
 	go h.Serve(l)
-	return &host{s, "http://" + l.Addr().String(), func() error { return errors.Join(h.Close(), s.Close()) }}, nil
+	return &host{s, mux, "http://" + l.Addr().String(), func() error { return errors.Join(h.Close(), s.Close()) }}, nil
 }
 
 // echo answers with the request.
