@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) {
 	jinja.Main()
 	confined.Main()
-	testscript.Main(m, map[string]func(){"ballast": main, "shop": shop})
+	testscript.Main(m, map[string]func(){"ballast": main, "shop": shop, "status": status})
 }
 
 // TestScripts runs testdata/script: a few commands each, with what they must
@@ -54,8 +54,11 @@ func TestScripts(t *testing.T) {
 			return playHub(env)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"cut":     cut,
-			"replace": replace,
+			"cut":       cut,
+			"replace":   replace,
+			"play":      play,
+			"terminate": terminate,
+			"gone":      gone,
 		},
 	})
 }

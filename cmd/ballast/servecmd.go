@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"ballast/chat"
 	"ballast/env"
 	"ballast/eval"
+	"ballast/recipe/worlds"
 	"ballast/safetext"
 	"ballast/serve"
 	"ballast/task"
@@ -32,6 +35,7 @@ type serveFlags struct {
 	steps     int
 	bodyMB    int
 	rows      bool
+	server    mcpFlags
 	bounds    serve.Config
 }
 
@@ -44,7 +48,8 @@ calls, says what tools and users answer, and what the episode was worth. docs/se
 has the requests and answers, and how to point a trainer here.
 
 An episode that nobody uses for --lease is closed, and at most --sessions are open. Ctrl-C
-and SIGTERM refuse what is new, let requests under way finish, and close all episodes.
+and SIGTERM refuse what is new, let requests under way finish, and close all episodes and
+the processes of an MCP server.
 Another address than this machine's own wants --token-env, or --no-token.
 
 Budgets and rules are those of an evaluation protocol:` + protocolDocs(),
@@ -54,7 +59,8 @@ Budgets and rules are those of an evaluation protocol:` + protocolDocs(),
 	fl.StringVar(&f.address, "addr", "127.0.0.1:5500", "address to listen on; port 0 is any that is free")
 	fl.StringVar(&f.tokenEnv, "token-env", "", "name of the environment variable that holds the token that requests must carry")
 	fl.BoolVar(&f.open, "no-token", false, "let everybody ask who reaches an address that is not this machine's own")
-	fl.StringVar(&f.spec.Name, "tasks", "desk", "task set: desk, bfcl, ...")
+	fl.StringVar(&f.spec.Name, "tasks", "desk", "task set (desk, bfcl, ...), or the path of a tasks file (docs/tasks-file.md)")
+	f.server.add(fl)
 	fl.StringVar(&f.spec.Data, "data", "", "folder of the task set's data")
 	fl.StringVar(&f.spec.Split, "split", "train", "train, valid or test")
 	fl.StringSliceVar(&f.spec.Categories, "category", nil, "only these categories")
@@ -74,10 +80,10 @@ Budgets and rules are those of an evaluation protocol:` + protocolDocs(),
 	return c
 }
 
-// config is what the flags say.
+// config is what the flags say; the tasks and their worlds come later.
 func (f *serveFlags) config() (c serve.Config, err error) {
 	c = f.bounds
-	c.Body, c.Version, c.Name = int64(f.bodyMB)<<20, version(), "ballast-"+f.spec.Name
+	c.Body, c.Version, c.Name = int64(f.bodyMB)<<20, version(), "ballast-"+setName(f.spec.Name)
 	c.Split = f.spec.Split
 	if c.Format, err = chat.FormatByName(f.format); err != nil {
 		return c, fmt.Errorf("--format: %w", err)
@@ -101,8 +107,16 @@ func (f *serveFlags) config() (c serve.Config, err error) {
 			return c, fmt.Errorf("--token-env: the environment variable %s is empty or not set", f.tokenEnv)
 		}
 	}
-	c.Tasks, err = task.Load(f.spec)
-	return c, err
+	return c, nil
+}
+
+// setName is the name of a set as it stands in an address: of a file its own without the folders and the ending.
+func setName(name string) string {
+	if !task.IsFile(name) {
+		return name
+	}
+	name = filepath.Base(name)
+	return strings.TrimSuffix(name, filepath.Ext(name))
 }
 
 // listen opens the address. One that others reach needs a token, or the word that it needs none.
@@ -123,31 +137,45 @@ func (f *serveFlags) listen(token string) (net.Listener, error) {
 	return l, nil
 }
 
-func (f *serveFlags) run(c *cobra.Command) error {
+func (f *serveFlags) run(c *cobra.Command) (err error) {
 	cfg, err := f.config()
 	if err != nil {
 		return err
 	}
+	ctx, stop := interruptible(c.Context())
+	defer stop()
+	in, err := f.server.open(ctx)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	err = f.play(ctx, c.OutOrStdout(), cfg, in)
+	err = errors.Join(err, in.Close())
+	var signal caught
+	if err == nil && !f.rows && errors.As(context.Cause(ctx), &signal) {
+		return &interruption{signal, fmt.Errorf("%w; requests under way were answered, all episodes are closed", signal)}
+	}
+	return err
+}
+
+// play serves the tasks in what is open, or prints them as rows.
+func (f *serveFlags) play(ctx context.Context, out io.Writer, cfg serve.Config, in *worlds.Worlds) (err error) {
+	if cfg.Tasks, err = in.Load(f.spec); err != nil {
+		return err
+	}
+	cfg.Env = in.Table()
 	s, err := serve.New(cfg)
 	if err != nil {
 		return err
 	}
 	if f.rows {
-		return errors.Join(s.Rows(c.OutOrStdout()), s.Close())
+		return errors.Join(s.Rows(out), s.Close())
 	}
 	l, err := f.listen(cfg.Token)
 	if err != nil {
 		return errors.Join(err, s.Close())
 	}
-	ctx, stop := interruptible(c.Context())
-	defer stop()
-	safetext.Say(c.OutOrStdout(), "ballast: %d tasks of %s at http://%s (verl-tool: /get_observation, "+
+	safetext.Say(out, "ballast: %d tasks of %s at http://%s (verl-tool: /get_observation, "+
 		"OpenEnv: /ws), format %s, protocol %s, at most %d "+
 		"episodes, leases of %s\n", len(cfg.Tasks), f.spec.Name, l.Addr(), f.format, f.protocol, s.Sessions(), f.bounds.Lease.Round(time.Second))
-	err = s.Serve(ctx, l)
-	var signal caught
-	if err == nil && errors.As(context.Cause(ctx), &signal) {
-		return &interruption{signal, fmt.Errorf("%w; requests under way were answered, all episodes are closed", signal)}
-	}
-	return err
+	return s.Serve(ctx, l)
 }

@@ -4,13 +4,21 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strconv"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
 // shop is an MCP server over standard input and output, for scripts: it has a stock of fruit, and
-// each process its own.
+// each process its own. The environment variable SHOPS, if set, names a folder in which each leaves its number.
 func shop() {
+	if dir := os.Getenv("SHOPS"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(os.Getpid())), nil, 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	stock := map[string]int{"apples": 3, "pears": 5}
 	s := mcp.NewServer(&mcp.Implementation{Name: "shop", Version: "1"}, nil)
 	type item struct {
