@@ -341,6 +341,9 @@ func TestDialogue(t *testing.T) {
 	if _, err := fmt.Fprintln(p.Stdin, 1); err == nil {
 		t.Error("it can be written to")
 	}
+	if n, err := p.Memory(t.Context()); err == nil { // and it does not wait for an answer that never comes
+		t.Errorf("%d bytes resident of a program that is gone", n)
+	}
 }
 
 // TestGrace: a program may end by itself when its input ends.

@@ -3,6 +3,7 @@ package confined
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -180,8 +181,25 @@ func (p *Process) Close(grace time.Duration) error {
 // Stderr is the end of what the program wrote there so far, at most StderrTail bytes.
 func (p *Process) Stderr() string { return p.tail.String() }
 
+// errGone is what Memory answers of a program that is gone.
+var errGone = errors.New("the program is gone")
+
 // Memory is how many bytes the program and all that it started have resident; 0 where the system does not tell.
-func (p *Process) Memory(ctx context.Context) (int64, error) { return p.tree.memory(ctx) }
+// Of a program that is gone, or goes meanwhile, it is an error.
+func (p *Process) Memory(ctx context.Context) (int64, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	asked := make(chan struct{})
+	defer close(asked)
+	go func() {
+		select {
+		case <-p.done:
+			cancel(errGone)
+		case <-asked:
+		}
+	}()
+	return p.tree.memory(ctx)
+}
 
 // filled has the defaults in place of zeros; that of Time is Run's.
 func (l Limits) filled() Limits {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -110,6 +111,65 @@ func TestArgument(t *testing.T) {
 		if got := ask(t, c.e, c.call); got != c.want {
 			t.Errorf("%s: %q, want %q", c.call, got, c.want)
 		}
+	}
+}
+
+// TestOneState: where all connections have one state, an episode begins when it was put back, however long that takes,
+// and does not begin where it cannot be.
+func TestOneState(t *testing.T) {
+	var mu sync.Mutex
+	memory, refuses := "", false
+	h := sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server {
+		s := sdk.NewServer(&sdk.Implementation{Name: "one", Version: "1"}, nil)
+		add := func(name string, do func() (string, error)) {
+			sdk.AddTool(s, &sdk.Tool{Name: name}, func(context.Context, *sdk.CallToolRequest, nothing) (*sdk.CallToolResult, any, error) {
+				text, err := do()
+				return texts(text), nil, err
+			})
+		}
+		add("say", func() (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			memory += "x"
+			return memory, nil
+		})
+		add("forget", func() (string, error) {
+			time.Sleep(20 * time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			if refuses {
+				return "", errors.New("not now")
+			}
+			memory = ""
+			return "forgotten", nil
+		})
+		return s
+	}, &sdk.StreamableHTTPOptions{Stateless: true, JSONResponse: true})
+	server := httptest.NewServer(h)
+	defer server.Close()
+	s := connect(t, Config{URL: server.URL, Reset: `{"name":"forget"}`, Protocol: withoutSessions})
+	for i := range 5 {
+		e := open(t, s)
+		if got := ask(t, e, "say()"); got != "x" {
+			t.Fatalf("episode %d: %q", i, got)
+		}
+		e.Close()
+	}
+	mu.Lock()
+	refuses = true
+	mu.Unlock()
+	var failed *Error
+	if _, err := s.Open(t.Context(), nil); !errors.As(err, &failed) || failed.Kind != KindReset || !strings.Contains(err.Error(), "not now") {
+		t.Errorf("%v", err)
+	}
+	mu.Lock()
+	refuses = false
+	mu.Unlock()
+	if got := ask(t, open(t, s), "say()"); got != "x" {
+		t.Errorf("after a reset that failed: %q", got)
+	}
+	if n := s.Counts(); n[KindReset] != 1 || n["sessions"] != 6 {
+		t.Errorf("%v", n)
 	}
 }
 

@@ -134,7 +134,7 @@ func (s *Server) dial(ctx context.Context) (l *link, err error) {
 
 func (s *Server) dialVersion(parent context.Context, version string) (_ *link, err error) {
 	limit := seconds(s.c.StartSeconds)
-	ctx, cancel := context.WithTimeoutCause(parent, limit, fmt.Errorf("it was not ready within %s (mcp.start_seconds)", limit))
+	ctx, cancel := context.WithTimeoutCause(parent, limit, fmt.Errorf("it was not ready within %s; %s", limit, moreTime))
 	defer cancel()
 	s.mu.Lock()
 	s.last++

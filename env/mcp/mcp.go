@@ -51,7 +51,7 @@ type Config struct {
 	Sessions int      `yaml:"sessions"` // episodes at a time; 0: 16
 
 	Seconds      float64 `yaml:"seconds"`       // a call may take; 0: 60
-	StartSeconds float64 `yaml:"start_seconds"` // a process may take to be ready; 0: 60
+	StartSeconds float64 `yaml:"start_seconds"` // a process may take to be ready; 0: Seconds, and at least 60
 	MemoryMiB    int64   `yaml:"memory_mib"`    // of a process and all that it starts; 0: 2048
 	OutputMiB    int64   `yaml:"output_mib"`    // a server may write for one call; 0: 16
 
@@ -66,6 +66,9 @@ const (
 	defaultOutput   = 16
 )
 
+// moreTime is what to do about a server that is not ready in time.
+var moreTime = fmt.Sprintf("mcp.seconds above %d gives it more time", defaultSeconds)
+
 // reads is the value of Config.Reuse.
 const reads = "reads"
 
@@ -77,7 +80,7 @@ func (c Config) Check() error {
 	case c.Reuse != "" && c.Reuse != reads:
 		return fmt.Errorf("mcp.reuse: %q is not %q", c.Reuse, reads)
 	case c.Reuse != "" && c.Reset != "":
-		return errors.New("mcp.reset: a server that only reads (mcp.reuse) needs none; leave one out")
+		return errors.New("mcp.reset: a server that only reads (mcp.reads) needs none; leave one out")
 	case c.Tools != nil && c.Hide != nil:
 		return errors.New("mcp.hide: mcp.tools already says which tools are shown; leave one out")
 	case c.URL == "" && (c.Isolate != "" || c.Token != ""):
@@ -112,7 +115,7 @@ func (c Config) filled() Config {
 		c.Seconds = defaultSeconds
 	}
 	if c.StartSeconds == 0 {
-		c.StartSeconds = defaultSeconds
+		c.StartSeconds = max(c.Seconds, defaultSeconds)
 	}
 	if c.OutputMiB == 0 {
 		c.OutputMiB = defaultOutput
@@ -136,6 +139,8 @@ type Server struct {
 	tools  []ballast.Tool
 	byName map[string]ballast.Tool
 	mode   mode
+	one    bool // all connections have the same state: one episode at a time
+	dirty  bool // an episode may have changed that state; of who has the only place in room
 	notes  []string
 	room   chan struct{}
 

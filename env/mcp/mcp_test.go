@@ -96,7 +96,7 @@ func TestTools(t *testing.T) {
 		{Config{Command: command("memory"), Reset: `{"name": "refuse"}`}, `mcp.reset: refuse answers "error: no such order"`},
 		{Config{Command: command("dead")}, "start: the server ended: exit status 4; its stderr ends in: server dead starts"},
 		{Config{Command: command("banner")}, `garbage: it wrote to stdout what is no message of the protocol: "Server started on stdio!"`},
-		{Config{Command: command("deaf"), StartSeconds: 0.5}, "start: it was not ready within 500ms (mcp.start_seconds)"},
+		{Config{Command: command("deaf"), StartSeconds: 0.5}, "start: it was not ready within 500ms; mcp.seconds above 60 gives it more time"},
 		{Config{Command: "surely-no-such-server"}, "start: starting surely-no-such-server"},
 		{Config{Command: command("memory"), Env: []string{"NO_SUCH_KEY"}}, "NO_SUCH_KEY, which the program is to get, is not set"},
 		{Config{URL: "http://127.0.0.1:1/mcp"}, "connection: "},

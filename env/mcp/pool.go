@@ -14,11 +14,31 @@ import (
 	"ballast/value"
 )
 
-// take gives an episode a connection.
+// take gives an episode a connection, to a server that is as it was at the start. Where all connections have one
+// state it is put back here and not behind the episode: nobody begins while the call runs, or after one that failed.
 func (s *Server) take(ctx context.Context) (*link, error) {
 	if s.mode == joined {
 		return s.join(ctx)
 	}
+	l, err := s.connection(ctx)
+	if err != nil || !s.one {
+		return l, err
+	}
+	s.mu.Lock()
+	dirty := s.dirty
+	s.dirty = true // from now on
+	s.mu.Unlock()
+	if dirty {
+		if err := s.putBack(ctx, l); err != nil {
+			s.give(l)
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// connection is one of the pool, or a new one.
+func (s *Server) connection(ctx context.Context) (*link, error) {
 	for {
 		select {
 		case l := <-s.idle:
@@ -61,10 +81,12 @@ func (s *Server) give(l *link) {
 	switch {
 	case s.mode == joined:
 		return
+	case s.one && l.broken() == nil:
+		s.keep(l)
+		return
 	case s.mode == again && l.broken() == nil:
 		s.aside(func() {
-			if err := s.putBack(s.life, l); err != nil {
-				s.count(KindReset)
+			if s.putBack(s.life, l) != nil { // it was counted
 				l.close()
 				return
 			}
@@ -77,21 +99,22 @@ func (s *Server) give(l *link) {
 	}
 }
 
-// putBack plays the reset call.
+// putBack plays the reset call. What the connection does wrong has its own kind, and was counted with it.
 func (s *Server) putBack(ctx context.Context, l *link) error {
 	args, err := arguments(*s.reset, ballast.Tool{Name: s.reset.Name}, s.isolate.argument, l.token)
-	if err != nil {
-		return err
+	if err == nil {
+		var text string
+		if text, err = l.call(ctx, s.reset.Name, args); err != nil {
+			return err
+		}
+		if !s.Failed(nil, text) {
+			s.count("resets")
+			return nil
+		}
+		err = fmt.Errorf("mcp.reset: %s answers %q", s.reset.Name, text)
 	}
-	text, err := l.call(ctx, s.reset.Name, args)
-	switch {
-	case err != nil:
-		return err
-	case strings.HasPrefix(text, "error: "):
-		return fmt.Errorf("mcp.reset: %s answers %q", s.reset.Name, text)
-	}
-	s.count("resets")
-	return nil
+	s.count(KindReset)
+	return &Error{Kind: KindReset, Err: err}
 }
 
 // keep puts a connection into the pool, if it has a place.

@@ -60,7 +60,7 @@ func (s *Server) decide(first *link) {
 	case s.reset != nil:
 		s.mode = again
 		if first.process == nil && !first.hasSessions() && s.c.Isolate == "" {
-			s.c.Sessions, s.c.Ahead = 1, 0 // one state, and so one episode at a time
+			s.one, s.c.Sessions, s.c.Ahead = true, 1, 0 // one state, and so one episode at a time
 		}
 	case s.onlyReads():
 		s.mode = joined
@@ -97,7 +97,7 @@ func (s *Server) describe(ctx context.Context, first *link) {
 	case s.isolate.path:
 		s.note("The server has no sessions. Each episode has its own address; the server must keep them apart.")
 	case s.mode == again:
-		s.note("The server has no sessions. One episode runs at a time, and %s is called after each; mcp.isolate would let more run.",
+		s.note("The server has no sessions. One episode runs at a time, and %s is called before each; mcp.isolate would let more run.",
 			s.reset.Name)
 	default:
 		s.note("The server has no sessions and mcp.isolate names no way to tell episodes apart: EPISODES CAN SEE EACH OTHER'S changes. " +
@@ -120,7 +120,7 @@ func (s *Server) describeProcess(ctx context.Context, first *link, ready time.Du
 		s.note("%s. Each episode gets a new one; %s started ahead, at most %s at a time.",
 			cost, are(s.c.Ahead), plural(s.c.Sessions, "episode"))
 		s.note("A call that puts the server back (mcp.reset) would save the %s of an episode; "+
-			"so would mcp.reuse: reads, if its tools change nothing.", ready)
+			"so would mcp.reads, if its tools change nothing.", ready)
 	}
 	if s.c.Dir != "" {
 		s.note("All processes work in %s (mcp.dir): what one writes there the others see.", s.c.Dir)

@@ -22,7 +22,7 @@ const mostTools = 1000
 // list asks for the tools of a server.
 func (l *link) list(ctx context.Context) (tools []*sdk.Tool, err error) {
 	limit := seconds(l.server.c.StartSeconds)
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not list its tools within %s (mcp.start_seconds)", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not list its tools within %s; %s", limit, moreTime))
 	defer cancel()
 	for t, err := range l.cs.Tools(ctx, nil) {
 		switch {
