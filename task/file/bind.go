@@ -110,7 +110,7 @@ func (c *checker) task(t *ballast.Task) {
 
 func has(v any, key string) bool {
 	d, ok := v.(*value.Dict)
-	if !ok {
+	if !ok || d == nil {
 		return false
 	}
 	_, ok = d.GetString(key)
@@ -168,6 +168,9 @@ func sub(d *value.Dict, key string) *value.Dict {
 	return m
 }
 
+// elsewhere are the words of a schema by which members may be known that its properties do not have.
+var elsewhere = []string{"$ref", "allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas"}
+
 // object compares an object's members with its properties. arguments says that it is the
 // arguments of the call, whose names the tool must know unless it says that it takes any.
 func (s *schemas) object(key string, d, schema *value.Dict, arguments bool) {
@@ -176,7 +179,9 @@ func (s *schemas) object(key string, d, schema *value.Dict, arguments bool) {
 	if schema != nil {
 		more, says = schema.GetString("additionalProperties")
 	}
-	closed := more == false || arguments && !says && schema != nil
+	closed := (more == false || arguments && !says && schema != nil) && !slices.ContainsFunc(elsewhere, func(word string) bool {
+		return has(schema, word)
+	})
 	for i := range d.Len() {
 		k, v := d.At(i)
 		name, _ := k.(string)

@@ -27,6 +27,8 @@ func server(t testing.TB) []ballast.Tool {
 			"$defs":{"Line":{"type":"object","properties":{"n":{"type":"number"},"of":{"$ref":"#/$defs/Line"}},"required":["n"],"additionalProperties":false}}}`),
 		tool("refund", `{"type":"object","properties":{},"additionalProperties":true}`),
 		tool("count", `{"type":"object","properties":{}}`),
+		tool("pay", `{"type":"object","properties":{},"oneOf":[{"properties":{"card":{}}},{"properties":{"cash":{}}}]}`),
+		tool("tag", `{"type":"object","properties":{},"patternProperties":{"^x-":{}},"additionalProperties":false}`),
 	}
 }
 
@@ -39,7 +41,9 @@ func TestStatic(t *testing.T) {
 		{call("cancel_order", `"id":17,"why":"late","note":null,"lines":[{"n":1.5,"of":{"n":2}}],"how":true,"unit":"EUR"`), ""},
 		{call("cancel_order", `"id":17.0,"note":"x","how":"fast"`), ""},
 		{call("refund", `"what":[1]`)[:0] + `{"id":"a","turns":[{"user":"u","gold":[{"name":"refund","arguments":{"what":[1]}}]}]}`, ""},
-		{call("cancel", `"id":17`), `turns[0].gold[0].name is "cancel", which is no tool of the server; it has get_order, cancel_order, refund, count`},
+		{call("pay", `"card":1`), ""},
+		{call("tag", `"x-a":1`), ""},
+		{call("cancel", `"id":17`), `turns[0].gold[0].name is "cancel", which is no tool of the server; it has get_order, cancel_order, refund, count, pay, tag`},
 		{call("cancel_order", `"order":17`), `turns[0].gold[0].arguments.order is no argument of cancel_order; it takes id, why, note, lines, how, unit` + "|" +
 			`turns[0].gold[0].arguments.id is missing, and cancel_order needs it`},
 		{call("count", `"id":1`), `turns[0].gold[0].arguments.id is no argument of count; it takes none`},
@@ -52,14 +56,14 @@ func TestStatic(t *testing.T) {
 		{call("cancel_order", `"id":17,"unit":"USD"`), `turns[0].gold[0].arguments.unit is 'USD', and cancel_order takes 'EUR'`},
 		{call("cancel_order", `"id":17,"lines":[{"n":1},{"of":{"n":"2"},"x":1}]`), `turns[0].gold[0].arguments.lines[1].of.n is text, and cancel_order takes number|` +
 			`turns[0].gold[0].arguments.lines[1].x is no argument of cancel_order; it takes n, of|turns[0].gold[0].arguments.lines[1].n is missing, and cancel_order needs it`},
-		{`{"id":"a","tools":["get_order","get_orders"],"hold":["pay"],"turns":[{"user":"u"}]}`,
-			`tools[1] is "get_orders", which is no tool of the server; it has get_order, cancel_order, refund, count|hold[0] is "pay", which is no tool of the server; it has get_order, cancel_order, refund, count`},
+		{`{"id":"a","tools":["get_order","get_orders"],"hold":["fly"],"turns":[{"user":"u"}]}`,
+			`tools[1] is "get_orders", which is no tool of the server; it has get_order, cancel_order, refund, count, pay, tag|hold[0] is "fly", which is no tool of the server; it has get_order, cancel_order, refund, count, pay, tag`},
 		{line(`"user":"u","gold":[{"name":"cancel_order","arguments":{"id":17}}],"expect":{"calls":{"match":"exact","calls":[{"name":"cancel_order","arguments":{"id":18}}]}}`),
 			`turns[0].expect.calls refuses the turn's own gold: call 1 is cancel_order(id=17), wanted cancel_order(id=18); mend one of both`},
 		{line(`"user":"u","gold":[{"name":"cancel_order","arguments":{"id":17}}],"expect":{"calls":{"match":"one_of","calls":[{"name":"cancel_order","arguments":{"id":17,"note":null}},{"name":"count"}]}}`), ""},
 		{line(`"user":"u","gold":[{"name":"get_order","arguments":{"id":17}},{"name":"count"}],"expect":{"calls":{"calls":[{"name":"count"}]}}`), ""},
 		{line(`"user":"u","gold":[{"name":"count"}],"expect":{"calls":{"calls":[{"name":"cuont"}]}}`),
-			`turns[0].expect.calls.calls[0].name is "cuont", which is no tool of the server; it has get_order, cancel_order, refund, count`},
+			`turns[0].expect.calls.calls[0].name is "cuont", which is no tool of the server; it has get_order, cancel_order, refund, count, pay, tag`},
 		{line(`"user":"u","expect":{"state":[{"call":{"name":"get_order","arguments":{"id":"x"}},"returns":1}]}`),
 			`turns[0].expect.state[0].call.arguments.id is text, and get_order takes integer`},
 	} {
@@ -95,12 +99,12 @@ func TestReferencesThatLeadToThemselves(t *testing.T) {
 // for good not.
 func TestBind(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{good, "get_order cancel_order refund count"},
-		{line(`"user":"u"`), "get_order cancel_order count"},
-		{line(`"user":"u"},{"reveal":["refund"]`), "get_order cancel_order count refund"},
+		{good, "get_order cancel_order refund count pay tag"},
+		{line(`"user":"u"`), "get_order cancel_order count pay tag"},
+		{line(`"user":"u"},{"reveal":["refund"]`), "get_order cancel_order count pay tag refund"},
 		{`{"id":"a","tools":["count","get_order"],"turns":[{"user":"u"}]}`, "count get_order"},
 		{`{"id":"a","tools":["count"],"hold":["refund","get_order"],"turns":[{"user":"u"},{"reveal":["get_order"]}]}`, "count get_order"},
-		{`{"id":"a","hold":["get_order","cancel_order","refund","count"],"turns":[{"user":"u"}]}`, ""},
+		{`{"id":"a","hold":["get_order","cancel_order","refund","count","pay","tag"],"turns":[{"user":"u"}]}`, ""},
 	} {
 		f := read(t, c.text)
 		for range 2 { // bound again, it is the same

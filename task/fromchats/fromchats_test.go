@@ -164,6 +164,28 @@ func TestIgnore(t *testing.T) {
 	}
 }
 
+// TestIgnoredState: a key that a person names may differ from session to session where changes are looked for, too: it is
+// no change that outlives a session.
+func TestIgnoredState(t *testing.T) {
+	w := livetest.Orders()
+	inner, sessions := w.New, 0
+	w.New = func() func(string, *value.Dict) string {
+		sessions++
+		n, answer := sessions, inner()
+		return func(name string, args *value.Dict) string {
+			return strings.Replace(answer(name, args), "{", fmt.Sprintf(`{"session": %d, `, n), 1)
+		}
+	}
+	path := written(t, chat(t, "user: Cancel 101.", `call: cancel_order(order_id=101) -> {"ok": true}`, "assistant: Done."))
+	tasks, report, err := Convert(t.Context(), w, path, Options{Writes: true, Ignore: []string{"session"}})
+	if err != nil || len(tasks) != 1 {
+		t.Fatalf("%v, %d tasks, %s", err, len(tasks), report.Left.String())
+	}
+	if want := value.Repr(tasks[0].Turns[0].Want); !strings.Contains(want, "'cancelled'") || strings.Contains(want, "session") {
+		t.Error(want)
+	}
+}
+
 // TestLeak: where sessions see each other's changes, no dialogue that changes something is a task.
 func TestLeak(t *testing.T) {
 	w := livetest.Orders()

@@ -25,7 +25,7 @@ func (c *converter) replay(ctx context.Context, turns []turn, first bool) error 
 	}
 	defer s.Close()
 	if !first {
-		if err := untouched(ctx, s, turns); err != nil {
+		if err := c.untouched(ctx, s, turns); err != nil {
 			return err
 		}
 	}
@@ -93,7 +93,7 @@ func (c *converter) changed(watch []ballast.Call, before, after []string) (out [
 }
 
 // untouched says whether a fresh session is as the first one was before anything was changed.
-func untouched(ctx context.Context, s ballast.Session, turns []turn) error {
+func (c *converter) untouched(ctx context.Context, s ballast.Session, turns []turn) error {
 	i := slices.IndexFunc(turns, func(t turn) bool { return len(t.writes) > 0 })
 	if i < 0 {
 		return nil
@@ -103,7 +103,8 @@ func untouched(ctx context.Context, s ballast.Session, turns []turn) error {
 		if err != nil {
 			return err
 		}
-		if !(survey.Compare{}).Same(now[0], w.before) && (survey.Compare{}).Same(now[0], now[1]) {
+		like := survey.Compare{Ignore: c.o.Ignore}
+		if !like.Same(now[0], w.before) && like.Same(now[0], now[1]) {
 			return &fault{reasonLeak, "", "seen by " + brief(value.FormatCall(w.call))}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"ballast/env/expect"
 	"ballast/value"
 )
 
@@ -156,41 +157,8 @@ func (c Compare) Dated(s string) bool {
 	return false
 }
 
-// Holds says whether a result already is as a state wants it.
+// Holds says whether a result already is as a state wants it, to the grader of tasks.
 func Holds(result string, want any) bool {
-	if s, ok := want.(string); ok {
-		return strings.TrimSpace(result) == s
-	}
-	v, ok := Parse(result)
-	return ok && within(v, want)
-}
-
-// within says whether a value has all that another says.
-func within(got, want any) bool {
-	switch w := want.(type) {
-	case *value.Dict:
-		g, ok := got.(*value.Dict)
-		if !ok {
-			return false
-		}
-		for i := range w.Len() {
-			k, x := w.At(i)
-			if y, ok := g.Get(k); !ok || !within(y, x) {
-				return false
-			}
-		}
-		return true
-	case *value.List:
-		g, ok := got.(*value.List)
-		if !ok || len(g.Items) != len(w.Items) {
-			return false
-		}
-		for i := range w.Items {
-			if !within(g.Items[i], w.Items[i]) {
-				return false
-			}
-		}
-		return true
-	}
-	return value.Equal(got, want)
+	r := expect.Result{Returns: want, Whole: true}
+	return r.Differs(result) == ""
 }
