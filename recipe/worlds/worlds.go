@@ -17,6 +17,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"ballast"
@@ -35,6 +36,8 @@ type Worlds struct {
 	server *mcp.Server // nil: none
 	tools  []ballast.Tool
 	notes  io.Writer
+	// compared is true once tasks have shown whether episodes see each other.
+	compared atomic.Bool
 }
 
 // Open opens the worlds of a recipe; the context bounds that. notes gets what a person should
@@ -101,7 +104,8 @@ func (w *Worlds) Server() *mcp.Server {
 	return w.server
 }
 
-// Load loads tasks with their tools.
+// Load loads tasks with their tools. The first that change something on the MCP server are played
+// there, once, and notes get whether an episode sees another.
 func (w *Worlds) Load(spec task.Spec) ([]ballast.Task, error) {
 	tasks, err := task.Load(spec)
 	if err != nil || !slices.ContainsFunc(tasks, func(t ballast.Task) bool { return t.World == file.World }) {
@@ -114,6 +118,7 @@ func (w *Worlds) Load(spec task.Spec) ([]ballast.Task, error) {
 	if faults := file.Bind(tasks, w.tools); len(faults) > 0 {
 		return nil, file.Refuse(spec.Name, faults)
 	}
+	w.apart(tasks)
 	return tasks, nil
 }
 

@@ -1,0 +1,73 @@
+package worlds
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ballast"
+	"ballast/safetext"
+	"ballast/task/file"
+)
+
+const (
+	// mostApart bounds the tasks that are played to see whether episodes see each other.
+	mostApart = 4
+	// apartLimit bounds that: no task is begun after half of it.
+	apartLimit = 30 * time.Second
+)
+
+// whatToDo follows what shows that an episode sees another.
+const whatToDo = "Where no clock and no chance answers, an episode sees what another changed: name a call that puts the server " +
+	"back in mcp.reset, or what tells episodes apart in mcp.isolate, or let each episode have a process (a command, without mcp.reads)"
+
+// apart plays gold that changes something in two episodes, and notes whether one sees the other. It
+// does so once: what is known of the server then holds for all its tasks.
+func (w *Worlds) apart(tasks []ballast.Task) {
+	var some []ballast.Task
+	for i := range tasks {
+		if len(some) < mostApart && tasks[i].World == file.World && w.changes(&tasks[i]) {
+			some = append(some, tasks[i])
+		}
+	}
+	if len(some) == 0 || !w.compared.CompareAndSwap(false, true) {
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(context.Background(), apartLimit, fmt.Errorf("not within %s", apartLimit))
+	defer cancel()
+	var played []string
+	begun, warned := time.Now(), false
+	for i := range some {
+		if i > 0 && time.Since(begun) > apartLimit/2 {
+			break
+		}
+		found, err := w.server.Compare(ctx, some[i:i+1])
+		if err != nil {
+			safetext.Say(w.notes, "ballast: WARNING: whether episodes see each other is not known: %s\n", err)
+			return
+		}
+		for _, text := range found {
+			safetext.Say(w.notes, "ballast: WARNING: %s. %s\n", text, whatToDo)
+			warned = true
+		}
+		played = append(played, some[i].ID)
+	}
+	if !warned {
+		safetext.Say(w.notes, "ballast: gold that changes something was played in two episodes (tasks: %s), and none saw the other\n",
+			strings.Join(played, ", "))
+	}
+}
+
+// changes says whether gold calls a function that does not say that it only reads.
+func (w *Worlds) changes(t *ballast.Task) bool {
+	for _, turn := range t.Turns {
+		for _, c := range turn.Gold {
+			if !slices.ContainsFunc(w.tools, func(tool ballast.Tool) bool { return tool.Name == c.Name && tool.ReadOnly }) {
+				return true
+			}
+		}
+	}
+	return false
+}
