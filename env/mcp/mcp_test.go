@@ -173,8 +173,8 @@ func TestMemories(t *testing.T) {
 		c     Config
 		count int
 	}{
-		{"processes", Config{Command: command("memory"), Ahead: 8, Sessions: 16}, 250},
-		{"reset", Config{Command: command("memory"), Reset: `{"name": "forget", "arguments": {}}`, Ahead: 4, Sessions: 16}, 1000},
+		{"processes", Config{Command: command("memory"), Ahead: 8, Sessions: 16}, 80},
+		{"reset", Config{Command: command("memory"), Reset: `{"name": "forget", "arguments": {}}`, Ahead: 4, Sessions: 16}, 200},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			count := c.count
