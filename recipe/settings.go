@@ -102,10 +102,14 @@ var settings = []setting{
 	{Key: "mcp.isolate", Why: reached,
 		Doc: "What tells one episode's session from another where the protocol does not: `header NAME`, `argument NAME`, or `path`, for " +
 			"`{session}` in the address."},
-	{Key: "mcp.ahead", Why: started, Unit: "processes", In: to(0, 1024), Doc: "Processes that are started ahead."},
-	{Key: "mcp.sessions", Unit: "sessions", In: to(1, mostEpisodes), Doc: "Sessions that are open at a time, at most; episodes wait for one."},
-	{Key: "mcp.seconds", Unit: "seconds", In: above(0, 86400), Doc: "How long a call may take."},
-	{Key: "mcp.memory", Why: started, Unit: "MiB", In: to(1, 1<<20), Doc: "How much memory a process and those that it starts may use."},
+	{Key: "mcp.ahead", Why: started, Unit: "processes", In: to(0, 1024),
+		Doc: "Processes that are started ahead; absent or 0 means 4, at most `mcp.sessions`."},
+	{Key: "mcp.sessions", Unit: "sessions", In: to(1, mostEpisodes),
+		Doc: "Sessions that are open at a time, at most; episodes wait for one. Absent or 0 means 16."},
+	{Key: "mcp.seconds", Unit: "seconds", In: above(0, 86400),
+		Doc: "How long a call may take; absent or 0 means 60. A start may take as long, and at least 60."},
+	{Key: "mcp.memory", Why: started, Unit: "MiB", In: to(1, 1<<20),
+		Doc: "How much memory a process and those that it starts may use; absent or 0 means 2048."},
 
 	{Key: "chat", Doc: "how conversations are written"},
 	{Key: "chat.template", Of: templates, Doc: "A known chat template; absent means the model's own."},

@@ -36,8 +36,10 @@ func TestUsable(t *testing.T) {
 		{&local, "init.hidden=64", "--model init"},
 		{&chats, "chat.format=pythonic", "the server writes the prompts"},
 		{&chats, "budget.reply=64", ""},
+		{&local, "judge.url=http://localhost/v1", "--tasks"},
+		{&Evaluation{Model: "embedded", Tasks: "orders.jsonl"}, "judge.url=http://localhost/v1", ""},
 	} {
-		err := c.of.usable(c.pair)
+		err := c.of.usable(c.pair, c.of.Tasks)
 		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.pair, err, c.says)
 		}

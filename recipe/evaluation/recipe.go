@@ -42,8 +42,8 @@ func (e *Evaluation) Played(r *recipe.Recipe) ([]ballast.Task, error) {
 }
 
 // usable reports a setting of a recipe that an evaluation would take no notice of,
-// or that has a flag of its own.
-func (e *Evaluation) usable(pair string) error {
+// or that has a flag of its own. set is that of the tasks.
+func (e *Evaluation) usable(pair, set string) error {
 	key, _, _ := strings.Cut(pair, "=")
 	group, _, _ := strings.Cut(key, ".")
 	flags := map[string]string{"model": "--model", "seed": "--seed", "tasks.set": "--tasks", "tasks.data": "--data",
@@ -59,11 +59,14 @@ func (e *Evaluation) usable(pair string) error {
 	case e.Endpoint.URL != "" && e.Endpoint.API == "chat" &&
 		(key == "chat.template" || key == "chat.jinja" || key == "chat.format" || key == "budget.prompt"):
 		return fmt.Errorf("--set %s: with --api chat the server writes the prompts", pair)
-	case slices.Contains([]string{"chat", "budget", "init", "mcp"}, group) || key == "tasks.worlds" || strings.HasPrefix(key, "tasks.level"):
+	case group == "judge" && !task.IsFile(set):
+		return fmt.Errorf("--set %s: only tasks of a file ask a judge; give it with --tasks", pair)
+	case slices.Contains([]string{"chat", "budget", "init", "mcp", "judge"}, group) || key == "tasks.worlds" ||
+		strings.HasPrefix(key, "tasks.level"):
 		return nil
 	}
-	return fmt.Errorf("--set %s: an evaluation does not use that; it takes chat.*, budget.*, init.*, mcp.*, tasks.worlds and "+
-		"tasks.level", pair)
+	return fmt.Errorf("--set %s: an evaluation does not use that; it takes chat.*, budget.*, init.*, mcp.*, judge.*, tasks.worlds "+
+		"and tasks.level", pair)
 }
 
 // ofRun is the recipe of the run that the model belongs to with the flags that were
@@ -104,7 +107,7 @@ func (e *Evaluation) settled(r recipe.Recipe) (recipe.Recipe, eval.Protocol, err
 		r.Budget = ample(r.Budget)
 	}
 	for _, pair := range e.Set {
-		if err := e.usable(pair); err != nil {
+		if err := e.usable(pair, r.Tasks.Set); err != nil {
 			return r, eval.Protocol{}, err
 		}
 		if err := r.Set(pair); err != nil {
