@@ -42,21 +42,31 @@ func (n *Number) among(found []float64) string {
 	different, near, hit := map[float64]bool{}, math.Inf(1), false
 	for _, x := range found {
 		different[x] = true
-		// What is written in decimal digits is as far off as it says: 0.3 is within 0.1 of 0.2.
-		hit = hit || math.Abs(x-n.Value) <= n.Within+1e-12*math.Max(math.Abs(x), math.Abs(n.Value))
+		// What is written in decimal digits is as far off as it says: 0.3 is within 0.1 of 0.2. Without
+		// a distance the digits must be the same, however large: numbers of orders and times are.
+		hit = hit || x == n.Value || n.Within > 0 && math.Abs(x-n.Value) <= n.Within+1e-15*math.Max(math.Abs(x), math.Abs(n.Value))
 		if math.Abs(x-n.Value) < math.Abs(near-n.Value) {
 			near = x
 		}
 	}
 	switch {
 	case len(found) == 0:
-		return fmt.Sprintf("there is no number in the reply, wanted %v", n.Value)
+		return "there is no number in the reply, wanted " + digits(n.Value)
 	case len(different) > MaxNumbers:
 		return fmt.Sprintf("there are %d different numbers in the reply, at most %d are an answer", len(different), MaxNumbers)
 	case !hit:
-		return fmt.Sprintf("the nearest number in the reply is %v, wanted %v", near, n.Value)
+		return "the nearest number in the reply is " + digits(near) + ", wanted " + digits(n.Value)
 	}
 	return ""
+}
+
+// digits writes a number as a person does, up to sizes that no person writes.
+func digits(x float64) string {
+	how := byte('f')
+	if math.Abs(x) >= 1e21 {
+		how = 'g'
+	}
+	return strconv.FormatFloat(x, how, -1, 64)
 }
 
 // Numbers lists the numbers that stand in a text, from left to right.
