@@ -10,6 +10,7 @@ type MCP struct {
 	Reads    bool     `yaml:"reads,omitempty"`
 	Reset    string   `yaml:"reset,omitempty"`
 	Isolate  string   `yaml:"isolate,omitempty"`
+	Token    string   `yaml:"token,omitempty"`
 	Ahead    int      `yaml:"ahead,omitempty"`
 	Sessions int      `yaml:"sessions,omitempty"`
 	Seconds  float64  `yaml:"seconds,omitempty"`

@@ -102,8 +102,9 @@ var settings = []setting{
 	{Key: "mcp.isolate", Why: reached,
 		Doc: "What tells one episode's session from another where the protocol does not: `header NAME`, `argument NAME`, or `path`, for " +
 			"`{session}` in the address."},
-	{Key: "mcp.ahead", Why: started, Unit: "processes", In: to(0, 1024),
-		Doc: "Processes that are started ahead; absent or 0 means 4, at most `mcp.sessions`."},
+	{Key: "mcp.token", Why: reached, Doc: "The name of the environment variable that holds the bearer token of the address."},
+	{Key: "mcp.ahead", Why: started, Unit: "processes", In: to(1, 1024),
+		Doc: "Processes that are started ahead; absent means 4, at most `mcp.sessions`."},
 	{Key: "mcp.sessions", Unit: "sessions", In: to(1, mostEpisodes),
 		Doc: "Sessions that are open at a time, at most; episodes wait for one. Absent or 0 means 16."},
 	{Key: "mcp.seconds", Unit: "seconds", In: above(0, 86400),

@@ -167,6 +167,9 @@ func filed(u *use) string {
 }
 
 func hosted(u *use) string {
+	if !task.IsFile(u.r.Tasks.Set) {
+		return "set " + u.r.Tasks.Set + " calls no tools of a server; a tasks file does: --tasks FILE.jsonl"
+	}
 	return unless(u.r.MCP.Server != "", "no server of tools is given; give --mcp, or set mcp.server")
 }
 

@@ -25,13 +25,17 @@ func (f *mcpFlags) add(fl *pflag.FlagSet) {
 	fl.StringArrayVar(&f.set, "set", nil, "one setting of the server or of who grades, such as mcp.seconds=5 or judge.url=... (repeatable)")
 }
 
-// open opens the server, if one is named, and what grades.
-func (f *mcpFlags) open(ctx context.Context) (*worlds.Worlds, error) {
+// open opens the server, if one is named, and what grades. tasks is the set, or the file, that is
+// played there.
+func (f *mcpFlags) open(ctx context.Context, tasks string) (*worlds.Worlds, error) {
 	r, err := recipe.New(recipe.Baseline)
 	if err != nil {
 		return nil, err
 	}
-	r.MCP.Server = f.server
+	r.MCP.Server, r.Tasks.Set = f.server, tasks
+	if why := r.Unread("mcp.server"); f.server != "" && why != "" {
+		return nil, fmt.Errorf("--mcp %s: %s", f.server, why)
+	}
 	for _, pair := range f.set {
 		key, _, _ := strings.Cut(pair, "=")
 		switch section, _, _ := strings.Cut(key, "."); {

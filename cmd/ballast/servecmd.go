@@ -144,7 +144,7 @@ func (f *serveFlags) run(c *cobra.Command) (err error) {
 	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
-	in, err := f.server.open(ctx)
+	in, err := f.server.open(ctx, f.spec.Name)
 	if err != nil {
 		return interrupted(ctx, err)
 	}

@@ -162,7 +162,7 @@ func taskJSON(t *ballast.Task) map[string]any {
 // checkTasks proves tasks, in the worlds that they name. Adversaries fail tasks whose calls are to
 // be chosen; in those of a benchmark, whose verdict is its own, they are counted.
 func checkTasks(ctx context.Context, spec task.Spec, server *mcpFlags, asJSON, attacked bool) (err error) {
-	in, err := server.open(ctx)
+	in, err := server.open(ctx, spec.Name)
 	if err != nil {
 		return err
 	}

@@ -113,10 +113,16 @@ func (e *Evaluation) settled(r recipe.Recipe) (recipe.Recipe, eval.Protocol, err
 		if err := r.Set(pair); err != nil {
 			return r, eval.Protocol{}, err
 		}
+		if key, _, _ := strings.Cut(pair, "="); strings.HasPrefix(key, "mcp.") && r.Unread(key) != "" {
+			return r, eval.Protocol{}, fmt.Errorf("--set %s: %s", pair, r.Unread(key))
+		}
 		decided = decided || strings.HasPrefix(pair, "budget.") || strings.HasPrefix(pair, "chat.malformed")
 	}
 	if err := r.Check(); err != nil {
 		return r, eval.Protocol{}, err
+	}
+	if why := r.Unread("mcp.server"); r.MCP.Server != "" && why != "" {
+		return r, eval.Protocol{}, fmt.Errorf("--mcp %s: %s", r.MCP.Server, why)
 	}
 	switch set, err := task.ByName(r.Tasks.Set); {
 	case err != nil: // Load says it

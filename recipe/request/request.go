@@ -111,6 +111,9 @@ func (q *Request) unread(r *recipe.Recipe, method string, config []byte) error {
 	if q.Data != "" {
 		check("--data "+q.Data, "tasks.data")
 	}
+	if q.MCP != "" {
+		check("--mcp "+q.MCP, "mcp.server")
+	}
 	for _, pair := range q.Set {
 		check("--set "+pair, recipe.Keys(pair)...)
 	}

@@ -69,7 +69,7 @@ func Open(ctx context.Context, r *recipe.Recipe, notes io.Writer) (*Worlds, erro
 
 // config is the server that a recipe names, in the words of package mcp.
 func config(m *recipe.MCP) mcp.Config {
-	c := mcp.Config{Tools: m.Tools, Env: m.Env, Reset: m.Reset, Isolate: m.Isolate, Ahead: m.Ahead, Sessions: m.Sessions,
+	c := mcp.Config{Tools: m.Tools, Env: m.Env, Reset: m.Reset, Isolate: m.Isolate, Token: m.Token, Ahead: m.Ahead, Sessions: m.Sessions,
 		Seconds: m.Seconds, MemoryMiB: int64(m.Memory)}
 	if c.Command = m.Server; m.Remote() {
 		c.Command, c.URL = "", m.Server
