@@ -68,7 +68,7 @@ func TestHTTP(t *testing.T) {
 				t.Errorf("%s\nhas no %q", notes, c.note)
 			}
 			one := *task(t, "recall(), remember(text='x'), recall()")
-			found, err := s.Compare(t.Context(), []ballast.Task{one})
+			found, err := s.Compare(t.Context(), []ballast.Task{one}, nothingShows)
 			if err != nil || (len(found) > 0) != c.leaks {
 				t.Errorf("%v, %v", found, err)
 			}

@@ -40,7 +40,7 @@ func TestPeer(t *testing.T) {
 				}
 			}
 			if _, ok := s.byName["remember"]; ok && c.URL == "" {
-				found, err := s.Compare(t.Context(), []ballast.Task{*task(t, "recall(), remember(text='x'), recall()")})
+				found, err := s.Compare(t.Context(), []ballast.Task{*task(t, "recall(), remember(text='x'), recall()")}, nothingShows)
 				if err != nil || len(found) > 0 {
 					t.Errorf("%v, %v", found, err)
 				}

@@ -222,11 +222,12 @@ func differ(a, b map[string]string) string {
 }
 
 // Compare plays the gold calls of tasks in a session, then in one that was opened beside it and is open as long, and, where a reset
-// call is in use, once more after it. It returns where an answer depends on the episode beside or before: a
-// sentence for each such task. An error is one of the machine.
-func (s *Server) Compare(ctx context.Context, tasks []ballast.Task) (found []string, err error) {
+// call is in use, once more after it. Before and after the gold of the first session it makes the calls of looks in the second, which
+// must change nothing: who changes a state that both see may be answered alike in both. It returns where an answer depends on the
+// episode beside or before: a sentence for each such task. An error is one of the machine.
+func (s *Server) Compare(ctx context.Context, tasks []ballast.Task, looks func(*ballast.Task) []ballast.Call) (found []string, err error) {
 	for i := range tasks {
-		what, err := s.beside(ctx, &tasks[i])
+		what, err := s.beside(ctx, &tasks[i], looks(&tasks[i]))
 		if err != nil {
 			return found, fmt.Errorf("task %s: %w", tasks[i].ID, err)
 		}
@@ -238,7 +239,7 @@ func (s *Server) Compare(ctx context.Context, tasks []ballast.Task) (found []str
 }
 
 // beside is Compare of one task.
-func (s *Server) beside(ctx context.Context, task *ballast.Task) (_ string, err error) {
+func (s *Server) beside(ctx context.Context, task *ballast.Task, looks []ballast.Call) (_ string, err error) {
 	var calls []ballast.Call
 	for _, turn := range task.Turns {
 		calls = append(calls, turn.Gold...)
@@ -248,26 +249,26 @@ func (s *Server) beside(ctx context.Context, task *ballast.Task) (_ string, err 
 		return "", err
 	}
 	defer func() { err = errors.Join(err, one.Close()) }()
-	var answers []string
-	var two ballast.Session
+	two := one
 	if s.c.Sessions > 1 {
 		if two, err = s.Open(ctx, task); err != nil {
 			return "", err
 		}
 		defer func() { err = errors.Join(err, two.Close()) }()
 	}
-	for _, c := range calls {
-		answer, err := one.Call(ctx, c)
-		if err != nil {
-			return "", err
-		}
-		answers = append(answers, answer)
+	before, err := answers(ctx, two, looks)
+	if err != nil {
+		return "", err
 	}
-	for i, c := range calls {
-		if two == nil {
-			break
+	played, err := answers(ctx, one, calls)
+	if err != nil {
+		return "", err
+	}
+	if two != one {
+		if what, err := same(ctx, two, looks, before, "after gold was played in a session beside it"); what != "" || err != nil {
+			return what, err
 		}
-		if what, err := same(ctx, two, c, answers[i], "a session beside it"); what != "" || err != nil {
+		if what, err := same(ctx, two, calls, played, "in a session beside it"); what != "" || err != nil {
 			return what, err
 		}
 	}
@@ -278,21 +279,33 @@ func (s *Server) beside(ctx context.Context, task *ballast.Task) (_ string, err 
 	if err := s.putBack(ctx, e.link); err != nil {
 		return "", err
 	}
+	where := "in the same process after " + s.reset.Name
+	if what, err := same(ctx, one, looks, before, where); what != "" || err != nil {
+		return what, err
+	}
+	return same(ctx, one, calls, played, where)
+}
+
+// answers makes calls.
+func answers(ctx context.Context, in ballast.Session, calls []ballast.Call) (out []string, err error) {
+	for _, c := range calls {
+		answer, err := in.Call(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, answer)
+	}
+	return out, nil
+}
+
+// same makes calls and says how the first answer that differs from the wanted one does.
+func same(ctx context.Context, in ballast.Session, calls []ballast.Call, want []string, where string) (string, error) {
 	for i, c := range calls {
-		if what, err := same(ctx, one, c, answers[i], "the same process after "+s.reset.Name); what != "" || err != nil {
-			return what, err
+		if got, err := in.Call(ctx, c); err != nil || got != want[i] {
+			return fmt.Sprintf("%s answers %q, and %q %s", value.FormatCall(c), brief(want[i]), brief(got), where), err
 		}
 	}
 	return "", nil
-}
-
-// same makes a call and says how its answer differs from another.
-func same(ctx context.Context, in ballast.Session, c ballast.Call, want, where string) (string, error) {
-	got, err := in.Call(ctx, c)
-	if err != nil || got == want {
-		return "", err
-	}
-	return fmt.Sprintf("%s answers %q, and %q in %s", value.FormatCall(c), brief(want), brief(got), where), nil
 }
 
 // brief is the start of an answer.

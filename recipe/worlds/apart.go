@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ballast"
+	"ballast/env/expect"
 	"ballast/safetext"
 	"ballast/task/file"
 )
@@ -38,12 +39,13 @@ func (w *Worlds) apart(tasks []ballast.Task) {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), apartLimit, fmt.Errorf("not within %s", apartLimit))
 	defer cancel()
 	var played []string
+	looked := 0
 	begun, warned := time.Now(), false
 	for i := range some {
 		if i > 0 && time.Since(begun) > apartLimit/2 {
 			break
 		}
-		found, err := w.server.Compare(ctx, some[i:i+1])
+		found, err := w.server.Compare(ctx, some[i:i+1], w.looks)
 		if err != nil {
 			safetext.Say(w.notes, "ballast: WARNING: whether episodes see each other is not known: %s\n", err)
 			return
@@ -52,12 +54,39 @@ func (w *Worlds) apart(tasks []ballast.Task) {
 			safetext.Say(w.notes, "ballast: WARNING: %s. %s\n", text, whatToDo)
 			warned = true
 		}
-		played = append(played, some[i].ID)
+		played, looked = append(played, some[i].ID), looked+len(w.looks(&some[i]))
 	}
-	if !warned {
+	switch {
+	case warned:
+	case looked == 0:
+		safetext.Say(w.notes, "ballast: gold that changes something was played in two episodes (tasks: %s), and both were answered alike. "+
+			"These tasks make no call of a tool that only reads, so whether one sees what the other changed is not known\n",
+			strings.Join(played, ", "))
+	default:
 		safetext.Say(w.notes, "ballast: gold that changes something was played in two episodes (tasks: %s), and none saw the other\n",
 			strings.Join(played, ", "))
 	}
+}
+
+// looks are the calls of a task that show a state and change none: those of gold and of what its
+// turns expect, of tools that say that they only read.
+func (w *Worlds) looks(t *ballast.Task) (out []ballast.Call) {
+	add := func(c ballast.Call) {
+		if slices.ContainsFunc(w.tools, func(tool ballast.Tool) bool { return tool.Name == c.Name && tool.ReadOnly }) {
+			out = append(out, c)
+		}
+	}
+	for _, turn := range t.Turns {
+		for _, c := range turn.Gold {
+			add(c)
+		}
+		if want, faults := expect.Parse(turn.Want, turn.Gold); len(faults) == 0 {
+			for _, s := range want.State {
+				add(s.Call)
+			}
+		}
+	}
+	return out
 }
 
 // changes says whether gold calls a function that does not say that it only reads.

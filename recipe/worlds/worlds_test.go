@@ -88,13 +88,16 @@ const (
 	looks   = `{"id":"looks","turns":[{"user":"u","gold":[{"name":"recall","arguments":{}}],"reply":"r"}]}`
 	changes = `{"id":"changes","turns":[{"user":"u","gold":[{"name":"recall","arguments":{}},` +
 		`{"name":"remember","arguments":{"text":"x"}}],"reply":"r"}]}`
+	blind = `{"id":"blind","turns":[{"user":"u","gold":[{"name":"remember","arguments":{"text":"x"}}],"reply":"r"}]}`
+	seen  = `{"id":"seen","turns":[{"user":"u","gold":[{"name":"remember","arguments":{"text":"x"}}],"reply":"r",` +
+		`"expect":{"state":[{"call":{"name":"recall","arguments":{}},"returns":"x"}]}}]}`
 	holds = `{"id":"holds","hold":["remember"],"tools":["recall"],"turns":[{"user":"u","gold":[{"name":"recall","arguments":{}}],` +
 		`"reply":"r"},{"user":"v","reveal":["remember"],"gold":[{"name":"remember","arguments":{"text":"x"}}],"reply":"r"}]}`
 )
 
 // TestApart: what tasks show of a server is said once, in a sentence that says what to do.
 func TestApart(t *testing.T) {
-	const none, warning = "none saw the other", "WARNING: task changes: recall() answers \"\", and \"x\" in a session beside it."
+	const none, warning = "none saw the other", "WARNING: task changes: recall() answers \"\", and \"x\" after gold was played in a session beside it."
 	for _, c := range []struct {
 		name  string
 		one   *notebook // nil: one for each session
@@ -106,6 +109,10 @@ func TestApart(t *testing.T) {
 		{"one for all", &notebook{}, recipe.MCP{}, []string{looks, changes}, warning},
 		{"one that is said to read", nil, recipe.MCP{Reads: true}, []string{changes}, warning},
 		{"a reset", &notebook{}, recipe.MCP{Reset: `{"name":"forget"}`}, []string{changes}, none},
+		{"answers that are alike", &notebook{}, recipe.MCP{}, []string{blind}, "(tasks: blind), and both were answered alike. These tasks make"},
+		{"a look beside them", &notebook{}, recipe.MCP{}, []string{seen},
+			"WARNING: task seen: recall() answers \"\", and \"x\" after gold was played in a session beside it."},
+		{"a look in sessions", nil, recipe.MCP{}, []string{seen}, none},
 		{"nothing changes", &notebook{}, recipe.MCP{}, []string{looks}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
