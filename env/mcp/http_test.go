@@ -32,7 +32,9 @@ func web(t *testing.T, sessions bool, key func(*http.Request) string) string {
 		}
 		return known[k]
 	}, &sdk.StreamableHTTPOptions{Stateless: !sessions})
-	server := httptest.NewServer(h)
+	server := httptest.NewUnstartedServer(h)
+	server.Config.SetKeepAlivesEnabled(false) // a test that counts what stays open counts no idle connections
+	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL
 }
