@@ -84,10 +84,13 @@ func Sets(run *loop.Run, w *worlds.Worlds) (err error) {
 	return Signals(run)
 }
 
+// mostGold bounds the tasks whose gold is played before an evaluation: 2,000 of set desk take half a second.
+const mostGold = 2000
+
 // Fit is an error, before anything is played, where a task's first prompt is over
 // budget.prompt: its episode would be none. Prompts that the model's own context has no
 // room for are told of: those tasks end without a reply, and count as failed. So are tasks whose gold does
-// not fit, which nobody wins by doing what gold does.
+// not fit, which nobody wins by doing what gold does; of more than mostGold tasks the first are looked at.
 func Fit(w io.Writer, cfg rollout.Config, tasks []ballast.Task) error {
 	longest, err := rollout.CheckPrompts(context.Background(), &cfg, tasks)
 	if err != nil {
@@ -113,9 +116,13 @@ func Fit(w io.Writer, cfg rollout.Config, tasks []ballast.Task) error {
 			"without a reply and count as failed\n",
 			over, len(tasks), cfg.Context, longest)
 	}
+	of := fmt.Sprint(len(tasks))
+	if len(left) > mostGold {
+		left, of = left[:mostGold], fmt.Sprintf("the first %d", mostGold)
+	}
 	n, needs, err := supervise.Short(context.Background(), cfg, left)
 	if err == nil && n > 0 {
-		safetext.Say(w, "ballast: gold of %d of %d tasks does not fit, and who answers as gold does fails them: %s\n", n, len(tasks), needs)
+		safetext.Say(w, "ballast: gold of %d of %s tasks does not fit, and who answers as gold does fails them: %s\n", n, of, needs)
 	}
 	return err
 }
