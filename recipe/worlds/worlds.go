@@ -136,7 +136,7 @@ func (w *Worlds) Close() error {
 		}
 	}
 	if failed != nil {
-		safetext.Say(w.notes, "ballast: failures of the MCP server: %s; their episodes were played again, or left out\n",
+		safetext.Say(w.notes, "ballast: failures of the MCP server: %s; plays that met one were tried again, and are no verdict on a model\n",
 			strings.Join(failed, ", "))
 	}
 	return err
