@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,7 +14,10 @@ import (
 
 // Apply reads YAML text over the recipe; keys that are not mentioned stay. An
 // unknown key is an error with its line, see package strict.
-func (r *Recipe) Apply(name string, text []byte) error {
+func (r *Recipe) Apply(name string, text []byte) error { return r.apply(name, text, true) }
+
+// apply is Apply; lines says whether somebody has seen the text, so that its lines mean something.
+func (r *Recipe) apply(name string, text []byte, lines bool) error {
 	text, err := r.current(text, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -21,6 +25,9 @@ func (r *Recipe) Apply(name string, text []byte) error {
 	before := r.RL.Signals
 	r.RL.Signals = nil // the decoder replaces a map, settings are laid over
 	if err := strict.Decode(text, r, signal.Off); err != nil {
+		if kind := (*strict.KindError)(nil); !lines && errors.As(err, &kind) {
+			kind.Line = 0
+		}
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	if r.RL.Signals != nil && len(r.RL.Signals) == 0 && len(before) > 0 {
@@ -93,5 +100,5 @@ func (r *Recipe) put(name, key string, val any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return r.Apply(name, text)
+	return r.apply(name, text, false)
 }

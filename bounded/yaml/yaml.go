@@ -91,6 +91,18 @@ type (
 // Marshal writes a value.
 func Marshal(v any) ([]byte, error) { return yaml.Marshal(v) }
 
+// Mistyped says whether an error of reading is a value of another kind than what it is read into, and at which line, 0 where
+// that is not known.
+func Mistyped(err error) (line int, is bool) {
+	if !errors.As(err, new(*yaml.TypeError)) && !errors.As(err, new(*yaml.UnexpectedNodeTypeError)) {
+		return 0, false
+	}
+	if e := yaml.Error(nil); errors.As(err, &e) && e.GetToken() != nil && e.GetToken().Position != nil {
+		line = e.GetToken().Position.Line
+	}
+	return line, true
+}
+
 // short cuts an error's text.
 func short(err error) error {
 	if err == nil || len(err.Error()) <= maxError {

@@ -16,8 +16,10 @@ import (
 // Decode reads YAML text over v, a pointer to a struct. Null may stand under the dotted
 // keys that null, if it is not nil, says yes to.
 func Decode(text []byte, v any, null func(key string) bool) error {
-	if ok, err := yaml.Strict(text, v, null); !ok {
-		return err
+	if ok, err := yaml.Strict(text, v, null); err != nil {
+		return explain(text, v, err)
+	} else if !ok {
+		return nil
 	}
 	// The decoder cuts fractions off silently: compare with what it made of them.
 	held, err := yaml.Marshal(v)

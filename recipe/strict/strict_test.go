@@ -44,7 +44,11 @@ func TestDecode(t *testing.T) {
 		{"inner: {n: 1.5}", "inner.n: 1.5"},
 		{"list: [{n: 1}, {n: 1.5}]", "list[1].n: 1.5"},
 		{"m: 1", "unknown field"},
-		{"n: x", "cannot unmarshal"},
+		{"n: x", `line 1: n: wants a whole number, and "x" is a text`},
+		{"n: 1\nf: [1]", "line 2: f: wants a number, and a list stands there"},
+		{"empty: true", "line 1: empty: wants a whole number, and true is none"},
+		{"any: 3", "line 1: any: wants a map, such as {a: 1}, and 3 is a number"},
+		{"list: {n: 1}", "line 1: list: wants a list, such as [a, b], and a map stands there"},
 		{"n: [", ""},
 	} {
 		var s settings
