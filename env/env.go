@@ -111,6 +111,7 @@ type Env struct {
 	replies int
 	busy    int    // replies with calls in the open turn
 	fault   string // of the last reply, in words
+	failed  bool   // the last call failed, as far as that is known
 }
 
 // New starts an episode. Its session is opened when it is first needed.

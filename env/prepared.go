@@ -69,11 +69,6 @@ func (t *Table) Prepare(ctx context.Context, task *ballast.Task) (p *Prepared, e
 	return p, err
 }
 
-// Failed says whether an answer is known for that of a failed call.
-func (p *Prepared) Failed(answer string) bool {
-	return p.world.Failed != nil && p.world.Failed(p.task, answer)
-}
-
 // Close gives back what the world loaded for the task. No episode of it goes on after that.
 func (p *Prepared) Close() (err error) {
 	p.closed.Do(func() {

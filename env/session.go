@@ -12,6 +12,7 @@ import (
 // call runs one call in a session, which it opens if there is none. Where the world wants it, a
 // call of a tool that the policy was not shown is answered here.
 func (e *Env) call(ctx context.Context, ses **opened, c ballast.Call) (string, error) {
+	e.failed = true
 	if e.world.OnlyShown && !e.Known(c.Name) {
 		return fmt.Sprintf("error: no tool is named %q", c.Name), nil
 	}
@@ -21,10 +22,21 @@ func (e *Env) call(ctx context.Context, ses **opened, c ballast.Call) (string, e
 	s := (*ses).Session
 	answer, err := guard(ctx, "the call", e.world.Instant, e.world.Limit, func(ctx context.Context) (string, error) { return s.Call(ctx, c) })
 	if err != nil {
-		err = fmt.Errorf("world %s: %s: %w", e.world.Name, c.Name, err)
+		return "", fmt.Errorf("world %s: %s: %w", e.world.Name, c.Name, err)
 	}
-	return answer, err
+	if f, ok := s.(Failer); ok {
+		e.failed = f.Failed()
+	} else {
+		e.failed = e.world.Failed != nil && e.world.Failed(e.task, answer)
+	}
+	return answer, nil
 }
+
+// Failer is a session that knows of its last call whether it failed.
+type Failer interface{ Failed() bool }
+
+// Failed says whether the last call is known to have failed.
+func (e *Env) Failed() bool { return e.failed }
 
 // opened is a session with what to do after it was closed.
 type opened struct {

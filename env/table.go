@@ -50,8 +50,8 @@ type WorldEntry struct {
 	// OnlyShown keeps calls of tools from the world that the policy was not shown, or not yet: they are
 	// answered as those of a tool that does not exist. The grader's own calls reach the world.
 	OnlyShown bool
-	// Failed, if not nil, tells the answer of a call that failed from others, where the world can:
-	// gold's calls must not fail. No verdict on a policy asks for it.
+	// Failed, if not nil, tells the answer of a call that failed from others, where only the answer says it and the
+	// sessions are no Failer: gold's calls must not fail. No verdict on a policy asks for it.
 	Failed func(t *ballast.Task, answer string) bool
 	// Limit bounds one call; 0 = Limit. Nothing bounds the calls of an Instant world.
 	Limit time.Duration

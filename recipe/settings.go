@@ -95,10 +95,13 @@ var settings = []setting{
 		Doc: "The command that starts it, whose words are split as a shell splits them, or its address, `http://...` or `https://...`."},
 	{Key: "mcp.tools", Doc: "Only these of its tools; absent means all."},
 	{Key: "mcp.env", Why: started, Doc: "The names of environment variables that it gets beside `PATH`, `LANG`, `HOME` and `TMPDIR`."},
+	{Key: "mcp.dir", Why: started,
+		Doc: "The folder that its processes work in, all of them; absent means a fresh one for each, which ends with it."},
 	{Key: "mcp.reads",
 		Doc: "Whether calls of its tools change nothing, so that episodes may share it; tools that all say so need no setting."},
 	{Key: "mcp.reset",
-		Doc: "The call that puts it back as it started, `{\"name\": ..., \"arguments\": {...}}`: one that has it is used again."},
+		Doc: "The call that puts it back as it started, `{name: ..., arguments: {...}}`, or that as JSON in quotes: a server that has it is " +
+			"used again."},
 	{Key: "mcp.isolate", Why: reached,
 		Doc: "What tells one episode's session from another where the protocol does not: `header NAME`, `argument NAME`, or `path`, for " +
 			"`{session}` in the address."},
@@ -111,6 +114,7 @@ var settings = []setting{
 		Doc: "How long a call may take; absent or 0 means 60. A start may take as long, and at least 60."},
 	{Key: "mcp.memory", Why: started, Unit: "MiB", In: to(1, 1<<20),
 		Doc: "How much memory a process and those that it starts may use; absent or 0 means 2048."},
+	{Key: "mcp.output", Unit: "MiB", In: to(1, 1024), Doc: "How much it may write for one call; absent or 0 means 16."},
 
 	{Key: "chat", Doc: "how conversations are written"},
 	{Key: "chat.template", Of: templates, Doc: "A known chat template; absent means the model's own."},
@@ -226,7 +230,8 @@ var settings = []setting{
 	{Key: "judge.concurrency", Why: judged, Unit: "requests", In: to(1, 1024), Doc: "Requests at once."},
 	{Key: "judge.retries", Why: judged, Unit: "requests", In: to(0, 1000), Doc: "Further attempts of a request that failed."},
 	{Key: "judge.reply", Why: judged, Unit: "tokens", In: to(1, mostTokens), Doc: "The longest answer."},
-	{Key: "judge.tokens", Why: judged, Unit: "tokens", In: to(1, 1e15), Doc: "The budget of tokens; absent means none."},
+	{Key: "judge.tokens", Why: judged, Unit: "tokens", In: to(1, 1e15),
+		Doc: "The budget of tokens, of all that a run asks, over all its processes; absent means none."},
 	{Key: "judge.cost", Why: judged, In: above(0, 1e9), Doc: "The budget of money, in the unit of the prices; absent means none."},
 	{Key: "judge.price_in", Why: judged, In: above(0, 1e9), Doc: "The price of a million prompt tokens."},
 	{Key: "judge.price_out", Why: judged, In: above(0, 1e9), Doc: "The price of a million answer tokens."},

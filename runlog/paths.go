@@ -23,6 +23,7 @@ const (
 	checkpointsDir = "checkpoints"
 	checkpointFile = "checkpoint.json" // marks a folder of checkpoints/ as complete
 	judgeFile      = "judge.jsonl"
+	serverFile     = "server.log"
 	probesDir      = "probes"
 	probeExt       = ".json"
 	pageFile       = "report.html"
@@ -43,6 +44,9 @@ func (d Dir) Recipe() string { return d.at(recipeFile) }
 
 // Judge is the file of what requests to a judge's endpoint took.
 func (d Dir) Judge() string { return d.at(judgeFile) }
+
+// Server is the file of what the processes of an MCP server wrote to their standard error.
+func (d Dir) Server() string { return d.at(serverFile) }
 
 // Page is the file of the report.
 func (d Dir) Page() string { return d.at(pageFile) }

@@ -10,6 +10,7 @@
 //	checkpoints/000100/         what the learner saved, plus checkpoint.json: the cursor, and
 //	                            checksums of the files here and of what the others held
 //	judge.jsonl                 what requests to a judge's endpoint took (supervise/endpoint)
+//	server.log                  what the processes of an MCP server wrote to stderr (env/mcp)
 //	probes/000100.json          probes of a checkpoint (doctor/probe)
 //	report.html                 the page (report)
 //	lock                        held by the one writer

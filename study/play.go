@@ -52,7 +52,7 @@ func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open e
 			}
 			loaded = todo.Update
 		}
-		res, err := playSuite(ctx, out, m, r, &todo.Suite, open)
+		res, err := playSuite(ctx, out, runlog.Dir(dir), m, r, &todo.Suite, open)
 		if err == nil && res.Infra > 0 { // what is recorded is not played again
 			err = fmt.Errorf("%d of %d episodes could not be played; the first is %s", res.Infra, len(res.Episodes), res.Broken)
 		}
@@ -67,8 +67,8 @@ func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open e
 	return nil
 }
 
-// playSuite plays a suite greedily under the run's recipe.
-func playSuite(ctx context.Context, out io.Writer, m *model.Model, r recipe.Recipe, s *Suite, open evaluation.Open) (
+// playSuite plays a suite greedily under the recipe of the run in a directory.
+func playSuite(ctx context.Context, out io.Writer, dir runlog.Dir, m *model.Model, r recipe.Recipe, s *Suite, open evaluation.Open) (
 	res eval.Result, err error) {
 	set, spec, err := s.Of(r)
 	if err != nil {
@@ -83,13 +83,16 @@ func playSuite(ctx context.Context, out io.Writer, m *model.Model, r recipe.Reci
 		return eval.Result{}, err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	tasks, err := in.Load(spec)
+	if err := in.Keep(worlds.Files{Judge: dir.Judge(), Server: dir.Server()}); err != nil { // the run's budget, whatever it plays
+		return eval.Result{}, err
+	}
+	tasks, err := in.Load(ctx, spec)
 	if err != nil {
 		return eval.Result{}, err
 	}
 	cfg := set.Rollout(renderer)
 	cfg.Context, cfg.Env = m.Config.MaxLen, in.Table()
-	if _, err := rollout.CheckPrompts(context.Background(), &cfg, tasks); err != nil {
+	if _, err := rollout.CheckPrompts(ctx, &cfg, tasks); err != nil {
 		return eval.Result{}, err
 	}
 	engine, err := open(&set, m, renderer)

@@ -186,7 +186,7 @@ func play(ctx context.Context, p *env.Prepared, t *ballast.Task, gold bool) (fai
 				}
 				answer := e.Last().Results[0]
 				answers = append(answers, value.FormatCall(c)+" answers "+fmt.Sprintf("%q", safetext.Brief(answer, 200)))
-				if p.Failed(answer) && failed == "" {
+				if e.Failed() && failed == "" {
 					failed = fmt.Sprintf("turn %d: %s", i, answers[len(answers)-1])
 				}
 			}

@@ -36,7 +36,7 @@ learner, losses, gradients, weights. It fails where that is more than the roundi
 float32 explains. Products in TF32, which CUDA uses by default, are more than that: check
 with --engine xla,address=PLUGIN,options=[notf32].`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			k, err := newEngineCheck(name, on, c.OutOrStdout())
+			k, err := newEngineCheck(c.Context(), name, on, c.OutOrStdout())
 			if err != nil {
 				return err
 			}
@@ -62,7 +62,7 @@ type engineCheck struct {
 	bad      []string
 }
 
-func newEngineCheck(name string, on engineFlag, out io.Writer) (*engineCheck, error) {
+func newEngineCheck(ctx context.Context, name string, on engineFlag, out io.Writer) (*engineCheck, error) {
 	r, err := on.recipe()
 	if err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func newEngineCheck(name string, on engineFlag, out io.Writer) (*engineCheck, er
 	k := &engineCheck{r: r, out: out}
 	var ms [3]*model.Model // one for each engine, and one that stays
 	for i := range ms {
-		if ms[i], err = finder.Load(&r); err != nil {
+		if ms[i], err = finder.Load(ctx, &r); err != nil {
 			return nil, err
 		}
 	}
@@ -80,7 +80,7 @@ func newEngineCheck(name string, on engineFlag, out io.Writer) (*engineCheck, er
 		return nil, err
 	}
 	run := &loop.Run{Recipe: r}
-	if err := prepare.Tasks(run, nil, r.Rollout(k.renderer)); err != nil {
+	if err := prepare.Tasks(ctx, run, nil, r.Rollout(k.renderer)); err != nil {
 		return nil, err
 	}
 	k.tasks = run.Train

@@ -55,18 +55,18 @@ func benchEngine(ctx context.Context, name string, on engineFlag, rounds int) (*
 	if err := on.apply(&r); err != nil {
 		return nil, err
 	}
-	run, done, err := newRun(ctx, &r, loop.State{})
+	p, err := newRun(ctx, &r, loop.State{}, "")
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer p.close()
 	var still *model.Model
 	if table := finder.Embedded(); table.Has(name) && r.Engine.On() == "cpu" {
 		if still, err = table.Load(name); err != nil {
 			return nil, err
 		}
 	}
-	return bench.Engine(ctx, run, still, rounds)
+	return bench.Engine(ctx, p.run, still, rounds)
 }
 
 func soakCommand() *cobra.Command {

@@ -71,7 +71,7 @@ func (b *deviceBench) run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	m, err := b.load()
+	m, err := b.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -115,10 +115,10 @@ func (b *deviceBench) run(ctx context.Context, out io.Writer) error {
 }
 
 // load reads the model, or makes one of its shape up.
-func (b *deviceBench) load() (*model.Model, error) {
+func (b *deviceBench) load(ctx context.Context) (*model.Model, error) {
 	c, known := models.ShapeOf(b.model)
 	if _, err := os.Stat(b.model); err == nil || !known {
-		return finder.Load(&recipe.Recipe{Model: b.model})
+		return finder.Load(ctx, &recipe.Recipe{Model: b.model})
 	}
 	return model.New(*c, nil, 1), nil
 }

@@ -20,11 +20,12 @@ func BenchmarkMonitoring(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	run, done, err := newRun(b.Context(), &r, loop.State{})
+	p, err := newRun(b.Context(), &r, loop.State{}, "")
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer done()
+	defer p.close()
+	run := p.run
 	if err := run.Engine.Learner().Freeze(); err != nil {
 		b.Fatal(err)
 	}

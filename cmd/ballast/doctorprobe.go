@@ -77,7 +77,7 @@ func (f *probeFlags) play(ctx context.Context, c *cobra.Command) (err error) {
 
 func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (
 	res probe.Result, err error) {
-	m, err := finder.Load(r)
+	m, err := finder.Load(ctx, r)
 	if err != nil {
 		return probe.Result{}, err
 	}
@@ -92,7 +92,7 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
 	cfg.Context, cfg.Env = m.Config.MaxLen, f.Worlds.Table()
-	if err := prepare.Fit(stderr, cfg, tasks); err != nil {
+	if err := prepare.Fit(ctx, stderr, cfg, tasks); err != nil {
 		return probe.Result{}, err
 	}
 	told := func(o probe.Outcome) {

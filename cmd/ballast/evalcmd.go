@@ -20,6 +20,7 @@ import (
 	"ballast/recipe/evaluation"
 	"ballast/recipe/worlds"
 	"ballast/remote"
+	"ballast/runlog"
 	"ballast/safetext"
 	"ballast/study"
 )
@@ -149,19 +150,22 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if err := f.announce(c, &r, &protocol); err != nil {
 		return err
 	}
-	store, err := f.store(&r, &protocol, tasks)
+	store, err := f.store(ctx, &r, &protocol, tasks)
 	if err != nil {
 		return err
 	}
 	if store != nil {
 		defer func() { err = errors.Join(err, store.Close()) }()
+		if err := f.Worlds.Keep(worlds.Files{Server: runlog.Dir(f.Out).Server()}); err != nil {
+			return err
+		}
 	}
 	if f.transcript != "" { // before hours of playing, and not after
 		if err := eval.PlaceTranscripts(f.transcript); err != nil {
 			return fmt.Errorf("--transcript %w", err)
 		}
 	}
-	who, play, done, err := f.Player(&finder, stderr, f.engine.open, &r, protocol, tasks)
+	who, play, done, err := f.Player(ctx, &finder, stderr, f.engine.open, &r, protocol, tasks)
 	if err != nil {
 		return err
 	}
@@ -212,11 +216,11 @@ func sends(w io.Writer, who string, tasks int, p *eval.Protocol) {
 }
 
 // store opens the folder of --out; nil where none was given.
-func (f *evalFlags) store(r *recipe.Recipe, by *eval.Protocol, tasks []ballast.Task) (*eval.Store, error) {
+func (f *evalFlags) store(ctx context.Context, r *recipe.Recipe, by *eval.Protocol, tasks []ballast.Task) (*eval.Store, error) {
 	if f.Out == "" {
 		return nil, nil
 	}
-	settings, err := f.Settings(&finder, r, by, tasks)
+	settings, err := f.Settings(ctx, &finder, r, by, tasks)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +256,7 @@ func (f *evalFlags) resolved(ctx context.Context) (r recipe.Recipe, p eval.Proto
 	if f.Worlds, err = worlds.Open(ctx, &r, stderr); err != nil {
 		return r, p, nil, err
 	}
-	tasks, err = f.Played(&r)
+	tasks, err = f.Played(ctx, &r)
 	return r, p, tasks, err
 }
 

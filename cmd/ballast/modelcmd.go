@@ -47,7 +47,7 @@ func modelCommand() *cobra.Command {
 	convert := &cobra.Command{
 		Use: "convert MODEL TO", Short: "write a model as a Hugging Face directory", Args: cobra.ExactArgs(2),
 		Long: "Write a model as a Hugging Face directory. MODEL is " + modelNames + ".",
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			if args[0] == "init" {
 				return fmt.Errorf("model convert: init is a recipe's model of random weights, and no model here; name %s", modelNames)
 			}
@@ -55,7 +55,7 @@ func modelCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("--dtype: %w", err)
 			}
-			m, err := finder.Load(&recipe.Recipe{Model: args[0]})
+			m, err := finder.Load(c.Context(), &recipe.Recipe{Model: args[0]})
 			if err != nil {
 				return err
 			}

@@ -97,7 +97,7 @@ func killedRuns(t *testing.T) (states []string) {
 	tiny := filepath.Join(root, "model") // made once: its tokenizer takes most of a run's time
 	r, err := (&request.Request{Model: "init", Set: append(small, shape)}).Recipe("ets")
 	must(t, err)
-	m, err := finder.Load(&r)
+	m, err := finder.Load(t.Context(), &r)
 	must(t, err)
 	must(t, m.Save(tiny, model.F32))
 	f := trainFlags{Request: request.Request{Model: tiny, Set: small}, out: run}

@@ -159,7 +159,7 @@ func (f *serveFlags) run(c *cobra.Command) (err error) {
 
 // play serves the tasks in what is open, or prints them as rows.
 func (f *serveFlags) play(ctx context.Context, out io.Writer, cfg serve.Config, in *worlds.Worlds) (err error) {
-	if cfg.Tasks, err = in.Load(f.spec); err != nil {
+	if cfg.Tasks, err = in.Load(ctx, f.spec); err != nil {
 		return err
 	}
 	cfg.Env = in.Table()

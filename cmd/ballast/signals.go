@@ -103,7 +103,8 @@ func interrupted(ctx context.Context, err error) error {
 	if err == nil || !errors.As(context.Cause(ctx), &c) {
 		return err
 	}
-	if errors.Is(err, loop.ErrInterrupted) || errors.Is(err, sweep.ErrInterrupted) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, loop.ErrInterrupted) || errors.Is(err, sweep.ErrInterrupted) || errors.Is(err, context.Canceled) ||
+		errors.As(err, new(caught)) {
 		return &interruption{c, err}
 	}
 	return err

@@ -37,11 +37,12 @@ func TestSmolLM2Learns(t *testing.T) {
 	}
 	r.Model, r.SFT.Epochs, r.SFT.Batch = path, 1, 4
 	r.Tasks.Count, r.Tasks.Test, r.Keep = 40, 8, recipe.Keep{}
-	run, done, err := newRun(t.Context(), &r, loop.State{})
+	p, err := newRun(t.Context(), &r, loop.State{}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer done()
+	defer p.close()
+	run := p.run
 	for k, n := 0, 0; k < len(run.Train); k++ { // 64 turns, whole dialogues
 		if n += supervise.Replies(&run.Train[k]); n >= 64 {
 			run.Train = run.Train[:k+1]

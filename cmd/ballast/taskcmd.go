@@ -167,7 +167,7 @@ func checkTasks(ctx context.Context, spec task.Spec, server *mcpFlags, asJSON, a
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	tasks, err := in.Load(spec)
+	tasks, err := in.Load(ctx, spec)
 	if err != nil {
 		return err
 	}

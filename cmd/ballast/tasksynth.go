@@ -55,12 +55,6 @@ func (f *liveFlags) live(ctx context.Context) (*worlds.Worlds, *mcp.Server, erro
 	return in, in.Server(), nil
 }
 
-// failed says whether a result is a mistake told in words: the server's own mark, or the words of
-// servers that answer mistakes as plain results.
-func failed(s *mcp.Server) func(string) bool {
-	return func(answer string) bool { return s.Failed(nil, answer) || survey.Failed(answer) }
-}
-
 // writeTasks writes tasks to the file of the flags, or prints them.
 func (f *liveFlags) writeTasks(tasks []ballast.Task, split []string) error {
 	fill := func(w io.Writer) error { return file.Write(w, tasks, split) }
@@ -120,7 +114,7 @@ func synthesizeTasks(ctx context.Context, f *liveFlags, o synthesize.Options) (e
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	o.Seed, o.Reads, o.Writes, o.Failed, o.Today = f.seed, f.reads, f.writes, failed(s), time.Now()
+	o.Seed, o.Reads, o.Writes, o.Today = f.seed, f.reads, f.writes, time.Now()
 	made, report, err := synthesize.Synthesize(ctx, s, o)
 	if report != nil {
 		for line := range strings.SplitSeq(strings.TrimSuffix(report.String(), "\n"), "\n") {
@@ -158,7 +152,7 @@ func chatTasks(ctx context.Context, f *liveFlags, path string, ignore []string) 
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	tasks, report, err := fromchats.Convert(ctx, s, path, fromchats.Options{Seed: f.seed, Writes: f.writes, Reads: f.reads, Ignore: ignore,
-		Failed: failed(s), Today: time.Now()})
+		Today: time.Now()})
 	if report != nil {
 		printChats(path, report)
 	}

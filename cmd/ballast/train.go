@@ -60,7 +60,7 @@ func trainCommand() *cobra.Command {
 			f.Seeded = c.Flags().Changed("seed")
 			if f.resume != "" {
 				other := func(flag string) bool { return c.Flags().Changed(flag) }
-				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "mcp", "dialogues", "seed", "config", "set", "out",
+				if len(args) > 0 || slices.ContainsFunc([]string{"model", "tasks", "data", "mcp", "dialogues", "seed", "config", "out",
 					"dry-run"}, other) {
 					return errors.New("--resume takes everything from the run; leave the method and the other flags out")
 				}
@@ -91,7 +91,7 @@ func trainCommand() *cobra.Command {
 
 func (f *trainFlags) run(ctx context.Context, args []string) error {
 	if f.resume != "" {
-		return f.continueRun(ctx)
+		return f.play(ctx, f.resumed)
 	}
 	if len(args) == 0 {
 		return fmt.Errorf("train wants a method, such as `ballast train quickstart`; `ballast train --help` lists them")
@@ -108,47 +108,102 @@ func (f *trainFlags) run(ctx context.Context, args []string) error {
 	}
 	if f.dry {
 		notice(&r)
-		return cost.Print(stdout, stderr, &finder, &r, engineLine(&r))
+		ctx, stop := interruptible(ctx)
+		defer stop()
+		return interrupted(ctx, cost.Print(ctx, stdout, stderr, &finder, &r, engineLine(&r)))
 	}
-	run, done, err := newRun(ctx, &r, loop.State{})
+	return f.play(ctx, func(ctx context.Context) (*ready, error) { return f.fresh(ctx, &r) })
+}
+
+// play begins a run, which a signal ends at once, and drives it, which a signal ends in an orderly way.
+func (f *trainFlags) play(ctx context.Context, begin func(context.Context) (*ready, error)) (err error) {
+	start, stop := interruptible(ctx)
+	p, err := begin(start)
+	if err == nil && start.Err() != nil {
+		err = errors.Join(context.Cause(start), p.close())
+	}
+	stop()
 	if err != nil {
-		return err
+		return interrupted(start, err)
 	}
-	defer done()
+	defer func() { err = errors.Join(err, p.close()) }()
+	return f.drive(ctx, p.run, p.log)
+}
+
+// ready is a run with what it is played in and where it is recorded; log may be nil.
+type ready struct {
+	run *loop.Run
+	in  *worlds.Worlds
+	log *runlog.Run
+}
+
+// close gives back what a run holds, as far as it was opened.
+func (p *ready) close() (err error) {
+	if p.log != nil {
+		err = p.log.Close()
+	}
+	if p.run != nil && p.run.Engine.Engine != nil {
+		err = errors.Join(err, p.run.Engine.Close())
+	}
+	return errors.Join(err, p.in.Close())
+}
+
+// keep has the worlds keep in a run's directory what belongs there.
+func (p *ready) keep(dir runlog.Dir) error {
+	return p.in.Keep(worlds.Files{Judge: dir.Judge(), Server: dir.Server()})
+}
+
+// fresh makes a run of a recipe and its directory.
+func (f *trainFlags) fresh(ctx context.Context, r *recipe.Recipe) (p *ready, err error) {
+	if p, err = newRun(ctx, r, loop.State{}, ""); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
 	dir := f.out
 	if dir == "" {
 		if dir, err = freshDir("runs", r.Method); err != nil {
-			return err
+			return p, err
 		}
 	}
-	from, err := origin(run)
+	from, err := origin(p.run)
 	if err != nil {
-		return err
+		return p, err
 	}
-	log, err := runlog.CreateFrom(dir, record.Text(run), from)
-	if err != nil {
-		return err
+	if p.log, err = runlog.CreateFrom(dir, record.Text(p.run), from); err != nil {
+		return p, err
 	}
-	defer log.Close()
-	return f.drive(ctx, run, log)
+	return p, p.keep(runlog.Dir(dir))
 }
 
-// newRun makes a run of a recipe that goes on from a cursor, with its engine and its worlds. done
-// closes both.
-func newRun(ctx context.Context, r *recipe.Recipe, from loop.State) (run *loop.Run, done func() error, err error) {
-	in, err := worlds.Open(ctx, r, stderr)
-	if err != nil {
-		return nil, nil, err
+// newRun makes a run of a recipe that goes on from a cursor, with its engine and its worlds. dir is
+// that of a run that goes on, else "".
+func newRun(ctx context.Context, r *recipe.Recipe, from loop.State, dir runlog.Dir) (p *ready, err error) {
+	p = &ready{}
+	if p.in, err = worlds.Open(ctx, r, stderr); err != nil {
+		return nil, err
 	}
-	run, m, err := prepare.Run(&finder, stderr, in, r, from)
-	if err != nil {
-		return nil, nil, errors.Join(err, in.Close())
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if dir != "" { // before anybody is asked
+		if err := p.keep(dir); err != nil {
+			return p, err
+		}
 	}
+	run, m, err := prepare.Run(ctx, &finder, stderr, p.in, r, from)
+	if err != nil {
+		return p, err
+	}
+	p.run = run
 	run.Engine.Lacks = engine.Lacks(r)
-	if run.Engine.Engine, err = openEngine(r, m, run.Engine.Renderer); err != nil {
-		return nil, nil, errors.Join(err, in.Close())
-	}
-	return run, func() error { return errors.Join(run.Engine.Close(), in.Close()) }, nil
+	run.Engine.Engine, err = openEngine(r, m, run.Engine.Renderer)
+	return p, err
 }
 
 // drive runs to the end, to an interrupt, or to a death, and writes the report
@@ -159,15 +214,11 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	out := outlive(stdout)
 	show := newProgress(out, f.json, run)
 	run.Log = record.Log{Run: log, Keep: run.Recipe.Keep.Checkpoints, Tell: show.event}
-	var err error
 	run.Stop = func() bool { return asked.Err() != nil }
-	run.Judge, err = endpoint.Open(run.Recipe.Judge, endpoint.Options{Ledger: runlog.Dir(log.Dir()).Judge(), Stop: run.Stop})
-	if err != nil {
-		return err
-	}
+	run.Judge = endpoint.Until(run.Judge, run.Stop) // an update that was begun is graded to its end
 	run.Observe = show.update
 	show.begin(log.Dir())
-	if line, err := prepare.Judge(&run.Recipe); err != nil {
+	if line, err := prepare.Judge(run); err != nil {
 		return err
 	} else if line != "" {
 		safetext.Say(stderr, "judge: %s\n", line)

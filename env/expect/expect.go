@@ -179,6 +179,16 @@ func said(t *ballast.Turn) string {
 	return strings.TrimSpace(t.Steps[len(t.Steps)-1].Said)
 }
 
+// Judged says that some turn of a task is graded by the answer of a judge.
+func Judged(t *ballast.Task) bool {
+	for _, turn := range t.Turns {
+		if w, faults := Parse(turn.Want, turn.Gold); len(faults) == 0 && w.Judge != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Abstains says that a task wants no calls, so that saying something is all that is right: no
 // turn has gold calls, and each expects calls and lists none.
 func Abstains(t *ballast.Task) bool {

@@ -57,7 +57,7 @@ func TestHTTP(t *testing.T) {
 	}{
 		{"sessions", true, nil, Config{}, "", withSessions, "Each episode gets a session of the server", false},
 		{"a header", false, header, Config{Isolate: "header X-Episode"}, "", withSessions, "in the header X-Episode", false},
-		{"a header, the newest", false, header, Config{Isolate: "header X-Episode", Protocol: withoutSessions}, "", withoutSessions, "X-Episode", false},
+		{"a header, the newest", false, header, Config{Isolate: "header X-Episode", version: withoutSessions}, "", withoutSessions, "X-Episode", false},
 		{"a path", false, path, Config{Isolate: "path"}, "/{session}/mcp", withSessions, "its own address", false},
 		{"nothing", false, nobody, Config{}, "", withSessions, "EPISODES CAN SEE EACH OTHER", true},
 		{"a reset", false, nobody, Config{Reset: `{"name":"forget"}`}, "", withSessions, "One episode runs at a time", false},
@@ -149,7 +149,7 @@ func TestOneState(t *testing.T) {
 	}, &sdk.StreamableHTTPOptions{Stateless: true, JSONResponse: true})
 	server := httptest.NewServer(h)
 	defer server.Close()
-	s := connect(t, Config{URL: server.URL, Reset: `{"name":"forget"}`, Protocol: withoutSessions})
+	s := connect(t, Config{URL: server.URL, Reset: `{"name":"forget"}`, version: withoutSessions})
 	for i := range 5 {
 		e := open(t, s)
 		if got := ask(t, e, "say()"); got != "x" {

@@ -39,6 +39,7 @@ type Error struct {
 	Kind   string
 	Err    error
 	Stderr string // the end of what the process wrote there
+	Log    string // the file that has all of it, as far as it is kept; ""
 }
 
 // stderrShown bounds what a message has of stderr, in bytes.
@@ -52,6 +53,9 @@ func (e *Error) Error() string {
 			said = "…" + strings.ToValidUTF8(said[len(said)-stderrShown:], "")
 		}
 		text += "; its stderr ends in: " + said
+		if e.Log != "" {
+			text += "; all of it is in " + e.Log
+		}
 	}
 	return text
 }
@@ -105,7 +109,7 @@ func (s *Server) dial(ctx context.Context) (l *link, err error) {
 	version := s.version
 	s.mu.Unlock()
 	if version == "" {
-		version = s.c.Protocol
+		version = s.c.version
 	}
 	versions := []string{version}
 	if version == "" {
@@ -133,8 +137,9 @@ func (s *Server) dial(ctx context.Context) (l *link, err error) {
 }
 
 func (s *Server) dialVersion(parent context.Context, version string) (_ *link, err error) {
-	limit := seconds(s.c.StartSeconds)
-	ctx, cancel := context.WithTimeoutCause(parent, limit, fmt.Errorf("it was not ready within %s; %s", limit, moreTime))
+	limit := seconds(s.c.start)
+	ctx, cancel := context.WithTimeoutCause(parent, limit, fmt.Errorf("it was not ready within %s; %s, and a program that is no MCP server "+
+		"never is", limit, moreTime))
 	defer cancel()
 	s.mu.Lock()
 	s.last++
@@ -156,16 +161,16 @@ func (s *Server) dialVersion(parent context.Context, version string) (_ *link, e
 		l.close()
 		return nil, errClosed
 	}
-	type answer struct {
+	type made struct {
 		cs  *sdk.ClientSession
 		err error
 	}
-	done := make(chan answer, 1)
+	done := make(chan made, 1)
 	go func() {
 		cs, err := s.client.Connect(ctx, transport, &sdk.ClientSessionOptions{ProtocolVersion: version})
-		done <- answer{cs, err}
+		done <- made{cs, err}
 	}()
-	var a answer
+	var a made
 	select {
 	case a = <-done:
 	case <-ctx.Done(): // it may be writing to one that does not read
@@ -194,9 +199,7 @@ func (s *Server) dialVersion(parent context.Context, version string) (_ *link, e
 func (l *link) spawn(ctx context.Context, n int) (sdk.Transport, error) {
 	s := l.server
 	cmd := confined.Command{Argv: s.argv, Dir: s.c.Dir, Env: s.c.Env, Limits: s.limits()}
-	if s.log != nil {
-		cmd.Log = &tagged{s.log, fmt.Sprintf("[%d] ", n)}
-	}
+	cmd.Log = &tagged{&s.log, fmt.Sprintf("[%d] ", n)}
 	p, err := confined.Start(ctx, cmd)
 	if err != nil {
 		return nil, err
@@ -209,10 +212,15 @@ func (l *link) spawn(ctx context.Context, n int) (sdk.Transport, error) {
 // garbage takes a line that is no message.
 func (l *link) garbage(line []byte) error {
 	const most = 200
+	echo := echoed(line)
 	if len(line) > most {
 		line = append(line[:most:most], "…"...)
 	}
-	err := fmt.Errorf("it wrote to stdout what is no message of the protocol: %q; what is for people belongs on stderr", line)
+	err := fmt.Errorf("it wrote to stdout what is no message of the protocol: %q; a server writes what is for people to stderr, and a "+
+		"program that writes such things alone is no MCP server", line)
+	if echo {
+		err = errors.New("it sends back what it is sent, as cat does: it is no MCP server; name the command of one")
+	}
 	l.fail(&Error{Kind: KindGarbage, Err: err})
 	return err
 }
@@ -253,6 +261,8 @@ func (l *link) ended(kind string) *Error {
 	switch {
 	case e.Limit != "":
 		kind = e.Limit // the names are the same
+	case err == nil && kind == KindStart:
+		err = errors.New("the server ended with exit status 0 before it was ready: a program that does its work and ends is no MCP server")
 	case err == nil:
 		err = errors.New("the server ended with exit status 0")
 	default:
@@ -264,6 +274,12 @@ func (l *link) ended(kind string) *Error {
 // why tells the reason of an error of the connection, with the stderr of the process. A refusal stays a *jsonrpc.Error inside.
 func (l *link) why(ctx context.Context, err error, kind string) *Error {
 	out := &Error{Kind: kind, Err: err}
+	if version, ok := strings.CutPrefix(err.Error(), unknownVersion); ok {
+		out.Kind, out.Err = KindProtocol, fmt.Errorf("it speaks version %s of MCP, and ballast speaks %s: use a version of the server that "+
+			"speaks one of these", version, strings.Join(sdk.SupportedProtocolVersions(), ", "))
+		l.stderr(out)
+		return out
+	}
 	var limit *confined.LimitError
 	var refused *jsonrpc.Error
 	l.mu.Lock()
@@ -280,6 +296,8 @@ func (l *link) why(ctx context.Context, err error, kind string) *Error {
 		if kind != KindStart {
 			out.Kind = KindProtocol
 		}
+	case l.process == nil && kind == KindStart:
+		out.Kind, out.Err = KindConnection, fmt.Errorf("%w; the address must be that of an MCP server over streamable HTTP, with its path", err)
 	case l.process == nil:
 		out.Kind = KindConnection
 	default:
@@ -295,10 +313,18 @@ func (l *link) why(ctx context.Context, err error, kind string) *Error {
 			}
 		}
 	}
-	if l.process != nil {
-		out.Stderr = l.process.Stderr()
-	}
+	l.stderr(out)
 	return out
+}
+
+// unknownVersion begins the SDK's error where a server answers with a version that the SDK does not have.
+const unknownVersion = "unsupported protocol version: "
+
+// stderr gives an error what the process wrote to stderr.
+func (l *link) stderr(e *Error) {
+	if l.process != nil {
+		e.Stderr, e.Log = l.process.Stderr(), l.server.log.kept()
+	}
 }
 
 // transport reports whether a code is one that the SDK gives its own errors of sending.
@@ -307,63 +333,63 @@ func transport(code int64) bool { return code <= -32001 && code >= -32006 }
 // answered reports whether an error is one with which the server answers a call: its arguments are wrong, it failed
 // inside, or a code of the server's own. The protocol's other codes are those of the connection, which
 // the SDK uses for its own errors too.
-func answered(err error) (text string, ok bool) {
+func answered(err error) (a answer, ok bool) {
 	var e *jsonrpc.Error
 	if !errors.As(err, &e) {
-		return "", false
+		return a, false
 	}
 	switch c := e.Code; {
 	case c == jsonrpc.CodeInvalidParams, c == jsonrpc.CodeMethodNotFound, c == jsonrpc.CodeInternalError, c == codeNoResource:
 	case c >= -32768 && c <= -32000:
-		return "", false
+		return a, false
 	}
-	return "error: " + strings.TrimPrefix(e.Message, "error: "), true
+	return mistake(e.Message), true
 }
 
 // codeNoResource is what servers answer for what there is not.
 const codeNoResource = -32002
 
-// call makes a call of a tool and returns its text.
-func (l *link) call(parent context.Context, name string, args json.RawMessage) (string, error) {
+// call makes a call of a tool.
+func (l *link) call(parent context.Context, name string, args json.RawMessage) (none answer, err error) {
 	if fault := l.broken(); fault != nil {
-		return "", fault
+		return none, fault
 	}
 	if parent.Err() != nil {
-		return "", context.Cause(parent)
+		return none, context.Cause(parent)
 	}
 	limit := seconds(l.server.c.Seconds)
 	ctx, cancel := context.WithTimeoutCause(parent, limit, fmt.Errorf("%s did not answer within %s (mcp.seconds)", name, limit))
 	defer cancel()
-	type answer struct {
+	type reply struct {
 		r   *sdk.CallToolResult
 		err error
 	}
-	done := make(chan answer, 1)
+	done := make(chan reply, 1)
 	go func() { // a write to a server that does not read waits whatever the context does
 		r, err := l.cs.CallTool(ctx, &sdk.CallToolParams{Name: name, Arguments: args})
-		done <- answer{r, err}
+		done <- reply{r, err}
 	}()
-	var a answer
+	var a reply
 	select {
 	case a = <-done:
 	case <-ctx.Done():
 		a.err = ctx.Err()
 	}
 	if a.err == nil {
-		return resultText(a.r), nil
+		return read(a.r), nil
 	}
 	if ctx.Err() != nil {
-		return "", l.late(parent, ctx)
+		return none, l.late(parent, ctx)
 	}
-	if text, ok := answered(a.err); ok {
+	if refusal, ok := answered(a.err); ok {
 		l.server.count("refusals")
-		return text, nil
+		return refusal, nil
 	}
 	e := l.why(ctx, a.err, KindDied)
 	l.fail(e)
 	l.server.count(e.Kind)
 	l.abandon()
-	return "", e
+	return none, e
 }
 
 // late is a call whose time is up, or that nobody waits for. What the server does with it nobody knows: a
@@ -378,9 +404,7 @@ func (l *link) late(parent, ctx context.Context) error {
 		return cause
 	}
 	e := &Error{Kind: KindTimeout, Err: cause}
-	if l.process != nil {
-		e.Stderr = l.process.Stderr()
-	}
+	l.stderr(e)
 	l.fail(e)
 	l.server.count(e.Kind)
 	l.abandon()

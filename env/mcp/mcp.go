@@ -12,7 +12,8 @@
 // A call answers text. What a policy does wrong is text too: a name that is no tool, arguments that the server refuses,
 // a result that is an error. What the machine does wrong is an *Error, with its kind, what the server wrote to stderr
 // last, and a count in Counts: a server that died, hung, passed a limit, wrote what is no message, or cannot
-// be reached. Its connection is not used again.
+// be reached. Its connection is not used again. Whether a call failed its session knows by the server's own mark (env.Failer),
+// and never by the text.
 //
 // Processes are those of package confined, whose Main must run first thing in main.
 package mcp
@@ -23,8 +24,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,28 +35,26 @@ import (
 	"ballast/confined"
 )
 
-// Config says which server, and how it is used. Zeros are the defaults.
+// Config says which server, and how it is used, in the words of a recipe's section mcp. Zeros are the defaults.
 type Config struct {
-	Command  string   `yaml:"command"`  // a command line, split into words as a shell does; no shell runs
-	URL      string   `yaml:"url"`      // of a server over streamable HTTP
-	Dir      string   `yaml:"dir"`      // working directory of the processes; "": a fresh one for each
-	Env      []string `yaml:"env"`      // names of environment variables that a process gets
-	Token    string   `yaml:"token"`    // name of the variable with the bearer token of URL
-	Tools    []string `yaml:"tools"`    // only these tools
-	Hide     []string `yaml:"hide"`     // all but these
-	Reset    string   `yaml:"reset"`    // {"name": …, "arguments": {…}}: the call that puts the server back
-	Reuse    string   `yaml:"reuse"`    // "reads": the tools only read, and episodes share a process
-	Isolate  string   `yaml:"isolate"`  // HTTP: "header NAME", "argument NAME", or "path" with {session} in URL
-	Protocol string   `yaml:"protocol"` // the version to speak; "": 2025-11-25, or else the newest
-	Ahead    int      `yaml:"ahead"`    // connections opened ahead; 0: 4, at most Sessions; -1: none
-	Sessions int      `yaml:"sessions"` // episodes at a time; 0: 16
+	Command  string   // a command line, split into words as a shell does; no shell runs
+	URL      string   // of a server over streamable HTTP
+	Dir      string   // working directory of the processes; "": a fresh one for each
+	Env      []string // names of environment variables that a process gets
+	Token    string   // name of the variable with the bearer token of URL
+	Tools    []string // only these tools
+	Reset    string   // {"name": …, "arguments": {…}}: the call that puts the server back
+	Reads    bool     // the tools only read, and episodes share a process
+	Isolate  string   // HTTP: "header NAME", "argument NAME", or "path" with {session} in URL
+	Ahead    int      // connections opened ahead; 0: 4, at most Sessions; -1: none
+	Sessions int      // episodes at a time; 0: 16
 
-	Seconds      float64 `yaml:"seconds"`       // a call may take; 0: 60
-	StartSeconds float64 `yaml:"start_seconds"` // a process may take to be ready; 0: Seconds, and at least 60
-	MemoryMiB    int64   `yaml:"memory_mib"`    // of a process and all that it starts; 0: 2048
-	OutputMiB    int64   `yaml:"output_mib"`    // a server may write for one call; 0: 16
+	Seconds   float64 // a call may take; 0: 60. A start may take as long, and at least 60
+	MemoryMiB int64   // of a process and all that it starts; 0: 2048
+	OutputMiB int64   // a server may write for one call; 0: 16
 
-	Log string `yaml:"-"` // file to which lines of stderr go, the number of the process before each; "": none
+	version string  // of the protocol, that alone is tried; tests of both eras have one
+	start   float64 // seconds that a start may take; tests of what never starts have one
 }
 
 // The defaults of Config.
@@ -69,26 +68,19 @@ const (
 // moreTime is what to do about a server that is not ready in time.
 var moreTime = fmt.Sprintf("mcp.seconds above %d gives it more time", defaultSeconds)
 
-// reads is the value of Config.Reuse.
-const reads = "reads"
-
 // Check says what of a Config cannot be.
 func (c Config) Check() error {
 	switch {
 	case (c.Command == "") == (c.URL == ""):
 		return errors.New("mcp: give a command or a url, one of them")
-	case c.Reuse != "" && c.Reuse != reads:
-		return fmt.Errorf("mcp.reuse: %q is not %q", c.Reuse, reads)
-	case c.Reuse != "" && c.Reset != "":
+	case c.Reads && c.Reset != "":
 		return errors.New("mcp.reset: a server that only reads (mcp.reads) needs none; leave one out")
-	case c.Tools != nil && c.Hide != nil:
-		return errors.New("mcp.hide: mcp.tools already says which tools are shown; leave one out")
+	case c.URL != "" && c.Dir != "":
+		return errors.New("mcp.dir: it is for a command; what an address reaches was started by somebody else")
 	case c.URL == "" && (c.Isolate != "" || c.Token != ""):
 		return errors.New("mcp.isolate, mcp.token: they are for a url; a command has a process for each episode")
-	case c.Ahead < -1 || c.Sessions < 0 || c.Seconds < 0 || c.StartSeconds < 0 || c.MemoryMiB < 0 || c.OutputMiB < 0:
+	case c.Ahead < -1 || c.Sessions < 0 || c.Seconds < 0 || c.MemoryMiB < 0 || c.OutputMiB < 0:
 		return errors.New("mcp: a limit is negative")
-	case c.Protocol != "" && !slices.Contains(sdk.SupportedProtocolVersions(), c.Protocol):
-		return fmt.Errorf("mcp.protocol: %q is none of %s", c.Protocol, strings.Join(sdk.SupportedProtocolVersions(), ", "))
 	}
 	if c.Command != "" {
 		if _, err := Words(c.Command); err != nil {
@@ -114,8 +106,8 @@ func (c Config) filled() Config {
 	if c.Seconds == 0 {
 		c.Seconds = defaultSeconds
 	}
-	if c.StartSeconds == 0 {
-		c.StartSeconds = max(c.Seconds, defaultSeconds)
+	if c.start == 0 {
+		c.start = max(c.Seconds, defaultSeconds)
 	}
 	if c.OutputMiB == 0 {
 		c.OutputMiB = defaultOutput
@@ -133,7 +125,7 @@ type Server struct {
 	isolate isolate
 	reset   *ballast.Call
 	client  *sdk.Client
-	log     *log
+	log     log
 	prefix  string // of the names of sessions
 
 	tools  []ballast.Tool
@@ -190,9 +182,9 @@ func Connect(ctx context.Context, c Config) (s *Server, err error) {
 	}
 	s.isolate, _ = isolation(s.c)
 	s.reset, _ = resetCall(s.c.Reset)
-	if c.Log != "" {
-		if s.log, err = openLog(c.Log); err != nil {
-			return s, err
+	if c.Dir != "" {
+		if info, err := os.Stat(c.Dir); err != nil || !info.IsDir() {
+			return s, fmt.Errorf("mcp.dir: %s is no folder", c.Dir)
 		}
 	}
 	if err := s.probe(ctx); err != nil {
@@ -214,11 +206,6 @@ func (s *Server) name() string {
 // Tools documents the functions that the server has and Config shows, in the server's order.
 func (s *Server) Tools(context.Context, *ballast.Task) ([]ballast.Tool, error) {
 	return slices.Clone(s.tools), nil
-}
-
-// Failed says whether an answer is that of a call that failed.
-func (s *Server) Failed(_ *ballast.Task, answer string) bool {
-	return strings.HasPrefix(answer, "error: ")
 }
 
 // Open gives an episode its connection.
@@ -271,11 +258,21 @@ func (s *Server) Close() error {
 	}
 	closing.Wait()
 	s.work.Wait()
-	if s.log != nil {
-		return s.log.Close()
-	}
-	return nil
+	return s.log.close()
 }
+
+// Keep keeps in a file what the processes wrote to stderr so far, and what they and those after them will; the number of the process
+// stands before each line. It is called once. Errors of processes name the file from then on. A server that has an address
+// is nobody's process here, and nothing is kept.
+func (s *Server) Keep(path string) error {
+	if s.c.URL != "" {
+		return nil
+	}
+	return s.log.keep(path, s.name())
+}
+
+// Kept is the file of Keep, or "".
+func (s *Server) Kept() string { return s.log.kept() }
 
 // limits are those of one process.
 func (s *Server) limits() confined.Limits {
@@ -289,6 +286,14 @@ type session struct {
 	once   sync.Once
 	mu     sync.Mutex
 	closed bool
+	failed bool
+}
+
+// Failed says whether the last call failed.
+func (e *session) Failed() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.failed
 }
 
 // errClosed is a call after Close.
@@ -302,13 +307,22 @@ func (e *session) Call(ctx context.Context, c ballast.Call) (string, error) {
 	if closed {
 		return "", errClosed
 	}
+	a, err := e.run(ctx, c)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failed = a.failed
+	return a.text, err
+}
+
+// run is Call of a session that is open.
+func (e *session) run(ctx context.Context, c ballast.Call) (answer, error) {
 	tool, ok := e.server.byName[c.Name]
 	if !ok {
-		return fmt.Sprintf("error: no tool is named %q", c.Name), nil
+		return mistake(fmt.Sprintf("no tool is named %q", c.Name)), nil
 	}
 	args, err := arguments(c, tool, e.server.isolate.argument, e.link.token)
 	if err != nil {
-		return "error: " + err.Error(), nil
+		return mistake(err.Error()), nil
 	}
 	e.server.count("calls")
 	return e.link.call(ctx, c.Name, args)

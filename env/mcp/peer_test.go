@@ -21,7 +21,7 @@ func TestPeer(t *testing.T) {
 	for line := range strings.Lines(string(text)) {
 		f := strings.Split(strings.TrimRight(line, "\n"), "\t")
 		t.Run(f[0], func(t *testing.T) {
-			c := Config{Command: f[1], Protocol: f[2], Sessions: 4, Ahead: 2}
+			c := Config{Command: f[1], version: f[2], Sessions: 4, Ahead: 2}
 			if strings.HasPrefix(f[1], "http") {
 				c.Command, c.URL = "", f[1]
 			}

@@ -103,15 +103,15 @@ func (s *Server) give(l *link) {
 func (s *Server) putBack(ctx context.Context, l *link) error {
 	args, err := arguments(*s.reset, ballast.Tool{Name: s.reset.Name}, s.isolate.argument, l.token)
 	if err == nil {
-		var text string
-		if text, err = l.call(ctx, s.reset.Name, args); err != nil {
+		var a answer
+		if a, err = l.call(ctx, s.reset.Name, args); err != nil {
 			return err
 		}
-		if !s.Failed(nil, text) {
+		if !a.failed {
 			s.count("resets")
 			return nil
 		}
-		err = fmt.Errorf("mcp.reset: %s answers %q", s.reset.Name, text)
+		err = fmt.Errorf("mcp.reset: %s answers %q", s.reset.Name, a.text)
 	}
 	s.count(KindReset)
 	return &Error{Kind: KindReset, Err: err}

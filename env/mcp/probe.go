@@ -49,7 +49,7 @@ func (s *Server) readers() (names []string) {
 }
 
 // onlyReads reports whether nothing that is shown changes anything, as far as the server or the person says.
-func (s *Server) onlyReads() bool { return s.c.Reuse == reads || len(s.readers()) == len(s.tools) }
+func (s *Server) onlyReads() bool { return s.c.Reads || len(s.readers()) == len(s.tools) }
 
 // hasSessions reports whether a server over HTTP tells connections apart by itself.
 func (l *link) hasSessions() bool { return l.process == nil && l.cs.ID() != "" }
@@ -79,6 +79,10 @@ func (s *Server) describe(ctx context.Context, first *link) {
 	s.note("MCP server %s (%s) speaks %s. It shows %s, %d of which say that they only read.",
 		s.name(), what, info.ProtocolVersion, plural(len(s.tools), "tool"), len(s.readers()))
 	ready := first.ready.Round(time.Millisecond)
+	if limit := seconds(s.c.Seconds); ready > limit {
+		s.note("A call may take %s (mcp.seconds), and the server took %s to be ready: where a call does as much it is ended as one that hangs. "+
+			"Raise mcp.seconds, or leave it out for %d.", limit, ready, defaultSeconds)
+	}
 	if first.process != nil {
 		s.describeProcess(ctx, first, ready)
 		return
@@ -199,9 +203,11 @@ func (s *Server) readings(ctx context.Context, l *link) (map[string]string, erro
 		if err != nil {
 			return nil, err
 		}
-		if out[t.Name], err = l.call(ctx, t.Name, args); err != nil {
+		a, err := l.call(ctx, t.Name, args)
+		if err != nil {
 			return nil, err
 		}
+		out[t.Name] = a.text
 	}
 	return out, nil
 }

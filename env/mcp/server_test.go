@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -43,11 +44,32 @@ func serve(what string, args []string) {
 		fmt.Println("Server started on stdio!")
 	case "deaf":
 		time.Sleep(time.Hour)
+	case "echo":
+		_, _ = io.Copy(os.Stdout, os.Stdin)
+		return
+	case "slow":
+		time.Sleep(2 * time.Second)
+	case "leaves":
+		return
+	case "ancient":
+		ancient()
+		return
 	}
 	s := remembering(what, args)
 	if err := s.Run(context.Background(), &sdk.StdioTransport{}); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	}
+}
+
+// ancient answers the first message in a version of the protocol that nobody speaks.
+func ancient() {
+	var m struct{ ID json.RawMessage }
+	if err := json.NewDecoder(os.Stdin).Decode(&m); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return
+	}
+	fmt.Printf(`{"jsonrpc":"2.0","id":%s,"result":{"protocolVersion":"1999-12-31","capabilities":{"tools":{}},"serverInfo":{"name":"a","version":"1"}}}`+"\n", m.ID)
+	time.Sleep(time.Hour)
 }
 
 type words struct {
@@ -116,6 +138,7 @@ func remembering(what string, args []string) *sdk.Server {
 		}
 		return texts("forgotten"), nil
 	})
+	add("calm", nil, func(context.Context) (*sdk.CallToolResult, error) { return texts("error: none was found"), nil })
 	add("refuse", nil, func(context.Context) (*sdk.CallToolResult, error) { return nil, errors.New("no such order") })
 	add("media", nil, func(context.Context) (*sdk.CallToolResult, error) {
 		r := texts("a", "b")

@@ -109,7 +109,7 @@ func (m *messages) next() error {
 			if len(line) == 0 {
 				return nil
 			}
-			if !json.Valid(line) || line[0] != '{' && line[0] != '[' {
+			if !json.Valid(line) || line[0] != '{' && line[0] != '[' || echoed(line) {
 				return m.garbage(line)
 			}
 			m.rest = append(ordered(line), '\n')
@@ -123,6 +123,15 @@ func (m *messages) next() error {
 			return fmt.Errorf("a message of more than %s", size(int64(m.most)))
 		}
 	}
+}
+
+// echoed says whether a message is one of ours, which no server sends: a program that sends back what it is sent is none.
+func echoed(line []byte) bool {
+	if !bytes.Contains(line, []byte(`"method"`)) {
+		return false
+	}
+	var m struct{ Method string }
+	return json.Unmarshal(line, &m) == nil && (m.Method == "initialize" || m.Method == "server/discover")
 }
 
 // wire is HTTP with the headers of one connection, and answers within bounds.

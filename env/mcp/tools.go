@@ -21,7 +21,7 @@ const mostTools = 1000
 
 // list asks for the tools of a server.
 func (l *link) list(ctx context.Context) (tools []*sdk.Tool, err error) {
-	limit := seconds(l.server.c.StartSeconds)
+	limit := seconds(l.server.c.start)
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it did not list its tools within %s; %s", limit, moreTime))
 	defer cancel()
 	for t, err := range l.cs.Tools(ctx, nil) {
@@ -41,15 +41,13 @@ func (l *link) list(ctx context.Context) (tools []*sdk.Tool, err error) {
 
 // choose makes tools of those that are shown.
 func (s *Server) choose(list []*sdk.Tool) error {
-	have, hidden := map[string]bool{}, slices.Clone(s.c.Hide)
+	have, hidden := map[string]bool{}, []string(nil)
 	for _, t := range list {
 		have[t.Name] = true
 	}
-	for key, names := range map[string][]string{"tools": s.c.Tools, "hide": s.c.Hide} {
-		for _, name := range names {
-			if !have[name] {
-				return fmt.Errorf("mcp.%s: it has no tool %s; it has %s", key, name, named(list))
-			}
+	for _, name := range s.c.Tools {
+		if !have[name] {
+			return fmt.Errorf("mcp.tools: it has no tool %s; it has %s", name, named(list))
 		}
 	}
 	if s.reset != nil {
@@ -169,8 +167,20 @@ func arguments(c ballast.Call, tool ballast.Tool, isolate, token string) (json.R
 	return json.RawMessage(strings.ToValidUTF8(text, "\uFFFD")), nil
 }
 
-// resultText is what a policy sees of a result.
-func resultText(r *sdk.CallToolResult) string {
+// answer is what a policy sees of a call, and whether the call failed. One that failed says so in its first word;
+// one that did not may say that word, too.
+type answer struct {
+	text   string
+	failed bool
+}
+
+// mistake is the answer of a call that failed.
+func mistake(text string) answer {
+	return answer{"error: " + strings.TrimPrefix(text, "error: "), true}
+}
+
+// read is the answer that a result is.
+func read(r *sdk.CallToolResult) answer {
 	var parts []string
 	for _, c := range r.Content {
 		switch c := c.(type) {
@@ -200,11 +210,11 @@ func resultText(r *sdk.CallToolResult) string {
 	}
 	switch {
 	case r.NeedsInput():
-		return "error: the tool asks for input of a person, which it does not get here"
-	case r.IsError && !strings.HasPrefix(text, "error: "):
-		return "error: " + text
+		return mistake("the tool asks for input of a person, which it does not get here")
+	case r.IsError:
+		return mistake(text)
 	}
-	return text
+	return answer{text, false}
 }
 
 // notShown is a sentence in the place of what is no text.

@@ -30,7 +30,6 @@ import (
 	"ballast/recipe/worlds"
 	"ballast/rollout"
 	"ballast/safetext"
-	"ballast/supervise/endpoint"
 	"ballast/task"
 	"ballast/train"
 	"ballast/train/plan"
@@ -39,16 +38,13 @@ import (
 // Print writes the resolved recipe and what a run of it computes and needs to w. Prompts of a
 // model that is not here count with the whole budget. notes gets what is left out of files;
 // engine is what would run the recipe, for people.
-func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine string) error {
-	if _, err := endpoint.Open(r.Judge, endpoint.Options{}); err != nil {
-		return err
-	}
-	in, err := worlds.Open(context.Background(), r, notes)
+func Print(ctx context.Context, w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine string) (err error) {
+	in, err := worlds.Open(ctx, r, notes)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	m, shape, err := find.Sizes(context.Background(), r)
+	defer func() { err = errors.Join(err, in.Close()) }()
+	m, shape, err := find.Sizes(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -66,7 +62,7 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 		}
 		chosen = c
 		cfg := r.Rollout(s)
-		if err := prepare.Tasks(&run, in, cfg); err != nil {
+		if err := prepare.Tasks(ctx, &run, in, cfg); err != nil {
 			return err
 		}
 		run.Engine.Renderer, run.Engine.Context, run.Engine.Env = s, m.Config.MaxLen, in.Table()
@@ -74,14 +70,14 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 		if err := prepare.Imports(notes, &run); err != nil {
 			return err
 		}
-		if err := prepare.Gold(&run); err != nil {
+		if err := prepare.Gold(ctx, &run); err != nil {
 			return err
 		}
-		if prompt, err = rollout.CheckPrompts(context.Background(), &cfg, run.Train); err != nil {
+		if prompt, err = rollout.CheckPrompts(ctx, &cfg, run.Train); err != nil {
 			return err
 		}
 		how = "longest prompt"
-	} else if err := errors.Join(prepare.Sets(&run, in), prepare.Imports(notes, &run)); err != nil {
+	} else if err := errors.Join(prepare.Sets(ctx, &run, in), prepare.Imports(notes, &run)); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "%s\n", r.YAML())
@@ -102,7 +98,7 @@ func Print(w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine str
 		fmt.Fprintf(w, "# evaluations       %d test tasks, which choose the best checkpoint too: set %s has no split valid, so its success "+
 			"is biased upwards\n", len(run.Eval), r.Tasks.Set)
 	}
-	if line, err := prepare.Judge(r); err != nil {
+	if line, err := prepare.Judge(&run); err != nil {
 		return err
 	} else if line != "" {
 		fmt.Fprintf(w, "# judge             %s\n", line)

@@ -37,7 +37,7 @@ func TestDryRunOfTheLargest(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		start := time.Now()
-		err = Print(io.Discard, io.Discard, &models.Finder{Warn: func(string, []string) {}}, &r, "cpu")
+		err = Print(t.Context(), io.Discard, io.Discard, &models.Finder{Warn: func(string, []string) {}}, &r, "cpu")
 		runtime.ReadMemStats(&after)
 		if took, n := time.Since(start), after.TotalAlloc-before.TotalAlloc; took > 10*time.Second || n > 1<<30 {
 			t.Errorf("%s: %v, %d MB: %v", pair, took, n>>20, err)
@@ -59,7 +59,7 @@ func TestUpdates(t *testing.T) {
 	r.Settle()
 	var b strings.Builder
 	find := models.Finder{Warn: func(string, []string) {}}
-	if err := Print(&b, io.Discard, &find, &r, "the one of this test"); err != nil {
+	if err := Print(t.Context(), &b, io.Discard, &find, &r, "the one of this test"); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"# updates           7\n", "rl, 7 updates of 12 episodes", "# training tasks    6;", "# engine            the one of this test\n"} {

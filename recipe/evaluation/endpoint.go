@@ -65,7 +65,7 @@ func (p *Endpoint) Check(model string) error {
 }
 
 // player returns who plays through the endpoint.
-func (p *Endpoint) player(find *models.Finder, notes io.Writer, e *Evaluation, r *recipe.Recipe, by eval.Protocol,
+func (p *Endpoint) player(ctx context.Context, find *models.Finder, notes io.Writer, e *Evaluation, r *recipe.Recipe, by eval.Protocol,
 	tasks []ballast.Task) (who string, play eval.Player, done func() error, err error) {
 	o := remote.Options{URL: p.URL, Model: e.Model, Concurrency: p.Concurrency, Retries: p.Retries, Timeout: p.Timeout, Stream: p.Stream,
 		Halt: p.Halt, Warn: p.Warn}
@@ -89,14 +89,14 @@ func (p *Endpoint) player(find *models.Finder, notes io.Writer, e *Evaluation, r
 	if p.API == "chat" {
 		return who, chatPlayer(c, e.Worlds.Table(), r.Chat.System, by), c.Close, nil
 	}
-	policy, cfg, err := p.completion(find, c, r)
+	policy, cfg, err := p.completion(ctx, find, c, r)
 	if err != nil {
 		return "", nil, nil, errors.Join(err, c.Close())
 	}
 	by.Apply(&cfg)
 	cfg.Env = e.Worlds.Table()
 	cfg.Retries = 0 // the client retries
-	if err := prepare.Fit(notes, cfg, tasks); err != nil {
+	if err := prepare.Fit(ctx, notes, cfg, tasks); err != nil {
 		return "", nil, nil, errors.Join(err, c.Close())
 	}
 	return who, eval.PolicyPlayer(policy, cfg, by.How), c.Close, nil
@@ -124,8 +124,8 @@ func chatPlayer(c *remote.Client, table *env.Table, system *string, p eval.Proto
 }
 
 // tokenizerFile is the tokenizer.json that --tokenizer names, with the chat template beside it.
-func (p *Endpoint) tokenizerFile(find *models.Finder) (path string, source chat.Source, err error) {
-	if path, err = find.Tokenizer(context.Background(), p.Tokenizer); err != nil {
+func (p *Endpoint) tokenizerFile(ctx context.Context, find *models.Finder) (path string, source chat.Source, err error) {
+	if path, err = find.Tokenizer(ctx, p.Tokenizer); err != nil {
 		return "", source, err
 	}
 	source.From = path
@@ -137,8 +137,8 @@ func (p *Endpoint) tokenizerFile(find *models.Finder) (path string, source chat.
 }
 
 // tokenizerSum is the hash of what our prompts are made with.
-func (p *Endpoint) tokenizerSum(find *models.Finder) (string, error) {
-	path, source, err := p.tokenizerFile(find)
+func (p *Endpoint) tokenizerSum(ctx context.Context, find *models.Finder) (string, error) {
+	path, source, err := p.tokenizerFile(ctx, find)
 	if err != nil {
 		return "", err
 	}
@@ -148,8 +148,9 @@ func (p *Endpoint) tokenizerSum(find *models.Finder) (string, error) {
 }
 
 // completion is the policy and the renderer of an endpoint that gets our prompts.
-func (p *Endpoint) completion(find *models.Finder, c *remote.Client, r *recipe.Recipe) (*remote.Policy, rollout.Config, error) {
-	path, source, err := p.tokenizerFile(find)
+func (p *Endpoint) completion(ctx context.Context, find *models.Finder, c *remote.Client, r *recipe.Recipe) (
+	*remote.Policy, rollout.Config, error) {
+	path, source, err := p.tokenizerFile(ctx, find)
 	if err != nil {
 		return nil, rollout.Config{}, err
 	}

@@ -9,6 +9,7 @@
 package evaluation
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -45,7 +46,8 @@ type Evaluation struct {
 // Settings are what an evaluation's folder belongs to, with the hashes of what is played and of
 // who plays: episodes of another model, or of other tasks of the same names, are not this
 // evaluation's. A run is its checkpoint: which one is best may change while it trains.
-func (e *Evaluation) Settings(find *models.Finder, r *recipe.Recipe, p *eval.Protocol, tasks []ballast.Task) (map[string]string, error) {
+func (e *Evaluation) Settings(ctx context.Context, find *models.Finder, r *recipe.Recipe, p *eval.Protocol,
+	tasks []ballast.Task) (map[string]string, error) {
 	model := e.Model
 	if e.Home.Run != "" {
 		model = e.Home.Path
@@ -65,11 +67,12 @@ func (e *Evaluation) Settings(find *models.Finder, r *recipe.Recipe, p *eval.Pro
 	if e.Home.Hub != nil {
 		out["model"], out["commit"] = e.Home.Hub.Name.ID(), e.Home.Hub.Commit
 	}
-	return out, e.hashes(find, out, r, tasks)
+	return out, e.hashes(ctx, find, out, r, tasks)
 }
 
 // hashes adds those of what is played and of who plays.
-func (e *Evaluation) hashes(find *models.Finder, settings map[string]string, r *recipe.Recipe, tasks []ballast.Task) (err error) {
+func (e *Evaluation) hashes(ctx context.Context, find *models.Finder, settings map[string]string, r *recipe.Recipe, tasks []ballast.Task) (
+	err error) {
 	settings["tasks"+eval.Hash] = task.Digest(tasks)
 	if path := r.Chat.Jinja; path != "" {
 		if settings["chat.jinja"+eval.Hash], _, err = provenance.File(path); err != nil {
@@ -79,7 +82,7 @@ func (e *Evaluation) hashes(find *models.Finder, settings map[string]string, r *
 	var files []string
 	switch {
 	case e.Endpoint.URL != "" && e.Endpoint.API == "completion":
-		settings["tokenizer"+eval.Hash], err = e.Endpoint.tokenizerSum(find)
+		settings["tokenizer"+eval.Hash], err = e.Endpoint.tokenizerSum(ctx, find)
 		return err
 	case e.Endpoint.URL != "", e.Model == "init":
 		return nil
@@ -108,12 +111,13 @@ type Open func(*recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, err
 
 // Player is who plays: the endpoint, or a model in this process. done gives back what it holds.
 // notes gets what is to be told before anything is played.
-func (e *Evaluation) Player(find *models.Finder, notes io.Writer, open Open, r *recipe.Recipe, p eval.Protocol, tasks []ballast.Task) (
+func (e *Evaluation) Player(ctx context.Context, find *models.Finder, notes io.Writer, open Open, r *recipe.Recipe, p eval.Protocol,
+	tasks []ballast.Task) (
 	who string, play eval.Player, done func() error, err error) {
 	if e.Endpoint.URL != "" {
-		return e.Endpoint.player(find, notes, e, r, p, tasks)
+		return e.Endpoint.player(ctx, find, notes, e, r, p, tasks)
 	}
-	m, err := find.Load(r)
+	m, err := find.Load(ctx, r)
 	if err != nil {
 		return "", nil, nil, err
 	}
@@ -125,7 +129,7 @@ func (e *Evaluation) Player(find *models.Finder, notes io.Writer, open Open, r *
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
 	cfg.Context, cfg.Env = m.Config.MaxLen, e.Worlds.Table()
-	if err := prepare.Fit(notes, cfg, tasks); err != nil {
+	if err := prepare.Fit(ctx, notes, cfg, tasks); err != nil {
 		return "", nil, nil, err
 	}
 	engine, err := open(r, m, s)

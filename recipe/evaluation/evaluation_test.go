@@ -56,12 +56,12 @@ func TestRoom(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tasks, err := e.Played(&r)
+		tasks, err := e.Played(t.Context(), &r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var notes strings.Builder
-		if _, _, done, err := e.Player(&models.Finder{Warn: func(string, []string) {}}, &notes, open, &r, p, tasks); err != nil {
+		if _, _, done, err := e.Player(t.Context(), &models.Finder{Warn: func(string, []string) {}}, &notes, open, &r, p, tasks); err != nil {
 			t.Fatal(err)
 		} else if err := done(); err != nil {
 			t.Fatal(err)
@@ -113,10 +113,10 @@ func TestPlayerCloses(t *testing.T) {
 	open := func(err error) Open {
 		return func(*recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error) { return c, err }
 	}
-	if _, _, _, err := e.Player(find, io.Discard, open(refused), &r, p, nil); !errors.Is(err, refused) {
+	if _, _, _, err := e.Player(t.Context(), find, io.Discard, open(refused), &r, p, nil); !errors.Is(err, refused) {
 		t.Errorf("error %v", err)
 	}
-	_, _, done, err := e.Player(find, io.Discard, open(nil), &r, p, nil)
+	_, _, done, err := e.Player(t.Context(), find, io.Discard, open(nil), &r, p, nil)
 	if err != nil || c.closed != 0 {
 		t.Fatal(err, c.closed)
 	}
@@ -133,7 +133,7 @@ func TestGiven(t *testing.T) {
 	if err != nil || r.Seed != 3 || p.Name != "recipe" {
 		t.Fatalf("%+v, %v", p, err)
 	}
-	if tasks, err := e.Played(&r); err != nil || len(tasks) != 2 {
+	if tasks, err := e.Played(t.Context(), &r); err != nil || len(tasks) != 2 {
 		t.Errorf("%d tasks, %v", len(tasks), err)
 	}
 	given["data"], e.Data = true, "x"
@@ -174,7 +174,7 @@ func TestEmbeddedFiles(t *testing.T) {
 	sums := map[string]string{}
 	for _, name := range table.Names() {
 		e, out := Evaluation{Model: name}, map[string]string{}
-		if err := e.hashes(&models.Finder{Table: table}, out, &recipe.Recipe{}, nil); err != nil {
+		if err := e.hashes(t.Context(), &models.Finder{Table: table}, out, &recipe.Recipe{}, nil); err != nil {
 			t.Fatal(err)
 		}
 		sum, err := table.Sum(name)

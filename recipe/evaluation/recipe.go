@@ -1,6 +1,7 @@
 package evaluation
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,8 +37,8 @@ func (e *Evaluation) Recipe() (recipe.Recipe, eval.Protocol, error) {
 }
 
 // Played are the tasks that the recipe and the flags name.
-func (e *Evaluation) Played(r *recipe.Recipe) ([]ballast.Task, error) {
-	return e.Worlds.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: e.Split, Categories: r.Tasks.Categories,
+func (e *Evaluation) Played(ctx context.Context, r *recipe.Recipe) ([]ballast.Task, error) {
+	return e.Worlds.Load(ctx, task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: e.Split, Categories: r.Tasks.Categories,
 		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: e.Count})
 }
 

@@ -202,14 +202,14 @@ func (f *Finder) Sizes(ctx context.Context, r *recipe.Recipe) (*model.Model, *mo
 		if _, err := os.Stat(r.Model); err != nil && known {
 			return nil, shape, nil
 		}
-		return loaded(f.Load(r))
+		return loaded(f.Load(ctx, r))
 	}
 	c, err := client(nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	if _, here, err := c.Cached(n); err != nil || here {
-		return loaded(f.Load(r))
+		return loaded(f.Load(ctx, r))
 	}
 	if known {
 		return nil, shape, nil
@@ -255,14 +255,14 @@ func (f *Finder) Tokenizer(ctx context.Context, name string) (string, error) {
 // Load reads the model a recipe names: an embedded one, a new one from
 // random weights, a folder or file, the best checkpoint of a run directory, or a model
 // of the hub.
-func (f *Finder) Load(r *recipe.Recipe) (*model.Model, error) {
+func (f *Finder) Load(ctx context.Context, r *recipe.Recipe) (*model.Model, error) {
 	switch {
 	case f.Embedded().Has(r.Model):
 		return f.Embedded().Load(r.Model)
 	case r.Model == "init":
 		return recipe.NewModel(r)
 	}
-	h, err := f.files(context.Background(), r.Model)
+	h, err := f.files(ctx, r.Model)
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func TestEmbedded(t *testing.T) {
 		if (err == nil) != (want == "") || err == nil && h.Path != name || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %+v, %v", name, h, err)
 		}
-		m, err := f.Load(&recipe.Recipe{Model: name})
+		m, err := f.Load(ctx, &recipe.Recipe{Model: name})
 		s, err2 := f.Inspect(ctx, name)
 		if name == "embedded-tiny" {
 			if err != nil || err2 != nil || m.Origin != "embedded model embedded-tiny" || s.Origin != m.Origin {

@@ -14,7 +14,7 @@ import (
 // Gold is an error where gold that the run may still write cannot be had: each training task
 // whose gold some phase may learn from is played once in every format that it may be written in.
 // An error of the same gold in the middle of the run would cost all updates before it.
-func Gold(run *loop.Run) error {
+func Gold(ctx context.Context, run *loop.Run) error {
 	r := run.Schedule()
 	list, err := r.Gold(run.Material(), run.State.Phase, run.State.Begun)
 	if err != nil {
@@ -26,7 +26,7 @@ func Gold(run *loop.Run) error {
 		if cfg.Renderer.Format, err = chat.FormatByName(w.Format); err != nil {
 			return err
 		}
-		errs = append(errs, supervise.Check(context.Background(), cfg, w.Tasks))
+		errs = append(errs, supervise.Check(ctx, cfg, w.Tasks))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return roomier(&run.Recipe, err)

@@ -32,7 +32,7 @@ func TestGold(t *testing.T) {
 		{"mix", []string{"rl.signals.mix.formats=[pythonic]"}, loop.State{}, "format pythonic: "},
 	} {
 		r := made(t, c.method, append([]string{"tasks.count=5", "tasks.test=2", "budget.reply=7"}, c.set...)...)
-		_, _, err := Run(&find, io.Discard, nil, &r, c.from)
+		_, _, err := Run(t.Context(), &find, io.Discard, nil, &r, c.from)
 		switch {
 		case c.want == "" && err != nil:
 			t.Errorf("%s %v from %+v: %v", c.method, c.set, c.from, err)
@@ -48,7 +48,7 @@ func TestGold(t *testing.T) {
 func TestSignals(t *testing.T) {
 	r := made(t, "grpo", "tasks.count=2", "tasks.test=2")
 	run := &loop.Run{Recipe: r}
-	if err := Sets(run, nil); err != nil {
+	if err := Sets(t.Context(), run, nil); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "hints.jsonl")
@@ -58,11 +58,11 @@ func TestSignals(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := made(t, "grpo", "tasks.count=2", "tasks.test=2", "rl.signals.hint={n: 1, from: file, file: "+path+"}")
-		err := Sets(&loop.Run{Recipe: r}, nil)
+		err := Sets(t.Context(), &loop.Run{Recipe: r}, nil)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%d hints: %v, want %q", i, err, want)
 		}
-		if err := Sets(&loop.Run{Recipe: r, State: loop.State{Begun: true}}, nil); err != nil {
+		if err := Sets(t.Context(), &loop.Run{Recipe: r, State: loop.State{Begun: true}}, nil); err != nil {
 			t.Errorf("the phase has begun: %v", err)
 		}
 		lines += fmt.Sprintf("{\"task\": %q, \"hint\": \"look\"}\n", run.Train[min(i, 1)].ID)

@@ -9,6 +9,7 @@
 package prepare
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -23,13 +24,13 @@ import (
 	"ballast/recipe/models"
 	"ballast/recipe/worlds"
 	"ballast/safetext"
-	"ballast/supervise/endpoint"
 )
 
 // Run loads the model and tasks of a recipe, and reads the files that its phases name: a run
 // that wants nothing but an engine, and goes on from a cursor. Its tasks are played in w, which
-// the caller closes. notes gets what is left out of those files and why.
-func Run(find *models.Finder, notes io.Writer, w *worlds.Worlds, r *recipe.Recipe, from loop.State) (*loop.Run, *model.Model, error) {
+// the caller closes, and whose judge is the run's. notes gets what is left out of those files and why.
+func Run(ctx context.Context, find *models.Finder, notes io.Writer, w *worlds.Worlds, r *recipe.Recipe, from loop.State) (
+	*loop.Run, *model.Model, error) {
 	dialogues, _, err := r.Files()
 	if err != nil {
 		return nil, nil, err
@@ -39,11 +40,7 @@ func Run(find *models.Finder, notes io.Writer, w *worlds.Worlds, r *recipe.Recip
 			return nil, nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
 		}
 	}
-	judge, err := endpoint.Open(r.Judge, endpoint.Options{}) // whoever begins the run gives it a ledger
-	if err != nil {
-		return nil, nil, err
-	}
-	m, err := find.Load(r)
+	m, err := find.Load(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -56,15 +53,15 @@ func Run(find *models.Finder, notes io.Writer, w *worlds.Worlds, r *recipe.Recip
 	if err := m.ServeAs(s, r.Chat.System); err != nil {
 		return nil, nil, err
 	}
-	run := &loop.Run{Recipe: *r, State: from, Judge: judge, Chosen: c,
+	run := &loop.Run{Recipe: *r, State: from, Judge: w.Judge(), Chosen: c,
 		Engine: loop.Engine{Renderer: s, Context: m.Config.MaxLen, Env: w.Table()}}
-	if err := Tasks(run, w, r.Rollout(s)); err != nil {
+	if err := Tasks(ctx, run, w, r.Rollout(s)); err != nil {
 		return nil, nil, err
 	}
 	if err := Imports(notes, run); err != nil {
 		return nil, nil, err
 	}
-	if err := Gold(run); err != nil {
+	if err := Gold(ctx, run); err != nil {
 		return nil, nil, err
 	}
 	return run, m, nil

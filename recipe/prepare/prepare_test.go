@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"ballast"
 	"ballast/recipe"
 	"ballast/recipe/loop"
 	"ballast/recipe/models"
+	"ballast/value"
 )
 
 // made is a recipe with settings.
@@ -32,7 +34,7 @@ func made(t *testing.T, method string, pairs ...string) recipe.Recipe {
 func TestRun(t *testing.T) {
 	find := models.Finder{Warn: func(string, []string) {}}
 	r := made(t, recipe.Baseline, "tasks.count=3", "tasks.test=2")
-	run, m, err := Run(&find, io.Discard, nil, &r, loop.State{})
+	run, m, err := Run(t.Context(), &find, io.Discard, nil, &r, loop.State{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +42,7 @@ func TestRun(t *testing.T) {
 		t.Errorf("%d, %d and %d tasks, written as %q", len(run.Train), len(run.Eval), len(run.Test), run.Chosen.Name)
 	}
 	r = made(t, recipe.Baseline, "tasks.count=3", "tasks.test=2", "budget.prompt=8")
-	if _, _, err := Run(&find, io.Discard, nil, &r, loop.State{}); err == nil || !strings.Contains(err.Error(), "budget.prompt") {
+	if _, _, err := Run(t.Context(), &find, io.Discard, nil, &r, loop.State{}); err == nil || !strings.Contains(err.Error(), "budget.prompt") {
 		t.Errorf("prompts over the budget: %v", err)
 	}
 }
@@ -60,11 +62,20 @@ func TestRoomier(t *testing.T) {
 // TestJudge: what is sent to a judge is told, and nothing where nothing is.
 func TestJudge(t *testing.T) {
 	r := made(t, "prs")
-	if line, err := Judge(&r); line != "" || err != nil {
+	if line, err := Judge(&loop.Run{Recipe: r}); line != "" || err != nil {
 		t.Errorf("%q, %v", line, err)
 	}
 	r = made(t, "prs", "judge.url=http://localhost:1/v1", "judge.model=m")
-	if line, err := Judge(&r); err != nil || !strings.Contains(line, "for reflections the failed dialogues") {
+	if line, err := Judge(&loop.Run{Recipe: r}); err != nil || !strings.Contains(line, "gets the tools' documentation, and for reflections the failed dialogues") {
 		t.Errorf("%q, %v", line, err)
+	}
+	r = made(t, recipe.Baseline, "judge.url=http://localhost:1/v1", "judge.model=m")
+	question := value.NewDict("judge", value.NewDict("question", "Was it?"))
+	asks := ballast.Task{Turns: []ballast.TaskTurn{{User: "u", Want: question}}}
+	for want, tasks := range map[string][]ballast.Task{"": {{Turns: []ballast.TaskTurn{{User: "u"}}}},
+		"m at http://localhost:1/v1 gets for verdicts the episodes of tasks with a question, with tool results and gold calls": {{}, asks}} {
+		if line, err := Judge(&loop.Run{Recipe: r, Train: tasks}); err != nil || line != want {
+			t.Errorf("%q, %v, want %q", line, err, want)
+		}
 	}
 }

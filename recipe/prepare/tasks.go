@@ -18,13 +18,13 @@ import (
 
 // Tasks gives a run its recipe's tasks and checks that every prompt fits, those
 // of training in every format that the recipe writes.
-func Tasks(run *loop.Run, w *worlds.Worlds, cfg rollout.Config) error {
+func Tasks(ctx context.Context, run *loop.Run, w *worlds.Worlds, cfg rollout.Config) error {
 	cfg.Env = w.Table()
-	if err := Sets(run, w); err != nil {
+	if err := Sets(ctx, run, w); err != nil {
 		return err
 	}
 	for _, set := range [][]ballast.Task{run.Train, run.Eval, run.Test} {
-		if _, err := rollout.CheckPrompts(context.Background(), &cfg, set); err != nil {
+		if _, err := rollout.CheckPrompts(ctx, &cfg, set); err != nil {
 			return roomier(&run.Recipe, err)
 		}
 	}
@@ -35,7 +35,7 @@ func Tasks(run *loop.Run, w *worlds.Worlds, cfg rollout.Config) error {
 		}
 		other := cfg
 		other.Renderer.Format = f
-		if _, err := rollout.CheckPrompts(context.Background(), &other, run.Train); err != nil {
+		if _, err := rollout.CheckPrompts(ctx, &other, run.Train); err != nil {
 			return fmt.Errorf("format %s: %w", name, err)
 		}
 	}
@@ -61,14 +61,14 @@ func OwnDialogues(r *recipe.Recipe) bool { return r.SFT.File != "" && r.Unread("
 // Sets gives a run its recipe's tasks: those to train on, those of the evaluations
 // during the run, and where these are no test tasks, those that are played at the end. Its
 // signals must have what they need for each.
-func Sets(run *loop.Run, w *worlds.Worlds) (err error) {
+func Sets(ctx context.Context, run *loop.Run, w *worlds.Worlds) (err error) {
 	t := &run.Recipe.Tasks
 	load := func(split string, count int) []ballast.Task {
 		if err != nil {
 			return nil
 		}
 		var list []ballast.Task
-		list, err = w.Load(task.Spec{Name: t.Set, Data: t.Data, Categories: t.Categories, Worlds: t.Worlds, Level: t.Level,
+		list, err = w.Load(ctx, task.Spec{Name: t.Set, Data: t.Data, Categories: t.Categories, Worlds: t.Worlds, Level: t.Level,
 			Seed: run.Recipe.Seed, Split: split, Count: count})
 		return list
 	}
@@ -91,8 +91,8 @@ const mostGold = 2000
 // budget.prompt: its episode would be none. Prompts that the model's own context has no
 // room for are told of: those tasks end without a reply, and count as failed. So are tasks whose gold does
 // not fit, which nobody wins by doing what gold does; of more than mostGold tasks the first are looked at.
-func Fit(w io.Writer, cfg rollout.Config, tasks []ballast.Task) error {
-	longest, err := rollout.CheckPrompts(context.Background(), &cfg, tasks)
+func Fit(ctx context.Context, w io.Writer, cfg rollout.Config, tasks []ballast.Task) error {
+	longest, err := rollout.CheckPrompts(ctx, &cfg, tasks)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func Fit(w io.Writer, cfg rollout.Config, tasks []ballast.Task) error {
 	over := 0
 	for i := range tasks {
 		if cfg.Context > 0 && longest >= cfg.Context {
-			p, err := rollout.Prompt(context.Background(), &cfg, &tasks[i])
+			p, err := rollout.Prompt(ctx, &cfg, &tasks[i])
 			if err != nil {
 				return err
 			}
@@ -120,7 +120,7 @@ func Fit(w io.Writer, cfg rollout.Config, tasks []ballast.Task) error {
 	if len(left) > mostGold {
 		left, of = left[:mostGold], fmt.Sprintf("the first %d", mostGold)
 	}
-	n, needs, err := supervise.Short(context.Background(), cfg, left)
+	n, needs, err := supervise.Short(ctx, cfg, left)
 	if err == nil && n > 0 {
 		safetext.Say(w, "ballast: gold of %d of %s tasks does not fit, and who answers as gold does fails them: %s\n", n, of, needs)
 	}

@@ -25,8 +25,8 @@ const whatToDo = "Where no clock and no chance answers, an episode sees what ano
 	"back in mcp.reset, or what tells episodes apart in mcp.isolate, or let each episode have a process (a command, without mcp.reads)"
 
 // apart plays gold that changes something in two episodes, and notes whether one sees the other. It
-// does so once: what is known of the server then holds for all its tasks.
-func (w *Worlds) apart(tasks []ballast.Task) {
+// does so once: what is known of the server then holds for all its tasks. The error is that the context has ended.
+func (w *Worlds) apart(parent context.Context, tasks []ballast.Task) error {
 	var some []ballast.Task
 	for i := range tasks {
 		if len(some) < mostApart && tasks[i].World == file.World && w.changes(&tasks[i]) {
@@ -34,9 +34,9 @@ func (w *Worlds) apart(tasks []ballast.Task) {
 		}
 	}
 	if len(some) == 0 || !w.compared.CompareAndSwap(false, true) {
-		return
+		return nil
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), apartLimit, fmt.Errorf("not within %s", apartLimit))
+	ctx, cancel := context.WithTimeoutCause(parent, apartLimit, fmt.Errorf("not within %s", apartLimit))
 	defer cancel()
 	var played []string
 	looked := 0
@@ -46,9 +46,12 @@ func (w *Worlds) apart(tasks []ballast.Task) {
 			break
 		}
 		found, err := w.server.Compare(ctx, some[i:i+1], w.looks)
-		if err != nil {
+		switch {
+		case parent.Err() != nil:
+			return context.Cause(parent)
+		case err != nil:
 			safetext.Say(w.notes, "ballast: WARNING: whether episodes see each other is not known: %s\n", err)
-			return
+			return nil
 		}
 		for _, text := range found {
 			safetext.Say(w.notes, "ballast: WARNING: %s. %s\n", text, whatToDo)
@@ -66,6 +69,7 @@ func (w *Worlds) apart(tasks []ballast.Task) {
 		safetext.Say(w.notes, "ballast: gold that changes something was played in two episodes (tasks: %s), and none saw the other\n",
 			strings.Join(played, ", "))
 	}
+	return nil
 }
 
 // looks are the calls of a task that show a state and change none: those of gold and of what its

@@ -4,7 +4,7 @@
 // Contract: the table of an opened Worlds has every world, grader and user of env.Builtin, and
 // those that need more than a name: the MCP server that a recipe names, and the grader of tasks
 // that a person wrote. Tasks come with their tools, so that whoever hashes tasks hashes what
-// prompts show.
+// prompts show. An opened Worlds has one judge, of whose budget all take that ask it.
 //
 // How it fails: with an error that names the setting, the flag or the line, before anything is
 // played.
@@ -26,6 +26,8 @@ import (
 	"ballast/env/mcp"
 	"ballast/recipe"
 	"ballast/safetext"
+	"ballast/supervise"
+	"ballast/supervise/endpoint"
 	"ballast/task"
 	"ballast/task/file"
 )
@@ -34,6 +36,7 @@ import (
 type Worlds struct {
 	table  env.Table
 	server *mcp.Server // nil: none
+	judge  supervise.Judge
 	tools  []ballast.Tool
 	notes  io.Writer
 	// compared is true once tasks have shown whether episodes see each other.
@@ -43,11 +46,15 @@ type Worlds struct {
 // Open opens the worlds of a recipe; the context bounds that. notes gets what a person should
 // know of them before anything is played, and what failed in them when they are closed.
 func Open(ctx context.Context, r *recipe.Recipe, notes io.Writer) (*Worlds, error) {
-	grading, err := graderOptions(r)
+	judge, err := endpoint.Open(r.Judge)
 	if err != nil {
 		return nil, err
 	}
-	w := &Worlds{table: env.Builtin, notes: notes}
+	grading, err := graderOptions(r, judge)
+	if err != nil {
+		return nil, err
+	}
+	w := &Worlds{table: env.Builtin, judge: judge, notes: notes}
 	w.table.Graders = append(slices.Clone(w.table.Graders), env.GraderEntry{Name: expect.Name,
 		Doc: "each turn is what its task expects of it (docs/tasks-file.md)", New: expect.New(grading), Limit: 5 * time.Minute})
 	if r.MCP.Server == "" {
@@ -63,19 +70,16 @@ func Open(ctx context.Context, r *recipe.Recipe, notes io.Writer) (*Worlds, erro
 		safetext.Say(notes, "ballast: %s\n", text)
 	}
 	w.table.Worlds = append(slices.Clone(w.table.Worlds), env.WorldEntry{Name: file.World, Doc: "the MCP server that the recipe names",
-		World: w.server, Room: w.server.Room(), Limit: w.server.Limit(), OnlyShown: true, Failed: w.server.Failed})
+		World: w.server, Room: w.server.Room(), Limit: w.server.Limit(), OnlyShown: true})
 	return w, nil
 }
 
 // config is the server that a recipe names, in the words of package mcp.
 func config(m *recipe.MCP) mcp.Config {
-	c := mcp.Config{Tools: m.Tools, Env: m.Env, Reset: m.Reset, Isolate: m.Isolate, Token: m.Token, Ahead: m.Ahead, Sessions: m.Sessions,
-		Seconds: m.Seconds, MemoryMiB: int64(m.Memory)}
+	c := mcp.Config{Dir: m.Dir, Tools: m.Tools, Env: m.Env, Reads: m.Reads, Reset: string(m.Reset), Isolate: m.Isolate, Token: m.Token,
+		Ahead: m.Ahead, Sessions: m.Sessions, Seconds: m.Seconds, MemoryMiB: int64(m.Memory), OutputMiB: int64(m.Output)}
 	if c.Command = m.Server; m.Remote() {
 		c.Command, c.URL = "", m.Server
-	}
-	if m.Reads {
-		c.Reuse = "reads"
 	}
 	return c
 }
@@ -106,7 +110,7 @@ func (w *Worlds) Server() *mcp.Server {
 
 // Load loads tasks with their tools. The first that change something on the MCP server are played
 // there, once, and notes get whether an episode sees another.
-func (w *Worlds) Load(spec task.Spec) ([]ballast.Task, error) {
+func (w *Worlds) Load(ctx context.Context, spec task.Spec) ([]ballast.Task, error) {
 	tasks, err := task.Load(spec)
 	if err != nil || !slices.ContainsFunc(tasks, func(t ballast.Task) bool { return t.World == file.World }) {
 		return tasks, err
@@ -118,8 +122,7 @@ func (w *Worlds) Load(spec task.Spec) ([]ballast.Task, error) {
 	if faults := file.Bind(tasks, w.tools); len(faults) > 0 {
 		return nil, file.Refuse(spec.Name, faults)
 	}
-	w.apart(tasks)
-	return tasks, nil
+	return tasks, w.apart(ctx, tasks)
 }
 
 // Close ends what was started, and says what failed in it. Nothing is played after that.
@@ -136,8 +139,12 @@ func (w *Worlds) Close() error {
 		}
 	}
 	if failed != nil {
-		safetext.Say(w.notes, "ballast: failures of the MCP server: %s; plays that met one were tried again, and are no verdict on a model\n",
-			strings.Join(failed, ", "))
+		where := ""
+		if path := w.server.Kept(); path != "" {
+			where = "; what it wrote to stderr is in " + path
+		}
+		safetext.Say(w.notes, "ballast: failures of the MCP server: %s; plays that met one were tried again, and are no verdict on a model%s\n",
+			strings.Join(failed, ", "), where)
 	}
 	return err
 }

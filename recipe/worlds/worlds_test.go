@@ -120,7 +120,7 @@ func TestApart(t *testing.T) {
 			w, spec, notes := start(t, c.m, c.tasks...)
 			for range 2 {
 				before := notes.Len()
-				if _, err := w.Load(spec); err != nil {
+				if _, err := w.Load(t.Context(), spec); err != nil {
 					t.Fatal(err)
 				}
 				got := notes.String()[before:]
@@ -139,7 +139,7 @@ func TestHeldBack(t *testing.T) {
 	book := &notebook{}
 	w, spec, _ := start(t, recipe.MCP{Server: serve(t, book)}, holds)
 	w.compared.Store(true) // that plays gold
-	tasks, err := w.Load(spec)
+	tasks, err := w.Load(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
 	}

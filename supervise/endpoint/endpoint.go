@@ -2,8 +2,9 @@
 // concurrency, retries with back-off, budgets of tokens and money, answers on disk.
 //
 // Contract: what was answered well, or refused, is not asked again by any run that
-// shares the cache and asks the same endpoint; what requests took is a run's, over all
-// of its processes. How it fails: a refused key, a wrong address and a full disk are
+// shares the cache and asks the same endpoint. A judge that was opened has one account: whoever
+// asks it, also by way of Until, asks at most judge.concurrency at a time and takes of the same
+// budgets, and after Keep these are a run's, over all of its processes. How it fails: a refused key, a wrong address and a full disk are
 // errors; a query that is given up says why, and the other answers are kept. An
 // endpoint that answers nothing at all is an error once that is no accident. An
 // interrupt ends Answer with supervise.ErrStopped, after a moment for replies on their
@@ -40,32 +41,67 @@ var failures = map[api.Kind]string{
 // kept on disk and not asked for again; what was malformed, or only the network or the
 // budget took, is.
 type endpoint struct {
+	*account
+	stop func() bool // nil = never
+}
+
+// account is what all who ask a judge that was opened have in common.
+type account struct {
 	set    supervise.Settings
 	client *api.Client
 	cache  cache
+	turn   chan struct{} // bounds the queries under way
+
+	mu     sync.Mutex
 	ledger ledger
-	stop   func() bool
-
-	mu    sync.Mutex
-	spent entry // of all calls of Answer, and of the processes before this one
-	held  int   // tokens that requests under way may still take
-	row   int   // queries without an answer since the last with one
-}
-
-// Options are a run's.
-type Options struct {
-	Ledger string      // file that keeps what was spent; "" = this judge's own budgets
-	Stop   func() bool // asked often; true ends what is asked of the judge; nil = never
+	spent  entry // of all calls of Answer, and of the processes before this one
+	held   int   // tokens that requests under way may still take
+	row    int   // queries without an answer since the last with one
 }
 
 // Open returns the judge of the settings. The key of an endpoint is read from
 // the environment variable that they name.
-func Open(s supervise.Settings, o Options) (supervise.Judge, error) {
-	return open(s, o, 500*time.Millisecond)
+func Open(s supervise.Settings) (supervise.Judge, error) { return open(s, 500*time.Millisecond) }
+
+// Until is the judge j for one who asks until stop says true; stop is asked often. It has j's
+// budgets. A judge that asks nobody is returned as it is.
+func Until(j supervise.Judge, stop func() bool) supervise.Judge {
+	e, ok := j.(*endpoint)
+	if !ok {
+		return j
+	}
+	return &endpoint{account: e.account, stop: stop}
+}
+
+// Keep makes a judge's budgets those of a run, which keeps in a file what was spent: what the
+// run's processes before this one spent counts, and what this one has spent so far is added. A judge
+// that asks nobody keeps nothing.
+func Keep(j supervise.Judge, path string) error {
+	e, ok := j.(*endpoint)
+	if !ok {
+		return nil
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ledger != "" {
+		return fmt.Errorf("judge: what it takes is kept in %s already", string(e.ledger))
+	}
+	before, err := ledger(path).read()
+	if err != nil {
+		return err
+	}
+	if e.spent != (entry{}) {
+		if err := ledger(path).add(e.spent); err != nil {
+			return err
+		}
+	}
+	e.ledger = ledger(path)
+	e.spent.Tokens, e.spent.Cost = e.spent.Tokens+before.Tokens, e.spent.Cost+before.Cost
+	return nil
 }
 
 // open is Open with the wait before the first further try.
-func open(s supervise.Settings, o Options, wait time.Duration) (supervise.Judge, error) {
+func open(s supervise.Settings, wait time.Duration) (supervise.Judge, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
@@ -87,11 +123,7 @@ func open(s supervise.Settings, o Options, wait time.Duration) (supervise.Judge,
 		}
 		s.Cache = filepath.Join(dir, "ballast", "judge")
 	}
-	spent, err := ledger(o.Ledger).read()
-	if err != nil {
-		return nil, err
-	}
-	return &endpoint{set: s, client: client, cache: cache(s.Cache), ledger: ledger(o.Ledger), spent: spent, stop: o.Stop}, nil
+	return &endpoint{account: &account{set: s, client: client, cache: cache(s.Cache), turn: make(chan struct{}, max(s.Concurrency, 1))}}, nil
 }
 
 // Address is where the judge of the settings sends its queries, fit to be shown.
@@ -135,16 +167,15 @@ func (e *endpoint) Answer(ctx context.Context, queries []supervise.Query) ([]sup
 	out := make([]supervise.Answer, len(queries))
 	local := &tally{Stats: supervise.Stats{Failures: map[string]int{}}}
 	var wg sync.WaitGroup
-	turn := make(chan struct{}, e.set.Concurrency)
 ask:
 	for i := range queries {
 		select {
-		case turn <- struct{}{}:
+		case e.turn <- struct{}{}:
 		case <-stop.Done():
 			break ask
 		}
 		wg.Go(func() {
-			defer func() { <-turn }()
+			defer func() { <-e.turn }()
 			a, err := e.answerOne(ctx, stop, &queries[i], local)
 			if err != nil {
 				cancel(err)
@@ -165,12 +196,31 @@ ask:
 		}
 		spent = spent && a.Failure == supervise.FailBudget
 	}
-	if row := e.inRow(&local.Stats); spent || row >= desperate {
+	row := e.inRow(&local.Stats)
+	switch {
+	case spent:
+		return nil, local.Stats, e.overdrawn()
+	case row >= desperate:
 		return nil, local.Stats, fmt.Errorf("judge: %s at %s answered none of the last %d queries (%s)%s; check judge.url and judge.model, "+
-			"or use judge.kind=oracle",
+			"or leave both out: then the oracle answers",
 			e.set.Model, e.client.Base(), row, local.Stats, local.last)
 	}
 	return out, local.Stats, nil
+}
+
+// overdrawn says that a budget has no room for another query.
+func (e *endpoint) overdrawn() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	bound := fmt.Sprintf("judge.tokens %d", e.set.Tokens)
+	switch {
+	case e.set.Tokens > 0 && e.set.Cost > 0:
+		bound += fmt.Sprintf(", judge.cost %g", e.set.Cost)
+	case e.set.Cost > 0:
+		bound = fmt.Sprintf("judge.cost %g", e.set.Cost)
+	}
+	return fmt.Errorf("judge: its budget (%s) has no room for another query: %d tokens were taken, cost %.4g; give more with --set, also to "+
+		"a run that goes on (--resume); what was answered is kept and costs nothing again", bound, e.spent.Tokens, e.spent.Cost)
 }
 
 // inRow is how many queries in a row have no answer, with those of a call of Answer.

@@ -99,7 +99,10 @@ func dialKept(t *testing.T, s *stub, set supervise.Settings, keep string) (super
 	if set.Cache == "" {
 		set.Cache = t.TempDir()
 	}
-	j, err := open(whole(set), Options{Ledger: keep}, time.Millisecond)
+	j, err := open(whole(set), time.Millisecond)
+	if err == nil && keep != "" {
+		err = Keep(j, keep)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +219,7 @@ func TestSettings(t *testing.T) {
 		{supervise.Settings{URL: "http://x", Model: "m", Cost: 1}, "price"},
 		{supervise.Settings{URL: "http://x", Model: "m", Key: "BALLAST_NO_SUCH_KEY"}, "BALLAST_NO_SUCH_KEY"},
 	} {
-		if _, err := Open(c.set, Options{}); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := Open(c.set); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v", c.set, err)
 		}
 	}
@@ -246,7 +249,8 @@ func TestBudgetIsTheRuns(t *testing.T) {
 			}
 		}
 		if want == 0 {
-			if err == nil || stats.Failures[supervise.FailBudget] != 3 {
+			if err == nil || stats.Failures[supervise.FailBudget] != 3 ||
+				!strings.Contains(err.Error(), "(judge.tokens 550) has no room for another query: 450 tokens were taken") {
 				t.Errorf("process %d: %v, %s; the budget is spent", i, err, stats)
 			}
 		} else if err != nil || answered != want || stats.Failures[supervise.FailBudget] != 3-want {
@@ -275,7 +279,7 @@ func TestRepliesThatFit(t *testing.T) {
 		x.JSON(`{"choices": [{"finish_reason": "stop", "message": {"content": [{"type": "text", "text": "Turn 1: it is done."}], "reasoning_content": "hm"}}]}`)
 	}}
 	t.Setenv("BALLAST_TEST_JUDGE_KEY", endpointtest.Key)
-	j, _ := asking(t, b, supervise.Settings{Cache: t.TempDir(), Retries: 1, Reply: 2000, Concurrency: 1}, Options{})
+	j, _ := asking(t, b, supervise.Settings{Cache: t.TempDir(), Retries: 1, Reply: 2000, Concurrency: 1})
 	as, stats, err := j.Answer(context.Background(), dialogues(1))
 	if err != nil || as[0].Text != "Turn 1: it is done." || fmt.Sprint(asked) != "[2000 300]" {
 		t.Errorf("%+v, %s, %v, asked for %v", as, stats, err, asked)

@@ -20,7 +20,7 @@ import (
 )
 
 // asking is a judge at a server of a behaviour.
-func asking(t *testing.T, b endpointtest.Behaviour, set supervise.Settings, o Options) (supervise.Judge, *endpointtest.Server) {
+func asking(t *testing.T, b endpointtest.Behaviour, set supervise.Settings) (supervise.Judge, *endpointtest.Server) {
 	t.Helper()
 	s, err := endpointtest.Start(b)
 	if err != nil {
@@ -28,7 +28,7 @@ func asking(t *testing.T, b endpointtest.Behaviour, set supervise.Settings, o Op
 	}
 	t.Cleanup(s.Close)
 	set.URL, set.Model, set.Key = s.URL, "m", "BALLAST_TEST_JUDGE_KEY"
-	j, err := open(whole(set), o, time.Millisecond)
+	j, err := open(whole(set), time.Millisecond)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,10 @@ func TestHostile(t *testing.T) {
 func hostile(t *testing.T, b endpointtest.Behaviour) {
 	dir := t.TempDir()
 	ledger := filepath.Join(t.TempDir(), "judge.jsonl")
-	j, _ := asking(t, b, supervise.Settings{Cache: dir, Retries: 1, Reply: 2000, Tokens: 1_000_000}, Options{Ledger: ledger})
+	j, _ := asking(t, b, supervise.Settings{Cache: dir, Retries: 1, Reply: 2000, Tokens: 1_000_000})
+	if err := Keep(j, ledger); err != nil {
+		t.Fatal(err)
+	}
 	as, stats, err := j.Answer(context.Background(), dialogues(2))
 	said := fmt.Sprint(err, stats)
 	if strings.Contains(said, endpointtest.Key) || said != safetext.Line(said) {
@@ -123,7 +126,8 @@ func TestStop(t *testing.T) {
 		}
 		for _, hard := range []bool{false, true} {
 			var run atomic.Bool
-			j, s := asking(t, b, supervise.Settings{Cache: t.TempDir(), Concurrency: 3}, Options{Stop: run.Load})
+			j, s := asking(t, b, supervise.Settings{Cache: t.TempDir(), Concurrency: 3})
+			j = Until(j, run.Load)
 			all.Go(func() { stopped(t, fmt.Sprintf("%s, hard %v", b.Name, hard), j, s, hard, &run) })
 		}
 	}
@@ -161,7 +165,8 @@ func TestAStopKeepsWhatComes(t *testing.T) {
 	}}
 	var stopped atomic.Bool
 	dir := t.TempDir()
-	j, _ := asking(t, late, supervise.Settings{Cache: dir, Concurrency: 3}, Options{Stop: stopped.Load})
+	j, _ := asking(t, late, supervise.Settings{Cache: dir, Concurrency: 3})
+	j = Until(j, stopped.Load)
 	time.AfterFunc(100*time.Millisecond, func() { stopped.Store(true) })
 	if _, _, err := j.Answer(context.Background(), dialogues(9)); !errors.Is(err, supervise.ErrStopped) {
 		t.Errorf("%v", err)
