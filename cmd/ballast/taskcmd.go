@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,7 @@ func taskCommand() *cobra.Command {
 		fl.Uint64Var(&spec.Seed, "seed", 1, "seed of a generated set")
 		fl.IntVar(&spec.Count, "count", 0, "number of tasks (0 = the set's own number)")
 		fl.BoolVar(&asJSON, "json", false, "print JSON")
+		c.PreRunE = func(c *cobra.Command, _ []string) error { return unseeded(c, &spec) }
 		return c
 	}
 	c.AddCommand(common(&cobra.Command{
@@ -66,6 +68,15 @@ func taskCommand() *cobra.Command {
 		},
 	})
 	return c
+}
+
+// unseeded refuses a seed for tasks that are not drawn.
+func unseeded(c *cobra.Command, spec *task.Spec) error {
+	set, err := task.ByName(spec.Name)
+	if err == nil && set.Whole && c.Flags().Changed("seed") {
+		return fmt.Errorf("--seed: the tasks of %s are read and not drawn, and no seed changes them; leave it out", spec.Name)
+	}
+	return nil
 }
 
 func listTasks(spec task.Spec, asJSON bool) error {
@@ -111,7 +122,11 @@ func showTask(spec task.Spec, id string, asJSON bool) error {
 }
 
 func printTask(t *ballast.Task) {
-	safetext.Say(stdout, "%s  %s  worlds %v  %d tools\n", t.ID, t.Category, t.APIs, len(t.Tools))
+	if t.World == file.World {
+		printListed(t)
+	} else {
+		safetext.Say(stdout, "%s  %s  worlds %v  %d tools\n", t.ID, t.Category, t.APIs, len(t.Tools))
+	}
 	for _, w := range t.APIs {
 		text, err := value.JSON(t.Init[w])
 		if err != nil {
@@ -130,7 +145,40 @@ func printTask(t *ballast.Task) {
 		if turn.Reply != "" {
 			safetext.Say(stdout, "  reply: %s\n", turn.Reply)
 		}
+		if turn.Want != nil {
+			safetext.Say(stdout, "  expects: %s\n", inJSON(turn.Want))
+		}
 	}
+}
+
+// printListed prints the head of a task of a file.
+func printListed(t *ballast.Task) {
+	tools, hold := file.Listed(t)
+	shown := "all of the server's"
+	if tools != nil {
+		shown = strings.Join(tools, ", ")
+	}
+	if tools == nil && hold != nil {
+		shown += " but those"
+	}
+	safetext.Say(stdout, "%s  %s  tools: %s\n", t.ID, t.Category, shown)
+	if hold != nil {
+		safetext.Say(stdout, "held back: %s\n", strings.Join(hold, ", "))
+	}
+}
+
+// inJSON is a value as JSON, and what JSON cannot hold in Python's syntax, as a text.
+func inJSON(v any) json.RawMessage {
+	text, err := value.JSON(v)
+	if err == nil && json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	text = value.Repr(v)
+	out, err := json.Marshal(text)
+	if err != nil {
+		panic(err) // a text always marshals
+	}
+	return out
 }
 
 // taskJSON is a task as printed for programs: calls in Python syntax, initial
@@ -138,11 +186,7 @@ func printTask(t *ballast.Task) {
 func taskJSON(t *ballast.Task) map[string]any {
 	init := map[string]any{}
 	for w, v := range t.Init {
-		if text, err := value.JSON(v); err == nil {
-			init[w] = json.RawMessage(text)
-		} else {
-			init[w] = value.Repr(v)
-		}
+		init[w] = inJSON(v)
 	}
 	var turns []map[string]any
 	for _, turn := range t.Turns {
@@ -150,18 +194,37 @@ func taskJSON(t *ballast.Task) map[string]any {
 		for _, c := range turn.Gold {
 			gold = append(gold, value.FormatCall(c))
 		}
-		turns = append(turns, map[string]any{"user": turn.User, "gold": gold, "reply": turn.Reply, "reveal": turn.Reveal})
+		out := map[string]any{"user": turn.User, "gold": gold, "reply": turn.Reply, "reveal": turn.Reveal}
+		if turn.Want != nil {
+			out["expect"] = inJSON(turn.Want)
+		}
+		turns = append(turns, out)
+	}
+	out := map[string]any{"id": t.ID, "set": t.Set, "category": t.Category, "worlds": t.APIs, "init": init, "turns": turns}
+	if t.Hint != "" {
+		out["hint"] = t.Hint
+	}
+	if t.World == file.World { // its line lists names, and Init holds nothing else
+		delete(out, "init")
+		out["tools"], out["hold"] = file.Listed(t)
+		return out
 	}
 	var tools []string
 	for _, tool := range t.Tools {
 		tools = append(tools, tool.Name)
 	}
-	return map[string]any{"id": t.ID, "set": t.Set, "category": t.Category, "worlds": t.APIs, "init": init, "tools": tools, "turns": turns}
+	out["tools"] = tools
+	return out
 }
 
 // checkTasks proves tasks, in the worlds that they name. Adversaries fail tasks whose calls are to
 // be chosen; in those of a benchmark, whose verdict is its own, they are counted.
 func checkTasks(ctx context.Context, spec task.Spec, server *mcpFlags, asJSON, attacked bool) (err error) {
+	if task.IsFile(spec.Name) { // no server is started for a file that cannot be read
+		if _, err := task.Load(spec); err != nil {
+			return err
+		}
+	}
 	in, err := server.open(ctx, spec.Name)
 	if err != nil {
 		return err

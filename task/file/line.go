@@ -153,6 +153,14 @@ func texts(items []any) (out []string) {
 	return out
 }
 
+// Listed are the names of the tools that a task of a file shows at the start, nil where its line does not say, and of those that it
+// holds back.
+func Listed(t *ballast.Task) (tools, hold []string) {
+	tools, _ = listed(t, initTools)
+	hold, _ = listed(t, initHold)
+	return tools, hold
+}
+
 // listed are the names that a task's line lists under a key of Init; false where it does not.
 func listed(t *ballast.Task, key string) ([]string, bool) {
 	l, ok := t.Init[key].(*value.List)
