@@ -14,10 +14,10 @@ import (
 
 // Apply reads YAML text over the recipe; keys that are not mentioned stay. An
 // unknown key is an error with its line, see package strict.
-func (r *Recipe) Apply(name string, text []byte) error { return r.apply(name, text, true) }
+func (r *Recipe) Apply(name string, text []byte) error { return r.decode(name, text, true) }
 
-// apply is Apply; lines says whether somebody has seen the text, so that its lines mean something.
-func (r *Recipe) apply(name string, text []byte, lines bool) error {
+// decode is Apply; lines says whether somebody has seen the text, so that its lines mean something.
+func (r *Recipe) decode(name string, text []byte, lines bool) error {
 	text, err := r.current(text, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -100,5 +100,5 @@ func (r *Recipe) put(name, key string, val any) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return r.apply(name, text, false)
+	return r.decode(name, text, false)
 }

@@ -201,9 +201,6 @@ func taskJSON(t *ballast.Task) map[string]any {
 		turns = append(turns, out)
 	}
 	out := map[string]any{"id": t.ID, "set": t.Set, "category": t.Category, "worlds": t.APIs, "init": init, "turns": turns}
-	if t.Hint != "" {
-		out["hint"] = t.Hint
-	}
 	if t.World == file.World { // its line lists names, and Init holds nothing else
 		delete(out, "init")
 		out["tools"], out["hold"] = file.Listed(t)

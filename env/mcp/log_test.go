@@ -19,10 +19,10 @@ func TestLog(t *testing.T) {
 	if s.Kept() != "" {
 		t.Errorf("kept in %s", s.Kept())
 	}
-	if err := s.Keep(path); err != nil {
+	if err := s.KeepStderr(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Keep(path); err == nil {
+	if err := s.KeepStderr(path); err == nil {
 		t.Error("it is kept twice")
 	}
 	e := open(t, s)

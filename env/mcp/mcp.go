@@ -261,17 +261,17 @@ func (s *Server) Close() error {
 	return s.log.close()
 }
 
-// Keep keeps in a file what the processes wrote to stderr so far, and what they and those after them will; the number of the process
+// KeepStderr keeps in a file what the processes wrote to stderr so far, and what they and those after them will; the number of the process
 // stands before each line. It is called once. Errors of processes name the file from then on. A server that has an address
 // is nobody's process here, and nothing is kept.
-func (s *Server) Keep(path string) error {
+func (s *Server) KeepStderr(path string) error {
 	if s.c.URL != "" {
 		return nil
 	}
 	return s.log.keep(path, s.name())
 }
 
-// Kept is the file of Keep, or "".
+// Kept is the file of KeepStderr, or "".
 func (s *Server) Kept() string { return s.log.kept() }
 
 // limits are those of one process.

@@ -43,7 +43,7 @@ func (w *Worlds) Keep(f Files) error {
 		return nil
 	}
 	if f.Server != "" && w.server != nil {
-		if err := w.server.Keep(f.Server); err != nil {
+		if err := w.server.KeepStderr(f.Server); err != nil {
 			return err
 		}
 	}
