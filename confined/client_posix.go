@@ -31,25 +31,25 @@ func Main() {
 	mainCalled.Store(true)
 }
 
-// supervisor is the one of this process, as seen from here. One that is gone is replaced.
-type supervisor struct {
+// client is the connection to the supervisor of this process. When that is gone, another takes its place.
+type client struct {
 	conn frames
 	cmd  *exec.Cmd
 	send sync.Mutex // of whole frames
 	mu   sync.Mutex
 	last uint64
-	live map[uint64]*ward // nil when the supervisor is gone
+	live map[uint64]*sandbox // nil when the supervisor is gone
 	gone error
 }
 
 var current struct {
 	sync.Mutex
-	*supervisor
+	*client
 }
 
-// ward is a program in the supervisor's care.
-type ward struct {
-	s        *supervisor
+// sandbox is a program and all that it started, which the supervisor holds.
+type sandbox struct {
+	client   *client
 	id       uint64
 	process  int
 	started  chan report // the first report of it
@@ -60,56 +60,56 @@ type ward struct {
 
 // start has a program started with its standard files. ended is called once, when it is gone.
 func start(ctx context.Context, r resolved, l Limits, files []*os.File, ended func(Exit)) (tree, string, error) {
-	s, err := running()
+	c, err := running()
 	if err != nil {
 		return nil, "", err
 	}
-	w := &ward{s: s, started: make(chan report, 1), memories: make(chan int64, 1), ended: ended}
-	s.mu.Lock()
-	if s.live == nil {
-		err = s.gone
+	b := &sandbox{client: c, started: make(chan report, 1), memories: make(chan int64, 1), ended: ended}
+	c.mu.Lock()
+	if c.live == nil {
+		err = c.gone
 	} else {
-		s.last++
-		w.id = s.last
-		s.live[w.id] = w
+		c.last++
+		b.id = c.last
+		c.live[b.id] = b
 	}
-	s.mu.Unlock()
+	c.mu.Unlock()
 	if err != nil {
 		return nil, "", err
 	}
-	o := order{ID: w.id, Do: orderStart, What: r, Temp: os.TempDir(), Time: l.Time, Memory: l.Memory, Processes: l.Processes}
-	if err := s.order(o, files...); err != nil {
-		s.drop(w.id)
+	o := order{ID: b.id, Do: orderStart, What: r, Temp: os.TempDir(), Time: l.Time, Memory: l.Memory, Processes: l.Processes}
+	if err := c.order(o, files...); err != nil {
+		c.drop(b.id)
 		return nil, "", err
 	}
 	select {
-	case got := <-w.started:
+	case got := <-b.started:
 		if got.Failed != "" {
 			return nil, "", errors.New(got.Failed)
 		}
-		w.process = got.Pid
-		return w, got.Dir, nil
+		b.process = got.Pid
+		return b, got.Dir, nil
 	case <-ctx.Done():
-		w.kill("")
+		b.kill("")
 		return nil, "", context.Cause(ctx)
 	}
 }
 
-func (w *ward) pid() int { return w.process }
+func (b *sandbox) pid() int { return b.process }
 
-func (w *ward) kill(limit string) {
+func (b *sandbox) kill(limit string) {
 	// Where it cannot be sent the supervisor is gone, and the program with it.
-	_ = w.s.order(order{ID: w.id, Do: orderKill, Limit: limit})
+	_ = b.client.order(order{ID: b.id, Do: orderKill, Limit: limit})
 }
 
-func (w *ward) memory(ctx context.Context) (int64, error) {
-	w.measure.Lock()
-	defer w.measure.Unlock()
-	if err := w.s.order(order{ID: w.id, Do: orderMemory}); err != nil {
+func (b *sandbox) memory(ctx context.Context) (int64, error) {
+	b.measure.Lock()
+	defer b.measure.Unlock()
+	if err := b.client.order(order{ID: b.id, Do: orderMemory}); err != nil {
 		return 0, err
 	}
 	select {
-	case n := <-w.memories:
+	case n := <-b.memories:
 		return n, nil
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
@@ -117,18 +117,18 @@ func (w *ward) memory(ctx context.Context) (int64, error) {
 }
 
 // running is the supervisor, which it starts where there is none.
-func running() (*supervisor, error) {
+func running() (*client, error) {
 	if !mainCalled.Load() {
 		return nil, errNoMain
 	}
 	current.Lock()
 	defer current.Unlock()
-	if s := current.supervisor; s != nil {
-		s.mu.Lock()
-		alive := s.live != nil
-		s.mu.Unlock()
+	if c := current.client; c != nil {
+		c.mu.Lock()
+		alive := c.live != nil
+		c.mu.Unlock()
 		if alive {
-			return s, nil
+			return c, nil
 		}
 	}
 	ours, theirs, err := socketPair()
@@ -141,90 +141,90 @@ func running() (*supervisor, error) {
 		ours.Close()
 		return nil, err
 	}
-	s := &supervisor{cmd: cmd, live: map[uint64]*ward{}}
+	c := &client{cmd: cmd, live: map[uint64]*sandbox{}}
 	said := &tail{}
 	cmd.Stderr = said
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a Ctrl-C is this process's to handle
-	if s.conn, err = newFrames(ours); err != nil {
+	if c.conn, err = newFrames(ours); err != nil {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		s.conn.Close()
+		c.conn.Close()
 		return nil, fmt.Errorf("starting the supervisor: %w", err)
 	}
-	go s.listen(said)
-	current.supervisor = s
-	return s, nil
+	go c.listen(said)
+	current.client = c
+	return c, nil
 }
 
 // order sends one.
-func (s *supervisor) order(o order, files ...*os.File) error {
-	s.send.Lock()
-	defer s.send.Unlock()
-	if err := s.conn.write(o, files...); err != nil {
+func (c *client) order(o order, files ...*os.File) error {
+	c.send.Lock()
+	defer c.send.Unlock()
+	if err := c.conn.write(o, files...); err != nil {
 		return fmt.Errorf("the supervisor of programs: %w", err)
 	}
 	return nil
 }
 
 // drop forgets a program.
-func (s *supervisor) drop(id uint64) *ward {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w := s.live[id]
-	delete(s.live, id)
-	return w
+func (c *client) drop(id uint64) *sandbox {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := c.live[id]
+	delete(c.live, id)
+	return b
 }
 
 // listen takes reports until the supervisor is gone.
-func (s *supervisor) listen(said *tail) {
+func (c *client) listen(said *tail) {
 	var err error
 	for {
 		var r report
-		if _, err = s.conn.read(&r); err != nil {
+		if _, err = c.conn.read(&r); err != nil {
 			break
 		}
-		s.take(r)
+		c.take(r)
 	}
-	s.conn.Close()
-	status := s.cmd.Wait()
-	s.mu.Lock()
-	left := s.live
-	s.live, s.gone = nil, fmt.Errorf("the supervisor of programs is gone (%w, %v): %s", err, status, said.String())
-	s.mu.Unlock()
-	for _, w := range left {
-		w.lost(s.gone)
+	c.conn.Close()
+	status := c.cmd.Wait()
+	c.mu.Lock()
+	left := c.live
+	c.live, c.gone = nil, fmt.Errorf("the supervisor of programs is gone (%w, %v): %s", err, status, said.String())
+	c.mu.Unlock()
+	for _, b := range left {
+		b.lost(c.gone)
 	}
 }
 
 // lost ends a program whose supervisor is gone: it started, or it never will.
-func (w *ward) lost(err error) {
+func (b *sandbox) lost(err error) {
 	select {
-	case w.started <- report{Failed: err.Error()}:
+	case b.started <- report{Failed: err.Error()}:
 	default:
 	}
-	go w.ended(Exit{Code: -1, Lost: err.Error()})
+	go b.ended(Exit{Code: -1, Lost: err.Error()})
 }
 
-func (s *supervisor) take(r report) {
-	s.mu.Lock()
-	w := s.live[r.ID]
-	s.mu.Unlock()
+func (c *client) take(r report) {
+	c.mu.Lock()
+	b := c.live[r.ID]
+	c.mu.Unlock()
 	switch {
-	case w == nil:
+	case b == nil:
 	case r.Exit != nil:
-		s.drop(r.ID)
-		go w.ended(*r.Exit)
+		c.drop(r.ID)
+		go b.ended(*r.Exit)
 	case r.Memory != nil:
 		select {
-		case w.memories <- *r.Memory:
+		case b.memories <- *r.Memory:
 		default:
 		}
 	default:
 		if r.Failed != "" {
-			s.drop(r.ID)
+			c.drop(r.ID)
 		}
-		w.started <- r
+		b.started <- r
 	}
 }

@@ -24,6 +24,9 @@
 // of this process, on its files and its network. Memory is watched, a few times a second, and so a program can
 // pass its limit for a moment.
 //
+// A program that the system does not end, since it hangs in a call of the system, is an error of Close after 15 s. Run and
+// Wait wait for such a one until it ends.
+//
 // On Linux no process escapes: not by a new session, nor by a double fork. The supervisor adopts orphans
 // and knows them by a resource limit that has no effect (RLIMIT_LOCKS). On other Unix systems a
 // tree is its process group: what leaves the group is not ended, and memory and number of processes are not

@@ -20,6 +20,9 @@ const StderrTail = 8 << 10
 // drainTime is how long the rest of stderr is waited for after the end of a program.
 const drainTime = time.Second
 
+// closeTime is how long Close waits for the end of a program that it has killed.
+var closeTime = 15 * time.Second // a variable for tests
+
 // Process is a program that runs. Its fields are for one reader and one writer, its methods for everybody.
 // Who starts one closes it.
 type Process struct {
@@ -37,6 +40,7 @@ type Process struct {
 	tail    tail
 	files   []*os.File // our ends of stdin, stdout, stderr
 	close   sync.Once
+	stuck   error // what Close answers
 }
 
 // tree is a program and all that it started, as a system holds them.
@@ -157,7 +161,8 @@ func (p *Process) Kill() {
 }
 
 // Close closes the program's input, waits so long for it to end by itself, ends it, and gives back what the Process
-// holds. It may come again.
+// holds. It may come again. The error names a program that the system does not end: Close does not wait for it
+// any longer, and Wait goes on waiting.
 func (p *Process) Close(grace time.Duration) error {
 	p.close.Do(func() {
 		_ = p.Stdin.Close()
@@ -170,12 +175,19 @@ func (p *Process) Close(grace time.Duration) error {
 			}
 		}
 		p.Kill()
-		<-p.done
+		timer := time.NewTimer(closeTime)
+		defer timer.Stop()
+		select {
+		case <-p.done:
+		case <-timer.C:
+			p.stuck = fmt.Errorf("%s, process %d, was killed %s ago and does not end; it may hang in a call of the system, on a disk "+
+				"or a network drive", p.command.Argv[0], p.Pid(), closeTime)
+		}
 		for _, f := range p.files {
 			f.Close()
 		}
 	})
-	return nil
+	return p.stuck
 }
 
 // Stderr is the end of what the program wrote there so far, at most StderrTail bytes.

@@ -39,8 +39,8 @@ type program struct {
 	reaped bool
 }
 
-// keeper is the supervisor's state.
-type keeper struct {
+// supervisor is the state of the process that holds the programs.
+type supervisor struct {
 	conn  frames
 	send  sync.Mutex
 	mu    sync.Mutex
@@ -62,7 +62,7 @@ func supervise() int {
 		fmt.Fprintln(os.NewFile(2, "stderr"), err)
 		return 2
 	}
-	k := &keeper{conn: conn, byID: map[uint64]*program{}, byPid: map[int]*program{}, wake: make(chan struct{}, 1)}
+	s := &supervisor{conn: conn, byID: map[uint64]*program{}, byPid: map[int]*program{}, wake: make(chan struct{}, 1)}
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	go func() {
@@ -71,66 +71,66 @@ func supervise() int {
 	}()
 	children := make(chan os.Signal, 1)
 	signal.Notify(children, syscall.SIGCHLD)
-	go k.reap(children)
-	go k.watch()
+	go s.reap(children)
+	go s.watch()
 	for {
 		var o order
 		fds, err := conn.read(&o)
 		if err != nil {
 			break
 		}
-		k.obey(o, fds)
+		s.obey(o, fds)
 		for _, fd := range fds {
 			_ = syscall.Close(fd)
 		}
 	}
-	k.endAll()
-	if k.base != "" {
-		sweep(k.base)
+	s.endAll()
+	if s.base != "" {
+		sweep(s.base)
 	}
 	return 0
 }
 
 // say sends a report. Where the other end is gone, so is this process soon.
-func (k *keeper) say(r report) {
-	k.send.Lock()
-	defer k.send.Unlock()
-	_ = k.conn.write(r)
+func (s *supervisor) say(r report) {
+	s.send.Lock()
+	defer s.send.Unlock()
+	_ = s.conn.write(r)
 }
 
-func (k *keeper) obey(o order, fds []int) {
+func (s *supervisor) obey(o order, fds []int) {
 	switch o.Do {
 	case orderStart:
-		p, dir, err := k.begin(o, fds)
+		p, dir, err := s.begin(o, fds)
 		if err != nil {
-			k.say(report{ID: o.ID, Failed: err.Error()})
+			s.say(report{ID: o.ID, Failed: err.Error()})
 			return
 		}
-		k.say(report{ID: o.ID, Pid: p.pid, Dir: dir})
-		go k.follow(p)
+		s.say(report{ID: o.ID, Pid: p.pid, Dir: dir})
+		go s.follow(p)
 	case orderKill:
-		k.end(o.ID, o.Limit)
+		s.end(o.ID, o.Limit)
 	case orderMemory:
 		go func() {
 			sum := int64(0)
-			for _, m := range k.members() {
+			for _, m := range s.members() {
 				if m.tree == o.ID {
 					sum += m.resident
 				}
 			}
-			k.say(report{ID: o.ID, Memory: &sum})
+			s.say(report{ID: o.ID, Memory: &sum})
 		}()
 	}
 }
 
 // begin starts a program. It runs on the thread that lives as long as this process.
-func (k *keeper) begin(o order, fds []int) (p *program, dir string, err error) {
-	if k.base == "" {
-		if k.base, err = os.MkdirTemp(o.Temp, "ballast-confined-*"); err != nil {
+func (s *supervisor) begin(o order, fds []int) (p *program, dir string, err error) {
+	if s.base == "" {
+		if s.base, err = os.MkdirTemp(o.Temp, "ballast-confined-*"); err != nil {
 			return nil, "", err
 		}
 	}
-	p = &program{order: o, base: filepath.Join(k.base, strconv.FormatUint(o.ID, 10))}
+	p = &program{order: o, base: filepath.Join(s.base, strconv.FormatUint(o.ID, 10))}
 	defer func() {
 		if err != nil {
 			sweep(p.base)
@@ -144,8 +144,8 @@ func (k *keeper) begin(o order, fds []int) (p *program, dir string, err error) {
 	for i, fd := range fds {
 		files[i] = uintptr(fd)
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	err = marked(o.ID, func() (err error) {
 		p.pid, err = syscall.ForkExec(o.What.Path, o.What.Argv, &syscall.ProcAttr{Dir: dir, Env: env, Files: files, Sys: attributes()})
 		return err
@@ -153,30 +153,30 @@ func (k *keeper) begin(o order, fds []int) (p *program, dir string, err error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: %w", o.What.Path, err)
 	}
-	k.byID[o.ID], k.byPid[p.pid] = p, p
+	s.byID[o.ID], s.byPid[p.pid] = p, p
 	select {
-	case k.wake <- struct{}{}:
+	case s.wake <- struct{}{}:
 	default:
 	}
 	return p, dir, nil
 }
 
 // follow sets a program's clock, after its start was reported.
-func (k *keeper) follow(p *program) {
+func (s *supervisor) follow(p *program) {
 	if p.Time > 0 {
-		k.mu.Lock()
-		defer k.mu.Unlock()
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if !p.reaped {
-			p.timer = time.AfterFunc(p.Time, func() { k.end(p.ID, LimitTime) })
+			p.timer = time.AfterFunc(p.Time, func() { s.end(p.ID, LimitTime) })
 		}
 	}
 }
 
 // end ends a program; the rest of its tree follows when it was reaped.
-func (k *keeper) end(id uint64, limit string) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	p := k.byID[id]
+func (s *supervisor) end(id uint64, limit string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.byID[id]
 	if p == nil || p.reaped {
 		return
 	}
@@ -189,11 +189,11 @@ func (k *keeper) end(id uint64, limit string) {
 }
 
 // reap collects what has ended: programs, and orphans that this process adopted.
-func (k *keeper) reap(children <-chan os.Signal) {
+func (s *supervisor) reap(children <-chan os.Signal) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
-		for k.reapOne() {
+		for s.reapOne() {
 		}
 		select {
 		case <-children:
@@ -202,61 +202,61 @@ func (k *keeper) reap(children <-chan os.Signal) {
 	}
 }
 
-func (k *keeper) reapOne() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
+func (s *supervisor) reapOne() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var status syscall.WaitStatus
 	pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
 	if err != nil || pid <= 0 {
 		return err == syscall.EINTR
 	}
-	if p := k.byPid[pid]; p != nil {
-		delete(k.byPid, pid)
+	if p := s.byPid[pid]; p != nil {
+		delete(s.byPid, pid)
 		p.reaped = true
 		if p.timer != nil {
 			p.timer.Stop()
 		}
-		go k.finish(p, status)
+		go s.finish(p, status)
 	}
 	return true
 }
 
 // finish ends what a program left behind, and reports.
-func (k *keeper) finish(p *program, status syscall.WaitStatus) {
-	left := k.endTree(p)
+func (s *supervisor) finish(p *program, status syscall.WaitStatus) {
+	left := s.endTree(p)
 	sweep(p.base)
-	k.mu.Lock()
-	delete(k.byID, p.ID)
+	s.mu.Lock()
+	delete(s.byID, p.ID)
 	e := Exit{Code: status.ExitStatus(), Limit: p.passed, Peak: p.peak, Left: left}
-	k.mu.Unlock()
+	s.mu.Unlock()
 	if status.Signaled() {
 		e.Code, e.Signal = -1, status.Signal().String()
 	}
-	k.say(report{ID: p.ID, Exit: &e})
+	s.say(report{ID: p.ID, Exit: &e})
 }
 
 // endTree ends what a program started that goes on without it, and returns how many will not end.
-func (k *keeper) endTree(p *program) int {
+func (s *supervisor) endTree(p *program) int {
 	_ = syscall.Kill(-p.pid, syscall.SIGKILL) // its group, if it has any members left
-	return k.until(func(m member) bool { return m.tree == p.ID })
+	return s.until(func(m member) bool { return m.tree == p.ID })
 }
 
 // endAll ends everything below this process.
-func (k *keeper) endAll() int {
-	k.mu.Lock()
-	for pid := range k.byPid {
+func (s *supervisor) endAll() int {
+	s.mu.Lock()
+	for pid := range s.byPid {
 		_ = syscall.Kill(-pid, syscall.SIGKILL)
 	}
-	k.mu.Unlock()
-	return k.until(func(member) bool { return true })
+	s.mu.Unlock()
+	return s.until(func(member) bool { return true })
 }
 
 // until kills the members that fit, again and again, until there are none or the time is up.
-func (k *keeper) until(fits func(member) bool) (n int) {
+func (s *supervisor) until(fits func(member) bool) (n int) {
 	wait := time.Millisecond
 	for deadline := time.Now().Add(endTime); ; time.Sleep(wait) {
 		n = 0
-		for _, m := range k.members() {
+		for _, m := range s.members() {
 			if fits(m) {
 				n++
 				_ = syscall.Kill(m.pid, syscall.SIGKILL)
@@ -270,22 +270,22 @@ func (k *keeper) until(fits func(member) bool) (n int) {
 }
 
 // members are the living processes below this one, with the programs that they belong to.
-func (k *keeper) members() []member {
-	k.mu.Lock()
-	roots := make(map[int]uint64, len(k.byPid))
-	for pid, p := range k.byPid {
+func (s *supervisor) members() []member {
+	s.mu.Lock()
+	roots := make(map[int]uint64, len(s.byPid))
+	for pid, p := range s.byPid {
 		roots[pid] = p.ID
 	}
-	k.mu.Unlock()
+	s.mu.Unlock()
 	return below(os.Getpid(), roots)
 }
 
 // watch looks at memory and numbers of processes while there are programs.
-func (k *keeper) watch() {
+func (s *supervisor) watch() {
 	for {
 		begun := time.Now()
-		if k.look() == 0 {
-			<-k.wake
+		if s.look() == 0 {
+			<-s.wake
 			continue
 		}
 		time.Sleep(max(lookEvery, lookShare*time.Since(begun)))
@@ -293,20 +293,20 @@ func (k *keeper) watch() {
 }
 
 // look ends the programs that pass their limits, and processes of programs that are gone. It returns how many programs there are.
-func (k *keeper) look() int {
+func (s *supervisor) look() int {
 	type use struct {
 		resident  int64
 		processes int
 	}
 	uses := map[uint64]use{}
-	all := k.members()
+	all := s.members()
 	for _, m := range all {
 		u := uses[m.tree]
 		uses[m.tree] = use{u.resident + m.resident, u.processes + 1}
 	}
 	over := map[uint64]string{}
-	k.mu.Lock()
-	for id, p := range k.byID {
+	s.mu.Lock()
+	for id, p := range s.byID {
 		u := uses[id]
 		p.peak = max(p.peak, u.resident)
 		switch {
@@ -318,14 +318,14 @@ func (k *keeper) look() int {
 	}
 	for _, m := range all {
 		// One that is being started has no entry yet; it has our lock, and is in none of these lists.
-		if k.byID[m.tree] == nil {
+		if s.byID[m.tree] == nil {
 			_ = syscall.Kill(m.pid, syscall.SIGKILL)
 		}
 	}
-	n := len(k.byID)
-	k.mu.Unlock()
+	n := len(s.byID)
+	s.mu.Unlock()
 	for id, limit := range over {
-		k.end(id, limit)
+		s.end(id, limit)
 	}
 	return n
 }

@@ -105,6 +105,7 @@ func TestNeighbours(t *testing.T) {
 		mine := pids(t, files[i], 6)
 		p.Close(0)
 		gone(t, mine)
+		watched(t)
 		for _, file := range files[i+1:] {
 			for _, pid := range pids(t, file, 6)[:1] {
 				if !alive(pid) {
@@ -113,7 +114,6 @@ func TestNeighbours(t *testing.T) {
 			}
 		}
 	}
-	time.Sleep(2 * lookEvery) // the watch has looked
 }
 
 // TestManyProcesses: the number of processes is a limit too.
@@ -121,6 +121,12 @@ func TestManyProcesses(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("nobody counts them there")
 	}
+	watched(t)
+}
+
+// watched waits until the supervisor has looked at all processes: a program that has too many is ended.
+func watched(t *testing.T) {
+	t.Helper()
 	file := filepath.Join(t.TempDir(), "pids")
 	c := me("tree", "session", file)
 	c.Limits.Processes = 2
@@ -176,6 +182,37 @@ func TestKilledSupervisor(t *testing.T) {
 	gone(t, []int{p.Pid()})
 	if r := run(t, me("echo"), "again"); string(r.Stdout) != "again" {
 		t.Errorf("%+v", r)
+	}
+}
+
+// immortal is a program that the system does not end.
+type immortal struct{ tree }
+
+func (immortal) pid() int    { return 7 }
+func (immortal) kill(string) {}
+
+// TestImmortal: Close does not wait without end, and says why it gave up, each time.
+func TestImmortal(t *testing.T) {
+	defer func(d time.Duration) { closeTime = d }(closeTime)
+	closeTime = time.Millisecond
+	p := &Process{command: Command{Argv: []string{"stuck"}}, tree: immortal{}, done: make(chan struct{})}
+	theirs, err := p.pipes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Stdin = p.files[0]
+	for range 2 {
+		if err := p.Close(0); err == nil || !strings.Contains(err.Error(), "stuck, process 7, was killed") {
+			t.Error(err)
+		}
+	}
+	for i, f := range theirs { // what the Process held is given back all the same
+		if i > 0 {
+			if _, err := f.Write([]byte("x")); err == nil {
+				t.Errorf("file %d is still read", i)
+			}
+		}
+		f.Close()
 	}
 }
 

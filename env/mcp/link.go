@@ -433,7 +433,11 @@ func (l *link) close() {
 			_ = cs.Close()
 		}
 		if l.process != nil {
-			_ = l.process.Close(grace)
+			if err := l.process.Close(grace); err != nil {
+				l.server.mu.Lock()
+				l.server.stuck = errors.Join(l.server.stuck, err)
+				l.server.mu.Unlock()
+			}
 		} else if l.web != nil {
 			l.web.CloseIdleConnections()
 		}

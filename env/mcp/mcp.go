@@ -151,6 +151,7 @@ type Server struct {
 	shared  *link
 	last    int
 	counts  map[string]int
+	stuck   error // processes that did not end
 }
 
 // mode says how episodes get connections.
@@ -245,7 +246,8 @@ func (s *Server) count(what string) {
 	s.counts[what]++
 }
 
-// Close ends all connections and processes, those of open sessions too, and waits for their end.
+// Close ends all connections and processes, those of open sessions too, and waits for their end. The error names
+// processes that did not end, now or before.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -258,7 +260,10 @@ func (s *Server) Close() error {
 	}
 	closing.Wait()
 	s.work.Wait()
-	return s.log.close()
+	s.mu.Lock()
+	err := s.stuck
+	s.mu.Unlock()
+	return errors.Join(err, s.log.close())
 }
 
 // KeepStderr keeps in a file what the processes wrote to stderr so far, and what they and those after them will; the number of the process
