@@ -105,7 +105,6 @@ type Env struct {
 	fresh   *opened // of the open turn under Forget
 	grader  ballast.Grader
 	user    ballast.User
-	know    map[string]ballast.Tool // functions shown so far, by name
 	over    bool
 	turn    int // index of the open turn
 	replies int
@@ -116,11 +115,8 @@ type Env struct {
 
 // New starts an episode. Its session is opened when it is first needed.
 func (p *Prepared) New(rules Rules) *Env {
-	e := &Env{Prepared: p, rules: rules, know: map[string]ballast.Tool{}}
+	e := &Env{Prepared: p, rules: rules}
 	e.Episode.Task = p.task.ID
-	for _, t := range p.shown {
-		e.know[t.Name] = t
-	}
 	return e
 }
 
@@ -135,15 +131,17 @@ func (p *Prepared) All() []ballast.Tool { return p.tools }
 
 // Known reports whether a function was shown to the policy so far.
 func (e *Env) Known(name string) bool {
-	_, ok := e.know[name]
-	return ok
+	at, ok := e.places[name]
+	return ok && at.turn < len(e.Episode.Turns)
 }
 
 // Tool finds a function that was shown to the policy so far: an Env offers its tools
 // to a format.
 func (e *Env) Tool(name string) (ballast.Tool, bool) {
-	t, ok := e.know[name]
-	return t, ok
+	if !e.Known(name) {
+		return ballast.Tool{}, false
+	}
+	return e.tools[e.places[name].index], true
 }
 
 // Over reports whether the episode has ended.
@@ -170,9 +168,9 @@ func (e *Env) open(ctx context.Context) (m Message) {
 			return m
 		}
 	}
-	u, ep := e.user, e.Episode // one that is late reads on
+	u, ep := e.user, e.record(entry.Instant)
 	said, err := guard(ctx, what, entry.Instant, entry.Limit, func(ctx context.Context) (s said, err error) {
-		s.text, s.more, err = u.Next(ctx, &ep)
+		s.text, s.more, err = u.Next(ctx, ep)
 		return s, err
 	})
 	switch {
@@ -189,8 +187,7 @@ func (e *Env) open(ctx context.Context) (m Message) {
 	m.User = said.text
 	if e.turn < len(e.task.Turns) {
 		for _, name := range e.task.Turns[e.turn].Reveal {
-			m.Reveal = append(m.Reveal, e.held[name])
-			e.know[name] = e.held[name]
+			m.Reveal = append(m.Reveal, e.tools[e.places[name].index])
 		}
 	}
 	if m.User == "" && len(m.Reveal) > 0 {
@@ -199,6 +196,15 @@ func (e *Env) open(ctx context.Context) (m Message) {
 	e.Episode.Turns = append(e.Episode.Turns, ballast.Turn{User: m.User})
 	e.busy = 0
 	return m
+}
+
+// record is what a grader or a user reads: a copy for one that may be late, and reads on.
+func (e *Env) record(instant bool) *ballast.Episode {
+	if instant {
+		return &e.Episode
+	}
+	ep := e.Episode
+	return &ep
 }
 
 // said is what a user says next.
@@ -308,9 +314,9 @@ func (e *Env) grade(ctx context.Context) (check ballast.Check, err error) {
 			return check, err
 		}
 	}
-	g, ep, turn := e.grader, e.Episode, e.turn // one that is late reads on
+	g, ep, turn := e.grader, e.record(entry.Instant), e.turn
 	check, err = guard(ctx, what, entry.Instant, entry.Limit, func(ctx context.Context) (ballast.Check, error) {
-		return g.Grade(ctx, &ep, turn)
+		return g.Grade(ctx, ep, turn)
 	})
 	switch {
 	case err != nil:

@@ -22,8 +22,11 @@ type Prepared struct {
 	instant bool
 	tools   []ballast.Tool
 	shown   []ballast.Tool
-	held    map[string]ballast.Tool
+	places  map[string]place // of the tools, by name
 }
+
+// place is where a tool stands among the tools, and the turn that reveals it; -1: it is shown at the start.
+type place struct{ index, turn int }
 
 // Prepare makes a task of the builtin table ready.
 func Prepare(ctx context.Context, task *ballast.Task) (*Prepared, error) {
@@ -65,7 +68,7 @@ func (t *Table) Prepare(ctx context.Context, task *ballast.Task) (p *Prepared, e
 			return nil, err
 		}
 	}
-	p.shown, p.held, err = split(p.tools, task.Turns)
+	p.shown, p.places, err = split(p.tools, task.Turns)
 	return p, err
 }
 
@@ -82,31 +85,30 @@ func (p *Prepared) Close() (err error) {
 	return err
 }
 
-// split separates the tools that are shown at the start from those that a later
-// turn reveals.
-func split(tools []ballast.Tool, turns []ballast.TaskTurn) (shown []ballast.Tool, held map[string]ballast.Tool, err error) {
-	held = map[string]ballast.Tool{}
-	for _, t := range turns {
-		for _, name := range t.Reveal {
-			held[name] = ballast.Tool{}
-		}
-	}
-	seen := map[string]bool{}
-	for _, tool := range tools {
-		if tool.Name == "" || seen[tool.Name] {
+// split finds the tools that are shown at the start, and for all the turn from which they are.
+func split(tools []ballast.Tool, turns []ballast.TaskTurn) (shown []ballast.Tool, places map[string]place, err error) {
+	places = make(map[string]place, len(tools))
+	for i, tool := range tools {
+		if _, twice := places[tool.Name]; tool.Name == "" || twice {
 			return nil, nil, fmt.Errorf("the name %q of a tool is empty or occurs twice", tool.Name)
 		}
-		seen[tool.Name] = true
-		if _, later := held[tool.Name]; later {
-			held[tool.Name] = tool
-		} else {
-			shown = append(shown, tool)
+		places[tool.Name] = place{i, -1}
+	}
+	for turn, t := range turns {
+		for _, name := range t.Reveal {
+			at, known := places[name]
+			if !known {
+				return nil, nil, fmt.Errorf("a turn reveals %s, which is not among the tools", name)
+			}
+			if at.turn < 0 {
+				places[name] = place{at.index, turn}
+			}
 		}
 	}
-	for name := range held {
-		if !seen[name] {
-			return nil, nil, fmt.Errorf("a turn reveals %s, which is not among the tools", name)
+	for i, tool := range tools {
+		if places[tool.Name].turn < 0 {
+			shown = append(shown, tools[i])
 		}
 	}
-	return shown, held, nil
+	return shown, places, nil
 }
