@@ -12,6 +12,9 @@ type bare struct {
 	// char moves the automaton on by a byte outside control tokens. It decides
 	// where the calls begin (PlaceCall) and end (PlaceAfter).
 	char func(State, byte) State
+	// still is how many bytes at the beginning of a text leave a state inside the calls as it is; nil
+	// where nobody knows.
+	still func(s State, text string) int
 	// body reads the text of all calls. The words say what a fault is about.
 	body func(text string) (calls []ballast.Call, fault Reason, detail string)
 	// answer reports whether a text that begins as a call does, and is none, is an answer
@@ -134,7 +137,11 @@ func (f bare) find(text string) (start, end int) {
 			continue
 		}
 		for end = -1; i+1 < len(text) && s.Place != PlaceTail; {
-			i++
+			if i++; f.still != nil && s.Place == PlaceCall {
+				if i += f.still(s, text[i:]); i == len(text) {
+					break
+				}
+			}
 			was := s.Place
 			if s = f.char(s, text[i]); s.Place == PlaceAfter && was == PlaceCall {
 				end = i + 1

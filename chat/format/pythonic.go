@@ -14,7 +14,7 @@ type pythonic struct{ bare }
 
 // Pythonic is the format `pythonic`. Names of functions and parameters must be
 // identifiers; positional arguments are allowed.
-var Pythonic Format = pythonic{bare{char: pythonChar, body: pythonBody, opener: '['}}
+var Pythonic Format = pythonic{bare{char: pythonChar, still: pythonStill, body: pythonBody, opener: '['}}
 
 // Name returns "pythonic".
 func (pythonic) Name() string { return "pythonic" }
@@ -108,6 +108,25 @@ func pythonChar(s State, c byte) State {
 	}
 	return proseByte(s, c)
 }
+
+// pythonStill counts the bytes that pythonByte passes over: inside a literal of one line all but its
+// quote and backslashes, outside of literals and comments all but quotes, brackets and "#".
+func pythonStill(s State, text string) (n int) {
+	if s.escape || s.quote != 0 && s.run != runShort {
+		return 0
+	}
+	for n < len(text) {
+		c := text[n]
+		if s.quote == 0 && pythonMark[c] || s.quote != 0 && (c == s.quote || c == '\\') {
+			break
+		}
+		n++
+	}
+	return n
+}
+
+// pythonMark are the bytes that mean something to pythonByte outside of literals.
+var pythonMark = [256]bool{'\'': true, '"': true, '#': true, '(': true, ')': true, '[': true, ']': true, '{': true, '}': true}
 
 // pythonByte follows brackets, string literals and comments of Python.
 func pythonByte(s State, c byte) State {
