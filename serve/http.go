@@ -1,11 +1,13 @@
 package serve
 
 import (
+	"bytes"
+	"context"
 	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -82,21 +84,33 @@ func refuse(w http.ResponseWriter, code int, detail string) {
 
 // reply writes JSON with a status.
 func reply(w http.ResponseWriter, code int, v any) error {
+	return replyText(w, code, marshal(v))
+}
+
+// marshal writes JSON.
+func marshal(v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {
 		panic("serve: " + err.Error()) // texts and numbers always marshal
 	}
+	return text
+}
+
+// replyText is reply with JSON that is written already.
+func replyText(w http.ResponseWriter, code int, text []byte) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	http.NewResponseController(w).SetWriteDeadline(time.Now().Add(time.Minute)) // one who does not read is not waited for
 	w.WriteHeader(code)
-	_, err = w.Write(text)
+	_, err := w.Write(text)
 	return err
 }
 
 // send writes an answer whole, so that an error says that the client did not get it.
-func (s *Server) send(w http.ResponseWriter, v any) error {
-	if err := reply(w, http.StatusOK, v); err != nil {
+func (s *Server) send(w http.ResponseWriter, v any) error { return s.sendText(w, marshal(v)) }
+
+func (s *Server) sendText(w http.ResponseWriter, text []byte) error {
+	if err := replyText(w, http.StatusOK, text); err != nil {
 		return err
 	}
 	return http.NewResponseController(w).Flush()
@@ -105,11 +119,11 @@ func (s *Server) send(w http.ResponseWriter, v any) error {
 // bodyTime is how long a request's body may take to arrive.
 var bodyTime = time.Minute // a variable for tests
 
-// body reads a request's body; false if it was answered with what is wrong with it.
-func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+// body reads a request's body into a buffer; false if it was answered with what is wrong with it.
+func (s *Server) body(w http.ResponseWriter, r *http.Request, into *bytes.Buffer) ([]byte, bool) {
 	rc := http.NewResponseController(w)
 	rc.SetReadDeadline(time.Now().Add(bodyTime))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.cfg.Body))
+	_, err := into.ReadFrom(http.MaxBytesReader(w, r.Body, s.cfg.Body))
 	if err == nil {
 		rc.SetReadDeadline(time.Time{}) // else its end would look like a client that vanished
 	} else {
@@ -123,13 +137,43 @@ func (s *Server) body(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	case err != nil:
 		refuse(w, http.StatusBadRequest, "the request's body could not be read: "+err.Error())
 	}
-	return body, err == nil
+	return into.Bytes(), err == nil
+}
+
+// slot waits until fewer than Config.Requests are worked on; free it. The error is the context's.
+func (s *Server) slot(ctx context.Context) error {
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *Server) free() { <-s.slots }
+
+// bounded answers a request when there is a slot for it, within Config.Timeout.
+func (s *Server) bounded(do http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
+		defer cancel()
+		if s.slot(ctx) != nil {
+			refuse(w, http.StatusRequestTimeout, "Request processing timeout")
+			return
+		}
+		defer s.free()
+		do(w, r.WithContext(ctx))
+	}
 }
 
 // admitted answers those who may ask.
 func (s *Server) admitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case !s.sameHost(r):
+			refuse(w, http.StatusForbidden, fmt.Sprintf("the server listens on this machine alone, and a request names it localhost or by its "+
+				"address, not %q; give ballast serve --token-env to let others in by another name", brief(r.Host)))
+			return
 		case r.URL.Path == "/health": // probes carry no token
 		case !sameOrigin(r):
 			refuse(w, http.StatusForbidden, "a page of another origin may not ask")
@@ -152,6 +196,21 @@ func (s *Server) authorized(r *http.Request) bool {
 	return subtle.ConstantTimeCompare([]byte(given), []byte(s.cfg.Token)) == 1
 }
 
+// sameHost refuses, on this machine's own address, what goes to another name than this machine's: a page may
+// have its name resolved to this machine, and then its origin is the same. A token is as good: such a page has none.
+func (s *Server) sameHost(r *http.Request) bool {
+	if !s.loopback.Load() || s.cfg.Token != "" {
+		return true
+	}
+	host := r.Host
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.TrimSuffix(strings.Trim(host, "[]"), ".")
+	ip := net.ParseIP(host)
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
+}
+
 // sameOrigin refuses what a page of another site has a browser send to this machine.
 func sameOrigin(r *http.Request) bool {
 	origin := r.Header.Get("Origin")
@@ -172,7 +231,7 @@ func (s *Server) health(w http.ResponseWriter, _ *http.Request) {
 	default:
 	}
 	reply(w, code, map[string]any{
-		"status": status, "concurrent_requests": len(s.seats), "thread_pool_size": cap(s.seats), "active_tasks": s.table.size(),
+		"status": status, "concurrent_requests": len(s.slots), "thread_pool_size": cap(s.slots), "active_tasks": s.registry.size(),
 		"max_concurrent": s.cfg.Sessions, "tools": []string{s.cfg.Name}, "uptime_seconds": time.Since(s.begun).Seconds(),
 	})
 }

@@ -20,6 +20,7 @@ type metrics struct {
 	repeats  prometheus.Counter
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
+	valid    map[string][2]prometheus.Counter // of actions, by protocol: those that could not be read, those that could
 }
 
 func newMetrics(s *Server) *metrics {
@@ -40,14 +41,18 @@ func newMetrics(s *Server) *metrics {
 			Buckets: []float64{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60},
 		}, []string{"route"}),
 	}
+	m.valid = map[string][2]prometheus.Counter{}
+	for _, protocol := range []string{verlTool, openEnv} {
+		m.valid[protocol] = [2]prometheus.Counter{m.actions.WithLabelValues(protocol, "false"), m.actions.WithLabelValues(protocol, "true")}
+	}
 	gauge := func(name, help string, of func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "ballast_serve_" + name, Help: help}, of)
 	}
 	m.registry.MustRegister(m.begins, m.ends, m.actions, m.refusals, m.repeats, m.requests, m.seconds,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		gauge("sessions_open", "Sessions that are open.", func() float64 { return float64(s.table.size()) }),
+		gauge("sessions_open", "Sessions that are open.", func() float64 { return float64(s.registry.size()) }),
 		gauge("sessions_limit", "Most sessions that may be open.", func() float64 { return float64(s.cfg.Sessions) }),
-		gauge("requests_under_way", "Requests that are worked on.", func() float64 { return float64(len(s.seats)) }))
+		gauge("requests_under_way", "Requests that are worked on.", func() float64 { return float64(len(s.slots)) }))
 	return m
 }
 
@@ -61,7 +66,11 @@ func (m *metrics) refused(protocol string)    { m.refusals.WithLabelValues(proto
 func (m *metrics) repeated()                  { m.repeats.Inc() }
 
 func (m *metrics) acted(protocol string, a *answer) {
-	m.actions.WithLabelValues(protocol, strconv.FormatBool(a.valid)).Inc()
+	i := 0
+	if a.valid {
+		i = 1
+	}
+	m.valid[protocol][i].Inc()
 }
 
 // measured counts requests by the route that mux answers them with.

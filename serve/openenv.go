@@ -29,13 +29,13 @@ const (
 	codeSession  = "SESSION_ERROR"
 )
 
-// sessionKey is the place of a session of OpenEnv in the table.
-func sessionKey(id string) string { return openEnv + " " + id }
+// sessionKey is the key of a session of OpenEnv.
+func sessionKey(id string) key { return key{openEnv, id} }
 
 // openSession makes a session with a name that nobody has, and enters it.
 func (s *Server) openSession() (id string, x *session, err error) {
 	id = rand.Text()
-	in, _, err := s.table.enter(openEnv, []want{{key: sessionKey(id), make: true}})
+	in, _, err := s.registry.enter([]want{{key: sessionKey(id), make: true}})
 	if err != nil {
 		s.count.refused(openEnv)
 		return "", nil, err
@@ -45,7 +45,7 @@ func (s *Server) openSession() (id string, x *session, err error) {
 
 // enterSession enters a session that is open.
 func (s *Server) enterSession(id string) (*session, error) {
-	in, ends, err := s.table.enter(openEnv, []want{{key: sessionKey(id)}})
+	in, ends, err := s.registry.enter([]want{{key: sessionKey(id)}})
 	switch {
 	case err != nil:
 		return nil, err
@@ -234,6 +234,9 @@ func nullable(text string) any {
 
 // reset begins an episode in a session, after the one that it has. Its lock is held.
 func (s *Server) reset(x *session, task int, episode string) (*envResult, error) {
+	if x.shut {
+		return nil, errors.New(overText(x.over))
+	}
 	if x.play != nil {
 		if x.over == "" {
 			s.count.ended(openEnv, endFinished)
@@ -253,8 +256,8 @@ func (s *Server) reset(x *session, task int, episode string) (*envResult, error)
 	s.count.began(openEnv)
 	x.play = p
 	x.stop.Store(&p.end)
-	s.over(x, &first)
-	return s.envAnswer(x, &first)
+	s.over(x, first)
+	return s.envAnswer(x, first)
 }
 
 // over closes the world of an episode that is over; its session stays, for the next reset.
@@ -291,19 +294,19 @@ func (s *Server) act(x *session, a stepAction) (*envResult, error) {
 		return nil, errEnded
 	}
 	if a.Kind == "list_tools" {
-		o := map[string]any{"tools": toolsJSON(x.play.tools, "input_schema"), "metadata": map[string]any{}}
+		o := map[string]any{"tools": toolsJSON(x.play.tools(), "input_schema"), "metadata": map[string]any{}}
 		return &envResult{Observation: o}, nil
 	}
-	var got answer
+	var got *answer
 	if a.Kind == "call_tool" {
 		got = x.play.call(ballast.Call{Name: a.Tool, Args: a.Args})
 	} else {
 		got = x.play.reply(*a.Text)
 	}
-	s.count.acted(openEnv, &got)
+	s.count.acted(openEnv, got)
 	x.steps++
-	s.over(x, &got)
-	r, err := s.envAnswer(x, &got)
+	s.over(x, got)
+	r, err := s.envAnswer(x, got)
 	if err == nil && a.Kind == "call_tool" { // as a CallToolObservation has it
 		r.Observation["tool_name"], r.Observation["error"], r.Observation["result"] = a.Tool, nil, nil
 		if len(got.results) == 1 {

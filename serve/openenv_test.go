@@ -131,8 +131,8 @@ func TestSocketGold(t *testing.T) {
 			t.Errorf("%+v", m)
 		}
 	}
-	if s.table.size() != 1 {
-		t.Errorf("%d sessions", s.table.size())
+	if s.registry.size() != 1 {
+		t.Errorf("%d sessions", s.registry.size())
 	}
 	if err := c.conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"close"}`)); err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func TestSocketGold(t *testing.T) {
 	if _, err := c.read(); websocket.CloseStatus(err) != websocket.StatusNormalClosure {
 		t.Errorf("%v", err)
 	}
-	until(t, func() bool { return s.table.size() == 0 })
+	until(t, func() bool { return s.registry.size() == 0 })
 }
 
 // TestSocketBad: every message that is wrong is answered with an error of the protocol, and the
@@ -197,7 +197,7 @@ func TestSocketCapacity(t *testing.T) {
 		t.Error("the connection stays open")
 	}
 	a.conn.CloseNow()
-	until(t, func() bool { return s.table.size() == 0 })
+	until(t, func() bool { return s.registry.size() == 0 })
 	if m := dial(t, h, "").send("reset", map[string]any{}); m.Type != "observation" {
 		t.Errorf("%+v", m)
 	}
@@ -215,7 +215,7 @@ func TestSocketLease(t *testing.T) {
 	if err != nil || m.Data.Code != codeSession || !strings.Contains(m.Data.Message, "lease") {
 		t.Errorf("%+v %v", m, err)
 	}
-	until(t, func() bool { return s.table.size() == 0 })
+	until(t, func() bool { return s.registry.size() == 0 })
 }
 
 // rpc asks POST /mcp.
@@ -256,8 +256,8 @@ func ask(t testing.TB, h *httptest.Server, method, path, body string) (int, stri
 func TestMCP(t *testing.T) {
 	s, h := serving(t, nil)
 	id, _ := rpc(t, h, "openenv/session/create", map[string]any{})["result"].(map[string]any)["session_id"].(string)
-	if id == "" || s.table.size() != 1 {
-		t.Fatalf("%q, %d sessions", id, s.table.size())
+	if id == "" || s.registry.size() != 1 {
+		t.Fatalf("%q, %d sessions", id, s.registry.size())
 	}
 	if out := rpc(t, h, "tools/list", map[string]any{"session_id": id}); !strings.Contains(fmt.Sprint(out["error"]), "reset it first") {
 		t.Errorf("%v", out)
@@ -304,7 +304,7 @@ func TestMCP(t *testing.T) {
 		t.Errorf("%v", out)
 	}
 	c.conn.CloseNow()
-	until(t, func() bool { return s.table.size() == 0 })
+	until(t, func() bool { return s.registry.size() == 0 })
 	for _, x := range []struct {
 		method string
 		params any
@@ -393,9 +393,9 @@ func FuzzSocket(f *testing.F) {
 				t.Errorf("%s %v", raw, err)
 			}
 		}
-		if s.table.remove(c.x, endFinished) {
+		if s.registry.remove(c.x, endFinished) {
 			s.shut(c.x, endFinished)
 		}
-		s.table.leave(c.x)
+		s.registry.leave(c.x)
 	})
 }

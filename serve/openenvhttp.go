@@ -1,7 +1,7 @@
 package serve
 
 import (
-	"context"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +15,7 @@ import (
 
 // postReset answers POST /reset.
 func (s *Server) postReset(w http.ResponseWriter, r *http.Request) {
-	body, ok := s.body(w, r)
+	body, ok := s.body(w, r, new(bytes.Buffer))
 	if !ok {
 		return
 	}
@@ -35,7 +35,7 @@ type stepRequest struct {
 
 // postStep answers POST /step.
 func (s *Server) postStep(w http.ResponseWriter, r *http.Request) {
-	body, ok := s.body(w, r)
+	body, ok := s.body(w, r, new(bytes.Buffer))
 	if !ok {
 		return
 	}
@@ -77,8 +77,7 @@ func (s *Server) getState(w http.ResponseWriter, r *http.Request) {
 // inEpisode does something in the session of an episode that is played over HTTP; make opens
 // one, with a name of its own where none is given.
 func (s *Server) inEpisode(w http.ResponseWriter, r *http.Request, id string, make bool, do func(*session, string) (any, error)) {
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
-	defer cancel()
+	ctx := r.Context() // bounded
 	var x *session
 	var err error
 	switch {
@@ -105,14 +104,15 @@ func (s *Server) inEpisode(w http.ResponseWriter, r *http.Request, id string, ma
 	}
 	over := make1[result]()
 	play := func() {
-		defer s.table.leave(x)
+		defer s.registry.leave(x)
 		v, err := inSession(ctx, x, func() (any, error) { return do(x, id) })
 		over <- result{v, err}
 	}
-	if s.slow {
-		s.group.Go(play)
-	} else {
+	if !s.slow {
 		play()
+	} else if !s.aside(play) {
+		s.registry.leave(x)
+		over <- result{nil, errDraining}
 	}
 	select {
 	case res := <-over:
@@ -131,8 +131,8 @@ func make1[T any]() chan T { return make(chan T, 1) }
 
 // reopen enters the session of a name that a client chose; one that has ended begins anew.
 func (s *Server) reopen(id string) (*session, error) {
-	s.table.revive(sessionKey(id))
-	in, _, err := s.table.enter(openEnv, []want{{key: sessionKey(id), make: true}})
+	s.registry.revive(sessionKey(id))
+	in, _, err := s.registry.enter([]want{{key: sessionKey(id), make: true}})
 	if err != nil {
 		s.count.refused(openEnv)
 		return nil, err
@@ -218,7 +218,7 @@ func (s *Server) named(do func(http.ResponseWriter, taskRequest)) http.HandlerFu
 		}
 		var q taskRequest
 		if r.Method == http.MethodPost {
-			body, ok := s.body(w, r)
+			body, ok := s.body(w, r, new(bytes.Buffer))
 			if !ok {
 				return
 			}

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,13 +52,9 @@ func rpcID(id json.RawMessage) any {
 // postMCP answers POST /mcp: sessions, tools/list and tools/call. The status is always 200, as
 // JSON-RPC has errors of its own.
 func (s *Server) postMCP(w http.ResponseWriter, r *http.Request) {
-	body, ok := s.body(w, r)
-	if !ok {
-		return
+	if body, ok := s.body(w, r, new(bytes.Buffer)); ok {
+		s.send(w, s.rpc(r.Context(), body, nil, ""))
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
-	defer cancel()
-	s.send(w, s.rpc(ctx, body, nil, ""))
 }
 
 // rpc answers a request of JSON-RPC, of a WebSocket in its session x.
@@ -97,7 +94,7 @@ func (s *Server) rpc(ctx context.Context, body []byte, x *session, id string) ma
 		if x, err = s.enterSession(p.Session); err != nil {
 			return rpcError(q.ID, rpcParams, err.Error(), nil)
 		}
-		defer s.table.leave(x)
+		defer s.registry.leave(x)
 	}
 	var a stepAction
 	if a.Kind = "list_tools"; q.Method == "tools/call" {
@@ -131,7 +128,7 @@ func (s *Server) rpcCreate(q rpcRequest, x *session, id string) map[string]any {
 	case err != nil:
 		return rpcError(q.ID, rpcServer, err.Error(), nil)
 	}
-	s.table.leave(x)
+	s.registry.leave(x)
 	return rpcResult(q.ID, map[string]any{"session_id": id})
 }
 
@@ -146,11 +143,11 @@ func (s *Server) rpcClose(q rpcRequest, p rpcParameters, id string) map[string]a
 	if err != nil {
 		return rpcError(q.ID, rpcParams, err.Error(), nil)
 	}
-	defer s.table.leave(x)
+	defer s.registry.leave(x)
 	if x.closing.Store(true); x.attached.Load() {
 		return rpcResult(q.ID, map[string]any{"session_id": p.Session, "closed": false, "closing": true})
 	}
-	if s.table.remove(x, endFinished) {
+	if s.registry.remove(x, endFinished) {
 		s.shut(x, endFinished)
 	}
 	return rpcResult(q.ID, map[string]any{"session_id": p.Session, "closed": true})

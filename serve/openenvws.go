@@ -50,10 +50,14 @@ func (s *Server) openSocket(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it was answered
 	}
-	s.sockets.Add(1)
+	c := &socket{s: s, conn: conn}
+	if !s.join(&s.sockets) {
+		c.send(problem(codeSession, errDraining.Error(), nil))
+		conn.Close(websocket.StatusGoingAway, "the server is shutting down")
+		return
+	}
 	defer s.sockets.Done()
 	conn.SetReadLimit(s.cfg.Body)
-	c := &socket{s: s, conn: conn}
 	if err := c.enter(r.URL.Query().Get("session_id")); err != nil {
 		var full *capacityError
 		if errors.As(err, &full) {
@@ -79,7 +83,7 @@ func (c *socket) enter(id string) (err error) {
 		return err
 	}
 	if c.id = id; !c.x.attached.CompareAndSwap(false, true) {
-		c.s.table.leave(c.x)
+		c.s.registry.leave(c.x)
 		return errors.New("Session " + brief(id) + " already has an attached WebSocket")
 	}
 	return nil
@@ -92,12 +96,12 @@ func (c *socket) leave() {
 		how = endFinished
 	}
 	if c.owned || c.x.closing.Load() {
-		if c.s.table.remove(c.x, how) {
+		if c.s.registry.remove(c.x, how) {
 			c.s.shut(c.x, how)
 		}
 	}
 	c.x.attached.Store(false)
-	c.s.table.leave(c.x)
+	c.s.registry.leave(c.x)
 }
 
 // serve answers messages one by one until the client or the server ends.
@@ -147,9 +151,14 @@ func (c *socket) serve() {
 	}
 }
 
-// answer answers one message; false ends the socket.
+// answer answers one message, as soon as Config.Requests lets it; false ends the socket.
 func (c *socket) answer(ctx context.Context, text []byte) bool {
+	if c.s.slot(ctx) != nil {
+		c.conn.CloseNow()
+		return false
+	}
 	m, more := c.reply(ctx, text)
+	c.s.free()
 	if !more {
 		c.over = true
 		c.conn.Close(websocket.StatusNormalClosure, "")

@@ -30,38 +30,45 @@ type answer struct {
 // play is one episode. It is used by one goroutine at a time.
 type play struct {
 	task *ballast.Task
-	book *book
+	from *cachedTask
 	env  *env.Env
 	how  credit.Options
 	form chat.Format
 	life context.Context // of the episode, for its world
 	end  context.CancelFunc
 	shut bool
-	// tools are those that were shown so far.
-	tools []ballast.Tool
+	// revealed are the tools that were shown after the start.
+	revealed []ballast.Tool
 }
 
 // begin opens an episode of a task. The error says why the task cannot be played.
-func (s *Server) begin(task int) (*play, answer, error) {
-	b, err := s.shelf.take(task)
+func (s *Server) begin(task int) (*play, *answer, error) {
+	t, err := s.cache.get(task)
 	if err != nil {
-		return nil, answer{}, err
+		return nil, nil, err
 	}
-	p := &play{task: &s.cfg.Tasks[task], book: b, env: b.task.New(s.cfg.Rules), how: s.cfg.Credit, form: s.cfg.Format}
+	p := &play{task: &s.cfg.Tasks[task], from: t, env: t.task.New(s.cfg.Rules), how: s.cfg.Credit, form: s.cfg.Format}
 	p.life, p.end = context.WithCancel(s.life)
 	a := p.shown(p.env.Start(p.life))
-	p.tools = slices.Concat(b.task.Tools(), a.tools)
-	a.begins, a.valid, a.tools = true, true, p.tools
+	a.begins, a.valid, a.tools = true, true, p.tools()
 	return p, a, nil
 }
 
+// tools are those that were shown so far. All episodes of the task share the list of those at the start.
+func (p *play) tools() []ballast.Tool {
+	if len(p.revealed) == 0 {
+		return p.from.task.Tools()
+	}
+	return slices.Concat(p.from.task.Tools(), p.revealed)
+}
+
 // reply lets the policy's text act.
-func (p *play) reply(text string) answer {
+func (p *play) reply(text string) *answer {
 	return p.act(p.form.Parse(format.Opened(text), p.env), ballast.Step{Text: text})
 }
 
 // call lets one call act that came without a text.
-func (p *play) call(c ballast.Call) answer {
+func (p *play) call(c ballast.Call) *answer {
 	text, err := p.form.Write([]ballast.Call{c}, p.env)
 	if err != nil { // the format cannot write it; the record needs some text
 		text = c.Name
@@ -73,7 +80,7 @@ func (p *play) call(c ballast.Call) answer {
 	return p.act(parsed, ballast.Step{Text: text})
 }
 
-func (p *play) act(parsed chat.Parsed, step ballast.Step) answer {
+func (p *play) act(parsed chat.Parsed, step ballast.Step) *answer {
 	if p.env.Over() { // what came before has failed, or the session was finished meanwhile
 		a := p.closed()
 		a.reason = "the episode is over"
@@ -92,7 +99,7 @@ func (p *play) act(parsed chat.Parsed, step ballast.Step) answer {
 }
 
 // last ends an episode whose trainer asks for no further reply.
-func (p *play) last() answer {
+func (p *play) last() *answer {
 	if !p.env.Over() {
 		p.env.Stop(ballast.StopTurns)
 	}
@@ -100,23 +107,23 @@ func (p *play) last() answer {
 }
 
 // shown is the answer that a message of the environment makes.
-func (p *play) shown(m env.Message) answer {
+func (p *play) shown(m env.Message) *answer {
 	if !p.env.Over() {
 		p.env.Ready()
 	}
-	a := answer{}
+	a := &answer{}
 	if p.env.Over() {
 		a = p.closed()
 	}
 	a.results, a.user, a.tools = m.Results, m.User, m.Reveal
-	p.tools = slices.Concat(p.tools, m.Reveal)
+	p.revealed = append(p.revealed, m.Reveal...)
 	return a
 }
 
 // closed is the answer of an episode that is over.
-func (p *play) closed() answer {
+func (p *play) closed() *answer {
 	ep := &p.env.Episode
-	a := answer{done: true, stop: ep.Stop}
+	a := &answer{done: true, stop: ep.Stop}
 	if ep.Stop == ballast.StopInfra {
 		a.broken = ep.Error
 		return a
@@ -134,30 +141,36 @@ func (p *play) close() {
 	p.shut = true
 	p.end()
 	p.env.Close()
-	p.book.back()
+	p.from.release()
 }
 
-// text is how an answer stands in an observation of text: the tools' answers as the format writes
-// them, or the user's words, after the documentation of tools that they reveal.
+// text is how an answer stands in an observation of text; see write.
 func (a *answer) text(f chat.Format) string {
 	var b strings.Builder
+	a.write(f, func(piece string) { b.WriteString(piece) })
+	return b.String()
+}
+
+// write writes an observation of text piece by piece: the tools' answers as the format writes
+// them, or the user's words, after the documentation of tools that they reveal.
+func (a *answer) write(f chat.Format, add func(string)) {
 	for i, r := range a.results {
 		if i > 0 {
-			b.WriteByte('\n')
+			add("\n")
 		}
 		before, body, after := f.Result(r)
-		b.WriteString(before)
-		b.WriteString(body)
-		b.WriteString(after)
+		add(before)
+		add(body)
+		add(after)
 	}
 	if a.results != nil {
-		return b.String()
+		return
 	}
 	if len(a.tools) > 0 && !a.begins {
-		b.WriteString(f.Docs(a.tools) + "\n")
+		add(f.Docs(a.tools))
+		add("\n")
 	}
-	b.WriteString(a.user)
-	return b.String()
+	add(a.user)
 }
 
 // tail keeps at most the last n bytes of a text, from the beginning of a character on.

@@ -8,7 +8,8 @@ type route struct {
 	do           http.HandlerFunc
 }
 
-// paths is what is answered at which path.
+// paths is what is answered at which path. Whatever looks at episodes or reads a body waits for a slot
+// (Config.Requests), verl-tool's requests and the messages of WebSockets by themselves.
 func (s *Server) paths() []route {
 	return []route{
 		{"POST /get_observation", "verl-tool: actions of trajectories", s.getObservation},
@@ -17,21 +18,21 @@ func (s *Server) paths() []route {
 		{"GET /metrics", "for Prometheus", s.count.handler().ServeHTTP},
 		{"GET /tasks", "ids of the tasks", s.listTasks},
 		{"GET /ws", "OpenEnv: a WebSocket, one session", s.openSocket},
-		{"POST /reset", "OpenEnv: begins an episode", s.postReset},
-		{"POST /step", "OpenEnv: one action of an episode", s.postStep},
-		{"GET /state", "OpenEnv: the state of an episode", s.getState},
+		{"POST /reset", "OpenEnv: begins an episode", s.bounded(s.postReset)},
+		{"POST /step", "OpenEnv: one action of an episode", s.bounded(s.postStep)},
+		{"GET /state", "OpenEnv: the state of an episode", s.bounded(s.getState)},
 		{"GET /metadata", "OpenEnv: what is served", s.metadata},
 		{"GET /schema", "OpenEnv: schemas of action, observation and state", s.schema},
-		{"POST /mcp", "OpenEnv: sessions, tools/list, tools/call", s.postMCP},
+		{"POST /mcp", "OpenEnv: sessions, tools/list, tools/call", s.bounded(s.postMCP)},
 		{"GET /openapi.json", "these paths", s.openAPI},
 		{"GET /list_environments", "OpenEnv: the name of what is served", s.listEnvironments},
 		{"GET /{env}/splits", "OpenEnv: the split that is served", s.named(s.splits)},
-		{"POST /{env}/tasks", "OpenEnv: all tasks", s.named(s.taskRange)},
-		{"POST /{env}/task_range", "OpenEnv: tasks from start to before stop", s.named(s.taskRange)},
-		{"POST /{env}/num_tasks", "OpenEnv: the number of tasks", s.named(func(w http.ResponseWriter, _ taskRequest) {
+		{"POST /{env}/tasks", "OpenEnv: all tasks", s.bounded(s.named(s.taskRange))},
+		{"POST /{env}/task_range", "OpenEnv: tasks from start to before stop", s.bounded(s.named(s.taskRange))},
+		{"POST /{env}/num_tasks", "OpenEnv: the number of tasks", s.bounded(s.named(func(w http.ResponseWriter, _ taskRequest) {
 			s.send(w, map[string]any{"num_tasks": len(s.cfg.Tasks)})
-		})},
-		{"POST /{env}/task", "OpenEnv: one task by index", s.named(s.oneTask)},
+		}))},
+		{"POST /{env}/task", "OpenEnv: one task by index", s.bounded(s.named(s.oneTask))},
 	}
 }
 

@@ -56,7 +56,7 @@ type Config struct {
 	Sessions int           // most open episodes
 	Lease    time.Duration // an episode that nobody uses for so long is closed
 	Timeout  time.Duration // of one request; what it began goes on
-	Requests int           // most requests that are worked on at a time; others wait
+	Requests int           // most requests, and messages of WebSockets, that are worked on at a time; others wait
 	Body     int64         // most bytes of one request, or of one message of a WebSocket
 	Token    string        // what requests must carry; "" = nothing
 	Grace    time.Duration // what requests under way have at the end; 0 = 30 s
@@ -65,21 +65,24 @@ type Config struct {
 
 // Server serves the tasks of a Config. Close it.
 type Server struct {
-	cfg   Config
-	byID  map[string]int
-	shelf *shelf
-	table *table
-	seats chan struct{} // one per request that is worked on
-	count *metrics
-	slow  bool // a world, grader or user of a task takes time
-	begun time.Time
+	cfg      Config
+	byID     map[string]int
+	cache    *taskCache
+	registry *registry
+	slots    chan struct{} // one is taken by every request that is worked on
+	count    *metrics
+	slow     bool // a world, grader or user of a task takes time
+	begun    time.Time
+	loopback atomic.Bool // Serve listens on this machine's own address
 
 	life    context.Context // of all episodes
 	end     context.CancelFunc
 	next    atomic.Int64   // of resets that name no task
-	sockets sync.WaitGroup // those that are open
 	drain   chan struct{}  // closed when no episode may begin any more
-	once    sync.Once
+	mu      sync.Mutex     // of what follows; held where one of the groups grows
+	drains  bool           // no further WebSocket is waited for
+	closed  bool           // nothing outlives its request any more
+	sockets sync.WaitGroup // those that are open
 	group   sync.WaitGroup // the reaper, and what outlives its request
 	mux     http.Handler
 }
@@ -107,7 +110,7 @@ func New(c Config) (*Server, error) {
 	case c.Sessions < 0 || c.Requests < 0 || c.Lease < 0 || c.Timeout < 0 || c.Grace < 0 || c.Body < 0 || c.Rules.Steps < 0:
 		return nil, errors.New("serve: a bound is below 0")
 	}
-	s := &Server{cfg: c, byID: make(map[string]int, len(c.Tasks)), seats: make(chan struct{}, c.Requests), begun: time.Now(),
+	s := &Server{cfg: c, byID: make(map[string]int, len(c.Tasks)), slots: make(chan struct{}, c.Requests), begun: time.Now(),
 		drain: make(chan struct{})}
 	for i := range c.Tasks {
 		id := c.Tasks[i].ID
@@ -127,11 +130,11 @@ func New(c Config) (*Server, error) {
 		}
 	}
 	s.life, s.end = context.WithCancel(context.Background())
-	s.shelf = newShelf(s.life, c.Env, s.cfg.Tasks)
-	s.table = newTable(s.cfg.Sessions, s.cfg.Lease)
+	s.cache = newTaskCache(s.life, c.Env, s.cfg.Tasks)
+	s.registry = newRegistry(s.cfg.Sessions, s.cfg.Lease)
 	s.count = newMetrics(s)
 	s.mux = s.routes()
-	s.group.Go(s.reap)
+	s.aside(s.reap)
 	return s, nil
 }
 
@@ -140,7 +143,7 @@ func New(c Config) (*Server, error) {
 func (s *Server) Sessions() int { return s.cfg.Sessions }
 
 // Open is how many sessions are open.
-func (s *Server) Open() int { return s.table.size() }
+func (s *Server) Open() int { return s.registry.size() }
 
 // Handler answers requests, for a server of one's own. Serve has one with deadlines.
 func (s *Server) Handler() http.Handler { return s.mux }
@@ -152,12 +155,8 @@ func (s *Server) reap() {
 	for {
 		select {
 		case <-tick.C:
-			for _, x := range s.table.expired() {
-				if s.slow {
-					s.group.Go(func() { s.shut(x, endExpired) })
-				} else {
-					s.shut(x, endExpired)
-				}
+			for _, x := range s.registry.expired() {
+				s.shutAside(x, endExpired)
 			}
 		case <-s.life.Done():
 			return
@@ -166,18 +165,59 @@ func (s *Server) reap() {
 }
 
 // Drain lets no further episode begin; those that are open go on.
-func (s *Server) Drain() { s.once.Do(func() { close(s.drain); s.table.drain() }) }
+func (s *Server) Drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.drains {
+		s.drains = true
+		close(s.drain)
+		s.registry.drain()
+	}
+}
+
+// join enters a group that Close waits for; false if Close, or for a WebSocket Drain, came first.
+func (s *Server) join(group *sync.WaitGroup) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.drains && group == &s.sockets {
+		return false
+	}
+	group.Add(1)
+	return true
+}
+
+// aside does something that may outlive its request; false if the server is closed, and nothing is done.
+func (s *Server) aside(do func()) bool {
+	if !s.join(&s.group) {
+		return false
+	}
+	go func() {
+		defer s.group.Done()
+		do()
+	}()
+	return true
+}
+
+// shutAside is shut for who does not wait until a slow world is closed.
+func (s *Server) shutAside(x *session, how string) {
+	if !s.slow || !s.aside(func() { s.shut(x, how) }) {
+		s.shut(x, how)
+	}
+}
 
 // Close ends what runs and closes all episodes. Requests that come later are refused.
 func (s *Server) Close() error {
 	s.Drain()
 	s.end()
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
 	s.sockets.Wait()
 	s.group.Wait()
-	for _, x := range s.table.all() {
+	for _, x := range s.registry.all() {
 		s.shut(x, endClosed)
 	}
-	return s.shelf.close()
+	return s.cache.close()
 }
 
 // socketsEnd waits until the WebSockets have seen that the server ends.
@@ -196,8 +236,12 @@ func (s *Server) socketsEnd(ctx context.Context) error {
 }
 
 // Serve answers requests on a listener until the context ends. Then it refuses what is new, lets
-// requests under way finish for at most Config.Grace, and closes all episodes.
+// requests under way finish for at most Config.Grace, and closes all episodes. On this machine's own
+// address, and without a token, it answers requests alone that name this machine (see sameHost).
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	if at, ok := l.Addr().(*net.TCPAddr); ok {
+		s.loopback.Store(at.IP.IsLoopback())
+	}
 	h := &http.Server{
 		Handler:           s.mux,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -49,7 +49,7 @@ func serving(t testing.TB, change func(*Config)) (*Server, *httptest.Server) {
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
-		if n := s.table.size(); n != 0 {
+		if n := s.registry.size(); n != 0 {
 			t.Errorf("%d sessions are open after Close", n)
 		}
 	})
@@ -160,7 +160,7 @@ func TestVerlToolGold(t *testing.T) {
 				}
 			}
 		}
-		if n := s.table.size(); n != 0 {
+		if n := s.registry.size(); n != 0 {
 			t.Fatalf("%d sessions are open after the end", n)
 		}
 		if got := post(t, h, finish(id)); !got.Dones[0] || !got.Valids[0] || got.Observations[0]["obs"] != "" {
@@ -210,7 +210,7 @@ func TestVerlToolBad(t *testing.T) {
 			t.Errorf("%.80s: %d %s, want %d %s", c.body, got.code, text, c.code, c.want)
 		}
 	}
-	if n := s.table.size(); n != 0 {
+	if n := s.registry.size(); n != 0 {
 		t.Errorf("%d sessions are open", n)
 	}
 	res, err := h.Client().Get(h.URL + "/get_observation")
@@ -324,7 +324,7 @@ func TestIsolation(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if n := s.table.size(); n != 0 {
+	if n := s.registry.size(); n != 0 {
 		t.Errorf("%d sessions are open", n)
 	}
 	lone, _ := serving(t, func(c *Config) { c.Tasks = tasks })
@@ -344,8 +344,8 @@ func TestCapacity(t *testing.T) {
 		q["extra_fields"] = slices.Repeat([]any{map[string]any{"ballast_task": 0}}, len(ids))
 		return post(t, h, q)
 	}
-	if got := start("a", "b", "c"); got.code != 503 || !strings.Contains(fmt.Sprint(got.Detail), "Server at capacity: 0/2") || s.table.size() != 0 {
-		t.Errorf("%+v, %d open", got, s.table.size())
+	if got := start("a", "b", "c"); got.code != 503 || !strings.Contains(fmt.Sprint(got.Detail), "Server at capacity: 0/2") || s.registry.size() != 0 {
+		t.Errorf("%+v, %d open", got, s.registry.size())
 	}
 	if got := start("a", "b"); got.code != 200 {
 		t.Errorf("%+v", got)
@@ -356,7 +356,7 @@ func TestCapacity(t *testing.T) {
 	if got := start("a", "c"); got.code != 503 {
 		t.Errorf("%+v", got)
 	}
-	if got := post(t, h, finish("never")); got.code != 200 || s.table.size() != 2 {
+	if got := post(t, h, finish("never")); got.code != 200 || s.registry.size() != 2 {
 		t.Errorf("%+v", got)
 	}
 	post(t, h, finish("b"))
@@ -388,7 +388,7 @@ func TestLease(t *testing.T) {
 	s, h := serving(t, func(c *Config) { c.Lease = 60 * time.Millisecond })
 	extra := map[string]any{"ballast_task": 0}
 	post(t, h, one("a", "x", extra))
-	until(t, func() bool { return s.table.size() == 0 })
+	until(t, func() bool { return s.registry.size() == 0 })
 	got := post(t, h, one("a", "x", extra))
 	if !got.Dones[0] || got.Valids[0] || got.Observations[0]["reward"] != nil || !strings.Contains(fmt.Sprint(got.Observations[0]["error"]), "lease") {
 		t.Errorf("%+v", got)
@@ -396,7 +396,7 @@ func TestLease(t *testing.T) {
 	if text := scrape(t, h); !strings.Contains(text, `ballast_serve_episodes_ended_total{how="expired",protocol="verl-tool"} 1`) {
 		t.Errorf("%s", text)
 	}
-	until(t, func() bool { s.table.mu.Lock(); defer s.table.mu.Unlock(); return len(s.table.gone) == 0 })
+	until(t, func() bool { s.registry.mu.Lock(); defer s.registry.mu.Unlock(); return len(s.registry.gone) == 0 })
 }
 
 // until waits for something to hold.

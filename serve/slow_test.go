@@ -19,10 +19,11 @@ import (
 // counter is a world whose calls take time: it adds 1 and says the sum. A call of break fails as
 // a machine does.
 type counter struct {
-	pause time.Duration
-	open  atomic.Int64
-	calls atomic.Int64
-	hang  chan struct{} // closed: calls go on; nil: none waits
+	pause  time.Duration
+	open   atomic.Int64
+	calls  atomic.Int64
+	inside atomic.Int64  // calls that have begun
+	hang   chan struct{} // closed: calls go on; nil: none waits
 }
 
 type count struct {
@@ -43,6 +44,7 @@ func (c *count) Call(ctx context.Context, call ballast.Call) (string, error) {
 	if call.Name == "break" {
 		return "", errors.New("the pipe broke")
 	}
+	c.inside.Add(1)
 	select {
 	case <-time.After(c.pause):
 	case <-ctx.Done():
@@ -97,7 +99,7 @@ func TestBroken(t *testing.T) {
 	if !got.Dones[0] || o["reward"] != nil || o["score"] != nil || o["stop"] != "infra" || !strings.Contains(fmt.Sprint(o["error"]), "the pipe broke") {
 		t.Errorf("%+v", got)
 	}
-	if got.Dones[1] || got.Observations[1]["obs"] != "<tool_response>\n1\n</tool_response>" || s.table.size() != 1 {
+	if got.Dones[1] || got.Observations[1]["obs"] != "<tool_response>\n1\n</tool_response>" || s.registry.size() != 1 {
 		t.Errorf("%+v", got)
 	}
 	c := dial(t, h, "")
@@ -117,7 +119,7 @@ func TestBroken(t *testing.T) {
 // after its answer is, and a number says which it is.
 func TestRepeats(t *testing.T) {
 	w := &counter{hang: make(chan struct{})}
-	_, h := serving(t, counting(w))
+	s, h := serving(t, counting(w))
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	go func() {
@@ -128,12 +130,12 @@ func TestRepeats(t *testing.T) {
 		}
 		failed <- err
 	}()
-	time.Sleep(50 * time.Millisecond) // the call runs
+	until(t, func() bool { return w.inside.Load() == 1 })
 	cancel()
 	if err := <-failed; err == nil {
 		t.Fatal("the client got an answer")
 	}
-	time.Sleep(20 * time.Millisecond)
+	until(t, func() bool { return len(s.slots) == 0 }) // the server has seen it
 	close(w.hang)
 	obs := func(got seen) string { return fmt.Sprint(got.Observations[0]["obs"], got.Observations[0]["error"]) }
 	for i, x := range []struct {
@@ -184,12 +186,12 @@ func TestVanish(t *testing.T) {
 	if err := c.conn.Write(t.Context(), 1, []byte(`{"type":"step","data":{"text":"`+strings.ReplaceAll(add, `"`, `\"`)+`"}}`)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, func() bool { return w.open.Load() == 1 })
+	until(t, func() bool { return w.inside.Load() == 1 })
 	c.conn.CloseNow() // the call does not come back, the episode ends nevertheless
-	until(t, func() bool { return w.open.Load() == 0 && s.table.size() == 0 })
+	until(t, func() bool { return w.open.Load() == 0 && s.registry.size() == 0 })
 	close(w.hang)
 	post(t, h, one("a", add, of())) // and never again
-	until(t, func() bool { return w.open.Load() == 0 && s.table.size() == 0 })
+	until(t, func() bool { return w.open.Load() == 0 && s.registry.size() == 0 })
 }
 
 // TestStop: at the end requests under way are answered, new ones are refused, sockets are told
@@ -228,15 +230,15 @@ func TestStop(t *testing.T) {
 	until(t, func() bool { return w.open.Load() == 1 })
 	stop()
 	<-s.drain
-	if _, _, err := s.table.enter(verlTool, []want{{"b", true}}); !errors.Is(err, errDraining) {
+	if _, _, err := s.registry.enter([]want{{key{verlTool, "b"}, true}}); !errors.Is(err, errDraining) {
 		t.Errorf("%v", err)
 	}
 	close(w.hang)
 	if g := <-under; g.err != nil || g.code != 200 {
 		t.Errorf("%+v", g)
 	}
-	if err := <-served; err != nil || w.open.Load() != 0 || s.table.size() != 0 {
-		t.Errorf("%v, %d worlds, %d sessions", err, w.open.Load(), s.table.size())
+	if err := <-served; err != nil || w.open.Load() != 0 || s.registry.size() != 0 {
+		t.Errorf("%v, %d worlds, %d sessions", err, w.open.Load(), s.registry.size())
 	}
 	if _, err := http.Get(url + "/health"); err == nil {
 		t.Error("it still answers")

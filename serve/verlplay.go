@@ -8,15 +8,15 @@ import (
 // mayBegin reports an action that begins a trajectory and does not say of which task, or that
 // names another task than its trajectory plays.
 func (s *Server) mayBegin(actions []action, in []*session) error {
-	names := map[*session]int{} // index of the task plus 1
+	var names map[*session]int // of those that begin: index of the task plus 1
 	for i := range actions {
 		a, x := &actions[i], in[i]
 		if x == nil || a.finish {
 			continue
 		}
-		is := names[x]
+		is := x.name(0)
 		if is == 0 {
-			is = x.name(0)
+			is = names[x]
 		}
 		switch {
 		case is == 0 && a.task < 0:
@@ -26,9 +26,11 @@ func (s *Server) mayBegin(actions []action, in []*session) error {
 			return wrong("value_error", fmt.Sprintf("trajectory %q plays task %q, not %q; give every trajectory an id of its own",
 				brief(a.id), s.cfg.Tasks[is-1].ID, s.cfg.Tasks[a.task].ID), "extra_fields", i, "ballast_task")
 		case is == 0:
-			is = a.task + 1
+			if names == nil {
+				names = map[*session]int{}
+			}
+			names[x] = a.task + 1
 		}
-		names[x] = is
 	}
 	for x, is := range names {
 		x.name(is)
@@ -36,21 +38,22 @@ func (s *Server) mayBegin(actions []action, in []*session) error {
 	return nil
 }
 
-// abandon leaves a session that a refused request entered, and takes it out if it never began.
-func (s *Server) abandon(x *session) {
-	if x.name(0) == 0 && s.table.drop(x) {
-		s.shut(x, endRefused)
+// abandon leaves the sessions that a refused request entered, and takes those out that never began.
+func (s *Server) abandon(in []*session) {
+	for _, x := range in {
+		if x != nil && x.name(0) == 0 && s.registry.drop(x) {
+			s.shut(x, endRefused)
+		}
 	}
-	s.table.leave(x)
+	s.registry.leave(in...)
 }
 
-// playOne plays one action, and leaves its session.
+// playOne plays one action.
 func (s *Server) playOne(ctx context.Context, a *action, x *session, e *ended, out *played) {
 	if x == nil {
 		s.afterEnd(a, e, out)
 		return
 	}
-	defer s.table.leave(x)
 	if a.finish {
 		s.finish(x, out)
 		return
@@ -73,7 +76,7 @@ func (s *Server) playOne(ctx context.Context, a *action, x *session, e *ended, o
 		out.answer = &answer{done: true, broken: overText(x.over)}
 		return
 	}
-	ans := s.step(x, func(p *play) answer {
+	ans := s.step(x, func(p *play) *answer {
 		got := p.reply(a.text)
 		if a.last && !got.done {
 			end := p.last()
@@ -89,22 +92,22 @@ func (s *Server) playOne(ctx context.Context, a *action, x *session, e *ended, o
 }
 
 // step lets an action act in a session, whose episode begins with its first. The lock is held.
-func (s *Server) step(x *session, act func(*play) answer) *answer {
+func (s *Server) step(x *session, act func(*play) *answer) *answer {
 	if x.play == nil {
 		p, first, err := s.begin(x.name(0) - 1)
 		if err != nil {
 			return &answer{done: true, stop: "infra", broken: err.Error()}
 		}
-		s.count.began(x.kind)
+		s.count.began(x.key.protocol)
 		x.play = p
 		x.stop.Store(&p.end)
 		if first.done { // the user says nothing, or breaks
-			return &first
+			return first
 		}
 	}
 	ans := act(x.play)
-	s.count.acted(x.kind, &ans)
-	return &ans
+	s.count.acted(x.key.protocol, ans)
+	return ans
 }
 
 // settle takes a session out whose episode is over. The lock is held.
@@ -118,9 +121,9 @@ func (s *Server) settle(x *session, a *answer) {
 	}
 	if x.over == "" {
 		x.over = how
-		s.count.ended(x.kind, how)
+		s.count.ended(x.key.protocol, how)
 	}
-	s.table.remove(x, how)
+	s.registry.remove(x, how)
 	if x.play != nil {
 		x.play.close()
 		x.play = nil
@@ -129,12 +132,8 @@ func (s *Server) settle(x *session, a *answer) {
 
 // finish ends a trajectory that its trainer has ended.
 func (s *Server) finish(x *session, out *played) {
-	if s.table.remove(x, endFinished) {
-		if s.slow {
-			s.group.Go(func() { s.shut(x, endFinished) })
-		} else {
-			s.shut(x, endFinished)
-		}
+	if s.registry.remove(x, endFinished) {
+		s.shutAside(x, endFinished)
 	}
 	out.answer = &answer{done: true, valid: true}
 }

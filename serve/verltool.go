@@ -18,11 +18,11 @@ const verlTool = "verl-tool"
 // actionRequest is a request of POST /get_observation as verl-tool's server declares it
 // (verl_tool/servers/tool_server.py, ActionRequest). Pointers tell null from a value.
 type actionRequest struct {
-	IDs     []*string      `json:"trajectory_ids"`
+	IDs     []string       `json:"trajectory_ids"`
 	Actions []*string      `json:"actions"`
 	Extra   []*extraFields `json:"extra_fields"`
-	Finish  []*bool        `json:"finish"`
-	Last    []*bool        `json:"is_last_step"`
+	Finish  []bool         `json:"finish"`
+	Last    []bool         `json:"is_last_step"`
 }
 
 // extraFields are the fields of a dataset row's extra_info that mean something here.
@@ -40,26 +40,6 @@ type action struct {
 	step     *int
 	finish   bool // the trainer has ended the trajectory; nothing is played
 	last     bool // this is its last action
-}
-
-// actionResponse is an answer as verl-tool's server declares it (AgentResponse).
-type actionResponse struct {
-	Observations []observation `json:"observations"`
-	Dones        []bool        `json:"dones"`
-	Valids       []bool        `json:"valids"`
-	Milliseconds float64       `json:"processing_time_ms"`
-	Queued       float64       `json:"queue_time_ms"`
-}
-
-// observation is what verl-tool's client takes from a dict: obs and reward; the rest it keeps
-// in tool_interact_info, where reward managers find it.
-type observation struct {
-	Obs     string       `json:"obs"`
-	Reward  *float64     `json:"reward"`
-	Invalid *string      `json:"invalid_reason"`
-	Error   string       `json:"error,omitempty"`
-	Stop    ballast.Stop `json:"stop,omitempty"`
-	Score   *score       `json:"score,omitempty"`
 }
 
 // score is what an episode earned.
@@ -105,14 +85,14 @@ func (s *Server) decodeActions(body []byte) ([]action, error) {
 	for i := range out {
 		a := &out[i]
 		switch {
-		case q.IDs[i] == nil || *q.IDs[i] == "":
+		case q.IDs[i] == "":
 			return nil, wrong("string_type", "a trajectory's id is a text that is not empty", "trajectory_ids", i)
-		case len(*q.IDs[i]) > maxID:
+		case len(q.IDs[i]) > maxID:
 			return nil, wrong("string_too_long", fmt.Sprintf("a trajectory's id has at most %d bytes", maxID), "trajectory_ids", i)
 		case q.Actions[i] == nil:
 			return nil, wrong("string_type", "an action is a text", "actions", i)
 		}
-		a.id, a.text, a.task = *q.IDs[i], *q.Actions[i], -1
+		a.id, a.text, a.task = q.IDs[i], *q.Actions[i], -1
 		a.finish, a.last = at(q.Finish, i), at(q.Last, i)
 		if i >= len(q.Extra) || q.Extra[i] == nil {
 			continue
@@ -138,12 +118,17 @@ func (s *Server) decodeActions(body []byte) ([]action, error) {
 // maxID bounds the length of a name that a client gives.
 const maxID = 512
 
-func at(list []*bool, i int) bool { return i < len(list) && list[i] != nil && *list[i] }
+func at(list []bool, i int) bool { return i < len(list) && list[i] }
 
 // taskOf reads which task is meant: its id or its index; -1 for none.
 func (s *Server) taskOf(raw json.RawMessage) (int, error) {
 	if len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
 		return -1, nil
+	}
+	if raw[0] == '"' && !bytes.ContainsRune(raw, '\\') { // as almost all are
+		if i, ok := s.byID[string(raw[1:len(raw)-1])]; ok {
+			return i, nil
+		}
 	}
 	var id string
 	if json.Unmarshal(raw, &id) == nil {
@@ -167,15 +152,15 @@ func (s *Server) getObservation(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
 	defer cancel()
-	select {
-	case s.seats <- struct{}{}:
-		defer func() { <-s.seats }()
-	case <-ctx.Done():
+	if s.slot(ctx) != nil {
 		refuse(w, http.StatusRequestTimeout, "Request processing timeout")
 		return
 	}
+	defer s.free()
 	queued := time.Since(start)
-	body, ok := s.body(w, r)
+	buf := scratches.Get().(*scratch)
+	defer buf.free()
+	body, ok := s.body(w, r, &buf.body)
 	if !ok {
 		return
 	}
@@ -199,21 +184,14 @@ func (s *Server) getObservation(w http.ResponseWriter, r *http.Request) {
 		invalid(w, err)
 		return
 	}
-	res := actionResponse{Observations: make([]observation, len(done)), Dones: make([]bool, len(done)), Valids: make([]bool, len(done))}
-	for i := range done {
-		res.Observations[i], res.Dones[i], res.Valids[i] = s.observe(&done[i]), done[i].answer.done, done[i].answer.valid
-	}
-	res.Queued = milliseconds(queued)
-	res.Milliseconds = milliseconds(time.Since(start))
+	buf.answer = s.appendAnswers(buf.answer[:0], done, queued, time.Since(start))
 	w.Header().Set("X-Process-Time", fmt.Sprintf("%.6f", time.Since(start).Seconds()))
 	gone := r.Context().Err() != nil
 	mark(done, !gone)
-	if !gone && s.send(w, res) != nil {
+	if !gone && s.sendText(w, buf.answer) != nil {
 		mark(done, false)
 	}
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // mark notes whether the client got the answers.
 func mark(done []played, yes bool) {
@@ -222,19 +200,6 @@ func mark(done []played, yes bool) {
 			p.mem.delivered(p.step, yes)
 		}
 	}
-}
-
-// observe is an answer as an observation.
-func (s *Server) observe(p *played) observation {
-	a := p.answer
-	o := observation{Obs: a.text(s.cfg.Format), Error: a.broken, Stop: a.stop, Score: scored(a.score)}
-	if a.score != nil {
-		o.Reward = &a.score.Reward
-	}
-	if a.reason != "" {
-		o.Invalid = &a.reason
-	}
-	return o
 }
 
 // played is what became of one action.
@@ -253,22 +218,19 @@ var errLate = errors.New("the request took too long")
 func (s *Server) playActions(ctx context.Context, actions []action) ([]played, error) {
 	wants := make([]want, len(actions))
 	for i := range actions {
-		wants[i] = want{key: verlTool + " " + actions[i].id, make: !actions[i].finish}
+		wants[i] = want{key: key{verlTool, actions[i].id}, make: !actions[i].finish}
 	}
-	in, ends, err := s.table.enter(verlTool, wants)
+	in, ends, err := s.registry.enter(wants)
 	if err != nil {
 		return nil, err
 	}
 	if err := s.mayBegin(actions, in); err != nil {
-		for _, x := range in {
-			if x != nil {
-				s.abandon(x)
-			}
-		}
+		s.abandon(in)
 		return nil, err
 	}
 	out := make([]played, len(actions))
 	if !s.slow {
+		defer s.registry.leave(in...)
 		for i := range actions {
 			s.playOne(ctx, &actions[i], in[i], ends[i], &out[i])
 		}
@@ -280,12 +242,16 @@ func (s *Server) playActions(ctx context.Context, actions []action) ([]played, e
 	}
 	over := make(chan struct{}, len(chains))
 	for _, chain := range chains {
-		s.group.Go(func() {
+		play := func() {
 			for _, i := range chain {
 				s.playOne(ctx, &actions[i], in[i], ends[i], &out[i])
+				s.registry.leave(in[i])
 			}
 			over <- struct{}{}
-		})
+		}
+		if !s.aside(play) { // nobody acts any more, and each action is told so
+			play()
+		}
 	}
 	for range chains {
 		select {

@@ -22,15 +22,18 @@ const (
 	endRefused  = "refused"  // its first request was wrong
 )
 
-// session is one trajectory, or one session of OpenEnv: a place in the table and the episode
+// key names a session.
+type key struct{ protocol, id string }
+
+// session is one trajectory, or one session of OpenEnv: an entry of the registry and the episode
 // that is played in it.
 type session struct {
-	key   string
-	kind  string        // the protocol
+	key   key
 	lock  chan struct{} // has room for who acts
 	play  *play         // nil until it begins; of who holds the lock
 	steps int           // actions so far; of who holds the lock
 	over  string        // how it ended, "" while it goes on; of who holds the lock
+	shut  bool          // nobody may begin an episode in it any more; of who holds the lock
 
 	stop atomic.Pointer[context.CancelFunc] // ends the episode that plays
 
@@ -43,9 +46,9 @@ type session struct {
 
 	memory
 
-	users int           // who act or wait to; of the table
-	used  time.Time     // of the table
-	seat  *list.Element // among the idle; nil while somebody uses it; of the table
+	users int           // who act or wait to; of the registry
+	used  time.Time     // when the last of them left; of the registry
+	lease *list.Element // among the leases of the registry, whose it is
 }
 
 // memory is what a session knows of its last action, for a client that did not get the answer.
@@ -110,26 +113,26 @@ func (m *memory) name(task int) int {
 
 // ended is what is left of a session.
 type ended struct {
-	key string
+	key key
 	how string
 	at  time.Time
 	mem *memory
 }
 
-// table has all sessions.
-type table struct {
-	limit int
-	lease time.Duration
-	mu    sync.Mutex
-	open  map[string]*session
-	idle  list.List // of *session, longest idle first
-	gone  map[string]*list.Element
-	order list.List // of *ended, oldest first
-	stop  bool
+// registry has all sessions.
+type registry struct {
+	limit  int
+	lease  time.Duration
+	mu     sync.Mutex
+	open   map[key]*session
+	leases list.List // of *session: of those that nobody uses, the longest idle first; those in use stand anywhere
+	gone   map[key]*list.Element
+	order  list.List // of *ended, oldest first
+	stop   bool
 }
 
-func newTable(limit int, lease time.Duration) *table {
-	return &table{limit: limit, lease: lease, open: map[string]*session{}, gone: map[string]*list.Element{}}
+func newRegistry(limit int, lease time.Duration) *registry {
+	return &registry{limit: limit, lease: lease, open: map[key]*session{}, gone: map[key]*list.Element{}}
 }
 
 // capacityError says that no further session may be open.
@@ -144,154 +147,162 @@ var errDraining = errors.New("the server is shutting down and begins no new epis
 
 // want asks for a session by name. Make opens one where there is none.
 type want struct {
-	key  string
+	key  key
 	make bool
 }
 
 // enter returns the sessions of a request, nil where there is none, and who uses each must leave
 // it. All are there or none is: an error opens nothing. What has ended is among the ends.
-func (t *table) enter(kind string, wants []want) (in []*session, ends []*ended, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	fresh := map[string]*session{}
-	for _, w := range wants {
-		if w.make && t.open[w.key] == nil && t.gone[w.key] == nil {
-			fresh[w.key] = nil
+func (r *registry) enter(wants []want) (in []*session, ends []*ended, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	in, ends = make([]*session, len(wants)), make([]*ended, len(wants))
+	var fresh map[key]*session
+	for i, w := range wants {
+		if in[i] = r.open[w.key]; in[i] != nil {
+			continue
+		}
+		if e := r.gone[w.key]; e != nil {
+			ends[i] = e.Value.(*ended)
+		} else if w.make && fresh[w.key] == nil {
+			if fresh == nil {
+				fresh = map[key]*session{}
+			}
+			fresh[w.key] = &session{key: w.key, lock: make(chan struct{}, 1)}
 		}
 	}
 	switch {
 	case len(fresh) == 0:
-	case t.stop:
+	case r.stop:
 		return nil, nil, errDraining
-	case len(t.open)+len(fresh) > t.limit:
-		return nil, nil, &capacityError{len(t.open), t.limit}
+	case len(r.open)+len(fresh) > r.limit:
+		return nil, nil, &capacityError{len(r.open), r.limit}
 	}
-	in, ends = make([]*session, len(wants)), make([]*ended, len(wants))
+	for k, x := range fresh {
+		r.open[k], x.lease = x, r.leases.PushBack(x)
+	}
 	for i, w := range wants {
-		x := t.open[w.key]
-		if _, isNew := fresh[w.key]; x == nil && isNew {
-			x = &session{key: w.key, kind: kind, lock: make(chan struct{}, 1)}
-			t.open[w.key] = x
+		if in[i] == nil {
+			in[i] = fresh[w.key]
 		}
-		if x == nil {
-			if e := t.gone[w.key]; e != nil {
-				ends[i] = e.Value.(*ended)
-			}
-			continue
+		if in[i] != nil {
+			in[i].users++
 		}
-		if x.users++; x.seat != nil {
-			t.idle.Remove(x.seat)
-			x.seat = nil
-		}
-		in[i] = x
 	}
 	return in, ends, nil
 }
 
-// leave is called by who entered. A session that nobody uses may expire.
-func (t *table) leave(x *session) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	x.users--
-	x.used = time.Now()
-	if x.users == 0 && t.open[x.key] == x {
-		x.seat = t.idle.PushBack(x)
+// leave is called by who entered, with what enter returned. A session that nobody uses may expire.
+func (r *registry) leave(in ...*session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	for _, x := range in {
+		if x == nil {
+			continue
+		}
+		if x.users--; x.users == 0 {
+			x.used = now
+			r.leases.MoveToBack(x.lease) // nothing where it was taken out
+		}
 	}
 }
 
 // remove takes a session out and keeps what is left of it; false if it was out already.
-func (t *table) remove(x *session, how string) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.open[x.key] != x {
+func (r *registry) remove(x *session, how string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open[x.key] != x {
 		return false
 	}
-	t.take(x, how)
+	r.take(x, how)
 	return true
 }
 
 // drop takes a session out as if it had never been; false if it was out already.
-func (t *table) drop(x *session) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.open[x.key] != x {
+func (r *registry) drop(x *session) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.open[x.key] != x {
 		return false
 	}
-	delete(t.open, x.key)
+	delete(r.open, x.key)
+	r.leases.Remove(x.lease)
 	return true
 }
 
 // take takes a session out. The lock is held.
-func (t *table) take(x *session, how string) {
-	delete(t.open, x.key)
-	if x.seat != nil {
-		t.idle.Remove(x.seat)
-		x.seat = nil
-	}
-	t.gone[x.key] = t.order.PushBack(&ended{key: x.key, how: how, at: time.Now(), mem: &x.memory})
-	for t.order.Len() > t.limit {
-		t.forget()
+func (r *registry) take(x *session, how string) {
+	delete(r.open, x.key)
+	r.leases.Remove(x.lease)
+	r.gone[x.key] = r.order.PushBack(&ended{key: x.key, how: how, at: time.Now(), mem: &x.memory})
+	for r.order.Len() > r.limit {
+		r.forget()
 	}
 }
 
-func (t *table) forget() {
-	delete(t.gone, t.order.Remove(t.order.Front()).(*ended).key)
+func (r *registry) forget() {
+	delete(r.gone, r.order.Remove(r.order.Front()).(*ended).key)
 }
 
 // expired takes out the sessions whose lease has ended, and forgets what ended long ago.
-func (t *table) expired() (out []*session) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+func (r *registry) expired() (out []*session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	now := time.Now()
-	for e := t.idle.Front(); e != nil; e = t.idle.Front() {
+	for e := r.leases.Front(); e != nil; {
 		x := e.Value.(*session)
-		if now.Sub(x.used) < t.lease {
+		e = e.Next()
+		if x.users > 0 {
+			continue
+		}
+		if now.Sub(x.used) < r.lease {
 			break
 		}
-		t.take(x, endExpired)
+		r.take(x, endExpired)
 		out = append(out, x)
 	}
-	for e := t.order.Front(); e != nil && now.Sub(e.Value.(*ended).at) > 2*t.lease; e = t.order.Front() {
-		t.forget()
+	for e := r.order.Front(); e != nil && now.Sub(e.Value.(*ended).at) > 2*r.lease; e = r.order.Front() {
+		r.forget()
 	}
 	return out
 }
 
 // all takes out every session.
-func (t *table) all() (out []*session) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, x := range t.open {
+func (r *registry) all() (out []*session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, x := range r.open {
 		out = append(out, x)
 	}
 	for _, x := range out {
-		t.take(x, endClosed)
+		r.take(x, endClosed)
 	}
 	return out
 }
 
 // revive forgets that a session ended, so that its name may begin anew.
-func (t *table) revive(key string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if e := t.gone[key]; e != nil {
-		t.order.Remove(e)
-		delete(t.gone, key)
+func (r *registry) revive(k key) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if e := r.gone[k]; e != nil {
+		r.order.Remove(e)
+		delete(r.gone, k)
 	}
 }
 
 // drain lets no further session begin.
-func (t *table) drain() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.stop = true
+func (r *registry) drain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stop = true
 }
 
 // size is the number of open sessions.
-func (t *table) size() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.open)
+func (r *registry) size() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.open)
 }
 
 // hold waits for the right to act in a session.
@@ -312,17 +323,17 @@ func (x *session) hold(ctx context.Context) error {
 // release gives the right to act back.
 func (x *session) release() { <-x.lock }
 
-// shut closes the episode of a session that was taken out of the table. Whoever still acts in it
-// is stopped first.
+// shut closes the episode of a session that was taken out of the registry. Whoever still acts in it
+// is stopped first, and whoever waits to act finds it shut.
 func (s *Server) shut(x *session, how string) {
 	if stop := x.stop.Load(); stop != nil {
 		(*stop)()
 	}
 	x.lock <- struct{}{}
 	defer x.release()
-	if x.over == "" {
+	if x.shut = true; x.over == "" {
 		if x.over = how; x.play != nil {
-			s.count.ended(x.kind, how)
+			s.count.ended(x.key.protocol, how)
 		}
 	}
 	if x.play != nil {
