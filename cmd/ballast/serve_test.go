@@ -110,7 +110,9 @@ func gone(ts *testscript.TestScript, _ bool, args []string) {
 	for _, path := range list {
 		pid, err := strconv.Atoi(filepath.Base(path))
 		ts.Check(err)
-		if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		p, err := os.FindProcess(pid)
+		ts.Check(err)
+		if err := p.Signal(syscall.Signal(0)); !errors.Is(err, os.ErrProcessDone) {
 			ts.Fatalf("process %d is still there (%v)", pid, err)
 		}
 	}
