@@ -112,7 +112,14 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-// echoParsed reads a request and answers its actions as observations.
+// echoed is an observation in the shape of a real one.
+type echoed struct {
+	Obs     string   `json:"obs"`
+	Reward  *float64 `json:"reward"`
+	Invalid *string  `json:"invalid_reason"`
+}
+
+// echoParsed reads a request and answers its actions as observations, in the shape of a server that plays them.
 func echoParsed(w http.ResponseWriter, r *http.Request) {
 	var q struct {
 		IDs     []string         `json:"trajectory_ids"`
@@ -127,8 +134,11 @@ func echoParsed(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	no := make([]bool, len(q.IDs))
-	text, _ := json.Marshal(map[string]any{"observations": q.Actions, "dones": no, "valids": no, "processing_time_ms": 0})
+	no, seen := make([]bool, len(q.IDs)), make([]echoed, len(q.Actions))
+	for i, text := range q.Actions {
+		seen[i].Obs = text
+	}
+	text, _ := json.Marshal(map[string]any{"observations": seen, "dones": no, "valids": no, "processing_time_ms": 0, "queue_time_ms": 0})
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(text)
 }
