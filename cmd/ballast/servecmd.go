@@ -74,7 +74,7 @@ Budgets and rules are those of an evaluation protocol:` + protocolDocs(),
 	fl.IntVar(&f.bounds.Sessions, "sessions", serve.DefaultSessions, "most open episodes")
 	fl.DurationVar(&f.bounds.Lease, "lease", serve.DefaultLease, "an episode that nobody uses for so long is closed")
 	fl.DurationVar(&f.bounds.Timeout, "timeout", serve.DefaultTimeout, "of one request; an action that takes longer goes on")
-	fl.IntVar(&f.bounds.Requests, "requests", serve.DefaultRequests, "requests and WebSocket messages that are worked on at a time; others wait")
+	fl.IntVar(&f.bounds.Requests, "requests", serve.DefaultRequests, "requests and messages that are worked on at a time; others wait")
 	fl.BoolVar(&f.rows, "rows", false, "serve nothing, and print the tasks as rows of a trainer's dataset, JSON lines")
 	fl.IntVar(&f.bodyMB, "body", serve.DefaultBody>>20, "most MB of one request")
 	return c
