@@ -14,7 +14,7 @@ import (
 // ParseJSON reads one JSON value, keeping the order of objects and the exact
 // kind of numbers. It accepts what Python's json.loads accepts: NaN, Infinity
 // and -Infinity, numbers that overflow to infinity, duplicate keys (the last
-// wins, at the first one's place), lone surrogates. The error names the byte.
+// wins, at the first one's place), lone surrogates. The error is a *JSONError.
 func ParseJSON(data []byte) (any, error) { return (&jsonParser{data: data}).whole() }
 
 // ParseExact is ParseJSON for text of which nothing may change by being read: a key
@@ -43,9 +43,16 @@ type jsonParser struct {
 	items   []any   // of the arrays
 }
 
-func (p *jsonParser) fail(what string) error {
-	return fmt.Errorf("json: %s at byte %d", what, p.pos)
+// JSONError says what is wrong with a JSON text, and where.
+type JSONError struct {
+	What string
+	Byte int // counted from 0
 }
+
+// Error is one line.
+func (e *JSONError) Error() string { return fmt.Sprintf("json: %s at byte %d", e.What, e.Byte) }
+
+func (p *jsonParser) fail(what string) error { return &JSONError{what, p.pos} }
 
 func (p *jsonParser) space() {
 	for p.pos < len(p.data) {
