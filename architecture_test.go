@@ -29,6 +29,7 @@ var layer = map[string]int{
 	"ballast/safetext/hostile":      1,
 	"ballast/value":                 1,
 	"ballast/value/shape":           2,
+	"ballast/value/schema":          2,
 	"ballast/chat/bpe":              2,
 	"ballast/chat/pretoken":         2,
 	"ballast/chat/tooldoc":          2,

@@ -35,8 +35,8 @@ var jsonTypes = map[string]string{"dict": "object", "float": "number", "list": "
 // JSON's names. All is read from Doc, as it is sent to servers: where a tool has a Schema,
 // its Doc and Params do not count. References ($ref) are not followed.
 func Documented(t ballast.Tool) string {
-	doc := documentation(t)
-	schema := dict(doc, "parameters")
+	doc := Function(t)
+	schema := doc.Object("parameters")
 	var words []string
 	if text := collapsed(doc); text != "" {
 		words = append(words, text)
@@ -49,22 +49,9 @@ func Documented(t ballast.Tool) string {
 	return line + t.Name + "(" + fields(schema, maxDepth) + ")"
 }
 
-// documentation is Doc without OpenAI's wrapping. A Schema that is none does not count.
-func documentation(t ballast.Tool) *value.Dict {
-	doc, ok := Doc(t).(*value.Dict)
-	if !ok {
-		t.Schema = nil
-		doc, _ = Doc(t).(*value.Dict)
-	}
-	if inner := dict(doc, "function"); inner != nil {
-		return inner
-	}
-	return doc
-}
-
 // described lists what is documented of the properties of an object, those inside of each after it.
 func described(schema *value.Dict, path string, depth int) (words []string) {
-	props := dict(schema, "properties")
+	props := schema.Object("properties")
 	if props == nil || depth == 0 {
 		return nil
 	}
@@ -75,7 +62,7 @@ func described(schema *value.Dict, path string, depth int) (words []string) {
 		at := path + name
 		words = append(words, documented(about, at)...)
 		words = append(words, described(about, at+".", depth-1)...)
-		if item := dict(about, "items"); item != nil {
+		if item := about.Object("items"); item != nil {
 			words = append(words, documented(item, at+"[]")...)
 			words = append(words, described(item, at+"[].", depth-1)...)
 		}
@@ -97,13 +84,13 @@ func Space(r rune) bool { return unicode.IsSpace(r) || r >= 0x1c && r <= 0x1f }
 
 // collapsed is the description in a schema, its white space made single spaces.
 func collapsed(about *value.Dict) string {
-	text, _ := get(about, "description").(string)
+	text, _ := about.Member("description").(string)
 	return strings.Join(strings.FieldsFunc(text, Space), " ")
 }
 
 // fields are the properties of an object's schema, as they stand in brackets.
 func fields(schema *value.Dict, depth int) string {
-	props := dict(schema, "properties")
+	props := schema.Object("properties")
 	if props == nil {
 		return ""
 	}
@@ -141,12 +128,12 @@ func fields(schema *value.Dict, depth int) string {
 
 // kind is the type in a schema, without its bounds; "" where it says nothing.
 func kind(about *value.Dict, depth int) string {
-	if choices, ok := get(about, "enum").(*value.List); ok && len(choices.Items) > 0 {
+	if choices, ok := about.Member("enum").(*value.List); ok && len(choices.Items) > 0 {
 		return joined(choices.Items, choice)
 	}
 	if depth > 0 {
 		for _, key := range []string{"anyOf", "oneOf"} {
-			if list, ok := get(about, key).(*value.List); ok && len(list.Items) > 0 {
+			if list, ok := about.Member(key).(*value.List); ok && len(list.Items) > 0 {
 				return joined(list.Items, func(x any) string {
 					inner, _ := x.(*value.Dict)
 					return cmp.Or(kind(inner, depth-1)+bounds(inner), "any")
@@ -154,7 +141,7 @@ func kind(about *value.Dict, depth int) string {
 			}
 		}
 	}
-	switch typ := get(about, "type").(type) {
+	switch typ := about.Member("type").(type) {
 	case string:
 		return opened(typ, about, depth)
 	case *value.List:
@@ -176,7 +163,7 @@ func opened(typ string, about *value.Dict, depth int) string {
 			return "{" + inner + "}"
 		}
 	case typ == "array":
-		inner := dict(about, "items")
+		inner := about.Object("items")
 		if item := kind(inner, depth-1) + bounds(inner); item != "" {
 			return "[" + strings.TrimPrefix(item, " ") + "]"
 		}
@@ -216,7 +203,7 @@ func bounds(about *value.Dict) (text string) {
 	for _, b := range [...]struct{ key, word string }{
 		{"minimum", " from "}, {"exclusiveMinimum", " above "}, {"maximum", " to "}, {"exclusiveMaximum", " below "},
 	} {
-		switch n := get(about, b.key).(type) {
+		switch n := about.Member(b.key).(type) {
 		case int64, float64, *big.Int:
 			text += b.word + JSON(n)
 		}
@@ -226,11 +213,7 @@ func bounds(about *value.Dict) (text string) {
 
 // texts are the strings in a list.
 func texts(d *value.Dict, key string) (out []string) {
-	list, _ := get(d, key).(*value.List)
-	if list == nil {
-		return nil
-	}
-	for _, x := range list.Items {
+	for _, x := range d.Array(key) {
 		if s, ok := x.(string); ok {
 			out = append(out, s)
 		}

@@ -21,6 +21,39 @@ func Doc(t ballast.Tool) any {
 	return value.ToolSchema(t.Name, t.Doc, value.ObjectSchema(t.Params, nil))
 }
 
+// Function is Doc without OpenAI's wrapping. A Schema that is no object does not count.
+func Function(t ballast.Tool) *value.Dict {
+	doc, ok := Doc(t).(*value.Dict)
+	if !ok {
+		t.Schema = nil
+		doc, _ = Doc(t).(*value.Dict)
+	}
+	if inner := doc.Object("function"); inner != nil {
+		return inner
+	}
+	return doc
+}
+
+// Parameters is the JSON Schema of a tool's arguments, nil where it has none.
+func Parameters(t ballast.Tool) *value.Dict { return Function(t).Object("parameters") }
+
+// Served is a tool as an MCP server lists it, in the layout that prompts show: its inputSchema without
+// $schema, the type first.
+func Served(name, doc string, input *value.Dict) ballast.Tool {
+	clean := value.NewDict("type", "object")
+	for i := range input.Len() {
+		if k, v := input.At(i); k != "$schema" && k != "type" {
+			clean.Set(k, v)
+		}
+	}
+	if clean.Member("properties") == nil {
+		clean.Set("properties", &value.Dict{})
+	}
+	t := ballast.Tool{Name: name, Doc: doc, Schema: value.ToolSchema(name, doc, clean)}
+	t.Params = Params(t)
+	return t
+}
+
 // Params lists a tool's parameters: its Params, or what its Schema says.
 func Params(t ballast.Tool) []ballast.Param {
 	if len(t.Params) > 0 || t.Schema == nil {
@@ -31,13 +64,13 @@ func Params(t ballast.Tool) []ballast.Param {
 
 // shown lists the parameters that the documentation of a tool shows.
 func shown(t ballast.Tool) (out []ballast.Param) {
-	schema := dict(documentation(t), "parameters")
-	props := dict(schema, "properties")
+	schema := Parameters(t)
+	props := schema.Object("properties")
 	if props == nil {
 		return nil
 	}
 	required := map[any]bool{}
-	if l, ok := get(schema, "required").(*value.List); ok {
+	if l, ok := schema.Member("required").(*value.List); ok {
 		for _, x := range l.Items {
 			if s, ok := x.(string); ok {
 				required[s] = true
@@ -49,9 +82,9 @@ func shown(t ballast.Tool) (out []ballast.Param) {
 		name, _ := k.(string)
 		d, _ := v.(*value.Dict)
 		p := ballast.Param{Name: name, Required: required[name]}
-		p.Type, _ = get(d, "type").(string)
-		p.Doc, _ = get(d, "description").(string)
-		if l, ok := get(d, "enum").(*value.List); ok {
+		p.Type, _ = d.Member("type").(string)
+		p.Doc, _ = d.Member("description").(string)
+		if l, ok := d.Member("enum").(*value.List); ok {
 			for _, x := range l.Items {
 				if s, ok := x.(string); ok {
 					p.Enum = append(p.Enum, s)
@@ -61,19 +94,6 @@ func shown(t ballast.Tool) (out []ballast.Param) {
 		out = append(out, p)
 	}
 	return out
-}
-
-func get(d *value.Dict, key string) any {
-	if d == nil {
-		return nil
-	}
-	v, _ := d.Get(key)
-	return v
-}
-
-func dict(d *value.Dict, key string) *value.Dict {
-	v, _ := get(d, key).(*value.Dict)
-	return v
 }
 
 // Signature is a tool on one line: move(file, folder), add_event(title, day:

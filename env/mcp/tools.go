@@ -108,35 +108,20 @@ func convert(t *sdk.Tool, without string) (ballast.Tool, error) {
 	if !ok {
 		return ballast.Tool{}, fmt.Errorf("its inputSchema is no object: %s", text)
 	}
-	clean := value.NewDict("type", "object")
-	for i := range schema.Len() {
-		k, v := schema.At(i)
-		if name, _ := k.(string); name == "$schema" || name == "type" {
-			continue
-		}
-		clean.Set(k, v)
-	}
-	if p, ok := clean.GetString("properties"); !ok || p == nil {
-		clean.Set("properties", &value.Dict{})
-	}
 	if without != "" {
-		drop(clean, without)
+		drop(schema, without)
 	}
-	doc := t.Description
-	tool := ballast.Tool{Name: t.Name, Doc: doc, Schema: value.NewDict("name", t.Name, "description", doc, "parameters", clean),
-		ReadOnly: t.Annotations != nil && t.Annotations.ReadOnlyHint}
-	tool.Params = tooldoc.Params(tool)
+	tool := tooldoc.Served(t.Name, t.Description, schema)
+	tool.ReadOnly = t.Annotations != nil && t.Annotations.ReadOnlyHint
 	return tool, nil
 }
 
 // drop takes a parameter out of a schema.
 func drop(schema *value.Dict, name string) {
-	p, _ := schema.GetString("properties")
-	if props, ok := p.(*value.Dict); ok {
+	if props := schema.Object("properties"); props != nil {
 		props.Delete(name)
 	}
-	r, _ := schema.GetString("required")
-	if list, ok := r.(*value.List); ok {
+	if list, ok := schema.Member("required").(*value.List); ok {
 		list.Items = slices.DeleteFunc(list.Items, func(v any) bool { return v == name })
 	}
 }

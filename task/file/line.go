@@ -89,7 +89,7 @@ func (r *reader) task(v any, number int) {
 	for _, f := range faults {
 		r.say(f.Path, "%s", f.Text)
 	}
-	if id, ok := get(d, "id").(string); ok {
+	if id, ok := d.Member("id").(string); ok {
 		if before, twice := r.ids[id]; twice {
 			r.say("id", "is %q, as in line %d; give each task one of its own", id, before)
 		} else {
@@ -103,20 +103,20 @@ func (r *reader) task(v any, number int) {
 	if len(faults) > 0 {
 		return
 	}
-	t := ballast.Task{ID: get(d, "id").(string), Set: r.set, Source: r.at, Category: category, World: World, Grader: expect.Name}
-	if s, ok := get(d, "category").(string); ok {
+	t := ballast.Task{ID: d.Member("id").(string), Set: r.set, Source: r.at, Category: category, World: World, Grader: expect.Name}
+	if s, ok := d.Member("category").(string); ok {
 		t.Category = s
 	}
-	t.Hint, _ = get(d, "hint").(string)
+	t.Hint = d.Text("hint")
 	for _, key := range []string{initTools, initHold} {
-		if l := get(d, key); l != nil {
+		if l := d.Member(key); l != nil {
 			if t.Init == nil {
 				t.Init = map[string]any{}
 			}
 			t.Init[key] = l
 		}
 	}
-	for _, x := range list(d, "turns") {
+	for _, x := range d.Array("turns") {
 		t.Turns = append(t.Turns, turnOf(x.(*value.Dict)))
 	}
 	r.consistent(&t)
@@ -125,25 +125,13 @@ func (r *reader) task(v any, number int) {
 }
 
 func turnOf(d *value.Dict) ballast.TaskTurn {
-	t := ballast.TaskTurn{Want: get(d, "expect"), Reveal: texts(list(d, "reveal"))}
-	t.User, _ = get(d, "user").(string)
-	t.Reply, _ = get(d, "reply").(string)
-	for _, c := range list(d, "gold") {
+	t := ballast.TaskTurn{Want: d.Member("expect"), Reveal: texts(d.Array("reveal"))}
+	t.User = d.Text("user")
+	t.Reply = d.Text("reply")
+	for _, c := range d.Array("gold") {
 		t.Gold = append(t.Gold, expect.ReadCall(c.(*value.Dict)))
 	}
 	return t
-}
-
-func get(d *value.Dict, key string) any {
-	v, _ := d.GetString(key)
-	return v
-}
-
-func list(d *value.Dict, key string) []any {
-	if l, ok := get(d, key).(*value.List); ok {
-		return l.Items
-	}
-	return nil
 }
 
 func texts(items []any) (out []string) {
