@@ -119,7 +119,7 @@ func fillers(d *value.Dict, schema *value.Dict) (key string, dropped bool) {
 			dropped = dropped || some
 		case *value.List:
 			inner, _ := part.(*value.Dict)
-			items := member(inner, "items")
+			items := inner.Object("items")
 			for _, item := range x.Items {
 				if o, ok := item.(*value.Dict); ok {
 					key, some := fillers(o, items)
@@ -136,30 +136,12 @@ func fillers(d *value.Dict, schema *value.Dict) (key string, dropped bool) {
 
 // propertiesOf are the members that a schema documents; open says that it allows others.
 func propertiesOf(schema *value.Dict) (properties *value.Dict, open bool) {
-	properties = member(schema, "properties")
-	if schema != nil {
-		more, there := schema.GetString("additionalProperties")
-		open = there && more != false
-	}
-	return properties, open
-}
-
-func member(d *value.Dict, key string) *value.Dict {
-	if d == nil {
-		return nil
-	}
-	v, _ := d.GetString(key)
-	inner, _ := v.(*value.Dict)
-	return inner
+	open = schema.Has("additionalProperties") && schema.Member("additionalProperties") != false
+	return schema.Object("properties"), open
 }
 
 func required(schema *value.Dict, name string) bool {
-	if schema == nil {
-		return false
-	}
-	v, _ := schema.GetString("required")
-	l, ok := v.(*value.List)
-	return ok && slices.Contains(l.Items, any(name))
+	return slices.Contains(schema.Array("required"), any(name))
 }
 
 // solid are the types, as schemas and Python name them, whose values are not null.

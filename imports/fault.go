@@ -34,6 +34,7 @@ const (
 	reasonUnknownTool  reason = "a call of a tool that is not documented"
 	reasonCall         reason = "a call that cannot be read"
 	reasonArguments    reason = "arguments that are no object"
+	reasonFit          reason = "arguments that the tool does not take"
 	reasonTwice        reason = "arguments that are encoded twice"
 	reasonNull         reason = "a null that may be one or may fill in for an absent argument"
 	reasonBothCalls    reason = "calls in the text and beside it"
@@ -53,7 +54,8 @@ const (
 // reasons lists them, in the order in which docs/dialogues.md explains them.
 var reasons = []reason{reasonJSON, reasonObject, reasonShape, reasonKey, reasonType, reasonRole, reasonOrder, reasonEmpty, reasonObjectText,
 	reasonPart, reasonTwoSystems, reasonSystemInside, reasonSystemTools, reasonTwoTools, reasonTool, reasonSameTool, reasonNoTools,
-	reasonUnknownTool, reasonCall, reasonArguments, reasonTwice, reasonNull, reasonBothCalls, reasonBroken, reasonThoughts, reasonHidden,
+	reasonUnknownTool, reasonCall, reasonArguments, reasonFit,
+	reasonTwice, reasonNull, reasonBothCalls, reasonBroken, reasonThoughts, reasonHidden,
 	reasonStrayResult, reasonResults, reasonIDs, reasonWeight, reasonVerdict, reasonChat, reasonCompletion, reasonNothing}
 
 // fault is why a row is left out.

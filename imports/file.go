@@ -20,6 +20,7 @@ type File struct {
 	Dialogues []supervise.Dialogue // each with the place of its row as its ID, see Where
 	Rows      int
 	Left      Ledger // rows that were left out
+	Lent      int    // of the dialogues, those that document no tools and have the ones that were given
 	lent      []ballast.Tool
 	Passed    map[string]int // what was not read as it carries no words, keys of rows for the most part, and in how many rows that are used
 }
@@ -37,8 +38,9 @@ const maxJSON, maxRow = 4 * bounded.GiB, 64 * bounded.MiB
 // to its end, or of which no row can be used, is an error.
 func Read(path string) (*File, error) { return ReadWith(path, nil) }
 
-// ReadWith is Read for rows that may document no tools: these have the ones that are given, and
-// their calls are calls of those.
+// ReadWith is Read for rows that may document no tools: these have the ones that are given. Their
+// calls are calls of those, with the arguments that their schemas ask for. A row that documents tools
+// keeps its own.
 func ReadWith(path string, tools []ballast.Tool) (*File, error) {
 	f := &File{Passed: map[string]int{}, lent: tools}
 	if err := f.read(path); err != nil {
@@ -136,7 +138,9 @@ func (f *File) row(v any, table bool, id string) {
 	for _, key := range passed {
 		f.Passed[brief(key)]++
 	}
-	d.ID = id
+	if d.ID = id; len(f.lent) > 0 && len(d.Tools) > 0 && &d.Tools[0] == &f.lent[0] {
+		f.Lent++
+	}
 	f.Dialogues = append(f.Dialogues, d)
 }
 

@@ -20,8 +20,10 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/chat/tooldoc"
 	"ballast/supervise"
 	"ballast/value"
+	jsonschema "ballast/value/schema"
 )
 
 // Shape is a way in which files write dialogues.
@@ -72,6 +74,7 @@ type reader struct {
 	supervise.Dialogue
 	table   bool           // rows come from a table
 	lent    []ballast.Tool // the tools of a row that documents none
+	lends   bool           // the row has those
 	context bool           // replies are seen, and not trained on
 	names   map[string]bool
 	ids     []string // of the calls of the newest reply
@@ -150,15 +153,45 @@ func (r *reader) known(m *supervise.Message) error {
 	if len(m.Calls) > 0 {
 		r.borrow()
 	}
-	for _, c := range m.Calls {
+	for i, c := range m.Calls {
 		switch {
 		case len(r.Tools) == 0:
 			return &fault{reasonNoTools, m.At, c.Name}
 		case !r.names[c.Name]:
 			return &fault{reasonUnknownTool, m.At, c.Name}
 		}
+		if why := r.unfit(c); why != "" {
+			if len(m.Calls) > 1 {
+				why = fmt.Sprintf("call %d, %s", i+1, why)
+			}
+			return &fault{reasonFit, m.At, why}
+		}
 	}
 	return nil
+}
+
+// unfit says which argument of a call a tool that is lent does not take, or misses; "" for none.
+// Tools that a row documents itself are often sloppy, and what is not trained may be wrong.
+func (r *reader) unfit(c ballast.Call) string {
+	if !r.lends || r.context {
+		return ""
+	}
+	named, err := tooldoc.Named(c, r.Tools)
+	if err != nil {
+		return err.Error()
+	}
+	args := &value.Dict{}
+	for _, a := range named.Args {
+		args.Set(a.Name, a.Value)
+	}
+	schema := r.parameters(c.Name)
+	if schema == nil {
+		schema = &value.Dict{} // a function without parameters takes no arguments
+	}
+	if faults := jsonschema.Arguments(c.Name, args, schema, c.Name); len(faults) > 0 {
+		return faults[0].Path + " " + faults[0].Text
+	}
+	return ""
 }
 
 // borrow gives a row that documents no tools those that are lent.
@@ -166,7 +199,7 @@ func (r *reader) borrow() {
 	if len(r.Tools) > 0 || len(r.lent) == 0 {
 		return
 	}
-	r.Tools, r.names = r.lent, map[string]bool{}
+	r.Tools, r.names, r.lends = r.lent, map[string]bool{}, true
 	for _, t := range r.lent {
 		r.names[t.Name] = true
 	}

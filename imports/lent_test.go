@@ -51,3 +51,45 @@ func TestLentTools(t *testing.T) {
 		t.Errorf("without lent tools: %v, %d dialogues", err, len(f.Dialogues))
 	}
 }
+
+// TestLentToolsAreHeld: what a call of a lent tool says is what its schema asks for, in what is trained.
+func TestLentToolsAreHeld(t *testing.T) {
+	tools, faults := parseTools([]byte("[" + wx + `, {"name": "now"}]`))
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	lent := func(text string) error {
+		v, err := value.ParseExact([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = read(v, false, tools)
+		return err
+	}
+	calls := func(list string) string { return `{"messages": [` + ask + `, ` + with(list) + `]}` }
+	fn := func(name, arguments string) string {
+		return `{"type": "function", "function": {"name": "` + name + `", "arguments": ` + quoted(arguments) + `}}`
+	}
+	for _, c := range []struct{ row, want string }{
+		{calls(fn("wx", `{"city": "Oslo", "days": 2, "unit": null}`)), ""},
+		{calls(fn("now", `{}`)), ""},
+		{calls(fn("now", `{"zone": 1}`)), "messages[1].tool_calls: " + string(reasonFit) + " (now.zone is no argument of now; it takes none)"},
+		{calls(fn("wx", `{"city": "Oslo", "days": "2"}`)), "messages[1].tool_calls: " + string(reasonFit) + " (wx.days is text, and wx takes integer)"},
+		{calls(fn("wx", `{"days": 2}`)), "messages[1].tool_calls: " + string(reasonFit) + " (wx.city is missing, and wx needs it)"},
+		{calls(fn("wx", `{"city": "Oslo"}`) + ", " + fn("wx", `{"city": 1}`)), "(call 2, wx.city is a number, and wx takes string)"},
+		{calls(fn("wx", `{"city": "Oslo", "town": "Oslo"}`)), "(wx.town is no argument of wx; it takes city, days, unit)"},
+		{calls(fn("rain", `{}`)), "messages[1].tool_calls: " + string(reasonUnknownTool) + " (rain)"},
+		{share("", human, turn("function_call", `{"name": "wx", "arguments": {"city": 3}}`)), "(wx.city is a number, and wx takes string)"},
+		{share("", human, turn("gpt", "<tool_call>{\"name\": \"wx\", \"arguments\": {\"city\": 3}}</tool_call>")),
+			"conversations[1].value: " + string(reasonFit) + " (wx.city is a number, and wx takes string)"},
+		{`{"query": "q", "answers": "[{\"name\": \"wx\", \"arguments\": {}}]", "tools": null}`, "answers: " + string(reasonFit)},
+		// What is seen and not trained may be wrong, and what a row documents itself is not held.
+		{`{"messages": [` + ask + `, ` + strings.TrimSuffix(with(fn("wx", `{"days": 2}`)), "}") + `, "weight": 0}, {"role": "tool", "content": "no city"}, ` + said + `]}`, ""},
+		{talk(ask, with(fn("wx", `{"days": "2"}`))), ""},
+	} {
+		err := lent(c.row)
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s\n got %v\nwant %s", c.row, err, c.want)
+		}
+	}
+}

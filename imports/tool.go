@@ -158,16 +158,7 @@ func wrapped(d *value.Dict, at string) (*value.Dict, error) {
 
 // sameTools compares what two lists of tools say, wrapped or not.
 func sameTools(a, b []ballast.Tool) bool {
-	return slices.EqualFunc(a, b, func(x, y ballast.Tool) bool { return value.Equal(inside(x.Schema), inside(y.Schema)) })
-}
-
-func inside(v any) any {
-	if d, ok := v.(*value.Dict); ok {
-		if f, ok := d.GetString("function"); ok {
-			return f
-		}
-	}
-	return v
+	return slices.EqualFunc(a, b, func(x, y ballast.Tool) bool { return value.EqualJSON(tooldoc.Function(x), tooldoc.Function(y)) })
 }
 
 // nullable are the words of a schema whose value may be null.
@@ -213,16 +204,9 @@ func (r *reader) parameters(name string) *value.Dict {
 		tools = r.lent
 	}
 	for _, t := range tools {
-		if t.Name != name {
-			continue
+		if t.Name == name {
+			return tooldoc.Parameters(t)
 		}
-		d, _ := inside(tooldoc.Doc(t)).(*value.Dict)
-		if d == nil {
-			return nil
-		}
-		v, _ := d.GetString("parameters")
-		schema, _ := v.(*value.Dict)
-		return schema
 	}
 	return nil
 }

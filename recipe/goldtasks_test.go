@@ -14,7 +14,7 @@ type three []ballast.Task
 
 func (m three) Tasks() []ballast.Task                        { return m }
 func (three) Failed(int, supervise.Rule) []supervise.Outcome { return nil }
-func (three) Dialogues(path string) ([]supervise.Dialogue, error) {
+func (three) Dialogues(path, tools string) ([]supervise.Dialogue, error) {
 	return nil, fmt.Errorf("%s is read", path)
 }
 

@@ -4,10 +4,10 @@ package recipe
 var imported = Source{
 	Name:  "file",
 	Doc:   "the dialogues of sft.file, in one of eight shapes (docs/dialogues.md)",
-	Reads: []string{"file"},
+	Reads: []string{"file", "tools"},
 	File:  true,
 	Of: func(m Material, s *SFT) ([]Example, error) {
-		ds, err := m.Dialogues(s.File)
+		ds, err := m.Dialogues(s.File, s.Tools)
 		if err != nil {
 			return nil, err
 		}

@@ -92,20 +92,28 @@ func (r *Recipe) setPhase(pair, key string, val any) error {
 	return err
 }
 
-// Files lists what the supervision of the phases is read from: files of dialogues, and those
-// of signals.
-func (r *Recipe) Files() (dialogues, signals []string, err error) {
+// Files are what the supervision of the phases is read from.
+type Files struct {
+	Dialogues, Tools []string // of dialogues that others wrote, and of tools of those that document none
+	Signals          []string
+}
+
+// Files lists what the supervision of the phases is read from.
+func (r *Recipe) Files() (f Files, err error) {
 	for i, p := range r.Phases {
 		in, err := r.In(i)
 		if err != nil {
-			return nil, nil, err
+			return f, err
 		}
 		if len(Imports(p.SFT)) > 0 {
-			dialogues = append(dialogues, in.SFT.File)
+			f.Dialogues = append(f.Dialogues, in.SFT.File)
+			if in.SFT.Tools != "" {
+				f.Tools = append(f.Tools, in.SFT.Tools)
+			}
 		}
 		if p.RL > 0 {
-			signals = append(signals, signal.Need(in.RL.Signals).Files...)
+			f.Signals = append(f.Signals, signal.Need(in.RL.Signals).Files...)
 		}
 	}
-	return dialogues, signals, nil
+	return f, nil
 }

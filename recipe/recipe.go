@@ -114,6 +114,7 @@ type SFT struct {
 	Turns   int            `yaml:"turns,omitempty"`
 	Per     string         `yaml:"per"`
 	File    string         `yaml:"file,omitempty"`
+	Tools   string         `yaml:"tools,omitempty"`
 	Window  int            `yaml:"window"`
 	Rule    supervise.Rule `yaml:"rule"`
 }

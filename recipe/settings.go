@@ -90,7 +90,8 @@ var settings = []setting{
 	{Key: "tasks.count", Why: played, Unit: "tasks", In: to(1, task.MaxCount), Doc: "Training tasks; absent means the set's own number."},
 	{Key: "tasks.test", Unit: "tasks", In: to(1, task.MaxCount), Doc: "Tasks of an evaluation; absent means the set's own number."},
 
-	{Key: "mcp", Why: hosted, Doc: "the MCP server whose tools the tasks of a tasks file call, see [own-tools.md](own-tools.md)"},
+	{Key: "mcp", Why: hosted,
+		Doc: "the MCP server whose tools the tasks of a tasks file call, or dialogues that document none, see [own-tools.md](own-tools.md)"},
 	{Key: "mcp.server",
 		Doc: "The command that starts it, whose words are split as a shell splits them, or its address, `http://...` or `https://...`."},
 	{Key: "mcp.tools", Doc: "Only these of its tools; absent means all."},
@@ -163,6 +164,9 @@ var settings = []setting{
 		Doc: "Only gold dialogues of at most so many user turns."},
 	{Key: "sft.per", Why: sourced("per", ""), Of: one("dialogue", "turn"), Doc: "An example is a whole dialogue, or one reply of it."},
 	{Key: "sft.file", Why: sourced("file", "; give --dialogues FILE, or phases"), Doc: "The file of dialogues that source `file` reads."},
+	{Key: "sft.tools", Why: sourced("tools", "; give --dialogues FILE, or phases"),
+		Doc: "The file of tools of the dialogues that document none, see [own-tools.md](own-tools.md); absent means those of `mcp.server`, if " +
+			"one is given."},
 	{Key: "sft.window", Why: sourced("window", ""), Unit: "updates", In: to(1, mostUpdates),
 		Doc: "Failures count in the last updates of the phase before, so many."},
 	{Key: "sft.rule", Why: sourced("rule", ""), Of: one(string(supervise.RuleAll), string(supervise.RuleAny)),

@@ -39,8 +39,9 @@ type Material interface {
 	Tasks() []ballast.Task // the training tasks
 	// Failed lists the tasks that failed in the RL phase before.
 	Failed(window int, rule supervise.Rule) []supervise.Outcome
-	// Dialogues reads a file of dialogues.
-	Dialogues(path string) ([]supervise.Dialogue, error)
+	// Dialogues reads a file of dialogues. Those that document no tools have the ones of the file
+	// tools, or where that is "" the ones of the run's MCP server.
+	Dialogues(path, tools string) ([]supervise.Dialogue, error)
 }
 
 // Sources is the table of supervision sources.

@@ -22,6 +22,8 @@ type use struct {
 	mean    bool            // some rl.loss goes with any mean
 	loss    string          // one that goes with its own alone
 	golden  bool            // something learns from gold dialogues
+	talks   bool            // something learns from dialogues of a file
+	listed  bool            // those of them that document no tools have the MCP server's
 	asks    Asks
 }
 
@@ -74,6 +76,7 @@ func (u *use) supervise(p Phase, s *SFT) {
 		}
 		u.golden, u.waits = u.golden || x.Golden, u.waits || x.Failures
 		u.asks.Reflections = u.asks.Reflections || x.Judge
+		u.talks, u.listed = u.talks || x.File, u.listed || x.File && s.Tools == ""
 		for _, key := range x.Reads {
 			u.reads[key] = true
 		}
@@ -167,10 +170,16 @@ func filed(u *use) string {
 }
 
 func hosted(u *use) string {
-	if !task.IsFile(u.r.Tasks.Set) {
-		return "set " + u.r.Tasks.Set + " calls no tools of a server; a tasks file does: --tasks FILE.jsonl"
+	set := "set " + u.r.Tasks.Set + " calls no tools of a server"
+	switch {
+	case task.IsFile(u.r.Tasks.Set) || u.listed:
+		return unless(u.r.MCP.Server != "", "no server of tools is given; give --mcp, or set mcp.server")
+	case u.talks:
+		return "sft.tools has the tools of the dialogues, and " + set + "; give one of them"
+	case u.sft:
+		return set + "; a tasks file does: --tasks FILE.jsonl; so do dialogues that document no tools: --dialogues FILE"
 	}
-	return unless(u.r.MCP.Server != "", "no server of tools is given; give --mcp, or set mcp.server")
+	return set + "; a tasks file does: --tasks FILE.jsonl"
 }
 
 func started(u *use) string {

@@ -111,6 +111,7 @@ func TestResumeRefuses(t *testing.T) {
 	}
 	files := t.TempDir()
 	base, talks, hints := filepath.Join(files, "model"), filepath.Join(files, "talks.jsonl"), filepath.Join(files, "hints.jsonl")
+	tools := filepath.Join(files, "tools.json")
 	if err := writeModel(base); err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +123,7 @@ func TestResumeRefuses(t *testing.T) {
 		}
 	}
 	must(os.WriteFile(talks, []byte(talk+talk), 0o666))
+	must(os.WriteFile(tools, []byte(`[{"name": "wx", "description": "Weather", "parameters": {"type": "object", "properties": {}}}]`), 0o666))
 	tasks, err := task.Load(task.Spec{Name: "desk", Split: "train", Seed: 1, Count: 4, Level: map[string]int{"max_turns": 2, "calls": 3}})
 	must(err)
 	text := ""
@@ -129,7 +131,7 @@ func TestResumeRefuses(t *testing.T) {
 		text += fmt.Sprintf("{\"hint\":\"look first\",\"task\":%q}\n", x.ID)
 	}
 	must(os.WriteFile(hints, []byte(text), 0o666))
-	whole := trained(t, "grpo", "--model", base, "--set", "sft.file="+talks, "--set", "sft.batch=1",
+	whole := trained(t, "grpo", "--model", base, "--set", "sft.file="+talks, "--set", "sft.tools="+tools, "--set", "sft.batch=1",
 		"--set", "rl.signals={hint: {n: 1, from: file, file: "+hints+"}}", "--set", "phases=[{sft: file}, {rl: 2}]", "--set", "sft.epochs=1")
 	want := weights(t, whole, 4)
 	change := func(path string, at int, by string) func(string) {
@@ -160,12 +162,14 @@ func TestResumeRefuses(t *testing.T) {
 		{"base model", change(filepath.Join(base, "model.safetensors"), 400_000, "\x01"), []string{"model.safetensors has changed"}},
 		{"base model's tokenizer", func(string) { must(os.WriteFile(filepath.Join(base, "special_tokens_map.json"), []byte("{}"), 0o666)) }, []string{"special_tokens_map.json is new"}},
 		{"dialogues", change(talks, 40, "J"), []string{talks + " has changed"}},
+		{"tools", change(tools, 34, "w"), []string{tools + " has changed"}},
+		{"tools gone", func(string) { must(os.Remove(tools)) }, []string{"tools.json", "from the folder in which the run began, /"}},
 		{"hints", change(hints, 11, "J"), []string{hints + " has changed"}},
 		{"dialogues gone", func(string) { must(os.Remove(talks)) }, []string{"talks.jsonl", "from the folder in which the run began, /"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			saved := map[string][]byte{}
-			for _, path := range []string{talks, hints, filepath.Join(base, "model.safetensors")} {
+			for _, path := range []string{talks, tools, hints, filepath.Join(base, "model.safetensors")} {
 				data, err := os.ReadFile(path)
 				must(err)
 				saved[path] = data

@@ -54,6 +54,8 @@ func trainCommand() *cobra.Command {
 			"\nCtrl-C, SIGTERM or SIGHUP lets the run finish its update, keep a checkpoint and end with 130, 143 or 129; a second one stops it " +
 			"at once.\n" +
 			"Where standard output goes away, as in a pipe into head, the run goes on and is recorded as ever.",
+		Example: "  ballast train quickstart\n  ballast train sft --dialogues chats.jsonl --set sft.tools=tools.json --dry-run\n" +
+			"  ballast train sft-grpo --mcp \"python server.py\" --tasks tasks.jsonl --out runs/own",
 		ValidArgs: methods,
 		Args:      cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -1,8 +1,6 @@
 package loop
 
 import (
-	"fmt"
-
 	"ballast/imports"
 	"ballast/recipe"
 )
@@ -11,6 +9,7 @@ import (
 type Import struct {
 	Phase int
 	Path  string
+	Tools string // where the tools of dialogues come from that document none; "" for nowhere
 	File  *imports.File
 	Taken int            // dialogues that are trained on
 	Left  imports.Ledger // rows that are not, for whatever reason
@@ -32,7 +31,7 @@ func (r *Run) Imports() ([]Import, error) {
 		}
 		p := &sftPhase{ground: r.ground(), set: set, sources: from}
 		if p.examples, err = recipe.Examples(p.sources, p, &set.SFT); err != nil {
-			return nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
+			return nil, err
 		}
 		if err := p.measure(); err != nil {
 			return nil, err
@@ -41,7 +40,11 @@ func (r *Run) Imports() ([]Import, error) {
 		if len(p.examples) == 0 {
 			return nil, p.nothing()
 		}
-		out = append(out, Import{i, set.SFT.File, r.files[set.SFT.File], len(p.examples), p.left})
+		tools := set.SFT.Tools
+		if tools == "" && r.Listed != nil {
+			tools = "the MCP server"
+		}
+		out = append(out, Import{i, set.SFT.File, tools, r.files.of(&set.SFT), len(p.examples), p.left})
 	}
 	return out, nil
 }

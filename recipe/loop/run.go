@@ -57,6 +57,7 @@ type Run struct {
 	State  State
 	Judge  supervise.Judge // nil = the oracle
 	Chosen chat.Choice     // the renderer of conversations, for the record
+	Listed []ballast.Tool  // those of the MCP server, for dialogues that document none
 	// Observe, if not nil, sees every update after it was recorded.
 	Observe func(ballast.Update, Progress)
 	// Stop, if not nil, is asked between updates; true ends the run after a
@@ -176,7 +177,7 @@ func (r *Run) ground() ground {
 
 // Material is what the run has to make examples of.
 func (r *Run) Material() recipe.Material {
-	return &materials{tasks: r.Train, history: r.State.History, files: &r.files}
+	return &materials{tasks: r.Train, history: r.State.History, files: &r.files, listed: r.Listed}
 }
 
 // Schedule is the recipe with the phases that the run has now: a guard may have inserted some.

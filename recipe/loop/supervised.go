@@ -78,7 +78,7 @@ func (p *sftPhase) open(ctx context.Context) error {
 		what.Skipped[x.Reason] = x.Rows
 	}
 	text := fmt.Sprintf("%s: %d examples, %d left out", p.sources, len(p.examples), lost)
-	if f := (*p.files)[p.set.SFT.File]; f != nil && p.imports() {
+	if f := p.files.of(&p.set.SFT); f != nil && p.imports() {
 		what.Rows, what.RowsLeftOut = f.Rows, p.left.Rows()
 		text += fmt.Sprintf("; %s: %d rows, %d left out", p.set.SFT.File, f.Rows, p.left.Rows())
 	}
@@ -157,7 +157,7 @@ func (p *sftPhase) write(ctx context.Context, again bool) error {
 // it only counts what the file itself left out.
 func (p *sftPhase) measure() error {
 	room := p.set.Budget.Prompt + p.set.Budget.Episode
-	if f := (*p.files)[p.set.SFT.File]; f != nil && p.imports() {
+	if f := p.files.of(&p.set.SFT); f != nil && p.imports() {
 		p.left = f.Left.Clone()
 	}
 	if p.engine.Renderer.Tokenizer == nil {

@@ -31,11 +31,11 @@ import (
 // the caller closes, and whose judge is the run's. notes gets what is left out of those files and why.
 func Run(ctx context.Context, find *models.Finder, notes io.Writer, w *worlds.Worlds, r *recipe.Recipe, from loop.State) (
 	*loop.Run, *model.Model, error) {
-	dialogues, _, err := r.Files()
+	files, err := r.Files()
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, path := range dialogues { // a missing file is an error before there is a run directory
+	for _, path := range files.Dialogues { // a missing file is an error before there is a run directory
 		if err := bounded.Regular(path); err != nil {
 			return nil, nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
 		}
@@ -84,6 +84,10 @@ func Imports(w io.Writer, run *loop.Run) error {
 		}
 		if in.Left.Rows() > 0 {
 			safetext.Say(w, "  what to do about each reason: docs/dialogues.md\n")
+		}
+		if in.Tools != "" {
+			safetext.Say(w, "  %d dialogues document no tools and have those of %s; %d document their own and keep them\n", in.File.Lent, in.Tools,
+				len(in.File.Dialogues)-in.File.Lent)
 		}
 		var passed []string
 		for _, key := range slices.Sorted(maps.Keys(in.File.Passed)) {

@@ -60,8 +60,10 @@ func OwnDialogues(r *recipe.Recipe) bool { return r.SFT.File != "" && r.Unread("
 
 // Sets gives a run its recipe's tasks: those to train on, those of the evaluations
 // during the run, and where these are no test tasks, those that are played at the end. Its
-// signals must have what they need for each.
+// signals must have what they need for each. It gives the run the tools of its MCP server, too, for
+// dialogues that document none.
 func Sets(ctx context.Context, run *loop.Run, w *worlds.Worlds) (err error) {
+	run.Listed = w.Tools()
 	t := &run.Recipe.Tasks
 	load := func(split string, count int) []ballast.Task {
 		if err != nil {

@@ -30,8 +30,9 @@ func Origin(find *models.Finder, run *loop.Run, engine string) (runlog.Origin, e
 	return o, err
 }
 
-// inputs are the hashes of a run's tasks, of the files of dialogues and hints that its
-// phases name, and of its model's files.
+// inputs are the hashes of a run's tasks, of the files of dialogues, tools and hints that its
+// phases name, of the list of its MCP server where dialogues have the tools of that, and of its
+// model's files.
 func inputs(find *models.Finder, run *loop.Run) (provenance.Inputs, error) {
 	in := provenance.Inputs{}
 	r := &run.Recipe
@@ -44,11 +45,14 @@ func inputs(find *models.Finder, run *loop.Run) (provenance.Inputs, error) {
 			in[fmt.Sprintf("the %s tasks (%s)", name, from)] = task.Digest(tasks)
 		}
 	}
-	files, more, err := r.Files()
+	read, err := r.Files()
 	if err != nil {
 		return nil, err
 	}
-	files = append(files, more...)
+	files := slices.Concat(read.Dialogues, read.Tools, read.Signals)
+	if run.Lends() {
+		in["the tools of the MCP server"] = task.Digest([]ballast.Task{{Tools: run.Listed}})
+	}
 	if path := r.Chat.Jinja; path != "" {
 		files = append(files, path)
 	}

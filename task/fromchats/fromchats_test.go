@@ -107,7 +107,8 @@ func TestConvert(t *testing.T) {
 	left := report.Left.String()
 	for _, want := range []string{
 		reasonDiffers + " (first: line 2, messages[1].tool_calls", reasonNoCall + " (first: line 3", "1: a call of a tool that is not documented (first: line 4",
-		reasonFails + " (first: line 5", reasonRefused + " (first: line 6", reasonTwice + " (first: line 7", reasonUnknown + " (first: line 11", "it is not JSON", "2: " + reasonRefused,
+		reasonFails + " (first: line 5", reasonRefused + " (first: line 6", reasonTwice + " (first: line 7", reasonUnknown + " (first: line 11", "it is not JSON", "1: " + reasonRefused,
+		"1: arguments that the tool does not take (first: line 9, messages[1].tool_calls: get_order.id is no argument of get_order",
 	} {
 		if !strings.Contains(left, want) && !strings.Contains(left, strings.Replace(want, ".tool_calls", "", 1)) {
 			t.Errorf("no %q in %s", want, left)
