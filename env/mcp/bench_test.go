@@ -1,11 +1,18 @@
 package mcp
 
 import (
+	"context"
 	"fmt"
 	"slices"
-	"sync"
+	"strings"
 	"testing"
 	"time"
+
+	"ballast"
+	"ballast/chat"
+	"ballast/chat/bpe"
+	"ballast/env"
+	"ballast/rollout"
 )
 
 // BenchmarkOpen opens sessions from a warm pool, each after the pool is full again, with an episode in each. It
@@ -32,37 +39,71 @@ func BenchmarkOpen(b *testing.B) {
 	b.ReportMetric(float64(took[(len(took)*99)/100].Nanoseconds())/1e6, "ms-p99")
 }
 
-// BenchmarkTicks makes calls of a tool that takes 20 ms: b.N in all, by so many episodes side by side.
+// BenchmarkTicks plays episodes of 20 calls of a tool that takes 20 ms, so many side by side, with a scripted policy.
+// The pool is warm, and holds a process for each.
 func BenchmarkTicks(b *testing.B) {
+	const calls = 20
 	for _, side := range []int{1, 64} {
 		b.Run(fmt.Sprint(side), func(b *testing.B) {
 			s := connect(b, Config{Command: command("memory"), Ahead: side, Sessions: side})
-			wait(b, "a full pool", s.warm)
+			renderer := bytesRenderer(b)
+			dialogue := chat.NewDialogue(renderer, nil, nil)
+			call, end := dialogue.Gold("[tick()]"), dialogue.Gold("Done.")
+			policy := &rollout.Script{Reply: func(tokens []int32, _ ballast.Request) []int32 {
+				if strings.Count(renderer.Tokenizer.Decode(tokens), "tock") == calls {
+					return end
+				}
+				return call
+			}}
+			cfg := rollout.Config{Renderer: renderer, Env: ticking(s),
+				Budget: rollout.Budget{Prompt: 1 << 13, Episode: 1 << 14, Reply: 1 << 8, Result: 1 << 8, Steps: calls + 1}}
+			plays := make([]rollout.Request, side)
+			for i := range plays {
+				plays[i] = rollout.Request{Task: &ballast.Task{ID: fmt.Sprint(i), Turns: []ballast.TaskTurn{{User: "Wait."}}}}
+			}
 			b.ResetTimer()
-			next := make(chan struct{}, b.N)
 			for range b.N {
-				next <- struct{}{}
-			}
-			close(next)
-			var group sync.WaitGroup
-			for range side {
-				group.Go(func() {
-					e, err := s.Open(b.Context(), nil)
-					if err != nil {
-						b.Error(err)
-						return
+				b.StopTimer()
+				wait(b, "a full pool", s.warm)
+				b.StartTimer()
+				episodes, err := rollout.Run(b.Context(), policy, cfg, plays, ballast.Sampling{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				for _, e := range episodes {
+					if e.Stop != ballast.StopDone || len(e.Turns[0].Steps) != calls+1 {
+						b.Fatalf("%s after %d replies: %s", e.Stop, len(e.Turns[0].Steps), e.Error)
 					}
-					defer e.Close()
-					call := parse(b, "tick()")
-					for range next {
-						if got, err := e.Call(b.Context(), call); err != nil || got != "tock" {
-							b.Errorf("%q, %v", got, err)
-						}
-					}
-				})
+				}
 			}
-			group.Wait()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "calls/s")
+			b.ReportMetric(float64(b.N*side*calls)/b.Elapsed().Seconds(), "calls/s")
 		})
 	}
+}
+
+// ticking is a table with the server, and a grader that passes every turn.
+func ticking(s *Server) *env.Table {
+	return &env.Table{
+		Worlds: []env.WorldEntry{{Name: "mcp", World: s}},
+		Graders: []env.GraderEntry{{Name: "passes", Instant: true,
+			New: func(context.Context, *ballast.Task, ballast.Session) (ballast.Grader, error) { return passes{}, nil }}},
+		Users: env.Builtin.Users,
+	}
+}
+
+type passes struct{}
+
+func (passes) Grade(context.Context, *ballast.Episode, int) (ballast.Check, error) {
+	return ballast.Check{Passed: true}, nil
+}
+
+// bytesRenderer renders with a vocabulary of bytes.
+func bytesRenderer(b *testing.B) chat.Renderer {
+	b.Helper()
+	control := chat.ControlTokens(chat.Templates["chatml"])
+	tok, err := bpe.Train(func(func(string) bool) {}, 256+len(control), control, bpe.Qwen2)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return chat.Renderer{Tokenizer: tok, Template: chat.Templates["chatml"], Format: chat.Formats["pythonic"]}
 }
