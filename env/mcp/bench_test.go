@@ -39,12 +39,12 @@ func BenchmarkOpen(b *testing.B) {
 	b.ReportMetric(float64(took[(len(took)*99)/100].Nanoseconds())/1e6, "ms-p99")
 }
 
-// BenchmarkTicks plays episodes of 20 calls of a tool that takes 20 ms, so many side by side, with a scripted policy.
-// The pool is warm, and holds a process for each.
+// BenchmarkTicks plays episodes of so many calls of a tool that takes 20 ms, 1 or 64 side by side, with a scripted policy.
+// The pool is warm, and holds a process for each; while they play, it starts the next ones.
 func BenchmarkTicks(b *testing.B) {
-	const calls = 20
-	for _, side := range []int{1, 64} {
-		b.Run(fmt.Sprint(side), func(b *testing.B) {
+	for _, c := range []struct{ side, calls int }{{1, 20}, {64, 20}, {64, 100}} {
+		side, calls := c.side, c.calls
+		b.Run(fmt.Sprintf("%dx%d", side, calls), func(b *testing.B) {
 			s := connect(b, Config{Command: command("memory"), Ahead: side, Sessions: side})
 			renderer := bytesRenderer(b)
 			dialogue := chat.NewDialogue(renderer, nil, nil)
@@ -56,7 +56,7 @@ func BenchmarkTicks(b *testing.B) {
 				return call
 			}}
 			cfg := rollout.Config{Renderer: renderer, Env: ticking(s),
-				Budget: rollout.Budget{Prompt: 1 << 13, Episode: 1 << 14, Reply: 1 << 8, Result: 1 << 8, Steps: calls + 1}}
+				Budget: rollout.Budget{Prompt: 1 << 13, Episode: 1 << 15, Reply: 1 << 8, Result: 1 << 8, Steps: calls + 1}}
 			plays := make([]rollout.Request, side)
 			for i := range plays {
 				plays[i] = rollout.Request{Task: &ballast.Task{ID: fmt.Sprint(i), Turns: []ballast.TaskTurn{{User: "Wait."}}}}
