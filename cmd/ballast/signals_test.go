@@ -199,7 +199,7 @@ func TestReaderGoesAway(t *testing.T) {
 // TestEvalSignals: an evaluation that is interrupted keeps its episodes.
 func TestEvalSignals(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "eval")
-	c := start(t, "eval", "--count", "20000", "--out", dir)
+	c := start(t, "eval", "--count", "2000", "--out", dir)
 	c.until(func() bool { return countLines(filepath.Join(dir, "episodes.jsonl")) >= 2 })
 	if err := c.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -103,7 +103,7 @@ func TestTwoCreations(t *testing.T) {
 func TestTwoEvaluations(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "eval")
 	lines := filepath.Join(dir, "episodes.jsonl")
-	args := []string{"eval", "--count", "20000", "--out", dir}
+	args := []string{"eval", "--count", "2000", "--out", dir} // more than are played meanwhile
 	c := start(t, args...)
 	c.until(func() bool { return countLines(lines) >= 1 })
 	for i, err := range second(together(t, args, args)) {
