@@ -119,6 +119,7 @@ func (f *evalFlags) tasksFlags(fl *pflag.FlagSet) {
 	fl.StringVar(&f.Protocol, "protocol", "", "official or paper (default: official for bfcl; else the recipe's budgets, for an endpoint "+
 		"4,096 tokens a reply)")
 	fl.Float64Var(&f.Temperature, "temperature", 0, "0 is greedy (default: the protocol's)")
+	fl.StringVar(&f.Config, "config", "", "YAML file with settings, such as that of a training: model, tasks, format and budgets count")
 	fl.StringArrayVar(&f.Set, "set", nil, "one setting, such as chat.format=pythonic (repeatable)")
 	fl.BoolVar(&f.asJSON, "json", false, "print the result as JSON")
 	f.engine.add(fl, "that of the run that the model belongs to, else cpu")
@@ -134,6 +135,9 @@ func protocolDocs() string {
 
 func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	f.Given = c.Flags().Changed
+	if err := f.Read(); err != nil {
+		return err
+	}
 	if f.Endpoint.URL == "" { // an endpoint's model is a name
 		if f.Home, err = finder.Find(ctx, f.Model, false); err != nil {
 			return err

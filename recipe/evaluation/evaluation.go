@@ -31,6 +31,7 @@ import (
 // Evaluation is what was asked for, by the flags of the command.
 type Evaluation struct {
 	Model, Tasks, Data, Split, Protocol string
+	Config                              string   // path of a YAML file of settings, as a training reads it; "" for none
 	Categories, Set                     []string // of tasks; settings of a recipe
 	MCP                                 string   // the server of the tasks' tools
 	Count                               int      // of tasks; 0 is the set's own number
@@ -41,6 +42,8 @@ type Evaluation struct {
 	Worlds                              *worlds.Worlds         // where tasks are played
 	Home                                models.Home            // of the model
 	Given                               func(flag string) bool // whether a flag was given
+
+	config []byte // the text of Config
 }
 
 // Settings are what an evaluation's folder belongs to, with the hashes of what is played and of
@@ -74,6 +77,9 @@ func (e *Evaluation) Settings(ctx context.Context, find *models.Finder, r *recip
 func (e *Evaluation) hashes(ctx context.Context, find *models.Finder, settings map[string]string, r *recipe.Recipe, tasks []ballast.Task) (
 	err error) {
 	settings["tasks"+eval.Hash] = task.Digest(tasks)
+	if e.Config != "" {
+		settings["config"+eval.Hash] = provenance.Bytes(e.config)
+	}
 	if path := r.Chat.Jinja; path != "" {
 		if settings["chat.jinja"+eval.Hash], _, err = provenance.File(path); err != nil {
 			return fmt.Errorf("chat.jinja: %w", err)

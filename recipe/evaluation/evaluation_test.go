@@ -3,6 +3,9 @@ package evaluation
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -43,6 +46,44 @@ func TestUsable(t *testing.T) {
 		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v, want %q", c.pair, err, c.says)
 		}
+	}
+}
+
+// TestConfig: a config file of a training says what an evaluation plays and how, a flag goes before it, and what is no
+// setting is an error that names the file.
+func TestConfig(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "reader.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("model: embedded-reader\ntasks: {set: worlds, test: 7}\nseed: 5\nchat: {format: pythonic}\nbudget: {reply: 33}\nrl: {lr: 0.001}\n")
+	read := func(given ...string) (Evaluation, recipe.Recipe, error) {
+		e := Evaluation{Model: "embedded", Tasks: "desk", Split: "test", Seed: 1, Config: path,
+			Given: func(name string) bool { return slices.Contains(given, name) }}
+		if err := e.Read(); err != nil {
+			return e, recipe.Recipe{}, err
+		}
+		r, _, err := e.Recipe()
+		return e, r, err
+	}
+	e, r, err := read()
+	if err != nil || e.Model != "embedded-reader" || r.Model != e.Model || r.Tasks.Set != "worlds" || e.Count != 7 || r.Seed != 5 ||
+		r.Chat.Format != "pythonic" || r.Budget.Reply != 33 {
+		t.Errorf("%+v %+v: %v", e, r, err)
+	}
+	if e, r, err = read("model", "tasks", "count"); err != nil || r.Model != "embedded" || r.Tasks.Set != "desk" || e.Count != 0 ||
+		r.Budget.Reply != 33 {
+		t.Errorf("with flags: %+v %+v: %v", e, r, err)
+	}
+	write("budget: {reply: many}\n")
+	if _, _, err := read(); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("a broken file: %v", err)
+	}
+	write("")
+	if e, r, err = read(); err != nil || r.Model != "embedded" || r.Tasks.Set != "desk" || e.Count != 0 {
+		t.Errorf("an empty file: %+v %+v: %v", e, r, err)
 	}
 }
 

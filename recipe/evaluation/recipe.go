@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/bounded"
+	"ballast/bounded/yaml"
 	"ballast/eval"
 	"ballast/monitor"
 	"ballast/recipe"
@@ -17,20 +19,76 @@ import (
 	"ballast/task"
 )
 
+// Read takes from the config file what has a flag of its own and was not given by it. It
+// comes before everything else, and does nothing without a config file.
+func (e *Evaluation) Read() (err error) {
+	if e.Config == "" {
+		return nil
+	}
+	if e.config, err = bounded.ReadFile(e.Config, yaml.MaxBytes); err != nil {
+		return fmt.Errorf("--config: %w; name a YAML file of settings, such as one that a training had", err)
+	}
+	r, err := e.laid()
+	if err != nil {
+		return err
+	}
+	for _, of := range []struct {
+		flag     string
+		to, from *string
+	}{{"model", &e.Model, &r.Model}, {"tasks", &e.Tasks, &r.Tasks.Set}, {"data", &e.Data, &r.Tasks.Data}, {"mcp", &e.MCP, &r.MCP.Server}} {
+		if !e.Given(of.flag) {
+			*of.to = *of.from
+		}
+	}
+	if !e.Given("category") {
+		e.Categories = r.Tasks.Categories
+	}
+	if !e.Given("seed") {
+		e.Seed = r.Seed
+	}
+	if !e.Given("count") && slices.Contains(given(e.config), "tasks.test") {
+		e.Count = r.Tasks.Test
+	}
+	return nil
+}
+
+// given are the settings of a config file that can be read.
+func given(config []byte) []string {
+	common, _, _ := recipe.Given(recipe.Baseline, config) // laid has read it before
+	return common
+}
+
+// laid is the recipe of who plays untrained, with the config file over it. What that says of
+// training is nothing to an evaluation.
+func (e *Evaluation) laid() (recipe.Recipe, error) {
+	r, err := recipe.New(recipe.Baseline)
+	if err != nil {
+		return r, err
+	}
+	r.Roomy(e.Model)
+	if e.Config != "" {
+		err = r.Apply(e.Config, e.config)
+	}
+	return r, err
+}
+
 // Recipe resolves the settings that a recipe also has, and the protocol: the run's,
 // where the model is a checkpoint of one.
 func (e *Evaluation) Recipe() (recipe.Recipe, eval.Protocol, error) {
+	if e.Home.Run != "" && e.Config != "" {
+		return recipe.Recipe{}, eval.Protocol{}, fmt.Errorf("--config %s: %s belongs to a run, whose recipe says how it plays; leave --config "+
+			"out, or give single settings with --set", e.Config, e.Model)
+	}
 	if e.Home.Run != "" {
 		return e.ofRun()
 	}
-	r, err := recipe.New(recipe.Baseline)
+	r, err := e.laid()
 	if err != nil {
 		return r, eval.Protocol{}, err
 	}
-	r.Roomy(e.Model)
 	r.Model, r.Tasks.Set, r.Tasks.Data, r.Tasks.Categories, r.Seed = e.Model, e.Tasks, e.Data, e.Categories, e.Seed
 	r.MCP.Server = e.MCP
-	if e.Protocol == "" && r.Tasks.Set == "bfcl" {
+	if e.Protocol == "" && r.Tasks.Set == "bfcl" && e.Config == "" { // a config file has budgets of its own
 		e.Protocol = "official"
 	}
 	return e.settled(r)
