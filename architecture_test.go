@@ -73,6 +73,7 @@ var layer = map[string]int{
 	"ballast/rollout":               4,
 	"ballast/endpoint":              2,
 	"ballast/endpoint/endpointtest": 2,
+	"ballast/tinker":                3,
 	"ballast/hub":                   4,
 	"ballast/hub/hubtest":           4,
 	"ballast/remote":                4,
