@@ -40,33 +40,42 @@ const (
 
 	// KL and KLControl are not there with rl.kl = 0: the reference then covers no
 	// token, or with signal control those tokens alone, as KLOnControl says.
-	KL             = "kl/mean"         // k3 against the reference, on the policy's tokens
-	KLControl      = "kl/control"      // share of the sum of k3 that control tokens carry
-	KLOnControl    = "kl/control_mean" // k3 against the reference, mean over control tokens
-	LossPolicy     = "loss/policy"
-	LossOffPolicy  = "loss/offpolicy"
-	LossCE         = "loss/cross_entropy"
-	LossReference  = "loss/reference"
-	Loss           = "loss"   // sum of the terms
-	KLOld          = "kl/old" // k1 against the sampler, on the policy's tokens
+	KL            = "kl/mean"         // k3 against the reference, on the policy's tokens
+	KLControl     = "kl/control"      // share of the sum of k3 that control tokens carry
+	KLOnControl   = "kl/control_mean" // k3 against the reference, mean over control tokens
+	LossPolicy    = "loss/policy"
+	LossOffPolicy = "loss/offpolicy"
+	LossCE        = "loss/cross_entropy"
+	LossReference = "loss/reference"
+	Loss          = "loss" // sum of the terms
+	// KLOld is k1 against the old log-probabilities, on the policy's tokens, over all minibatches: how
+	// far an update moves. The old ones are the sampler's, or with signal importance the learner's own.
+	KLOld          = "kl/old"
 	RatioMean      = "ratio/mean"
 	RatioMax       = "ratio/max"
 	EntropyTrained = "entropy/trained" // of the learner, on trained tokens
 	ClipFraction   = "clip_fraction"
 	GradNorm       = "grad_norm"
 	NonFinite      = "nonfinite" // optimiser steps skipped for a non-finite gradient
-	GapMean        = "logprob_gap/mean"
-	GapMax         = "logprob_gap/max"
-	LearningRate   = "lr"
-	EpisodeLength  = "len/episode" // tokens after the prompt
-	ReplyLength    = "len/reply"   // tokens of a reply
-	PromptLength   = "len/prompt"
-	Turns          = "turns/mean" // closed user turns of an episode
-	Calls          = "calls/mean" // calls of an episode
-	ToolCallRate   = "calls/rate" // share of replies that are healthy calls
-	WatchPrefix    = "watch/"     // + token + WatchStart or WatchAll: mean probability
-	WatchStart     = "/start"     // at the first token of a reply
-	WatchAll       = "/all"       // at every sampled token
+	// The gap between sampler and learner, see Mismatch: d is the learner's log-probability of a
+	// sampled token, before the learner moves, minus the sampler's.
+	GapMean       = "logprob_gap/mean"   // mean of |d|
+	GapMax        = "logprob_gap/max"    // largest |d|
+	GapK1         = "logprob_gap/k1"     // mean of -d, which estimates KL(sampler || learner)
+	GapK3         = "logprob_gap/k3"     // mean of exp(d) - 1 - d, the same and never negative
+	GapShare      = "logprob_gap/share"  // share of tokens whose probabilities differ by more than GapMuch
+	GapTokens     = "logprob_gap/tokens" // tokens that were compared
+	GapReply      = "logprob_gap/reply/" // + replies + /mean and so on: of these replies of an episode, see GapPlaces
+	LearningRate  = "lr"
+	EpisodeLength = "len/episode" // tokens after the prompt
+	ReplyLength   = "len/reply"   // tokens of a reply
+	PromptLength  = "len/prompt"
+	Turns         = "turns/mean" // closed user turns of an episode
+	Calls         = "calls/mean" // calls of an episode
+	ToolCallRate  = "calls/rate" // share of replies that are healthy calls
+	WatchPrefix   = "watch/"     // + token + WatchStart or WatchAll: mean probability
+	WatchStart    = "/start"     // at the first token of a reply
+	WatchAll      = "/all"       // at every sampled token
 	// IllegalMass is the probability of all watched tokens that the format's
 	// automaton forbids, mean over sampled tokens; IllegalAt + token + "/" + place
 	// is one token's at one place; IllegalReplies is the share of replies that
@@ -101,4 +110,11 @@ const (
 	GoldSuccess      = "gold/success"   // of the gold episodes in the groups
 	HintedSuccess    = "hinted/success" // of the hinted ones; neither counts elsewhere
 	HintsLost        = "hints/lost"     // tasks for which the judge wrote none
+	// Importance weights (signal importance), of tokens or of episodes, after the cap.
+	ImportanceMean      = "importance/mean"
+	ImportanceMin       = "importance/min"
+	ImportanceMax       = "importance/max"
+	ImportanceCapped    = "importance/capped"    // share of them at the cap
+	ImportanceESS       = "importance/ess"       // effective sample size, as a share: (sum w)^2 / (n sum w^2)
+	ImportanceGeometric = "importance/geometric" // mean over episodes of the weight that exp of the mean of d would be; level sequence
 )

@@ -131,6 +131,10 @@ func (r *Recipe) checkRL(bad report) {
 	} else if need.Groups > rl.Prompts {
 		bad("rl.prompts", "mean %d groups an update, and its signals write in %d formats in turn; raise rl.prompts", rl.Prompts, need.Groups)
 	}
+	if signal.Need(rl.Signals).Sampler && r.Faults.Trains() {
+		bad("faults", "they train other tokens than the policy sampled, and signal %s compares with what the sampler said of them: take "+
+			"out one of both", signalsWith(func(n signal.Needs) bool { return n.Sampler }))
+	}
 	if rl.Minibatches > rl.Prompts {
 		bad("rl.minibatches", "%d minibatches of %d prompts leave some empty", rl.Minibatches, rl.Prompts)
 	}

@@ -31,5 +31,6 @@ func (e faulty) Stamp(ctx context.Context, d *Draft) error {
 			}
 		}
 	}
-	return d.current(ctx, mine)
+	_, err := d.current(ctx, mine)
+	return err
 }

@@ -63,7 +63,8 @@ func (e goldEffect) Stamp(ctx context.Context, d *Draft) error {
 	if e.Loss == "shaped" {
 		return nil
 	}
-	return d.current(ctx, mine)
+	_, err := d.current(ctx, mine)
+	return err
 }
 
 // shape moves a sample's policy weights to the off-policy term. No ratio is left

@@ -115,5 +115,6 @@ func (e hintEffect) Stamp(ctx context.Context, d *Draft) error {
 	if e.Correct {
 		return nil
 	}
-	return d.current(ctx, mine)
+	_, err := d.current(ctx, mine)
+	return err
 }

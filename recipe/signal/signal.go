@@ -33,6 +33,7 @@ type Member struct {
 	Episode   *ballast.Episode
 	Advantage float64
 	Sample    ballast.Sample
+	LogProb   []float32 // what the learner says of the sample's tokens before it moves; nil where nobody asked for all of them
 }
 
 // Draft is one update in the making. Effects change its Requests before they are played;
@@ -104,6 +105,7 @@ type Needs struct {
 	Groups    int      // that an update must have at least
 	Adds      int      // dialogues that they add to a group's episodes
 	Rounds    int      // times that groups may be played in the place of others
+	Sampler   bool     // they compare with what the sampler said of the tokens
 }
 
 // Need is what the named signals need together. Open says what is wrong with them.
@@ -119,6 +121,7 @@ func Need(use map[string]Settings) (all Needs) {
 		all.Files, all.Gold = append(all.Files, n.Files...), append(all.Gold, n.Gold...)
 		all.Takes, all.Groups = all.Takes+n.Takes, max(all.Groups, n.Groups)
 		all.Adds, all.Rounds = all.Adds+n.Adds, max(all.Rounds, n.Rounds)
+		all.Sampler = all.Sampler || n.Sampler
 	}
 	return all
 }
@@ -127,7 +130,7 @@ func Need(use map[string]Settings) (all Needs) {
 const most = 1 << 16
 
 // All is the table of signals, in the order in which they act.
-var All = []Signal{Gold, Hint, Mix, control, dynamic}
+var All = []Signal{Gold, Hint, Mix, control, dynamic, importance}
 
 // Settings are one signal's settings, as YAML gave them.
 type Settings map[string]any
@@ -256,11 +259,16 @@ func (d *Draft) take(n int, change func(*rollout.Request)) error {
 	return nil
 }
 
+// AsSampled says whether a member is learnt from as the policy sampled it: on the same tokens
+// behind the same prompt, so that what sampler and learner say of a token is comparable.
+func (d *Draft) AsSampled(m *Member) bool {
+	return m.Request != nil && !m.Request.Gold && m.Request.Hint == "" && !d.Rollout.Faults.Trains()
+}
+
 // current fills in the old log-probabilities of the members that want it with
 // those of the learner's current weights on the recorded tokens, so that their
-// ratio starts at 1.
-func (d *Draft) current(ctx context.Context, want func(*Member) bool) error {
-	var at []*Member
+// ratio starts at 1. It returns these members. It costs a forward pass.
+func (d *Draft) current(ctx context.Context, want func(*Member) bool) (at []*Member, err error) {
 	var samples []ballast.Sample
 	for g := range d.Groups {
 		for k := range d.Groups[g] {
@@ -271,16 +279,16 @@ func (d *Draft) current(ctx context.Context, want func(*Member) bool) error {
 		}
 	}
 	if len(at) == 0 {
-		return nil
+		return nil, nil
 	}
 	logp, err := d.Learner.LogProbs(ctx, samples)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, m := range at {
-		m.Sample.OldLogProb = logp[i]
+		m.Sample.OldLogProb, m.LogProb = logp[i], logp[i]
 	}
-	return nil
+	return at, nil
 }
 
 // share is the share of successes among members, as a metric; nothing to count

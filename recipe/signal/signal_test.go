@@ -208,7 +208,9 @@ func TestSettings(t *testing.T) {
 		{"control", Settings{"kl": -1}, "control: kl:"},
 		{"dynamic", Settings{"rounds": 0}, "dynamic: rounds:"},
 		{"dynamic", Settings{"rounds": 101}, "dynamic: rounds:"},
-		{"golden", nil, "golden: no signal has that name; choose among: gold, hint, mix, control, dynamic"},
+		{"importance", Settings{"cap": 0.5}, "importance: cap: must lie between 1 and"},
+		{"importance", Settings{"level": "turn"}, "importance: level: \"turn\" is not one of token, sequence"},
+		{"golden", nil, "golden: no signal has that name; choose among: gold, hint, mix, control, dynamic, importance"},
 	} {
 		_, err := Open(map[string]Settings{c.name: c.set}, size)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -242,6 +244,7 @@ func TestNeed(t *testing.T) {
 		{map[string]Settings{"hint": {"from": "judge"}, "control": nil}, Needs{Judge: true, Reference: true, Takes: 2}},
 		{map[string]Settings{"gold": {"n": 3}, "mix": nil}, Needs{Gold: []string{"", ""}, Takes: 3, Groups: 1, Adds: 1}},
 		{map[string]Settings{"dynamic": {"rounds": 7}}, Needs{Rounds: 7}},
+		{map[string]Settings{"importance": nil}, Needs{Sampler: true}},
 		{map[string]Settings{"hint": {"from": "file", "file": "/none"}, "mix": mixed},
 			Needs{Files: []string{"/none"}, Gold: []string{"pythonic", "hermes"}, Takes: 2, Groups: 2, Adds: 1}},
 	} {
