@@ -216,7 +216,11 @@ type Sample struct {
 	Group      int
 	Prefix     int
 	Terms      [MaxTerms]Term // by their number in package loss
-	OldLogProb []float32      // sampler's log-probabilities; nil where no term needs them
+	OldLogProb []float32      // what the ratio is to: the sampler's log-probabilities; nil where no term needs them
+	// NewLogProb, where it is not nil, has the length of Tokens. Update writes there the
+	// log-probability of every token that has a weight, under the weights from before its
+	// step, and leaves the others alone.
+	NewLogProb []float32
 }
 
 // Stats is what one optimiser step reports. Keys are the metric names of
@@ -227,7 +231,7 @@ type Stats map[string]float64
 type Learner interface {
 	// Update takes one optimiser step on one minibatch of samples at learning
 	// rate rate. A non-finite gradient leaves the weights alone and is
-	// reported as stat "nonfinite".
+	// reported as stat "nonfinite". It fills in the samples' NewLogProb.
 	Update(ctx context.Context, samples []Sample, rate float64) (Stats, error)
 	// LogProbs returns the current log-probability of every token of each
 	// sample given those before it; the first is 0.

@@ -143,7 +143,15 @@ func (r *Report) charts(width int) []*plot.Chart {
 		[3]string{monitor.KLControl, "share", "c4"})
 	add(plot.Chart{ID: "entropy", Title: "Entropy"}, plot.Line, [3]string{monitor.EntropyMean, "sampled", "c1"})
 	add(plot.Chart{ID: "grad", Title: "Gradient norm", Log: true}, plot.Line, [3]string{monitor.GradNorm, "norm", "c1"})
-	add(plot.Chart{ID: "gap", Title: "Sampler against learner", Log: true}, plot.Line, [3]string{monitor.GapMean, "mean gap", "c1"})
+	add(plot.Chart{ID: "gap", Title: "Sampler against learner", Note: "log-probabilities", Log: true}, plot.Line,
+		[3]string{monitor.GapMean, "mean gap", "c1"}, [3]string{monitor.GapK3, "k3", "c2"})
+	var replies [][3]string
+	for i, place := range monitor.GapPlaces() {
+		replies = append(replies, [3]string{monitor.GapAt(place, monitor.GapMean), "reply " + place, fmt.Sprintf("c%d", 1+i)})
+	}
+	add(plot.Chart{ID: "gap-reply", Title: "Sampler against learner, by reply", Note: "mean gap", Log: true}, plot.Line, replies...)
+	add(plot.Chart{ID: "weights", Title: "Importance weights", Percent: true}, plot.Line,
+		[3]string{monitor.ImportanceESS, "effective sample size", "c1"}, [3]string{monitor.ImportanceCapped, "at the cap", "c4"})
 	return out
 }
 

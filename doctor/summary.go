@@ -20,7 +20,7 @@ var advice = map[verdict.State]string{
 	verdict.NonFinite: "Optimiser steps were skipped for non-finite gradients again and again: lower the learning rate, look at the " +
 		"largest ratio.",
 	verdict.Mismatch: "The sampler's log-probabilities left the learner's: the updates are off-policy without knowing. Look at the " +
-		"weights' transfer, the tokenisation of prompts and the sampling precision.",
+		"weights' transfer, the tokenisation of prompts and the sampling precision; signal importance corrects for a gap that stays.",
 	verdict.Collapsed: "Replies are little more than control tokens: the policy has found the shortest way to end. Go back to the last " +
 		"checkpoint before the onset; train on correct calls first (SFT), or add supervision to the groups.",
 	verdict.Polluted: "Calls break and stray tags stand in text: the intermediate stage of the collapse. Go back to a checkpoint " +
@@ -133,6 +133,9 @@ func (r *Report) sentences() []string {
 		if len(order) > 0 {
 			say("Signals in the order in which they moved: %s.", strings.Join(order, ", "))
 		}
+	}
+	if s := r.gap(); s != "" && d.Verdict == verdict.Mismatch {
+		say("%s", s)
 	}
 	if list := rising(d.Tokens, monitor.IllegalAt); list != "" {
 		say("Control tokens that rose where the format forbids them: %s.", list)

@@ -175,7 +175,7 @@ func Fold(m map[string]float64, key string, v float64, n int) {
 	switch {
 	case strings.HasPrefix(key, "tokens/"), strings.HasPrefix(key, "seconds/"), key == NonFinite:
 		m[key] += v
-	case key == GapMax, key == RatioMax:
+	case key == RatioMax:
 		m[key] = max(m[key], v)
 	default:
 		m[key] += (v - m[key]) / float64(n)

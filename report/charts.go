@@ -169,12 +169,37 @@ func (b *builder) learning() {
 		metric{monitor.ClipFraction, "clipped", "c2"})
 	b.add(plot.Chart{ID: "ratio", Title: "Policy ratio", Note: "learner to sampler", Log: true}, plot.Line,
 		metric{monitor.RatioMean, "mean", "c1"}, metric{monitor.RatioMax, "max", "c4"})
-	b.add(plot.Chart{ID: "kl-old", Title: "KL to the sampler", Note: "k1, nats per token"}, plot.Line, metric{monitor.KLOld, "k1", "c1"})
-	b.add(plot.Chart{ID: "gap", Title: "Sampler against learner", Note: "log-probabilities", Log: true}, plot.Line,
-		metric{monitor.GapMean, "mean", "c1"}, metric{monitor.GapMax, "max", "c4"})
+	b.add(plot.Chart{ID: "kl-old", Title: "KL to the old policy", Note: "k1, nats per token"}, plot.Line, metric{monitor.KLOld, "k1", "c1"})
+	b.mismatch()
 	b.add(plot.Chart{ID: "loss", Title: "Loss"}, plot.Line, metric{monitor.Loss, "total", "c5"},
 		metric{monitor.LossPolicy, "policy", "c1"}, metric{monitor.LossOffPolicy, "off-policy", "c2"})
 	b.add(plot.Chart{ID: "kl-loss", Title: "Reference loss"}, plot.Line, metric{monitor.LossReference, "coefficient * k3", "c3"})
+}
+
+// mismatch plots the gap between sampler and learner: over all sampled tokens, by reply of an
+// episode, and the weights against it.
+func (b *builder) mismatch() {
+	b.add(plot.Chart{ID: "gap", Title: "Sampler against learner", Note: "log-probabilities", Log: true}, plot.Line,
+		metric{monitor.GapMean, "mean", "c1"}, metric{monitor.GapMax, "max", "c4"}, metric{monitor.GapK3, "k3", "c2"})
+	b.add(plot.Chart{ID: "gap-k1", Title: "Sampler against learner: k1", Note: "nats per token"}, plot.Line,
+		metric{monitor.GapK1, "k1", "c1"})
+	b.add(plot.Chart{ID: "gap-share", Title: "Probabilities that differ by over 10%", Note: "share of sampled tokens", Percent: true},
+		plot.Line, metric{monitor.GapShare, "share", "c4"})
+	var list []metric
+	for i, place := range monitor.GapPlaces() {
+		list = append(list, metric{monitor.GapAt(place, monitor.GapMean), "reply " + place, "c" + string(rune('1'+i))})
+		for _, of := range []string{monitor.GapMax, monitor.GapK1, monitor.GapK3, monitor.GapShare, monitor.GapTokens} {
+			b.taken[monitor.GapAt(place, of)] = true
+		}
+	}
+	b.taken[monitor.GapTokens] = true
+	b.add(plot.Chart{ID: "gap-reply", Title: "Sampler against learner, by reply", Note: "mean gap of log-probabilities", Log: true},
+		plot.Line, list...)
+	b.add(plot.Chart{ID: "weights", Title: "Importance weights", Note: "after the cap"}, plot.Line,
+		metric{monitor.ImportanceMean, "mean", "c1"}, metric{monitor.ImportanceMin, "min", "c3"}, metric{monitor.ImportanceMax, "max", "c4"},
+		metric{monitor.ImportanceGeometric, "geometric mean", "c5"})
+	b.add(plot.Chart{ID: "weights-left", Title: "What importance weights leave", Percent: true}, plot.Line,
+		metric{monitor.ImportanceESS, "effective sample size", "c1"}, metric{monitor.ImportanceCapped, "at the cap", "c4"})
 }
 
 // reward plots sampled reward and success, smoothed over their raw values, and the

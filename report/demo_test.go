@@ -101,6 +101,10 @@ func demoMetrics(u int, skill float64, rng *rand.Rand) map[string]float64 {
 	m[monitor.GradNorm] += 6 * polluted * polluted * rng.ExpFloat64()
 	m[monitor.ClipFraction] = 0.004 + 0.05*polluted + math.Abs(noise(0.001))
 	m[monitor.GapMean], m[monitor.GapMax] = 2e-6*math.Exp(noise(0.2)), 4e-5*math.Exp(noise(0.5))
+	for i, place := range monitor.GapPlaces() {
+		m[monitor.GapAt(place, monitor.GapMean)], m[monitor.GapAt(place, monitor.GapTokens)] = 1e-6*float64(1+i), 5000
+	}
+	m[monitor.ImportanceMean], m[monitor.ImportanceESS] = 1.001, 0.999
 	m[monitor.LossPolicy], m[monitor.LossReference] = noise(0.01), 1e-4*m[monitor.KL]
 	m[monitor.EpisodeLength], m[monitor.PromptLength], m[monitor.ReplyLength] = 150-110*sick+noise(5), 210, 22-17*sick+noise(1)
 	m[monitor.Turns], m[monitor.Calls] = max(1, 2.4+0.6*skill-sick), max(0.1, 4.1+skill-4.8*sick)
@@ -264,7 +268,7 @@ func TestPlotFiles(t *testing.T) {
 	for _, c := range charts {
 		names = append(names, c.ID)
 	}
-	for _, want := range []string{"reward", "forms", "tokens-start", "tokens", "kl", "entropy", "spread", "grad", "clip", "gap", "length", "calls", "stops", "speed"} {
+	for _, want := range []string{"reward", "forms", "tokens-start", "tokens", "kl", "entropy", "spread", "grad", "clip", "gap", "gap-reply", "weights", "weights-left", "length", "calls", "stops", "speed"} {
 		if !slices.Contains(names, want) {
 			t.Errorf("no plot %q in %v", want, names)
 		}

@@ -33,8 +33,9 @@ type spec struct {
 
 // Names of signals that are no metrics.
 const (
-	badForms  = "reply/bad"     // polluted (but for cut replies) and collapsed
-	worstSite = "illegal/worst" // most probable forbidden token and place
+	badForms  = "reply/bad"         // polluted (but for cut replies) and collapsed
+	worstSite = "illegal/worst"     // most probable forbidden token and place
+	worstGap  = "logprob_gap/worst" // the largest mean gap of a part of the episodes
 	response  = monitor.KindPrefix + "response"
 )
 
@@ -58,6 +59,8 @@ var specs = []spec{
 	{name: monitor.EvalSuccess, step: 0.4, share: true, floor: 0.02},
 	{name: monitor.ZeroSpread, up: true, step: 0.2, floor: 0.05},
 	{name: monitor.GapMean, up: true, step: math.Log(5), level: 0.03, floor: 0.1, log: true},
+	{name: worstGap, up: true, step: math.Log(5), level: 0.03, floor: 0.1, log: true, of: widest},
+	{name: monitor.ImportanceESS, step: 0.3, floor: 0.02},
 	{name: monitor.GradNorm, up: true, against: recent, step: math.Log(5), floor: 0.1, log: true},
 }
 
@@ -90,6 +93,31 @@ func worst(m map[string]float64) (float64, bool) {
 	return top, true
 }
 
+// enoughGap is how many tokens a part of the episodes must have for its gap to count.
+const enoughGap = 200
+
+// widest returns the largest mean gap between sampler and learner of a part of the episodes:
+// in long ones it begins late, where the mean over all tokens hides it.
+func widest(m map[string]float64) (top float64, ok bool) {
+	for _, place := range monitor.GapPlaces() {
+		if m[monitor.GapAt(place, monitor.GapTokens)] >= enoughGap {
+			top, ok = max(top, m[monitor.GapAt(place, monitor.GapMean)]), true
+		}
+	}
+	return top, ok
+}
+
+// mismatched: the gap is wide, of all tokens or of those of a part of the episodes; or
+// importance weights against it leave little of the batch.
+func (d *Detector) mismatched() bool {
+	wide := func(name string) bool {
+		t := d.by[name]
+		return t.alarmed() && t.level() >= 0.05 || t.ready() && t.level() >= 0.3
+	}
+	left := d.by[monitor.ImportanceESS]
+	return wide(monitor.GapMean) || wide(worstGap) || left.ready() && left.level() <= 0.3
+}
+
 // judge returns the state after the newest update. Every rule reads levels
 // (medians of the last 5 updates) against the run's healthy window.
 func (d *Detector) judge() State {
@@ -108,11 +136,11 @@ func (d *Detector) judge() State {
 	known := reward.n > 0 && d.known()
 	lost := !known || reward.ready() && (reward.level() <= 0.6*reward.best || reward.level() <= 0.02)
 	collapsed, cut, length := at(monitor.KindPrefix+"collapsed"), at(monitor.CutShare), at(monitor.ReplyLength)
-	calls, talk, gap := at(monitor.ToolCallRate), at(response), at(monitor.GapMean)
+	calls, talk := at(monitor.ToolCallRate), at(response)
 	switch {
 	case broken >= 3:
 		return NonFinite
-	case gap.alarmed() && gap.level() >= 0.05 || gap.ready() && gap.level() >= 0.3:
+	case d.mismatched():
 		return Mismatch
 	case collapsed.ready() && collapsed.level() >= max(0.3, collapsed.best+0.2):
 		return Collapsed
@@ -228,7 +256,7 @@ var causes = map[State][][]string{
 	Hacking:    {{monitor.SuccessMean, monitor.EvalSuccess}},
 	NoSignal:   {{monitor.ZeroSpread}, {monitor.RewardMean}},
 	RewardLoss: {{monitor.RewardMean}},
-	Mismatch:   {{monitor.GapMean}},
+	Mismatch:   {{monitor.GapMean, worstGap}, {monitor.ImportanceESS}},
 	NonFinite:  {{monitor.GradNorm}},
 }
 

@@ -23,7 +23,8 @@ func base(u int, r *rand.Rand) map[string]float64 {
 		monitor.ReplyLength: n(20, 1), monitor.CutShare: 0.01, monitor.ZeroSpread: n(0.2, 0.03),
 		monitor.IllegalMass: 1e-4, monitor.IllegalReplies: 0.03, monitor.IllegalAt + "<tool_call>/open": 1e-4,
 		monitor.KL: 0.001 * float64(u), monitor.KLControl: n(0.2, 0.02), monitor.EntropyMean: n(0.4, 0.02),
-		monitor.GapMean: 0.004, monitor.GradNorm: n(0.5, 0.05), monitor.NonFinite: 0,
+		monitor.GapMean: 0.004, monitor.GapAt("1", monitor.GapMean): 0.004, monitor.GapAt("1", monitor.GapTokens): 5000,
+		monitor.GapAt("9+", monitor.GapMean): 0.004, monitor.GapAt("9+", monitor.GapTokens): 500, monitor.GradNorm: n(0.5, 0.05), monitor.NonFinite: 0,
 	}
 }
 
@@ -59,6 +60,16 @@ func TestStates(t *testing.T) {
 		{Healthy, 0, nil},
 		{NonFinite, 0, func(m map[string]float64, _ float64) { m[monitor.NonFinite] = 1 }},
 		{Mismatch, 2, func(m map[string]float64, x float64) { m[monitor.GapMean] *= math.Exp(4 * x) }},
+		{Mismatch, 2, func(m map[string]float64, x float64) { // in late replies alone, which have few of the tokens
+			m[monitor.GapMean] *= 1 + x
+			m[monitor.GapAt("9+", monitor.GapMean)] *= math.Exp(4 * x)
+		}},
+		{Healthy, 0, func(m map[string]float64, x float64) { // the same of too few tokens to tell
+			m[monitor.GapAt("9+", monitor.GapMean)] *= math.Exp(4 * x)
+			m[monitor.GapAt("9+", monitor.GapTokens)] = 100
+		}},
+		{Mismatch, 3, func(m map[string]float64, x float64) { m[monitor.ImportanceESS] = 0.95 - 0.8*x }},
+		{Healthy, 0, func(m map[string]float64, x float64) { m[monitor.ImportanceESS] = 0.95 - 0.5*x }},
 		{Collapsed, 3, func(m map[string]float64, x float64) {
 			lose(m, x)
 			illegal(m, x)

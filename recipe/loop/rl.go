@@ -63,6 +63,7 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 			return nil, err
 		}
 	}
+	seen := watchGap(d)
 	groups := make([][]ballast.Sample, len(d.Groups))
 	for g, members := range d.Groups {
 		for k := range members {
@@ -87,9 +88,29 @@ func (p *rlPhase) update(ctx context.Context, i int, m map[string]float64) ([]ba
 	if err := learn(ctx, p.engine.Learner(), groups, p.set.RL.Minibatches, rate, m); err != nil {
 		return nil, err
 	}
+	monitor.Mismatch(seen, m)
 	m[monitor.SecondsTrain] = time.Since(start).Seconds()
 	p.partial(m)
 	return eps, nil
+}
+
+// watchGap makes room for what the learner says of the sampled tokens, where no signal has
+// asked for it: the first minibatch tells it of its own without a pass more, see learn.
+func watchGap(d *signal.Draft) (seen []monitor.Seen) {
+	for _, members := range d.Groups {
+		for k := range members {
+			m := &members[k]
+			if !d.AsSampled(m) {
+				continue
+			}
+			if m.LogProb == nil {
+				m.LogProb = monitor.Untold(len(m.Sample.Tokens))
+				m.Sample.NewLogProb = m.LogProb
+			}
+			seen = append(seen, monitor.Seen{Episode: m.Episode, LogProb: m.LogProb})
+		}
+	}
+	return seen
 }
 
 // partial takes the KL out of an update's metrics where the reference term does not
@@ -182,10 +203,13 @@ func (p *rlPhase) plays(tasks []*ballast.Task, before int) []rollout.Request {
 }
 
 // learn splits groups into minibatches, takes one optimiser step on each, and
-// averages their statistics over those that have them (sums for token counts).
+// averages their statistics over those that have them (sums for token counts). Only the
+// first minibatch that moves the learner tells log-probabilities: later ones are of
+// weights that did not sample.
 func learn(ctx context.Context, learner ballast.Learner, groups [][]ballast.Sample, minibatches int, rate float64,
 	m map[string]float64) error {
 	seen := map[string]int{} // minibatches with a statistic
+	moving := false
 	for b := range minibatches {
 		lo, hi := b*len(groups)/minibatches, (b+1)*len(groups)/minibatches
 		var batch []ballast.Sample
@@ -195,6 +219,12 @@ func learn(ctx context.Context, learner ballast.Learner, groups [][]ballast.Samp
 		if len(batch) == 0 {
 			continue
 		}
+		if moving {
+			for i := range batch {
+				batch[i].NewLogProb = nil
+			}
+		}
+		moving = moving || slices.ContainsFunc(batch, weighs)
 		stats, err := learner.Update(ctx, batch, rate)
 		if err != nil {
 			return moved{err}
@@ -205,6 +235,13 @@ func learn(ctx context.Context, learner ballast.Learner, groups [][]ballast.Samp
 		}
 	}
 	return nil
+}
+
+// weighs says whether some token of a sample has a weight.
+func weighs(s ballast.Sample) bool {
+	return slices.ContainsFunc(s.Terms[:], func(t ballast.Term) bool {
+		return slices.ContainsFunc(t.Weight, func(w float32) bool { return w != 0 })
+	})
 }
 
 // watchedNames are the texts of the watched control tokens, for metric names.

@@ -121,6 +121,9 @@ func Check(s *ballast.Sample, vocab int) error {
 	if s.OldLogProb != nil && len(s.OldLogProb) != len(s.Tokens) {
 		return fmt.Errorf("%d old log-probabilities for %d tokens", len(s.OldLogProb), len(s.Tokens))
 	}
+	if s.NewLogProb != nil && len(s.NewLogProb) != len(s.Tokens) {
+		return fmt.Errorf("room for %d new log-probabilities of %d tokens", len(s.NewLogProb), len(s.Tokens))
+	}
 	return nil
 }
 
@@ -147,13 +150,13 @@ type Sums struct {
 	Padded          float64 // rows computed for nothing
 	Norm, NonFinite float64
 
-	weighted                                [loss.NumTerms]float64 // tokens with a weight in the term
-	p                                       *loss.Params
-	active, outside, ratio, ratioTop, k1    float64
-	gap, gapMax, known, k3, entropy, tokens float64
-	real, computed                          float64
-	k3Control                               float64 // the part of k3 on control tokens
-	control                                 map[int32]bool
+	weighted                             [loss.NumTerms]float64 // tokens with a weight in the term
+	p                                    *loss.Params
+	active, outside, ratio, ratioTop, k1 float64
+	known, k3, entropy, tokens           float64
+	real, computed                       float64
+	k3Control                            float64 // the part of k3 on control tokens
+	control                              map[int32]bool
 }
 
 // New starts a count; control tokens are those that the tokenizer, which may be
@@ -170,12 +173,16 @@ func New(p *loss.Params, tok *bpe.Tokenizer) *Sums {
 }
 
 // Take adds some targets of a batch, from the one at index from on, with their
-// log-probabilities and entropies.
+// log-probabilities and entropies, and hands the former over to the samples that want
+// them. A target is in one batch, so that batches may be taken side by side.
 func (s *Sums) Take(samples []ballast.Sample, part []pack.Target, logp, entropy []float32, in *Input, from int) {
 	for i, t := range part {
 		sample := &samples[t.Sample]
 		s.tokens++
 		s.entropy += float64(entropy[i])
+		if sample.NewLogProb != nil {
+			sample.NewLogProb[t.Index] = logp[i]
+		}
 		for term := range s.weighted {
 			if Weight(sample, term, t.Index) != 0 {
 				s.weighted[term]++
@@ -202,16 +209,14 @@ func (s *Sums) Take(samples []ballast.Sample, part []pack.Target, logp, entropy 
 	}
 }
 
-// ratios counts a token that is weighed by an advantage: how far it is from the policy
-// that sampled, and the log of the ratio that its term clips, in nats.
+// ratios counts a token that is weighed by an advantage: how far it is from its old
+// log-probability, and the log of the ratio that its term clips, in nats.
 func (s *Sums) ratios(d, whole float64) {
 	r := math.Exp(min(max(whole, -loss.GapLimit), loss.GapLimit))
 	s.active++
 	s.ratio += r
 	s.ratioTop = max(s.ratioTop, r)
 	s.k1 -= d
-	s.gap += math.Abs(d)
-	s.gapMax = max(s.gapMax, math.Abs(d))
 	if r < 1-s.p.ClipLow || r > 1+s.p.ClipHigh {
 		s.outside++
 	}
@@ -235,9 +240,9 @@ func (s *Sums) Merge(o *Sums) {
 		s.weighted[i] += o.weighted[i]
 	}
 	s.active, s.outside, s.ratio, s.k1 = s.active+o.active, s.outside+o.outside, s.ratio+o.ratio, s.k1+o.k1
-	s.gap, s.known, s.k3, s.k3Control = s.gap+o.gap, s.known+o.known, s.k3+o.k3, s.k3Control+o.k3Control
+	s.known, s.k3, s.k3Control = s.known+o.known, s.k3+o.k3, s.k3Control+o.k3Control
 	s.entropy, s.tokens, s.Padded = s.entropy+o.entropy, s.tokens+o.tokens, s.Padded+o.Padded
-	s.ratioTop, s.gapMax = max(s.ratioTop, o.ratioTop), max(s.gapMax, o.gapMax)
+	s.ratioTop = max(s.ratioTop, o.ratioTop)
 }
 
 // Finite reports whether the loss and the gradient's norm are, and counts it if
@@ -291,7 +296,6 @@ func (s *Sums) Stats(begin time.Time) ballast.Stats {
 	}
 	if s.active > 0 {
 		out[monitor.ClipFraction] = s.outside / s.active
-		out[monitor.GapMean], out[monitor.GapMax] = s.gap/s.active, s.gapMax
 		out[monitor.RatioMean], out[monitor.RatioMax] = s.ratio/s.active, s.ratioTop
 		out[monitor.KLOld] = s.k1 / s.active
 	}

@@ -44,6 +44,7 @@ func TestPrepare(t *testing.T) {
 		{"sample 1: token 0 is -1", true, func(s *ballast.Sample) { s.Tokens[0] = -1 }},
 		{"sample 1: term 3 has 2 weights for 3 tokens", true, func(s *ballast.Sample) { s.Terms[loss.TermReference].Weight = make([]float32, 2) }},
 		{"sample 1: 2 old log-probabilities for 3 tokens", true, func(s *ballast.Sample) { s.OldLogProb = s.OldLogProb[:2] }},
+		{"sample 1: room for 2 new log-probabilities of 3 tokens", true, func(s *ballast.Sample) { s.NewLogProb = make([]float32, 2) }},
 		{"sample 1: a policy term needs OldLogProb", true, func(s *ballast.Sample) { s.OldLogProb = nil }},
 		{"sample 1: term 15 has weights, and there are", true, func(s *ballast.Sample) { s.Terms[15] = term(1, 0, 0, 1) }},
 		{"term 2 has weights, but its counts sum to 0", true, func(s *ballast.Sample) { s.Terms[loss.TermCrossEntropy] = term(0, 0, 0, 1) }},
@@ -88,7 +89,7 @@ func TestStats(t *testing.T) {
 		monitor.Loss: 0.75, monitor.LossPolicy: 0.25, monitor.LossReference: 0.5, monitor.GradNorm: 2, monitor.NonFinite: 0,
 		monitor.TokensTrained: 2, monitor.TokensReal: 3, monitor.TokensComputed: 2, monitor.TokensSaved: 1, monitor.TokensPadded: 7,
 		monitor.EntropyTrained: 2, monitor.KL: (first + control) / 2, monitor.KLControl: control / (first + control),
-		monitor.ClipFraction: 0.5, monitor.GapMean: 0.25, monitor.GapMax: 0.5, monitor.KLOld: -0.25,
+		monitor.ClipFraction: 0.5, monitor.KLOld: -0.25,
 		monitor.RatioMean: (math.Exp(0.5) + 1) / 2, monitor.RatioMax: math.Exp(0.5),
 	}
 	one := stats(t)
@@ -116,7 +117,7 @@ func TestStats(t *testing.T) {
 func TestNothing(t *testing.T) {
 	s := New(&loss.Params{}, nil)
 	got := s.Stats(time.Now())
-	for _, name := range []string{monitor.EntropyTrained, monitor.KL, monitor.KLControl, monitor.ClipFraction, monitor.GapMean, monitor.RatioMean, monitor.KLOld, monitor.LossPolicy, monitor.LossCE} {
+	for _, name := range []string{monitor.EntropyTrained, monitor.KL, monitor.KLControl, monitor.ClipFraction, monitor.RatioMean, monitor.KLOld, monitor.LossPolicy, monitor.LossCE} {
 		if x, ok := got[name]; ok {
 			t.Errorf("%s is %v", name, x)
 		}
