@@ -19,6 +19,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -204,6 +205,18 @@ func Unpack(r io.Reader, limit int64) (out io.ReadCloser, how string, err error)
 	}
 	return readCloser{Reader(br, limit), func() error { return nil }}, "", nil
 }
+
+// Pack is data as one zstd frame, which Unpack reads.
+func Pack(data []byte) []byte { return packer().EncodeAll(data, nil) }
+
+// packer is made once: it is safe for concurrent use, and large.
+var packer = sync.OnceValue(func() *zstd.Encoder {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		panic(err) // of the options alone
+	}
+	return z
+})
 
 type readCloser struct {
 	io.Reader

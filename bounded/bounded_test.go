@@ -55,7 +55,8 @@ func TestUnpack(t *testing.T) {
 	must(t, z.Close())
 	bz, err := base64.StdEncoding.DecodeString("QlpoOTFBWSZTWf6jAr8AB8+RgEAAMAQMACAAUGACaqGTakHqkGVIPVIOVIMqkG1IPi7kinChIf1GBX4=") // of the same text
 	must(t, err)
-	for how, data := range map[string][]byte{"": plain, "gzip": gz.Bytes(), "zstd": zs.Bytes(), "bzip2": bz} {
+	for how, data := range map[string][]byte{"": plain, "gzip": gz.Bytes(), "zstd": zs.Bytes(), "bzip2": bz, "zstd ": Pack(plain)} {
+		how = strings.TrimSpace(how)
 		for _, limit := range []int64{int64(len(plain)) - 1, int64(len(plain)), 1 << 40} {
 			r, got, err := Unpack(bytes.NewReader(data), limit)
 			must(t, err)
