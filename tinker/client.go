@@ -103,6 +103,9 @@ func (c *Client) configure(ctx context.Context) error {
 	if c.config, err = result[ClientConfig](c, k.op, a); err != nil {
 		return err
 	}
+	if c.config.TokenAuth != nil && *c.config.TokenAuth {
+		c.o.Say(c.Address() + " wants short-lived tokens, which are not asked for here; the key itself is sent")
+	}
 	for name, n := range map[string]*int{"fwdbwd_max_chunk_len": c.config.ChunkDatums, "fwdbwd_max_chunk_bytes_count": c.config.ChunkBytes} {
 		if n != nil && *n <= 0 {
 			return c.malformed(k.op, a.status, fmt.Errorf("%s is %d", name, *n))

@@ -23,7 +23,15 @@ type Model struct {
 	gradients []*gradient   // that were called for since the last step
 	broken    error
 
-	seq int // of the last request; belongs to whose turn it is
+	// These belong to whose turn it is.
+	seq  int // of the last request
+	last batchKind
+}
+
+// batchKind is what the last ForwardBackward computes, and when its result is there.
+type batchKind struct {
+	what string
+	done chan struct{}
 }
 
 // gradient is what a ForwardBackward came to.
@@ -214,6 +222,9 @@ func (m *Model) Forward(ctx context.Context, data []Datum, loss string, config m
 // ForwardBackward adds the gradients of a loss to those that the next OptimStep takes. A
 // batch that is too large for one request is sent in several.
 //
+// One with another loss or configuration than the call before is sent when that one's
+// result is there: SkyRL computes what waits for it with the loss of the first.
+//
 // Where it fails, an OptimStep that was called already is not sent. Where only a part of
 // its gradients may be there, or it is not known, the model is Uncertain.
 func (m *Model) ForwardBackward(ctx context.Context, data []Datum, loss string, config map[string]float64) *Future[*ForwardBackwardOutput] {
@@ -234,11 +245,21 @@ func (m *Model) ForwardBackward(ctx context.Context, data []Datum, loss string, 
 		return f
 	}
 	send := func(ctx context.Context) (waiter, error) {
+		kind := batchKind{fmt.Sprint(loss, config), make(chan struct{})}
+		if m.last.done != nil && m.last.what != kind.what {
+			select {
+			case <-m.last.done:
+			case <-ctx.Done():
+				return nil, ended(ctx, "forward_backward")
+			}
+		}
 		wait, err := m.send(ctx, ForwardBackwardRequest{Data: data, Loss: loss, Config: config})
 		if err != nil {
 			return nil, err
 		}
+		m.last = kind
 		return func() (*ForwardBackwardOutput, error) {
+			defer close(kind.done)
 			out, err := wait()
 			if err != nil {
 				fail(err)
