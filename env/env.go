@@ -156,21 +156,17 @@ func (e *Env) Start(ctx context.Context) Message { return e.open(ctx) }
 // open opens the next turn: the user's message, or what a turn reveals. The episode is
 // done where the user has nothing more to say.
 func (e *Env) open(ctx context.Context) (m Message) {
-	entry := &e.Prepared.user
-	what := "user " + entry.Name
+	entry, what := &e.Prepared.user, e.userIs
 	if e.user == nil {
 		var err error
-		e.user, err = guard(ctx, what, entry.Instant, OpenLimit, func(ctx context.Context) (ballast.User, error) {
-			return entry.New(ctx, e.task)
-		})
-		if err != nil {
+		if e.user, err = guard(ctx, what, entry.Instant, OpenLimit, e.task, entry.New); err != nil {
 			e.Fail(err)
 			return m
 		}
 	}
-	u, ep := e.user, e.record(entry.Instant)
-	said, err := guard(ctx, what, entry.Instant, entry.Limit, func(ctx context.Context) (s said, err error) {
-		s.text, s.more, err = u.Next(ctx, ep)
+	u := speaking{e.user, e.record(entry.Instant)}
+	said, err := guard(ctx, what, entry.Instant, entry.Limit, u, func(ctx context.Context, u speaking) (s said, err error) {
+		s.text, s.more, err = u.user.Next(ctx, u.episode)
 		return s, err
 	})
 	switch {
@@ -193,6 +189,9 @@ func (e *Env) open(ctx context.Context) (m Message) {
 	if m.User == "" && len(m.Reveal) > 0 {
 		m.User = chat.RevealText
 	}
+	if e.Episode.Turns == nil {
+		e.Episode.Turns = make([]ballast.Turn, 0, len(e.task.Turns))
+	}
 	e.Episode.Turns = append(e.Episode.Turns, ballast.Turn{User: m.User})
 	e.busy = 0
 	return m
@@ -205,6 +204,12 @@ func (e *Env) record(instant bool) *ballast.Episode {
 	}
 	ep := e.Episode
 	return &ep
+}
+
+// speaking is a user who says what comes next in an episode.
+type speaking struct {
+	user    ballast.User
+	episode *ballast.Episode
 }
 
 // said is what a user says next.
@@ -232,9 +237,15 @@ func (e *Env) Reply(p chat.Parsed, step ballast.Step) {
 	step.Kind, step.Reason, step.Calls, step.Said = p.Kind, string(p.Reason), p.Calls, p.Text
 	e.fault = p.Fault()
 	t := &e.Episode.Turns[e.turn]
+	if t.Steps == nil {
+		t.Steps = make([]ballast.Step, 0, usualSteps)
+	}
 	t.Steps = append(t.Steps, step)
 	e.replies++
 }
+
+// usualSteps is how many replies a turn has place for before it needs more.
+const usualSteps = 3
 
 // Last returns the record of the last reply of the open turn, which must have one.
 func (e *Env) Last() *ballast.Step {
@@ -300,23 +311,21 @@ func (e *Env) closeTurn(ctx context.Context) Message {
 
 // grade judges the open turn.
 func (e *Env) grade(ctx context.Context) (check ballast.Check, err error) {
-	entry := &e.Prepared.grader
-	what := "grader " + entry.Name
+	entry, what := &e.Prepared.grader, e.graderIs
 	if e.grader == nil {
 		if err := e.session(ctx, &e.ses); err != nil {
 			return check, err
 		}
-		s := e.ses.Session
-		e.grader, err = guard(ctx, what, entry.Instant, OpenLimit, func(ctx context.Context) (ballast.Grader, error) {
-			return entry.New(ctx, e.task, s)
-		})
+		task := e.task
+		begin := func(ctx context.Context, s ballast.Session) (ballast.Grader, error) { return entry.New(ctx, task, s) }
+		e.grader, err = guard(ctx, what, entry.Instant, OpenLimit, e.ses.Session, begin)
 		if err != nil {
 			return check, err
 		}
 	}
-	g, ep, turn := e.grader, e.record(entry.Instant), e.turn
-	check, err = guard(ctx, what, entry.Instant, entry.Limit, func(ctx context.Context) (ballast.Check, error) {
-		return g.Grade(ctx, ep, turn)
+	g := grading{e.grader, e.record(entry.Instant), e.turn}
+	check, err = guard(ctx, what, entry.Instant, entry.Limit, g, func(ctx context.Context, g grading) (ballast.Check, error) {
+		return g.grader.Grade(ctx, g.episode, g.turn)
 	})
 	switch {
 	case err != nil:
@@ -328,6 +337,13 @@ func (e *Env) grade(ctx context.Context) (check ballast.Check, err error) {
 		check.Score = 1
 	}
 	return check, nil
+}
+
+// grading is a turn that a grader judges.
+type grading struct {
+	grader  ballast.Grader
+	episode *ballast.Episode
+	turn    int
 }
 
 // Stop ends the episode.

@@ -13,16 +13,18 @@ import (
 // what the world loads once for all of them, and the tools. It is safe for concurrent use;
 // the task must not be changed while it lives.
 type Prepared struct {
-	task    *ballast.Task
-	world   WorldEntry
-	grader  GraderEntry
-	user    UserEntry
-	end     context.CancelFunc // of what was prepared
-	closed  sync.Once
-	instant bool
-	tools   []ballast.Tool
-	shown   []ballast.Tool
-	places  map[string]place // of the tools, by name
+	task   *ballast.Task
+	world  WorldEntry
+	grader GraderEntry
+	user   UserEntry
+	// graderIs and userIs name them in errors.
+	graderIs, userIs string
+	end              context.CancelFunc // of what was prepared
+	closed           sync.Once
+	instant          bool
+	tools            []ballast.Tool
+	shown            []ballast.Tool
+	places           map[string]place // of the tools, by name
 }
 
 // place is where a tool stands among the tools, and the turn that reveals it; -1: it is shown at the start.
@@ -49,21 +51,18 @@ func (t *Table) Prepare(ctx context.Context, task *ballast.Task) (p *Prepared, e
 	if p.world, p.grader, p.user, err = t.resolve(task); err != nil {
 		return nil, err
 	}
+	p.graderIs, p.userIs = "grader "+p.grader.Name, "user "+p.user.Name
 	p.instant = p.world.Instant && p.grader.Instant && p.user.Instant
 	entry := p.world // what is late reads on, and p is given up
 	if entry.Prepare != nil {
-		p.world.World, err = guard(ctx, entry.Name, entry.Instant, OpenLimit, func(context.Context) (ballast.World, error) {
-			return entry.Prepare(ctx, task)
-		})
+		load := func(_ context.Context, t *ballast.Task) (ballast.World, error) { return entry.Prepare(ctx, t) }
+		p.world.World, err = guard(ctx, entry.Name, entry.Instant, OpenLimit, task, load)
 		if err != nil {
 			return nil, err
 		}
 	}
 	if p.tools == nil {
-		w := p.world.World
-		p.tools, err = guard(ctx, entry.Name+": tools", entry.Instant, OpenLimit, func(ctx context.Context) ([]ballast.Tool, error) {
-			return w.Tools(ctx, task)
-		})
+		p.tools, err = guard(ctx, entry.Name+": tools", entry.Instant, OpenLimit, task, p.world.World.Tools)
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +79,7 @@ func (p *Prepared) Close() (err error) {
 		if !ok || p.world.Prepare == nil { // the table's own world stays
 			return
 		}
-		err = closing("a task", p.world.Instant, c)
+		err = closing("closing a task", p.world.Instant, c)
 	})
 	return err
 }

@@ -20,7 +20,9 @@ func (e *Env) call(ctx context.Context, ses **opened, c ballast.Call) (string, e
 		return "", err
 	}
 	s := (*ses).Session
-	answer, err := guard(ctx, "the call", e.world.Instant, e.world.Limit, func(ctx context.Context) (string, error) { return s.Call(ctx, c) })
+	answer, err := guard(ctx, "the call", e.world.Instant, e.world.Limit, asked{s, c}, func(ctx context.Context, a asked) (string, error) {
+		return a.in.Call(ctx, a.call)
+	})
 	if err != nil {
 		return "", fmt.Errorf("world %s: %s: %w", e.world.Name, c.Name, err)
 	}
@@ -30,6 +32,12 @@ func (e *Env) call(ctx context.Context, ses **opened, c ballast.Call) (string, e
 		e.failed = e.world.Failed != nil && e.world.Failed(e.task, answer)
 	}
 	return answer, nil
+}
+
+// asked is a call in a session.
+type asked struct {
+	in   ballast.Session
+	call ballast.Call
 }
 
 // Failer is a session that knows of its last call whether it failed.
@@ -65,14 +73,15 @@ func (e *Env) session(ctx context.Context, ses **opened) error {
 		}
 	}
 	back := make(chan struct{}) // Open has come back
-	s, err := guard(ctx, "opening a session", e.world.Instant, OpenLimit, func(context.Context) (ballast.Session, error) {
+	open := func(_ context.Context, w ballast.World) (ballast.Session, error) {
 		defer close(back)
-		s, err := e.world.World.Open(life, e.task)
+		s, err := w.Open(life, e.task)
 		if err == nil && s == nil {
 			err = errors.New("it opened nothing")
 		}
 		return s, err
-	}, func(late ballast.Session) { late.Close() })
+	}
+	s, err := guard(ctx, "opening a session", e.world.Instant, OpenLimit, e.world.World, open, func(late ballast.Session) { late.Close() })
 	if err != nil {
 		end()
 		go func() { // one that is late keeps its place until it has come back
@@ -94,7 +103,7 @@ func (e *Env) release(ses **opened) {
 	}
 	*ses = nil
 	defer s.after()
-	if err := closing("a session", e.world.Instant, s); err != nil && e.Episode.Error == "" {
+	if err := closing("closing a session", e.world.Instant, s); err != nil && e.Episode.Error == "" {
 		e.Episode.Error = fmt.Sprintf("world %s: %v", e.world.Name, err)
 	}
 }
@@ -107,7 +116,7 @@ func (e *Env) Close() {
 
 // closing closes what a world holds.
 func closing(what string, instant bool, c io.Closer) error {
-	_, err := guard(context.Background(), "closing "+what, instant, closeLimit, func(context.Context) (struct{}, error) {
+	_, err := guard(context.Background(), what, instant, closeLimit, c, func(_ context.Context, c io.Closer) (struct{}, error) {
 		return struct{}{}, c.Close()
 	})
 	return err
