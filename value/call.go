@@ -176,17 +176,19 @@ func (p *callParser) call() (ballast.Call, error) {
 			break
 		}
 	}
-	c.Name = short(p.text[start:p.pos]).(string)
+	c.Name = p.text[start:p.pos]
 	p.space()
 	if !p.take('(') {
 		return c, p.fail("expected '('")
 	}
 	named := false
 	seen := names{}
+	var room [4]ballast.Arg
+	args := room[:0]
 	for {
 		p.space()
 		if p.take(')') {
-			return c, nil
+			break
 		}
 		arg, err := p.arg(&seen)
 		if err != nil {
@@ -196,19 +198,23 @@ func (p *callParser) call() (ballast.Call, error) {
 			return c, p.fail("positional argument follows keyword argument")
 		}
 		named = named || arg.Name != ""
-		c.Args = append(c.Args, arg)
+		args = append(args, arg)
 		p.space()
 		if p.take(',') {
 			continue
 		}
 		if p.take(')') {
-			return c, nil
+			break
 		}
 		if p.pos == len(p.text) {
 			return c, p.fail("'(' was never closed")
 		}
 		return c, p.fail("expected ',' or ')'")
 	}
+	if len(args) > 0 {
+		c.Args = slices.Clone(args)
+	}
+	return c, nil
 }
 
 // names are the names of a call's arguments so far; many are looked up by hash.
@@ -246,7 +252,7 @@ func (p *callParser) arg(seen *names) (ballast.Arg, error) {
 				return ballast.Arg{}, p.fail("keyword argument repeated: " + name)
 			}
 			v, err := p.value(1)
-			return ballast.Arg{Name: short(name).(string), Value: v}, err
+			return ballast.Arg{Name: name, Value: v}, err
 		}
 		p.pos = start
 	}

@@ -31,7 +31,8 @@ func (bare) Control() []string { return nil }
 
 // Parse reads a reply; see Format.
 func (f bare) Parse(reply string, offered Offered) Parsed {
-	pieces := Split(withoutEnd(reply))
+	var room [4]Piece
+	pieces := appendPieces(room[:0], withoutEnd(reply))
 	if p, bad := collapsed(pieces); bad {
 		return p
 	}
@@ -82,6 +83,9 @@ func (f bare) Parse(reply string, offered Offered) Parsed {
 // last closing tag of a thought, in which no call is read, the text after it, and
 // whether the tag stood there. Any other control token is a fault.
 func (f bare) prose(p *Parsed, pieces []Piece) (before, rest string, tagged bool) {
+	if len(pieces) == 1 && !pieces[0].Control { // as most replies are
+		return "", pieces[0].Text, false
+	}
 	var text strings.Builder
 	var thought thoughts
 	began, last := false, 0

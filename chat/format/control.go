@@ -85,8 +85,10 @@ type Piece struct {
 }
 
 // Split cuts a reply into text and control tokens, in linear time.
-func Split(s string) []Piece {
-	var out []Piece
+func Split(s string) []Piece { return appendPieces(nil, s) }
+
+// appendPieces is Split into memory that is there.
+func appendPieces(out []Piece, s string) []Piece {
 	start := 0
 	for i := 0; i < len(s); {
 		j := strings.IndexByte(s[i:], '<')

@@ -25,7 +25,8 @@ func (t tagged) Control() []string { return []string{openCall, closeCall} }
 
 // Parse reads a reply; see Format.
 func (t tagged) Parse(reply string, offered Offered) Parsed {
-	pieces := Split(withoutEnd(reply))
+	var room [4]Piece
+	pieces := appendPieces(room[:0], withoutEnd(reply))
 	if p, bad := collapsed(pieces); bad {
 		return p
 	}
