@@ -86,27 +86,35 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// listening has a server Serve on this machine's own address until it is stopped; served has what Serve returned.
+func listening(t *testing.T, c Config) (s *Server, url string, stop context.CancelFunc, served <-chan error) {
+	t.Helper()
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	over := make(chan error, 1)
+	go func() { over <- s.Serve(ctx, l) }()
+	return s, "http://" + l.Addr().String(), stop, over
+}
+
 // TestHost: on this machine's own address a request names this machine, unless it has the token.
 func TestHost(t *testing.T) {
 	for _, token := range []string{"", "secret"} {
-		s, err := New(Config{Tasks: desk(t, 1), Format: chat.Hermes, Rules: env.Rules{Malformed: env.MalformedAdvance}, Token: token})
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(t.Context())
-		served := make(chan error, 1)
-		go func() { served <- s.Serve(ctx, l) }()
+		_, url, stop, served := listening(t, Config{Tasks: desk(t, 1), Format: chat.Hermes,
+			Rules: env.Rules{Malformed: env.MalformedAdvance}, Token: token})
 		for host, own := range map[string]bool{
 			"localhost:5500": true, "LOCALHOST.": true, "127.0.0.1": true, "127.8.0.1:80": true, "[::1]:5500": true,
 			"evil.example": false, "evil.example:5500": false, "localhost.evil.example": false, "10.0.0.1:5500": false,
 			"127.0.0.1.evil.example": false,
 		} {
 			for _, path := range []string{"/tasks", "/health"} {
-				q, err := http.NewRequestWithContext(t.Context(), "GET", "http://"+l.Addr().String()+path+"?token="+token, nil)
+				q, err := http.NewRequestWithContext(t.Context(), "GET", url+path+"?token="+token, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

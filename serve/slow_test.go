@@ -200,23 +200,12 @@ func TestStop(t *testing.T) {
 	w := &counter{hang: make(chan struct{})}
 	c := Config{Format: chat.Hermes, Rules: env.Rules{Malformed: env.MalformedAdvance}, Grace: 5 * time.Second}
 	counting(w)(&c)
-	s, err := New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(ctx, l) }()
+	s, url, stop, served := listening(t, c)
 	type got struct {
 		code int
 		err  error
 	}
 	under := make(chan got, 1)
-	url := "http://" + l.Addr().String()
 	go func() {
 		res, err := http.Post(url+"/get_observation", "application/json", strings.NewReader(
 			`{"trajectory_ids":["a"],"actions":["`+strings.ReplaceAll(add, `"`, `\"`)+`"],"extra_fields":[{"ballast_task":"count"}]}`))
