@@ -18,6 +18,7 @@ type answer struct {
 	results []string       // one per call of the action; nil for a message of the user
 	user    string         //
 	tools   []ballast.Tool // that the user's message reveals; at the start all that are shown
+	docs    string         // of the tools that it reveals, as the format writes them
 	begins  bool           // it is the start
 	valid   bool           // the action was calls of tools that were shown, or a response
 	reason  string         // why it was not
@@ -111,12 +112,17 @@ func (p *play) shown(m env.Message) *answer {
 	if !p.env.Over() {
 		p.env.Ready()
 	}
-	a := &answer{}
+	var a *answer
 	if p.env.Over() {
 		a = p.closed()
+	} else {
+		a = &answer{}
 	}
 	a.results, a.user, a.tools = m.Results, m.User, m.Reveal
-	p.revealed = append(p.revealed, m.Reveal...)
+	if len(m.Reveal) > 0 {
+		a.docs = p.from.revealed(p.form, p.env.Turn(), m.Reveal)
+		p.revealed = append(p.revealed, m.Reveal...)
+	}
 	return a
 }
 
@@ -167,7 +173,7 @@ func (a *answer) write(f chat.Format, add func(string)) {
 		return
 	}
 	if len(a.tools) > 0 && !a.begins {
-		add(f.Docs(a.tools))
+		add(a.docs)
 		add("\n")
 	}
 	add(a.user)

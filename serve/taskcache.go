@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"ballast"
+	"ballast/chat"
 	"ballast/env"
 )
 
@@ -32,6 +33,17 @@ type cachedTask struct {
 	err   error
 	users int
 	idle  *list.Element // among the idle; nil while an episode plays it
+	docs  sync.Map      // of the tools that a turn reveals, by its index: text; written once for all episodes
+}
+
+// revealed documents the tools that a turn reveals.
+func (t *cachedTask) revealed(f chat.Format, turn int, tools []ballast.Tool) string {
+	text, ok := t.docs.Load(turn)
+	if !ok {
+		text = f.Docs(tools)
+		t.docs.Store(turn, text)
+	}
+	return text.(string)
 }
 
 func newTaskCache(life context.Context, table *env.Table, tasks []ballast.Task) *taskCache {

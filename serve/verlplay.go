@@ -80,7 +80,7 @@ func (s *Server) playOne(ctx context.Context, a *action, x *session, e *ended, o
 		got := p.reply(a.text)
 		if a.last && !got.done {
 			end := p.last()
-			end.results, end.user, end.tools, end.valid, end.reason = got.results, got.user, got.tools, got.valid, got.reason
+			end.results, end.user, end.tools, end.docs, end.valid, end.reason = got.results, got.user, got.tools, got.docs, got.valid, got.reason
 			got = end
 		}
 		return got

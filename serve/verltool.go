@@ -18,11 +18,11 @@ const verlTool = "verl-tool"
 // actionRequest is a request of POST /get_observation as verl-tool's server declares it
 // (verl_tool/servers/tool_server.py, ActionRequest). Pointers tell null from a value.
 type actionRequest struct {
-	IDs     []string       `json:"trajectory_ids"`
-	Actions []*string      `json:"actions"`
-	Extra   []*extraFields `json:"extra_fields"`
-	Finish  []bool         `json:"finish"`
-	Last    []bool         `json:"is_last_step"`
+	IDs     []string      `json:"trajectory_ids"`
+	Actions []*string     `json:"actions"`
+	Extra   []extraFields `json:"extra_fields"`
+	Finish  []bool        `json:"finish"`
+	Last    []bool        `json:"is_last_step"`
 }
 
 // extraFields are the fields of a dataset row's extra_info that mean something here.
@@ -62,8 +62,11 @@ func scored(s *ballast.Score) *score {
 // decodeActions reads a request. The error is a *fault that names the field.
 func (s *Server) decodeActions(body []byte) ([]action, error) {
 	var q actionRequest
-	if err := decodeJSON(body, &q); err != nil {
-		return nil, err
+	if !readActions(body, &q) {
+		q = actionRequest{}
+		if err := decodeJSON(body, &q); err != nil {
+			return nil, err
+		}
 	}
 	n := len(q.IDs)
 	for _, c := range []struct {
@@ -94,10 +97,10 @@ func (s *Server) decodeActions(body []byte) ([]action, error) {
 		}
 		a.id, a.text, a.task = q.IDs[i], *q.Actions[i], -1
 		a.finish, a.last = at(q.Finish, i), at(q.Last, i)
-		if i >= len(q.Extra) || q.Extra[i] == nil {
+		if i >= len(q.Extra) {
 			continue
 		}
-		x := q.Extra[i]
+		x := &q.Extra[i]
 		if x.Finish != nil { // its own word counts, as in verl-tool's server
 			a.finish = *x.Finish
 		}
