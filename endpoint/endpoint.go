@@ -40,6 +40,7 @@ type Options struct {
 	MaxWait time.Duration // 0 = 60 s
 	Timeout time.Duration // of one try, with the whole reply; 0 = 5 min
 	Grace   time.Duration // for replies on their way after a stop; 0 = DefaultGrace
+	Side    int           // connections that are kept for requests side by side; 0 = 64
 	Again   func(string)  // is told of the first try that is made again; nil = nobody
 }
 
@@ -71,7 +72,9 @@ func New(o Options) (*Client, error) {
 	o.Timeout, o.Grace = cmp.Or(o.Timeout, 5*time.Minute), cmp.Or(o.Grace, DefaultGrace)
 	c := &Client{o: o, base: *u, secret: secretsOf(o.Key, u), large: make(chan struct{}, 2)}
 	c.base.Path = strings.TrimRight(u.Path, "/")
-	c.http = http.Client{Transport: NewTransport(), CheckRedirect: func(*http.Request, []*http.Request) error {
+	transport := NewTransport()
+	transport.MaxIdleConnsPerHost = cmp.Or(o.Side, transport.MaxIdleConnsPerHost)
+	c.http = http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
 	return c, nil

@@ -65,6 +65,15 @@ func (e *Error) Again() bool {
 // Fatal says that no other request would fare better.
 func (e *Error) Fatal() bool { return e.Kind == Access }
 
+// Left is how many tokens the server says that a reply may have after a prompt of so many
+// tokens: Room, or the rest of a context whose length it names; 0 = none, or it does not say.
+func (e *Error) Left(prompt int) int {
+	if e.Room > 0 || e.counted {
+		return e.Room
+	}
+	return max(0, e.limit-prompt)
+}
+
 // maxWait bounds how long a server may have us wait before one request; one that
 // asks for more gets no further try.
 const maxWait = 5 * time.Minute

@@ -119,26 +119,11 @@ func (c *Client) ask(ctx, stop context.Context, path string, body any, tokens in
 const atOnce = 100 * time.Millisecond
 
 func (c *Client) send(ctx context.Context, path string, body []byte, tokens int) (Reply, error) {
-	u := c.base.JoinPath(path)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(body))
-	if err != nil {
-		return Reply{}, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json, text/event-stream")
-	req.Header.Set("Accept-Encoding", "identity")
-	req.Header.Set("User-Agent", "ballast")
-	if c.o.Key != "" {
-		req.Header.Set("Authorization", "Bearer "+c.o.Key)
-	}
-	res, err := c.http.Do(req)
+	res, err := c.open(ctx, http.MethodPost, path, body, tokens)
 	if err != nil {
 		return Reply{}, err
 	}
 	defer res.Body.Close()
-	if res.StatusCode/100 != 2 {
-		return Reply{}, c.refused(res, tokens)
-	}
 	in, err := decoded(res.Header, res.Body)
 	if err != nil {
 		return Reply{}, err
@@ -148,6 +133,32 @@ func (c *Client) send(ctx context.Context, path string, body []byte, tokens int)
 		return Reply{}, err
 	}
 	return c.redacted(rep), nil
+}
+
+// open sends a request and returns a reply whose status is a success; its body is to be closed.
+func (c *Client) open(ctx context.Context, method, path string, body []byte, tokens int) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base.JoinPath(path).String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if method != http.MethodGet {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	req.Header.Set("Accept-Encoding", "identity")
+	req.Header.Set("User-Agent", "ballast")
+	if c.o.Key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.o.Key)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode/100 != 2 {
+		defer res.Body.Close()
+		return nil, c.refused(res, tokens)
+	}
+	return res, nil
 }
 
 // read reads a reply, in one piece or as a stream: what it is shows at its first sign,
