@@ -51,6 +51,8 @@ var layer = map[string]int{
 	"ballast/model/attn":            3,
 	"ballast/model/sampling":        3,
 	"ballast/model/playtest":        3,
+	"ballast/model/served":          3,
+	"ballast/model/servedtest":      3,
 	"ballast/model/device":          3,
 	"ballast/model/accel":           3,
 	"ballast/model/cpu":             3,
