@@ -82,6 +82,12 @@ type Tool struct {
 	ReadOnly bool
 }
 
+// Message is one message of a conversation.
+type Message struct {
+	Role string // system, user or assistant
+	Text string
+}
+
 // Task is one problem: a world in an initial state and a user who wants things of it
 // over several turns. World, Grader and User are names in the tables of package env; ""
 // is the first of each.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ballast/task/acebench"
 	"ballast/task/bfcl"
 )
 
@@ -14,23 +15,13 @@ func dataCommand() *cobra.Command {
 	var from, to string
 	var asJSON bool
 	imp := &cobra.Command{
-		Use: "import bfcl --from DIR --to DIR", Short: "copy what is needed out of a checkout of the benchmark",
-		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"bfcl"},
-		RunE: func(c *cobra.Command, _ []string) error {
-			res, err := bfcl.Import(from, to)
-			if err != nil {
-				return err
+		Use: "import {bfcl|acebench} --from DIR --to DIR", Short: "copy what is needed out of a checkout of a benchmark",
+		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"bfcl", "acebench"},
+		RunE: func(c *cobra.Command, args []string) error {
+			if args[0] == "acebench" {
+				return importACEBench(c, from, to, asJSON)
 			}
-			if asJSON {
-				return json.NewEncoder(c.OutOrStdout()).Encode(res)
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%d files with %d tasks and %d constants of the long context in %s\n", res.Files, res.Tasks,
-				res.Constants, to)
-			if !res.SameConstants {
-				fmt.Fprintln(c.ErrOrStderr(), "ballast: the constants are not those that the simulators were built with; results in long_context "+
-					"may differ from that checkout's")
-			}
-			return nil
+			return importBFCL(c, from, to, asJSON)
 		},
 	}
 	imp.Flags().StringVar(&from, "from", "", "the benchmark's checkout, or its data folder")
@@ -43,4 +34,33 @@ func dataCommand() *cobra.Command {
 	}
 	c.AddCommand(imp)
 	return c
+}
+
+func importBFCL(c *cobra.Command, from, to string, asJSON bool) error {
+	res, err := bfcl.Import(from, to)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(c.OutOrStdout()).Encode(res)
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%d files with %d tasks and %d constants of the long context in %s\n", res.Files, res.Tasks,
+		res.Constants, to)
+	if !res.SameConstants {
+		fmt.Fprintln(c.ErrOrStderr(), "ballast: the constants are not those that the simulators were built with; results in long_context "+
+			"may differ from that checkout's")
+	}
+	return nil
+}
+
+func importACEBench(c *cobra.Command, from, to string, asJSON bool) error {
+	res, err := acebench.Import(from, to)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return json.NewEncoder(c.OutOrStdout()).Encode(res)
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%d files with %d items in %s\n", res.Files, res.Items, to)
+	return nil
 }

@@ -25,26 +25,40 @@ func worldCommand() *cobra.Command {
 	}
 	list.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 
-	var golden string
+	var f replayFlags
 	var opts bfcl.ReplayOptions
 	replay := &cobra.Command{
-		Use: "replay --golden FILE", Short: "replay a golden corpus of BFCL trajectories and compare", Args: cobra.NoArgs,
-		Long: `Replays every trajectory of a corpus of JSON lines (gzipped or not), as the
-original executor recorded it, and compares every result, every state and every
-verdict. Exits with 1 if anything differs that must be equal.
+		Use: "replay --golden FILE", Short: "replay a golden corpus of BFCL or ACEBench and compare", Args: cobra.NoArgs,
+		Long: `Replays a corpus of JSON lines (gzipped or not) that the original program recorded,
+and compares. Exits with 1 if anything differs that must be equal. What the corpus
+is of, its lines say.
 
+ACEBench's have the prompts of its items. They want the benchmark's data (--data).
+
+BFCL's have trajectories: every result, every state and every verdict is compared.
 Kinds of calls: L literal call of a known method, N literal call of an unknown
 name, Q literal call whose text the original rewrites, E expression, S syntax
 error. Unsettled comparisons are no failures: the answer depends on the order of
 a set, holds lone surrogates, or follows a call that only the original evaluates.`,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return replayGolden(c.OutOrStdout(), golden, opts, asJSON)
+			f.every, f.differences, f.asJSON = opts.Every, opts.Differences, asJSON
+			if done, err := replayOther(c.OutOrStdout(), f); done {
+				if err == nil && len(opts.Classes) > 0 {
+					err = errors.New("--class: only corpora of BFCL have classes; leave it out")
+				}
+				return err
+			}
+			if f.data != "" {
+				return errors.New("--data: a corpus of BFCL needs no data; leave it out")
+			}
+			return replayGolden(c.OutOrStdout(), f.golden, opts, asJSON)
 		},
 	}
 	fl := replay.Flags()
-	fl.StringVar(&golden, "golden", "", "the corpus")
-	fl.StringSliceVar(&opts.Classes, "class", nil, "only trajectories whose classes are all among these")
-	fl.IntVar(&opts.Every, "every", 1, "replay one trajectory in so many")
+	fl.StringVar(&f.golden, "golden", "", "the corpus")
+	fl.StringVar(&f.data, "data", "", "of ACEBench: folder of the benchmark's data (default: that of the corpus)")
+	fl.StringSliceVar(&opts.Classes, "class", nil, "of BFCL: only trajectories whose classes are all among these")
+	fl.IntVar(&opts.Every, "every", 1, "replay one trajectory, or line of a type, in so many")
 	fl.IntVar(&opts.Differences, "differences", 10, "most differences to print")
 	fl.BoolVar(&asJSON, "json", false, "print JSON")
 	if err := replay.MarkFlagRequired("golden"); err != nil {

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"ballast/bounded"
@@ -82,40 +80,12 @@ func Import(from, to string) (Imported, error) {
 			}
 		}
 	}
-	if res.Files, err = place(to, files); err != nil {
+	if res.Files, err = durable.Files(to, files); err != nil {
 		return res, fmt.Errorf("bfcl: %w", err)
 	}
 	tasks, err := Load(to, Options{})
 	res.Tasks = len(tasks)
 	return res, err
-}
-
-// place writes files into a folder, all or, where another file has one's name, none. A
-// file that is there with the same content stays.
-func place(to string, files map[string][]byte) (n int, err error) {
-	if err := os.MkdirAll(to, 0o777); err != nil {
-		return 0, err
-	}
-	names := slices.Sorted(maps.Keys(files))
-	for _, name := range names {
-		same := func(head []byte) bool { return bytes.HasPrefix(files[name], head) }
-		if err := durable.Free(filepath.Join(to, filepath.FromSlash(name)), same); err != nil {
-			return 0, err
-		}
-	}
-	for _, name := range names {
-		path := filepath.Join(to, filepath.FromSlash(name))
-		if dir := filepath.Dir(name); dir != "." {
-			if err := durable.Subfolder(filepath.Join(to, dir)); err != nil {
-				return n, err
-			}
-		}
-		if err := durable.ReplaceBytes(path, files[name]); err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
 }
 
 // importConstants finds the constants: the source in a checkout, or the JSON of a
