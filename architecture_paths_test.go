@@ -9,11 +9,12 @@ import (
 
 // notOfRuns are literals that hold a name of the run directory and mean something else, by file.
 var notOfRuns = map[string][]string{
-	"doctor/rollouts/record.go": {"episodes"},       // a key of other programs' files
-	"eval/table.go":             {"episodes"},       // a column
-	"monitor/names.go":          {"episodes/infra"}, // a metric
-	"study/probed.go":           {"probes"},         // a table
-	"tinker/archive.go":         {"/checkpoints/"},  // in a path of the protocol
+	"doctor/rollouts/record.go":        {"episodes"},       // a key of other programs' files
+	"eval/table.go":                    {"episodes"},       // a column
+	"monitor/names.go":                 {"episodes/infra"}, // a metric
+	"study/probed.go":                  {"probes"},         // a table
+	"tinker/archive.go":                {"/checkpoints/"},  // in a path of the protocol
+	"tinker/tinkertest/checkpoints.go": {"checkpoints"},    // a key of the protocol
 }
 
 // TestRunDirectoryIsSpelledOnce: names of files and folders in a run directory stand in

@@ -78,6 +78,7 @@ var layer = map[string]int{
 	"ballast/endpoint":              2,
 	"ballast/endpoint/endpointtest": 2,
 	"ballast/tinker":                3,
+	"ballast/tinker/tinkertest":     4,
 	"ballast/hub":                   4,
 	"ballast/hub/hubtest":           4,
 	"ballast/remote":                4,
