@@ -80,6 +80,9 @@ func TestNotSent(t *testing.T) {
 	if _, err := m.c.CreateModel(t.Context(), "", LoRAConfig{}); err == nil {
 		t.Error("a model of nothing")
 	}
+	if _, err := m.c.CreateModel(t.Context(), "base", LoRAConfig{Rank: 8}); err == nil {
+		t.Error("an adapter on nothing")
+	}
 	if _, err := m.c.Sampler(t.Context(), ""); err == nil {
 		t.Error("a sampler of nothing")
 	}

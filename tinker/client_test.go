@@ -368,9 +368,16 @@ func TestWire(t *testing.T) {
 			}
 		}
 	}
-	f := newFake(t) // a request that is bad in both encodings
-	f.takes[JSON] = false
+	f := newFake(t) // an empty answer of a proxy says nothing about the encoding
 	m, _ := f.model(Options{})
+	f.script(PathForwardBackward, reply{400, "", "", nil})
+	must[*ForwardBackwardOutput](t)(m.ForwardBackward(t.Context(), batch(1, 2), "cross_entropy", nil).Wait())
+	if m.c.Wire() != Proto {
+		t.Error(m.c.Wire())
+	}
+	f = newFake(t) // a request that is bad in both encodings
+	f.takes[JSON] = false
+	m, _ = f.model(Options{})
 	f.script(PathForwardBackward, reply{422, "", `{"detail":"no such loss"}`, nil})
 	if _, err := m.ForwardBackward(t.Context(), batch(1, 2), "cross_entropy", nil).Wait(); err == nil || !strings.Contains(err.Error(), "no such loss") {
 		t.Error(err)

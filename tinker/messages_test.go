@@ -333,3 +333,19 @@ func FuzzJSON(f *testing.F) {
 		}
 	})
 }
+
+// FuzzComplaint: whatever a server writes as an error, it is read as a text.
+func FuzzComplaint(f *testing.F) {
+	exchanges(f, func(_ string, e exchange) {
+		if e.Response.Status >= 300 {
+			f.Add([]byte(e.Response.json()))
+		}
+	})
+	f.Add([]byte(`{"error":{"message":"x"}}`))
+	c := &Client{o: Options{Key: "tml-secret"}}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if text := c.clean(complaint(in)); len(text) > 8*shownBytes || strings.ContainsAny(text, "\n\r\x1b") || strings.Contains(text, "tml-secret") {
+			t.Fatalf("%q became %q", in, text)
+		}
+	})
+}

@@ -40,11 +40,19 @@ type gradient struct {
 	seen *atomic.Bool // whoever called for it knows
 }
 
+// LoRA is an adapter of a rank on all that an adapter can be on.
+func LoRA(rank int) LoRAConfig {
+	return LoRAConfig{Rank: rank, TrainUnembed: true, TrainMLP: true, TrainAttn: true}
+}
+
 // CreateModel makes a model of a base. Rank 0 asks for all weights.
 func (c *Client) CreateModel(ctx context.Context, base string, lora LoRAConfig) (*Model, error) {
 	const op = "create_model"
 	if base == "" || lora.Rank < 0 {
 		return nil, invalid(op, "the base is %q and the rank %d", base, lora.Rank)
+	}
+	if lora.Rank > 0 && !lora.TrainUnembed && !lora.TrainMLP && !lora.TrainAttn {
+		return nil, invalid(op, "an adapter on nothing: function LoRA makes one on everything")
 	}
 	ctx, cancel := c.alive(ctx)
 	defer cancel()

@@ -89,7 +89,7 @@ func (c *Client) insist(ctx context.Context, k *call) (a *answer, doubt bool, er
 			return a, false, nil
 		case a.status == http.StatusPaymentRequired:
 			err = p.bill(ctx, a)
-		case k.probe && probed(a.status) || !passing(a):
+		case !passing(a), k.probe && a.status == http.StatusInternalServerError:
 			return nil, doubt, c.refusal(k.op, a, false)
 		default:
 			doubt = doubt || a.status >= 500 || a.status == http.StatusRequestTimeout

@@ -79,7 +79,7 @@ func (f *fake) dial(o Options) (*Client, *waits) {
 func (f *fake) model(o Options) (*Model, *waits) {
 	f.t.Helper()
 	c, w := f.dial(o)
-	m, err := c.CreateModel(f.t.Context(), "base", LoRAConfig{Rank: 8, TrainMLP: true})
+	m, err := c.CreateModel(f.t.Context(), "base", LoRA(8))
 	if err != nil {
 		f.t.Fatal(err)
 	}
