@@ -113,7 +113,9 @@ func (c *Client) try(ctx context.Context, k *call) (*answer, error) {
 		return nil, &Error{Kind: Malformed, Op: k.op, Status: a.status, Text: fmt.Sprintf("%s answers %v", c.Address(), err), cause: err}
 	}
 	if err != nil {
-		return nil, c.cut(ctx, err)
+		e := c.cut(ctx, err)
+		e.late = false // it did answer: asking again at once would go on for ever
+		return nil, e
 	}
 	return a, nil
 }
@@ -133,7 +135,7 @@ func readBody(res *http.Response, limit int64) ([]byte, error) {
 }
 
 // cut is the error of a try that the connection, or the time, ended.
-func (c *Client) cut(ctx context.Context, err error) error {
+func (c *Client) cut(ctx context.Context, err error) *cutError {
 	var u *url.Error
 	if errors.As(err, &u) { // its own text holds the address
 		err = u.Err

@@ -3,6 +3,7 @@ package tinker
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -112,14 +113,14 @@ func TestPatience(t *testing.T) {
 		"429": {429, Unreachable, "given up after", 3 * time.Minute},
 		"503": {503, Unreachable, "503", 3 * time.Minute},
 		"cut": {0, Unreachable, "given up after", 3 * time.Minute},
-		"402": {402, Access, "billing", 59 * time.Minute},
+		"402": {402, Access, "billing", 58 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFake(t)
 			var said []string
 			m, w := f.model(Options{Wire: Proto, Say: func(text string) { said = append(said, text) }})
 			f.script(PathOptimStep, make([]reply, 0)...)
-			always := make([]reply, 2000)
+			always := make([]reply, 200)
 			for i := range always {
 				always[i] = reply{status: c.status}
 			}
@@ -151,5 +152,35 @@ func TestContext(t *testing.T) {
 	}
 	if _, err := m.SaveWeights(t.Context(), "x").Wait(); err == nil {
 		t.Error("weights of an uncertain model were saved")
+	}
+}
+
+// TestSlowAnswers: a result that does not come in the time of a question is asked for
+// again, and given up; a question that is held is asked again without an end.
+func TestSlowAnswers(t *testing.T) {
+	f := newFake(t)
+	m, w := f.model(Options{Wire: Proto, Poll: 20 * time.Millisecond})
+	held, begin := 0, false
+	f.fault = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.URL.Path != PathRetrieveFuture {
+			return false
+		}
+		if held++; begin {
+			w.Header().Set("Content-Length", "100")
+			w.Write([]byte("{"))
+			w.(http.Flusher).Flush()
+		} else if held > 3 {
+			return false
+		}
+		<-r.Context().Done()
+		return true
+	}
+	if _, err := m.OptimStep(t.Context(), AdamParams{}).Wait(); err != nil || held < 4 || w.sum() != 0 {
+		t.Errorf("%v after %d questions and %v", err, held, w.sum())
+	}
+	begin = true
+	var e *Error
+	if _, err := m.OptimStep(t.Context(), AdamParams{}).Wait(); !errors.As(err, &e) || e.Kind != Unreachable {
+		t.Error(err)
 	}
 }

@@ -17,6 +17,7 @@ const (
 	firstPause    = time.Second
 	longestPause  = 30 * time.Second
 	billingPause  = 5 * time.Second
+	longestBilled = time.Minute
 	longestBill   = time.Hour
 	firstPending  = 50 * time.Millisecond
 	longestHold   = time.Second // a server that holds a question as long is not paused for
@@ -59,11 +60,12 @@ func (p *pauses) pause(ctx context.Context, took, asked time.Duration, status in
 
 // bill waits for an account that its billing stops.
 func (p *pauses) bill(ctx context.Context, a *answer) error {
-	if p.bills += billingPause; p.bills > longestBill {
+	d := min(billingPause+p.bills, longestBilled) // doubling
+	if p.bills += d; p.bills > longestBill {
 		return p.c.refusal(p.op, a, false)
 	}
 	p.c.bill.Do(func() { p.c.o.Say(p.c.refusal(p.op, a, false).Text + "; waiting for up to an hour") })
-	return p.c.o.Wait(ctx, billingPause)
+	return p.c.o.Wait(ctx, d)
 }
 
 // insist sends a request until the server takes it. doubt says that a failed request may
