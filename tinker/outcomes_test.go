@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -160,25 +161,26 @@ func TestContext(t *testing.T) {
 func TestSlowAnswers(t *testing.T) {
 	f := newFake(t)
 	m, w := f.model(Options{Wire: Proto, Poll: 20 * time.Millisecond})
-	held, begin := 0, false
+	var held atomic.Int64
+	var begin atomic.Bool
 	f.fault = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 		if r.URL.Path != PathRetrieveFuture {
 			return false
 		}
-		if held++; begin {
+		if n := held.Add(1); begin.Load() {
 			w.Header().Set("Content-Length", "100")
 			w.Write([]byte("{"))
 			w.(http.Flusher).Flush()
-		} else if held > 3 {
+		} else if n > 3 {
 			return false
 		}
 		<-r.Context().Done()
 		return true
 	}
-	if _, err := m.OptimStep(t.Context(), AdamParams{}).Wait(); err != nil || held < 4 || w.sum() != 0 {
-		t.Errorf("%v after %d questions and %v", err, held, w.sum())
+	if _, err := m.OptimStep(t.Context(), AdamParams{}).Wait(); err != nil || held.Load() < 4 || w.sum() != 0 {
+		t.Errorf("%v after %d questions and %v", err, held.Load(), w.sum())
 	}
-	begin = true
+	begin.Store(true)
 	var e *Error
 	if _, err := m.OptimStep(t.Context(), AdamParams{}).Wait(); !errors.As(err, &e) || e.Kind != Unreachable {
 		t.Error(err)
