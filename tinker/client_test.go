@@ -339,11 +339,14 @@ func TestWire(t *testing.T) {
 			for _, w := range c.takes {
 				f.takes[w] = true
 			}
+			var mu sync.Mutex
 			tries := 0
 			f.fault = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
 				if r.URL.Path != PathForwardBackward && r.URL.Path != PathForward {
 					return false
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				if tries++; !f.takes[Proto] && r.Header.Get("Content-Type") == TypeProto && c.status != 415 {
 					detail(w, c.status, "no JSON")
 					return true

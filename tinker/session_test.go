@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -130,9 +131,12 @@ func TestArchive(t *testing.T) {
 		io.WriteString(w, tar)
 		return true
 	}
+	var mu sync.Mutex
 	var location, said string
 	cut := false
 	f.fault = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		mu.Lock()
+		defer mu.Unlock()
 		switch r.URL.Path {
 		case "/api/v1/training_runs/m/checkpoints/a/archive": // as SkyRL names it
 			if said != "" {
@@ -174,7 +178,9 @@ func TestArchive(t *testing.T) {
 		{path: "m/a", limit: 1 << 20, want: "no path of saved weights"},
 		{path: "tinker://m/other/a", limit: 1 << 20, want: "no path of saved weights"},
 	} {
+		mu.Lock()
 		location, said, cut = step.location, step.said, step.cut
+		mu.Unlock()
 		var got bytes.Buffer
 		n, err := c.Archive(t.Context(), step.path, &got, step.limit)
 		if step.want == "" && (err != nil || got.String() != tar || n != int64(len(tar))) || step.want != "" && (err == nil || !strings.Contains(err.Error(), step.want)) {
