@@ -48,6 +48,7 @@ var layer = map[string]int{
 	"ballast/model/tensorfile":      3,
 	"ballast/model":                 3,
 	"ballast/model/kernel":          3,
+	"ballast/model/lora":            3,
 	"ballast/model/attn":            3,
 	"ballast/model/sampling":        3,
 	"ballast/model/playtest":        3,

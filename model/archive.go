@@ -101,7 +101,7 @@ func (a *archive) weights() (*Weights, error) {
 				s := specs[k]
 				ts[k] = &Tensor{Name: s.Name, Shape: s.Shape, Data: make([]float32, size(s.Shape))}
 				if errs[k] = a.tensors[s.Name].fill(ts[k].Data); errs[k] == nil {
-					errs[k] = finite(ts[k], a.tensors[s.Name].Where)
+					errs[k] = Finite(ts[k], a.tensors[s.Name].Where)
 				}
 			}
 		})
@@ -110,7 +110,7 @@ func (a *archive) weights() (*Weights, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return newWeights(ts), nil
+	return NewWeights(ts), nil
 }
 
 // read streams the tensor into dst.

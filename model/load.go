@@ -192,7 +192,7 @@ func openDir(fsys fs.FS, origin string) (*archive, error) {
 		return nil, err
 	}
 	if what := Adapter(fsys); what != "" {
-		a.warn("%s lies beside the model and is not applied: %s; if it is meant, %s", adapterConfig, what, HowToMerge)
+		a.warn("%s lies beside the model and is not applied: %s; if it is meant, %s", AdapterConfig, what, HowToMerge)
 	}
 	for _, f := range files {
 		if err := a.addFile(fsys, f); err != nil {

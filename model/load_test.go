@@ -96,7 +96,7 @@ func TestSharded(t *testing.T) {
 			}
 		}
 		var b strings.Builder
-		ok(t, newWeights(part).write(&b, F32))
+		ok(t, NewWeights(part).write(&b, F32))
 		shards[name] = &fstest.MapFile{Data: []byte(b.String())}
 	}
 	shards["config.json"] = fsys["config.json"]

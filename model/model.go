@@ -103,14 +103,14 @@ const (
 	BF16 = tensorfile.BF16
 )
 
-// Weights is the list of tensors of a model in the order of Config.Names.
+// Weights is a list of tensors: those of a model in the order of Config.Specs, or what is trained in their place.
 type Weights struct {
 	Tensors []*Tensor
 	byName  map[string]*Tensor
 }
 
-// newWeights indexes tensors by name.
-func newWeights(ts []*Tensor) *Weights {
+// NewWeights indexes tensors by name.
+func NewWeights(ts []*Tensor) *Weights {
 	w := &Weights{Tensors: ts, byName: make(map[string]*Tensor, len(ts))}
 	for _, t := range ts {
 		w.byName[t.Name] = t
@@ -212,7 +212,7 @@ func New(c Config, tok *bpe.Tokenizer, seed uint64) *Model {
 		fill(t, &c, rng)
 		ts = append(ts, t)
 	}
-	return &Model{Config: c, Weights: newWeights(ts), Tokenizer: tok, Origin: "random initialisation"}
+	return &Model{Config: c, Weights: NewWeights(ts), Tokenizer: tok, Origin: "random initialisation"}
 }
 
 func fill(t *Tensor, c *Config, rng *rand.Rand) {

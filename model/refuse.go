@@ -46,17 +46,17 @@ func pointerAt(r io.ReaderAt, n int64) error {
 	return pointer(head)
 }
 
-// The files of an adapter, as PEFT writes them.
-const adapterConfig, adapterWeights = "adapter_config.json", "adapter_model.safetensors"
+// AdapterConfig and AdapterWeights are the files of an adapter, as PEFT writes them; package lora reads and writes them.
+const AdapterConfig, AdapterWeights = "adapter_config.json", "adapter_model.safetensors"
 
 // Adapter describes the adapter in a directory, such as "a LoRA adapter of ORG/NAME"; ""
 // where there is none.
 func Adapter(fsys fs.FS) string {
-	data, err := bounded.ReadFS(fsys, adapterConfig, maxConfig)
+	data, err := bounded.ReadFS(fsys, AdapterConfig, maxConfig)
 	if err != nil {
-		for _, name := range []string{adapterWeights, "adapter_model.bin"} {
+		for _, name := range []string{AdapterWeights, "adapter_model.bin"} {
 			if _, err := fs.Stat(fsys, name); err == nil {
-				return "an adapter without its " + adapterConfig
+				return "an adapter without its " + AdapterConfig
 			}
 		}
 		return ""
@@ -80,7 +80,7 @@ func Adapter(fsys fs.FS) string {
 }
 
 // HowToMerge says what makes a model of an adapter.
-const HowToMerge = "merge it into that model first (merge_and_unload and save_pretrained in peft) and name the merged directory"
+const HowToMerge = "merge it into that model first (ballast model merge --model MODEL --adapter DIR --out NEW) and name the merged directory"
 
 // noModel is the error of a directory without a file that a model has: it names the
 // adapter, where the directory is one.
@@ -98,9 +98,9 @@ func noModel(fsys fs.FS, origin, file string, err error) error {
 	return fmt.Errorf("%s: %w%s", path.Join(origin, file), bare(err), hint)
 }
 
-// finite is an error where a weight is none: NaN spreads to every token, and training on
+// Finite is an error where a weight is none: NaN spreads to every token, and training on
 // from it is in vain. It names the first such value by its place.
-func finite(t *Tensor, where string) error {
+func Finite(t *Tensor, where string) error {
 	for i, v := range t.Data {
 		if v-v == 0 {
 			continue

@@ -116,7 +116,7 @@ func rounded(w *Weights, dtype DType) *Weights {
 		}
 		out = append(out, y)
 	}
-	return newWeights(out)
+	return NewWeights(out)
 }
 
 func list(t *testing.T, dir string) (names []string) {

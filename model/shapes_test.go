@@ -39,7 +39,7 @@ func weightsOf(t *testing.T, fsys fstest.MapFS) *Weights {
 func store(t *testing.T, fsys fstest.MapFS, file string, ts []*Tensor, dtype DType) {
 	t.Helper()
 	var b strings.Builder
-	ok(t, newWeights(ts).write(&b, dtype))
+	ok(t, NewWeights(ts).write(&b, dtype))
 	fsys[file] = &fstest.MapFile{Data: []byte(b.String())}
 }
 
@@ -210,19 +210,19 @@ func TestShapesThatAreRefused(t *testing.T) {
 		{"adapter", func(f fstest.MapFS) {
 			delete(f, "config.json")
 			delete(f, "model.safetensors")
-			f[adapterConfig], f[adapterWeights] = &fstest.MapFile{Data: []byte(lora)}, &fstest.MapFile{}
+			f[AdapterConfig], f[AdapterWeights] = &fstest.MapFile{Data: []byte(lora)}, &fstest.MapFile{}
 		}, []string{"m: this is a LoRA adapter of Qwen/Qwen2.5-0.5B-Instruct", "merge it"}},
 		{"adapter with a config.json", func(f fstest.MapFS) {
 			delete(f, "model.safetensors")
-			f[adapterConfig], f[adapterWeights] = &fstest.MapFile{Data: []byte(lora)}, &fstest.MapFile{}
+			f[AdapterConfig], f[AdapterWeights] = &fstest.MapFile{Data: []byte(lora)}, &fstest.MapFile{}
 		}, []string{"m: this is a LoRA adapter of Qwen/Qwen2.5-0.5B-Instruct", "no model's weights", "merge it"}},
 		{"adapter of another kind", func(f fstest.MapFS) {
 			delete(f, "config.json")
-			f[adapterConfig] = &fstest.MapFile{Data: []byte(`{"peft_type": "IA3"}`)}
+			f[AdapterConfig] = &fstest.MapFile{Data: []byte(`{"peft_type": "IA3"}`)}
 		}, []string{"an adapter (IA3) of a model that it does not name"}},
 		{"adapter without its configuration", func(f fstest.MapFS) {
 			delete(f, "config.json")
-			f[adapterWeights] = &fstest.MapFile{}
+			f[AdapterWeights] = &fstest.MapFile{}
 		}, []string{"an adapter without its adapter_config.json"}},
 		{"end token without a row", config("eos_token_id", 128), []string{"eos_token_id [128]", "no reply could end"}},
 		{"compiled", rename(func(n string) string { return "_orig_mod." + n }), []string{"tensor model.embed_tokens.weight is missing"}},
@@ -285,7 +285,7 @@ func TestTokensWithoutARow(t *testing.T) {
 // TestAdapterBesideAModel: the model is read as it is, and that is said.
 func TestAdapterBesideAModel(t *testing.T) {
 	f := whole(t)
-	f[adapterConfig] = &fstest.MapFile{Data: []byte(`{"peft_type": "LORA", "base_model_name_or_path": "a/b"}`)}
+	f[AdapterConfig] = &fstest.MapFile{Data: []byte(`{"peft_type": "LORA", "base_model_name_or_path": "a/b"}`)}
 	m, err := loadFS(f, "m")
 	ok(t, err)
 	if len(m.Warnings) != 1 || !strings.Contains(m.Warnings[0], "a LoRA adapter of a/b") || !strings.Contains(m.Warnings[0], "not applied") {
