@@ -129,7 +129,7 @@ func TestReferenceShortcut(t *testing.T) {
 			t.Fatal("the frozen reference is not seen to be the policy")
 		}
 		in.RefIsPolicy = i == 0
-		l.host().grads = []*params{gradientOf(&l.m.Config, l.host().w)}
+		l.host().grads = []*params{l.host().of.gradient()}
 		batch := pack.Batches(samples, 2048, false)
 		l.host().grow(batch)
 		l.host().e.derive(l.host().grads[0], l.host().w, l.host().ref, samples, &batch[0], in, tally.New(&l.host().opts.Loss, nil))

@@ -25,6 +25,7 @@ type host struct {
 	m      *model.Model
 	opts   Options
 	e      *engine
+	of     subject
 	w, ref *params // ref is nil until Freeze
 	grads  []*params
 	adam   adamw.State
@@ -32,15 +33,12 @@ type host struct {
 }
 
 func newHost(m *model.Model, opts Options) *host {
-	h := &host{m: m, opts: opts, plan: opts.Plan(&m.Config)}
+	h := &host{m: m, opts: opts, plan: opts.Plan(&m.Config), of: newSubject(m, opts.Adapter)}
 	if !h.plan.Keep {
 		lean()
 	}
 	h.e = newEngine(&m.Config, opts.Loss, h.plan)
-	h.w = copyOf(&m.Config, m.Weights)
-	for i, s := range h.w.specs { // the model's weights show this memory
-		m.Weights.Get(s.Name).Data = h.w.flat[i]
-	}
+	h.w = h.of.own()
 	h.adam = adamw.New(h.w.flat)
 	return h
 }
@@ -51,19 +49,19 @@ func (o *Options) Plan(c *model.Config) plan.Plan {
 	if o.fixed != nil {
 		return *o.fixed
 	}
-	return plan.For(c, o.Limit)
+	return plan.For(c, o.Trained(c), o.Limit)
 }
 
 func (h *host) Budget(samples []ballast.Sample) int { return h.plan.Budget(samples) }
 func (h *host) Referred() bool                      { return h.ref != nil }
 func (h *host) Same() bool                          { return h.ref.equal(h.w) }
-func (h *host) Weights() *model.Weights             { return h.m.Weights }
+func (h *host) Weights() *model.Weights             { return h.of.weights() }
 
 // Step sums the gradients of the batches by shard, and the shards in order.
 func (h *host) Step(ctx context.Context, w *Work) error {
 	shards := min(h.plan.Shards, len(w.List))
 	for len(h.grads) < shards {
-		h.grads = append(h.grads, gradientOf(&h.m.Config, h.w))
+		h.grads = append(h.grads, h.of.gradient())
 	}
 	h.grow(w.List)
 	parts := make([]*tally.Sums, shards)
@@ -167,7 +165,7 @@ func (h *host) Watch(ctx context.Context, b *Batches, ids []int32, put func(pack
 
 func (h *host) Freeze() error {
 	if h.ref == nil {
-		h.ref = copyOf(&h.m.Config, h.m.Weights)
+		h.ref = h.of.on(cloned(h.w.flat))
 	} else {
 		h.ref.set(h.w.flat)
 	}
@@ -194,7 +192,7 @@ func (h *host) Restore(w *model.Weights, opt adamw.State, ref [][]float32) error
 		copy(h.w.flat[i], w.Get(s.Name).Data)
 	}
 	if ref != nil {
-		h.ref = newParams(&h.m.Config, ref)
+		h.ref = h.of.on(ref)
 	}
 	return nil
 }

@@ -17,12 +17,12 @@ package train
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"ballast"
 	"ballast/loss"
 	"ballast/model"
+	"ballast/model/lora"
 	"ballast/train/adamw"
 	"ballast/train/pack"
 	"ballast/train/plan"
@@ -38,6 +38,9 @@ type Options struct {
 	// activations may take together; it decides whether activations are kept
 	// or computed again, and how long a batch may be. 0 means plan.Default.
 	Limit int64
+	// Adapter is trained in the place of the model's weights, which stay as they are; nil
+	// trains those. The learner takes it over as it takes the model.
+	Adapter *lora.Adapter
 
 	fixed *plan.Plan // of tests
 }
@@ -69,9 +72,10 @@ type Machine interface {
 	Watch(ctx context.Context, b *Batches, ids []int32, put func(pack.Target, []float32)) error
 	Freeze() error
 	ResetOptimizer() error
-	// Weights brings the model's weights up to date and returns them.
+	// Weights are the model's as they are now, with the adapter, if one is trained.
 	Weights() *model.Weights
-	// State is the rest of what a checkpoint holds; Restore takes all of it back.
+	// State is the rest of what a checkpoint holds; Restore takes all of it back, w being what is
+	// trained.
 	State() state.Source
 	Restore(w *model.Weights, opt adamw.State, ref [][]float32) error
 }
@@ -94,13 +98,15 @@ type Work struct {
 type Learner struct {
 	m       *model.Model
 	loss    loss.Params
+	adapter *lora.Adapter // nil where the model's weights are trained
 	machine Machine
 }
 
 var _ ballast.Learner = (*Learner)(nil)
 
 // New makes a learner that trains m on the host. The learner takes m's weights over: from
-// now on m.Weights shows the learner's own memory and changes with every update.
+// now on m.Weights shows the learner's own memory and changes with every update, unless an
+// adapter is trained.
 func New(m *model.Model, opts Options) (*Learner, error) {
 	return On(m, opts, func() (Machine, error) { return newHost(m, opts), nil })
 }
@@ -111,7 +117,7 @@ func On(m *model.Model, opts Options, open func() (Machine, error)) (*Learner, e
 		return nil, err
 	}
 	machine, err := open()
-	return &Learner{m, opts.Loss, machine}, err
+	return &Learner{m, opts.Loss, opts.Adapter, machine}, err
 }
 
 // check refuses constants that cannot be meant.
@@ -130,8 +136,8 @@ func (o *Options) check() error {
 	return nil
 }
 
-// Weights returns the current weights. They are the learner's own memory: valid
-// until the next Update or Load, not to be written to.
+// Weights returns the current weights, those of an adapter merged into the model's. They are
+// the learner's own memory: valid until the next Update or Load, not to be written to.
 func (l *Learner) Weights() *model.Weights { return l.machine.Weights() }
 
 // Update takes one optimiser step. A minibatch without any weighted token changes nothing,
@@ -189,34 +195,3 @@ func (l *Learner) Freeze() error { return l.machine.Freeze() }
 
 // ResetOptimizer forgets moments and steps.
 func (l *Learner) ResetOptimizer() error { return l.machine.ResetOptimizer() }
-
-// Save makes dir a Hugging Face directory in float32 with one more file, that of package
-// state. dir must not exist or be empty; on an error nothing half-written is left that Load
-// would take.
-func (l *Learner) Save(dir string) error {
-	l.machine.Weights()
-	if err := l.m.Save(dir, model.F32); err != nil {
-		return err
-	}
-	return state.Save(dir, l.machine.State())
-}
-
-// Load reads the state in dir whole before anything is replaced. A checkpoint of one machine
-// is one for every other.
-func (l *Learner) Load(dir string) error {
-	m, err := model.LoadWeights(dir)
-	if err != nil {
-		return err
-	}
-	specs := l.m.Config.Specs()
-	if !slices.EqualFunc(m.Config.Specs(), specs, func(a, b model.Spec) bool {
-		return a.Name == b.Name && slices.Equal(a.Shape, b.Shape)
-	}) {
-		return fmt.Errorf("train: %s holds a model of other shapes than the one in training", dir)
-	}
-	opt, ref, err := state.Load(dir, specs)
-	if err != nil {
-		return err
-	}
-	return l.machine.Restore(m.Weights, opt, ref)
-}

@@ -17,6 +17,7 @@ package accel
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -62,6 +63,9 @@ type tensorList []*tensors.Tensor
 // New copies m's weights to the device, for a learner of batches of so many rows. From now on
 // Weights updates m.
 func New(d *device.Device, m *model.Model, o train.Options, rows int) (*Learner, error) {
+	if o.Adapter != nil {
+		return nil, errors.New("train/accel: adapters are trained by package train alone")
+	}
 	l := &Learner{on: &machine{m: m, o: o, rows: rows, d: d}}
 	var err error
 	l.Learner, err = train.On(m, o, func() (train.Machine, error) {

@@ -3,12 +3,15 @@ package decoder
 import "ballast/model/attn"
 
 // Backward takes the derivative that Head left and adds all layers' and the
-// embedding's derivatives to g. The pass is over with it.
+// embedding's derivatives to g, as far as g has them. The pass is over with it.
 func (r *Run) Backward(g *Weights) {
 	c := &r.d.c
 	dy := r.dh
 	for i := c.Layers - 1; i >= 0; i-- {
 		dy = r.layerBack(i, g, dy)
+	}
+	if g.embed == nil {
+		return
 	}
 	for i, id := range r.in.Tokens {
 		add(g.embed[int(id)*c.Hidden:(int(id)+1)*c.Hidden], dy[i*c.Hidden:])
@@ -89,11 +92,11 @@ func (r *Run) postBack(i int, g *Weights, dy, datt []float32) {
 		})
 		dnorm.addTo(gw.norm2)
 		part := dy[start*c.Hidden : end*c.Hidden]
-		r.outers(end-start,
-			outer{gw.down, part, act, c.Hidden, c.FFN, c.Hidden},
-			outer{gw.gate, dgate, n, c.FFN, c.Hidden, c.FFN},
-			outer{gw.up, dup, n, c.FFN, c.Hidden, c.FFN},
-			outer{gw.o, dmid, t.att[start*d.q:], c.Hidden, d.q, c.Hidden})
+		r.derivatives(end-start,
+			derivative{gw.down, w.down, part, act, c.Hidden, c.FFN},
+			derivative{gw.gate, w.gate, dgate, n, c.FFN, c.Hidden},
+			derivative{gw.up, w.up, dup, n, c.FFN, c.Hidden},
+			derivative{gw.o, w.o, dmid, t.att[start*d.q:], c.Hidden, d.q})
 		copy(part, dmid)
 	})
 }
@@ -163,8 +166,8 @@ func (r *Run) preBack(i int, g *Weights, dx, dq, dk, dv []float32) {
 		sumRows(gw.biasQ, dq)
 		sumRows(gw.biasK, dk)
 		sumRows(gw.biasV, dv)
-		r.outers(last-first, outer{gw.q, dq, nq, d.q, c.Hidden, d.q})
-		r.outers(end-start, outer{gw.k, dk, n, d.kv, c.Hidden, d.kv}, outer{gw.v, dv, n, d.kv, c.Hidden, d.kv})
+		r.derivatives(last-first, derivative{gw.q, w.q, dq, nq, d.q, c.Hidden})
+		r.derivatives(end-start, derivative{gw.k, w.k, dk, n, d.kv, c.Hidden}, derivative{gw.v, w.v, dv, n, d.kv, c.Hidden})
 	})
 }
 

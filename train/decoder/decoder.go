@@ -8,6 +8,10 @@
 // queries, feed-forward and head for those rows only that a target is predicted
 // from; all other rows matter there as keys and values alone.
 //
+// A projection with an adapter is merged when its weight is packed, so that all computes
+// with the very weights that a merged model has. Its derivative is that of A and B; none of the
+// weight itself is formed.
+//
 // Contract: results have the same bits whatever the number of workers is. Wrong
 // lengths are a bug and panic; nothing else fails.
 package decoder
@@ -20,6 +24,7 @@ import (
 	"ballast/model"
 	"ballast/model/attn"
 	"ballast/model/kernel"
+	"ballast/model/lora"
 )
 
 // Input is one batch of token rows.
@@ -61,36 +66,53 @@ func New(c model.Config, workers int) *Decoder {
 // Grow makes the rotary tables cover positions below n; no Run may be at work.
 func (d *Decoder) Grow(n int) { d.rot.Grow(n) }
 
-// Weights are a model's tensors, or its gradient's, by their place.
+// Weights are a model's tensors, or its gradient's, by their place. In a gradient the
+// tensors that are frozen are nil.
 type Weights struct {
 	embed, norm, out []float32 // out is embed where they are tied
 	layers           []layer
 }
 
+// matrix is the weight of a projection [out, in], as in the files, with its adapter; nil for
+// none.
+type matrix struct {
+	w    []float32
+	pair *lora.Pair
+}
+
 type layer struct {
 	norm1, norm2         []float32 // [Hidden]
-	q, k, v, o           []float32 // [out, in], as in the files
-	gate, up, down       []float32
+	q, k, v, o           matrix
+	gate, up, down       matrix
 	biasQ, biasK, biasV  []float32 // nil for none
 	headNormQ, headNormK []float32 // [HeadDim], nil for none
 }
 
 // Bind finds the tensors in flat, which are in the order of Config.Specs.
-func Bind(c *model.Config, flat [][]float32) *Weights {
+func Bind(c *model.Config, flat [][]float32) *Weights { return BindAdapted(c, flat, nil) }
+
+// BindAdapted is Bind of tensors with adapters, by the names of the weights that these are on.
+// The gradient of an adapter has no flat.
+func BindAdapted(c *model.Config, flat [][]float32, pairs map[string]*lora.Pair) *Weights {
 	by := map[string][]float32{}
-	for i, s := range c.Specs() {
-		by[s.Name] = flat[i]
+	if flat != nil {
+		for i, s := range c.Specs() {
+			by[s.Name] = flat[i]
+		}
 	}
 	w := &Weights{embed: by["model.embed_tokens.weight"], norm: by["model.norm.weight"], out: by["lm_head.weight"]}
 	if c.Tied {
 		w.out = w.embed
 	}
 	for i := range c.Layers {
-		get := func(name string) []float32 { return by[fmt.Sprintf("model.layers.%d.%s", i, name)] }
+		of := func(name string) string { return fmt.Sprintf("model.layers.%d.%s", i, name) }
+		get := func(name string) []float32 { return by[of(name)] }
+		proj := func(name string) matrix { return matrix{get(name), pairs[of(name)]} }
 		w.layers = append(w.layers, layer{
 			norm1: get("input_layernorm.weight"), norm2: get("post_attention_layernorm.weight"),
-			q: get("self_attn.q_proj.weight"), k: get("self_attn.k_proj.weight"), v: get("self_attn.v_proj.weight"),
-			o: get("self_attn.o_proj.weight"), gate: get("mlp.gate_proj.weight"), up: get("mlp.up_proj.weight"), down: get("mlp.down_proj.weight"),
+			q: proj("self_attn.q_proj.weight"), k: proj("self_attn.k_proj.weight"), v: proj("self_attn.v_proj.weight"),
+			o: proj("self_attn.o_proj.weight"), gate: proj("mlp.gate_proj.weight"), up: proj("mlp.up_proj.weight"),
+			down:  proj("mlp.down_proj.weight"),
 			biasQ: get("self_attn.q_proj.bias"), biasK: get("self_attn.k_proj.bias"), biasV: get("self_attn.v_proj.bias"),
 			headNormQ: get("self_attn.q_norm.weight"), headNormK: get("self_attn.k_norm.weight"),
 		})

@@ -62,16 +62,21 @@ func slope(i int) float32 { return float32(math.Sin(float64(i))) }
 
 // derive returns the loss sum(slope log p), its gradient, and the facts.
 func derive(c model.Config, flat [][]float32, workers int, m Mode) (value float64, grad [][]float32, facts []float32) {
+	for _, x := range flat {
+		grad = append(grad, make([]float32, len(x)))
+	}
+	value, facts = pass(c, Bind(&c, flat), Bind(&c, grad), workers, m)
+	return value, grad, facts
+}
+
+// pass takes the batch through a decoder of w, and unless the mode is Inference back into g.
+func pass(c model.Config, w, g *Weights, workers int, m Mode) (value float64, facts []float32) {
 	d := New(c, 1)
 	d.workers = workers
 	d.Grow(400)
 	in, targets := batch(&c)
-	for _, x := range flat {
-		grad = append(grad, make([]float32, len(x)))
-	}
 	r := d.NewRun()
-	r.Forward(Bind(&c, flat), in, m)
-	g := Bind(&c, grad)
+	r.Forward(w, in, m)
 	if m == Inference {
 		g = nil
 	}
@@ -88,7 +93,7 @@ func derive(c model.Config, flat [][]float32, workers int, m Mode) (value float6
 		r.Backward(g)
 	}
 	r.Reset()
-	return value, grad, facts
+	return value, facts
 }
 
 // TestGradient holds the gradient against central differences along random

@@ -118,13 +118,17 @@ func (r *Run) residual(i int, mid []float32, which []int32, from, to int, mo pac
 	r.d.mulAdd(mid, t.att[from*r.d.q:], to-from, mo)
 }
 
-// forth and back pack a weight [out, in] in the stack's memory.
-func (r *Run) forth(w []float32, out, in int) packed {
-	return forth(r.stack.take(packedSize(in, out)), w, out, in)
+// forth and back pack a weight [out, in], with its adapter, in the stack's memory.
+func (r *Run) forth(w matrix, out, in int) packed {
+	mem := r.stack.take(packedSize(in, out))
+	defer r.stack.release(r.stack.mark())
+	return forth(mem, r.merged(w, out, in), out, in)
 }
 
-func (r *Run) back(w []float32, out, in int) packed {
-	return back(r.stack.take(packedSize(out, in)), w, out, in)
+func (r *Run) back(w matrix, out, in int) packed {
+	mem := r.stack.take(packedSize(out, in))
+	defer r.stack.release(r.stack.mark())
+	return back(mem, r.merged(w, out, in), out, in)
 }
 
 // normalize is RMSNorm of rows rows.

@@ -127,13 +127,18 @@ func (h *head) back(g *Weights, dlogp []float32) {
 		})
 	}
 	var list []outer
-	for from := 0; from < c.Vocab; from += size {
+	for from := 0; from < c.Vocab && g.out != nil; from += size {
 		list = append(list, outer{g.out[from*c.Hidden:], h.p[from:], h.n, min(size, c.Vocab-from), c.Hidden, h.stride})
 	}
 	r.outers(m, list...)
 	dx := r.stack.take(m * c.Hidden)
 	clear(dx)
-	r.normBack(dx, g.norm, dn, h.x, r.w.norm, m)
+	norm := g.norm
+	if norm == nil { // frozen: what is added there is dropped
+		norm = r.stack.take(c.Hidden)
+		clear(norm)
+	}
+	r.normBack(dx, norm, dn, h.x, r.w.norm, m)
 	for i, t := range h.targets {
 		add(r.dh[t.Row*c.Hidden:(t.Row+1)*c.Hidden], dx[i*c.Hidden:])
 	}

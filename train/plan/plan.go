@@ -42,15 +42,19 @@ type Estimate struct {
 	Total       int64
 }
 
-// Memory estimates what a learner of c needs under a plan, with batches of
-// p.Rows rows in all shards at once. The garbage collector's head room is not in
+// Memory estimates what a learner of so many parameters of c needs under a plan, with
+// batches of p.Rows rows in all shards at once. The garbage collector's head room is not in
 // it; a GOMEMLIMIT near the machine's memory bounds that.
-func Memory(c *model.Config, p Plan) Estimate {
-	all := 4 * parameters(c)
-	fixed := Estimate{Weights: all, Reference: all, Moments: 2 * all, Gradients: all * int64(p.Shards)}
+func Memory(c *model.Config, trained int64, p Plan) Estimate {
+	all, own := 4*parameters(c), 4*trained
+	fixed := Estimate{Weights: all, Reference: own, Moments: 2 * own, Gradients: own * int64(p.Shards)}
 	at := int64(p.Rows) * int64(p.Shards)
+	if own != all { // an adapter
+		fixed.Weights += own
+		fixed.Scratch = int64(p.Shards) * mergeFixed(c)
+	}
 	fixed.Activations = at * perRow(c, p.Keep)
-	fixed.Scratch = at*scratchRow(c) + int64(p.Shards)*scratchFixed(c)
+	fixed.Scratch += at*scratchRow(c) + int64(p.Shards)*scratchFixed(c)
 	fixed.Total = fixed.Weights + fixed.Reference + fixed.Moments + fixed.Gradients + fixed.Activations + fixed.Scratch
 	return fixed
 }
@@ -90,20 +94,25 @@ func scratchFixed(c *model.Config) int64 {
 	return 4 * (int64(HeadRows(c))*int64(c.Vocab+6*c.Hidden) + 2*weights + 1024*int64(3*c.FFN+4*c.Hidden))
 }
 
+// mergeFixed is the bytes of the largest weight that an adapter is merged into.
+func mergeFixed(c *model.Config) int64 {
+	return 4 * int64(c.Hidden) * int64(max(c.FFN, c.Heads*c.HeadDim))
+}
+
 // HeadRows is the number of targets the head takes at once: a [rows, Vocab]
 // tensor stays below 64 MiB or so.
 func HeadRows(c *model.Config) int { return min(max(16<<20/c.Vocab, 16), 2048) }
 
-// For chooses how a learner of c cuts its work up within limit bytes, 0 for
-// Default: as many shards as leave room for a long group in each, kept
+// For chooses how a learner of so many parameters of c cuts its work up within limit bytes, 0
+// for Default: as many shards as leave room for a long group in each, kept
 // activations if they fit as well, and what rows remain.
-func For(c *model.Config, limit int64) Plan {
+func For(c *model.Config, trained, limit int64) Plan {
 	limit = cmp.Or(limit, Default)
 	p := Plan{Shards: 16}
 	row, free := int64(1), int64(0)
 	for free/row < longest && p.Shards > 1 {
 		p.Shards /= 2
-		free = limit - Memory(c, p).Total
+		free = limit - Memory(c, trained, p).Total
 		row = int64(p.Shards) * (perRow(c, false) + scratchRow(c))
 	}
 	if kept := int64(p.Shards) * (perRow(c, true) + scratchRow(c)); free/kept >= longest {
@@ -158,6 +167,7 @@ type Process struct {
 	Gradients int64 // of all shards
 	Caches    int64 // keys and values of the conversations that are sampled at a time
 	Working   int64 // activations and scratch of the shards that the cores work on at a time
+	Merged    int64 // weights with an adapter in them, at most, while the sampler takes them over
 	Live      int64 // held at once
 	Total     int64 // with the program and what the collector has not collected yet
 }
@@ -165,26 +175,48 @@ type Process struct {
 // program is what a process holds without any model.
 const program = 64 << 20
 
-// Held estimates what a process of c holds at most when a run trains under a plan on the
-// built-in engine. Unlike Memory, which plans are made of, it counts the cores.
-func Held(c *model.Config, p Plan, l Load) Process {
-	all := 4 * parameters(c)
-	h := Process{Weights: all, Sampler: all, Moments: 2 * all, Caches: Cache(c) * int64(l.Slots) * int64(l.Long)}
+// Held estimates what a process of c holds at most when a run trains so many of its
+// parameters under a plan on the built-in engine. Unlike Memory, which plans are made of, it
+// counts the cores.
+func Held(c *model.Config, trained int64, p Plan, l Load) Process {
+	all, own := 4*parameters(c), 4*trained
+	h := Process{Weights: all, Sampler: all, Moments: 2 * own, Caches: Cache(c) * int64(l.Slots) * int64(l.Long)}
+	if own != all { // an adapter, which is merged into a copy of what it is on for the sampler
+		h.Weights += own
+		h.Merged = all - 4*outer(c)
+	}
 	if l.Rows > 0 {
 		rows := min(max(min(common, l.Rows/2+1), l.Group), p.Rows)
 		shards := min(p.Shards, (l.Rows+rows-1)/rows)
-		h.Reference, h.Gradients = all, all*int64(shards)
+		h.Reference, h.Gradients = own, own*int64(shards)
 		each := int64(rows)*(perRow(c, p.Keep)+scratchRow(c)) + scratchFixed(c)
+		if own != all {
+			each += mergeFixed(c)
+		}
 		h.Working = int64(min(shards, max(1, l.Cores))) * each
 	}
-	h.Live = h.Weights + h.Sampler + h.Reference + h.Moments + h.Gradients + max(h.Caches, h.Working)
+	h.Live = h.Weights + h.Sampler + h.Reference + h.Moments + h.Gradients + max(h.Caches, h.Working, h.Merged)
 	h.Total = program + h.Live + h.Live*int64(l.Room)/100
 	return h
+}
+
+// outer is the number of parameters outside of the layers.
+func outer(c *model.Config) int64 {
+	n := int64(c.Vocab) * int64(c.Hidden)
+	if c.Tied {
+		return n
+	}
+	return 2 * n
 }
 
 // String says the estimate in words.
 func (h Process) String() string {
 	g := func(n int64) string { return fmt.Sprintf("%.2f", float64(n)/(1<<30)) }
+	if h.Merged > 0 {
+		return fmt.Sprintf("at most %s GiB, of which %s at once: weights %s, the sampler's %s, of the adapter: reference, moments and gradients "+
+			"%s, and the largest of keys and values %s (sampling), activations with scratch %s (training) and merged weights %s (in between)",
+			g(h.Total), g(h.Live), g(h.Weights), g(h.Sampler), g(h.Reference+h.Moments+h.Gradients), g(h.Caches), g(h.Working), g(h.Merged))
+	}
 	return fmt.Sprintf("at most %s GiB, of which %s at once: weights %s, the sampler's %s, reference %s, moments %s, gradients %s, and "+
 		"the larger of "+
 		"keys and values %s (sampling) and activations with scratch %s (training)",
