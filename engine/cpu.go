@@ -19,10 +19,16 @@ func openCPU(o *order) (Engine, error) {
 	if !o.learns {
 		return &local{sampler: cpu.NewPolicy(o.model, how)}, nil
 	}
-	l, err := train.New(o.model, o.options())
+	with, err := o.options()
 	if err != nil {
 		return nil, err
 	}
-	p := cpu.NewPolicy(o.model, how)
+	l, err := train.New(o.model, with)
+	if err != nil {
+		return nil, err
+	}
+	now := *o.model
+	now.Weights = l.Weights()
+	p := cpu.NewPolicy(&now, how)
 	return &local{sampler: p, learner: l, sync: func() error { return p.Refresh(l.Weights()) }}, nil
 }

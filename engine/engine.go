@@ -74,7 +74,13 @@ var (
 		}
 		return ""
 	}}
-	Mask  = &Ability{"constrain decoding", nobody}
+	Mask    = &Ability{"constrain decoding", nobody}
+	adapter = &Ability{"train an adapter", func(r *recipe.Recipe) string {
+		if r.LoRA.Rank != 0 {
+			return "lora.rank"
+		}
+		return ""
+	}}
 	exact = &Ability{"resume with the same bits (only up to rounding)", nobody}
 )
 
@@ -181,12 +187,14 @@ func open(o *order) (Engine, error) {
 	return k.open(o)
 }
 
-// options are the constants of the recipe's learner.
-func (o *order) options() train.Options {
-	r, out := o.recipe, train.Default()
+// options are the constants of the recipe's learner, with the adapter that it trains.
+func (o *order) options() (out train.Options, err error) {
+	r := o.recipe
+	out = train.Default()
 	out.AdamW.Beta2, out.AdamW.WeightDecay, out.AdamW.Clip = r.Adam.Beta2, r.Adam.Decay, r.Adam.Clip
 	out.Loss.ClipLow, out.Loss.ClipHigh = r.RL.Clip.Low, r.RL.Clip.High
-	return out
+	out.Adapter, err = r.Adapter(&o.model.Config)
+	return out, err
 }
 
 // local is an engine on this machine.

@@ -44,6 +44,7 @@ func TestCheck(t *testing.T) {
 		"engine.precision=float32":                                         "engine.precision: engine cpu does not read it",
 		"engine={kind: cpu, options: [notf32]}":                            "engine.options: engine cpu does not read it",
 		"engine.kind=xla":                                                  "engine.address: engine xla wants a PJRT plugin",
+		"lora.rank=2":                                                      "",
 		"engine={kind: xla, address: cuda, precision: bfloat16}":           "",
 		"engine={kind: xla, address: cuda, precision: float16}":            `engine.precision: "float16" is not one of float32, bfloat16`,
 		"engine={kind: xla, address: go, options: [notf32]}":               "engine.options:",
@@ -111,6 +112,31 @@ func play(t *testing.T, e Engine, req ballast.Request) ballast.Reply {
 	return *c.reply
 }
 
+// testAdapter trains an adapter on a sample: the policy samples with it, and it alone has
+// moved.
+func testAdapter(t *testing.T, e Engine, s ballast.Sample) {
+	t.Helper()
+	ctx, ask := context.Background(), ballast.Request{Append: s.Tokens[:6], Max: 4}
+	before := play(t, e, ask)
+	must(t, e.Learner().Freeze())
+	_, err := e.Learner().Update(ctx, []ballast.Sample{s}, 0.1)
+	must(t, err)
+	must(t, e.Sync(ctx))
+	if after := play(t, e, ask); slices.Equal(before.LogProb, after.LogProb) {
+		t.Error("the policy samples as before the update of the adapter")
+	}
+	dir := filepath.Join(t.TempDir(), "c")
+	must(t, e.Learner().Save(dir))
+	m, err := model.LoadWeights(dir)
+	must(t, err)
+	for i, x := range tiny().Weights.Tensors {
+		if slices.Equal(x.Data, m.Weights.Tensors[i].Data) == strings.Contains(x.Name, "proj.weight") {
+			t.Errorf("%s has changed or should have", x.Name)
+		}
+	}
+	must(t, e.Close())
+}
+
 // TestEngines: every engine of the table does what it does not say it cannot, and the policy
 // samples with what the learner learnt once Sync was called.
 func TestEngines(t *testing.T) {
@@ -158,6 +184,15 @@ func TestEngines(t *testing.T) {
 			must(t, again.Sync(ctx))
 			if got := play(t, again, ballast.Request{Append: prompt, Max: 4}); !slices.Equal(got.Tokens, after.Tokens) {
 				t.Errorf("after a resume it samples %v, want %v", got.Tokens, after.Tokens)
+			}
+			low := grpo(t, "engine.kind="+k.Name, "lora.rank=2")
+			low.Engine = r.Engine
+			with, err := Open(low, tiny(), nil)
+			if can(adapter) != (err == nil) || err != nil && !strings.Contains(err.Error(), "lora.rank") {
+				t.Errorf("an adapter: %v", err)
+			}
+			if err == nil {
+				testAdapter(t, with, s)
 			}
 			only, err := Sampler(r, tiny(), nil)
 			must(t, err)

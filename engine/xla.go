@@ -22,7 +22,7 @@ var xlaKind = Kind{
 	Name:   "xla",
 	Doc:    "an accelerator, by a PJRT plugin; build tag xla",
 	Reads:  []string{"address", "options", "precision"},
-	cannot: []*Ability{Mask, exact},
+	cannot: []*Ability{Mask, adapter, exact},
 	check:  checkXLA,
 	here: func(s *recipe.Engine) (string, error) {
 		d, err := opened(backend(s))
@@ -106,7 +106,11 @@ func openXLA(o *order) (Engine, error) {
 		}
 		return &local{sampler: p, close: p.Close}, nil
 	}
-	l, err := learner.New(d, o.model, o.options(), learner.Rows)
+	with, err := o.options()
+	if err != nil {
+		return nil, err
+	}
+	l, err := learner.New(d, o.model, with, learner.Rows)
 	if err != nil {
 		return nil, err
 	}

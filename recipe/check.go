@@ -44,6 +44,7 @@ func (r *Recipe) Check() error {
 		bad("init.hidden", "with init.vocab, init.layers, init.heads, init.head and init.ffn it makes a model of %s weights, more than %s",
 			strict.Plain(n), strict.Plain(mostWeights))
 	}
+	r.LoRA.check(bad)
 	if r.Model == "init" {
 		r.Init.check(bad)
 		if n := r.Budget.Prompt + r.Budget.Episode; r.Init.Context > 0 && r.Init.Context < n {

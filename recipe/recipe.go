@@ -33,6 +33,7 @@ type Recipe struct {
 	RL     RL             `yaml:"rl"`
 	SFT    SFT            `yaml:"sft"`
 	Adam   Adam           `yaml:"adam"`
+	LoRA   LoRA           `yaml:"lora"`
 	Engine Engine         `yaml:"engine"`
 	Init   Init           `yaml:"init"`
 	Phases []Phase        `yaml:"phases"`
@@ -189,6 +190,7 @@ func New(name string) (Recipe, error) {
 
 // Settle fills in what is not said, the settings of signals, and leaves out what says nothing.
 func (r *Recipe) Settle() {
+	r.LoRA.settle()
 	r.Engine.settle()
 	r.Init.settle()
 	r.RL.Signals = signal.Whole(r.RL.Signals)

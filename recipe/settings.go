@@ -9,6 +9,7 @@ import (
 	"ballast/chat/bpe"
 	"ballast/credit"
 	"ballast/model"
+	"ballast/model/lora"
 	"ballast/recipe/strict"
 	"ballast/rollout"
 	"ballast/supervise"
@@ -176,6 +177,15 @@ var settings = []setting{
 	{Key: "adam.beta2", In: strict.Span{Lo: 0, Hi: 1, Below: true}, Doc: "The decay of the second moment."},
 	{Key: "adam.decay", In: to(0, 1000), Doc: "The weight decay."},
 	{Key: "adam.clip", In: to(0, 1e9), Doc: "The largest norm of the gradient; 0 is no bound."},
+
+	{Key: "lora", Why: trained,
+		Doc: "a low-rank adapter that is trained in the place of the model's weights, see [lora.md](lora.md); absent means that these are"},
+	{Key: "lora.rank", In: to(1, lora.MaxRank), Doc: "The rank of the adapter; absent means that there is none."},
+	{Key: "lora.alpha", Why: adapted, In: above(0, 1e6), Doc: "The adapter is scaled by this / `lora.rank`. Absent means 32."},
+	{Key: "lora.targets", Why: adapted, Of: lora.Targets,
+		Doc: "The projections that have it, in all layers; absent means all of them."},
+	{Key: "lora.start", Why: adapted,
+		Doc: "The folder of an adapter that the training begins with, as PEFT writes it; absent means a new one, which changes nothing yet."},
 
 	{Key: "engine", Doc: "what samples and learns, see [gpu.md](gpu.md)"},
 	{Key: "engine.kind", Doc: "`xla` is an accelerator; absent means `cpu`, plain Go on the processor."},

@@ -151,6 +151,10 @@ func supervised(u *use) string {
 
 func trained(u *use) string { return unless(u.rl || u.sft, "nothing is trained") }
 
+func adapted(u *use) string {
+	return unless(u.r.LoRA.Rank != 0, "no adapter is trained; set lora.rank")
+}
+
 func averaged(u *use) string { return unless(!u.rl || u.mean, "rl.loss is "+u.loss) }
 
 func timed(u *use) string {

@@ -39,6 +39,9 @@ import (
 // model that is not here count with the whole budget. notes gets what is left out of files;
 // engine is what would run the recipe, for people.
 func Print(ctx context.Context, w, notes io.Writer, find *models.Finder, r *recipe.Recipe, engine string) (err error) {
+	if err := r.LoRA.Startable(); err != nil {
+		return err
+	}
 	in, err := worlds.Open(ctx, r, notes)
 	if err != nil {
 		return err
@@ -224,21 +227,24 @@ func examples(in *recipe.Recipe, run *loop.Run, phase int, sources recipe.Names)
 // needs prints the memory, the work and the engine.
 func needs(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load, engine string) {
 	const gib = 1 << 30
-	p := plan.For(c, plan.Default)
-	n := float64(plan.Parameters(c))
+	n, trained := float64(plan.Parameters(c)), r.LoRA.Trained(c)
+	p := plan.For(c, trained, plan.Default)
 	slots := min(cpu.Slots(int(n), runtime.GOMAXPROCS(0)), most.episodes)
-	h := plan.Held(c, p, plan.Load{Rows: most.batch, Group: most.group, Slots: slots, Long: prompt + r.Budget.Episode,
+	h := plan.Held(c, trained, p, plan.Load{Rows: most.batch, Group: most.group, Slots: slots, Long: prompt + r.Budget.Episode,
 		Cores: runtime.GOMAXPROCS(0), Room: train.Room(p)})
 	fmt.Fprintf(w, "# model             %s, %.1fM parameters\n", r.Model, n/1e6)
+	if a := r.LoRA.Config(); a != nil {
+		fmt.Fprintf(w, "# adapter           %s: %.2fM parameters are trained\n", a, float64(trained)/1e6)
+	}
 	fmt.Fprintf(w, "# memory            %s\n", h)
 	fmt.Fprintf(w, "#                   of the built-in engine on %d cores, if every episode is as long as it may be; keys and values "+
 		"are those of %d conversations at a time, %.1f KiB a token;\n"+
 		"#                   the rest is the program and what the collector has not collected (GOGC %d; the environment variable GOMEMLIMIT "+
 		"bounds it)\n",
 		runtime.GOMAXPROCS(0), slots, float64(plan.Cache(c))/1024, train.Room(p))
-	// Two operations a parameter and token forward, four backward, two for the
-	// reference, two to sample.
-	work := 8*n*float64(most.trained) + 2*n*float64(most.sampled)
+	// Two operations a parameter and token forward, four backward (two where the parameter is
+	// frozen), two for the reference, two to sample.
+	work := (6*n+2*min(float64(trained), n))*float64(most.trained) + 2*n*float64(most.sampled)
 	const core, gpu = 50e9, 200e12
 	took := work / (core * float64(runtime.GOMAXPROCS(0)))
 	fmt.Fprintf(w, "# work              at most %.3g operations an update: %s on the %d cores here (at 50 GFLOP/s each), %s on one "+
@@ -246,7 +252,7 @@ func needs(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load
 		work, clock(took), runtime.GOMAXPROCS(0), clock(work/gpu))
 	fmt.Fprintf(w, "# engine            %s\n", engine)
 	if took >= 600 && r.Engine.On() == "cpu" {
-		e := plan.Memory(c, plan.Plan{Rows: p.Batch(most.group), Shards: 1, Keep: p.Keep})
+		e := plan.Memory(c, trained, plan.Plan{Rows: p.Batch(most.group), Shards: 1, Keep: p.Keep})
 		cache := plan.Cache(c) * int64(r.RL.Prompts*prompt+most.round)
 		fmt.Fprintf(w, "# wants             an accelerator of at least %.0f GiB (XLA, build tag xla) or a remote engine; the built-in one "+
 			"would take %s an update\n",

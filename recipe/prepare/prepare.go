@@ -40,6 +40,9 @@ func Run(ctx context.Context, find *models.Finder, notes io.Writer, w *worlds.Wo
 			return nil, nil, fmt.Errorf("sft.file: %w; name a file of dialogues (JSON or parquet, docs/dialogues.md)", err)
 		}
 	}
+	if err := r.LoRA.Startable(); err != nil {
+		return nil, nil, err
+	}
 	m, err := find.Load(ctx, r)
 	if err != nil {
 		return nil, nil, err

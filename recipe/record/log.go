@@ -108,7 +108,8 @@ func (l Log) Replay(update int) ([]ballast.Episode, error) {
 }
 
 // Trained is Recipe for whoever plays the run's checkpoints. These carry the chat
-// template that was trained, where a Jinja file that the recipe names may have changed since.
+// template that was trained, where a Jinja file that the recipe names may have changed since, and
+// the adapter is merged into their weights.
 // What this version cannot train with is given beside it, see recipe.Past.
 func Trained(dir string) (r recipe.Recipe, past map[string]any, err error) {
 	text, err := unchanged(dir)
@@ -116,7 +117,7 @@ func Trained(dir string) (r recipe.Recipe, past map[string]any, err error) {
 		return r, nil, err
 	}
 	r, past, err = recipe.Past(runlog.Dir(dir).Recipe(), text)
-	r.Chat.Jinja = ""
+	r.Chat.Jinja, r.LoRA = "", recipe.LoRA{}
 	return r, past, err
 }
 

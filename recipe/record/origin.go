@@ -13,6 +13,7 @@ import (
 	"ballast/hub"
 	"ballast/model"
 	"ballast/model/kernel"
+	"ballast/model/lora"
 	"ballast/provenance"
 	"ballast/recipe"
 	"ballast/recipe/loop"
@@ -52,6 +53,9 @@ func inputs(find *models.Finder, run *loop.Run) (provenance.Inputs, error) {
 	files := slices.Concat(read.Dialogues, read.Tools, read.Signals)
 	if run.Lends() {
 		in["the tools of the MCP server"] = task.Digest([]ballast.Task{{Tools: run.Listed}})
+	}
+	if r.LoRA.Start != "" {
+		files = append(files, lora.Files(r.LoRA.Start)...)
 	}
 	if path := r.Chat.Jinja; path != "" {
 		files = append(files, path)
