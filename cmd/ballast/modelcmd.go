@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ballast/model"
+	"ballast/model/lora"
 	"ballast/recipe"
 	"ballast/safetext"
 )
@@ -63,6 +64,57 @@ func modelCommand() *cobra.Command {
 		},
 	}
 	convert.Flags().StringVar(&dtype, "dtype", "F32", "how weights are written: F32, BF16 (bfloat16) or F16 (float16)")
-	c.AddCommand(inspect, convert)
+	c.AddCommand(inspect, convert, mergeCommand())
+	return c
+}
+
+// mergeCommand makes a model of a model and an adapter.
+func mergeCommand() *cobra.Command {
+	var name, adapter, out, dtype string
+	c := &cobra.Command{
+		Use: "merge --model MODEL --adapter DIR --out TO", Short: "write a model with an adapter in it", Args: cobra.NoArgs,
+		Long: "Write a model with a LoRA adapter in it as a Hugging Face directory. DIR is an adapter's folder as PEFT writes it, or the " +
+			"folder adapter of a checkpoint. MODEL is the model that it was trained on: " + modelNames + ".",
+		RunE: func(c *cobra.Command, _ []string) error {
+			as, err := model.ParseDType(dtype)
+			if err != nil {
+				return fmt.Errorf("--dtype: %w", err)
+			}
+			if name == "init" {
+				return fmt.Errorf("--model: init is a recipe's model of random weights, and no model here; name %s", modelNames)
+			}
+			if _, err := lora.ReadConfig(adapter); err != nil { // before a model is loaded
+				return fmt.Errorf("--adapter: %w", err)
+			}
+			m, err := finder.Load(c.Context(), &recipe.Recipe{Model: name})
+			if err != nil {
+				return err
+			}
+			a, err := lora.Read(adapter, &m.Config)
+			if err != nil {
+				return fmt.Errorf("--adapter: %w", err)
+			}
+			m.Weights = a.Merge(m.Weights)
+			if err := m.Save(out, as); err != nil {
+				return err
+			}
+			of := "a model that it does not name"
+			if a.Base != "" {
+				of = a.Base
+			}
+			safetext.Say(stdout, "%s: %s with an adapter that was trained on %s: %s\n", out, name, of, a.Config)
+			return nil
+		},
+	}
+	fl := c.Flags()
+	fl.StringVar(&name, "model", "", "the model that the adapter was trained on")
+	fl.StringVar(&adapter, "adapter", "", "the folder of the adapter")
+	fl.StringVar(&out, "out", "", "the directory to write")
+	fl.StringVar(&dtype, "dtype", "F32", "how weights are written: F32, BF16 (bfloat16) or F16 (float16)")
+	for _, flag := range []string{"model", "adapter", "out"} {
+		if err := c.MarkFlagRequired(flag); err != nil {
+			panic(err) // it was just made
+		}
+	}
 	return c
 }

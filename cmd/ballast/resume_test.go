@@ -233,6 +233,49 @@ func TestResumeRefusesEpisodes(t *testing.T) {
 	}
 }
 
+// TestResumeAdapter: a run of an adapter that was killed after any update has the weights,
+// moments and adapter of one that was not; another base or another adapter to start with is
+// refused.
+func TestResumeAdapter(t *testing.T) {
+	base := filepath.Join(t.TempDir(), "model")
+	if err := writeModel(base); err != nil {
+		t.Fatal(err)
+	}
+	whole := trained(t, "grpo", "--model", base, "--set", "phases=[{sft: gold}, {rl: 2}]", "--set", "sft.epochs=1", "--set", "sft.batch=2",
+		"--set", "lora={rank: 2, targets: [q_proj, down_proj]}", "--set", "rl.kl=0.1")
+	adapter := func(dir string) string {
+		sum, _, err := provenance.File(filepath.Join(dir, "checkpoints", "000004", "adapter", "adapter_model.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	for update := range 4 {
+		dir := copied(t, whole)
+		back(t, dir, update)
+		if out, err := said(nil, "train", "--resume", dir); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		if weights(t, dir, 4) != weights(t, whole, 4) || adapter(dir) != adapter(whole) {
+			t.Errorf("killed after update %d it ends with other weights", update)
+		}
+	}
+	dir := copied(t, whole)
+	back(t, dir, 2)
+	path := filepath.Join(base, "model.safetensors")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-2] ^= 1
+	if err := os.WriteFile(path, data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := said(nil, "train", "--resume", dir); err == nil || !strings.Contains(out, "what it is made of is not what it was") {
+		t.Errorf("with another base: %v: %s", err, out)
+	}
+}
+
 // TestResumeElsewhere: on a processor with other instructions a run goes on, says that
 // the last bits may differ, and records it; a program that was built without vector
 // code is refused.
