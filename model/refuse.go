@@ -80,7 +80,8 @@ func Adapter(fsys fs.FS) string {
 }
 
 // HowToMerge says what makes a model of an adapter.
-const HowToMerge = "merge it into that model first (ballast model merge --model MODEL --adapter DIR --out NEW) and name the merged directory"
+const HowToMerge = "merge it into that model first (ballast model merge --model MODEL --adapter DIR --out NEW) and name " +
+	"the merged directory"
 
 // noModel is the error of a directory without a file that a model has: it names the
 // adapter, where the directory is one.

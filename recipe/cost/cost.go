@@ -234,7 +234,7 @@ func needs(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load
 		Cores: runtime.GOMAXPROCS(0), Room: train.Room(p)})
 	fmt.Fprintf(w, "# model             %s, %.1fM parameters\n", r.Model, n/1e6)
 	if a := r.LoRA.Config(); a != nil {
-		fmt.Fprintf(w, "# adapter           %s: %.2fM parameters are trained\n", a, float64(trained)/1e6)
+		fmt.Fprintf(w, "# adapter           %s: %d parameters are trained\n", a, trained)
 	}
 	fmt.Fprintf(w, "# memory            %s\n", h)
 	fmt.Fprintf(w, "#                   of the built-in engine on %d cores, if every episode is as long as it may be; keys and values "+
