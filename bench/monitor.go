@@ -33,12 +33,12 @@ func (c Watching) Share() float64 {
 func Watch(ctx context.Context, run *loop.Run, m *model.Model, rounds int) (Watching, error) {
 	r, s := &run.Recipe, run.Engine.Renderer
 	ids, names := s.Control()
-	plain, err := engine.Sampler(r, m, nil)
+	plain, err := engine.Sampler(ctx, r, m, nil)
 	if err != nil {
 		return Watching{}, err
 	}
 	defer plain.Close()
-	watched, err := engine.Sampler(r, m, ids)
+	watched, err := engine.Sampler(ctx, r, m, ids)
 	if err != nil {
 		return Watching{}, err
 	}

@@ -37,9 +37,10 @@ type Engine interface {
 type Kind struct {
 	Name, Doc string
 	Reads     []string   // the keys of section engine that it reads, besides kind
+	Remote    bool       // weights lie elsewhere: a model is opened without them
 	cannot    []*Ability // what it does not do
-	// check reports what is wrong with the section; nil = nothing more can be.
-	check func(s *recipe.Engine) error
+	// check reports what is wrong with the recipe for this engine; nil = nothing more can be.
+	check func(r *recipe.Recipe) error
 	// here says what it computes with on this machine, without a model.
 	here func(s *recipe.Engine) (string, error)
 	open func(o *order) (Engine, error)
@@ -48,10 +49,11 @@ type Kind struct {
 }
 
 // All is the table of engines; the first one is that of a recipe that names none.
-var All = []Kind{cpuKind, xlaKind}
+var All = []Kind{cpuKind, xlaKind, tinkerKind}
 
 // order is what an engine is opened for.
 type order struct {
+	ctx    context.Context // of the opening
 	recipe *recipe.Recipe
 	model  *model.Model
 	watch  []int32
@@ -114,7 +116,7 @@ func Check(r *recipe.Recipe) error {
 		}
 	}
 	if k.check != nil {
-		errs = append(errs, k.check(&r.Engine))
+		errs = append(errs, k.check(r))
 	}
 	for _, a := range k.cannot {
 		if key := a.asks(r); key != "" {
@@ -167,13 +169,19 @@ func Record(r *recipe.Recipe, e ballast.Engine) string {
 
 // Open opens the recipe's engine for a model, which it takes over; watch are the tokens
 // whose probabilities the policy records.
-func Open(r *recipe.Recipe, m *model.Model, watch []int32) (Engine, error) {
-	return open(&order{r, m, watch, true})
+func Open(ctx context.Context, r *recipe.Recipe, m *model.Model, watch []int32) (Engine, error) {
+	return open(&order{ctx, r, m, watch, true})
 }
 
 // Sampler is Open for what does not learn: the engine has no learner.
-func Sampler(r *recipe.Recipe, m *model.Model, watch []int32) (Engine, error) {
-	return open(&order{r, m, watch, false})
+func Sampler(ctx context.Context, r *recipe.Recipe, m *model.Model, watch []int32) (Engine, error) {
+	return open(&order{ctx, r, m, watch, false})
+}
+
+// Remote reports whether the recipe's engine has the weights elsewhere.
+func Remote(r *recipe.Recipe) bool {
+	k, err := find(r)
+	return err == nil && k.Remote
 }
 
 func open(o *order) (Engine, error) {

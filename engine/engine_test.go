@@ -13,6 +13,7 @@ import (
 	"ballast/model"
 	"ballast/model/sampling"
 	"ballast/recipe"
+	"ballast/tinker/tinkertest"
 )
 
 // grpo is a recipe with settings.
@@ -40,7 +41,7 @@ func TestCheck(t *testing.T) {
 		"engine.kind=cpu":                                                  "",
 		"engine={kind: xla, address: cuda}":                                "",
 		"engine={kind: xla, address: go}":                                  "",
-		"engine.kind=tpu":                                                  `engine.kind: "tpu" is not one of cpu, xla`,
+		"engine.kind=tpu":                                                  `engine.kind: "tpu" is not one of cpu, xla, tinker`,
 		"engine.precision=float32":                                         "engine.precision: engine cpu does not read it",
 		"engine={kind: cpu, options: [notf32]}":                            "engine.options: engine cpu does not read it",
 		"engine.kind=xla":                                                  "engine.address: engine xla wants a PJRT plugin",
@@ -50,6 +51,9 @@ func TestCheck(t *testing.T) {
 		"engine={kind: xla, address: go, options: [notf32]}":               "engine.options:",
 		`engine={kind: xla, address: cuda, options: ["notf32,allocator"]}`: "each option is one item",
 		`engine={kind: xla, address: "cuda,notf32"}`:                       "each option is one item",
+		"engine.kind=tinker":                                               "engine.address: engine tinker wants the address of a training server",
+		"engine={kind: tinker, address: 'http://h:1', precision: float32}": "engine.precision: engine tinker does not read it",
+		"engine={kind: cpu, model: x}":                                     "engine.model: engine cpu does not read it",
 	} {
 		err := Check(grpo(t, set))
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
@@ -137,17 +141,28 @@ func testAdapter(t *testing.T, e Engine, s ballast.Sample) {
 	must(t, e.Close())
 }
 
+// server is the address of a training server with a model of the vocabulary of tiny.
+func server(t *testing.T) string {
+	s := tinkertest.New(tinkertest.Options{Vocab: 50, Order: 2, Seed: 1})
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
 // TestEngines: every engine of the table does what it does not say it cannot, and the policy
 // samples with what the learner learnt once Sync was called.
 func TestEngines(t *testing.T) {
 	for _, k := range All {
 		t.Run(k.Name, func(t *testing.T) {
 			r, ctx := grpo(t, "engine.kind="+k.Name), context.Background()
-			if slices.Contains(k.Reads, "address") {
+			switch {
+			case k.Remote:
+				must(t, r.Set("engine.address="+server(t)))
+				must(t, r.Set("lora.rank=2"))
+			case slices.Contains(k.Reads, "address"):
 				must(t, r.Set("engine.address=go"))
 			}
 			can := func(a *Ability) bool { return Can(r, a) == nil }
-			e, err := Open(r, tiny(), []int32{3, 5})
+			e, err := Open(t.Context(), r, tiny(), []int32{3, 5})
 			must(t, err)
 			prompt := []int32{1, 2, 3, 4, 5, 6}
 			before := play(t, e, ballast.Request{Append: prompt, Max: 4})
@@ -178,7 +193,7 @@ func TestEngines(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "c")
 			must(t, l.Save(dir))
 			must(t, e.Close())
-			again, err := Open(r, tiny(), nil)
+			again, err := Open(t.Context(), r, tiny(), nil)
 			must(t, err)
 			must(t, again.Learner().Load(dir))
 			must(t, again.Sync(ctx))
@@ -187,14 +202,14 @@ func TestEngines(t *testing.T) {
 			}
 			low := grpo(t, "engine.kind="+k.Name, "lora.rank=2")
 			low.Engine = r.Engine
-			with, err := Open(low, tiny(), nil)
+			with, err := Open(t.Context(), low, tiny(), nil)
 			if can(adapter) != (err == nil) || err != nil && !strings.Contains(err.Error(), "lora.rank") {
 				t.Errorf("an adapter: %v", err)
 			}
-			if err == nil {
+			if err == nil && !k.Remote {
 				testAdapter(t, with, s)
 			}
-			only, err := Sampler(r, tiny(), nil)
+			only, err := Sampler(t.Context(), r, tiny(), nil)
 			must(t, err)
 			if got := play(t, only, ballast.Request{Append: prompt, Max: 4}); !slices.Equal(got.Tokens, before.Tokens) || only.Learner() != nil {
 				t.Errorf("without a learner it samples %v, want %v", got.Tokens, before.Tokens)
@@ -241,7 +256,7 @@ func TestThirdEngine(t *testing.T) {
 	}
 	r := grpo(t, set...)
 	must(t, Check(r))
-	e, err := Open(r, tiny(), nil)
+	e, err := Open(t.Context(), r, tiny(), nil)
 	must(t, err)
 	if got := fmt.Sprint(Record(r, e), "; ", Lacks(r)); !strings.HasPrefix(got, "FAR: there; engine far cannot weigh a KL") || !strings.Contains(got, "control tokens") {
 		t.Error(got)

@@ -38,8 +38,9 @@ var xlaKind = Kind{
 // to try things with.
 const pure = "go"
 
-func checkXLA(s *recipe.Engine) error {
+func checkXLA(r *recipe.Recipe) error {
 	var errs []error
+	s := &r.Engine
 	if p := s.Precision; p != "" && p != half && p != "float32" {
 		errs = append(errs, fmt.Errorf("engine.precision: %q is not one of float32, %s", p, half))
 	}

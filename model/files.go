@@ -20,11 +20,19 @@ func Files(path string) ([]string, error) {
 	if !info.IsDir() {
 		return []string{path}, nil
 	}
-	fsys := bounded.Dir(path)
-	weights, err := weightFiles(fsys, path)
+	weights, err := weightFiles(bounded.Dir(path), path)
 	if err != nil {
 		return nil, err
 	}
+	return beside(path, weights)
+}
+
+// TextFiles lists the files that LoadText reads.
+func TextFiles(dir string) ([]string, error) { return beside(dir, nil) }
+
+// beside lists the files that lie beside the weights, and the weights that are given.
+func beside(path string, weights []string) ([]string, error) {
+	fsys := bounded.Dir(path)
 	var out []string
 	texts, err := carriedNames(fsys, path)
 	if err != nil {

@@ -22,7 +22,17 @@ import (
 // All is written aside, flushed, and renamed: dir is complete or not there, whatever
 // happens. A dir that exists and is not empty is refused.
 func (m *Model) Save(dir string, dtype DType) error {
+	if m.Weights == nil {
+		return fmt.Errorf("model: saving %s: this model's weights are not here", dir)
+	}
 	return m.saveAs(dir, dtype, nil)
+}
+
+// SaveText is Save without the weights: what says how a model reads and writes.
+func (m *Model) SaveText(dir string) error {
+	text := *m
+	text.Weights = nil
+	return text.saveAs(dir, F32, nil)
 }
 
 func (m *Model) saveAs(dir string, dtype DType, write durable.Write) (err error) {
@@ -94,7 +104,9 @@ func (m *Model) files(dtype DType) (map[string]func(io.Writer) error, error) {
 	for name, data := range extra {
 		text(name, data)
 	}
-	out["model.safetensors"] = func(w io.Writer) error { return m.Weights.write(w, dtype) }
+	if m.Weights != nil {
+		out["model.safetensors"] = func(w io.Writer) error { return m.Weights.write(w, dtype) }
+	}
 	return out, nil
 }
 

@@ -1,6 +1,10 @@
 package recipe
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Engine says what samples and learns. Package engine has the table of engines, says which
 // of them reads which of these settings, and refuses what the chosen one cannot honour.
@@ -9,6 +13,10 @@ type Engine struct {
 	Precision string   `yaml:"precision,omitempty"`
 	Address   string   `yaml:"address,omitempty"`
 	Options   []string `yaml:"options,omitempty"`
+	Model     string   `yaml:"model,omitempty"`
+	Key       string   `yaml:"key,omitempty"`
+	Reduction string   `yaml:"reduction,omitempty"`
+	Wire      string   `yaml:"wire,omitempty"`
 }
 
 // cpu is the engine of a recipe that names none.
@@ -22,15 +30,34 @@ func (e *Engine) On() string {
 	return e.Kind
 }
 
-// Set are the keys of the section that say something.
-func (e *Engine) Set() (keys []string) {
-	for key, set := range map[string]bool{"precision": e.Precision != "", "address": e.Address != "", "options": len(e.Options) > 0} {
-		if set {
-			keys = append(keys, key)
-		}
+// said are the section's settings besides kind, by their keys; "" where one says nothing.
+func (e *Engine) said() map[string]string {
+	return map[string]string{"precision": e.Precision, "address": e.Address, "options": strings.Join(e.Options, " "), "model": e.Model,
+		"key": e.Key, "reduction": e.Reduction, "wire": e.Wire}
+}
+
+// EngineKeys are the keys of the section besides kind.
+func EngineKeys() (keys []string) {
+	for key := range (&Engine{}).said() {
+		keys = append(keys, key)
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// Set are the keys of the section, besides kind, that say something.
+func (e *Engine) Set() (keys []string) {
+	said := e.said()
+	return slices.DeleteFunc(EngineKeys(), func(key string) bool { return said[key] == "" })
+}
+
+// String is the section in one line.
+func (e *Engine) String() string {
+	parts, said := []string{e.On()}, e.said()
+	for _, key := range e.Set() {
+		parts = append(parts, fmt.Sprintf("%s=%s", key, said[key]))
+	}
+	return strings.Join(parts, " ")
 }
 
 // settle leaves out the engine that a recipe without the section has.

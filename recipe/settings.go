@@ -188,11 +188,19 @@ var settings = []setting{
 		Doc: "The folder of an adapter that the training begins with, as PEFT writes it; absent means a new one, which changes nothing yet."},
 
 	{Key: "engine", Doc: "what samples and learns, see [gpu.md](gpu.md)"},
-	{Key: "engine.kind", Doc: "`xla` is an accelerator; absent means `cpu`, plain Go on the processor."},
+	{Key: "engine.kind", Doc: "`xla` is an accelerator, `tinker` a training server ([engines.md](engines.md)); absent means `cpu`, plain Go " +
+		"on the processor."},
 	{Key: "engine.precision",
 		Doc: "What the sampler's weights and caches are kept in, `float32` or `bfloat16`, where the engine has a choice."},
-	{Key: "engine.address", Doc: "The PJRT plugin of engine `xla`, by its path or by the name that it is installed under."},
+	{Key: "engine.address", Doc: "The PJRT plugin of engine `xla`, by its path or by the name that it is installed under; the address of " +
+		"the server of engine `tinker`."},
 	{Key: "engine.options", Doc: "Options of that plugin, such as `notf32`."},
+	{Key: "engine.model", Doc: "The server's name of the model; absent means the one that it serves, or that of `model`."},
+	{Key: "engine.key", Doc: "The name of the environment variable that holds the server's key."},
+	{Key: "engine.reduction", Of: one("sum", "mean"),
+		Doc: "Whether the server adds its loss up or takes means; absent means that it is found out."},
+	{Key: "engine.wire", Of: one("auto", "proto", "json"),
+		Doc: "The encoding of training requests; absent means `auto`, what the server takes."},
 
 	{Key: "init", Why: made, Doc: "the shape of a model that is made from random weights (`model: init`)"},
 	{Key: "init.arch", Of: model.Uniform, Doc: "The architecture; absent means `qwen2`."},

@@ -95,7 +95,7 @@ func playSuite(ctx context.Context, out io.Writer, dir runlog.Dir, m *model.Mode
 	if _, err := rollout.CheckPrompts(ctx, &cfg, tasks); err != nil {
 		return eval.Result{}, err
 	}
-	engine, err := open(&set, m, renderer)
+	engine, err := open(ctx, &set, m, renderer)
 	if err != nil {
 		return eval.Result{}, err
 	}

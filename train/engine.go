@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	"ballast"
-	"ballast/loss"
 	"ballast/model"
 	"ballast/train/decoder"
 	"ballast/train/pack"
@@ -19,18 +18,17 @@ import (
 type engine struct {
 	d    *decoder.Decoder
 	mode decoder.Mode
-	loss loss.Params
 	mu   sync.Mutex
 	idle []*decoder.Run
 }
 
-func newEngine(c *model.Config, p loss.Params, cut plan.Plan) *engine {
+func newEngine(c *model.Config, cut plan.Plan) *engine {
 	// Batches side by side keep the cores busy, unless there is one shard only.
 	workers := 1
 	if cut.Shards == 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	e := &engine{d: decoder.New(*c, workers), mode: decoder.Recompute, loss: p}
+	e := &engine{d: decoder.New(*c, workers), mode: decoder.Recompute}
 	if cut.Keep {
 		e.mode = decoder.Keep
 	}
@@ -118,48 +116,7 @@ func (e *engine) derive(g, w, ref *params, samples []ballast.Sample, b *pack.Bat
 		}
 		part := b.Targets[from : from+len(logp)]
 		st.Take(samples, part, logp, entropy, &in, from)
-		return e.evaluate(samples, part, logp, &in, from, st)
+		return st.Evaluate(samples, part, logp, &in, from)
 	})
 	r.Backward(g.bound)
-}
-
-// evaluate adds the loss of some targets, from the one at index from on, to st and
-// returns its derivatives with respect to their log-probabilities.
-func (e *engine) evaluate(samples []ballast.Sample, part []pack.Target, logp []float32, in *tally.Input, from int,
-	st *tally.Sums) []float32 {
-	vector := func(has bool, at func(i int, t pack.Target) float32) []float64 {
-		if !has {
-			return nil
-		}
-		out := make([]float64, len(part))
-		for i, t := range part {
-			out[i] = float64(at(i, t))
-		}
-		return out
-	}
-	batch := loss.Batch{
-		LogProb: vector(true, func(i int, _ pack.Target) float32 { return logp[i] }),
-		Ref:     vector(in.Ref != nil, func(i int, _ pack.Target) float32 { return in.Ref[from+i] }),
-		Old: vector(in.Needs(func(t *loss.Term) bool { return t.Old }), func(_ int, t pack.Target) float32 {
-			return tally.Old(&samples[t.Sample], t.Index)
-		}),
-		Count: in.Count,
-	}
-	for term, has := range in.Has {
-		batch.Weight[term] = vector(has, func(_ int, t pack.Target) float32 { return tally.Weight(&samples[t.Sample], term, t.Index) })
-	}
-	for term, s := range in.Seq {
-		if s.Gap != nil {
-			batch.Seq[term] = loss.Sequence{Gap: s.Gap[from : from+len(part)], Mean: s.Mean[from : from+len(part)]}
-		}
-	}
-	res := loss.Evaluate(batch, e.loss)
-	for term, x := range res.Term {
-		st.Loss[term] += x
-	}
-	d := make([]float32, len(part))
-	for i, x := range res.Grad {
-		d[i] = float32(x)
-	}
-	return d
 }

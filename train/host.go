@@ -37,7 +37,7 @@ func newHost(m *model.Model, opts Options) *host {
 	if !h.plan.Keep {
 		lean()
 	}
-	h.e = newEngine(&m.Config, opts.Loss, h.plan)
+	h.e = newEngine(&m.Config, h.plan)
 	h.w = h.of.own()
 	h.adam = adamw.New(h.w.flat)
 	return h

@@ -77,7 +77,7 @@ func (b *deviceBench) run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	notice(&r)
-	e, err := engine.Open(&r, m, nil)
+	e, err := engine.Open(ctx, &r, m, nil)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,7 @@ func (f *probeFlags) probe(ctx context.Context, r *recipe.Recipe, p eval.Protoco
 	told := func(o probe.Outcome) {
 		fmt.Fprintf(stderr, "%-10s %d/%d %s\n", o.Variant, o.Success.OK, o.Success.All, o.Gain())
 	}
-	e, err := openSampler(r, m, nil)
+	e, err := openSampler(ctx, r, m, nil)
 	if err != nil {
 		return probe.Result{}, err
 	}

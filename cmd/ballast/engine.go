@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,17 +20,17 @@ import (
 
 // openEngine opens the recipe's engine for a model, with a sampler that records the
 // probabilities of control tokens.
-func openEngine(r *recipe.Recipe, m *model.Model, s chat.Renderer) (engine.Engine, error) {
+func openEngine(ctx context.Context, r *recipe.Recipe, m *model.Model, s chat.Renderer) (engine.Engine, error) {
 	notice(r)
 	ids, _ := s.Control()
-	return engine.Open(r, m, ids)
+	return engine.Open(ctx, r, m, ids)
 }
 
 // openSampler is openEngine for what does not learn; its sampler records the probabilities of
 // the watched tokens.
-func openSampler(r *recipe.Recipe, m *model.Model, watch []int32) (ballast.Engine, error) {
+func openSampler(ctx context.Context, r *recipe.Recipe, m *model.Model, watch []int32) (ballast.Engine, error) {
 	notice(r)
-	e, err := engine.Sampler(r, m, watch)
+	e, err := engine.Sampler(ctx, r, m, watch)
 	if err != nil {
 		return nil, fmt.Errorf("%w; --engine cpu samples on the processor", err)
 	}
@@ -37,12 +38,12 @@ func openSampler(r *recipe.Recipe, m *model.Model, watch []int32) (ballast.Engin
 }
 
 // open is openSampler on the engine of the flag, for control tokens.
-func (f engineFlag) open(r *recipe.Recipe, m *model.Model, s chat.Renderer) (ballast.Engine, error) {
+func (f engineFlag) open(ctx context.Context, r *recipe.Recipe, m *model.Model, s chat.Renderer) (ballast.Engine, error) {
 	if err := f.apply(r); err != nil {
 		return nil, err
 	}
 	watch, _ := s.Control()
-	return openSampler(r, m, watch)
+	return openSampler(ctx, r, m, watch)
 }
 
 // engineLine says what the recipe's engine computes with here, or why it does not run.
@@ -90,8 +91,9 @@ func (f engineFlag) apply(r *recipe.Recipe) error {
 			r.Engine, text = recipe.Engine{}, "kind="+text
 		}
 		key, _, valued := strings.Cut(text, "=")
-		if !valued || !slices.Contains([]string{"kind", "precision", "address", "options"}, key) || given[key] {
-			return fmt.Errorf("--engine %s: want KIND[,KEY=VALUE]... with the keys precision, address, options, each once", strings.Join(f, ","))
+		if !valued || key != "kind" && !slices.Contains(recipe.EngineKeys(), key) || given[key] {
+			return fmt.Errorf("--engine %s: want KIND[,KEY=VALUE]... with the keys %s, each once", strings.Join(f, ","),
+				strings.Join(recipe.EngineKeys(), ", "))
 		}
 		given[key] = true
 		if err := r.Set("engine." + text); err != nil {

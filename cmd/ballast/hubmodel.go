@@ -10,6 +10,7 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"ballast/bounded"
+	"ballast/engine"
 	"ballast/hub"
 	"ballast/recipe/models"
 	"ballast/safetext"
@@ -17,6 +18,8 @@ import (
 
 // finder finds models for this process. A signal ends a download at once.
 var finder = models.Finder{
+	Elsewhere: engine.Remote,
+
 	Show: func() models.Show { return &meter{} },
 	Warn: func(origin string, list []string) { warnings(stderr, origin, list) },
 	Within: func(ctx context.Context, search func(context.Context) error) error {

@@ -2,15 +2,19 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"ballast/engine"
 	"ballast/model"
 	"ballast/model/lora"
 	"ballast/recipe"
 	"ballast/safetext"
+	"ballast/train/remote"
 )
 
 // modelNames is how the help of flags and commands says what names a model.
@@ -64,7 +68,44 @@ func modelCommand() *cobra.Command {
 		},
 	}
 	convert.Flags().StringVar(&dtype, "dtype", "F32", "how weights are written: F32, BF16 (bfloat16) or F16 (float16)")
-	c.AddCommand(inspect, convert, mergeCommand())
+	c.AddCommand(inspect, convert, mergeCommand(), pullCommand())
+	return c
+}
+
+// pullCommand brings what a training server keeps to this machine.
+func pullCommand() *cobra.Command {
+	var out, key string
+	c := &cobra.Command{
+		Use: "pull RUN --out DIR", Short: "bring the weights of a run on a training server here", Args: cobra.ExactArgs(1),
+		Long: "Write the weights of a run's best checkpoint, or of a checkpoint, that a training server keeps (engine tinker) into a new " +
+			"folder: an adapter as PEFT writes it, which `ballast model merge` puts into its model.",
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, stop := interruptible(c.Context())
+			defer stop()
+			h, err := finder.Find(ctx, args[0], false)
+			if err != nil {
+				return err
+			}
+			m, err := remote.ReadManifest(h.Path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s has its weights here: %w; only a run with engine tinker has them on a server", args[0], err)
+			}
+			if err != nil {
+				return err
+			}
+			names, err := engine.Pull(ctx, &m, key, out)
+			if err != nil {
+				return interrupted(ctx, fmt.Errorf("model pull %s: %w", args[0], err))
+			}
+			safetext.Say(stdout, "%s: %s of %s, whose base is %s\n", out, strings.Join(names, ", "), m.Sampler, m.Base)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&out, "out", "", "the folder to write")
+	c.Flags().StringVar(&key, "key-env", "", "name of the environment variable that holds the server's key")
+	if err := c.MarkFlagRequired("out"); err != nil {
+		panic(err)
+	}
 	return c
 }
 

@@ -204,7 +204,7 @@ func newRun(ctx context.Context, r *recipe.Recipe, from loop.State, dir runlog.D
 	}
 	p.run = run
 	run.Engine.Lacks = engine.Lacks(r)
-	run.Engine.Engine, err = openEngine(r, m, run.Engine.Renderer)
+	run.Engine.Engine, err = openEngine(ctx, r, m, run.Engine.Renderer)
 	return p, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +33,35 @@ func seeds(f *testing.F) {
 		`{"data":[{"id":"a","max_model_len":16},{"id":"b","parent":"a"}]}`} {
 		f.Add(s)
 	}
+}
+
+// FuzzNumbers: lists are what encoding/json reads in them, or an error; what is written is read.
+func FuzzNumbers(f *testing.F) {
+	for _, s := range []string{"null", "[]", " [ 1 , -2,3 ] ", "[1,null]", "[1.5,-2e3]", `["1"]`, "[[1]]", "[1e400]", "[01]", "[2147483648]", "[,]"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var got, written ids
+		var want []int32
+		err, wrong := json.Unmarshal([]byte(text), &got), json.Unmarshal([]byte(text), &want)
+		if err == nil && (wrong != nil || !slices.Equal(got, want) || (got == nil) != (want == nil)) {
+			t.Fatalf("%q: %v; encoding/json reads %v, %v", text, got, want, wrong)
+		}
+		if err == nil && got != nil {
+			out, err := json.Marshal(got)
+			if json.Unmarshal(out, &written) != nil || err != nil || !slices.Equal(written, got) {
+				t.Fatalf("%q: %s", text, out)
+			}
+		}
+		var a numbers
+		var b []*float64
+		if err, wrong := json.Unmarshal([]byte(text), &a), json.Unmarshal([]byte(text), &b); err == nil {
+			same := func(n number, x *float64) bool { return n.set == (x != nil) && (x == nil || *x == n.v) }
+			if wrong != nil || !slices.EqualFunc(a, b, same) {
+				t.Fatalf("%q: %v; encoding/json reads %v", text, a, wrong)
+			}
+		}
+	})
 }
 
 // FuzzReply: whatever a server sends, it is an answer that fits the call or an error with a text.

@@ -23,7 +23,7 @@ type sglang struct{ wire }
 
 // sglangRequest is a request to /generate.
 type sglangRequest struct {
-	Prompt   []int32 `json:"input_ids"`
+	Prompt   ids `json:"input_ids"`
 	Sampling struct {
 		Max         int     `json:"max_new_tokens"`
 		Temperature float64 `json:"temperature"`
@@ -34,15 +34,15 @@ type sglangRequest struct {
 		Presence    float64 `json:"presence_penalty"`
 		Frequency   float64 `json:"frequency_penalty"`
 		Seed        uint64  `json:"sampling_seed"` // of 31 bits
-		Stop        []int32 `json:"stop_token_ids"`
+		Stop        ids     `json:"stop_token_ids"`
 		IgnoreEnd   bool    `json:"ignore_eos"`
 		Special     bool    `json:"skip_special_tokens"`
 		NoTrim      bool    `json:"no_stop_trim"`
 	} `json:"sampling_params"`
-	LogProbs   bool    `json:"return_logprob"`
-	Start      int     `json:"logprob_start_len"` // -1 = none of the prompt
-	LogProbIDs []int32 `json:"token_ids_logprob,omitempty"`
-	Adapter    string  `json:"lora_path,omitempty"` // by its name
+	LogProbs   bool   `json:"return_logprob"`
+	Start      int    `json:"logprob_start_len"` // -1 = none of the prompt
+	LogProbIDs ids    `json:"token_ids_logprob,omitempty"`
+	Adapter    string `json:"lora_path,omitempty"` // by its name
 }
 
 // Sample asks for one generation from token ids.
@@ -51,9 +51,6 @@ func (s *sglang) Sample(ctx context.Context, c *Call) (*Answer, error) {
 	p := &r.Sampling
 	p.Temperature, p.Repetition, p.Seed, p.Stop, p.IgnoreEnd, p.NoTrim = c.Sampling.Temperature, 1, c.Seed>>32, c.Stop, true, true
 	p.TopP, p.TopK = off(c.Sampling)
-	if p.Stop == nil {
-		p.Stop = []int32{}
-	}
 	a, err := s.sample(ctx, "/generate", c, func(most int) any {
 		p.Max = most
 		return &r

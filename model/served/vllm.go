@@ -26,7 +26,7 @@ type vllm struct{ wire }
 // not is taken from the model's generation_config.json, which may hold penalties and a top_k.
 type vllmRequest struct {
 	Model       string  `json:"model,omitempty"`
-	Prompt      []int32 `json:"prompt"`
+	Prompt      ids     `json:"prompt"`
 	Max         int     `json:"max_tokens"`
 	N           int     `json:"n"`
 	Temperature float64 `json:"temperature"`
@@ -37,10 +37,10 @@ type vllmRequest struct {
 	Presence    float64 `json:"presence_penalty"`
 	Frequency   float64 `json:"frequency_penalty"`
 	Seed        uint64  `json:"seed"` // of 63 bits
-	Stop        []int32 `json:"stop_token_ids"`
+	Stop        ids     `json:"stop_token_ids"`
 	IgnoreEnd   bool    `json:"ignore_eos"` // only Stop ends a reply
 	LogProbs    int     `json:"logprobs"`   // 0 = of the sampled token alone
-	LogProbIDs  []int32 `json:"logprob_token_ids,omitempty"`
+	LogProbIDs  ids     `json:"logprob_token_ids,omitempty"`
 	IDs         bool    `json:"return_token_ids"`
 	IDsAsTokens bool    `json:"return_tokens_as_token_ids"`
 	Special     bool    `json:"skip_special_tokens"`
@@ -62,9 +62,6 @@ func (v *vllm) Sample(ctx context.Context, c *Call) (*Answer, error) {
 	r := vllmRequest{Model: v.model, Prompt: c.Prompt, N: 1, Temperature: c.Sampling.Temperature, Repetition: 1, Seed: c.Seed, Stop: c.Stop,
 		IgnoreEnd: true, LogProbIDs: c.Watch, IDs: true, IDsAsTokens: true}
 	r.TopP, r.TopK = off(c.Sampling)
-	if r.Stop == nil {
-		r.Stop = []int32{}
-	}
 	if c.Weights.Name != "" {
 		r.Model = c.Weights.Name
 	}
@@ -80,12 +77,12 @@ func (v *vllm) read(text []byte, c *Call, most int) (*Answer, error) {
 	var body struct {
 		Model   string `json:"model"`
 		Choices []struct {
-			Tokens   []int32         `json:"token_ids"`
-			Prompt   []int32         `json:"prompt_token_ids"`
+			Tokens   ids             `json:"token_ids"`
+			Prompt   ids             `json:"prompt_token_ids"`
 			Finish   string          `json:"finish_reason"`
 			Stop     json.RawMessage `json:"stop_reason"`
 			LogProbs *struct {
-				Tokens []number        `json:"token_logprobs"`
+				Tokens numbers         `json:"token_logprobs"`
 				Top    json.RawMessage `json:"top_logprobs"` // of each token: by "token_id:ID"
 			} `json:"logprobs"`
 		} `json:"choices"`

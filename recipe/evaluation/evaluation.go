@@ -64,8 +64,8 @@ func (e *Evaluation) Settings(ctx context.Context, find *models.Finder, r *recip
 	if e.Home.Run != "" {
 		out["run"] = e.Home.Run // whose settings count
 	}
-	if n := r.Engine; n.On() != "cpu" { // of which a folder says nothing
-		out["engine"] = strings.Join(append(strings.Fields(n.Kind+" "+n.Address+" "+n.Precision), n.Options...), " ")
+	if r.Engine.On() != "cpu" { // of which a folder says nothing
+		out["engine"] = r.Engine.String()
 	}
 	if e.Home.Hub != nil {
 		out["model"], out["commit"] = e.Home.Hub.Name.ID(), e.Home.Hub.Commit
@@ -96,7 +96,7 @@ func (e *Evaluation) hashes(ctx context.Context, find *models.Finder, settings m
 		settings["model's files"+eval.Hash], err = find.Embedded().Sum(e.Model)
 		return err
 	default:
-		files, err = model.Files(e.Home.Path)
+		files, err = find.FilesOf(r, e.Home.Path)
 	}
 	sums := provenance.Inputs{}
 	for _, path := range files {
@@ -113,7 +113,7 @@ func (e *Evaluation) hashes(ctx context.Context, find *models.Finder, settings m
 
 // Open opens an engine that samples with a model of this process under a recipe; whoever asks
 // for one closes it.
-type Open func(*recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error)
+type Open func(context.Context, *recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error)
 
 // Player is who plays: the endpoint, or a model in this process. done gives back what it holds.
 // notes gets what is to be told before anything is played.
@@ -138,7 +138,7 @@ func (e *Evaluation) Player(ctx context.Context, find *models.Finder, notes io.W
 	if err := prepare.Fit(ctx, notes, cfg, tasks); err != nil {
 		return "", nil, nil, err
 	}
-	engine, err := open(r, m, s)
+	engine, err := open(ctx, r, m, s)
 	if err != nil {
 		return "", nil, nil, err
 	}

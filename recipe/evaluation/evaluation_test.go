@@ -1,6 +1,7 @@
 package evaluation
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -90,7 +91,9 @@ func TestConfig(t *testing.T) {
 // TestRoom: without a setting, gold of the tasks that an embedded model was made for fits its budgets in the
 // formats that it writes. Where gold does not fit, it is told of how many tasks, and by what.
 func TestRoom(t *testing.T) {
-	open := func(*recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error) { return &closer{}, nil }
+	open := func(context.Context, *recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error) {
+		return &closer{}, nil
+	}
 	told := func(name, set string, settings ...string) string {
 		e := Evaluation{Model: name, Tasks: set, Split: "test", Seed: 3, Count: 80, Set: settings, Given: func(string) bool { return false }}
 		r, p, err := e.Recipe()
@@ -152,7 +155,9 @@ func TestPlayerCloses(t *testing.T) {
 	}
 	find, c, refused := &models.Finder{Warn: func(string, []string) {}}, &closer{}, errors.New("no device")
 	open := func(err error) Open {
-		return func(*recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error) { return c, err }
+		return func(context.Context, *recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error) {
+			return c, err
+		}
 	}
 	if _, _, _, err := e.Player(t.Context(), find, io.Discard, open(refused), &r, p, nil); !errors.Is(err, refused) {
 		t.Errorf("error %v", err)

@@ -179,7 +179,7 @@ func TestLocalGap(t *testing.T) {
 		}
 		renderer := chat.Renderer{Tokenizer: m.Tokenizer, Template: chat.Compact, Format: chat.Hermes}
 		ids, _ := renderer.Control()
-		e, err := engine.Open(&r, m, ids)
+		e, err := engine.Open(t.Context(), &r, m, ids)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -121,7 +121,7 @@ func trainTwo(t *testing.T, table *env.Table) string {
 	}
 	renderer := chat.Renderer{Tokenizer: m.Tokenizer, Template: chat.Compact, Format: chat.Hermes}
 	ids, _ := renderer.Control()
-	e, err := engine.Open(&r, m, ids)
+	e, err := engine.Open(t.Context(), &r, m, ids)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // Finder finds models for one process: in the program, here and on the hub. All its functions
-// must be set.
+// but Elsewhere must be set.
 type Finder struct {
 	// Table has the embedded models; nil means those of this program.
 	Table *model.EmbeddedModels
@@ -28,6 +28,9 @@ type Finder struct {
 	// Within runs a search of the hub in a context that ends where the process is to end, and
 	// marks the error that follows.
 	Within func(ctx context.Context, search func(context.Context) error) error
+	// Elsewhere reports whether a recipe's weights are not on this machine, so that its model is
+	// loaded without them; nil means that they always are.
+	Elsewhere func(r *recipe.Recipe) bool
 
 	// What was found, for the rest of the process: a branch that moves meanwhile does not
 	// give two models under one name, and what is to be said of it is said once.
@@ -261,6 +264,8 @@ func (f *Finder) Load(ctx context.Context, r *recipe.Recipe) (*model.Model, erro
 		return f.Embedded().Load(r.Model)
 	case r.Model == "init":
 		return recipe.NewModel(r)
+	case f.Elsewhere != nil && f.Elsewhere(r):
+		return f.text(ctx, r.Model)
 	}
 	h, err := f.files(ctx, r.Model)
 	if err != nil {
@@ -278,6 +283,33 @@ func (f *Finder) Load(ctx context.Context, r *recipe.Recipe) (*model.Model, erro
 	return m, nil
 }
 
+// text is Load without the weights, which need not be here.
+func (f *Finder) text(ctx context.Context, name string) (*model.Model, error) {
+	n, ok := hubName(name)
+	if !ok {
+		h, err := f.files(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		m, err := model.LoadText(h.Path)
+		if err == nil {
+			f.Warn(m.Origin, m.Warnings)
+		}
+		return m, err
+	}
+	found, err := f.asked(ctx, n, (*hub.Client).FindText)
+	if err != nil {
+		return nil, err
+	}
+	f.located.Store(n, found)
+	f.located.Store(found.Pinned(), found)
+	m, err := model.LoadText(found.Dir)
+	if err == nil {
+		f.Warn(m.Origin, m.Warnings)
+	}
+	return m, err
+}
+
 // files finds the files of a model, and checks those of a run's checkpoint.
 func (f *Finder) files(ctx context.Context, name string) (Home, error) {
 	h, err := f.Find(ctx, name, false)
@@ -285,6 +317,14 @@ func (f *Finder) files(ctx context.Context, name string) (Home, error) {
 		err = intact(h.Path)
 	}
 	return h, err
+}
+
+// FilesOf lists the files that Load reads of the recipe's model, which lies at a path.
+func (f *Finder) FilesOf(r *recipe.Recipe, path string) ([]string, error) {
+	if f.Elsewhere != nil && f.Elsewhere(r) {
+		return model.TextFiles(path)
+	}
+	return model.Files(path)
 }
 
 // Inspect finds a model as Load does, and reads its headers alone.

@@ -11,7 +11,6 @@ import (
 
 	"ballast"
 	"ballast/hub"
-	"ballast/model"
 	"ballast/model/kernel"
 	"ballast/model/lora"
 	"ballast/provenance"
@@ -72,7 +71,7 @@ func inputs(find *models.Finder, run *loop.Run) (provenance.Inputs, error) {
 		if err != nil {
 			return nil, err
 		}
-		of, err := model.Files(h.Path)
+		of, err := find.FilesOf(r, h.Path)
 		if err != nil {
 			return nil, err
 		}

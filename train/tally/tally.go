@@ -154,6 +154,7 @@ type Sums struct {
 	p                                    *loss.Params
 	active, outside, ratio, ratioTop, k1 float64
 	known, k3, entropy, tokens           float64
+	uncertain                            float64 // tokens whose entropy is known
 	real, computed                       float64
 	k3Control                            float64 // the part of k3 on control tokens
 	control                              map[int32]bool
@@ -173,13 +174,17 @@ func New(p *loss.Params, tok *bpe.Tokenizer) *Sums {
 }
 
 // Take adds some targets of a batch, from the one at index from on, with their
-// log-probabilities and entropies, and hands the former over to the samples that want
-// them. A target is in one batch, so that batches may be taken side by side.
+// log-probabilities and entropies (nil where a machine does not tell them), and hands the former
+// over to the samples that want them. A target is in one batch, so that batches may be taken side
+// by side.
 func (s *Sums) Take(samples []ballast.Sample, part []pack.Target, logp, entropy []float32, in *Input, from int) {
 	for i, t := range part {
 		sample := &samples[t.Sample]
 		s.tokens++
-		s.entropy += float64(entropy[i])
+		if entropy != nil {
+			s.uncertain++
+			s.entropy += float64(entropy[i])
+		}
 		if sample.NewLogProb != nil {
 			sample.NewLogProb[t.Index] = logp[i]
 		}
@@ -242,6 +247,7 @@ func (s *Sums) Merge(o *Sums) {
 	s.active, s.outside, s.ratio, s.k1 = s.active+o.active, s.outside+o.outside, s.ratio+o.ratio, s.k1+o.k1
 	s.known, s.k3, s.k3Control = s.known+o.known, s.k3+o.k3, s.k3Control+o.k3Control
 	s.entropy, s.tokens, s.Padded = s.entropy+o.entropy, s.tokens+o.tokens, s.Padded+o.Padded
+	s.uncertain += o.uncertain
 	s.ratioTop = max(s.ratioTop, o.ratioTop)
 }
 
@@ -285,8 +291,8 @@ func (s *Sums) Stats(begin time.Time) ballast.Stats {
 			out[name] += s.Loss[term]
 		}
 	}
-	if s.tokens > 0 {
-		out[monitor.EntropyTrained] = s.entropy / s.tokens
+	if s.uncertain > 0 {
+		out[monitor.EntropyTrained] = s.entropy / s.uncertain
 	}
 	if s.known > 0 {
 		out[monitor.KL], out[monitor.KLControl] = s.k3/s.known, 0

@@ -1,0 +1,467 @@
+package remote
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ballast"
+	"ballast/loss"
+	"ballast/model"
+	"ballast/monitor"
+	"ballast/tinker"
+	"ballast/tinker/tinkertest"
+	"ballast/train"
+)
+
+const vocab = 12
+
+// servers are those whose reductions differ.
+var servers = []struct {
+	name      string
+	habits    tinkertest.Habits
+	reduction Reduction
+}{{"SkyRL", tinkertest.SkyRL(), Mean}, {"TuFT", tinkertest.TuFT(), Sum}, {"hosted", tinkertest.Hosted(), Sum}}
+
+// bench is a learner on a server of tests.
+type bench struct {
+	*Learner
+	server *tinkertest.Server
+	client *tinker.Client
+}
+
+func start(t testing.TB, h tinkertest.Habits, o Options) *bench {
+	t.Helper()
+	s := tinkertest.New(tinkertest.Options{Vocab: vocab, Order: 2, Seed: 3, Habits: h})
+	t.Cleanup(s.Close)
+	return on(t, s, o)
+}
+
+// on is a learner with a session of its own on a server.
+func on(t testing.TB, s *tinkertest.Server, o Options) *bench {
+	t.Helper()
+	c, err := tinker.Dial(t.Context(), tinker.Options{Address: s.URL, Vocabulary: vocab,
+		Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	o.Client, o.Base, o.Rank, o.Run = c, "toy", 2, fmt.Sprintf("test-%d", rand.Uint32())
+	if o.Train.AdamW == (train.AdamW{}) {
+		o.Train = train.Default()
+	}
+	l, err := New(t.Context(), &model.Model{Config: model.Config{Arch: "llama", Vocab: vocab}}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &bench{l, s, c}
+}
+
+// weights are those of the model in training.
+func (b *bench) weights(t testing.TB) []float64 {
+	t.Helper()
+	s, ok := b.server.Model(b.Model().ID())
+	if !ok {
+		t.Fatalf("model %s is gone", b.Model().ID())
+	}
+	return s.Weights
+}
+
+// samples have weights of both signs in the given terms, some of them 0, and the
+// log-probabilities of a policy that is a little off.
+func (b *bench) samples(t testing.TB, seed uint64, terms ...int) []ballast.Sample {
+	t.Helper()
+	r := rand.New(rand.NewPCG(seed, 1))
+	out := make([]ballast.Sample, 4)
+	for i := range out {
+		s := &out[i]
+		s.Tokens = make([]int32, 5+3*i)
+		for j := range s.Tokens {
+			s.Tokens[j] = int32(r.IntN(vocab))
+		}
+		for _, term := range terms {
+			w := make([]float32, len(s.Tokens))
+			for j := 2; j < len(w); j++ {
+				if w[j] = float32(r.NormFloat64()); term == loss.TermReference || term == loss.TermCrossEntropy || term == loss.TermOffPolicy {
+					w[j] = 0.5
+				}
+			}
+			w[3] = 0
+			if loss.Terms[term].Couple { // its weights are one a sequence
+				for j := 2; j < len(w); j++ {
+					w[j] = w[2]
+				}
+			}
+			s.Terms[term] = ballast.Term{Weight: w, Count: float64(len(w) - 2)}
+		}
+	}
+	plain := make([]ballast.Sample, len(out))
+	for i := range out {
+		plain[i].Tokens = out[i].Tokens
+	}
+	logp, err := b.LogProbs(t.Context(), plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range out {
+		out[i].OldLogProb = logp[i]
+		for j := 1; j < len(logp[i]); j++ {
+			out[i].OldLogProb[j] += 0.3 * float32(r.NormFloat64())
+		}
+	}
+	return out
+}
+
+// slopes are the derivatives of the loss table at the log-probabilities of some weights, in
+// float64 and straight from package loss.
+func (b *bench) slopes(samples []ballast.Sample, at, ref []float64) [][]float64 {
+	var x loss.Batch
+	type place struct{ sample, token int }
+	var all []place
+	var now, old []float64
+	var of []int
+	for i := range samples {
+		s := &samples[i]
+		logp, base := b.server.LogProbs(at, s.Tokens), b.server.LogProbs(ref, s.Tokens)
+		for j := 1; j < len(s.Tokens); j++ {
+			weighted := false
+			for term := range loss.NumTerms {
+				weighted = weighted || s.Terms[term].Weight != nil && s.Terms[term].Weight[j] != 0
+			}
+			if !weighted {
+				continue
+			}
+			all = append(all, place{i, j})
+			now, old, of = append(now, logp[j-1]), append(old, float64(s.OldLogProb[j])), append(of, i)
+			x.Ref = append(x.Ref, base[j-1])
+			for term := range loss.NumTerms {
+				if w := s.Terms[term].Weight; w != nil {
+					x.Weight[term] = append(x.Weight[term], float64(w[j]))
+				}
+			}
+		}
+		for term := range loss.NumTerms {
+			x.Count[term] += s.Terms[term].Count
+		}
+	}
+	x.LogProb, x.Old = now, old
+	for term := range loss.NumTerms {
+		if loss.Terms[term].Couple && x.Weight[term] != nil {
+			x.Seq[term] = loss.Sequences(now, old, x.Weight[term], of)
+		}
+	}
+	out := make([][]float64, len(samples))
+	for i := range out {
+		out[i] = make([]float64, len(samples[i].Tokens))
+	}
+	for i, g := range loss.Evaluate(x, loss.Default()).Grad {
+		out[all[i].sample][all[i].token] = g
+	}
+	return out
+}
+
+// gradient is that of the sum of slopes times log-probabilities, by central differences.
+func (b *bench) gradient(samples []ballast.Sample, slopes [][]float64, at []float64) []float64 {
+	total := func() (sum float64) {
+		for i := range samples {
+			for j, lp := range b.server.LogProbs(at, samples[i].Tokens) {
+				sum += slopes[i][j+1] * lp
+			}
+		}
+		return sum
+	}
+	const h = 1e-5
+	out := make([]float64, len(at))
+	for i := range at {
+		was := at[i]
+		at[i] = was + h
+		up := total()
+		at[i] = was - h
+		out[i] = (up - total()) / (2 * h)
+		at[i] = was
+	}
+	return out
+}
+
+// linear makes AdamW's step the gradient, as good as exactly: no moments, and an eps beside
+// which the gradient's size is nothing.
+func linear() train.Options {
+	o := train.Default()
+	o.AdamW = train.AdamW{Eps: 1e7}
+	return o
+}
+
+// TestGradient: the server steps with the gradient of the loss table, whatever terms a minibatch
+// has, and whatever the server makes of losses; in several requests too.
+func TestGradient(t *testing.T) {
+	var each [][]int
+	for term := range loss.NumTerms {
+		each = append(each, []int{term})
+	}
+	each = append(each, []int{loss.TermPolicy, loss.TermOffPolicy, loss.TermCrossEntropy, loss.TermReference})
+	for _, srv := range servers {
+		for _, terms := range each {
+			b := start(t, srv.habits, Options{Reduction: srv.reduction, Train: linear()})
+			if _, err := b.Update(t.Context(), b.samples(t, 9, loss.TermCrossEntropy), 1e6); err != nil { // off the base
+				t.Fatal(err)
+			}
+			if err := b.Freeze(); err != nil {
+				t.Fatal(err)
+			}
+			ref := b.weights(t)
+			if _, err := b.Update(t.Context(), b.samples(t, 8, loss.TermCrossEntropy), 1e6); err != nil { // off the reference
+				t.Fatal(err)
+			}
+			samples, before := b.samples(t, 7, terms...), b.weights(t)
+			const rate = 1e6
+			stats, err := b.Update(t.Context(), samples, rate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, after := b.gradient(samples, b.slopes(samples, before, ref), before), b.weights(t)
+			worst, size, norm := 0.0, 0.0, 0.0
+			for i := range want {
+				got := (before[i] - after[i]) * 1e7 / rate
+				worst, size = max(worst, math.Abs(got-want[i])), max(size, math.Abs(want[i]))
+				norm += want[i] * want[i]
+			}
+			if size < 1e-4 || worst > 1e-3*size {
+				t.Errorf("%s, terms %v: the gradient is off by %g where it is at most %g", srv.name, terms, worst, size)
+			}
+			got, told := stats[monitor.GradNorm]
+			if told != srv.habits.StepMetrics {
+				t.Errorf("%s: grad_norm is told: %t", srv.name, told)
+			}
+			if told && math.Abs(got/math.Sqrt(norm)-1) > 1e-3 {
+				t.Errorf("%s, terms %v: grad_norm is %g, want %g", srv.name, terms, got, math.Sqrt(norm))
+			}
+		}
+	}
+}
+
+// TestProbe: a server's reduction shows, or it is said what to set. Nothing is left of the probe.
+func TestProbe(t *testing.T) {
+	for _, srv := range servers {
+		b := start(t, srv.habits, Options{Reduction: srv.reduction})
+		got, err := Probe(t.Context(), b.client, "toy", 2)
+		switch {
+		case !srv.habits.StepMetrics:
+			if err == nil || !strings.Contains(err.Error(), "engine.reduction") {
+				t.Errorf("%s: %v", srv.name, err)
+			}
+		case err != nil || got != srv.reduction:
+			t.Errorf("%s: %q, %v", srv.name, got, err)
+		}
+	}
+}
+
+// TestLogProbs: they are the server's, of all tokens but the first.
+func TestLogProbs(t *testing.T) {
+	for _, srv := range servers {
+		b := start(t, srv.habits, Options{Reduction: srv.reduction})
+		samples := []ballast.Sample{{Tokens: []int32{1, 2, 3, 4}}, {Tokens: []int32{5}}, {Tokens: []int32{7, 0}}}
+		got, err := b.LogProbs(t.Context(), samples)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range samples {
+			want := append([]float64{0}, b.server.LogProbs(nil, samples[i].Tokens)...)
+			for j := range want {
+				if len(got[i]) != len(want) || math.Abs(float64(got[i][j])-want[j]) > 1e-5 {
+					t.Fatalf("%s, sample %d: %v, want %v", srv.name, i, got[i], want)
+				}
+			}
+		}
+	}
+}
+
+// TestCheckpoint: a learner that loads a checkpoint goes on as the one that wrote it, with its
+// moments and its reference, on a server that was restarted too. What a broken update left on the
+// server is left behind.
+func TestCheckpoint(t *testing.T) {
+	for _, srv := range servers {
+		t.Run(srv.name, func(t *testing.T) {
+			b := start(t, srv.habits, Options{Reduction: srv.reduction})
+			if err := b.Freeze(); err != nil {
+				t.Fatal(err)
+			}
+			step := func(b *bench, seed uint64) {
+				t.Helper()
+				if _, err := b.Update(t.Context(), b.samples(t, seed, loss.TermCrossEntropy, loss.TermReference), 0.01); err != nil {
+					t.Fatal(err)
+				}
+			}
+			step(b, 1)
+			dir := t.TempDir() + "/checkpoint"
+			if err := b.Save(dir); err != nil {
+				t.Fatal(err)
+			}
+			step(b, 2)
+			want := b.weights(t)
+
+			again := on(t, b.server, Options{Reduction: srv.reduction})
+			d := tinker.Datum{Input: []int32{1, 2}, Inputs: tinker.Tensors{{Name: "target_tokens", Tensor: tinker.Ints([]int32{2, 3})},
+				{Name: "weights", Tensor: tinker.Floats([]float32{9, 9})}}}
+			if _, err := again.Model().ForwardBackward(t.Context(), []tinker.Datum{d}, "cross_entropy", nil).Wait(); err != nil {
+				t.Fatal(err)
+			}
+			if err := again.Load(dir); err != nil {
+				t.Fatal(err)
+			}
+			step(again, 2)
+			equal(t, "in a new session", again.weights(t), want)
+
+			b.server.Restart()
+			late := on(t, b.server, Options{Reduction: srv.reduction})
+			if err := late.Load(dir); err != nil {
+				t.Fatal(err)
+			}
+			step(late, 2)
+			equal(t, "after a restart", late.weights(t), want)
+		})
+	}
+}
+
+func equal(t *testing.T, what string, got, want []float64) {
+	t.Helper()
+	for i := range want {
+		if got[i] != want[i] {
+			t.Fatalf("%s: weight %d is %v, want %v", what, i, got[i], want[i])
+		}
+	}
+}
+
+// TestReset: without its moments the optimiser steps as at first; the weights stay.
+func TestReset(t *testing.T) {
+	b := start(t, tinkertest.SkyRL(), Options{Reduction: Mean})
+	if _, err := b.Update(t.Context(), b.samples(t, 1, loss.TermCrossEntropy), 0.01); err != nil {
+		t.Fatal(err)
+	}
+	was := b.weights(t)
+	if err := b.ResetOptimizer(); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "after the reset", b.weights(t), was)
+	s, _ := b.server.Model(b.Model().ID())
+	if s.Steps != 0 || s.M != nil {
+		t.Errorf("the optimiser has taken %d steps", s.Steps)
+	}
+}
+
+// TestNothingIsSent: an update whose loss is not finite says so and leaves the server alone, and so
+// does one without weights.
+func TestNothingIsSent(t *testing.T) {
+	b := start(t, tinkertest.SkyRL(), Options{Reduction: Mean})
+	samples := b.samples(t, 1, loss.TermPolicy)
+	samples[1].Terms[loss.TermPolicy].Weight[2] = float32(math.NaN())
+	was := b.weights(t)
+	stats, err := b.Update(t.Context(), samples, 0.1)
+	if err != nil || stats[monitor.NonFinite] != 1 {
+		t.Errorf("%v, %v", stats, err)
+	}
+	if stats, err = b.Update(t.Context(), []ballast.Sample{{Tokens: []int32{1, 2}}}, 0.1); err != nil || stats[monitor.TokensTrained] != 0 {
+		t.Errorf("%v, %v", stats, err)
+	}
+	equal(t, "weights", b.weights(t), was)
+	for _, op := range b.server.Ledger().Of(b.Model().ID()) { // the forward passes change nothing
+		if op.Kind == "forward_backward" || op.Kind == "optim_step" {
+			t.Errorf("the server did %v", op)
+		}
+	}
+	if _, err := b.Update(t.Context(), b.samples(t, 2, loss.TermReference), 0.1); err == nil || !strings.Contains(err.Error(), "Freeze") {
+		t.Errorf("a reference term without a reference: %v", err)
+	}
+}
+
+// TestRefused: a manifest that is not whole, or is of another model, is an error that says so.
+func TestRefused(t *testing.T) {
+	b := start(t, tinkertest.SkyRL(), Options{Reduction: Mean})
+	dir := t.TempDir()
+	if err := b.Load(dir); err == nil || !strings.Contains(err.Error(), "only a checkpoint of engine tinker") {
+		t.Errorf("no manifest: %v", err)
+	}
+}
+
+// TestPull: what the server keeps for sampling comes here file by file; a folder that is there
+// is not written over.
+func TestPull(t *testing.T) {
+	b := start(t, tinkertest.SkyRL(), Options{Reduction: Mean})
+	if _, err := b.Update(t.Context(), b.samples(t, 1, loss.TermCrossEntropy), 0.01); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir() + "/checkpoint"
+	if err := b.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	m, err := ReadManifest(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := t.TempDir() + "/adapter"
+	names, err := Pull(t.Context(), b.client, &m, out)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%q, %v", names, err)
+	}
+	entries, err := os.ReadDir(out)
+	if err != nil || len(entries) != len(names) {
+		t.Errorf("%v, %v, want %q", entries, err, names)
+	}
+	if _, err := Pull(t.Context(), b.client, &m, out); err == nil {
+		t.Error("a folder was written over")
+	}
+	m.Sampler = "tinker://nobody/nothing"
+	if _, err := Pull(t.Context(), b.client, &m, t.TempDir()+"/x"); err == nil {
+		t.Error("weights that the server does not know came")
+	}
+}
+
+// FuzzUnpack: an archive of a stranger writes plain files into its folder alone, or is an error.
+func FuzzUnpack(f *testing.F) {
+	add := func(headers ...tar.Header) {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		for _, h := range headers {
+			if err := w.WriteHeader(&h); err != nil {
+				f.Fatal(err)
+			}
+			if _, err := w.Write(make([]byte, h.Size)); err != nil {
+				f.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b.Bytes())
+	}
+	add(tar.Header{Name: "a/adapter_config.json", Typeflag: tar.TypeReg, Size: 3, Mode: 0o644})
+	add(tar.Header{Name: "../../escape", Typeflag: tar.TypeReg, Size: 1},
+		tar.Header{Name: "link", Typeflag: tar.TypeSymlink, Linkname: "/etc"})
+	add(tar.Header{Name: "d/", Typeflag: tar.TypeDir}, tar.Header{Name: ".archive", Typeflag: tar.TypeReg})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		dir := filepath.Join(t.TempDir(), "in")
+		if err := os.Mkdir(dir, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		names, err := unpack(bytes.NewReader(data), dir)
+		if beside, _ := os.ReadDir(filepath.Dir(dir)); len(beside) != 1 {
+			t.Fatalf("%v", beside)
+		}
+		entries, _ := os.ReadDir(dir)
+		if err == nil && len(entries) != len(names) {
+			t.Fatalf("%q, and there are %v", names, entries)
+		}
+		for _, e := range entries {
+			if !e.Type().IsRegular() {
+				t.Fatalf("%v is no plain file", e)
+			}
+		}
+	})
+}
