@@ -115,6 +115,15 @@ func (res *aceReplay) print(out io.Writer) {
 		c := res.Counts[name]
 		fmt.Fprintf(out, "%-52s %8d %8d %7d\n", name, c.Total, c.Equal, c.Total-c.Equal)
 	}
+	if res.Unknown > 0 {
+		fmt.Fprintf(out, "%d lines lack what would have to be compared\n", res.Unknown)
+	}
+	if len(res.Mends) > 0 {
+		fmt.Fprintf(out, "\nreplies whose verdict a mend changes   to right to wrong\n")
+	}
+	for _, name := range slices.Sorted(maps.Keys(res.Mends)) {
+		fmt.Fprintf(out, "%-37s %9d %8d\n", name, res.Mends[name].Right, res.Mends[name].Wrong)
+	}
 	for _, d := range res.Differences {
 		fmt.Fprintf(out, "\n%s: %s\n   got %.400s\n  want %.400s\n", safetext.Line(d.ID), d.What, d.Got, d.Want)
 	}

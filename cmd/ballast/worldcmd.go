@@ -33,7 +33,8 @@ func worldCommand() *cobra.Command {
 and compares. Exits with 1 if anything differs that must be equal. What the corpus
 is of, its lines say.
 
-ACEBench's have the prompts of its items. They want the benchmark's data (--data).
+ACEBench's have the prompts of its items, or replies with their verdicts. They want
+the benchmark's data (--data).
 
 BFCL's have trajectories: every result, every state and every verdict is compared.
 Kinds of calls: L literal call of a known method, N literal call of an unknown

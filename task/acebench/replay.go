@@ -18,7 +18,8 @@ func Corpora() []string { return slices.Sorted(maps.Keys(replays)) }
 
 // replays are the types of lines of the corpora, and how each is compared.
 var replays = map[string]func(*replayer, *value.Dict){
-	"prompt": (*replayer).prompt,
+	"prompt": (*replayer).prompt, "reply": (*replayer).reply, "custom": (*replayer).custom, "decode": (*replayer).decode,
+	"standardize": (*replayer).standardize, "batch": (*replayer).batch, "summary": (*replayer).summary,
 }
 
 // ReplayOptions says what Replay does.
@@ -47,6 +48,16 @@ type Report struct {
 	Lines       int               `json:"lines"`
 	Counts      map[string]*Count `json:"counts"`
 	Differences []Difference      `json:"differences,omitempty"`
+	// Unknown lines lack what would have to be compared.
+	Unknown int `json:"unknown,omitempty"`
+	// Mends has how many replies each mend of the verdicts changes by itself, and strict, which is all of them.
+	Mends map[string]*Changed `json:"mends,omitempty"`
+}
+
+// Changed counts verdicts that a mend changes.
+type Changed struct {
+	Right int `json:"to_right"` // from wrong
+	Wrong int `json:"to_wrong"` // from right
 }
 
 // Failed is the number of differences.
@@ -64,7 +75,8 @@ const maxCorpus, maxRecord = bounded.GiB, 16 * bounded.MiB
 // what this program makes of the same items. Errors are those of reading; what differs is in the
 // report.
 func Replay(r io.Reader, o ReplayOptions) (Report, error) {
-	p := replayer{o: o, categories: map[string][]ace.Item{}, seen: map[string]int{}, report: Report{Counts: map[string]*Count{}}}
+	p := replayer{o: o, categories: map[string][]ace.Item{}, seen: map[string]int{},
+		report: Report{Counts: map[string]*Count{}, Mends: map[string]*Changed{}}}
 	p.o.Differences = cmp.Or(o.Differences, 10)
 	in, _, err := bounded.Unpack(r, maxCorpus)
 	if err != nil {
@@ -118,9 +130,8 @@ func (p *replayer) line(text []byte) error {
 	return p.err
 }
 
-// item finds an item, and notes an error where there is none.
-func (p *replayer) item(d *value.Dict) *ace.Item {
-	category, id := d.Text("category"), d.Text("item")
+// items are those of a category; an error is noted.
+func (p *replayer) items(category string) []ace.Item {
 	items, there := p.categories[category]
 	if !there {
 		if items, p.err = Read(p.o.Data, category); p.err != nil {
@@ -128,12 +139,20 @@ func (p *replayer) item(d *value.Dict) *ace.Item {
 		}
 		p.categories[category] = items
 	}
+	return items
+}
+
+// item finds an item, and notes an error where there is none.
+func (p *replayer) item(d *value.Dict) *ace.Item {
+	items := p.items(d.Text("category"))
 	for i := range items {
-		if items[i].ID == id {
+		if items[i].ID == d.Text("item") {
 			return &items[i]
 		}
 	}
-	p.err = fmt.Errorf("item %q is not among those of %s in %s", id, category, p.o.Data)
+	if p.err == nil {
+		p.err = fmt.Errorf("item %q is not among those of %s in %s", d.Text("item"), d.Text("category"), p.o.Data)
+	}
 	return nil
 }
 

@@ -14,7 +14,7 @@ func replayed(t *testing.T, corpus string) Report {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	r, err := Replay(f, ReplayOptions{Data: benchmark})
+	r, err := Replay(f, ReplayOptions{Data: benchmark, Differences: 60})
 	if err != nil {
 		t.Fatal(err)
 	}
