@@ -111,6 +111,11 @@ type Task struct {
 	Tools []Tool
 	Turns []TaskTurn
 	Hint  string // a hint that comes with the task; "" for none
+	// Prompt is what a conversation begins with, where the task brings it: it stands for the system message,
+	// the documentation of tools and the first turn's message. Format is the one of package chat/format in
+	// which its replies are read; "" is that of whoever plays.
+	Prompt []Message
+	Format string
 }
 
 // TaskTurn is one user message and its gold answer.

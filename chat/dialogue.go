@@ -97,6 +97,71 @@ func NewHinted(s Renderer, tools []ballast.Tool, system *string, hint string) *D
 	return newDialogue(s.Tokenizer, s.Template, s.Format, tools, system, hint)
 }
 
+// NewPrompted begins a conversation with messages that a task brings, instead of a documentation of tools:
+// a system message, if any, goes first. The tags of the formats' calls are control tokens in them, as where a
+// template writes them. Every other control token that is spelled there stays text.
+func NewPrompted(s Renderer, messages []ballast.Message) *Dialogue {
+	var system *string
+	if len(messages) > 0 && messages[0].Role == "system" {
+		system, messages = &messages[0].Text, messages[1:]
+	}
+	tok, t := s.Tokenizer, s.Template
+	d := &Dialogue{template: t, format: s.Format, tok: tok, closers: ids(tok, t.closers)}
+	g := newGuard(tok, nil, system)
+	safe := system
+	if system != nil {
+		text := ""
+		for _, p := range format.Split(*system) {
+			if !p.Control || !callTag(p.Text) {
+				p.Text = g.text(p.Text)
+			}
+			text += p.Text
+		}
+		safe = &text
+	}
+	before, after := t.head(s.Format, nil, safe, false)
+	g.check(before+after, func() string {
+		before, after := t.head(s.Format, nil, system, false)
+		return before + after
+	})
+	d.write(g.part(before + after))
+	for _, m := range messages {
+		header := t.user
+		if m.Role == "assistant" {
+			header = t.reply
+		}
+		text := d.trim(m.Text)
+		d.message(header, part{text: text, owner: ballast.OwnerTemplate, plain: plainSpans(text, callTag)})
+	}
+	return d
+}
+
+// callTag says that a control token is a tag of some format's calls or results.
+func callTag(token string) bool {
+	if strings.Contains(token, "tool_") {
+		return true
+	}
+	for _, f := range Formats {
+		if slices.Contains(f.Control(), token) {
+			return true
+		}
+	}
+	return false
+}
+
+// plainSpans are the ranges of a text between the control tokens that may be some.
+func plainSpans(text string, control func(string) bool) (spans []bpe.Span) {
+	start, at := 0, 0
+	for _, p := range format.Split(text) {
+		if p.Control && control(p.Text) {
+			spans = append(spans, bpe.Span{Start: start, End: at})
+			start = at + len(p.Text)
+		}
+		at += len(p.Text)
+	}
+	return append(spans, bpe.Span{Start: start, End: at})
+}
+
 func newDialogue(tok tokenizer, t *Template, f Format, tools []ballast.Tool, system *string, hint string) *Dialogue {
 	d := &Dialogue{template: t, format: f, tok: tok, closers: ids(tok, t.closers)}
 	g := newGuard(tok, tools, system)
@@ -200,16 +265,7 @@ func (d *Dialogue) Reply(ids []int32, owner ballast.Owner) {
 // text are control tokens; all else is plain text.
 func (d *Dialogue) Gold(text string) []int32 {
 	control := append([]string{format.OpenThink, format.CloseThink}, d.format.Control()...)
-	var spans []bpe.Span
-	start, at := 0, 0
-	for _, p := range format.Split(text) {
-		if p.Control && slices.Contains(control, p.Text) {
-			spans = append(spans, bpe.Span{Start: start, End: at})
-			start = at + len(p.Text)
-		}
-		at += len(p.Text)
-	}
-	spans = append(spans, bpe.Span{Start: start, End: at})
+	spans := plainSpans(text, func(token string) bool { return slices.Contains(control, token) })
 	return d.tok.EncodePlain(nil, text+d.template.end, spans)
 }
 

@@ -29,7 +29,7 @@ type Options struct {
 	// Answered fails a turn whose gold makes no call and that a reply closed which is no
 	// prose: nothing at all, or what cannot be read. A benchmark that only asks whether a
 	// call was made pays a model that collapsed for abstaining (gorilla's issue 1362).
-	// Evaluations set it; rewards do not.
+	// Evaluations set it; rewards do not. Of a task that brings its own prompt the grader reads the reply.
 	Answered bool
 }
 
@@ -44,7 +44,7 @@ func Score(ep *ballast.Episode, task *ballast.Task, o Options) ballast.Score {
 	turns := max(len(task.Turns), len(ep.Turns)) // a user may say more than the task has
 	for i := range turns {
 		reason := failure(ep, i)
-		if reason == "" && o.Answered && i < len(task.Turns) && len(task.Turns[i].Gold) == 0 && !answered(ep, i) {
+		if reason == "" && o.Answered && task.Prompt == nil && i < len(task.Turns) && len(task.Turns[i].Gold) == 0 && !answered(ep, i) {
 			reason = "unanswered"
 		}
 		if reason == "" {

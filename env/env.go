@@ -123,6 +123,12 @@ func (p *Prepared) New(rules Rules) *Env {
 // Instant says that nothing in an episode takes time: Start, Answer and Close do not wait.
 func (p *Prepared) Instant() bool { return p.instant }
 
+// Task is the task, which must not be changed.
+func (p *Prepared) Task() *ballast.Task { return p.task }
+
+// Closes says that every reply closes its turn and is graded, whatever it is.
+func (p *Prepared) Closes() bool { return p.world.Closes }
+
 // Tools returns the functions that are shown at the start.
 func (p *Prepared) Tools() []ballast.Tool { return p.shown }
 
@@ -260,6 +266,8 @@ func (e *Env) Answer(ctx context.Context) Message {
 	step := e.Last()
 	advance := e.rules.Malformed == MalformedAdvance
 	switch {
+	case e.Closes():
+		return e.closeTurn(ctx)
 	case step.Kind == ballast.KindCall || advance && len(step.Calls) > 0:
 		return e.run(ctx, step)
 	case advance && e.rules.Unread != nil && e.rules.Unread(step.Text) != "":

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ballast"
+	"ballast/env/acebench"
 	"ballast/env/sim"
 )
 
@@ -24,10 +25,13 @@ var Builtin = Table{
 	Worlds: []WorldEntry{
 		{Name: "sim", Doc: "simulated APIs in memory", Instant: true, World: sim.World{}, Prepare: sim.World{}.Prepare,
 			Failed: func(t *ballast.Task, answer string) bool { return sim.Failed(t.APIs, answer) }},
+		{Name: None, Doc: "nothing runs: a reply closes its turn, whatever it is", Instant: true, World: none{}, Closes: true},
 	},
 	Graders: []GraderEntry{
 		{Name: sim.Gold, Doc: "the state and the answers are those of the gold calls, under BFCL's rules", Instant: true, New: sim.NewGold},
 		{Name: sim.Sparing, Doc: "the same, and a turn with more calls than it needs fails", Instant: true, New: sim.NewSparing},
+		{Name: acebench.Name, Doc: "the last reply is right as ACEBench's program has it", Instant: true, New: acebench.NewGrader,
+			Findings: acebench.Findings},
 	},
 	Users: []UserEntry{
 		{Name: "turns", Doc: "says the texts of the task's turns", Instant: true, New: turns},
@@ -50,6 +54,8 @@ type WorldEntry struct {
 	// OnlyShown keeps calls of tools from the world that the policy was not shown, or not yet: they are
 	// answered as those of a tool that does not exist. The grader's own calls reach the world.
 	OnlyShown bool
+	// Closes says that no call runs: every reply closes its turn and is graded, also one that a budget cut.
+	Closes bool
 	// Failed, if not nil, tells the answer of a call that failed from others, where only the answer says it and the
 	// sessions are no Failer: gold's calls must not fail. No verdict on a policy asks for it.
 	Failed func(t *ballast.Task, answer string) bool
@@ -64,6 +70,9 @@ type GraderEntry struct {
 	Instant   bool
 	New       func(context.Context, *ballast.Task, ballast.Session) (ballast.Grader, error)
 	Limit     time.Duration // of one verdict; 0 = Limit
+	// Findings, if not nil, are what else it has to say of an episode that has ended, yes or no, by names in the
+	// order in which they are shown. They change no score.
+	Findings func(*ballast.Task, *ballast.Episode) (names []string, holds map[string]bool)
 }
 
 // UserEntry is a user by name. New makes one for an episode.
@@ -94,6 +103,15 @@ func find[T any](what, name string, list []T, of func(T) string) (found T, err e
 func (t *Table) Instant(task *ballast.Task) bool {
 	w, g, u, err := t.resolve(task)
 	return err == nil && w.Instant && g.Instant && u.Instant
+}
+
+// Findings are those of a task's grader.
+func (t *Table) Findings(task *ballast.Task, ep *ballast.Episode) (names []string, holds map[string]bool) {
+	g, err := find("grader", task.Grader, t.Graders, func(g GraderEntry) string { return g.Name })
+	if err != nil || g.Findings == nil {
+		return nil, nil
+	}
+	return g.Findings(task, ep)
 }
 
 // resolve finds what the task names.

@@ -14,6 +14,7 @@ import (
 	"ballast"
 	"ballast/chat/format"
 	"ballast/credit"
+	"ballast/env"
 	"ballast/monitor"
 	"ballast/rollout"
 )
@@ -65,14 +66,17 @@ type Result struct {
 	Calls      float64               `json:"calls_per_turn"`
 	// Silent are the turns without a call whose gold makes one, Wanted those whose gold
 	// makes none, and Called how many of the latter had calls all the same.
-	Silent   Quiet             `json:"no_call"`
-	Wanted   Quiet             `json:"no_call_wanted"`
-	Called   int               `json:"call_unwanted"`
-	Infra    int               `json:"infra"`              // episodes left out
-	Left     map[string]int    `json:"left_out,omitempty"` // of each category
-	Broken   string            `json:"broken,omitempty"`   // the first of them, and why
-	Notes    []string          `json:"notes,omitempty"`    // of who played, for below the table
-	Episodes []ballast.Episode `json:"-"`
+	Silent Quiet `json:"no_call"`
+	Wanted Quiet `json:"no_call_wanted"`
+	Called int   `json:"call_unwanted"`
+	// Findings are what else the graders say of the episodes, by name and category (env.GraderEntry).
+	Findings map[string]map[string]Count `json:"findings,omitempty"`
+	found    []string                    // their names, in order
+	Infra    int                         `json:"infra"`              // episodes left out
+	Left     map[string]int              `json:"left_out,omitempty"` // of each category
+	Broken   string                      `json:"broken,omitempty"`   // the first of them, and why
+	Notes    []string                    `json:"notes,omitempty"`    // of who played, for below the table
+	Episodes []ballast.Episode           `json:"-"`
 }
 
 // Run plays every task once with a policy and scores it.
@@ -102,6 +106,7 @@ func tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 		}
 		ep.Score = credit.Score(ep, &tasks[i], credit.Options{Answered: true})
 		r.add(&tasks[i], ep.Score)
+		r.find(&tasks[i], ep)
 		for k, t := range ep.Turns {
 			turns++
 			r.quiet(&t, k < len(tasks[i].Turns) && len(tasks[i].Turns[k].Gold) > 0)
@@ -127,6 +132,25 @@ func (r *Result) add(task *ballast.Task, s ballast.Score) {
 		r.FailTurn[s.FailTurn+1]++
 	}
 	r.Categories[task.Category] = c
+}
+
+// find counts what else the task's grader says of an episode.
+func (r *Result) find(task *ballast.Task, ep *ballast.Episode) {
+	names, holds := env.Builtin.Findings(task, ep)
+	for _, name := range names {
+		if r.Findings == nil {
+			r.Findings = map[string]map[string]Count{}
+		}
+		if r.Findings[name] == nil {
+			r.Findings[name] = map[string]Count{}
+			r.found = append(r.found, name)
+		}
+		c := r.Findings[name][task.Category]
+		if c.All++; holds[name] {
+			c.OK++
+		}
+		r.Findings[name][task.Category] = c
+	}
 }
 
 // quiet counts a turn without a call. Wanted says that gold makes one.
@@ -169,7 +193,7 @@ type Protocol struct {
 // Unbounded in a budget stands for no bound where a number must stand.
 const Unbounded = 1 << 30
 
-// Protocols is the table of the protocols. In both a malformed reply closes the
+// Protocols is the table of the protocols. In all a malformed reply closes the
 // user turn, and a conversation that fills the model's context has failed.
 var Protocols = []Protocol{
 	{
@@ -186,6 +210,12 @@ var Protocols = []Protocol{
 		Doc: "the paper's evaluation: 30 turns (31 replies) in an episode, greedy; 2,048 tokens a reply, " +
 			"16,384 after the prompt, 4,096 a result, of which the end is kept",
 		Budget:    rollout.Budget{Prompt: Unbounded, Episode: 16384, Reply: 2048, Result: 4096, Steps: rollout.Paper.Steps},
+		Malformed: rollout.MalformedAdvance,
+	},
+	{
+		Name:      "acebench",
+		Doc:       "ACEBench's program with a local model: greedy, 1,024 tokens a reply",
+		Budget:    rollout.Budget{Prompt: Unbounded, Episode: Unbounded, Reply: 1024, Result: Unbounded, Steps: Unbounded},
 		Malformed: rollout.MalformedAdvance,
 	},
 }

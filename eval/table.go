@@ -65,20 +65,30 @@ func (r Result) Table() string {
 	if played := r.Played(); played != "" {
 		fmt.Fprintf(&b, "%s; the first is %s\n", played, safetext.Line(r.Broken))
 	}
+	columns, width := r.columns(), 14
+	for _, name := range r.names() {
+		width = max(width, len(safetext.Line(name)))
+	}
 	row := func(name string, c Count, left int) {
-		fmt.Fprintf(&b, "%-14s %4d/%-4d ", safetext.Line(name), c.OK, c.All)
-		if c.All == 0 {
-			fmt.Fprintf(&b, "%7s  %-14s", "-", "-")
-		} else {
-			lo, hi := c.Wilson()
-			fmt.Fprintf(&b, "%6.1f%%  [%5.1f, %5.1f]", 100*c.Rate(), 100*lo, 100*hi)
+		fmt.Fprintf(&b, "%-*s %4d/%-4d ", width, safetext.Line(name), c.OK, c.All)
+		rate(&b, c)
+		for _, column := range columns {
+			c := r.Findings[column][name]
+			if name == all {
+				c = sum(r.Findings[column])
+			}
+			b.WriteString("  ")
+			rate(&b, c)
 		}
 		if r.Infra > 0 {
 			fmt.Fprintf(&b, " %9d", left)
 		}
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "%-14s %9s %7s  %s", "category", "episodes", "success", "95% interval")
+	fmt.Fprintf(&b, "%-*s %9s %7s  %s", width, "category", "episodes", "success", "95% interval")
+	for _, column := range columns {
+		fmt.Fprintf(&b, "%11s  %s", column, "95% interval")
+	}
 	if r.Infra > 0 {
 		fmt.Fprintf(&b, "%*s", 12, "left out")
 	}
@@ -86,7 +96,8 @@ func (r Result) Table() string {
 	for _, name := range r.names() {
 		row(name, r.Categories[name], r.Left[name])
 	}
-	row("all", r.Total, r.Infra)
+	row(all, r.Total, r.Infra)
+	r.findings(&b, columns)
 	r.replies(&b)
 	r.failures(&b)
 	if n := r.Stops[ballast.StopCut]; 2*n >= r.Total.All && n > 0 {
@@ -101,6 +112,52 @@ func (r Result) Table() string {
 	}
 	b.WriteByte('\n')
 	return b.String()
+}
+
+// all is the name of the last row.
+const all = "all"
+
+// rate writes a rate and its interval.
+func rate(b *strings.Builder, c Count) {
+	if c.All == 0 {
+		fmt.Fprintf(b, "%7s  %-14s", "-", "-")
+		return
+	}
+	lo, hi := c.Wilson()
+	fmt.Fprintf(b, "%6.1f%%  [%5.1f, %5.1f]", 100*c.Rate(), 100*lo, 100*hi)
+}
+
+// sum adds counts up.
+func sum(by map[string]Count) (c Count) {
+	for _, of := range by {
+		c.OK, c.All = c.OK+of.OK, c.All+of.All
+	}
+	return c
+}
+
+// columns are the findings that every episode has: verdicts beside the one that counts.
+func (r *Result) columns() (names []string) {
+	for _, name := range r.found {
+		if sum(r.Findings[name]).All == r.Total.All {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// findings writes those that only some categories have, a line a category.
+func (r *Result) findings(b *strings.Builder, columns []string) {
+	for _, category := range r.names() {
+		line := ""
+		for _, name := range r.found {
+			if c := r.Findings[name][category]; c.All > 0 && !slices.Contains(columns, name) {
+				line += fmt.Sprintf(" %s %d,", name, c.OK)
+			}
+		}
+		if line != "" {
+			fmt.Fprintf(b, "%s, by what the reply does:%s\n", safetext.Line(category), strings.TrimSuffix(line, ","))
+		}
+	}
 }
 
 // replies writes what replies were.
@@ -126,9 +183,15 @@ func (r *Result) failures(b *strings.Builder) {
 	if r.Total.OK == r.Total.All && r.Total.All > 0 {
 		b.WriteString(" none")
 	}
-	for _, k := range []string{"turns", "empty_turn", "unanswered", "state", "response", "calls"} {
+	first := []string{"turns", "empty_turn", "unanswered", "state", "response", "calls"}
+	for _, k := range first {
 		if n := r.Reasons[k]; n > 0 {
 			fmt.Fprintf(b, " %s %d", k, n)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(r.Reasons)) { // other graders'
+		if k != "" && !slices.Contains(first, k) {
+			fmt.Fprintf(b, " %s %d", safetext.Line(k), r.Reasons[k])
 		}
 	}
 	if turns := slices.Sorted(maps.Keys(r.FailTurn)); len(turns) > 0 {

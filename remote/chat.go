@@ -200,10 +200,7 @@ type dialogue struct {
 func (d *dialogue) play(ctx context.Context) (wait <-chan struct{}, infra, fatal error) {
 	if !d.begun {
 		d.begun = true
-		if d.cfg.System != nil {
-			d.messages = append(d.messages, endpoint.System(*d.cfg.System))
-		}
-		d.offer(d.Tools())
+		d.begin()
 		if wait := d.aside(func() env.Message { return d.Start(ctx) }); wait != nil {
 			return wait, nil, nil
 		}
@@ -276,13 +273,15 @@ func (d *dialogue) goesOn() bool {
 func (d *dialogue) take(ctx context.Context, m endpoint.Reply) <-chan struct{} {
 	cut := m.Finish == "length"
 	d.echo(m)
-	d.Reply(parse(m, d.Env), ballast.Step{Text: text(m), Cut: cut})
+	d.read(m, cut)
 	if d.replies++; d.replies == 1 {
 		d.first = m.Tokens
 	}
 	d.written += len(m.Content) + size(m.Calls)
 	d.used = m.Tokens - d.first
 	switch {
+	case d.Closes(): // it is graded as it is
+		return d.aside(func() env.Message { return d.Answer(ctx) })
 	case cut && m.Full:
 		d.Stop(ballast.StopTokens)
 	case cut:
@@ -322,7 +321,8 @@ func (d *dialogue) show(m env.Message) {
 		}
 		d.messages = append(d.messages, endpoint.Answer(answer, c.ID))
 	}
-	if d.last = nil; m.Results != nil {
+	first := d.replies == 0
+	if d.last = nil; m.Results != nil || first && d.Task().Prompt != nil {
 		return
 	}
 	d.offer(m.Reveal)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -304,6 +305,47 @@ func TestBFCL(t *testing.T) {
 		s = newStub(t, tasks, never)
 		if res := play(t, nil, tasks, player(client(t, s, remote.Options{}))); res.Rate() != 0 || res.Total.All != len(tasks) {
 			t.Errorf("%s:\n%s", category, res.Table())
+		}
+	}
+}
+
+// TestOwnPrompts plays a benchmark that brings its prompts: messages go as they are, no tools with them, and the reply
+// is judged by its text, also where the server has read the calls out of it.
+func TestOwnPrompts(t *testing.T) {
+	t.Parallel()
+	tasks, err := task.Load(task.Spec{Name: "acebench", Data: "../task/acebench/testdata", Categories: []string{"normal_similar_api", "special_irrelevant"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, answer := range map[string]func(*ballast.Task) say{
+		"text": func(task *ballast.Task) say { return say{text: task.Turns[0].Reply} },
+		"native calls": func(task *ballast.Task) say {
+			if len(task.Turns[0].Gold) == 0 {
+				return say{text: task.Turns[0].Reply}
+			}
+			c := task.Turns[0].Gold[0]
+			return say{calls: [][2]string{{c.Name, arguments(c)}}}
+		},
+	} {
+		s := newStub(t, nil, nil)
+		s.Server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, key := s.read(w, r)
+			if body["tools"] != nil {
+				t.Error("tools go with the prompt")
+			}
+			for i := range tasks {
+				p, messages := tasks[i].Prompt, body["messages"].([]any)
+				if len(p) == len(messages) && messages[0].(map[string]any)["content"] == p[0].Text &&
+					messages[len(p)-1].(map[string]any)["content"] == p[len(p)-1].Text && messages[len(p)-1].(map[string]any)["role"] == p[len(p)-1].Role {
+					s.reply(w, body, key, answer(&tasks[i]))
+					return
+				}
+			}
+			t.Errorf("%s: no task asks so: %v", name, body["messages"])
+		})
+		res := play(t, nil, tasks, player(client(t, s, remote.Options{})))
+		if res.Rate() != 1 || res.Total.All != 4 || res.Findings["strict"]["normal_similar_api"].OK != 2 {
+			t.Errorf("%s:\n%s", name, res.Table())
 		}
 	}
 }

@@ -16,8 +16,9 @@ import (
 // drives. What happens in the task is package env's.
 type episode struct {
 	*env.Env
-	cfg  *Config
-	play Request
+	cfg    *Config
+	play   Request
+	format chat.Format // in which replies are read
 
 	// plain is the conversation that is recorded and trained on. Under a hint,
 	// shown is the one the policy sees; otherwise they are the same.
@@ -37,9 +38,14 @@ func newEpisode(ctx context.Context, cfg *Config, p Request, task *env.Prepared)
 		PerTurn: cfg.PerTurn, Shorten: e.truncate}
 	cfg.Faults.rules(&rules, cfg.Renderer)
 	e.Env = task.New(rules)
-	e.plain = chat.NewDialogue(cfg.Renderer, e.Tools(), cfg.System)
+	e.format = cfg.Renderer.Format
+	if p.Task.Prompt != nil {
+		e.plain = chat.NewPrompted(cfg.Renderer, p.Task.Prompt)
+	} else {
+		e.plain = chat.NewDialogue(cfg.Renderer, e.Tools(), cfg.System)
+	}
 	e.shown = e.plain
-	if p.Hint != "" {
+	if p.Hint != "" && p.Task.Prompt == nil {
 		e.shown = chat.NewHinted(cfg.Renderer, e.Tools(), cfg.System, p.Hint)
 	}
 	e.Episode.Group, e.Episode.Sample, e.Episode.Seed, e.Episode.Hinted = p.Group, p.Sample, p.Seed, p.Hint != ""
@@ -76,11 +82,27 @@ func (e *episode) begin() {
 	if e.Over() {
 		return
 	}
-	e.show(m)
+	if prompt := e.play.Task.Prompt; prompt == nil {
+		e.show(m)
+	} else if err := e.prompted(); err != nil {
+		e.Fail(err)
+	}
 	e.Episode.Prompt = len(e.plain.Tokens())
 	if n := e.Episode.Prompt; n > e.cfg.Budget.Prompt {
 		e.Fail(fmt.Errorf("prompt of %d tokens over the budget of %d", n, e.cfg.Budget.Prompt))
 	}
+}
+
+// prompted begins the reply to a task that brings its own prompt, in the format that it asks for.
+func (e *episode) prompted() (err error) {
+	if e.play.Hint != "" {
+		return fmt.Errorf("the task brings its own prompt, which has no place for a hint: leave hints out for it")
+	}
+	if e.play.Task.Format != "" {
+		e.format, err = chat.FormatByName(e.play.Task.Format)
+	}
+	e.plain.Open()
+	return err
 }
 
 // ready reports whether another reply may be asked for, and its most tokens; it ends
@@ -250,11 +272,12 @@ func (e *episode) add(ids []int32, owner ballast.Owner) {
 	start := len(e.plain.Tokens())
 	e.each(func(d *chat.Dialogue) { d.Reply(ids, owner) })
 	text, ended := e.text(ids)
-	p := e.cfg.Renderer.Format.Parse(text, e.Env)
+	p := e.format.Parse(text, e.Env)
 	goesOn := ended || e.cfg.Faults.has(AppendEnd)
 	e.Reply(p, ballast.Step{Start: start, End: start + len(ids), Text: text, Cut: !goesOn, Gold: owner == ballast.OwnerGold})
 	e.Last().Cut = !ended
 	switch {
+	case e.Closes(): // it is graded as it is
 	case !ended && e.room() <= 0:
 		e.Stop(ballast.StopTokens)
 	case !goesOn:
@@ -322,7 +345,7 @@ func (e *episode) playGold() {
 			done += len(s.Calls)
 		}
 		text := goldReply(e.play.Task, turn)
-		if done < len(gold.Gold) {
+		if done < len(gold.Gold) && !e.Closes() {
 			call, err := chat.Named(gold.Gold[done], e.All())
 			if err != nil {
 				e.Fail(err)
@@ -341,7 +364,7 @@ func (e *episode) playGold() {
 			e.Stop(ballast.StopTokens)
 		default:
 			e.add(ids, ballast.OwnerGold)
-			if form := e.Last().Kind; form != ballast.KindCall && form != ballast.KindResponse && !e.Over() {
+			if form := e.Last().Kind; form != ballast.KindCall && form != ballast.KindResponse && !e.Over() && !e.Closes() {
 				e.Stop(ballast.StopMalformed)
 			}
 			e.respond()

@@ -117,6 +117,9 @@ func New(c Config) (*Server, error) {
 		if other, twice := s.byID[id]; twice {
 			return nil, fmt.Errorf("serve: tasks %d and %d have the same id %q; a request could not name one of them", other, i, id)
 		}
+		if c.Tasks[i].Prompt != nil {
+			return nil, fmt.Errorf("serve: task %s brings its own prompt, which the protocols have no place for; serve another set", id)
+		}
 		s.byID[id] = i
 	}
 	used := map[string]bool{} // what the table has and no task names changes nothing

@@ -180,6 +180,9 @@ func play(ctx context.Context, p *env.Prepared, t *ballast.Task, gold bool) (fai
 		if gold && i < len(t.Turns) {
 			reply = cmp.Or(t.Turns[i].Reply, reply)
 			for _, c := range t.Turns[i].Gold {
+				if p.Closes() { // the reply has all of them
+					break
+				}
 				e.Reply(chat.Parsed{Kind: ballast.KindCall, Calls: []ballast.Call{c}}, ballast.Step{Gold: true})
 				if e.Answer(ctx); e.Over() {
 					break

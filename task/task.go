@@ -24,7 +24,9 @@ import (
 	"sync/atomic"
 
 	"ballast"
+	ace "ballast/env/acebench"
 	"ballast/env/sim"
+	"ballast/task/acebench"
 	"ballast/task/bfcl"
 	"ballast/task/compose"
 	"ballast/task/desk"
@@ -71,6 +73,9 @@ var Sets = []Set{
 	{Name: "worlds-bare", Doc: "the tasks of worlds, of tools names and types alone", Load: documented(drawn.Bare)},
 	{Name: "worlds-none", Doc: "the tasks of worlds, one tool shown, which no task needs", Load: documented(drawn.None)},
 	{Name: "bfcl", Doc: "BFCL v4 multi-turn, from the benchmark's files (spec: data)", Load: loadBFCL, Whole: true},
+	{Name: acebench.Set, Doc: "ACEBench, English, in the format of the paper's training (spec: data)", Load: loadACEBench(ace.Tool),
+		Whole: true},
+	{Name: acebench.SetOwn, Doc: "ACEBench, English, in its own format (spec: data)", Load: loadACEBench(ace.AST), Whole: true},
 	{Name: "FILE.jsonl", Doc: "a person's own tasks, by the path of their file", Load: loadFile, Whole: true, Paths: true},
 }
 
@@ -282,6 +287,29 @@ func loadBFCL(spec Spec) ([]ballast.Task, error) {
 	return inTurn(all)[:spec.Count], nil
 }
 
+// loadACEBench returns the loader of the benchmark's items in a format. All are tests. A count takes items from the
+// categories in turn.
+func loadACEBench(format string) func(Spec) ([]ballast.Task, error) {
+	return func(spec Spec) ([]ballast.Task, error) {
+		switch {
+		case spec.Data == "":
+			return nil, fmt.Errorf("task: set %s needs the folder of the benchmark's data: give tasks.data (or --data)", spec.Name)
+		case spec.Split == compose.Train:
+			return nil, fmt.Errorf("task: set %s has no split train: it is a test; train on another set", spec.Name)
+		case len(spec.Level) > 0 || len(spec.Worlds) > 0:
+			return nil, fmt.Errorf("task: set %s has no level and no worlds to choose from: its tasks are read, and nothing runs in them", spec.Name)
+		}
+		all, err := acebench.Load(spec.Data, acebench.Options{Format: format, Categories: spec.Categories})
+		if err != nil {
+			return nil, fmt.Errorf("task: %w", err)
+		}
+		if spec.Count == 0 || spec.Count > len(all) {
+			return all, nil
+		}
+		return inTurn(all)[:spec.Count], nil
+	}
+}
+
 // loadFile reads the tasks of a person's file. Its seed draws nothing: the tasks are those of the
 // file, in its order. A count takes tasks from the categories in turn.
 func loadFile(spec Spec) ([]ballast.Task, error) {
@@ -385,6 +413,9 @@ func Digest(tasks []ballast.Task) string {
 		}
 		if names := unusual(t); names != nil {
 			add(names)
+		}
+		if t.Prompt != nil {
+			add([]any{"prompt", t.Format, t.Prompt})
 		}
 		for _, world := range slices.Sorted(maps.Keys(t.Init)) {
 			add([]string{world, value.Repr(t.Init[world])})

@@ -17,6 +17,7 @@ import (
 	"ballast/rollout"
 	"ballast/runlog"
 	"ballast/task"
+	"ballast/task/acebench"
 )
 
 // Read takes from the config file what has a flag of its own and was not given by it. It
@@ -190,6 +191,9 @@ func (e *Evaluation) settled(r recipe.Recipe) (recipe.Recipe, eval.Protocol, err
 			"bfcl", e.Data, set.Name)
 	case set.Whole && e.Given("seed") && r.Model != "init":
 		return r, eval.Protocol{}, fmt.Errorf("--seed %d: set %s is read and not generated; leave the seed out", e.Seed, set.Name)
+	}
+	if e.Protocol == "" && !decided && strings.HasPrefix(r.Tasks.Set, acebench.Set) {
+		e.Protocol = "acebench"
 	}
 	p := eval.Protocol{Name: "recipe", Budget: rollout.Budget(r.Budget), Malformed: r.Chat.Malformed}
 	if e.Endpoint.URL != "" {
