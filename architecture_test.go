@@ -40,6 +40,7 @@ var layer = map[string]int{
 	"ballast/world":                 2,
 	"ballast/world/desk":            2,
 	"ballast/world/drawn":           2,
+	"ballast/world/python":          2,
 	"ballast/world/bfcl":            2,
 	"ballast/credit":                2,
 	"ballast/monitor":               3,

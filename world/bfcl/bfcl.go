@@ -5,7 +5,7 @@
 // Contract: a call is answered with the text that the original answers, byte by
 // byte, wrong calls included, and leaves the state that the original leaves,
 // mutations before a failure and aliased directories included. The original is
-// Python, so the files named py_*.go hold the part of Python that shows through:
+// Python, so package python and the files named py_*.go hold the part of Python that shows through:
 // argument binding, exception texts, operators on mixed types, number formats,
 // its random numbers, decimals and dates. Each class is one file with a table of
 // its methods. A configuration is shared by the states made from it and must not
@@ -45,6 +45,7 @@ import (
 	"ballast"
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // All is the table of the worlds, in the benchmark's order.
@@ -110,7 +111,7 @@ func (w *api[S]) New(config any, variant string) (state world.State, err error) 
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("bfcl: the configuration of %s does not load: %s", w.class.name, caught(r))
+			err = fmt.Errorf("bfcl: the configuration of %s does not load: %s", w.class.name, python.Caught(r))
 		}
 	}()
 	return w.load(d, long), nil

@@ -8,6 +8,7 @@ import (
 	"ballast"
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // variant is the variant of a long context, or none.
@@ -55,8 +56,8 @@ func TestTables(t *testing.T) {
 				t.Errorf("two methods are named %s", tool.Name)
 			}
 			seen[tool.Name] = true
-			if len(tool.Params) > maxParams {
-				t.Errorf("%s has %d parameters, maxParams is %d", tool.Name, len(tool.Params), maxParams)
+			if len(tool.Params) > python.MaxParams {
+				t.Errorf("%s has %d parameters, python.MaxParams is %d", tool.Name, len(tool.Params), python.MaxParams)
 			}
 		}
 	}

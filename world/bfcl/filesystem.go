@@ -7,12 +7,13 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // absent raises the error of adding a name that is taken.
 func (s *fileSystem) absent(kind string, d *fsDir, name any) {
 	if s.has(d, name) {
-		raise(valueError, "%s", str(kind, " '", name, "' already exists in directory '", d.name, "'."))
+		python.Raise(python.ValueError, "%s", str(kind, " '", name, "' already exists in directory '", d.name, "'."))
 	}
 }
 
@@ -47,7 +48,7 @@ func (s *fileSystem) get(d *fsDir, name any) any {
 
 // has is name in contents.
 func (s *fileSystem) has(d *fsDir, name any) bool {
-	_, ok := lookup(&s.in(d).Dict, name)
+	_, ok := python.Lookup(&s.in(d).Dict, name)
 	return ok
 }
 
@@ -77,7 +78,7 @@ func invalidName(name any) bool {
 		return strings.ContainsAny(s, bad)
 	}
 	for i := range bad {
-		if contains(name, bad[i:i+1]) {
+		if python.Contains(name, bad[i:i+1]) {
 			return true
 		}
 	}
@@ -95,7 +96,7 @@ const (
 )
 
 func recursionError() {
-	raise("RecursionError", "maximum recursion depth exceeded")
+	python.Raise("RecursionError", "maximum recursion depth exceeded")
 }
 
 // navigate follows a path; it answers the path's error, if any, for the tool.
@@ -132,9 +133,9 @@ func (s *fileSystem) navigate(tool string, path any) (*fsDir, string) {
 // text.
 func stripArgument(v any, method string) {
 	if _, ok := v.(value.Bytes); ok {
-		raise(typeError, "a bytes-like object is required, not 'str'")
+		python.Raise(python.TypeError, "a bytes-like object is required, not 'str'")
 	}
-	attribute(v, method)
+	python.Attribute(v, method)
 }
 
 func (s *fileSystem) pwd([]any) string {
@@ -156,7 +157,7 @@ func (s *fileSystem) pwd([]any) string {
 func joinText(items []any) {
 	for i, x := range items {
 		if _, ok := x.(string); !ok {
-			raise(typeError, "sequence item %s: expected str instance, %s found", strconv.Itoa(i), value.TypeName(x))
+			python.Raise(python.TypeError, "sequence item %s: expected str instance, %s found", strconv.Itoa(i), value.TypeName(x))
 		}
 	}
 }
@@ -171,7 +172,7 @@ func (s *fileSystem) ls(a []any) string {
 		if !all {
 			text, ok := name.(string)
 			if !ok {
-				attribute(name, "startswith")
+				python.Attribute(name, "startswith")
 			}
 			if strings.HasPrefix(text, ".") {
 				continue
@@ -269,7 +270,7 @@ func (s *fileSystem) echo(a []any) string {
 	case *fsFile:
 		s.overwrite(x, own(content))
 	default:
-		attribute(x, "_write")
+		python.Attribute(x, "_write")
 	}
 	return none
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // fileSystemClass is the table of GorillaFileSystem.
@@ -70,7 +71,7 @@ func (w *walk) find(d *fsDir, depth int) {
 	for i := range list.Len() {
 		name, x := list.At(i)
 		sub, isDir := x.(*fsDir)
-		match := w.name == nil || contains(name, w.name)
+		match := w.name == nil || python.Contains(name, w.name)
 		if !match && !isDir {
 			continue
 		}
@@ -138,7 +139,7 @@ func (s *fileSystem) wc(a []any) string {
 	case "w":
 		return s.dict("count", countWords(f.text("split")), "type", "words")
 	}
-	return s.dict("count", length(f.content), "type", "characters")
+	return s.dict("count", python.Length(f.content), "type", "characters")
 }
 
 // split returns the lines of a file, in room that lasts as long as the call.
@@ -182,7 +183,7 @@ func (s *fileSystem) grep(a []any) string {
 	b := append(s.begin(), `{"matching_lines": [`...)
 	first := true
 	for _, line := range s.split(f) {
-		if p, ok := a[1].(string); ok && !strings.Contains(line, p) || !ok && !contains(line, a[1]) {
+		if p, ok := a[1].(string); ok && !strings.Contains(line, p) || !ok && !python.Contains(line, a[1]) {
 			continue
 		}
 		if !first {
@@ -201,14 +202,14 @@ func (s *fileSystem) tail(a []any) string {
 	}
 	lines := s.split(f)
 	count := a[1]
-	if greater(count, int64(len(lines))) {
+	if python.Greater(count, int64(len(lines))) {
 		count = int64(len(lines))
 	}
-	n, ok := integer(count)
+	n, ok := python.Integer(count)
 	if !ok {
 		switch c := count.(type) {
 		case float64:
-			raise(typeError, "slice indices must be integers or None or have an __index__ method")
+			python.Raise(python.TypeError, "slice indices must be integers or None or have an __index__ method")
 		case *big.Int:
 			n = int64(-len(lines)) // negative, as large ones were cut: everything is dropped
 			if c.Sign() < 0 {
@@ -262,7 +263,7 @@ func (s *fileSystem) transfer(tool, verb string, source, dest any) (x any, into 
 		return nil, nil, s.error(tool, ": cannot ", verb, " '", source, "': No such file or directory")
 	}
 	x = s.get(s.cwd, source)
-	if contains(dest, "/") {
+	if python.Contains(dest, "/") {
 		return nil, nil, s.error(tool, ": path not allowed in destination. Provide only a file or directory name.")
 	}
 	if !s.has(s.cwd, dest) {

@@ -5,6 +5,7 @@ import (
 
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // fsFile is a file. It belongs to the state that made it and is not changed by
@@ -52,7 +53,7 @@ func (d *fsDir) EqualTo(other any) bool { return other == any(d) }
 func (f *fsFile) text(method string) string {
 	s, ok := f.content.(string)
 	if !ok {
-		attribute(f.content, method)
+		python.Attribute(f.content, method)
 	}
 	return s
 }
@@ -158,14 +159,14 @@ func newFileSystem(config *value.Dict, long bool) *fileSystem {
 	if r, ok := config.Get("root"); ok {
 		root, ok := r.(*value.Dict)
 		if !ok {
-			attribute(r, "keys")
+			python.Attribute(r, "keys")
 		}
 		if root.Len() == 0 {
-			raise("IndexError", "list index out of range")
+			python.Raise("IndexError", "list index out of range")
 		}
 		name, top := root.At(0) // the original reads the first root only
 		s.root.name = name
-		s.load(item(top, "contents"), s.root)
+		s.load(python.Item(top, "contents"), s.root)
 	}
 	s.cwd = s.root
 	return s
@@ -175,24 +176,24 @@ func newFileSystem(config *value.Dict, long bool) *fileSystem {
 func (s *fileSystem) load(config any, dir *fsDir) {
 	entries, ok := config.(*value.Dict)
 	if !ok {
-		attribute(config, "items")
+		python.Attribute(config, "items")
 	}
 	list := dir.contents
 	list.Reserve(entries.Len())
 	files := make([]fsFile, 0, entries.Len()) // those of a configuration live together
 	for i := range entries.Len() {
 		name, entry := entries.At(i)
-		switch item(entry, "type") {
+		switch python.Item(entry, "type") {
 		case "directory":
 			list.directories++
 			d := newDir(s, name, dir)
-			s.load(item(entry, "contents"), d)
+			s.load(python.Item(entry, "contents"), d)
 			list.Add(name, d)
 		case "file":
-			files = append(files, fsFile{owner: s, name: name, content: item(entry, "content")})
+			files = append(files, fsFile{owner: s, name: name, content: python.Item(entry, "content")})
 			f := &files[len(files)-1]
-			if s.long && indexOf(constants().tailUsed, name) < 0 {
-				f.content, f.long = add("+=", f.content, constants().fileContent), true
+			if s.long && python.IndexOf(constants().tailUsed, name) < 0 {
+				f.content, f.long = python.Add("+=", f.content, constants().fileContent), true
 			}
 			list.Add(name, f)
 		}

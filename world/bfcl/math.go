@@ -6,6 +6,7 @@ import (
 	"ballast"
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // mathAPI is a MathAPI, which has no state. Its configuration is ignored.
@@ -59,8 +60,8 @@ const (
 // with the text, others end the call.
 func (s *mathAPI) guard(kind, text string, f func() any) string {
 	var result any
-	if e := try(func() { result = f() }); e != nil {
-		if e.kind != kind {
+	if e := python.Try(func() { result = f() }); e != nil {
+		if e.Kind != kind {
 			panic(e)
 		}
 		return s.error(text)
@@ -70,8 +71,8 @@ func (s *mathAPI) guard(kind, text string, f func() any) string {
 
 func (s *mathAPI) logarithm(a []any) string {
 	var result any
-	if e := try(func() { result = newMP(a[2]).logarithm(a[0], a[1]) }); e != nil {
-		return s.error(e.text)
+	if e := python.Try(func() { result = newMP(a[2]).logarithm(a[0], a[1]) }); e != nil {
+		return s.error(e.Text)
 	}
 	return s.said(append(value.AppendRepr(append(s.begin(), "{'result': "...), result), '}')) // it has no JSON
 }
@@ -101,7 +102,7 @@ func sum(items []any) any {
 		}
 	}
 	for _, x := range items[i:] {
-		total = add("+", total, x)
+		total = python.Add("+", total, x)
 	}
 	return total
 }
@@ -110,8 +111,8 @@ func (s *mathAPI) mean(a []any) string {
 	if !value.Truth(a[0]) {
 		return s.error("Cannot calculate mean of an empty list")
 	}
-	return s.guard(typeError, allNumbers, func() any {
-		return div(sum(iterate(a[0])), length(a[0]))
+	return s.guard(python.TypeError, allNumbers, func() any {
+		return python.Div(sum(python.Iterate(a[0])), python.Length(a[0]))
 	})
 }
 
@@ -119,14 +120,14 @@ func (s *mathAPI) deviation(a []any) string {
 	if !value.Truth(a[0]) {
 		return s.error("Cannot calculate standard deviation of an empty list")
 	}
-	return s.guard(typeError, allNumbers, func() any {
-		items := iterate(a[0])
-		mean := div(sum(items), length(a[0]))
+	return s.guard(python.TypeError, allNumbers, func() any {
+		items := python.Iterate(a[0])
+		mean := python.Div(sum(items), python.Length(a[0]))
 		var total any = int64(0)
 		for _, x := range items {
-			total = add("+", total, square(toFloat(sub("-", x, mean))))
+			total = python.Add("+", total, square(python.ToFloat(python.Sub("-", x, mean))))
 		}
-		variance := toFloat(div(total, length(a[0])))
+		variance := python.ToFloat(python.Div(total, python.Length(a[0])))
 		return math.Sqrt(variance)
 	})
 }
@@ -135,7 +136,7 @@ func (s *mathAPI) deviation(a []any) string {
 func square(x float64) float64 {
 	y := x * x
 	if math.IsInf(y, 0) && !math.IsInf(x, 0) {
-		raise(overflowError, "(34, 'Numerical result out of range')")
+		python.Raise(python.OverflowError, "(34, 'Numerical result out of range')")
 	}
 	return y
 }
@@ -145,18 +146,18 @@ var meters = value.NewDict("km", int64(1000), "m", int64(1), "cm", 0.01, "mm", 0
 
 func (s *mathAPI) si(a []any) string {
 	v, in, out := a[0], a[1], a[2]
-	if !isNumber(v) {
+	if !python.IsNumber(v) {
 		return s.error("Value must be a number")
 	}
-	from, ok := lookup(meters, in)
+	from, ok := python.Lookup(meters, in)
 	if !ok {
 		return s.error("Conversion from '", in, "' to '", out, "' is not supported")
 	}
-	to, ok := lookup(meters, out)
+	to, ok := python.Lookup(meters, out)
 	if !ok {
 		return s.error("Conversion from '", in, "' to '", out, "' is not supported")
 	}
-	return s.guard(overflowError, tooLarge, func() any { return mul(mul(v, from), div(int64(1), to)) })
+	return s.guard(python.OverflowError, tooLarge, func() any { return python.Mul(python.Mul(v, from), python.Div(int64(1), to)) })
 }
 
 // imperialFactors are the conversions of imperial_si_conversion.
@@ -168,7 +169,7 @@ var imperialFactors = map[string]float64{
 
 func (s *mathAPI) imperial(a []any) string {
 	v, in, out := a[0], a[1], a[2]
-	if !isNumber(v) {
+	if !python.IsNumber(v) {
 		return s.error("Value must be a number")
 	}
 	if value.Equal(in, out) {
@@ -178,48 +179,48 @@ func (s *mathAPI) imperial(a []any) string {
 	if !ok {
 		return s.error("Conversion from '", in, "' to '", out, "' is not supported")
 	}
-	return s.guard(overflowError, tooLarge, func() any {
+	return s.guard(python.OverflowError, tooLarge, func() any {
 		switch {
 		case in == "celsius" && out == "fahrenheit":
-			return add("+", mul(v, factor), int64(32))
+			return python.Add("+", python.Mul(v, factor), int64(32))
 		case in == "fahrenheit" && out == "celsius":
-			return mul(sub("-", v, int64(32)), factor)
+			return python.Mul(python.Sub("-", v, int64(32)), factor)
 		}
-		return mul(v, factor)
+		return python.Mul(v, factor)
 	})
 }
 
 func (s *mathAPI) add(a []any) string {
-	return s.guard(typeError, bothNumbers, func() any { return add("+", a[0], a[1]) })
+	return s.guard(python.TypeError, bothNumbers, func() any { return python.Add("+", a[0], a[1]) })
 }
 
 func (s *mathAPI) subtract(a []any) string {
-	return s.guard(typeError, bothNumbers, func() any { return sub("-", a[0], a[1]) })
+	return s.guard(python.TypeError, bothNumbers, func() any { return python.Sub("-", a[0], a[1]) })
 }
 
 func (s *mathAPI) multiply(a []any) string {
-	if !isNumber(a[0]) || !isNumber(a[1]) {
+	if !python.IsNumber(a[0]) || !python.IsNumber(a[1]) {
 		return s.error(bothNumbers)
 	}
-	return s.dict("result", mul(a[0], a[1]))
+	return s.dict("result", python.Mul(a[0], a[1]))
 }
 
 func (s *mathAPI) divide(a []any) string {
 	if value.Equal(a[1], int64(0)) {
 		return s.error("Cannot divide by zero")
 	}
-	return s.guard(typeError, bothNumbers, func() any { return div(a[0], a[1]) })
+	return s.guard(python.TypeError, bothNumbers, func() any { return python.Div(a[0], a[1]) })
 }
 
 func (s *mathAPI) power(a []any) string {
-	return s.guard(typeError, bothNumbers, func() any { return power(a[0], a[1]) })
+	return s.guard(python.TypeError, bothNumbers, func() any { return power(a[0], a[1]) })
 }
 
 func (s *mathAPI) squareRoot(a []any) string {
 	negative := false
 	text := "Input must be a number or computation resulted in an invalid operation"
-	answer := s.guard(typeError, text, func() any {
-		if negative = less(a[0], int64(0)); negative {
+	answer := s.guard(python.TypeError, text, func() any {
+		if negative = python.Less(a[0], int64(0)); negative {
 			return nil
 		}
 		p := precision(a[1])
@@ -232,23 +233,23 @@ func (s *mathAPI) squareRoot(a []any) string {
 }
 
 func (s *mathAPI) absoluteValue(a []any) string {
-	return s.guard(typeError, "Input must be a number", func() any { return absolute(a[0]) })
+	return s.guard(python.TypeError, "Input must be a number", func() any { return python.Absolute(a[0]) })
 }
 
 func (s *mathAPI) roundNumber(a []any) string {
-	return s.guard(typeError, "First input must be a number, second input must be an integer", func() any { return round(a[0], a[1]) })
+	return s.guard(python.TypeError, "First input must be a number, second input must be an integer", func() any { return round(a[0], a[1]) })
 }
 
 func (s *mathAPI) percentage(a []any) string {
 	if value.Equal(a[1], int64(0)) {
 		return s.error("Whole value cannot be zero")
 	}
-	return s.guard(typeError, bothNumbers, func() any { return mul(div(a[0], a[1]), int64(100)) })
+	return s.guard(python.TypeError, bothNumbers, func() any { return python.Mul(python.Div(a[0], a[1]), int64(100)) })
 }
 
 // extreme returns the first item that no other beats.
 func extreme(v any, beats func(a, b any) bool) any {
-	items := iterate(v)
+	items := python.Iterate(v)
 	best := items[0]
 	for _, x := range items[1:] {
 		if beats(x, best) {
@@ -262,19 +263,19 @@ func (s *mathAPI) minValue(a []any) string {
 	if !value.Truth(a[0]) {
 		return s.error("Cannot find minimum of an empty list")
 	}
-	return s.guard(typeError, allNumbers, func() any { return extreme(a[0], less) })
+	return s.guard(python.TypeError, allNumbers, func() any { return extreme(a[0], python.Less) })
 }
 
 func (s *mathAPI) maxValue(a []any) string {
 	if !value.Truth(a[0]) {
 		return s.error("Cannot find maximum of an empty list")
 	}
-	return s.guard(typeError, allNumbers, func() any { return extreme(a[0], greater) })
+	return s.guard(python.TypeError, allNumbers, func() any { return extreme(a[0], python.Greater) })
 }
 
 func (s *mathAPI) sumValues(a []any) string {
 	if !value.Truth(a[0]) {
 		return s.error("Cannot calculate sum of an empty list")
 	}
-	return s.guard(typeError, allNumbers, func() any { return sum(iterate(a[0])) })
+	return s.guard(python.TypeError, allNumbers, func() any { return sum(python.Iterate(a[0])) })
 }

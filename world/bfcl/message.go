@@ -7,6 +7,7 @@ import (
 	"ballast"
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // messageAPI is a MessageAPI.
@@ -102,11 +103,11 @@ func (s *messageAPI) generateID() int64 {
 	ids, ok := s.generated.(*set)
 	for {
 		id := s.random.between(10000, 99999)
-		if ok && ids.has(id) || !ok && contains(s.generated, id) {
+		if ok && ids.has(id) || !ok && python.Contains(s.generated, id) {
 			continue
 		}
 		if !ok {
-			attribute(s.generated, "add")
+			python.Attribute(s.generated, "add")
 		}
 		s.generated = ids.with(id)
 		return id
@@ -118,7 +119,7 @@ func (s *messageAPI) listUsers([]any) string {
 }
 
 func (s *messageAPI) userID(a []any) string {
-	if !contains(s.users.v, a[0]) {
+	if !python.Contains(s.users.v, a[0]) {
 		return s.error("User '", a[0], "' not found in the workspace.")
 	}
 	id, _ := s.users.dict("get").Get(a[0])
@@ -146,7 +147,7 @@ func (s *messageAPI) send(a []any) string {
 		return s.error("Receiver ID '", receiver, "' not found.")
 	}
 	id := s.generateID()
-	hashable(receiver)
+	python.MustHash(receiver)
 	inbox := s.inbox.writeList("append")
 	inbox.Items = append(inbox.Items, value.Record(own(receiver), own(message)))
 	s.count = plusOne(s.count)
@@ -160,10 +161,10 @@ func (s *messageAPI) send(a []any) string {
 func first(message any) (receiver, content any) {
 	d, ok := message.(*value.Dict)
 	if !ok {
-		attribute(message, "items")
+		python.Attribute(message, "items")
 	}
 	if d.Len() == 0 {
-		raise("IndexError", "list index out of range")
+		python.Raise("IndexError", "list index out of range")
 	}
 	return d.At(0)
 }
@@ -172,7 +173,7 @@ func (s *messageAPI) deleteMessage(a []any) string {
 	if !value.Truth(s.currentUser) {
 		return s.error(noUser)
 	}
-	items := iterate(s.inbox.v)
+	items := python.Iterate(s.inbox.v)
 	for i := len(items) - 1; i >= 0; i-- {
 		receiver, _ := first(items[i])
 		if !value.Equal(receiver, a[0]) {
@@ -180,7 +181,7 @@ func (s *messageAPI) deleteMessage(a []any) string {
 		}
 		// The latest message to the receiver is found, but the first that
 		// equals it goes.
-		at := indexOf(items, items[i])
+		at := python.IndexOf(items, items[i])
 		removeAt(s.inbox.writeList("remove"), at)
 		return s.dict("deleted_status", true, "receiver_id", receiver,
 			"message", s.tell("Receiver ", a[0], "'s latest message deleted successfully."))
@@ -193,7 +194,7 @@ func (s *messageAPI) viewSent([]any) string {
 		return s.error(noUser)
 	}
 	sent := value.MakeDict(5)
-	for _, m := range iterate(s.inbox.v) {
+	for _, m := range python.Iterate(s.inbox.v) {
 		receiver, content := first(m)
 		if l, ok := sent.Get(receiver); ok {
 			list := l.(*value.List)
@@ -209,7 +210,7 @@ func (s *messageAPI) viewSent([]any) string {
 
 func (s *messageAPI) addContact(a []any) string {
 	name := a[0]
-	if contains(s.users.v, name) {
+	if python.Contains(s.users.v, name) {
 		return s.error("User name '", name, "' already exists.")
 	}
 	s.userCount = plusOne(s.userCount)
@@ -237,11 +238,11 @@ func (s *messageAPI) search(a []any) string {
 	if !value.Truth(s.currentUser) {
 		return s.error(noUser)
 	}
-	keyword := lower(a[0])
+	keyword := python.Lower(a[0])
 	found := &value.List{}
-	for _, m := range iterate(s.inbox.v) {
+	for _, m := range python.Iterate(s.inbox.v) {
 		receiver, content := first(m)
-		if contains(lower(content), keyword) {
+		if python.Contains(python.Lower(content), keyword) {
 			found.Items = append(found.Items, value.Record("receiver_id", receiver, "message", content))
 		}
 	}
@@ -253,7 +254,7 @@ func (s *messageAPI) stats([]any) string {
 		return s.error(noUser)
 	}
 	contacts, received := &value.Dict{}, int64(0)
-	for _, m := range iterate(s.inbox.v) {
+	for _, m := range python.Iterate(s.inbox.v) {
 		receiver, _ := first(m)
 		received++
 		contacts.Set(receiver, nil)

@@ -1,61 +1,15 @@
 package bfcl
 
 import (
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"unsafe"
 
 	"ballast"
 	"ballast/value"
+	"ballast/world/python"
 )
-
-// exception is a Python exception on its way to the caller.
-type exception struct{ kind, text string }
-
-// Kinds of exceptions that some code catches.
-const (
-	typeError     = "TypeError"
-	valueError    = "ValueError"
-	overflowError = "OverflowError"
-	otherError    = "Exception"
-)
-
-// raise raises a Python exception of a kind; it ends the call.
-func raise(kind, format string, args ...any) {
-	panic(&exception{kind, fmt.Sprintf(format, args...)})
-}
-
-// caught returns the text of a recovered exception, and panics on anything else.
-func caught(r any) string {
-	switch e := r.(type) {
-	case *exception:
-		return e.text
-	case value.DigitsError:
-		return e.Error()
-	}
-	panic(r)
-}
-
-// try runs f and returns the exception it raised, or nil.
-func try(f func()) (e *exception) {
-	defer func() {
-		if r := recover(); r != nil {
-			if _, ok := r.(value.DigitsError); ok {
-				e = &exception{valueError, caught(r)}
-			} else {
-				e = &exception{otherError, caught(r)}
-				if x, ok := r.(*exception); ok {
-					e = x
-				}
-			}
-		}
-	}()
-	f()
-	return nil
-}
 
 // method is one row of a class's table. Parameters exclude self; the last
 // len(defaults) have default values, which are immutable.
@@ -112,9 +66,6 @@ func newClass[S any](name string, methods ...method[S]) *class[S] {
 	return c
 }
 
-// maxParams is the most parameters that a method has.
-const maxParams = 6
-
 // core is what every state has: room for the call in progress.
 type core struct {
 	*scratch // during a call
@@ -122,7 +73,7 @@ type core struct {
 
 // scratch holds the arguments of a call, and room for answers.
 type scratch struct {
-	args  [maxParams]any
+	args  [python.MaxParams]any
 	free  []byte // of length 0; nothing refers to its room
 	text  []byte
 	lines []string // of the file that is read
@@ -189,7 +140,7 @@ func (c *class[S]) call(s S, k *core, call ballast.Call) (out string) {
 	k.scratch = scratches.Get().(*scratch)
 	defer func() {
 		if r := recover(); r != nil {
-			out = failed(caught(r))
+			out = failed(python.Caught(r))
 		}
 		k.release()
 	}()
@@ -216,112 +167,12 @@ func Unknown(name string) string {
 	return failed("name '" + first + "' is not defined")
 }
 
-// bind matches arguments with parameters as CPython does, in its order of
-// complaints: unexpected and repeated keywords, too many positional arguments,
-// missing ones. The result is valid until the next call.
+// bind matches arguments with parameters. The result is valid until the next call.
 func (c *class[S]) bind(m *method[S], k *core, given []ballast.Arg) []any {
 	a := k.args[:len(m.params)]
 	k.bound = len(a)
-	if given, ok := inOrder(m.params, given); ok {
-		for i := range given {
-			a[i] = given[i].Value
-		}
-		return a
-	}
-	var set [maxParams]bool
-	positional := 0
-	for n := range given {
-		if g := &given[n]; g.Name == "" {
-			if positional < len(a) {
-				a[positional] = g.Value
-				set[positional] = true
-			}
-			positional++
-		}
-	}
-	for n := range given {
-		g := &given[n]
-		if g.Name == "" {
-			continue
-		}
-		i := n // mostly arguments come in the order of the parameters
-		if i >= len(m.params) || m.params[i] != g.Name {
-			i = m.index(g.Name)
-		}
-		if i < 0 && g.Name != "self" {
-			raise(typeError, "%s.%s() got an unexpected keyword argument '%s'", c.name, m.name, g.Name)
-		}
-		if i < 0 || set[i] {
-			raise(typeError, "%s.%s() got multiple values for argument '%s'", c.name, m.name, g.Name)
-		}
-		a[i] = g.Value
-		set[i] = true
-	}
-	if positional > len(a) {
-		m.tooMany(c.name, positional+1)
-	}
-	missing := 0
-	for i := range a {
-		if set[i] {
-			continue
-		}
-		if i < m.required {
-			missing++
-		} else {
-			a[i] = m.defaults[i-m.required]
-		}
-	}
-	if missing > 0 {
-		m.missing(c.name, set[:m.required], missing)
-	}
+	python.Bind(c.name, m.name, m.params, m.defaults, a, given)
 	return a
-}
-
-// inOrder reports whether every parameter is given by name, in its place.
-func inOrder(params []string, given []ballast.Arg) ([]ballast.Arg, bool) {
-	if len(given) != len(params) {
-		return nil, false
-	}
-	for i := range given {
-		if given[i].Name != params[i] {
-			return nil, false
-		}
-	}
-	return given, true
-}
-
-func (m *method[S]) index(name string) int { return slices.Index(m.params, name) }
-
-// tooMany raises the error of too many positional arguments; counts include self.
-func (m *method[S]) tooMany(class string, given int) {
-	most := len(m.params) + 1
-	takes, plural := strconv.Itoa(most), "s"
-	if len(m.defaults) > 0 {
-		takes = fmt.Sprintf("from %d to %d", m.required+1, most)
-	} else if most == 1 {
-		plural = ""
-	}
-	raise(typeError, "%s.%s() takes %s positional argument%s but %d were given", class, m.name, takes, plural, given)
-}
-
-// missing raises the error of missing arguments.
-func (m *method[S]) missing(class string, set []bool, n int) {
-	var names []string
-	for i, ok := range set {
-		if !ok {
-			names = append(names, "'"+m.params[i]+"'")
-		}
-	}
-	plural, list := "s", names[0]
-	switch {
-	case n == 1:
-		plural = ""
-	case n == 2:
-		list = names[0] + " and " + names[1]
-	default:
-		list = strings.Join(names[:n-1], ", ") + ", and " + names[n-1]
-	}
-	raise(typeError, "%s.%s() missing %d required positional argument%s: %s", class, m.name, n, plural, list)
 }
 
 // none is the answer of a method that returns None.

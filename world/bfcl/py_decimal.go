@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // decimal is a Python Decimal: (-1)**neg * coef * 10**exp, or a special value.
@@ -62,7 +63,7 @@ func (d *decimal) String() string {
 func newDecimal(v any) *decimal {
 	f, ok := v.(float64)
 	if !ok {
-		n := bigInt(v)
+		n := python.BigInt(v)
 		return &decimal{neg: n.Sign() < 0, coef: new(big.Int).Abs(n)}
 	}
 	switch {
@@ -154,18 +155,18 @@ func abs(n int) int {
 
 // precision is the assignment getcontext().prec = v.
 func precision(v any) int {
-	if !isInt(v) {
-		raise(typeError, "an integer is required (got type %s)", value.TypeName(v))
+	if !python.IsInt(v) {
+		python.Raise(python.TypeError, "an integer is required (got type %s)", value.TypeName(v))
 	}
-	n := bigInt(v)
+	n := python.BigInt(v)
 	if !n.IsInt64() {
-		raise(overflowError, "Python int too large to convert to C ssize_t")
+		python.Raise(python.OverflowError, "Python int too large to convert to C ssize_t")
 	}
 	if n.Int64() < 1 || n.Int64() > 999999999999999999 {
-		raise(valueError, "valid range for prec is [1, MAX_PREC]")
+		python.Raise(python.ValueError, "valid range for prec is [1, MAX_PREC]")
 	}
 	if n.Int64() > maxPrecision {
-		raise(otherError, "precision %s is too large", strconv.FormatInt(n.Int64(), 10))
+		python.Raise(python.OtherError, "precision %s is too large", strconv.FormatInt(n.Int64(), 10))
 	}
 	return int(n.Int64())
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // complexNumber is a Python complex, which powers can give.
@@ -39,15 +40,15 @@ const maxPowerBits = 14300
 
 // power is a ** b.
 func power(a, b any) any {
-	if !isNumber(a) || !isNumber(b) {
-		operands("** or pow()", a, b)
+	if !python.IsNumber(a) || !python.IsNumber(b) {
+		python.Operands("** or pow()", a, b)
 	}
-	if !isInt(a) || !isInt(b) {
-		return floatPower(toFloat(a), toFloat(b))
+	if !python.IsInt(a) || !python.IsInt(b) {
+		return floatPower(python.ToFloat(a), python.ToFloat(b))
 	}
-	x, y := bigInt(a), bigInt(b)
+	x, y := python.BigInt(a), python.BigInt(b)
 	if y.Sign() < 0 {
-		return floatPower(toFloat(a), toFloat(b))
+		return floatPower(python.ToFloat(a), python.ToFloat(b))
 	}
 	if x.BitLen() <= 1 { // -1, 0, 1
 		if y.Sign() == 0 || x.Sign() < 0 && y.Bit(0) == 0 {
@@ -77,7 +78,7 @@ func floatPower(x, y float64) any {
 	case math.IsInf(x, 0) || math.IsInf(y, 0):
 		return math.Pow(x, y)
 	case x == 0 && y < 0:
-		raise("ZeroDivisionError", "0.0 cannot be raised to a negative power")
+		python.Raise("ZeroDivisionError", "0.0 cannot be raised to a negative power")
 	case x == 0 && odd:
 		return x
 	case x == 0:
@@ -87,7 +88,7 @@ func floatPower(x, y float64) any {
 	}
 	f := positivePower(math.Abs(x), y)
 	if math.IsInf(f, 0) {
-		raise(overflowError, "(34, 'Numerical result out of range')")
+		python.Raise(python.OverflowError, "(34, 'Numerical result out of range')")
 	}
 	if x < 0 && odd {
 		return -f
@@ -101,7 +102,7 @@ func complexPower(x, y float64) any {
 	sin, cos := sinCos(math.Pi * y)
 	c := complex(size*cos, size*sin)
 	if math.IsInf(real(c), 0) || math.IsInf(imag(c), 0) {
-		raise(overflowError, "complex exponentiation")
+		python.Raise(python.OverflowError, "complex exponentiation")
 	}
 	return complexNumber(c)
 }
@@ -196,8 +197,8 @@ func sinCos(x float64) (sin, cos float64) {
 
 // round is Python's round(v, digits); digits may be nil.
 func round(v, digits any) any {
-	if !isNumber(v) {
-		raise(typeError, "type %s doesn't define __round__ method", value.TypeName(v))
+	if !python.IsNumber(v) {
+		python.Raise(python.TypeError, "type %s doesn't define __round__ method", value.TypeName(v))
 	}
 	f, float := v.(float64)
 	if digits == nil {
@@ -206,18 +207,18 @@ func round(v, digits any) any {
 		}
 		switch {
 		case math.IsNaN(f):
-			raise(valueError, "cannot convert float NaN to integer")
+			python.Raise(python.ValueError, "cannot convert float NaN to integer")
 		case math.IsInf(f, 0):
-			raise(overflowError, "cannot convert float infinity to integer")
+			python.Raise(python.OverflowError, "cannot convert float infinity to integer")
 		}
 		n, _ := big.NewFloat(math.RoundToEven(f)).Int(nil)
 		return value.Int(n)
 	}
-	if !isInt(digits) {
-		raise(typeError, "'%s' object cannot be interpreted as an integer", value.TypeName(digits))
+	if !python.IsInt(digits) {
+		python.Raise(python.TypeError, "'%s' object cannot be interpreted as an integer", value.TypeName(digits))
 	}
 	d := int64(math.MaxInt32)
-	if n := bigInt(digits); n.IsInt64() {
+	if n := python.BigInt(digits); n.IsInt64() {
 		d = max(min(n.Int64(), math.MaxInt32), -math.MaxInt32)
 	} else if n.Sign() < 0 {
 		d = -d
@@ -228,7 +229,7 @@ func round(v, digits any) any {
 	if d >= 0 {
 		return plainInt(v)
 	}
-	return roundInt(bigInt(v), -d)
+	return roundInt(python.BigInt(v), -d)
 }
 
 // plainInt turns a bool into an int.
@@ -236,7 +237,7 @@ func plainInt(v any) any {
 	if _, ok := v.(int64); ok {
 		return v
 	}
-	if n, ok := integer(v); ok {
+	if n, ok := python.Integer(v); ok {
 		return n
 	}
 	return v
@@ -279,7 +280,7 @@ func roundFloat(f float64, digits int) any {
 		r = math.Copysign(r, f)
 	}
 	if math.IsInf(r, 0) {
-		raise(overflowError, "rounded value too large to represent")
+		python.Raise(python.OverflowError, "rounded value too large to represent")
 	}
 	return r
 }
@@ -291,7 +292,7 @@ func parseInt(s string) (any, bool) {
 			return v, true
 		}
 	}
-	t := asciiDigits(strip(s))
+	t := asciiDigits(python.Strip(s))
 	body := strings.TrimLeft(t, "+-")
 	if body == "" || len(t)-len(body) > 1 {
 		return nil, false
@@ -307,7 +308,7 @@ func parseInt(s string) (any, bool) {
 	}
 	t = strings.ReplaceAll(t, "_", "")
 	if len(body) > value.MaxDigits {
-		raise(valueError, "Exceeds the limit (4300 digits) for integer string conversion: value has %d digits; use "+
+		python.Raise(python.ValueError, "Exceeds the limit (4300 digits) for integer string conversion: value has %d digits; use "+
 			"sys.set_int_max_str_digits() to increase the limit", len(strings.ReplaceAll(body, "_", "")))
 	}
 	n, ok := new(big.Int).SetString(t, 10)
@@ -327,21 +328,21 @@ func toInt(v any) any {
 		}
 		n, ok := parseInt(text)
 		if !ok {
-			raise(valueError, "invalid literal for int() with base 10: %s", value.Repr(v))
+			python.Raise(python.ValueError, "invalid literal for int() with base 10: %s", value.Repr(v))
 		}
 		return n
 	case float64:
 		switch {
 		case math.IsNaN(x):
-			raise(valueError, "cannot convert float NaN to integer")
+			python.Raise(python.ValueError, "cannot convert float NaN to integer")
 		case math.IsInf(x, 0):
-			raise(overflowError, "cannot convert float infinity to integer")
+			python.Raise(python.OverflowError, "cannot convert float infinity to integer")
 		}
 		n, _ := big.NewFloat(x).Int(nil)
 		return value.Int(n)
 	}
-	if !isNumber(v) {
-		raise(typeError, "int() argument must be a string, a bytes-like object or a real number, not '%s'", value.TypeName(v))
+	if !python.IsNumber(v) {
+		python.Raise(python.TypeError, "int() argument must be a string, a bytes-like object or a real number, not '%s'", value.TypeName(v))
 	}
 	return plainInt(v)
 }

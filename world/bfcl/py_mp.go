@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // mpf is an mpmath real: a binary float of any precision, which has one zero and
@@ -51,12 +52,12 @@ const bitsPerDigit = 3.3219280948873626
 // newMP is the assignment mp.dps = v.
 func newMP(v any) mpContext {
 	dps := toInt(v)
-	exact := toFloat(add("+", dps, int64(1))) * bitsPerDigit
+	exact := python.ToFloat(python.Add("+", dps, int64(1))) * bitsPerDigit
 	switch {
 	case math.IsInf(exact, 0):
-		raise(overflowError, "cannot convert float infinity to integer")
+		python.Raise(python.OverflowError, "cannot convert float infinity to integer")
 	case exact > maxPrecision*bitsPerDigit:
-		raise(otherError, "%s", str("precision ", dps, " is too large"))
+		python.Raise(python.OtherError, "%s", str("precision ", dps, " is too large"))
 	}
 	bits := max(1, int(math.RoundToEven(max(exact, 0))))
 	digits := max(1, int(math.RoundToEven(float64(bits)/bitsPerDigit))-1)
@@ -77,24 +78,24 @@ func (c mpContext) convert(v any) (x *big.Float, ok bool) {
 		}
 		return big.NewFloat(v), true
 	case bool, int64, *big.Int:
-		n := bigInt(v)
+		n := python.BigInt(v)
 		return new(big.Float).SetPrec(uint(max(n.BitLen(), 1))).SetInt(n), true
 	case string:
-		t := lowerText(strip(v))
+		t := python.LowerText(python.Strip(v))
 		if t == "nan" {
 			return nil, false
 		}
 		if x := c.parse(t); x != nil {
 			return x, true
 		}
-		if t := strings.ReplaceAll(lowerText(v), " ", ""); strings.Contains(t, "j") {
+		if t := strings.ReplaceAll(python.LowerText(v), " ", ""); strings.Contains(t, "j") {
 			if !complexPattern.MatchString(t) {
-				raise("AttributeError", "'NoneType' object has no attribute 'group'")
+				python.Raise("AttributeError", "'NoneType' object has no attribute 'group'")
 			}
-			raise(otherError, "complex numbers are not supported") // a deviation
+			python.Raise(python.OtherError, "complex numbers are not supported") // a deviation
 		}
 	}
-	raise(typeError, "%s", "cannot create mpf from "+value.Repr(v))
+	python.Raise(python.TypeError, "%s", "cannot create mpf from "+value.Repr(v))
 	return nil, false
 }
 
@@ -115,7 +116,7 @@ func (c mpContext) parse(s string) *big.Float {
 	}
 	rounded := func(p, q *big.Int) *big.Float {
 		if q.Sign() == 0 {
-			raise("ZeroDivisionError", "")
+			python.Raise("ZeroDivisionError", "")
 		}
 		return new(big.Float).SetPrec(c.bits).SetRat(new(big.Rat).SetFrac(p, q))
 	}
@@ -125,7 +126,7 @@ func (c mpContext) parse(s string) *big.Float {
 		if !ok1 || !ok2 {
 			return nil
 		}
-		return rounded(bigInt(p), bigInt(q))
+		return rounded(python.BigInt(p), python.BigInt(q))
 	}
 	s = strings.TrimRight(s, "l")
 	if _, ok := parseFloat(s); !ok {
@@ -144,12 +145,12 @@ func (c mpContext) parse(s string) *big.Float {
 		return nil
 	}
 	if n -= int64(len(part)); !small || n > maxExponent || n < -maxExponent {
-		raise(otherError, "exponent %s is too large", e)
+		python.Raise(python.OtherError, "exponent %s is too large", e)
 	}
 	if n >= 0 {
-		return rounded(new(big.Int).Mul(bigInt(man), ten(int(n))), big.NewInt(1))
+		return rounded(new(big.Int).Mul(python.BigInt(man), ten(int(n))), big.NewInt(1))
 	}
-	return rounded(bigInt(man), ten(int(-n)))
+	return rounded(python.BigInt(man), ten(int(-n)))
 }
 
 // log is mpmath.log(v): real for v >= 0, complex below.
@@ -227,7 +228,7 @@ func (c mpContext) neg(x *big.Float) *big.Float {
 
 func (c mpContext) div(x, y *big.Float) *big.Float {
 	if y != nil && y.Sign() == 0 {
-		raise("ZeroDivisionError", "")
+		python.Raise("ZeroDivisionError", "")
 	}
 	if x == nil || y == nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // random is CPython's random.Random: a Mersenne Twister (MT19937, Matsumoto and
@@ -42,7 +43,7 @@ func newRandom(seed any) random {
 	case bool, int64, *big.Int:
 		seed = plainInt(seed)
 	default:
-		raise(typeError, "The only supported seed types are: None,\nint, float, str, bytes, and bytearray.")
+		python.Raise(python.TypeError, "The only supported seed types are: None,\nint, float, str, bytes, and bytearray.")
 	}
 	return random{seed: seed}
 }
@@ -134,7 +135,7 @@ func (r *random) start() {
 
 // seedByArray seeds from the 32-bit words of the absolute seed.
 func (r *random) seedByArray() {
-	abs := new(big.Int).Abs(bigInt(r.seed))
+	abs := new(big.Int).Abs(python.BigInt(r.seed))
 	var key []uint32
 	for abs.Sign() > 0 {
 		key = append(key, uint32(new(big.Int).And(abs, big.NewInt(1<<32-1)).Uint64()))

@@ -5,6 +5,7 @@ import (
 
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // config reads a configuration, with the class's defaults for what it lacks.
@@ -34,7 +35,7 @@ func share(v any) shared { return shared{v: v} }
 func (s *shared) dict(method string) *value.Dict {
 	d, ok := s.v.(*value.Dict)
 	if !ok {
-		attribute(s.v, method)
+		python.Attribute(s.v, method)
 	}
 	return d
 }
@@ -53,7 +54,7 @@ func (s *shared) writeDict(method string) *value.Dict {
 func (s *shared) list(method string) *value.List {
 	l, ok := s.v.(*value.List)
 	if !ok {
-		attribute(s.v, method)
+		python.Attribute(s.v, method)
 	}
 	return l
 }
@@ -159,7 +160,7 @@ func (k *core) answer(v any) string {
 }
 
 // plusOne is v += 1.
-func plusOne(v any) any { return add("+=", v, int64(1)) }
+func plusOne(v any) any { return python.Add("+=", v, int64(1)) }
 
 // set is a Python set of ints, in the order of adding. It is not changed once it
 // is made.

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // splitLines appends s.splitlines() to lines: Python knows more line ends than
@@ -56,22 +57,11 @@ func lineEnd(s string) int {
 	return 0
 }
 
-// isSpace is Python's str.isspace for one code point.
-func isSpace(r rune) bool {
-	switch {
-	case r < 0x80:
-		return r == ' ' || r >= '\t' && r <= '\r' || r >= 0x1C && r <= 0x1F
-	case r == 0x85 || r == 0x2028 || r == 0x2029:
-		return true
-	}
-	return unicode.Is(unicode.Zs, r)
-}
-
 // countWords is len(s.split()).
 func countWords(s string) int64 {
 	n, inside := int64(0), false
 	for _, r := range s {
-		if isSpace(r) {
+		if python.IsSpace(r) {
 			inside = false
 		} else if !inside {
 			inside = true
@@ -81,102 +71,14 @@ func countWords(s string) int64 {
 	return n
 }
 
-// lower is v.lower().
-func lower(v any) any {
-	switch v := v.(type) {
-	case string:
-		return lowerText(v)
-	case value.Bytes:
-		return value.Bytes(lowerASCII(string(v)))
-	}
-	attribute(v, "lower")
-	return nil
-}
-
-func lowerASCII(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	return string(b)
-}
-
-// lowerText is Python's str.lower: full case mapping with the final sigma.
-func lowerText(s string) string {
-	ascii, upper := true, false
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		ascii = ascii && c < utf8.RuneSelf
-		upper = upper || c >= 'A' && c <= 'Z'
-	}
-	if ascii {
-		if !upper {
-			return s
-		}
-		return lowerASCII(s)
-	}
-	b := make([]byte, 0, len(s)+8)
-	for i := 0; i < len(s); {
-		r, n := value.DecodeRune(s[i:])
-		switch {
-		case r == 0x130: // dotted capital I: the only one with two code points
-			b = append(b, "i\u0307"...)
-		case r == 0x3A3 && finalSigma(s, i, i+n):
-			b = append(b, "\u03c2"...)
-		case r >= 0xD800 && r < 0xE000 || r == utf8.RuneError:
-			b = append(b, s[i:i+n]...)
-		default:
-			b = utf8.AppendRune(b, unicode.ToLower(r))
-		}
-		i += n
-	}
-	return string(b)
-}
-
-// finalSigma: a cased letter before, none after, ignorable ones not counting.
-func finalSigma(s string, start, end int) bool {
-	before := false
-	for i := start; i > 0; {
-		r, n := utf8.DecodeLastRuneInString(s[:i])
-		i -= n
-		if !ignorable(r) {
-			before = cased(r)
-			break
-		}
-	}
-	if !before {
-		return false
-	}
-	for _, r := range s[end:] {
-		if !ignorable(r) {
-			return !cased(r)
-		}
-	}
-	return true
-}
-
-func cased(r rune) bool {
-	return unicode.In(r, unicode.Lu, unicode.Ll, unicode.Lt, unicode.Other_Lowercase, unicode.Other_Uppercase)
-}
-
-func ignorable(r rune) bool {
-	return unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf, unicode.Lm, unicode.Sk) ||
-		strings.ContainsRune("'.:\u00b7\u0387\u055f\u05f4\u2018\u2019\u2024\u2027\ufe13\ufe52\ufe55\uff07\uff0e\uff1a", r)
-}
-
-// strip is s.strip() of white space.
-func strip(s string) string { return strings.TrimFunc(s, isSpace) }
-
 // parseFloat is float(s) for text, after Python's grammar.
 func parseFloat(s string) (float64, bool) {
-	t := asciiDigits(strip(s))
+	t := asciiDigits(python.Strip(s))
 	body := strings.TrimLeft(t, "+-")
 	if len(t)-len(body) > 1 || body == "" {
 		return 0, false
 	}
-	switch lowerASCII(body) {
+	switch python.LowerASCII(body) {
 	case "inf", "infinity":
 		if t[0] == '-' {
 			return math.Inf(-1), true
@@ -239,20 +141,20 @@ func float(v any) float64 {
 	case string:
 		f, ok := parseFloat(v)
 		if !ok {
-			raise(valueError, "could not convert string to float: %s", value.Repr(v))
+			python.Raise(python.ValueError, "could not convert string to float: %s", value.Repr(v))
 		}
 		return f
 	case value.Bytes:
 		f, ok := parseFloat(string(v))
 		if !ok {
-			raise(valueError, "could not convert string to float: %s", value.Repr(v))
+			python.Raise(python.ValueError, "could not convert string to float: %s", value.Repr(v))
 		}
 		return f
 	}
-	if !isNumber(v) {
-		raise(typeError, "float() argument must be a string or a real number, not '%s'", value.TypeName(v))
+	if !python.IsNumber(v) {
+		python.Raise(python.TypeError, "float() argument must be a string or a real number, not '%s'", value.TypeName(v))
 	}
-	return toFloat(v)
+	return python.ToFloat(v)
 }
 
 // fixed2 is f"{f:.2f}".

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // The two formats of dates, as regular expressions after Python's _strptime;
@@ -29,7 +30,7 @@ func parseTime(v any, format string) time.Time {
 		if v == nil {
 			name = "None" // the C code's own way
 		}
-		raise(typeError, "strptime() argument 1 must be str, not %s", name)
+		python.Raise(python.TypeError, "strptime() argument 1 must be str, not %s", name)
 	}
 	pattern := secondPattern
 	if format == dayFormat {
@@ -40,24 +41,24 @@ func parseTime(v any, format string) time.Time {
 	}
 	m := pattern.FindStringSubmatch(s)
 	if m == nil {
-		raise(valueError, "time data %s does not match format '%s'", value.Repr(s), format)
+		python.Raise(python.ValueError, "time data %s does not match format '%s'", value.Repr(s), format)
 	}
 	if rest := s[len(m[0]):]; rest != "" {
-		raise(valueError, "unconverted data remains: %s", rest)
+		python.Raise(python.ValueError, "unconverted data remains: %s", rest)
 	}
 	var parts [6]int
 	for i, text := range m[1:] {
-		parts[i], _ = strconv.Atoi(asciiDigits(strip(text)))
+		parts[i], _ = strconv.Atoi(asciiDigits(python.Strip(text)))
 	}
 	year, month, day := parts[0], time.Month(parts[1]), parts[2]
 	t := time.Date(year, month, day, parts[3], parts[4], parts[5], 0, time.UTC)
 	switch {
 	case year < 1:
-		raise(valueError, "year %d is out of range", year)
+		python.Raise(python.ValueError, "year %d is out of range", year)
 	case time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Month() != month:
-		raise(valueError, "day is out of range for month")
+		python.Raise(python.ValueError, "day is out of range for month")
 	case parts[5] > 59:
-		raise(valueError, "second must be in 0..59")
+		python.Raise(python.ValueError, "second must be in 0..59")
 	}
 	return t
 }

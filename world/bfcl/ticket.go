@@ -6,6 +6,7 @@ import (
 	"ballast"
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // ticketAPI is a TicketAPI.
@@ -67,8 +68,8 @@ var ticketClass = newClass("TicketAPI",
 
 // find returns the first ticket of that id and its place, or nil.
 func (s *ticketAPI) find(id any) (ticket any, at int) {
-	for i, t := range iterate(s.queue.v) {
-		if value.Equal(item(t, "id"), id) {
+	for i, t := range python.Iterate(s.queue.v) {
+		if value.Equal(python.Item(t, "id"), id) {
 			return t, i
 		}
 	}
@@ -90,7 +91,7 @@ func (s *ticketAPI) create(a []any) string {
 	if !value.Truth(s.currentUser) {
 		return s.error("User not authenticated. Please log in to create a ticket.")
 	}
-	if less(priority, int64(1)) || greater(priority, int64(5)) {
+	if python.Less(priority, int64(1)) || python.Greater(priority, int64(5)) {
 		return s.error("Invalid priority. Priority must be between 1 and 5.")
 	}
 	ticket := value.Record("id", s.counter, "title", own(title), "description", own(description),
@@ -115,7 +116,7 @@ func (s *ticketAPI) finish(id any, status, done string, resolution any) string {
 	if !value.Truth(t) {
 		return s.notFound(id)
 	}
-	if item(t, "status") == status {
+	if python.Item(t, "status") == status {
 		return s.error("Ticket with ID ", id, " is already ", done, ".")
 	}
 	w := s.writable(at)
@@ -137,7 +138,7 @@ func (s *ticketAPI) edit(a []any) string {
 	}
 	updates, ok := a[1].(*value.Dict)
 	if !ok {
-		attribute(a[1], "keys")
+		python.Attribute(a[1], "keys")
 	}
 	var invalid []any
 	for _, k := range updates.Keys() {
@@ -192,8 +193,8 @@ func (s *ticketAPI) userTickets(a []any) string {
 		return "[{'error': 'User not authenticated. Please log in to view tickets.'}]"
 	}
 	mine := &value.List{}
-	for _, t := range iterate(s.queue.v) {
-		if value.Equal(item(t, "created_by"), s.currentUser) {
+	for _, t := range python.Iterate(s.queue.v) {
+		if value.Equal(python.Item(t, "created_by"), s.currentUser) {
 			mine.Items = append(mine.Items, t)
 		}
 	}
@@ -201,7 +202,7 @@ func (s *ticketAPI) userTickets(a []any) string {
 		all := mine.Items
 		mine.Items = nil
 		for _, t := range all {
-			if value.Equal(lower(item(t, "status")), lower(a[0])) {
+			if value.Equal(python.Lower(python.Item(t, "status")), python.Lower(a[0])) {
 				mine.Items = append(mine.Items, t)
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"ballast"
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // tradingBot is a TradingBot.
@@ -149,7 +150,7 @@ var symbols = value.NewDict("Apple", "AAPL", "Google", "GOOG", "Tesla", "TSLA", 
 	"Quasar Ltd.", "QUAS", "Neptune Systems", "NEPT", "Synex Solutions", "SYNX", "Amazon", "AMZN", "Gorilla", "GORI")
 
 func (s *tradingBot) symbolByName(a []any) string {
-	symbol, ok := lookup(symbols, a[0])
+	symbol, ok := python.Lookup(symbols, a[0])
 	if !ok {
 		symbol = "Stock not found"
 	}
@@ -158,19 +159,19 @@ func (s *tradingBot) symbolByName(a []any) string {
 
 // stock returns what is known of a symbol.
 func (s *tradingBot) stock(symbol any) (stock any, ok bool) {
-	if !contains(s.stocks, symbol) {
+	if !python.Contains(s.stocks, symbol) {
 		return nil, false
 	}
-	return item(s.stocks, symbol), true
+	return python.Item(s.stocks, symbol), true
 }
 
 // notCopied raises what v.copy() raises where v is no dict, or what the use of
 // the copy as a dict raises.
 func notCopied(v any, key string) {
 	if _, ok := v.(*value.List); !ok {
-		attribute(v, "copy")
+		python.Attribute(v, "copy")
 	}
-	item(v, key)
+	python.Item(v, key)
 }
 
 func (s *tradingBot) stockInfo(a []any) string {
@@ -201,7 +202,7 @@ func (s *tradingBot) stockInfo(a []any) string {
 }
 
 func (s *tradingBot) orderDetails(a []any) string {
-	order, ok := lookup(s.orders.dict("get"), a[0])
+	order, ok := python.Lookup(s.orders.dict("get"), a[0])
 	if !ok {
 		return s.error("Order with ID ", a[0], " not found.Here is the list of orders_id: ", &value.List{Items: s.orders.dict("keys").Keys()})
 	}
@@ -212,7 +213,7 @@ func (s *tradingBot) orderDetails(a []any) string {
 	if !ok {
 		notCopied(order, "symbol")
 	}
-	symbol := s.str(item(d, "symbol"))
+	symbol := s.str(python.Item(d, "symbol"))
 	if _, ok := d.Get("metadata"); !ok { // the fast way: append to the order's JSON
 		if b, err := value.AppendJSON(s.begin(), d); err == nil {
 			b = constants().orderDetail.appendFor(append(b[:len(b)-1], `, "metadata": `...), symbol)
@@ -229,11 +230,11 @@ func (s *tradingBot) orderDetails(a []any) string {
 }
 
 func (s *tradingBot) cancel(a []any) string {
-	order, ok := lookup(s.orders.dict("get"), a[0])
+	order, ok := python.Lookup(s.orders.dict("get"), a[0])
 	if !ok {
 		return s.error("Order with ID ", a[0], " not found.")
 	}
-	if item(order, "status") == "Completed" {
+	if python.Item(order, "status") == "Completed" {
 		return s.error("Can't cancel order ", a[0], ". Order is already completed.")
 	}
 	changed := order.(*value.Dict).Copy()
@@ -247,10 +248,10 @@ func (s *tradingBot) place(a []any) string {
 	if !value.Truth(s.authenticated) {
 		return s.error("User not authenticated. Please log in to place an order.")
 	}
-	if !contains(s.stocks, symbol) {
+	if !python.Contains(s.stocks, symbol) {
 		return s.error("Invalid stock symbol: ", symbol)
 	}
-	if atMost(price, int64(0)) || atMost(amount, int64(0)) {
+	if python.AtMost(price, int64(0)) || python.AtMost(amount, int64(0)) {
 		return s.error("Price and amount must be positive values.")
 	}
 	if isBuy(kind) {
@@ -258,14 +259,14 @@ func (s *tradingBot) place(a []any) string {
 		if n, ok := amount.(int64); ok {
 			cost *= float64(n)
 		} else {
-			cost *= toFloat(toInt(amount))
+			cost *= python.ToFloat(toInt(amount))
 		}
 		balance, ok := s.account.dict("get").Get("balance")
 		if !ok {
 			balance = int64(0)
 		}
-		if f, ok := balance.(float64); ok && cost > f || !ok && greater(cost, balance) {
-			return s.error("Insufficient funds: required $", fixed2(cost), " but only $", fixed2(toFloat(balance)), " available.")
+		if f, ok := balance.(float64); ok && cost > f || !ok && python.Greater(cost, balance) {
+			return s.error("Insufficient funds: required $", fixed2(cost), " but only $", fixed2(python.ToFloat(balance)), " available.")
 		}
 	}
 	paid := price
@@ -273,7 +274,7 @@ func (s *tradingBot) place(a []any) string {
 		paid = float(price)
 	}
 	id := s.counter
-	setItem(s.orders.writeDict("get"), id, value.Record("id", id, "order_type", own(kind), "symbol", own(symbol),
+	python.SetItem(s.orders.writeDict("get"), id, value.Record("id", id, "order_type", own(kind), "symbol", own(symbol),
 		"price", paid, "amount", own(amount), "status", "Open"))
 	s.counter = plusOne(s.counter)
 	return s.dict("order_id", id, "order_type", kind, "status", "Pending", "price", paid, "amount", amount)
@@ -284,12 +285,12 @@ func isBuy(kind any) bool {
 	if s, ok := kind.(string); ok && len(s) == len("buy") {
 		return s[0]|0x20 == 'b' && s[1]|0x20 == 'u' && s[2]|0x20 == 'y'
 	}
-	return lower(kind) == "buy"
+	return python.Lower(kind) == "buy"
 }
 
 // transact changes the balance and writes the transaction down.
 func (s *tradingBot) transact(kind, status string, amount, balance any) string {
-	setItem(s.account.writeDict("get"), "balance", balance)
+	python.SetItem(s.account.writeDict("get"), "balance", balance)
 	l := s.history.writeList("append")
 	l.Items = append(l.Items, value.Record("type", kind, "amount", own(amount), "timestamp", s.timestamp()))
 	return s.dict("status", status, "new_balance", balance)
@@ -302,23 +303,23 @@ func (s *tradingBot) withdraw(a []any) string {
 	if s.market != "Open" {
 		return s.error("Market is closed. Transactions are not allowed.")
 	}
-	if atMost(a[0], int64(0)) {
+	if python.AtMost(a[0], int64(0)) {
 		return s.error("Transaction amount must be positive.")
 	}
-	if greater(a[0], item(s.account.v, "balance")) {
+	if python.Greater(a[0], python.Item(s.account.v, "balance")) {
 		return s.error("Insufficient funds for withdrawal.")
 	}
-	return s.transact("withdrawal", "Withdrawal successful", a[0], sub("-=", item(s.account.v, "balance"), a[0]))
+	return s.transact("withdrawal", "Withdrawal successful", a[0], python.Sub("-=", python.Item(s.account.v, "balance"), a[0]))
 }
 
 func (s *tradingBot) fund(a []any) string {
 	if !value.Truth(s.authenticated) {
 		return s.error("User not authenticated. Please log in to fund the account.")
 	}
-	if atMost(a[0], int64(0)) {
+	if python.AtMost(a[0], int64(0)) {
 		return s.error("Funding amount must be positive.")
 	}
-	return s.transact("deposit", "Account funded successfully", a[0], add("+=", item(s.account.v, "balance"), a[0]))
+	return s.transact("deposit", "Account funded successfully", a[0], python.Add("+=", python.Item(s.account.v, "balance"), a[0]))
 }
 
 func (s *tradingBot) accountInfo([]any) string {
@@ -350,11 +351,11 @@ func (s *tradingBot) unwatch(a []any) string {
 	if !value.Truth(s.authenticated) {
 		return s.error("User not authenticated. Please log in to modify the watchlist.")
 	}
-	if !contains(s.watchList.v, a[0]) {
+	if !python.Contains(s.watchList.v, a[0]) {
 		return s.error("Stock ", a[0], " not found in watchlist.")
 	}
 	l := s.watchList.writeList("remove")
-	removeAt(l, indexOf(l.Items, a[0]))
+	removeAt(l, python.IndexOf(l.Items, a[0]))
 	return s.line("status", "Stock ", a[0], " removed from watchlist successfully.")
 }
 
@@ -366,7 +367,7 @@ func (s *tradingBot) watchlist([]any) string {
 		return s.dict("watchlist", s.watchList.v)
 	}
 	if _, ok := s.watchList.v.(*value.Dict); ok {
-		attribute(s.watchList.v, "extend") // it has a copy, unlike other kinds
+		python.Attribute(s.watchList.v, "extend") // it has a copy, unlike other kinds
 	}
 	b := append(s.begin(), '[')
 	for _, x := range s.watchList.list("copy").Items {
@@ -394,8 +395,8 @@ func (s *tradingBot) transactions(a []any) string {
 		end = parseTime(a[1], dayFormat)
 	}
 	found := &value.List{}
-	for _, x := range iterate(s.history.v) {
-		t := parseTime(item(x, "timestamp"), secondFormat)
+	for _, x := range python.Iterate(s.history.v) {
+		t := parseTime(python.Item(x, "timestamp"), secondFormat)
 		if (!value.Truth(a[0]) || !t.Before(start)) && (!value.Truth(a[1]) || !t.After(end)) {
 			found.Items = append(found.Items, x)
 		}
@@ -419,15 +420,15 @@ func (s *tradingBot) filter(a []any) string {
 	all := share(s.stocks)
 	stocks := all.dict("get")
 	found := &value.List{}
-	for _, symbol := range iterate(a[0]) {
+	for _, symbol := range python.Iterate(a[0]) {
 		var price any = int64(0)
-		if x, ok := lookup(stocks, symbol); ok {
+		if x, ok := python.Lookup(stocks, symbol); ok {
 			d := share(x)
 			if p, ok := d.dict("get").Get("price"); ok {
 				price = p
 			}
 		}
-		if atLeast(price, a[1]) && atMost(price, a[2]) {
+		if python.AtLeast(price, a[1]) && python.AtMost(price, a[2]) {
 			found.Items = append(found.Items, symbol)
 		}
 	}
@@ -435,7 +436,7 @@ func (s *tradingBot) filter(a []any) string {
 }
 
 func (s *tradingBot) watch(a []any) string {
-	if !contains(s.watchList.v, a[0]) && contains(s.stocks, a[0]) {
+	if !python.Contains(s.watchList.v, a[0]) && python.Contains(s.stocks, a[0]) {
 		l := s.watchList.writeList("append")
 		l.Items = append(l.Items, own(a[0]))
 	}
@@ -444,8 +445,8 @@ func (s *tradingBot) watch(a []any) string {
 
 func (s *tradingBot) notify(a []any) string {
 	var changed []any
-	for _, symbol := range iterate(a[0]) {
-		if stock, ok := s.stock(symbol); ok && atLeast(absolute(item(stock, "percent_change")), a[1]) {
+	for _, symbol := range python.Iterate(a[0]) {
+		if stock, ok := s.stock(symbol); ok && python.AtLeast(python.Absolute(python.Item(stock, "percent_change")), a[1]) {
 			changed = append(changed, symbol)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"ballast"
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // travelAPI is a TravelAPI.
@@ -148,11 +149,11 @@ func (s *travelAPI) register(a []any) string {
 	if why := s.refused(a[0]); why != nil {
 		return s.dict("error", why)
 	}
-	if contains(s.cards.v, a[1]) {
+	if python.Contains(s.cards.v, a[1]) {
 		return s.error("Card already registered")
 	}
 	id := s.number(100000000000, 999999999999)
-	setItem(s.cards.writeDict("get"), id, value.Record("card_number", own(a[1]), "expiration_date", own(a[2]),
+	python.SetItem(s.cards.writeDict("get"), id, value.Record("card_number", own(a[1]), "expiration_date", own(a[2]),
 		"cardholder_name", own(a[3]), "card_verification_number", own(a[4]), "balance", s.random.between(10000, 99999)))
 	return s.dict("card_id", id)
 }
@@ -160,10 +161,10 @@ func (s *travelAPI) register(a []any) string {
 // setBalance writes the balance of a card.
 func (s *travelAPI) setBalance(id, balance any) {
 	cards := s.cards.writeDict("get")
-	card := item(cards, id)
+	card := python.Item(cards, id)
 	d, ok := card.(*value.Dict)
 	if !ok {
-		setItem(card, "balance", balance)
+		python.SetItem(card, "balance", balance)
 	}
 	d = d.Copy()
 	d.Set("balance", balance)
@@ -181,11 +182,11 @@ func (s *travelAPI) flightCost(a []any) string {
 
 // cost is the price of a flight and its factor over the route's base price.
 func (s *travelAPI) cost(from, to, date, class any) (cost float64, factor int64) {
-	hashable(from)
-	hashable(to)
+	python.MustHash(from)
+	python.MustHash(to)
 	base := baseCost(from, to)
 	if base == 0 {
-		raise(valueError, "No available route for the given airports.")
+		python.Raise(python.ValueError, "No available route for the given airports.")
 	}
 	switch class {
 	case "economy":
@@ -195,7 +196,7 @@ func (s *travelAPI) cost(from, to, date, class any) (cost float64, factor int64)
 	case "first":
 		factor = 5
 	default:
-		raise(valueError, "Invalid travel class. Options are: economy, business, first.")
+		python.Raise(python.ValueError, "Invalid travel class. Options are: economy, business, first.")
 	}
 	if evenDigits(date) {
 		factor *= 2
@@ -225,16 +226,16 @@ func evenDigits(date any) bool {
 		return sum%2 == 0
 	}
 	odd := false
-	for _, x := range iterate(date) {
+	for _, x := range python.Iterate(date) {
 		char, ok := x.(string)
 		if b, isBytes := x.(value.Bytes); isBytes {
 			char, ok = string(b), true
 		}
 		if !ok {
-			attribute(x, "isdigit")
+			python.Attribute(x, "isdigit")
 		}
 		if isDigits(char) {
-			odd = odd != (bigInt(toInt(char)).Bit(0) == 1)
+			odd = odd != (python.BigInt(toInt(char)).Bit(0) == 1)
 		}
 	}
 	return !odd
@@ -253,10 +254,10 @@ func (s *travelAPI) balance(a []any) string {
 	if why := s.refused(a[0]); why != nil {
 		return s.dict("error", why)
 	}
-	if !contains(s.cards.v, a[1]) {
+	if !python.Contains(s.cards.v, a[1]) {
 		return s.error("Card not registered. Here are a list of card_id's: ", &value.List{Items: s.cards.dict("keys").Keys()})
 	}
-	return s.dict("card_balance", item(item(s.cards.v, a[1]), "balance"))
+	return s.dict("card_balance", python.Item(python.Item(s.cards.v, a[1]), "balance"))
 }
 
 // notBooked answers a booking that fails.
@@ -269,11 +270,11 @@ func (s *travelAPI) book(a []any) string {
 	if why := s.refused(token); why != nil {
 		return s.notBooked(why)
 	}
-	if !contains(s.cards.v, card) {
+	if !python.Contains(s.cards.v, card) {
 		return s.notBooked("Card not registered")
 	}
-	record := item(s.cards.v, card)
-	if !contains(record, "balance") {
+	record := python.Item(s.cards.v, card)
+	if !python.Contains(record, "balance") {
 		return s.notBooked("Balance not found")
 	}
 	if !isAirport(from) {
@@ -287,7 +288,7 @@ func (s *travelAPI) book(a []any) string {
 	if !plain && s.valueError(func() { parseTime(date, dayFormat) }) != nil {
 		return s.notBooked("Invalid date format. Use YYYY-MM-DD.")
 	}
-	hashable(class)
+	python.MustHash(class)
 	if class != "economy" && class != "business" && class != "first" {
 		return s.notBooked("Invalid travel class. Must be one of {'economy', 'business', 'first'}")
 	}
@@ -295,16 +296,16 @@ func (s *travelAPI) book(a []any) string {
 	if plain && baseCost(from, to) != 0 { // then nothing is raised
 		cost, _ = s.cost(from, to, date, class)
 	} else if e := s.valueError(func() { cost, _ = s.cost(from, to, date, class) }); e != nil {
-		return s.notBooked(e.text)
+		return s.notBooked(e.Text)
 	}
-	balance := item(record, "balance")
-	if less(balance, cost) {
+	balance := python.Item(record, "balance")
+	if python.Less(balance, cost) {
 		return s.notBooked("Insufficient funds")
 	}
-	if s.budget != nil && less(balance, s.budget) {
+	if s.budget != nil && python.Less(balance, s.budget) {
 		return s.notBooked("Balance is less than budget limit")
 	}
-	s.setBalance(card, sub("-=", balance, cost))
+	s.setBalance(card, python.Sub("-=", balance, cost))
 	booking, transaction := s.number(1000000, 9999999), s.number(10000000, 99999999)
 	bookings := s.bookings.writeDict("get")
 	bookings.Set(booking, value.Record("card_id", own(card), "travel_date", date, "travel_from", from,
@@ -316,10 +317,10 @@ func (s *travelAPI) book(a []any) string {
 	return s.dict("booking_id", booking, "transaction_id", transaction, "booking_status", true, "booking_history", history)
 }
 
-// valueError runs f and returns its ValueError; other exceptions go on.
-func (s *travelAPI) valueError(f func()) *exception {
-	e := try(f)
-	if e != nil && e.kind != valueError {
+// python.ValueError runs f and returns its ValueError; other exceptions go on.
+func (s *travelAPI) valueError(f func()) *python.Exception {
+	e := python.Try(f)
+	if e != nil && e.Kind != python.ValueError {
 		panic(e)
 	}
 	return e
@@ -331,14 +332,14 @@ func (s *travelAPI) invoice(a []any) string {
 	if why := s.refused(a[0]); why != nil {
 		return s.dict("error", why)
 	}
-	if !contains(s.bookings.v, a[1]) {
+	if !python.Contains(s.bookings.v, a[1]) {
 		return s.error("Booking not found")
 	}
-	record := item(s.bookings.v, a[1])
+	record := python.Item(s.bookings.v, a[1])
 	var pairs [2 + 2*len(invoiceKeys)]any
 	pairs[0], pairs[1] = "booking_id", a[1]
 	for i, key := range invoiceKeys {
-		pairs[2+2*i], pairs[3+2*i] = key, item(record, key)
+		pairs[2+2*i], pairs[3+2*i] = key, python.Item(record, key)
 	}
 	return s.dict("invoice", value.Record(pairs[:]...))
 }
@@ -358,12 +359,12 @@ func (s *travelAPI) cancel(a []any) string {
 	if why := s.refused(a[0]); why != nil {
 		return s.dict("cancel_status", false, "error", why)
 	}
-	if !contains(s.bookings.v, a[1]) {
+	if !python.Contains(s.bookings.v, a[1]) {
 		return s.dict("cancel_status", false, "error", "Booking not found")
 	}
-	record := item(s.bookings.v, a[1])
-	card, cost := item(record, "card_id"), item(record, "travel_cost")
-	s.setBalance(card, add("+=", item(item(s.cards.v, card), "balance"), cost))
+	record := python.Item(s.bookings.v, a[1])
+	card, cost := python.Item(record, "card_id"), python.Item(record, "travel_cost")
+	s.setBalance(card, python.Add("+=", python.Item(python.Item(s.cards.v, card), "balance"), cost))
 	s.bookings.writeDict("get").Delete(a[1])
 	return s.dict("cancel_status", true)
 }
@@ -377,17 +378,17 @@ func (s *travelAPI) exchange(a []any) string {
 	if base == "USD" {
 		if name, ok := target.(string); ok {
 			if rate, ok := rates.Get(name); ok {
-				return s.dict("exchanged_value", float(mul(amount, rate)))
+				return s.dict("exchanged_value", float(python.Mul(amount, rate)))
 			}
 		}
 	} else if target == "USD" {
 		if name, ok := base.(string); ok {
 			if rate, ok := rates.Get(name); ok {
-				return s.dict("exchanged_value", round(div(amount, rate), int64(2)))
+				return s.dict("exchanged_value", round(python.Div(amount, rate), int64(2)))
 			}
 		}
 	}
-	raise(valueError, "No available exchange rate for the given currencies.")
+	python.Raise(python.ValueError, "No available exchange rate for the given currencies.")
 	return ""
 }
 
@@ -416,9 +417,9 @@ func (s *travelAPI) verify(a []any) string {
 	passport, ok := a[3].(string)
 	if !ok {
 		if _, ok := a[3].(value.Bytes); ok {
-			raise(typeError, "startswith first arg must be bytes or a tuple of bytes, not str")
+			python.Raise(python.TypeError, "startswith first arg must be bytes or a tuple of bytes, not str")
 		}
-		attribute(a[3], "startswith")
+		python.Attribute(a[3], "startswith")
 	}
 	if !strings.HasPrefix(passport, "US") {
 		return s.notVerified("Passport must be issued by the United States.")
@@ -435,7 +436,7 @@ func (s *travelAPI) setBudget(a []any) string {
 }
 
 func (s *travelAPI) nearestAirport(a []any) string {
-	code, ok := lookup(cityAirports, a[0])
+	code, ok := python.Lookup(cityAirports, a[0])
 	if !ok {
 		code = "Unknown"
 	}
@@ -452,21 +453,21 @@ func (s *travelAPI) insure(a []any) string {
 	if why := s.refused(token); why != nil {
 		return s.notInsured(why)
 	}
-	if s.budget != nil && less(s.budget, cost) {
+	if s.budget != nil && python.Less(s.budget, cost) {
 		return s.notInsured("Exceeded budget limit")
 	}
-	if !contains(s.bookings.v, booking) {
+	if !python.Contains(s.bookings.v, booking) {
 		return s.notInsured("Booking not found")
 	}
-	if !contains(s.cards.v, card) {
+	if !python.Contains(s.cards.v, card) {
 		return s.notInsured("Credit card not registered")
 	}
-	s.setBalance(card, sub("-=", item(item(s.cards.v, card), "balance"), cost))
+	s.setBalance(card, python.Sub("-=", python.Item(python.Item(s.cards.v, card), "balance"), cost))
 	return s.dict("insurance_id", s.number(100000000, 999999999), "insurance_status", true)
 }
 
 func (s *travelAPI) support(a []any) string {
-	if !contains(s.bookings.v, a[0]) {
+	if !python.Contains(s.bookings.v, a[0]) {
 		return s.error("Booking not found")
 	}
 	return `{"customer_support_message": "Thank you for contacting customer support. Your message has been received and we will get back to you shortly."}`

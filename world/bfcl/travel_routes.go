@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // airportCodes are the airports in the order of list_all_airports.
@@ -121,7 +122,7 @@ var sectorAnswers = [2]func() map[string]string{
 }
 
 func (s *tradingBot) available(a []any) string {
-	hashable(a[0])
+	python.MustHash(a[0])
 	answers := sectorAnswers[0]
 	if s.long {
 		answers = sectorAnswers[1]

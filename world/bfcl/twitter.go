@@ -4,6 +4,7 @@ import (
 	"ballast"
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // twitterAPI is a TwitterAPI.
@@ -122,7 +123,7 @@ func (s *twitterAPI) post(a []any) string {
 	}
 	tweet := value.Record("id", s.counter, "username", s.username, "content", own(a[0]),
 		"tags", ownOrNew(a[1]), "mentions", ownOrNew(a[2]))
-	setItem(s.tweets.writeDict("get"), s.counter, tweet)
+	python.SetItem(s.tweets.writeDict("get"), s.counter, tweet)
 	s.counter = plusOne(s.counter)
 	return s.json(tweet)
 }
@@ -130,7 +131,7 @@ func (s *twitterAPI) post(a []any) string {
 // unknown reports whether there is no such tweet; it raises for ids that cannot
 // be looked up.
 func (s *twitterAPI) unknown(id any) bool {
-	_, ok := lookup(s.tweets.dict("get"), id)
+	_, ok := python.Lookup(s.tweets.dict("get"), id)
 	return !ok
 }
 
@@ -144,12 +145,12 @@ func (s *twitterAPI) retweet(a []any) string {
 		return s.notFound(a[0])
 	}
 	list := emptyList
-	if contains(s.retweets.v, s.username) {
-		list = item(s.retweets.v, s.username)
+	if python.Contains(s.retweets.v, s.username) {
+		list = python.Item(s.retweets.v, s.username)
 	} else {
-		setItem(s.retweets.writeDict("get"), s.username, list)
+		python.SetItem(s.retweets.writeDict("get"), s.username, list)
 	}
-	if contains(list, a[0]) {
+	if python.Contains(list, a[0]) {
 		return s.dict("retweet_status", "Already retweeted")
 	}
 	s.retweets.appendTo(s.username, own(a[0]))
@@ -162,7 +163,7 @@ func (s *shared) appendTo(key, v any) {
 	old, _ := d.Get(key)
 	l, ok := old.(*value.List)
 	if !ok {
-		attribute(old, "append")
+		python.Attribute(old, "append")
 	}
 	longer := value.MakeList(len(l.Items) + 1)
 	longer.Items = append(append(longer.Items, l.Items...), v)
@@ -176,8 +177,8 @@ func (s *twitterAPI) comment(a []any) string {
 	if s.unknown(a[0]) {
 		return s.notFound(a[0])
 	}
-	if !contains(s.comments.v, a[0]) {
-		setItem(s.comments.writeDict("get"), own(a[0]), emptyList)
+	if !python.Contains(s.comments.v, a[0]) {
+		python.SetItem(s.comments.writeDict("get"), own(a[0]), emptyList)
 	}
 	s.comments.appendTo(a[0], value.Record("username", s.username, "content", own(a[1])))
 	return s.dict("comment_status", "Comment added successfully")
@@ -188,12 +189,12 @@ func (s *twitterAPI) mention(a []any) string {
 		return s.notFound(a[0])
 	}
 	tweet, _ := s.tweets.dict("get").Get(a[0])
-	mentions := item(tweet, "mentions")
+	mentions := python.Item(tweet, "mentions")
 	l, ok := mentions.(*value.List)
 	if !ok {
-		attribute(mentions, "extend")
+		python.Attribute(mentions, "extend")
 	}
-	more := iterate(a[1])
+	more := python.Iterate(a[1])
 	all := value.MakeList(len(l.Items) + len(more))
 	all.Items = append(append(all.Items, l.Items...), more...)
 	for i := len(l.Items); i < len(all.Items); i++ {
@@ -209,7 +210,7 @@ func (s *twitterAPI) follow(a []any) string {
 	if !value.Truth(s.authenticated) {
 		return s.loggedOut("following")
 	}
-	if contains(s.following.v, a[0]) {
+	if python.Contains(s.following.v, a[0]) {
 		return s.dict("follow_status", false)
 	}
 	l := s.following.writeList("append")
@@ -228,11 +229,11 @@ func (s *twitterAPI) unfollow(a []any) string {
 	if !value.Truth(s.authenticated) {
 		return s.loggedOut("unfollowing")
 	}
-	if !contains(s.following.v, a[0]) {
+	if !python.Contains(s.following.v, a[0]) {
 		return s.dict("unfollow_status", false)
 	}
 	l := s.following.writeList("remove")
-	removeAt(l, indexOf(l.Items, a[0]))
+	removeAt(l, python.IndexOf(l.Items, a[0]))
 	return s.dict("unfollow_status", true)
 }
 
@@ -252,7 +253,7 @@ func (s *twitterAPI) userTweets(a []any) string {
 func (s *twitterAPI) tweetsOf(user any) *value.List {
 	found := &value.List{}
 	for i := range s.tweets.dict("get").Len() {
-		if _, t := s.tweets.dict("get").At(i); value.Equal(item(t, "username"), user) {
+		if _, t := s.tweets.dict("get").At(i); value.Equal(python.Item(t, "username"), user) {
 			found.Items = append(found.Items, t)
 		}
 	}
@@ -263,15 +264,15 @@ func (s *twitterAPI) search(a []any) string {
 	found := &value.List{}
 	for i := range s.tweets.dict("get").Len() {
 		_, t := s.tweets.dict("get").At(i)
-		keyword := lower(a[0])
-		hit := contains(lower(item(t, "content")), keyword)
+		keyword := python.Lower(a[0])
+		hit := python.Contains(python.Lower(python.Item(t, "content")), keyword)
 		if !hit {
-			tags := iterate(item(t, "tags"))
+			tags := python.Iterate(python.Item(t, "tags"))
 			lowered := make([]any, len(tags))
 			for j, tag := range tags {
-				lowered[j] = lower(tag)
+				lowered[j] = python.Lower(tag)
 			}
-			hit = indexOf(lowered, keyword) >= 0
+			hit = python.IndexOf(lowered, keyword) >= 0
 		}
 		if hit {
 			found.Items = append(found.Items, t)
@@ -284,7 +285,7 @@ func (s *twitterAPI) tweetComments(a []any) string {
 	if s.unknown(a[0]) {
 		return s.notFound(a[0])
 	}
-	if c, ok := lookup(s.comments.dict("get"), a[0]); ok {
+	if c, ok := python.Lookup(s.comments.dict("get"), a[0]); ok {
 		return s.answer(c)
 	}
 	return "[]"
@@ -294,11 +295,11 @@ func (s *twitterAPI) userStats(a []any) string {
 	tweets := int64(len(s.tweetsOf(a[0]).Items))
 	following := int64(0)
 	if value.Equal(a[0], s.username) {
-		following = length(s.following.v)
+		following = python.Length(s.following.v)
 	}
 	retweets := int64(0)
-	if l, ok := lookup(s.retweets.dict("get"), a[0]); ok {
-		retweets = length(l)
+	if l, ok := python.Lookup(s.retweets.dict("get"), a[0]); ok {
+		retweets = python.Length(l)
 	}
 	return s.dict("tweet_count", tweets, "following_count", following, "retweet_count", retweets)
 }

@@ -8,6 +8,7 @@ import (
 	"ballast"
 	"ballast/value"
 	"ballast/world"
+	"ballast/world/python"
 )
 
 // vehicleAPI is a VehicleControlAPI.
@@ -130,7 +131,7 @@ func (s *vehicleAPI) startEngine(a []any) string {
 		s.engine = "stopped"
 	}
 	switch {
-	case greater(s.unlocked, int64(0)):
+	case python.Greater(s.unlocked, int64(0)):
 		doors := s.doors.dict("items")
 		b, first := []byte(nil), true
 		for i := range doors.Len() {
@@ -149,7 +150,7 @@ func (s *vehicleAPI) startEngine(a []any) string {
 		return s.error("Brake pedal needs to be pressed when starting the engine.")
 	case !value.Equal(s.brakeForce, 1000.0):
 		return s.error("Must press the brake fully before starting the engine.")
-	case less(s.fuel, 0.0):
+	case python.Less(s.fuel, 0.0):
 		return s.error("Fuel tank is empty.")
 	case a[0] != "START":
 		return s.error("Invalid ignition mode.")
@@ -159,14 +160,14 @@ func (s *vehicleAPI) startEngine(a []any) string {
 }
 
 func (s *vehicleAPI) fillTank(a []any) string {
-	if less(a[0], int64(0)) {
+	if python.Less(a[0], int64(0)) {
 		return s.error("Fuel amount cannot be negative.")
 	}
-	level := add("+", s.fuel, a[0])
-	if greater(level, int64(50)) {
+	level := python.Add("+", s.fuel, a[0])
+	if python.Greater(level, int64(50)) {
 		return s.error("Cannot fill gas above the tank capacity.")
 	}
-	if less(level, 0.0) {
+	if python.Less(level, 0.0) {
 		return s.error("Fuel tank is empty. Min fuel level is 0 gallons.")
 	}
 	s.fuel = level
@@ -178,24 +179,24 @@ func (s *vehicleAPI) lock(a []any) string {
 	if value.Truth(a[0]) {
 		status, step = "unlocked", int64(1)
 	}
-	for _, door := range iterate(a[1]) {
-		if item(s.doors.v, door) == status {
+	for _, door := range python.Iterate(a[1]) {
+		if python.Item(s.doors.v, door) == status {
 			continue
 		}
 		s.doors.writeDict("get").Set(door, status)
-		s.unlocked = add("+=", s.unlocked, step)
+		s.unlocked = python.Add("+=", s.unlocked, step)
 	}
 	return s.dict("lockStatus", status, "remainingUnlockedDoors", s.unlocked)
 }
 
 func (s *vehicleAPI) climate(a []any) string {
 	temperature, unit, fan, mode := a[0], a[1], a[2], a[3]
-	if !atMost(int64(0), fan) || !atMost(fan, int64(100)) {
+	if !python.AtMost(int64(0), fan) || !python.AtMost(fan, int64(100)) {
 		return s.error("Fan speed must be between 0 and 100.")
 	}
 	s.temperature = own(temperature)
 	if unit == "fahrenheit" {
-		s.temperature = div(mul(sub("-", temperature, int64(32)), int64(5)), int64(9))
+		s.temperature = python.Div(python.Mul(python.Sub("-", temperature, int64(32)), int64(5)), int64(9))
 	}
 	s.fan, s.mode = own(fan), own(mode)
 	return s.dict("currentACTemperature", temperature, "climateMode", mode, "humidityLevel", s.humidity)
@@ -293,16 +294,16 @@ func constant(pairs ...any) string { return (&core{scratch: new(scratch)}).dict(
 
 func (s *vehicleAPI) press(a []any) string {
 	position := a[0]
-	if !atMost(int64(0), position) || !atMost(position, int64(1)) {
+	if !python.AtMost(int64(0), position) || !python.AtMost(position, int64(1)) {
 		return s.error("Pedal position must be between 0 and 1.")
 	}
 	if value.Equal(position, int64(0)) {
 		return s.release(nil)
 	}
-	s.brake, s.brakeForce = "pressed", mul(position, int64(1000))
+	s.brake, s.brakeForce = "pressed", python.Mul(position, int64(1000))
 	force := s.brakeForce
 	if _, ok := force.(float64); !ok {
-		force = toFloat(force)
+		force = python.ToFloat(force)
 	}
 	return s.dict("brakePedalStatus", "pressed", "brakePedalForce", force)
 }
@@ -337,17 +338,17 @@ func (s *vehicleAPI) speed([]any) string {
 func (s *vehicleAPI) log(a []any) string { return s.dict("log", a[0]) }
 
 func (s *vehicleAPI) feasibility(a []any) string {
-	return s.dict("canDrive", !less(mul(s.fuel, 20.0), a[0]))
+	return s.dict("canDrive", !python.Less(python.Mul(s.fuel, 20.0), a[0]))
 }
 
-func (s *vehicleAPI) gallons(a []any) string { return s.dict("gallon", mul(a[0], 0.264172)) }
+func (s *vehicleAPI) gallons(a []any) string { return s.dict("gallon", python.Mul(a[0], 0.264172)) }
 
-func (s *vehicleAPI) liters(a []any) string { return s.dict("liter", mul(a[0], 3.78541)) }
+func (s *vehicleAPI) liters(a []any) string { return s.dict("liter", python.Mul(a[0], 3.78541)) }
 
 func (s *vehicleAPI) navigate(a []any) string {
 	s.destination = own(a[0])
 	if _, ok := a[0].(string); !ok {
-		add("+", "", a[0]) // raises
+		python.Add("+", "", a[0]) // raises
 	}
 	return s.line("status", "Navigating to ", a[0])
 }
@@ -372,9 +373,9 @@ func (s *vehicleAPI) healthyTires() bool {
 	if usual {
 		return sum/4 >= 30 && sum/4 <= 35
 	}
-	total := add("+", add("+", add("+", s.tires[0], s.tires[1]), s.tires[2]), s.tires[3])
-	mean := div(total, int64(4))
-	return atMost(int64(30), mean) && atMost(mean, int64(35))
+	total := python.Add("+", python.Add("+", python.Add("+", s.tires[0], s.tires[1]), s.tires[2]), s.tires[3])
+	mean := python.Div(total, int64(4))
+	return python.AtMost(int64(30), mean) && python.AtMost(mean, int64(35))
 }
 
 func (s *vehicleAPI) tireShop([]any) string {
