@@ -43,6 +43,7 @@ var layer = map[string]int{
 	"ballast/world/drawn":           2,
 	"ballast/world/python":          2,
 	"ballast/world/bfcl":            2,
+	"ballast/world/acebench":        2,
 	"ballast/credit":                2,
 	"ballast/monitor":               3,
 	"ballast/monitor/verdict":       3,

@@ -1,0 +1,244 @@
+package acebench
+
+import (
+	"fmt"
+
+	"ballast/value"
+	"ballast/world/python"
+)
+
+// Role is one of the two execution roles.
+type Role int
+
+// The roles.
+const (
+	Step Role = iota // of multi_step: what a call raises is told in its place
+	Turn             // of multi_turn: the first exception is told instead of all results
+)
+
+// String is the role's name in the categories.
+func (r Role) String() string { return [...]string{"multi_step", "multi_turn"}[r] }
+
+// Texts that are told instead of results.
+const (
+	// StepUnread answers a message that cannot be read, in multi_step.
+	StepUnread = "Please do not ask me any questions, use the known conditions to solve the problem"
+	// TurnFailed answers a message one of whose calls raises, in multi_turn. The original forgets to fill it in.
+	TurnFailed = "Error during execution: {str(e)}"
+)
+
+// Scene is the objects of one item, and the role that runs calls on them. It is used by one goroutine.
+type Scene struct {
+	role    Role
+	format  Format
+	classes []string
+	config  *value.Dict
+	apis    []interface{ Has(name string) bool }
+	made    []state // nil until a message has calls
+	saves   bool    // a message has succeeded
+}
+
+// Executed is what came of one message of the agent.
+type Executed struct {
+	Read    bool     // the calls could be read and written down
+	Calls   []string // as the original writes them down; nil unless asked for
+	Results []string // one for each call; nil where TurnFailed is told
+	Failed  bool     // TurnFailed is told
+	Message any      // what is kept of it: a list, or StepUnread
+	Saves   bool     // the states count from here on
+}
+
+// Feed is what the agent is shown.
+func (e *Executed) Feed() string {
+	if s, ok := e.Message.(string); ok {
+		return s
+	}
+	return value.Repr(e.Message)
+}
+
+// NewScene starts the scene of an item. config is its initial_config.
+func NewScene(role Role, format Format, classes []string, config *value.Dict) (*Scene, error) {
+	s := &Scene{role: role, format: format, classes: classes}
+	if config != nil {
+		c, ok := config.Get("BaseApi")
+		if s.config, _ = c.(*value.Dict); ok && s.config == nil {
+			return nil, fmt.Errorf("acebench: the configuration of BaseApi is %s, not an object", value.TypeName(c))
+		}
+	}
+	for _, name := range classes {
+		w, err := Get(name)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := w.New(s.start(), ""); err != nil {
+			return nil, err
+		}
+		s.apis = append(s.apis, w.(interface{ Has(name string) bool }))
+	}
+	return s, nil
+}
+
+func (s *Scene) start() any {
+	if s.config == nil {
+		return nil
+	}
+	return s.config
+}
+
+// states makes the objects when they are first needed.
+func (s *Scene) states() []state {
+	if s.made == nil {
+		for _, name := range s.classes {
+			w, _ := Get(name)
+			st, _ := w.New(s.start(), "") // NewScene has tried
+			s.made = append(s.made, st.(state))
+		}
+	}
+	return s.made
+}
+
+// Execute runs the calls of a message of the agent. texts asks for Executed.Calls.
+func (s *Scene) Execute(message string, texts bool) (e Executed) {
+	var calls []written
+	list, err := readAgent(s.format, message, s.role == Turn)
+	if err == nil {
+		if raised := python.Try(func() { calls = writeCalls(list) }); raised != nil {
+			err = raised
+		}
+	}
+	if err != nil && s.role == Step {
+		e.Message = StepUnread
+		return e
+	}
+	e.Read = err == nil
+	if err != nil {
+		calls = nil
+	}
+	if texts {
+		e.Calls = make([]string, len(calls))
+		for i := range calls {
+			if e.Calls[i] = calls[i].text; calls[i].plain {
+				e.Calls[i] = value.FormatCall(calls[i].call)
+			}
+		}
+	}
+	e.Results, e.Failed = s.run(calls)
+	if e.Failed {
+		e.Results = nil
+		l := value.MakeList(len(TurnFailed))
+		for _, c := range TurnFailed {
+			l.Items = append(l.Items, string(c))
+		}
+		e.Message = l
+		return e
+	}
+	e.Saves, s.saves = true, true
+	l := value.MakeList(len(e.Results))
+	for _, text := range e.Results {
+		l.Items = append(l.Items, kept(text))
+	}
+	e.Message = l
+	return e
+}
+
+// kept is what is kept of a result: what its text is in JSON, or else the text.
+func kept(text string) any {
+	if v, err := value.ParseJSON([]byte(text)); err == nil {
+		return v
+	}
+	return text
+}
+
+// outcome is what a call came to: its text, and what that becomes by the end of the message, where it does.
+type outcome struct {
+	text  string
+	later func() string
+}
+
+// run runs calls one after the other. A name that no class has gives the result of the call before.
+func (s *Scene) run(calls []written) (results []string, aborted bool) {
+	states := s.states()
+	var last *outcome
+	var later map[int]func() string
+	results = make([]string, 0, len(calls))
+	for i := range calls {
+		out, raised := s.one(states, &calls[i])
+		if out != nil {
+			last = out
+		} else if raised == nil && last == nil {
+			raised = &python.Exception{Kind: "UnboundLocalError", Text: unknownFirst}
+		}
+		switch {
+		case raised != nil && s.role == Turn:
+			return nil, true
+		case raised != nil:
+			results = append(results, failed+raised.Text)
+			continue
+		}
+		if last.later != nil && len(calls) > 1 {
+			if later == nil {
+				later = make(map[int]func() string)
+			}
+			later[len(results)] = last.later
+		}
+		results = append(results, last.text)
+	}
+	for i, f := range later {
+		results[i] = f()
+	}
+	return results, false
+}
+
+// one runs a call on every object that has its method; the last result counts. There is none where no class has it.
+func (s *Scene) one(states []state, w *written) (out *outcome, raised *python.Exception) {
+	word := w.word()
+	for i, st := range states {
+		if !s.apis[i].Has(word) {
+			continue
+		}
+		raised = python.Try(func() {
+			w.parse()
+			text := st.run(w.call)
+			out = &outcome{text, st.later()}
+		})
+		if raised != nil {
+			return nil, raised
+		}
+	}
+	return out, nil
+}
+
+// Saved is what the original writes at the end: the attributes of each class, or nothing where no message has succeeded. It went
+// through JSON, so that the keys of its objects are texts.
+func (s *Scene) Saved() *value.List {
+	l := value.NewList()
+	if !s.saves {
+		return l
+	}
+	for i, st := range s.states() {
+		l.Items = append(l.Items, value.NewDict(s.classes[i], throughJSON(value.NewDict(st.saved()...))))
+	}
+	return l
+}
+
+// throughJSON is json.loads(json.dumps(v)). The original's run ends where a value has no JSON; here it is kept as it is.
+func throughJSON(v any) any {
+	b, err := value.AppendJSON(nil, v)
+	if err != nil {
+		return v
+	}
+	back, err := value.ParseJSON(b)
+	if err != nil {
+		return v
+	}
+	return back
+}
+
+// Dump returns all attributes of the classes, by name; nothing before the first message with calls.
+func (s *Scene) Dump() *value.Dict {
+	d := &value.Dict{}
+	for i, st := range s.made {
+		d.Set(s.classes[i], st.Dump())
+	}
+	return d
+}
