@@ -28,7 +28,7 @@ var layer = map[string]int{
 	"ballast/confined":              2,
 	"ballast/safetext/hostile":      1,
 	"ballast/value":                 1,
-	"ballast/value/pyexpr":          2,
+	"ballast/value/pyexpr":          1,
 	"ballast/value/shape":           2,
 	"ballast/value/schema":          2,
 	"ballast/chat/bpe":              2,
