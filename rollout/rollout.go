@@ -245,11 +245,11 @@ func CheckPrompts(ctx context.Context, cfg *Config, tasks []ballast.Task) (longe
 	}
 	switch {
 	case over == 1:
-		return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; raise budget.prompt or leave the task out", first, length,
-			cfg.Budget.Prompt)
+		return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; raise budget.prompt, show fewer tools or leave the "+
+			"task out", first, length, cfg.Budget.Prompt)
 	case over > 1:
 		return 0, fmt.Errorf("task %s: its prompt has %d tokens, the budget is %d; %d of %d tasks are over it, the longest has %d; raise "+
-			"budget.prompt or leave the tasks out",
+			"budget.prompt, show fewer tools or leave the tasks out",
 			first, length, cfg.Budget.Prompt, over, len(tasks), longest)
 	}
 	return longest, nil

@@ -108,6 +108,18 @@ func plainValue(text string) any {
 	return text
 }
 
+// everySo tells how far something is, at most once in so long: a server that starts slowly takes
+// minutes over a few tasks, and a person wants to see that it goes on.
+func everySo(wait time.Duration, say func(what string, done, of int)) func(what string, done, of int) {
+	last := time.Now()
+	return func(what string, done, of int) {
+		if now := time.Now(); now.Sub(last) >= wait {
+			last = now
+			say(what, done, of)
+		}
+	}
+}
+
 func synthesizeTasks(ctx context.Context, f *liveFlags, o synthesize.Options) (err error) {
 	in, s, err := f.live(ctx)
 	if err != nil {
@@ -115,6 +127,9 @@ func synthesizeTasks(ctx context.Context, f *liveFlags, o synthesize.Options) (e
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
 	o.Seed, o.Reads, o.Writes, o.Today = f.seed, f.reads, f.writes, time.Now()
+	o.Progress = everySo(10*time.Second, func(what string, done, of int) {
+		safetext.Say(stderr, "ballast: %s %d of %d tasks\n", what, done, of)
+	})
 	made, report, err := synthesize.Synthesize(ctx, s, o)
 	if report != nil {
 		for line := range strings.SplitSeq(strings.TrimSuffix(report.String(), "\n"), "\n") {

@@ -47,7 +47,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRoomier: whoever trains a model of their own hears whose the budget is.
+// TestRoomier: whoever trains a model of their own hears whose the budget is, and with tools of their own what fills it.
 func TestRoomier(t *testing.T) {
 	r := made(t, recipe.Baseline)
 	why := errors.New("too long")
@@ -55,6 +55,9 @@ func TestRoomier(t *testing.T) {
 		t.Error(got)
 	}
 	if r.Model = "Org/m"; !strings.Contains(roomier(&r, why).Error(), "the budgets are those of model embedded where") {
+		t.Error(roomier(&r, why))
+	}
+	if r.MCP.Server = "shop"; !strings.Contains(roomier(&r, why).Error(), "name fewer in mcp.tools") {
 		t.Error(roomier(&r, why))
 	}
 }

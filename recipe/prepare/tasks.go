@@ -49,6 +49,10 @@ func roomier(r *recipe.Recipe, err error) error {
 		err = fmt.Errorf("%w; the budgets are those of model "+recipe.DefaultModel+" where no --config says otherwise, recipes/ has files for "+
 			"others", err)
 	}
+	if r.MCP.Server != "" {
+		err = fmt.Errorf("%w; the descriptions of all tools that a task is shown stand in its prompt: name fewer in mcp.tools, or in tools of "+
+			"each task", err)
+	}
 	if OwnDialogues(r) {
 		err = fmt.Errorf("%w; set %s evaluates this run, which learns from dialogues alone", err, r.Tasks.Set)
 	}

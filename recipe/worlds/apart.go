@@ -22,7 +22,9 @@ const (
 
 // whatToDo follows what shows that an episode sees another.
 const whatToDo = "Where no clock and no chance answers, an episode sees what another changed: name a call that puts the server " +
-	"back in mcp.reset, or what tells episodes apart in mcp.isolate, or let each episode have a process (a command, without mcp.reads)"
+	"back in mcp.reset, or what tells episodes apart in mcp.isolate, or let each episode have a process (a command, without mcp.reads). " +
+	"Where it is a process already, both use one file or service: give each process a copy of the file " +
+	"(docs/own-tools.md, \"A server that keeps its data in a file\")"
 
 // apart plays gold that changes something in two episodes, and notes whether one sees the other. It
 // does so once: what is known of the server then holds for all its tasks. The error is that the context has ended.

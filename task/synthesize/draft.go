@@ -75,8 +75,9 @@ func (m *maker) dropped(ctx context.Context, d *draft, err error) error {
 		return nil
 	}
 	m.report.note("what %s changes is seen in other sessions (%s): sessions share it. No further call changes anything, and no task does. "+
-		"Start the server so that each session has a state of its own, or name a call that puts it back; what was changed until now "+
-		"stays on the server", f.tool, f.first)
+		"Start the server so that each session has a state of its own: where it keeps its data in a file, give each process a copy of it "+
+		"(docs/own-tools.md, \"A server that keeps its data in a file\"). Or name a call that puts it back (mcp.reset). What was changed "+
+		"until now stays on the server", f.tool, f.first)
 	for _, t := range m.writers {
 		m.report.of(t.Name).Why = "what tools change outlives a session"
 	}
@@ -357,6 +358,7 @@ func (m *maker) again(ctx context.Context) ([]Task, error) {
 	var kept []*draft
 	for i := len(m.tasks) - 1; i >= 0; i-- {
 		d := m.tasks[i]
+		m.at(Proving, len(m.tasks)-1-i, len(m.tasks))
 		err := m.play(ctx, d, false)
 		var f *fault
 		switch {

@@ -64,7 +64,15 @@ type Options struct {
 	// Word, if not nil, words a request in place of the templates, such as with an endpoint: it gets
 	// the template's text and returns another. A text that lacks one of the values is not taken.
 	Word func(ctx context.Context, text string, calls []ballast.Call) (string, error)
+	// Progress, if not nil, hears how far it is after each step: what is done, and how much of how many.
+	Progress func(what string, done, of int)
 }
+
+// What Options.Progress hears.
+const (
+	Making  = "made"         // tasks, so far
+	Proving = "played again" // tasks, in a fresh session each
+)
 
 // Categories are the kinds of tasks: plain ones, ones whose tool is shown only after the user has
 // asked, and ones whose request lacks a value at first.
@@ -170,8 +178,8 @@ func (m *maker) sortTools() error {
 		m.report.note("no tool says that it only reads; by their names %s do", nameList(m.readers))
 	}
 	if len(m.readers) == 0 {
-		return fmt.Errorf("synthesize: none of the server's tools (%s) says that it only reads (readOnlyHint); name those that do, or allow "+
-			"calls of all", nameList(m.tools))
+		return fmt.Errorf("synthesize: none of the server's tools (%s) says that it only reads (readOnlyHint); name those that do "+
+			"(--reads), or allow calls of all (--writes)", nameList(m.tools))
 	}
 	for _, t := range m.tools {
 		if !slices.ContainsFunc(m.readers, func(r ballast.Tool) bool { return r.Name == t.Name }) {
@@ -209,6 +217,13 @@ func (m *maker) close() {
 	}
 }
 
+// at tells how far it is.
+func (m *maker) at(what string, done, of int) {
+	if m.o.Progress != nil {
+		m.o.Progress(what, done, of)
+	}
+}
+
 // fill makes tasks until there are enough, or none can be made any more.
 func (m *maker) fill(ctx context.Context) error {
 	quota := map[string]int{Test: int(float64(m.o.Count)*m.o.Tests + 0.5)}
@@ -226,6 +241,7 @@ func (m *maker) fill(ctx context.Context) error {
 		} else if !open(Train) {
 			break
 		}
+		m.at(Making, len(m.tasks), m.o.Count)
 		d, err := m.attempt(ctx, split, rand.New(rand.NewPCG(m.o.Seed, attempt)))
 		if err != nil {
 			if m.broken++; m.broken >= maxBroken || ctx.Err() != nil {

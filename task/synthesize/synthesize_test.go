@@ -266,6 +266,21 @@ func TestLeak(t *testing.T) {
 	}
 }
 
+// TestProgress: what is told grows to what is asked for, and every task is told of that is played again.
+func TestProgress(t *testing.T) {
+	last, calls := map[string]int{}, map[string]int{}
+	tasks, _ := made(t, livetest.Orders(), Options{Seed: 4, Count: 12, Progress: func(what string, done, of int) {
+		if done < last[what] || done >= of || of != 12 {
+			t.Errorf("%s %d of %d after %d", what, done, of, last[what])
+		}
+		last[what] = done
+		calls[what]++
+	}})
+	if len(tasks) != 12 || last[Making] != 11 || last[Proving] != 11 || calls[Making] < 12 || calls[Proving] != 12 {
+		t.Errorf("%d tasks: %v, told %v", len(tasks), last, calls)
+	}
+}
+
 // TestBroken: a machine that fails now and then costs tasks and no run; one that fails always ends it.
 func TestBroken(t *testing.T) {
 	w := livetest.Orders()
