@@ -60,10 +60,13 @@ func corpusType(path string) string {
 }
 
 // replayOther replays a corpus that is not BFCL's; done is false for one that is, or that cannot be read.
-func replayOther(out io.Writer, f replayFlags) (done bool, err error) {
+func replayOther(out io.Writer, f replayFlags, classes bool) (done bool, err error) {
 	t := corpusType(f.golden)
 	for _, c := range corpora {
 		if slices.Contains(c.types, t) {
+			if classes {
+				return true, errors.New("--class: only corpora of BFCL have classes; leave it out")
+			}
 			return true, c.replay(out, f)
 		}
 	}

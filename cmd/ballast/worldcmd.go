@@ -43,10 +43,7 @@ error. Unsettled comparisons are no failures: the answer depends on the order of
 a set, holds lone surrogates, or follows a call that only the original evaluates.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.every, f.differences, f.asJSON = opts.Every, opts.Differences, asJSON
-			if done, err := replayOther(c.OutOrStdout(), f); done {
-				if err == nil && len(opts.Classes) > 0 {
-					err = errors.New("--class: only corpora of BFCL have classes; leave it out")
-				}
+			if done, err := replayOther(c.OutOrStdout(), f, len(opts.Classes) > 0); done {
 				return err
 			}
 			if f.data != "" {

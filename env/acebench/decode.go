@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"ballast/value"
+	api "ballast/world/acebench"
+	"ballast/world/python"
 )
 
 // call is a decoded call. In format tool the name may be any value that Python can hash, and the
@@ -31,7 +33,7 @@ func decoded(category, format, reply string, m Mend) (calls []call, f *fault) {
 		return toolCalls(reply)
 	}
 	if !spaceless(category) {
-		inside, found := bracketed(reply)
+		inside, found := api.Bracketed(reply)
 		if !found {
 			return nil, &fault{"compile() arg 1 must be a string, bytes or AST object"}
 		}
@@ -45,71 +47,21 @@ func decoded(category, format, reply string, m Mend) (calls []call, f *fault) {
 	return astCalls(reply)
 }
 
-// bracketed is the first text of balanced square brackets; those inside strings count, and a stray
-// closing one hides those after it.
-func bracketed(text string) (inside string, found bool) {
-	depth, start := 0, -1
-	for i := range len(text) {
-		switch text[i] {
-		case '[':
-			if depth == 0 {
-				start = i
-			}
-			depth++
-		case ']':
-			if depth--; depth == 0 && start >= 0 {
-				return text[start : i+1], true
-			}
-		}
+// read makes calls of what the benchmark's readers give: objects of one key.
+func read(list *value.List, err error) (calls []call, f *fault) {
+	if err != nil {
+		return nil, &fault{err.(*python.Exception).Text}
 	}
-	return "", false
+	for _, x := range list.Items {
+		name, args := x.(*value.Dict).At(0)
+		calls = append(calls, call{name: name, args: args})
+	}
+	return calls, nil
 }
 
-// toolCalls reads the JSON between <tool_call> tags; without any there are no calls.
-func toolCalls(reply string) (calls []call, f *fault) {
-	for {
-		_, rest, open := strings.Cut(reply, openCall)
-		body, rest, closed := strings.Cut(rest, closeCall)
-		if !open || !closed {
-			return calls, nil
-		}
-		reply = rest
-		body = strip(body)
-		v, err := value.ParseJSON([]byte(body))
-		if err != nil {
-			return nil, &fault{"Invalid tool_call JSON: " + body}
-		}
-		c, f := toolCall(v)
-		if f != nil {
-			return nil, f
-		}
-		calls = append(calls, c)
-	}
-}
+func toolCalls(reply string) (calls []call, f *fault) { return read(api.ReadTool(reply)) }
 
-// toolCall is a call of a JSON value: its member name, and arguments, by default none.
-func toolCall(v any) (c call, f *fault) {
-	d, ok := v.(*value.Dict)
-	if !ok {
-		switch v.(type) {
-		case *value.List:
-			return c, &fault{"list indices must be integers or slices, not str"}
-		case string:
-			return c, &fault{"string indices must be integers"}
-		}
-		return c, &fault{"'" + value.TypeName(v) + "' object is not subscriptable"}
-	}
-	if !d.Has("name") {
-		return c, &fault{"'name'"}
-	}
-	if c.name = d.Member("name"); !value.Hashable(c.name) {
-		return c, &fault{"unhashable type: '" + value.TypeName(c.name) + "'"}
-	}
-	if c.args = d.Member("arguments"); !d.Has("arguments") {
-		c.args = &value.Dict{}
-	}
-	return c, nil
-}
+func astCalls(text string) (calls []call, f *fault) { return read(api.ReadAST(text)) }
 
 // literalCalls reads a list of calls whose arguments are Python literals, with their signs. It is
 // what strict verdicts begin with; ok is false for anything else.

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"ballast/value"
+	api "ballast/world/acebench"
 )
 
 // The words by which the original knows that a reply declines.
@@ -141,7 +142,7 @@ func calls(reply string) bool {
 	if list, f := toolCalls(reply); f == nil && len(list) > 0 {
 		return true
 	}
-	inside, found := bracketed(reply)
+	inside, found := api.Bracketed(reply)
 	if !found {
 		return false
 	}
