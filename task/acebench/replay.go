@@ -20,6 +20,7 @@ func Corpora() []string { return slices.Sorted(maps.Keys(replays)) }
 var replays = map[string]func(*replayer, *value.Dict){
 	"prompt": (*replayer).prompt, "reply": (*replayer).reply, "custom": (*replayer).custom, "decode": (*replayer).decode,
 	"standardize": (*replayer).standardize, "batch": (*replayer).batch, "summary": (*replayer).summary,
+	"seq": (*replayer).scene, "run": (*replayer).agent, "transcript": (*replayer).agent, "judge": (*replayer).agent,
 }
 
 // ReplayOptions says what Replay does.

@@ -39,9 +39,9 @@ func TestReplayTells(t *testing.T) {
 		t.Errorf("%+v %v", r, err)
 	}
 	for text, want := range map[string]string{
-		"{":               `line 1: json: `,
-		"[]":              "line 1: is list",
-		`{"type": "seq"}`: `line 1: type is "seq"`,
+		"{":                    `line 1: json: `,
+		"[]":                   "line 1: is list",
+		`{"type": "dialogue"}`: `line 1: type is "dialogue"`,
 		`{"type": "meta"}` + "\n" + strings.Replace(line, "_37", "_x", 1): "line 2: item \"special_irrelevant_x\" is not among those",
 		strings.Replace(line, `"special_irrelevant"`, `"special"`, 1):     `line 1: acebench: no category is named "special"`,
 	} {

@@ -50,7 +50,8 @@ func readText(l *value.List, err error) string {
 
 func TestReadTool(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{`<tool_call>{"name": "f", "arguments": {"a": NaN}}</tool_call> x <tool_call>` + "\n{\"name\": \"g\"}\n</tool_call>", "[{'f': {'a': nan}}, {'g': {}}]"},
+		{`<tool_call>{"name": "f", "arguments": {"a": NaN}}</tool_call> x <tool_call>` + "\n{\"name\": \"g\"}\n</tool_call>",
+			"[{'f': {'a': nan}}, {'g': {}}]"},
 		{`<tool_call>{"name": null, "arguments": [1]}</tool_call>`, "[{None: [1]}]"},
 		{`no call`, "[]"},
 		{`<tool_call>{"name": "f"}`, "[]"},

@@ -106,12 +106,12 @@ func jsonOf(v any) string {
 // replayRound compares one round; known is false where the state of the original can no longer be known.
 func replayRound(s *Scene, round, states *value.Dict, same Same) (known bool) {
 	message := round.Text("text")
-	recipient := "user"
+	recipient := User
 	if s.Called(message) {
-		recipient = "execution"
+		recipient = Execution
 	}
 	same("recipient", recipient, round.Text("recipient"))
-	if s.role == Turn && recipient != "execution" {
+	if s.role == Turn && recipient != Execution {
 		return true
 	}
 	e := s.Execute(message, true)

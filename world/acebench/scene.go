@@ -35,7 +35,9 @@ type Scene struct {
 	config  *value.Dict
 	apis    []interface{ Has(name string) bool }
 	made    []state // nil until a message has calls
+	fresh   []state // what they are then
 	saves   bool    // a message has succeeded
+	mended  bool
 }
 
 // Executed is what came of one message of the agent.
@@ -70,9 +72,11 @@ func NewScene(role Role, format Format, classes []string, config *value.Dict) (*
 		if err != nil {
 			return nil, err
 		}
-		if _, err := w.New(s.start(), ""); err != nil {
+		st, err := w.New(s.start(), "")
+		if err != nil {
 			return nil, err
 		}
+		s.fresh = append(s.fresh, st.(state))
 		s.apis = append(s.apis, w.(interface{ Has(name string) bool }))
 	}
 	return s, nil
@@ -85,14 +89,15 @@ func (s *Scene) start() any {
 	return s.config
 }
 
-// states makes the objects when they are first needed.
+// Mend takes three faults out of the role, so that a policy can be trained in it: a name that no class has is an error and
+// not the result of the call before; what a call raises is told in its place, also in multi_turn; and a message that
+// cannot be read is told to be so, also there.
+func (s *Scene) Mend() { s.mended = true }
+
+// states are the objects, which begin to count when they are first needed.
 func (s *Scene) states() []state {
 	if s.made == nil {
-		for _, name := range s.classes {
-			w, _ := Get(name)
-			st, _ := w.New(s.start(), "") // NewScene has tried
-			s.made = append(s.made, st.(state))
-		}
+		s.made = s.fresh
 	}
 	return s.made
 }
@@ -106,7 +111,7 @@ func (s *Scene) Execute(message string, texts bool) (e Executed) {
 			err = raised
 		}
 	}
-	if err != nil && s.role == Step {
+	if err != nil && (s.role == Step || s.mended) {
 		e.Message = StepUnread
 		return e
 	}
@@ -163,13 +168,16 @@ func (s *Scene) run(calls []written) (results []string, aborted bool) {
 	results = make([]string, 0, len(calls))
 	for i := range calls {
 		out, raised := s.one(states, &calls[i])
-		if out != nil {
+		switch {
+		case out != nil:
 			last = out
-		} else if raised == nil && last == nil {
+		case raised == nil && s.mended:
+			raised = &python.Exception{Kind: "NameError", Text: "name '" + calls[i].word() + "' is not defined"}
+		case raised == nil && last == nil:
 			raised = &python.Exception{Kind: "UnboundLocalError", Text: unknownFirst}
 		}
 		switch {
-		case raised != nil && s.role == Turn:
+		case raised != nil && s.role == Turn && !s.mended:
 			return nil, true
 		case raised != nil:
 			results = append(results, failed+raised.Text)
