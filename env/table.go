@@ -71,7 +71,7 @@ type GraderEntry struct {
 	New       func(context.Context, *ballast.Task, ballast.Session) (ballast.Grader, error)
 	Limit     time.Duration // of one verdict; 0 = Limit
 	// Findings, if not nil, are what else it has to say of an episode that has ended, yes or no, by names in the
-	// order in which they are shown. They change no score.
+	// order in which they are shown; the first is another verdict. They change no score.
 	Findings func(*ballast.Task, *ballast.Episode) (names []string, holds map[string]bool)
 }
 

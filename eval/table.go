@@ -135,14 +135,12 @@ func sum(by map[string]Count) (c Count) {
 	return c
 }
 
-// columns are the findings that every episode has: verdicts beside the one that counts.
-func (r *Result) columns() (names []string) {
-	for _, name := range r.found {
-		if sum(r.Findings[name]).All == r.Total.All {
-			names = append(names, name)
-		}
+// columns are the findings that stand beside success: the first, which is another verdict, if every episode has it.
+func (r *Result) columns() []string {
+	if len(r.found) > 0 && sum(r.Findings[r.found[0]]).All == r.Total.All {
+		return r.found[:1]
 	}
-	return names
+	return nil
 }
 
 // findings writes those that only some categories have, a line a category.
