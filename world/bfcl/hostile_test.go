@@ -251,6 +251,26 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
+// TestForbiddenNames: each forbidden name is refused as it stands, and with blanks before it it is
+// one that is not defined, as the original has it. Blanks behind it change nothing.
+func TestForbiddenNames(t *testing.T) {
+	for _, name := range forbidden {
+		refused, undefined := failed("Function call "+name+" is not allowed."), failed("name '"+name+"' is not defined")
+		for text, want := range map[string]string{
+			"%s(cmd='ls')": refused, "%s (cmd='ls')": refused, "%s(cmd='ls') ": refused, "os.%s('ls')": refused,
+			" %s(cmd='ls')": undefined, " %s(cmd='ls') ": undefined, "\t%s('ls')": undefined, "  %s  ('ls')": undefined,
+		} {
+			text = fmt.Sprintf(text, name)
+			if got, _ := (&play{}).execute(nil, text); got != want {
+				t.Errorf("%q: %s, want %s", text, got, want)
+			}
+		}
+		if got := Unknown(" " + name); got != undefined {
+			t.Errorf("%q: %s, want %s", " "+name, got, undefined)
+		}
+	}
+}
+
 // manyNames are keyword arguments of a hundred thousand names.
 func manyNames() string {
 	var b strings.Builder

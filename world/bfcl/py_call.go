@@ -152,7 +152,10 @@ func failed(text string) string { return "Error during execution: " + text }
 // forbidden are the names that the original refuses to call.
 var forbidden = []string{"kill", "exit", "quit", "remove", "unlink", "popen", "Popen", "run"}
 
-// Unknown answers a call of a name that no class of the task has.
+// Unknown answers a call of a name that no class of the task has. The name is the text before the
+// arguments, with the blanks before it: the original looks for it among the forbidden ones as it
+// stands, and evaluates it then, which passes over them. (Its own process ends with a name such as
+// " exit"; here that is a name like the others.)
 func Unknown(name string) string {
 	short := name
 	if parts := strings.SplitN(name, ".", 3); len(parts) > 1 {
@@ -163,7 +166,7 @@ func Unknown(name string) string {
 			return failed("Function call " + f + " is not allowed.")
 		}
 	}
-	first, _, _ := strings.Cut(name, ".")
+	first, _, _ := strings.Cut(strings.Trim(name, " \t\n\r\f"), ".")
 	return failed("name '" + first + "' is not defined")
 }
 

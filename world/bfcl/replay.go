@@ -403,7 +403,8 @@ func (t *play) execute(states []world.State, text string) (answer, method string
 			}
 		}
 	}
-	return Unknown(call.Name), ""
+	name, _, _ := strings.Cut(text, "(")
+	return Unknown(strings.TrimRight(name, " \t")), "" // blanks behind the name go before it is looked at
 }
 
 // call replays one call. After a call that only the original evaluates, its
