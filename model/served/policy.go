@@ -196,6 +196,7 @@ type play struct {
 	*Policy
 	how ballast.Sampling
 
+	end     context.CancelCauseFunc // of all conversations, with a LostError
 	joining sync.Mutex
 	groups  map[uint64]*group
 }
@@ -212,12 +213,17 @@ func (p *Policy) Play(ctx context.Context, convs []ballast.Conversation, how bal
 	defer p.plays.RUnlock()
 	start := time.Now()
 	defer func() { p.elapsed.Add(int64(time.Since(start))) }()
-	q := &play{Policy: p, how: how, groups: map[uint64]*group{}}
+	within, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	q := &play{Policy: p, how: how, end: end, groups: map[uint64]*group{}}
 	var all sync.WaitGroup
 	for _, c := range convs {
-		all.Go(func() { q.converse(ctx, c) })
+		all.Go(func() { q.converse(within, c) })
 	}
 	all.Wait()
+	if lost := new(LostError); errors.As(context.Cause(within), &lost) { // that is no interrupt
+		return fmt.Errorf("served: %w", lost)
+	}
 	if err := endpoint.Ended(ctx); err != nil {
 		return fmt.Errorf("served: sampling stopped: %w", err)
 	}
@@ -248,6 +254,9 @@ func (q *play) converse(ctx context.Context, c ballast.Conversation) {
 			return
 		}
 		reply, err := q.reply(ctx, &t, &req)
+		if lost := new(LostError); errors.As(err, &lost) {
+			q.end(lost)
+		}
 		if err != nil && ctx.Err() != nil {
 			return
 		}

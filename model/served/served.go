@@ -13,7 +13,7 @@
 // Failure: a server that breaks off is asked again; one that keeps failing is left out and tried
 // again later, and its conversations go on elsewhere from the same tokens (Server counts that).
 // A conversation gets an Err when its tries are used up, or no server was left for
-// Options.Patience. A reply that cannot be true (unknown tokens, more than were asked for,
+// Options.Patience. A LostError ends the Play. A reply that cannot be true (unknown tokens, more than were asked for,
 // log-probabilities that are missing or no numbers) is a failure of the server, by name. A full
 // context is Reply.Full. What no server tells is said by Policy.Lacks, and is nil in replies.
 package served
@@ -32,7 +32,8 @@ import (
 //
 // The kind of an *endpoint.Error says what an error means: Rejected and Filtered that this
 // request is lost, Rate that the server wants to be asked later, Access that it cannot be asked
-// as it is (the weights are not there, say). Anything else is a failure of the server.
+// as it is (the weights are not there, say). A *LostError ends the play. Anything else is a
+// failure of the server.
 type Backend interface {
 	// Address is the server, fit to be shown.
 	Address() string
@@ -46,6 +47,16 @@ type Backend interface {
 	// Drop forgets weights that no call will name again.
 	Drop(ctx context.Context, w Weights) error
 }
+
+// LostError is one that no further try mends, here or at another server: what was sampled with is
+// gone for good. A Play that meets it ends with it, and does not wait for a server to come back.
+type LostError struct{ Err error }
+
+// Error is that of the error below.
+func (e *LostError) Error() string { return e.Err.Error() }
+
+// Unwrap is the error below.
+func (e *LostError) Unwrap() error { return e.Err }
 
 // Call asks for one reply.
 type Call struct {

@@ -168,6 +168,10 @@ func (q *play) ask(ctx context.Context, t *talk, call *Call) (*Answer, error) {
 		if ctx.Err() != nil {
 			return nil, endpoint.Ended(ctx)
 		}
+		if errors.As(err, new(*LostError)) {
+			q.note(s, func(c *Server) { c.Failed++ })
+			return nil, err
+		}
 		pause := q.failed(s, err)
 		switch {
 		case pause < 0:

@@ -11,7 +11,8 @@ import (
 )
 
 // Tinker is a training server that samples itself. Its weights are samplers: Offer gives one a
-// path, by which Policy.Refresh finds it. The zero Weights are those of the base.
+// path, by which Policy.Refresh finds it. The zero Weights are those of the base, until others
+// were loaded.
 type Tinker struct {
 	client *tinker.Client
 	base   string
@@ -64,6 +65,7 @@ func (b *Tinker) Load(_ context.Context, w Weights) error {
 		return &endpoint.Error{Kind: endpoint.Access, Text: fmt.Sprintf("no weights were offered as %s", w.Path)}
 	}
 	b.samplers[w.Name] = s
+	b.basic = s // a probe names no weights, and the model of those before may be gone
 	return nil
 }
 
@@ -108,10 +110,12 @@ func (b *Tinker) Sample(ctx context.Context, c *Call) (*Answer, error) {
 		return nil, failure(err)
 	}
 	q := r.Sequences[0]
-	return &Answer{Tokens: q.Tokens, LogProb: q.LogProbs}, nil
+	short := q.StopReason == tinker.Length && len(q.Tokens) < c.Max // the model's length, and not ours
+	return &Answer{Tokens: q.Tokens, LogProb: q.LogProbs, Full: short}, nil
 }
 
-// failure is an error of the protocol in the words of a backend.
+// failure is an error of the protocol in the words of a backend. The client has tried all that
+// trying again can mend; weights that the server does not know any more are gone with it.
 func failure(err error) error {
 	var e *tinker.Error
 	if !errors.As(err, &e) {
@@ -120,7 +124,7 @@ func failure(err error) error {
 	kind := endpoint.Server
 	switch e.Kind {
 	case tinker.Access, tinker.Gone:
-		kind = endpoint.Access
+		return &LostError{&endpoint.Error{Kind: endpoint.Access, Status: e.Status, Text: e.Error()}}
 	case tinker.Refused, tinker.Invalid, tinker.Failed:
 		kind = endpoint.Rejected
 	case tinker.Unreachable:
