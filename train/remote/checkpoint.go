@@ -80,7 +80,18 @@ func (r *reference) close(ctx context.Context) error {
 	}
 	m := r.model
 	r.model = nil
-	return m.Unload(ctx)
+	return leave(ctx, m)
+}
+
+// leave gives a model back to the server. One that the server does not have, as after a restart,
+// or where the answer to a first try was lost, needs no more.
+func leave(ctx context.Context, m *tinker.Model) error {
+	err := m.Unload(ctx)
+	var e *tinker.Error
+	if errors.As(err, &e) && (e.Kind == tinker.Gone || e.Kind == tinker.Failed) {
+		return nil
+	}
+	return err
 }
 
 // keep saves the current weights on the server, with the optimiser's state.
@@ -109,7 +120,7 @@ func (l *Learner) made(ctx context.Context, path string, optimizer bool) (*tinke
 		return nil, err
 	}
 	if _, err := m.LoadWeights(ctx, path, optimizer).Wait(); err != nil {
-		return nil, errors.Join(fmt.Errorf("train: loading %s: %w", path, err), m.Unload(ctx))
+		return nil, errors.Join(fmt.Errorf("train: loading %s: %w", path, err), leave(ctx, m))
 	}
 	return m, nil
 }
@@ -118,7 +129,7 @@ func (l *Learner) made(ctx context.Context, path string, optimizer bool) (*tinke
 func (l *Learner) replace(ctx context.Context, m *tinker.Model) error {
 	old := l.model
 	l.model = m
-	return old.Unload(ctx)
+	return leave(ctx, old)
 }
 
 // Freeze makes the current weights the reference. A model of its own comes about when somebody
@@ -134,7 +145,8 @@ func (l *Learner) Freeze() error {
 	return err
 }
 
-// ResetOptimizer makes a new model with the weights of this one.
+// ResetOptimizer makes a new model with the weights of this one. Samplers of the old one may be
+// gone with it.
 func (l *Learner) ResetOptimizer() error {
 	ctx := context.Background()
 	path, err := l.keep(ctx)
@@ -194,7 +206,6 @@ func (l *Learner) Load(dir string) error {
 }
 
 // Close gives the models back to the server.
-func (l *Learner) Close() error {
-	ctx := context.Background()
-	return errors.Join(l.ref.close(ctx), l.model.Unload(ctx))
+func (l *Learner) Close(ctx context.Context) error {
+	return errors.Join(l.ref.close(ctx), leave(ctx, l.model))
 }

@@ -67,7 +67,7 @@ func Probe(ctx context.Context, c *tinker.Client, base string, rank int) (r Redu
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, m.Unload(ctx)) }()
+	defer func() { err = errors.Join(err, leave(ctx, m)) }()
 	var norms [2]float64
 	for i := range norms {
 		w := float32(i + 1)

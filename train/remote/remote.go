@@ -69,7 +69,10 @@ func New(ctx context.Context, m *model.Model, o Options) (*Learner, error) {
 	} else {
 		l.model, err = l.create(ctx)
 	}
-	return l, err
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 func (l *Learner) create(ctx context.Context) (*tinker.Model, error) {
