@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -52,6 +53,7 @@ var clip = &Ability{"clip gradients (adam.clip has no effect)", nobody}
 const (
 	greeting = 30 * time.Second // until a server says what it serves
 	parting  = 30 * time.Second // until it took leave of models
+	aside    = 4096             // conversations that are handed to the client side by side
 )
 
 func checkTinker(r *recipe.Recipe) error {
@@ -138,16 +140,16 @@ func baseOf(ctx context.Context, c *tinker.Client, r *recipe.Recipe) (string, er
 // elsewhere is an engine on a server.
 type elsewhere struct {
 	client  *tinker.Client
-	learner *remote.Learner
+	learner *remote.Learner // nil where nothing learns
 	own     *served.Tinker
 	policy  *served.Policy
 }
 
-func openTinker(o *order) (_ Engine, err error) {
+func openTinker(o *order) (opened Engine, err error) {
 	r, e := o.recipe, &elsewhere{}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, e.Close())
+			opened, err = nil, errors.Join(err, e.Close())
 		}
 	}()
 	if e.client, err = dial(o.ctx, &r.Engine, o.model.Config.Vocab); err != nil {
@@ -176,7 +178,9 @@ func openTinker(o *order) (_ Engine, err error) {
 		return nil, err
 	}
 	e.own = served.NewTinker(e.client, saved.Base, first)
-	e.policy, err = served.Open(o.ctx, served.Options{Servers: []served.Backend{e.own}, Vocab: o.model.Config.Vocab, Watched: o.watch})
+	// The client is the patient one, and bounds what is under way. There is no other server to go to.
+	e.policy, err = served.Open(o.ctx, served.Options{Servers: []served.Backend{e.own}, Vocab: o.model.Config.Vocab, Watched: o.watch,
+		Side: aside, Tries: 2, Failures: math.MaxInt})
 	return e, err
 }
 
@@ -187,7 +191,7 @@ func (e *elsewhere) learn(o *order, saved remote.Manifest) (err error) {
 		return fmt.Errorf("lora.rank: it is %d, and the checkpoint %s has rank %d; a server trains it on with that", r.LoRA.Rank, r.Model,
 			saved.Rank)
 	}
-	with := remote.Options{Client: e.client, Base: saved.Base, Rank: r.LoRA.Rank, From: saved.Path, Seed: int64(r.Seed >> 1),
+	with := remote.Options{Client: e.client, Base: saved.Base, Rank: r.LoRA.Rank, From: saved.Path, Seed: int64(r.Seed & math.MaxInt32),
 		Reduction: remote.Reduction(r.Engine.Reduction), Run: "ballast-" + nonce()}
 	if with.Train, err = o.options(); err != nil {
 		return err
@@ -214,7 +218,22 @@ func (e *elsewhere) Learner() ballast.Learner {
 	if e.learner == nil {
 		return nil
 	}
-	return e.learner
+	return learning{e.learner, e}
+}
+
+// learning is the learner of an engine.
+type learning struct {
+	*remote.Learner
+	e *elsewhere
+}
+
+// ResetOptimizer makes another model on the server. The policy must sample with that one: a
+// server may forget the samplers of a model with the model.
+func (l learning) ResetOptimizer() error {
+	if err := l.Learner.ResetOptimizer(); err != nil {
+		return err
+	}
+	return l.e.Sync(context.Background())
 }
 
 // Sync has the server keep the learner's weights for sampling.
@@ -238,9 +257,12 @@ func (e *elsewhere) Close() error {
 	if e.policy != nil {
 		errs = append(errs, e.policy.Close())
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), parting)
+	defer cancel()
+	if e.learner != nil {
+		errs = append(errs, e.learner.Close(ctx))
+	}
 	if e.client != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), parting)
-		defer cancel()
 		errs = append(errs, e.client.Close(ctx))
 	}
 	return errors.Join(errs...)

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -8,6 +10,7 @@ import (
 
 	"ballast"
 	"ballast/loss"
+	"ballast/model/served"
 	"ballast/tinker/tinkertest"
 )
 
@@ -88,5 +91,57 @@ func TestTinkerTrainsOn(t *testing.T) {
 	must(t, r.Set("lora.rank=4"))
 	if _, err := Open(t.Context(), r, tiny(), nil); err == nil || !strings.Contains(err.Error(), "lora.rank") {
 		t.Errorf("another rank: %v", err)
+	}
+}
+
+// habits are those of servers that differ in what becomes of a model's samplers.
+var habits = []tinkertest.Habits{tinkertest.SkyRL(), tinkertest.TuFT(), tinkertest.Hosted()}
+
+// TestTinkerResets: the policy samples as before where the optimiser starts afresh, which is
+// another model on the server, also where the first one's samplers go with it.
+func TestTinkerResets(t *testing.T) {
+	for _, h := range habits {
+		s := tinkertest.New(tinkertest.Options{Vocab: 50, Order: 2, Seed: 1, Habits: h})
+		defer s.Close()
+		e, err := Open(t.Context(), grpo(t, "engine={kind: tinker, address: '"+s.URL+"', reduction: sum}", "lora.rank=2"), tiny(), nil)
+		must(t, err)
+		ask := ballast.Request{Append: []int32{1, 2, 3}, Max: 4}
+		want := play(t, e, ask)
+		must(t, e.Learner().ResetOptimizer())
+		if got := play(t, e, ask); got.Err != nil || !slices.Equal(got.LogProb, want.LogProb) {
+			t.Errorf("%s: it samples %+v, want %+v", h.Name, got, want)
+		}
+		must(t, e.Close())
+	}
+}
+
+// TestTinkerLost: where the server lost the weights, a play ends with an error that is none of the
+// episodes', or its replies are errors; nothing waits for them to come back. What is gone needs no
+// leave.
+func TestTinkerLost(t *testing.T) {
+	for _, h := range habits {
+		s := tinkertest.New(tinkertest.Options{Vocab: 50, Order: 2, Seed: 1, Habits: h})
+		defer s.Close()
+		e, err := Open(t.Context(), grpo(t, "engine={kind: tinker, address: '"+s.URL+"', reduction: sum}", "lora.rank=2"), tiny(), nil)
+		must(t, err)
+		s.Restart()
+		var all []ballast.Conversation
+		var talks []*onceAround
+		for range 20 { // more than it takes to leave a server out
+			c := &onceAround{req: ballast.Request{Append: []int32{1, 2, 3}, Max: 4}}
+			all, talks = append(all, c), append(talks, c)
+		}
+		err = e.Policy().Play(t.Context(), all, ballast.Sampling{})
+		if lost := new(served.LostError); err != nil && !errors.As(err, &lost) || errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", h.Name, err)
+		}
+		for _, c := range talks {
+			if err == nil && (c.reply == nil || c.reply.Err == nil) {
+				t.Errorf("%s: a reply without weights: %+v", h.Name, c.reply)
+			}
+		}
+		if err := e.Close(); err != nil {
+			t.Errorf("%s: %v", h.Name, err)
+		}
 	}
 }
