@@ -171,8 +171,12 @@ func openTinker(o *order) (opened Engine, err error) {
 		if err = e.learn(o, saved); err == nil {
 			first, err = e.learner.Model().Sampler(o.ctx).Wait()
 		}
-	case saved.Sampler != "":
-		first, err = e.client.Sampler(o.ctx, saved.Sampler)
+	case saved.Path != "": // a server may sample with the weights of loaded models alone
+		var l *remote.Learner
+		l, err = remote.New(o.ctx, o.model, remote.Options{Client: e.client, Base: saved.Base, Rank: saved.Rank, From: saved.Path})
+		if err == nil {
+			first, err = l.Model().Sampler(o.ctx).Wait()
+		}
 	}
 	if err != nil {
 		return nil, err

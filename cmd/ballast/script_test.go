@@ -51,6 +51,9 @@ func TestScripts(t *testing.T) {
 			if err := writeModel(filepath.Join(env.WorkDir, "model")); err != nil {
 				return err
 			}
+			if err := serveTraining(env); err != nil {
+				return err
+			}
 			return playHub(env)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -59,6 +62,7 @@ func TestScripts(t *testing.T) {
 			"play":      play,
 			"terminate": terminate,
 			"gone":      gone,
+			"lacks":     lacks,
 		},
 	})
 }
