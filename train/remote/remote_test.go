@@ -87,21 +87,7 @@ func (b *bench) samples(t testing.TB, seed uint64, terms ...int) []ballast.Sampl
 		for j := range s.Tokens {
 			s.Tokens[j] = int32(r.IntN(vocab))
 		}
-		for _, term := range terms {
-			w := make([]float32, len(s.Tokens))
-			for j := 2; j < len(w); j++ {
-				if w[j] = float32(r.NormFloat64()); term == loss.TermReference || term == loss.TermCrossEntropy || term == loss.TermOffPolicy {
-					w[j] = 0.5
-				}
-			}
-			w[3] = 0
-			if loss.Terms[term].Couple { // its weights are one a sequence
-				for j := 2; j < len(w); j++ {
-					w[j] = w[2]
-				}
-			}
-			s.Terms[term] = ballast.Term{Weight: w, Count: float64(len(w) - 2)}
-		}
+		weigh(s, 2, r, terms)
 	}
 	plain := make([]ballast.Sample, len(out))
 	for i := range out {
@@ -118,6 +104,26 @@ func (b *bench) samples(t testing.TB, seed uint64, terms ...int) []ballast.Sampl
 		}
 	}
 	return out
+}
+
+// weigh gives the tokens of a sample weights in terms, from a token on: of both signs where a term
+// takes both, and one 0.
+func weigh(s *ballast.Sample, from int, r *rand.Rand, terms []int) {
+	for _, term := range terms {
+		w := make([]float32, len(s.Tokens))
+		for j := from; j < len(w); j++ {
+			if w[j] = float32(r.NormFloat64()); term == loss.TermReference || term == loss.TermCrossEntropy || term == loss.TermOffPolicy {
+				w[j] = 0.5
+			}
+		}
+		w[from+1] = 0
+		if loss.Terms[term].Couple { // its weights are one a sequence
+			for j := from; j < len(w); j++ {
+				w[j] = w[from]
+			}
+		}
+		s.Terms[term] = ballast.Term{Weight: w, Count: float64(len(w) - from)}
+	}
 }
 
 // slopes are the derivatives of the loss table at the log-probabilities of some weights, in
