@@ -73,7 +73,7 @@ func newPeer(t *testing.T, address, dir string) *peer {
 	p.Learner, err = New(t.Context(), m, Options{Client: c, Base: base, Rank: 8, Seed: 1, Reduction: reduction, Train: linear(),
 		Run: fmt.Sprintf("peer-%d", rand.Uint32())})
 	must(t, err)
-	t.Cleanup(func() { _ = p.Close() })
+	t.Cleanup(func() { _ = p.Close(context.Background()) })
 	p.adapter = p.pull()
 	o := linear()
 	o.Adapter = p.adapter
