@@ -80,10 +80,11 @@ func TestRestartedServer(t *testing.T) {
 		base, _ := s.Served("")
 		s.Restart()
 		exact(t, play(t, p, talks(2, 2, 2), warm), "lora/1", []int32{5, 7})
-		if n := p.Servers()[0]; n.Left != 1 || n.Loaded != 2 {
+		n := p.Servers()[0] // both requests that were under way may find it out, one after it came back
+		if n.Left < 1 || n.Left > 2 || n.Loaded != n.Left+1 {
 			t.Errorf("%s: %+v", kind, n)
 		}
-		if now, _ := s.Served(""); now > base+20 { // the probe of its return
+		if now, _ := s.Served(""); now > base+20*int(n.Left) { // the probe of its return
 			t.Errorf("%s: %d replies with the weights that the server starts with", kind, now-base)
 		}
 	}
