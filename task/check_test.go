@@ -204,7 +204,7 @@ func TestFiles(t *testing.T) {
 		{Spec{Name: path, Data: "x"}, "needs no folder of data"},
 		{Spec{Name: "orders.jsonl"}, "orders.jsonl"},
 		{Spec{Name: "no/where"}, "no/where"},
-		{Spec{Name: "orders"}, `no set of tasks is named "orders"; there are desk, desk-ood, worlds, worlds-renamed, worlds-bare, worlds-none, bfcl, FILE.jsonl, and a file of tasks is named by its path, such as ./orders.jsonl`},
+		{Spec{Name: "orders"}, `no set of tasks is named "orders"; there are desk, desk-ood, worlds, worlds-renamed, worlds-bare, worlds-none, bfcl, acebench, acebench-own, FILE.jsonl, and a file of tasks is named by its path, such as ./orders.jsonl`},
 	} {
 		if _, err := Load(c.spec); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: error %v, want one with %q", c.spec, err, c.want)
