@@ -124,13 +124,14 @@ func baseOf(ctx context.Context, c *tinker.Client, r *recipe.Recipe) (string, er
 		return name, nil
 	}
 	name := r.Model
-	if n, ok := hub.Parse(name); ok {
+	n, published := hub.Parse(name)
+	if published {
 		name = n.ID()
 	}
 	switch {
 	case slices.Contains(names, name):
 		return name, nil
-	case len(names) == 1:
+	case len(names) == 1 && !published: // a model of this machine has another name there
 		return names[0], nil
 	}
 	return "", fmt.Errorf("engine.model: %s serves %s, and the recipe's model is %s; say which of them that is", c.Address(),

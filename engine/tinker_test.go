@@ -51,6 +51,9 @@ func TestTinkerBase(t *testing.T) {
 	if err := open("engine.model=toy"); err != nil {
 		t.Error(err)
 	}
+	if err := open("model=Qwen/Qwen3-0.6B"); err == nil || !strings.Contains(err.Error(), "engine.model") {
+		t.Errorf("another published model is taken for the one that is served: %v", err)
+	}
 	if err := open("engine.model=another"); err == nil {
 		t.Error("a model that the server does not serve is sampled from")
 	}
