@@ -16,6 +16,7 @@ type MCP struct {
 	Env      []string `yaml:"env,omitempty"`
 	Dir      string   `yaml:"dir,omitempty"`
 	Reads    bool     `yaml:"reads,omitempty"`
+	ReadOnly []string `yaml:"read_only,omitempty"`
 	Reset    ToolCall `yaml:"reset,omitempty"`
 	Isolate  string   `yaml:"isolate,omitempty"`
 	Token    string   `yaml:"token,omitempty"`

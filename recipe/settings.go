@@ -101,6 +101,8 @@ var settings = []setting{
 		Doc: "The folder that its processes work in, all of them; absent means a fresh one for each, which ends with it."},
 	{Key: "mcp.reads",
 		Doc: "Whether calls of its tools change nothing, so that episodes may share it; tools that all say so need no setting."},
+	{Key: "mcp.read_only",
+		Doc: "Tools that only read although the server does not say so (`readOnlyHint`): further calls of them are no mistake."},
 	{Key: "mcp.reset",
 		Doc: "The call that puts it back as it started, `{name: ..., arguments: {...}}`, or that as JSON in quotes: a server that has it is " +
 			"used again."},

@@ -23,6 +23,7 @@ import (
 	"ballast/runlog"
 	"ballast/safetext"
 	"ballast/study"
+	"ballast/task"
 )
 
 // evalFlags are the settings of `ballast eval`.
@@ -151,7 +152,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if err := f.Endpoint.Check(f.Model); err != nil {
 		return err
 	}
-	if err := f.announce(c, &r, &protocol); err != nil {
+	if err := f.announce(c, &r, &protocol, len(tasks)); err != nil {
 		return err
 	}
 	store, err := f.store(ctx, &r, &protocol, tasks)
@@ -266,7 +267,7 @@ func (f *evalFlags) resolved(ctx context.Context) (r recipe.Recipe, p eval.Proto
 
 // announce says what is taken from the model's run, and warns of tasks that chose the
 // checkpoint.
-func (f *evalFlags) announce(c *cobra.Command, r *recipe.Recipe, p *eval.Protocol) error {
+func (f *evalFlags) announce(c *cobra.Command, r *recipe.Recipe, p *eval.Protocol, tasks int) error {
 	if f.Home.Run == "" {
 		return nil
 	}
@@ -274,11 +275,15 @@ func (f *evalFlags) announce(c *cobra.Command, r *recipe.Recipe, p *eval.Protoco
 	if f.asJSON {
 		out = c.ErrOrStderr()
 	}
-	fmt.Fprintln(out, f.Taken(r, p))
+	fmt.Fprintln(out, f.Taken(r, p, tasks))
 	biased, err := f.Chosen(r)
 	if biased {
+		others := "play others with --seed, or --split where the set has more"
+		if set, err := task.ByName(r.Tasks.Set); err == nil && set.Whole { // its tasks are read, and no seed draws others
+			others = "play others with --split where the set has more; in a file of your own, tasks of split valid choose instead"
+		}
 		fmt.Fprintf(c.ErrOrStderr(), "ballast: these tasks chose this checkpoint among the run's (split %s), so the figure is biased "+
-			"upwards; play others with --seed, or --split where the set has more\n", f.Split)
+			"upwards; %s\n", f.Split, others)
 	}
 	return err
 }

@@ -45,6 +45,7 @@ type Config struct {
 	Tools    []string // only these tools
 	Reset    string   // {"name": …, "arguments": {…}}: the call that puts the server back
 	Reads    bool     // the tools only read, and episodes share a process
+	ReadOnly []string // tools that only read although the server does not say so
 	Isolate  string   // HTTP: "header NAME", "argument NAME", or "path" with {session} in URL
 	Ahead    int      // connections opened ahead; 0: 4, at most Sessions; -1: none
 	Sessions int      // episodes at a time; 0: 16
@@ -75,6 +76,8 @@ func (c Config) Check() error {
 		return errors.New("mcp: give a command or a url, one of them")
 	case c.Reads && c.Reset != "":
 		return errors.New("mcp.reset: a server that only reads (mcp.reads) needs none; leave one out")
+	case c.Reads && len(c.ReadOnly) > 0:
+		return errors.New("mcp.read_only: with mcp.reads all tools only read; leave one out")
 	case c.URL != "" && c.Dir != "":
 		return errors.New("mcp.dir: it is for a command; what an address reaches was started by somebody else")
 	case c.URL == "" && (c.Isolate != "" || c.Token != ""):

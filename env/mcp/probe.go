@@ -76,8 +76,12 @@ func (s *Server) describe(ctx context.Context, first *link) {
 	if info.ServerInfo != nil && info.ServerInfo.Name != "" {
 		what = strings.TrimSpace(info.ServerInfo.Name + " " + info.ServerInfo.Version)
 	}
-	s.note("MCP server %s (%s) speaks %s. It shows %s, %d of which say that they only read.",
-		s.name(), what, info.ProtocolVersion, plural(len(s.tools), "tool"), len(s.readers()))
+	said := ""
+	if len(s.c.ReadOnly) > 0 {
+		said = ", or are said to (mcp.read_only)"
+	}
+	s.note("MCP server %s (%s) speaks %s. It shows %s, %d of which say that they only read%s.",
+		s.name(), what, info.ProtocolVersion, plural(len(s.tools), "tool"), len(s.readers()), said)
 	ready := first.ready.Round(time.Millisecond)
 	if limit := seconds(s.c.Seconds); ready > limit {
 		s.note("A call may take %s (mcp.seconds), and the server took %s to be ready: where a call does as much it is ended as one that hangs. "+

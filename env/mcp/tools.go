@@ -56,6 +56,11 @@ func (s *Server) choose(list []*sdk.Tool) error {
 		}
 		hidden = append(hidden, s.reset.Name)
 	}
+	for _, name := range s.c.ReadOnly {
+		if !slices.ContainsFunc(list, func(t *sdk.Tool) bool { return t.Name == name }) {
+			return fmt.Errorf("mcp.read_only: it has no tool %s; it has %s", name, named(list))
+		}
+	}
 	s.tools, s.byName = nil, map[string]ballast.Tool{}
 	for _, t := range list {
 		if s.c.Tools != nil && !slices.Contains(s.c.Tools, t.Name) || slices.Contains(hidden, t.Name) {
@@ -68,6 +73,7 @@ func (s *Server) choose(list []*sdk.Tool) error {
 		if err != nil {
 			return fmt.Errorf("tool %s: %w", t.Name, err)
 		}
+		tool.ReadOnly = tool.ReadOnly || slices.Contains(s.c.ReadOnly, t.Name)
 		s.tools = append(s.tools, tool)
 		s.byName[t.Name] = tool
 	}

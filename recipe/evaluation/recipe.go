@@ -215,7 +215,7 @@ func (e *Evaluation) settled(r recipe.Recipe) (recipe.Recipe, eval.Protocol, err
 }
 
 // Taken says in one line what is played as the run does, and which flags changed it.
-func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol) string {
+func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol, tasks int) string {
 	t := &r.Tasks
 	parts := []string{"tasks " + t.Set}
 	for _, name := range slices.Sorted(maps.Keys(t.Level)) {
@@ -227,10 +227,7 @@ func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol) string {
 	if len(t.Categories) > 0 {
 		parts = append(parts, "categories "+strings.Join(t.Categories, " "))
 	}
-	if e.Count > 0 {
-		parts = append(parts, fmt.Sprintf("%d tasks", e.Count))
-	}
-	parts = append(parts, fmt.Sprintf("seed %d", r.Seed), "format "+r.Chat.Format)
+	parts = append(parts, fmt.Sprintf("%d tasks", tasks), fmt.Sprintf("seed %d", r.Seed), "format "+r.Chat.Format)
 	if b := &r.Budget; e.Protocol == "" {
 		parts = append(parts, fmt.Sprintf("malformed %s", r.Chat.Malformed),
 			fmt.Sprintf("budget %d tokens a reply, %d an episode, %d a result, %d steps", b.Reply, b.Episode, b.Result, b.Steps))

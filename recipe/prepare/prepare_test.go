@@ -54,7 +54,7 @@ func TestRoomier(t *testing.T) {
 	if got := roomier(&r, why); got.Error() != "too long" {
 		t.Error(got)
 	}
-	if r.Model = "Org/m"; !strings.Contains(roomier(&r, why).Error(), "the budgets are those of model embedded where") {
+	if r.Model = "Org/m"; !strings.Contains(roomier(&r, why).Error(), "the budgets are those of model embedded, which hold where nothing else is set") {
 		t.Error(roomier(&r, why))
 	}
 	if r.MCP.Server = "shop"; !strings.Contains(roomier(&r, why).Error(), "name fewer in mcp.tools") {

@@ -16,8 +16,10 @@ import (
 const (
 	// mostApart bounds the tasks that are played to see whether episodes see each other.
 	mostApart = 4
-	// apartLimit bounds that: no task is begun after half of it.
-	apartLimit = 30 * time.Second
+	// apartBegin bounds when the last of them is begun, and apartLimit when it ends: a process of Python or Node
+	// takes seconds to start on a busy machine, and each task takes two.
+	apartBegin = 15 * time.Second
+	apartLimit = 2 * time.Minute
 )
 
 // whatToDo follows what shows that an episode sees another.
@@ -44,7 +46,7 @@ func (w *Worlds) apart(parent context.Context, tasks []ballast.Task) error {
 	looked := 0
 	begun, warned := time.Now(), false
 	for i := range some {
-		if i > 0 && time.Since(begun) > apartLimit/2 {
+		if i > 0 && time.Since(begun) > apartBegin {
 			break
 		}
 		found, err := w.server.Compare(ctx, some[i:i+1], w.looks)
