@@ -46,8 +46,8 @@ func Tasks(ctx context.Context, run *loop.Run, w *worlds.Worlds, cfg rollout.Con
 // dialogues has heard neither of these tasks nor of their budget.
 func roomier(r *recipe.Recipe, err error) error {
 	if r.Model != recipe.DefaultModel {
-		err = fmt.Errorf("%w; the budgets are those of model "+recipe.DefaultModel+", which hold where nothing else is set; a file of recipes/ has those of "+
-			"others", err)
+		err = fmt.Errorf("%w; the budgets are those of model "+recipe.DefaultModel+", which hold where nothing else is set; "+
+			"a file of recipes/ has those of others", err)
 	}
 	if r.MCP.Server != "" {
 		err = fmt.Errorf("%w; the descriptions of all tools that a task is shown stand in its prompt: name fewer in mcp.tools, or in tools of "+
