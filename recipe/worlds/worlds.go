@@ -77,7 +77,8 @@ func Open(ctx context.Context, r *recipe.Recipe, notes io.Writer) (*Worlds, erro
 // config is the server that a recipe names, in the words of package mcp.
 func config(m *recipe.MCP) mcp.Config {
 	c := mcp.Config{Dir: m.Dir, Tools: m.Tools, Env: m.Env, Reads: m.Reads, ReadOnly: m.ReadOnly, Reset: string(m.Reset),
-		Isolate: m.Isolate, Token: m.Token, Ahead: m.Ahead, Sessions: m.Sessions, Seconds: m.Seconds, MemoryMiB: int64(m.Memory), OutputMiB: int64(m.Output)}
+		Isolate: m.Isolate, Token: m.Token, Ahead: m.Ahead, Sessions: m.Sessions,
+		Seconds: m.Seconds, MemoryMiB: int64(m.Memory), OutputMiB: int64(m.Output)}
 	if c.Command = m.Server; m.Remote() {
 		c.Command, c.URL = "", m.Server
 	}
