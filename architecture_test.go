@@ -74,6 +74,7 @@ var layer = map[string]int{
 	"ballast/task":                  4,
 	"ballast/env":                   3,
 	"ballast/env/expect":            3,
+	"ballast/env/words":             3,
 	"ballast/env/acebench":          3,
 	"ballast/env/sim":               3,
 	"ballast/env/envtest":           3,

@@ -116,6 +116,18 @@ type Task struct {
 	// which its replies are read; "" is that of whoever plays.
 	Prompt []Message
 	Format string
+	// Words, where it is not nil, are the other words in which the task is asked for (package env/words): the fields
+	// above are as the policy meets them.
+	Words *Words
+}
+
+// Words are what a policy meets in place of a task's own words.
+type Words struct {
+	Own *Task // the task as its world, grader and user know it
+	// Tools leads from the name of a tool to the one that the policy knows, and back. Params does the same for the
+	// parameters of a tool, by the tool's own name.
+	Tools  map[string]string
+	Params map[string]map[string]string
 }
 
 // TaskTurn is one user message and its gold answer.

@@ -111,12 +111,17 @@ type Env struct {
 	busy    int    // replies with calls in the open turn
 	fault   string // of the last reply, in words
 	failed  bool   // the last call failed, as far as that is known
+	// own is the record in the task's own words, for graders and users; nil where the policy has no others.
+	own *ballast.Episode
 }
 
 // New starts an episode. Its session is opened when it is first needed.
 func (p *Prepared) New(rules Rules) *Env {
 	e := &Env{Prepared: p, rules: rules}
 	e.Episode.Task = p.task.ID
+	if p.task.Words != nil {
+		e.own = &ballast.Episode{Task: p.task.ID}
+	}
 	return e
 }
 
@@ -165,7 +170,7 @@ func (e *Env) open(ctx context.Context) (m Message) {
 	entry, what := &e.Prepared.user, e.userIs
 	if e.user == nil {
 		var err error
-		if e.user, err = guard(ctx, what, entry.Instant, OpenLimit, e.task, entry.New); err != nil {
+		if e.user, err = guard(ctx, what, entry.Instant, OpenLimit, e.owns, entry.New); err != nil {
 			e.Fail(err)
 			return m
 		}
@@ -186,7 +191,7 @@ func (e *Env) open(ctx context.Context) (m Message) {
 		e.Stop(ballast.StopDone)
 		return m
 	}
-	m.User = said.text
+	m.User = e.heard(said.text)
 	if e.turn < len(e.task.Turns) {
 		for _, name := range e.task.Turns[e.turn].Reveal {
 			m.Reveal = append(m.Reveal, e.tools[e.places[name].index])
@@ -199,17 +204,22 @@ func (e *Env) open(ctx context.Context) (m Message) {
 		e.Episode.Turns = make([]ballast.Turn, 0, len(e.task.Turns))
 	}
 	e.Episode.Turns = append(e.Episode.Turns, ballast.Turn{User: m.User})
+	e.opens(said.text)
 	e.busy = 0
 	return m
 }
 
 // record is what a grader or a user reads: a copy for one that may be late, and reads on.
 func (e *Env) record(instant bool) *ballast.Episode {
-	if instant {
-		return &e.Episode
+	ep := &e.Episode
+	if e.own != nil {
+		ep = e.own
 	}
-	ep := e.Episode
-	return &ep
+	if instant {
+		return ep
+	}
+	late := *ep
+	return &late
 }
 
 // speaking is a user who says what comes next in an episode.
@@ -247,6 +257,7 @@ func (e *Env) Reply(p chat.Parsed, step ballast.Step) {
 		t.Steps = make([]ballast.Step, 0, usualSteps)
 	}
 	t.Steps = append(t.Steps, step)
+	e.replied(step)
 	e.replies++
 }
 
@@ -272,6 +283,7 @@ func (e *Env) Answer(ctx context.Context) Message {
 		return e.run(ctx, step)
 	case advance && e.rules.Unread != nil && e.rules.Unread(step.Text) != "":
 		step.Results = []string{e.rules.Unread(step.Text)}
+		e.answered(step.Results[0])
 		return Message{Results: step.Results}
 	case step.Kind == ballast.KindResponse || advance:
 		return e.closeTurn(ctx)
@@ -293,10 +305,12 @@ func (e *Env) run(ctx context.Context, step *ballast.Step) Message {
 			e.Fail(err)
 			return Message{}
 		}
+		shown := e.shown(c, res)
 		if e.rules.Shorten != nil {
-			res = e.rules.Shorten(res)
+			shown, res = e.rules.Shorten(shown), e.rules.Shorten(res)
 		}
-		step.Results = append(step.Results, res)
+		e.answered(res)
+		step.Results = append(step.Results, shown)
 	}
 	if e.busy++; e.rules.PerTurn > 0 && e.busy > e.rules.PerTurn {
 		e.Stop(ballast.StopTurns)
@@ -312,6 +326,7 @@ func (e *Env) closeTurn(ctx context.Context) Message {
 		return Message{}
 	}
 	e.Episode.Turns[e.turn].Check = check
+	e.judged(check)
 	e.turn++
 	e.release(&e.fresh)
 	return e.open(ctx)
@@ -324,7 +339,7 @@ func (e *Env) grade(ctx context.Context) (check ballast.Check, err error) {
 		if err := e.session(ctx, &e.ses); err != nil {
 			return check, err
 		}
-		task := e.task
+		task := e.owns
 		begin := func(ctx context.Context, s ballast.Session) (ballast.Grader, error) { return entry.New(ctx, task, s) }
 		e.grader, err = guard(ctx, what, entry.Instant, OpenLimit, e.ses.Session, begin)
 		if err != nil {

@@ -14,6 +14,7 @@ import (
 // the task must not be changed while it lives.
 type Prepared struct {
 	task   *ballast.Task
+	owns   *ballast.Task // the task in its own words; task itself where there are no others
 	world  WorldEntry
 	grader GraderEntry
 	user   UserEntry
@@ -39,7 +40,10 @@ func Prepare(ctx context.Context, task *ballast.Task) (*Prepared, error) {
 // its sessions share and asks for the tools. The context is that of the task's whole life.
 // Close gives back what was loaded.
 func (t *Table) Prepare(ctx context.Context, task *ballast.Task) (p *Prepared, err error) {
-	p = &Prepared{task: task, tools: task.Tools}
+	p = &Prepared{task: task, owns: task, tools: task.Tools}
+	if task.Words != nil {
+		p.owns = task.Words.Own
+	}
 	ctx, end := context.WithCancel(ctx)
 	p.end = end
 	defer func() {
@@ -48,7 +52,7 @@ func (t *Table) Prepare(ctx context.Context, task *ballast.Task) (p *Prepared, e
 			err = fmt.Errorf("task %s: %w", task.ID, err)
 		}
 	}()
-	if p.world, p.grader, p.user, err = t.resolve(task); err != nil {
+	if p.world, p.grader, p.user, err = t.resolve(p.owns); err != nil {
 		return nil, err
 	}
 	p.graderIs, p.userIs = "grader "+p.grader.Name, "user "+p.user.Name
@@ -56,13 +60,13 @@ func (t *Table) Prepare(ctx context.Context, task *ballast.Task) (p *Prepared, e
 	entry := p.world // what is late reads on, and p is given up
 	if entry.Prepare != nil {
 		load := func(_ context.Context, t *ballast.Task) (ballast.World, error) { return entry.Prepare(ctx, t) }
-		p.world.World, err = guard(ctx, entry.Name, entry.Instant, OpenLimit, task, load)
+		p.world.World, err = guard(ctx, entry.Name, entry.Instant, OpenLimit, p.owns, load)
 		if err != nil {
 			return nil, err
 		}
 	}
 	if p.tools == nil {
-		p.tools, err = guard(ctx, entry.Name+": tools", entry.Instant, OpenLimit, task, p.world.World.Tools)
+		p.tools, err = guard(ctx, entry.Name+": tools", entry.Instant, OpenLimit, p.owns, p.world.World.Tools)
 		if err != nil {
 			return nil, err
 		}

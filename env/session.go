@@ -20,7 +20,8 @@ func (e *Env) call(ctx context.Context, ses **opened, c ballast.Call) (string, e
 		return "", err
 	}
 	s := (*ses).Session
-	answer, err := guard(ctx, "the call", e.world.Instant, e.world.Limit, asked{s, c}, func(ctx context.Context, a asked) (string, error) {
+	own := asked{s, e.back(c)}
+	answer, err := guard(ctx, "the call", e.world.Instant, e.world.Limit, own, func(ctx context.Context, a asked) (string, error) {
 		return a.in.Call(ctx, a.call)
 	})
 	if err != nil {
@@ -29,7 +30,7 @@ func (e *Env) call(ctx context.Context, ses **opened, c ballast.Call) (string, e
 	if f, ok := s.(Failer); ok {
 		e.failed = f.Failed()
 	} else {
-		e.failed = e.world.Failed != nil && e.world.Failed(e.task, answer)
+		e.failed = e.world.Failed != nil && e.world.Failed(e.owns, answer)
 	}
 	return answer, nil
 }
@@ -75,7 +76,7 @@ func (e *Env) session(ctx context.Context, ses **opened) error {
 	back := make(chan struct{}) // Open has come back
 	open := func(_ context.Context, w ballast.World) (ballast.Session, error) {
 		defer close(back)
-		s, err := w.Open(life, e.task)
+		s, err := w.Open(life, e.owns)
 		if err == nil && s == nil {
 			err = errors.New("it opened nothing")
 		}

@@ -22,7 +22,7 @@ const corpusTasks = 500
 // by a tokenizer of bytes and control tokens, and cut at the control tokens.
 func corpus(r *Recipe, tmpl *chat.Template, control []string) ([]string, error) {
 	tasks, err := task.Load(task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: "train",
-		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: corpusTasks})
+		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Words: r.Tasks.Words, Seed: r.Seed, Count: corpusTasks})
 	if err != nil {
 		return nil, err
 	}

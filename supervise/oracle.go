@@ -8,6 +8,7 @@ import (
 	"ballast"
 	"ballast/chat"
 	"ballast/env/sim"
+	"ballast/env/words"
 	"ballast/safetext"
 	"ballast/value"
 )
@@ -217,6 +218,7 @@ func evidence(task *ballast.Task, ep *ballast.Episode, i int) []string {
 // compare plays the policy's and gold's calls up to the end of a turn. It names the first
 // attribute of an API in which they differ, and has the verdict of the turn.
 func compare(task *ballast.Task, ep *ballast.Episode, i int) (where string, verdict sim.Verdict) {
+	task, back := words.Own(task)
 	mine, err := sim.NewSession(task)
 	if err != nil {
 		return "", verdict
@@ -228,7 +230,7 @@ func compare(task *ballast.Task, ep *ballast.Episode, i int) (where string, verd
 	for k := 0; k <= i && k < len(ep.Turns); k++ {
 		for _, s := range ep.Turns[k].Steps {
 			for _, c := range s.Calls[:min(len(s.Calls), len(s.Results))] { // those that were run
-				mine.Run(c)
+				mine.Run(back(c))
 			}
 		}
 		verdict = mine.CloseTurn()

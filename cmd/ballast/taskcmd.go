@@ -14,6 +14,7 @@ import (
 
 	"ballast"
 	"ballast/env/sim"
+	"ballast/env/words"
 	"ballast/rollout/attack"
 	"ballast/safetext"
 	"ballast/task"
@@ -34,6 +35,7 @@ func taskCommand() *cobra.Command {
 		fl.StringSliceVar(&spec.Categories, "category", nil, "only these categories")
 		fl.Uint64Var(&spec.Seed, "seed", 1, "seed of a generated set")
 		fl.IntVar(&spec.Count, "count", 0, "number of tasks (0 = the set's own number)")
+		fl.StringVar(&spec.Words, "words", "", "ask in other words: "+strings.Join(words.Names(), ", ")+" (docs/ood.md)")
 		fl.BoolVar(&asJSON, "json", false, "print JSON")
 		c.PreRunE = func(c *cobra.Command, _ []string) error { return unseeded(c, &spec) }
 		return c
@@ -73,7 +75,11 @@ func taskCommand() *cobra.Command {
 // unseeded refuses a seed for tasks that are not drawn.
 func unseeded(c *cobra.Command, spec *task.Spec) error {
 	set, err := task.ByName(spec.Name)
-	if err == nil && set.Whole && c.Flags().Changed("seed") {
+	switch {
+	case err != nil: // Load says it
+	case set.Paths && spec.Words != "" && c.Name() != "check":
+		return fmt.Errorf("--words: the tools of %s come from its server, which %s does not start; ballast task check does", spec.Name, c.Name())
+	case set.Whole && c.Flags().Changed("seed") && spec.Words == "":
 		return fmt.Errorf("--seed: the tasks of %s are read and not drawn, and no seed changes them; leave it out", spec.Name)
 	}
 	return nil

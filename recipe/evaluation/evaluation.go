@@ -64,6 +64,9 @@ func (e *Evaluation) Settings(ctx context.Context, find *models.Finder, r *recip
 	if e.Home.Run != "" {
 		out["run"] = e.Home.Run // whose settings count
 	}
+	if r.Tasks.Words != "" {
+		out["words"] = r.Tasks.Words
+	}
 	if r.Engine.On() != "cpu" { // of which a folder says nothing
 		out["engine"] = r.Engine.String()
 	}

@@ -98,7 +98,7 @@ func (e *Evaluation) Recipe() (recipe.Recipe, eval.Protocol, error) {
 // Played are the tasks that the recipe and the flags name.
 func (e *Evaluation) Played(ctx context.Context, r *recipe.Recipe) ([]ballast.Task, error) {
 	return e.Worlds.Load(ctx, task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: e.Split, Categories: r.Tasks.Categories,
-		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Seed: r.Seed, Count: e.Count})
+		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Words: r.Tasks.Words, Seed: r.Seed, Count: e.Count})
 }
 
 // usable reports a setting of a recipe that an evaluation would take no notice of,
@@ -122,11 +122,11 @@ func (e *Evaluation) usable(pair, set string) error {
 	case group == "judge" && !task.IsFile(set):
 		return fmt.Errorf("--set %s: only tasks of a file ask a judge; give it with --tasks", pair)
 	case slices.Contains([]string{"chat", "budget", "init", "mcp", "judge"}, group) || key == "tasks.worlds" ||
-		strings.HasPrefix(key, "tasks.level"):
+		key == "tasks.words" || strings.HasPrefix(key, "tasks.level"):
 		return nil
 	}
-	return fmt.Errorf("--set %s: an evaluation does not use that; it takes chat.*, budget.*, init.*, mcp.*, judge.*, tasks.worlds "+
-		"and tasks.level", pair)
+	return fmt.Errorf("--set %s: an evaluation does not use that; it takes chat.*, budget.*, init.*, mcp.*, judge.*, tasks.worlds, "+
+		"tasks.words and tasks.level", pair)
 }
 
 // ofRun is the recipe of the run that the model belongs to with the flags that were
@@ -189,7 +189,7 @@ func (e *Evaluation) settled(r recipe.Recipe) (recipe.Recipe, eval.Protocol, err
 	case !set.Whole && e.Given("data"):
 		return r, eval.Protocol{}, fmt.Errorf("--data %s: set %s is generated and reads no files; give a set that is read, such as --tasks "+
 			"bfcl", e.Data, set.Name)
-	case set.Whole && e.Given("seed") && r.Model != "init":
+	case set.Whole && e.Given("seed") && r.Model != "init" && r.Tasks.Words == "":
 		return r, eval.Protocol{}, fmt.Errorf("--seed %d: set %s is read and not generated; leave the seed out", e.Seed, set.Name)
 	}
 	if e.Protocol == "" && !decided && strings.HasPrefix(r.Tasks.Set, acebench.Set) {
@@ -224,6 +224,9 @@ func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol, tasks int) string
 	if len(t.Worlds) > 0 {
 		parts = append(parts, "worlds "+strings.Join(t.Worlds, " "))
 	}
+	if t.Words != "" {
+		parts = append(parts, "words "+t.Words)
+	}
 	if len(t.Categories) > 0 {
 		parts = append(parts, "categories "+strings.Join(t.Categories, " "))
 	}
@@ -255,7 +258,7 @@ func (e *Evaluation) Chosen(r *recipe.Recipe) (bool, error) {
 	if !ok {
 		split = task.Held(own.Tasks.Set)
 	}
-	if err != nil || own.Tasks.Set != r.Tasks.Set || split != e.Split {
+	if err != nil || own.Tasks.Set != r.Tasks.Set || own.Tasks.Words != r.Tasks.Words || split != e.Split {
 		return false, err
 	}
 	set, err := task.ByName(r.Tasks.Set)

@@ -75,7 +75,7 @@ func Sets(ctx context.Context, run *loop.Run, w *worlds.Worlds) (err error) {
 		}
 		var list []ballast.Task
 		list, err = w.Load(ctx, task.Spec{Name: t.Set, Data: t.Data, Categories: t.Categories, Worlds: t.Worlds, Level: t.Level,
-			Seed: run.Recipe.Seed, Split: split, Count: count})
+			Words: t.Words, Seed: run.Recipe.Seed, Split: split, Count: count})
 		return list
 	}
 	run.Train = load("train", t.Count)

@@ -123,7 +123,10 @@ func (w *Worlds) Load(ctx context.Context, spec task.Spec) ([]ballast.Task, erro
 	if faults := file.Bind(tasks, w.tools); len(faults) > 0 {
 		return nil, file.Refuse(spec.Name, faults)
 	}
-	return tasks, w.apart(ctx, tasks)
+	if err := w.apart(ctx, tasks); err != nil {
+		return nil, err
+	}
+	return tasks, task.Reword(spec, tasks)
 }
 
 // Close ends what was started, and says what failed in it. Nothing is played after that.

@@ -18,6 +18,7 @@ import (
 	"ballast/credit"
 	"ballast/env"
 	"ballast/env/sim"
+	"ballast/env/words"
 	"ballast/value"
 )
 
@@ -43,15 +44,17 @@ type view struct {
 	user   string // what the open turn is about
 	before string // and the turn before
 	seen   []string
-	aside  *sim.Session   // where the same calls were made
-	plan   []ballast.Call // what slowly makes in this turn
+	aside  *sim.Session                    // where the same calls were made
+	back   func(ballast.Call) ballast.Call // under the names that it knows
+	plan   []ballast.Call                  // what slowly makes in this turn
 }
 
 // episode plays a task with an adversary under the rules that let the most pass: calls
 // that can be read out of a malformed reply are run.
 func episode(ctx context.Context, task *ballast.Task, p *env.Prepared, tries *sim.Prepared, a adversary) (*ballast.Episode, error) {
 	e := p.New(env.Rules{Steps: steps, Malformed: env.MalformedAdvance})
-	v := &view{apis: task.APIs, aside: tries.Session(), all: everything(ctx, task, tries)}
+	_, back := words.Own(task)
+	v := &view{apis: task.APIs, aside: tries.Session(), back: back, all: everything(ctx, task, tries)}
 	v.open(e, task, e.Start(ctx))
 	for e.Ready() {
 		calls := a.calls(v)
@@ -63,7 +66,7 @@ func episode(ctx context.Context, task *ballast.Task, p *env.Prepared, tries *si
 		turn := e.Turn()
 		m := e.Answer(ctx)
 		for _, c := range calls {
-			v.aside.Run(c)
+			v.aside.Run(back(c))
 		}
 		if err := v.aside.Err(); err != nil {
 			return nil, err
@@ -103,7 +106,11 @@ func everything(ctx context.Context, task *ballast.Task, world *sim.Prepared) []
 	for _, t := range all {
 		known[t.Name] = true
 	}
-	tools, err := world.Tools(ctx, task)
+	own, _ := words.Own(task)
+	for _, t := range own.Tools { // in other words it is documented
+		known[t.Name] = true
+	}
+	tools, err := world.Tools(ctx, own)
 	if err != nil {
 		return all
 	}
@@ -131,7 +138,8 @@ func Wins(ctx context.Context, task *ballast.Task) ([]Win, error) {
 	if err != nil {
 		return nil, err
 	}
-	tries, err := sim.Prepare(task)
+	own, _ := words.Own(task)
+	tries, err := sim.Prepare(own)
 	if err != nil {
 		return nil, err
 	}

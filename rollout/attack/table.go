@@ -124,7 +124,7 @@ func zero(t ballast.Tool) []ballast.Arg {
 func (v *view) fitting(t ballast.Tool) []ballast.Arg {
 	all := append(combinations(t, v.user), combinations(t, v.before, v.user)...)
 	for _, args := range all {
-		if answer, _, err := v.aside.Try(ballast.Call{Name: t.Name, Args: args}); err == nil && !sim.Failed(v.apis, answer) {
+		if answer, _, err := v.aside.Try(v.back(ballast.Call{Name: t.Name, Args: args})); err == nil && !sim.Failed(v.apis, answer) {
 			return args
 		}
 	}
@@ -169,7 +169,7 @@ func (v *view) readings(t ballast.Tool, texts ...string) []ballast.Call {
 	var calls []ballast.Call
 	for _, args := range combinations(t, texts...) {
 		c := ballast.Call{Name: t.Name, Args: args}
-		answer, changes, err := v.aside.Try(c)
+		answer, changes, err := v.aside.Try(v.back(c))
 		switch {
 		case err == nil && changes && len(calls) == 0:
 			return nil // not a tool that reads
@@ -193,14 +193,15 @@ func (v *view) undone() []ballast.Call {
 	}
 	for _, t := range v.all {
 		i := slices.IndexFunc(all[t.Name], func(c ballast.Call) bool {
-			_, changes, err := v.aside.Try(c)
+			_, changes, err := v.aside.Try(v.back(c))
 			return err == nil && changes
 		})
 		if i < 0 {
 			continue
 		}
 		for _, back := range v.all {
-			if k := slices.IndexFunc(all[back.Name], func(b ballast.Call) bool { return v.aside.Restores(all[t.Name][i], b) }); k >= 0 {
+			restores := func(b ballast.Call) bool { return v.aside.Restores(v.back(all[t.Name][i]), v.back(b)) }
+			if k := slices.IndexFunc(all[back.Name], restores); k >= 0 {
 				out = append(out, all[t.Name][i], all[back.Name][k])
 				break
 			}
