@@ -36,6 +36,7 @@ var layer = map[string]int{
 	"ballast/chat/tooldoc":          2,
 	"ballast/chat/format":           2,
 	"ballast/chat/constrain":        2,
+	"ballast/chat/decline":          2,
 	"ballast/chat":                  2,
 	"ballast/chat/jinja":            2,
 	"ballast/world":                 2,

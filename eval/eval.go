@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"ballast"
-	"ballast/chat/format"
+	"ballast/chat/decline"
 	"ballast/credit"
 	"ballast/env"
 	"ballast/monitor"
@@ -47,14 +47,6 @@ func (c Count) Wilson() (lo, hi float64) {
 	return monitor.Wilson(float64(c.OK), float64(c.All))
 }
 
-// Quiet counts the turns in which the model called nothing by the reply that ended them.
-// Only the first says that it meant to call nothing.
-type Quiet struct {
-	Prose   int `json:"prose"`      // prose, which declines or answers
-	Nothing int `json:"nothing"`    // no words: the reply is empty, or control tokens alone
-	Unread  int `json:"unreadable"` // it is no prose and no call that can be read
-}
-
 // Result is the outcome of an evaluation.
 type Result struct {
 	Total      Count                 `json:"total"`
@@ -64,11 +56,11 @@ type Result struct {
 	Stops      map[ballast.Stop]int  `json:"stops"`
 	Kinds      [ballast.NumKinds]int `json:"forms"`
 	Calls      float64               `json:"calls_per_turn"`
-	// Silent are the turns without a call whose gold makes one, Wanted those whose gold
-	// makes none, and Called how many of the latter had calls all the same.
-	Silent Quiet `json:"no_call"`
-	Wanted Quiet `json:"no_call_wanted"`
-	Called int   `json:"call_unwanted"`
+	// Silent are the turns without a call whose gold makes one, by how their replies read. Wanted are those whose
+	// gold makes none, with a call or without, and Declines the same by category.
+	Silent   decline.Count            `json:"no_call"`
+	Wanted   decline.Count            `json:"no_call_wanted"`
+	Declines map[string]decline.Count `json:"declines,omitempty"`
 	// Findings are what else the graders say of the episodes, by name and category (env.GraderEntry).
 	Findings map[string]map[string]Count `json:"findings,omitempty"`
 	found    []string                    // their names, in order
@@ -109,7 +101,7 @@ func tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 		r.find(&tasks[i], ep)
 		for k, t := range ep.Turns {
 			turns++
-			r.quiet(&t, k < len(tasks[i].Turns) && len(tasks[i].Turns[k].Gold) > 0)
+			r.quiet(&t, tasks[i].Category, k < len(tasks[i].Turns) && len(tasks[i].Turns[k].Gold) > 0)
 			for _, s := range t.Steps {
 				calls += len(s.Calls)
 				r.Kinds[s.Kind]++
@@ -153,30 +145,22 @@ func (r *Result) find(task *ballast.Task, ep *ballast.Episode) {
 	}
 }
 
-// quiet counts a turn without a call. Wanted says that gold makes one.
-func (r *Result) quiet(t *ballast.Turn, wanted bool) {
+// quiet counts a turn in which nothing is called, or should be. Wanted says that gold makes a call.
+func (r *Result) quiet(t *ballast.Turn, category string, wanted bool) {
 	if len(t.Steps) == 0 {
 		return
 	}
-	for _, s := range t.Steps {
-		if s.Kind == ballast.KindCall || len(s.Results) > 0 {
-			if !wanted {
-				r.Called++
-			}
-			return
+	switch how := decline.Turn(t); {
+	case !wanted:
+		r.Wanted.Add(how)
+		if r.Declines == nil {
+			r.Declines = map[string]decline.Count{}
 		}
-	}
-	q := &r.Wanted
-	if wanted {
-		q = &r.Silent
-	}
-	switch last := t.Steps[len(t.Steps)-1]; {
-	case last.Kind == ballast.KindResponse:
-		q.Prose++
-	case last.Kind == ballast.KindCollapsed || last.Reason == string(format.ReasonEmpty):
-		q.Nothing++
-	default:
-		q.Unread++
+		n := r.Declines[category]
+		n.Add(how)
+		r.Declines[category] = n
+	case how != decline.Called:
+		r.Silent.Add(how)
 	}
 }
 

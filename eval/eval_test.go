@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"ballast"
+	"ballast/chat/decline"
 	"ballast/rollout"
 	"ballast/value"
 )
@@ -110,8 +111,8 @@ base              1/3      33.3%  [  6.1,  79.2]         0
 miss_func         0/2       0.0%  [  0.0,  65.8]         1
 all               1/5      20.0%  [  3.6,  62.4]         1
 calls per turn 2.00; replies: call 9 response 9 polluted 0 collapsed 0
-turns without a call, though gold makes one: prose 0, nothing 0, unreadable 0
-turns where gold makes no call: prose 0, nothing 0, unreadable 0, called 2
+turns without a call, though gold makes one: abstained 0, prose 0, unreadable 0
+turns where gold makes no call: abstained 0, prose 0, unreadable 0, called 2
 failures: turns 1 empty_turn 1 state 1 response 1; first failing turn: 1: 1 2: 3; stops: done 4 infra 1 turn_budget 1
 `
 	if got := r.Table(); got != want {
@@ -132,7 +133,7 @@ failures: turns 1 empty_turn 1 state 1 response 1; first failing turn: 1: 1 2: 3
 		"total": "map[all:5 hi:0.6245 lo:0.0362 ok:1 rate:0.2]", "categories": "map[base:map[all:3 hi:0.7923 lo:0.0615 ok:1 rate:0.3333] miss_func:map[all:2 hi:0.6576 lo:0 ok:0 rate:0]]",
 		"reasons": "map[empty_turn:1 response:1 state:1 turns:1]", "fail_turn": "map[1:1 2:3]", "forms": "[9 9 0 0]", "calls_per_turn": "2",
 		"stops": "map[done:4 infra:1 turn_budget:1]", "infra": "1", "broken": "f: no route", "left_out": "map[miss_func:1]",
-		"no_call": "map[nothing:0 prose:0 unreadable:0]", "no_call_wanted": "map[nothing:0 prose:0 unreadable:0]", "call_unwanted": "2",
+		"no_call": "map[abstained:0 called:0 prose:0 unreadable:0]", "no_call_wanted": "map[abstained:0 called:2 prose:0 unreadable:0]",
 	} {
 		if s := fmt.Sprint(got[path]); s != want {
 			t.Errorf("%s is %s, want %s", path, s, want)
@@ -165,41 +166,50 @@ failures: nothing was judged; stops: infra 1
 	}
 }
 
-// TestAbstaining: only prose declines. A model that says nothing, or what cannot be read,
-// passes no turn for that it called nothing, and the three are counted apart.
+// TestAbstaining: only prose closes a turn that wants no call. A model that says nothing, or what cannot be read,
+// passes none for that it called nothing. Abstaining, other prose and the rest are counted apart.
 func TestAbstaining(t *testing.T) {
-	prose, nothing := ballast.Step{Text: "I cannot.", Kind: ballast.KindResponse}, ballast.Step{Kind: ballast.KindCollapsed, Reason: "empty"}
+	prose, chat := ballast.Step{Text: "I cannot.", Kind: ballast.KindResponse}, ballast.Step{Text: "Done.", Kind: ballast.KindResponse}
+	nothing := ballast.Step{Kind: ballast.KindCollapsed, Reason: "empty"}
 	unread := ballast.Step{Text: "<tool_call>{", Kind: ballast.KindPolluted, Reason: "unclosed_tag"}
 	thought := ballast.Step{Text: "<think>hm</think>", Kind: ballast.KindPolluted, Reason: "empty"}
 	call := ballast.Step{Text: "f()", Calls: []ballast.Call{{Name: "f"}}, Results: []string{"1"}}
 	ran := ballast.Step{Text: "<f()", Kind: ballast.KindPolluted, Reason: "broken_tag", Calls: []ballast.Call{{Name: "f"}}, Results: []string{"1"}}
 	for _, c := range []struct {
-		name           string
-		steps          []ballast.Step
-		success        bool
-		silent, wanted Quiet
-		called         int
+		name    string
+		steps   []ballast.Step
+		success bool
+		how     decline.Count
 	}{
-		{"prose", []ballast.Step{prose}, true, Quiet{}, Quiet{Prose: 1}, 0},
-		{"nothing", []ballast.Step{nothing}, false, Quiet{}, Quiet{Nothing: 1}, 0},
-		{"nothing after a thought", []ballast.Step{thought}, false, Quiet{}, Quiet{Nothing: 1}, 0},
-		{"unreadable", []ballast.Step{unread}, false, Quiet{}, Quiet{Unread: 1}, 0},
-		{"calls and prose", []ballast.Step{call, prose}, true, Quiet{}, Quiet{}, 1}, // the benchmark's rule
-		{"calls and nothing", []ballast.Step{call, nothing}, false, Quiet{}, Quiet{}, 1},
-		{"told and then prose", []ballast.Step{unread, prose}, true, Quiet{}, Quiet{Prose: 1}, 0},
-		{"a call that was run though it is polluted", []ballast.Step{ran, prose}, true, Quiet{}, Quiet{}, 1},
+		{"prose", []ballast.Step{prose}, true, decline.Count{Abstained: 1}},
+		{"other prose", []ballast.Step{chat}, true, decline.Count{Prose: 1}},
+		{"nothing", []ballast.Step{nothing}, false, decline.Count{Unreadable: 1}},
+		{"nothing after a thought", []ballast.Step{thought}, false, decline.Count{Unreadable: 1}},
+		{"unreadable", []ballast.Step{unread}, false, decline.Count{Unreadable: 1}},
+		{"calls and prose", []ballast.Step{call, prose}, true, decline.Count{Called: 1}}, // the benchmark's rule
+		{"calls and nothing", []ballast.Step{call, nothing}, false, decline.Count{Called: 1}},
+		{"told and then prose", []ballast.Step{unread, prose}, true, decline.Count{Abstained: 1}},
+		{"a call that was run though it is polluted", []ballast.Step{ran, prose}, true, decline.Count{Called: 1}},
 	} {
 		pass := ballast.Check{Done: true, Passed: true}
 		tasks := []ballast.Task{task("a", "miss_func", "nc")}
 		ep := ballast.Episode{Task: "a", Stop: ballast.StopDone, Turns: []ballast.Turn{{Steps: c.steps, Check: pass}, {Steps: []ballast.Step{call, prose}, Check: pass}}}
 		r := tally(tasks, []ballast.Episode{ep})
-		if (r.Total.OK == 1) != c.success || r.Silent != c.silent || r.Wanted != c.wanted || r.Called != c.called || (r.Reasons["unanswered"] == 1) == c.success {
-			t.Errorf("%s: %+v, silent %+v, wanted %+v, called %d, %v", c.name, r.Total, r.Silent, r.Wanted, r.Called, r.Reasons)
+		if (r.Total.OK == 1) != c.success || r.Silent != (decline.Count{}) || r.Wanted != c.how || r.Declines["miss_func"] != c.how ||
+			(r.Reasons["unanswered"] == 1) == c.success {
+			t.Errorf("%s: %+v, silent %+v, wanted %+v, %v", c.name, r.Total, r.Silent, r.Wanted, r.Reasons)
+		}
+		line := fmt.Sprintf("\nturns where gold makes no call: abstained %d, prose %d, unreadable %d, called %d\n", c.how.Abstained, c.how.Prose,
+			c.how.Unreadable, c.how.Called)
+		if !strings.Contains(r.Table(), line) {
+			t.Errorf("%s: %q is not in\n%s", c.name, line, r.Table())
 		}
 		ep.Turns[0].Check = ballast.Check{Done: true, Reason: "empty_turn"}
 		r = tally([]ballast.Task{task("a", "base", "cc")}, []ballast.Episode{ep})
-		if r.Total.OK != 0 || r.Silent != c.wanted || r.Wanted != (Quiet{}) || r.Called != 0 {
-			t.Errorf("%s, where a call is wanted: silent %+v, wanted %+v, called %d", c.name, r.Silent, r.Wanted, r.Called)
+		want := c.how
+		want.Called = 0
+		if r.Total.OK != 0 || r.Silent != want || r.Wanted != (decline.Count{}) || r.Declines != nil {
+			t.Errorf("%s, where a call is wanted: silent %+v, wanted %+v", c.name, r.Silent, r.Wanted)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/chat/decline"
 	"ballast/runlog"
 	"ballast/safetext"
 )
@@ -167,12 +168,29 @@ func (r *Result) replies(b *strings.Builder) {
 	for f, n := range r.Kinds {
 		fmt.Fprintf(b, " %s %d", ballast.ReplyKind(f), n)
 	}
-	q, w := r.Silent, r.Wanted
-	fmt.Fprintf(b, "\nturns without a call, though gold makes one: prose %d, nothing %d, unreadable %d", q.Prose, q.Nothing, q.Unread)
-	if w != (Quiet{}) || r.Called > 0 {
-		fmt.Fprintf(b, "\nturns where gold makes no call: prose %d, nothing %d, unreadable %d, called %d", w.Prose, w.Nothing, w.Unread, r.Called)
+	b.WriteString("\nturns without a call, though gold makes one:")
+	manners(b, r.Silent, decline.Manners[:len(decline.Manners)-1])
+	if len(r.Declines) > 1 {
+		for _, category := range slices.Sorted(maps.Keys(r.Declines)) {
+			fmt.Fprintf(b, "\n%s, turns where gold makes no call:", safetext.Line(category))
+			manners(b, r.Declines[category], decline.Manners)
+		}
+	}
+	if len(r.Declines) > 0 {
+		b.WriteString("\nturns where gold makes no call:")
+		manners(b, r.Wanted, decline.Manners)
 	}
 	b.WriteByte('\n')
+}
+
+// manners writes how replies read.
+func manners(b *strings.Builder, n decline.Count, which []decline.Manner) {
+	for i, m := range which {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(b, " %s %d", m, n.Of(m))
+	}
 }
 
 // failures writes why and where episodes failed, and how they stopped.

@@ -3,10 +3,9 @@ package acebench
 import (
 	"context"
 	"fmt"
-	"strings"
-	"unicode"
 
 	"ballast"
+	"ballast/chat/decline"
 	"ballast/safetext"
 	"ballast/value"
 )
@@ -86,10 +85,10 @@ func last(t *ballast.Turn) string {
 const (
 	FindingStrict = "strict"
 	// Of special items, what the reply was; one of them holds.
-	FindingAbstained  = "abstained"
-	FindingProse      = "prose"
-	FindingUnreadable = "unreadable"
-	FindingCalled     = "called"
+	FindingAbstained  = string(decline.Abstained)
+	FindingProse      = string(decline.Prose)
+	FindingUnreadable = string(decline.Unreadable)
+	FindingCalled     = string(decline.Called)
 )
 
 // Findings says of an episode of a task of this grader whether the verdict strict passes it, and of special
@@ -112,60 +111,10 @@ func Findings(t *ballast.Task, ep *ballast.Episode) (names []string, holds map[s
 	return names, holds
 }
 
-// manner is how a reply that should decline reads: it calls, it says that no tool fits or what is missing or
-// wrong, it says something else, or it is neither prose nor a call that can be read.
+// manner is how a reply that should decline reads (package chat/decline): the benchmark's own reading says what a call is.
 func manner(reply string) string {
-	switch words := strings.ToLower(reply); {
-	case calls(reply):
+	if calls(reply) {
 		return FindingCalled
-	case residue(reply):
-		return FindingUnreadable
-	case says(words):
-		return FindingAbstained
 	}
-	return FindingProse
+	return string(decline.Text(reply))
 }
-
-// residue says that a reply has no word, or holds what is left of a call: a tag, or a bracket that begins a
-// line and holds no text in quotes.
-func residue(reply string) bool {
-	if !strings.ContainsFunc(reply, isWord) {
-		return true
-	}
-	for _, tag := range []string{openCall, closeCall, "<|", "<tool_response>", "\"arguments\":"} {
-		if strings.Contains(reply, tag) {
-			return true
-		}
-	}
-	for line := range strings.Lines(reply) {
-		rest, open := strings.CutPrefix(strip(line), "[")
-		rest = strip(rest)
-		if open && rest != "" && rest[0] != '"' && rest[0] != '\'' && strings.Contains(rest, "(") && !strings.Contains(rest, " ") {
-			return true
-		}
-	}
-	return false
-}
-
-// declines are words by which a reply says that no tool fits, or what is missing or wrong: those of the
-// benchmark, and those that models use.
-var declines = []string{
-	"limitations of the function", "missing necessary parameter", "incorrect value",
-	"cannot", "can't", "can not", "unable to", "not able to", "not possible", "impossible", "do not have", "don't have",
-	"no function", "no tool", "no api", "none of the", "not supported", "not available", "unavailable", "beyond my", "outside of my",
-	"missing", "is required", "are required", "not provided", "not specified", "please provide", "please specify", "could you provide",
-	"could you please", "can you provide", "can you please", "i need", "need more information", "need to know", "more details", "clarify",
-	"incorrect", "invalid", "not valid", "is wrong", "does not exist", "doesn't exist", "not a valid",
-}
-
-func says(words string) bool {
-	for _, d := range declines {
-		if strings.Contains(words, d) {
-			return true
-		}
-	}
-	return false
-}
-
-// isWord says that a character is part of a word.
-func isWord(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }

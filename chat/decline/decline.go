@@ -1,0 +1,173 @@
+// Package decline says how a reply reads where no call is right: it says that no tool fits, or what is missing or wrong; it
+// says something else; it cannot be read; or it calls.
+//
+// Contract: this is the one place that decides it. Only the first is an honest refusal. A reply is looked at as text, by
+// lists of words, and no model is asked: what declines in words that no list has counts as prose. It
+// changes no verdict.
+package decline
+
+import (
+	"strings"
+	"unicode"
+
+	"ballast"
+)
+
+// Manner is how a reply reads.
+type Manner string
+
+// The manners.
+const (
+	Abstained  Manner = "abstained"  // calls nothing, and says that no tool fits, or what is missing or wrong
+	Prose      Manner = "prose"      // calls nothing, and says something else
+	Unreadable Manner = "unreadable" // has no words, or what is left of a call
+	Called     Manner = "called"     // has a call
+)
+
+// Manners lists them.
+var Manners = []Manner{Abstained, Prose, Unreadable, Called}
+
+// Count counts replies by their manner.
+type Count struct {
+	Abstained  int `json:"abstained"`
+	Prose      int `json:"prose"`
+	Unreadable int `json:"unreadable"`
+	Called     int `json:"called"`
+}
+
+// Add counts a reply.
+func (c *Count) Add(m Manner) { *c.of(m)++ }
+
+// Of is how many replies read so.
+func (c Count) Of(m Manner) int { return *c.of(m) }
+
+func (c *Count) of(m Manner) *int {
+	switch m {
+	case Abstained:
+		return &c.Abstained
+	case Prose:
+		return &c.Prose
+	case Called:
+		return &c.Called
+	}
+	return &c.Unreadable
+}
+
+// Turn is the manner of a turn: of its last reply, or a call if any reply of it has one. A turn without a reply cannot be read.
+func Turn(t *ballast.Turn) Manner {
+	for i := range t.Steps {
+		if s := &t.Steps[i]; s.Kind == ballast.KindCall || len(s.Results) > 0 {
+			return Called
+		}
+	}
+	if len(t.Steps) == 0 {
+		return Unreadable
+	}
+	if last := &t.Steps[len(t.Steps)-1]; last.Kind == ballast.KindResponse {
+		return said(last.Text)
+	}
+	return Unreadable
+}
+
+// Text is the manner of a reply of which nothing is known but its text, and that it has no call that can be read.
+func Text(reply string) Manner {
+	if residue(reply) {
+		return Unreadable
+	}
+	return said(reply)
+}
+
+// endThought ends what a model thinks before it says something.
+const endThought = "</think>"
+
+// said is the manner of prose. A thought before it does not count.
+func said(reply string) Manner {
+	if i := strings.LastIndex(reply, endThought); i >= 0 {
+		reply = reply[i+len(endThought):]
+	}
+	if words := strings.ToLower(reply); says(words) || asks(words) {
+		return Abstained
+	}
+	return Prose
+}
+
+// residue says that a reply has no word, or holds what is left of a call: a tag, or a bracket that begins a
+// line and holds no text in quotes.
+func residue(reply string) bool {
+	if !strings.ContainsFunc(reply, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
+		return true
+	}
+	for _, tag := range tags {
+		if strings.Contains(reply, tag) {
+			return true
+		}
+	}
+	for line := range strings.Lines(reply) {
+		rest, open := strings.CutPrefix(strings.TrimSpace(line), "[")
+		rest = strings.TrimSpace(rest)
+		if open && rest != "" && rest[0] != '"' && rest[0] != '\'' && strings.Contains(rest, "(") && !strings.Contains(rest, " ") {
+			return true
+		}
+	}
+	return false
+}
+
+// tags are what calls leave behind.
+var tags = []string{"<tool_call>", "</tool_call>", "<|", "<tool_response>", "\"arguments\":"}
+
+// declines are words by which a reply says that no tool fits, or what is missing or wrong: those of benchmarks, and those that
+// models use.
+var declines = []string{
+	"limitations of the function", "missing necessary parameter", "incorrect value",
+	"cannot", "can't", "can not", "unable to", "not able to", "not possible", "impossible", "do not have", "don't have",
+	"no function", "no tool", "no api", "none of the", "not supported", "not available", "unavailable", "beyond my", "outside of my",
+	"missing", "is required", "are required", "not provided", "not specified", "please provide", "please specify", "could you provide",
+	"could you please", "can you provide", "can you please", "i need", "need more information", "need to know", "more details", "clarify",
+	"incorrect", "invalid", "not valid", "is wrong", "does not exist", "doesn't exist", "not a valid",
+}
+
+func says(words string) bool {
+	for _, d := range declines {
+		if strings.Contains(words, d) {
+			return true
+		}
+	}
+	return false
+}
+
+// asks says that the last sentence of a reply asks for something that is missing: "Which folder?".
+func asks(words string) bool {
+	words, question := strings.CutSuffix(strings.TrimRightFunc(strip(words), unicode.IsSpace), "?")
+	if !question {
+		return false
+	}
+	if i := strings.LastIndexAny(words, ".!?\n"); i >= 0 {
+		words = words[i+1:]
+	}
+	words = strings.TrimSpace(words)
+	for _, more := range []string{" else", "help you", "assist you"} { // what is offered
+		if strings.Contains(words, more) {
+			return false
+		}
+	}
+	first, _, _ := strings.Cut(words, " ")
+	for _, w := range []string{"which", "what", "who", "whom", "whose", "when", "where", "how"} {
+		if first == w {
+			return true
+		}
+	}
+	return false
+}
+
+// strip takes the control tokens off the end of a reply: records keep them.
+func strip(words string) string {
+	words = strings.TrimSpace(words)
+	for strings.HasSuffix(words, ">") {
+		i := strings.LastIndexByte(words, '<')
+		if i < 0 || strings.ContainsAny(words[i:], " \n") {
+			break
+		}
+		words = strings.TrimSpace(words[:i])
+	}
+	return words
+}

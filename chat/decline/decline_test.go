@@ -1,0 +1,67 @@
+package decline
+
+import (
+	"testing"
+
+	"ballast"
+)
+
+func TestText(t *testing.T) {
+	for reply, want := range map[string]Manner{
+		"": Unreadable, "]]": Unreadable, "<tool_call>": Unreadable, "<tool_call>{\"name\": </tool_call>": Unreadable, "[f(a=": Unreadable,
+		`["Due to the limitations of the function, I cannot solve this problem."]`: Abstained,
+		"Which city do you mean? Please provide the date.":                         Abstained,
+		"Which folder?":                   Abstained,
+		"I see. what day":                 Prose,
+		"Done. Which folder?":             Abstained,
+		"Done. What else can I do?":       Prose,
+		"Is that all?":                    Prose,
+		"No tool for that.":               Abstained,
+		"Paris is the capital of France.": Prose,
+		"[f(a=1)]":                        Unreadable, // whoever reads calls has read none
+		"<b>Paris</b>":                    Prose,
+		"Sind Sie sicher?":                Prose,
+		"\xff":                            Prose,
+	} {
+		if reply == "\xff" { // no letter
+			want = Unreadable
+		}
+		if got := Text(reply); got != want {
+			t.Errorf("%q: %s, want %s", reply, got, want)
+		}
+	}
+}
+
+func TestTurn(t *testing.T) {
+	step := func(kind ballast.ReplyKind, text string, results ...string) ballast.Step {
+		return ballast.Step{Kind: kind, Text: text, Results: results}
+	}
+	for _, c := range []struct {
+		want  Manner
+		steps []ballast.Step
+	}{
+		{Unreadable, nil},
+		{Abstained, []ballast.Step{step(ballast.KindResponse, "Which item?<|im_end|>")}},
+		{Abstained, []ballast.Step{step(ballast.KindResponse, "No tool for that.<|im_end|>")}},
+		{Prose, []ballast.Step{step(ballast.KindResponse, "Done.<|im_end|>")}},
+		{Prose, []ballast.Step{step(ballast.KindResponse, "<think>I cannot. Which one?</think>Done.<|im_end|>")}},
+		{Abstained, []ballast.Step{step(ballast.KindResponse, "<think>Easy.</think>Which one?<|im_end|>")}},
+		{Unreadable, []ballast.Step{step(ballast.KindPolluted, "I cannot do that.<tool_call>")}},
+		{Unreadable, []ballast.Step{step(ballast.KindCollapsed, "<|im_end|>")}},
+		{Called, []ballast.Step{step(ballast.KindCall, "f()", "1"), step(ballast.KindResponse, "I cannot.")}},
+		{Called, []ballast.Step{step(ballast.KindPolluted, "f() <x", "1"), step(ballast.KindResponse, "I cannot.")}},
+		{Abstained, []ballast.Step{step(ballast.KindPolluted, "<x"), step(ballast.KindResponse, "I cannot.")}}, // it was asked again
+	} {
+		if got := Turn(&ballast.Turn{Steps: c.steps}); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.steps, got, c.want)
+		}
+	}
+	var n Count
+	for _, m := range Manners {
+		n.Add(m)
+		n.Add(m)
+		if n.Of(m) != 2 {
+			t.Errorf("%s: %+v", m, n)
+		}
+	}
+}
