@@ -17,6 +17,7 @@ var writers = map[string]string{
 	"ballast/runlog":          "renames and removes what it made: checkpoints, what a killed creation left",
 	"ballast/confined":        "folders of strangers' programs, among the system's temporary ones",
 	"bench/soak.go":           "a folder of its own among the system's temporary ones",
+	"engine/adapters.go":      "removes what it made, or a killed process: adapters that samplers have loaded",
 	"cmd/ballast/studycmd.go": "a folder of its own among the system's temporary ones",
 }
 

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"ballast"
 	"ballast/model"
@@ -36,11 +37,12 @@ type Engine interface {
 // Kind is a line of the table of engines.
 type Kind struct {
 	Name, Doc string
-	Reads     []string   // the keys of section engine that it reads, besides kind
-	Remote    bool       // weights lie elsewhere: a model is opened without them
-	cannot    []*Ability // what it does not do
+	Reads     []string // the keys of section engine that it reads, besides kind
+	Remote    bool     // weights lie elsewhere: a model is opened without them
+	// cannot is what it does not do for a recipe; nil = it does all.
+	cannot func(r *recipe.Recipe) []*Ability
 	// check reports what is wrong with the recipe for this engine; nil = nothing more can be.
-	check func(r *recipe.Recipe) error
+	check func(r *recipe.Recipe, learns bool) error
 	// here says what it computes with on this machine, without a model.
 	here func(s *recipe.Engine) (string, error)
 	open func(o *order) (Engine, error)
@@ -58,6 +60,8 @@ type order struct {
 	model  *model.Model
 	watch  []int32
 	learns bool
+	say    func(string)  // tells a user something, in one line; many goroutines may call it
+	wait   time.Duration // before a server that failed is asked again; 0 = the usual one
 }
 
 // Ability is something that a recipe or a command may ask of an engine.
@@ -101,7 +105,12 @@ func find(r *recipe.Recipe) (*Kind, error) {
 }
 
 // Check reports what the recipe asks of its engine and the engine cannot honour, by key.
-func Check(r *recipe.Recipe) error {
+func Check(r *recipe.Recipe) error { return check(r, true) }
+
+// CheckSampler is Check for what does not learn.
+func CheckSampler(r *recipe.Recipe) error { return check(r, false) }
+
+func check(r *recipe.Recipe, learns bool) error {
 	k, err := find(r)
 	if err != nil {
 		return err
@@ -116,9 +125,9 @@ func Check(r *recipe.Recipe) error {
 		}
 	}
 	if k.check != nil {
-		errs = append(errs, k.check(r))
+		errs = append(errs, k.check(r, learns))
 	}
-	for _, a := range k.cannot {
+	for _, a := range k.lacks(r) {
 		if key := a.asks(r); key != "" {
 			bad(key, "cannot %s; set that otherwise, or engine.kind", a.what)
 		}
@@ -129,23 +138,43 @@ func Check(r *recipe.Recipe) error {
 // Can reports whether the recipe's engine has an ability that a command asks for.
 func Can(r *recipe.Recipe, a *Ability) error {
 	k, err := find(r)
-	if err == nil && slices.Contains(k.cannot, a) {
+	if err == nil && slices.Contains(k.lacks(r), a) {
 		err = fmt.Errorf("engine %s cannot %s", k.Name, a.what)
 	}
 	return err
 }
 
-// Lacks says what the recipe's engine does not do and no setting asks for, "" if nothing.
-func Lacks(r *recipe.Recipe) string {
+// lacks is what the engine does not do for a recipe.
+func (k *Kind) lacks(r *recipe.Recipe) []*Ability {
+	if k.cannot == nil {
+		return nil
+	}
+	return k.cannot(r)
+}
+
+// always is what an engine does not do for any recipe.
+func always(list ...*Ability) func(*recipe.Recipe) []*Ability {
+	return func(*recipe.Recipe) []*Ability { return list }
+}
+
+// Lacks says what the recipe's engine does not do and no setting asks for, "" if nothing. What only
+// an engine that is open knows is in it if that is given: e may be nil.
+func Lacks(r *recipe.Recipe, e ballast.Engine) string {
 	k, err := find(r)
-	if err != nil || len(k.cannot) == 0 {
+	if err != nil {
 		return ""
 	}
-	var list []string
-	for _, a := range k.cannot {
+	var list, parts []string
+	for _, a := range k.lacks(r) {
 		list = append(list, a.what)
 	}
-	return fmt.Sprintf("engine %s cannot %s", k.Name, strings.Join(list, ", "))
+	if len(list) > 0 {
+		parts = append(parts, fmt.Sprintf("engine %s cannot %s", k.Name, strings.Join(list, ", ")))
+	}
+	if own, ok := e.(interface{ lacks() []string }); ok {
+		parts = append(parts, own.lacks()...)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // Here says what the recipe's engine computes with on this machine, or what keeps it from
@@ -168,14 +197,24 @@ func Record(r *recipe.Recipe, e ballast.Engine) string {
 }
 
 // Open opens the recipe's engine for a model, which it takes over; watch are the tokens
-// whose probabilities the policy records.
-func Open(ctx context.Context, r *recipe.Recipe, m *model.Model, watch []int32) (Engine, error) {
-	return open(&order{ctx, r, m, watch, true})
+// whose probabilities the policy records. What is to be told of the engine while it is open, such
+// as a server that is left out, each of say is told, by many goroutines.
+func Open(ctx context.Context, r *recipe.Recipe, m *model.Model, watch []int32, say ...func(string)) (Engine, error) {
+	return open(&order{ctx: ctx, recipe: r, model: m, watch: watch, learns: true, say: all(say)})
 }
 
 // Sampler is Open for what does not learn: the engine has no learner.
-func Sampler(ctx context.Context, r *recipe.Recipe, m *model.Model, watch []int32) (Engine, error) {
-	return open(&order{ctx, r, m, watch, false})
+func Sampler(ctx context.Context, r *recipe.Recipe, m *model.Model, watch []int32, say ...func(string)) (Engine, error) {
+	return open(&order{ctx: ctx, recipe: r, model: m, watch: watch, say: all(say)})
+}
+
+// all tells each.
+func all(say []func(string)) func(string) {
+	return func(text string) {
+		for _, s := range say {
+			s(text)
+		}
+	}
 }
 
 // Remote reports whether the recipe's engine has the weights elsewhere.
@@ -185,7 +224,7 @@ func Remote(r *recipe.Recipe) bool {
 }
 
 func open(o *order) (Engine, error) {
-	if err := Check(o.recipe); err != nil {
+	if err := check(o.recipe, o.learns); err != nil {
 		return nil, err
 	}
 	k, err := find(o.recipe)

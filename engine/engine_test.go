@@ -227,7 +227,7 @@ func TestEngines(t *testing.T) {
 // far is a third engine, one that has no reference and cannot watch: all that an engine is
 // stands in its own file, and a line of the table.
 var far = Kind{
-	Name: "far", Reads: []string{"address"}, cannot: []*Ability{reference, watch, compare},
+	Name: "far", Reads: []string{"address"}, cannot: always(reference, watch, compare),
 	here: func(s *recipe.Engine) (string, error) { return "far away at " + s.Address, nil },
 	open: func(o *order) (Engine, error) { return nowhere{o.recipe.Engine.Address}, nil },
 }
@@ -258,7 +258,7 @@ func TestThirdEngine(t *testing.T) {
 	must(t, Check(r))
 	e, err := Open(t.Context(), r, tiny(), nil)
 	must(t, err)
-	if got := fmt.Sprint(Record(r, e), "; ", Lacks(r)); !strings.HasPrefix(got, "FAR: there; engine far cannot weigh a KL") || !strings.Contains(got, "control tokens") {
+	if got := fmt.Sprint(Record(r, e), "; ", Lacks(r, nil)); !strings.HasPrefix(got, "FAR: there; engine far cannot weigh a KL") || !strings.Contains(got, "control tokens") {
 		t.Error(got)
 	}
 	if err := Can(r, watch); err == nil || Can(r, Mask) != nil {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"ballast"
@@ -26,14 +27,19 @@ import (
 var tinkerKind = Kind{
 	Name:   "tinker",
 	Doc:    "a training server that speaks the Tinker protocol",
-	Reads:  []string{"address", "key", "model", "reduction", "wire"},
+	Reads:  []string{"adapters", "address", "key", "model", "reduction", "requests", "samplers", "token", "wire"},
 	Remote: true,
-	cannot: []*Ability{compare, watch, Mask, clip, exact},
-	check:  checkTinker,
+	cannot: func(r *recipe.Recipe) []*Ability {
+		if len(r.Engine.Beside()) > 0 { // they may tell, see beside
+			return []*Ability{compare, Mask, clip, exact}
+		}
+		return []*Ability{compare, watch, Mask, clip, exact}
+	},
+	check: checkTinker,
 	here: func(s *recipe.Engine) (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), greeting)
 		defer cancel()
-		c, err := dial(ctx, s, 0)
+		c, err := dial(ctx, s, 0, nil)
 		if err != nil {
 			return "", err
 		}
@@ -42,7 +48,12 @@ var tinkerKind = Kind{
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("the training server %s with %s", c.Address(), strings.Join(names, ", ")), nil
+		text := fmt.Sprintf("the training server %s with %s", c.Address(), strings.Join(names, ", "))
+		if len(s.Beside()) == 0 {
+			return text, nil
+		}
+		more, err := samplersHere(ctx, s)
+		return text + "; " + more, err
 	},
 	open: openTinker,
 }
@@ -56,7 +67,7 @@ const (
 	aside    = 4096             // conversations that are handed to the client side by side
 )
 
-func checkTinker(r *recipe.Recipe) error {
+func checkTinker(r *recipe.Recipe, learns bool) error {
 	var errs []error
 	bad := func(key, format string, args ...any) {
 		errs = append(errs, fmt.Errorf(key+": "+format, args...))
@@ -65,6 +76,7 @@ func checkTinker(r *recipe.Recipe) error {
 		bad("engine.address", "engine tinker wants the address of a training server, such as http://127.0.0.1:8000; docs/engines.md says which "+
 			"there are")
 	}
+	checkSamplers(r, learns, bad)
 	if l := &r.LoRA; l.Rank > 0 {
 		if l.Alpha != 0 && l.Alpha != lora.Alpha {
 			bad("lora.alpha", "the server decides it, and those that are known take %g; leave it out", float64(lora.Alpha))
@@ -80,18 +92,18 @@ func checkTinker(r *recipe.Recipe) error {
 }
 
 // dial begins a session.
-func dial(ctx context.Context, s *recipe.Engine, vocab int) (*tinker.Client, error) {
+func dial(ctx context.Context, s *recipe.Engine, vocab int, say func(string)) (*tinker.Client, error) {
 	key, err := tinker.ReadKey(s.Key, "")
 	if err != nil {
 		return nil, fmt.Errorf("engine.key: %w", err)
 	}
-	return tinker.Dial(ctx, tinker.Options{Address: s.Address, Key: key, Wire: tinker.Wire(s.Wire), Vocabulary: vocab})
+	return tinker.Dial(ctx, tinker.Options{Address: s.Address, Key: key, Wire: tinker.Wire(s.Wire), Vocabulary: vocab, Say: say})
 }
 
 // Pull brings the weights of a checkpoint from its server into a new folder, and gives the files'
 // names. key names the environment variable that holds the server's key, "" for none.
 func Pull(ctx context.Context, m *remote.Manifest, key, dir string) (names []string, err error) {
-	c, err := dial(ctx, &recipe.Engine{Address: m.Server, Key: key}, 0)
+	c, err := dial(ctx, &recipe.Engine{Address: m.Server, Key: key}, 0, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -142,18 +154,22 @@ func baseOf(ctx context.Context, c *tinker.Client, r *recipe.Recipe) (string, er
 type elsewhere struct {
 	client  *tinker.Client
 	learner *remote.Learner // nil where nothing learns
-	own     *served.Tinker
+	own     *served.Tinker  // nil where other servers sample
+	shelf   *shelf          // for the adapters of those; nil where they need none
 	policy  *served.Policy
+	say     func(string)
+
+	littered sync.Once
 }
 
 func openTinker(o *order) (opened Engine, err error) {
-	r, e := o.recipe, &elsewhere{}
+	r, e := o.recipe, &elsewhere{say: o.say}
 	defer func() {
 		if err != nil {
 			opened, err = nil, errors.Join(err, e.Close())
 		}
 	}()
-	if e.client, err = dial(o.ctx, &r.Engine, o.model.Config.Vocab); err != nil {
+	if e.client, err = dial(o.ctx, &r.Engine, o.model.Config.Vocab, o.say); err != nil {
 		return nil, err
 	}
 	saved, err := remote.ReadManifest(r.Model) // a checkpoint's folder
@@ -166,6 +182,14 @@ func openTinker(o *order) (opened Engine, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(r.Engine.Beside()) > 0 {
+		return e, e.beside(o, &saved)
+	}
+	return e, e.alone(o, &saved)
+}
+
+// alone opens the training server's own sampling, with the learner.
+func (e *elsewhere) alone(o *order, saved *remote.Manifest) (err error) {
 	var first *tinker.Sampler // of the base, where there is no other
 	switch {
 	case o.learns:
@@ -180,17 +204,17 @@ func openTinker(o *order) (opened Engine, err error) {
 		}
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	e.own = served.NewTinker(e.client, saved.Base, first)
 	// The client is the patient one, and bounds what is under way. There is no other server to go to.
 	e.policy, err = served.Open(o.ctx, served.Options{Servers: []served.Backend{e.own}, Vocab: o.model.Config.Vocab, Watched: o.watch,
-		Side: aside, Tries: 2, Failures: math.MaxInt})
-	return e, err
+		Side: aside, Tries: 2, Failures: math.MaxInt, Warn: o.say})
+	return err
 }
 
 // learn makes the learner, which begins with what a checkpoint saved.
-func (e *elsewhere) learn(o *order, saved remote.Manifest) (err error) {
+func (e *elsewhere) learn(o *order, saved *remote.Manifest) (err error) {
 	r := o.recipe
 	if saved.Path != "" && saved.Rank != r.LoRA.Rank {
 		return fmt.Errorf("lora.rank: it is %d, and the checkpoint %s has rank %d; a server trains it on with that", r.LoRA.Rank, r.Model,
@@ -235,7 +259,7 @@ type learning struct {
 // ResetOptimizer makes another model on the server. The policy must sample with that one: a
 // server may forget the samplers of a model with the model.
 func (l learning) ResetOptimizer() error {
-	if err := l.Learner.ResetOptimizer(); err != nil {
+	if err := l.Learner.ResetOptimizer(); err != nil || l.e.own == nil { // other servers have loaded what they sample with
 		return err
 	}
 	return l.e.Sync(context.Background())
@@ -243,8 +267,11 @@ func (l learning) ResetOptimizer() error {
 
 // Sync has the server keep the learner's weights for sampling.
 func (e *elsewhere) Sync(ctx context.Context) error {
-	if e.learner == nil {
+	switch {
+	case e.learner == nil:
 		return nil
+	case e.own == nil:
+		return e.publish(ctx, false)
 	}
 	s, err := e.learner.Model().Sampler(ctx).Wait()
 	if err != nil {
@@ -253,17 +280,38 @@ func (e *elsewhere) Sync(ctx context.Context) error {
 	return e.policy.Refresh(ctx, e.own.Offer(s))
 }
 
-func (e *elsewhere) Describe() string            { return e.client.Address() }
+// Describe names the training server, and those that sample beside it.
+func (e *elsewhere) Describe() string {
+	if e.own != nil {
+		return e.client.Address()
+	}
+	return e.client.Address() + ", " + e.policy.Describe()
+}
+
 func (e *elsewhere) Counters() sampling.Counters { return e.policy.Counters() }
+
+// lacks says what other servers that sample do not tell.
+func (e *elsewhere) lacks() []string {
+	if e.own != nil {
+		return nil
+	}
+	return e.policy.Lacks()
+}
 
 // Close takes leave of what was opened.
 func (e *elsewhere) Close() error {
 	var errs []error
-	if e.policy != nil {
-		errs = append(errs, e.policy.Close())
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), parting)
 	defer cancel()
+	if e.policy != nil {
+		if e.shelf != nil {
+			_ = e.policy.Refresh(ctx, "") // they forget what they loaded; who is not there has nothing
+		}
+		errs = append(errs, e.policy.Close())
+	}
+	if e.shelf != nil {
+		errs = append(errs, e.shelf.close())
+	}
 	if e.learner != nil {
 		errs = append(errs, e.learner.Close(ctx))
 	}

@@ -22,7 +22,7 @@ var xlaKind = Kind{
 	Name:   "xla",
 	Doc:    "an accelerator, by a PJRT plugin; build tag xla",
 	Reads:  []string{"address", "options", "precision"},
-	cannot: []*Ability{Mask, adapter, exact},
+	cannot: always(Mask, adapter, exact),
 	check:  checkXLA,
 	here: func(s *recipe.Engine) (string, error) {
 		d, err := opened(backend(s))
@@ -38,7 +38,7 @@ var xlaKind = Kind{
 // to try things with.
 const pure = "go"
 
-func checkXLA(r *recipe.Recipe) error {
+func checkXLA(r *recipe.Recipe, _ bool) error {
 	var errs []error
 	s := &r.Engine
 	if p := s.Precision; p != "" && p != half && p != "float32" {

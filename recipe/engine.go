@@ -3,7 +3,9 @@ package recipe
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Engine says what samples and learns. Package engine has the table of engines, says which
@@ -17,6 +19,10 @@ type Engine struct {
 	Key       string   `yaml:"key,omitempty"`
 	Reduction string   `yaml:"reduction,omitempty"`
 	Wire      string   `yaml:"wire,omitempty"`
+	Samplers  Names    `yaml:"samplers,omitempty"`
+	Adapters  string   `yaml:"adapters,omitempty"`
+	Token     string   `yaml:"token,omitempty"`
+	Requests  int      `yaml:"requests,omitempty"`
 }
 
 // cpu is the engine of a recipe that names none.
@@ -32,8 +38,13 @@ func (e *Engine) On() string {
 
 // said are the section's settings besides kind, by their keys; "" where one says nothing.
 func (e *Engine) said() map[string]string {
+	requests := ""
+	if e.Requests != 0 {
+		requests = strconv.Itoa(e.Requests)
+	}
 	return map[string]string{"precision": e.Precision, "address": e.Address, "options": strings.Join(e.Options, " "), "model": e.Model,
-		"key": e.Key, "reduction": e.Reduction, "wire": e.Wire}
+		"key": e.Key, "reduction": e.Reduction, "wire": e.Wire, "samplers": strings.Join(e.Samplers, " "), "adapters": e.Adapters,
+		"token": e.Token, "requests": requests}
 }
 
 // EngineKeys are the keys of the section besides kind.
@@ -60,8 +71,18 @@ func (e *Engine) String() string {
 	return strings.Join(parts, " ")
 }
 
-// settle leaves out the engine that a recipe without the section has.
+// Beside are the addresses of Samplers, each by itself: one text may hold several, since a list in
+// brackets wants quotes around each of them.
+func (e *Engine) Beside() (out Names) {
+	for _, text := range e.Samplers {
+		out = append(out, strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })...)
+	}
+	return out
+}
+
+// settle leaves out the engine that a recipe without the section has, and parts the samplers.
 func (e *Engine) settle() {
+	e.Samplers = e.Beside()
 	if e.Kind == cpu && len(e.Set()) == 0 {
 		e.Kind = ""
 	}

@@ -11,6 +11,11 @@ func TestEngineSection(t *testing.T) {
 		{"", ""},
 		{"engine.kind=cpu", ""},
 		{"engine={kind: xla, address: cuda, options: [notf32]}", "engine:\n  kind: xla\n  address: cuda\n  options:\n  - notf32\n"},
+		{"engine={kind: tinker, samplers: 'http://a:1,vllm=http://b:2 http://c'}",
+			"engine:\n  kind: tinker\n  samplers:\n  - http://a:1\n  - vllm=http://b:2\n  - http://c\n"},
+		{"engine={kind: tinker, samplers: ['http://a:1', 'http://b:2'], requests: 7}",
+			"engine:\n  kind: tinker\n  samplers:\n  - http://a:1\n  - http://b:2\n  requests: 7\n"},
+		{"engine.samplers=http://a:1", "engine:\n  samplers: http://a:1\n"},
 		{"engine={kind: cpu, precision: float32}", "engine:\n  kind: cpu\n  precision: float32\n"}, // for engine.Check to refuse
 	} {
 		r, err := New("grpo")
@@ -23,8 +28,12 @@ func TestEngineSection(t *testing.T) {
 			}
 		}
 		r.Settle()
-		if got := string(r.YAML()); strings.Contains(got, "engine:") != (c.want != "") || !strings.Contains(got, c.want) {
+		got := string(r.YAML())
+		if strings.Contains(got, "engine:") != (c.want != "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: the recipe is\n%s", c.set, got)
+		}
+		if again, err := Read("recipe.yaml", []byte(got)); err != nil || string(again.YAML()) != got {
+			t.Errorf("%s: it is read as\n%s, %v", c.set, again.YAML(), err)
 		}
 	}
 }

@@ -207,6 +207,14 @@ var settings = []setting{
 		Doc: "Whether the server adds its loss up or takes means; absent means that it is found out."},
 	{Key: "engine.wire", Of: one("auto", "proto", "json"),
 		Doc: "The encoding of training requests; absent means `auto`, what the server takes."},
+	{Key: "engine.samplers", Doc: "The addresses of servers that sample in the place of the training server, vLLM or SGLang; `vllm=` or " +
+		"`sglang=` before one names its kind, else it is asked ([engines.md](engines.md)). One text may hold several, with commas between " +
+		"them. Absent means that the training server samples."},
+	{Key: "engine.adapters",
+		Doc: "The folder in which they find the adapter that is trained: of a file system that they share, under the same path."},
+	{Key: "engine.token", Doc: "The name of the environment variable that holds the bearer token of the samplers."},
+	{Key: "engine.requests", Unit: "requests", In: to(1, 1<<14),
+		Doc: "Requests that are under way at one of the samplers, at most; absent means 64."},
 
 	{Key: "init", Why: made, Doc: "the shape of a model that is made from random weights (`model: init`)"},
 	{Key: "init.arch", Of: model.Uniform, Doc: "The architecture; absent means `qwen2`."},

@@ -34,6 +34,7 @@ const (
 	KindWarning    Kind = "warning"
 	KindAlarm      Kind = "alarm"
 	KindAction     Kind = "action"
+	KindEngine     Kind = "engine"
 	KindInterrupt  Kind = "interrupt"
 	KindResume     Kind = "resume"
 	KindExtend     Kind = "extend"
@@ -145,6 +146,9 @@ type Acted struct {
 	Phase      int     `json:"phase,omitempty"`  // index of the supervised phase that was inserted
 }
 
+// EngineSaid is what the engine said of itself, such as that a server of its is left out, or is back.
+type EngineSaid struct{}
+
 // Interrupted says that the run was asked to stop, and did.
 type Interrupted struct{}
 
@@ -182,6 +186,7 @@ func (SuiteTested) kind() Kind { return KindSuite }
 func (Warned) kind() Kind      { return KindWarning }
 func (Alarm) kind() Kind       { return KindAlarm }
 func (Acted) kind() Kind       { return KindAction }
+func (EngineSaid) kind() Kind  { return KindEngine }
 func (Interrupted) kind() Kind { return KindInterrupt }
 func (Resumed) kind() Kind     { return KindResume }
 func (Lengthened) kind() Kind  { return KindExtend }
@@ -193,7 +198,8 @@ var kinds = map[Kind]func(json.RawMessage) (What, error){
 	KindPhase: read[PhaseBegun], KindCheckpoint: read[Saved], KindExamples: read[Examples], KindJudge: read[Judged],
 	KindEval: read[Evaluated], KindTest: read[Tested], KindSuite: read[SuiteTested],
 	KindWarning: read[Warned], KindAlarm: read[Alarm], KindAction: read[Acted],
-	KindInterrupt: read[Interrupted], KindResume: read[Resumed], KindExtend: read[Lengthened], KindCost: read[Cost], KindDone: read[Done],
+	KindEngine: read[EngineSaid], KindInterrupt: read[Interrupted], KindResume: read[Resumed], KindExtend: read[Lengthened],
+	KindCost: read[Cost], KindDone: read[Done],
 }
 
 func read[T What](data json.RawMessage) (What, error) {

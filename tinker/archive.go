@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"ballast/bounded"
@@ -20,7 +21,7 @@ const scheme = "tinker://"
 // archive; the key goes there only if that is the server itself.
 func (c *Client) Archive(ctx context.Context, path string, w io.Writer, limit int64) (int64, error) {
 	const op = "archive"
-	run, kind, name, err := splitPath(path)
+	run, kind, name, err := splitPath(op, path)
 	if err != nil {
 		return 0, err
 	}
@@ -47,18 +48,40 @@ func (c *Client) Archive(ctx context.Context, path string, w io.Writer, limit in
 	return 0, first
 }
 
+// Delete has the server delete saved weights, of a sampler or with the optimiser's state. What is
+// not there is no error: a server that cannot delete may say the same.
+func (c *Client) Delete(ctx context.Context, path string) error {
+	const op = "delete_checkpoint"
+	run, kind, name, err := splitPath(op, path)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.alive(ctx)
+	defer cancel()
+	_, _, err = c.insist(ctx, &call{op: op, method: http.MethodDelete, accept: TypeJSON, limit: maxBody, timeout: c.o.Timeout,
+		path: "/api/v1/training_runs/" + url.PathEscape(run) + "/checkpoints/" + kind + "/" + url.PathEscape(name)})
+	var e *Error
+	if errors.As(err, &e) && e.Kind == Gone {
+		return nil
+	}
+	return err
+}
+
 // splitPath reads tinker://RUN/KIND/NAME, or tinker://RUN/NAME of a sampler's weights.
-func splitPath(path string) (run, kind, name string, err error) {
+func splitPath(op, path string) (run, kind, name string, err error) {
 	parts := strings.Split(strings.TrimPrefix(path, scheme), "/")
 	if len(parts) == 2 {
 		parts = []string{parts[0], "sampler_weights", parts[1]}
 	}
 	if !strings.HasPrefix(path, scheme) || len(parts) != 3 || parts[0] == "" || parts[2] == "" ||
-		parts[1] != "weights" && parts[1] != "sampler_weights" {
-		return "", "", "", invalid("archive", "%q is no path of saved weights", path)
+		parts[1] != "weights" && parts[1] != "sampler_weights" || slices.ContainsFunc(parts, dots) {
+		return "", "", "", invalid(op, "%q is no path of saved weights", path)
 	}
 	return parts[0], parts[1], parts[2], nil
 }
+
+// dots says whether a part of a path leads elsewhere.
+func dots(part string) bool { return part == "." || part == ".." }
 
 // archiveAddress asks where an archive is.
 func (c *Client) archiveAddress(ctx context.Context, op, place string) (*url.URL, error) {

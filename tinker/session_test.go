@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -185,6 +186,41 @@ func TestArchive(t *testing.T) {
 		n, err := c.Archive(t.Context(), step.path, &got, step.limit)
 		if step.want == "" && (err != nil || got.String() != tar || n != int64(len(tar))) || step.want != "" && (err == nil || !strings.Contains(err.Error(), step.want)) {
 			t.Errorf("%+v: %q, %v", step, got.String(), err)
+		}
+	}
+}
+
+// TestDelete: what is gone already is deleted, whatever kind of weights it is; a server that does
+// not do it says so.
+func TestDelete(t *testing.T) {
+	f := newFake(t)
+	var mu sync.Mutex
+	var asked []string
+	f.fault = func(w http.ResponseWriter, r *http.Request, _ []byte) bool {
+		if r.Method != http.MethodDelete {
+			return false
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, r.URL.Path)
+		status := map[string]int{"a": 204, "gone": 404, "kept": 405}[r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]]
+		if len(asked) == 1 {
+			panic(http.ErrAbortHandler) // it is asked again
+		}
+		w.WriteHeader(status)
+		return true
+	}
+	c, _ := f.dial(Options{})
+	for path, want := range map[string]string{"tinker://m/weights/a": "", "tinker://m/a": "", "tinker://m/weights/gone": "",
+		"tinker://m/sampler_weights/kept": "405", "tinker://m/weights/..": "no path", "m/a": "no path"} {
+		err := c.Delete(t.Context(), path)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	for _, path := range []string{"/api/v1/training_runs/m/checkpoints/weights/a", "/api/v1/training_runs/m/checkpoints/sampler_weights/a"} {
+		if !slices.Contains(asked, path) {
+			t.Errorf("%s was not asked for: %q", path, asked)
 		}
 	}
 }

@@ -87,7 +87,7 @@ func newEngineCheck(ctx context.Context, name string, on engineFlag, out io.Writ
 	host := r
 	host.Engine = recipe.Engine{}
 	for i, r := range []*recipe.Recipe{&host, &k.r} {
-		e, err := openEngine(ctx, r, ms[i], k.renderer)
+		e, err := openEngine(ctx, r, ms[i], k.renderer, (&teller{out: stderr}).say)
 		if err != nil {
 			k.close()
 			return nil, err

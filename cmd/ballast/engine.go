@@ -19,18 +19,18 @@ import (
 )
 
 // openEngine opens the recipe's engine for a model, with a sampler that records the
-// probabilities of control tokens.
-func openEngine(ctx context.Context, r *recipe.Recipe, m *model.Model, s chat.Renderer) (engine.Engine, error) {
+// probabilities of control tokens. say is told what the engine says while it is open.
+func openEngine(ctx context.Context, r *recipe.Recipe, m *model.Model, s chat.Renderer, say func(string)) (engine.Engine, error) {
 	notice(r)
 	ids, _ := s.Control()
-	return engine.Open(ctx, r, m, ids)
+	return engine.Open(ctx, r, m, ids, say)
 }
 
 // openSampler is openEngine for what does not learn; its sampler records the probabilities of
 // the watched tokens.
 func openSampler(ctx context.Context, r *recipe.Recipe, m *model.Model, watch []int32) (ballast.Engine, error) {
 	notice(r)
-	e, err := engine.Sampler(ctx, r, m, watch)
+	e, err := engine.Sampler(ctx, r, m, watch, (&teller{out: stderr}).say)
 	if err != nil {
 		return nil, fmt.Errorf("%w; --engine cpu samples on the processor", err)
 	}
@@ -52,7 +52,7 @@ func engineLine(r *recipe.Recipe) string {
 	if err != nil {
 		text = "none: " + err.Error()
 	}
-	if lacks := engine.Lacks(r); lacks != "" {
+	if lacks := engine.Lacks(r, nil); lacks != "" {
 		text += "; " + lacks
 	}
 	return text
@@ -100,7 +100,7 @@ func (f engineFlag) apply(r *recipe.Recipe) error {
 			return fmt.Errorf("--engine: %w", err)
 		}
 	}
-	return engine.Check(r)
+	return engine.CheckSampler(r)
 }
 
 // recipe is the baseline's for a command that wants the flag.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ballast"
 	"ballast/bench"
 	"ballast/engine"
 	"ballast/eval"
@@ -129,14 +130,15 @@ func (f *trainFlags) play(ctx context.Context, begin func(context.Context) (*rea
 		return interrupted(start, err)
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
-	return f.drive(ctx, p.run, p.log)
+	return f.drive(ctx, p)
 }
 
 // ready is a run with what it is played in and where it is recorded; log may be nil.
 type ready struct {
-	run *loop.Run
-	in  *worlds.Worlds
-	log *runlog.Run
+	run  *loop.Run
+	in   *worlds.Worlds
+	log  *runlog.Run
+	told teller // by the engine
 }
 
 // close gives back what a run holds, as far as it was opened.
@@ -184,7 +186,7 @@ func (f *trainFlags) fresh(ctx context.Context, r *recipe.Recipe) (p *ready, err
 // newRun makes a run of a recipe that goes on from a cursor, with its engine and its worlds. dir is
 // that of a run that goes on, else "".
 func newRun(ctx context.Context, r *recipe.Recipe, from loop.State, dir runlog.Dir) (p *ready, err error) {
-	p = &ready{}
+	p = &ready{told: teller{out: stderr}}
 	if p.in, err = worlds.Open(ctx, r, stderr); err != nil {
 		return nil, err
 	}
@@ -203,14 +205,18 @@ func newRun(ctx context.Context, r *recipe.Recipe, from loop.State, dir runlog.D
 		return p, err
 	}
 	p.run = run
-	run.Engine.Lacks = engine.Lacks(r)
-	run.Engine.Engine, err = openEngine(ctx, r, m, run.Engine.Renderer)
-	return p, err
+	e, err := openEngine(ctx, r, m, run.Engine.Renderer, p.told.say)
+	if err != nil {
+		return p, err
+	}
+	run.Engine.Engine, run.Engine.Lacks = e, engine.Lacks(r, e)
+	return p, nil
 }
 
 // drive runs to the end, to an interrupt, or to a death, and writes the report
 // in each case.
-func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) error {
+func (f *trainFlags) drive(ctx context.Context, p *ready) error {
+	run, log := p.run, p.log
 	asked, ctx, stop := interrupts(ctx, func() { fmt.Fprintln(stderr, "\nfinishing the update; interrupt again to stop at once") })
 	defer stop()
 	out := outlive(stdout)
@@ -218,8 +224,15 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	run.Log = record.Log{Run: log, Keep: run.Recipe.Keep.Checkpoints, Tell: show.event}
 	run.Stop = func() bool { return asked.Err() != nil }
 	run.Judge = endpoint.Until(run.Judge, run.Stop) // an update that was begun is graded to its end
-	run.Observe = show.update
+	unsaid := p.told.record(log, run.State.Update)  // of the opening
+	run.Observe = func(u ballast.Update, at loop.Progress) {
+		show.update(u, at)
+		unsaid = errors.Join(unsaid, p.told.record(log, u.Index))
+	}
 	show.begin(log.Dir())
+	if show.bars != nil {
+		p.told.show(show.bars) // above the bar
+	}
 	if line, err := prepare.Judge(run); err != nil {
 		return err
 	} else if line != "" {
@@ -229,6 +242,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 	run.Clock = func() loop.Cost { return loop.Cost{CPU: bench.CPUSeconds(), Seconds: time.Since(start).Seconds()} }
 	res, err := run.Do(ctx)
 	show.end()
+	p.told.show(stderr)
 	cost := log.Event(runlog.Event{Update: run.State.Update, What: runlog.Cost(run.Cost())})
 	if err = interrupted(asked, err); code(err) != 1 {
 		what := fmt.Sprintf("interrupted after update %d", run.State.Update)
@@ -238,7 +252,7 @@ func (f *trainFlags) drive(ctx context.Context, run *loop.Run, log *runlog.Run) 
 		safetext.Say(stderr, "%s; continue with: ballast train --resume %s\n", what, log.Dir())
 	}
 	page, perr := report.Write(log.Dir())
-	switch other := errors.Join(perr, cost); {
+	switch other := errors.Join(perr, cost, unsaid, p.told.record(log, run.State.Update)); {
 	case err != nil && other != nil: // a failure, also of a run that was interrupted
 		return fmt.Errorf("%v; %w", err, other)
 	case err != nil || other != nil:

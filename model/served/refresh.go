@@ -9,6 +9,9 @@ import (
 	"sync"
 )
 
+// ErrNobody says that no server took weights.
+var ErrNobody = errors.New("no server took the weights")
+
 // Refresh has all servers sample with the LoRA adapter at a path, which the servers' machines
 // must see; "" is what they were started with. A server that does not take it is left out until
 // it has it, so what is at the path must not change before the next Refresh. No play may be under
@@ -64,7 +67,7 @@ func (p *Policy) Refresh(ctx context.Context, path string) error {
 	case len(up) == 0: // they get the weights when they come back
 		return nil
 	}
-	return fmt.Errorf("served: no server took the weights: %w", errs[0])
+	return fmt.Errorf("served: %w: %w", ErrNobody, errs[0])
 }
 
 // unique is a name of weights that no server has seen, of no other run either.

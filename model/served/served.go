@@ -87,7 +87,7 @@ type Weights struct {
 // Spec says where a server is and how to ask it. Where the weights change it is one server, not
 // a router in front of several: an adapter is loaded by the one that is asked.
 type Spec struct {
-	Kind  string // a line of Kinds
+	Kind  string // a line of Kinds; "" = the server is asked
 	Model string // as the server names it; "" = the only one that it serves
 	endpoint.Options
 }
@@ -104,17 +104,16 @@ var Kinds = []Kind{vllmKind, sglangKind}
 // Dial is the backend of a server; nothing is sent yet. URL is its address, with or without /v1.
 func Dial(s Spec) (Backend, error) {
 	at := slices.IndexFunc(Kinds, func(k Kind) bool { return k.Name == s.Kind })
-	if at < 0 {
-		var names []string
-		for _, k := range Kinds {
-			names = append(names, k.Name)
-		}
-		return nil, fmt.Errorf("served: there is no kind of server %q; there are %s", s.Kind, strings.Join(names, ", "))
+	if at < 0 && s.Kind != "" {
+		return nil, fmt.Errorf("served: there is no kind of server %q; there are %s", s.Kind, strings.Join(kindNames(), ", "))
 	}
 	s.URL = strings.TrimSuffix(strings.TrimRight(s.URL, "/"), "/v1")
 	c, err := endpoint.New(s.Options)
 	if err != nil {
 		return nil, fmt.Errorf("served: %w", err)
+	}
+	if at < 0 {
+		return &unknown{wire: wire{c, s.Model}, spec: &s}, nil
 	}
 	return Kinds[at].open(&s, c), nil
 }

@@ -85,21 +85,15 @@ func (w *wire) Context(ctx context.Context) (int, error) {
 	return w.listed(text)
 }
 
-// listed reads the list of models.
+// listed reads the list of models for the context.
 func (w *wire) listed(text []byte) (int, error) {
-	var list struct {
-		Data []struct {
-			ID     string  `json:"id"`
-			Parent *string `json:"parent"` // of an adapter
-			Length *int    `json:"max_model_len"`
-		} `json:"data"`
-	}
-	if err := w.parse(text, &list); err != nil {
+	list, err := w.cards(text)
+	if err != nil {
 		return 0, err
 	}
 	var names []string
 	length := 0
-	for _, m := range list.Data {
+	for _, m := range list {
 		if w.model == "" && m.Parent != nil || w.model != "" && m.ID != w.model {
 			continue
 		}

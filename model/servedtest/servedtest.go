@@ -36,7 +36,14 @@ type Options struct {
 	TextOnly bool // prompts of token ids are refused, as llama-cpp-python's server does
 	NoWatch  bool // the option of watched tokens is ignored
 	Unseeded bool // seeds are ignored
-	Cut      bool // the stop token is left off
+	// Owner is what the list of models says that the server is; "" = vllm.
+	Owner string
+	// LogProbs, if not nil, are the model's in the place of the toy's. It may be called by several
+	// goroutines.
+	LogProbs func(weights string, prompt []int32) []float64
+	// Adapter, if not nil, says what is wrong with an adapter that is to be loaded from a path.
+	Adapter func(path string) error
+	Cut     bool // the stop token is left off
 	// Scale is what log-probabilities are of: 0 the model, 1 after the temperature, 2 after
 	// top_p and top_k, too.
 	Scale int
@@ -62,7 +69,10 @@ type Server struct {
 
 // Start serves on a free port of this machine.
 func Start(o Options) *Server {
-	o.Vocab, o.Context = cmp.Or(o.Vocab, 40), cmp.Or(o.Context, 4096)
+	o.Vocab, o.Context, o.Owner = cmp.Or(o.Vocab, 40), cmp.Or(o.Context, 4096), cmp.Or(o.Owner, "vllm")
+	if o.LogProbs == nil {
+		o.LogProbs = func(weights string, prompt []int32) []float64 { return LogProbs(weights, prompt, o.Vocab) }
+	}
 	s := &Server{o: o, adapters: map[string]string{}, served: map[string]int{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/models", s.models)
@@ -192,7 +202,7 @@ func (s *Server) draw(o *order) (d drawn) {
 	}
 	tokens := slices.Clone(o.prompt)
 	for len(d.tokens) < o.most && d.stop < 0 {
-		raw := LogProbs(o.weights, tokens, s.o.Vocab)
+		raw := s.o.LogProbs(o.weights, tokens)
 		temperature := o.temperature
 		if temperature == 0 {
 			temperature, o.topK = 1, 1
@@ -300,9 +310,10 @@ func complain(w http.ResponseWriter, status int, text string) {
 func (s *Server) models(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := []map[string]any{{"id": Model, "object": "model", "parent": nil, "max_model_len": s.o.Context}}
+	list := []map[string]any{{"id": Model, "object": "model", "owned_by": s.o.Owner, "parent": nil, "max_model_len": s.o.Context}}
 	for name, path := range s.adapters {
-		list = append(list, map[string]any{"id": name, "object": "model", "parent": Model, "root": path, "max_model_len": nil})
+		list = append(list, map[string]any{"id": name, "object": "model", "owned_by": s.o.Owner, "parent": Model, "root": path,
+			"max_model_len": nil})
 	}
 	reply(w, 200, map[string]any{"object": "list", "data": list})
 }
@@ -325,6 +336,12 @@ func (s *Server) load(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewDecoder(r.Body).Decode(&a); err != nil || a.Name == "" || a.Path == "" {
 		complain(w, 400, "Both 'lora_name' and 'lora_path' must be provided.")
 		return
+	}
+	if s.o.Adapter != nil {
+		if err := s.o.Adapter(a.Path); err != nil {
+			said(w, r, false, "", fmt.Sprintf("Loading lora %s failed: %v", a.Name, err))
+			return
+		}
 	}
 	s.mu.Lock()
 	_, there := s.adapters[a.Name]

@@ -274,11 +274,7 @@ func (s *Server) archive(c *checkpoint) []byte {
 		"lora_dropout": 0.0, "base_model_name_or_path": c.base, "target_modules": []string{"toy"}}) // texts and numbers cannot fail
 	var tensors []tensorfile.Tensor
 	for j := range s.toy.order + 1 {
-		name := fmt.Sprintf("base_model.model.toy.%d.lora_A.weight", j)
-		if j == s.toy.order {
-			name = "base_model.model.toy.lora_B.weight"
-		}
-		t := tensorfile.Tensor{Name: name, Shape: []int{s.toy.vocab, a.rank}}
+		t := tensorfile.Tensor{Name: tensorName(j, s.toy.order), Shape: []int{s.toy.vocab, a.rank}}
 		for _, x := range a.weights[j*s.toy.vocab*a.rank : (j+1)*s.toy.vocab*a.rank] {
 			t.Data = append(t.Data, float32(x))
 		}

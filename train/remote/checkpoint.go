@@ -113,6 +113,12 @@ func (l *Learner) anew(save func(name string) *tinker.Future[string]) (path stri
 	return path, err
 }
 
+// Publish has the server keep the current weights for sampling, under a path of their own that Pull
+// takes. They stay until they are deleted.
+func (l *Learner) Publish(ctx context.Context) (path string, err error) {
+	return l.anew(func(name string) *tinker.Future[string] { return l.model.SaveForSampler(ctx, name) })
+}
+
 // made makes a model of saved weights.
 func (l *Learner) made(ctx context.Context, path string, optimizer bool) (*tinker.Model, error) {
 	m, err := l.create(ctx)
@@ -168,7 +174,7 @@ func (l *Learner) Save(dir string) error {
 	if err != nil {
 		return err
 	}
-	sampler, err := l.anew(func(name string) *tinker.Future[string] { return l.model.SaveForSampler(ctx, name) })
+	sampler, err := l.Publish(ctx)
 	if err != nil {
 		return err
 	}
