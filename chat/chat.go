@@ -73,7 +73,8 @@ var (
 )
 
 // ControlTokens lists the control tokens that a vocabulary needs for the
-// templates with any format, in a fixed order, for training a tokenizer.
+// templates with any format, in a fixed order, for training a tokenizer. The tokens of a
+// format that belong to the models of one family are left out: other models spell them.
 func ControlTokens(ts ...*Template) []string {
 	var out []string
 	add := func(tokens []string) {
@@ -88,7 +89,7 @@ func ControlTokens(ts ...*Template) []string {
 		add(t.stops)
 	}
 	for _, name := range slices.Sorted(maps.Keys(Formats)) {
-		add(Formats[name].Control())
+		add(slices.DeleteFunc(Formats[name].Control(), func(token string) bool { return !format.IsTag(token) }))
 	}
 	return out
 }

@@ -130,7 +130,7 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 				return Choice{}, err
 			}
 		}
-		for _, f := range formatsFor(f) {
+		for _, f := range own.formats(f) {
 			t, diff := r.defaults(c.template, f)
 			if c.strict && diff == nil && deref(t.plain) != deref(c.template.plain) {
 				break
@@ -150,7 +150,7 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 	}
 	var made error
 	var best *difference
-	for _, f := range formatsFor(f) {
+	for _, f := range own.formats(f) {
 		t, diff, err := own.ownRenderer(src, tok, f)
 		if err == nil {
 			return own.choice(candidate{}, t, f), nil

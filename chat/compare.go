@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	"ballast"
 	"ballast/chat/bpe"
 	"ballast/chat/format"
 	"ballast/chat/jinja"
@@ -300,10 +302,22 @@ func (r *renderings) usual(t *Template, f Format, name string) (*string, *differ
 // formatsFor are the formats in the order in which they are tried: f first.
 func formatsFor(f Format) []Format {
 	out := []Format{f}
-	for _, name := range []string{"hermes", "llama3", "pythonic", "xml"} {
-		if other := format.All[name]; other != nil && name != f.Name() {
-			out = append(out, other)
+	for _, name := range slices.Sorted(maps.Keys(format.All)) {
+		if name != f.Name() {
+			out = append(out, format.All[name])
 		}
 	}
 	return out
+}
+
+// formats are f and the formats whose call stands in what the model's template writes.
+func (r *renderings) formats(f Format) []Format {
+	return slices.DeleteFunc(formatsFor(f), func(other Format) bool { return other.Name() != f.Name() && !r.writes(other) })
+}
+
+// writes says whether the model's template writes a call as the format does.
+func (r *renderings) writes(f Format) bool {
+	got := r.got[r.index(piecesTools)]
+	calls, err := f.Write([]ballast.Call{callOf("find_place", "city", "Tromsø", "days", int64(2))}, nil)
+	return err == nil && !r.toolless && strings.Contains(got[len(got)-1].Text, calls)
 }

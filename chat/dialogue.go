@@ -131,7 +131,7 @@ func NewPrompted(s Renderer, messages []ballast.Message) *Dialogue {
 			header = t.reply
 		}
 		text := d.trim(m.Text)
-		d.message(header, part{text: text, owner: ballast.OwnerTemplate, plain: plainSpans(text, callTag)})
+		d.message(header, part{text: text, owner: ballast.OwnerTemplate, plain: plainSpans(format.Split(text), callTag)})
 	}
 	return d
 }
@@ -149,10 +149,10 @@ func callTag(token string) bool {
 	return false
 }
 
-// plainSpans are the ranges of a text between the control tokens that may be some.
-func plainSpans(text string, control func(string) bool) (spans []bpe.Span) {
+// plainSpans are the ranges of a text, cut at control tokens, between those that may be some.
+func plainSpans(text []format.Piece, control func(string) bool) (spans []bpe.Span) {
 	start, at := 0, 0
-	for _, p := range format.Split(text) {
+	for _, p := range text {
 		if p.Control && control(p.Text) {
 			spans = append(spans, bpe.Span{Start: start, End: at})
 			start = at + len(p.Text)
@@ -265,7 +265,7 @@ func (d *Dialogue) Reply(ids []int32, owner ballast.Owner) {
 // text are control tokens; all else is plain text.
 func (d *Dialogue) Gold(text string) []int32 {
 	control := append([]string{format.OpenThink, format.CloseThink}, d.format.Control()...)
-	spans := plainSpans(text, func(token string) bool { return slices.Contains(control, token) })
+	spans := plainSpans(d.format.Split(text), func(token string) bool { return slices.Contains(control, token) })
 	return d.tok.EncodePlain(nil, text+d.template.end, spans)
 }
 
@@ -401,9 +401,9 @@ func check(tok tokenizer, t *Template, f Format) error {
 		return fmt.Errorf("chat: the model's own template writes calls in format %s, not %s; set chat.format=%s", t.own.format, f.Name(),
 			t.own.format)
 	}
-	if l := lacks(f.Control()); l != "" && !t.spelled {
+	if l := lacks(f.Control()); l != "" && !t.spelled && !foreign(f, lacks) {
 		others := maps.Clone(Formats)
-		maps.DeleteFunc(others, func(_ string, o Format) bool { return lacks(o.Control()) != "" })
+		maps.DeleteFunc(others, func(_ string, o Format) bool { return lacks(o.Control()) != "" && !foreign(o, lacks) })
 		return fmt.Errorf("chat: format %s needs control tokens that the tokenizer lacks: %s; "+
 			"choose another chat.format, one of %s, or a chat.template that spells the tags in ordinary tokens: %s, "+
 			"or set chat.jinja to a file that does", f.Name(), l, names(others), SmolLM2.Name)
@@ -413,4 +413,19 @@ func check(tok tokenizer, t *Template, f Format) error {
 		return fmt.Errorf("chat: the tokenizer does not give the frame of template %s back: %q became %q", t.Name, frame, got)
 	}
 	return nil
+}
+
+// foreign reports whether a format belongs to models of another family than the tokenizer's,
+// which has no single token for any of its own control tokens: its model spells them. A tokenizer
+// that has some of them is one of the family's, and must have all.
+func foreign(f Format, lacks func([]string) string) bool {
+	tags, own := []string{}, []string{}
+	for _, token := range f.Control() {
+		if format.IsTag(token) {
+			tags = append(tags, token)
+		} else {
+			own = append(own, token)
+		}
+	}
+	return len(own) > 0 && lacks(tags) == "" && lacks(own) == strings.Join(own, " ")
 }

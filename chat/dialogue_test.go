@@ -167,6 +167,11 @@ func (b *onetext) results(f Format, role string, results []string) {
 		case "llama3":
 			_, r, _ = f.Result(r)
 			b.theirs(r)
+		default:
+			before, r, after := f.Result(r)
+			b.WriteString(before)
+			b.theirs(r)
+			b.WriteString(after)
 		}
 		if b.llama {
 			b.shut()
@@ -396,16 +401,23 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	some, err := bpe.Train(func(yield func(string) bool) { yield("some text, some text") }, 300, []string{"<|im_start|>", "<|im_end|>", "[TOOL_CALLS]"}, bpe.GPT2)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		style Renderer
 		want  string
 	}{
 		{Renderer{bare, SmolLM2, Hermes}, ""}, // spelled tags
 		{Renderer{bare, ChatML, Pythonic}, ""},
-		{Renderer{bare, ChatML, Hermes}, "format hermes needs control tokens that the tokenizer lacks: <tool_call> </tool_call>; choose another chat.format, one of llama3, pythonic, or"},
+		{Renderer{bare, ChatML, Hermes}, "format hermes needs control tokens that the tokenizer lacks: <tool_call> </tool_call>; choose another chat.format, one of deepseek-v3, deepseek-v3.1, harmony, llama3, mistral, mistral-v11, pythonic, xlam, or"},
+		{Renderer{bare, ChatML, Formats["mistral"]}, ""}, // of another family: spelled
+		{Renderer{some, ChatML, Formats["mistral-v11"]}, "format mistral-v11 needs control tokens that the tokenizer lacks: [CALL_ID] [ARGS]; choose"},
+		{Renderer{bare, ChatML, Formats["glm"]}, "lacks: <tool_call> </tool_call> <arg_key>"},
 		{Renderer{bare, Qwen3NoThink, Pythonic}, "lacks: <think> </think>;"},
 		{Renderer{bare, Llama3, Hermes}, "template llama3 (Llama 3.1 and 3.2 Instruct) needs"},
-		{Renderer{nil, Llama3, Hermes}, "no tokenizer"}, {Renderer{bare, nil, Hermes}, "one of chatml, compact, documented"}, {Renderer{bare, ChatML, nil}, "one of hermes"},
+		{Renderer{nil, Llama3, Hermes}, "no tokenizer"}, {Renderer{bare, nil, Hermes}, "one of chatml, compact, documented"}, {Renderer{bare, ChatML, nil}, "one of deepseek-v3, deepseek-v3.1, glm, harmony, hermes"},
 	} {
 		if err := Check(c.style); (err == nil) != (c.want == "") || !strings.Contains(fmt.Sprint(err), c.want) {
 			t.Errorf("%v, want %q", err, c.want)

@@ -31,11 +31,12 @@ func (g guess) weight() int { return 3*g.calls + 2*g.broken + g.tags }
 
 // guessFormat chooses the tool-call format of replies. A healthy call in a format speaks
 // for it most, a call in a broken reply less, a control token of the format least: a policy that
-// writes nothing but an open tag writes in the format of the tag. Hermes where nothing speaks for any. Ties go
-// to the first by name.
+// writes nothing but an open tag writes in the format of the tag. Hermes where nothing speaks for any, or as
+// much for hermes; other ties go to the first by name.
 func guessFormat(list []string) guess {
 	best := guess{format: format.Hermes, of: len(list)}
-	for _, name := range slices.Sorted(maps.Keys(format.All)) {
+	names := slices.Sorted(maps.Keys(format.All))
+	for _, name := range append([]string{format.Hermes.Name()}, names...) {
 		g := guess{format: format.All[name], of: len(list)}
 		for _, r := range list {
 			switch p := g.format.Parse(r, nil); {
@@ -67,13 +68,12 @@ func (g guess) String() string {
 
 // unreadMarks begin tool calls of syntaxes that no format reads.
 var unreadMarks = []string{
-	"[TOOL_CALLS]",                      // Mistral
-	"\uff5ctool\u2581call",              // DeepSeek
-	"<|channel|>commentary to=",         // gpt-oss
+	"\uff5cDSML\uff5c",                  // DeepSeek since V3.2
+	"assistantcommentary to=",           // gpt-oss, without its control tokens
 	"<|tool_calls_section_begin|>",      // Kimi
 	"<function_calls>", "<invoke name=", // tags of Anthropic's kind
 	"<start_function_call>", "<tool_use", // Gemma, others
-	"<|tool_call|>", "<arg_key>", // Granite, GLM
+	"<|tool_call|>", // Granite
 }
 
 // unreadCall reports whether a reply that is prose in its format, or a call in another

@@ -136,7 +136,7 @@ func marked(text string, f format.Format, class string) []piece {
 	}
 	var out []piece
 	var state format.State
-	for _, p := range format.Split(strings.Clone(text)) {
+	for _, p := range f.Split(strings.Clone(text)) {
 		x := piece{Class: class, Text: p.Text}
 		if p.Control {
 			x.Class, x.Title = legal, "legal here"

@@ -165,7 +165,7 @@ func (c *census) reply(tokens []int32, watch [][]float32, advantage float64) {
 // where it stands, and where that is.
 func forbidden(f format.Format, reply string) (token string, at Site, found bool) {
 	var state format.State
-	pieces := format.Split(reply)
+	pieces := f.Split(reply)
 	for n := len(pieces); n > 0 && !pieces[n-1].Control; n = len(pieces) {
 		pieces = pieces[:n-1] // text after the last one decides nothing
 	}

@@ -99,10 +99,10 @@ func (m *control) Advance(id int32) { m.state = m.format.Next(m.state, m.text(id
 // token, and whether all that it does are legal where they stand.
 func Judge(f format.Format, s format.State, text string) (control, legal bool) {
 	s, held := s.Held()
-	if held == "" && strings.IndexByte(text, '<') < 0 { // most tokens
+	if held == "" && !strings.ContainsAny(text, "<[") { // most tokens
 		return false, true
 	}
-	for _, p := range format.Split(held + text) {
+	for _, p := range f.Split(held + text) {
 		if p.Control {
 			if control = true; !f.Legal(s, p.Text) {
 				return true, false

@@ -175,7 +175,7 @@ func TestControlHoldsOnlyLegalTokens(t *testing.T) {
 		for seed := range uint64(4) {
 			reply := walk(t, s, maker(t, s, Control)(nil), "", rand.New(rand.NewPCG(seed, 2)))
 			var state format.State
-			for _, p := range format.Split(reply) {
+			for _, p := range f.Split(reply) {
 				if p.Control && !f.Legal(state, p.Text) {
 					t.Errorf("%s: %s is forbidden in %q", name, p.Text, reply)
 				}

@@ -1,5 +1,7 @@
 package format
 
+import "strings"
+
 // Place is where in a reply the next token stands.
 type Place uint8
 
@@ -33,10 +35,11 @@ func (p Place) String() string {
 // from the place where the token would have led, as the parser does.
 type State struct {
 	Place  Place
-	line   lineState // pythonic: the line so far, outside calls
+	line   lineState // the line so far, outside calls
+	part   part      // what of a call is being written, in formats of several control tokens
 	depth  uint16    // open brackets in the body of a call
 	quote  byte      // the quote of the string literal that is open, or 0
-	run    uint8     // pythonic: how far the literal is, one of run*
+	run    uint8     // how far a literal of pythonic is, one of run*, or a header of harmony, one of to*
 	escape bool      // the last byte was a backslash inside a string
 	held   string    // bytes that may be the beginning of a control token
 }
@@ -50,14 +53,14 @@ func (s State) Held() (free State, held string) {
 // feed runs the bytes of text through char and the control tokens in it through
 // control, even if they arrive in parts: models whose vocabulary lacks a tag
 // spell it out of ordinary tokens.
-func feed(s State, text string, char func(State, byte) State, control func(State, string) State) State {
+func (l lexicon) feed(s State, text string, char func(State, byte) State, control func(State, string) State) State {
 	for i := 0; i < len(text); i++ {
-		if s.held == "" && text[i] != '<' {
+		if s.held == "" && text[i] != '<' && strings.IndexByte(l.first, text[i]) < 0 {
 			s = char(s, text[i])
 			continue
 		}
 		if s.held == "" { // the whole token is here, mostly
-			if n := controlAt(text[i:]); n > 0 {
+			if n := l.at(text[i:]); n > 0 {
 				s = control(s, text[i:i+n])
 				i += n - 1
 				continue
@@ -65,7 +68,7 @@ func feed(s State, text string, char func(State, byte) State, control func(State
 		}
 		s.held += text[i : i+1]
 		for s.held != "" {
-			n := controlAt(s.held)
+			n := l.at(s.held)
 			if n < 0 {
 				break // could still become one
 			}
@@ -139,9 +142,9 @@ func bodyByte(s State, c byte, quotes string) State {
 // otherControl moves on by a control token that opens or closes no call: any at all
 // inside a thought. A thought opens and closes also where it must not: what was
 // begun before it, a call too, does not go on behind it.
-func otherControl(s State, token string) State {
+func (l lexicon) otherControl(s State, token string) State {
 	switch {
-	case isEnd(token):
+	case l.isEnd(token):
 		return State{Place: PlaceEnd}
 	case token == CloseThink:
 		return State{Place: PlaceThought}
@@ -155,13 +158,13 @@ func otherControl(s State, token string) State {
 
 // otherLegal says whether a control token that opens or closes no call is legal,
 // and any at all inside a thought.
-func otherLegal(s State, token string) bool {
+func (l lexicon) otherLegal(s State, token string) bool {
 	switch {
 	case s.Place == PlaceThink:
-		return drafted(token)
+		return drafted(token) && !l.isEnd(token)
 	case token == OpenThink:
 		return s.Place == PlaceStart
-	case isEnd(token):
+	case l.isEnd(token):
 		return s.Place == PlaceProse || s.Place == PlaceAfter || s.Place == PlaceTail
 	}
 	return false

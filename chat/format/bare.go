@@ -9,6 +9,7 @@ import (
 // bare is what formats have in common that write calls without tags: the calls
 // begin a line, the reply's first or a later one, and end the reply.
 type bare struct {
+	lexicon
 	// char moves the automaton on by a byte outside control tokens. It decides
 	// where the calls begin (PlaceCall) and end (PlaceAfter).
 	char func(State, byte) State
@@ -32,7 +33,7 @@ func (bare) Control() []string { return nil }
 // Parse reads a reply; see Format.
 func (f bare) Parse(reply string, offered Offered) Parsed {
 	var room [4]Piece
-	pieces := appendPieces(room[:0], withoutEnd(reply))
+	pieces := f.pieces(room[:0], f.withoutEnd(reply))
 	if p, bad := collapsed(pieces); bad {
 		return p
 	}
@@ -87,7 +88,7 @@ func (f bare) prose(p *Parsed, pieces []Piece) (before, rest string, tagged bool
 		return "", pieces[0].Text, false
 	}
 	var text strings.Builder
-	var thought thoughts
+	thought := thoughts{lexicon: f.lexicon}
 	began, last := false, 0
 	for _, x := range pieces {
 		switch {
@@ -169,7 +170,7 @@ func beginsLine(text string, i int) bool {
 }
 
 // Next moves the automaton on by the text of one or more tokens; see Format.
-func (f bare) Next(s State, text string) State { return feed(s, text, f.char, otherControl) }
+func (f bare) Next(s State, text string) State { return f.feed(s, text, f.char, f.otherControl) }
 
 // Legal says whether a control token may stand after s; see Format.
 func (f bare) Legal(s State, token string) bool {
@@ -177,7 +178,7 @@ func (f bare) Legal(s State, token string) bool {
 	if f.tag != "" && token == f.tag && s.Place != PlaceThink {
 		return s.Place == PlaceStart
 	}
-	return otherLegal(s, token)
+	return f.otherLegal(s, token)
 }
 
 // lineState says what stands on the current line, outside calls.

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,7 +17,7 @@ var batteryTools = Tools([]ballast.Tool{
 
 // foreignCalls are calls of the offered function f, or marks of call syntaxes, that are a
 // call in no format, or in those that are named alone.
-var foreignCalls = []struct{ text, reads string }{
+var foreignCalls = []struct{ text, reads string }{ // reads: names, separated by blanks
 	// Functions in tags, without the tag around them.
 	{"<function=f>\n<parameter=a>\n1\n</parameter>\n</function>", ""},
 	{"I look.\n\n<function=f>\n</function>", ""},
@@ -30,20 +31,23 @@ var foreignCalls = []struct{ text, reads string }{
 	{"<tool_code>\nf(a=1)\n</tool_code>", ""}, {"f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>", ""},
 	{"<f>\n<a>1</a>\n</f>", ""}, {"<f a=\"1\"/>", ""},
 	// Marks of other models.
-	{"[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", ""}, {"[TOOL_CALLS]f[ARGS]{\"a\": 1}", ""}, {"[TOOL_CALLS] [{\"name\": \"rm\", \"arguments\": {}}]", ""},
+	{"[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", "mistral"}, {"[TOOL_CALLS]f[ARGS]{\"a\": 1}", "mistral-v11"},
+	{"[TOOL_CALLS] [{\"name\": \"rm\", \"arguments\": {}}]", "mistral"},
 	{"<\uff5ctool\u2581calls\u2581begin\uff5c><\uff5ctool\u2581call\u2581begin\uff5c>function<\uff5ctool\u2581sep\uff5c>f\n```json\n{\"a\": 1}\n```<\uff5ctool\u2581call\u2581end\uff5c>", ""},
+	{deepBegin + deepCall + "f" + deepSep + "{\"a\": 1}" + deepCut + deepEnd, "deepseek-v3.1"},
+	{"<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>", "glm"},
 	{"\u273fFUNCTION\u273f: f\n\u273fARGS\u273f: {\"a\": 1}", ""}, {"functools[{\"name\": \"rm\", \"arguments\": {}}]", ""},
 	{"assistantcommentary to=functions.f json{\"a\": 1}", ""}, {"functions.f:0 {\"a\": 1}", ""}, {"functions.f:0{\"a\": 1}", ""},
 	{"<|tool_call_start|>[f(a=1)]<|tool_call_end|>", ""}, {"<|tool_call|>[{\"name\": \"f\", \"arguments\": {\"a\": 1}}]", ""},
 	{"<|tool_call_begin|>functions.f:0<|tool_call_argument_begin|>{\"a\": 1}<|tool_call_end|>", ""},
-	{"<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\": 1}<|call|>", ""},
+	{"<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\": 1}<|call|>", "harmony"},
 	{"<|action_start|><|plugin|>\n{\"name\": \"f\", \"parameters\": {\"a\": 1}}<|action_end|>", ""},
 	{"<|python_tag|>f.call(a=1)", ""}, {"<|python_tag|>import os\nprint(os.getcwd())", ""}, {"<|python_tag|>{\"temperature\": 21}", ""},
 	// JSON without tags.
 	{"{\"name\": \"f\", \"arguments\": {\"a\": 1}}", ""}, {"{\"name\": \"f\", \"parameters\": {\"a\": 1}}", "llama3"},
 	{"{\"arguments\": {\"a\": 1}, \"name\": \"f\"}", ""}, {"{'name': 'f', 'arguments': {'a': 1}}", ""}, {"{\"function\": \"f\", \"args\": {}}", ""},
 	{"```json\n{\"name\": \"f\", \"arguments\": {\"a\": 1}}\n```", ""}, {"```json\n{\n  \"tool\": \"f\",\n  \"input\": {\"a\": 1}\n}\n```", ""},
-	{"[{\"name\": \"f\", \"arguments\": {\"a\": 1}}, {\"name\": \"g\", \"arguments\": {}}]", ""},
+	{"[{\"name\": \"f\", \"arguments\": {\"a\": 1}}, {\"name\": \"g\", \"arguments\": {}}]", "xlam"},
 	{"{\"type\": \"function\", \"function\": {\"name\": \"f\", \"arguments\": {\"a\": 1}}}", ""},
 	{"{\"tool_calls\": [{\"function\": {\"name\": \"f\", \"arguments\": \"{}\"}}]}", ""}, {"{\"action\": \"f\", \"action_input\": {\"a\": 1}}", ""},
 	{"Sure: {\"name\": \"f\", \"arguments\": {\"a\": 1}}", ""}, {"{\"name\": \"functions.f\", \"arguments\": {}}", ""}, {"{\"f\": {\"a\": 1}}", ""},
@@ -89,13 +93,14 @@ func TestForeignCalls(t *testing.T) {
 		for _, c := range foreignCalls {
 			for _, reply := range []string{c.text, c.text + "<|im_end|>", "<think>\nhm\n</think>\n\n" + c.text} {
 				p := f.Parse(reply, batteryTools)
-				if c.reads == name {
+				if slices.Contains(strings.Fields(c.reads), name) {
 					if p.Kind != call || p.Reason != "" && p.Reason != ReasonUnknownTool {
 						t.Errorf("%s %q: %s %s, want a call", name, reply, p.Kind, p.Reason)
 					}
 					continue
 				}
-				own := name == "llama3" && strings.Contains(c.text, "{") || name == "pythonic" && strings.HasPrefix(c.text, "[")
+				own := name == "llama3" && strings.Contains(c.text, "{") || (name == "pythonic" || name == "xlam") && strings.HasPrefix(c.text, "[") ||
+					strings.HasPrefix(name, "deepseek") && strings.HasPrefix(c.text, deepBegin)
 				if p.Kind != polluted || len(p.Calls) > 0 && !own || p.Detail == "" && p.Reason == ReasonOtherSyntax {
 					t.Errorf("%s %q: %s %s %q %v, want polluted", name, reply, p.Kind, p.Reason, p.Detail, p.Calls)
 				}
@@ -103,7 +108,7 @@ func TestForeignCalls(t *testing.T) {
 				if p.Reason != ReasonOtherSyntax && !own && !tagged && p.Reason != ReasonBrokenTag {
 					t.Errorf("%s %q: reason %s", name, reply, p.Reason)
 				}
-				checkReply(t, reply)
+				checkIn(t, f, reply)
 			}
 			// A call of the format behind it does not make it good.
 			reply := c.text + "\n" + f.Render([]ballast.Call{{Name: "g"}}, batteryTools)
@@ -112,7 +117,7 @@ func TestForeignCalls(t *testing.T) {
 			}
 		}
 		for _, text := range answers {
-			begins := map[string]string{"pythonic": "[", "llama3": "{"}[name] // what begins calls of the format where it begins a line
+			begins := map[string]string{"pythonic": "[", "llama3": "{", "xlam": "[{"}[name] // what begins calls of the format where it begins a line
 			if begins == "[" && strings.Contains("\n"+text, "\n[") && strings.Contains(text, "(") {
 				continue
 			}
@@ -123,7 +128,7 @@ func TestForeignCalls(t *testing.T) {
 			if p := f.Parse(reply, batteryTools); (p.Kind != call || p.Reason != "") && (begins == "" || !strings.Contains("\n"+text, "\n"+begins)) {
 				t.Errorf("%s %q: %s %s %q, want a call", name, reply, p.Kind, p.Reason, p.Detail)
 			}
-			checkReply(t, text)
+			checkIn(t, f, text)
 		}
 	}
 }
@@ -176,6 +181,93 @@ var battery = []struct {
 	{"pythonic", "[\n  f(a=1),\n  g(", polluted, ReasonUnclosedTag, ""},
 	{"pythonic", "[\n  f(a=1)\n]\nDone.", polluted, ReasonTextAroundCall, "f(a=1)"},
 	{"pythonic", "[f(a=true)]", polluted, ReasonBadCall, ""},
+	// Lists of JSON.
+	{"xlam", "[{\"name\": \"f\", \"arguments\": {\"a\": 1}}, {\"name\": \"g\", \"arguments\": {}}]", call, "", "f(a=1); g()"},
+	{"xlam", "I do.\n[\n  {\"name\": \"f\", \"arguments\": {\"a\": 1}}\n]", call, "", "f(a=1)"},
+	{"xlam", "[{\"name\": \"rm\", \"arguments\": {}}]", call, ReasonUnknownTool, "rm()"},
+	{"xlam", "[{\"name\": \"f\", \"arguments\": {}}] is it", polluted, ReasonTextAroundCall, "f()"},
+	{"xlam", "[{\"name\": \"f\", \"arguments\": {}}]\n[{\"name\": \"g\", \"arguments\": {}}]", polluted, ReasonTextAroundCall, "f()"},
+	{"xlam", "{\"name\": \"f\", \"arguments\": {}}", polluted, ReasonOtherSyntax, ""},
+	{"xlam", "[{\"name\": \"f\", \"arguments\": \"{}\"}]", polluted, ReasonBadArguments, ""},
+	{"xlam", "[{\"name\": \"f\"}, {\"name\": \"g\", \"arguments\": {}}]", polluted, ReasonMissingArguments, "g()"},
+	{"xlam", "[{\"name\": \"f\", \"arguments\": {}},]", polluted, ReasonBadJSON, ""},
+	{"xlam", "[{\"name\": \"f\", \"arguments\": {", polluted, ReasonUnclosedTag, ""},
+	{"xlam", "[{\"city\": \"Oslo\"}]", response, "", ""},
+	{"mistral", "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {\"a\": 1}, \"id\": \"abcdefghi\"}]</s>", call, "", "f(a=1)"},
+	{"mistral", "I look.[TOOL_CALLS] [{\"name\": \"f\", \"arguments\": {\"t\": \"]\"}}, {\"name\": \"g\", \"arguments\": {}}]", call, "", "f(t=']'); g()"},
+	{"mistral", "Done.</s>", response, "", ""},
+	{"mistral", "Done.</s></s>", polluted, ReasonControlInText, ""},
+	{"mistral", "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {}}] ok", polluted, ReasonTextAroundCall, "f()"},
+	{"mistral", "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {}}][TOOL_CALLS][{\"name\": \"g\", \"arguments\": {}}]", polluted, ReasonControlInText, "f(); g()"},
+	{"mistral", "[TOOL_CALLS][{\"name\": \"f\", [TOOL_CALLS][{\"name\": \"g\", \"arguments\": {}}]", polluted, ReasonNestedTag, "g()"},
+	{"mistral", "[TOOL_CALLS]{\"name\": \"f\", \"arguments\": {}}", polluted, ReasonBadCall, ""},
+	{"mistral", "[TOOL_CALLS][{\"name\": \"f\", \"argu", polluted, ReasonUnclosedTag, ""},
+	{"mistral", "[TOOL_CALLS][{\"name\": \"f\", \"arguments\": {}}][TOOL_RESULTS]ok[/TOOL_RESULTS]", polluted, ReasonControlInText, "f()"},
+	{"mistral", "[TOOL_CALLS]f{\"a\": 1}", polluted, ReasonOtherSyntax, ""},
+	{"mistral", "x [TOOL_CALLS]", polluted, ReasonUnclosedTag, ""},
+	{"mistral-v11", "[TOOL_CALLS]f[ARGS]{\"a\": 1}[TOOL_CALLS]g[ARGS]{}</s>", call, "", "f(a=1); g()"},
+	{"mistral-v11", "I look. [TOOL_CALLS]f[CALL_ID]abcdefghi[ARGS]{\"a\": 1}", call, "", "f(a=1)"},
+	{"mistral-v11", "[TOOL_CALLS] f [ARGS] {\"a\": 1}\n[TOOL_CALLS]g[ARGS]{}", call, "", "f(a=1); g()"},
+	{"mistral-v11", "[TOOL_CALLS]f[ARGS]{\"a\": 1} and [TOOL_CALLS]g[ARGS]{}", polluted, ReasonTextAroundCall, "f(a=1); g()"},
+	{"mistral-v11", "[TOOL_CALLS]f[ARGS][1]", polluted, ReasonBadArguments, ""},
+	{"mistral-v11", "[TOOL_CALLS][ARGS]{\"a\": 1} x", polluted, ReasonMissingName, ""},
+	{"mistral-v11", "[TOOL_CALLS]f[ARGS]{\"a\": 1", polluted, ReasonUnclosedTag, ""},
+	{"mistral-v11", "[TOOL_CALLS]f", polluted, ReasonUnclosedTag, ""},
+	{"mistral-v11", "[TOOL_CALLS]f[TOOL_CALLS]g[ARGS]{}", polluted, ReasonNestedTag, "g()"},
+	{"mistral-v11", "Use it: prog [ARGS]", polluted, ReasonOtherSyntax, ""},
+	// DeepSeek.
+	{"deepseek-v3.1", deepBegin + deepCall + "f" + deepSep + "{\"a\": 1}" + deepCut + deepCall + "g" + deepSep + "{}" + deepCut + deepEnd + deepStop, call, "", "f(a=1); g()"},
+	{"deepseek-v3.1", "I look.\n" + deepBegin + "\n" + deepCall + "f" + deepSep + "{\"t\": \"}\"}" + deepCut + "\n" + deepEnd, call, "", "f(t='}')"},
+	{"deepseek-v3.1", deepBegin + deepCall + "f" + deepSep + "{}" + deepCut, polluted, ReasonUnclosedTag, "f()"},
+	{"deepseek-v3.1", deepBegin + deepCall + "f" + deepSep + "{}" + deepEnd, polluted, ReasonBadCall, ""},
+	{"deepseek-v3.1", deepBegin + deepCall + "f" + deepSep + "{}" + deepCut + " and " + deepCall + "g" + deepSep + "{}" + deepCut + deepEnd, polluted, ReasonTextAroundCall, "f(); g()"},
+	{"deepseek-v3.1", deepBegin + deepEnd + "x", polluted, ReasonBadCall, ""},
+	{"deepseek-v3.1", "x" + deepCall + "f" + deepSep + "{}" + deepCut, polluted, ReasonOtherSyntax, ""},
+	{"deepseek-v3.1", "x" + deepEnd, polluted, ReasonStrayClose, ""},
+	{"deepseek-v3.1", deepBegin + deepCall + "f" + deepSep + "a=1" + deepCut + deepEnd, polluted, ReasonBadJSON, ""},
+	{"deepseek-v3.1", deepBegin + deepCall + deepSep + "{}" + deepCut + deepEnd + "x", polluted, ReasonMissingName, ""},
+	{"deepseek-v3.1", deepBegin + deepCall + "f" + deepSep + "{}" + deepCut + deepEnd + deepReply + "ok" + deepShut, polluted, ReasonControlInText, "f()"},
+	{"deepseek-v3.1", deepBegin + deepCall + "function" + deepSep + "f\n```json\n{}\n```" + deepCut + deepEnd, polluted, ReasonOtherSyntax, ""},
+	{"deepseek-v3", deepBegin + deepCall + "function" + deepSep + "f\n```json\n{\"a\": 1}\n```" + deepCut + "\n" + deepCall + "function" + deepSep + "g\n```json\n{}\n```" + deepCut + deepEnd, call, "", "f(a=1); g()"},
+	{"deepseek-v3", deepBegin + deepCall + "f" + deepSep + "{}" + deepCut + deepEnd, polluted, ReasonOtherSyntax, ""},
+	{"deepseek-v3", deepBegin + deepCall + "function" + deepSep + "f\n{}" + deepCut + deepEnd, polluted, ReasonBadCall, ""},
+	{"deepseek-v3", deepBegin + deepCall + "function" + deepSep + "f\n```json\n{", polluted, ReasonUnclosedTag, ""},
+	// GLM.
+	{"glm", "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n<arg_key>t</arg_key>\n<arg_value>2</arg_value>\n</tool_call>", call, "", "f(a=1, t='2')"},
+	{"glm", "<tool_call>f<arg_key>t</arg_key><arg_value> a\nb</arg_value></tool_call><tool_call>g</tool_call><|observation|>", call, "", "f(t=' a\\nb'); g()"},
+	{"glm", "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>one</arg_value>\n</tool_call>", polluted, ReasonBadCall, ""},
+	{"glm", "<tool_call>f\n<arg_key>flag</arg_key>\n<arg_value>true</arg_value>\n</tool_call>", call, "", "f(flag=True)"},
+	{"glm", "<tool_call>f\n<arg_key>a</arg_key>\n</tool_call>", polluted, ReasonBadCall, ""},
+	{"glm", "<tool_call>f\n<arg_value>1</arg_value>\n</tool_call>", polluted, ReasonBadCall, ""},
+	{"glm", "<tool_call>f\n<arg_key>a</arg_key> = <arg_value>1</arg_value>\n</tool_call>", polluted, ReasonBadCall, ""},
+	{"glm", "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>", polluted, ReasonBadArguments, ""},
+	{"glm", "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1", polluted, ReasonUnclosedTag, ""},
+	{"glm", "<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call>", polluted, ReasonOtherSyntax, ""},
+	{"glm", xmlWith("1"), polluted, ReasonOtherSyntax, ""},
+	{"glm", "<tool_call>list files\n</tool_call>", call, "", "list files()"},
+	// gpt-oss.
+	{"harmony", "<|channel|>analysis<|message|>Call f.<|end|><|start|>assistant<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\": 1}<|call|>", call, "", "f(a=1)"},
+	{"harmony", " to=functions.f<|channel|>commentary json<|message|>{\"a\": 1}<|call|>", call, "", "f(a=1)"},
+	{"harmony", "<|channel|>commentary to=functions.f<|message|>{\"a\": 1}", call, "", "f(a=1)"},
+	{"harmony", "<|channel|>analysis<|message|>Done?<|end|><|start|>assistant<|channel|>final<|message|>Done.<|return|>", response, "", ""},
+	{"harmony", "<|channel|>final<|message|>Done.<|end|>", response, "", ""},
+	{"harmony", "<|channel|>commentary<|message|>I look.<|end|><|start|>assistant to=functions.f<|channel|>commentary json<|message|>{}<|call|>", call, "", "f()"},
+	{"harmony", "<|channel|>commentary to=functions.f <|constrain|>json<|message|>{\"a\": 1", polluted, ReasonUnclosedTag, ""},
+	{"harmony", "<|channel|>analysis<|message|>Hm", polluted, ReasonUnclosedTag, ""},
+	{"harmony", "<|channel|>analysis<|message|>Hm<|end|>", polluted, ReasonEmpty, ""},
+	{"harmony", "<|channel|>analysis<|message|>Hm<|end|>Done.", polluted, ReasonBrokenTag, ""},
+	{"harmony", "<|channel|>thought<|message|>Hm", polluted, ReasonBrokenTag, ""},
+	{"harmony", "<|channel|>commentary to=functions.f code<|message|>{}<|call|>", polluted, ReasonBadCall, "f()"},
+	{"harmony", "<|channel|>commentary to=functions. json<|message|>{}<|call|>", polluted, ReasonMissingName, ""},
+	{"harmony", "<|channel|>commentary to=functions.f json<|message|>a=1<|call|>", polluted, ReasonBadJSON, ""},
+	{"harmony", "<|channel|>commentary to=functions.f json<|message|>{}<|call|>Done.", polluted, ReasonTextAroundCall, "f()"},
+	{"harmony", "<|channel|>commentary to=functions.f json<|message|>{}<|call|><|start|>assistant<|channel|>final<|message|>Done.", polluted, ReasonTextAroundCall, "f()"},
+	{"harmony", "<|channel|>final<|message|>Done.<|call|>", polluted, ReasonStrayClose, ""},
+	{"harmony", "<|channel|>final<|message|>Done.<|end|><|start|>user<|message|>thanks", polluted, ReasonControlInText, ""},
+	{"harmony", "<|start|>assistant<|channel|>final<|message|>Done.", polluted, ReasonControlInText, ""},
+	{"harmony", "<|channel|>commentary to=python code<|message|>print(1)<|call|>", polluted, ReasonBadCall, ""},
+	{"mistral-v11", "[TOOL_CALLS]f[ARGS]a=1", polluted, ReasonUnclosedTag, ""},
+	{"hermes", "Use it: prog [OPTIONS] [ARGS]", response, "", ""},
 	// Values of xml.
 	{"xml", xmlWith("12"), call, "", "f(a=12)"},
 	{"xml", xmlWith("twelve"), polluted, ReasonBadCall, ""},

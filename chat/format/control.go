@@ -20,7 +20,14 @@ const (
 	pythonTag  = "<|python_tag|>"
 )
 
+// harmonyTokens are those that calls of gpt-oss are made of.
+var harmonyTokens = []string{"<|start|>", "<|channel|>", "<|constrain|>", "<|message|>", "<|call|>"}
+
 var tags = [...]string{openCall, closeCall, OpenThink, CloseThink, openReply, closeReply}
+
+// IsTag reports whether a control token is spelled as a tag that all formats know. All
+// others belong to the models of one family.
+func IsTag(token string) bool { return slices.Contains(tags[:], token) }
 
 // ends are the tokens that end a reply, of all templates.
 var ends = [...]string{"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end_of_text|>"}
@@ -34,7 +41,7 @@ func isEnd(token string) bool {
 // tag, or a control token of some call syntax. End tokens and role headers are
 // control tokens there too.
 func drafted(token string) bool {
-	return token[1] != '|' || token == pythonTag || strings.HasPrefix(token, "<|tool_")
+	return token[1] != '|' || token == pythonTag || strings.HasPrefix(token, "<|tool_") || slices.Contains(harmonyTokens, token)
 }
 
 // maxControl bounds the length of a control token's text.
@@ -88,15 +95,18 @@ type Piece struct {
 func Split(s string) []Piece { return appendPieces(nil, s) }
 
 // appendPieces is Split into memory that is there.
-func appendPieces(out []Piece, s string) []Piece {
+func appendPieces(out []Piece, s string) []Piece { return lexicon{}.pieces(out, s) }
+
+// pieces cuts a reply into text and control tokens, the format's own too.
+func (l lexicon) pieces(out []Piece, s string) []Piece {
 	start := 0
 	for i := 0; i < len(s); {
-		j := strings.IndexByte(s[i:], '<')
+		j := l.next(s[i:])
 		if j < 0 {
 			break
 		}
 		i += j
-		n := controlAt(s[i:])
+		n := l.at(s[i:])
 		if n <= 0 { // a lone bracket, or a tag cut off: text
 			i++
 			continue
@@ -117,11 +127,13 @@ func appendPieces(out []Piece, s string) []Piece {
 // withoutEnd strips white space and then exactly one end token from the end of
 // a reply: with and without its end token a reply parses alike. Every further
 // end token is a misplaced control token.
-func withoutEnd(reply string) string {
+func (l lexicon) withoutEnd(reply string) string {
 	reply = strings.TrimRight(reply, blanks)
-	for _, e := range ends {
-		if strings.HasSuffix(reply, e) {
-			return reply[:len(reply)-len(e)]
+	for _, list := range [...][]string{ends[:], l.ends} {
+		for _, e := range list {
+			if strings.HasSuffix(reply, e) {
+				return reply[:len(reply)-len(e)]
+			}
 		}
 	}
 	return reply

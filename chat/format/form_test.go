@@ -256,7 +256,8 @@ func randomValue(r *rand.Rand, hostile []string, depth int) any {
 }
 
 var hostileStrings = []string{"", "a", " ", "\n", "'", "\"", "\\", "\\u003c", "<", ">", "<tool_call>", "</tool_call>", "<|im_end|>", "</parameter>", "</function>",
-	"5", "true", "null", "[1]", "{", "}", ")]", "#", "\u00e9", "e\u0301", "\U0001F600", "\u2028", "\x00", "\x7f", "\r\n", "<think>", "<tool_", "call>", "\xed\xa0\x80", "'''", "mv(", "[mv("}
+	"5", "true", "null", "[1]", "{", "}", ")]", "#", "\u00e9", "e\u0301", "\U0001F600", "\u2028", "\x00", "\x7f", "\r\n", "<think>", "<tool_", "call>", "\xed\xa0\x80", "'''", "mv(", "[mv(",
+	"[TOOL_CALLS]", "[ARGS]", "</s>", "[TOOL_", "</arg_value>", "<arg_key>", deepCut, deepStop, "<|call|>", "<|channel|>", "to=functions.x"}
 
 // typed offers the functions of calls with the types of their arguments.
 func typed(calls []ballast.Call) Offered {
@@ -272,12 +273,18 @@ func typed(calls []ballast.Call) Offered {
 	return Tools(tools)
 }
 
-// holdsTag reports whether an argument is a string that the format xml cannot write.
-func holdsTag(calls []ballast.Call) bool {
+// holdsTag reports whether an argument is a string that a format without escapes cannot write.
+func holdsTag(f Format, calls []ballast.Call) bool {
+	if f.Name() != "xml" && f.Name() != "glm" {
+		return false
+	}
 	for _, c := range calls {
 		for _, a := range c.Args {
 			s, _ := a.Value.(string)
-			if EscapeControl(s, "") != s || slices.ContainsFunc(xmlTags[:], func(tag string) bool { return strings.Contains(s, tag) }) {
+			if slices.ContainsFunc(f.Split(s), func(p Piece) bool { return p.Control }) {
+				return true
+			}
+			if f.Name() == "xml" && slices.ContainsFunc(xmlTags[:], func(tag string) bool { return strings.Contains(s, tag) }) {
 				return true
 			}
 		}
@@ -292,7 +299,7 @@ func roundTrip(t *testing.T, f Format, calls []ballast.Call) {
 	offered := typed(calls)
 	text, err := f.Write(calls, offered)
 	if err != nil {
-		if f.Name() != "xml" || !holdsTag(calls) {
+		if !holdsTag(f, calls) {
 			t.Fatalf("%s: %v", f.Name(), err)
 		}
 		return
@@ -306,12 +313,17 @@ func roundTrip(t *testing.T, f Format, calls []ballast.Call) {
 	}
 }
 
+// endless is a reply without its end token, which may be one of the format's own.
+func endless(f Format, reply string) string {
+	return f.(interface{ withoutEnd(string) string }).withoutEnd(reply)
+}
+
 // legal fails unless every control token of a healthy reply is legal and an end
 // token is legal at its end, however the reply is cut into tokens.
 func legal(t *testing.T, f Format, reply string) {
 	t.Helper()
 	var s State
-	for _, p := range Split(withoutEnd(reply)) {
+	for _, p := range f.Split(endless(f, reply)) {
 		if p.Control && !f.Legal(s, p.Text) {
 			t.Fatalf("%s %q: %s is illegal in place %s of a healthy reply", f.Name(), reply, p.Text, s.Place)
 		}
@@ -343,30 +355,36 @@ func TestRoundTrip(t *testing.T) {
 func checkReply(t *testing.T, reply string) {
 	t.Helper()
 	for _, f := range All {
-		p := f.Parse(reply, offered)
-		healthy := p.Kind == call || p.Kind == response
-		if healthy != (p.Reason == "" || p.Reason == ReasonUnknownTool) {
-			t.Fatalf("%s %q: form %s with reason %q", f.Name(), reply, p.Kind, p.Reason)
+		checkIn(t, f, reply)
+	}
+}
+
+// checkIn is checkReply in one format.
+func checkIn(t *testing.T, f Format, reply string) {
+	t.Helper()
+	p := f.Parse(reply, offered)
+	healthy := p.Kind == call || p.Kind == response
+	if healthy != (p.Reason == "" || p.Reason == ReasonUnknownTool) {
+		t.Fatalf("%s %q: form %s with reason %q", f.Name(), reply, p.Kind, p.Reason)
+	}
+	if (p.Kind == call) != (len(p.Calls) > 0) && p.Kind != polluted {
+		t.Fatalf("%s %q: form %s with %d calls", f.Name(), reply, p.Kind, len(p.Calls))
+	}
+	if healthy {
+		legal(t, f, reply)
+	}
+	for _, c := range p.Calls { // no call of a tool that is not offered goes without a remark
+		if !has(offered, c.Name) && p.Reason == "" {
+			t.Fatalf("%s %q: a call of %s, which is not offered", f.Name(), reply, c.Name)
 		}
-		if (p.Kind == call) != (len(p.Calls) > 0) && p.Kind != polluted {
-			t.Fatalf("%s %q: form %s with %d calls", f.Name(), reply, p.Kind, len(p.Calls))
+	}
+	if end := strings.TrimRight(reply, blanks); end == endless(f, reply) && controlAt("<"+reply) != -1 {
+		if q := f.Parse(end+"<|im_end|>", offered); q.Kind != p.Kind || q.Reason != p.Reason {
+			t.Fatalf("%s %q: %s %s, with its end token %s %s", f.Name(), reply, p.Kind, p.Reason, q.Kind, q.Reason)
 		}
-		if healthy {
-			legal(t, f, reply)
-		}
-		for _, c := range p.Calls { // no call of a tool that is not offered goes without a remark
-			if !has(offered, c.Name) && p.Reason == "" {
-				t.Fatalf("%s %q: a call of %s, which is not offered", f.Name(), reply, c.Name)
-			}
-		}
-		if end := strings.TrimRight(reply, blanks); end == withoutEnd(reply) && controlAt("<"+reply) != -1 {
-			if q := f.Parse(end+"<|im_end|>", offered); q.Kind != p.Kind || q.Reason != p.Reason {
-				t.Fatalf("%s %q: %s %s, with its end token %s %s", f.Name(), reply, p.Kind, p.Reason, q.Kind, q.Reason)
-			}
-		}
-		for i := range min(len(reply), 200) { // any prefix may be asked about
-			f.Legal(f.Next(State{}, reply[:i]), closeCall)
-		}
+	}
+	for i := range min(len(reply), 200) { // any prefix may be asked about
+		f.Legal(f.Next(State{}, reply[:i]), closeCall)
 	}
 }
 
@@ -438,8 +456,14 @@ func writtenReads(t *testing.T, f Format, calls []ballast.Call) {
 
 // TestNames: a name that a format cannot write is an error that names the call.
 func TestNames(t *testing.T) {
-	writes := map[string][]string{"get-weather": {"hermes", "llama3", "xml"}, "a b": {"hermes", "llama3", "xml"}, "f>": {"hermes", "llama3"}, "": {},
-		"f.g": {"hermes", "llama3", "pythonic", "xml"}, "<tool_call>": {"hermes", "llama3"}, "f\n": {"hermes", "llama3"}}
+	json := []string{"hermes", "llama3", "xlam", "mistral"} // the name is a string
+	raw := append([]string{"mistral-v11", "deepseek-v3", "deepseek-v3.1", "glm"}, json...)
+	with := func(list []string, more ...string) []string { return append(more, list...) }
+	writes := map[string][]string{"get-weather": with(raw, "xml", "harmony"), "a b": with(raw, "xml"), "f>": with(raw, "harmony"), "": {},
+		"f.g": with(raw, "pythonic", "xml", "harmony"), "<tool_call>": json, "f\n": json,
+		"[TOOL_CALLS]": with(json, "xml", "deepseek-v3", "deepseek-v3.1", "glm", "harmony"),
+		"f[ARGS]":      with(json, "xml", "deepseek-v3", "deepseek-v3.1", "glm", "harmony"),
+		deepSep:        with(json, "mistral-v11", "glm", "harmony"), "<|message|>": json}
 	for name, formats := range writes {
 		for _, f := range All {
 			for _, c := range []ballast.Call{{Name: name}, {Name: "f", Args: []ballast.Arg{{Name: name, Value: "x"}}}} {

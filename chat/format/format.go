@@ -18,7 +18,7 @@
 //
 // A tag is what is spelled like one, whether it is one token or several. In the
 // literals of JSON and Python, Write escapes such spellings. Where values are text
-// without escapes (xml) it refuses them: what Write answers always parses as the same
+// without escapes (xml, glm) it refuses them: what Write answers always parses as the same
 // calls. Calls of functions that are not offered keep the form of a
 // call, with ReasonUnknownTool: the format is healthy.
 //
@@ -26,14 +26,17 @@
 // token: in a healthy reply every control token was legal where it stood.
 //
 // Adding a format is one file and one line in All; most are a body for tagged
-// (calls between tags) or bare (calls without).
+// (calls between tags), bare (calls without) or marked (calls of several control tokens).
 //
 // The model's behaviour is never an error: Parse answers every reply, hostile
 // ones in linear time. Calls that a format cannot write are an error of Write, which
 // names call and argument, and panic in Render, which is for calls that were checked.
 //
-// In xml a value has the type that the tool declares for its argument (declared, readAs):
-// a string is written raw, every other value as JSON, and both stand between "\n" and
+// Some formats have control tokens of one family of models ([TOOL_CALLS] of Mistral). Other
+// formats do not know them as tokens: there they are the mark of a foreign call.
+//
+// In xml and glm a value has the type that the tool declares for its argument (declared, readAs):
+// a string is written raw, every other value as JSON. In xml both stand between "\n" and
 // "\n". The text of a declared string is that text ("12", "true" and "3.10" too); of a
 // declared integer, number, boolean, null, array or object it is read as JSON, or as
 // Python's True, False and None, and is ReasonBadCall if it is of another kind. Of a
@@ -42,6 +45,7 @@
 package format
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -81,6 +85,9 @@ type Format interface {
 	Parse(reply string, offered Offered) Parsed
 	// Control lists the control tokens that calls are made of.
 	Control() []string
+	// Split cuts a text into text and control tokens, those of the format too, in linear
+	// time.
+	Split(text string) []Piece
 	// Next moves the automaton on by text, which may be one token, a part of a
 	// control token, or many tokens.
 	Next(s State, text string) State
@@ -139,15 +146,30 @@ func toolOf(offered Offered, name string) ballast.Tool {
 
 // All is the table of formats by name.
 var All = map[string]Format{
-	"hermes":   Hermes,
-	"pythonic": Pythonic,
-	"llama3":   LlamaJSON,
-	"xml":      XML,
+	"hermes":        Hermes,
+	"pythonic":      Pythonic,
+	"llama3":        LlamaJSON,
+	"xml":           XML,
+	"xlam":          XLAM,
+	"mistral":       Mistral,
+	"mistral-v11":   MistralV11,
+	"deepseek-v3":   DeepSeekV3,
+	"deepseek-v3.1": DeepSeekV31,
+	"glm":           GLM,
+	"harmony":       Harmony,
 }
 
-// ByName finds a format; its error lists the names.
+// aliases are the names of model families whose format has another name.
+var aliases = map[string]string{
+	"qwen3-coder": "xml", "gpt-oss": "harmony", "deepseek-r1": "deepseek-v3",
+}
+
+// Named is the name in All that a name of a format or of a family stands for.
+func Named(name string) string { return cmp.Or(aliases[name], name) }
+
+// ByName finds a format, by its name or that of a family; its error lists the names.
 func ByName(name string) (Format, error) {
-	if f, ok := All[name]; ok {
+	if f, ok := All[Named(name)]; ok {
 		return f, nil
 	}
 	return nil, fmt.Errorf("chat: no tool-call format %q; choose one of %s", name, names())

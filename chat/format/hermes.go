@@ -49,7 +49,7 @@ func (f hermes) Write(calls []ballast.Call, offered Offered) (string, error) {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		body, err := callJSON(c, "arguments")
+		body, err := f.callJSON(c, "arguments")
 		if err != nil {
 			return "", err
 		}
@@ -87,7 +87,12 @@ func jsonCall(v any, key string) (ballast.Call, Reason) {
 	if !ok {
 		return ballast.Call{}, ReasonMissingArguments
 	}
-	args, ok := raw.(*value.Dict)
+	return callOf(name, raw)
+}
+
+// callOf is a call of a function with the members of an object as its arguments.
+func callOf(name string, object any) (ballast.Call, Reason) {
+	args, ok := object.(*value.Dict)
 	if !ok {
 		return ballast.Call{}, ReasonBadArguments
 	}

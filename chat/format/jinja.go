@@ -19,6 +19,9 @@ type Jinja struct {
 	Literal string
 	// Escape is what stands for the "<" of a control token in a literal.
 	Escape string
+	// Own are the format's control tokens in other spellings. In a literal JSON escapes
+	// their first byte.
+	Own []string
 	// Before, Between and After are the texts around the calls of one reply.
 	Before, Between, After string
 	// Call is statements that write one call of the function `name` with the arguments
@@ -30,6 +33,13 @@ type Jinja struct {
 // jsonPieces are the pieces of a format whose values and documentation are JSON.
 func jsonPieces() Jinja {
 	return Jinja{Doc: "tool|tojson", Literal: "value|tojson", Escape: `\u003c`}
+}
+
+// jsonMembers is statements that write the arguments of a call as a JSON object.
+func jsonMembers() string {
+	return `{{- '{' -}}
+{%- for arg in args -%}{{- (', ' if not loop.first else '') + written(arg['name']) + ': ' + arg['literal'] -}}{%- endfor -%}
+{{- '}' -}}`
 }
 
 // jsonObject is statements that write one call as a JSON object with the arguments under key.

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -21,7 +22,12 @@ func JinjaMacros(f Format) string {
 	for _, t := range tags {
 		quoted = append(quoted, Quote(t[1:]))
 	}
+	own := ""
+	for _, w := range j.Own {
+		own += fmt.Sprintf(".replace(%s, %s)", Quote(w), Quote(fmt.Sprintf(`\u%04x`, w[0])+w[1:]))
+	}
 	return strings.NewReplacer(
+		"@OWN", own,
 		"@TAGS", strings.Join(quoted, ", "), "@LONGEST", strconv.Itoa(maxControl-3),
 		"@LITERAL", j.Literal, "@ESCAPE", Quote(j.Escape),
 		"@BEFORE", Quote(j.Before), "@BETWEEN", Quote(j.Between), "@AFTER", Quote(j.After),
@@ -46,7 +52,7 @@ const jinjaMacros = `{%- macro escaped(text, by) -%}
 {%- endfor -%}
 {%- endmacro -%}
 {%- macro literal(value) -%}{{- @LITERAL -}}{%- endmacro -%}
-{%- macro written(value) -%}{{- escaped(literal(value), @ESCAPE) -}}{%- endmacro -%}
+{%- macro written(value) -%}{{- escaped(literal(value), @ESCAPE)@OWN -}}{%- endmacro -%}
 {%- macro number(word, out) -%}
 {#- A word of a JSON text that is a number. -#}
 {%- if word in ['NaN', 'Infinity', '-Infinity'] -%}
@@ -191,7 +197,7 @@ const jinjaMacros = `{%- macro escaped(text, by) -%}
     {{- raise_exception('an argument of a call has no name, or the name of another one') -}}
   {%- endif -%}
   {%- set seen.names = seen.names + [arg['name']] -%}
-  {%- set out.args = out.args + [{'name': arg['name'], 'literal': escaped(arg['literal'], @ESCAPE), 'text': arg['text']}] -%}
+  {%- set out.args = out.args + [{'name': arg['name'], 'literal': escaped(arg['literal'], @ESCAPE)@OWN, 'text': arg['text']}] -%}
 {%- endfor -%}
 {%- endmacro -%}
 {%- macro calls(list, tools) -%}

@@ -110,10 +110,10 @@ func kits() map[string][]kit {
 	out := map[string][]kit{}
 	for name, f := range All {
 		for _, c := range calls {
-			if holdsTag([]ballast.Call{c}) && name == "xml" {
+			if holdsTag(f, []ballast.Call{c}) {
 				c.Args = c.Args[1:]
 			}
-			out[name] = append(out[name], kit{good: f.Render([]ballast.Call{c}, nil), tagged: name == "hermes" || name == "xml"})
+			out[name] = append(out[name], kit{good: f.Render([]ballast.Call{c}, nil), tagged: name == "hermes" || name == "xml" || name == "glm"})
 		}
 	}
 	return out
@@ -137,11 +137,15 @@ func byRule(name string, k kit) []label {
 			add(k.good+"</tool_call>", polluted, ReasonStrayClose))
 	}
 	body := strings.TrimSuffix(strings.TrimPrefix(k.good, openCall), closeCall)
+	stray := ReasonStrayClose
+	if strings.Contains(body, glmKey) { // comes first
+		stray = ReasonOtherSyntax
+	}
 	return append(out,
 		add(k.good+"\n"+k.good, call, ""),
 		add(openCall+body, polluted, ReasonUnclosedTag),
 		add("Yes. "+openCall+body+"<|im_end|>", polluted, ReasonUnclosedTag),
-		add(body+closeCall, polluted, ReasonStrayClose),
+		add(body+closeCall, polluted, stray),
 		add(openCall+k.good, polluted, ReasonNestedTag),
 		add(openCall+body+openCall+body+closeCall, polluted, ReasonNestedTag),
 		add(k.good+closeCall, polluted, ReasonStrayClose),
@@ -149,7 +153,7 @@ func byRule(name string, k kit) []label {
 		add(k.good+" then "+k.good, polluted, ReasonTextAroundCall),
 		add(openCall+body+"<|im_end|>"+closeCall, polluted, ReasonControlInText),
 		add(k.good+"<tool_response>\nok\n</tool_response>", polluted, ReasonControlInText),
-		add(openCall+"\nmove it\n"+closeCall, polluted, map[string]Reason{"hermes": ReasonBadJSON, "xml": ReasonBadCall}[name]),
+		add(openCall+"\nmove it\n"+closeCall, polluted, map[string]Reason{"hermes": ReasonBadJSON, "xml": ReasonBadCall, "glm": ReasonBadCall}[name]),
 	)
 }
 

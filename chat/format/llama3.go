@@ -28,14 +28,18 @@ func (llama3) Instructions(tools []ballast.Tool) string {
 		`Respond in the format {"name": function name, "parameters": dictionary of argument name and its value}.` +
 		"Do not use variables."
 	for _, t := range tools {
-		doc := docJSON(t)
-		var b bytes.Buffer
-		if json.Indent(&b, []byte(doc), "", "    ") == nil { // NaN is no JSON: left on one line
-			doc = b.String()
-		}
-		text += "\n\n" + doc
+		text += "\n\n" + indented(docJSON(t))
 	}
 	return text
+}
+
+// indented is JSON over several lines.
+func indented(doc string) string {
+	var b bytes.Buffer
+	if json.Indent(&b, []byte(doc), "", "    ") != nil { // NaN is no JSON: left on one line
+		return doc
+	}
+	return b.String()
 }
 
 // Hint shows the syntax in one line.
@@ -54,7 +58,7 @@ func (f llama3) Write(calls []ballast.Call, offered Offered) (string, error) {
 	parts := make([]string, len(calls))
 	for i, c := range calls {
 		var err error
-		if parts[i], err = callJSON(c, "parameters"); err != nil {
+		if parts[i], err = f.callJSON(c, "parameters"); err != nil {
 			return "", err
 		}
 	}

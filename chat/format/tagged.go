@@ -9,6 +9,7 @@ import (
 // tagged is what formats have in common that write each call between <tool_call>
 // and </tool_call>: the walk over the reply and the automaton.
 type tagged struct {
+	lexicon
 	// body reads what stands between the tags, trimmed and not empty. A fault may come
 	// with words that say what was found (Parsed.Detail).
 	body func(text string, offered Offered) (call ballast.Call, fault Reason, detail string)
@@ -26,12 +27,12 @@ func (t tagged) Control() []string { return []string{openCall, closeCall} }
 // Parse reads a reply; see Format.
 func (t tagged) Parse(reply string, offered Offered) Parsed {
 	var room [4]Piece
-	pieces := appendPieces(room[:0], withoutEnd(reply))
+	pieces := t.pieces(room[:0], t.withoutEnd(reply))
 	if p, bad := collapsed(pieces); bad {
 		return p
 	}
 	var p Parsed
-	var thought thoughts
+	thought := thoughts{lexicon: t.lexicon}
 	var lead, body strings.Builder // prose; the body of the open call
 	place := PlaceStart
 	for _, x := range pieces {
@@ -113,7 +114,7 @@ func (t tagged) tag(p *Parsed, token string, place Place, body *strings.Builder,
 }
 
 // Next moves the automaton on by the text of one or more tokens; see Format.
-func (t tagged) Next(s State, text string) State { return feed(s, text, t.Text, t.readControl) }
+func (t tagged) Next(s State, text string) State { return t.feed(s, text, t.Text, t.readControl) }
 
 // Text moves on by a byte that is part of no control token.
 func (t tagged) Text(s State, c byte) State {
@@ -138,7 +139,7 @@ func (t tagged) readControl(s State, token string) State {
 	case token == closeCall && (s.Place == PlaceOpen || s.Place == PlaceCall):
 		return State{Place: PlaceAfter}
 	}
-	return otherControl(s, token)
+	return t.otherControl(s, token)
 }
 
 // Legal says whether a control token may stand after s; see Format.
@@ -151,5 +152,5 @@ func (t tagged) Legal(s State, token string) bool {
 	case token == closeCall:
 		return s.Place == PlaceCall && (t.quotes == "" || s.depth == 0 && s.quote == 0)
 	}
-	return otherLegal(s, token)
+	return t.otherLegal(s, token)
 }

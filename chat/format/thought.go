@@ -4,6 +4,7 @@ import "strings"
 
 // thoughts takes the thoughts out of a reply while it is read.
 type thoughts struct {
+	lexicon
 	open    bool            // inside one
 	leading bool            // the reply began with it
 	text    strings.Builder // of the leading one
@@ -22,7 +23,7 @@ func (t *thoughts) take(p *Parsed, x Piece, start bool) bool {
 		}
 		t.open, p.Calls = false, nil
 	case t.open:
-		if x.Control && !drafted(x.Text) {
+		if x.Control && (!drafted(x.Text) || t.isEnd(x.Text)) {
 			p.spoil(ReasonControlInText)
 		}
 		if t.leading {

@@ -37,7 +37,7 @@ func TestDraftedCalls(t *testing.T) {
 				if got.Thought != trim(draft+" .x") {
 					t.Errorf("%s %q: thought %q", name, reply, got.Thought)
 				}
-				checkReply(t, reply)
+				checkIn(t, f, reply)
 			}
 			open := f.Parse("<think>\n"+draft+" .x", offered)
 			if open.Kind != polluted || open.Reason != ReasonUnclosedTag || len(open.Calls) > 0 || open.Text != "" {
@@ -46,8 +46,8 @@ func TestDraftedCalls(t *testing.T) {
 			if cut := open.Cut(); cut.Reason != ReasonCut || len(cut.Calls) > 0 {
 				t.Errorf("%s, a thought of %q that was cut: %s %q", name, draft, cut.Kind, cut.Reason)
 			}
-			checkReply(t, "<think>\n"+draft)
-			checkReply(t, draft+"</think>"+draft)
+			checkIn(t, f, "<think>\n"+draft)
+			checkIn(t, f, draft+"</think>"+draft)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func TestThoughtsInOtherPlaces(t *testing.T) {
 			if c.text != "" && p.Text != c.text && name == "hermes" {
 				t.Errorf("%s %q: text %q, want %q", name, reply, p.Text, c.text)
 			}
-			checkReply(t, reply)
+			checkIn(t, f, reply)
 		}
 	}
 }

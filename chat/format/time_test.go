@@ -22,14 +22,18 @@ func processor(t *testing.T) time.Duration {
 // 4 microseconds a byte: what is linear takes a twentieth of that, and anything quadratic
 // takes longer. BALLAST_SLOW=1 makes them megabytes.
 func TestHostile(t *testing.T) {
-	n := 1 << 16
+	n := 1 << 15
 	if os.Getenv("BALLAST_SLOW") != "" {
 		n = 1 << 20
 	}
 	for _, unit := range []string{"<", "[", "{", "(", "a", "<|", "<|a", "<tool_call", "<tool_call>", "<tool_call>{", "[mv(", "[mv('", "'", "{\"name\":", "\\", "\"", "<think>", " ", "\n[", "9", "#", "ab", "mv(\n", "mv(", "mv(a=1) ", ":", "\":", "\"name\":\"mv\",", "mv\n", "<mv ",
-		"- mv(", "[x(a=", "mv{", "\n[x(", "Action: mv\n", "mv:{", "{\"a\":1}\n", "[\n", "<parameter=a>"} {
+		"- mv(", "[x(a=", "mv{", "\n[x(", "Action: mv\n", "mv:{", "{\"a\":1}\n", "[\n", "<parameter=a>",
+		"[{", "[TOOL_CALLS]", "[TOOL_CALLS][", "[TOOL_CALLS]mv[ARGS]", "[TOOL_CALLS]mv[ARGS]{}", "[ARGS]", "[TOOL_",
+		deepBegin, deepCall, deepCall + "f" + deepSep + "{}" + deepCut, "<arg_key>", "<tool_call>f<arg_key>a</arg_key><arg_value>", "<|channel|>", "<|start|>",
+		"<|channel|>analysis<|message|>a<|end|><|start|>assistant", "<|message|>", "to=", " <tool_call>"} {
 		reply := strings.Repeat(unit, n/len(unit))
-		for _, before := range []string{"", "<tool_call>", "[mv(a=", strings.Repeat(" ", n), "<tool_call>{\"name\": \"mv\", \"arguments\": {\"a\": "} {
+		for _, before := range []string{"", "<tool_call>", "[mv(a=", strings.Repeat(" ", n), "<tool_call>{\"name\": \"mv\", \"arguments\": {\"a\": ",
+			"[TOOL_CALLS]mv[ARGS]{", "[TOOL_CALLS][{", deepBegin + deepCall + "mv" + deepSep + "{", "<|channel|>commentary to=functions.mv<|message|>{"} {
 			for name, f := range All {
 				start := processor(t)
 				f.Parse(before+reply+"</tool_call>", offered)

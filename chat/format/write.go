@@ -3,6 +3,7 @@ package format
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"ballast"
 	"ballast/chat/tooldoc"
@@ -91,14 +92,33 @@ func jsonArgs(c ballast.Call) (*value.Dict, error) {
 }
 
 // callJSON is the inverse of jsonCall.
-func callJSON(c ballast.Call, key string) (string, error) {
+func (l lexicon) callJSON(c ballast.Call, key string) (string, error) {
+	args, err := l.argsJSON(c)
+	if err != nil {
+		return "", err
+	}
+	return `{"name": ` + l.quoteJSON(c.Name) + `, "` + key + `": ` + args + `}`, nil
+}
+
+// argsJSON is the text of jsonArgs.
+func (l lexicon) argsJSON(c ballast.Call) (string, error) {
 	args, err := jsonArgs(c)
 	if err != nil {
 		return "", err
 	}
-	return `{"name": ` + quoteJSON(c.Name) + `, "` + key + `": ` + quoteJSON(args) + `}`, nil
+	return l.quoteJSON(args), nil
 }
 
-// quoteJSON is JSON as chat templates write it, with "<" escaped where a string
+// quoteJSON is JSON as chat templates write it, with its first byte escaped where a string
 // holds the text of a control token.
-func quoteJSON(v any) string { return EscapeControl(tooldoc.JSON(v), `\u003c`) }
+func (l lexicon) quoteJSON(v any) string {
+	var b strings.Builder
+	for _, p := range l.pieces(nil, tooldoc.JSON(v)) {
+		if p.Control {
+			fmt.Fprintf(&b, `\u%04x`, p.Text[0])
+			p.Text = p.Text[1:]
+		}
+		b.WriteString(p.Text)
+	}
+	return b.String()
+}

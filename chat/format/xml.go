@@ -109,16 +109,21 @@ func xmlValue(k kinds, v any) (string, error) {
 			return "", fmt.Errorf("holds %s, and a string of this format has no escapes", tag)
 		}
 	}
-	back, ok := readAs(k, xmlText("\n"+text+"\n"))
+	return text, readsBack(k, v, xmlText("\n"+text+"\n"))
+}
+
+// readsBack is an error where a text does not read as the value v of kinds k.
+func readsBack(k kinds, v any, text string) error {
+	back, ok := readAs(k, text)
 	switch {
 	case !ok:
-		return "", fmt.Errorf("is %.80s, declared as %s", value.Repr(v), k)
+		return fmt.Errorf("is %.80s, declared as %s", value.Repr(v), k)
 	case sameValue(v, back):
-		return text, nil
+		return nil
 	case k == 0:
-		return "", fmt.Errorf("reads as %.80s: nothing declares its type", value.Repr(back))
+		return fmt.Errorf("reads as %.80s: nothing declares its type", value.Repr(back))
 	}
-	return "", fmt.Errorf("reads as %.80s, declared as %s", value.Repr(back), k)
+	return fmt.Errorf("reads as %.80s, declared as %s", value.Repr(back), k)
 }
 
 // xmlJSON is the text of a value that is no string. In it a bracket can only stand in a
@@ -129,7 +134,7 @@ func xmlJSON(v any) string {
 			return word
 		}
 	}
-	text := EscapeControl(quoteJSON(v), `\u003c`)
+	text := lexicon{}.quoteJSON(v)
 	for _, tag := range xmlTags {
 		text = strings.ReplaceAll(text, tag, `\u003c`+tag[1:])
 	}

@@ -67,7 +67,7 @@ Budgets and rules are those of an evaluation protocol:` + protocolDocs(),
 	fl.IntVar(&f.spec.Count, "count", 0, "number of tasks (0 = the set's own number)")
 	fl.Uint64Var(&f.spec.Seed, "seed", 1, "seed of a generated set")
 	fl.StringToIntVar(&f.spec.Level, "level", nil, "difficulty of a generated set, such as max_turns=3")
-	fl.StringVar(&f.format, "format", "hermes", "how the trainer's model writes calls: hermes, pythonic, llama3 or xml")
+	fl.StringVar(&f.format, "format", "hermes", "how the trainer's model writes calls, one of docs/formats.md: hermes, pythonic, xml, ...")
 	fl.StringVar(&f.protocol, "protocol", "official", "whose budgets and rules: official or paper")
 	fl.StringVar(&f.malformed, "malformed", "", "what a malformed reply leads to: stop, retry or advance (default: the protocol's)")
 	fl.IntVar(&f.steps, "steps", 0, "replies in an episode (0 = the protocol's)")
