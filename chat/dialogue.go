@@ -126,12 +126,13 @@ func NewPrompted(s Renderer, messages []ballast.Message) *Dialogue {
 	})
 	d.write(g.part(before + after))
 	for _, m := range messages {
-		header := t.user
+		header, tail := t.user, d.asked()
 		if m.Role == "assistant" {
-			header = t.reply
+			header, tail = t.reply, t.end+t.gap
 		}
 		text := d.trim(m.Text)
-		d.message(header, part{text: text, owner: ballast.OwnerTemplate, plain: plainSpans(format.Split(text), callTag)})
+		d.message(header, tail, part{text: text, owner: ballast.OwnerTemplate,
+			plain: plainSpans(format.Split(text), callTag)})
 	}
 	return d
 }
@@ -191,7 +192,7 @@ func (d *Dialogue) Owners() []ballast.Owner { return d.owners }
 
 // User appends a message of the user.
 func (d *Dialogue) User(text string) {
-	d.message(d.template.user, part{text: d.trim(text), owner: ballast.OwnerUser})
+	d.message(d.template.user, d.asked(), part{text: d.trim(text), owner: ballast.OwnerUser})
 }
 
 // RevealText is what the user says when functions are revealed without a text, in the
@@ -207,7 +208,7 @@ func (d *Dialogue) Reveal(tools []ballast.Tool, text string) {
 	}
 	text = cmp.Or(text, RevealText)
 	g := newGuard(d.tok, tools, nil)
-	d.message(d.template.user, g.part(docs(g.tools(tools))+"\n"), part{text: d.trim(text), owner: ballast.OwnerUser})
+	d.message(d.template.user, d.asked(), g.part(docs(g.tools(tools))+"\n"), part{text: d.trim(text), owner: ballast.OwnerUser})
 }
 
 // Results appends what the tools answered to the calls of the last reply, in
@@ -217,6 +218,7 @@ func (d *Dialogue) Results(results []string) {
 		panic("chat: tool results without a reply before them")
 	}
 	var parts []part
+	_, tail := d.template.tails()
 	for i, r := range results {
 		write := d.format.Result
 		if d.template.result != nil {
@@ -229,12 +231,12 @@ func (d *Dialogue) Results(results []string) {
 		parts = append(parts, part{text: before, owner: ballast.OwnerTemplate}, part{text: body, owner: ballast.OwnerTool},
 			part{text: after, owner: ballast.OwnerTemplate})
 		if d.template.separate {
-			d.message(d.template.tool, parts...)
+			d.message(d.template.tool, tail, parts...)
 			parts = parts[:0]
 		}
 	}
 	if !d.template.separate {
-		d.message(d.template.tool, parts...)
+		d.message(d.template.tool, tail, parts...)
 	}
 }
 
@@ -289,15 +291,21 @@ func (d *Dialogue) closing() string {
 	return d.template.end + d.template.gap
 }
 
+// asked is what ends a user's message.
+func (d *Dialogue) asked() string {
+	user, _ := d.template.tails()
+	return user
+}
+
 // message appends one complete message.
-func (d *Dialogue) message(header string, content ...part) {
+func (d *Dialogue) message(header, tail string, content ...part) {
 	if d.stage == open {
 		panic("chat: a message after the generation prompt, where a reply must stand")
 	}
 	parts := make([]part, 0, len(content)+2)
 	parts = append(parts, part{text: d.closing() + header, owner: ballast.OwnerTemplate})
 	parts = append(parts, content...)
-	parts = append(parts, part{text: d.template.end + d.template.gap, owner: ballast.OwnerTemplate})
+	parts = append(parts, part{text: tail, owner: ballast.OwnerTemplate})
 	d.write(parts...)
 	d.stage = closed
 }

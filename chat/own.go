@@ -69,18 +69,18 @@ func (r *renderings) pieces(src *Source, tok *bpe.Tokenizer, f Format) ([]*Templ
 	if t.end = endToken(src, tok, next); t.end == "" {
 		return nil, cannot(kindNoEnd, "behind a reply stands %s, and the tokenizer has no control token for its beginning", excerpt(next, 0))
 	}
-	after, ok := strings.CutPrefix(tail, t.end)
-	if !ok {
-		return nil, cannot(kindOtherEnd, "behind a user's text stands %s, behind a reply %s", excerpt(tail, 0), excerpt(next, 0))
+	if after, ok := strings.CutPrefix(tail, t.end); ok {
+		t.gap = blank(after, next[len(t.end):])
+		t.reply, t.user = after[len(t.gap):], next[len(t.end)+len(t.gap):]
+	} else { // Mistral's kind: a token behind a user's text, and the reply at once
+		t.asked, t.user = &tail, next[len(t.end):]
 	}
-	t.gap = blank(after, next[len(t.end):])
-	t.reply, t.user = after[len(t.gap):], next[len(t.end)+len(t.gap):]
 	t.closers, t.stops, t.control = []string{t.end}, []string{t.end}, []string{t.end}
 	if tok != nil {
 		// Where the tokenizer has no tokens for the tags, the model spells them.
 		t.spelled = slices.ContainsFunc(f.Control(), func(tag string) bool { _, ok := tok.ID(tag); return !ok })
 		for _, a := range tok.Added() {
-			if strings.Contains(t.user+t.reply, a.Content) && !slices.Contains(t.control, a.Content) {
+			if strings.Contains(t.user+t.reply+deref(t.asked), a.Content) && !slices.Contains(t.control, a.Content) {
 				t.control = append(t.control, a.Content)
 			}
 		}
@@ -96,7 +96,7 @@ func (r *renderings) pieces(src *Source, tok *bpe.Tokenizer, f Format) ([]*Templ
 	}
 	if err == nil {
 		if _, rest, ok := strings.Cut(spoken[1], spoken[0]+spokenMark); ok {
-			t.joint = blank(rest, rest)
+			t.joint, t.bound = blank(rest, rest), true
 		}
 	}
 	return t.variants(tools, many, tail, f)
@@ -125,7 +125,12 @@ func (t *Template) variants(tools, many []string, tail string, f Format) ([]*Tem
 	if !ok || !opens {
 		return nil, cannot(kindResults, "between a call and its result stands %s", excerpt(before, 0))
 	}
-	if after, ok = strings.CutSuffix(after, tail); !ok {
+	if t.asked != nil {
+		ok = after != "" // nothing else stands before the next reply
+	} else {
+		after, ok = strings.CutSuffix(after, tail)
+	}
+	if !ok {
 		return nil, cannot(kindResults, "behind a result stands %s, behind a user's text %s", excerpt(after, 0), excerpt(tail, 0))
 	}
 	t.tool = head
@@ -136,7 +141,8 @@ func (t *Template) variants(tools, many []string, tail string, f Format) ([]*Tem
 		if !ok || !opens {
 			return nil, cannot(kindResults, "between two results stands %s", excerpt(apart, 0))
 		}
-		if t.between = inner; inner == t.end+t.gap+head {
+		_, shut := t.tails()
+		if t.between = inner; inner == shut+head {
 			t.separate = true
 		}
 	} else {
@@ -234,15 +240,17 @@ func (o *own) head(t *Template, tools []ballast.Tool, system *string, hint bool)
 	if !hint {
 		return text, ""
 	}
-	if before, ok := strings.CutSuffix(text, t.end+t.gap); ok { // the end of a system message
+	if before, ok := strings.CutSuffix(text, t.end+t.gap); ok && t.asked == nil { // the end of a system message
 		return before + "\n\n", t.end + t.gap
 	}
 	mark := "\uFDEE"
-	if system != nil {
+	if system != nil && t.asked != nil {
+		mark = *system + "\n\n" + mark
+	} else if system != nil {
 		fail("a hint has no place: its system message does not end in %s", excerpt(t.end, 0))
 	}
 	text = o.render(t, tools, &mark)
-	before, after, ok := strings.Cut(text, mark)
+	before, after, ok := strings.Cut(text, "\uFDEE")
 	if !ok {
 		fail("a hint has no place: it does not write a system text")
 	}
@@ -281,10 +289,11 @@ func (o *own) render(t *Template, tools []ballast.Tool, system *string) string {
 	}
 	before, after, ok := strings.Cut(got[0].Text, mark)
 	text, opens := strings.CutSuffix(before, t.user)
-	if !ok || !opens || after != t.end+t.gap+t.reply {
+	tail, _ := t.tails()
+	if !ok || !opens || after != tail+t.reply {
 		words := strings.NewReplacer(mark, "(the user's text)")
 		fail("it writes %s, where it wrote %s in another conversation", excerpt(words.Replace(got[0].Text), len(before)),
-			excerpt(words.Replace(t.user+mark+t.end+t.gap+t.reply), 0))
+			excerpt(words.Replace(t.user+mark+tail+t.reply), 0))
 	}
 	if len(o.heads) >= maxHeads {
 		clear(o.heads)

@@ -18,7 +18,8 @@ type probe struct {
 	// may: the model's template may refuse it (by raising), and is then not compared.
 	may bool
 	// earlier: it is about thoughts of earlier replies. Qwen3's renderers keep them, where the
-	// family's template drops them, and are not compared.
+	// family's template drops them, and are not compared; nor are those that give every reply an
+	// empty thought, as DeepSeek's does.
 	earlier bool
 	// odd: it may also fail, as many templates do on types that are no names.
 	odd bool
@@ -35,7 +36,7 @@ type said struct {
 
 // skips says that the probe says nothing of a renderer, by the package documentation.
 func (p *probe) skips(t *Template) bool {
-	return p.earlier && t.own == nil && (t.thinks || t.Thoughtless())
+	return p.earlier && (t.own == nil && (t.thinks || t.Thoughtless()) || t.asked != nil && t.Thoughtless())
 }
 
 // tooled says whether the probe is about tools.

@@ -48,7 +48,6 @@ const (
 	kindNoUser    = "it does not write what a user says"
 	kindRewritten = "a prompt is not the beginning of the next"
 	kindNoEnd     = "no control token ends a reply"
-	kindOtherEnd  = "a user's text ends in another way than a reply"
 	kindNoCalls   = "it writes no calls"
 	kindSyntax    = "it writes calls in a syntax that no format here has"
 	kindResults   = "it writes results in a frame that no renderer here has"

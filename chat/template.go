@@ -53,6 +53,11 @@ type Template struct {
 	result  func(text string) (before, body, after string) // a tool's answer; nil means the format's way
 	between string                                         // between two results; "" means a line end
 	joint   string                                         // between a reply's text and its calls; "" means a line end
+	// bound: joint is exact, "" too.
+	bound bool
+	// asked ends the message of a user, with the generation prompt, where that is no message of the frame's kind:
+	// then nothing ends a message of results, and reply is "". nil means end and gap.
+	asked *string
 }
 
 // Thought is how the template writes a thought before a reply, as Qwen3's own template
@@ -79,12 +84,25 @@ func (t *Template) Joined(text, calls string) string {
 	if text == "" || calls == "" {
 		return text + calls
 	}
+	if t.bound {
+		return text + t.joint + calls
+	}
 	return text + cmp.Or(t.joint, "\n") + calls
+}
+
+// tails are what ends a message of a user and one of results.
+func (t *Template) tails() (user, tool string) {
+	if t.asked != nil {
+		return *t.asked, ""
+	}
+	return t.end + t.gap, t.end + t.gap
 }
 
 // Thoughtless says that the template itself gives every reply an empty thought, so that
 // none may follow.
-func (t *Template) Thoughtless() bool { return strings.Contains(t.reply, format.CloseThink) }
+func (t *Template) Thoughtless() bool {
+	return strings.Contains(t.reply+deref(t.asked), format.CloseThink)
+}
 
 var (
 	qwenSystem   = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
