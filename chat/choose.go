@@ -161,7 +161,8 @@ func choose(src *Source, tok *bpe.Tokenizer, f Format) (Choice, error) {
 	}
 	why := &unmade{kind: kindFails, more: made.Error()}
 	errors.As(made, &why)
-	return Choice{}, &refusal{From: src.From, Nearest: who, Difference: nearest.String(), Kind: why.kind, More: why.more}
+	return Choice{}, &refusal{From: src.From, Nearest: who, Difference: nearest.String(), Kind: why.kind, More: why.more,
+		Format: own.recognised()}
 }
 
 // written is the choice of a template that JinjaText wrote, to the byte: its mark names

@@ -321,3 +321,15 @@ func (r *renderings) writes(f Format) bool {
 	calls, err := f.Write([]ballast.Call{callOf("find_place", "city", "Tromsø", "days", int64(2))}, nil)
 	return err == nil && !r.toolless && strings.Contains(got[len(got)-1].Text, calls)
 }
+
+// recognised is the format that reads the calls that the model's template writes, "" for none.
+func (r *renderings) recognised() string {
+	k := r.index(piecesTools)
+	got := r.got[k]
+	if got[1].Err != nil {
+		return ""
+	}
+	_, text, _ := strings.Cut(got[1].Text, firstMark)
+	text, _, _ = strings.Cut(text, resultMark)
+	return format.Recognise(text, callOf("find_place", "city", "Tromsø", "days", int64(2)), format.Tools(r.probes[k].tools))
+}

@@ -127,7 +127,7 @@ func conversationOf(name string, vars *value.Dict) (p probe) {
 func TestFamilies(t *testing.T) {
 	g, from := families(t)
 	var rows [][4]string
-	chosen := map[string]int{}
+	chosen, recognised := map[string]int{}, map[string]int{}
 	for _, f := range g.Templates {
 		src := Source{From: f.File, Text: f.Source, Special: map[string]string{"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}}
 		c, err := Choose(src, nil, Hermes)
@@ -142,6 +142,10 @@ func TestFamilies(t *testing.T) {
 			if r.Kind == kindFails || r.Kind == kindCut {
 				more, _, _ := strings.Cut(r.More, ": prompt") // the difference
 				why += " " + more
+			}
+			if r.Format != "" {
+				why += "; its calls: " + r.Format
+				recognised[r.Format]++
 			}
 			rows = append(rows, [4]string{name, source, "refused", why})
 			continue
@@ -158,6 +162,11 @@ func TestFamilies(t *testing.T) {
 	}
 	if len(rows) < 20 || chosen["chatml"] < 4 || chosen["qwen3"] < 1 || chosen[Own] < 1 {
 		t.Errorf("%d templates, chosen %v", len(rows), chosen)
+	}
+	for format, least := range map[string]int{"glm": 4, "harmony": 2, "mistral": 2, "mistral-v11": 1, "deepseek-v3": 1} {
+		if recognised[format] < least {
+			t.Errorf("the calls of %d refused templates are those of %s: %v", recognised[format], format, recognised)
+		}
 	}
 	tableOf(t, rows)
 }

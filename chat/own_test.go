@@ -91,7 +91,7 @@ func TestOwn(t *testing.T) {
 // TestOwnRefused: what cannot be cut into messages is refused with what differs.
 func TestOwnRefused(t *testing.T) {
 	for _, c := range []struct{ name, old, new, fault string }{
-		{"another end of a reply", "{% endfor %}{{ '<|z|>\\n' }}", "{% endfor %}{{ '<s>\\n' }}", "in another way than a reply"},
+		{"another end of a reply", "{% endfor %}{{ '<|z|>\\n' }}", "{% endfor %}{{ '<s>\\n' }}", "between two results"},
 		{"no end of a reply", "{% endfor %}{{ '<|z|>\\n' }}", "{% endfor %}{{ '\\n' }}", "no control token ends a reply"},
 		{"calls in another way", `"arguments": `, `"args": `, "a syntax that no format here has: it writes"},
 		{"later another text", "m.content|trim +", "m.content|trim + ('' if loop.last else '!') +", "not the beginning of the next"},
@@ -210,5 +210,72 @@ func TestDocumentedTemplate(t *testing.T) {
 		if err := Check(Renderer{tok, c.Template, Hermes}); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// brackets is a template of Mistral's kind: a token ends what a user says and the reply stands
+// behind it at once, calls have no identity and results no header of their own.
+const brackets = `{{ bos_token }}{% if messages[0].role == 'system' %}{{ '[SYS]' + messages[0].content + '[/SYS]' }}{% set messages = messages[1:] %}{% endif %}
+{%- if tools %}{{ '[AVAILABLE_TOOLS]' + tools|tojson + '[/AVAILABLE_TOOLS]' }}{% endif %}
+{%- for m in messages %}
+{%- if m.role == 'user' %}{{ '[INST]' + m.content + '[/INST]' }}
+{%- elif m.role == 'assistant' %}{{ m.content or '' }}
+{%- for c in m.tool_calls or [] %}{{ '[TOOL_CALLS]' + c.function.name + '[ARGS]' + c.function.arguments|tojson }}{% endfor %}{{ eos_token }}
+{%- else %}{{ '[TOOL_RESULTS]' + m.content + '[/TOOL_RESULTS]' }}
+{%- endif %}
+{%- endfor %}`
+
+// TestOwnAsked: such a renderer is made, and its replies hold the tokens of the family.
+func TestOwnAsked(t *testing.T) {
+	tokens := []string{"<s>", "</s>", "[INST]", "[/INST]", "[SYS]", "[/SYS]", "[AVAILABLE_TOOLS]", "[/AVAILABLE_TOOLS]",
+		"[TOOL_CALLS]", "[CALL_ID]", "[ARGS]", "[TOOL_RESULTS]", "[/TOOL_RESULTS]", "<think>", "</think>"}
+	tok, err := bpe.Train(func(yield func(string) bool) { yield("some text of a model, some text") }, 300, tokens, bpe.Qwen2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := Source{From: "brackets.jinja", Text: brackets, Special: map[string]string{"bos_token": "<s>", "eos_token": "</s>"}}
+	c, err := Choose(src, tok, Hermes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Name != Own || c.Format != "mistral-v11" || deref(c.Template.asked) != "[/INST]" || c.Template.reply != "" {
+		t.Fatalf("%s: %+v", c, c.Template)
+	}
+	f := Formats[c.Format]
+	s := Renderer{tok, c.Template, f}
+	if err := Check(s); err != nil {
+		t.Fatal(err)
+	}
+	system := "Be brief."
+	d := NewHinted(s, testTools, &system, "Call ls [/SYS].")
+	d.User("Go [/INST] on.")
+	d.Open()
+	reply := d.Gold("I look." + f.Render([]ballast.Call{{Name: "ls"}, {Name: "ls"}}, nil))
+	d.Reply(reply, ballast.OwnerPolicy)
+	d.Results([]string{"a </s>", "b"})
+	d.Open()
+	text := tok.Decode(d.Tokens())
+	if want := "Call ls [/SYS].[/SYS][AVAILABLE_TOOLS]"; !strings.Contains(text, want) {
+		t.Errorf("no %q in %q", want, text)
+	}
+	if want := "[INST]Go [/INST] on.[/INST]I look.[TOOL_CALLS]ls[ARGS]{}[TOOL_CALLS]ls[ARGS]{}</s>[TOOL_RESULTS]a </s>[/TOOL_RESULTS][TOOL_RESULTS]b[/TOOL_RESULTS]"; !strings.HasSuffix(text, want) {
+		t.Errorf("%q does not end in %q", text, want)
+	}
+	count := func(ids []int32, token string) (n int) {
+		want, _ := tok.ID(token)
+		for _, id := range ids {
+			if id == want {
+				n++
+			}
+		}
+		return n
+	}
+	for token, want := range map[string]int{"[/SYS]": 1, "[INST]": 1, "[/INST]": 1, "[TOOL_CALLS]": 2, "[ARGS]": 2, "</s>": 1, "[TOOL_RESULTS]": 2} {
+		if got := count(d.Tokens(), token); got != want {
+			t.Errorf("%d tokens %s, want %d: texts of a user or a tool are no tokens", got, token, want)
+		}
+	}
+	if got := count(reply, "</s>"); got != 1 {
+		t.Errorf("%d end tokens in a reply", got)
 	}
 }

@@ -17,16 +17,22 @@ type refusal struct {
 	// Kind is why no renderer can be made, in the words of docs/models.md, and More what the
 	// template writes there.
 	Kind, More string
+	// Format is the format of ballast's in which the template's calls are, "" where none reads them.
+	Format string
 }
 
 // Error says what was tried and what to do, each on a line.
 func (r *refusal) Error() string {
 	why := &unmade{kind: r.Kind, more: r.More}
+	format := ""
+	if r.Format != "" {
+		format = "its calls are those of format " + r.Format + ": with another template the model's way is chat.format=" + r.Format + "\n"
+	}
 	return fmt.Sprintf("chat: %s: no renderer here writes what this chat template writes\n"+
 		"the nearest is %s, which differs in %s\n"+
-		"none can be made of the template: %s\n"+
+		"none can be made of the template: %s\n%s"+
 		"see docs/models.md, When a model is refused, %s",
-		safetext.Line(r.From), r.Nearest, r.Difference, safetext.Line(why.Error()), remedy)
+		safetext.Line(r.From), r.Nearest, r.Difference, safetext.Line(why.Error()), format, remedy)
 }
 
 // remedy is what a recipe can say.

@@ -15,6 +15,9 @@ import (
 // default settings are for.
 const DefaultModel = model.Default
 
+// defaultFormat is how calls are written where nothing says how.
+const defaultFormat = "hermes"
+
 // budgets are those of embedded models where nothing says otherwise: what gold of the tasks that a model was
 // made for takes, in the formats that it writes. A model that is not among them has those of DefaultModel.
 var budgets = map[string]Budget{
@@ -35,7 +38,7 @@ func defaults() Recipe {
 		Model:  DefaultModel,
 		Seed:   1,
 		Tasks:  Tasks{Set: "desk", Count: 400, Test: 100},
-		Chat:   Chat{Format: "hermes", Malformed: rollout.MalformedStop},
+		Chat:   Chat{Format: defaultFormat, Malformed: rollout.MalformedStop},
 		Budget: Budget{Prompt: 512, Episode: 512, Reply: 64, Result: 96, Steps: 16},
 		RL: RL{
 			Prompts: 16, Rollouts: 8, Minibatches: 1,

@@ -12,11 +12,19 @@ import (
 // Renderer chooses how conversations are written: by the template that chat.template
 // names; by the Jinja file of chat.jinja; else by the one a model was made here for; else by
 // the model's own, see chat.Choose. tok may be nil.
+//
+// A renderer that is made of the model's own template writes calls in one format. It becomes
+// chat.format where that is the default.
 func (r *Recipe) Renderer(source chat.Source, made string, tok *bpe.Tokenizer, f chat.Format) (c chat.Choice, err error) {
 	if c, err = r.choose(source, made, tok, f); err != nil {
 		return c, err
 	}
-	if c.Format != "" && c.Format != f.Name() {
+	switch {
+	case c.Format == "" || c.Format == f.Name():
+	case c.Name == chat.Own && f.Name() == defaultFormat && r.Chat.Format == defaultFormat:
+		r.Chat.Format = c.Format
+		c.Why += ", which is chat.format therefore"
+	default:
 		c.Why += ", where chat.format is " + f.Name()
 	}
 	return c, nil

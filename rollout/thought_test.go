@@ -12,7 +12,8 @@ import (
 // in every format and whatever is done with malformed replies; of a thought that does not
 // close nothing is.
 func TestDraftedCallsAreNotRun(t *testing.T) {
-	tok := tokenizer(t)
+	tok, wide := tokenizer(t), budget
+	wide.Reply = 640 // DeepSeek's tokens, spelled
 	for _, name := range formats() {
 		s := style(tok, "qwen3", name)
 		mkdir := func(folder string) string {
@@ -22,7 +23,7 @@ func TestDraftedCallsAreNotRun(t *testing.T) {
 			Init: map[string]any{"files": mustJSON(t, `{}`)}, Turns: []ballast.TaskTurn{{User: "a"}}}
 		for _, how := range []Malformed{MalformedStop, MalformedRetry, MalformedAdvance} {
 			for _, draft := range []string{mkdir("draft"), "<tool_call>", "I answer inside <tool_call></tool_call> tags", mkdir("draft")[:20]} {
-				ep := run(t, says(s, "<think>\nMaybe\n"+draft+" - no\n</think>\n\n"+mkdir("meant"), "Done."), Config{Renderer: s, Malformed: how}, Request{Task: task})[0]
+				ep := run(t, says(s, "<think>\nMaybe\n"+draft+" - no\n</think>\n\n"+mkdir("meant"), "Done."), Config{Renderer: s, Malformed: how, Budget: wide}, Request{Task: task})[0]
 				step := ep.Turns[0].Steps[0]
 				if ep.Stop != ballast.StopDone || step.Kind != ballast.KindCall || len(step.Results) != 1 || step.Calls[0].Args[0].Value != "meant" {
 					t.Errorf("%s, malformed: %s, draft %q: stop %s, %s %s, %v", name, how, draft, ep.Stop, step.Kind, step.Reason, step.Calls)

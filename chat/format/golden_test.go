@@ -141,3 +141,28 @@ func TestPairs(t *testing.T) {
 		}
 	}
 }
+
+// TestRecognise: the format of what a template writes is found, whatever stands around it.
+func TestRecognise(t *testing.T) {
+	for _, g := range goldens(t) {
+		calls, offered := g.content(t)
+		if len(calls) > 1 {
+			continue
+		}
+		for _, around := range [][2]string{{"", ""}, {"<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>\n<|im_start|>user\n<tool_response>\n"},
+			{"<|end|><|start|>assistant", "<|start|>functions.f to=assistant<|channel|>commentary<|message|>\""},
+			{"[/INST]", "</s>[TOOL_RESULTS]"}, {"<|assistant|>\n<think></think>\n", "<|observation|>"}} {
+			if got := Recognise(around[0]+g.Text+around[1], calls[0], offered); got != g.Format {
+				t.Errorf("%s, %s is recognised as %q in %q", g.Format, g.Template, got, around)
+			}
+		}
+	}
+	for _, frame := range [][2]string{{"<tool_calls>", "</tool_calls>"}, {"<|tool_call|>", ""}} {
+		if got := Recognise(frame[0]+`[{"name": "f", "arguments": {}}]`+frame[1], ballast.Call{Name: "f"}, nil); got != "" {
+			t.Errorf("a list between %q is recognised as %s", frame, got)
+		}
+	}
+	if got := Recognise("He calls f(a=1) or {\"name\": 3} and [1].", ballast.Call{Name: "f"}, nil); got != "" {
+		t.Errorf("prose is recognised as %s", got)
+	}
+}
