@@ -143,7 +143,8 @@ func begin(t *testing.T, method string, habits tinkertest.Habits, reduction stri
 	c.server = tinkertest.New(tinkertest.Options{Vocab: m.Config.Vocab, Order: 2, Seed: 5, Habits: habits,
 		Base: mostly(t, c.render, office(), formats)})
 	t.Cleanup(c.server.Close)
-	for _, pair := range []string{"lora.rank=2", fmt.Sprintf("engine={kind: tinker, address: '%s', reduction: %s}", c.server.URL, reduction)} {
+	engine := fmt.Sprintf("engine={kind: tinker, address: '%s', reduction: %s}", c.server.URL, reduction)
+	for _, pair := range []string{"lora.rank=2", "adam.decay=0", engine} {
 		if err := r.Set(pair); err != nil {
 			t.Fatal(err)
 		}

@@ -156,10 +156,11 @@ func (s *Server) loadWeights(q *query) answer {
 	if m == nil {
 		return a
 	}
-	if r.Seq > 1 {
+	s.mu.Lock()
+	if r.Seq > 1 || s.h.LoadsFirst && m.asked {
+		s.mu.Unlock()
 		return detail(http.StatusBadRequest, fmt.Sprintf("LoadWeights is not permitted with seq_id %d", r.Seq))
 	}
-	s.mu.Lock()
 	c, a := s.find(r.Path, "weights")
 	s.mu.Unlock()
 	if a.status != 0 {

@@ -74,6 +74,8 @@ type Habits struct {
 
 	UnloadTakesSeq bool // unload_model takes seq_id
 	Ordered        bool // operations run in the order of seq_id, gaps are waited for
+	LoadsFirst     bool // load_weights is refused after any other request of the model, the first try of this one too
+	DecaysAll      bool // a step's weight decay is on all models that the server holds
 	// Deduped are kinds of requests of which a second with the seq_id and the content of the
 	// first gets the same promise. Other content is a conflict.
 	Deduped []string
@@ -112,6 +114,7 @@ func SkyRL() Habits {
 		Created: http.StatusOK, Promised: http.StatusOK, Naming: Short, Pending: Timeout, Failure: Detail400,
 		OutputType: "scalar", Elementwise: true, StepMetrics: true, StopLists: true,
 		UnloadTakesSeq: true, Deduped: training, Durable: true, SessionTimeout: 300 * time.Second, NamesLosses: true,
+		LoadsFirst: true, DecaysAll: true,
 		Root: `{"name":"Tinker API Mock","version":"0.0.1"}`, Config: `{"pjwt_auth_enabled":false}`,
 	}
 }

@@ -374,7 +374,9 @@ func (s *Server) optimStep(q *query) answer {
 	case r.Adam == nil:
 		return missing("adam_params")
 	}
-	return s.submit(q, submission{model: m, kind: "optim_step", seq: r.Seq, run: func(m *model) (*result, string) {
-		return s.step(m, *r.Adam), ""
-	}})
+	o := submission{model: m, kind: "optim_step", seq: r.Seq, run: func(m *model) (*result, string) { return s.step(m, *r.Adam), "" }}
+	if left := 1 - r.Adam.LearningRate*r.Adam.WeightDecay; s.h.DecaysAll && left != 1 {
+		o.after = func() { s.decay(m, left) }
+	}
+	return s.submit(q, o)
 }

@@ -89,6 +89,7 @@ type task struct {
 	delay  time.Duration
 	fails  *Action
 	run    func(*model) (*result, string) // with the model's mutex; a text = it failed
+	after  func()                         // without it, when that was done; may be nil
 }
 
 // submission is a request for an operation of a model.
@@ -98,6 +99,7 @@ type submission struct {
 	seq    int
 	tokens int
 	run    func(*model) (*result, string)
+	after  func()
 }
 
 // submit promises an operation.
@@ -131,7 +133,8 @@ func (s *Server) submit(q *query, sub submission) answer {
 		s.settle(f)
 		return a
 	}
-	t := &task{future: f, tokens: sub.tokens, run: sub.run}
+	t := &task{future: f, tokens: sub.tokens, run: sub.run, after: sub.after}
+	sub.model.asked = sub.model.asked || sub.kind != "create_model"
 	if act != nil && act.name == "fails" {
 		t.fails = act
 	}
@@ -217,6 +220,9 @@ func (s *Server) apply(m *model, t *task) {
 		})
 	}
 	m.mu.Unlock()
+	if failed == "" && t.after != nil {
+		t.after()
+	}
 	<-s.slots
 	if failed != "" {
 		s.fail(t.future, failed, nil)

@@ -166,6 +166,37 @@ func TestSilentServer(t *testing.T) {
 	}
 }
 
+// TestNeighbours: servers differ in what a second try of load_weights is, and in what a step's weight
+// decay is on.
+func TestNeighbours(t *testing.T) {
+	for _, h := range []Habits{SkyRL(), TuFT()} {
+		c := start(t, Options{Vocab: 10, Seed: 3, Habits: h})
+		m := c.create(2, 1)
+		c.backward(m, "cross_entropy", nil, sequenceOf(tokens(1, 9, 10), ones(8)))
+		c.step(m, adam)
+		path := c.save("save_weights", m, "x")
+		n := c.create(2, 9)
+		if got := c.load(n, path, false); got.status != 200 {
+			t.Fatalf("%s: %d %s", h.Name, got.status, got.body)
+		}
+		again := c.post("load_weights", fields{"model_id": n, "seq_id": 1, "path": path, "optimizer": false})
+		if refused := again.status == 400; refused != h.LoadsFirst {
+			t.Errorf("%s: a second try has status %d: %s", h.Name, again.status, again.body)
+		}
+		want := c.state(n).Weights
+		for i := range want {
+			if h.DecaysAll {
+				want[i] *= 0.5
+			}
+		}
+		c.backward(m, "cross_entropy", nil, sequenceOf(tokens(2, 9, 10), ones(8)))
+		c.step(m, tinker.AdamParams{LearningRate: 1, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, WeightDecay: 0.5})
+		if got := c.state(n).Weights; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: the other model has %v, want %v", h.Name, got, want)
+		}
+	}
+}
+
 // TestResume: a model with a checkpoint's weights and optimiser goes on as the first would.
 func TestResume(t *testing.T) {
 	c := start(t, Options{Vocab: 10, Seed: 3})
@@ -197,7 +228,7 @@ func TestResume(t *testing.T) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 	for path, want := range map[string]int{"tinker://" + m + "/weights/y": 404, "tinker://" + m + "/x": 400, "elsewhere": 400} {
-		if got := c.post("load_weights", fields{"model_id": n, "seq_id": 1, "path": path}); got.status != want {
+		if got := c.post("load_weights", fields{"model_id": c.create(2, 9), "seq_id": 1, "path": path}); got.status != want {
 			t.Errorf("%s: %d %s", path, got.status, got.body)
 		}
 	}

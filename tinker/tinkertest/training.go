@@ -2,6 +2,7 @@ package tinkertest
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -21,6 +22,7 @@ type model struct {
 	turn    int             // the seq_id whose turn it is
 	seqs    map[int]*future // of deduplicated requests
 	loaded  bool
+	asked   bool   // it had a request since it was made
 	gone    string // why it is not loaded any more
 
 	mu    sync.Mutex // of what follows
@@ -261,6 +263,25 @@ func (s *Server) step(m *model, a tinker.AdamParams) *result {
 		metrics = map[string]any{"skyrl.ai/grad_norm": single(length), "skyrl.ai/learning_rate": single(a.LearningRate)}
 	}
 	return &result{object: map[string]any{"metrics": metrics}}
+}
+
+// decay is a step's weight decay on all models but the one that stepped.
+func (s *Server) decay(stepped *model, left float64) {
+	s.mu.Lock()
+	all := slices.Collect(maps.Values(s.models))
+	s.mu.Unlock()
+	for _, m := range all {
+		if m == stepped {
+			continue
+		}
+		m.mu.Lock()
+		w := slices.Clone(m.a.weights) // a checkpoint may have these
+		for i := range w {
+			w[i] *= left
+		}
+		m.a.weights, m.snap = w, nil
+		m.mu.Unlock()
+	}
 }
 
 // single is a number of float32 for JSON, which has null for what is not finite.

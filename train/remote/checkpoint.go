@@ -119,16 +119,23 @@ func (l *Learner) Publish(ctx context.Context) (path string, err error) {
 	return l.anew(func(name string) *tinker.Future[string] { return l.model.SaveForSampler(ctx, name) })
 }
 
-// made makes a model of saved weights.
+// made makes a model of saved weights. Where an answer was lost, a server may refuse the same request
+// as one that comes too late, since weights are loaded into a new model: then another one is made.
 func (l *Learner) made(ctx context.Context, path string, optimizer bool) (*tinker.Model, error) {
-	m, err := l.create(ctx)
-	if err != nil {
-		return nil, err
+	for again := 0; ; again++ {
+		m, err := l.create(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if _, err = m.LoadWeights(ctx, path, optimizer).Wait(); err == nil {
+			return m, nil
+		}
+		var e *tinker.Error
+		late := errors.As(err, &e) && (e.Kind == tinker.Refused || e.Kind == tinker.Conflict) && m.Err() != nil
+		if err = errors.Join(fmt.Errorf("train: loading %s: %w", path, err), leave(ctx, m)); !late || again == 2 {
+			return nil, err
+		}
 	}
-	if _, err := m.LoadWeights(ctx, path, optimizer).Wait(); err != nil {
-		return nil, errors.Join(fmt.Errorf("train: loading %s: %w", path, err), leave(ctx, m))
-	}
-	return m, nil
 }
 
 // replace puts another model in the place of the one in training.

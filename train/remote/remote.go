@@ -62,6 +62,10 @@ var _ ballast.Learner = (*Learner)(nil)
 
 // New makes a model on the server. m says how it reads and writes; its weights are not looked at.
 func New(ctx context.Context, m *model.Model, o Options) (*Learner, error) {
+	if decay := o.Train.AdamW.WeightDecay; o.Reduction == Mean && o.Rank > 0 && decay != 0 {
+		return nil, fmt.Errorf("adam.decay: it is %g, and a server that takes means of losses is SkyRL's jax backend: there a step's weight "+
+			"decay is on all adapters that the server holds, the reference policy's and those of other runs too; set adam.decay to 0", decay)
+	}
 	l := &Learner{o: o, text: m}
 	var err error
 	if o.From != "" {

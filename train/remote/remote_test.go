@@ -57,6 +57,9 @@ func on(t testing.TB, s *tinkertest.Server, o Options) *bench {
 	o.Client, o.Base, o.Rank, o.Run = c, "toy", 2, fmt.Sprintf("test-%d", rand.Uint32())
 	if o.Train.AdamW == (train.AdamW{}) {
 		o.Train = train.Default()
+		if o.Reduction == Mean {
+			o.Train.AdamW.WeightDecay = 0
+		}
 	}
 	l, err := New(t.Context(), &model.Model{Config: model.Config{Arch: "llama", Vocab: vocab}}, o)
 	if err != nil {
@@ -359,6 +362,56 @@ func TestReset(t *testing.T) {
 	s, _ := b.server.Model(b.Model().ID())
 	if s.Steps != 0 || s.M != nil {
 		t.Errorf("the optimiser has taken %d steps", s.Steps)
+	}
+}
+
+// TestLostAnswers: whichever answer is lost while a checkpoint is written and read, what was trained is
+// there, once, and the reference is what it was.
+func TestLostAnswers(t *testing.T) {
+	for _, srv := range servers {
+		for _, lost := range []tinkertest.Action{tinkertest.CutAfter, tinkertest.CutMiddle, tinkertest.CutBefore} {
+			for _, on := range []string{"save_weights", "save_weights_for_sampler", "load_weights"} {
+				b := start(t, srv.habits, Options{Reduction: srv.reduction})
+				if err := b.Freeze(); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := b.Update(t.Context(), b.samples(t, 1, loss.TermCrossEntropy, loss.TermReference), 0.01); err != nil {
+					t.Fatal(err)
+				}
+				want, dir := b.weights(t), t.TempDir()+"/checkpoint"
+				b.server.Script(tinkertest.Fault{On: on, Nth: 1, Do: lost})
+				if err := b.Save(dir); err != nil {
+					t.Errorf("%s, %s of %s: %v", srv.name, lost, on, err)
+					continue
+				}
+				if err := b.Load(dir); err != nil {
+					t.Errorf("%s, %s of %s: %v", srv.name, lost, on, err)
+					continue
+				}
+				equal(t, srv.name+" after a lost answer of "+on, b.weights(t), want)
+				if s, _ := b.server.Model(b.Model().ID()); s.Steps != 1 {
+					t.Errorf("%s, %s of %s: the optimiser took %d steps", srv.name, lost, on, s.Steps)
+				}
+				if n := b.server.Ledger().Faults[lost.String()]; n != 1 {
+					t.Errorf("%s, %s of %s: %d faults", srv.name, lost, on, n)
+				}
+			}
+		}
+	}
+}
+
+// TestDecayOfAll: weight decay that a server would also do to the reference policy is refused before
+// anything is made there.
+func TestDecayOfAll(t *testing.T) {
+	b := start(t, tinkertest.SkyRL(), Options{Reduction: Mean})
+	o := b.o
+	o.Train = train.Default()
+	before := b.server.Ledger().Requests["create_model"]
+	if _, err := New(t.Context(), b.text, o); err == nil || !strings.Contains(err.Error(), "set adam.decay to 0") {
+		t.Errorf("weight decay of %g: %v", o.Train.AdamW.WeightDecay, err)
+	}
+	if n := b.server.Ledger().Requests["create_model"]; n != before {
+		t.Errorf("%d models were made", n-before)
 	}
 }
 
