@@ -178,6 +178,13 @@ type Check struct {
 	Where  string  // the first difference from what was wanted
 }
 
+// Finding is what else a grader has to say of an episode that has ended, beside its verdict. It changes no score.
+type Finding struct {
+	Of    string  // what the names of its kind say; "" is another measure of the whole
+	Name  string  //
+	Share float64 // in [0,1]; of what holds or does not, 1 or 0
+}
+
 // Turn is one user message and all that follows until the policy's final reply.
 type Turn struct {
 	User  string

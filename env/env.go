@@ -91,6 +91,8 @@ type Message struct {
 	Results []string // one per call of the last reply; nil for a user message
 	User    string
 	Reveal  []ballast.Tool // functions that the user's message reveals
+	// Prompt is, in a world that listens, the whole conversation as the policy is shown it before its next reply.
+	Prompt []ballast.Message
 }
 
 // Env is one episode. It is used by one goroutine at a time. The order is Start,
@@ -133,6 +135,9 @@ func (p *Prepared) Task() *ballast.Task { return p.task }
 
 // Closes says that every reply closes its turn and is graded, whatever it is.
 func (p *Prepared) Closes() bool { return p.world.Closes }
+
+// Listens says that replies go to the world as they are written, and that every message brings the whole prompt.
+func (p *Prepared) Listens() bool { return p.world.Listens }
 
 // Tools returns the functions that are shown at the start.
 func (p *Prepared) Tools() []ballast.Tool { return p.shown }
@@ -187,6 +192,9 @@ func (e *Env) open(ctx context.Context) (m Message) {
 	case !said.more && e.turn == 0: // the policy was never asked
 		e.Fail(fmt.Errorf("%s says nothing", what))
 		return m
+	case !said.more && e.Listens():
+		e.Fail(fmt.Errorf("%s says nothing more, and the conversation goes on", what))
+		return m
 	case !said.more:
 		e.Stop(ballast.StopDone)
 		return m
@@ -206,6 +214,9 @@ func (e *Env) open(ctx context.Context) (m Message) {
 	e.Episode.Turns = append(e.Episode.Turns, ballast.Turn{User: m.User})
 	e.opens(said.text)
 	e.busy = 0
+	if e.Listens() {
+		return e.tell(ctx, m)
+	}
 	return m
 }
 
@@ -277,6 +288,8 @@ func (e *Env) Answer(ctx context.Context) Message {
 	step := e.Last()
 	advance := e.rules.Malformed == MalformedAdvance
 	switch {
+	case e.Listens():
+		return e.listen(ctx, step)
 	case e.Closes():
 		return e.closeTurn(ctx)
 	case step.Kind == ballast.KindCall || advance && len(step.Calls) > 0:
@@ -329,6 +342,10 @@ func (e *Env) closeTurn(ctx context.Context) Message {
 	e.judged(check)
 	e.turn++
 	e.release(&e.fresh)
+	if e.Listens() && e.ended() {
+		e.Stop(ballast.StopDone)
+		return Message{}
+	}
 	return e.open(ctx)
 }
 

@@ -26,15 +26,21 @@ var Builtin = Table{
 		{Name: "sim", Doc: "simulated APIs in memory", Instant: true, World: sim.World{}, Prepare: sim.World{}.Prepare,
 			Failed: func(t *ballast.Task, answer string) bool { return sim.Failed(t.APIs, answer) }},
 		{Name: None, Doc: "nothing runs: a reply closes its turn, whatever it is", Instant: true, World: none{}, Closes: true},
+		{Name: acebench.AgentName, Doc: "ACEBench's phone and airline, which read replies as its program does", Instant: true,
+			World: acebench.World{}, Listens: true},
 	},
 	Graders: []GraderEntry{
 		{Name: sim.Gold, Doc: "the state and the answers are those of the gold calls, under BFCL's rules", Instant: true, New: sim.NewGold},
 		{Name: sim.Sparing, Doc: "the same, and a turn with more calls than it needs fails", Instant: true, New: sim.NewSparing},
 		{Name: acebench.Name, Doc: "the last reply is right as ACEBench's program has it", Instant: true, New: acebench.NewGrader,
 			Findings: acebench.Findings},
+		{Name: acebench.AgentName, Doc: "the states at the end are right as ACEBench's program has it", Instant: true,
+			New: acebench.NewAgentGrader, Findings: acebench.AgentFindings},
 	},
 	Users: []UserEntry{
 		{Name: "turns", Doc: "says the texts of the task's turns", Instant: true, New: turns},
+		{Name: acebench.RulesName, Doc: "does what the instruction of ACEBench's simulated user says, by rules", Instant: true,
+			New: acebench.NewRules},
 	},
 }
 
@@ -56,6 +62,9 @@ type WorldEntry struct {
 	OnlyShown bool
 	// Closes says that no call runs: every reply closes its turn and is graded, also one that a budget cut.
 	Closes bool
+	// Listens says that its sessions are Listeners: they read the text of every reply, whatever it is, and write
+	// the prompt anew for the next one.
+	Listens bool
 	// Failed, if not nil, tells the answer of a call that failed from others, where only the answer says it and the
 	// sessions are no Failer: gold's calls must not fail. No verdict on a policy asks for it.
 	Failed func(t *ballast.Task, answer string) bool
@@ -70,9 +79,9 @@ type GraderEntry struct {
 	Instant   bool
 	New       func(context.Context, *ballast.Task, ballast.Session) (ballast.Grader, error)
 	Limit     time.Duration // of one verdict; 0 = Limit
-	// Findings, if not nil, are what else it has to say of an episode that has ended, yes or no, by names in the
-	// order in which they are shown; the first is another verdict. They change no score.
-	Findings func(*ballast.Task, *ballast.Episode) (names []string, holds map[string]bool)
+	// Findings, if not nil, are what else it has to say of an episode that has ended, in the order in which it is shown. Of a
+	// kind with an Of only those that hold need be there, others where they have to be counted too.
+	Findings func(*ballast.Task, *ballast.Episode) []ballast.Finding
 }
 
 // UserEntry is a user by name. New makes one for an episode.
@@ -106,12 +115,18 @@ func (t *Table) Instant(task *ballast.Task) bool {
 }
 
 // Findings are those of a task's grader.
-func (t *Table) Findings(task *ballast.Task, ep *ballast.Episode) (names []string, holds map[string]bool) {
+func (t *Table) Findings(task *ballast.Task, ep *ballast.Episode) []ballast.Finding {
 	g, err := find("grader", task.Grader, t.Graders, func(g GraderEntry) string { return g.Name })
 	if err != nil || g.Findings == nil {
-		return nil, nil
+		return nil
 	}
 	return g.Findings(task, ep)
+}
+
+// Listens says whether a task is played in a world that listens, and is known.
+func (t *Table) Listens(task *ballast.Task) bool {
+	w, err := find("world", task.World, t.Worlds, func(w WorldEntry) string { return w.Name })
+	return err == nil && w.Listens
 }
 
 // resolve finds what the task names.

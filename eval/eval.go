@@ -14,7 +14,6 @@ import (
 	"ballast"
 	"ballast/chat/decline"
 	"ballast/credit"
-	"ballast/env"
 	"ballast/monitor"
 	"ballast/rollout"
 )
@@ -62,13 +61,13 @@ type Result struct {
 	Wanted   decline.Count            `json:"no_call_wanted"`
 	Declines map[string]decline.Count `json:"declines,omitempty"`
 	// Findings are what else the graders say of the episodes, by name and category (env.GraderEntry).
-	Findings map[string]map[string]Count `json:"findings,omitempty"`
-	found    []string                    // their names, in order
-	Infra    int                         `json:"infra"`              // episodes left out
-	Left     map[string]int              `json:"left_out,omitempty"` // of each category
-	Broken   string                      `json:"broken,omitempty"`   // the first of them, and why
-	Notes    []string                    `json:"notes,omitempty"`    // of who played, for below the table
-	Episodes []ballast.Episode           `json:"-"`
+	Findings map[string]map[string]Share `json:"findings,omitempty"`
+	found    []kind
+	Infra    int               `json:"infra"`              // episodes left out
+	Left     map[string]int    `json:"left_out,omitempty"` // of each category
+	Broken   string            `json:"broken,omitempty"`   // the first of them, and why
+	Notes    []string          `json:"notes,omitempty"`    // of who played, for below the table
+	Episodes []ballast.Episode `json:"-"`
 }
 
 // Run plays every task once with a policy and scores it.
@@ -101,7 +100,9 @@ func tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 		r.find(&tasks[i], ep)
 		for k, t := range ep.Turns {
 			turns++
-			r.quiet(&t, tasks[i].Category, k < len(tasks[i].Turns) && len(tasks[i].Turns[k].Gold) > 0)
+			if k < len(tasks[i].Turns) { // of a user who says more, nobody knows what gold does
+				r.quiet(&t, tasks[i].Category, len(tasks[i].Turns[k].Gold) > 0)
+			}
 			for _, s := range t.Steps {
 				calls += len(s.Calls)
 				r.Kinds[s.Kind]++
@@ -124,25 +125,6 @@ func (r *Result) add(task *ballast.Task, s ballast.Score) {
 		r.FailTurn[s.FailTurn+1]++
 	}
 	r.Categories[task.Category] = c
-}
-
-// find counts what else the task's grader says of an episode.
-func (r *Result) find(task *ballast.Task, ep *ballast.Episode) {
-	names, holds := env.Builtin.Findings(task, ep)
-	for _, name := range names {
-		if r.Findings == nil {
-			r.Findings = map[string]map[string]Count{}
-		}
-		if r.Findings[name] == nil {
-			r.Findings[name] = map[string]Count{}
-			r.found = append(r.found, name)
-		}
-		c := r.Findings[name][task.Category]
-		if c.All++; holds[name] {
-			c.OK++
-		}
-		r.Findings[name][task.Category] = c
-	}
 }
 
 // quiet counts a turn in which nothing is called, or should be. Wanted says that gold makes a call.

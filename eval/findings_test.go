@@ -45,7 +45,7 @@ func TestFindings(t *testing.T) {
 			t.Errorf("the table lacks %q:\n%s", want, r.Table())
 		}
 	}
-	if c := r.Findings["strict"]["special_irrelevant"]; c != (Count{1, 4}) {
+	if c := r.Findings["strict"]["special_irrelevant"]; c != (Share{1, 4}) {
 		t.Errorf("%+v", r.Findings)
 	}
 }

@@ -225,19 +225,6 @@ func (s *Store) write(ep *ballast.Episode) {
 // Close closes the folder; it returns the first error of writing.
 func (s *Store) Close() error { return errors.Join(s.err, s.log.Close()) }
 
-// Player plays episodes, in any order, and returns them in order. It tells ended of each
-// one that ended, perhaps from several goroutines; of one that broke too, and again if it
-// plays it again.
-type Player func(ctx context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error)
-
-// PolicyPlayer plays with a policy.
-func PolicyPlayer(policy ballast.Policy, cfg rollout.Config, how ballast.Sampling) Player {
-	return func(ctx context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
-		cfg.Ended = ended
-		return rollout.Run(ctx, policy, cfg, plays, how)
-	}
-}
-
 // RunStored plays the tasks that the store lacks and scores all. A nil store keeps
 // nothing; for one, the tasks' names must differ.
 func RunStored(ctx context.Context, s *Store, tasks []ballast.Task, play Player) (Result, error) {

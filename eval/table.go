@@ -72,14 +72,14 @@ func (r Result) Table() string {
 	}
 	row := func(name string, c Count, left int) {
 		fmt.Fprintf(&b, "%-*s %4d/%-4d ", width, safetext.Line(name), c.OK, c.All)
-		rate(&b, c)
+		rate(&b, c.share())
 		for _, column := range columns {
-			c := r.Findings[column][name]
+			s := r.Findings[column][name]
 			if name == all {
-				c = sum(r.Findings[column])
+				s = sum(r.Findings[column])
 			}
 			b.WriteString("  ")
-			rate(&b, c)
+			rate(&b, s)
 		}
 		if r.Infra > 0 {
 			fmt.Fprintf(&b, " %9d", left)
@@ -98,7 +98,7 @@ func (r Result) Table() string {
 		row(name, r.Categories[name], r.Left[name])
 	}
 	row(all, r.Total, r.Infra)
-	r.findings(&b, columns)
+	r.findings(&b)
 	r.replies(&b)
 	r.failures(&b)
 	if n := r.Stops[ballast.StopCut]; 2*n >= r.Total.All && n > 0 {
@@ -119,44 +119,13 @@ func (r Result) Table() string {
 const all = "all"
 
 // rate writes a rate and its interval.
-func rate(b *strings.Builder, c Count) {
-	if c.All == 0 {
+func rate(b *strings.Builder, s Share) {
+	if s.All == 0 {
 		fmt.Fprintf(b, "%7s  %-14s", "-", "-")
 		return
 	}
-	lo, hi := c.Wilson()
-	fmt.Fprintf(b, "%6.1f%%  [%5.1f, %5.1f]", 100*c.Rate(), 100*lo, 100*hi)
-}
-
-// sum adds counts up.
-func sum(by map[string]Count) (c Count) {
-	for _, of := range by {
-		c.OK, c.All = c.OK+of.OK, c.All+of.All
-	}
-	return c
-}
-
-// columns are the findings that stand beside success: the first, which is another verdict, if every episode has it.
-func (r *Result) columns() []string {
-	if len(r.found) > 0 && sum(r.Findings[r.found[0]]).All == r.Total.All {
-		return r.found[:1]
-	}
-	return nil
-}
-
-// findings writes those that only some categories have, a line a category.
-func (r *Result) findings(b *strings.Builder, columns []string) {
-	for _, category := range r.names() {
-		line := ""
-		for _, name := range r.found {
-			if c := r.Findings[name][category]; c.All > 0 && !slices.Contains(columns, name) {
-				line += fmt.Sprintf(" %s %d,", name, c.OK)
-			}
-		}
-		if line != "" {
-			fmt.Fprintf(b, "%s, by what the reply does:%s\n", safetext.Line(category), strings.TrimSuffix(line, ","))
-		}
-	}
+	lo, hi := s.Wilson()
+	fmt.Fprintf(b, "%6.1f%%  [%5.1f, %5.1f]", 100*s.Rate(), 100*lo, 100*hi)
 }
 
 // replies writes what replies were.

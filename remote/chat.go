@@ -213,6 +213,8 @@ func (d *dialogue) play(ctx context.Context) (wait <-chan struct{}, infra, fatal
 			return nil, nil, end.err
 		case err != nil && ctx.Err() != nil:
 			return nil, nil, context.Cause(ctx)
+		case full(err) && d.Listens(): // the original program has an empty reply then
+			m = endpoint.Reply{}
 		case full(err):
 			d.Stop(ballast.StopTokens)
 			continue
@@ -280,7 +282,7 @@ func (d *dialogue) take(ctx context.Context, m endpoint.Reply) <-chan struct{} {
 	d.written += len(m.Content) + size(m.Calls)
 	d.used = m.Tokens - d.first
 	switch {
-	case d.Closes(): // it is graded as it is
+	case d.Closes() || d.Listens(): // it is taken as it is
 		return d.aside(func() env.Message { return d.Answer(ctx) })
 	case cut && m.Full:
 		d.Stop(ballast.StopTokens)
@@ -314,6 +316,10 @@ func (d *dialogue) offer(tools []ballast.Tool) {
 // show appends what the policy is shown. Native calls must be answered one by one:
 // those that were not run, because the reply was malformed, are told so.
 func (d *dialogue) show(m env.Message) {
+	if m.Prompt != nil {
+		d.messages, d.last = written(m.Prompt), nil
+		return
+	}
 	for i, c := range d.last {
 		answer := env.RetryText
 		if i < len(m.Results) {
@@ -444,13 +450,27 @@ func (d *dialogue) ask(ctx context.Context) (endpoint.Reply, error) {
 		seed := int64(h.Sum32())
 		body.Seed = &seed
 	}
-	if strings.Contains(d.c.opts.URL, "api.openai.com") { // its newer models refuse the older name
-		body.MaxCompletionTokens = d.cfg.Reply
-	} else {
-		body.MaxTokens = d.cfg.Reply
-	}
+	d.c.bound(&body, d.cfg.Reply)
 	scope := fmt.Sprintf("chat %s %d", d.Episode.Task, d.replies)
 	return d.c.ask(ctx, "chat", scope, body, func() (endpoint.Reply, error) { return d.send(ctx, body) })
+}
+
+// Say asks for one message of at most so many tokens, beside the episodes that the client plays. Scope tells it from others that
+// are asked for with the same messages.
+func (c *Client) Say(ctx context.Context, scope string, messages []ballast.Message, most int, how ballast.Sampling) (string, error) {
+	body := endpoint.Chat{Model: c.opts.Model, Messages: written(messages), Temperature: &how.Temperature}
+	c.bound(&body, most)
+	m, err := c.ask(ctx, "chat", scope, body, func() (endpoint.Reply, error) { return c.api.Chat(c.opts.Halt, ctx, body, c.opts.Stream) })
+	return m.Content, err
+}
+
+// bound sets the most tokens of a reply.
+func (c *Client) bound(body *endpoint.Chat, most int) {
+	if strings.Contains(c.opts.URL, "api.openai.com") { // its newer models refuse the older name
+		body.MaxCompletionTokens = most
+	} else {
+		body.MaxTokens = most
+	}
 }
 
 // nativeTool is a tool as the endpoint wants it documented: JSON schema, with the

@@ -14,10 +14,8 @@ import (
 // begin writes what comes before the user's first message: a system message, and the tools apart; or the
 // messages that the task brings, which document the tools in words.
 func (d *dialogue) begin() {
-	if prompt := d.Task().Prompt; prompt != nil {
-		for i := range prompt {
-			d.messages = append(d.messages, endpoint.Message{Role: prompt[i].Role, Content: &prompt[i].Text})
-		}
+	if prompt := d.Task().Prompt; prompt != nil { // where a world listens, what it says stands for it
+		d.messages = written(prompt)
 		return
 	}
 	if d.cfg.System != nil {
@@ -26,19 +24,27 @@ func (d *dialogue) begin() {
 	d.offer(d.Tools())
 }
 
+// written is a prompt as the endpoint gets it.
+func written(prompt []ballast.Message) (out []endpoint.Message) {
+	for i := range prompt {
+		out = append(out, endpoint.Message{Role: prompt[i].Role, Content: &prompt[i].Text})
+	}
+	return out
+}
+
 // read records a reply.
 func (d *dialogue) read(m endpoint.Reply, cut bool) {
 	if d.Task().Prompt == nil {
 		d.Reply(parse(m, d.Env), ballast.Step{Text: text(m), Cut: cut})
 		return
 	}
-	all := written(m)
+	all := whole(m)
 	d.Reply(parseText(all, d.Task().Format, d.Env), ballast.Step{Text: all, Cut: cut})
 }
 
-// written is the reply to a prompt that documents tools in words. A server that reads the calls out of the
+// whole is the reply to a prompt that documents tools in words. A server that reads the calls out of the
 // text gives them apart: they are put back as they stand in it.
-func written(m endpoint.Reply) string {
+func whole(m endpoint.Reply) string {
 	var b strings.Builder
 	b.WriteString(m.Content)
 	for _, c := range m.Calls {

@@ -344,7 +344,57 @@ func TestOwnPrompts(t *testing.T) {
 			t.Errorf("%s: no task asks so: %v", name, body["messages"])
 		})
 		res := play(t, nil, tasks, player(client(t, s, remote.Options{})))
-		if res.Rate() != 1 || res.Total.All != 4 || res.Findings["strict"]["normal_similar_api"].OK != 2 {
+		if res.Rate() != 1 || res.Total.All != 4 || res.Findings["strict"]["normal_similar_api"].Sum != 2 {
+			t.Errorf("%s:\n%s", name, res.Table())
+		}
+	}
+}
+
+// TestDialogues plays tasks whose prompt is written anew for every reply: the messages are the world's and nothing else, a reply
+// that the server cuts is taken as it is, and a prompt that the server has no room for gets an empty one.
+func TestDialogues(t *testing.T) {
+	t.Parallel()
+	tasks, err := task.Load(task.Spec{Name: "acebench", Data: "../task/acebench/testdata", Categories: []string{"agent_multi_step", "agent_multi_turn"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		answer func(w http.ResponseWriter, s *stub, body map[string]any, key string, text string)
+		right  int
+	}{
+		"text": {func(w http.ResponseWriter, s *stub, body map[string]any, key, text string) { s.reply(w, body, key, say{text: text}) }, 3},
+		"no room": {func(w http.ResponseWriter, _ *stub, _ map[string]any, _, _ string) {
+			http.Error(w, `{"error": {"message": "This model's maximum context length is 10 tokens", "code": "context_length_exceeded"}}`, 400)
+		}, 0},
+	} {
+		s := newStub(t, nil, nil)
+		s.Server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, key := s.read(w, r)
+			messages := body["messages"].([]any)
+			content := func(i int) string { return messages[i].(map[string]any)["content"].(string) }
+			of, done := -1, 0 // which task that is, and how often it was answered
+			for i := range tasks {
+				if content(0) == tasks[i].Prompt[0].Text {
+					of = i
+				}
+			}
+			for i := range messages {
+				if strings.HasPrefix(content(i), "<tool_response>") {
+					done++
+				}
+			}
+			if of < 0 || body["tools"] != nil {
+				t.Errorf("%s: no task asks so: %v", name, body)
+				return
+			}
+			text := "finish conversation"
+			if gold := tasks[of].Turns[0].Gold; done < len(gold) {
+				text = "<tool_call>\n{\"name\": \"" + gold[done].Name + "\", \"arguments\": " + arguments(gold[done]) + "}\n</tool_call>"
+			}
+			c.answer(w, s, body, key, text)
+		})
+		res := play(t, nil, tasks, player(client(t, s, remote.Options{})))
+		if res.Total.OK != c.right || res.Total.All != 3 || res.Infra != 0 || c.right == 3 && res.Findings["milestones"]["agent_multi_turn"].Sum != 2 {
 			t.Errorf("%s:\n%s", name, res.Table())
 		}
 	}

@@ -117,7 +117,7 @@ func TestResumeOfMisbehaviour(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := shown(whole)
-	if whole.Infra == 0 || whole.Stops[ballast.StopTokens] == 0 || whole.Silent.Nothing == 0 || whole.Silent.Unread == 0 || whole.Silent.Prose == 0 || whole.Total.OK == 0 {
+	if whole.Infra == 0 || whole.Stops[ballast.StopTokens] == 0 || whole.Silent.Unreadable == 0 || whole.Silent.Prose == 0 || whole.Total.OK == 0 {
 		t.Fatalf("not every kind is there:\n%s", want)
 	}
 	for _, step := range []int{1, 4, 11, 40} {

@@ -189,13 +189,13 @@ func (e *episode) Next() (req ballast.Request, more bool) {
 		Max:    most,
 		Stop:   e.cfg.Renderer.Stops(),
 		Seed:   e.play.Seed,
-		Mask:   e.mask(),
+		Mask:   e.cfg.mask(e.Env),
 	}, true
 }
 
 // mask returns the constraint of the next reply, nil if there is none.
-func (e *episode) mask() ballast.Mask {
-	if e.cfg.Constrain == nil {
+func (cfg *Config) mask(e *env.Env) ballast.Mask {
+	if cfg.Constrain == nil {
 		return nil
 	}
 	var offered []string
@@ -204,7 +204,7 @@ func (e *episode) mask() ballast.Mask {
 			offered = append(offered, t.Name)
 		}
 	}
-	return e.cfg.Constrain(offered)
+	return cfg.Constrain(offered)
 }
 
 // tell reports the end of the episode to the configuration's listener, once.
@@ -271,7 +271,7 @@ func pad(s []float32, n int) []float32 {
 func (e *episode) add(ids []int32, owner ballast.Owner) {
 	start := len(e.plain.Tokens())
 	e.each(func(d *chat.Dialogue) { d.Reply(ids, owner) })
-	text, ended := e.text(ids)
+	text, ended := e.cfg.text(ids)
 	p := e.format.Parse(text, e.Env)
 	goesOn := ended || e.cfg.Faults.has(AppendEnd)
 	e.Reply(p, ballast.Step{Start: start, End: start + len(ids), Text: text, Cut: !goesOn, Gold: owner == ballast.OwnerGold})
@@ -299,15 +299,15 @@ func (e *episode) respond() {
 
 // text decodes a reply without its final stop token, and says whether it had
 // one.
-func (e *episode) text(ids []int32) (text string, ended bool) {
+func (cfg *Config) text(ids []int32) (text string, ended bool) {
 	if n := len(ids); n > 0 {
-		for _, s := range e.cfg.Renderer.Stops() {
+		for _, s := range cfg.Renderer.Stops() {
 			if ids[n-1] == s {
-				return e.cfg.Renderer.Tokenizer.Decode(ids[:n-1]), true
+				return cfg.Renderer.Tokenizer.Decode(ids[:n-1]), true
 			}
 		}
 	}
-	return e.cfg.Renderer.Tokenizer.Decode(ids), false
+	return cfg.Renderer.Tokenizer.Decode(ids), false
 }
 
 // truncate cuts a tool result to the budget by dropping its beginning.

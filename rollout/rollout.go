@@ -83,9 +83,19 @@ type Request struct {
 }
 
 // Run plays all episodes and returns them in order. The error is the host's: a
-// task that cannot be prepared, a policy that fails as a whole, a cancelled context.
+// task that cannot be prepared, a policy that fails as a whole, a cancelled context, a world that listens (see Anew).
 func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Request, how ballast.Sampling) ([]ballast.Episode, error) {
 	cfg.Malformed = cmp.Or(cfg.Malformed, MalformedStop)
+	return cfg.insist(ctx, plays, false, func(tasks map[*ballast.Task]*env.Prepared, todo []int, out []ballast.Episode) ([]int, error) {
+		return playAll(ctx, policy, &cfg, plays, tasks, todo, how, out)
+	})
+}
+
+// some plays the episodes of todo into out, and returns those that failed for infrastructure.
+type some func(tasks map[*ballast.Task]*env.Prepared, todo []int, out []ballast.Episode) (again []int, err error)
+
+// insist plays all episodes, and again those that failed for infrastructure. Their worlds listen, or none does.
+func (cfg *Config) insist(ctx context.Context, plays []Request, listens bool, play some) ([]ballast.Episode, error) {
 	out := make([]ballast.Episode, len(plays))
 	todo := make([]int, len(plays))
 	for i := range todo {
@@ -100,8 +110,17 @@ func Run(ctx context.Context, policy ballast.Policy, cfg Config, plays []Request
 	if err != nil {
 		return nil, err
 	}
+	for t, p := range tasks {
+		switch {
+		case p.Listens() && !listens:
+			return nil, fmt.Errorf("rollout: task %s: its prompt is written anew for every reply, so there is no growing list of tokens to train "+
+				"on: evaluate it with ballast eval", t.ID)
+		case listens && !p.Listens():
+			return nil, fmt.Errorf("rollout: task %s: its conversation grows and is not written anew", t.ID)
+		}
+	}
 	for try := 0; len(todo) > 0; try++ {
-		again, err := playAll(ctx, policy, &cfg, plays, tasks, todo, how, out)
+		again, err := play(tasks, todo, out)
 		if err != nil {
 			return nil, err
 		}
@@ -220,6 +239,12 @@ func Prompt(ctx context.Context, cfg *Config, task *ballast.Task) (ids []int32, 
 	defer p.Close()
 	e := newEpisode(ctx, cfg, Request{Task: task}, p)
 	defer e.Close()
+	if task.Prompt != nil { // nobody who speaks need be asked
+		if err := e.prompted(); err != nil {
+			return nil, fmt.Errorf("task %s: %w", task.ID, err)
+		}
+		return e.plain.Tokens(), nil
+	}
 	if e.begin(); e.Episode.Prompt == 0 && e.Episode.Error != "" {
 		return nil, fmt.Errorf("task %s: %s", task.ID, e.Episode.Error)
 	}

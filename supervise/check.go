@@ -33,7 +33,7 @@ func Short(ctx context.Context, cfg rollout.Config, tasks []*ballast.Task) (n in
 	table := cmp.Or(cfg.Env, &env.Builtin)
 	var written []*ballast.Task
 	for _, t := range tasks {
-		if Replies(t) > len(t.Turns) && table.Instant(t) {
+		if Replies(t) > len(t.Turns) && table.Instant(t) && !table.Listens(t) { // whose prompts do not grow
 			written = append(written, t)
 		}
 	}

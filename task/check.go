@@ -12,6 +12,7 @@ import (
 
 	"ballast"
 	"ballast/chat"
+	"ballast/chat/format"
 	"ballast/env"
 	"ballast/env/expect"
 	"ballast/safetext"
@@ -168,6 +169,18 @@ func insist(ctx context.Context, p *env.Prepared, t *ballast.Task, gold bool) (f
 	return failed, err
 }
 
+// written is a call as a world that listens reads it: in the format that the task asks for. Others are called.
+func written(p *env.Prepared, t *ballast.Task, c ballast.Call, offered format.Offered) (string, error) {
+	if !p.Listens() {
+		return "", nil
+	}
+	f, err := chat.FormatByName(t.Format)
+	if err != nil {
+		return "", err
+	}
+	return f.Write([]ballast.Call{c}, offered)
+}
+
 // play plays the gold calls, or none, and describes the first failing turn. The error is the
 // machine's.
 func play(ctx context.Context, p *env.Prepared, t *ballast.Task, gold bool) (failed string, err error) {
@@ -183,8 +196,12 @@ func play(ctx context.Context, p *env.Prepared, t *ballast.Task, gold bool) (fai
 				if p.Closes() { // the reply has all of them
 					break
 				}
-				e.Reply(chat.Parsed{Kind: ballast.KindCall, Calls: []ballast.Call{c}}, ballast.Step{Gold: true})
-				if e.Answer(ctx); e.Over() {
+				text, err := written(p, t, c, e)
+				if err != nil {
+					return "", err
+				}
+				e.Reply(chat.Parsed{Kind: ballast.KindCall, Calls: []ballast.Call{c}}, ballast.Step{Text: text, Gold: true})
+				if e.Answer(ctx); e.Over() || len(e.Last().Results) == 0 {
 					break
 				}
 				answer := e.Last().Results[0]
@@ -199,8 +216,10 @@ func play(ctx context.Context, p *env.Prepared, t *ballast.Task, gold bool) (fai
 		}
 		e.Reply(chat.Parsed{Kind: ballast.KindResponse, Text: reply}, ballast.Step{Text: reply, Gold: true})
 		e.Answer(ctx)
-		if check := e.Episode.Turns[i].Check; check.Done && !check.Passed && failed == "" {
-			failed = strings.Join(append([]string{fmt.Sprintf("turn %d: %s: %s", i, check.Reason, check.Where)}, answers...), "; ")
+		for k := i; k < len(e.Episode.Turns); k++ { // a user who ends a conversation closes another one
+			if check := e.Episode.Turns[k].Check; check.Done && !check.Passed && failed == "" {
+				failed = strings.Join(append([]string{fmt.Sprintf("turn %d: %s: %s", k, check.Reason, check.Where)}, answers...), "; ")
+			}
 		}
 	}
 	if e.Episode.Stop == ballast.StopInfra {

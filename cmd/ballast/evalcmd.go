@@ -120,6 +120,11 @@ func (f *evalFlags) tasksFlags(fl *pflag.FlagSet) {
 	fl.StringVar(&f.Protocol, "protocol", "", "official or paper (default: official for bfcl; else the recipe's budgets, for an endpoint "+
 		"4,096 tokens a reply)")
 	fl.Float64Var(&f.Temperature, "temperature", 0, "0 is greedy (default: the protocol's)")
+	fl.StringVar(&f.User.URL, "user-endpoint", "", "base address of a server whose model speaks as the simulated user of acebench's "+
+		"agent_multi_turn (default: rules)")
+	fl.StringVar(&f.User.Model, "user-model", "", "with --user-endpoint: the model's name there")
+	fl.StringVar(&f.User.KeyEnv, "user-key-env", "", "name of the environment variable that holds the key of --user-endpoint")
+	fl.StringVar(&f.User.Lines, "user-lines", "", "file of what simulated users say (docs/acebench.md)")
 	fl.StringVar(&f.Config, "config", "", "YAML file with settings, such as that of a training: model, tasks, format and budgets count")
 	fl.StringArrayVar(&f.Set, "set", nil, "one setting, such as chat.format=pythonic (repeatable)")
 	fl.BoolVar(&f.asJSON, "json", false, "print the result as JSON")
@@ -149,7 +154,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := f.Endpoint.Check(f.Model); err != nil {
+	if err := errors.Join(f.Endpoint.Check(f.Model), f.User.Check()); err != nil {
 		return err
 	}
 	if err := f.announce(c, &r, &protocol, len(tasks)); err != nil {
@@ -190,9 +195,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 	case err != nil:
 		return err
 	}
-	if f.Endpoint.URL != "" && f.Endpoint.API == "chat" {
-		res.Notes = remote.Hints(res.Episodes)
-	}
+	f.note(&res, tasks)
 	if f.transcript != "" {
 		if err := eval.WriteTranscripts(f.transcript, tasks, res.Episodes); err != nil {
 			return err
@@ -212,6 +215,16 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 		}
 	}
 	return err
+}
+
+// note adds what is to be said below the table of who played.
+func (f *evalFlags) note(res *eval.Result, tasks []ballast.Task) {
+	if f.Endpoint.URL != "" && f.Endpoint.API == "chat" {
+		res.Notes = remote.Hints(res.Episodes)
+	}
+	if who := f.Simulated(tasks); who != "" {
+		res.Notes = append(res.Notes, who)
+	}
 }
 
 // sends says what an endpoint gets to see.

@@ -91,24 +91,36 @@ const (
 	FindingCalled     = string(decline.Called)
 )
 
+// manners is what the names of the findings say that only special items have.
+const manners = "by what the reply does"
+
 // Findings says of an episode of a task of this grader whether the verdict strict passes it, and of special
-// items how the reply declines. Names are in the order in which they are shown.
-func Findings(t *ballast.Task, ep *ballast.Episode) (names []string, holds map[string]bool) {
+// items how the reply declines.
+func Findings(t *ballast.Task, ep *ballast.Episode) []ballast.Finding {
 	it, format, err := wantOf(t)
 	if err != nil {
-		return nil, nil
+		return nil
 	}
 	reply, done := "", len(ep.Turns) == 1 && ep.Turns[0].Check.Done
 	if done {
 		reply = last(&ep.Turns[0])
 	}
-	names = []string{FindingStrict}
-	holds = map[string]bool{FindingStrict: done && Check(it, format, reply, Strict).Correct}
-	if Special(it.Category) {
-		names = append(names, FindingAbstained, FindingProse, FindingUnreadable, FindingCalled)
-		holds[manner(reply)] = true
+	found := []ballast.Finding{{Name: FindingStrict}}
+	if done && Check(it, format, reply, Strict).Correct {
+		found[0].Share = 1
 	}
-	return names, holds
+	if !Special(it.Category) {
+		return found
+	}
+	is := manner(reply)
+	for _, name := range []string{FindingAbstained, FindingProse, FindingUnreadable, FindingCalled} {
+		f := ballast.Finding{Of: manners, Name: name}
+		if name == is {
+			f.Share = 1
+		}
+		found = append(found, f)
+	}
+	return found
 }
 
 // manner is how a reply that should decline reads (package chat/decline): the benchmark's own reading says what a call is.

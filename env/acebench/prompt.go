@@ -30,6 +30,10 @@ type prompts struct {
 	TurnUser    string `json:"turn_user"`
 	TravelRules string `json:"travel_rules"`
 	PhoneRules  string `json:"phone_rules"`
+	// Of who plays the user of an agent: what it is told, and what it is asked first.
+	UserPhone  string `json:"user_phone"`
+	UserTravel string `json:"user_travel"`
+	UserFirst  string `json:"user_first"`
 }
 
 var texts = readPrompts()
@@ -54,7 +58,12 @@ const (
 // the text of the conversation so far (section 2 of the benchmark's rules: user:, agent: and the
 // execution's lines); of the others it is not looked at: their question is their history.
 func Messages(it *Item, format, history string) []ballast.Message {
-	system, user := filled(it, format, history)
+	return messages(it, format, history, it.list())
+}
+
+// messages is Messages where the list of the item's functions is written already.
+func messages(it *Item, format, history, docs string) []ballast.Message {
+	system, user := filled(it, format, history, docs)
 	first := ballast.Message{Role: roleSystem, Text: system}
 	if format == AST {
 		return []ballast.Message{first, {Role: roleUser, Text: user}}
@@ -66,8 +75,7 @@ func Messages(it *Item, format, history string) []ballast.Message {
 }
 
 // filled are the system text and, in format ast, the user's.
-func filled(it *Item, format, history string) (system, user string) {
-	docs := it.list()
+func filled(it *Item, format, history, docs string) (system, user string) {
 	switch {
 	case it.Category == MultiStep:
 		if format == Tool {

@@ -10,6 +10,7 @@ package evaluation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -39,6 +40,7 @@ type Evaluation struct {
 	Temperature                         float64
 	Out                                 string // folder that keeps episodes; "" for none
 	Endpoint                            Endpoint
+	User                                User                   // of tasks that have a simulated one
 	Worlds                              *worlds.Worlds         // where tasks are played
 	Home                                models.Home            // of the model
 	Given                               func(flag string) bool // whether a flag was given
@@ -72,6 +74,9 @@ func (e *Evaluation) Settings(ctx context.Context, find *models.Finder, r *recip
 	}
 	if e.Home.Hub != nil {
 		out["model"], out["commit"] = e.Home.Hub.Name.ID(), e.Home.Hub.Commit
+	}
+	if err := e.User.settings(out); err != nil {
+		return nil, err
 	}
 	return out, e.hashes(ctx, find, out, r, tasks)
 }
@@ -121,6 +126,21 @@ type Open func(context.Context, *recipe.Recipe, *model.Model, chat.Renderer) (ba
 // Player is who plays: the endpoint, or a model in this process. done gives back what it holds.
 // notes gets what is to be told before anything is played.
 func (e *Evaluation) Player(ctx context.Context, find *models.Finder, notes io.Writer, open Open, r *recipe.Recipe, p eval.Protocol,
+	tasks []ballast.Task) (
+	who string, play eval.Player, done func() error, err error) {
+	leave, err := e.seat(tasks, notes)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	who, play, end, err := e.opened(ctx, find, notes, open, r, p, tasks)
+	if err != nil {
+		return "", nil, nil, errors.Join(err, leave())
+	}
+	return who, play, func() error { return errors.Join(end(), leave()) }, nil
+}
+
+// opened is who plays, beside the user.
+func (e *Evaluation) opened(ctx context.Context, find *models.Finder, notes io.Writer, open Open, r *recipe.Recipe, p eval.Protocol,
 	tasks []ballast.Task) (
 	who string, play eval.Player, done func() error, err error) {
 	if e.Endpoint.URL != "" {

@@ -97,8 +97,12 @@ func (e *Evaluation) Recipe() (recipe.Recipe, eval.Protocol, error) {
 
 // Played are the tasks that the recipe and the flags name.
 func (e *Evaluation) Played(ctx context.Context, r *recipe.Recipe) ([]ballast.Task, error) {
-	return e.Worlds.Load(ctx, task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: e.Split, Categories: r.Tasks.Categories,
+	tasks, err := e.Worlds.Load(ctx, task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: e.Split, Categories: r.Tasks.Categories,
 		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Words: r.Tasks.Words, Seed: r.Seed, Count: e.Count})
+	if err != nil {
+		return nil, err
+	}
+	return tasks, e.User.choose(tasks, r.Tasks.Set)
 }
 
 // usable reports a setting of a recipe that an evaluation would take no notice of,

@@ -93,6 +93,9 @@ func (w *Worlds) Table() *env.Table {
 	return &w.table
 }
 
+// AddUser adds a user to the table, before anything is played.
+func (w *Worlds) AddUser(u env.UserEntry) { w.table.Users = append(slices.Clone(w.table.Users), u) }
+
 // Tools documents the functions of the MCP server; nil where there is none.
 func (w *Worlds) Tools() []ballast.Tool {
 	if w == nil {

@@ -21,11 +21,11 @@ var formats = map[string]string{ace.Tool: "hermes", ace.AST: "pythonic"}
 // Options says which tasks to load.
 type Options struct {
 	Format     string   // of ace.Formats
-	Categories []string // empty means ace.Single
+	Categories []string // empty means all
 }
 
-// Load makes tasks of the items below dir. The prompt of each is the benchmark's own. Its one reply is judged, and
-// nothing runs.
+// Load makes tasks of the items below dir. The prompt of each is the benchmark's own. Of the categories that one reply
+// decides, that is judged and nothing runs; the others are dialogues in simulators.
 func Load(dir string, o Options) ([]ballast.Task, error) {
 	set, known := map[string]string{ace.Tool: Set, ace.AST: SetOwn}[o.Format]
 	if !known {
@@ -37,32 +37,35 @@ func Load(dir string, o Options) ([]ballast.Task, error) {
 	}
 	categories := o.Categories
 	if len(categories) == 0 {
-		categories = ace.Single
+		categories = ace.Categories
 	}
 	var tasks []ballast.Task
 	for _, category := range categories {
-		if ace.Agent(category) {
-			return nil, fmt.Errorf("acebench: category %s is played in simulators over many replies, which the set does not do; choose among %v",
-				category, ace.Single)
-		}
 		items, err := readCategory(root, category)
 		if err != nil {
 			return nil, err
 		}
 		for i := range items {
-			tasks = append(tasks, task(set, o.Format, &items[i]))
+			t, err := task(set, o.Format, &items[i])
+			if err != nil {
+				return nil, fmt.Errorf("acebench: %s: %w", fileOf(category), err)
+			}
+			tasks = append(tasks, t)
 		}
 	}
 	return tasks, nil
 }
 
 // task makes a task of an item.
-func task(set, format string, it *ace.Item) ballast.Task {
-	t := ballast.Task{ID: it.ID, Set: set, Category: it.Category, World: env.None, Grader: ace.Name, Format: formats[format],
-		Prompt: ace.Messages(it, format, ""),
-		Turns:  []ballast.TaskTurn{{User: it.Question, Gold: ace.GoldCalls(it), Reply: ace.GoldReply(it, format), Want: ace.Want(it, format)}}}
+func task(set, format string, it *ace.Item) (t ballast.Task, err error) {
+	t = ballast.Task{ID: it.ID, Set: set, Category: it.Category, Format: formats[format]}
 	for _, f := range it.Functions {
 		t.Tools = append(t.Tools, ballast.Tool{Name: f.Name, Doc: f.Doc.Text("description"), Schema: f.Doc})
 	}
-	return t
+	if ace.Agent(it.Category) {
+		return t, ace.AgentTask(&t, it, format)
+	}
+	t.World, t.Grader, t.Prompt = env.None, ace.Name, ace.Messages(it, format, "")
+	t.Turns = []ballast.TaskTurn{{User: it.Question, Gold: ace.GoldCalls(it), Reply: ace.GoldReply(it, format), Want: ace.Want(it, format)}}
+	return t, nil
 }

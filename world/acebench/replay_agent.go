@@ -16,7 +16,6 @@ type Item struct {
 
 // ReplayAgent plays a record of type run or transcript, or judges one of type judge, and compares: every message, the
 // prompts (by what prompt gives for a history; nil compares none), the states and the process at the end, the verdict.
-// A user who is scripted with one line says it every time, the first time included.
 func ReplayAgent(d *value.Dict, it Item, prompt func(f Format, history string) string, same Same) error {
 	verdict := d.Object("verdict")
 	if d.Text("type") == "judge" {
@@ -27,7 +26,7 @@ func ReplayAgent(d *value.Dict, it Item, prompt func(f Format, history string) s
 		sameVerdict("verdict of a given state", Official(result, it.Gold, texts(d.Array("process")), it.Milestones), verdict, same)
 		return nil
 	}
-	p := &player{agent: d.Array("agent"), rest: d.Text("agent_default"), user: d.Text("user_default")}
+	p := NewScript(d)
 	dialogue, err := p.begin(d, it)
 	if err != nil {
 		return err
@@ -40,10 +39,10 @@ func ReplayAgent(d *value.Dict, it Item, prompt func(f Format, history string) s
 			if prompt != nil {
 				prompts = append(prompts, prompt(format, dialogue.History()))
 			}
-			dialogue.Say(p.next())
+			dialogue.Say(p.Agent())
 			continue
 		case User:
-			dialogue.Say(p.user)
+			dialogue.Say(p.User())
 			continue
 		case Execution:
 			dialogue.Execute()
@@ -52,7 +51,7 @@ func ReplayAgent(d *value.Dict, it Item, prompt func(f Format, history string) s
 		break
 	}
 	of := " (" + dialogue.Scene.role.String() + ", " + format.String() + ")"
-	if prompt != nil {
+	if prompt != nil && d.Has("prompt_sha") {
 		same("prompts"+of, value.Repr(value.NewList(prompts...)), value.Repr(d.Member("prompt_sha")))
 	}
 	messages := value.NewList()
@@ -60,15 +59,19 @@ func ReplayAgent(d *value.Dict, it Item, prompt func(f Format, history string) s
 		messages.Items = append(messages.Items, value.NewList(m.Sender, m.Recipient, m.Content))
 	}
 	same("messages"+of, value.Repr(messages), value.Repr(Recorded(d.Member("messages"))))
-	process := value.NewList()
-	for _, text := range dialogue.Process {
-		process.Items = append(process.Items, text)
-	}
-	saved := dialogue.Scene.Saved()
-	same("process"+of, value.Repr(process), value.Repr(d.Member("process")))
-	same("result"+of, jsonOf(saved), jsonOf(d.Member("result")))
-	sameVerdict("verdict"+of, Official(saved, it.Gold, dialogue.Process, it.Milestones), verdict, same)
+	SameEnd(d, of, dialogue.Scene.Saved(), it, dialogue.Process, same)
 	return nil
+}
+
+// SameEnd compares the end of a dialogue with a record: states, process and verdict.
+func SameEnd(d *value.Dict, of string, saved *value.List, it Item, process []string, same Same) {
+	l := value.NewList()
+	for _, text := range process {
+		l.Items = append(l.Items, text)
+	}
+	same("process"+of, value.Repr(l), value.Repr(d.Member("process")))
+	same("result"+of, jsonOf(saved), jsonOf(d.Member("result")))
+	sameVerdict("verdict"+of, Official(saved, it.Gold, process, it.Milestones), d.Object("verdict"), same)
 }
 
 func texts(items []any) []string {
@@ -79,33 +82,65 @@ func texts(items []any) []string {
 	return out
 }
 
-// player says what the record has.
-type player struct {
-	agent      []any
-	rest, user string
-	said       int
+// Script is what agent and user say in a record: of a run the texts of the agent, then one text for ever, and one line of the user
+// every time, the first time included; of a transcript the texts of its messages.
+type Script struct {
+	agent, user       []any
+	restAgent, restOf string
+	said, told        int
 }
 
-func (p *player) next() string {
-	if p.said++; p.said <= len(p.agent) {
-		return text(p.agent[p.said-1])
+// NewScript reads what they say.
+func NewScript(d *value.Dict) *Script {
+	s := &Script{agent: d.Array("agent"), restAgent: d.Text("agent_default"), restOf: d.Text("user_default")}
+	if d.Text("type") != "transcript" {
+		return s
 	}
-	return p.rest
+	s.agent = nil
+	for _, m := range d.Array("messages") {
+		l, ok := m.(*value.List)
+		if !ok || len(l.Items) != 3 {
+			continue
+		}
+		switch text(l.Items[0]) {
+		case Agent:
+			s.agent = append(s.agent, l.Items[2])
+		case User:
+			s.user = append(s.user, l.Items[2])
+		}
+	}
+	return s
 }
 
-func (p *player) begin(d *value.Dict, it Item) (*Dialogue, error) {
+// Agent is what the agent says next.
+func (s *Script) Agent() string {
+	if s.said++; s.said <= len(s.agent) {
+		return text(s.agent[s.said-1])
+	}
+	return s.restAgent
+}
+
+// User is what the user says next.
+func (s *Script) User() string {
+	if s.told++; s.told <= len(s.user) {
+		return text(s.user[s.told-1])
+	}
+	return s.restOf
+}
+
+func (s *Script) begin(d *value.Dict, it Item) (*Dialogue, error) {
 	role, first, format := Step, it.Question, AST
 	if d.Text("category") == "agent_multi_turn" {
-		role, first = Turn, p.user
+		role, first = Turn, s.User()
 	}
 	if d.Text("mode") == "tool" {
 		format = Tool
 	}
-	s, err := NewScene(role, format, it.Classes, it.Config)
+	scene, err := NewScene(role, format, it.Classes, it.Config)
 	if err != nil {
 		return nil, err
 	}
-	return NewDialogue(s, first), nil
+	return NewDialogue(scene, first), nil
 }
 
 func sameVerdict(what string, got Verdict, want *value.Dict, same Same) {

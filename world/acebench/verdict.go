@@ -1,10 +1,14 @@
 package acebench
 
 import (
+	"fmt"
 	"math"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
+	"ballast"
 	"ballast/value"
 )
 
@@ -144,11 +148,7 @@ func Strict(result, gold *value.List, process []string, milestones *value.List) 
 		v.Process = 1
 		return v
 	}
-	made := make([]*value.List, len(process))
-	for i, text := range process {
-		made[i] = callsOf(text)
-	}
-	v.Process = alternatives(milestones, func(texts []any) float64 { return reachedCalls(made, process, texts) })
+	v.Process = alternatives(milestones, func(texts []any) float64 { return share(met(process, texts)) })
 	return v
 }
 
@@ -212,28 +212,89 @@ func callsOf(text string) *value.List {
 	return nil
 }
 
-// requoted are the texts of gold that end their own quotes.
-var requoted = strings.NewReplacer("Domino's", `Domino\'s`, "Today's", `Today\'s`)
+// apostrophe is one inside of a word, by which texts of gold end their own quotes.
+var apostrophe = regexp.MustCompile(`(\w)'(\w)`)
 
-func reachedCalls(made []*value.List, process []string, texts []any) float64 {
-	if len(texts) == 0 {
-		return 0
+// wanted are the calls of a milestone; nil where there are none.
+func wanted(text string) *value.List {
+	if l := callsOf(text); l != nil {
+		return l
 	}
-	n, at := 0, 0
-	for _, t := range texts {
+	return callsOf(apostrophe.ReplaceAllString(text, `$1\'$2`))
+}
+
+// met says of each of the texts whether the process has its calls, in their order.
+func met(process []string, texts []any) []bool {
+	made := make([]*value.List, len(process))
+	for i, text := range process {
+		made[i] = callsOf(text)
+	}
+	out, at := make([]bool, len(texts)), 0
+	for k, t := range texts {
 		text := strings.TrimSpace(text(t))
-		want := callsOf(text)
-		if want == nil {
-			want = callsOf(requoted.Replace(text))
-		}
+		want := wanted(text)
 		for i := at; i < len(made); i++ {
 			if want != nil && made[i] != nil && value.Equal(made[i], want) || strings.TrimSpace(process[i]) == text {
-				n, at = n+1, i+1
+				out[k], at = true, i+1
 				break
 			}
 		}
 	}
-	return float64(n) / float64(len(texts))
+	return out
+}
+
+func share(met []bool) float64 {
+	n := 0
+	for _, m := range met {
+		if m {
+			n++
+		}
+	}
+	return float64(n) / float64(max(1, len(met)))
+}
+
+// Missed is the number, from 1, of the first milestone that is not met as Strict meets them, and of how many; 0 where all are. Of
+// alternatives it is of the one that is met best.
+func Missed(process []string, milestones *value.List) (first, of int) {
+	best := -1.0
+	for _, texts := range Alternatives(milestones) {
+		m := met(process, texts)
+		if s := share(m); s > best {
+			best, of = s, len(m)
+			first = 1 + slices.Index(m, false)
+		}
+	}
+	return first, of
+}
+
+// Alternatives are the orders in which milestones may be met.
+func Alternatives(milestones *value.List) (out [][]any) {
+	for _, m := range milestones.Items {
+		if l, ok := m.(*value.List); ok {
+			out = append(out, l.Items)
+		}
+	}
+	if out == nil {
+		out = [][]any{milestones.Items}
+	}
+	return out
+}
+
+// GoldCalls are the calls of milestones, of the first of alternatives, with the quotes that gold misquotes put right.
+func GoldCalls(milestones *value.List) (calls []ballast.Call, err error) {
+	for _, t := range Alternatives(milestones)[0] {
+		l := wanted(strings.TrimSpace(text(t)))
+		if l == nil {
+			return nil, fmt.Errorf("%q cannot be read as calls", text(t))
+		}
+		for _, w := range writeCalls(l) {
+			if !w.plain {
+				return nil, fmt.Errorf("%q has a call that is no name with literal values", text(t))
+			}
+			calls = append(calls, w.call)
+		}
+	}
+	return calls, nil
 }
 
 // Round3 is Python's round(f, 3).
