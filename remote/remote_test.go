@@ -362,7 +362,9 @@ func TestDialogues(t *testing.T) {
 		answer func(w http.ResponseWriter, s *stub, body map[string]any, key string, text string)
 		right  int
 	}{
-		"text": {func(w http.ResponseWriter, s *stub, body map[string]any, key, text string) { s.reply(w, body, key, say{text: text}) }, 3},
+		"text": {func(w http.ResponseWriter, s *stub, body map[string]any, key, text string) {
+			s.reply(w, body, key, say{text: text})
+		}, 3},
 		"no room": {func(w http.ResponseWriter, _ *stub, _ map[string]any, _, _ string) {
 			http.Error(w, `{"error": {"message": "This model's maximum context length is 10 tokens", "code": "context_length_exceeded"}}`, 400)
 		}, 0},

@@ -58,6 +58,12 @@ type Unknowner interface {
 	Unknown(name string) string
 }
 
+// Namer is an API that reads names as text, so that several mean one function.
+type Namer interface {
+	// Means is the name of the function that a name would mean, whether there is one or not.
+	Means(name string) string
+}
+
 // Failer is an API that can tell the answer of a failed call and promises that
 // such a call left the state as it was.
 type Failer interface {

@@ -227,14 +227,12 @@ func changed(before, after []world.State) (differ bool, err error) {
 // copied before they are first called. A panic of an API is an error.
 func run(apis []*entry, states []world.State, mine *uint64, c ballast.Call) (answer string, err error) {
 	defer caught(c.Name, &err)
-	for i, e := range apis {
-		if e.have(states[i], c.Name) {
-			if *mine>>i&1 == 0 {
-				states[i] = states[i].Copy()
-				*mine |= 1 << i
-			}
-			return states[i].Call(c), nil
+	if i := having(apis, states, &c); i >= 0 {
+		if *mine>>i&1 == 0 {
+			states[i] = states[i].Copy()
+			*mine |= 1 << i
 		}
+		return states[i].Call(c), nil
 	}
 	for _, e := range apis {
 		if u, ok := e.api.(world.Unknowner); ok {
@@ -242,6 +240,26 @@ func run(apis []*entry, states []world.State, mine *uint64, c ballast.Call) (ans
 		}
 	}
 	return "error: no tool of that name", nil
+}
+
+// having is the API that has a call's function, -1 where none has. A name that means another one becomes that.
+func having(apis []*entry, states []world.State, c *ballast.Call) int {
+	for i, e := range apis {
+		if e.have(states[i], c.Name) {
+			return i
+		}
+	}
+	for i, e := range apis {
+		n, ok := e.api.(world.Namer)
+		if !ok {
+			continue
+		}
+		if name := n.Means(c.Name); e.have(states[i], name) {
+			c.Name = name
+			return i
+		}
+	}
+	return -1
 }
 
 // caught turns an API's panic into an error.

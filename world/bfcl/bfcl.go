@@ -41,6 +41,7 @@ package bfcl
 
 import (
 	"fmt"
+	"strings"
 
 	"ballast"
 	"ballast/value"
@@ -115,6 +116,18 @@ func (w *api[S]) New(config any, variant string) (state world.State, err error) 
 		}
 	}()
 	return w.load(d, long), nil
+}
+
+// Means is the name without the white space around it, as far as the original, which writes a call down as text and evaluates
+// that, passes over it: any behind it; before it blanks, and lines that are empty.
+func (w *api[S]) Means(name string) string {
+	bare := strings.TrimRightFunc(name, python.IsSpace)
+	short := strings.TrimLeft(bare, " \t\f\r\n")
+	space := bare[:len(bare)-len(short)]
+	if end := strings.LastIndexAny(space, "\r\n"); strings.ContainsAny(space[end+1:], " \t") && end >= 0 {
+		return name // the line of the call is indented
+	}
+	return short
 }
 
 // Unknown answers a call of a name that no class of the task has.

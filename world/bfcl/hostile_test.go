@@ -318,3 +318,18 @@ func TestHostileText(t *testing.T) {
 		}
 	}
 }
+
+// What the original runs is run: it writes a name down before the arguments and evaluates that, as CPython 3.10 and 3.11 do.
+func TestMeans(t *testing.T) {
+	w, err := Get("GorillaFileSystem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, runs := range map[string]bool{"ls": true, "ls ": true, "ls\t": true, "ls\n": true, "ls\r\n": true, "ls\f": true, "ls\v": true, "ls\u00a0": true,
+		" ls": true, " ls ": true, "\tls": true, "  \tls": true, "\nls": true, "\rls": true, "\fls": true, " \nls": true, "\n\nls": true,
+		"\vls": false, "\u00a0ls": false, "\n ls": false, "\u3000ls": false, "l s": false, "(ls": false, "\n\tls": false, "": false} {
+		if got := w.(world.Namer).Means(name) == "ls"; got != runs {
+			t.Errorf("%q: runs is %v, want %v", name, got, runs)
+		}
+	}
+}
