@@ -36,12 +36,12 @@ type Count struct {
 }
 
 // Add counts a reply.
-func (c *Count) Add(m Manner) { *c.of(m)++ }
+func (c *Count) Add(m Manner) { *c.field(m)++ }
 
 // Of is how many replies read so.
-func (c Count) Of(m Manner) int { return *c.of(m) }
+func (c Count) Of(m Manner) int { return *c.field(m) }
 
-func (c *Count) of(m Manner) *int {
+func (c *Count) field(m Manner) *int {
 	switch m {
 	case Abstained:
 		return &c.Abstained
