@@ -14,7 +14,7 @@ const (
 )
 
 // Next moves the automaton on by the text of one or more tokens; see Format.
-func (f harmony) Next(s State, text string) State { return f.feed(s, text, harmonyChar, f.control) }
+func (f harmony) Next(s State, text string) State { return f.feed(s, text, harmonyChar, f.tag) }
 
 // harmonyChar moves on by a byte that is part of no control token.
 func harmonyChar(s State, c byte) State {
@@ -74,7 +74,7 @@ func recipientIn(run, c byte) byte {
 	return toNone
 }
 
-func (f harmony) control(s State, token string) State {
+func (f harmony) tag(s State, token string) State {
 	if s.Place == PlaceThink && s.part == partNone { // a call is only drafted there
 		return f.otherControl(s, token)
 	}

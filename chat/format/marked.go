@@ -276,7 +276,7 @@ func (w *walk) end() Parsed {
 }
 
 // Next moves the automaton on by the text of one or more tokens; see Format.
-func (m marked) Next(s State, text string) State { return m.feed(s, text, m.char, m.control) }
+func (m marked) Next(s State, text string) State { return m.feed(s, text, m.char, m.tag) }
 
 // char moves on by a byte that is part of no control token.
 func (m marked) char(s State, c byte) State {
@@ -304,7 +304,7 @@ func (m marked) char(s State, c byte) State {
 	return s
 }
 
-func (m marked) control(s State, token string) State {
+func (m marked) tag(s State, token string) State {
 	if s.Place == PlaceThink { // a call is only drafted there
 		return m.otherControl(s, token)
 	}
