@@ -221,7 +221,7 @@ func (e *elsewhere) learn(o *order, saved *remote.Manifest) (err error) {
 			saved.Rank)
 	}
 	with := remote.Options{Client: e.client, Base: saved.Base, Rank: r.LoRA.Rank, From: saved.Path, Seed: int64(r.Seed & math.MaxInt32),
-		Reduction: remote.Reduction(r.Engine.Reduction), Run: "ballast-" + nonce()}
+		Reduction: remote.Reduction(r.Engine.Reduction), Run: "ballast-" + nonce(), Say: o.say}
 	if with.Train, err = o.options(); err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func (l learning) ResetOptimizer() error {
 	if err := l.Learner.ResetOptimizer(); err != nil || l.e.own == nil { // other servers have loaded what they sample with
 		return err
 	}
-	return l.e.Sync(context.Background())
+	return l.e.Sync(l.Bound())
 }
 
 // Sync has the server keep the learner's weights for sampling.

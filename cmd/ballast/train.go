@@ -221,7 +221,7 @@ func (f *trainFlags) drive(ctx context.Context, p *ready) error {
 	defer stop()
 	out := outlive(stdout)
 	show := newProgress(out, f.json, run)
-	run.Log = record.Log{Run: log, Keep: run.Recipe.Keep.Checkpoints, Tell: show.event}
+	run.Log = record.Log{Run: log, Keep: run.Recipe.Keep.Checkpoints, Tell: show.event, Tidy: record.Tidy(run.Engine.Learner())}
 	run.Stop = func() bool { return asked.Err() != nil }
 	run.Judge = endpoint.Until(run.Judge, run.Stop) // an update that was begun is graded to its end
 	unsaid := p.told.record(log, run.State.Update)  // of the opening

@@ -89,6 +89,7 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 	if err := r.check(); err != nil {
 		return eval.Result{}, err
 	}
+	Within(ctx, r.Engine.Learner())
 	d, err := r.driver()
 	if err != nil {
 		return eval.Result{}, err
@@ -119,6 +120,14 @@ func (r *Run) Do(ctx context.Context) (eval.Result, error) {
 		return res, err
 	}
 	return res, r.keep.say(runlog.Done{OK: res.Total.OK, All: res.Total.All}, res.String())
+}
+
+// Within bounds by ctx what a learner does without a context of its own, such as saving, where it is
+// one that waits for others and can be bounded.
+func Within(ctx context.Context, l ballast.Learner) {
+	if w, ok := l.(interface{ Within(context.Context) }); ok {
+		w.Within(ctx)
+	}
 }
 
 // driver puts the parts of the run together, on its cursor.

@@ -25,6 +25,16 @@ type Log struct {
 	*runlog.Run
 	Keep int                // checkpoints; 0 keeps all
 	Tell func(runlog.Event) // hears of every event; nil tells nobody
+	// Tidy, if not nil, is called with the directory before and after checkpoints are deleted.
+	Tidy func(dir string)
+}
+
+// Tidy is what a learner does about what it keeps elsewhere for checkpoints; nil where all is theirs.
+func Tidy(l ballast.Learner) func(dir string) {
+	if t, ok := l.(interface{ Tidy(dir string) }); ok {
+		return t.Tidy
+	}
+	return nil
 }
 
 // Event appends an event and tells of it.
@@ -53,7 +63,13 @@ func (l Log) drop(spare int) error {
 	if l.Keep == 0 {
 		return nil
 	}
-	return l.Prune(l.Keep, monitor.EvalSuccess, spare)
+	if l.Tidy == nil {
+		return l.Prune(l.Keep, monitor.EvalSuccess, spare)
+	}
+	l.Tidy(l.Dir())
+	err := l.Prune(l.Keep, monitor.EvalSuccess, spare)
+	l.Tidy(l.Dir())
+	return err
 }
 
 // Updates are those recorded so far.

@@ -69,8 +69,9 @@ func Rewind(ctx context.Context, log *runlog.Run, run *loop.Run, now *runlog.Ori
 	if c.Dir == "" {
 		return nil
 	}
+	loop.Within(ctx, run.Engine.Learner())
 	// It may have been killed between that checkpoint and what follows one.
-	if err := (Log{Run: log, Keep: run.Recipe.Keep.Checkpoints}).drop(run.State.Guard.Healthy); err != nil {
+	if err := (Log{Run: log, Keep: run.Recipe.Keep.Checkpoints, Tidy: Tidy(run.Engine.Learner())}).drop(run.State.Guard.Healthy); err != nil {
 		return err
 	}
 	if err := run.Engine.Learner().Load(c.Dir); err != nil {

@@ -34,6 +34,19 @@ func (s *Server) path(c *checkpoint) string {
 	return "tinker://" + c.key()
 }
 
+// Saved are the paths of the checkpoints that the server keeps, in order.
+func (s *Server) Saved() (paths []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.saved {
+		if c.ready {
+			paths = append(paths, s.path(c))
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
 var fit = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
 
 func (s *Server) saveWeights(q *query) answer {

@@ -148,20 +148,24 @@ func (l *Learner) replace(ctx context.Context, m *tinker.Model) error {
 // Freeze makes the current weights the reference. A model of its own comes about when somebody
 // asks for its log-probabilities.
 func (l *Learner) Freeze() error {
-	ctx := context.Background()
+	ctx := l.within
 	path, err := l.keep(ctx)
 	if err != nil {
 		return err
 	}
 	err = l.ref.close(ctx)
+	old := l.ref.path
 	l.ref = reference{path: path, same: true}
+	if old != "" && !l.known[old] {
+		l.forget(old)
+	}
 	return err
 }
 
 // ResetOptimizer makes a new model with the weights of this one. Samplers of the old one may be
 // gone with it.
 func (l *Learner) ResetOptimizer() error {
-	ctx := context.Background()
+	ctx := l.within
 	path, err := l.keep(ctx)
 	if err != nil {
 		return err
@@ -170,13 +174,14 @@ func (l *Learner) ResetOptimizer() error {
 	if err != nil {
 		return err
 	}
+	l.forget(path) // the new model has it
 	return l.replace(ctx, m)
 }
 
 // Save has the server keep the weights, and writes below dir how the model reads and writes,
 // and where its weights are.
 func (l *Learner) Save(dir string) error {
-	ctx := context.Background()
+	ctx := l.within
 	path, err := l.keep(ctx)
 	if err != nil {
 		return err
@@ -188,10 +193,14 @@ func (l *Learner) Save(dir string) error {
 	if err := l.text.SaveText(dir); err != nil {
 		return err
 	}
-	text, err := json.MarshalIndent(Manifest{Format: 1, Server: l.o.Client.Address(), Base: l.o.Base, Rank: l.o.Rank, Path: path,
-		Sampler: sampler, Reference: l.ref.path, Same: l.ref.same}, "", "  ")
+	m := Manifest{Format: 1, Server: l.o.Client.Address(), Base: l.o.Base, Rank: l.o.Rank, Path: path, Sampler: sampler,
+		Reference: l.ref.path, Same: l.ref.same}
+	text, err := json.MarshalIndent(&m, "", "  ")
 	if err != nil {
 		return err
+	}
+	for _, p := range m.paths() {
+		l.knows(p)
 	}
 	return durable.ReplaceBytes(filepath.Join(dir, ManifestFile), append(text, '\n'))
 }
@@ -208,13 +217,16 @@ func (l *Learner) Load(dir string) error {
 		return fmt.Errorf("train: %s has base %s and rank %d, and the model in training base %s and rank %d", dir, m.Base, m.Rank, l.o.Base,
 			l.o.Rank)
 	}
-	ctx := context.Background()
+	ctx := l.within
 	loaded, err := l.made(ctx, m.Path, true)
 	if err != nil {
 		return err
 	}
 	err = errors.Join(l.ref.close(ctx), l.replace(ctx, loaded))
 	l.ref = reference{path: m.Reference, same: m.Same}
+	for _, p := range m.paths() {
+		l.knows(p)
+	}
 	return err
 }
 

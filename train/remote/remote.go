@@ -47,6 +47,8 @@ type Options struct {
 	From string
 	// Run names the run's checkpoints on the server: letters, digits, - and _.
 	Run string
+	// Say is told, in one line, what stays on the server that should not; nil = nobody.
+	Say func(string)
 }
 
 // Learner is ballast.Learner on a server. It is used by one goroutine at a time.
@@ -56,6 +58,10 @@ type Learner struct {
 	model *tinker.Model
 	ref   reference
 	saves int
+
+	within   context.Context // of what has none of its own, see Within
+	known    map[string]bool // paths that a manifest of the run names, or named
+	littered bool            // it was said that something stays on the server
 }
 
 var _ ballast.Learner = (*Learner)(nil)
@@ -66,7 +72,7 @@ func New(ctx context.Context, m *model.Model, o Options) (*Learner, error) {
 		return nil, fmt.Errorf("adam.decay: it is %g, and a server that takes means of losses is SkyRL's jax backend: there a step's weight "+
 			"decay is on all adapters that the server holds, the reference policy's and those of other runs too; set adam.decay to 0", decay)
 	}
-	l := &Learner{o: o, text: m}
+	l := &Learner{o: o, text: m, within: context.Background()}
 	var err error
 	if o.From != "" {
 		l.model, err = l.made(ctx, o.From, false)
