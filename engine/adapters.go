@@ -99,6 +99,9 @@ func (s *shelf) put(ctx context.Context, c *tinker.Client, path string) (dir str
 			return "", fmt.Errorf("engine.samplers: what %s keeps of %s is no adapter that they could load: %w", c.Address(), path, err)
 		}
 	}
+	if err := lora.Complete(dir); err != nil {
+		return "", fmt.Errorf("engine.samplers: what %s keeps of %s is no adapter that they could load: %w", c.Address(), path, err)
+	}
 	return dir, nil
 }
 
