@@ -383,8 +383,10 @@ func checkIn(t *testing.T, f Format, reply string) {
 			t.Fatalf("%s %q: %s %s, with its end token %s %s", f.Name(), reply, p.Kind, p.Reason, q.Kind, q.Reason)
 		}
 	}
+	var state State
 	for i := range min(len(reply), 200) { // any prefix may be asked about
-		f.Legal(f.Next(State{}, reply[:i]), closeCall)
+		f.Legal(state, closeCall)
+		state = f.Next(state, reply[i:i+1])
 	}
 }
 
@@ -403,8 +405,14 @@ func TestRandomReplies(t *testing.T) {
 	for _, c := range labelled {
 		parts = append(parts, c.reply)
 	}
+	for _, c := range battery {
+		parts = append(parts, c.reply)
+	}
 	parts = append(append(parts, hostileStrings...), tags[:]...)
-	for range 300 {
+	for _, f := range All {
+		parts = append(parts, f.Control()...)
+	}
+	for range 600 {
 		var b strings.Builder
 		for range 1 + r.IntN(5) {
 			p := parts[r.IntN(len(parts))]
@@ -419,6 +427,9 @@ func TestRandomReplies(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	for _, c := range labelled {
+		f.Add(c.reply)
+	}
+	for _, c := range battery {
 		f.Add(c.reply)
 	}
 	f.Fuzz(func(t *testing.T, reply string) { checkReply(t, reply) })
