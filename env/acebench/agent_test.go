@@ -3,6 +3,7 @@ package acebench
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -368,4 +369,35 @@ func FuzzRules(f *testing.F) {
 			line = p.answer(says)
 		}
 	})
+}
+
+// Dialogues that are over leave nothing behind, with their findings: the live heap after 100 passes is that after one.
+func TestFlatMemory(t *testing.T) {
+	items, solved := agents(t)
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	var after []int64
+	for n := 1; n <= 100; n++ {
+		for _, it := range items[20:30] {
+			task := agentTask(t, it, Tool)
+			if ok, _ := passed(task, converse(t, task, Lines{Said: []string{it.Question}}, scripted(solved[it.ID][Tool]))); !ok {
+				t.Fatal(it.ID)
+			}
+		}
+		if n == 1 || n == 10 || n == 100 {
+			after = append(after, live())
+		}
+	}
+	t.Logf("live heap after 1, 10 and 100 passes: %d, %d and %d bytes", after[0], after[1], after[2])
+	const slack = 64 << 10 // of the runtime's own
+	if after[1]-after[0] > slack || after[2]-after[0] > slack {
+		t.Errorf("the live heap grows: %v", after)
+	}
+	runtime.KeepAlive(items)
+	runtime.KeepAlive(solved)
 }

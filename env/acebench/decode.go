@@ -61,7 +61,19 @@ func read(list *value.List, err error) (calls []call, f *fault) {
 
 func toolCalls(reply string) (calls []call, f *fault) { return read(api.ReadTool(reply)) }
 
-func astCalls(text string) (calls []call, f *fault) { return read(api.ReadAST(text)) }
+func astCalls(text string) (calls []call, f *fault) {
+	if plain, ok := api.PlainCalls(text); ok && text[0] == '[' {
+		for _, p := range plain {
+			args := value.MakeDict(len(p.Args))
+			for _, a := range p.Args {
+				args.Set(a.Name, a.Value)
+			}
+			calls = append(calls, call{name: p.Name, args: args})
+		}
+		return calls, nil
+	}
+	return read(api.ReadAST(text))
+}
 
 // literalCalls reads a list of calls whose arguments are Python literals, with their signs. It is
 // what strict verdicts begin with; ok is false for anything else.

@@ -38,6 +38,7 @@ const one1 = "normal_similar_api"
 
 // Each mend changes what it says, and nothing else does.
 func TestMends(t *testing.T) {
+	changes := map[Mend]bool{} // the mends of a case that they change
 	for _, c := range []struct {
 		mend            Mend
 		category        string
@@ -52,6 +53,8 @@ func TestMends(t *testing.T) {
 		{MendObjects, one1, `{"f": {"s": "a", "o": {"k": 5}}}`, `[f(s='a', o={'k': 15})]`, true, false},
 		{MendObjects, one1, `{"f": {"s": "a", "o": {"k": ["a b"]}}}`, `[f(s='a', o={'k': ['A B']})]`, false, true},
 		{MendLists, one1, `{"f": {"s": "a", "l": ["a"]}}`, `[f(s='a', l=['A'])]`, true, true},
+		{MendLists, one1, `{"f": {"s": "a", "l": [["a b"]]}}`, `[f(s='a', l=[['A B']])]`, false, true},
+		{MendLists, one1, `{"f": {"s": "a", "l": ["x", true]}}`, `[f(s='a', l=['x', 1])]`, true, false},
 		{MendWords, one1, `{"f": {"s": "true"}}`, `[f(s='true')]`, false, true},
 		{MendEmpty, one1, `{"f": {"s": "a", "l": []}}`, `[f(s='a', l=[])]`, false, true},
 		{MendItems, one1, `{"f": {"s": "a", "x": ["a"]}}`, `[f(s='a', x=['a'])]`, false, true},
@@ -70,6 +73,7 @@ func TestMends(t *testing.T) {
 		{MendNamed, errorParam, `{"n": ["12"]}`, `There is incorrect value (12)`, true, false},
 		{MendNamed, errorParam, `{"n": ["12"]}`, `There is incorrect value (12) for the parameters (n)`, true, true},
 	} {
+		changes[c.mend] = changes[c.mend] || c.official != c.after
 		it := item(t, c.category, c.gold)
 		if v := Explain(it, AST, c.reply, Official); v.Correct != c.official {
 			t.Errorf("official: %s for %s: %+v", c.reply, c.gold, v)
@@ -78,6 +82,11 @@ func TestMends(t *testing.T) {
 			if v := Explain(it, AST, c.reply, m); v.Correct != c.after {
 				t.Errorf("mends %b: %s for %s: %+v", m, c.reply, c.gold, v)
 			}
+		}
+	}
+	for _, m := range Mends {
+		if !changes[m.Of] {
+			t.Errorf("no case tells mend %s from the verdict official", m.Name)
 		}
 	}
 	all := Mend(0)

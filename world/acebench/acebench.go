@@ -209,9 +209,9 @@ func str(b []byte, parts ...any) []byte {
 
 // said is the answer {"status": ..., "message": the parts' str()}.
 func said(status bool, parts ...any) string {
-	b := append(make([]byte, 0, 128), `{"status": false, "message": "`...)
+	b := append(make([]byte, 0, 128), saidFalse...)
 	if status {
-		b = append(b[:0], `{"status": true, "message": "`...)
+		b = append(b[:0], saidTrue...)
 	}
 	for _, p := range parts {
 		s, ok := p.(string)
@@ -220,7 +220,7 @@ func said(status bool, parts ...any) string {
 		}
 		b = value.AppendEscaped(b, s)
 	}
-	return string(append(b, `"}`...))
+	return string(append(b, saidEnd...))
 }
 
 // wrong is the answer of a class that says "error" for its status.

@@ -1,6 +1,7 @@
 package acebench
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -128,17 +129,45 @@ func TestMend(t *testing.T) {
 	}
 }
 
-// Passes over the same scenes take no more memory.
+// Passes over scenes and recorded dialogues leave nothing behind: the live heap after 100 is that after one.
 func TestFlatMemory(t *testing.T) {
-	pass := func() {
-		for range 20 {
-			play(t, Tool)
+	type recorded struct {
+		d  *value.Dict
+		it Item
+	}
+	var dialogues []recorded
+	for d, it := range sample(t) {
+		if d.Text("type") == "run" && len(dialogues) < 40 {
+			dialogues = append(dialogues, recorded{d, it})
 		}
 	}
-	per := testing.AllocsPerRun(3, pass)
-	if again := testing.AllocsPerRun(3, pass); again > per*1.05+50 {
-		t.Errorf("%v allocations, then %v", per, again)
+	live := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
 	}
+	var after []int64
+	for n := 1; n <= 100; n++ {
+		for _, f := range []Format{AST, Tool} {
+			play(t, f)
+		}
+		for _, r := range dialogues {
+			if err := ReplayAgent(r.d, r.it, nil, func(string, string, string) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n == 1 || n == 10 || n == 100 {
+			after = append(after, live())
+		}
+	}
+	t.Logf("live heap after 1, 10 and 100 passes: %d, %d and %d bytes", after[0], after[1], after[2])
+	const slack = 64 << 10 // of the runtime's own
+	if after[1]-after[0] > slack || after[2]-after[0] > slack {
+		t.Errorf("the live heap grows: %v", after)
+	}
+	runtime.KeepAlive(dialogues)
 }
 
 // play plays one scene of eight messages and returns how many calls that were.

@@ -30,14 +30,7 @@ func readAgent(f Format, message string, skip bool) (*value.List, error) {
 		return ReadTool(message)
 	}
 	return reading(func() *value.List {
-		text := strings.TrimPrefix(message, " ")
-		if !strings.HasPrefix(text, "[") {
-			text = "[" + text
-		}
-		if !strings.HasSuffix(text, "]") {
-			text += "]"
-		}
-		n := parsed(strings.Trim(text, "[]'"))
+		n := parsed(inner(message))
 		calls := value.NewList()
 		r := reader{agent: true}
 		switch n.Kind {
@@ -54,6 +47,26 @@ func readAgent(f Format, message string, skip bool) (*value.List, error) {
 		}
 		return calls
 	})
+}
+
+// inner is what the original reads of a message of format ast: without one blank before it, and without brackets and quotes around it.
+func inner(message string) string { return strings.Trim(strings.TrimPrefix(message, " "), "[]'") }
+
+// writtenCalls are the calls of a message, written down. skip leaves elements out that are no calls.
+func writtenCalls(f Format, message string, skip bool) (calls []written, err error) {
+	if f == AST {
+		if calls, ok := plainly(inner(message)); ok {
+			return calls, nil
+		}
+	}
+	list, err := readAgent(f, message, skip)
+	if err != nil {
+		return nil, err
+	}
+	if raised := python.Try(func() { calls = writeCalls(list) }); raised != nil {
+		return nil, raised
+	}
+	return calls, nil
 }
 
 // written is a call as the original writes it down before it runs it.
@@ -260,8 +273,8 @@ func (s *Scene) Called(message string) bool {
 	if !bracketLine(message) {
 		return false
 	}
-	calls, err := readAgent(AST, message, false)
-	return err == nil && python.Try(func() { writeCalls(calls) }) == nil
+	_, err := writtenCalls(AST, message, false)
+	return err == nil
 }
 
 // bracketLine reports whether some line has a closing bracket behind an opening one.

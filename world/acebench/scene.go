@@ -2,6 +2,7 @@ package acebench
 
 import (
 	"fmt"
+	"strings"
 
 	"ballast/value"
 	"ballast/world/python"
@@ -104,13 +105,7 @@ func (s *Scene) states() []state {
 
 // Execute runs the calls of a message of the agent. texts asks for Executed.Calls.
 func (s *Scene) Execute(message string, texts bool) (e Executed) {
-	var calls []written
-	list, err := readAgent(s.format, message, s.role == Turn)
-	if err == nil {
-		if raised := python.Try(func() { calls = writeCalls(list) }); raised != nil {
-			err = raised
-		}
-	}
+	calls, err := writtenCalls(s.format, message, s.role == Turn)
 	if err != nil && (s.role == Step || s.mended) {
 		e.Message = StepUnread
 		return e
@@ -148,10 +143,38 @@ func (s *Scene) Execute(message string, texts bool) (e Executed) {
 
 // kept is what is kept of a result: what its text is in JSON, or else the text.
 func kept(text string) any {
+	if v := keptSaid(text); v != nil {
+		return v
+	}
 	if v, err := value.ParseJSON([]byte(text)); err == nil {
 		return v
 	}
 	return text
+}
+
+// The beginnings of what said gives.
+const saidTrue, saidFalse, saidEnd = `{"status": true, "message": "`, `{"status": false, "message": "`, `"}`
+
+// keptSaid is kept of what said gives, where its message has no escapes: most results are that. It is nil for others.
+func keptSaid(text string) any {
+	message, status := strings.CutPrefix(text, saidTrue)
+	if !status {
+		var is bool
+		if message, is = strings.CutPrefix(text, saidFalse); !is {
+			return nil
+		}
+	}
+	message, is := strings.CutSuffix(message, saidEnd)
+	for i := 0; is && i < len(message); i++ {
+		is = message[i] >= ' ' && message[i] < 0x7f && message[i] != '"' && message[i] != '\\'
+	}
+	if !is {
+		return nil
+	}
+	d := value.MakeDict(2)
+	d.Add("status", status)
+	d.Add("message", message)
+	return d
 }
 
 // outcome is what a call came to: its text, and what that becomes by the end of the message, where it does.
