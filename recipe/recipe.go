@@ -54,7 +54,7 @@ type Tasks struct {
 	Categories []string       `yaml:"categories,omitempty"`
 	Worlds     []string       `yaml:"worlds,omitempty"`
 	Level      map[string]int `yaml:"level,omitempty"`
-	Words      string         `yaml:"words,omitempty"` // of words.All
+	Words      string         `yaml:"words,omitempty"` // of words.Choices
 	Count      int            `yaml:"count,omitempty"`
 	Test       int            `yaml:"test,omitempty"`
 }

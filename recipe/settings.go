@@ -89,9 +89,9 @@ var settings = []setting{
 	{Key: "tasks.level", Why: generated, In: to(0, 1000),
 		Doc: "The difficulty of generated tasks, each a number. Of desk and desk-ood: `mix`, `min_turns`, `max_turns`, `requests`, `calls`, " +
 			"`tools`. Of the sets that begin with worlds: `kinds`, `min_turns`, `max_turns`, `calls`, `min_tools`, `tools`."},
-	{Key: "tasks.words", Of: words.Names,
-		Doc: "Other words in which the tasks are asked for: names of tools and parameters, words of documentation, or both, by tables; " +
-			"see [ood.md](ood.md). Absent means their own."},
+	{Key: "tasks.words", Of: words.Choices,
+		Doc: "The words in which the tasks are asked for: their own, other names of tools and parameters, other words of documentation, or " +
+			"both, by tables; see [ood.md](ood.md). Absent means their own."},
 	{Key: "tasks.count", Why: played, Unit: "tasks", In: to(1, task.MaxCount), Doc: "Training tasks; absent means the set's own number."},
 	{Key: "tasks.test", Unit: "tasks", In: to(1, task.MaxCount), Doc: "Tasks of an evaluation; absent means the set's own number."},
 

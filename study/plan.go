@@ -105,6 +105,9 @@ func Read(path string) (*Plan, error) {
 	if len(p.Suites) == 0 {
 		p.Suites = Suites
 	}
+	if p.Suites, err = expand(p.Suites); err != nil {
+		return nil, fmt.Errorf("study: %s: %w", path, err)
+	}
 	if err := p.expand(); err != nil {
 		return nil, fmt.Errorf("study: %s: %w", path, err)
 	}

@@ -1,14 +1,18 @@
 package study
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"ballast"
 	"ballast/chat"
 	"ballast/compare"
+	"ballast/env/words"
 	"ballast/eval"
 	"ballast/model"
 	"ballast/recipe"
@@ -19,6 +23,7 @@ import (
 	"ballast/rollout"
 	"ballast/runlog"
 	"ballast/task"
+	"ballast/task/acebench"
 )
 
 // Play plays suites of test tasks with the final and the best checkpoint of a run that has
@@ -91,6 +96,13 @@ func playSuite(ctx context.Context, out io.Writer, dir runlog.Dir, m *model.Mode
 		return eval.Result{}, err
 	}
 	cfg := set.Rollout(renderer)
+	if strings.HasPrefix(set.Tasks.Set, acebench.Set) { // its prompts and replies are not those of a run
+		protocol, err := eval.ProtocolByName("acebench")
+		if err != nil {
+			return eval.Result{}, err
+		}
+		protocol.Apply(&cfg)
+	}
 	cfg.Context, cfg.Env = m.Config.MaxLen, in.Table()
 	if _, err := rollout.CheckPrompts(ctx, &cfg, tasks); err != nil {
 		return eval.Result{}, err
@@ -118,6 +130,37 @@ type Suite struct {
 	Level  map[string]int `yaml:"level,omitempty"`
 	Format string         `yaml:"format,omitempty"` // a format of calls; other = pythonic, or hermes where the run trains pythonic
 	Count  int            `yaml:"count,omitempty"`  // test tasks; 0 = the set's own number
+	Words  string         `yaml:"words,omitempty"`  // words of the tasks (words.Choices)
+	// Like names a suite of ballast eval (evaluation.Suites): each part of it is a suite, NAME-PART. Data, Categories and Draw
+	// are those of a set that is read.
+	Like       string   `yaml:"like,omitempty"`
+	Data       string   `yaml:"data,omitempty"`
+	Categories []string `yaml:"categories,omitempty"`
+	Draw       uint64   `yaml:"draw,omitempty"`
+}
+
+// expand replaces suites that are like another by its parts.
+func expand(suites []Suite) (out []Suite, err error) {
+	for _, s := range suites {
+		if s.Like == "" {
+			out = append(out, s)
+			continue
+		}
+		like, err := evaluation.SuiteByName(s.Like)
+		if err != nil {
+			return nil, fmt.Errorf("suite %s: like: %w", s.Name, err)
+		}
+		for _, p := range like.Parts(&recipe.Recipe{Chat: recipe.Chat{Format: chat.Hermes.Name()}}) {
+			one := s
+			one.Like, one.Name = "", cmp.Or(s.Name, s.Like)+"-"+p.Name
+			one.Set, one.Format, one.Words = cmp.Or(p.Set, s.Set), cmp.Or(p.Format, s.Format), cmp.Or(p.Words, s.Words)
+			if p.Categories != nil {
+				one.Categories = p.Categories
+			}
+			out = append(out, one)
+		}
+	}
+	return out, nil
 }
 
 // Suites are the test tasks in distribution, and out of it in format, in content
@@ -135,7 +178,17 @@ var Suites = []Suite{
 func (s *Suite) Of(r recipe.Recipe) (recipe.Recipe, task.Spec, error) {
 	if s.Set != "" && s.Set != r.Tasks.Set {
 		r.Tasks.Set, r.Tasks.Worlds, r.Tasks.Categories = s.Set, nil, nil
+		if strings.HasPrefix(s.Set, acebench.Set) { // it has no words but its own, and no level
+			r.Tasks.Words, r.Tasks.Level = "", nil
+		}
 	}
+	if s.Categories != nil {
+		r.Tasks.Categories = s.Categories
+	}
+	if s.Words != "" {
+		r.Tasks.Words = s.Words
+	}
+	r.Tasks.Data = cmp.Or(s.Data, r.Tasks.Data)
 	if len(s.Worlds) > 0 {
 		r.Tasks.Worlds = s.Worlds
 	}
@@ -153,6 +206,9 @@ func (s *Suite) Of(r recipe.Recipe) (recipe.Recipe, task.Spec, error) {
 	if _, err := chat.FormatByName(r.Chat.Format); err != nil {
 		return r, task.Spec{}, fmt.Errorf("suite %s: %w", s.Name, err)
 	}
+	if !slices.Contains(append(words.Choices(), ""), r.Tasks.Words) {
+		return r, task.Spec{}, fmt.Errorf("suite %s: words %q are none of %s", s.Name, r.Tasks.Words, strings.Join(words.Choices(), ", "))
+	}
 	return r, task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: "test", Worlds: r.Tasks.Worlds, Categories: r.Tasks.Categories,
-		Level: r.Tasks.Level, Seed: r.Seed, Count: s.Count}, nil
+		Level: r.Tasks.Level, Words: r.Tasks.Words, Draw: s.Draw, Seed: r.Seed, Count: s.Count}, nil
 }

@@ -26,7 +26,6 @@ import (
 	"ballast"
 	ace "ballast/env/acebench"
 	"ballast/env/sim"
-	"ballast/env/words"
 	"ballast/task/acebench"
 	"ballast/task/bfcl"
 	"ballast/task/compose"
@@ -50,7 +49,9 @@ type Spec struct {
 	// Level is the difficulty of generated tasks, by name of an option: see desk.Options and
 	// drawn.Options.
 	Level map[string]int
-	Words string // other words in which the tasks are asked for, of words.All; "" for their own
+	// Draw, where it is not 0, is the seed by which Count tasks of a set that is read are drawn; else the first count.
+	Draw  uint64
+	Words string // words in which the tasks are asked for, of words.Choices; "" for their own
 }
 
 // Set is one source of tasks.
@@ -123,26 +124,6 @@ func Held(set string) string {
 
 // MaxCount bounds the number of tasks of a spec; a task takes some 20 KB.
 const MaxCount = 1_000_000
-
-// Load returns the tasks of a spec. Those of a file get their tools later, and other words with them.
-func Load(spec Spec) ([]ballast.Task, error) {
-	tasks, err := inOwn(spec)
-	if err != nil || spec.Words == "" || IsFile(spec.Name) {
-		return tasks, err
-	}
-	return tasks, Reword(spec, tasks)
-}
-
-// Reword asks for loaded tasks in the words of the spec.
-func Reword(spec Spec, tasks []ballast.Task) error {
-	if spec.Words == "" {
-		return nil
-	}
-	if err := words.Apply(tasks, spec.Words, spec.Seed); err != nil {
-		return fmt.Errorf("task: %w", err)
-	}
-	return nil
-}
 
 // inOwn returns the tasks of a spec in their own words.
 func inOwn(spec Spec) ([]ballast.Task, error) {

@@ -279,3 +279,38 @@ func TestValidIsNeitherTrainNorTest(t *testing.T) {
 		t.Errorf("bfcl: %v", err)
 	}
 }
+
+// TestDraw: tasks of a set that is read are drawn by a seed, in the order of the set; those of two formats are the same.
+func TestDraw(t *testing.T) {
+	ids := func(spec Spec) (out []string) {
+		for _, x := range load(t, spec) {
+			out = append(out, x.ID)
+		}
+		return out
+	}
+	spec := Spec{Name: "acebench", Data: "acebench/testdata"}
+	all := ids(spec)
+	spec.Count, spec.Draw = len(all)/2, 1
+	one := ids(spec)
+	spec.Draw = 2
+	if two := ids(spec); len(one) != len(all)/2 || len(two) != len(one) || reflect.DeepEqual(one, two) {
+		t.Errorf("of %d are drawn %v and %v", len(all), one, two)
+	}
+	at := 0
+	for _, id := range all {
+		if at < len(one) && one[at] == id {
+			at++
+		}
+	}
+	if at != len(one) {
+		t.Errorf("%v are not in the order of %v", one, all)
+	}
+	own := spec
+	own.Name = "acebench-own"
+	if !reflect.DeepEqual(ids(own), ids(spec)) {
+		t.Error("another format has other tasks")
+	}
+	if _, err := Load(Spec{Name: "desk", Split: "test", Count: 3, Draw: 1}); err == nil {
+		t.Error("a set that is generated is drawn")
+	}
+}

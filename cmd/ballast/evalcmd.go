@@ -32,6 +32,9 @@ type evalFlags struct {
 	transcript string
 	asJSON     bool
 	engine     engineFlag
+	suite      string
+	// told, if not nil, gets the result in place of the terminal.
+	told func(head string, r *recipe.Recipe, tasks []ballast.Task, res eval.Result) error
 }
 
 func evalCommand() *cobra.Command {
@@ -57,6 +60,11 @@ its recipe where no flag says otherwise, also for the path of one of its checkpo
 With --run, the final and the best checkpoint of a run play test tasks in and out
 of distribution (other format, other worlds, both), for ballast compare.
 
+With --suite, the parts of a suite are played one after another, and their success is
+compared on the tasks that both played; with --out, each part has a folder in it.
+
+Suites:` + suiteDocs() + `
+
 Protocols: ` + protocolDocs(),
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -81,6 +89,7 @@ Protocols: ` + protocolDocs(),
 	fl.StringVar(&f.Model, "model", recipe.DefaultModel, modelNames+"; with --endpoint, its name there")
 	f.tasksFlags(fl)
 	fl.StringVar(&f.Out, "out", "", "folder that keeps episodes; the same command continues there")
+	fl.StringVar(&f.suite, "suite", "", "play a suite: "+strings.Join(evaluation.SuiteNames(), ", ")+" (docs/ood.md)")
 	fl.StringVar(&f.transcript, "transcript", "", "write every episode as readable text to this file")
 	fl.StringVar(&runDir, "run", "", "play the suites of test tasks with this run's final and best checkpoint and record them in it; no "+
 		"other flag but --suites and --engine goes with it")
@@ -116,7 +125,9 @@ func (f *evalFlags) tasksFlags(fl *pflag.FlagSet) {
 	fl.StringVar(&f.Split, "split", "test", "train or test")
 	fl.StringSliceVar(&f.Categories, "category", nil, "only these categories")
 	fl.IntVar(&f.Count, "count", 0, "number of tasks (0 = the set's own number)")
-	fl.Uint64Var(&f.Seed, "seed", 1, "seed of a generated set")
+	fl.Uint64Var(&f.Seed, "seed", 1, "seed of a generated set, and of other words")
+	fl.Uint64Var(&f.Draw, "draw", 0, "with --count: draw the tasks of a set that is read by this seed (default: the first, categories take "+
+		"turns)")
 	fl.StringVar(&f.Protocol, "protocol", "", "official or paper (default: official for bfcl; else the recipe's budgets, for an endpoint "+
 		"4,096 tokens a reply)")
 	fl.Float64Var(&f.Temperature, "temperature", 0, "0 is greedy (default: the protocol's)")
@@ -149,6 +160,14 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 			return err
 		}
 	}
+	if f.suite != "" {
+		return f.runSuite(ctx, c)
+	}
+	return f.one(ctx, c)
+}
+
+// one is one evaluation.
+func (f *evalFlags) one(ctx context.Context, c *cobra.Command) (err error) {
 	r, protocol, tasks, err := f.resolved(ctx)
 	defer func() { err = errors.Join(err, f.Worlds.Close()) }()
 	if err != nil {
@@ -201,11 +220,14 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 			return err
 		}
 	}
-	if f.asJSON {
+	head := fmt.Sprintf("%s on %s (%s), protocol %s, %.1f s", who, r.Tasks.Set, f.Split, protocol.Name, time.Since(start).Seconds())
+	switch {
+	case f.told != nil:
+		err = f.told(head, &r, tasks, res)
+	case f.asJSON:
 		err = json.NewEncoder(c.OutOrStdout()).Encode(res)
-	} else {
-		safetext.Say(c.OutOrStdout(), "%s on %s (%s), protocol %s, %.1f s\n", who, r.Tasks.Set, f.Split, protocol.Name,
-			time.Since(start).Seconds())
+	default:
+		safetext.Say(c.OutOrStdout(), "%s\n", head)
 		_, err = fmt.Fprint(c.OutOrStdout(), res.Table())
 	}
 	if err == nil && res.Infra > 0 {

@@ -68,7 +68,7 @@ func checkFlags(c *cobra.Command, _ []string) (err error) {
 		v, is := number(f)
 		r, has := flagRanges[f.Name]
 		switch {
-		case !is || err != nil || f.Name == "seed":
+		case !is || err != nil || f.Name == "seed" || f.Name == "draw":
 		case !has:
 			err = fmt.Errorf("--%s has no range", f.Name)
 		case !(v >= r.lo && v <= r.hi):

@@ -35,7 +35,7 @@ func taskCommand() *cobra.Command {
 		fl.StringSliceVar(&spec.Categories, "category", nil, "only these categories")
 		fl.Uint64Var(&spec.Seed, "seed", 1, "seed of a generated set")
 		fl.IntVar(&spec.Count, "count", 0, "number of tasks (0 = the set's own number)")
-		fl.StringVar(&spec.Words, "words", "", "ask in other words: "+strings.Join(words.Names(), ", ")+" (docs/ood.md)")
+		fl.StringVar(&spec.Words, "words", "", "ask in other words: "+strings.Join(words.Choices(), ", ")+" (docs/ood.md)")
 		fl.BoolVar(&asJSON, "json", false, "print JSON")
 		c.PreRunE = func(c *cobra.Command, _ []string) error { return unseeded(c, &spec) }
 		return c

@@ -125,7 +125,7 @@ func Run(ctx context.Context, policy ballast.Policy, cfg rollout.Config, variant
 		if v.Name == Plain {
 			plain = res.Episodes
 		} else if plain != nil {
-			d := compare(plain, res.Episodes)
+			d := eval.Compare(plain, res.Episodes)
 			o.Hidden = &d
 		}
 		r.Outcomes = append(r.Outcomes, o)

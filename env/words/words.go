@@ -12,6 +12,7 @@
 package words
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,6 +39,15 @@ var All = []Kind{
 	{Name: "both", Doc: "other names and other words", names: true, docs: true},
 }
 
+// None is the name of no other words: a task's own, also where a recipe says others.
+const None = "own"
+
+// Choices are what a setting may say: None, and the ways.
+func Choices() []string { return append([]string{None}, Names()...) }
+
+// Same says whether two choices are one: "" is None.
+func Same(a, b string) bool { return cmp.Or(a, None) == cmp.Or(b, None) }
+
 // Names lists the ways.
 func Names() (out []string) {
 	for _, k := range All {
@@ -50,13 +60,16 @@ func Names() (out []string) {
 func ByName(name string) (Kind, error) {
 	i := slices.IndexFunc(All, func(k Kind) bool { return k.Name == name })
 	if i < 0 {
-		return Kind{}, fmt.Errorf("words: no way to change words is named %q; there are %s", name, strings.Join(Names(), ", "))
+		return Kind{}, fmt.Errorf("words: no way to change words is named %q; there are %s", name, strings.Join(Choices(), ", "))
 	}
 	return All[i], nil
 }
 
-// Apply asks for tasks in other words, in place. Their tools are known by now.
+// Apply asks for tasks in other words, in place. Their tools are known by now. None and "" change nothing.
 func Apply(tasks []ballast.Task, kind string, seed uint64) error {
+	if kind == "" || kind == None {
+		return nil
+	}
 	k, err := ByName(kind)
 	if err != nil {
 		return err

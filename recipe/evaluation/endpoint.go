@@ -97,7 +97,7 @@ func (p *Endpoint) player(ctx context.Context, find *models.Finder, notes io.Wri
 	cfg.Env = e.Worlds.Table()
 	cfg.Retries = 0 // the client retries
 	if err := prepare.Fit(ctx, notes, cfg, tasks); err != nil {
-		return "", nil, nil, errors.Join(err, c.Close())
+		return "", nil, nil, errors.Join(&Unfit{err}, c.Close())
 	}
 	return who, eval.PolicyPlayer(policy, cfg, by.How), c.Close, nil
 }
@@ -164,11 +164,11 @@ func (p *Endpoint) completion(ctx context.Context, find *models.Finder, c *remot
 	}
 	chosen, err := r.Renderer(source, "", tok, format)
 	if err != nil {
-		return nil, rollout.Config{}, fmt.Errorf("%s: %w", p.Tokenizer, err)
+		return nil, rollout.Config{}, &Unfit{fmt.Errorf("%s: %w", p.Tokenizer, err)}
 	}
 	s := chat.Renderer{Tokenizer: tok, Template: chosen.Template, Format: format}
 	if err := chat.Check(s); err != nil {
-		return nil, rollout.Config{}, fmt.Errorf("%s: %w", p.Tokenizer, err)
+		return nil, rollout.Config{}, &Unfit{fmt.Errorf("%s: %w", p.Tokenizer, err)}
 	}
 	return &remote.Policy{Client: c, Tokenizer: tok, Text: p.Text}, r.Rollout(s), nil
 }

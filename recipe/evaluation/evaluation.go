@@ -36,6 +36,7 @@ type Evaluation struct {
 	Categories, Set                     []string // of tasks; settings of a recipe
 	MCP                                 string   // the server of the tasks' tools
 	Count                               int      // of tasks; 0 is the set's own number
+	Draw                                uint64   // seed by which they are drawn from a set that is read; 0: the first
 	Seed                                uint64
 	Temperature                         float64
 	Out                                 string // folder that keeps episodes; "" for none
@@ -46,6 +47,7 @@ type Evaluation struct {
 	Given                               func(flag string) bool // whether a flag was given
 
 	config []byte // the text of Config
+	part   *Part  // of a suite; nil for an evaluation of its own
 }
 
 // Settings are what an evaluation's folder belongs to, with the hashes of what is played and of
@@ -65,6 +67,9 @@ func (e *Evaluation) Settings(ctx context.Context, find *models.Finder, r *recip
 	}
 	if e.Home.Run != "" {
 		out["run"] = e.Home.Run // whose settings count
+	}
+	if e.Draw != 0 {
+		out["draw"] = fmt.Sprint(e.Draw)
 	}
 	if r.Tasks.Words != "" {
 		out["words"] = r.Tasks.Words
@@ -152,14 +157,16 @@ func (e *Evaluation) opened(ctx context.Context, find *models.Finder, notes io.W
 	}
 	s, c, err := models.Renderer(r, m)
 	if err != nil {
-		return "", nil, nil, err
+		return "", nil, nil, &Unfit{err}
 	}
-	find.Warn(m.Origin, models.OtherFormat(r, c))
+	if e.part == nil || e.part.Format == "" { // else it was meant
+		find.Warn(m.Origin, models.OtherFormat(r, c))
+	}
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)
 	cfg.Context, cfg.Env = m.Config.MaxLen, e.Worlds.Table()
 	if err := prepare.Fit(ctx, notes, cfg, tasks); err != nil {
-		return "", nil, nil, err
+		return "", nil, nil, &Unfit{err}
 	}
 	engine, err := open(ctx, r, m, s)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"ballast"
 	"ballast/bounded"
 	"ballast/bounded/yaml"
+	"ballast/env/words"
 	"ballast/eval"
 	"ballast/monitor"
 	"ballast/recipe"
@@ -89,6 +90,9 @@ func (e *Evaluation) Recipe() (recipe.Recipe, eval.Protocol, error) {
 	}
 	r.Model, r.Tasks.Set, r.Tasks.Data, r.Tasks.Categories, r.Seed = e.Model, e.Tasks, e.Data, e.Categories, e.Seed
 	r.MCP.Server = e.MCP
+	if e.part != nil && e.part.Set != "" { // what says more of another set
+		r.Tasks.Level, r.Tasks.Worlds, r.Tasks.Words = nil, nil, ""
+	}
 	if e.Protocol == "" && r.Tasks.Set == "bfcl" && e.Config == "" { // a config file has budgets of its own
 		e.Protocol = "official"
 	}
@@ -98,7 +102,7 @@ func (e *Evaluation) Recipe() (recipe.Recipe, eval.Protocol, error) {
 // Played are the tasks that the recipe and the flags name.
 func (e *Evaluation) Played(ctx context.Context, r *recipe.Recipe) ([]ballast.Task, error) {
 	tasks, err := e.Worlds.Load(ctx, task.Spec{Name: r.Tasks.Set, Data: r.Tasks.Data, Split: e.Split, Categories: r.Tasks.Categories,
-		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Words: r.Tasks.Words, Seed: r.Seed, Count: e.Count})
+		Worlds: r.Tasks.Worlds, Level: r.Tasks.Level, Words: r.Tasks.Words, Seed: r.Seed, Count: e.Count, Draw: e.Draw})
 	if err != nil {
 		return nil, err
 	}
@@ -234,6 +238,9 @@ func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol, tasks int) string
 	if len(t.Categories) > 0 {
 		parts = append(parts, "categories "+strings.Join(t.Categories, " "))
 	}
+	if e.Draw != 0 {
+		parts = append(parts, fmt.Sprintf("drawn by %d", e.Draw))
+	}
 	parts = append(parts, fmt.Sprintf("%d tasks", tasks), fmt.Sprintf("seed %d", r.Seed), "format "+r.Chat.Format)
 	if b := &r.Budget; e.Protocol == "" {
 		parts = append(parts, fmt.Sprintf("malformed %s", r.Chat.Malformed),
@@ -243,7 +250,7 @@ func (e *Evaluation) Taken(r *recipe.Recipe, p *eval.Protocol, tasks int) string
 	}
 	line := fmt.Sprintf("as run %s, update %d: %s", e.Home.Run, e.Home.Update, strings.Join(parts, ", "))
 	var flags []string
-	for _, name := range []string{"category", "count", "data", "mcp", "protocol", "seed", "set", "split", "tasks", "temperature"} {
+	for _, name := range []string{"category", "count", "data", "draw", "mcp", "protocol", "seed", "set", "split", "tasks", "temperature"} {
 		if e.Given(name) {
 			flags = append(flags, "--"+name)
 		}
@@ -262,7 +269,7 @@ func (e *Evaluation) Chosen(r *recipe.Recipe) (bool, error) {
 	if !ok {
 		split = task.Held(own.Tasks.Set)
 	}
-	if err != nil || own.Tasks.Set != r.Tasks.Set || own.Tasks.Words != r.Tasks.Words || split != e.Split {
+	if err != nil || own.Tasks.Set != r.Tasks.Set || !words.Same(own.Tasks.Words, r.Tasks.Words) || split != e.Split {
 		return false, err
 	}
 	set, err := task.ByName(r.Tasks.Set)
