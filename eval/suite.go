@@ -163,8 +163,8 @@ func (s *SuiteResult) Table() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "suite %s: %s\n", s.Suite, s.Doc)
 	width := len("  drop")
-	for _, p := range s.Parts {
-		width = max(width, len(safetext.Line(p.Name)))
+	for i := range s.Parts {
+		width = max(width, len(s.title(&s.Parts[i])))
 	}
 	if s.columns != nil {
 		s.wide(&b, width)
@@ -173,7 +173,7 @@ func (s *SuiteResult) Table() string {
 	fmt.Fprintf(&b, "%-*s %9s %7s  %-14s  %6s  %s\n", width, "part", "played", "success", "95% interval", "drop", "95% interval")
 	for i := range s.Parts {
 		p := &s.Parts[i]
-		fmt.Fprintf(&b, "%-*s ", width, safetext.Line(p.Name))
+		fmt.Fprintf(&b, "%-*s ", width, s.title(p))
 		if p.Result == nil {
 			fmt.Fprintf(&b, "not played: %s\n", safetext.Line(p.Unfit))
 			continue
@@ -189,6 +189,25 @@ func (s *SuiteResult) Table() string {
 	fmt.Fprintf(&b, "drop: success of part %s less that of the row, in points, on the tasks that both played (Newcombe's interval for "+
 		"pairs)\n", safetext.Line(s.Against))
 	return b.String()
+}
+
+// title is a part's name in a table. The part that is compared with says its format, where the others are formats.
+func (s *SuiteResult) title(p *Part) string {
+	name := safetext.Line(p.Name)
+	if p.Name == s.Against && p.Format != "" && s.formats() {
+		name += ": " + safetext.Line(p.Format)
+	}
+	return name
+}
+
+// formats says that the parts differ by their format.
+func (s *SuiteResult) formats() bool {
+	for i := range s.Parts {
+		if s.Parts[i].Format != s.Parts[0].Format {
+			return s.columns == nil
+		}
+	}
+	return false
 }
 
 // drop writes by how much less a part has, in points.

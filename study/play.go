@@ -150,7 +150,7 @@ func expand(suites []Suite) (out []Suite, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("suite %s: like: %w", s.Name, err)
 		}
-		for _, p := range like.Parts(&recipe.Recipe{Chat: recipe.Chat{Format: chat.Hermes.Name()}}) {
+		for _, p := range like.Parts(new(recipe.Recipe)) {
 			one := s
 			one.Like, one.Name = "", cmp.Or(s.Name, s.Like)+"-"+p.Name
 			one.Set, one.Format, one.Words = cmp.Or(p.Set, s.Set), cmp.Or(p.Format, s.Format), cmp.Or(p.Words, s.Words)

@@ -159,8 +159,11 @@ func (e *Evaluation) opened(ctx context.Context, find *models.Finder, notes io.W
 	if err != nil {
 		return "", nil, nil, &Unfit{err}
 	}
-	if e.part == nil || e.part.Format == "" { // else it was meant
+	switch {
+	case e.part == nil || e.part.Format == "":
 		find.Warn(m.Origin, models.OtherFormat(r, c))
+	case r.Chat.Format != e.part.Format:
+		return "", nil, nil, &Unfit{fmt.Errorf("%s: its own template writes calls in format %s alone", m.Origin, r.Chat.Format)}
 	}
 	cfg := r.Rollout(s)
 	p.Apply(&cfg)

@@ -55,7 +55,7 @@ var paperColumns = []eval.Column{
 // Suites is the table of the suites. A new one is one line.
 var Suites = []Suite{
 	{Name: "formats", Doc: "the tasks of --tasks in every format of calls, against the trained one",
-		against: func(r *recipe.Recipe) string { return r.Chat.Format }, Parts: everyFormat},
+		against: func(*recipe.Recipe) string { return trained }, Parts: everyFormat},
 	{Name: "words", Doc: "the tasks of --tasks under other names and in other words, against their own",
 		against: func(*recipe.Recipe) string { return words.None }, Parts: everyWording},
 	{Name: "paper-ood", Doc: "the columns of the paper's Table 2 in both its halves: ACEBench in the trained format (content) and in its own",
@@ -89,9 +89,12 @@ func (s *Suite) Recipe(e *Evaluation) (recipe.Recipe, error) {
 	return r, err
 }
 
+// trained is the part in the format that was trained: the recipe's, or that of the model's own template.
+const trained = "trained"
+
 // everyFormat asks in the trained format, then in all others.
 func everyFormat(r *recipe.Recipe) []Part {
-	parts := []Part{{Name: r.Chat.Format, Format: r.Chat.Format}}
+	parts := []Part{{Name: trained}}
 	for _, name := range slices.Sorted(maps.Keys(chat.Formats)) {
 		if name != r.Chat.Format {
 			parts = append(parts, Part{Name: name, Format: name})
