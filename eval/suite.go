@@ -180,7 +180,7 @@ func (s *SuiteResult) Table() string {
 		}
 		c := p.Result.Total
 		fmt.Fprintf(&b, "%4d/%-4d ", c.OK, c.All)
-		rate(&b, c)
+		rate(&b, c.share())
 		if d := p.Difference; d != nil {
 			fmt.Fprintf(&b, "  %s", drop(Span{d.Mean, d.Lo, d.Hi}))
 		}

@@ -87,7 +87,7 @@ func (k Kind) task(t *ballast.Task, seed uint64) (ballast.Task, error) {
 	switch {
 	case t.Words != nil:
 		return *t, errors.New("it has other words already")
-	case t.Prompt != nil:
+	case t.Prompt != nil || t.Format != "":
 		return *t, errors.New("it brings its own prompt, whose words are its benchmark's; leave tasks.words out")
 	}
 	own := *t

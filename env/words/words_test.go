@@ -177,7 +177,7 @@ func TestRefused(t *testing.T) {
 	}
 	for what, task := range map[string]ballast.Task{
 		"a prompt": {ID: "x", Prompt: []ballast.Message{{}}}, "no tools": {ID: "x"}, "no such API": {ID: "x", APIs: []string{"none"}},
-		"twice": {ID: "x", Words: &ballast.Words{}},
+		"twice": {ID: "x", Words: &ballast.Words{}}, "an agent": {ID: "x", Format: "hermes", Tools: []ballast.Tool{{Name: "ls"}}},
 	} {
 		if err := Apply([]ballast.Task{task}, "both", 1); err == nil {
 			t.Errorf("%s passes", what)

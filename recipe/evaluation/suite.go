@@ -116,9 +116,7 @@ func everyWording(*recipe.Recipe) []Part {
 func paperHalves(*recipe.Recipe) []Part {
 	var categories []string
 	for _, c := range paperColumns {
-		if slices.Contains(ace.Single, c.Category) { // the set has no other
-			categories = append(categories, c.Category)
-		}
+		categories = append(categories, c.Category)
 	}
 	return []Part{{Name: content, Set: acebench.Set, Categories: categories},
 		{Name: formatAndContent, Set: acebench.SetOwn, Categories: categories}}
