@@ -9,10 +9,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"ballast/model"
+	"ballast/model/servedtest"
 	"ballast/tinker/tinkertest"
 )
 
-// serveTraining starts training servers with the vocabulary of the embedded model, which want a key.
+// serveTraining starts training servers with the vocabulary of the embedded model, which want a key, and two servers that
+// sample beside each.
 func serveTraining(env *testscript.Env) error {
 	m, err := model.Embedded()
 	if err != nil {
@@ -24,6 +26,11 @@ func serveTraining(env *testscript.Env) error {
 		s := tinkertest.New(tinkertest.Options{Vocab: m.Config.Vocab, Order: 2, Seed: 1, Habits: habits, Keys: []string{key}})
 		env.Defer(s.Close)
 		env.Setenv(name, s.URL)
+		for _, n := range []string{"1", "2"} {
+			b := s.Beside(servedtest.Options{})
+			env.Defer(b.Close)
+			env.Setenv(name+"_SAMPLER"+n, b.URL)
+		}
 	}
 	return nil
 }
