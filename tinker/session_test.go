@@ -109,9 +109,13 @@ func TestSecrets(t *testing.T) {
 func TestSamplerAnswerLost(t *testing.T) {
 	f := newFake(t)
 	m, _ := f.model(Options{})
-	f.script(PathSaveWeightsForSampler, reply{}, reply{409, "", `{"detail":"Checkpoint exists"}`, nil})
+	var lost []reply
+	for range 4 { // one after the other
+		lost = append(lost, reply{}, reply{409, "", `{"detail":"Checkpoint exists"}`, nil})
+	}
+	f.script(PathSaveWeightsForSampler, lost...)
 	s := must[*Sampler](t)(m.Sampler(t.Context()).Wait())
-	if s.ID() != "sampling_1" || m.Err() != nil || f.done["m/2"] != 1 {
+	if s.ID() != "sampling_4" || m.Err() != nil || f.done["m/5"] != 1 {
 		t.Error(s.ID(), m.Err(), f.done)
 	}
 	f.script(PathSaveWeightsForSampler, reply{409, "", `{"detail":"Checkpoint exists"}`, nil})

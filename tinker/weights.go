@@ -7,6 +7,9 @@ import (
 	"net/http"
 )
 
+// lossy is how many answers to one request may get lost on their way, one after the other.
+const lossy = 8
+
 // SaveWeights saves the weights and the optimiser's state under a name that is new, and
 // gives the path to load them from. A Conflict may be one with this very request, where
 // a connection broke: the weights may be saved, or not.
@@ -86,7 +89,7 @@ func (m *Model) Sampler(ctx context.Context) *Future[*Sampler] {
 		var promise string
 		// A server that took the request, and whose answer was lost, may refuse the same
 		// one as a conflict. Nothing changes if the weights are kept twice.
-		for again := range 3 {
+		for again := range lossy {
 			var doubted bool
 			var err error
 			k, promise, err = m.numbered(false, op, func(seq int) (*call, string, bool, error) {
@@ -104,7 +107,7 @@ func (m *Model) Sampler(ctx context.Context) *Future[*Sampler] {
 			if err == nil {
 				break
 			}
-			if again == 2 || !doubted || !errors.As(err, &e) || e.Kind != Conflict {
+			if again == lossy-1 || !doubted || !errors.As(err, &e) || e.Kind != Conflict {
 				return nil, err
 			}
 		}

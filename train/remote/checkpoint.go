@@ -94,6 +94,9 @@ func leave(ctx context.Context, m *tinker.Model) error {
 	return err
 }
 
+// lossy is how many answers to one request may get lost on their way, one after the other.
+const lossy = 8
+
 // keep saves the current weights on the server, with the optimiser's state.
 func (l *Learner) keep(ctx context.Context) (path string, err error) {
 	return l.anew(func(name string) *tinker.Future[string] { return l.model.SaveWeights(ctx, name) })
@@ -102,7 +105,7 @@ func (l *Learner) keep(ctx context.Context) (path string, err error) {
 // anew saves under a name that no save had. Where an answer was lost, a server may refuse the same
 // request as one for a name that is taken: then it is saved once more.
 func (l *Learner) anew(save func(name string) *tinker.Future[string]) (path string, err error) {
-	for range 3 {
+	for range lossy {
 		l.saves++
 		path, err = save(fmt.Sprintf("%s-%04d", l.o.Run, l.saves)).Wait()
 		var e *tinker.Error
@@ -132,7 +135,7 @@ func (l *Learner) made(ctx context.Context, path string, optimizer bool) (*tinke
 		}
 		var e *tinker.Error
 		late := errors.As(err, &e) && (e.Kind == tinker.Refused || e.Kind == tinker.Conflict) && m.Err() != nil
-		if err = errors.Join(fmt.Errorf("train: loading %s: %w", path, err), leave(ctx, m)); !late || again == 2 {
+		if err = errors.Join(fmt.Errorf("train: loading %s: %w", path, err), leave(ctx, m)); !late || again == lossy-1 {
 			return nil, err
 		}
 	}

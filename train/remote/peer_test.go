@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"ballast"
@@ -21,7 +22,10 @@ import (
 )
 
 // What a server's numbers may be apart from the local learner's.
-const peerApart = 1e-4 // log-probabilities, in nats
+const (
+	peerApart = 1e-4 // log-probabilities, in nats
+	peerOff   = 1e-3 // a gradient, as a part of its size
+)
 
 // peer is a learner on a real server, and a local one with its adapter.
 type peer struct {
@@ -34,17 +38,25 @@ type peer struct {
 }
 
 // TestPeer compares a real training server with the local learner, which has its adapter:
-// log-probabilities of forward passes and of samples, while the adapter is trained.
-// scripts/peer-tinker starts the server, and names it and its model's directory.
+// log-probabilities of forward passes and of samples while the adapter is trained, and then the
+// gradient of every term of the loss table. scripts/peer-tinker starts the server, and names it
+// and its model's directory.
 func TestPeer(t *testing.T) {
-	p := newPeer(t, os.Getenv("BALLAST_TINKER"), os.Getenv("BALLAST_TINKER_MODEL"))
+	p := newPeer(t, tinker.Options{Address: os.Getenv("BALLAST_TINKER")})
 	r := rand.New(rand.NewPCG(1, 1))
-	for range 2 {
+	for range 2 { // off the base, and off the reference
 		samples := p.samples(r, loss.TermCrossEntropy)
+		must(t, p.Freeze())
+		must(t, p.local.Freeze())
 		p.step(p.Learner, samples, p.rate(samples, 0.3))
 		p.follow()
 		p.logProbs(r)
 	}
+	for term := range loss.NumTerms {
+		p.gradient(loss.Terms[term].Name, p.samples(r, term))
+	}
+	p.gradient("four terms together", p.samples(r, loss.TermPolicy, loss.TermOffPolicy, loss.TermCrossEntropy, loss.TermReference))
+	p.neighbour(p.samples(r, loss.TermCrossEntropy))
 }
 
 func must(t *testing.T, err error) {
@@ -54,13 +66,15 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func newPeer(t *testing.T, address, dir string) *peer {
-	if address == "" || dir == "" {
+func newPeer(t *testing.T, o tinker.Options) *peer {
+	dir := os.Getenv("BALLAST_TINKER_MODEL")
+	if o.Address == "" || dir == "" {
 		t.Fatal("BALLAST_TINKER names no server, or BALLAST_TINKER_MODEL no directory of its model: run scripts/peer-tinker")
 	}
 	m, err := model.Load(dir)
 	must(t, err)
-	c, err := tinker.Dial(t.Context(), tinker.Options{Address: address, Vocabulary: m.Config.Vocab})
+	o.Vocabulary = m.Config.Vocab
+	c, err := tinker.Dial(t.Context(), o)
 	must(t, err)
 	t.Cleanup(func() { _ = c.Close(context.Background()) })
 	can, err := c.Capabilities(t.Context())
@@ -75,9 +89,9 @@ func newPeer(t *testing.T, address, dir string) *peer {
 	must(t, err)
 	t.Cleanup(func() { _ = p.Close(context.Background()) })
 	p.adapter = p.pull()
-	o := linear()
-	o.Adapter = p.adapter
-	p.local, err = train.New(m, o)
+	local := linear()
+	local.Adapter = p.adapter
+	p.local, err = train.New(m, local)
 	must(t, err)
 	return p
 }
@@ -220,4 +234,87 @@ func (p *peer) step(l ballast.Learner, samples []ballast.Sample, rate float64) f
 		p.t.Fatalf("the gradient has norm %g", norm)
 	}
 	return norm
+}
+
+// gradient compares a step of both learners, and leaves both where they were.
+func (p *peer) gradient(what string, samples []ballast.Sample) {
+	p.t.Helper()
+	begin, before := p.save(), p.flat()
+	rate := p.rate(samples, 1)
+	p.step(p.local, samples, rate)
+	theirs := p.step(p.Learner, samples, rate)
+	want, got := p.flat(), p.pull().Flat()
+	for i := range before {
+		copy(p.adapter.Flat()[i], before[i])
+	}
+	must(p.t, p.Load(begin))
+	var along, size, off float64
+	for _, group := range shared(before) {
+		for j := range before[group[0]] {
+			w, g := 0.0, float64(got[group[0]][j]-before[group[0]][j])
+			for _, i := range group {
+				w += float64(want[i][j] - before[i][j])
+				if got[i][j] != got[group[0]][j] {
+					p.t.Fatalf("%s: tensors %d and %d had equal numbers, and were trained apart", what, group[0], i)
+				}
+			}
+			along, size, off = along+w*g, size+w*w, off+(w-g)*(w-g)
+		}
+	}
+	// A step is the gradient times the rate over Eps, as long as the gradient is small.
+	ours := math.Sqrt(size) * linear().AdamW.Eps / rate
+	ratio, rest, norms := along/size, math.Sqrt(off/size), theirs/ours
+	p.t.Logf("%s: the gradient's norm is %.4g; the server's by its own word %.6f of it; by its adapter %.6f of it, off by %.1e", what, ours,
+		norms, ratio, rest)
+	if !(math.Abs(norms-1) <= peerOff && math.Abs(ratio-1) <= peerOff && rest <= peerOff) {
+		p.t.Errorf("%s: the server's gradient is not the local learner's", what)
+	}
+}
+
+// shared are the tensors with equal numbers: a server may train one matrix in the place of several,
+// as SkyRL's jax backend does with A of q, k and v, and of gate and up. Its gradient is the sum of theirs.
+func shared(flat [][]float32) (groups [][]int) {
+	for i := range flat {
+		at := slices.IndexFunc(groups, func(g []int) bool { return slices.Equal(flat[g[0]], flat[i]) })
+		if at < 0 {
+			at, groups = len(groups), append(groups, nil)
+		}
+		groups[at] = append(groups[at], i)
+	}
+	return groups
+}
+
+// neighbour says whether a step with much weight decay changes another model of the same server, such
+// as the reference. New refuses decay where it does.
+func (p *peer) neighbour(samples []ballast.Sample) {
+	p.t.Helper()
+	m, err := ReadManifest(p.save())
+	must(p.t, err)
+	other, err := p.made(p.t.Context(), m.Path, false)
+	must(p.t, err)
+	logp := func() []float32 {
+		out, err := forward(p.t.Context(), other, datums(samples[:1], alone(samples[:1], true)))
+		must(p.t, err)
+		return out[0]
+	}
+	before, moved := logp(), 0.0
+	p.o.Train.AdamW.WeightDecay = 0.5
+	p.step(p.Learner, samples, 1)
+	p.o.Train.AdamW.WeightDecay = 0
+	for i, x := range logp() {
+		moved = max(moved, math.Abs(float64(x-before[i])))
+	}
+	p.t.Logf("another model, while this one loses half of its weights by decay: its log-probabilities move by at most %.1e", moved)
+	if moved > peerApart != (p.o.Reduction == Mean) {
+		p.t.Errorf("of a server that reduces losses to their %s New has it otherwise", p.o.Reduction)
+	}
+	must(p.t, other.Unload(p.t.Context()))
+}
+
+// flat is a copy of the local adapter's numbers.
+func (p *peer) flat() (out [][]float32) {
+	for _, x := range p.adapter.Flat() {
+		out = append(out, slices.Clone(x))
+	}
+	return out
 }

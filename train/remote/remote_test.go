@@ -379,7 +379,13 @@ func TestLostAnswers(t *testing.T) {
 					t.Fatal(err)
 				}
 				want, dir := b.weights(t), t.TempDir()+"/checkpoint"
-				b.server.Script(tinkertest.Fault{On: on, Nth: 1, Do: lost})
+				for i := range 4 { // every first try
+					b.server.Script(tinkertest.Fault{On: on, Nth: 2*i + 1, Do: lost})
+				}
+				if _, err := b.Model().Sampler(t.Context()).Wait(); err != nil {
+					t.Errorf("%s, %s of %s: %v", srv.name, lost, on, err)
+					continue
+				}
 				if err := b.Save(dir); err != nil {
 					t.Errorf("%s, %s of %s: %v", srv.name, lost, on, err)
 					continue
@@ -392,7 +398,7 @@ func TestLostAnswers(t *testing.T) {
 				if s, _ := b.server.Model(b.Model().ID()); s.Steps != 1 {
 					t.Errorf("%s, %s of %s: the optimiser took %d steps", srv.name, lost, on, s.Steps)
 				}
-				if n := b.server.Ledger().Faults[lost.String()]; n != 1 {
+				if n := b.server.Ledger().Faults[lost.String()]; n < 1 {
 					t.Errorf("%s, %s of %s: %d faults", srv.name, lost, on, n)
 				}
 			}
