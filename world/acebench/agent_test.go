@@ -129,6 +129,28 @@ func TestMend(t *testing.T) {
 	}
 }
 
+// Under a model's name with a + every call of a method fails, as the original was seen to do.
+func TestOddModel(t *testing.T) {
+	const lost = failed + "name 'Qwen2_5_1_5B_GRPO' is not defined"
+	for _, c := range []struct {
+		message string
+		step    []string
+	}{
+		{"[turn_on_wifi()]", []string{lost}},
+		{"[nope(), turn_on_wifi()]", []string{failed + unknownFirst, lost}},
+		{"[turn_on_wifi(x=foo)]", []string{lost}},
+		{"[login_device(),get_latest_message_id()]", []string{lost, lost}},
+	} {
+		for _, role := range []Role{Step, Turn} {
+			s := must(NewScene(role, AST, []string{"BaseApi", "MessageApi"}, nil))
+			s.As("Qwen2.5-1.5B-GRPO+FCL-SFT")
+			if e := s.Execute(c.message, false); role == Step && !slices.Equal(e.Results, c.step) || role == Turn && !e.Failed {
+				t.Errorf("%s, %s: %q %v", c.message, role, e.Results, e.Failed)
+			}
+		}
+	}
+}
+
 // Passes over scenes and recorded dialogues leave nothing behind: the live heap after 100 is that after one.
 func TestFlatMemory(t *testing.T) {
 	type recorded struct {

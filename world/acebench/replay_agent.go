@@ -140,6 +140,7 @@ func (s *Script) begin(d *value.Dict, it Item) (*Dialogue, error) {
 	if err != nil {
 		return nil, err
 	}
+	scene.As(d.Text("model"))
 	return NewDialogue(scene, first), nil
 }
 

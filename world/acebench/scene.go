@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"ballast/value"
+	"ballast/value/pyexpr"
 	"ballast/world/python"
 )
 
@@ -39,6 +40,7 @@ type Scene struct {
 	fresh   []state // what they are then
 	saves   bool    // a message has succeeded
 	mended  bool
+	nobody  string // a name that is not defined, see As
 }
 
 // Executed is what came of one message of the agent.
@@ -94,6 +96,26 @@ func (s *Scene) start() any {
 // not the result of the call before; what a call raises is told in its place, also in multi_turn; and a message that
 // cannot be read is told to be so, also there.
 func (s *Scene) Mend() { s.mended = true }
+
+// As gives the scene the name of a model. The original makes names of its objects of it, and one with a + is an expression: every
+// call of a method that there is ends since what stands before the + is not defined. Only recorded dialogues have such names.
+func (s *Scene) As(model string) {
+	if before, _, plus := strings.Cut(model, "+"); plus {
+		s.nobody = strings.NewReplacer("-", "_", ".", "_", "/", "_").Replace(before)
+	}
+}
+
+// lost is what such a call raises: what is wrong with its text goes first.
+func (s *Scene) lost(w *written) *python.Exception {
+	return python.Try(func() {
+		if !w.plain {
+			if _, err := pyexpr.Parse(w.text); err != nil {
+				raiseSyntax(err, "<string>")
+			}
+		}
+		python.Raise("NameError", "name '%s' is not defined", s.nobody)
+	})
+}
 
 // states are the objects, which begin to count when they are first needed.
 func (s *Scene) states() []state {
@@ -226,6 +248,9 @@ func (s *Scene) one(states []state, w *written) (out *outcome, raised *python.Ex
 	for i, st := range states {
 		if !s.apis[i].Has(word) {
 			continue
+		}
+		if s.nobody != "" {
+			return nil, s.lost(w)
 		}
 		raised = python.Try(func() {
 			w.parse()
