@@ -249,19 +249,18 @@ func (l *Learner) slopes(ctx context.Context, samples []ballast.Sample, list []p
 	return out, nil
 }
 
-// step sends the gradient and the optimiser's step, one behind the other, and returns the
-// gradient's norm; -1 where the server does not tell it.
+// step has the server compute the gradient, and then take the optimiser's step, and returns the
+// gradient's norm; -1 where the server does not tell it. The step is not asked for before the gradient
+// is there: SkyRL 0.4.0 looks for steps after it looked for gradients, so that it may take a step
+// first whose gradient came in between. That is a step of nothing, and the gradient is the next one's.
 func (l *Learner) step(ctx context.Context, data []tinker.Datum, logp, slopes [][]float32, rate float64) (norm float64, err error) {
 	loss, linear := l.o.Reduction.linear(data, logp, slopes)
 	adam := l.o.Train.AdamW
-	done := l.model.ForwardBackward(ctx, linear, loss, nil)
-	stepped := l.model.OptimStep(ctx, tinker.AdamParams{LearningRate: rate, Beta1: adam.Beta1, Beta2: adam.Beta2, Eps: adam.Eps,
-		WeightDecay: adam.WeightDecay})
-	if _, err := done.Wait(); err != nil {
-		_, _ = stepped.Wait() // it was not sent, or the model is lost: either way the error is the first
+	if _, err := l.model.ForwardBackward(ctx, linear, loss, nil).Wait(); err != nil {
 		return 0, err
 	}
-	res, err := stepped.Wait()
+	res, err := l.model.OptimStep(ctx, tinker.AdamParams{LearningRate: rate, Beta1: adam.Beta1, Beta2: adam.Beta2, Eps: adam.Eps,
+		WeightDecay: adam.WeightDecay}).Wait()
 	if err != nil {
 		return 0, err
 	}

@@ -421,6 +421,19 @@ func TestDecayOfAll(t *testing.T) {
 	}
 }
 
+// TestStepAfterGradient: no step is asked for before its gradient is there.
+func TestStepAfterGradient(t *testing.T) {
+	b := start(t, tinkertest.SkyRL(), Options{Reduction: Mean})
+	samples := b.samples(t, 1, loss.TermCrossEntropy)
+	b.server.Script(tinkertest.Fault{On: "forward_backward", Nth: 2, Do: tinkertest.Fails(tinkertest.Detail400, "no gradient")})
+	if _, err := b.Update(t.Context(), samples, 0.01); err == nil || !strings.Contains(err.Error(), "no gradient") {
+		t.Fatal(err)
+	}
+	if n := b.server.Ledger().Requests["optim_step"]; n != 0 {
+		t.Errorf("%d steps were asked for without a gradient", n)
+	}
+}
+
 // TestNothingIsSent: an update whose loss is not finite says so and leaves the server alone, and so
 // does one without weights.
 func TestNothingIsSent(t *testing.T) {
