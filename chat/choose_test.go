@@ -150,6 +150,9 @@ func TestFramed(t *testing.T) {
 
 // TestWritten: what ballast wrote into a checkpoint is found again with its system text.
 func TestWritten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	systems := []*string{nil, system("You are Acme's \"bot\"."), system("")}
 	for i, name := range slices.Sorted(maps.Keys(Templates)) {
 		for k, form := range slices.Sorted(maps.Keys(Formats)) {

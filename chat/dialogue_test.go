@@ -241,6 +241,9 @@ func given(system string) *string {
 }
 
 func TestIncrementalEqualsWhole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	for _, tmpl := range Templates {
 		for _, f := range Formats {
 			for seed := range uint64(42) {

@@ -125,6 +125,9 @@ func conversationOf(name string, vars *value.Dict) (p probe) {
 // TestFamilies: each template is that of a renderer that writes what transformers writes for
 // it, in every dialogue, or is refused.
 func TestFamilies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	g, from := families(t)
 	var rows [][4]string
 	chosen, recognised := map[string]int{}, map[string]int{}

@@ -5,6 +5,9 @@ import "testing"
 // TestCheckEveryStyle: what is written for servers renders what is trained, in every
 // template and format.
 func TestCheckEveryStyle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	for _, tmpl := range Templates {
 		tok := tokenizerOf(t, tmpl)
 		for _, f := range Formats {

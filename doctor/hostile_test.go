@@ -44,6 +44,9 @@ func hostileFiles(t *testing.T, dir, name, text string) {
 
 // TestHostileFiles: no text of a file steers the reader's terminal or page.
 func TestHostileFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	names := hostile.Names()
 	for i, text := range hostile.Texts {
 		dir := filepath.Join(t.TempDir(), names[i%len(names)])

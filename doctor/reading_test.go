@@ -231,6 +231,9 @@ func TestRunsApart(t *testing.T) {
 // TestLongReplies: what waits for the choice of a format, and one update, are bounded
 // in bytes.
 func TestLongReplies(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	var b strings.Builder
 	for i := range 50 {
 		fmt.Fprintf(&b, "{\"output\": \"%s\", \"step\": %d}\n", strings.Repeat("word ", 1<<20), i/25)

@@ -10,6 +10,9 @@ import (
 // TestPatternsThatNeverEnd: an expression that backtracks without a bound is an error
 // that names it, within a second.
 func TestPatternsThatNeverEnd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	for _, pattern := range []string{
 		`([\s\S]+)+\u0001`, `(a+)+b`, `(\w+\s?)+$`, `^(([a-z])+.)+[A-Z]([a-z])+$`,
 		`((((a*)*)*)*)*b`, `(ab|ba|a|b)+c`,
@@ -34,6 +37,9 @@ var sane = []string{
 }
 
 func TestSanePatternsPass(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	for _, pattern := range sane {
 		start := time.Now()
 		split, err := NewSplit(pattern, "", "Isolated", false)

@@ -16,7 +16,7 @@ import (
 type interval struct{ lo, hi float64 }
 
 // flagRanges lists the numeric flags by name; one that two commands share means the
-// same in both. A seed may be any number. A default may lie outside, where it says
+// same in both. A seed (seed, draw) may be any number. A default may lie outside, where it says
 // that the flag was not given.
 var flagRanges = map[string]interval{
 	"body":        {1, 1024},
