@@ -53,9 +53,12 @@ func samplers(s *recipe.Engine, token string) (out []served.Backend, err error) 
 func checkSamplers(r *recipe.Recipe, learns bool, bad func(key, format string, args ...any)) {
 	s := &r.Engine
 	if len(s.Beside()) == 0 {
-		for key, set := range map[string]bool{"adapters": s.Adapters != "", "token": s.Token != "", "requests": s.Requests != 0} {
-			if set {
-				bad("engine."+key, "it says how servers are asked that sample beside the training server; name them with engine.samplers, or "+
+		for _, of := range []struct {
+			key string
+			set bool
+		}{{"adapters", s.Adapters != ""}, {"token", s.Token != ""}, {"requests", s.Requests != 0}} {
+			if of.set {
+				bad("engine."+of.key, "it says how servers are asked that sample beside the training server; name them with engine.samplers, or "+
 					"leave it out")
 			}
 		}
@@ -147,17 +150,15 @@ func (e *elsewhere) beside(o *order, saved *remote.Manifest) error {
 		if err := e.learn(o, saved); err != nil {
 			return err
 		}
-		if err := e.publish(o.ctx, true); err != nil {
-			return err
-		}
-		return e.agree(o.ctx, o.model.Config.Vocab)
+		e.vocab, e.compared = o.model.Config.Vocab, map[string]int64{}
+		return e.publish(o.ctx, true)
 	case saved.Path != "":
 		return e.show(o.ctx, saved.Sampler, true)
 	}
 	return nil
 }
 
-// publish has the samplers sample with the learner's weights of now.
+// publish has the samplers sample with the learner's weights of now, and compares those that are new.
 func (e *elsewhere) publish(ctx context.Context, first bool) error {
 	path, err := e.learner.Publish(ctx)
 	if err != nil {
@@ -167,7 +168,10 @@ func (e *elsewhere) publish(ctx context.Context, first bool) error {
 	if failed := e.client.Delete(ctx, path); failed != nil && ctx.Err() == nil { // the folder has it, or will have another
 		e.littered.Do(func() { e.say("what samplers have loaded stays on the training server: " + failed.Error()) })
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return e.agree(ctx, first)
 }
 
 // show brings saved weights to the samplers. The first time each of those that are there must take
@@ -205,37 +209,56 @@ const (
 	drawn   = 32 // tokens that are compared
 )
 
-// agree compares what each sampler says of tokens with what the learner says: samplers with
-// another model would sample what is not trained.
-func (e *elsewhere) agree(ctx context.Context, vocab int) error {
+// agree compares what samplers say of tokens with what the learner says, of each that was not compared since it came: those with
+// another model would sample what is not trained. The samplers have the learner's weights of now. The first time
+// each must answer; later one that does not is compared when it is back.
+func (e *elsewhere) agree(ctx context.Context, first bool) error {
+	came := map[string]int64{} // how often each has come, of those that are there
+	for _, s := range e.policy.Servers() {
+		if s.Out == "" {
+			came[s.Address] = s.Left + 1
+		}
+	}
+	fresh := func(server string) bool { return came[server] > e.compared[server] }
 	var prompt []int32
 	for i := range 8 {
-		prompt = append(prompt, int32((i*7+1)%vocab))
+		prompt = append(prompt, int32((i*7+1)%e.vocab))
 	}
 	call := served.Call{Prompt: prompt, Max: drawn, Seed: 1, Sampling: ballast.Sampling{Temperature: 1}}
-	err := e.policy.Try(ctx, call, func(server string, a *served.Answer) error {
-		x := ballast.Sample{Tokens: slices.Concat(prompt, a.Tokens)}
-		lp, err := e.learner.LogProbs(ctx, []ballast.Sample{x})
-		if err != nil {
-			return err
+	err := e.policy.Try(ctx, call, fresh, func(server string, a *served.Answer, err error) error {
+		if err == nil {
+			err = e.near(ctx, server, prompt, a)
+		} else if !first && ctx.Err() == nil {
+			return nil
 		}
-		sum := 0.0
-		for i, p := range a.LogProb {
-			sum += math.Abs(float64(p) - float64(lp[0][len(prompt)+i]))
-		}
-		mean := sum / float64(len(a.LogProb))
-		if !(mean <= another) {
-			return fmt.Errorf("the log-probabilities of %s are %.3g nats apart from the learner's, as a mean of %d tokens; "+
-				"does it serve the model that is trained?", server, mean, len(a.LogProb))
-		}
-		if mean > notable {
-			e.say(fmt.Sprintf("the log-probabilities of %s are %.3g nats apart from the learner's, as a mean of %d tokens; signal importance "+
-				"corrects for that", server, mean, len(a.LogProb)))
-		}
-		return nil
+		e.compared[server] = came[server]
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("comparing engine.samplers with the learner: %w", err)
+	}
+	return nil
+}
+
+// near compares one reply.
+func (e *elsewhere) near(ctx context.Context, server string, prompt []int32, a *served.Answer) error {
+	x := ballast.Sample{Tokens: slices.Concat(prompt, a.Tokens)}
+	lp, err := e.learner.LogProbs(ctx, []ballast.Sample{x})
+	if err != nil {
+		return err
+	}
+	sum := 0.0
+	for i, p := range a.LogProb {
+		sum += math.Abs(float64(p) - float64(lp[0][len(prompt)+i]))
+	}
+	mean := sum / float64(len(a.LogProb))
+	if !(mean <= another) {
+		return fmt.Errorf("the log-probabilities of %s are %.3g nats apart from the learner's, as a mean of %d tokens; "+
+			"does it serve the model that is trained?", server, mean, len(a.LogProb))
+	}
+	if mean > notable {
+		e.say(fmt.Sprintf("the log-probabilities of %s are %.3g nats apart from the learner's, as a mean of %d tokens; signal importance "+
+			"corrects for that", server, mean, len(a.LogProb)))
 	}
 	return nil
 }

@@ -273,6 +273,21 @@ func TestSamplersAtTheStart(t *testing.T) {
 	asLearner(t, e)
 }
 
+// TestSamplerOfAnotherModelComesLate: one that was not there at the start is compared when it has weights that the learner has, too.
+func TestSamplerOfAnotherModelComesLate(t *testing.T) {
+	s := newSite(t, tinkertest.SkyRL(), servedtest.Options{}, servedtest.Options{})
+	s.samplers[1] = start(t, 50)
+	s.samplers[1].Fail(servedtest.Break)
+	e, err := s.open(s.recipe(), true)
+	must(t, err)
+	learn(t, e)
+	s.samplers[1].Fail(nil)
+	back(t, e, 1)
+	if err := e.Sync(t.Context()); err == nil || !strings.Contains(err.Error(), s.samplers[1].URL) || !strings.Contains(err.Error(), "nats apart") {
+		t.Error(err)
+	}
+}
+
 // start is a server of another model.
 func start(t *testing.T, vocab int) *servedtest.Server {
 	s := servedtest.Start(servedtest.Options{Vocab: vocab})

@@ -159,6 +159,8 @@ type elsewhere struct {
 	policy  *served.Policy
 	say     func(string)
 
+	vocab    int              // of the model
+	compared map[string]int64 // of samplers with the learner: of each how often it had come
 	littered sync.Once
 }
 

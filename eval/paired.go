@@ -18,16 +18,20 @@ type Difference struct {
 }
 
 // Compare pairs scored episodes by task: those of the first evaluation that the second has too. Broken ones are
-// left out.
+// left out, and so are further episodes of a task.
 func Compare(first, second []ballast.Episode) Difference {
-	other := make(map[string]*ballast.Episode, len(second))
+	other, seen := make(map[string]*ballast.Episode, len(second)), make(map[string]bool, len(first))
 	for i := range second {
-		other[second[i].Task] = &second[i]
+		if other[second[i].Task] == nil {
+			other[second[i].Task] = &second[i]
+		}
 	}
 	var n [2][2]int
 	for i := range first {
 		a, b := &first[i], other[first[i].Task]
-		if b != nil && a.Stop != ballast.StopInfra && b.Stop != ballast.StopInfra {
+		again := seen[a.Task]
+		seen[a.Task] = true
+		if b != nil && !again && a.Stop != ballast.StopInfra && b.Stop != ballast.StopInfra {
 			n[b2i(a.Score.Success)][b2i(b.Score.Success)]++
 		}
 	}

@@ -17,6 +17,7 @@ type Player func(ctx context.Context, plays []rollout.Request, ended func(*balla
 // PolicyPlayer plays with a policy. Tasks of a world that listens are played with a prompt that is written anew for every reply.
 func PolicyPlayer(policy ballast.Policy, cfg rollout.Config, how ballast.Sampling) Player {
 	return func(ctx context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+		cfg := cfg // a player may be used by many
 		cfg.Ended = ended
 		table := cmp.Or(cfg.Env, &env.Builtin)
 		var grow, anew part

@@ -321,6 +321,9 @@ func peerCases(t *testing.T) (out []peerCase) {
 // Where BALLAST_HF_PYTHON names a Python with transformers, it is compared there too: see
 // scripts/peer-transformers.
 func TestPeer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	root := t.TempDir()
 	var dirs []string
 	for _, c := range peerCases(t) {

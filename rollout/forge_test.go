@@ -112,6 +112,9 @@ func forger(s chat.Renderer, task *ballast.Task, gold [][]string, f forgery, pla
 // in any template and format, as text or as control tokens, whatever is done with
 // malformed replies.
 func TestForgedText(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	tok := tokenizer(t)
 	options := []credit.Options{{}, {Progress: 0.5}, {Format: 0.5}}
 	for n, tmpl := range templates() {

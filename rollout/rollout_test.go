@@ -347,6 +347,9 @@ func TestLongResultLosesItsBeginning(t *testing.T) {
 // TestStuckTokenizer: a tokenizer's pattern that gets stuck on a tool's result or a
 // user's text is an error of the run, in whatever goroutine the policy plays.
 func TestStuckTokenizer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	text, err := tokenizer(t).JSON()
 	if err != nil {
 		t.Fatal(err)

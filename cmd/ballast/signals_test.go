@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -50,7 +51,14 @@ func (c *child) begin() *child {
 	return c
 }
 
-func start(t *testing.T, args ...string) *child { return command(t, "ballast", args...).begin() }
+// start begins ballast. Under nohup a process ignores hangups, and so does what it starts: what is listened to is not
+// handed on.
+func start(t *testing.T, args ...string) *child {
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
+	return command(t, "ballast", args...).begin()
+}
 
 // until waits for something that the process does.
 func (c *child) until(yes func() bool) {

@@ -154,6 +154,9 @@ func grown(f func()) uint64 {
 
 // TestBombs: small files that unpack to much end with a sentence, in little memory.
 func TestBombs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	packed := func(line string, n int) string {
 		var b bytes.Buffer
 		w, err := zstd.NewWriter(&b, zstd.WithEncoderLevel(zstd.SpeedFastest))
@@ -325,6 +328,9 @@ func TestParquetBomb(t *testing.T) {
 
 // TestParquetBroken: files whose sizes lie are refused, whatever bit is wrong.
 func TestParquetBroken(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	one := 1.0
 	data, err := os.ReadFile(parquetFile(t, []pqRow{{Step: 1, Completion: "a", Reward: &one}, {Step: 2, Completion: "b"}}, parquet.Compression(&pqzstd.Codec{})))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"ballast"
 )
@@ -45,7 +46,7 @@ func pair(names map[string]string, d draw, name, before string, taken map[string
 			shown = glue(name, before, name)
 		}
 		if try >= 4 {
-			shown = fmt.Sprintf("%s_%d", shown[:min(len(shown), maxName-4)], try-2)
+			shown = fmt.Sprintf("%s_%d", strings.ToValidUTF8(shown[:min(len(shown), maxName-4)], ""), try-2)
 		}
 	}
 	taken[shown] = true
@@ -93,7 +94,7 @@ func like(name, word, by string) string {
 	out := ""
 	for i, w := range strings.Split(by, "_") {
 		if i > 0 || word[0] < 'a' {
-			w = strings.ToUpper(w[:1]) + w[1:]
+			w = capital(w)
 		}
 		out += w
 	}
@@ -102,15 +103,21 @@ func like(name, word, by string) string {
 
 // camel says that a name has a capital inside and no _.
 func camel(name string) bool {
-	return !strings.Contains(name, "_") && strings.IndexFunc(name[1:], unicode.IsUpper) >= 0
+	return !strings.Contains(name, "_") && strings.IndexFunc(name[min(1, len(name)):], unicode.IsUpper) >= 0
 }
 
 // glue puts a word before a name.
 func glue(name, word, by string) string {
 	if camel(name) {
-		return word + strings.ToUpper(by[:1]) + by[1:]
+		return word + capital(by)
 	}
 	return word + "_" + by
+}
+
+// capital is a word with a capital at its beginning.
+func capital(word string) string {
+	r, n := utf8.DecodeRuneInString(word)
+	return string(unicode.ToUpper(r)) + word[n:]
 }
 
 // Back is a call under the world's own names.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"ballast"
 	"ballast/env/sim"
@@ -237,7 +238,8 @@ func checkNames(t *testing.T, x *ballast.Task) {
 	seen := map[string]bool{}
 	for i, tool := range x.Tools {
 		own := &x.Words.Own.Tools[i]
-		if seen[tool.Name] || tool.Name == own.Name || x.Words.Tools[tool.Name] != own.Name || x.Words.Tools[own.Name] != tool.Name || len(tool.Name) > max(maxName, len(own.Name)) {
+		if seen[tool.Name] || tool.Name == own.Name || x.Words.Tools[tool.Name] != own.Name || x.Words.Tools[own.Name] != tool.Name || len(tool.Name) > max(maxName, len(own.Name)) ||
+			utf8.ValidString(own.Name) != utf8.ValidString(tool.Name) {
 			t.Errorf("%s becomes %s", own.Name, tool.Name)
 		}
 		seen[tool.Name] = true
@@ -258,6 +260,7 @@ func checkNames(t *testing.T, x *ballast.Task) {
 func FuzzNames(f *testing.F) {
 	f.Add("get_user cat ls a getUser fetch_user obtain_user retrieve_user", uint64(1))
 	f.Add(strings.Repeat("x", 64)+" "+strings.Repeat("x", 63)+"y", uint64(2))
+	f.Add("aÄöÜ éÉ x"+strings.Repeat("名", 30)+" x"+strings.Repeat("名", 30)+"B", uint64(4))
 	f.Add("_ - -- __a get__user üser 名前 a.b", uint64(3))
 	f.Fuzz(func(t *testing.T, names string, seed uint64) {
 		task := ballast.Task{ID: "x"}

@@ -290,6 +290,9 @@ func TestTogether(t *testing.T) {
 // rounded weights, but for the rounding of what is multiplied with them. Without half
 // of every sum, as where GoMLX's kernels were wrong, they are 0.7 nats off.
 func TestHalf(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	for name, c := range configs {
 		m, rounded := random(c, 6), random(c, 6)
 		for _, w := range rounded.Weights.Tensors {

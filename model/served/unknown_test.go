@@ -63,26 +63,33 @@ func TestTry(t *testing.T) {
 	p := open(t, quick(t, "vllm", a, b))
 	refresh(t, p, "lora/1")
 	var from []string
-	look := func(server string, x *served.Answer) error {
-		from = append(from, server)
+	all := func(string) bool { return true }
+	look := func(server string, x *served.Answer, err error) error {
+		if from = append(from, server); err != nil {
+			return err
+		}
 		if len(x.Tokens) != 3 || len(x.LogProb) != 3 {
 			t.Errorf("%+v", x)
 		}
 		return nil
 	}
 	call := served.Call{Prompt: []int32{1, 2}, Max: 3, Sampling: warm}
-	if err := p.Try(context.Background(), call, look); err != nil || len(from) != 2 || from[0] == from[1] {
+	if err := p.Try(context.Background(), call, all, look); err != nil || len(from) != 2 || from[0] == from[1] {
 		t.Errorf("%v, %q", err, from)
 	}
 	if n, _ := a.Served("lora/1"); n < 2 { // that of the refresh, and this one
 		t.Errorf("%d replies", n)
 	}
 	odd := errors.New("odd")
-	if err := p.Try(context.Background(), call, func(string, *served.Answer) error { return odd }); !errors.Is(err, odd) {
+	if err := p.Try(context.Background(), call, all, func(string, *served.Answer, error) error { return odd }); !errors.Is(err, odd) {
 		t.Error(err)
 	}
 	b.Fail(servedtest.Break)
-	if err := p.Try(context.Background(), call, look); err == nil {
+	if err := p.Try(context.Background(), call, all, look); err == nil {
 		t.Error("a server that breaks off has been tried")
+	}
+	from = nil
+	if err := p.Try(context.Background(), call, func(string) bool { return false }, look); err != nil || from != nil {
+		t.Errorf("%v, %q", err, from)
 	}
 }

@@ -91,6 +91,9 @@ func TestConfig(t *testing.T) {
 // TestRoom: without a setting, gold of the tasks that an embedded model was made for fits its budgets in the
 // formats that it writes. Where gold does not fit, it is told of how many tasks, and by what.
 func TestRoom(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	open := func(context.Context, *recipe.Recipe, *model.Model, chat.Renderer) (ballast.Engine, error) {
 		return &closer{}, nil
 	}

@@ -196,7 +196,7 @@ func (c *course) end() (string, tinkertest.Snapshot) {
 // same weights, after the same steps, and the server has done nothing twice.
 func TestMethodsOnAServer(t *testing.T) {
 	for _, m := range recipe.All {
-		if recipe.Untrained(m.Name) || testing.Short() && m.Name != "grpo" && m.Name != "sft-grpo" {
+		if recipe.Untrained(m.Name) || testing.Short() && m.Name != "sft-grpo" {
 			continue
 		}
 		for reduction, habits := range map[string]tinkertest.Habits{"mean": tinkertest.SkyRL(), "sum": tinkertest.TuFT()} {
