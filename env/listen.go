@@ -23,6 +23,9 @@ type Listener interface {
 	Prompt() []ballast.Message
 }
 
+// NoRoom is the reason of a reply that is empty since the context had no room for one behind the prompt.
+const NoRoom = "no_room"
+
 // listener is the session as one that listens. It is opened where there is none.
 func (e *Env) listener(ctx context.Context) (Listener, error) {
 	if err := e.session(ctx, &e.ses); err != nil {

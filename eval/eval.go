@@ -14,6 +14,7 @@ import (
 	"ballast"
 	"ballast/chat/decline"
 	"ballast/credit"
+	"ballast/env"
 	"ballast/monitor"
 	"ballast/rollout"
 )
@@ -63,6 +64,7 @@ type Result struct {
 	// Findings are what else the graders say of the episodes, by name and category (env.GraderEntry).
 	Findings map[string]map[string]Share `json:"findings,omitempty"`
 	found    []kind
+	NoRoom   int               `json:"no_room,omitempty"`  // replies that are empty since the context had no room for one
 	Infra    int               `json:"infra"`              // episodes left out
 	Left     map[string]int    `json:"left_out,omitempty"` // of each category
 	Broken   string            `json:"broken,omitempty"`   // the first of them, and why
@@ -106,6 +108,9 @@ func tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 			for _, s := range t.Steps {
 				calls += len(s.Calls)
 				r.Kinds[s.Kind]++
+				if s.Reason == env.NoRoom {
+					r.NoRoom++
+				}
 			}
 		}
 	}

@@ -214,7 +214,7 @@ func (d *dialogue) play(ctx context.Context) (wait <-chan struct{}, infra, fatal
 		case err != nil && ctx.Err() != nil:
 			return nil, nil, context.Cause(ctx)
 		case full(err) && d.Listens(): // the original program has an empty reply then
-			m = endpoint.Reply{}
+			m = endpoint.Reply{Finish: "length", Full: true}
 		case full(err):
 			d.Stop(ballast.StopTokens)
 			continue
@@ -276,6 +276,9 @@ func (d *dialogue) take(ctx context.Context, m endpoint.Reply) <-chan struct{} {
 	cut := m.Finish == "length"
 	d.echo(m)
 	d.read(m, cut)
+	if d.Listens() && m.Full && m.Content == "" && len(m.Calls) == 0 {
+		d.Last().Reason = env.NoRoom
+	}
 	if d.replies++; d.replies == 1 {
 		d.first = m.Tokens
 	}

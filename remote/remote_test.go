@@ -396,7 +396,8 @@ func TestDialogues(t *testing.T) {
 			c.answer(w, s, body, key, text)
 		})
 		res := play(t, nil, tasks, player(client(t, s, remote.Options{})))
-		if res.Total.OK != c.right || res.Total.All != 3 || res.Infra != 0 || c.right == 3 && res.Findings["milestones"]["agent_multi_turn"].Sum != 2 {
+		if res.Total.OK != c.right || res.Total.All != 3 || res.Infra != 0 || c.right == 3 && res.Findings["milestones"]["agent_multi_turn"].Sum != 2 ||
+			(res.NoRoom > 0) != (name == "no room") || strings.Contains(res.Table(), "no room for one") != (name == "no room") {
 			t.Errorf("%s:\n%s", name, res.Table())
 		}
 	}

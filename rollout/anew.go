@@ -15,7 +15,9 @@ import (
 // Anew plays tasks whose world listens (env.Listener): the prompt of every reply is the whole conversation, written anew, and nothing
 // says that it begins with the one before. So each is a conversation of its own for the policy, of one reply. All go
 // on in step, reply by reply, so that those that begin alike share that. The record has texts and no tokens: it is for
-// evaluations, and nothing can be trained on it. A prompt that the model's context has no room for gets an empty reply.
+// evaluations, and nothing can be trained on it. A prompt that the model's context has no room for gets an empty
+// reply, which is cut. An episode ends where its prompt has grown by Budget.Episode. What tools answer is the world's to
+// write: Budget.Result does not count.
 func Anew(ctx context.Context, policy ballast.Policy, cfg Config, plays []Request, how ballast.Sampling) ([]ballast.Episode, error) {
 	if len(cfg.Faults) > 0 {
 		return nil, fmt.Errorf("rollout: faults %v are put into conversations that grow, and those of the tasks are written anew for every reply",
@@ -50,8 +52,7 @@ func anew(ctx context.Context, policy ballast.Policy, cfg *Config, plays []Reque
 			if !r.goesOn() {
 				continue
 			}
-			open = append(open, r)
-			if r.ask = r.question(); r.ask.req.Max > 0 {
+			if open = append(open, r); r.ask.req.Max > 0 {
 				convs = append(convs, r.ask)
 			}
 		}
@@ -104,6 +105,7 @@ type restated struct {
 	format  chat.Format
 	next    env.Message // what the world says
 	ask     *question
+	first   int // tokens of the first prompt
 	replies uint64
 	told    bool
 }
@@ -121,7 +123,10 @@ func newRestated(cfg *Config, p Request, task *env.Prepared) (r *restated, err e
 // goesOn says whether another reply is to be asked for. It tells of an episode that has ended.
 func (r *restated) goesOn() bool {
 	if r.Ready() {
-		return true
+		if r.ask = r.question(); r.ask != nil {
+			return true
+		}
+		r.Stop(ballast.StopTokens)
 	}
 	if r.Close(); r.cfg.Ended != nil && !r.told {
 		r.told = true
@@ -131,10 +136,17 @@ func (r *restated) goesOn() bool {
 	return false
 }
 
-// question is the prompt of the next reply. Its Max is not above 0 where the context has no room for one.
+// question is the prompt of the next reply, nil where it has grown by the budget of an episode. Its Max is not above 0 where the
+// context has no room for one.
 func (r *restated) question() *question {
 	d := chat.NewPrompted(r.cfg.Renderer, r.next.Prompt)
 	d.Open()
+	if r.replies == 0 {
+		r.first = len(d.Tokens())
+	}
+	if most := r.cfg.Budget.Episode; most > 0 && len(d.Tokens())-r.first >= most {
+		return nil
+	}
 	q := &question{req: ballast.Request{Append: d.Tokens(), Max: r.cfg.Budget.Reply, Stop: r.cfg.Renderer.Stops(),
 		Seed: r.play.Seed + r.replies*0x9e3779b97f4a7c15, Mask: r.cfg.mask(r.Env)}} // splitmix64's step: each reply has draws of its own
 	if r.cfg.Context > 0 {
@@ -154,7 +166,10 @@ func (r *restated) take() {
 		r.Fail(fmt.Errorf("the policy left the conversation unanswered"))
 	default:
 		text, ended := r.cfg.text(reply.Tokens)
-		r.Reply(r.format.Parse(text, r.Env), ballast.Step{Text: text, Cut: !ended && len(reply.Tokens) > 0})
+		r.Reply(r.format.Parse(text, r.Env), ballast.Step{Text: text, Cut: !ended})
+		if r.ask.req.Max <= 0 || reply.Full && len(reply.Tokens) == 0 {
+			r.Last().Reason = env.NoRoom
+		}
 	}
 }
 

@@ -111,7 +111,8 @@ func TestAnewWithoutRoom(t *testing.T) {
 	s := style(tok, "chatml", "hermes")
 	p, prompts := listened(s, tok, loginCall)
 	ep := playAnew(t, p, Config{Renderer: s, Context: 20}, Request{Task: task})[0]
-	if ep.Stop != ballast.StopDone || len(*prompts) != 0 || len(ep.Turns[0].Steps) != 20 || ep.Turns[0].Steps[0].Text != "" || ep.Turns[0].Check.Passed {
+	if ep.Stop != ballast.StopDone || len(*prompts) != 0 || len(ep.Turns[0].Steps) != 20 || ep.Turns[0].Steps[0].Text != "" ||
+		ep.Turns[0].Steps[0].Reason != env.NoRoom || ep.Turns[0].Check.Passed {
 		t.Errorf("stop %s, %d asked, %+v", ep.Stop, len(*prompts), ep.Turns)
 	}
 	b := budget
@@ -121,6 +122,11 @@ func TestAnewWithoutRoom(t *testing.T) {
 	if step := ep.Turns[0].Steps[0]; ep.Stop != ballast.StopDone || !step.Cut || step.Text == "" || len(ep.Turns[0].Steps) != 20 {
 		t.Errorf("stop %s, %+v", ep.Stop, step)
 	}
+	b.Episode = 30 // of what the prompt grows by
+	if ep = playAnew(t, p, Config{Renderer: s, Budget: b}, Request{Task: task})[0]; ep.Stop != ballast.StopTokens || len(ep.Turns[0].Steps) == 0 || len(ep.Turns[0].Steps) > 6 {
+		t.Errorf("stop %s after %d replies", ep.Stop, len(ep.Turns[0].Steps))
+	}
+	b.Episode = budget.Episode
 	b.Steps = 3
 	if ep = playAnew(t, p, Config{Renderer: s, Budget: b}, Request{Task: task})[0]; ep.Stop != ballast.StopTurns || len(ep.Turns[0].Steps) != 3 {
 		t.Errorf("stop %s", ep.Stop)
