@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"ballast"
-	"ballast/chat"
 	"ballast/compare"
 	"ballast/compare/table"
 	"ballast/doctor/probe"
@@ -170,61 +169,6 @@ func TestOpen(t *testing.T) {
 	err = must[*Plan](t)(read(t, head+"  - {name: c, method: ops}")).Open(dir)
 	if err == nil || !strings.Contains(err.Error(), "(rows c differ from plan-more.yaml)") {
 		t.Errorf("a row of another plan in the folder changes: %v", err)
-	}
-}
-
-func TestSuites(t *testing.T) {
-	r := must[recipe.Recipe](t)(recipe.New("grpo"))
-	r.Tasks.Worlds, r.Seed = []string{"files"}, 7
-	var got []string
-	for _, s := range append(Suites, Suite{Name: "held", Worlds: []string{"shop"}, Count: 9}) {
-		set, spec, err := s.Of(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, fmt.Sprint(s.Name, set.Chat.Format, spec.Name, spec.Worlds, spec.Split, spec.Seed, spec.Count))
-	}
-	want := []string{"id hermes desk [files] test 7 0", "format pythonic desk [files] test 7 0", "content hermes desk-ood [] test 7 0", "both pythonic desk-ood [] test 7 0", "held hermes desk [shop] test 7 9"}
-	for i := range want {
-		if strings.ReplaceAll(got[i], " ", "") != strings.ReplaceAll(want[i], " ", "") {
-			t.Errorf("%s, want %s", got[i], want[i])
-		}
-	}
-	bad := Suite{Name: "x", Format: "morse"}
-	if _, _, err := bad.Of(r); err == nil {
-		t.Error("a format that there is not")
-	}
-}
-
-// TestSuiteLike: a suite that is like a named one is its parts, and they say what is played.
-func TestSuiteLike(t *testing.T) {
-	got := must[[]Suite](t)(expand([]Suite{{Name: "id", Count: 3}, {Like: "words", Count: 5}, {Name: "f", Like: "formats"},
-		{Name: "ace", Like: "paper-ood", Data: "d", Draw: 7, Count: 9}}))
-	r := must[recipe.Recipe](t)(recipe.New("grpo"))
-	r.Tasks.Words, r.Tasks.Level = "both", map[string]int{"mix": 1}
-	var all []string
-	for i := range got {
-		set, spec, err := got[i].Of(r)
-		if err != nil || got[i].Like != "" {
-			t.Fatalf("%+v: %v", got[i], err)
-		}
-		all = append(all, fmt.Sprint(got[i].Name, " ", spec.Name, " ", set.Chat.Format, " ", spec.Words, " ", spec.Count, " ", spec.Data, " ", spec.Draw, len(spec.Level), len(spec.Categories)))
-	}
-	for _, want := range []string{"id desk hermes both 3  0 1 0", "words-own desk hermes own 5  0 1 0", "words-renamed desk hermes renamed 5  0 1 0",
-		"f-trained desk hermes both 0  0 1 0", "f-hermes desk hermes both 0  0 1 0", "f-xml desk xml both 0  0 1 0", "ace-content acebench hermes  9 d 7 0 3",
-		"ace-format-and-content acebench-own hermes  9 d 7 0 3"} {
-		if !slices.Contains(all, want) {
-			t.Errorf("%q is not among\n%s", want, strings.Join(all, "\n"))
-		}
-	}
-	if n := 1 + 4 + 1 + len(chat.Formats) + 2; len(got) != n {
-		t.Errorf("%d suites, want %d", len(got), n)
-	}
-	if _, err := expand([]Suite{{Name: "x", Like: "none"}}); err == nil || !strings.Contains(err.Error(), "suite x: like") {
-		t.Error(err)
-	}
-	if _, _, err := (&Suite{Name: "x", Words: "french"}).Of(r); err == nil || !strings.Contains(err.Error(), "own, renamed, reworded, both") {
-		t.Error(err)
 	}
 }
 

@@ -155,7 +155,8 @@ func (p *Policy) Clear(ctx context.Context, old func(path string) bool) {
 
 // Try has every server that is there, and that which has, sample once, with the weights of the moment, and hands the replies to
 // look, one at a time, or why there is none. It ends with the first error of look.
-func (p *Policy) Try(ctx context.Context, c Call, which func(server string) bool, look func(server string, a *Answer, err error) error) error {
+func (p *Policy) Try(ctx context.Context, c Call, which func(server string) bool,
+	look func(server string, a *Answer, err error) error) error {
 	c.Weights = p.now()
 	for _, s := range p.here() {
 		if !which(s.Address()) {
