@@ -9,8 +9,10 @@ package decline
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"ballast"
+	"ballast/chat/format"
 )
 
 // Manner is how a reply reads.
@@ -64,32 +66,29 @@ func Turn(t *ballast.Turn) Manner {
 		return Unreadable
 	}
 	if last := &t.Steps[len(t.Steps)-1]; last.Kind == ballast.KindResponse {
-		return said(last.Text)
+		return manner(format.Spoken(last.Text))
 	}
 	return Unreadable
 }
 
 // Text is the manner of a reply of which nothing is known but its text, and that it has no call that can be read.
 func Text(reply string) Manner {
-	if residue(reply) {
+	if reply = format.Spoken(reply); residue(reply) {
 		return Unreadable
 	}
-	return said(reply)
+	return manner(reply)
 }
 
-// endThought ends what a model thinks before it says something.
-const endThought = "</think>"
-
-// said is the manner of prose. A thought before it does not count.
-func said(reply string) Manner {
-	if i := strings.LastIndex(reply, endThought); i >= 0 {
-		reply = reply[i+len(endThought):]
-	}
-	if words := strings.ToLower(reply); says(words) || asks(words) {
+// manner is the manner of prose.
+func manner(prose string) Manner {
+	if words := plain.Replace(strings.ToLower(prose)); says(words) || asks(words) {
 		return Abstained
 	}
 	return Prose
 }
+
+// plain writes the apostrophe of typesetters as the lists below do.
+var plain = strings.NewReplacer("\u2019", "'")
 
 // residue says that a reply has no word, or holds what is left of a call: a tag, or a bracket that begins a
 // line and holds no text in quotes.
@@ -126,10 +125,19 @@ var declines = []string{
 	"incorrect", "invalid", "not valid", "is wrong", "does not exist", "doesn't exist", "not a valid",
 }
 
+// says says that a text has one of these, from the beginning of a word on: "the taxi needs a driver" has no "i need".
 func says(words string) bool {
 	for _, d := range declines {
-		if strings.Contains(words, d) {
-			return true
+		for at := 0; ; {
+			i := strings.Index(words[at:], d)
+			if i < 0 {
+				break
+			}
+			before, _ := utf8.DecodeLastRuneInString(words[:at+i])
+			if !unicode.IsLetter(before) && !unicode.IsDigit(before) {
+				return true
+			}
+			at += i + len(d)
 		}
 	}
 	return false

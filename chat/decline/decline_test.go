@@ -11,17 +11,27 @@ func TestText(t *testing.T) {
 		"": Unreadable, "]]": Unreadable, "<tool_call>": Unreadable, "<tool_call>{\"name\": </tool_call>": Unreadable, "[f(a=": Unreadable,
 		`["Due to the limitations of the function, I cannot solve this problem."]`: Abstained,
 		"Which city do you mean? Please provide the date.":                         Abstained,
-		"Which folder?":                   Abstained,
-		"I see. what day":                 Prose,
-		"Done. Which folder?":             Abstained,
-		"Done. What else can I do?":       Prose,
-		"Is that all?":                    Prose,
-		"No tool for that.":               Abstained,
-		"Paris is the capital of France.": Prose,
-		"[f(a=1)]":                        Unreadable, // whoever reads calls has read none
-		"<b>Paris</b>":                    Prose,
-		"Sind Sie sicher?":                Prose,
-		"\xff":                            Prose,
+		"Which folder?":                                   Abstained,
+		"I see. what day":                                 Prose,
+		"Done. Which folder?":                             Abstained,
+		"Done. What else can I do?":                       Prose,
+		"Is that all?":                                    Prose,
+		"No tool for that.":                               Abstained,
+		"Paris is the capital of France.":                 Prose,
+		"[f(a=1)]":                                        Unreadable, // whoever reads calls has read none
+		"<b>Paris</b>":                                    Prose,
+		"Sind Sie sicher?":                                Prose,
+		"I can\u2019t do that.":                           Abstained, // as typesetters write it
+		"You don\u2019t need that.":                       Prose,
+		"The taxi needs a driver.":                        Prose, // not "i need"
+		"The piano tool is in the box.":                   Prose, // not "no tool"
+		"Sorry, I need a date.":                           Abstained,
+		"The piano tool broke; no tool is left for that.": Abstained,
+		"<think>I call [f(a=1)]</think>No tool fits.":     Abstained,
+		"<|channel|>analysis<|message|>I cannot.<|end|><|start|>assistant<|channel|>final<|message|>Done.<|return|>":  Prose,
+		"<|channel|>analysis<|message|>Easy.<|end|><|start|>assistant<|channel|>final<|message|>Which one?<|return|>": Abstained,
+		"<|channel|>commentary to=functions.f<|message|>{\"a\": 1":                                                    Unreadable,
+		"\xff": Prose,
 	} {
 		if reply == "\xff" { // no letter
 			want = Unreadable
@@ -46,6 +56,9 @@ func TestTurn(t *testing.T) {
 		{Prose, []ballast.Step{step(ballast.KindResponse, "Done.<|im_end|>")}},
 		{Prose, []ballast.Step{step(ballast.KindResponse, "<think>I cannot. Which one?</think>Done.<|im_end|>")}},
 		{Abstained, []ballast.Step{step(ballast.KindResponse, "<think>Easy.</think>Which one?<|im_end|>")}},
+		{Prose, []ballast.Step{step(ballast.KindResponse, "[THINK]I cannot. Which one?[/THINK]Done.</s>")}},
+		{Prose, []ballast.Step{step(ballast.KindResponse, "<|channel|>analysis<|message|>I cannot.<|end|><|start|>assistant<|channel|>final<|message|>Done.")}},
+		{Abstained, []ballast.Step{step(ballast.KindResponse, "<|channel|>final<|message|>Which one?<|return|>")}},
 		{Unreadable, []ballast.Step{step(ballast.KindPolluted, "I cannot do that.<tool_call>")}},
 		{Unreadable, []ballast.Step{step(ballast.KindCollapsed, "<|im_end|>")}},
 		{Called, []ballast.Step{step(ballast.KindCall, "f()", "1"), step(ballast.KindResponse, "I cannot.")}},

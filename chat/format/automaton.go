@@ -146,9 +146,9 @@ func (l lexicon) otherControl(s State, token string) State {
 	switch {
 	case l.isEnd(token):
 		return State{Place: PlaceEnd}
-	case token == CloseThink:
+	case l.closesThought(token):
 		return State{Place: PlaceThought}
-	case token == OpenThink:
+	case l.opensThought(token):
 		return State{Place: PlaceThink}
 	case s.Place == PlaceStart:
 		s.Place = PlaceMark
@@ -162,7 +162,7 @@ func (l lexicon) otherLegal(s State, token string) bool {
 	switch {
 	case s.Place == PlaceThink:
 		return drafted(token) && !l.isEnd(token)
-	case token == OpenThink:
+	case l.opensThought(token):
 		return s.Place == PlaceStart
 	case l.isEnd(token):
 		return s.Place == PlaceProse || s.Place == PlaceAfter || s.Place == PlaceTail

@@ -18,9 +18,8 @@ type bare struct {
 	still func(s State, text string) int
 	// body reads the text of all calls. The words say what a fault is about.
 	body func(text string) (calls []ballast.Call, fault Reason, detail string)
-	// answer reports whether a text that begins as a call does, and is none, is an answer
-	// of the model to its user; nil where none is.
-	answer func(text string, offered Offered) bool
+	// json: the calls are JSON, and so may be an answer of the model to its user.
+	json bool
 	// opener is the byte that begins the calls.
 	opener byte
 	// tag is a control token that may stand at the very start; "" for none.
@@ -45,7 +44,7 @@ func (f bare) Parse(reply string, offered Offered) Parsed {
 		var fault Reason
 		var detail string
 		calls, fault, detail = f.body(rest[start:end])
-		if len(calls) == 0 && !tagged && f.answer != nil && f.answer(rest[start:end], offered) {
+		if len(calls) == 0 && !tagged && f.json && answerIn(rest[start:end], fault, offered) {
 			start = -1
 		} else if fault != "" {
 			p.detailed(fault, detail)
@@ -78,6 +77,13 @@ func (f bare) Parse(reply string, offered Offered) Parsed {
 	}
 	p.spoil(faultyProse(p.Text))
 	return p.finish(offered)
+}
+
+// answerIn reports whether a text that begins as calls in JSON do, and holds none, is an answer: it names no tool, and is JSON
+// or lacks the keys of a call. fault is what is wrong with it.
+func answerIn(text string, fault Reason, offered Offered) bool {
+	named, _, _ := jsonNames(text, offered)
+	return !named && (fault != ReasonBadJSON || !callKeys(text))
 }
 
 // prose takes thoughts, and the tag, off a reply and returns the text before the

@@ -5,10 +5,12 @@ import (
 	"strings"
 )
 
-// The tags of a thought.
+// The tags of a thought, and those that Mistral's models have for it.
 const (
 	OpenThink  = "<think>"
 	CloseThink = "</think>"
+
+	openThinkMistral, closeThinkMistral = "[THINK]", "[/THINK]"
 )
 
 // The other control tokens that are spelled as tags. All others are <|name|>.

@@ -257,7 +257,7 @@ func randomValue(r *rand.Rand, hostile []string, depth int) any {
 
 var hostileStrings = []string{"", "a", " ", "\n", "'", "\"", "\\", "\\u003c", "<", ">", "<tool_call>", "</tool_call>", "<|im_end|>", "</parameter>", "</function>",
 	"5", "true", "null", "[1]", "{", "}", ")]", "#", "\u00e9", "e\u0301", "\U0001F600", "\u2028", "\x00", "\x7f", "\r\n", "<think>", "<tool_", "call>", "\xed\xa0\x80", "'''", "mv(", "[mv(",
-	"[TOOL_CALLS]", "[ARGS]", "</s>", "[TOOL_", "</arg_value>", "<arg_key>", deepCut, deepStop, "<|call|>", "<|channel|>", "to=functions.x"}
+	"[TOOL_CALLS]", "[ARGS]", "</s>", "[TOOL_", "</arg_value>", "<arg_key>", deepCut, deepStop, "<|call|>", "<|channel|>", "to=functions.x", "[THINK]", "[/THINK]"}
 
 // typed offers the functions of calls with the types of their arguments.
 func typed(calls []ballast.Call) Offered {

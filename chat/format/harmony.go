@@ -275,6 +275,9 @@ func (r *messages) message() {
 	}
 	r.body.Reset()
 	call := r.to != ""
+	if call && !strings.HasPrefix(r.to, harmonySpace) && has(r.offered, r.to) { // a tool of another kind, which is not offered
+		r.p.detailed(ReasonBadCall, shown(harmonyTo+r.to)+" without "+harmonySpace)
+	}
 	switch {
 	case name != "analysis" && name != "commentary" && name != "final":
 		r.p.detailed(ReasonBrokenTag, shown(harmonyChannel+r.header.String()))

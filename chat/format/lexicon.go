@@ -10,20 +10,39 @@ import (
 type lexicon struct {
 	// words are its tokens in spellings of their own; <|name|> is a control token everywhere.
 	words []string
-	ends  []string // tokens that end a reply in its models' templates
-	first string   // the first bytes of all control tokens
+	ends  []string  // tokens that end a reply in its models' templates
+	think [2]string // the tags of a thought of its models, beside <think>; "" for none
+	first string    // the first bytes of all control tokens
 }
 
 // newLexicon is that of tokens of calls and results, and of tokens that end replies.
 func newLexicon(words, ends []string) lexicon {
-	l := lexicon{words: slices.Concat(words, ends), ends: ends, first: "<"}
-	for _, w := range l.words {
+	return lexicon{ends: ends, first: "<"}.with(words...).with(ends...)
+}
+
+// with has further tokens.
+func (l lexicon) with(words ...string) lexicon {
+	l.words = slices.Concat(l.words, words)
+	for _, w := range words {
 		if !strings.Contains(l.first, w[:1]) {
 			l.first += w[:1]
 		}
 	}
 	return l
 }
+
+// thinks has tags of a thought.
+func (l lexicon) thinks(open, shut string) lexicon {
+	l = l.with(open, shut)
+	l.think = [2]string{open, shut}
+	return l
+}
+
+// opensThought reports whether a token opens a thought.
+func (l lexicon) opensThought(token string) bool { return token == OpenThink || token == l.think[0] }
+
+// closesThought reports whether a token closes a thought.
+func (l lexicon) closesThought(token string) bool { return token == CloseThink || token == l.think[1] }
 
 // Split cuts a reply into text and control tokens; see Format.
 func (l lexicon) Split(s string) []Piece { return l.pieces(nil, s) }

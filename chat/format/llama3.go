@@ -16,7 +16,7 @@ import (
 type llama3 struct{ bare }
 
 // LlamaJSON is the format `llama3`.
-var LlamaJSON Format = llama3{bare{char: llamaChar, body: llamaBody, answer: llamaAnswer, opener: '{', tag: pythonTag}}
+var LlamaJSON Format = llama3{bare{char: llamaChar, body: llamaBody, json: true, opener: '{', tag: pythonTag}}
 
 // Name returns "llama3".
 func (llama3) Name() string { return "llama3" }
@@ -129,14 +129,4 @@ func llamaBody(text string) (calls []ballast.Call, first Reason, detail string) 
 		text = strings.TrimLeft(text[n:], blanks+";")
 	}
 	return calls, first, detail
-}
-
-// llamaAnswer: JSON that names no tool is an answer, and so is what is no JSON without
-// the keys of a call.
-func llamaAnswer(text string, offered Offered) bool {
-	if named, _, _ := jsonNames(text, offered); named {
-		return false
-	}
-	_, fault, _ := llamaBody(text)
-	return fault != ReasonBadJSON || !callKeys(text)
 }

@@ -43,12 +43,14 @@ var Mistral Format = mistral{marked{
 //	[TOOL_CALLS]f[ARGS]{"a": 1}[TOOL_CALLS]g[ARGS]{}
 //
 // Version 11 may put [CALL_ID] and an identity before the arguments: it is read and
-// dropped, and Write writes none, as version 13 does.
+// dropped, and Write writes none, as version 13 does. From that version on a thought stands
+// between [THINK] and [/THINK].
 type mistralV11 struct{ marked }
 
 // MistralV11 is the format `mistral-v11`.
 var MistralV11 Format = mistralV11{marked{
-	lexicon: newLexicon([]string{mistralCalls, mistralID, mistralArgs, mistralResults, mistralShut}, []string{mistralEnd}),
+	lexicon: newLexicon([]string{mistralCalls, mistralID, mistralArgs, mistralResults, mistralShut}, []string{mistralEnd}).
+		thinks(openThinkMistral, closeThinkMistral),
 	arrows: []arrow{{partNone, mistralCalls, partName, false}, {partName, mistralID, partID, false},
 		{partName, mistralArgs, partArgs, false}, {partID, mistralArgs, partArgs, false}},
 	read:      mistralV11Read,

@@ -1,6 +1,10 @@
 package format
 
-import "strings"
+import (
+	"strings"
+
+	"ballast"
+)
 
 // thoughts takes the thoughts out of a reply while it is read.
 type thoughts struct {
@@ -17,7 +21,7 @@ type thoughts struct {
 // thoughts.
 func (t *thoughts) take(p *Parsed, x Piece, start bool) bool {
 	switch {
-	case x.Control && x.Text == CloseThink:
+	case x.Control && t.closesThought(x.Text):
 		if !t.open {
 			p.spoil(ReasonStrayClose)
 		}
@@ -29,7 +33,7 @@ func (t *thoughts) take(p *Parsed, x Piece, start bool) bool {
 		if t.leading {
 			t.text.WriteString(x.Text)
 		}
-	case x.Control && x.Text == OpenThink:
+	case x.Control && t.opensThought(x.Text):
 		if !start {
 			p.spoil(ReasonControlInText)
 		}
@@ -46,6 +50,22 @@ func (t *thoughts) end(p *Parsed) {
 	if t.open {
 		p.spoil(ReasonUnclosedTag)
 	}
+}
+
+// Spoken is what a reply says to its user, whatever its format is: what stands behind its thoughts, and of the messages of
+// gpt-oss those that are none. One that cannot be read as such messages is what it is.
+func Spoken(reply string) string {
+	if strings.Contains(reply, harmonyChannel) {
+		if p := Harmony.Parse(reply, nil); p.Kind == ballast.KindResponse {
+			return p.Text
+		}
+	}
+	for _, shut := range [...]string{CloseThink, closeThinkMistral} {
+		if i := strings.LastIndex(reply, shut); i >= 0 {
+			reply = reply[i+len(shut):]
+		}
+	}
+	return reply
 }
 
 // Opened is a reply with the tag that opens its thought. Where a template opens the thought

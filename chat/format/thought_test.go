@@ -97,3 +97,33 @@ func TestThoughtsInOtherPlaces(t *testing.T) {
 		}
 	}
 }
+
+// TestMistralThoughts: what is a thought between <think> and </think> is one between the tags that Mistral's models have.
+func TestMistralThoughts(t *testing.T) {
+	f := All["mistral-v11"]
+	tags := strings.NewReplacer("<think>", "[THINK]", "</think>", "[/THINK]")
+	for _, draft := range drafts() {
+		for _, after := range []string{"Done.", f.Render(sampleCalls, nil), "", "</think>x", "<think>x"} {
+			reply := "<think>\n" + draft + " .x\n</think>\n\n" + after
+			got, want := f.Parse(tags.Replace(reply), offered), f.Parse(reply, offered)
+			if got.Kind != want.Kind || got.Reason != want.Reason || got.Text != want.Text || got.Thought != tags.Replace(want.Thought) || !sameCalls(got.Calls, want.Calls) {
+				t.Errorf("%q: %+v, want %+v", tags.Replace(reply), got, want)
+			}
+			checkIn(t, f, tags.Replace(reply))
+		}
+	}
+}
+
+// TestSpoken: what a reply says to its user stands behind a thought, whoever's the tags are, or on the channels for the user.
+func TestSpoken(t *testing.T) {
+	for reply, want := range map[string]string{
+		"Done.": "Done.", "<think>Hm.</think>Done.": "Done.", "Hm.</think>Done.": "Done.", "[THINK]Hm.[/THINK]Done.": "Done.",
+		"<|channel|>analysis<|message|>I cannot.<|end|><|start|>assistant<|channel|>final<|message|>Done.<|return|>": "Done.",
+		"<|channel|>final<|message|>Done.": "Done.",
+		"<|channel|>final":                 "<|channel|>final", // no message
+	} {
+		if got := Spoken(reply); got != want {
+			t.Errorf("%q: %q, want %q", reply, got, want)
+		}
+	}
+}

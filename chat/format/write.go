@@ -2,7 +2,6 @@ package format
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"ballast"
@@ -80,7 +79,7 @@ func jsonArgs(c ballast.Call) (*value.Dict, error) {
 		if a.Name == "" {
 			return nil, fmt.Errorf("%s has a positional argument, which this format cannot write: name it (tooldoc.Named)", brief(c))
 		}
-		if slices.Contains(args.Keys(), any(a.Name)) {
+		if _, twice := args.Get(a.Name); twice {
 			return nil, fmt.Errorf("%s has two arguments of one name", brief(c))
 		}
 		if _, err := value.JSON(a.Value); err != nil {

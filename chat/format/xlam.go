@@ -13,7 +13,7 @@ import (
 type xlam struct{ bare }
 
 // XLAM is the format `xlam`.
-var XLAM Format = xlam{bare{char: xlamChar, body: xlamBody, answer: xlamAnswer, opener: '['}}
+var XLAM Format = xlam{bare{char: xlamChar, body: xlamBody, json: true, opener: '['}}
 
 // Name returns "xlam".
 func (xlam) Name() string { return "xlam" }
@@ -121,14 +121,4 @@ func xlamBody(text string) (calls []ballast.Call, first Reason, detail string) {
 		}
 	}
 	return calls, first, ""
-}
-
-// xlamAnswer: a list that names no tool is an answer, and so is what is no JSON without
-// the keys of a call.
-func xlamAnswer(text string, offered Offered) bool {
-	if named, _, _ := jsonNames(text, offered); named {
-		return false
-	}
-	_, fault, _ := xlamBody(text)
-	return fault != ReasonBadJSON || !callKeys(text)
 }
