@@ -22,27 +22,35 @@ func rename(w *ballast.Words, d draw, functions []ballast.Tool) {
 	}
 	for i := range w.Own.Tools {
 		t := &w.Own.Tools[i]
-		pair(w.Tools, d, t.Name, "do", taken)
 		names, mine := map[string]string{}, map[string]bool{}
 		all := params(t)
+		pair(w.Tools, d, t.Name, "do", entry(tools, t.Name, all), taken)
 		for _, p := range all {
 			mine[p] = true
 		}
 		for _, p := range all {
-			pair(names, d, p, "given", mine)
+			pair(names, d, p, "given", entry(fields, p, all), mine)
 		}
 		w.Params[t.Name] = names
 	}
 }
 
-// pair adds a name and its replacement, each leading to the other.
-func pair(names map[string]string, d draw, name, before string, taken map[string]bool) {
+// entry is what takes the place of a whole name beside these parameters, nil where a table does not have it.
+func entry(table map[string][]string, name string, params []string) []string {
+	if list := table[name+"("+strings.Join(params, ", ")+")"]; list != nil {
+		return list
+	}
+	return table[name]
+}
+
+// pair adds a name and its replacement, each leading to the other. whole is what may take its place as it stands.
+func pair(names map[string]string, d draw, name, before string, whole []string, taken map[string]bool) {
 	if name == "" {
 		return
 	}
 	shown := ""
 	for try := 0; shown == "" || taken[shown] || len(shown) > maxName; try++ {
-		if shown = replaced(name, d, try); shown == name {
+		if shown = replaced(name, d, whole, try); shown == name {
 			shown = glue(name, before, name)
 		}
 		if try >= 4 {
@@ -53,18 +61,18 @@ func pair(names map[string]string, d draw, name, before string, taken map[string
 	names[name], names[shown] = shown, name
 }
 
-// replaced is a name whose words have their replacements.
-func replaced(name string, d draw, try int) string {
-	if among := whole[name]; among != nil {
-		return d.of(name, among, try)
+// replaced is a name whose words have their replacements, or what takes its place as it stands.
+func replaced(name string, d draw, whole []string, try int) string {
+	if by := d.of(name, whole, try); by != "" {
+		return by
 	}
 	out := ""
 	rest := name
 	for rest != "" {
 		word, separator := split(rest)
 		rest = rest[len(word)+len(separator):]
-		if among := parts[strings.ToLower(word)]; among != nil {
-			word = like(name, word, d.of(strings.ToLower(word), among, try))
+		if by := d.of(strings.ToLower(word), parts[strings.ToLower(word)], try); by != "" {
+			word = like(name, word, by)
 		}
 		out += word + separator
 	}

@@ -1,31 +1,43 @@
 package words
 
-// whole are names that are replaced as they stand, with what takes their place.
-var whole = map[string][]string{
+// tools are names of tools that are replaced as they stand, with what takes their place. Behind some stand the parameters of the
+// tool that the words are for: others of that name may do something else.
+var tools = map[string][]string{
 	// of shells
 	"cat": {"show_file", "print_file"}, "cd": {"enter_folder", "change_folder"}, "cp": {"duplicate", "make_copy"},
 	"diff": {"compare_files", "contrast_files"}, "du": {"disk_usage", "used_space"},
-	"echo": {"write_text", "put_text"}, "grep": {"match_lines", "filter_lines"},
+	"echo(content, file_name)": {"write_text", "put_text"}, "grep": {"match_lines", "filter_lines"},
 	"ls": {"folder_contents", "show_entries"}, "mkdir": {"new_folder", "make_folder"},
 	"mv": {"relocate", "shift_entry"}, "pwd": {"where_am_i", "current_folder"}, "rm": {"discard", "erase_entry"},
 	"rmdir": {"discard_folder", "erase_folder"}, "tail": {"last_lines", "end_of_file"},
 	"touch": {"new_file", "make_file"}, "wc": {"count_units", "tally_file"}, "find": {"locate", "look_up"},
-	"sort": {"order_lines", "arrange_lines"},
+	"sort(file_name)": {"order_lines", "arrange_lines"},
 	// of arithmetic
-	"a": {"first_operand", "left_operand"}, "b": {"second_operand", "right_operand"},
 	"mean": {"arithmetic_average", "average"}, "divide": {"quotient", "ratio_of"}, "multiply": {"product", "times"},
-	"subtract": {"difference", "minus"}, "add": {"plus", "put_in"}, "power": {"raise_to", "exponentiate"},
-	"base": {"ground_number", "radix"}, "part": {"portion"}, "whole": {"entirety"},
+	"subtract": {"difference", "minus"}, "add(a, b)": {"plus", "sum_of"}, "power(base, exponent)": {"raise_to", "exponentiate"},
 	// of desks
-	"open": {"show_note", "read_note"}, "phone": {"telephone_of", "phone_of"}, "shift": {"reschedule", "move_to_day"},
-	"on": {"switch_on", "light_up"}, "off": {"switch_off", "darken"}, "dim": {"set_brightness"},
-	"lit": {"rooms_with_light"}, "who": {"writer_of", "author_of"}, "when": {"time_of", "date_of"},
+	"add(item, count)": {"put_in", "take_along"}, "book(event, day, hour)": {"reserve"}, "drop(item)": {"take_out", "put_back"},
+	"pin(title)": {"fasten"}, "stock(item)": {"supply", "units_left"},
+	"open(title)": {"show_note", "read_note"}, "phone(person)": {"telephone_of", "phone_of"},
+	"shift(event, day)": {"reschedule", "move_to_day"}, "on(room)": {"switch_on", "light_up"}, "off(room)": {"switch_off", "darken"},
+	"dim": {"set_brightness"}, "lit": {"rooms_with_light"}, "who(text)": {"writer_of", "author_of"}, "when(event)": {"time_of", "date_of"},
 	"jot": {"make_note", "note_down"}, "wish": {"want", "remember_for_later"},
-	"last": {"latest_from", "newest_from"}, "guests": {"attendees", "invitees"}, "inbox": {"letters", "senders"},
+	"last(person)": {"latest_from", "newest_from"}, "guests": {"attendees", "invitees"}, "inbox": {"letters", "senders"},
 	"agenda": {"day_plan", "schedule"}, "logout": {"sign_out", "end_session"}, "mention": {"point_to", "name_users"},
 	"comment": {"reply_to", "remark"}, "retweet": {"repeat_tweet", "pass_on_tweet"},
 	"percentage": {"share_in_percent", "percent_of"}, "logarithm": {"log_of", "compute_log"},
-	"threshold": {"limit", "trigger_level"},
+	// of trade and travel
+	"book_flight": {"reserve_air_trip", "reserve_flight"}, "place_order": {"submit_order", "put_in_order"},
+	"post_tweet": {"publish_tweet", "publish_short_post"}, "contact_customer_support": {"reach_help_desk", "write_to_help_desk"},
+}
+
+// fields are names of parameters that are replaced as they stand, as tools has them.
+var fields = map[string][]string{
+	"a(a, b)": {"first_operand", "left_operand"}, "b(a, b)": {"second_operand", "right_operand"},
+	"base(base, exponent)": {"ground_number"}, "base(value, base, precision)": {"radix", "ground_number"},
+	"part(part, whole)": {"portion"}, "whole(part, whole)": {"entirety"}, "threshold": {"limit", "trigger_level"},
+	"unit_in": {"from_measure", "source_measure"}, "unit_out": {"to_measure", "result_measure"},
+	"decimal_places": {"fractional_digits", "digits_kept"},
 }
 
 // parts are words of names, with what takes their place.
@@ -35,10 +47,10 @@ var parts = map[string][]string{
 	"airports": {"airfields"}, "amount": {"quantity", "sum"}, "append": {"attach"}, "archival": {"long_term"},
 	"authenticate": {"sign_in", "identify"}, "available": {"offered", "obtainable"},
 	"balance": {"funds_left", "remainder"}, "block": {"bar", "shut_out"},
-	"book": {"reserve"}, "booking": {"reservation"}, "budget": {"spending_plan"}, "calculate": {"work_out"},
+	"booking": {"reservation"}, "budget": {"spending_plan"}, "calculate": {"work_out"},
 	"cancel": {"call_off", "revoke"}, "cardholder": {"owner"}, "cart": {"basket"}, "change": {"shift"},
 	"cheapest": {"least_expensive", "lowest_priced"}, "check": {"inspect", "test"}, "city": {"town"},
-	"class": {"category", "tier"}, "clear": {"empty", "wipe"}, "client": {"customer"}, "climate": {"air"},
+	"class": {"category", "tier"}, "clear": {"empty", "wipe"}, "client": {"customer"},
 	"close": {"finish", "end"}, "color": {"tint", "hue"}, "comment": {"remark"}, "comments": {"remarks"},
 	"compute": {"work_out", "determine"}, "contact": {"acquaintance"}, "content": {"body"},
 	"control": {"regulation"}, "conversion": {"translation"}, "copy": {"duplicate", "clone"}, "core": {"main"},
@@ -48,7 +60,7 @@ var parts = map[string][]string{
 	"delete": {"remove", "discard"}, "description": {"explanation", "details"},
 	"destination": {"target_place", "goal"}, "details": {"particulars"}, "deviation": {"spread"}, "dir": {"folder"},
 	"display": {"show", "present"}, "distance": {"way_length", "range"}, "door": {"entrance"},
-	"doors": {"entrances"}, "drop": {"take_out", "put_back"}, "edit": {"modify", "amend"},
+	"doors": {"entrances"}, "edit": {"modify", "amend"},
 	"end": {"final"}, "engine": {"motor"}, "erase": {"remove", "destroy"}, "estimate": {"guess", "approximate"},
 	"event": {"appointment", "meeting"}, "exchange": {"swap"}, "expiration": {"expiry"}, "exponent": {"raised_to"},
 	"fan": {"blower"}, "feasibility": {"possibility"}, "fetch": {"load"}, "file": {"document"}, "fill": {"top_up"},
@@ -58,7 +70,7 @@ var parts = map[string][]string{
 	"gallon": {"us_gallon"}, "get": {"fetch", "obtain", "retrieve"}, "grant": {"permission"},
 	"headlights": {"front_lamps"}, "history": {"past_records", "log"}, "hour": {"clock_hour"},
 	"hours": {"duration", "how_long"}, "human": {"person"}, "id": {"identifier"}, "ignition": {"start"},
-	"imperial": {"british"}, "in": {"source"}, "included": {"contained"}, "info": {"facts", "data"},
+	"imperial": {"british"}, "included": {"contained"}, "info": {"facts", "data"},
 	"information": {"facts", "data"}, "insurance": {"coverage"}, "invite": {"ask_along"}, "invoice": {"bill"},
 	"item": {"product", "article"}, "key": {"label"}, "keyword": {"search_word", "term"},
 	"kind": {"category", "sort_of"}, "level": {"degree"}, "limit": {"cap"}, "line": {"row"},
@@ -69,12 +81,11 @@ var parts = map[string][]string{
 	"move": {"transfer", "relocate"}, "name": {"title", "label"}, "navigation": {"route"}, "nearest": {"closest"},
 	"next": {"following"}, "notify": {"alert", "tell"}, "number": {"figure", "numeral"},
 	"numbers": {"figures", "numerals"}, "open": {"unfold"}, "option": {"choice"},
-	"order": {"trade", "purchase"}, "out": {"result"}, "outside": {"outdoor"}, "paint": {"tint", "set_hue"},
+	"outside": {"outdoor"}, "paint": {"tint", "set_hue"},
 	"parking": {"standing"}, "password": {"passphrase", "secret_word"}, "path": {"location"},
 	"pattern": {"expression"}, "pay": {"check_out", "settle"}, "pedal": {"lever"}, "person": {"contact", "human"},
-	"phone": {"telephone"}, "pin": {"fasten"}, "place": {"put"}, "places": {"digits"},
-	"post": {"publish"}, "posting": {"publishing"}, "precision": {"accuracy", "digits"},
-	"press": {"push"}, "pressure": {"air_level"}, "price": {"cost", "price_tag"}, "priority": {"urgency", "rank"},
+	"phone": {"telephone"}, "posting": {"publishing"}, "precision": {"accuracy", "digits"},
+	"press": {"push"}, "price": {"cost", "price_tag"}, "priority": {"urgency", "rank"},
 	"purchase": {"buy"}, "query": {"question"}, "rate": {"ratio"}, "read": {"view", "text_of"},
 	"readable": {"friendly"}, "receiver": {"recipient"}, "refresh": {"renewal"}, "register": {"enrol", "record"},
 	"release": {"let_go"}, "remove": {"take_away", "discard"}, "rename": {"retitle", "give_new_name"},
@@ -84,7 +95,7 @@ var parts = map[string][]string{
 	"sector": {"industry"}, "send": {"dispatch", "deliver"}, "sent": {"dispatched"}, "set": {"assign", "fix"},
 	"shift": {"reschedule"}, "shop": {"store"}, "si": {"metric"}, "source": {"original", "origin"},
 	"speed": {"velocity"}, "standard": {"typical"}, "start": {"begin", "launch"},
-	"stats": {"figures", "statistics"}, "status": {"state", "condition"}, "stock": {"share", "supply"},
+	"stats": {"figures", "statistics"}, "status": {"state", "condition"},
 	"stocks": {"shares"}, "sum": {"total", "add_up"}, "support": {"help_desk"}, "symbol": {"ticker"},
 	"tag": {"mark", "sticker"}, "tagged": {"marked_with"}, "tags": {"marks"}, "tank": {"reservoir"},
 	"target": {"wanted"}, "temperature": {"warmth", "heat_level"}, "text": {"wording", "content"},
@@ -94,7 +105,7 @@ var parts = map[string][]string{
 	"tweets": {"short_posts"}, "type": {"sort", "variety"}, "unfollow": {"unsubscribe_from"}, "unit": {"measure"},
 	"unlock": {"set_open"}, "updates": {"changes", "modifications"}, "user": {"member", "account_holder"},
 	"username": {"account_name", "handle"}, "users": {"members"}, "usernames": {"account_names", "handles"},
-	"value": {"quantity", "magnitude"}, "values": {"quantities"}, "vehicle": {"car"}, "verification": {"check"},
+	"value": {"quantity"}, "values": {"quantities"}, "vehicle": {"car"}, "verification": {"check"},
 	"verify": {"confirm"}, "view": {"show", "look_at"}, "watchlist": {"observed_stocks", "tracked_stocks"},
 	"weather": {"forecast"}, "withdraw": {"take_out"}, "write": {"put_text", "record"}, "year": {"annual_period"},
 	"zipcode": {"postcode"},
@@ -128,8 +139,8 @@ var phrases = map[string][]string{
 	"provided": {"given"}, "authenticate": {"identify", "sign in"}, "authenticated": {"signed-in"},
 	"manage": {"look after", "handle"}, "modify": {"change", "alter"}, "maximum": {"largest", "greatest"},
 	"minimum": {"smallest", "least"}, "message": {"note", "letter"}, "messages": {"notes", "letters"},
-	"user": {"person", "member"}, "users": {"people", "members"}, "stock": {"share"}, "stocks": {"shares"},
-	"order": {"trade"}, "tweet": {"short post"}, "tweets": {"short posts"}, "ticket": {"issue", "case"},
+	"user": {"person", "member"}, "users": {"people", "members"}, "stocks": {"shares"},
+	"tweet": {"short post"}, "tweets": {"short posts"}, "ticket": {"issue", "case"},
 	"tickets": {"issues", "cases"}, "flight": {"air trip"}, "booking": {"reservation"}, "vehicle": {"car"},
 	"destination": {"target"}, "purchase": {"buy"}, "amount": {"quantity", "sum"}, "location": {"place"},
 	"view": {"see", "look at"}, "sent": {"dispatched"}, "send": {"dispatch", "deliver"}, "receiver": {"recipient"},
@@ -139,8 +150,8 @@ var phrases = map[string][]string{
 	"cheapest": {"least expensive"}, "price": {"cost"}, "make": {"set up", "create"}, "put": {"place"},
 	"desired": {"wanted"}, "nearest": {"closest"}, "sets": {"fixes", "changes"}, "set": {"fix", "change"},
 	"switch": {"turn"}, "another": {"a different"}, "new": {"fresh"}, "returns": {"gives"}, "return": {"give"},
-	"all": {"every one of the"}, "invite": {"ask along"}, "invited": {"asked along"}, "latest": {"newest"},
+	"invite": {"ask along"}, "invited": {"asked along"}, "latest": {"newest"},
 	"details": {"particulars"}, "information": {"facts"}, "history": {"past records"}, "keyword": {"search word"},
-	"cancel": {"call off"}, "weight": {"load"}, "things": {"objects"}, "thing": {"object"}, "value": {"quantity"},
-	"book": {"reserve"},
+	"cancel": {"call off"}, "weight": {"load"}, "things": {"objects"}, "thing": {"object"},
+	"book a": {"reserve a"},
 }

@@ -273,8 +273,8 @@ func phrase(lower string, d draw) (length int, by string) {
 			if to > len(lower) || to > end && lower[end] != ':' {
 				continue
 			}
-			if among := phrases[lower[:to]]; among != nil {
-				length, by = to, d.of("docs "+lower[:to], among, 0)
+			if s := d.of("docs "+lower[:to], phrases[lower[:to]], 0); s != "" {
+				length, by = to, s
 			}
 		}
 		if end >= len(lower) || lower[end] != ' ' {

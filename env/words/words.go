@@ -4,8 +4,9 @@
 // Contract: what a policy reads of a task changes, and what it plays does not. The task's world, grader and user are given
 // the task as it was, and calls under its own names (Back). So the same calls leave the same states, and earn the same
 // verdicts. The draw is of the seed, the task and the word: the same task always has the same words, and a
-// word has one replacement in a task. A replacement is no function of the task's world and no other name of
-// the task. What stays: values of arguments, fields inside of objects, and what a tool answers where it has not failed.
+// word has one replacement in a task. A replacement is no function of the task's world, no other name of
+// the task, and no word that its tools have already: that one keeps its meaning. What stays: values of arguments, fields inside
+// of objects, and what a tool answers where it has not failed.
 //
 // How it fails: a task that brings its own prompt, or no tools, is an error. A name without a word in the tables gets a
 // word before it.
@@ -101,7 +102,7 @@ func (k Kind) task(t *ballast.Task, seed uint64) (ballast.Task, error) {
 	if len(own.Tools) == 0 {
 		return *t, errors.New("it documents no tools, so that there are no words to change")
 	}
-	d := draw{fmt.Sprintf("%d\x00%s\x00", seed, t.ID)}
+	d := draw{salt: fmt.Sprintf("%d\x00%s\x00", seed, t.ID), own: speech(functions, own.Tools), has: map[string]bool{}}
 	w := &ballast.Words{Own: &own, Tools: map[string]string{}, Params: map[string]map[string]string{}}
 	if k.names {
 		rename(w, d, functions)
@@ -173,13 +174,75 @@ func texts(out []string, v any) []string {
 }
 
 // draw chooses for the words of one task.
-type draw struct{ salt string }
+type draw struct {
+	salt string
+	own  string          // what its tools say, as stems
+	has  map[string]bool // whether own has a replacement
+}
 
-// of chooses among alternatives of a word; try counts from 0 where one was taken.
+// of chooses among alternatives of a word, "" where none is left; try counts from 0 where one was taken. What the task's tools
+// say already is no alternative: a word would then stand for two things, as where a price becomes a cost, and there are costs.
 func (d draw) of(word string, among []string, try int) string {
+	var free []string
+	for _, s := range among {
+		if !d.said(s) {
+			free = append(free, s)
+		}
+	}
+	if len(free) == 0 {
+		return ""
+	}
 	h := fnv.New64a()
 	h.Write([]byte(d.salt + word))
-	return among[(h.Sum64()>>16+uint64(try))%uint64(len(among))]
+	return free[(h.Sum64()>>16+uint64(try))%uint64(len(free))]
+}
+
+// said says that the task's tools have these words, one behind the other.
+func (d draw) said(words string) bool {
+	has, known := d.has[words]
+	if !known {
+		has = strings.Contains(d.own, stems(words))
+		d.has[words] = has
+	}
+	return has
+}
+
+// speech is all that tools say, their names and their documentation, as stems.
+func speech(lists ...[]ballast.Tool) string {
+	var b strings.Builder
+	say := func(text string) string {
+		b.WriteString(stems(text) + "|")
+		return text
+	}
+	for _, list := range lists {
+		for i := range list {
+			t := &list[i]
+			say(t.Name)
+			say(t.Doc)
+			for _, p := range params(t) {
+				say(p)
+			}
+			for _, p := range t.Params {
+				say(p.Doc)
+			}
+			described(t.Schema, say)
+		}
+	}
+	return b.String()
+}
+
+// stems are the words of a text or a name, in small letters and without the s of a plural, each between blanks.
+func stems(text string) string {
+	b := []byte{' '}
+	for text != "" {
+		word, separator := split(text)
+		text = text[len(word)+len(separator):]
+		if word != "" {
+			b = append(b, strings.TrimSuffix(strings.ToLower(word), "s")...)
+			b = append(b, ' ')
+		}
+	}
+	return string(b)
 }
 
 // tool is the documentation of a tool in other words.

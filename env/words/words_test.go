@@ -188,18 +188,81 @@ func TestRefused(t *testing.T) {
 
 // TestTable: what the tables say is in small letters, is another word, and no group is longer than is looked for.
 func TestTable(t *testing.T) {
-	for _, table := range []map[string][]string{whole, parts, phrases} {
+	for _, table := range []map[string][]string{tools, fields, parts, phrases} {
 		for word, among := range table {
 			if word != strings.ToLower(word) || len(among) == 0 || slices.Contains(among, word) || len(strings.Fields(word)) > maxWords {
 				t.Errorf("%q: %q", word, among)
 			}
 		}
 	}
-	for _, among := range [2]map[string][]string{whole, parts} {
+	for _, among := range [3]map[string][]string{tools, fields, parts} {
 		for word, list := range among {
 			for _, s := range list {
 				if s == "" || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_") != "" || strings.Contains(s, "__") {
 					t.Errorf("%q: %q is no part of a name", word, s)
+				}
+			}
+		}
+	}
+}
+
+// TestOneMeaning: no word becomes one that the task's tools have already, in a name, in the documentation, or in the plural.
+func TestOneMeaning(t *testing.T) {
+	for word, among := range parts {
+		for _, by := range among {
+			for seed := range uint64(5) {
+				tasks := []ballast.Task{{ID: "x", Tools: []ballast.Tool{{Name: "q_" + word, Params: []ballast.Param{{Name: word + "_q"}}}, {Name: "q_" + strings.TrimSuffix(by, "s") + "s", Doc: "It is so."}}}}
+				if err := Apply(tasks, "both", seed); err != nil {
+					t.Fatal(err)
+				}
+				x := tasks[0].Tools[0]
+				if got := stems(x.Name) + stems(x.Params[0].Name); strings.Contains(got, stems(by)) {
+					t.Errorf("beside %s, %s becomes %s(%s)", by, word, x.Name, x.Params[0].Name)
+				}
+				checkNames(t, &tasks[0])
+			}
+		}
+	}
+	for word, among := range phrases {
+		for _, by := range among {
+			for seed := range uint64(5) {
+				doc := "Zu " + word + " zu."
+				tasks := []ballast.Task{{ID: "x", Tools: []ballast.Tool{{Name: "f", Doc: doc}, {Name: "g", Params: []ballast.Param{{Name: "p", Doc: "Zu " + by + " zu."}}}}}}
+				if err := Apply(tasks, "reworded", seed); err != nil {
+					t.Fatal(err)
+				}
+				if got := tasks[0].Tools[0].Doc; strings.Contains(stems(got), stems(by)) && !strings.Contains(stems(doc), stems(by)) {
+					t.Errorf("beside %q, %q becomes %q", by, doc, got)
+				}
+			}
+		}
+	}
+}
+
+// TestWholeNames: what stands for a whole name fits the tool that has it, and a parameter is no tool.
+func TestWholeNames(t *testing.T) {
+	for signature, not := range map[string][]string{
+		"ls(a)": {"operand"}, "add(a, b)": {"in", "along"}, "add(item, count)": {"plus", "sum"}, "open(url)": {"note"}, "on(day)": {"switch", "light"},
+		"stock(symbol)": {"supply", "unit"}, "power(base, exponent)": {"radix"}, "call(phone, on, open, when, who, last, comment)": {"of", "switch", "light", "note", "reply", "from"},
+		"check_in(name)": {"source"}, "pin(code)": {"fasten"}, "max_value(list)": {"magnitude"},
+	} {
+		name, rest, _ := strings.Cut(strings.TrimSuffix(signature, ")"), "(")
+		tool := ballast.Tool{Name: name}
+		for _, p := range strings.Split(rest, ", ") {
+			tool.Params = append(tool.Params, ballast.Param{Name: p})
+		}
+		for seed := range uint64(20) {
+			tasks := []ballast.Task{{ID: "x", Tools: []ballast.Tool{tool}}}
+			if err := Apply(tasks, "renamed", seed); err != nil {
+				t.Fatal(err)
+			}
+			got := tasks[0].Tools[0].Name
+			for _, p := range tasks[0].Tools[0].Params {
+				got += " " + p.Name
+			}
+			for _, word := range not {
+				if strings.Contains(stems(got), stems(word)) {
+					t.Errorf("%s becomes %s", signature, got)
 				}
 			}
 		}
