@@ -68,7 +68,8 @@ func sweep(root string) (left []string, err error) {
 	}
 	for _, e := range entries {
 		name, lock := strings.CutSuffix(e.Name(), locked)
-		if !lock || !strings.HasPrefix(name, folders()) {
+		own, ours := strings.CutPrefix(name, folders())
+		if !lock || !ours || len(own) != len(nonce()) || strings.Contains(own, "-") { // that of host a-b begins as those of host a do
 			continue
 		}
 		dir := filepath.Join(root, name)

@@ -165,9 +165,7 @@ func (e *elsewhere) publish(ctx context.Context, first bool) error {
 		return err
 	}
 	err = e.show(ctx, path, first)
-	if failed := e.client.Delete(ctx, path); failed != nil && ctx.Err() == nil { // the folder has it, or will have another
-		e.littered.Do(func() { e.say("what samplers have loaded stays on the training server: " + failed.Error()) })
-	}
+	e.learner.Forget(ctx, path) // the folder has it, or will have another
 	if err != nil {
 		return err
 	}

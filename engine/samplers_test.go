@@ -306,11 +306,18 @@ func TestSamplersAfterAKill(t *testing.T) {
 	learn(t, dead)
 	must(t, dead.shelf.unlock()) // as the system does when a process ends
 	must(t, os.Mkdir(filepath.Join(s.adapters, "mine"), 0o777))
+	theirs := filepath.Join(s.adapters, folders()+"2-"+nonce()) // of a host whose name begins with that of this one
+	must(t, os.Mkdir(theirs, 0o777))
+	must(t, os.WriteFile(theirs+locked, nil, 0o666))
 	next, err := s.open(s.recipe(), true)
 	must(t, err)
 	if _, err := os.Stat(dead.shelf.dir); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%s is left: %v", dead.shelf.dir, err)
 	}
+	if _, err := os.Stat(theirs); err != nil {
+		t.Errorf("the folder of another host: %v", err)
+	}
+	must(t, os.RemoveAll(theirs))
 	asLearner(t, alive)
 	asLearner(t, next)
 	for _, b := range s.samplers {
@@ -406,7 +413,7 @@ func TestSamplersHere(t *testing.T) {
 	}
 }
 
-// TestSyncInterrupted ends with the interrupt.
+// TestSyncInterrupted ends with the interrupt, and leaves nothing on the training server.
 func TestSyncInterrupted(t *testing.T) {
 	s := newSite(t, tinkertest.SkyRL(), servedtest.Options{})
 	e, err := s.open(s.recipe(), true)
@@ -421,6 +428,9 @@ func TestSyncInterrupted(t *testing.T) {
 	})
 	if err := e.Sync(ctx); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+	if got := s.checkpoints(e.learner.Model().ID()); strings.Contains(got, "tinker_path") {
+		t.Errorf("the training server keeps %s", got)
 	}
 	s.samplers[0].Fail(nil)
 	back(t, e, 0)

@@ -10,7 +10,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"ballast"
@@ -161,7 +160,6 @@ type elsewhere struct {
 
 	vocab    int              // of the model
 	compared map[string]int64 // of samplers with the learner: of each how often it had come
-	littered sync.Once
 }
 
 func openTinker(o *order) (opened Engine, err error) {

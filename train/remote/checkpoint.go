@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"ballast/bounded"
 	"ballast/durable"
@@ -99,19 +100,28 @@ const lossy = 8
 
 // keep saves the current weights on the server, with the optimiser's state.
 func (l *Learner) keep(ctx context.Context) (path string, err error) {
-	return l.anew(func(name string) *tinker.Future[string] { return l.model.SaveWeights(ctx, name) })
+	return l.anew(ctx, func(name string) *tinker.Future[string] { return l.model.SaveWeights(ctx, name) })
 }
 
 // anew saves under a name that no save had. Where an answer was lost, a server may refuse the same
-// request as one for a name that is taken: then it is saved once more.
-func (l *Learner) anew(save func(name string) *tinker.Future[string]) (path string, err error) {
+// request as one for a name that is taken: then it is saved once more, and what the first name has is deleted.
+func (l *Learner) anew(ctx context.Context, save func(name string) *tinker.Future[string]) (path string, err error) {
+	var taken []string
 	for range lossy {
 		l.saves++
-		path, err = save(fmt.Sprintf("%s-%04d", l.o.Run, l.saves)).Wait()
+		name := fmt.Sprintf("%s-%04d", l.o.Run, l.saves)
+		path, err = save(name).Wait()
 		var e *tinker.Error
-		if !errors.As(err, &e) || e.Kind != tinker.Conflict {
-			break
+		if errors.As(err, &e) && e.Kind == tinker.Conflict {
+			taken = append(taken, name)
+			continue
 		}
+		if folder, ok := strings.CutSuffix(path, name); err == nil && ok {
+			for _, name := range taken {
+				l.Forget(ctx, folder+name)
+			}
+		}
+		break
 	}
 	return path, err
 }
@@ -119,7 +129,7 @@ func (l *Learner) anew(save func(name string) *tinker.Future[string]) (path stri
 // Publish has the server keep the current weights for sampling, under a path of their own that Pull
 // takes. They stay until they are deleted.
 func (l *Learner) Publish(ctx context.Context) (path string, err error) {
-	return l.anew(func(name string) *tinker.Future[string] { return l.model.SaveForSampler(ctx, name) })
+	return l.anew(ctx, func(name string) *tinker.Future[string] { return l.model.SaveForSampler(ctx, name) })
 }
 
 // made makes a model of saved weights. Where an answer was lost, a server may refuse the same request
@@ -157,12 +167,16 @@ func (l *Learner) Freeze() error {
 		return err
 	}
 	err = l.ref.close(ctx)
-	old := l.ref.path
-	l.ref = reference{path: path, same: true}
-	if old != "" && !l.known[old] {
-		l.forget(old)
-	}
+	l.refer(ctx, reference{path: path, same: true})
 	return err
+}
+
+// refer puts another reference in the place of the one that there is. What no manifest names of that is deleted.
+func (l *Learner) refer(ctx context.Context, r reference) {
+	old := l.ref.path
+	if l.ref = r; old != "" && !l.known[old] {
+		l.Forget(ctx, old)
+	}
 }
 
 // ResetOptimizer makes a new model with the weights of this one. Samplers of the old one may be
@@ -174,30 +188,32 @@ func (l *Learner) ResetOptimizer() error {
 		return err
 	}
 	m, err := l.made(ctx, path, false)
+	l.Forget(ctx, path) // the new model has it, or there is none
 	if err != nil {
 		return err
 	}
-	l.forget(path) // the new model has it
 	return l.replace(ctx, m)
 }
 
 // Save has the server keep the weights, and writes below dir how the model reads and writes,
-// and where its weights are.
-func (l *Learner) Save(dir string) error {
+// and where its weights are. Where it fails the server keeps nothing of it.
+func (l *Learner) Save(dir string) (err error) {
 	ctx := l.within
-	path, err := l.keep(ctx)
-	if err != nil {
+	m := Manifest{Format: 1, Server: l.o.Client.Address(), Base: l.o.Base, Rank: l.o.Rank, Reference: l.ref.path, Same: l.ref.same}
+	defer func() {
+		if err != nil {
+			l.unsaved(ctx, dir, &m)
+		}
+	}()
+	if m.Path, err = l.keep(ctx); err != nil {
 		return err
 	}
-	sampler, err := l.Publish(ctx)
-	if err != nil {
+	if m.Sampler, err = l.Publish(ctx); err != nil {
 		return err
 	}
 	if err := l.text.SaveText(dir); err != nil {
 		return err
 	}
-	m := Manifest{Format: 1, Server: l.o.Client.Address(), Base: l.o.Base, Rank: l.o.Rank, Path: path, Sampler: sampler,
-		Reference: l.ref.path, Same: l.ref.same}
 	text, err := json.MarshalIndent(&m, "", "  ")
 	if err != nil {
 		return err
@@ -226,14 +242,16 @@ func (l *Learner) Load(dir string) error {
 		return err
 	}
 	err = errors.Join(l.ref.close(ctx), l.replace(ctx, loaded))
-	l.ref = reference{path: m.Reference, same: m.Same}
 	for _, p := range m.paths() {
 		l.knows(p)
 	}
+	l.refer(ctx, reference{path: m.Reference, same: m.Same})
 	return err
 }
 
-// Close gives the models back to the server.
+// Close gives the models back to the server, and a reference that no checkpoint names.
 func (l *Learner) Close(ctx context.Context) error {
-	return errors.Join(l.ref.close(ctx), leave(ctx, l.model))
+	err := errors.Join(l.ref.close(ctx), leave(ctx, l.model))
+	l.refer(ctx, reference{})
+	return err
 }

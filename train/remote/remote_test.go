@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -461,5 +463,23 @@ func TestRefused(t *testing.T) {
 	dir := t.TempDir()
 	if err := b.Load(dir); err == nil || !strings.Contains(err.Error(), "only a checkpoint of engine tinker") {
 		t.Errorf("no manifest: %v", err)
+	}
+	const whole = `{"format": 1, "server": "s", "base": "toy", "rank": 2, "path": "tinker://m/weights/w", "sampler": "tinker://m/w"}`
+	for _, c := range []struct{ old, new, want string }{
+		{"}", "", "unexpected EOF"},
+		{`"format": 1`, `"format": 2`, "this program reads format 1"},
+		{"tinker://m/weights/w", "", "this program reads format 1"},
+		{`"sampler": "tinker://m/w"`, `"sampler": ""`, "this program reads format 1"},
+		{`"rank"`, `"ranks"`, "unknown field"},
+		{`"rank": 2`, `"rank": 4`, "has base toy and rank 4"},
+		{`"toy"`, `"another"`, "has base another and rank 2"},
+		{"", "", "loading tinker://m/weights/w"}, // the server has no such weights
+	} {
+		if err := os.WriteFile(filepath.Join(dir, ManifestFile), []byte(strings.Replace(whole, c.old, c.new, 1)), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Load(dir); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q for %q: %v, want %s", c.new, c.old, err, c.want)
+		}
 	}
 }

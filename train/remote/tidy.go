@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Within bounds by ctx what has no context of its own, from now on: Freeze, ResetOptimizer, Save,
@@ -28,7 +29,7 @@ func (l *Learner) Tidy(run string) {
 	}
 	for path := range l.known {
 		if _, still := named[path]; !still && path != l.ref.path {
-			l.forget(path)
+			l.Forget(l.within, path)
 		}
 	}
 	for path, here := range named {
@@ -86,11 +87,32 @@ func (l *Learner) knows(path string) {
 	l.known[path] = true
 }
 
-// forget has the server delete a path that nothing names.
-func (l *Learner) forget(path string) {
+// afterwards is how long a server may take to delete what nobody would know of later, when a run is interrupted.
+const afterwards = 5 * time.Second
+
+// Forget has the server delete a path that nothing names. It tries to do so where ctx has ended, too.
+func (l *Learner) Forget(ctx context.Context, path string) {
 	delete(l.known, path)
-	if err := l.o.Client.Delete(l.within, path); err != nil && l.within.Err() == nil {
+	err := l.o.Client.Delete(ctx, path)
+	if ctx.Err() != nil {
+		late, stop := context.WithTimeout(context.WithoutCancel(ctx), afterwards)
+		defer stop()
+		err = l.o.Client.Delete(late, path)
+	}
+	if err != nil {
 		l.untidy(fmt.Errorf("what no checkpoint names any more stays on the training server: %w", err))
+	}
+}
+
+// unsaved has the server delete what was saved for a checkpoint that could not be written, unless that is there after all.
+func (l *Learner) unsaved(ctx context.Context, dir string, m *Manifest) {
+	if there, err := ReadManifest(dir); err == nil && there.Path == m.Path {
+		return
+	}
+	for _, path := range []string{m.Path, m.Sampler} {
+		if path != "" {
+			l.Forget(ctx, path)
+		}
 	}
 }
 

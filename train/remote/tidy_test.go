@@ -128,6 +128,64 @@ func TestTidySpares(t *testing.T) {
 	}
 }
 
+// TestNothingIsLeft: what fails, or is interrupted, on the way to a checkpoint, a reset or another reference leaves nothing on the
+// server that no manifest names. Nor does an answer that is lost.
+func TestNothingIsLeft(t *testing.T) {
+	fails := func(on string) tinkertest.Fault {
+		return tinkertest.Fault{On: on, Times: -1, Do: tinkertest.Fails(tinkertest.Detail400, "no room")}
+	}
+	save := func(b *bench, dir string) error { return b.Save(dir) }
+	for _, c := range []struct {
+		what  string
+		fault tinkertest.Fault
+		do    func(b *bench, dir string) error
+		fails bool
+	}{
+		{"half of a checkpoint", fails("save_weights_for_sampler"), save, true},
+		{"a folder that cannot be", tinkertest.Fault{}, func(b *bench, dir string) error {
+			return errors.Join(os.WriteFile(dir, nil, 0o666), b.Save(filepath.Join(dir, "c")))
+		}, true},
+		{"an interrupt", tinkertest.Fault{On: "save_weights_for_sampler", Do: tinkertest.Hang}, func(b *bench, dir string) error {
+			ctx, cancel := context.WithCancel(t.Context())
+			b.Within(ctx)
+			go func() {
+				for b.server.Ledger().Faults[tinkertest.Hang.String()] == 0 && t.Context().Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+				cancel()
+			}()
+			return b.Save(dir)
+		}, true},
+		{"a reset", fails("load_weights"), func(b *bench, _ string) error { return b.ResetOptimizer() }, true},
+		{"a reference at the end", tinkertest.Fault{}, func(b *bench, _ string) error {
+			return errors.Join(b.Freeze(), b.Close(t.Context()))
+		}, false},
+		{"a reference before a checkpoint is loaded", tinkertest.Fault{}, func(b *bench, dir string) error {
+			return errors.Join(b.Save(dir), b.Freeze(), b.Load(dir))
+		}, false},
+		{"lost answers", tinkertest.Fault{On: "save_weights", Do: tinkertest.CutAfter}, save, false},
+		{"lost answers of a sampler's", tinkertest.Fault{On: "save_weights_for_sampler", Do: tinkertest.CutAfter}, save, false},
+	} {
+		for _, srv := range servers {
+			b := start(t, srv.habits, Options{Reduction: srv.reduction})
+			if c.fault.On != "" {
+				b.server.Script(c.fault)
+			}
+			dir := filepath.Join(t.TempDir(), "c")
+			if err := c.do(b, dir); (err != nil) != c.fails {
+				t.Errorf("%s, %s: %v", srv.name, c.what, err)
+			}
+			var want []string
+			if !c.fails && !strings.HasSuffix(c.what, "end") {
+				want = manifests(t, dir)
+			}
+			if got := b.server.Saved(); !slices.Equal(got, want) {
+				t.Errorf("%s, %s: the server keeps %q, want %q", srv.name, c.what, got, want)
+			}
+		}
+	}
+}
+
 // TestWithin: what has no context of its own ends with the one that it was given, however long the
 // server would take.
 func TestWithin(t *testing.T) {
