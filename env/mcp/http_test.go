@@ -1,12 +1,17 @@
 package mcp
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -116,62 +121,173 @@ func TestArgument(t *testing.T) {
 	}
 }
 
-// TestOneState: where all connections have one state, an episode begins when it was put back, however long that takes,
+// TestOneState: where all connections have one state, or may have, an episode begins when it was put back, however long that takes,
 // and does not begin where it cannot be.
 func TestOneState(t *testing.T) {
-	var mu sync.Mutex
-	memory, refuses := "", false
-	h := sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server {
-		s := sdk.NewServer(&sdk.Implementation{Name: "one", Version: "1"}, nil)
-		add := func(name string, do func() (string, error)) {
-			sdk.AddTool(s, &sdk.Tool{Name: name}, func(context.Context, *sdk.CallToolRequest, nothing) (*sdk.CallToolResult, any, error) {
-				text, err := do()
-				return texts(text), nil, err
-			})
-		}
-		add("say", func() (string, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			memory += "x"
-			return memory, nil
-		})
-		add("forget", func() (string, error) {
-			time.Sleep(20 * time.Millisecond)
-			mu.Lock()
-			defer mu.Unlock()
-			if refuses {
-				return "", errors.New("not now")
+	for _, c := range []struct {
+		name  string
+		o     sdk.StreamableHTTPOptions
+		c     Config
+		notes string
+	}{
+		{"no sessions", sdk.StreamableHTTPOptions{Stateless: true, JSONResponse: true}, Config{version: withoutSessions}, "mcp.isolate would let more run"},
+		{"one session at a time", sdk.StreamableHTTPOptions{}, Config{Sessions: 1}, "One episode runs at a time (mcp.sessions), and forget is called"},
+		{"one name at a time", sdk.StreamableHTTPOptions{Stateless: true}, Config{Sessions: 1, Isolate: "header X"}, "One episode runs at a time (mcp.s"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			memory := &oneMemory{takes: 20 * time.Millisecond}
+			server := httptest.NewServer(sdk.NewStreamableHTTPHandler(memory.server, &c.o))
+			defer server.Close()
+			c.c.URL, c.c.Reset = server.URL, `{"name":"forget"}`
+			s := connect(t, c.c)
+			if notes := strings.Join(s.Notes(), "\n"); !strings.Contains(notes, c.notes) {
+				t.Errorf("%s\nhas no %q", notes, c.notes)
 			}
-			memory = ""
-			return "forgotten", nil
+			for i := range 5 {
+				e := open(t, s)
+				if got := ask(t, e, "say()"); got != "x" {
+					t.Fatalf("episode %d: %q", i, got)
+				}
+				time.Sleep(3 * memory.takes / 2) // a reset behind the one before would be over
+				if got := ask(t, e, "say()"); got != "xx" {
+					t.Fatalf("episode %d: %q", i, got)
+				}
+				e.Close()
+			}
+			memory.refuse(true)
+			var failed *Error
+			if _, err := s.Open(t.Context(), nil); !errors.As(err, &failed) || failed.Kind != KindReset || !strings.Contains(err.Error(), "not now") {
+				t.Errorf("%v", err)
+			}
+			memory.refuse(false)
+			if got := ask(t, open(t, s), "say()"); got != "x" {
+				t.Errorf("after a reset that failed: %q", got)
+			}
+			if n := s.Counts(); n[KindReset] != 1 || n["sessions"] != 6 {
+				t.Errorf("%v", n)
+			}
 		})
-		return s
-	}, &sdk.StreamableHTTPOptions{Stateless: true, JSONResponse: true})
-	server := httptest.NewServer(h)
-	defer server.Close()
-	s := connect(t, Config{URL: server.URL, Reset: `{"name":"forget"}`, version: withoutSessions})
-	for i := range 5 {
-		e := open(t, s)
-		if got := ask(t, e, "say()"); got != "x" {
-			t.Fatalf("episode %d: %q", i, got)
+	}
+}
+
+// oneMemory is what all sessions of a server have in common.
+type oneMemory struct {
+	mu      sync.Mutex
+	text    string
+	refuses bool
+	takes   time.Duration // a reset
+}
+
+func (m *oneMemory) refuse(is bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.refuses = is
+}
+
+func (m *oneMemory) server(*http.Request) *sdk.Server {
+	s := sdk.NewServer(&sdk.Implementation{Name: "one", Version: "1"}, nil)
+	add := func(name string, do func() (string, error)) {
+		sdk.AddTool(s, &sdk.Tool{Name: name}, func(context.Context, *sdk.CallToolRequest, nothing) (*sdk.CallToolResult, any, error) {
+			text, err := do()
+			return texts(text), nil, err
+		})
+	}
+	add("say", func() (string, error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.text += "x"
+		return m.text, nil
+	})
+	add("forget", func() (string, error) {
+		time.Sleep(m.takes)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.refuses {
+			return "", errors.New("not now")
 		}
-		e.Close()
+		m.text = ""
+		return "forgotten", nil
+	})
+	return s
+}
+
+// TestRefusals: what a server says of a call is its answer. That the call did not reach it is a failure of the machine, also where
+// somebody before it says so in the protocol's words.
+func TestRefusals(t *testing.T) {
+	for _, c := range []struct {
+		status, code int
+		answers      bool
+	}{
+		{http.StatusOK, -32602, true}, {http.StatusOK, -32603, true}, {http.StatusOK, 7, true},
+		{http.StatusBadRequest, -32602, true}, {http.StatusNotFound, -32601, true},
+		{http.StatusUnauthorized, 401, false}, {http.StatusForbidden, -32603, false}, {http.StatusNotFound, -32600, false},
+		{http.StatusNotFound, -32001, false}, {http.StatusBadRequest, -32000, false}, {http.StatusConflict, 0, false},
+		{http.StatusBadGateway, -32603, false},
+	} {
+		gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			var m struct {
+				ID     json.RawMessage
+				Params struct{ Name string }
+			}
+			if json.Unmarshal(body, &m) != nil || m.Params.Name != "forget" {
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				backend.ServeHTTP(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(c.status)
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":"it is not to be had"}}`, m.ID, c.code)
+		}))
+		t.Cleanup(gate.Close)
+		s := connect(t, Config{URL: gate.URL, Ahead: -1})
+		got, err := open(t, s).Call(t.Context(), parse(t, "forget()"))
+		var failed *Error
+		switch {
+		case c.answers && (err != nil || got != "error: it is not to be had"):
+			t.Errorf("HTTP %d, code %d: %q, %v", c.status, c.code, got, err)
+		case !c.answers && (!errors.As(err, &failed) || failed.Kind != KindConnection || s.Counts()[KindConnection] != 1):
+			t.Errorf("HTTP %d, code %d: %q, %v, %v", c.status, c.code, got, err, s.Counts())
+		}
 	}
-	mu.Lock()
-	refuses = true
-	mu.Unlock()
-	var failed *Error
-	if _, err := s.Open(t.Context(), nil); !errors.As(err, &failed) || failed.Kind != KindReset || !strings.Contains(err.Error(), "not now") {
-		t.Errorf("%v", err)
-	}
-	mu.Lock()
-	refuses = false
-	mu.Unlock()
-	if got := ask(t, open(t, s), "say()"); got != "x" {
-		t.Errorf("after a reset that failed: %q", got)
-	}
-	if n := s.Counts(); n[KindReset] != 1 || n["sessions"] != 6 {
-		t.Errorf("%v", n)
+}
+
+// TestEndless: of an answer no more is read than a server may write for a call, whatever it is.
+func TestEndless(t *testing.T) {
+	for kind, status := range map[string]int{"text/plain": http.StatusBadRequest, "application/json": http.StatusOK, "text/event-stream": http.StatusOK} {
+		var wrote atomic.Int64
+		gate := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				t.Error(err)
+			}
+			if !bytes.Contains(body, []byte(`"forget"`)) {
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				backend.ServeHTTP(w, r)
+				return
+			}
+			w.Header().Set("Content-Type", kind)
+			w.WriteHeader(status)
+			for line := []byte(":" + strings.Repeat("x", 1<<16) + "\n"); wrote.Load() < 256<<20; {
+				n, err := w.Write(line)
+				if wrote.Add(int64(n)); err != nil {
+					return
+				}
+			}
+		}))
+		t.Cleanup(gate.Close)
+		s := connect(t, Config{URL: gate.URL, Ahead: -1, OutputMiB: 1})
+		got, err := open(t, s).Call(t.Context(), parse(t, "forget()"))
+		var failed *Error
+		if !errors.As(err, &failed) || failed.Kind != KindOutput || !strings.Contains(err.Error(), "more than 1 MiB (mcp.output)") {
+			t.Errorf("%s: %q, %v", kind, got, err)
+		}
+		if n := wrote.Load(); n > 128<<20 {
+			t.Errorf("%s: %d bytes were read", kind, n)
+		}
 	}
 }
 

@@ -195,6 +195,10 @@ func (s *Server) dialVersion(parent context.Context, version string) (_ *link, e
 	return l, nil
 }
 
+// grown is how many times longer a message gets, at most, in which the text of a field stands once more (ordered), as JSON in JSON.
+// What a server may write was counted before.
+const grown = 8
+
 // spawn starts the process and returns the way to talk to it.
 func (l *link) spawn(ctx context.Context, n int) (sdk.Transport, error) {
 	s := l.server
@@ -206,7 +210,7 @@ func (l *link) spawn(ctx context.Context, n int) (sdk.Transport, error) {
 	}
 	l.process = p
 	most := int(s.c.OutputMiB) << 20
-	return &sdk.IOTransport{Reader: newMessages(p.Stdout, most, l.garbage), Writer: p.Stdin, MaxLineLength: most + 1}, nil
+	return &sdk.IOTransport{Reader: newMessages(p.Stdout, most, l.garbage), Writer: p.Stdin, MaxLineLength: grown * most}, nil
 }
 
 // garbage takes a line that is no message.
@@ -292,7 +296,8 @@ func (l *link) why(ctx context.Context, err error, kind string) *Error {
 		out.Kind = limit.Limit
 	case ctx.Err() != nil:
 		out.Err = context.Cause(ctx)
-	case errors.As(err, &refused) && !errors.Is(err, sdk.ErrConnectionClosed) && !transport(refused.Code):
+	case errors.As(err, &refused) && !errors.Is(err, sdk.ErrConnectionClosed) && !transport(refused.Code) &&
+		(kind == KindStart || !errors.Is(err, notSent)):
 		if kind != KindStart {
 			out.Kind = KindProtocol
 		}
@@ -332,19 +337,26 @@ func transport(code int64) bool { return code <= -32001 && code >= -32006 }
 
 // answered reports whether an error is one with which the server answers a call: its arguments are wrong, it failed
 // inside, or a code of the server's own. The protocol's other codes are those of the connection, which
-// the SDK uses for its own errors too.
+// the SDK uses for its own errors too. Behind an HTTP status of an error only the first two codes are about the call: with others
+// somebody before the tool says that it was not reached, such as for a token that is too old.
 func answered(err error) (a answer, ok bool) {
 	var e *jsonrpc.Error
 	if !errors.As(err, &e) {
 		return a, false
 	}
 	switch c := e.Code; {
-	case c == jsonrpc.CodeInvalidParams, c == jsonrpc.CodeMethodNotFound, c == jsonrpc.CodeInternalError, c == codeNoResource:
+	case c == jsonrpc.CodeInvalidParams, c == jsonrpc.CodeMethodNotFound:
+	case errors.Is(err, notSent):
+		return a, false
+	case c == jsonrpc.CodeInternalError, c == codeNoResource:
 	case c >= -32768 && c <= -32000:
 		return a, false
 	}
 	return mistake(e.Message), true
 }
+
+// notSent is in the SDK's errors of requests that HTTP did not take, beside what the answer says.
+var notSent = &jsonrpc.Error{Code: -32005}
 
 // codeNoResource is what servers answer for what there is not.
 const codeNoResource = -32002
@@ -452,6 +464,9 @@ func (l *link) close() {
 func (s *Server) http(l *link) sdk.Transport {
 	l.web = &http.Transport{MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second, ForceAttemptHTTP2: true} // no proxy of the environment
 	url, w := s.c.URL, &wire{base: l.web, header: map[string]string{}, most: s.c.OutputMiB << 20}
+	w.over = func(err error) {
+		l.fail(&Error{Kind: KindOutput, Err: fmt.Errorf("its answer to one request is %w (mcp.output)", err)})
+	}
 	if name := s.isolate.header; name != "" {
 		w.header[name] = l.token
 	}
@@ -461,7 +476,7 @@ func (s *Server) http(l *link) sdk.Transport {
 	if s.c.Token != "" {
 		w.header["Authorization"] = "Bearer " + getenv(s.c.Token)
 	}
-	return &sdk.StreamableClientTransport{Endpoint: url, MaxRetries: -1, DisableStandaloneSSE: true, MaxEventSize: int(w.most),
+	return &sdk.StreamableClientTransport{Endpoint: url, MaxRetries: -1, DisableStandaloneSSE: true, MaxEventSize: grown * int(w.most),
 		HTTPClient: &http.Client{Transport: w, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return errors.New("the server sends elsewhere (a redirect); name its address")
 		}}}

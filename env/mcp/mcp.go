@@ -148,13 +148,16 @@ type Server struct {
 	mu      sync.Mutex
 	version string // of the protocol, as found
 	closed  bool
-	filling int
-	backoff time.Duration
-	links   map[*link]bool
-	shared  *link
-	last    int
-	counts  map[string]int
-	stuck   error // processes that did not end
+	filling int // connections that are opened ahead
+	opening int // that an episode waits for
+	// resetting are those that are being put back, behind an episode.
+	resetting int
+	backoff   time.Duration
+	links     map[*link]bool
+	shared    *link
+	last      int
+	counts    map[string]int
+	stuck     error // processes that did not end
 }
 
 // mode says how episodes get connections.

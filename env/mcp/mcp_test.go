@@ -302,6 +302,28 @@ func TestSlow(t *testing.T) {
 	}
 }
 
+// TestLongResult: a result within mcp.output is shown whole, also where its text is kept beside what the SDK makes of it.
+func TestLongResult(t *testing.T) {
+	for _, c := range []Config{{Command: command("memory")}, {URL: web(t, true, nil)}} {
+		c.OutputMiB, c.Ahead = 1, -1
+		if got := ask(t, open(t, connect(t, c)), "quotes()"); len(got) != len(`{"text":""}`)+2*quotes {
+			t.Errorf("%d bytes", len(got))
+		}
+	}
+}
+
+// TestSlowReset: there are no more processes than are held, however long each takes to be put back.
+func TestSlowReset(t *testing.T) {
+	s := connect(t, Config{Command: command("memory"), Ahead: -1, Sessions: 3, Reset: `{"name": "tick"}`})
+	episodes(t, s, 30, 3, func(_ int, e ballast.Session) error {
+		_, err := e.Call(t.Context(), parse(t, "recall()"))
+		return err
+	})
+	if n := s.Counts(); n["connections"] > 3 || n["sessions"] != 30 {
+		t.Errorf("%v", n)
+	}
+}
+
 // TestEvery50th: a server that crashes now and then is counted, and the others go on.
 func TestEvery50th(t *testing.T) {
 	const count = 110

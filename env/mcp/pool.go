@@ -40,20 +40,58 @@ func (s *Server) take(ctx context.Context) (*link, error) {
 // connection is one of the pool, or a new one.
 func (s *Server) connection(ctx context.Context) (*link, error) {
 	for {
+		l, err := s.waiting(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if l == nil {
+			l, err = s.dial(ctx)
+			s.mu.Lock()
+			s.opening--
+			s.mu.Unlock()
+			s.refill()
+			return l, err
+		}
+		s.refill()
+		if fault := l.broken(); fault != nil {
+			s.count(fault.Kind)
+			s.aside(l.close)
+			continue
+		}
+		return l, nil
+	}
+}
+
+// lookAgain is when it is seen that a connection was closed instead of being put back.
+const lookAgain = 20 * time.Millisecond
+
+// waiting takes a connection out of the pool; nil says that one is to be opened. Where as many are open as are held, it waits for
+// those that are being put back.
+func (s *Server) waiting(ctx context.Context) (*link, error) {
+	for {
 		select {
 		case l := <-s.idle:
-			s.refill()
-			if fault := l.broken(); fault != nil {
-				s.count(fault.Kind)
-				s.aside(l.close)
-				continue
-			}
 			return l, nil
 		default:
 		}
-		l, err := s.dial(ctx)
-		s.refill()
-		return l, err
+		s.mu.Lock()
+		full := s.resetting > 0 && len(s.links)+s.filling+s.opening >= s.c.Sessions+s.c.Ahead
+		if !full {
+			s.opening++
+		}
+		s.mu.Unlock()
+		if !full {
+			return nil, nil
+		}
+		select {
+		case l := <-s.idle:
+			return l, nil
+		case <-time.After(lookAgain):
+		case <-s.life.Done():
+			return nil, errClosed
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 }
 
@@ -85,18 +123,29 @@ func (s *Server) give(l *link) {
 		s.keep(l)
 		return
 	case s.mode == again && l.broken() == nil:
-		s.aside(func() {
+		s.puts(1)
+		if !s.aside(func() {
+			defer s.puts(-1)
 			if s.putBack(s.life, l) != nil { // it was counted
 				l.close()
 				return
 			}
 			s.keep(l)
-		})
+		}) {
+			s.puts(-1)
+		}
 		return
 	}
 	if !s.aside(l.close) {
 		l.close() // the server closes, and this one with it
 	}
+}
+
+// puts counts the connections that are being put back.
+func (s *Server) puts(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.resetting += n
 }
 
 // putBack plays the reset call. What the connection does wrong has its own kind, and was counted with it.

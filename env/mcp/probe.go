@@ -59,8 +59,9 @@ func (s *Server) decide(first *link) {
 	switch {
 	case s.reset != nil:
 		s.mode = again
-		if first.process == nil && !first.hasSessions() && s.c.Isolate == "" {
-			s.one, s.c.Sessions, s.c.Ahead = true, 1, 0 // one state, and so one episode at a time
+		// Connections that cannot be told apart have one state. So may those of whoever lets one episode run at a time.
+		if s.c.Sessions == 1 || first.process == nil && !first.hasSessions() && s.c.Isolate == "" {
+			s.one, s.c.Sessions, s.c.Ahead = true, 1, 0
 		}
 	case s.onlyReads():
 		s.mode = joined
@@ -94,6 +95,8 @@ func (s *Server) describe(ctx context.Context, first *link) {
 	switch {
 	case s.mode == joined:
 		s.note("The tools only read, and all episodes share a connection.")
+	case s.one && (first.hasSessions() || s.c.Isolate != ""):
+		s.note("One episode runs at a time (mcp.sessions), and %s is called before each.", s.reset.Name)
 	case first.hasSessions():
 		s.note("Each episode gets a session of the server, which opens in %s. Whether sessions share state is the server's doing.", ready)
 	case s.isolate.header != "":

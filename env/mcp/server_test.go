@@ -148,9 +148,15 @@ func remembering(what string, args []string) *sdk.Server {
 			&sdk.ResourceLink{URI: "file:///c", Name: "c"})
 		return r, nil
 	})
+	add("quotes", nil, func(context.Context) (*sdk.CallToolResult, error) {
+		return &sdk.CallToolResult{Content: []sdk.Content{}, StructuredContent: map[string]string{"text": strings.Repeat(`"`, quotes)}}, nil
+	})
 	misbehave(add)
 	return s
 }
+
+// quotes are as many as make a message of more than half a MiB.
+const quotes = 300_000
 
 // misbehave adds the tools at which machines break.
 func misbehave(add func(string, *sdk.ToolAnnotations, func(context.Context) (*sdk.CallToolResult, error))) {

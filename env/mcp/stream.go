@@ -138,7 +138,23 @@ func echoed(line []byte) bool {
 type wire struct {
 	base   *http.Transport
 	header map[string]string
-	most   int64
+	most   int64       // bytes of an answer
+	over   func(error) // is told of one that has more
+}
+
+// limited is an answer within bounds.
+type limited struct {
+	io.Closer
+	r    io.Reader
+	over func(error)
+}
+
+func (l *limited) Read(b []byte) (int, error) {
+	n, err := l.r.Read(b)
+	if errors.Is(err, bounded.ErrTooLarge) {
+		l.over(err)
+	}
+	return n, err
 }
 
 // RoundTrip sends a request.
@@ -151,9 +167,10 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	resp.Body = &limited{resp.Body, bounded.Reader(resp.Body, w.most), w.over}
 	switch kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind {
 	case "application/json":
-		body, err := io.ReadAll(bounded.Reader(resp.Body, w.most))
+		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
 		if err != nil {
 			return nil, err
@@ -162,7 +179,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		resp.Body, resp.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		resp.Header.Del("Content-Length")
 	case "text/event-stream":
-		resp.Body = &events{Closer: resp.Body, r: bufio.NewReaderSize(resp.Body, 32<<10), most: int(w.most)}
+		resp.Body = &events{Closer: resp.Body, r: bufio.NewReaderSize(resp.Body, 32<<10)}
 	}
 	return resp, nil
 }
@@ -174,7 +191,6 @@ func (w *wire) CloseIdleConnections() { w.base.CloseIdleConnections() }
 type events struct {
 	io.Closer
 	r    *bufio.Reader
-	most int
 	rest []byte
 }
 
@@ -189,9 +205,6 @@ func (e *events) Read(b []byte) (int, error) {
 			}
 			if !errors.Is(err, bufio.ErrBufferFull) {
 				return 0, err
-			}
-			if len(line) > e.most {
-				return 0, fmt.Errorf("an event of more than %s", size(int64(e.most)))
 			}
 		}
 		if data, ok := bytes.CutPrefix(line, []byte("data:")); ok {

@@ -24,7 +24,8 @@ const (
 
 // whatToDo follows what shows that an episode sees another.
 const whatToDo = "Where no clock and no chance answers, an episode sees what another changed: name a call that puts the server " +
-	"back in mcp.reset, or what tells episodes apart in mcp.isolate, or let each episode have a process (a command, without mcp.reads). " +
+	"back in mcp.reset, with mcp.sessions=1 at an address whose sessions share a state, or what tells episodes apart in mcp.isolate, or " +
+	"let each episode have a process (a command, without mcp.reads). " +
 	"Where it is a process already, both use one file or service: give each process a copy of the file " +
 	"(docs/own-tools.md, \"A server that keeps its data in a file\")"
 

@@ -150,7 +150,7 @@ func (w *Worlds) Close() error {
 		if path := w.server.Kept(); path != "" {
 			where = "; what it wrote to stderr is in " + path
 		}
-		safetext.Say(w.notes, "ballast: failures of the MCP server: %s; plays that met one were tried again, and are no verdict on a model%s\n",
+		safetext.Say(w.notes, "ballast: failures of the MCP server: %s; no play that met one counts as a verdict on a model%s\n",
 			strings.Join(failed, ", "), where)
 	}
 	return err
