@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"ballast"
@@ -95,7 +96,9 @@ func (p *Endpoint) player(ctx context.Context, find *models.Finder, notes io.Wri
 	}
 	by.Apply(&cfg)
 	cfg.Env = e.Worlds.Table()
-	cfg.Retries = 0 // the client retries
+	if !slices.ContainsFunc(tasks, func(t ballast.Task) bool { return !cfg.Env.Instant(&t) }) {
+		cfg.Retries = 0 // the client retries, and nothing else fails
+	}
 	if err := prepare.Fit(ctx, notes, cfg, tasks); err != nil {
 		return "", nil, nil, errors.Join(&Unfit{err}, c.Close())
 	}

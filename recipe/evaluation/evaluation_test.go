@@ -191,6 +191,20 @@ func TestGiven(t *testing.T) {
 	}
 }
 
+// TestSettingsNameTheServer: episodes of one server are not gone on with at another, whose tools may be the same and whose data are not.
+func TestSettingsNameTheServer(t *testing.T) {
+	said := map[string]bool{}
+	for _, server := range []string{"", "orders", "orders --empty", "http://me:secret@a/mcp", "http://b/mcp"} {
+		e := Evaluation{Model: "m", Tasks: "orders.jsonl", Endpoint: Endpoint{URL: "http://localhost/v1", API: "chat"}}
+		r := recipe.Recipe{MCP: recipe.MCP{Server: server}}
+		out, err := e.Settings(t.Context(), &models.Finder{}, &r, &eval.Protocol{}, nil)
+		if err != nil || said[out["mcp"]] || strings.Contains(out["mcp"], "secret") {
+			t.Errorf("%q: %v, %v", server, out, err)
+		}
+		said[out["mcp"]] = true
+	}
+}
+
 // TestCheck: an endpoint's flags without an endpoint, or that contradict its API, are errors.
 func TestCheck(t *testing.T) {
 	good := Endpoint{URL: "http://localhost/v1", API: "chat", Concurrency: 1}
