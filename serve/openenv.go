@@ -325,11 +325,14 @@ func (s *Server) state(x *session) map[string]any {
 	return out
 }
 
+// errBusy says that somebody else acted in a session for as long as the request may take.
+var errBusy = errors.New("another action of this session is still running")
+
 // inSession does something in a session while nobody else acts in it.
 func inSession[T any](ctx context.Context, x *session, do func() (T, error)) (T, error) {
-	if err := x.hold(ctx); err != nil {
+	if x.hold(ctx) != nil {
 		var none T
-		return none, errors.New("another action of this session is still running")
+		return none, errBusy
 	}
 	defer x.release()
 	return do()

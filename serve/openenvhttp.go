@@ -114,15 +114,20 @@ func (s *Server) inEpisode(w http.ResponseWriter, r *http.Request, id string, ma
 		s.registry.leave(x)
 		over <- result{nil, errDraining}
 	}
+	res := result{err: errLate}
 	select {
-	case res := <-over:
-		if res.err != nil {
-			refuse(w, http.StatusInternalServerError, res.err.Error())
-			return
-		}
-		s.send(w, res.v)
+	case res = <-over:
 	case <-ctx.Done():
+	}
+	switch {
+	case errors.Is(res.err, errBusy):
+		refuse(w, http.StatusRequestTimeout, errBusy.Error()+", and this one was not played")
+	case errors.Is(res.err, errLate):
 		refuse(w, http.StatusRequestTimeout, "the request took too long; what it began goes on")
+	case res.err != nil:
+		refuse(w, http.StatusInternalServerError, res.err.Error())
+	default:
+		s.send(w, res.v)
 	}
 }
 

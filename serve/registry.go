@@ -305,8 +305,11 @@ func (r *registry) size() int {
 	return len(r.open)
 }
 
-// hold waits for the right to act in a session.
+// hold waits for the right to act in a session. Who is late has none, though nobody else acts.
 func (x *session) hold(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	select {
 	case x.lock <- struct{}{}:
 		return nil

@@ -7,12 +7,12 @@
 //
 // Contract: an episode sees nothing of another. Every open one is leased: whoever does not use
 // it for Config.Lease loses it, and its world is closed. The number of open ones is bounded; one
-// more is refused in the protocol's own words, and nothing of that request is played. An answer
-// that a client did not get is given again when the client repeats its action.
+// more is refused in the protocol's own words, and nothing of that request is played. Over verl-tool's protocol an answer
+// that a client did not get is given again when the client repeats its action; OpenEnv's has no place for what says that it does.
 //
 // How it fails: what a request gets wrong is answered with the field that is wrong. A world that
 // breaks ends its episode with an error and without a reward: it is never a zero. An action of
-// an episode that has ended, or whose lease has, is an error and begins no other episode.
+// an episode that has ended, or whose lease has, is an error and begins no other episode, for two leases more.
 package serve
 
 import (

@@ -167,12 +167,35 @@ func TestRepeats(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	w := &counter{hang: make(chan struct{})}
 	_, h := serving(t, func(c *Config) { counting(w)(c); c.Timeout = 50 * time.Millisecond })
-	if got := post(t, h, one("a", add, of())); got.code != http.StatusRequestTimeout {
-		t.Errorf("%+v", got)
+	for range 2 { // also of one who asks again while it plays
+		if got := post(t, h, one("a", add, of())); got.code != http.StatusRequestTimeout {
+			t.Errorf("%+v", got)
+		}
 	}
 	close(w.hang)
 	until(t, func() bool { return w.calls.Load() == 1 })
 	if got := post(t, h, one("a", add, of())); got.code != 200 || !strings.Contains(fmt.Sprint(got.Observations[0]["obs"]), "\n1\n") || w.calls.Load() != 1 {
+		t.Errorf("%+v, %d calls", got, w.calls.Load())
+	}
+}
+
+// TestLate: a request whose action could not be played in time has no answer. It is not one without an observation.
+func TestLate(t *testing.T) {
+	w := &counter{hang: make(chan struct{})}
+	s, h := serving(t, counting(w))
+	first := make(chan seen)
+	go func() { first <- post(t, h, one("a", add, of())) }()
+	until(t, func() bool { return w.inside.Load() == 1 })
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 5000 { // which of two things that have happened is seen first is drawn
+		if got, err := s.playActions(ctx, []action{{id: "a", text: add, task: 0}}); !errors.Is(err, errLate) {
+			t.Errorf("%+v, %v", got[0].answer, err)
+			break
+		}
+	}
+	close(w.hang)
+	if got := <-first; got.code != 200 || w.calls.Load() != 1 {
 		t.Errorf("%+v, %d calls", got, w.calls.Load())
 	}
 }

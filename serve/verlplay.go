@@ -58,8 +58,8 @@ func (s *Server) playOne(ctx context.Context, a *action, x *session, e *ended, o
 		s.finish(x, out)
 		return
 	}
-	if err := x.hold(ctx); err != nil {
-		out.answer = &answer{broken: "another action of this trajectory is still running", done: false}
+	if x.hold(ctx) != nil {
+		out.late = true
 		return
 	}
 	defer x.release()

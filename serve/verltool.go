@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"ballast"
@@ -210,6 +211,7 @@ type played struct {
 	answer *answer
 	mem    *memory // of the session that keeps the answer; nil where none does
 	step   int
+	late   bool // the one before it in its trajectory has taken all the time of the request
 }
 
 // errLate says that a request took longer than it may. What it began goes on.
@@ -237,7 +239,7 @@ func (s *Server) playActions(ctx context.Context, actions []action) ([]played, e
 		for i := range actions {
 			s.playOne(ctx, &actions[i], in[i], ends[i], &out[i])
 		}
-		return out, nil
+		return inTime(out)
 	}
 	chains := map[string][]int{} // actions of a trajectory
 	for i := range actions {
@@ -262,6 +264,14 @@ func (s *Server) playActions(ctx context.Context, actions []action) ([]played, e
 		case <-ctx.Done():
 			return nil, errLate
 		}
+	}
+	return inTime(out)
+}
+
+// inTime is errLate where an action was not played. The answers to others are kept for the same request.
+func inTime(out []played) ([]played, error) {
+	if slices.ContainsFunc(out, func(p played) bool { return p.late }) {
+		return nil, errLate
 	}
 	return out, nil
 }
