@@ -9,6 +9,7 @@ import (
 
 	"ballast/recipe"
 	"ballast/recipe/worlds"
+	"ballast/task"
 )
 
 // mcpFlag says what --mcp is.
@@ -45,6 +46,8 @@ func (f *mcpFlags) open(ctx context.Context, tasks string) (*worlds.Worlds, erro
 			return nil, fmt.Errorf("--set %s: this command has the flag --mcp for that", pair)
 		case section == "mcp" && r.Unread(key) != "":
 			return nil, fmt.Errorf("--set %s: %s", pair, r.Unread(key))
+		case section == "judge" && !task.IsFile(tasks):
+			return nil, fmt.Errorf("--set %s: only tasks of a file ask a judge; give it with --tasks", pair)
 		}
 		if err := r.Set(pair); err != nil {
 			return nil, err
