@@ -76,6 +76,9 @@ func clean(t *testing.T, dir string) (replies int) {
 // TestHostile plays against every behaviour: what is no reply is neither scored nor
 // journalled, and nothing of the key or of escapes comes out.
 func TestHostile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and TestInterrupt races the same")
+	}
 	tasks := deskTasks(t, 2)
 	for _, b := range endpointtest.All() {
 		t.Run(b.Name, func(t *testing.T) {

@@ -173,6 +173,9 @@ func TestWorldsThatBreak(t *testing.T) {
 // TestRoomInAWorld: a world that has room for few sessions makes others wait in Open; those
 // that end give their place on.
 func TestRoomInAWorld(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and TestSlowWorlds races the same")
+	}
 	s := newStage(t, 64, 16)
 	want, _ := s.in(t, nil)
 	room := &narrow{places: make(chan struct{}, 3)}

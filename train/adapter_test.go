@@ -72,6 +72,9 @@ func TestAdapterSameBitsForAnyCores(t *testing.T) {
 // TestAdapterLearns: the loss falls, and of the model no bit changes. It is a checkpoint's
 // merged weights that do.
 func TestAdapterLearns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and TestAdapterContinues races the same")
+	}
 	for _, targets := range [][]string{lora.Targets(), {"q_proj", "v_proj"}, {"down_proj"}} {
 		l := adapting(t, "qwen3", variants["kept"], lora.Config{Rank: 8, Alpha: 32, Targets: targets})
 		base := load(t, "..", "model", "testdata", "qwen3")

@@ -166,6 +166,9 @@ func TestMismatchVerdict(t *testing.T) {
 // TestLocalGap: sampler and learner of the local engine agree up to rounding, so that importance
 // weights are 1 at both levels.
 func TestLocalGap(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector: TestTrainSignals of cmd/ballast trains with one")
+	}
 	for _, level := range []string{"token", "sequence"} {
 		r, err := recipe.New("grpo")
 		if err != nil {

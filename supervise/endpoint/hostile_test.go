@@ -64,6 +64,9 @@ func kept(t *testing.T, dir string) (files []string) {
 // TestHostile asks a judge at every behaviour: nothing panics, a few queries that are
 // lost are no error, what is kept is whole and without the key.
 func TestHostile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and TestStop races the same")
+	}
 	t.Setenv("BALLAST_TEST_JUDGE_KEY", endpointtest.Key)
 	for _, b := range endpointtest.All() {
 		if !b.Silent { // TestStop; nobody waits five minutes here

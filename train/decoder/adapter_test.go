@@ -85,6 +85,9 @@ func TestAdapterIsMerged(t *testing.T) {
 // the merged weight, dA = scale BT dW and dB = scale dW AT, and in one layer against central
 // differences along random directions, one for each tensor.
 func TestAdapterGradient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	for name, c := range configs() {
 		t.Run(name, func(t *testing.T) {
 			flat, a := weights(c), adapted(t, c, 5)

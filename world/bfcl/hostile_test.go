@@ -79,6 +79,9 @@ func quick(t *testing.T, s world.State, what string, c ballast.Call) string {
 // Every method of all eight classes meets every hostile value, in all parameters and
 // in each one alone.
 func TestHostileArguments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	values := hostileValues()
 	for _, w := range All {
 		for _, long := range []bool{false, true} {
@@ -283,6 +286,9 @@ func manyNames() string {
 // Text that no parser should choke on: it is refused, or read and answered, in time
 // that grows with its length only.
 func TestHostileText(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	digits := strings.Repeat("7", 10_000_000)
 	deep := strings.Repeat("[", 1<<20)
 	for what, text := range map[string]string{

@@ -102,6 +102,9 @@ func FuzzReplay(f *testing.F) {
 // TestCorpusIsBounded: one line without end, plain or packed, is an error in little
 // memory.
 func TestCorpusIsBounded(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
 	zeros := bytes.Repeat([]byte(" "), 1<<20)
