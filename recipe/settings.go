@@ -104,7 +104,8 @@ var settings = []setting{
 	{Key: "mcp.dir", Why: started,
 		Doc: "The folder that its processes work in, all of them; absent means a fresh one for each, which ends with it."},
 	{Key: "mcp.reads",
-		Doc: "Whether calls of its tools change nothing, so that episodes may share it; tools that all say so need no setting."},
+		Doc: "Whether calls of its tools change nothing, so that episodes may share it; tools that all say so need no setting, and those that " +
+			"`mcp.read_only` names say so."},
 	{Key: "mcp.read_only",
 		Doc: "Tools that only read although the server does not say so (`readOnlyHint`): further calls of them are no mistake."},
 	{Key: "mcp.reset",

@@ -255,6 +255,39 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestForgotten: a session that waited while the server was started again is not given to an episode, nor one that all share.
+func TestForgotten(t *testing.T) {
+	defer func(d time.Duration) { rests = d }(rests)
+	rests = 0
+	for _, tools := range [][]string{{"remember", "recall"}, {"recall"}} {
+		var now atomic.Pointer[sdk.StreamableHTTPHandler]
+		restart := func() {
+			now.Store(sdk.NewStreamableHTTPHandler(func(*http.Request) *sdk.Server { return remembering("memory", nil) }, nil))
+		}
+		restart()
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { now.Load().ServeHTTP(w, r) }))
+		t.Cleanup(server.Close)
+		s := connect(t, Config{URL: server.URL, Ahead: 2, Tools: tools})
+		wait(t, "a full pool", s.warm)
+		for range 2 {
+			ask(t, open(t, s), "recall()")
+		}
+		if n := s.Counts()[KindConnection]; n != 0 {
+			t.Errorf("%v: %d sessions that are there were given up", tools, n)
+		}
+		wait(t, "a full pool", s.warm)
+		restart()
+		e, err := s.Open(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := e.Call(t.Context(), parse(t, "recall()")); err != nil || got != "" {
+			t.Errorf("%v: %q, %v", tools, got, err)
+		}
+		e.Close()
+	}
+}
+
 // TestEndless: of an answer no more is read than a server may write for a call, whatever it is.
 func TestEndless(t *testing.T) {
 	for kind, status := range map[string]int{"text/plain": http.StatusBadRequest, "application/json": http.StatusOK, "text/event-stream": http.StatusOK} {

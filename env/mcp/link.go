@@ -76,6 +76,7 @@ type link struct {
 
 	mu    sync.Mutex
 	fault *Error // it is not used again
+	heard time.Time
 }
 
 const (
@@ -191,6 +192,7 @@ func (s *Server) dialVersion(parent context.Context, version string) (_ *link, e
 	l.cs = a.cs
 	l.mu.Unlock()
 	l.ready = time.Since(begun)
+	l.hears()
 	s.count("connections")
 	return l, nil
 }
@@ -388,6 +390,7 @@ func (l *link) call(parent context.Context, name string, args json.RawMessage) (
 		a.err = ctx.Err()
 	}
 	if a.err == nil {
+		l.hears()
 		return read(a.r), nil
 	}
 	if ctx.Err() != nil {

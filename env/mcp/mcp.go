@@ -77,7 +77,8 @@ func (c Config) Check() error {
 	case c.Reads && c.Reset != "":
 		return errors.New("mcp.reset: a server that only reads (mcp.reads) needs none; leave one out")
 	case c.Reads && len(c.ReadOnly) > 0:
-		return errors.New("mcp.read_only: with mcp.reads all tools only read; leave one out")
+		return errors.New("mcp.reads, mcp.read_only: leave mcp.reads out; where mcp.read_only names all tools that do not say that they only " +
+			"read, episodes share the server too, and further calls of them are no mistake")
 	case c.URL != "" && c.Dir != "":
 		return errors.New("mcp.dir: it is for a command; what an address reaches was started by somebody else")
 	case c.URL == "" && (c.Isolate != "" || c.Token != ""):

@@ -405,7 +405,7 @@ func TestCheck(t *testing.T) {
 		{Config{}, "give a command or a url"},
 		{Config{Command: "a", URL: "b"}, "give a command or a url"},
 		{Config{Command: "a", Reads: true, Reset: `{"name":"x"}`}, "mcp.reset: a server that only reads"},
-		{Config{Command: "a", Reads: true, ReadOnly: []string{"x"}}, "mcp.read_only: with mcp.reads all tools only read"},
+		{Config{Command: "a", Reads: true, ReadOnly: []string{"x"}}, "leave mcp.reads out"},
 		{Config{URL: "u", Dir: "."}, "mcp.dir: it is for a command"},
 		{Config{Command: "a", Isolate: "path"}, "mcp.isolate"},
 		{Config{Command: "a", Seconds: -1}, "negative"},

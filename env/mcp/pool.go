@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+
 	"ballast"
 	"ballast/value"
 )
@@ -53,8 +55,8 @@ func (s *Server) connection(ctx context.Context) (*link, error) {
 			return l, err
 		}
 		s.refill()
-		if fault := l.broken(); fault != nil {
-			s.count(fault.Kind)
+		if l.broken() != nil || l.forgotten(ctx) {
+			s.count(l.broken().Kind)
 			s.aside(l.close)
 			continue
 		}
@@ -95,12 +97,46 @@ func (s *Server) waiting(ctx context.Context) (*link, error) {
 	}
 }
 
+// rests is how long a session over HTTP may not have been used before it is asked whether it is there still: servers forget
+// sessions, and lose them when they are started again.
+var rests = 30 * time.Second // a variable for tests
+
+// hears notes that the server answers.
+func (l *link) hears() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = time.Now()
+}
+
+// forgotten says that the server does not know the session any more, or is not there.
+func (l *link) forgotten(parent context.Context) bool {
+	l.mu.Lock()
+	idle := time.Since(l.heard)
+	l.mu.Unlock()
+	if idle < rests || !l.hasSessions() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(parent, seconds(l.server.c.Seconds))
+	defer cancel()
+	err := l.cs.Ping(ctx, nil)
+	if parent.Err() != nil { // whoever asks next will know
+		return false
+	}
+	var refused *jsonrpc.Error
+	if err == nil || errors.As(err, &refused) && !errors.Is(err, notSent) && !transport(refused.Code) { // it has no word for that
+		l.hears()
+		return false
+	}
+	l.fail(&Error{Kind: KindConnection, Err: fmt.Errorf("a session that waited: %w", err)})
+	return true
+}
+
 // join is the connection of all, which is made anew where it is broken.
 func (s *Server) join(ctx context.Context) (*link, error) {
 	s.joint.Lock()
 	defer s.joint.Unlock()
 	l := s.shared
-	if l != nil && l.broken() == nil {
+	if l != nil && l.broken() == nil && !l.forgotten(ctx) {
 		return l, nil
 	}
 	if l != nil {
