@@ -232,6 +232,9 @@ var battery = []struct {
 	{"deepseek-v3", deepBegin + deepCall + "f" + deepSep + "{}" + deepCut + deepEnd, polluted, ReasonOtherSyntax, ""},
 	{"deepseek-v3", deepBegin + deepCall + "function" + deepSep + "f\n{}" + deepCut + deepEnd, polluted, ReasonBadCall, ""},
 	{"deepseek-v3", deepBegin + deepCall + "function" + deepSep + "f\n```json\n{", polluted, ReasonUnclosedTag, ""},
+	{"deepseek-v3", deepBegin + deepCall + "function" + deepSep + "f\n```json{}```" + deepCut + deepEnd, polluted, ReasonBadCall, ""},
+	{"deepseek-v3", deepBegin + deepCall + "function" + deepSep + "f\n```json\n{}```" + deepCut + deepEnd, polluted, ReasonBadCall, ""},
+	{"mistral", "I look.[TOOL_CALLS] []", polluted, ReasonBadCall, ""},
 	// GLM.
 	{"glm", "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n<arg_key>t</arg_key>\n<arg_value>2</arg_value>\n</tool_call>", call, "", "f(a=1, t='2')"},
 	{"glm", "<tool_call>f<arg_key>t</arg_key><arg_value> a\nb</arg_value></tool_call><tool_call>g</tool_call><|observation|>", call, "", "f(t=' a\\nb'); g()"},

@@ -202,10 +202,10 @@ func deepV3Read(parts []field, _ Offered) (calls []ballast.Call, fault Reason, d
 		return nil, ReasonOtherSyntax, shown(deepCall + kind + deepSep + body)
 	}
 	name, rest, ok := strings.Cut(body, "\n")
-	args, fenced := strings.CutPrefix(trim(rest), strings.TrimSpace(deepFence))
-	args, shut := strings.CutSuffix(args, strings.TrimSpace(deepFenceEnd))
-	if !ok || !fenced || !shut {
-		return nil, ReasonBadCall, "no name on a line and a fence of JSON below it"
+	args, fenced := strings.CutPrefix(trim(rest), deepFence)
+	args, shut := strings.CutSuffix(args, deepFenceEnd)
+	if !ok || !fenced || !shut { // serving engines find no call without these line ends
+		return nil, ReasonBadCall, "no name on a line, and JSON on lines of its own in a fence below it"
 	}
 	return argsCall(trim(name), args)
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"os"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"ballast"
 	"ballast/value"
@@ -164,5 +166,18 @@ func TestRecognise(t *testing.T) {
 	}
 	if got := Recognise("He calls f(a=1) or {\"name\": 3} and [1].", ballast.Call{Name: "f"}, nil); got != "" {
 		t.Errorf("prose is recognised as %s", got)
+	}
+}
+
+// TestRecogniseHostile: a text of brackets takes no longer than one of a template.
+func TestRecogniseHostile(t *testing.T) {
+	for _, unit := range []string{"[{}]", `[{"a":1}]`, "}{", "][", "<tool_call>", " to=", "f("} {
+		start := processor(t)
+		if got := Recognise(strings.Repeat(unit, recognised/len(unit)), ballast.Call{Name: "f"}, nil); got != "" {
+			t.Errorf("%q: %s", unit, got)
+		}
+		if d := processor(t) - start; d > 5*time.Second {
+			t.Errorf("%q took %v", unit, d)
+		}
 	}
 }

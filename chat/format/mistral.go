@@ -160,7 +160,10 @@ func mistralRead(parts []field, _ Offered) (calls []ballast.Call, fault Reason, 
 	if !strings.HasPrefix(text, "[") && !strings.HasPrefix(text, "{") {
 		return nil, ReasonOtherSyntax, shown(mistralCalls + text)
 	}
-	return xlamBody(text)
+	if calls, fault, detail = xlamBody(text); fault == "" && len(calls) == 0 {
+		return nil, ReasonBadCall, "a list of no calls"
+	}
+	return calls, fault, detail
 }
 
 // mistralV11Read reads one call.

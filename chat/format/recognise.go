@@ -8,19 +8,23 @@ import (
 	"ballast"
 )
 
-// recognised bounds the text that Recognise looks at.
-const recognised = 1 << 11
+// Bounds of what Recognise looks at: bytes, and places where a call may begin or end in them. It reads what stands between each
+// two places, and templates are written by strangers.
+const recognised, maxBorders = 1 << 11, 48
 
 // Recognise is the name of the format that writes, or reads, a call that stands somewhere in a text:
 // what a chat template writes for a reply, with its frame around it. It is "" where no format
 // reads that call. Of several formats the one counts that reads most of the text, since a list of
-// JSON stands in other formats too.
+// JSON stands in other formats too. A text with more brackets than replies have is none.
 func Recognise(text string, call ballast.Call, offered Offered) string {
 	text = text[:min(len(text), recognised)]
 	best, length := "", 0
 	for _, name := range slices.Sorted(maps.Keys(All)) {
 		f := All[name]
 		begins, ends := borders(f, text)
+		if len(begins) > maxBorders || len(ends) > maxBorders {
+			continue
+		}
 		for _, i := range begins {
 			for _, j := range ends {
 				if j-i <= length || framed(text[:i]) {
