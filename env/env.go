@@ -18,6 +18,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"ballast"
 	"ballast/chat"
@@ -83,6 +84,17 @@ type Rules struct {
 	// comes from a session that is opened afresh in every turn.
 	Unread func(text string) string
 	Forget bool
+}
+
+// Tail is a Shorten that keeps at most the last n bytes, from the beginning of a character on.
+func Tail(n int) func(result string) string {
+	return func(text string) string {
+		at := max(0, len(text)-n)
+		for at > 0 && at < len(text) && !utf8.RuneStart(text[at]) {
+			at++
+		}
+		return text[at:]
+	}
 }
 
 // Message is what the policy is shown before its next reply: the answers to its

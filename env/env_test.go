@@ -238,3 +238,16 @@ func TestWorldThatDoesNotLoad(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestTail: the end of a result, in whole characters.
+func TestTail(t *testing.T) {
+	for _, c := range []struct {
+		text string
+		n    int
+		want string
+	}{{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "bcd"}, {"aéé", 3, "é"}, {"世界", 2, ""}, {"abc", 0, ""}} {
+		if got := Tail(c.n)(c.text); got != c.want {
+			t.Errorf("the last %d of %q: %q, want %q", c.n, c.text, got, c.want)
+		}
+	}
+}

@@ -9,7 +9,6 @@ import (
 	"hash/fnv"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"ballast"
 	"ballast/chat"
@@ -37,7 +36,7 @@ type ChatConfig struct {
 // further request could mend, or the cancellation.
 func (c *Client) Chat(ctx context.Context, cfg ChatConfig, tasks []*ballast.Task, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
 	if n := 4 * cfg.Result; n > 0 {
-		cfg.Rules.Shorten = func(s string) string { return tail(s, n) }
+		cfg.Rules.Shorten = env.Tail(n)
 	}
 	out, all, tries := make([]ballast.Episode, len(tasks)), make([]*dialogue, len(tasks)), make([]int, len(tasks))
 	err := c.each(ctx, len(tasks), func(ctx context.Context, i int) (wait <-chan struct{}, infra, fatal error) {
@@ -80,18 +79,6 @@ var done = func() <-chan struct{} {
 	close(c)
 	return c
 }()
-
-// tail keeps the last n bytes of s, from the beginning of a character on.
-func tail(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	at := len(s) - n
-	for at < len(s) && !utf8.RuneStart(s[at]) {
-		at++
-	}
-	return s[at:]
-}
 
 // each runs play for 0 to n-1, Concurrency at a time. Play returns what broke one
 // episode, and what ends everything. An endpoint that breaks many episodes in a

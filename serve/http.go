@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ballast/safetext"
 )
 
 // fault says what is wrong with a request, in the shape of FastAPI, which both protocols'
@@ -246,9 +248,4 @@ func (s *Server) listTasks(w http.ResponseWriter, _ *http.Request) {
 }
 
 // brief is the beginning of a text that a client sent.
-func brief(text string) string {
-	if len(text) > 80 {
-		return text[:80] + "…"
-	}
-	return text
-}
+func brief(text string) string { return safetext.Brief(text, 80) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"ballast"
 	"ballast/chat"
@@ -177,16 +176,4 @@ func (a *answer) write(f chat.Format, add func(string)) {
 		add("\n")
 	}
 	add(a.user)
-}
-
-// tail keeps at most the last n bytes of a text, from the beginning of a character on.
-func tail(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	at := len(text) - n
-	for at < len(text) && !utf8.RuneStart(text[at]) {
-		at++
-	}
-	return text[at:]
 }

@@ -98,7 +98,7 @@ func New(c Config) (*Server, error) {
 		c.Rules.Steps = 1 << 30
 	}
 	if n := c.Result; n > 0 {
-		c.Rules.Shorten = func(text string) string { return tail(text, n) }
+		c.Rules.Shorten = env.Tail(n)
 	}
 	switch {
 	case len(c.Tasks) == 0:

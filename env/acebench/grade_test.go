@@ -6,6 +6,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	world "ballast/world/acebench"
 )
 
 // object reads JSON.
@@ -158,7 +159,7 @@ func TestGrade(t *testing.T) {
 
 func TestRounding(t *testing.T) {
 	for x, want := range map[float64]float64{0.0005: 0.001, 0.0015: 0.002, 0.0625: 0.062, 2.0 / 3: 0.667, 1: 1} {
-		if got := round3(x); got != want {
+		if got := world.Round3(x); got != want {
 			t.Errorf("%v: %v, want %v", x, got, want)
 		}
 	}

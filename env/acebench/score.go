@@ -1,8 +1,9 @@
 package acebench
 
 import (
-	"strconv"
 	"strings"
+
+	world "ballast/world/acebench"
 )
 
 // Score is how the original scores a category.
@@ -28,7 +29,7 @@ func ScoreOf(category string, items []Item, right []bool) Score {
 		s.dialogues(items, right)
 	default:
 		if s.Accuracy = float64(s.Correct) / float64(s.Total); !Special(category) {
-			s.Accuracy = round3(s.Accuracy)
+			s.Accuracy = world.Round3(s.Accuracy)
 		}
 	}
 	return s
@@ -48,25 +49,16 @@ func (s *Score) dialogues(items []Item, right []bool) {
 		if good == to-from {
 			whole++
 		}
-		process += round3(float64(good) / float64(to-from))
+		process += world.Round3(float64(good) / float64(to-from))
 		from = to
 	}
-	s.Accuracy, s.Process = round3(float64(whole)/float64(all)), round3(process/float64(all))
+	s.Accuracy, s.Process = world.Round3(float64(whole)/float64(all)), world.Round3(process/float64(all))
 }
 
 // dialogueOf is the number of the dialogue in the id of an item, the last but one.
 func dialogueOf(id string) string {
 	parts := strings.Split(id, "_")
 	return parts[max(0, len(parts)-2)]
-}
-
-// round3 is Python's round(x, 3): the nearest of three decimals to the exact value, ties to even.
-func round3(x float64) float64 {
-	f, err := strconv.ParseFloat(strconv.FormatFloat(x, 'f', 3, 64), 64)
-	if err != nil {
-		panic(err) // its own text
-	}
-	return f
 }
 
 // Columns are those of the original's table of results, behind the model's name. The labels of the two
@@ -84,7 +76,7 @@ func Summary(scores map[string]Score) []float64 {
 		for _, v := range values {
 			sum += v
 		}
-		return round3(sum / float64(len(values)))
+		return world.Round3(sum / float64(len(values)))
 	}
 	atoms := []float64{of("normal_atom_bool"), of("normal_atom_enum"), of("normal_atom_number"), of("normal_atom_list"),
 		of("normal_atom_object_deep"), of("normal_atom_object_short")}
@@ -95,7 +87,7 @@ func Summary(scores map[string]Score) []float64 {
 	normal := mean(append([]float64{one, many, adjust, change, similar, profile}, atoms...)...) // sums depend on the order
 	special := mean(missing, faulty, none)
 	agent := mean(of(MultiTurn), of(MultiStep))
-	total := round3(0.2676*special + 0.578*normal + 0.1545*agent)
+	total := world.Round3(0.2676*special + 0.578*normal + 0.1545*agent)
 	return append(atoms, mean(atoms...), one, many, mean(one, many), change, adjust, mean(change, adjust), similar, profile, normal, missing,
 		faulty, none, special, of(MultiTurn), scores[MultiTurn].Process, of(MultiStep), scores[MultiStep].Process, agent, total)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ballast"
+	"ballast/safetext"
 	"ballast/value"
 )
 
@@ -322,13 +323,7 @@ func same(ctx context.Context, in ballast.Session, calls []ballast.Call, want []
 }
 
 // brief is the start of an answer.
-func brief(text string) string {
-	const most = 120
-	if len(text) > most {
-		return strings.ToValidUTF8(text[:most], "") + "…"
-	}
-	return text
-}
+func brief(text string) string { return safetext.Brief(text, 120) }
 
 func plural(n int, what string) string {
 	if n == 1 {
