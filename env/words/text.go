@@ -62,7 +62,7 @@ func (m mapped) text(text string, tool *ballast.Tool, where place) string {
 	}
 	var b strings.Builder
 	for i := 0; i < len(text); {
-		n := token(text[i:])
+		n := m.longest(text[i:], tool)
 		if n == 0 {
 			b.WriteByte(text[i])
 			i++
@@ -76,6 +76,25 @@ func (m mapped) text(text string, tool *ballast.Tool, where place) string {
 		i += n
 	}
 	return b.String()
+}
+
+// joints join the words of names such as files.read.
+const joints = "./:"
+
+// longest is the length of the word at the beginning of a text, or of a name of several words with joints between them.
+func (m mapped) longest(text string, tool *ballast.Tool) int {
+	n := token(text)
+	for end := n; end > 0 && end < min(len(text), 2*maxName) && strings.IndexByte(joints, text[end]) >= 0; {
+		next := token(text[end+1:])
+		if next == 0 {
+			break
+		}
+		end += 1 + next
+		if _, ok := m.name(text[:end], tool); ok {
+			n = end
+		}
+	}
+	return n
 }
 
 // token is the length of the name at the beginning of a text, 0 for none.
@@ -127,7 +146,7 @@ func such(before, name, after string, where place) bool {
 		return true
 	case where == inTalk:
 		return false
-	case strings.HasPrefix(after, "="), strings.ContainsAny(name, "_-0123456789"), len(name) > 1 && camel(name):
+	case strings.HasPrefix(after, "="), strings.ContainsAny(name, "_-0123456789"+joints), len(name) > 1 && camel(name):
 		return true
 	case where != inAnswer:
 		return false

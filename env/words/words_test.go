@@ -171,6 +171,30 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
+// TestJoined: a name of several words with points or slashes between them is one name, wherever it stands.
+func TestJoined(t *testing.T) {
+	for _, joint := range []string{".", "/", ":", "-", "_"} {
+		list, read := "files"+joint+"list", "files"+joint+"read"
+		tasks := []ballast.Task{{ID: "x", Hint: "Call `" + list + "`.", Turns: []ballast.TaskTurn{{User: "use '" + read + "'. Say files.list: no, go to a/b."}},
+			Tools: []ballast.Tool{{Name: list, Doc: "Comes before " + read + "."}, {Name: read}}}}
+		if err := Apply(tasks, "renamed", 1); err != nil {
+			t.Fatal(err)
+		}
+		x := tasks[0]
+		newList, newRead := x.Words.Tools[list], x.Words.Tools[read]
+		for what, c := range map[string][2]string{
+			"doc":    {x.Tools[0].Doc, "Comes before " + newRead + "."},
+			"hint":   {x.Hint, "Call `" + newList + "`."},
+			"user":   {x.Turns[0].User, "use '" + newRead + "'. Say files.list: no, go to a/b."},
+			"answer": {Answer(x.Words, ballast.Call{Name: list}, "error: no tool "+list, false), "error: no tool " + newList},
+		} {
+			if c[0] != c[1] {
+				t.Errorf("%s, %s: %s, want %s", joint, what, c[0], c[1])
+			}
+		}
+	}
+}
+
 // TestRefused: what has no words to change is an error, and so is what has changed already.
 func TestRefused(t *testing.T) {
 	if err := Apply(nil, "translated", 1); err == nil || !strings.Contains(err.Error(), "renamed, reworded, both") {
