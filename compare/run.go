@@ -24,6 +24,7 @@ import (
 
 	"ballast"
 	"ballast/bounded/yaml"
+	"ballast/env/words"
 	"ballast/eval"
 	"ballast/monitor"
 	"ballast/monitor/verdict"
@@ -195,13 +196,16 @@ func (r *Run) At(suite string, update int) (Score, bool) {
 }
 
 // Alike reports whether two runs are tested alike: the same source of tasks at the same
-// level, written and limited in the same way.
+// level and in the same words, written and limited in the same way.
 func (r *Run) Alike(o *Run) bool {
 	part := func(r *Run) []any {
 		out := []any{r.Recipe["chat"], r.Recipe["budget"]}
 		tasks, _ := r.Recipe["tasks"].(map[string]any)
 		for _, key := range []string{"set", "data", "categories", "worlds", "level"} {
 			out = append(out, tasks[key])
+		}
+		if said, _ := tasks["words"].(string); !words.Same(said, words.None) { // own words need not be named
+			out = append(out, said)
 		}
 		return out
 	}

@@ -38,7 +38,7 @@ var tinkerKind = Kind{
 	here: func(s *recipe.Engine) (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), greeting)
 		defer cancel()
-		c, err := dial(ctx, s, 0, nil)
+		c, err := reach(ctx, s, 0, nil)
 		if err != nil {
 			return "", err
 		}
@@ -97,6 +97,20 @@ func dial(ctx context.Context, s *recipe.Engine, vocab int, say func(string)) (*
 		return nil, fmt.Errorf("engine.key: %w", err)
 	}
 	return tinker.Dial(ctx, tinker.Options{Address: s.Address, Key: key, Wire: tinker.Wire(s.Wire), Vocabulary: vocab, Say: say})
+}
+
+// reach is dial for a recipe's server. What keeps it from being asked names the key.
+func reach(ctx context.Context, s *recipe.Engine, vocab int, say func(string)) (*tinker.Client, error) {
+	c, err := dial(ctx, s, vocab, say)
+	var answer *tinker.Error
+	switch {
+	case err == nil || ctx.Err() != nil || strings.HasPrefix(err.Error(), "engine."):
+		return c, err
+	case errors.As(err, &answer) && (answer.Kind == tinker.Malformed || answer.Kind == tinker.Gone):
+		return nil, fmt.Errorf("engine.address: %w; is a training server there, and does it speak the Tinker protocol? docs/engines.md says which "+
+			"do", err)
+	}
+	return nil, fmt.Errorf("engine.address: %w", err)
 }
 
 // Pull brings the weights of a checkpoint from its server into a new folder, and gives the files'
@@ -169,7 +183,7 @@ func openTinker(o *order) (opened Engine, err error) {
 			opened, err = nil, errors.Join(err, e.Close())
 		}
 	}()
-	if e.client, err = dial(o.ctx, &r.Engine, o.model.Config.Vocab, o.say); err != nil {
+	if e.client, err = reach(o.ctx, &r.Engine, o.model.Config.Vocab, o.say); err != nil {
 		return nil, err
 	}
 	saved, err := remote.ReadManifest(r.Model) // a checkpoint's folder

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,6 +33,28 @@ func TestTinkerRefuses(t *testing.T) {
 		if _, err := Open(t.Context(), r, tiny(), nil); err == nil {
 			t.Errorf("%s: it opens", set)
 		}
+	}
+}
+
+// TestTinkerAddress: an address at which no training server is names its key, in training, in sampling and in what is said of the
+// engine here; a key that is not there is not the address's fault.
+func TestTinkerAddress(t *testing.T) {
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }))
+	defer page.Close()
+	for at, want := range map[string]string{page.URL: "speak the Tinker protocol", "127.0.0.1:8000": "is not the address", "http://u:p@h": "a password"} {
+		r := grpo(t, "engine={kind: tinker, address: '"+at+"'}")
+		_, opened := Open(t.Context(), r, tiny(), nil)
+		_, sampled := Sampler(t.Context(), r, tiny(), nil)
+		_, here := Here(r)
+		for _, err := range []error{opened, sampled, here} {
+			if err == nil || !strings.HasPrefix(err.Error(), "engine.address: ") || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want engine.address and %s", at, err, want)
+			}
+		}
+	}
+	if _, err := Open(t.Context(), grpo(t, "engine={kind: tinker, address: '"+page.URL+"', key: BALLAST_NO_SUCH_KEY}"), tiny(), nil); err == nil ||
+		!strings.HasPrefix(err.Error(), "engine.key: ") {
+		t.Error(err)
 	}
 }
 

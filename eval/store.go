@@ -43,7 +43,7 @@ type Store struct {
 }
 
 // Hash ends the names of settings that are the hash of what an evaluation reads, such as
-// a model's files. A folder of an older version lacks them.
+// a model's files. A folder of an older version has none.
 const Hash = " sha256"
 
 // maxLine bounds an episode's line, and maxSettings the settings.
@@ -71,7 +71,10 @@ func OpenStore(dir string, settings map[string]string) (*Store, error) {
 	}
 	s := &Store{dir: dir, log: log, done: map[string]ballast.Episode{}, left: map[string]ballast.Episode{}}
 	if fresh { // perhaps somebody was here before the lock
-		if fresh, err = checkSettings(file, settings); fresh {
+		switch fresh, err = checkSettings(file, settings); {
+		case err == nil && fresh && log.Size() > 0:
+			err = fmt.Errorf("eval: %s has episodes, and settings.json, which says of what, is gone: put it back, or use another folder", dir)
+		case fresh:
 			err = writeSettings(file, settings)
 		}
 	}
@@ -127,20 +130,21 @@ func checkSettings(path string, settings map[string]string) (fresh bool, _ error
 	}
 	var there map[string]string
 	if err := json.Unmarshal(data, &there); err != nil {
-		return false, fmt.Errorf("eval: %s: %w", path, err)
+		return false, fmt.Errorf("eval: %s: %w; put it back as it was, or use another folder", path, err)
 	}
+	hashed := slices.ContainsFunc(slices.Collect(maps.Keys(there)), func(k string) bool { return strings.HasSuffix(k, Hash) })
 	all := maps.Clone(there)
 	if all == nil {
 		all = map[string]string{}
 	}
 	maps.Copy(all, settings)
 	for _, k := range slices.Sorted(maps.Keys(all)) { // a setting that one lacks is empty
-		if _, ok := there[k]; !ok && strings.HasSuffix(k, Hash) {
+		if _, ok := there[k]; !ok && !hashed && strings.HasSuffix(k, Hash) {
 			continue
 		}
 		if there[k] != settings[k] && strings.HasSuffix(k, Hash) {
-			return false, fmt.Errorf("eval: %s was made with other %s: they have changed since; use another folder, or put them back",
-				filepath.Dir(path), strings.TrimSuffix(k, Hash))
+			return false, fmt.Errorf("eval: %s was made with %s: use another folder, or put back what there was", filepath.Dir(path),
+				differs(strings.TrimSuffix(k, Hash), there[k], settings[k]))
 		}
 		if there[k] != settings[k] {
 			return false, fmt.Errorf("eval: %s was made with %s %q, now it is %q: use another folder, or the same settings", filepath.Dir(path),
@@ -148,6 +152,17 @@ func checkSettings(path string, settings map[string]string) (fresh bool, _ error
 		}
 	}
 	return false, nil
+}
+
+// differs says how what was read differs: was and is are its hashes, "" where nothing was read.
+func differs(what, was, is string) string {
+	switch "" {
+	case was:
+		return "no " + what + ", and now there is one"
+	case is:
+		return what + ", and now there is none"
+	}
+	return "other " + what + ", which changed since"
 }
 
 // Torn says whether an episode was dropped that a crash had cut off.
@@ -214,10 +229,11 @@ func (s *Store) settle() {
 	s.broke = nil
 }
 
-// write appends an episode's line. The caller holds mu.
+// write appends an episode's line; what could not be written is not kept. The caller holds mu.
 func (s *Store) write(ep *ballast.Episode) {
-	s.take(*ep)
-	if _, err := s.log.Add(store(ep)); err != nil && s.err == nil {
+	if _, err := s.log.Add(store(ep)); err == nil {
+		s.take(*ep)
+	} else if s.err == nil {
 		s.err = fmt.Errorf("eval: %s: %w", s.dir, err)
 	}
 }

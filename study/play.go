@@ -141,14 +141,17 @@ type Suite struct {
 
 // expand replaces suites that are like another by its parts.
 func expand(suites []Suite) (out []Suite, err error) {
-	for _, s := range suites {
+	for i, s := range suites {
+		if s.Name == "" && s.Like == "" {
+			return nil, fmt.Errorf("suites[%d]: it has no name; give it one, or like with a suite of ballast eval", i)
+		}
 		if s.Like == "" {
 			out = append(out, s)
 			continue
 		}
 		like, err := evaluation.SuiteByName(s.Like)
 		if err != nil {
-			return nil, fmt.Errorf("suite %s: like: %w", s.Name, err)
+			return nil, fmt.Errorf("suites[%d].like: %w", i, err)
 		}
 		for _, p := range like.Parts(new(recipe.Recipe)) {
 			one := s
@@ -158,6 +161,11 @@ func expand(suites []Suite) (out []Suite, err error) {
 				one.Categories = p.Categories
 			}
 			out = append(out, one)
+		}
+	}
+	for i := range out { // what is recorded of a checkpoint is known by the suite's name
+		if slices.ContainsFunc(out[:i], func(s Suite) bool { return s.Name == out[i].Name }) {
+			return nil, fmt.Errorf("two suites are named %s; give each a name of its own", out[i].Name)
 		}
 	}
 	return out, nil
@@ -170,6 +178,24 @@ var Suites = []Suite{
 	{Name: "format", Format: "other"},
 	{Name: "content", Set: "desk-ood"},
 	{Name: "both", Set: "desk-ood", Format: "other"},
+}
+
+// CheckTasks reports what keeps the tasks of a plan's suites from being loaded for runs of a recipe: before hours of runs, and
+// not after. seen holds what was loaded for other rows.
+func (p *Plan) CheckTasks(r recipe.Recipe, seen map[string]bool) error {
+	for i := range p.Suites {
+		_, spec, err := p.Suites[i].Of(r)
+		if err != nil {
+			return err
+		}
+		if what := fmt.Sprintf("%+v", spec); !seen[what] {
+			seen[what] = true
+			if _, err := task.Load(spec); err != nil {
+				return fmt.Errorf("suite %s: %w", p.Suites[i].Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // Of returns what is played: the recipe with the suite's set and format, and which
@@ -187,6 +213,15 @@ func (s *Suite) Of(r recipe.Recipe) (recipe.Recipe, task.Spec, error) {
 	}
 	if s.Words != "" {
 		r.Tasks.Words = s.Words
+	}
+	switch set, err := task.ByName(r.Tasks.Set); {
+	case err != nil:
+		return r, task.Spec{}, fmt.Errorf("suite %s: set: %w", s.Name, err)
+	case s.Data != "" && !set.Whole:
+		return r, task.Spec{}, fmt.Errorf("suite %s: data: set %s is generated and reads no files; leave it out", s.Name, set.Name)
+	case s.Format != "" && strings.HasPrefix(r.Tasks.Set, acebench.Set):
+		return r, task.Spec{}, fmt.Errorf("suite %s: format: the items of %s bring their own prompts and say in which format they are answered; "+
+			"leave it out", s.Name, r.Tasks.Set)
 	}
 	r.Tasks.Data = cmp.Or(s.Data, r.Tasks.Data)
 	if len(s.Worlds) > 0 {

@@ -381,10 +381,12 @@ func TestBefore(t *testing.T) {
 	// Another level is another test: nothing is known of before, and there is no difference.
 	other := groups[0].Runs[0]
 	other.Recipe["tasks"] = map[string]any{"level": map[string]any{"max_turns": 5}}
-	other.Before = 0
-	p.before(groups)
-	if _, known, _ := other.Collapsed(); known || other.Before != 0 {
-		t.Errorf("before %v", other.Before)
+	for _, tasks := range []map[string]any{{"words": "both"}, {"level": map[string]any{"max_turns": 5}}} { // and so are other words
+		other.Recipe["tasks"], other.Before = tasks, 0
+		p.before(groups)
+		if _, known, _ := other.Collapsed(); known || other.Before != 0 {
+			t.Errorf("%v: before %v", tasks, other.Before)
+		}
 	}
 	if d := compare.Difference(&groups[0], &groups[1], compare.Success("id", compare.Last)); d.N != 0 {
 		t.Errorf("a difference of runs that were tested on different tasks: %+v", d)

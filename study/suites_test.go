@@ -57,10 +57,41 @@ func TestSuiteLike(t *testing.T) {
 	if n := 1 + 4 + 1 + len(chat.Formats) + 2; len(got) != n {
 		t.Errorf("%d suites, want %d", len(got), n)
 	}
-	if _, err := expand([]Suite{{Name: "x", Like: "none"}}); err == nil || !strings.Contains(err.Error(), "suite x: like") {
+	if _, err := expand([]Suite{{Name: "x", Like: "none"}}); err == nil || !strings.Contains(err.Error(), "suites[0].like") {
 		t.Error(err)
 	}
 	if _, _, err := (&Suite{Name: "x", Words: "french"}).Of(r); err == nil || !strings.Contains(err.Error(), "own, renamed, reworded, both") {
 		t.Error(err)
+	}
+}
+
+// TestSuitesRefused: what no run could play, or what would be taken for another suite, is an error before any run begins. It
+// names the suite and the key.
+func TestSuitesRefused(t *testing.T) {
+	r := must[recipe.Recipe](t)(recipe.New("grpo"))
+	for text, want := range map[string]string{
+		"{name: id}, {name: id, set: desk-ood}":          "two suites are named id",
+		"{like: words}, {like: words}":                   "two suites are named words-own",
+		"{name: words-own}, {like: words}":               "two suites are named words-own",
+		"{count: 3}":                                     "suites[0]: it has no name",
+		"{name: id}, {like: word}":                       "suites[1].like",
+		"{name: x, set: deks}":                           `suite x: set: task: no set of tasks is named "deks"`,
+		"{name: x, set: acebench}":                       "suite x: task: set acebench needs the folder",
+		"{like: paper-ood, data: no-such}":               "suite paper-ood-content: task: acebench: no folder",
+		"{name: x, categories: [odd]}":                   `suite x: task: desk: no category "odd"`,
+		"{name: x, level: {hard: 1}}":                    `suite x: task: set desk has no level option "hard"`,
+		"{name: x, worlds: [odd]}":                       "suite x: ",
+		"{name: x, draw: 3}":                             "suite x: task: set desk is generated",
+		"{name: x, data: somewhere}":                     "suite x: data: set desk is generated",
+		"{name: x, set: acebench, format: xml, data: d}": "suite x: format: the items of acebench bring their own prompts",
+		"{name: id}, {like: formats}, {like: words}":     "",
+	} {
+		p, err := read(t, head+"  - {name: a, method: grpo}\nsuites: ["+text+"]")
+		if err == nil {
+			err = p.CheckTasks(r, map[string]bool{})
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
 	}
 }

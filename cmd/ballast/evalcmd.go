@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -75,14 +74,18 @@ Protocols: ` + protocolDocs(),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := f.interruptible(c)
 			defer stop()
-			c.SetOut(outlive(c.OutOrStdout()))
-			if err := idle(c, runDir, f.Endpoint.URL); err != nil {
+			out := outlive(c.OutOrStdout())
+			c.SetOut(out)
+			if err := idle(c, runDir, &f.Evaluation); err != nil {
 				return err
 			}
 			if runDir != "" {
 				return interrupted(ctx, f.evalRun(ctx, c.OutOrStdout(), runDir, suites))
 			}
-			return interrupted(ctx, f.run(ctx, c))
+			if err := f.run(ctx, c); err != nil {
+				return interrupted(ctx, err)
+			}
+			return out.lost()
 		},
 	}
 	fl := c.Flags()
@@ -99,7 +102,8 @@ Protocols: ` + protocolDocs(),
 }
 
 // idle reports flags that an evaluation would take no notice of.
-func idle(c *cobra.Command, run, endpoint string) (err error) {
+func idle(c *cobra.Command, run string, e *evaluation.Evaluation) (err error) {
+	endpoint := e.Endpoint.URL
 	c.Flags().Visit(func(fl *pflag.Flag) {
 		switch {
 		case err != nil || fl.Name == "run":
@@ -110,8 +114,10 @@ func idle(c *cobra.Command, run, endpoint string) (err error) {
 			err = errors.New("--suites goes with --run")
 		case endpoint != "" && fl.Name == "engine":
 			err = errors.New("--engine: with --endpoint the server samples; leave it out")
-		case endpoint == "" && slices.Contains([]string{"concurrency", "retries", "timeout"}, fl.Name):
-			err = fmt.Errorf("--%s belongs to an endpoint: give --endpoint too", fl.Name)
+		case endpoint == "" && fl.Name == "concurrency":
+			err = errors.New("--concurrency belongs to an endpoint: give --endpoint too")
+		case endpoint == "" && e.User.URL == "" && (fl.Name == "retries" || fl.Name == "timeout"): // the user's model is asked by them, too
+			err = fmt.Errorf("--%s belongs to an endpoint: give --endpoint or --user-endpoint too", fl.Name)
 		}
 	})
 	return err
@@ -160,7 +166,7 @@ func (f *evalFlags) run(ctx context.Context, c *cobra.Command) (err error) {
 			return err
 		}
 	}
-	if f.suite != "" {
+	if f.Given("suite") {
 		return f.runSuite(ctx, c)
 	}
 	return f.one(ctx, c)

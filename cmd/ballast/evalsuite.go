@@ -24,6 +24,14 @@ func suiteDocs() string {
 	return b.String()
 }
 
+// formatOf is the format in which tasks were answered: their own, where they bring one.
+func formatOf(played *recipe.Recipe, tasks []ballast.Task) string {
+	if len(tasks) > 0 && tasks[0].Format != "" {
+		return tasks[0].Format
+	}
+	return played.Chat.Format
+}
+
 // runSuite plays the parts of a suite, each as an evaluation of its own, and compares them.
 func (f *evalFlags) runSuite(ctx context.Context, c *cobra.Command) error {
 	suite, err := evaluation.SuiteByName(f.suite)
@@ -46,7 +54,7 @@ func (f *evalFlags) runSuite(ctx context.Context, c *cobra.Command) error {
 		part.Evaluation = *f.Of(p)
 		part.told = func(head string, played *recipe.Recipe, tasks []ballast.Task, res eval.Result) error {
 			told = true
-			total.Add(eval.Part{Name: p.Name, Set: played.Tasks.Set, Format: played.Chat.Format, Words: played.Tasks.Words}, tasks, res)
+			total.Add(eval.Part{Name: p.Name, Set: played.Tasks.Set, Format: formatOf(played, tasks), Words: played.Tasks.Words}, tasks, res)
 			if f.asJSON {
 				return nil
 			}

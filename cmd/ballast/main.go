@@ -26,7 +26,11 @@ func main() {
 	jinja.Main()    // first: a child process that renders a chat template goes no further
 	confined.Main() // nor does the supervisor of strangers' programs
 	root := newRoot()
-	if err := root.ExecuteContext(context.Background()); err != nil {
+	err := root.ExecuteContext(context.Background())
+	if err == nil {
+		err = printed.lost()
+	}
+	if err != nil {
 		complain(err)
 		os.Exit(code(err))
 	}

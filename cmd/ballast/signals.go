@@ -132,13 +132,14 @@ func signalled(err error) (name string, yes bool) {
 type lasting struct {
 	out  io.Writer
 	mu   sync.Mutex
-	gone bool
+	gone error // why it takes nothing any more
 }
 
 // outlive returns an output for a command whose work is worth more than what it
 // prints. A broken pipe, which else ends the process, is an error of writing from now on.
 func outlive(out io.Writer) *lasting {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	printed.notice()
 	return &lasting{out: out}
 }
 
@@ -147,12 +148,19 @@ var _ io.Writer = (*lasting)(nil)
 func (l *lasting) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.gone {
+	if l.gone != nil {
 		return len(p), nil
 	}
 	if _, err := l.out.Write(p); err != nil {
-		l.gone = true
+		l.gone = err
 		fmt.Fprintf(stderr, "ballast: %v; going on without printing\n", err)
 	}
 	return len(p), nil
+}
+
+// lost is the error of a command whose result is what it prints.
+func (l *lasting) lost() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return unprinted(l.gone)
 }

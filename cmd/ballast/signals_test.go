@@ -204,6 +204,31 @@ func TestReaderGoesAway(t *testing.T) {
 	}
 }
 
+// TestLostOutput: a command whose answer cannot be written has failed, and says so. A training, whose run is kept, has not.
+func TestLostOutput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "out")
+	must(t, os.WriteFile(path, nil, 0o666))
+	full, err := os.Open(path) // for reading: it takes nothing, as a full disk does
+	must(t, err)
+	defer full.Close()
+	run := append([]string{"train", "grpo", "--out", filepath.Join(t.TempDir(), "run")}, endless...)
+	for _, c := range []struct {
+		want int
+		args []string
+	}{
+		{1, []string{"task", "list", "--count", "2"}}, {1, []string{"task", "check", "--count", "2"}}, {1, []string{"world", "list"}},
+		{1, []string{"model", "inspect", "embedded"}}, {1, []string{"eval", "--count", "1"}}, {1, []string{"eval", "--count", "1", "--json"}},
+		{1, []string{"eval", "--suite", "words", "--count", "1"}}, {0, append(run, "--set", "phases=[{rl: 1}]")},
+	} {
+		k := command(t, "ballast", c.args...)
+		k.cmd.Stdout = full
+		k.begin()
+		if got := k.code(); got != c.want || c.want == 1 && !strings.Contains(k.stderr.String(), "what was printed is not whole") {
+			t.Errorf("%q: exit code %d, want %d: %s", c.args, got, c.want, &k.stderr)
+		}
+	}
+}
+
 // TestEvalSignals: an evaluation that is interrupted keeps its episodes.
 func TestEvalSignals(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "eval")

@@ -86,18 +86,10 @@ func (f *studyFlags) run(ctx context.Context, path string) error {
 	if f.only {
 		return f.tables(out, p)
 	}
-	if f.dry {
-		dir, err := os.MkdirTemp("", "ballast-study-")
-		if err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-		return f.check(p, dir, true)
-	}
-	if err := p.Open(f.out); err != nil {
+	if err := f.check(p, path); err != nil || f.dry {
 		return err
 	}
-	if err := f.check(p, f.out, false); err != nil {
+	if err := p.Open(f.out); err != nil {
 		return err
 	}
 	if err := compare.Writable(f.out); err != nil { // before hours of runs, and not after
@@ -120,33 +112,37 @@ func (f *studyFlags) run(ctx context.Context, path string) error {
 	return f.tables(out, p)
 }
 
-// check resolves the recipe of every row, so that a bad setting is an error now and
-// not in a log.
-func (f *studyFlags) check(p *study.Plan, dir string, show bool) error {
-	if show {
-		if err := p.Open(dir); err != nil {
-			return err
-		}
+// check resolves the recipe of every row, so that a bad setting is an error now and not in a log. It writes nothing into the
+// study's folder: a plan that is refused would keep it from the next one. path is that of the plan.
+func (f *studyFlags) check(p *study.Plan, path string) error {
+	dir, err := os.MkdirTemp("", "ballast-study-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := p.Open(dir); err != nil {
+		return err
+	}
+	if f.dry {
 		safetext.Say(stdout, "%s: %d rows, %d seeds\n", p.Title, len(p.Rows), p.Seeds)
 	}
+	seen := map[string]bool{}
 	for _, row := range p.Rows {
 		t := request.Request{Config: p.Config(dir), Set: row.Set}
 		r, err := t.Recipe(row.Method)
 		if err == nil {
 			err = engine.Check(&r)
 		}
-		if err != nil {
-			return fmt.Errorf("row %s: %w", row.Name, err)
+		if err != nil { // the file of the settings is not the user's
+			return fmt.Errorf("row %s: %s", row.Name, strings.ReplaceAll(err.Error(), p.Config(dir), path+", settings"))
 		}
 		if task.Held(r.Tasks.Set) == "test" {
 			return fmt.Errorf("row %s: set %s has no split valid, and in a study no run sees a test task", row.Name, r.Tasks.Set)
 		}
-		for i := range p.Suites {
-			if _, _, err := p.Suites[i].Of(r); err != nil {
-				return err
-			}
+		if err := p.CheckTasks(r, seen); err != nil {
+			return fmt.Errorf("row %s: %w", row.Name, err)
 		}
-		if show {
+		if f.dry {
 			safetext.Say(stdout, "  %-28s %-9s %v", row.Name, row.Method, row.Set)
 			if row.Match != "" {
 				safetext.Say(stdout, " as many supervised tokens as %s", row.Match)
@@ -162,6 +158,9 @@ func (f *studyFlags) tables(out io.Writer, p *study.Plan) error {
 	groups, err := p.Groups(f.out)
 	if err != nil {
 		return err
+	}
+	if f.only && len(groups) == 0 {
+		return fmt.Errorf("--tables: %s holds no run of this plan; name the study's folder with --out", f.out)
 	}
 	tables, figures := p.Tables(groups), p.Figures(groups)
 	if err := compare.Write(f.out, tables, figures); err != nil {

@@ -73,7 +73,7 @@ var moreTime = fmt.Sprintf("mcp.seconds above %d gives it more time", defaultSec
 func (c Config) Check() error {
 	switch {
 	case (c.Command == "") == (c.URL == ""):
-		return errors.New("mcp: give a command or a url, one of them")
+		return errors.New("mcp.server: give a command or an address")
 	case c.Reads && c.Reset != "":
 		return errors.New("mcp.reset: a server that only reads (mcp.reads) needs none; leave one out")
 	case c.Reads && len(c.ReadOnly) > 0:
@@ -88,7 +88,7 @@ func (c Config) Check() error {
 	}
 	if c.Command != "" {
 		if _, err := Words(c.Command); err != nil {
-			return fmt.Errorf("mcp.command: %w", err)
+			return fmt.Errorf("mcp.server: %w", err)
 		}
 	}
 	if _, err := isolation(c); err != nil {

@@ -402,14 +402,14 @@ func TestCheck(t *testing.T) {
 		c    Config
 		want string
 	}{
-		{Config{}, "give a command or a url"},
-		{Config{Command: "a", URL: "b"}, "give a command or a url"},
+		{Config{}, "mcp.server: give a command or an address"},
+		{Config{Command: "a", URL: "b"}, "mcp.server: give a command or an address"},
 		{Config{Command: "a", Reads: true, Reset: `{"name":"x"}`}, "mcp.reset: a server that only reads"},
 		{Config{Command: "a", Reads: true, ReadOnly: []string{"x"}}, "leave mcp.reads out"},
 		{Config{URL: "u", Dir: "."}, "mcp.dir: it is for a command"},
 		{Config{Command: "a", Isolate: "path"}, "mcp.isolate"},
 		{Config{Command: "a", Seconds: -1}, "negative"},
-		{Config{Command: "a | b"}, "mcp.command: '|' is for a shell"},
+		{Config{Command: "a | b"}, "mcp.server: '|' is for a shell"},
 		{Config{URL: "u", Isolate: "cookie x"}, `mcp.isolate: "cookie x" is none of`},
 		{Config{URL: "u", Isolate: "path"}, "{session} in the url go together"},
 		{Config{URL: "u/{session}"}, "{session} in the url go together"},

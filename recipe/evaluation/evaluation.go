@@ -80,6 +80,12 @@ func (e *Evaluation) Settings(ctx context.Context, find *models.Finder, r *recip
 	if r.Tasks.Words != "" {
 		out["words"] = r.Tasks.Words
 	}
+	if r.MCP.Server != "" { // its tools are in the hash of the tasks, and what they answer is not
+		out["mcp"] = r.MCP.Server
+		if r.MCP.Remote() {
+			out["mcp"] = safetext.URL(r.MCP.Server)
+		}
+	}
 	if r.Engine.On() != "cpu" { // of which a folder says nothing
 		out["engine"] = r.Engine.String()
 	}

@@ -86,6 +86,10 @@ func (s *Suite) Recipe(e *Evaluation) (recipe.Recipe, error) {
 		asked = *e.Of(s.Parts(nil)[0])
 	}
 	r, _, err := asked.Recipe()
+	if err == nil && s.Columns == nil && strings.HasPrefix(r.Tasks.Set, acebench.Set) { // each part would play the same
+		err = fmt.Errorf("--suite %s: the items of %s bring their own prompts, in the format and the words of the benchmark; give other --tasks, "+
+			"or --suite paper-ood, which is made of them", s.Name, r.Tasks.Set)
+	}
 	return r, err
 }
 
@@ -134,6 +138,14 @@ func (u *Unfit) Unwrap() error { return u.err }
 // Check reports what does not go with a suite.
 func (s *Suite) Check(e *Evaluation) error {
 	own := s.Columns != nil
+	for _, pair := range e.Set {
+		switch key, _, _ := strings.Cut(pair, "="); {
+		case own && (key == "tasks" || strings.HasPrefix(key, "tasks.")):
+			return fmt.Errorf("--set %s: --suite %s has its own tasks; leave it out", pair, s.Name)
+		case s.Name == "words" && key == "tasks.words":
+			return fmt.Errorf("--set %s: --suite %s asks in all words, each in a part; leave it out", pair, s.Name)
+		}
+	}
 	switch {
 	case own && (e.Given("tasks") || e.Given("category")):
 		return fmt.Errorf("--suite %s has its own tasks; leave --tasks and --category out", s.Name)

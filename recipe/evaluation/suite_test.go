@@ -74,7 +74,33 @@ func TestSuiteRefused(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	e := Evaluation{Given: func(string) bool { return false }}
+	none := func(string) bool { return false }
+	for _, c := range []struct{ suite, set, pair, says string }{
+		{"words", "desk", "tasks.words=both", "leave it out"},
+		{"paper-ood", "desk", "tasks.words=both", "has its own tasks"},
+		{"paper-ood", "desk", "tasks.level.mix=1", "has its own tasks"},
+		{"paper-ood", "desk", "tasks={level: {mix: 1}}", "has its own tasks"},
+		{"formats", "acebench", "", "bring their own prompts"},
+		{"words", "acebench-own", "", "bring their own prompts"},
+		{"formats", "desk", "tasks.words=both", ""},
+		{"words", "desk", "tasks.level.mix=1", ""},
+	} {
+		s, err := SuiteByName(c.suite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := Evaluation{Model: "embedded", Tasks: c.set, Split: "test", Given: none}
+		if c.pair != "" {
+			e.Set = []string{c.pair}
+		}
+		if err = s.Check(&e); err == nil {
+			_, err = s.Recipe(&e)
+		}
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+			t.Errorf("--suite %s --tasks %s --set %s: %v, want %q", c.suite, c.set, c.pair, err, c.says)
+		}
+	}
+	e := Evaluation{Given: none}
 	if e.Of(Part{Words: "both"}).Set[0] != "tasks.words=both" {
 		t.Error("words are not set")
 	}
