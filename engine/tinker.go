@@ -107,8 +107,8 @@ func reach(ctx context.Context, s *recipe.Engine, vocab int, say func(string)) (
 	case err == nil || ctx.Err() != nil || strings.HasPrefix(err.Error(), "engine."):
 		return c, err
 	case errors.As(err, &answer) && (answer.Kind == tinker.Malformed || answer.Kind == tinker.Gone):
-		return nil, fmt.Errorf("engine.address: %w; is a training server there, and does it speak the Tinker protocol? docs/engines.md says which "+
-			"do", err)
+		return nil, fmt.Errorf("engine.address: %w; is a training server there, and does it speak the Tinker protocol? "+
+			"docs/engines.md says which do", err)
 	}
 	return nil, fmt.Errorf("engine.address: %w", err)
 }
