@@ -49,6 +49,7 @@ type Options struct {
 	Halt        context.Context // its end ends everything at once; nil = never
 	Stream      bool            // ask for replies piece by piece
 	Journal     string          // file of replies; "" keeps none
+	Flags       string          // of the command that say where is asked, and as whom; "" for those of who plays
 	// is told once of a server that seems to leave out what it was sent, and once of one that is asked again; nil = nobody
 	Warn func(string)
 }
@@ -133,7 +134,7 @@ func (c *Client) ask(ctx context.Context, api, scope string, body any, send func
 	})
 	var e *endpoint.Error
 	if errors.As(err, &e) && e.Fatal() {
-		return m, &fatalError{fmt.Errorf("remote: %w (--endpoint, --model, --key-env)", err)}
+		return m, &fatalError{fmt.Errorf("remote: %w (%s)", err, cmp.Or(c.opts.Flags, "--endpoint, --model, --key-env"))}
 	}
 	if err != nil {
 		return m, fmt.Errorf("remote: %w", err)

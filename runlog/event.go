@@ -97,6 +97,7 @@ type Tested struct{ Score }
 type SuiteTested struct {
 	Suite string `json:"suite"`
 	Score
+	Of string `json:"of,omitempty"` // a hash of which tasks were played, and how they were asked for; "" in a run of an older version
 }
 
 // scoreOf is the score that an event records, if it does.

@@ -21,7 +21,7 @@ var whats = []What{
 	PhaseBegun{"rl", 40}, Saved{"checkpoints/000040"}, Examples{8, 1, 9, 2, map[string]int{"too long": 2}},
 	Judged{4, 3, 2, 1, 500, 0.25, map[string]int{"refusal": 1}},
 	Evaluated{Score{3, 4, 1, map[string]float64{"ok": 0.75}}, true}, Tested{Score{1, 2, 1, map[string]float64{"left_out": 0.5}}},
-	SuiteTested{"id", Score{1, 2, 1, map[string]float64{"suite": 0.5}}},
+	SuiteTested{"id", Score{1, 2, 1, map[string]float64{"suite": 0.5}}, "c0ffee"},
 	Warned{verdict.Drifting}, Alarm{verdict.Polluted, 12}, Acted{DoStop, new(10), 0.5, 10, 2},
 	EngineSaid{}, Interrupted{}, Resumed{[]string{"a note"}, map[string]string{"go": "1.27"}}, Lengthened{40}, Cost{1.5, 2.5}, Done{3, 4},
 }

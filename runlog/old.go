@@ -92,7 +92,7 @@ func older(w *wireEvent) (What, error) {
 			suite = d.text("suite")
 		}
 		s, err := d.score()
-		return map[Kind]What{KindEval: Evaluated{s, best}, KindTest: Tested{s}, KindSuite: SuiteTested{suite, s}}[w.Kind], err
+		return map[Kind]What{KindEval: Evaluated{s, best}, KindTest: Tested{s}, KindSuite: SuiteTested{Suite: suite, Score: s}}[w.Kind], err
 	case KindWarning:
 		return Warned{olderSign(w.Text)}, nil
 	case KindAlarm:

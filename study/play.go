@@ -15,6 +15,7 @@ import (
 	"ballast/env/words"
 	"ballast/eval"
 	"ballast/model"
+	"ballast/provenance"
 	"ballast/recipe"
 	"ballast/recipe/evaluation"
 	"ballast/recipe/models"
@@ -48,6 +49,9 @@ func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open e
 	if err != nil {
 		return err
 	}
+	if err := otherwise(run.Log, r, suites); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
 	var m *model.Model
 	loaded := -1
 	for _, todo := range missing(run, suites) {
@@ -64,7 +68,11 @@ func Play(ctx context.Context, out io.Writer, dir string, suites []Suite, open e
 		if err != nil {
 			return fmt.Errorf("suite %s: %w", todo.Suite.Name, err)
 		}
-		if err := recordSuite(log, todo, res); err != nil {
+		of, err := todo.Suite.mark(r)
+		if err != nil {
+			return err
+		}
+		if err := recordSuite(log, todo, of, res); err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "update %-6d %-8s %s\n", todo.Update, todo.Suite.Name, res)
@@ -116,9 +124,38 @@ func playSuite(ctx context.Context, out io.Writer, dir runlog.Dir, m *model.Mode
 }
 
 // recordSuite appends an evaluation to the run's events.
-func recordSuite(log *runlog.Run, todo Todo, res eval.Result) error {
-	return log.Event(runlog.Event{Update: todo.Update, What: runlog.SuiteTested{Suite: todo.Suite.Name, Score: res.Score()},
+func recordSuite(log *runlog.Run, todo Todo, of string, res eval.Result) error {
+	return log.Event(runlog.Event{Update: todo.Update, What: runlog.SuiteTested{Suite: todo.Suite.Name, Score: res.Score(), Of: of},
 		Text: todo.Suite.Name + ": " + res.String()})
+}
+
+// mark is a hash of what a suite plays with a run, and how: the folder of the data may move.
+func (s *Suite) mark(r recipe.Recipe) (string, error) {
+	set, t, err := s.Of(r)
+	return provenance.Bytes(fmt.Appendf(nil, "%q %q %q %q %v %q %d %d %d %q", t.Name, t.Split, t.Categories, t.Worlds, t.Level,
+		cmp.Or(t.Words, words.None), t.Seed, t.Count, t.Draw, set.Chat.Format)), err
+}
+
+// otherwise fails where the run has a suite of the same name that played something else: its success would pass for this one's.
+func otherwise(log *runlog.Log, r recipe.Recipe, suites []Suite) error {
+	marks := map[string]string{}
+	for i := range suites {
+		of, err := suites[i].mark(r)
+		if err != nil {
+			return err
+		}
+		marks[suites[i].Name] = of
+	}
+	for e, err := range log.Events() {
+		if err != nil {
+			return err
+		}
+		if was, ok := e.What.(runlog.SuiteTested); ok && was.Of != "" && marks[was.Suite] != "" && was.Of != marks[was.Suite] {
+			return fmt.Errorf("a suite %s is recorded that played other tasks, or asked for them in another way; give this one another name",
+				was.Suite)
+		}
+	}
+	return nil
 }
 
 // Suite is test tasks and the format in which they are asked for, as differences

@@ -2,12 +2,14 @@ package study
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"ballast/chat"
 	"ballast/recipe"
+	"ballast/runlog"
 )
 
 func TestSuites(t *testing.T) {
@@ -92,6 +94,33 @@ func TestSuitesRefused(t *testing.T) {
 		}
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestSuiteOtherwise: what is recorded of a suite is not taken for another one of its name. A folder that moved, and own words that are
+// named or not, make no other suite.
+func TestSuiteOtherwise(t *testing.T) {
+	r := must[recipe.Recipe](t)(recipe.New("grpo"))
+	dir := filepath.Join(t.TempDir(), "run")
+	run(t, dir, 0, 1, 2)
+	id := Suite{Name: "id", Count: 4, Set: "bfcl", Data: "here"}
+	of := must[string](t)(id.mark(r))
+	log := must[*runlog.Run](t)(runlog.Open(dir))
+	must[int](t)(0, log.Event(runlog.Event{Update: 1, What: runlog.SuiteTested{Suite: "id", Score: runlog.Score{OK: 1, All: 4}, Of: of}}))
+	must[int](t)(0, log.Close())
+	for _, c := range []struct {
+		suite Suite
+		same  bool
+	}{
+		{id, true}, {Suite{Name: "id", Count: 4, Set: "bfcl", Data: "there", Words: "own"}, true}, {Suite{Name: "other"}, true},
+		{Suite{Name: "id", Count: 4}, false}, {Suite{Name: "id", Count: 8, Set: "bfcl"}, false},
+		{Suite{Name: "id", Count: 4, Set: "bfcl", Format: "xml"}, false}, {Suite{Name: "id", Count: 4, Set: "bfcl", Words: "both"}, false},
+		{Suite{Name: "id", Count: 4, Set: "bfcl", Draw: 2}, false}, {Suite{Name: "id", Count: 4, Set: "bfcl", Worlds: []string{"MathAPI"}}, false},
+	} {
+		err := otherwise(must[*runlog.Log](t)(runlog.Read(dir)), r, []Suite{c.suite})
+		if (err == nil) != c.same || err != nil && !strings.Contains(err.Error(), "give this one another name") {
+			t.Errorf("%+v: %v", c.suite, err)
 		}
 	}
 }

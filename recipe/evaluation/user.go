@@ -140,7 +140,7 @@ func (e *Evaluation) seat(tasks []ballast.Task, notes io.Writer) (done func() er
 // userClient is the client of who speaks as the user. Its replies are kept beside the episodes.
 func (e *Evaluation) userClient(notes io.Writer) (*remote.Client, error) {
 	o := remote.Options{URL: e.User.URL, Model: e.User.Model, Retries: e.Endpoint.Retries, Timeout: e.Endpoint.Timeout, Halt: e.Endpoint.Halt,
-		Warn: e.Endpoint.Warn}
+		Warn: e.Endpoint.Warn, Flags: "--user-endpoint, --user-model, --user-key-env"}
 	if o.Retries <= 0 {
 		o.Retries = -1
 	}

@@ -42,13 +42,17 @@ func chatServer(t *testing.T, say func(w http.ResponseWriter, body map[string]an
 // asked for again. A user that fails is infrastructure and no score.
 func TestUser(t *testing.T) {
 	var mu sync.Mutex
-	asked, broken := 0, false
+	asked, broken := 0, 0
 	user := chatServer(t, func(w http.ResponseWriter, body map[string]any, m [][2]string) string {
 		mu.Lock()
 		defer mu.Unlock()
 		asked++
-		if broken {
-			http.Error(w, "{}", http.StatusServiceUnavailable)
+		if broken == http.StatusOK { // it thought for too long
+			fmt.Fprint(w, `{"choices": [{"finish_reason": "length", "message": {"role": "assistant", "content": ""}}]}`)
+			return ""
+		}
+		if broken != 0 {
+			http.Error(w, "{}", broken)
 			return ""
 		}
 		if body["temperature"] != 0.001 || body["max_tokens"] != 1000.0 || body["model"] != "somebody" || !strings.HasPrefix(m[0][1], "You are a user interacting") {
@@ -113,9 +117,12 @@ func TestUser(t *testing.T) {
 	if res, _ = play(dir); res.Total.All != 2 || asked != 6 {
 		t.Errorf("what was said is asked for again: %d", asked)
 	}
-	broken = true
-	if res, _ = play(""); res.Total.All != 0 || res.Infra != 2 || !strings.Contains(res.Broken, "503") {
-		t.Errorf("a user that fails:\n%s", res.Table())
+	for status, says := range map[int]string{http.StatusServiceUnavailable: "503", http.StatusUnauthorized: "--user-key-env",
+		http.StatusOK: `says nothing in at most 1000 tokens (finish_reason "length")`} {
+		broken = status
+		if res, _ = play(""); res.Total.All != 0 || res.Infra != 2 || !strings.Contains(res.Broken, says) {
+			t.Errorf("a user that fails, want %s:\n%s", says, res.Table())
+		}
 	}
 }
 
