@@ -159,7 +159,7 @@ func (f *serveFlags) run(c *cobra.Command) (err error) {
 	if err == nil && !f.rows && errors.As(context.Cause(ctx), &signal) {
 		return &interruption{signal, fmt.Errorf("%w; requests under way were answered, all episodes are closed", signal)}
 	}
-	return err
+	return interrupted(ctx, err) // the tasks were still looked at
 }
 
 // play serves the tasks in what is open, or prints them as rows.

@@ -6,12 +6,14 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
 // shop is an MCP server over standard input and output, for scripts: it has a stock of fruit, and
-// each process its own. The environment variable SHOPS, if set, names a folder in which each leaves its number.
+// each process its own. The environment variable SHOPS, if set, names a folder in which each leaves its number. It never answers to
+// who sets a number below 0, and leaves the file stuck there.
 func shop() {
 	if dir := os.Getenv("SHOPS"); dir != "" {
 		if err := os.WriteFile(filepath.Join(dir, strconv.Itoa(os.Getpid())), nil, 0o644); err != nil {
@@ -41,6 +43,11 @@ func shop() {
 		})
 	mcp.AddTool(s, &mcp.Tool{Name: "set_stock", Description: "set the number of a fruit"},
 		func(_ context.Context, _ *mcp.CallToolRequest, in change) (*mcp.CallToolResult, level, error) {
+			if in.Count < 0 {
+				err := os.WriteFile(filepath.Join(os.Getenv("SHOPS"), "stuck"), nil, 0o644)
+				time.Sleep(time.Hour)
+				return nil, level{}, err
+			}
 			stock[in.Item] = in.Count
 			return nil, level{in.Count}, nil
 		})

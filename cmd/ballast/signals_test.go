@@ -229,6 +229,23 @@ func TestLostOutput(t *testing.T) {
 	}
 }
 
+// TestServeSignals: a server of worlds that is ended before it serves, while it looks at its tasks, has the signal's code too.
+func TestServeSignals(t *testing.T) {
+	shop, err := exec.LookPath("shop")
+	must(t, err)
+	dir := t.TempDir()
+	t.Setenv("SHOPS", dir)
+	tasks := filepath.Join(dir, "tasks.jsonl")
+	must(t, os.WriteFile(tasks, []byte(`{"id": "a", "turns": [{"user": "Take a pear.", "gold": [{"name": "set_stock", "arguments": {"item": "pears", `+
+		`"count": -1}}]}]}`+"\n"), 0o666))
+	c := start(t, "serve", "--mcp", shop, "--set", "mcp.env=[SHOPS]", "--tasks", tasks, "--split", "", "--addr", "127.0.0.1:0")
+	c.until(func() bool { _, err := os.Stat(filepath.Join(dir, "stuck")); return err == nil })
+	must(t, c.cmd.Process.Signal(syscall.SIGTERM))
+	if got := c.code(); got != 143 {
+		t.Errorf("exit code %d: %s", got, &c.stderr)
+	}
+}
+
 // TestEvalSignals: an evaluation that is interrupted keeps its episodes.
 func TestEvalSignals(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "eval")
