@@ -97,3 +97,18 @@ func TestHints(t *testing.T) {
 		}
 	}
 }
+
+// TestParseText: a thought whose beginning the prompt's template wrote is a thought here, too.
+func TestParseText(t *testing.T) {
+	for text, want := range map[string]ballast.ReplyKind{
+		"It is easy.</think>\n\nIt is done.":  ballast.KindResponse,
+		"<think>Hm.</think>\n\nIt is done.":   ballast.KindResponse,
+		"Maybe [f()]?</think>\n\nIt is done.": ballast.KindResponse,
+		"Hm.</think>[f()]":                    ballast.KindCall,
+		"Hm.</think>":                         ballast.KindPolluted,
+	} {
+		if p := parseText(text, "pythonic", format.Tools([]ballast.Tool{{Name: "f"}})); p.Kind != want || want == ballast.KindCall && len(p.Calls) != 1 {
+			t.Errorf("%q is %s %s with %d calls, want %s", text, p.Kind, p.Reason, len(p.Calls), want)
+		}
+	}
+}

@@ -63,5 +63,5 @@ func parseText(text, name string, offered format.Offered) chat.Parsed {
 	if err != nil {
 		f = chat.Hermes
 	}
-	return f.Parse(text, offered)
+	return f.Parse(format.Opened(text), offered)
 }
