@@ -18,7 +18,8 @@ type Part struct {
 	// Unfit is why it cannot be played with this model; it has no result then.
 	Unfit  string  `json:"unfit,omitempty"`
 	Result *Result `json:"result,omitempty"`
-	// Difference is to the part that the suite's are compared with: this less that. nil for that part itself.
+	// Difference is to the part that the suite's are compared with: this less that. nil for that part itself, and where no task was
+	// played in both.
 	Difference *Difference `json:"difference,omitempty"`
 	// Columns are those of the suite, and last their mean; nil where the suite has none.
 	Columns []Cell `json:"columns,omitempty"`
@@ -88,8 +89,9 @@ func (s *SuiteResult) Close() {
 			other = nil
 		}
 		if other != nil {
-			d := Compare(base.Result.Episodes, p.Result.Episodes)
-			p.Difference = &d
+			if d := Compare(base.Result.Episodes, p.Result.Episodes); d.Pairs > 0 {
+				p.Difference = &d
+			}
 		}
 		if s.columns != nil {
 			p.Columns = s.cells(p, other)
@@ -183,6 +185,8 @@ func (s *SuiteResult) Table() string {
 		rate(&b, c.share())
 		if d := p.Difference; d != nil {
 			fmt.Fprintf(&b, "  %s", drop(Span{d.Mean, d.Lo, d.Hi}))
+		} else if p.Name != s.Against {
+			b.WriteString("       -  -")
 		}
 		b.WriteByte('\n')
 	}

@@ -54,6 +54,25 @@ func TestSuite(t *testing.T) {
 	}
 }
 
+// TestSuiteNothingPlayed: a machine that was down is no drop of 0.
+func TestSuiteNothingPlayed(t *testing.T) {
+	for _, columns := range [][]Column{nil, {{"A", "a"}}} {
+		s := NewSuite("words", "", "one", columns)
+		tasks, res := outcome("xx-", "a")
+		s.Add(Part{Name: "one"}, tasks, res)
+		tasks, down := outcome("---", "a")
+		down.Total, down.Categories = Count{}, map[string]Count{}
+		for i := range down.Episodes {
+			down.Episodes[i].Stop = ballast.StopInfra
+		}
+		s.Add(Part{Name: "two"}, tasks, down)
+		s.Close()
+		if text := s.Table(); s.Parts[1].Difference != nil || strings.Contains(text, "+0.0") || columns == nil && !strings.Contains(text, "  -  -\n") {
+			t.Errorf("%+v\n%s", s.Parts[1].Difference, text)
+		}
+	}
+}
+
 // TestColumns: each column has its figure, the last their mean with an interval that joins theirs, none where a
 // column was not played.
 func TestColumns(t *testing.T) {
