@@ -107,9 +107,10 @@ func tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 			}
 			for _, s := range t.Steps {
 				calls += len(s.Calls)
-				r.Kinds[s.Kind]++
-				if s.Reason == env.NoRoom {
+				if s.Reason == env.NoRoom { // nobody wrote it, so it has no form
 					r.NoRoom++
+				} else {
+					r.Kinds[s.Kind]++
 				}
 			}
 		}
