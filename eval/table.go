@@ -109,7 +109,8 @@ func (r Result) Table() string {
 		fmt.Fprintf(&b, "\n%d of %d episodes ended since the context or budget.episode was full", n, r.Total.All)
 	}
 	if r.NoRoom > 0 {
-		fmt.Fprintf(&b, "\n%d replies are empty since the context had no room for one behind the prompt: they have no form, and count as unreadable where no call was made", r.NoRoom)
+		fmt.Fprintf(&b, "\n%d replies are empty since the context had no room for one behind the prompt: "+
+			"they have no form, and count as unreadable where no call was made", r.NoRoom)
 	}
 	for _, n := range r.Notes {
 		b.WriteString("\n" + safetext.Line(n))
