@@ -10,6 +10,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"ballast"
@@ -38,7 +39,12 @@ var tinkerKind = Kind{
 	here: func(s *recipe.Engine) (string, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), greeting)
 		defer cancel()
-		c, err := reach(ctx, s, 0, nil)
+		var why atomic.Value // what the last try met: at the end of the time the error has only that it is over
+		why.Store("")
+		c, err := reach(ctx, s, 0, func(text string) { why.Store("; " + strings.TrimSuffix(text, "; trying again")) })
+		if err != nil && ctx.Err() != nil {
+			return "", fmt.Errorf("engine.address: no answer of a training server in %v%s", greeting, why.Load())
+		}
 		if err != nil {
 			return "", err
 		}

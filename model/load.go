@@ -117,8 +117,8 @@ func open(path string) (*archive, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("model: %w; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json), a .gguf file, or a "+
-			"name on the hub (ORG/NAME)", err)
+		return nil, fmt.Errorf("model: %w; give a Hugging Face directory (config.json, *.safetensors, tokenizer.json), a .gguf file, an "+
+			"embedded model (%s), or a name on the hub (ORG/NAME)", err, strings.Join(inProgram.Names(), ", "))
 	case info.IsDir():
 		a, err := openDir(bounded.Dir(path), path)
 		if err == nil {

@@ -103,6 +103,15 @@ func Mistyped(err error) (line int, is bool) {
 	return line, true
 }
 
+// Unknown says whether an error of reading is a key that the value does not have, which key, and at which line.
+func Unknown(err error) (key string, line int, is bool) {
+	var e *yaml.UnknownFieldError
+	if !errors.As(err, &e) || e.Token == nil || e.Token.Position == nil {
+		return "", 0, false
+	}
+	return e.Token.Value, e.Token.Position.Line, true
+}
+
 // short cuts an error's text.
 func short(err error) error {
 	if err == nil || len(err.Error()) <= maxError {

@@ -9,17 +9,20 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"ballast/chat/jinja"
 	"ballast/confined"
 	"ballast/model/kernel"
 	"ballast/provenance"
+	shapes "ballast/value/shape"
 )
 
 func main() {
@@ -54,7 +57,16 @@ func newRoot() *cobra.Command {
 		if c.HasSubCommands() {
 			return fmt.Errorf("%w; %s", err, below(c))
 		}
-		return err
+		var none *pflag.NotExistError
+		if !errors.As(err, &none) {
+			return err
+		}
+		var names []string
+		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+		if near := shapes.Near(none.GetSpecifiedName(), names); near != "" {
+			return fmt.Errorf("%w; perhaps --%s is meant", err, near)
+		}
+		return fmt.Errorf("%w; %s --help lists them", err, c.CommandPath())
 	})
 	root.AddCommand(trainCommand(), sweepCommand(), compareCommand(), studyCommand(), evalCommand(), taskCommand(), modelCommand(),
 		reportCommand(), doctorCommand(), benchCommand(), worldCommand(), dataCommand(), serveCommand())

@@ -263,8 +263,12 @@ func checkTasks(ctx context.Context, spec task.Spec, server *mcpFlags, asJSON, a
 	return tellChecked(tasks, bad, time.Since(start).Seconds(), asJSON, attacked, won, played)
 }
 
+// namedFaults is how many tasks that do not hold are named of a set that is no file of a person's: all of a
+// benchmark's, and no flood where a generator is broken.
+const namedFaults = 50
+
 // tellChecked prints what a check found. Of a person's file it names every task that does not
-// hold, of other sets the first.
+// hold, of other sets at most namedFaults.
 func tellChecked(tasks []ballast.Task, bad map[int]string, secs float64, asJSON, attacked bool, won, played int) error {
 	good, all := map[string]int{}, map[string]int{}
 	var faults []string
@@ -295,10 +299,15 @@ func tellChecked(tasks []ballast.Task, bad map[int]string, secs float64, asJSON,
 		if attacked {
 			safetext.Say(stdout, "an adversary earns more than silence in %d of %d\n", won, played)
 		}
-		for _, text := range faults {
-			if own {
-				safetext.Say(stderr, "%s\n", text)
-			}
+		named := faults
+		if !own {
+			named = faults[:min(len(faults), namedFaults)]
+		}
+		for _, text := range named {
+			safetext.Say(stderr, "%s\n", text)
+		}
+		if more := len(faults) - len(named); more > 0 {
+			safetext.Say(stderr, "and %d more\n", more)
 		}
 	}
 	if ok < len(tasks) {

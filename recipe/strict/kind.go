@@ -3,13 +3,15 @@ package strict
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"ballast/bounded/yaml"
 	"ballast/safetext"
+	"ballast/value/shape"
 )
 
-// KindError is a value of another kind than its setting's.
+// KindError is a value of another kind than its setting's, or a key that is no setting's.
 type KindError struct {
 	Key  string // dotted
 	Line int    // of the text; 0: not told
@@ -28,9 +30,17 @@ func (e *KindError) Error() string {
 // explain says in the words of settings what the decoder said in those of Go: the first value of a text that is of another
 // kind than the field of v. Where it finds none the decoder's error stays.
 func explain(text []byte, v any, err error) error {
+	key, at, strange := yaml.Unknown(err)
 	line, is := yaml.Mistyped(err)
 	var doc any
-	if !is || reflect.Indirect(reflect.ValueOf(v)).Kind() != reflect.Struct || yaml.Unmarshal(text, &doc) != nil {
+	if !is && !strange || reflect.Indirect(reflect.ValueOf(v)).Kind() != reflect.Struct || yaml.Unmarshal(text, &doc) != nil {
+		return err
+	}
+	if strange {
+		if e := stranger(doc, "", key, Fields(v)); e != nil {
+			e.Line = at
+			return e
+		}
 		return err
 	}
 	for _, f := range Fields(v) {
@@ -50,6 +60,36 @@ func explain(text []byte, v any, err error) error {
 		}
 	}
 	return err
+}
+
+// stranger is the first place of a text, below the dotted key at, where the key stands and no field has it; nil where it stands
+// in a list, whose fields are not known here.
+func stranger(doc any, at, key string, fields []Field) *KindError {
+	held, _ := doc.(map[string]any)
+	var there []string // keys of this level
+	for _, f := range fields {
+		if rest, below := strings.CutPrefix(f.Key, at); below {
+			if name, _, _ := strings.Cut(rest, "."); !slices.Contains(there, name) {
+				there = append(there, name)
+			}
+		}
+	}
+	if len(there) == 0 {
+		return nil
+	}
+	if _, stands := held[key]; stands && !slices.Contains(there, key) {
+		hint := ""
+		if near := shape.Near(key, there); near != "" {
+			hint = "perhaps " + at + near + " is meant; "
+		}
+		return &KindError{Key: at + key, Text: "no setting has this name; " + hint + "there are " + strings.Join(there, ", ")}
+	}
+	for _, name := range there {
+		if e := stranger(held[name], at+name+".", key, fields); e != nil {
+			return e
+		}
+	}
+	return nil
 }
 
 // find goes down a dotted key as far as there are maps, and returns what stands where it ends.

@@ -6,12 +6,14 @@ import (
 )
 
 type settings struct {
-	N     int               `yaml:"n"`
-	Empty int               `yaml:"empty,omitempty"`
-	F     float64           `yaml:"f"`
-	Inner struct{ N int }   `yaml:"inner"`
-	List  []struct{ N int } `yaml:"list"`
-	Any   map[string]any    `yaml:"any"`
+	N     int     `yaml:"n"`
+	Empty int     `yaml:"empty,omitempty"`
+	F     float64 `yaml:"f"`
+	Inner struct {
+		N int `yaml:"n"`
+	} `yaml:"inner"`
+	List []struct{ N int } `yaml:"list"`
+	Any  map[string]any    `yaml:"any"`
 }
 
 func TestDecode(t *testing.T) {
@@ -43,7 +45,10 @@ func TestDecode(t *testing.T) {
 		{"empty: 0.5", "empty: 0.5 is not a whole number"},
 		{"inner: {n: 1.5}", "inner.n: 1.5"},
 		{"list: [{n: 1}, {n: 1.5}]", "list[1].n: 1.5"},
-		{"m: 1", "unknown field"},
+		{"m: 1", "line 1: m: no setting has this name; there are n, empty, f, inner, "},
+		{"f: 1\ninner: {numbers: 1}", "line 2: inner.numbers: no setting has this name; there are n"},
+		{"innr: {n: 1}", "line 1: innr: no setting has this name; perhaps inner is meant; "},
+		{"list: [{m: 1}]", "unknown field"},
 		{"n: x", `line 1: n: wants a whole number, and "x" is a text`},
 		{"n: 1\nf: [1]", "line 2: f: wants a number, and a list stands there"},
 		{"empty: true", "line 1: empty: wants a whole number, and true is none"},

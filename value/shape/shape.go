@@ -10,7 +10,6 @@
 package shape
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -216,13 +215,22 @@ func (c *checker) object(s *Shape, path string, d *value.Dict) {
 
 // unknown speaks of a key that the object does not have.
 func (c *checker) unknown(s *Shape, path, key string) {
-	keys := s.keys()
-	near := slices.MinFunc(append(keys, ""), func(a, b string) int { return cmp.Compare(distance(a, key), distance(b, key)) })
 	hint := "take it out"
-	if near != "" && distance(near, key) <= 1+len(near)/4 {
+	if near := Near(key, s.keys()); near != "" {
 		hint = fmt.Sprintf("perhaps it is %s that is meant", near)
 	}
 	c.say(Key(path, key), "is no key here; %s (there are %s)", hint, strings.Join(s.keys(), ", "))
+}
+
+// Near is the word that a misspelt one may have meant, "" where none is like it.
+func Near(word string, words []string) string {
+	near := ""
+	for _, w := range words {
+		if d := distance(w, word); d < distance(near, word) && d <= 1+len(w)/4 {
+			near = w
+		}
+	}
+	return near
 }
 
 // distance is how many characters differ (Levenshtein), of short texts.
