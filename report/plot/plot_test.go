@@ -127,6 +127,17 @@ func TestCurve(t *testing.T) {
 	}
 }
 
+// TestAcross: an axis of something else than updates has its name in the heading and its own words below.
+func TestAcross(t *testing.T) {
+	f := &Frame{X: []int{0, 1, 2}, Hi: 2, Across: "a & b", Names: []string{"1", "4", "<16>"}}
+	svg := f.Draw(&Chart{Title: "seconds", Series: []Series{{Y: []float64{1, 2, 3}}}}, File, true)
+	for _, want := range []string{">seconds, by a &amp; b<", ">1</text>", ">4</text>", ">&lt;16&gt;</text>"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("no %s in\n%s", want, svg)
+		}
+	}
+}
+
 // TestValues: points with updates of their own land at those updates.
 func TestValues(t *testing.T) {
 	f := &Frame{X: []int{1, 2, 3}, Lo: 0, Hi: 3}
