@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -27,13 +28,13 @@ func (f *mcpFlags) add(fl *pflag.FlagSet) {
 }
 
 // open opens the server, if one is named, and what grades. tasks is the set, or the file, that is
-// played there.
+// played there; none where tasks are made of what the server has.
 func (f *mcpFlags) open(ctx context.Context, tasks string) (*worlds.Worlds, error) {
 	r, err := recipe.New(recipe.Baseline)
 	if err != nil {
 		return nil, err
 	}
-	r.MCP.Server, r.Tasks.Set = f.server, tasks
+	r.MCP.Server, r.Tasks.Set = f.server, cmp.Or(tasks, "tasks.jsonl") // the file that they will be in
 	if why := r.Unread("mcp.server"); f.server != "" && why != "" {
 		return nil, fmt.Errorf("--mcp %s: %s", f.server, why)
 	}
@@ -46,7 +47,7 @@ func (f *mcpFlags) open(ctx context.Context, tasks string) (*worlds.Worlds, erro
 			return nil, fmt.Errorf("--set %s: this command has the flag --mcp for that", pair)
 		case section == "mcp" && r.Unread(key) != "":
 			return nil, fmt.Errorf("--set %s: %s", pair, r.Unread(key))
-		case section == "judge" && !task.IsFile(tasks):
+		case section == "judge" && !task.IsFile(r.Tasks.Set):
 			return nil, fmt.Errorf("--set %s: only tasks of a file ask a judge; give it with --tasks", pair)
 		}
 		if err := r.Set(pair); err != nil {
@@ -56,5 +57,6 @@ func (f *mcpFlags) open(ctx context.Context, tasks string) (*worlds.Worlds, erro
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
+	r.Tasks.Set = tasks
 	return worlds.Open(ctx, &r, stderr)
 }

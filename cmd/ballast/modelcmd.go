@@ -22,7 +22,7 @@ var modelNames = strings.Join(model.InProgram().Names(), ", ") + ", a Hugging Fa
 	"a checkpoint, a GGUF file, or a model of the hub (ORG/NAME or ORG/NAME@REVISION)"
 
 func modelCommand() *cobra.Command {
-	c := &cobra.Command{Use: "model", Short: "inspect and convert models"}
+	c := &cobra.Command{Use: "model", Short: "inspect, convert, merge and pull models"}
 	var asJSON, tensors bool
 	inspect := &cobra.Command{
 		Use: "inspect MODEL", Short: "what a model's files hold", Args: cobra.ExactArgs(1),

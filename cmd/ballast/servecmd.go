@@ -142,11 +142,6 @@ func (f *serveFlags) run(c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if task.IsFile(f.spec.Name) { // no server is started for a file that cannot be read
-		if _, err := task.Load(f.spec); err != nil {
-			return err
-		}
-	}
 	ctx, stop := interruptible(c.Context())
 	defer stop()
 	in, err := f.server.open(ctx, f.spec.Name)

@@ -223,11 +223,6 @@ func taskJSON(t *ballast.Task) map[string]any {
 // checkTasks proves tasks, in the worlds that they name. Adversaries fail tasks whose calls are to
 // be chosen; in those of a benchmark, whose verdict is its own, they are counted.
 func checkTasks(ctx context.Context, spec task.Spec, server *mcpFlags, asJSON, attacked bool) (err error) {
-	if task.IsFile(spec.Name) { // no server is started for a file that cannot be read
-		if _, err := task.Load(spec); err != nil {
-			return err
-		}
-	}
 	in, err := server.open(ctx, spec.Name)
 	if err != nil {
 		return err

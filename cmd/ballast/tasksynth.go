@@ -48,7 +48,7 @@ func (f *liveFlags) live(ctx context.Context) (*worlds.Worlds, *mcp.Server, erro
 	if f.server == "" {
 		return nil, nil, errors.New(`no server is named: give --mcp "COMMAND" or --mcp URL`)
 	}
-	in, err := f.open(ctx, "tasks.jsonl")
+	in, err := f.open(ctx, "")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -43,8 +43,8 @@ type Worlds struct {
 	compared atomic.Bool
 }
 
-// Open opens the worlds of a recipe; the context bounds that. notes gets what a person should
-// know of them before anything is played, and what failed in them when they are closed.
+// Open opens the worlds of a recipe; the context bounds that. No server is started for a file of
+// tasks that cannot be read. notes gets what a person should know of them before anything is played, and what failed in them when they are closed.
 func Open(ctx context.Context, r *recipe.Recipe, notes io.Writer) (*Worlds, error) {
 	judge, err := endpoint.Open(r.Judge)
 	if err != nil {
@@ -59,6 +59,11 @@ func Open(ctx context.Context, r *recipe.Recipe, notes io.Writer) (*Worlds, erro
 		Doc: "each turn is what its task expects of it (docs/tasks-file.md)", New: expect.New(grading), Limit: 5 * time.Minute})
 	if r.MCP.Server == "" {
 		return w, nil
+	}
+	if task.IsFile(r.Tasks.Set) {
+		if _, err := file.Read(r.Tasks.Set); err != nil {
+			return nil, err
+		}
 	}
 	if w.server, err = mcp.Connect(ctx, config(&r.MCP)); err != nil {
 		return nil, err

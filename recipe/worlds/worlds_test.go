@@ -3,6 +3,7 @@ package worlds
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -178,5 +179,19 @@ func TestHeldBack(t *testing.T) {
 			t.Errorf("after %s the server has got %v", c.reply, book.calls)
 		}
 		book.mu.Unlock()
+	}
+}
+
+// TestTasksBeforeTheServer: a file that is not there, or cannot be read, is told before the server is started.
+func TestTasksBeforeTheServer(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "tasks.jsonl")
+	if err := os.WriteFile(broken, []byte("{\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{filepath.Join(t.TempDir(), "none.jsonl"): "ballast task list", broken: broken + ":1"} {
+		w, err := Open(t.Context(), &recipe.Recipe{MCP: recipe.MCP{Server: "/no/such/program"}, Tasks: recipe.Tasks{Set: path}}, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), want) || w != nil {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }

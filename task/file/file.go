@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -99,6 +100,9 @@ func Load(path string) ([]ballast.Task, error) {
 // Read reads a file of tasks.
 func Read(path string) (*File, error) {
 	in, err := bounded.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("tasks: %w; name a file of JSON lines, or a set that ballast task list knows", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("tasks: %w", err)
 	}
