@@ -44,7 +44,8 @@ type Worlds struct {
 }
 
 // Open opens the worlds of a recipe; the context bounds that. No server is started for a file of
-// tasks that cannot be read. notes gets what a person should know of them before anything is played, and what failed in them when they are closed.
+// tasks that cannot be read. notes gets what a person should know of the worlds before anything is
+// played, and what failed in them when they are closed.
 func Open(ctx context.Context, r *recipe.Recipe, notes io.Writer) (*Worlds, error) {
 	judge, err := endpoint.Open(r.Judge)
 	if err != nil {
