@@ -150,6 +150,9 @@ func TestDocumentedMacro(t *testing.T) {
 
 // TestDocumentedJinja: in every format a server renders what is trained.
 func TestDocumentedJinja(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	call := ballast.Call{Name: "quib", Args: []ballast.Arg{{Name: "names", Value: value.NewList("a")}, {Name: "where", Value: value.NewDict("in", value.NewDict())}}}
 	usual := "Be brief."
 	for _, name := range slices.Sorted(maps.Keys(chat.Formats)) {

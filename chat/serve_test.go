@@ -342,6 +342,9 @@ func random(r *rand.Rand, names bool) conversation {
 
 // TestJinjaText renders what is trained, message by message, in all pairs.
 func TestJinjaText(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and nothing races")
+	}
 	for _, s := range styles() {
 		t.Run(pair(s), func(t *testing.T) {
 			text := chat.JinjaText(s, nil)

@@ -25,6 +25,9 @@ func load(t *testing.T, spec Spec) []ballast.Task {
 }
 
 func TestGoldIsRight(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and TestWords races the same")
+	}
 	for docs := drawn.Whole; docs <= drawn.None; docs++ {
 		for _, level := range []map[string]int{nil, {"kinds": 4, "tools": 30}, {"max_turns": 2, "calls": 3}} {
 			if err := Check(load(t, Spec{Name: docs.Set(), Seed: 3, Count: 20, Categories: compose.Categories, Level: level})); err != nil {
@@ -46,6 +49,9 @@ func TestGoldIsRight(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow with a race detector, and TestWords races the same")
+	}
 	for _, c := range []struct {
 		spec  Spec
 		count int
