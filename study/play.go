@@ -104,7 +104,7 @@ func playSuite(ctx context.Context, out io.Writer, dir runlog.Dir, m *model.Mode
 		return eval.Result{}, err
 	}
 	cfg := set.Rollout(renderer)
-	if strings.HasPrefix(set.Tasks.Set, acebench.Set) { // its prompts and replies are not those of a run
+	if acebench.IsSet(set.Tasks.Set) { // its prompts and replies are not those of a run
 		protocol, err := eval.ProtocolByName("acebench")
 		if err != nil {
 			return eval.Result{}, err
@@ -241,7 +241,7 @@ func (p *Plan) CheckTasks(r recipe.Recipe, seen map[string]bool) error {
 func (s *Suite) Of(r recipe.Recipe) (recipe.Recipe, task.Spec, error) {
 	if s.Set != "" && s.Set != r.Tasks.Set {
 		r.Tasks.Set, r.Tasks.Worlds, r.Tasks.Categories = s.Set, nil, nil
-		if strings.HasPrefix(s.Set, acebench.Set) { // it has no words but its own, and no level
+		if acebench.IsSet(s.Set) { // it has no words but its own, and no level
 			r.Tasks.Words, r.Tasks.Level = "", nil
 		}
 	}
@@ -256,7 +256,7 @@ func (s *Suite) Of(r recipe.Recipe) (recipe.Recipe, task.Spec, error) {
 		return r, task.Spec{}, fmt.Errorf("suite %s: set: %w", s.Name, err)
 	case s.Data != "" && !set.Whole:
 		return r, task.Spec{}, fmt.Errorf("suite %s: data: set %s is generated and reads no files; leave it out", s.Name, set.Name)
-	case s.Format != "" && strings.HasPrefix(r.Tasks.Set, acebench.Set):
+	case s.Format != "" && acebench.IsSet(r.Tasks.Set):
 		return r, task.Spec{}, fmt.Errorf("suite %s: format: the items of %s bring their own prompts and say in which format they are answered; "+
 			"leave it out", s.Name, r.Tasks.Set)
 	}

@@ -68,12 +68,6 @@ func (e *Evaluation) Settings(ctx context.Context, find *models.Finder, r *recip
 	if e.Home.Run != "" {
 		out["run"] = e.Home.Run // whose settings count
 	}
-	if r.MCP.Server != "" { // the same tools may hold other data elsewhere
-		out["mcp"] = r.MCP.Server
-		if r.MCP.Remote() {
-			out["mcp"] = safetext.URL(r.MCP.Server)
-		}
-	}
 	if e.Draw != 0 {
 		out["draw"] = fmt.Sprint(e.Draw)
 	}

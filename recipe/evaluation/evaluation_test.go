@@ -249,15 +249,3 @@ func TestEmbeddedFiles(t *testing.T) {
 		t.Error("two models have one hash")
 	}
 }
-
-// TestSettingsServer: episodes that were played with a server of tools are not those of another one, and what is secret in its
-// address is not written.
-func TestSettingsServer(t *testing.T) {
-	for server, want := range map[string]string{"": "", "python a.py": "python a.py", "http://u:hidden@h/mcp": "http://u:xxxxx@h/mcp"} {
-		e := Evaluation{Model: "m", MCP: server, Endpoint: Endpoint{URL: "http://localhost/v1", API: "chat"}}
-		got, err := e.Settings(t.Context(), &models.Finder{}, &recipe.Recipe{MCP: recipe.MCP{Server: server}}, &eval.Protocol{}, nil)
-		if err != nil || got["mcp"] != want {
-			t.Errorf("%q: %q, %v, want %q", server, got["mcp"], err, want)
-		}
-	}
-}

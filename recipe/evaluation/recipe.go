@@ -200,7 +200,7 @@ func (e *Evaluation) settled(r recipe.Recipe) (recipe.Recipe, eval.Protocol, err
 	case set.Whole && e.Given("seed") && r.Model != "init" && r.Tasks.Words == "":
 		return r, eval.Protocol{}, fmt.Errorf("--seed %d: set %s is read and not generated; leave the seed out", e.Seed, set.Name)
 	}
-	if e.Protocol == "" && !decided && strings.HasPrefix(r.Tasks.Set, acebench.Set) {
+	if e.Protocol == "" && !decided && acebench.IsSet(r.Tasks.Set) {
 		e.Protocol = "acebench"
 	}
 	p := eval.Protocol{Name: "recipe", Budget: rollout.Budget(r.Budget), Malformed: r.Chat.Malformed}

@@ -86,7 +86,7 @@ func (s *Suite) Recipe(e *Evaluation) (recipe.Recipe, error) {
 		asked = *e.Of(s.Parts(nil)[0])
 	}
 	r, _, err := asked.Recipe()
-	if err == nil && s.Columns == nil && strings.HasPrefix(r.Tasks.Set, acebench.Set) { // each part would play the same
+	if err == nil && s.Columns == nil && acebench.IsSet(r.Tasks.Set) { // each part would play the same
 		err = fmt.Errorf("--suite %s: the items of %s bring their own prompts, in the format and the words of the benchmark; "+
 			"give other --tasks, or --suite paper-ood, which is made of them", s.Name, r.Tasks.Set)
 	}

@@ -14,6 +14,9 @@ const (
 	SetOwn = "acebench-own"
 )
 
+// IsSet says that a name is that of one of the two sets. A file of tasks may begin as they do.
+func IsSet(name string) bool { return name == Set || name == SetOwn }
+
 // formats are the formats of package chat/format in which replies are read for the record. Verdicts do
 // not depend on it: they are of the reply's text.
 var formats = map[string]string{ace.Tool: "hermes", ace.AST: "pythonic"}
