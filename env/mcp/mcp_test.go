@@ -135,6 +135,13 @@ func (w settled) Open(ctx context.Context, t *ballast.Task) (ballast.Session, er
 	return &settling{e, w.Server}, nil
 }
 
+// warm reports whether the pool is full.
+func (s *Server) warm() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mode == joined || len(s.idle) >= s.c.Ahead && s.filling == 0
+}
+
 func (e *settling) Close() error {
 	err := e.Session.Close()
 	for range 1000 {

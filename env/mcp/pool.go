@@ -254,13 +254,6 @@ func (s *Server) refill() {
 	}
 }
 
-// warm reports whether the pool is full.
-func (s *Server) warm() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mode == joined || len(s.idle) >= s.c.Ahead && s.filling == 0
-}
-
 // isolate is how a server without sessions tells episodes apart.
 type isolate struct {
 	header, argument string

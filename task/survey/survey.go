@@ -255,6 +255,3 @@ func Said(c ballast.Call) []Fact {
 	}
 	return r.Facts
 }
-
-// ParamsOf are the parameters of a reading tool of the survey.
-func (v *Survey) ParamsOf(tool string) []*Param { return v.params[tool] }

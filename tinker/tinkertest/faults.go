@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"time"
 )
 
 // Fault is a line of a server's script: what happens to which requests.
@@ -35,7 +34,6 @@ type Action struct {
 	answer  answer
 	form    ErrorForm
 	text    string
-	delay   time.Duration
 	restart bool
 }
 
@@ -95,9 +93,6 @@ func StillPending(form PendingForm, state string) Action {
 func Fails(form ErrorForm, text string) Action {
 	return Action{name: "fails", stage: promise, form: form, text: text, answer: failureAnswer(form, text)}
 }
-
-// Slow lets an operation take longer by d.
-func Slow(d time.Duration) Action { return Action{name: "slow", stage: promise, delay: d} }
 
 // line is a fault with what it has counted.
 type line struct {

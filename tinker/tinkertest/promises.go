@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"ballast/tinker"
 )
@@ -86,7 +85,6 @@ func (f *future) size() int {
 type task struct {
 	*future
 	tokens int
-	delay  time.Duration
 	fails  *Action
 	run    func(*model) (*result, string) // with the model's mutex; a text = it failed
 	after  func()                         // without it, when that was done; may be nil
@@ -138,9 +136,6 @@ func (s *Server) submit(q *query, sub submission) answer {
 	if act != nil && act.name == "fails" {
 		t.fails = act
 	}
-	if act != nil {
-		t.delay = act.delay
-	}
 	sub.model.queue = append(sub.model.queue, t)
 	if !sub.model.running {
 		sub.model.running = true
@@ -186,7 +181,7 @@ func (s *Server) drain(m *model, epoch int) {
 			return
 		}
 		s.mu.Unlock()
-		if !s.pause(t.op.Kind, t.tokens, t.delay) {
+		if !s.pause(t.op.Kind, t.tokens) {
 			return // closed
 		}
 		s.apply(m, t)
@@ -280,7 +275,7 @@ func (s *Server) lose(id string) {
 }
 
 // pause takes the time that an operation takes; false = the server was closed.
-func (s *Server) pause(kind string, tokens int, delay time.Duration) bool {
+func (s *Server) pause(kind string, tokens int) bool {
 	l, own := s.o.Latency[kind]
 	if !own {
 		l = s.o.Latency[""]
@@ -293,7 +288,7 @@ func (s *Server) pause(kind string, tokens int, delay time.Duration) bool {
 	for _, c := range []byte(kind) {
 		seed = mix(seed, uint64(c))
 	}
-	d := delay + l.of(draws{seed}, n, tokens)
+	d := l.of(draws{seed}, n, tokens)
 	if d <= 0 {
 		return true
 	}

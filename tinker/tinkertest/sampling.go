@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"ballast/tinker"
 )
@@ -222,19 +221,17 @@ func (s *Server) sampled(f *future, r *drawing, x sampler, end stops, seed uint6
 	s.slots <- struct{}{}
 	out, failed := s.draw(r, x.now, end, seed)
 	<-s.slots
-	tokens, delay := 0, time.Duration(0)
+	tokens := 0
 	if out != nil {
 		for _, seq := range out.Sequences {
 			tokens += len(seq.Tokens)
 		}
 	}
 	var form *ErrorForm
-	if act != nil {
-		if delay = act.delay; act.name == "fails" {
-			failed, form = act.text, &act.form
-		}
+	if act != nil && act.name == "fails" {
+		failed, form = act.text, &act.form
 	}
-	open := s.pause("asample", tokens, delay)
+	open := s.pause("asample", tokens)
 	s.mu.Lock()
 	stale := s.epoch != epoch
 	if !stale {
