@@ -124,7 +124,9 @@ func mergeCommand() *cobra.Command {
 			if name == "init" {
 				return fmt.Errorf("--model: init is a recipe's model of random weights, and no model here; name %s", modelNames)
 			}
-			if _, err := lora.ReadConfig(adapter); err != nil { // before a model is loaded
+			if _, err := lora.ReadConfig(adapter); errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("--adapter: %w; name the folder that holds this file: of a run it is RUN/checkpoints/UPDATE/adapter", err)
+			} else if err != nil { // before a model is loaded
 				return fmt.Errorf("--adapter: %w", err)
 			}
 			m, err := finder.Load(c.Context(), &recipe.Recipe{Model: name})

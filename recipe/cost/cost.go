@@ -2,7 +2,7 @@
 // phases, updates, memory, work.
 //
 // Contract: figures are upper bounds, as if every episode were as long as it may be and every
-// task failed; memory is what the built-in engine holds at most. A model that is not on this
+// task failed; memory is what the built-in engine holds at most, and is not known of a server. A model that is not on this
 // machine is enough if its shape is known.
 //
 // How it fails: as the run would before its first update.
@@ -110,7 +110,7 @@ func Print(ctx context.Context, w, notes io.Writer, find *models.Finder, r *reci
 	if err != nil {
 		return err
 	}
-	needs(w, r, shape, prompt, most, engine)
+	needs(w, find, r, shape, prompt, most, engine)
 	return nil
 }
 
@@ -224,32 +224,39 @@ func examples(in *recipe.Recipe, run *loop.Run, phase int, sources recipe.Names)
 	return n, bound, nil
 }
 
-// needs prints the memory, the work and the engine.
-func needs(w io.Writer, r *recipe.Recipe, c *model.Config, prompt int, most load, engine string) {
-	const gib = 1 << 30
+// needs prints the model, its memory and its work, and the engine.
+func needs(w io.Writer, find *models.Finder, r *recipe.Recipe, c *model.Config, prompt int, most load, engine string) {
 	n, trained := float64(plan.Parameters(c)), r.LoRA.Trained(c)
-	p := plan.For(c, trained, plan.Default)
-	slots := min(cpu.Slots(int(n), runtime.GOMAXPROCS(0)), most.episodes)
-	h := plan.Held(c, trained, p, plan.Load{Rows: most.batch, Group: most.group, Slots: slots, Long: prompt + r.Budget.Episode,
-		Cores: runtime.GOMAXPROCS(0), Room: train.Room(p)})
 	fmt.Fprintf(w, "# model             %s, %.1fM parameters\n", r.Model, n/1e6)
 	if a := r.LoRA.Config(); a != nil {
 		fmt.Fprintf(w, "# adapter           %s: %d parameters are trained\n", a, trained)
 	}
+	// Two operations a parameter and token forward, four backward (two where the parameter is
+	// frozen), two for the reference, two to sample.
+	work := (6*n+2*min(float64(trained), n))*float64(most.trained) + 2*n*float64(most.sampled)
+	const gpu = 200e12
+	if find.Elsewhere != nil && find.Elsewhere(r) {
+		fmt.Fprintf(w, "# memory            the server's, which is not known here\n"+
+			"# work              at most %.3g operations an update on the server: %s on one accelerator (at 200 TFLOP/s)\n"+
+			"# engine            %s\n", work, clock(work/gpu), engine)
+		return
+	}
+	cores := runtime.GOMAXPROCS(0)
+	p := plan.For(c, trained, plan.Default)
+	slots := min(cpu.Slots(int(n), cores), most.episodes)
+	h := plan.Held(c, trained, p, plan.Load{Rows: most.batch, Group: most.group, Slots: slots, Long: prompt + r.Budget.Episode,
+		Cores: cores, Room: train.Room(p)})
+	const core, gib = 50e9, 1 << 30
+	took := work / (core * float64(cores))
 	fmt.Fprintf(w, "# memory            %s\n", h)
 	fmt.Fprintf(w, "#                   of the built-in engine on %d cores, if every episode is as long as it may be; keys and values "+
 		"are those of %d conversations at a time, %.1f KiB a token;\n"+
 		"#                   the rest is the program and what the collector has not collected (GOGC %d; the environment variable GOMEMLIMIT "+
 		"bounds it)\n",
-		runtime.GOMAXPROCS(0), slots, float64(plan.Cache(c))/1024, train.Room(p))
-	// Two operations a parameter and token forward, four backward (two where the parameter is
-	// frozen), two for the reference, two to sample.
-	work := (6*n+2*min(float64(trained), n))*float64(most.trained) + 2*n*float64(most.sampled)
-	const core, gpu = 50e9, 200e12
-	took := work / (core * float64(runtime.GOMAXPROCS(0)))
+		cores, slots, float64(plan.Cache(c))/1024, train.Room(p))
 	fmt.Fprintf(w, "# work              at most %.3g operations an update: %s on the %d cores here (at 50 GFLOP/s each), %s on one "+
 		"accelerator (at 200 TFLOP/s)\n",
-		work, clock(took), runtime.GOMAXPROCS(0), clock(work/gpu))
+		work, clock(took), cores, clock(work/gpu))
 	fmt.Fprintf(w, "# engine            %s\n", engine)
 	if took >= 600 && r.Engine.On() == "cpu" {
 		e := plan.Memory(c, trained, plan.Plan{Rows: p.Batch(most.group), Shards: 1, Keep: p.Keep})

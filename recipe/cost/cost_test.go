@@ -68,3 +68,27 @@ func TestUpdates(t *testing.T) {
 		}
 	}
 }
+
+// TestElsewhere: where a server has the weights, nothing is said of the memory and the time of this machine.
+func TestElsewhere(t *testing.T) {
+	for _, elsewhere := range []bool{false, true} {
+		r, err := recipe.New("quickstart")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Settle()
+		find := models.Finder{Warn: func(string, []string) {}, Elsewhere: func(*recipe.Recipe) bool { return elsewhere }}
+		var b strings.Builder
+		if err := Print(t.Context(), &b, io.Discard, &find, &r, "E"); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{"built-in engine", "cores here", "GOMEMLIMIT"} {
+			if strings.Contains(b.String(), text) == elsewhere {
+				t.Errorf("elsewhere %v, %q:\n%s", elsewhere, text, b.String())
+			}
+		}
+		if strings.Contains(b.String(), "the server's, which is not known here") != elsewhere || !strings.Contains(b.String(), "operations an update") {
+			t.Errorf("elsewhere %v:\n%s", elsewhere, b.String())
+		}
+	}
+}
