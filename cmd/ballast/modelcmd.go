@@ -125,7 +125,7 @@ func mergeCommand() *cobra.Command {
 				return fmt.Errorf("--model: init is a recipe's model of random weights, and no model here; name %s", modelNames)
 			}
 			if _, err := lora.ReadConfig(adapter); errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("--adapter: %w; name the folder that holds this file: in a run it is the folder adapter of a checkpoint", err)
+				return fmt.Errorf("--adapter: %w; name the folder that holds this file; a checkpoint has it in its folder adapter", err)
 			} else if err != nil { // before a model is loaded
 				return fmt.Errorf("--adapter: %w", err)
 			}
