@@ -2,14 +2,13 @@
 // says something else; it cannot be read; or it calls.
 //
 // Contract: this is the one place that decides it. Only the first is an honest refusal. A reply is looked at as text, by
-// lists of words, and no model is asked: what declines in words that no list has counts as prose. It
-// changes no verdict.
+// lists of words, and no model is asked: what declines in words that no list has counts as prose, and an answer that has such words
+// in passing counts as abstained. docs/ood.md, section Declining, says how often. It changes no verdict.
 package decline
 
 import (
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"ballast"
 	"ballast/chat/format"
@@ -66,7 +65,7 @@ func Turn(t *ballast.Turn) Manner {
 		return Unreadable
 	}
 	if last := &t.Steps[len(t.Steps)-1]; last.Kind == ballast.KindResponse {
-		return manner(format.Spoken(last.Text))
+		return manner(format.Spoken(last.Text), t.User)
 	}
 	return Unreadable
 }
@@ -76,16 +75,18 @@ func Text(reply string) Manner {
 	if reply = format.Spoken(reply); residue(reply) {
 		return Unreadable
 	}
-	return manner(reply)
+	return manner(reply, "")
 }
 
-// manner is the manner of prose.
-func manner(prose string) Manner {
-	if words := plain.Replace(strings.ToLower(prose)); says(words) || asks(words) {
+// manner is the manner of prose that answers a user.
+func manner(prose, user string) Manner {
+	if words := lower(prose); declines.MatchString(words) || wishes(words) || asks(words, lower(user)) {
 		return Abstained
 	}
 	return Prose
 }
+
+func lower(text string) string { return plain.Replace(strings.ToLower(text)) }
 
 // plain writes the apostrophe of typesetters as the lists below do.
 var plain = strings.NewReplacer("\u2019", "'")
@@ -104,7 +105,7 @@ func residue(reply string) bool {
 	for line := range strings.Lines(reply) {
 		rest, open := strings.CutPrefix(strings.TrimSpace(line), "[")
 		rest = strings.TrimSpace(rest)
-		if open && rest != "" && rest[0] != '"' && rest[0] != '\'' && strings.Contains(rest, "(") && !strings.Contains(rest, " ") {
+		if open && rest != "" && !strings.ContainsRune("\"'()]", rune(rest[0])) && strings.Contains(rest, "(") && !strings.Contains(rest, " ") {
 			return true
 		}
 	}
@@ -114,57 +115,21 @@ func residue(reply string) bool {
 // tags are what calls leave behind.
 var tags = []string{"<tool_call>", "</tool_call>", "<|", "<tool_response>", "\"arguments\":"}
 
-// declines are words by which a reply says that no tool fits, or what is missing or wrong: those of benchmarks, and those that
-// models use.
-var declines = []string{
-	"limitations of the function", "missing necessary parameter", "incorrect value",
-	"cannot", "can't", "can not", "unable to", "not able to", "not possible", "impossible", "do not have", "don't have",
-	"no function", "no tool", "no api", "none of the", "not supported", "not available", "unavailable", "beyond my", "outside of my",
-	"missing", "is required", "are required", "not provided", "not specified", "please provide", "please specify", "could you provide",
-	"could you please", "can you provide", "can you please", "i need", "need more information", "need to know", "more details", "clarify",
-	"incorrect", "invalid", "not valid", "is wrong", "does not exist", "doesn't exist", "not a valid",
-}
-
-// says says that a text has one of these, from the beginning of a word on: "the taxi needs a driver" has no "i need".
-func says(words string) bool {
-	for _, d := range declines {
-		for at := 0; ; {
-			i := strings.Index(words[at:], d)
-			if i < 0 {
-				break
-			}
-			before, _ := utf8.DecodeLastRuneInString(words[:at+i])
-			if !unicode.IsLetter(before) && !unicode.IsDigit(before) {
-				return true
-			}
-			at += i + len(d)
-		}
-	}
-	return false
-}
-
-// asks says that the last sentence of a reply asks for something that is missing: "Which folder?".
-func asks(words string) bool {
-	words, question := strings.CutSuffix(strings.TrimRightFunc(strip(words), unicode.IsSpace), "?")
-	if !question {
+// asks says that the last sentence of a reply asks for something that is missing: "Which folder?". A question that the user's own
+// message has is an echo of it.
+func asks(words, user string) bool {
+	words, asked := strings.CutSuffix(strings.TrimRightFunc(strip(words), unicode.IsSpace), "?")
+	if !asked {
 		return false
 	}
 	if i := strings.LastIndexAny(words, ".!?\n"); i >= 0 {
 		words = words[i+1:]
 	}
 	words = strings.TrimSpace(words)
-	for _, more := range []string{" else", "help you", "assist you"} { // what is offered
-		if strings.Contains(words, more) {
-			return false
-		}
+	if offers(words) || user != "" && strings.Contains(user, words) {
+		return false
 	}
-	first, _, _ := strings.Cut(words, " ")
-	for _, w := range []string{"which", "what", "who", "whom", "whose", "when", "where", "how"} {
-		if first == w {
-			return true
-		}
-	}
-	return false
+	return question.MatchString(words)
 }
 
 // strip takes the control tokens off the end of a reply: records keep them.

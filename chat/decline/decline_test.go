@@ -32,12 +32,63 @@ func TestText(t *testing.T) {
 		"<|channel|>analysis<|message|>Easy.<|end|><|start|>assistant<|channel|>final<|message|>Which one?<|return|>": Abstained,
 		"<|channel|>commentary to=functions.f<|message|>{\"a\": 1":                                                    Unreadable,
 		"\xff": Prose,
+
+		// no tool fits
+		"There is no suitable function for a sphere.":                      Abstained,
+		"There is no other available tool for it.":                         Abstained,
+		"No change was needed; the tool did it.":                           Prose,
+		"The given functions do not contain any information about pandas.": Abstained,
+		"The function `get_prime` is not suitable here.":                   Abstained,
+		"The function `get_prime` adds two numbers.":                       Prose,
+		"None of the functions fits.\n[()]":                                Abstained, // a call of nothing
+		"[]\n(No function fits.)":                                          Abstained,
+		"I'm not equipped to book flights.":                                Abstained,
+		"The chatbot will not be able to add it.":                          Abstained,
+		"There are no nonstop flights available on Monday.":                Abstained,
+		"There are no extra fees.":                                         Prose,
+		// what is missing
+		"Two trips are booked. Please let me know which trip you want to cancel.": Abstained,
+		"Let me know what you need help with.":                                    Prose,
+		"Let me know if you want anything else.":                                  Prose,
+		"Please confirm the transaction.":                                         Prose,
+		"I'll need the IDs of both.":                                              Abstained,
+		"Once you provide the ID, I go on.":                                       Abstained,
+		"The request lacks a date.":                                               Abstained,
+		"The card doesn't have enough balance.":                                   Abstained,
+		"In which city is it?":                                                    Abstained,
+		"What's the date?":                                                        Abstained,
+		"Sure. Do you have a preference for a stylist?":                           Abstained,
+		"Would you prefer the left one?":                                          Abstained,
+		"Do you have any other questions?":                                        Prose,
+		// what is offered, or to be confirmed
+		"A house is free in Austin. Would you like more details?": Prose,
+		"The fare is $10. Would you like to proceed?":             Prose,
+		"How can I help?": Prose,
 	} {
 		if reply == "\xff" { // no letter
 			want = Unreadable
 		}
 		if got := Text(reply); got != want {
 			t.Errorf("%q: %s, want %s", reply, got, want)
+		}
+	}
+}
+
+// A small model often says its task again. That asks for nothing.
+func TestEcho(t *testing.T) {
+	for _, c := range []struct {
+		user, reply string
+		want        Manner
+	}{
+		{"Who wrote bring tax?", "who wrote bring tax?", Prose},
+		{"Who wrote bring tax?", "The answer is:\nwho wrote bring tax?<|im_end|>", Prose},
+		{"Who wrote bring tax?", "Who wrote what?", Abstained},
+		{"Write to kim.", "who wrote bring tax?", Abstained}, // of another turn: a question
+		{"", "Who?", Abstained},
+	} {
+		turn := ballast.Turn{User: c.user, Steps: []ballast.Step{{Kind: ballast.KindResponse, Text: c.reply}}}
+		if got := Turn(&turn); got != c.want {
+			t.Errorf("%q to %q: %s, want %s", c.reply, c.user, got, c.want)
 		}
 	}
 }
