@@ -83,7 +83,7 @@ func (f bare) Parse(reply string, offered Offered) Parsed {
 // or lacks the keys of a call. fault is what is wrong with it.
 func answerIn(text string, fault Reason, offered Offered) bool {
 	named, _, _ := jsonNames(text, offered)
-	return !named && (fault != ReasonBadJSON || !callKeys(text))
+	return !named && (fault != ReasonBadJSON || !callKeys(text)) && nameless(text) < 0
 }
 
 // prose takes thoughts, and the tag, off a reply and returns the text before the

@@ -217,8 +217,8 @@ func member(d *value.Dict, key string) any {
 	return v
 }
 
-// pythonWords are how Python writes the constants of JSON. Qwen's own template writes
-// them so, since it writes all but lists and objects with Python's str.
+// pythonWords are how Python writes the constants of JSON. Qwen3-Coder's template writes
+// them so, since it writes all but lists and objects with Python's str. GLM's writes JSON.
 var pythonWords = map[string]any{"True": true, "False": false, "None": nil}
 
 // readAs reads the text of a value that is declared to be of some kinds; false where
@@ -227,15 +227,16 @@ var pythonWords = map[string]any{"True": true, "False": false, "None": nil}
 // A string is the text as it is. Other kinds are JSON with white space around it,
 // and Python's words for JSON's constants. Where a string is one kind of several, a
 // text that is a value of another kind is that, and all other text is the string.
-// Where nothing is declared, a text that is JSON of any kind but a string, or one of
-// Python's words, is that value.
-func readAs(k kinds, text string) (any, bool) {
+// Where nothing is declared, a text that is JSON of any kind but a string is that value.
+// Where a string may stand, Python's words are values only if the format writes them
+// (python), else text.
+func readAs(k kinds, text string, python bool) (any, bool) {
 	if k == kindString {
 		return text, true
 	}
 	word := trim(text)
 	v, known := pythonWords[word]
-	if !known {
+	if maybeText := k == 0 || k&kindString != 0; !known || maybeText && !python {
 		var err error
 		v, err = value.ParseJSON([]byte(word))
 		known = err == nil

@@ -250,3 +250,21 @@ func FuzzTyped(f *testing.F) {
 		}
 	})
 }
+
+// TestGLMWords: Python's words are text in glm where a string may stand, and what is written is read.
+func TestGLMWords(t *testing.T) {
+	for _, c := range []struct {
+		schema string
+		value  any
+		text   string
+	}{
+		{`{"type": ["string", "null"]}`, "None", "None"}, {`{"type": ["string", "null"]}`, nil, "null"}, {`{}`, "False", "False"}, {`{}`, false, "false"},
+		{`{"type": ["string", "boolean"]}`, "True", "True"}, {`{"type": "boolean"}`, true, "true"},
+	} {
+		o, calls := described(t, c.schema), []ballast.Call{{Name: "f", Args: []ballast.Arg{{Name: "a", Value: c.value}}}}
+		text, err := GLM.Write(calls, o)
+		if err != nil || !strings.Contains(text, glmValue+c.text+glmValueEnd) {
+			t.Errorf("%s %s: %v %q", c.schema, value.Repr(c.value), err, text)
+		}
+	}
+}

@@ -189,23 +189,26 @@ func (f deepseekV3) Jinja() Jinja {
 }
 
 func deepV31Read(parts []field, _ Offered) (calls []ballast.Call, fault Reason, detail string) {
-	name, args := trim(textOf(parts, partName)), trim(textOf(parts, partArgs))
-	if name == "function" && strings.Contains(args, strings.TrimSpace(deepFence)) { // V3's way
+	name, args := textOf(parts, partName), trim(textOf(parts, partArgs))
+	if trim(name) == "function" && strings.Contains(args, strings.TrimSpace(deepFence)) { // V3's way
 		return nil, ReasonOtherSyntax, shown(deepCall + name + deepSep + args)
+	}
+	if strings.Contains(name, "\n") { // blanks are part of the name: for serving engines they are
+		return nil, ReasonBadCall, "a line end in the name"
 	}
 	return argsCall(name, args)
 }
 
 func deepV3Read(parts []field, _ Offered) (calls []ballast.Call, fault Reason, detail string) {
-	kind, body := trim(textOf(parts, partName)), trim(textOf(parts, partTool))
+	kind, body := textOf(parts, partName), textOf(parts, partTool)
 	if kind != "function" { // V3.1's way, or no way at all
 		return nil, ReasonOtherSyntax, shown(deepCall + kind + deepSep + body)
 	}
 	name, rest, ok := strings.Cut(body, "\n")
-	args, fenced := strings.CutPrefix(trim(rest), deepFence)
+	args, fenced := strings.CutPrefix(rest, deepFence)
 	args, shut := strings.CutSuffix(args, deepFenceEnd)
-	if !ok || !fenced || !shut { // serving engines find no call without these line ends
+	if !ok || !fenced || !shut { // serving engines find no call with other line ends, and take blanks for part of the name
 		return nil, ReasonBadCall, "no name on a line, and JSON on lines of its own in a fence below it"
 	}
-	return argsCall(trim(name), args)
+	return argsCall(name, args)
 }

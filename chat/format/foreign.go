@@ -2,6 +2,7 @@ package format
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,7 +19,7 @@ import (
 // in Python on lines of its own, behind a colon or in brackets, a name before a JSON
 // object. A list of Python calls with arguments by name counts without an offered
 // name, because prompts ask for it, and so does an object with the keys of a call that is
-// no JSON, because nobody answers so. A JSON answer, code, a sentence with f(a=1) in it, a
+// no JSON, or whose name is empty, because nobody answers so. A JSON answer, code, a sentence with f(a=1) in it, a
 // list of signatures, and one of calls below a sentence are prose.
 //
 // The time is linear in the text: each place is looked at over a bounded distance.
@@ -37,6 +38,9 @@ func foreignCall(text string, offered Offered) string {
 	}
 	if broken := brokenObject(text); broken != "" {
 		return shown(broken)
+	}
+	if at := nameless(text); at >= 0 {
+		return shown(text[at:])
 	}
 	if i, j := Pythonic.(pythonic).find(text); i >= 0 && j >= 0 {
 		if calls, err := value.ParseCalls(text[i:j]); err == nil {
@@ -174,6 +178,19 @@ func brokenObject(text string) string {
 func callKeys(text string) bool {
 	return strings.Contains(text, `"name"`) && (strings.Contains(text, `"arguments"`) || strings.Contains(text, `"parameters"`))
 }
+
+// nameless is where a call in JSON stands whose name is empty, -1 for nowhere.
+func nameless(text string) int {
+	if !callKeys(text) {
+		return -1
+	}
+	if at := emptyName.FindStringIndex(text); at != nil {
+		return at[0]
+	}
+	return -1
+}
+
+var emptyName = regexp.MustCompile(`"name"\s*:\s*"\s*"\s*,\s*"(arguments|parameters)"\s*:\s*\{`)
 
 // nothingElse reports whether a text is a JSON object with keys of calls alone.
 func nothingElse(text string) bool {

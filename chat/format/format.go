@@ -42,6 +42,7 @@
 // Python's True, False and None, and is ReasonBadCall if it is of another kind. Of a
 // union with a string it is the other kind where it can be, else the string. Where
 // nothing is declared it is JSON, if it is JSON of any kind but a string, else the text.
+// In glm, whose models write JSON alone, Python's words are text where a string may stand.
 package format
 
 import (

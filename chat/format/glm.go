@@ -23,8 +23,8 @@ const (
 //	</tool_call>
 //
 // A string stands as it is, every other value as JSON. The type that the tool declares says how a
-// value is read, as in xml. Line ends between the tags are free: GLM 4.7 writes none. They
-// belong to a value that they stand in.
+// value is read, as in xml, but Python's True, False and None are text where a string may stand.
+// Line ends between the tags are free: GLM 4.7 writes none. They belong to a value that they stand in.
 //
 // There are no escapes in a string: Write refuses one with a control token in it, and a
 // value that would be read as another one under its declared type.
@@ -113,7 +113,7 @@ func (f glm) value(k kinds, v any) (string, error) {
 			return "", errors.New("holds a control token, and a string of this format has no escapes")
 		}
 	}
-	return text, readsBack(k, v, text)
+	return text, readsBack(k, v, text, false)
 }
 
 // Jinja writes a text as it is, and raises where that text would end the value.
@@ -167,7 +167,7 @@ func glmRead(parts []field, offered Offered) (calls []ballast.Call, fault Reason
 			seen[key] = true
 		case partValue:
 			k := declared(tool, key)
-			v, ok := readAs(k, p.text)
+			v, ok := readAs(k, p.text, false)
 			if !ok {
 				return nil, ReasonBadCall, fmt.Sprintf("the argument %.40s is %.40q, declared as %s", key, trim(p.text), k)
 			}

@@ -119,11 +119,18 @@ func llamaBody(text string) (calls []ballast.Call, first Reason, detail string) 
 		if err == nil {
 			call, fault = jsonCall(v, "parameters")
 		}
+		_, both := member(asDict(v), "arguments").(*value.Dict)
+		if both && fault == "" { // serving engines disagree which of them counts
+			fault = ReasonBadArguments
+		}
 		if fault == "" {
 			calls = append(calls, call)
 		} else if first == "" {
-			if first = fault; err != nil {
+			switch first = fault; {
+			case err != nil:
 				detail = err.Error()
+			case both && fault == ReasonBadArguments:
+				detail = `both "parameters" and "arguments"`
 			}
 		}
 		text = strings.TrimLeft(text[n:], blanks+";")

@@ -180,7 +180,7 @@ func mistralV11Read(parts []field, offered Offered) (calls []ballast.Call, fault
 
 // argsCall reads the arguments of a call, a JSON object.
 func argsCall(name, args string) (calls []ballast.Call, fault Reason, detail string) {
-	if name == "" {
+	if trim(name) == "" {
 		return nil, ReasonMissingName, ""
 	}
 	v, err := value.ParseJSON([]byte(trim(args)))

@@ -109,12 +109,12 @@ func xmlValue(k kinds, v any) (string, error) {
 			return "", fmt.Errorf("holds %s, and a string of this format has no escapes", tag)
 		}
 	}
-	return text, readsBack(k, v, xmlText("\n"+text+"\n"))
+	return text, readsBack(k, v, xmlText("\n"+text+"\n"), true)
 }
 
-// readsBack is an error where a text does not read as the value v of kinds k.
-func readsBack(k kinds, v any, text string) error {
-	back, ok := readAs(k, text)
+// readsBack is an error where a text does not read as the value v of kinds k; see readAs.
+func readsBack(k kinds, v any, text string, python bool) error {
+	back, ok := readAs(k, text, python)
 	switch {
 	case !ok:
 		return fmt.Errorf("is %.80s, declared as %s", value.Repr(v), k)
@@ -156,6 +156,7 @@ func xmlText(raw string) string {
 func xmlBody(text string, offered Offered) (ballast.Call, Reason, string) {
 	var none ballast.Call
 	name, rest, ok := xmlOpen(text, xmlFunction)
+	name = trim(name)
 	switch {
 	case !ok:
 		return none, ReasonBadCall, "no " + xmlFunction + "name> at the start"
@@ -181,14 +182,14 @@ func xmlBody(text string, offered Offered) (ballast.Call, Reason, string) {
 		switch {
 		case !ok:
 			return none, ReasonBadCall, fmt.Sprintf("%s is missing after the argument %.40s", xmlParameterEnd, key)
-		case key == "":
+		case trim(key) == "": // other blanks are part of the name: for servers they are
 			return none, ReasonBadArguments, "an argument without a name"
 		case seen[key]:
 			return none, ReasonBadArguments, fmt.Sprintf("two arguments %.40s", key)
 		}
 		seen[key], rest = true, after
 		k := declared(tool, key)
-		v, ok := readAs(k, xmlText(raw))
+		v, ok := readAs(k, xmlText(raw), true)
 		if !ok {
 			return none, ReasonBadCall, fmt.Sprintf("the argument %.40s is %.40q, declared as %s", key, trim(raw), k)
 		}
@@ -203,5 +204,5 @@ func xmlOpen(s, tag string) (name, rest string, ok bool) {
 		return "", "", false
 	}
 	name, rest, ok = strings.Cut(s, ">")
-	return trim(name), rest, ok && !strings.ContainsAny(name, "<\n")
+	return name, rest, ok && !strings.ContainsAny(name, "<\n")
 }
