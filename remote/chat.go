@@ -445,23 +445,6 @@ func (d *dialogue) ask(ctx context.Context) (endpoint.Reply, error) {
 	return d.c.ask(ctx, "chat", scope, body, func() (endpoint.Reply, error) { return d.send(ctx, body) })
 }
 
-// Say asks for one message of at most so many tokens, beside the episodes that the client plays. Scope tells it from others that
-// are asked for with the same messages. A message without words is a failure of the server's: a model that thought for as long as
-// it may write has said nothing.
-func (c *Client) Say(ctx context.Context, scope string, messages []ballast.Message, most int, how ballast.Sampling) (string, error) {
-	body := endpoint.Chat{Model: c.opts.Model, Messages: written(messages), Temperature: &how.Temperature}
-	c.bound(&body, most)
-	m, err := c.ask(ctx, "chat", scope, body, func() (endpoint.Reply, error) {
-		m, err := c.api.Chat(c.opts.Halt, ctx, body, c.opts.Stream)
-		if err == nil && strings.TrimSpace(m.Content) == "" {
-			err = c.api.Wrong("says nothing in at most %d tokens (finish_reason %q); a model that thinks first wants its server to leave that out",
-				most, m.Finish)
-		}
-		return m, err
-	})
-	return m.Content, err
-}
-
 // bound sets the most tokens of a reply.
 func (c *Client) bound(body *endpoint.Chat, most int) {
 	if strings.Contains(c.opts.URL, "api.openai.com") { // its newer models refuse the older name

@@ -3,7 +3,8 @@
 // ids to the completions endpoint and is a ballast.Policy like any other. Turns,
 // steps and verdicts are package env's in both.
 //
-// Contract: at most Options.Concurrency requests are under way. Every reply is
+// Contract: at most Options.Concurrency requests are under way for episodes, and as many
+// for messages beside them (Say). Every reply is
 // written to the journal before it is used, and a request that the journal
 // answers is never sent: an evaluation that was interrupted continues where it
 // was, with the same conversations, and no reply is paid for twice. The caller's
@@ -28,9 +29,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
+	"ballast"
 	"ballast/endpoint"
 )
 
@@ -60,6 +63,7 @@ type Client struct {
 	api     *endpoint.Client
 	journal *journal
 	warned  sync.Once
+	saying  chan struct{} // has one for each message of Say that is under way
 }
 
 // NewClient checks the options and opens the journal, which is this process's alone.
@@ -71,7 +75,7 @@ func NewClient(o Options) (*Client, error) {
 	if o.Halt == nil {
 		o.Halt = context.Background()
 	}
-	c := &Client{opts: o}
+	c := &Client{opts: o, saying: make(chan struct{}, max(o.Concurrency, 1))}
 	var err error
 	c.api, err = endpoint.New(endpoint.Options{URL: o.URL, Key: o.Key, Retries: o.Retries, Wait: o.Wait, MaxWait: o.MaxWait,
 		Timeout: o.Timeout, Grace: o.Grace, Again: o.Warn})
@@ -143,6 +147,40 @@ func (c *Client) ask(ctx context.Context, api, scope string, body any, send func
 		return m, fatal(c.journal.add(keys[0], m))
 	}
 	return m, nil
+}
+
+// Say asks for one message of at most so many tokens, beside the episodes that the client plays. Scope tells it from others that
+// are asked for with the same messages. It waits while Concurrency messages are under way, and that is no part of a request's time.
+// A message without words is a failure of the server's: a model that thought for as long as it may write has said nothing.
+func (c *Client) Say(ctx context.Context, scope string, messages []ballast.Message, most int, how ballast.Sampling) (string, error) {
+	body := endpoint.Chat{Model: c.opts.Model, Messages: written(messages), Temperature: &how.Temperature}
+	c.bound(&body, most)
+	m, err := c.ask(ctx, "chat", scope, body, func() (endpoint.Reply, error) {
+		leave, err := c.enter(ctx)
+		if err != nil {
+			return endpoint.Reply{}, err
+		}
+		defer leave()
+		m, err := c.api.Chat(c.opts.Halt, ctx, body, c.opts.Stream)
+		if err == nil && strings.TrimSpace(m.Content) == "" {
+			err = c.api.Wrong("says nothing in at most %d tokens (finish_reason %q); a model that thinks first wants its server to leave that out",
+				most, m.Finish)
+		}
+		return m, err
+	})
+	return m.Content, err
+}
+
+// enter waits until one more message may be under way. Leave makes room for the next.
+func (c *Client) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case c.saying <- struct{}{}:
+		return func() { <-c.saying }, nil
+	case <-ctx.Done():
+		return nil, endpoint.Ended(ctx)
+	case <-c.opts.Halt.Done():
+		return nil, endpoint.Ended(c.opts.Halt)
+	}
 }
 
 // fatal is an error that ends the evaluation, or nil.

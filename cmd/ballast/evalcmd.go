@@ -114,9 +114,8 @@ func idle(c *cobra.Command, run string, e *evaluation.Evaluation) (err error) {
 			err = errors.New("--suites goes with --run")
 		case endpoint != "" && fl.Name == "engine":
 			err = errors.New("--engine: with --endpoint the server samples; leave it out")
-		case endpoint == "" && fl.Name == "concurrency":
-			err = errors.New("--concurrency belongs to an endpoint: give --endpoint too")
-		case endpoint == "" && e.User.URL == "" && (fl.Name == "retries" || fl.Name == "timeout"): // the user's model is asked by them, too
+		case endpoint == "" && e.User.URL == "" && (fl.Name == "retries" || fl.Name == "timeout" || fl.Name == "concurrency"):
+			// the user's model is asked by them, too
 			err = fmt.Errorf("--%s belongs to an endpoint: give --endpoint or --user-endpoint too", fl.Name)
 		}
 	})
@@ -337,7 +336,7 @@ func (f *evalFlags) endpointFlags(fl *pflag.FlagSet) {
 	fl.StringVar(&f.Endpoint.Tokenizer, "tokenizer", "", "with --api completion: the model's folder, its tokenizer.json, or its name on "+
 		"the hub")
 	fl.BoolVar(&f.Endpoint.Text, "prompt-text", false, "with --api completion: send prompts as text, not as token ids")
-	fl.IntVar(&f.Endpoint.Concurrency, "concurrency", 8, "requests under way")
+	fl.IntVar(&f.Endpoint.Concurrency, "concurrency", 8, "requests under way, at --endpoint and at --user-endpoint each")
 	fl.IntVar(&f.Endpoint.Retries, "retries", 6, "further tries of a request that fails for infrastructure")
 	fl.DurationVar(&f.Endpoint.Timeout, "timeout", 5*time.Minute, "of one request")
 	fl.BoolVar(&f.Endpoint.Stream, "stream", false, "ask for replies piece by piece")

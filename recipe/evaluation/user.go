@@ -109,7 +109,7 @@ func (e *Evaluation) Simulated(tasks []ballast.Task) string {
 // seat gives the table of worlds the user that tasks name. done gives back what it holds.
 func (e *Evaluation) seat(tasks []ballast.Task, notes io.Writer) (done func() error, err error) {
 	done = func() error { return nil }
-	entry := env.UserEntry{Name: e.User.name(), Limit: time.Hour} // what bounds a request is the endpoint's
+	entry := env.UserEntry{Name: e.User.name(), Limit: 24 * time.Hour} // what bounds a request is the endpoint's; all wait their turn
 	switch {
 	case e.User.URL != "":
 		c, err := e.userClient(notes)
@@ -139,8 +139,8 @@ func (e *Evaluation) seat(tasks []ballast.Task, notes io.Writer) (done func() er
 
 // userClient is the client of who speaks as the user. Its replies are kept beside the episodes.
 func (e *Evaluation) userClient(notes io.Writer) (*remote.Client, error) {
-	o := remote.Options{URL: e.User.URL, Model: e.User.Model, Retries: e.Endpoint.Retries, Timeout: e.Endpoint.Timeout, Halt: e.Endpoint.Halt,
-		Warn: e.Endpoint.Warn, Flags: "--user-endpoint, --user-model, --user-key-env"}
+	o := remote.Options{URL: e.User.URL, Model: e.User.Model, Concurrency: e.Endpoint.Concurrency, Retries: e.Endpoint.Retries,
+		Timeout: e.Endpoint.Timeout, Halt: e.Endpoint.Halt, Warn: e.Endpoint.Warn, Flags: "--user-endpoint, --user-model, --user-key-env"}
 	if o.Retries <= 0 {
 		o.Retries = -1
 	}

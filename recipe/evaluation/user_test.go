@@ -8,7 +8,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"ballast"
 	ace "ballast/env/acebench"
@@ -43,7 +45,13 @@ func chatServer(t *testing.T, say func(w http.ResponseWriter, body map[string]an
 func TestUser(t *testing.T) {
 	var mu sync.Mutex
 	asked, broken := 0, 0
+	var under atomic.Int32
 	user := chatServer(t, func(w http.ResponseWriter, body map[string]any, m [][2]string) string {
+		defer under.Add(-1)
+		if under.Add(1) > 1 {
+			t.Error("two requests are under way, though one may be")
+		}
+		time.Sleep(2 * time.Millisecond) // the other dialogue would ask meanwhile
 		mu.Lock()
 		defer mu.Unlock()
 		asked++
@@ -72,7 +80,7 @@ func TestUser(t *testing.T) {
 	agent := chatServer(t, func(http.ResponseWriter, map[string]any, [][2]string) string { return "Which device?" })
 	play := func(out string) (eval.Result, *Evaluation) {
 		e := &Evaluation{Model: "m", Tasks: "acebench", Data: "../../task/acebench/testdata", Split: "test", Categories: []string{ace.MultiTurn}, Seed: 1,
-			Out: out, Endpoint: Endpoint{URL: agent, API: "chat", Concurrency: 2}, User: User{URL: user, Model: "somebody"},
+			Out: out, Endpoint: Endpoint{URL: agent, API: "chat", Concurrency: 1}, User: User{URL: user, Model: "somebody"},
 			Given: func(string) bool { return false }}
 		r, p, err := e.Recipe()
 		if err != nil {
