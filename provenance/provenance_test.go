@@ -10,7 +10,7 @@ import (
 )
 
 func TestAgainst(t *testing.T) {
-	was := Program{Version: "v1.2.0", Commit: "0123456789abcdef", Results: 3, Go: "go1.26", System: "linux/amd64", SIMD: true, Kernels: "AVX2", Engine: "cpu", CPU: "A", Cores: 2}
+	was := Program{Version: "v1.2.0", Commit: "0123456789abcdef", Results: 4, Go: "go1.26", System: "linux/amd64", SIMD: true, Kernels: "AVX2", Engine: "cpu", CPU: "A", Cores: 2}
 	for _, row := range []struct {
 		change   func(*Program)
 		refused  string
@@ -21,7 +21,7 @@ func TestAgainst(t *testing.T) {
 		{func(p *Program) { p.Kernels = "AVX-512" }, "", "instruction set AVX-512, was AVX2"},
 		{func(p *Program) { p.System, p.Go = "darwin/arm64", "go1.27" }, "", "system darwin/arm64, was linux/amd64 Go go1.27, was go1.26"},
 		{func(p *Program) { p.Engine = "XLA" }, "", "engine XLA, was cpu"},
-		{func(p *Program) { p.Results = 4 }, "v1.2.0 (commit 0123456789ab)", ""},
+		{func(p *Program) { p.Results = 5 }, "v1.2.0 (commit 0123456789ab)", ""},
 		{func(p *Program) { p.SIMD = false }, "GOEXPERIMENT=simd", ""},
 	} {
 		now := was
