@@ -132,6 +132,8 @@ func Hashable(v any) bool {
 			}
 		}
 		return true
+	case Keyed:
+		return true
 	}
 	return false
 }
@@ -172,6 +174,8 @@ func hashKey(k any) any {
 			b = append(b, 0)
 		}
 		return tupleKey(b)
+	case Keyed:
+		return k.Key()
 	}
 	panic("value: unhashable key")
 }

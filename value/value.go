@@ -80,6 +80,10 @@ type Custom interface {
 	EqualTo(other any) bool       // Python's ==
 }
 
+// Keyed is a Custom kind that may be a key of a Dict. Key is comparable, and the same for values that are equal: for one that
+// equals a whole number it is that one, as an int64.
+type Keyed interface{ Key() any }
+
 // JSONer is a Custom kind that has a JSON form.
 type JSONer interface {
 	AppendJSON(dst []byte) ([]byte, error)

@@ -35,6 +35,9 @@ type types struct {
 
 // mapped finds Python's type of one of a schema; an unknown one ends the original.
 func mapped(name any) string {
+	if !value.Hashable(name) {
+		raise("TypeError: unhashable type: '%s'", value.TypeName(name))
+	}
 	s, ok := name.(string)
 	py := pyTypes[s]
 	if !ok || py == "" {
@@ -51,13 +54,10 @@ func (c *checker) types(spec *value.Dict) (t types) {
 	t.outer = mapped(of)
 	t.name = of.(string)
 	inside, has := nested[t.name]
-	items, there := spec.Member("items").(*value.Dict)
+	items, _ := spec.Member("items").(*value.Dict)
 	switch {
 	case !has:
-	case there:
-		if !items.Has("type") {
-			raise("KeyError: 'type'")
-		}
+	case items.Has("type"): // without it the original goes on as if there were no items
 		t.inside = mapped(items.Member("type"))
 	case t.outer == "list" && c.mends.has(MendItems):
 	default:

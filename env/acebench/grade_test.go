@@ -190,3 +190,33 @@ func FuzzCheck(f *testing.F) {
 		manner(reply)
 	})
 }
+
+// Schemas that say little; the wants are the original's.
+func TestOddSchemas(t *testing.T) {
+	for _, c := range []struct{ spec, gold, reply, want string }{
+		{`{"type": "array", "items": {}}`, `[{"x": 1}]`, "[f(a=[{'x': 1}])]", ""},
+		{`{"type": "array", "items": {"properties": {}}}`, `["x"]`, "[f(a=['x'])]", "value_error"},
+		{`{"type": "array", "items": "x"}`, `[{"x": 1}]`, "[f(a=[{'x': 2}])]", "value_error"},
+		{`{"type": "list(string)", "items": {}}`, `["x"]`, "[f(a=['X'])]", ""},
+		{`{"type": ["string"]}`, `"x"`, "[f(a='x')]", "TypeError: unhashable type: 'list'"},
+		{`{"type": "array", "items": {"type": ["string"]}}`, `["x"]`, "[f(a=['x'])]", "TypeError: unhashable type: 'list'"},
+		{`{"type": "array", "items": {"type": null}}`, `["x"]`, "[f(a=['x'])]", "KeyError: None"},
+	} {
+		d := object(t, `{"name": "f", "parameters": {"type": "object", "properties": {"a": `+c.spec+`}, "required": []}}`)
+		it := &Item{Category: one1, Gold: object(t, `{"f": {"a": `+c.gold+`}}`), Functions: []Function{{"f", d}}}
+		v := Explain(it, AST, c.reply, Official)
+		if got := v.Kind + v.Crash; got != c.want || v.Correct != (c.want == "") {
+			t.Errorf("%s, gold %s, %s: %+v, want %q", c.spec, c.gold, c.reply, v, c.want)
+		}
+	}
+}
+
+// Of several parameters that a reply does not name the last one is told.
+func TestMissing(t *testing.T) {
+	it := &Item{Category: incomplete, Gold: object(t, `{"f": ["a1", "b2", "c3"]}`)}
+	v := Explain(it, AST, sayMissing+" f a1", Official)
+	const want = "['The user's instruction is missing necessary parameters (c3) for the (f), but the model failed to correctly point it out']"
+	if got := strings.ReplaceAll(value.Repr(v.Error), `"`, "'"); v.Kind != correction || got != want {
+		t.Errorf("%s: %s, want %s", v.Kind, got, want)
+	}
+}

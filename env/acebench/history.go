@@ -2,9 +2,14 @@ package acebench
 
 import (
 	"strings"
+	"unicode"
 
 	"ballast"
+	"ballast/chat/tooldoc"
 	"ballast/value"
+	"ballast/value/pyexpr"
+	api "ballast/world/acebench"
+	"ballast/world/python"
 )
 
 // The tags of a history.
@@ -85,24 +90,98 @@ func (f *finder) next(from int) (at, which int) {
 }
 
 // oneCall writes [name(argument=value)] as a block of format tool: "" where the text is anything but
-// one call of keyword arguments with literal values.
+// one call with literal values. As in the original, arguments without a name vanish.
 func oneCall(text string) string {
-	c, err := value.ParseCall(strings.TrimSpace(strings.Trim(text, "[]")))
-	if err != nil || strings.Contains(c.Name, ".") {
+	text = strings.TrimSuffix(strings.Trim(text, "[]"), "\n")
+	name, inside, ok := strings.Cut(text, "(")
+	if inside, ok = strings.CutSuffix(inside, ")"); !ok || name == "" || strings.ContainsFunc(name, notOfWord) {
 		return ""
 	}
-	args := value.MakeDict(len(c.Args))
-	for _, a := range c.Args {
-		if a.Name == "" {
-			return ""
+	args, ok := literalArguments(inside)
+	if !ok {
+		return ""
+	}
+	call := value.NewDict("name", name, "arguments", args)
+	if _, err := value.JSON(call); err != nil { // the original's run ends
+		return ""
+	}
+	return openCall + "\n" + tooldoc.JSON(call) + "\n" + closeCall
+}
+
+// notOfWord is what \w of Python is not.
+func notOfWord(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsNumber(r) }
+
+// literalArguments are the arguments with names of a call, by what stands in its parentheses.
+func literalArguments(inside string) (*value.Dict, bool) {
+	if calls, ok := api.PlainCalls("f(" + inside + ")"); ok && len(calls) == 1 {
+		args := value.MakeDict(len(calls[0].Args))
+		for _, a := range calls[0].Args {
+			args.Set(a.Name, a.Value)
 		}
-		args.Set(a.Name, a.Value)
+		return args, true
 	}
-	body, err := value.JSON(value.NewDict("name", c.Name, "arguments", args))
-	if err != nil {
-		return ""
+	n, err := pyexpr.Parse("f(" + inside + ")")
+	if err != nil || n.Kind != pyexpr.Call {
+		return nil, false
 	}
-	return openCall + "\n" + body + "\n" + closeCall
+	args := value.MakeDict(len(n.Keywords))
+	for _, k := range n.Keywords {
+		v, ok := literalValue(k.Value)
+		if !ok {
+			return nil, false
+		}
+		if k.Name == "" { // null, which JSON writes for None
+			args.Set(nil, v)
+		} else {
+			args.Set(k.Name, v)
+		}
+	}
+	return args, true
+}
+
+// literalValue is what Python's ast.literal_eval makes of an expression, if that has JSON.
+func literalValue(n *pyexpr.Node) (v any, ok bool) {
+	if n == nil {
+		return nil, false
+	}
+	switch n.Kind {
+	case pyexpr.Constant:
+		return n.Value, true
+	case pyexpr.List, pyexpr.Tuple:
+		l := value.MakeList(len(n.List))
+		for _, x := range n.List {
+			if v, ok = literalValue(x); !ok {
+				return nil, false
+			}
+			l.Items = append(l.Items, v)
+		}
+		if n.Kind == pyexpr.Tuple {
+			return &value.Tuple{Items: l.Items}, true
+		}
+		return l, true
+	case pyexpr.Dict:
+		d := value.MakeDict(len(n.List))
+		for i, x := range n.List {
+			key, isKey := literalValue(n.Keys[i])
+			if v, ok = literalValue(x); !ok || !isKey || !value.Hashable(key) {
+				return nil, false
+			}
+			d.Set(key, v)
+		}
+		return d, true
+	case pyexpr.UnaryOp:
+		if v = n.X.Value; n.X.Kind != pyexpr.Constant || value.TypeName(v) == "bool" || !python.IsNumber(v) {
+			return nil, false
+		}
+		if n.Text == "-" {
+			if f, isFloat := v.(float64); isFloat {
+				return -f, true
+			}
+			return python.Sub("-", int64(0), v), true
+		}
+		return v, n.Text == "+"
+	}
+	return nil, false
 }
 
 // The tags of a call in format tool.

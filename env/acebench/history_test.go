@@ -26,8 +26,6 @@ func TestRebuilt(t *testing.T) {
 		{"user: a\nagent: b\nsystem: c", "u<a>a<b\nsystem: c>"},        // one tag of the two
 		{"system: [f(a='x', b=[1, True])]", "a<<tool_call>\n{\"name\": \"f\", \"arguments\": {\"a\": \"x\", \"b\": [1, true]}}\n</tool_call>>"},
 		{"user: a\nsystem: [f(x=1), g()]\nuser: b", "u<a>a<b>"}, // two calls: nothing
-		{"system: [f(x)]", ""},
-		{"system: [f(1)]", ""},
 		{"system: [a.b(x=1)]", ""},
 		{"user: a\nexecution: [1]", "u<a>a<<tool_response>\n[1]\n</tool_response>>"},
 		{"user: [a]", "u<<tool_response>\n[a]\n</tool_response>>"},
@@ -36,6 +34,44 @@ func TestRebuilt(t *testing.T) {
 	} {
 		if got := show(rebuilt(c.history)); got != c.want {
 			t.Errorf("%q: %s, want %s", c.history, got, c.want)
+		}
+	}
+}
+
+// What becomes of a call in the history; the wants are the original's.
+func TestOneCall(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"[f(x)]", `{"name": "f", "arguments": {}}`}, // what has no name vanishes
+		{"[f(1)]", `{"name": "f", "arguments": {}}`},
+		{"[ f(a=1)]", ""},
+		{"[f(a=1)\n]", `{"name": "f", "arguments": {"a": 1}}`},
+		{"[f(a=1) ]", ""},
+		{"[f (a=1)]", ""},
+		{"[f(**{'a': 1})]", `{"name": "f", "arguments": {"null": {"a": 1}}}`},
+		{"[f(**x)]", ""},
+		{"[1f(a=1)]", `{"name": "1f", "arguments": {"a": 1}}`},
+		{"[class(a=1)]", `{"name": "class", "arguments": {"a": 1}}`},
+		{"[f(a=(1,2), b={1: 2, None: 3, True: 4, 1.5: 5})]", `{"name": "f", "arguments": {"a": [1, 2], "b": {"1": 4, "null": 3, "1.5": 5}}}`},
+		{"[f(a=1, a=2)]", `{"name": "f", "arguments": {"a": 2}}`},
+		{"[é(a='é\x7f')]", "{\"name\": \"é\", \"arguments\": {\"a\": \"é\x7f\"}}"},
+		{"[f(a=+1, b=-1.5, c=1e400)]", `{"name": "f", "arguments": {"a": 1, "b": -1.5, "c": Infinity}}`},
+		{"[f(a=--1)]", ""},
+		{"[f(a=not 1)]", ""},
+		{"[f(a=-True)]", ""},
+		{"[f(1)(b=2)]", `{"name": "f", "arguments": {"b": 2}}`},
+		{"[f(a=1), g(b=2)]", ""},
+		{"[f(a='x') # c]", ""},
+		{"[f(a=1,\n b=2)]", `{"name": "f", "arguments": {"a": 1, "b": 2}}`},
+		{"[f(a={'b': [1, ('c',)]})]", `{"name": "f", "arguments": {"a": {"b": [1, ["c"]]}}}`},
+		{`[f(a=u'x' 'y', b=r'\d')]`, `{"name": "f", "arguments": {"a": "xy", "b": "\\d"}}`},
+		{"[f(a=0x10, b=1_000)]", `{"name": "f", "arguments": {"a": 16, "b": 1000}}`},
+		{"[f(a=f'x')]", ""},
+	} {
+		if c.want != "" {
+			c.want = openCall + "\n" + c.want + "\n" + closeCall
+		}
+		if got := oneCall(c.text); got != c.want {
+			t.Errorf("%q: %s, want %s", c.text, got, c.want)
 		}
 	}
 }

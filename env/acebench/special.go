@@ -1,6 +1,7 @@
 package acebench
 
 import (
+	"slices"
 	"strings"
 
 	"ballast/value"
@@ -36,7 +37,7 @@ func declined(it *Item, format, reply string, m Mend) result {
 			if !named(reply, function, m) {
 				return wrong(correction, say)
 			}
-			for _, p := range params {
+			for _, p := range slices.Backward(params) { // the original tells the last one
 				if !named(reply, p.(string), m) {
 					return wrong(correction, func() any { return missing(pyStr(p), function) })
 				}

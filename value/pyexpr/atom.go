@@ -1,11 +1,6 @@
 package pyexpr
 
-import (
-	"errors"
-	"strings"
-
-	"ballast/value"
-)
+import "slices"
 
 // primary reads an atom and what hangs on it: attributes, calls, subscripts.
 func (p *parser) primary() *Node {
@@ -16,11 +11,12 @@ func (p *parser) primary() *Node {
 			if p.tok.kind != tokName {
 				p.fail()
 			}
-			n = p.node(&Node{Kind: Attribute, X: n, Text: p.src(p.tok)})
+			n = p.node(&Node{Kind: Attribute, X: n, Text: p.name(p.tok)})
 			p.advance()
 		case p.is("("):
 			n = p.call(n)
-		case p.take("["):
+		case p.is("[") && !p.isToken(p.ahead, "]"):
+			p.advance()
 			n = p.node(&Node{Kind: Subscript, X: n, Y: p.slices()})
 			p.want("]")
 		default:
@@ -94,39 +90,126 @@ func (p *parser) argument(n *Node, seen *called) {
 	case p.tok.kind == tokName && p.isToken(p.ahead, "="):
 		p.advance()
 		p.advance()
-		n.Keywords = append(n.Keywords, Keyword{p.src(at), p.expression()})
+		n.Keywords = append(n.Keywords, Keyword{p.name(at), p.expression()})
 		if seen.keyword = true; p.is("for") {
 			p.clauses()
 			p.raise(at, "invalid syntax. Maybe you meant '==' or ':=' instead of '='?")
 		}
 		return
 	}
+	switch {
+	case seen.unpacked:
+		p.misplaced("positional argument follows keyword argument unpacking")
+	case seen.keyword:
+		p.misplaced("positional argument follows keyword argument")
+	}
 	x := p.assigned()
 	switch {
 	case p.is("="):
-		if name := p.text[at.start:p.last.end]; name == "True" || name == "False" || name == "None" {
-			p.raise(at, "cannot assign to %s", name)
-		}
-		p.raise(at, `expression cannot contain assignment, perhaps you meant "=="?`)
+		p.assignment(at)
 	case p.is("for") || p.is("async"):
 		x = p.node(&Node{Kind: GeneratorExp, X: x, Clauses: p.clauses()})
 		if len(n.List)+len(n.Keywords) > 0 || p.is(",") {
 			p.raise(at, "Generator expression must be parenthesized")
 		}
-	case seen.unpacked:
-		p.missing()
-		p.raise(at, "positional argument follows keyword argument unpacking")
-	case seen.keyword:
-		p.missing()
-		p.raise(at, "positional argument follows keyword argument")
 	}
 	n.List = append(n.List, x)
+}
+
+// assignment ends the parse at an argument that is assigned to and is no name.
+func (p *parser) assignment(at token) {
+	if name := p.text[at.start:p.last.end]; name == "True" || name == "False" || name == "None" {
+		p.raise(at, "cannot assign to %s", name)
+	}
+	p.raise(at, `expression cannot contain assignment, perhaps you meant "=="?`)
+}
+
+// misplaced ends the parse at an argument without a name that stands behind one with a name. CPython reads on, up to the
+// first token that no argument begins with or goes on with: that one's line is told, and a fault with a text of its own on the way
+// goes first. It returns where that argument is assigned to, which is a fault of its own.
+func (p *parser) misplaced(text string) {
+	if p.trial {
+		p.fail()
+	}
+	before, open := *p, slices.Clone(p.open)
+	whole := false
+	ok := p.attempt(func() {
+		p.assigned()
+		if whole = !p.is("=") && !p.is(":="); whole && p.take(",") {
+			p.arguments()
+		}
+	})
+	switch {
+	case ok && !whole:
+		before.far = p.far
+		*p, p.open = before, open
+		return
+	case !whole && (!before.atomic() || before.isToken(before.ahead, ":=")):
+		p.fail()
+	}
+	if ok {
+		p.missing()
+	}
+	p.raise(p.far, "%s", text)
+}
+
+// atomic reports whether the current token is an expression by itself.
+func (p *parser) atomic() bool {
+	switch p.tok.kind {
+	case tokName, tokNumber, tokString:
+		return true
+	}
+	return p.is("None") || p.is("True") || p.is("False") || p.is("...")
+}
+
+// attempt reports whether f reads to its end. A fault that has a text of its own ends the parse.
+func (p *parser) attempt(f func()) (ok bool) {
+	probe := p.probe
+	defer func() {
+		r := recover()
+		if e, isSyntax := r.(*SyntaxError); r != nil && (!isSyntax || e == p.err || e.Text != invalid) {
+			panic(r)
+		}
+		p.probe, ok = probe, r == nil
+	}()
+	p.probe = true
+	f()
+	return true
+}
+
+// arguments reads arguments as long as there are some, those without names first.
+func (p *parser) arguments() {
+	for named := false; !p.is(")"); {
+		switch {
+		case p.take("**"):
+			named = true
+			p.expression()
+		case p.take("*"):
+			p.expression()
+		case p.tok.kind == tokName && p.isToken(p.ahead, "="):
+			named = true
+			p.advance()
+			p.advance()
+			p.expression()
+		default:
+			at := p.tok
+			if p.assigned(); p.is("=") {
+				p.assignment(at)
+			}
+			if named || p.is(":=") {
+				return
+			}
+		}
+		if !p.take(",") {
+			return
+		}
+	}
 }
 
 // assigned reads "name := expression" or an expression.
 func (p *parser) assigned() *Node {
 	if p.tok.kind == tokName && p.isToken(p.ahead, ":=") {
-		name := p.src(p.tok)
+		name := p.name(p.tok)
 		p.advance()
 		p.advance()
 		return p.node(&Node{Kind: NamedExpr, Text: name, X: p.expression()})
@@ -142,8 +225,8 @@ func (p *parser) named() *Node {
 		return n
 	}
 	p.advance()
-	p.binary(0)
-	if p.is("=") || p.is(":=") {
+	atomic := p.atomic()
+	if ok := p.attempt(func() { p.binary(0) }); ok && (p.is("=") || p.is(":=")) || !ok && !atomic {
 		p.fail()
 	}
 	switch n.Kind {
@@ -174,6 +257,8 @@ func described(n *Node) string {
 		return "dict literal"
 	case Set:
 		return "set display"
+	case JoinedStr:
+		return "f-string expression"
 	case Constant:
 		if _, boolean := n.Value.(bool); n.Value == nil || boolean {
 			return ""
@@ -199,7 +284,7 @@ func (p *parser) atom() *Node {
 	switch t.kind {
 	case tokName:
 		p.advance()
-		return &Node{Kind: Name, Text: p.src(t)}
+		return &Node{Kind: Name, Text: p.name(t)}
 	case tokNumber:
 		v, err := parseNumber(p.src(t), int(t.line))
 		if err != nil {
@@ -388,74 +473,4 @@ func (p *parser) targets() *Node {
 		list = append(list, target())
 	}
 	return p.node(&Node{Kind: Tuple, List: list})
-}
-
-// strings reads string literals that stand side by side.
-func (p *parser) strings() *Node {
-	start, line := p.tok.start, p.tok.line
-	bad := func(text string) { p.raise(token{line: line}, "%s", text) }
-	var text strings.Builder
-	formatted, bytes, first := false, false, true
-	for ; p.tok.kind == tokString; p.advance() {
-		lit := p.src(p.tok)
-		prefix := strings.ToLower(lit[:strings.IndexAny(lit, `'"`)])
-		if isBytes := strings.Contains(prefix, "b"); !first && bytes != isBytes {
-			bad("cannot mix bytes and nonbytes literals")
-		} else {
-			bytes, first = isBytes, false
-		}
-		if strings.Contains(prefix, "f") {
-			if fault := formatFault(lit[len(prefix):]); fault != "" {
-				bad(fault)
-			}
-			formatted = true
-			continue
-		}
-		v, err := value.ParseLiteral(lit)
-		if err != nil {
-			if syntax := (*value.SyntaxError)(nil); errors.As(err, &syntax) {
-				bad(syntax.Text)
-			}
-			bad(err.Error())
-		}
-		switch v := v.(type) {
-		case string:
-			text.WriteString(v)
-		case value.Bytes:
-			text.WriteString(string(v))
-		}
-	}
-	switch {
-	case formatted:
-		return &Node{Kind: JoinedStr, Text: p.text[start:p.last.end]}
-	case bytes:
-		return &Node{Kind: Constant, Value: value.Bytes(text.String())}
-	}
-	return &Node{Kind: Constant, Value: text.String()}
-}
-
-// formatFault looks at the braces of an f-string, which comes with its quotes.
-func formatFault(lit string) string {
-	level := 0
-	for i := 0; i < len(lit); i++ {
-		switch c := lit[i]; {
-		case c == '{' && level == 0 && i+1 < len(lit) && lit[i+1] == '{':
-			i++
-		case c == '{':
-			level++
-			if strings.HasPrefix(strings.TrimLeft(lit[i+1:], " "), "}") {
-				return "f-string: empty expression not allowed"
-			}
-		case c == '}' && level > 0:
-			level--
-		case c == '}' && i+1 < len(lit) && lit[i+1] == '}':
-			i++
-		case c == '}':
-			return "f-string: single '}' is not allowed"
-		}
-	}
-	if level > 0 {
-		return "f-string: expecting '}'"
-	}
-	return ""
 }

@@ -273,9 +273,6 @@ func (l *lexer) operator() token {
 		}
 		l.open = l.open[:n-1]
 	}
-	if c < ' ' || c == 0x7f {
-		return l.fail(l.line, "invalid non-printable character U+%04X", c)
-	}
 	l.pos++
 	return l.make(tokOp, start)
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"ballast/value"
 )
 
@@ -33,6 +35,7 @@ func Parse(text string) (n *Node, err error) {
 		}
 	}()
 	p.tok, p.ahead = p.lexer.next(), p.lexer.next()
+	p.far = p.tok
 	n = p.expressions()
 	for p.tok.kind == tokNewline {
 		p.advance()
@@ -60,6 +63,7 @@ type parser struct {
 	lexer
 	tok, ahead token
 	last       token // the one before tok
+	far        token // the last one that tok ever was
 	depth      int   // of the calls of guard
 	done       span  // the last disjunction that an expression begins with
 	trial      bool  // an error is only a sign, its text does not matter
@@ -76,12 +80,26 @@ type span struct {
 func (p *parser) advance() {
 	p.last = p.tok
 	p.tok = p.ahead
+	if p.tok.end > p.far.end {
+		p.far = p.tok
+	}
 	if p.ahead.kind != tokBad && p.ahead.kind != tokEnd {
 		p.ahead = p.lexer.next()
 	}
 }
 
 func (p *parser) src(t token) string { return p.text[t.start:t.end] }
+
+// name is a name as CPython keeps it, in Unicode's normal form KC.
+func (p *parser) name(t token) string {
+	s := p.src(t)
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return norm.NFKC.String(s)
+		}
+	}
+	return s
+}
 
 // is reports whether the current token is that operator or keyword.
 func (p *parser) is(word string) bool { return p.isToken(p.tok, word) }
@@ -113,7 +131,7 @@ func (p *parser) raise(t token, format string, args ...any) {
 		panic(p.err)
 	}
 	e := &SyntaxError{fmt.Sprintf(format, args...), int(t.line)}
-	if !p.trial {
+	if !p.trial && int(p.far.end) < len(p.text) { // otherwise CPython has come to the end of the text, and looks no further
 		p.rest()
 	}
 	panic(e)
@@ -130,7 +148,7 @@ func (p *parser) rest() {
 	switch n := len(p.open); {
 	case !p.quiet:
 		panic(p.err)
-	case n > 0 && int(p.tok.line) > p.open[n-1].line:
+	case n > 0 && int(p.far.line) > p.open[n-1].line:
 		panic(p.neverClosed())
 	}
 }
@@ -177,17 +195,27 @@ func (p *parser) missing() {
 // a bracket, and a fault in it does not matter; otherwise a fault that has a text of its own counts.
 func (p *parser) tried(trial bool) (ok bool) {
 	before, open := *p, slices.Clone(p.open)
+	atomic, level := p.atomic(), p.levelAt(p.tok)
 	defer func() {
 		r := recover()
 		if e, isSyntax := r.(*SyntaxError); r != nil && (!isSyntax || e == p.err || !trial && e.Text != invalid) {
 			panic(r)
 		}
-		*p, ok = before, r == nil && ok
-		p.open = open
+		if r != nil { // a shorter expression is one, too
+			ok = trial && atomic && level > 0
+		}
+		before.far = p.far
+		*p, p.open = before, open
 	}()
 	p.trial, p.probe, p.done = p.trial || trial, true, span{}
 	if !trial {
-		p.expressions()
+		p.depth++ // what is missing behind it may be tried again
+		if p.expressions(); p.tok.kind == tokBad {
+			panic(p.err)
+		}
+		if p.levelAt(p.tok) > 0 {
+			p.missing()
+		}
 		return true
 	}
 	p.expression()
@@ -303,8 +331,12 @@ func (p *parser) expression() *Node {
 	}
 	at := p.tok
 	p.advance()
-	test := p.disjunction()
-	if !p.is("else") {
+	var test *Node
+	atomic := p.atomic()
+	if ok := p.attempt(func() { test = p.disjunction() }); !ok && !atomic {
+		p.fail()
+	}
+	if !p.is("else") || test == nil {
 		if p.tok.kind != tokBad && !p.is(":") {
 			p.raise(at, "expected 'else' after 'if' expression")
 		}

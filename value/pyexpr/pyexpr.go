@@ -10,9 +10,8 @@
 // read that CPython refuses, none the other way round, and 1,298 are refused in other words,
 // mostly one of CPython's more special ones or another line.
 //
-// Where it is not what CPython does: names are not brought into Unicode's normal form; the
-// expressions inside an f-string are not read, such a string is kept as it was written;
-// \N{...} in a string is refused.
+// Where it is not what CPython does: the expressions inside an f-string are not read, such a
+// string is kept as it was written; \N{...} in a string is refused.
 //
 // How it fails: the error of Parse is a *SyntaxError. Time and memory are linear in the
 // text; a text above MaxText, or a tree deeper than MaxDepth, is refused.
@@ -20,6 +19,7 @@ package pyexpr
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 
 	"ballast/value"
@@ -42,7 +42,7 @@ const (
 	BoolOp       Kind = "BoolOp"       // List joined by Text
 	Call         Kind = "Call"         // X(List, Keywords)
 	Compare      Kind = "Compare"      // X Ops[0] List[0] ...
-	Constant     Kind = "Constant"     // Value
+	Constant     Kind = "Constant"     // Value; Text is "u" where the first string is written u'...'
 	Dict         Kind = "Dict"         // Keys (nil for **) and List
 	DictComp     Kind = "DictComp"     // X: Y of Clauses
 	GeneratorExp Kind = "GeneratorExp" // X of Clauses
@@ -112,8 +112,19 @@ type Complex float64
 // TypeName is Python's.
 func (Complex) TypeName() string { return "complex" }
 
-// AppendRepr appends Python's repr, which writes whole numbers without a fraction.
+// Key is the key of the number in a dict, where 0j is 0.
+func (c Complex) Key() any {
+	if c == 0 {
+		return int64(0)
+	}
+	return c
+}
+
+// AppendRepr appends Python's repr, which writes whole numbers without a fraction. A negative one is -(2j), which has a real part, too.
 func (c Complex) AppendRepr(dst []byte) []byte {
+	if math.Signbit(float64(c)) {
+		return append((-c).AppendRepr(append(dst, "(-0-"...)), ')')
+	}
 	if f := float64(c); f == float64(int64(f)) && f < 1e16 {
 		return append(strconv.AppendInt(dst, int64(f), 10), 'j')
 	}

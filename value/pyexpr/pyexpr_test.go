@@ -60,6 +60,8 @@ func TestHostile(t *testing.T) {
 		{"lambdas", strings.Repeat("lambda:", 1<<16) + "1"},
 		{"words", strings.Repeat("a ", 1<<18)},
 		{"words in a bracket", "(" + strings.Repeat("a ", 1<<18)},
+		{"soft keywords in a bracket", "(" + strings.Repeat("match ", 1<<17)},
+		{"misplaced arguments", strings.Repeat("f(a=1, b, ", 1<<15)},
 		{"lists side by side", strings.Repeat("[1] ", 1<<17)},
 		{"words and lists", strings.Repeat("a [1, ", 1<<17)},
 		{"words and braces", strings.Repeat("a {", 1<<17)},

@@ -92,7 +92,7 @@ func appendBool(b []byte, n *Node, at int) []byte {
 func appendBare(b []byte, n *Node) []byte {
 	switch n.Kind {
 	case Constant:
-		return appendConstant(b, n.Value)
+		return appendConstant(append(b, n.Text...), n.Value)
 	case Name, JoinedStr:
 		return append(b, n.Text...)
 	case Attribute:

@@ -7,8 +7,8 @@
 // table of its class. Where that is not what the original does:
 //
 //   - Names outside the tables are undefined, also those that the interpreter knows.
-//   - Operators among literals are computed for + - * / // % and **, within bounds; a value that
-//     holds any other operation is an error, and so is everything that would run code.
+//   - Operators among literals are computed for + - * / // % ** << >> & | and ^, within bounds; a value
+//     that holds any other operation is an error, and so is everything that would run code.
 //   - Nothing is shared between scenes: the original keeps its objects in globals by the
 //     model's name and the item's number.
 //   - Brackets that are nested more than 200 deep in JSON are an error; the original reads about

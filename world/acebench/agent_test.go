@@ -82,6 +82,23 @@ func must(s *Scene, err error) *Scene {
 	return s
 }
 
+// Milestones are compared without white space around them, as Python has it.
+func TestReached(t *testing.T) {
+	stones := []any{"[a()]", " [b()]\n"}
+	for _, c := range []struct {
+		process []string
+		want    float64
+	}{
+		{[]string{"[a()]\x1c", "x", "\u00a0[b()]\u0085"}, 1},
+		{[]string{"[a()]\ufeff", "[b()]"}, 0},
+		{[]string{"[b()]", "[a()]"}, 0.5},
+	} {
+		if got := reached(c.process, stones); got != c.want {
+			t.Errorf("%q: %v, want %v", c.process, got, c.want)
+		}
+	}
+}
+
 // What Strict mends: each row is right or better under one verdict and not under the other.
 func TestMends(t *testing.T) {
 	phone := func(class string, wifi any) *value.List {

@@ -72,8 +72,9 @@ func writtenCalls(f Format, message string, skip bool) (calls []written, err err
 // written is a call as the original writes it down before it runs it.
 type written struct {
 	call  ballast.Call
-	plain bool   // the call is known to be what its text says
-	text  string // otherwise
+	plain bool         // the call is known to be what its text says
+	text  string       // otherwise
+	outer *pyexpr.Node // the call of what the call gives, where the text has one
 }
 
 // writeCalls writes calls down. It raises where one cannot be written.
@@ -191,24 +192,30 @@ func appendCall(b []byte, args *value.Dict, depth int) []byte {
 	return append(b, ')')
 }
 
-// word is the first word of the text that stands before a parenthesis, with blanks between them or not: the
+// word is the first name of the text that stands before a parenthesis, with blanks between them or not: the
 // function that is looked up.
 func (w *written) word() string {
 	if w.plain {
 		return w.call.Name
 	}
-	start, end := -1, -1
+	start, end, _ := w.head()
+	return w.text[start:end]
+}
+
+// head is where that name stands, and where its parenthesis opens.
+func (w *written) head() (start, end, open int) {
+	start, end = -1, -1
 	for i, r := range w.text {
 		switch {
 		case r == '_' || unicode.IsLetter(r) || unicode.IsNumber(r):
 			if start < 0 || end >= 0 {
 				start, end = i, -1
 			}
-		case r == '(' && start >= 0:
+		case r == '(' && start >= 0 && (w.text[start] == '_' || w.text[start]|0x20 >= 'a' && w.text[start]|0x20 <= 'z'):
 			if end < 0 {
 				end = i
 			}
-			return w.text[start:end]
+			return start, end, i
 		case python.IsSpace(r) && start >= 0:
 			if end < 0 {
 				end = i
@@ -217,7 +224,7 @@ func (w *written) word() string {
 			start, end = -1, -1
 		}
 	}
-	return ""
+	return 0, 0, 0
 }
 
 // parse reads the text of a call that is to run. It raises what the interpreter would: about the text, about a
@@ -226,14 +233,17 @@ func (w *written) parse() {
 	if w.plain {
 		return
 	}
-	n, err := pyexpr.Parse(w.text)
+	_, end, open := w.head() // the original puts its object there, and loses the blanks
+	n, err := pyexpr.Parse(strings.TrimLeft(w.text[:end]+w.text[open:], " \t"))
 	if err != nil {
 		raiseSyntax(err, "<string>")
 	}
-	w.text = strings.TrimLeft(w.text, " \t")
+	for n.Kind == pyexpr.Call && n.X.Kind == pyexpr.Call { // what the call gives is called
+		w.outer, n = n, n.X
+	}
 	if n.Kind != pyexpr.Call || n.X.Kind != pyexpr.Name {
 		head := n
-		for head.X != nil && (head.Kind == pyexpr.Call || head.Kind == pyexpr.Attribute) {
+		for head.X != nil && (head.Kind == pyexpr.Call || head.Kind == pyexpr.Attribute || head.Kind == pyexpr.Subscript) {
 			head = head.X
 		}
 		if head.Kind == pyexpr.Name && head != n {
@@ -241,23 +251,53 @@ func (w *written) parse() {
 		}
 		refuse(string(n.Kind))
 	}
-	w.call = ballast.Call{Name: n.X.Text}
+	if w.outer != nil {
+		once(w.outer)
+	}
+	once(n)
+	w.call = ballast.Call{Name: n.X.Text, Args: arguments(n)}
+	w.plain = true
+}
+
+// once raises where a call has two arguments of one name.
+func once(n *pyexpr.Node) {
+	seen := make(map[string]bool, len(n.Keywords))
+	for _, k := range n.Keywords {
+		if k.Name != "" && seen[k.Name] {
+			python.Raise("SyntaxError", "keyword argument repeated: %s (<string>, line 1)", k.Name)
+		}
+		seen[k.Name] = true
+	}
+}
+
+// arguments are the arguments of a call.
+func arguments(n *pyexpr.Node) (args []ballast.Arg) {
 	r := reader{}
 	for _, x := range n.List {
-		w.call.Args = append(w.call.Args, ballast.Arg{Value: r.evaluate(x)})
+		args = append(args, ballast.Arg{Value: r.evaluate(x)})
 	}
 	for _, k := range n.Keywords {
 		if k.Name == "" {
 			refuse("** in a call")
 		}
-		for _, a := range w.call.Args {
-			if a.Name == k.Name {
-				python.Raise("SyntaxError", "keyword argument repeated: %s (<string>, line 1)", k.Name)
-			}
-		}
-		w.call.Args = append(w.call.Args, ballast.Arg{Name: k.Name, Value: r.evaluate(k.Value)})
+		args = append(args, ballast.Arg{Name: k.Name, Value: r.evaluate(k.Value)})
 	}
-	w.plain = true
+	return args
+}
+
+// ended raises where the text calls what its call has given, which nothing of here allows.
+func (w *written) ended(result string) {
+	if w.outer == nil {
+		return
+	}
+	arguments(w.outer)
+	of := "str"
+	if v, err := value.ParseLiteral(result); err == nil {
+		of = value.TypeName(v)
+	} else if strings.HasPrefix(result, "{") { // JSON has other words than Python
+		of = "dict"
+	}
+	python.Raise(python.TypeError, "'%s' object is not callable", of)
 }
 
 // Called reports whether a message of the agent is one for the execution. In multi_step that is only told: every

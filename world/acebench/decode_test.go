@@ -29,6 +29,11 @@ func TestReadAST(t *testing.T) {
 		{"[f(a={[1]: 2})]", "TypeError: unhashable type: 'list'"},
 		{"[f(a=1/0)]", "ZeroDivisionError: division by zero"},
 		{"[f(a=1+x)]", "NameError: name 'x' is not defined"},
+		{"[f(a=5^3, b=6&3, c=True|False, d=1<<70, e=-9>>1)]", "[{'f': {'a': 6, 'b': 2, 'c': True, 'd': 1180591620717411303424, 'e': -5}}]"},
+		{"[f(a=1<<-1)]", "ValueError: negative shift count"},
+		{"[f(a='x'&1)]", "TypeError: unsupported operand type(s) for &: 'str' and 'int'"},
+		{"[f(a=-2j)]", "[{'f': {'a': (-0-2j)}}]"},
+		{"[ﬁ.Ａ(e\u0301=ſ)]", "[{'fi.A': {'é': 's'}}]"}, // names are in normal form
 		{"[f]", "AssertionError: "},
 		{"f(a=1)", "AttributeError: 'Call' object has no attribute 'elts'"},
 		{"[f(a=1 b=2)]", "SyntaxError: invalid syntax. Perhaps you forgot a comma? (<unknown>, line 1)"},

@@ -12,6 +12,9 @@ import (
 // maxMade bounds what the operators of one text may make: items of sequences, and words of large numbers.
 const maxMade = python.MaxRepeat
 
+// maxBits bounds the whole numbers that powers and shifts make.
+const maxBits = 1 << 20
+
 // evaluate computes an operation on literals, which the original hands to the interpreter. What is neither a
 // literal nor one of the operators here is refused; a name is not defined.
 func (r *reader) evaluate(n *pyexpr.Node) any {
@@ -100,11 +103,52 @@ func (r *reader) binary(op string, a, b any) any {
 		return r.modulo(op, a, b)
 	case "**":
 		v = r.power(a, b)
+	case "@":
+		python.Operands(op, a, b)
 	default:
-		refuse("operator " + op)
+		v = bits(op, a, b)
 	}
 	r.count(v)
 	return v
+}
+
+// bits is an operation on the bits of whole numbers; of booleans it is a boolean where it can be.
+func bits(op string, a, b any) any {
+	if !python.IsInt(a) || !python.IsInt(b) {
+		if value.TypeName(a) == "dict" && value.TypeName(b) == "dict" && op == "|" {
+			refuse("the union of two dicts")
+		}
+		python.Operands(op, a, b)
+	}
+	x, y, z := python.BigInt(a), python.BigInt(b), new(big.Int)
+	switch op {
+	case "<<", ">>":
+		switch {
+		case y.Sign() < 0:
+			python.Raise(python.ValueError, "negative shift count")
+		case op == ">>" && (!y.IsInt64() || y.Int64() > int64(x.BitLen())):
+			y = big.NewInt(int64(x.BitLen()) + 1)
+		case op == "<<" && x.Sign() == 0:
+			return int64(0)
+		case op == "<<" && (!y.IsInt64() || y.Int64() > maxBits-int64(x.BitLen())):
+			refuse("a number of more than a million bits")
+		}
+		if op == "<<" {
+			return value.Int(z.Lsh(x, uint(y.Int64())))
+		}
+		return value.Int(z.Rsh(x, uint(y.Int64())))
+	case "&":
+		z.And(x, y)
+	case "|":
+		z.Or(x, y)
+	case "^":
+		z.Xor(x, y)
+	}
+	_, left := a.(bool)
+	if _, right := b.(bool); left && right {
+		return z.Sign() != 0
+	}
+	return value.Int(z)
 }
 
 // count adds up what was made.
@@ -174,7 +218,7 @@ func (r *reader) power(a, b any) any {
 	}
 	if python.IsInt(a) && python.IsInt(b) && python.BigInt(b).Sign() >= 0 {
 		x, y := python.BigInt(a), python.BigInt(b)
-		if x.BitLen() > 1 && (!y.IsInt64() || y.Int64() > 1<<20 || y.Int64()*int64(x.BitLen()) > 1<<20) {
+		if x.BitLen() > 1 && (!y.IsInt64() || y.Int64() > maxBits || y.Int64()*int64(x.BitLen()) > maxBits) {
 			refuse("a power of more than a million bits")
 		}
 		if x.BitLen() <= 1 { // 0, 1 and -1

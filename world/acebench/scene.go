@@ -255,6 +255,7 @@ func (s *Scene) one(states []state, w *written) (out *outcome, raised *python.Ex
 		raised = python.Try(func() {
 			w.parse()
 			text := st.run(w.call)
+			w.ended(text)
 			out = &outcome{text, st.later()}
 		})
 		if raised != nil {

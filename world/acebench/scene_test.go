@@ -2,6 +2,7 @@ package acebench
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"ballast/bounded"
@@ -73,6 +74,53 @@ func TestReplayTells(t *testing.T) {
 		"feed (L and N)": true, "instances": true, "state of BaseApi": true, "saved": true} {
 		if got, compared := differ[what]; got != want || !compared {
 			t.Errorf("%s: differs is %v, want %v (compared %v)", what, got, want, compared)
+		}
+	}
+}
+
+// Names and values that are odd; the wants are the original's.
+func TestOddCalls(t *testing.T) {
+	tool := func(name, arguments string) string {
+		text, err := value.JSON(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `<tool_call>{"name": ` + text + `, "arguments": ` + arguments + `}</tool_call>`
+	}
+	phone, plane := []string{"BaseApi", "FoodPlatform"}, []string{"Travel"}
+	const bags = "calculate_baggage_fee(membership_level='gold', cabin_class='Business Class', baggage_count="
+	for _, c := range []struct {
+		format        Format
+		classes       []string
+		message, want string
+	}{
+		{Tool, phone, tool("turn_on_wifi()", "{}"), "['Error during execution: 'dict' object is not callable']"},
+		{Tool, phone, tool("check_balance(user_name='Eve')", `{"a": "x"}`), "['Error during execution: 'float' object is not callable']"},
+		{Tool, phone, tool("get_products(merchant_name='x')()", "{}"), "['Error during execution: 'dict' object is not callable']"},
+		{Tool, phone, tool("check_balance\n", `{"user_name": "Eve"}`), "[500.0]"},
+		{Tool, phone, tool(" check_balance", `{"user_name": "Eve"}`), "[500.0]"},
+		{Tool, phone, tool("\n check_balance", `{"user_name": "Eve"}`), "['Error during execution: unexpected indent (<string>, line 2)']"},
+		{Tool, phone, tool("api['x'].check_balance", "{}"), "['Error during execution: name 'api' is not defined']"},
+		{Tool, phone, tool("écheck_balance", "{}"), "['Error during execution: " + unknownFirst + "']"},
+		{Tool, phone, tool("check_balance(user_name='Eve', user_name='Eve')", "{}"),
+			"['Error during execution: keyword argument repeated: user_name (<string>, line 1)']"},
+		{AST, plane, "[" + bags + "1.0), " + bags + "3.0), " + bags + "4.0)]", "[0, 0.0, 50.0]"},
+		{AST, plane, "[reserve_flight(user_id='user3', password='password789', flight_no='CA1234', cabin='Economy Class', " +
+			"payment_method='bank', baggage_count=3.0)]",
+			"['Booking successful. Reservation ID: res_5. Total cost: 1200.0 yuan (including baggage fees).']"},
+		{AST, plane, "[get_user_details(user_id=2j, password='x')]",
+			"[{'status': 'error', 'message': 'Incorrect username or password.'}]"},
+	} {
+		s, err := NewScene(Step, c.format, c.classes, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := s.Execute(c.message, false)
+		if got := strings.ReplaceAll(e.Feed(), `"`, "'"); got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.message, got, c.want)
+		}
+		if d, ok := s.Dump().Member("BaseApi").(*value.Dict); ok && d.Member("wifi") != strings.Contains(c.message, "turn_on_wifi") {
+			t.Errorf("%s: the Wi-Fi is %v", c.message, d.Member("wifi"))
 		}
 	}
 }

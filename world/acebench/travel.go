@@ -268,7 +268,11 @@ func allowance(level, cabin any) any {
 // baggageFee is what the bags cost. It raises where the allowance is not known.
 func baggageFee(level, cabin, bags any) any {
 	free := python.Item(python.Item(freeBags, level), cabin)
-	return python.Mul(atLeastZero(python.Sub("-", bags, free)), int64(50))
+	more := python.Sub("-", bags, free)
+	if python.Greater(int64(0), more) { // max(more, 0): of 0.0 and 0 the first counts
+		more = int64(0)
+	}
+	return python.Mul(more, int64(50))
 }
 
 // atLeastZero is max(0, v).

@@ -10,6 +10,7 @@ import (
 
 	"ballast"
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // Verdict is what a finished dialogue is worth.
@@ -88,7 +89,7 @@ func agrees(got, want any) bool {
 	}
 	g, ok := got.(*value.Dict)
 	if !ok {
-		return false
+		return w.Len() == 0
 	}
 	for i := range w.Len() {
 		key, v := w.At(i)
@@ -117,12 +118,12 @@ func alternatives(milestones *value.List, of func(texts []any) float64) float64 
 // reached is the share of the texts that are found in the process in their order; one that is not found takes all behind it with it.
 func reached(process []string, texts []any) float64 {
 	if len(texts) == 0 {
-		return 0
+		return 1
 	}
 	n, at := 0, 0
 	for _, t := range texts {
-		want := strings.TrimSpace(text(t))
-		for at < len(process) && strings.TrimSpace(process[at]) != want {
+		want := python.Strip(text(t))
+		for at < len(process) && python.Strip(process[at]) != want {
 			at++
 		}
 		if at == len(process) {
