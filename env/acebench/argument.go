@@ -91,7 +91,7 @@ func (c *checker) argument(a argument, v, gold any) result {
 		return right
 	case t.outer == "dict":
 		return c.object(a, v, gold)
-	case t.name == "objectArray" && !c.mends.has(MendItems):
+	case t.name == "objectArray" && t.inside == "dict" && !c.mends.has(MendItems):
 		return objectArray(v, gold)
 	case t.outer == "list" && t.inside == "dict":
 		return c.objects(a, v.(*value.List), gold)

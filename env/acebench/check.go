@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"ballast/value"
+	"ballast/world/python"
 )
 
 // Verdict is what a reply is worth.
@@ -324,7 +325,7 @@ func (c *checker) arguments(args any, w *wanted, function string, schema *value.
 	lacks := func(param any) result {
 		return wrong("lack_args", func() any { return "lack required_params: " + pyStr(param) })
 	}
-	for _, param := range schema.Array("required") {
+	for _, param := range elements(schema.Member("required")) {
 		if !contains(args, param) {
 			return lacks(param)
 		}
@@ -355,10 +356,21 @@ func (c *checker) arguments(args any, w *wanted, function string, schema *value.
 	return right
 }
 
+// elements is what Python iterates over.
+func elements(v any) (items []any) {
+	if e := python.Try(func() { items = python.Iterate(v) }); e != nil {
+		raise("%s: %s", e.Kind, e.Text)
+	}
+	return items
+}
+
 // contains is Python's in: of an object its keys, of text a part of it, of a list its items.
 func contains(container, x any) bool {
 	switch c := container.(type) {
 	case *value.Dict:
+		if !value.Hashable(x) {
+			raise("TypeError: unhashable type: '%s'", value.TypeName(x))
+		}
 		_, ok := c.Get(x)
 		return ok
 	case *value.List:

@@ -198,6 +198,7 @@ func TestOddSchemas(t *testing.T) {
 		{`{"type": "array", "items": {"properties": {}}}`, `["x"]`, "[f(a=['x'])]", "value_error"},
 		{`{"type": "array", "items": "x"}`, `[{"x": 1}]`, "[f(a=[{'x': 2}])]", "value_error"},
 		{`{"type": "list(string)", "items": {}}`, `["x"]`, "[f(a=['X'])]", ""},
+		{`{"type": "objectArray", "items": {"type": "float"}}`, "[0.0]", "[f(a=[0.0])]", ""},
 		{`{"type": ["string"]}`, `"x"`, "[f(a='x')]", "TypeError: unhashable type: 'list'"},
 		{`{"type": "array", "items": {"type": ["string"]}}`, `["x"]`, "[f(a=['x'])]", "TypeError: unhashable type: 'list'"},
 		{`{"type": "array", "items": {"type": null}}`, `["x"]`, "[f(a=['x'])]", "KeyError: None"},
@@ -207,6 +208,23 @@ func TestOddSchemas(t *testing.T) {
 		v := Explain(it, AST, c.reply, Official)
 		if got := v.Kind + v.Crash; got != c.want || v.Correct != (c.want == "") {
 			t.Errorf("%s, gold %s, %s: %+v, want %q", c.spec, c.gold, c.reply, v, c.want)
+		}
+	}
+}
+
+// The required parameters of a schema are what Python iterates over.
+func TestOddRequired(t *testing.T) {
+	for _, c := range []struct{ required, want string }{
+		{`"ab"`, "lack_args"},
+		{`"a"`, ""},
+		{`{"b": 1}`, "lack_args"},
+		{`null`, "TypeError: 'NoneType' object is not iterable"},
+		{`[["a"]]`, "TypeError: unhashable type: 'list'"},
+	} {
+		d := object(t, `{"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "string"}}, "required": `+c.required+`}}`)
+		it := &Item{Category: one1, Gold: object(t, `{"f": {"a": "x"}}`), Functions: []Function{{"f", d}}}
+		if v := Explain(it, AST, "[f(a='x')]", Official); v.Kind+v.Crash != c.want {
+			t.Errorf("required %s: %+v, want %q", c.required, v, c.want)
 		}
 	}
 }

@@ -238,6 +238,9 @@ func (w *written) parse() {
 	if err != nil {
 		raiseSyntax(err, "<string>")
 	}
+	if n.Kind == pyexpr.Await {
+		python.Raise("SyntaxError", "'await' outside function (<string>, line 1)")
+	}
 	for n.Kind == pyexpr.Call && n.X.Kind == pyexpr.Call { // what the call gives is called
 		w.outer, n = n, n.X
 	}

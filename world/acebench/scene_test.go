@@ -101,6 +101,7 @@ func TestOddCalls(t *testing.T) {
 		{Tool, phone, tool(" check_balance", `{"user_name": "Eve"}`), "[500.0]"},
 		{Tool, phone, tool("\n check_balance", `{"user_name": "Eve"}`), "['Error during execution: unexpected indent (<string>, line 2)']"},
 		{Tool, phone, tool("api['x'].check_balance", "{}"), "['Error during execution: name 'api' is not defined']"},
+		{Tool, phone, tool("await check_balance", "{}"), "['Error during execution: 'await' outside function (<string>, line 1)']"},
 		{Tool, phone, tool("écheck_balance", "{}"), "['Error during execution: " + unknownFirst + "']"},
 		{Tool, phone, tool("check_balance(user_name='Eve', user_name='Eve')", "{}"),
 			"['Error during execution: keyword argument repeated: user_name (<string>, line 1)']"},
