@@ -91,8 +91,8 @@ func lower(text string) string { return plain.Replace(strings.ToLower(text)) }
 // plain writes the apostrophe of typesetters as the lists below do.
 var plain = strings.NewReplacer("\u2019", "'")
 
-// residue says that a reply has no word, or holds what is left of a call: a tag, or a bracket that begins a
-// line and holds no text in quotes.
+// residue says that a reply has no word, or holds what is left of a call: a tag, or a line without blanks that begins with a bracket
+// and has a parenthesis. Text in quotes, an empty list and a call without a name are no residue.
 func residue(reply string) bool {
 	if !strings.ContainsFunc(reply, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
 		return true
@@ -115,8 +115,10 @@ func residue(reply string) bool {
 // tags are what calls leave behind.
 var tags = []string{"<tool_call>", "</tool_call>", "<|", "<tool_response>", "\"arguments\":"}
 
-// asks says that the last sentence of a reply asks for something that is missing: "Which folder?". A question that the user's own
-// message has is an echo of it.
+// echoed is how many words make what the user's own message has an echo of it: "Which one?" is a question, whatever the user wrote.
+const echoed = 4
+
+// asks says that the last sentence of a reply asks for something that is missing: "Which folder?". An echo of the user asks nothing.
 func asks(words, user string) bool {
 	words, asked := strings.CutSuffix(strings.TrimRightFunc(strip(words), unicode.IsSpace), "?")
 	if !asked {
@@ -126,7 +128,7 @@ func asks(words, user string) bool {
 		words = words[i+1:]
 	}
 	words = strings.TrimSpace(words)
-	if offers(words) || user != "" && strings.Contains(user, words) {
+	if offers(words) || strings.Count(words, " ")+1 >= echoed && strings.Contains(user, words) {
 		return false
 	}
 	return question.MatchString(words)

@@ -85,6 +85,9 @@ func TestEcho(t *testing.T) {
 		{"Who wrote bring tax?", "Who wrote what?", Abstained},
 		{"Write to kim.", "who wrote bring tax?", Abstained}, // of another turn: a question
 		{"", "Who?", Abstained},
+		{"Send it, you know to whom and which one.", "Which one?", Abstained}, // no echo, though the user wrote these words
+		{"Send it to who wrote bring tax.", "who?", Abstained},
+		{"Send it to who wrote bring tax.", "who wrote bring tax?", Prose},
 	} {
 		turn := ballast.Turn{User: c.user, Steps: []ballast.Step{{Kind: ballast.KindResponse, Text: c.reply}}}
 		if got := Turn(&turn); got != c.want {

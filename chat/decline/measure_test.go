@@ -2,18 +2,12 @@ package decline
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"ballast"
-)
-
-// What docs/ood.md says of these replies: so many are called abstained, so many of them by right, and so many abstain.
-const (
-	saidAbstained = 32
-	saidRight     = 29
-	saidAbstain   = 32
 )
 
 // The figures of docs/ood.md hold on replies of a real model, labelled by hand.
@@ -25,8 +19,8 @@ func TestMeasured(t *testing.T) {
 	var called, right, abstain int
 	for line := range strings.Lines(string(file)) {
 		var r struct {
-			User, Reply     string
-			Abstains, Close bool
+			User, Reply string
+			Abstains    bool
 		}
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatalf("%s: %v", line, err)
@@ -45,11 +39,12 @@ func TestMeasured(t *testing.T) {
 			t.Logf("%s, read as abstains=%v: %q", got, r.Abstains, r.Reply)
 		}
 	}
-	if abstain != saidAbstain {
-		t.Fatalf("%d replies of the file abstain, docs/ood.md says %d", abstain, saidAbstain)
+	said := fmt.Sprintf("%d of %d that count as abstained do abstain, and %d of %d that abstain are counted", right, called, right, abstain)
+	docs, err := os.ReadFile("../../docs/ood.md")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if right < saidRight || right*saidAbstained < saidRight*called {
-		t.Errorf("precision %d/%d, recall %d/%d; docs/ood.md says %d/%d and %d/%d: more errors than before",
-			right, called, right, abstain, saidRight, saidAbstained, saidRight, saidAbstain)
+	if !strings.Contains(string(docs), said) {
+		t.Errorf("docs/ood.md does not say: %s", said)
 	}
 }
