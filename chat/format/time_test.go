@@ -2,6 +2,7 @@ package format
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,26 +21,39 @@ func processor(t *testing.T) time.Duration {
 
 // TestHostile bounds processor time on long replies of the worst that was thought of, at
 // 4 microseconds a byte: what is linear takes a twentieth of that, and anything quadratic
-// takes longer. BALLAST_SLOW=1 makes them megabytes.
+// takes longer. What begins as a call of some formats meets these and hermes, which stands for the
+// formats that it is foreign to: they share the search for foreign calls. BALLAST_SLOW=1 makes
+// them megabytes.
 func TestHostile(t *testing.T) {
-	n := 1 << 15
+	n := 1 << 14
 	if os.Getenv("BALLAST_SLOW") != "" {
 		n = 1 << 20
 	}
 	for _, unit := range []string{"<", "[", "{", "(", "a", "<|", "<|a", "<tool_call", "<tool_call>", "<tool_call>{", "[mv(", "[mv('", "'", "{\"name\":", "\\", "\"", "<think>", " ", "\n[", "9", "#", "ab", "mv(\n", "mv(", "mv(a=1) ", ":", "\":", "\"name\":\"mv\",", "mv\n", "<mv ",
+		"{\"name\": \"\", \"arguments\": ", "{\"name\":" + strings.Repeat(" ", 99) + "\"arguments\"",
 		"- mv(", "[x(a=", "mv{", "\n[x(", "Action: mv\n", "mv:{", "{\"a\":1}\n", "[\n", "<parameter=a>",
 		"[{", "[TOOL_CALLS]", "[TOOL_CALLS][", "[TOOL_CALLS]mv[ARGS]", "[TOOL_CALLS]mv[ARGS]{}", "[ARGS]", "[TOOL_",
 		deepBegin, deepCall, deepCall + "f" + deepSep + "{}" + deepCut, "<arg_key>", "<tool_call>f<arg_key>a</arg_key><arg_value>", "<|channel|>", "<|start|>",
 		"<|channel|>analysis<|message|>a<|end|><|start|>assistant", "<|message|>", "to=", " <tool_call>"} {
 		reply := strings.Repeat(unit, n/len(unit))
-		for _, before := range []string{"", "<tool_call>", "[mv(a=", strings.Repeat(" ", n), "<tool_call>{\"name\": \"mv\", \"arguments\": {\"a\": ",
-			"[TOOL_CALLS]mv[ARGS]{", "[TOOL_CALLS][{", deepBegin + deepCall + "mv" + deepSep + "{", "<|channel|>commentary to=functions.mv<|message|>{"} {
+		for _, before := range []struct {
+			text, of string // formats; "" for all
+		}{
+			{"", ""}, {"<tool_call>", ""}, {strings.Repeat(" ", n), ""}, {"[mv(a=", "hermes pythonic"},
+			{"<tool_call>{\"name\": \"mv\", \"arguments\": {\"a\": ", "hermes xml glm"},
+			{"[TOOL_CALLS]mv[ARGS]{", "hermes mistral mistral-v11"}, {"[TOOL_CALLS][{", "hermes mistral mistral-v11"},
+			{deepBegin + deepCall + "mv" + deepSep + "{", "hermes deepseek-v3 deepseek-v3.1"},
+			{"<|channel|>commentary to=functions.mv<|message|>{", "hermes harmony"},
+		} {
 			for name, f := range All {
+				if before.of != "" && !slices.Contains(strings.Fields(before.of), name) {
+					continue
+				}
 				start := processor(t)
-				f.Parse(before+reply+"</tool_call>", offered)
-				f.Next(State{}, before+reply)
+				f.Parse(before.text+reply+"</tool_call>", offered)
+				f.Next(State{}, before.text+reply)
 				if d := processor(t) - start; d > time.Duration(n)*4*time.Microsecond {
-					t.Errorf("%s: %.40q then %d bytes of %q took %v", name, before, n, unit, d)
+					t.Errorf("%s: %.40q then %d bytes of %q took %v", name, before.text, n, unit, d)
 				}
 			}
 		}
