@@ -181,8 +181,8 @@ func (c *peerCase) differs(p Parsed) string {
 	return ""
 }
 
-// TestPeer: every reply is read as vLLM reads it, but for differences that are listed. The table of
-// docs/formats.md counts them.
+// TestPeer: every reply is read as vLLM reads it, but for differences that are listed. The tables of
+// docs/formats.md count them, by format and by kind.
 func TestPeer(t *testing.T) {
 	data, err := os.ReadFile("testdata/vllm.json")
 	if err != nil {
@@ -206,7 +206,7 @@ func TestPeer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kinds, covered := meant(t), map[string]bool{}
+	kinds, covered, replies, perKind := meant(t), map[string]bool{}, 0, map[string]int{}
 	for _, f := range file.Formats {
 		counts := map[string]int{}
 		for _, c := range f.Cases {
@@ -219,12 +219,22 @@ func TestPeer(t *testing.T) {
 					p.Calls, c.Calls, c.Raises)
 			}
 			counts[what[kind]]++
+			perKind[kind]++
 			covered[f.Format] = true
 		}
+		replies += len(f.Cases)
 		row := fmt.Sprintf("| `%s` | `%s` | %d | %d | %d | %d | %d |", f.Format, f.Parser, len(f.Cases), counts[""], counts[refuses],
 			counts[other]+counts[beside], counts[reads])
 		if !strings.Contains(string(docs), row+"\n") {
 			t.Errorf("docs/formats.md has no row\n%s", row)
+		}
+	}
+	if said := fmt.Sprintf("has %d replies", replies); !strings.Contains(string(docs), said) {
+		t.Errorf("docs/formats.md does not say that the fixture %s", said)
+	}
+	for _, row := range apart {
+		if said := fmt.Sprintf("| %s | %d | ", row.kind, perKind[row.kind]); !strings.Contains(string(docs), said) {
+			t.Errorf("docs/formats.md has no row %s", said)
 		}
 	}
 	for key := range kinds {
