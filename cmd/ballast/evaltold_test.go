@@ -18,6 +18,9 @@ func TestToldWhileItPlays(t *testing.T) {
 		for i, stop := range []ballast.Stop{ballast.StopInfra, ballast.StopDone, ballast.StopTurns} {
 			ended(&ballast.Episode{Group: i, Stop: stop})
 		}
+		for len(lines) > 0 { // said before all had ended
+			<-lines
+		}
 		<-lines // one on its way may have been early
 		if line := <-lines; !strings.HasPrefix(line, "ballast: 2 of 4 episodes have ended after ") {
 			t.Errorf("%q", line)
