@@ -15,7 +15,7 @@ import (
 	"ballast/bounded"
 )
 
-// A compressed file may unpack to 64 MiB and to 500 times its size, more than any
+// A compressed file may unpack to 64 MiB plus 500 times its size, more than any
 // log of rollouts needs.
 const (
 	unpackedFloor = 64 << 20
