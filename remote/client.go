@@ -64,6 +64,7 @@ type Client struct {
 	journal *journal
 	warned  sync.Once
 	saying  chan struct{} // has one for each message of Say that is under way
+	beside  sync.RWMutex  // Say holds it for reading, so that Close waits for what it keeps
 }
 
 // NewClient checks the options and opens the journal, which is this process's alone.
@@ -96,8 +97,11 @@ func (c *Client) Address() string { return c.api.Address() }
 // Torn says whether the journal's last reply was dropped, since a crash had cut it off.
 func (c *Client) Torn() bool { return c.journal != nil && c.journal.log.Torn() > 0 }
 
-// Close closes the journal.
+// Close closes the journal. It waits for messages of Say, whose callers may be gone: after the end of their contexts that is
+// Options.Grace at most.
 func (c *Client) Close() error {
+	c.beside.Lock()
+	defer c.beside.Unlock()
 	if c.journal == nil {
 		return nil
 	}
@@ -153,6 +157,8 @@ func (c *Client) ask(ctx context.Context, api, scope string, body any, send func
 // are asked for with the same messages. It waits while Concurrency messages are under way, and that is no part of a request's time.
 // A message without words is a failure of the server's: a model that thought for as long as it may write has said nothing.
 func (c *Client) Say(ctx context.Context, scope string, messages []ballast.Message, most int, how ballast.Sampling) (string, error) {
+	c.beside.RLock()
+	defer c.beside.RUnlock()
 	body := endpoint.Chat{Model: c.opts.Model, Messages: written(messages), Temperature: &how.Temperature}
 	c.bound(&body, most)
 	m, err := c.ask(ctx, "chat", scope, body, func() (endpoint.Reply, error) {

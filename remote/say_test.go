@@ -64,3 +64,41 @@ func TestSay(t *testing.T) {
 		t.Errorf("what the journal has: %v, %d sent", err, len(arrived))
 	}
 }
+
+// TestSayIsKept: a reply that comes after its caller was stopped and has gone is in the journal all the same.
+func TestSayIsKept(t *testing.T) {
+	arrived, release := make(chan struct{}, 100), make(chan struct{})
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		fmt.Fprint(w, `{"choices": [{"finish_reason": "stop", "message": {"content": "Hello."}}]}`)
+	}))
+	defer s.Close()
+	o := remote.Options{URL: s.URL, Model: "m", Retries: -1, Grace: time.Hour, Journal: filepath.Join(t.TempDir(), "said.jsonl")}
+	for i := range 2 {
+		c, err := remote.NewClient(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		said := make(chan error, 1)
+		go func() {
+			_, err := c.Say(ctx, "0", []ballast.Message{{Role: "user", Text: "Who are you?"}}, 10, ballast.Sampling{})
+			said <- err
+		}()
+		select {
+		case <-arrived:
+			if i == 1 {
+				t.Fatal("a reply that came is asked for again")
+			}
+			stop()
+			time.AfterFunc(20*time.Millisecond, func() { close(release) })
+		case err := <-said: // it was kept
+			said <- err
+		}
+		if err := errors.Join(c.Close(), <-said); err != nil {
+			t.Error(err)
+		}
+		stop()
+	}
+}
