@@ -7,6 +7,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -99,11 +100,11 @@ func tally(tasks []ballast.Task, eps []ballast.Episode) Result {
 		}
 		ep.Score = credit.Score(ep, &tasks[i], credit.Options{Answered: true})
 		r.add(&tasks[i], ep.Score)
-		r.find(&tasks[i], ep)
+		read := r.find(&tasks[i], ep)
 		for k, t := range ep.Turns {
 			turns++
 			if k < len(tasks[i].Turns) { // of a user who says more, nobody knows what gold does
-				r.quiet(&t, tasks[i].Category, len(tasks[i].Turns[k].Gold) > 0)
+				r.quiet(&t, read, tasks[i].Category, len(tasks[i].Turns[k].Gold) > 0)
 			}
 			for _, s := range t.Steps {
 				calls += len(s.Calls)
@@ -133,12 +134,13 @@ func (r *Result) add(task *ballast.Task, s ballast.Score) {
 	r.Categories[task.Category] = c
 }
 
-// quiet counts a turn in which nothing is called, or should be. Wanted says that gold makes a call.
-func (r *Result) quiet(t *ballast.Turn, category string, wanted bool) {
+// quiet counts a turn in which nothing is called, or should be. Read is how the grader reads the reply, "" where it does not say:
+// a benchmark may take for a call what the played format does not. Wanted says that gold makes a call.
+func (r *Result) quiet(t *ballast.Turn, read decline.Manner, category string, wanted bool) {
 	if len(t.Steps) == 0 {
 		return
 	}
-	switch how := decline.Turn(t); {
+	switch how := cmp.Or(read, decline.Turn(t)); {
 	case !wanted:
 		r.Wanted.Add(how)
 		if r.Declines == nil {

@@ -24,7 +24,7 @@ func TestFindings(t *testing.T) {
 		passed bool
 	}{
 		{it, "Due to the limitations of the function, I cannot solve this problem.", true}, {it, "Paris.", false}, {it, "<tool_call>", false},
-		{it, `<tool_call>{"name": "f"}</tool_call>`, false}, {other, `<tool_call>{"name": "f", "arguments": {"n": 6}}</tool_call>`, true},
+		{it, `<tool_call>{"name": "f"}</tool_call>`, false}, {it, "[f(n=6)]", false}, {other, `<tool_call>{"name": "f", "arguments": {"n": 6}}</tool_call>`, true},
 	} {
 		task := ballast.Task{ID: c.it.ID, Category: c.it.Category, Grader: ace.Name, Prompt: ace.Messages(c.it, ace.Tool, ""),
 			Turns: []ballast.TaskTurn{{Gold: ace.GoldCalls(c.it), Want: ace.Want(c.it, ace.Tool)}}}
@@ -37,15 +37,16 @@ func TestFindings(t *testing.T) {
 	for _, want := range []string{
 		"category            episodes success  95% interval     strict  95% interval\n",
 		"normal_similar_api    1/1     100.0%  [ 20.7, 100.0]     0.0%  [  0.0,  79.3]\n",
-		"special_irrelevant    1/4      25.0%  [  4.6,  69.9]    25.0%  [  4.6,  69.9]\n",
-		"special_irrelevant, by what the reply does: abstained 1, prose 1, unreadable 1, called 1\n",
-		"failures: error_detection 3; ",
+		"special_irrelevant    1/5      20.0%  [  3.6,  62.4]    20.0%  [  3.6,  62.4]\n",
+		"special_irrelevant, by what the reply does: abstained 1, prose 1, unreadable 1, called 2\n",
+		"\nturns where gold makes no call: abstained 1, prose 1, unreadable 1, called 2\n", // whatever format a call is in
+		"failures: error_detection 4; ",
 	} {
 		if !strings.Contains(r.Table(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, r.Table())
 		}
 	}
-	if c := r.Findings["strict"]["special_irrelevant"]; c != (Share{1, 4}) {
+	if c := r.Findings["strict"]["special_irrelevant"]; c != (Share{1, 5}) {
 		t.Errorf("%+v", r.Findings)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ballast"
+	"ballast/chat/decline"
 	"ballast/env"
 	"ballast/monitor"
 	"ballast/safetext"
@@ -39,8 +40,9 @@ func (c Count) share() Share { return Share{float64(c.OK), c.All} }
 // kind is a kind of findings, in the order in which they came up.
 type kind struct{ of, name string }
 
-// find adds what else the task's grader says of an episode.
-func (r *Result) find(task *ballast.Task, ep *ballast.Episode) {
+// find adds what else the task's grader says of an episode. Of a task that wants no call, it returns how the grader reads the reply,
+// "" where it does not say.
+func (r *Result) find(task *ballast.Task, ep *ballast.Episode) (read decline.Manner) {
 	for _, f := range env.Builtin.Findings(task, ep) {
 		if r.Findings == nil {
 			r.Findings = map[string]map[string]Share{}
@@ -52,7 +54,11 @@ func (r *Result) find(task *ballast.Task, ep *ballast.Episode) {
 		s := r.Findings[f.Name][task.Category]
 		s.Sum, s.All = s.Sum+f.Share, s.All+1
 		r.Findings[f.Name][task.Category] = s
+		if m := decline.Manner(f.Name); f.Share == 1 && slices.Contains(decline.Manners, m) {
+			read = m
+		}
 	}
+	return read
 }
 
 // sum adds shares up.

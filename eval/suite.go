@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 
@@ -21,6 +22,9 @@ type Part struct {
 	// Difference is to the part that the suite's are compared with: this less that. nil for that part itself, and where no task was
 	// played in both.
 	Difference *Difference `json:"difference,omitempty"`
+	// Same says that every reply is that of the part that is compared with, word for word: what the part changes did not reach the
+	// model, or moved nothing.
+	Same bool `json:"same_replies,omitempty"`
 	// Columns are those of the suite, and last their mean; nil where the suite has none.
 	Columns []Cell `json:"columns,omitempty"`
 
@@ -91,12 +95,33 @@ func (s *SuiteResult) Close() {
 		if other != nil {
 			if d := Compare(base.Result.Episodes, p.Result.Episodes); d.Pairs > 0 {
 				p.Difference = &d
+				p.Same = alike(base.Result.Episodes, p.Result.Episodes)
 			}
 		}
 		if s.columns != nil {
 			p.Columns = s.cells(p, other)
 		}
 	}
+}
+
+// alike reports whether two evaluations of the same tasks have the same replies, not all of them empty.
+func alike(a, b []ballast.Episode) bool {
+	said := false
+	replies := func(eps []ballast.Episode) map[string]string {
+		out := make(map[string]string, len(eps))
+		for i := range eps {
+			var text strings.Builder
+			for _, turn := range eps[i].Turns {
+				for _, step := range turn.Steps {
+					fmt.Fprintf(&text, "%q ", step.Text)
+					said = said || step.Text != ""
+				}
+			}
+			out[eps[i].Task] = text.String()
+		}
+		return out
+	}
+	return maps.Equal(replies(a), replies(b)) && said
 }
 
 // cells are a part's figures by column, and their mean.
@@ -170,6 +195,7 @@ func (s *SuiteResult) Table() string {
 	}
 	if s.columns != nil {
 		s.wide(&b, width)
+		s.same(&b)
 		return b.String()
 	}
 	fmt.Fprintf(&b, "%-*s %9s %7s  %-14s  %6s  %s\n", width, "part", "played", "success", "95% interval", "drop", "95% interval")
@@ -192,7 +218,18 @@ func (s *SuiteResult) Table() string {
 	}
 	fmt.Fprintf(&b, "drop: success of part %s less that of the row, in points, on the tasks that both played (Newcombe's interval for "+
 		"pairs)\n", safetext.Line(s.Against))
+	s.same(&b)
 	return b.String()
+}
+
+// same names the parts whose drop of 0 says nothing.
+func (s *SuiteResult) same(b *strings.Builder) {
+	for i := range s.Parts {
+		if p := &s.Parts[i]; p.Same {
+			fmt.Fprintf(b, "part %s: every reply is that of part %s, word for word: its prompts do not show what it changes (a template may "+
+				"leave the documentation of tools out), or the model heeds none of it\n", safetext.Line(p.Name), safetext.Line(s.Against))
+		}
+	}
 }
 
 // title is a part's name in a table. The part that is compared with says its format, where the others are formats.

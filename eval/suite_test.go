@@ -54,6 +54,31 @@ func TestSuite(t *testing.T) {
 	}
 }
 
+// TestSuiteSameReplies: a part whose replies are all those of the part that is compared with is named: its drop of 0 says nothing.
+func TestSuiteSameReplies(t *testing.T) {
+	for _, c := range []struct {
+		one, two string
+		same     bool
+	}{{"Done.", "Done.", true}, {"Done.", "No.", false}, {"", "", false}} { // a model without room says nothing anywhere
+		for _, columns := range [][]Column{nil, {{"A", "a"}}} {
+			s := NewSuite("words", "", "own", columns)
+			for name, text := range map[string]string{"own": c.one, "reworded": c.two} {
+				tasks, res := outcome("x-", "a")
+				for i := range res.Episodes {
+					res.Episodes[i].Turns = []ballast.Turn{{Steps: []ballast.Step{{Text: text}}}}
+				}
+				s.Add(Part{Name: name}, tasks, res)
+			}
+			s.Close()
+			data, err := json.Marshal(s)
+			said := strings.Count(s.Table(), "part reworded: every reply is that of part own") == 1
+			if said != c.same || err != nil || strings.Contains(string(data), `"same_replies":true`) != c.same {
+				t.Errorf("%+v\n%s%s %v", c, s.Table(), data, err)
+			}
+		}
+	}
+}
+
 // TestSuiteNothingPlayed: a machine that was down is no drop of 0.
 func TestSuiteNothingPlayed(t *testing.T) {
 	for _, columns := range [][]Column{nil, {{"A", "a"}}} {

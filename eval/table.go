@@ -145,6 +145,9 @@ func (r *Result) replies(b *strings.Builder) {
 	manners(b, r.Silent, decline.Manners[:len(decline.Manners)-1])
 	if len(r.Declines) > 1 {
 		for _, category := range slices.Sorted(maps.Keys(r.Declines)) {
+			if r.Findings[string(decline.Called)][category].All > 0 { // the grader's own line says the same
+				continue
+			}
 			fmt.Fprintf(b, "\n%s, turns where gold makes no call:", safetext.Line(category))
 			manners(b, r.Declines[category], decline.Manners)
 		}
