@@ -161,11 +161,6 @@ func (p *Plan) expand() error {
 			return fmt.Errorf("claims[%d].margin: must lie between 0 and 1, is %v", i, c.Margin)
 		}
 	}
-	for i, s := range p.Suites {
-		if s.Count < 0 || s.Count > task.MaxCount {
-			return fmt.Errorf("suites[%d].count: must lie between 0 and %d, is %d", i, task.MaxCount, s.Count)
-		}
-	}
 	var rows []Row
 	for _, r := range p.Rows {
 		points, err := sweep.Grid(r.Vary)

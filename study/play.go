@@ -182,6 +182,9 @@ func expand(suites []Suite) (out []Suite, err error) {
 		if s.Name == "" && s.Like == "" {
 			return nil, fmt.Errorf("suites[%d]: it has no name; give it one, or like with a suite of ballast eval", i)
 		}
+		if s.Count < 0 || s.Count > task.MaxCount {
+			return nil, fmt.Errorf("suites[%d].count: must lie between 0 and %d, is %d", i, task.MaxCount, s.Count)
+		}
 		if s.Like == "" {
 			out = append(out, s)
 			continue

@@ -59,6 +59,9 @@ func TestSuiteLike(t *testing.T) {
 	if n := 1 + 4 + 1 + len(chat.Formats) + 2; len(got) != n {
 		t.Errorf("%d suites, want %d", len(got), n)
 	}
+	if _, err := expand([]Suite{{Like: "formats"}, {Name: "x", Count: -6}}); err == nil || !strings.Contains(err.Error(), "suites[1].count") {
+		t.Errorf("the place in the plan: %v", err)
+	}
 	if _, err := expand([]Suite{{Name: "x", Like: "none"}}); err == nil || !strings.Contains(err.Error(), "suites[0].like") {
 		t.Error(err)
 	}

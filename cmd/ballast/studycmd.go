@@ -150,6 +150,13 @@ func (f *studyFlags) check(p *study.Plan, path string) error {
 			fmt.Fprintln(stdout)
 		}
 	}
+	if f.dry {
+		names := make([]string, len(p.Suites))
+		for i := range p.Suites {
+			names[i] = p.Suites[i].Name
+		}
+		safetext.Say(stdout, "suites, played with the final and the best checkpoint of every run: %s\n", strings.Join(names, ", "))
+	}
 	return nil
 }
 
