@@ -316,6 +316,11 @@ func TestDraw(t *testing.T) {
 	if !reflect.DeepEqual(ids(own), ids(spec)) {
 		t.Error("another format has other tasks")
 	}
+	whole := spec
+	whole.Count = 0
+	if _, err := Load(whole); err == nil || !strings.Contains(err.Error(), "--count") {
+		t.Errorf("a draw of all tasks: %v", err)
+	}
 	if _, err := Load(Spec{Name: "desk", Split: "test", Count: 3, Draw: 1}); err == nil {
 		t.Error("a set that is generated is drawn")
 	}

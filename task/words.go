@@ -36,10 +36,14 @@ func chosen(spec Spec) ([]ballast.Task, error) {
 	if set, err := ByName(spec.Name); err == nil && !set.Whole {
 		return nil, fmt.Errorf("task: set %s is generated, and its own seed draws it: leave the other seed (--draw) out", spec.Name)
 	}
+	if spec.Count == 0 {
+		return nil, fmt.Errorf("task: set %s: a draw (--draw, draw) is of some tasks: give their number too (--count, count), or leave the "+
+			"draw out to have all", spec.Name)
+	}
 	all := spec
 	all.Count = 0
 	tasks, err := inOwn(all)
-	if err != nil || spec.Count == 0 || spec.Count >= len(tasks) {
+	if err != nil || spec.Count >= len(tasks) {
 		return tasks, err
 	}
 	place := make(map[string]string, len(tasks))
