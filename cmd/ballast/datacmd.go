@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"ballast/safetext"
 	"ballast/task/acebench"
 	"ballast/task/bfcl"
 )
@@ -57,6 +59,10 @@ func importACEBench(c *cobra.Command, from, to string, asJSON bool) error {
 	res, err := acebench.Import(from, to)
 	if err != nil {
 		return err
+	}
+	if len(res.Others) > 0 {
+		safetext.Say(c.ErrOrStderr(), "ballast: these categories have another number of items than the benchmark published (1023 in all): %s; "+
+			"figures do not compare with the paper's\n", strings.Join(res.Others, ", "))
 	}
 	if asJSON {
 		return json.NewEncoder(c.OutOrStdout()).Encode(res)

@@ -15,6 +15,17 @@ import (
 type Imported struct {
 	Files int `json:"files"`
 	Items int `json:"items"`
+	// Others are the categories with another number of items than the benchmark published, and what they have.
+	Others []string `json:"others,omitempty"`
+}
+
+// published are the items of each category of the benchmark.
+var published = map[string]int{
+	"normal_single_turn_single_function": 100, "normal_single_turn_parallel_function": 100, "normal_multi_turn_user_adjust": 123,
+	"normal_multi_turn_user_switch": 100, "normal_similar_api": 50, "normal_preference": 50, "normal_atom_bool": 50,
+	"normal_atom_enum": 50, "normal_atom_number": 50, "normal_atom_list": 50, "normal_atom_object_deep": 50,
+	"normal_atom_object_short": 50, "special_incomplete": 50, "special_error_param": 50, "special_irrelevant": 50,
+	ace.MultiStep: 20, ace.MultiTurn: 30,
 }
 
 // licenses are the names that the benchmark's licence may have, at the top of its checkout.
@@ -36,6 +47,9 @@ func Import(from, to string) (Imported, error) {
 			return res, err
 		}
 		res.Items += len(items)
+		if want := published[category]; len(items) != want {
+			res.Others = append(res.Others, fmt.Sprintf("%s %d of %d", category, len(items), want))
+		}
 		for _, name := range []string{fileOf(category), "possible_answer/" + fileOf(category)} {
 			if files[name], err = bounded.ReadFile(filepath.Join(root, filepath.FromSlash(name)), maxFile); err != nil {
 				return res, fmt.Errorf("acebench: %w", err)
