@@ -277,6 +277,26 @@ func TestSampledTokens(t *testing.T) {
 	}
 }
 
+// TestNamedFormat: a format that --format names and no reply is in is said, with that of the replies; a right one is not.
+func TestNamedFormat(t *testing.T) {
+	call := "<tool_call>f\n<arg_key>a</arg_key>\n<arg_value>1</arg_value>\n</tool_call>\n---\n"
+	for _, c := range []struct {
+		format, text string
+		said         bool
+	}{
+		{"hermes", strings.Repeat(call, 30), true}, {"mistral", strings.Repeat(call, 30), true}, {"glm", strings.Repeat(call, 30), false},
+		{"", strings.Repeat(call, 30), false}, {"hermes", strings.Repeat("Done.\n---\n", 30), false},
+	} {
+		r, err := Examine(put(t, "replies.txt", c.text), Options{Format: c.format})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if notes := strings.Join(r.Notes, ";"); strings.Contains(notes, "30 in format glm") != c.said {
+			t.Errorf("--format %q: notes %q", c.format, notes)
+		}
+	}
+}
+
 // BenchmarkExamine reads a large file (BALLAST_SLOW=1: 1 GB).
 func BenchmarkExamine(b *testing.B) {
 	size := 4 << 20

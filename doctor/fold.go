@@ -40,6 +40,8 @@ type folder struct {
 	bytes    int
 	step     int
 	begun    bool
+	named    format.Format // by the user; nil where the replies choose
+	sample   []string      // the first replies, where a format was named
 	groups   map[uint64]int
 	left     int // records of the step that were left out
 	long     int // replies that were cut
@@ -49,7 +51,7 @@ type folder struct {
 }
 
 func newFolder(r *Report, f format.Format) *folder {
-	return &folder{report: r, detector: verdict.New(), format: f, groups: map[uint64]int{}, every: 1}
+	return &folder{report: r, detector: verdict.New(), format: f, named: f, groups: map[uint64]int{}, every: 1}
 }
 
 // add takes a rollout.
@@ -60,18 +62,27 @@ func (f *folder) add(x history.Rollout) {
 			f.long++
 		}
 	}
+	if f.named != nil && f.replies < guessed && f.held < guessedBytes {
+		f.sample = append(f.sample, x.Replies...)
+		f.weigh(x)
+	}
 	if f.format == nil {
 		f.waiting = append(f.waiting, x)
-		f.replies += max(1, len(x.Replies))
-		for _, s := range x.Replies {
-			f.held += len(s)
-		}
+		f.weigh(x)
 		if f.replies >= guessed || f.held >= guessedBytes {
 			f.begin()
 		}
 		return
 	}
 	f.take(x)
+}
+
+// weigh counts what the choice of a format looks at.
+func (f *folder) weigh(x history.Rollout) {
+	f.replies += max(1, len(x.Replies))
+	for _, s := range x.Replies {
+		f.held += len(s)
+	}
 }
 
 // begin chooses the format and takes the rollouts that waited for it.
@@ -282,6 +293,11 @@ func unwell(ep *ballast.Episode) bool {
 func (f *folder) end() {
 	f.begin()
 	f.flush()
+	if f.named != nil {
+		if better := otherThan(f.named, f.sample); better != "" {
+			f.report.note("%s", better)
+		}
+	}
 	if f.beyond > 0 {
 		f.report.note("%d records after the first %d updates were counted but not measured", f.beyond, mostSteps)
 	}

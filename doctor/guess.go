@@ -37,22 +37,41 @@ func guessFormat(list []string) guess {
 	best := guess{format: format.Hermes, of: len(list)}
 	names := slices.Sorted(maps.Keys(format.All))
 	for _, name := range append([]string{format.Hermes.Name()}, names...) {
-		g := guess{format: format.All[name], of: len(list)}
-		for _, r := range list {
-			switch p := g.format.Parse(r, nil); {
-			case p.Kind == ballast.KindCall:
-				g.calls++
-			case len(p.Calls) > 0:
-				g.broken++
-			case slices.ContainsFunc(g.format.Control(), func(tag string) bool { return strings.Contains(r, tag) }):
-				g.tags++
-			}
-		}
-		if g.weight() > best.weight() {
+		if g := evidence(format.All[name], list); g.weight() > best.weight() {
 			best = g
 		}
 	}
 	return best
+}
+
+// evidence is what speaks for a format in replies.
+func evidence(f format.Format, list []string) guess {
+	g := guess{format: f, of: len(list)}
+	for _, r := range list {
+		switch p := f.Parse(r, nil); {
+		case p.Kind == ballast.KindCall:
+			g.calls++
+		case len(p.Calls) > 0:
+			g.broken++
+		case slices.ContainsFunc(f.Control(), func(tag string) bool { return strings.Contains(r, tag) }):
+			g.tags++
+		}
+	}
+	return g
+}
+
+// otherThan says that replies have no healthy call in the format that the user named, and have some in another one: then what counts
+// as broken is the format's name, and not the policy. "" where that is not so.
+func otherThan(named format.Format, list []string) string {
+	if evidence(named, list).calls > 0 {
+		return ""
+	}
+	g := guessFormat(list)
+	if g.calls == 0 || g.format.Name() == named.Name() {
+		return ""
+	}
+	return fmt.Sprintf("the first %d replies have no healthy call in format %s, which --format names, and %d in format %s: perhaps that is theirs",
+		g.of, named.Name(), g.calls, g.format.Name())
 }
 
 // String says what the format was chosen by.
