@@ -256,6 +256,9 @@ func (f *evalFlags) note(res *eval.Result, tasks []ballast.Task) {
 
 // sends says what an endpoint gets to see.
 func sends(w io.Writer, who string, tasks int, p *eval.Protocol) {
+	if tasks == 0 { // all were played before
+		return
+	}
 	fmt.Fprintf(w, "ballast: %s gets of %d tasks the users' messages, the tools' documentation, the model's own replies "+
 		"and the tools' results; a reply may have %d tokens (protocol %s)\n", who, tasks, p.Budget.Reply, p.Name)
 }

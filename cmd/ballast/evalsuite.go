@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,6 +35,24 @@ func formatOf(played *recipe.Recipe, tasks []ballast.Task) string {
 	return played.Chat.Format
 }
 
+// onlyParts reports what is in the folder of --out and is no part of the suite: it is a folder of something else.
+func onlyParts(out, suite string, parts []evaluation.Part) error {
+	if out == "" {
+		return nil
+	}
+	entries, err := os.ReadDir(out)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("--out: %w; name a folder", err)
+	}
+	for _, e := range entries {
+		part := slices.ContainsFunc(parts, func(p evaluation.Part) bool { return p.Name == e.Name() })
+		if !part && !strings.HasPrefix(e.Name(), ".") {
+			return fmt.Errorf("--out %s: it has %s, which is no part of suite %s; give the suite a folder of its own", out, e.Name(), suite)
+		}
+	}
+	return nil
+}
+
 // runSuite plays the parts of a suite, each as an evaluation of its own, and compares them.
 func (f *evalFlags) runSuite(ctx context.Context, c *cobra.Command) error {
 	suite, err := evaluation.SuiteByName(f.suite)
@@ -46,6 +67,9 @@ func (f *evalFlags) runSuite(ctx context.Context, c *cobra.Command) error {
 	}
 	r, err := suite.Recipe(&f.Evaluation)
 	if err != nil {
+		return err
+	}
+	if err := onlyParts(f.Out, suite.Name, suite.Parts(&r)); err != nil {
 		return err
 	}
 	total, broken := suite.Result(&r), error(nil)
