@@ -70,8 +70,8 @@ func otherThan(named format.Format, list []string) string {
 	if g.calls == 0 || g.format.Name() == named.Name() {
 		return ""
 	}
-	return fmt.Sprintf("the first %d replies have no healthy call in format %s, which --format names, and %d in format %s: perhaps that is theirs",
-		g.of, named.Name(), g.calls, g.format.Name())
+	return fmt.Sprintf("the first %d replies have no healthy call in format %s, which --format names, and %d in format %s: perhaps that is "+
+		"theirs", g.of, named.Name(), g.calls, g.format.Name())
 }
 
 // String says what the format was chosen by.

@@ -58,7 +58,8 @@ var Suites = []Suite{
 		against: func(*recipe.Recipe) string { return trained }, Parts: everyFormat},
 	{Name: "words", Doc: "the tasks of --tasks under other names and in other words, against their own",
 		against: func(*recipe.Recipe) string { return words.None }, Parts: everyWording},
-	{Name: "paper-ood", Doc: "the columns of the paper's Table 2 in both its halves: ACEBench in the format of the paper's training (content) and in its own",
+	{Name: "paper-ood", Doc: "the columns of the paper's Table 2 in both its halves: ACEBench in the paper's trained format (content) and " +
+		"in its own",
 		against: func(*recipe.Recipe) string { return content }, Parts: paperHalves, Columns: paperColumns},
 }
 
