@@ -19,9 +19,9 @@ import (
 	"ballast/recipe"
 	"ballast/recipe/evaluation"
 	"ballast/recipe/models"
+	"ballast/recipe/prepare"
 	"ballast/recipe/record"
 	"ballast/recipe/worlds"
-	"ballast/rollout"
 	"ballast/runlog"
 	"ballast/task"
 	"ballast/task/acebench"
@@ -112,7 +112,12 @@ func playSuite(ctx context.Context, out io.Writer, dir runlog.Dir, m *model.Mode
 		protocol.Apply(&cfg)
 	}
 	cfg.Context, cfg.Env = m.Config.MaxLen, in.Table()
-	if _, err := rollout.CheckPrompts(ctx, &cfg, tasks); err != nil {
+	var told strings.Builder
+	err = prepare.Fit(ctx, &told, cfg, tasks)
+	for line := range strings.Lines(told.String()) { // a rate of 0 is then no wonder
+		fmt.Fprintf(out, "suite %s: %s", s.Name, strings.TrimPrefix(line, "ballast: "))
+	}
+	if err != nil {
 		return eval.Result{}, err
 	}
 	engine, err := open(ctx, &set, m, renderer)
