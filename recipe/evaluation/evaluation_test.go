@@ -41,6 +41,8 @@ func TestUsable(t *testing.T) {
 		{&chats, "chat.format=pythonic", "the server writes the prompts"},
 		{&chats, "budget.reply=64", ""},
 		{&local, "judge.url=http://localhost/v1", "--tasks"},
+		{&Evaluation{Model: "embedded", Tasks: "acebench"}, "chat.format=glm", "prompts of their own"},
+		{&Evaluation{Model: "embedded", Tasks: "acebench-mine.jsonl"}, "chat.format=glm", ""},
 		{&Evaluation{Model: "embedded", Tasks: "orders.jsonl"}, "judge.url=http://localhost/v1", ""},
 	} {
 		err := c.of.usable(c.pair, c.of.Tasks)

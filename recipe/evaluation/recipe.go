@@ -127,6 +127,9 @@ func (e *Evaluation) usable(pair, set string) error {
 	case e.Endpoint.URL != "" && e.Endpoint.API == "chat" &&
 		(key == "chat.template" || key == "chat.jinja" || key == "chat.format" || key == "budget.prompt"):
 		return fmt.Errorf("--set %s: with --api chat the server writes the prompts", pair)
+	case key == "chat.format" && acebench.IsSet(set):
+		return fmt.Errorf("--set %s: the items of %s ask for the benchmark's formats in prompts of their own; leave it out (--tasks %s and %s "+
+			"are the two)", pair, set, acebench.Set, acebench.SetOwn)
 	case group == "judge" && !task.IsFile(set):
 		return fmt.Errorf("--set %s: only tasks of a file ask a judge; give it with --tasks", pair)
 	case slices.Contains([]string{"chat", "budget", "init", "mcp", "judge"}, group) || key == "tasks.worlds" ||

@@ -180,7 +180,7 @@ func (l line) fail(key, format string, args ...any) error {
 func readLines(path string, of *shape.Shape) ([]line, error) {
 	data, err := bounded.ReadFile(path, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("acebench: %w", err)
+		return nil, fmt.Errorf("acebench: %w; ballast data import acebench --from CHECKOUT --to DIR copies all files", err)
 	}
 	return parseLines(path, data, of)
 }
