@@ -27,6 +27,7 @@ import (
 	"ballast/recipe/worlds"
 	"ballast/safetext"
 	"ballast/task"
+	"ballast/task/acebench"
 )
 
 // Evaluation is what was asked for, by the flags of the command.
@@ -166,6 +167,7 @@ func (e *Evaluation) opened(ctx context.Context, find *models.Finder, notes io.W
 		return "", nil, nil, &Unfit{err}
 	}
 	switch {
+	case acebench.IsSet(r.Tasks.Set): // its items bring their prompts and formats
 	case e.part == nil || e.part.Format == "":
 		find.Warn(m.Origin, models.OtherFormat(r, c))
 	case r.Chat.Format != e.part.Format:
