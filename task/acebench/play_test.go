@@ -170,4 +170,18 @@ func BenchmarkCheck(b *testing.B) {
 			})
 		}
 	}
+	b.Run("tool/encoding-json", func(b *testing.B) { // the floor: the calls' JSON is read, and nothing is compared
+		n := 0
+		for b.Loop() {
+			for _, l := range by[ace.Tool] {
+				for call := range strings.SplitSeq(l.Reply, "<tool_call>") {
+					var v any
+					text, _, _ := strings.Cut(call, "</tool_call>")
+					_ = json.Unmarshal([]byte(text), &v) // some replies are broken
+				}
+				n++
+			}
+		}
+		b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "replies/s")
+	})
 }
