@@ -15,15 +15,20 @@ import (
 	"ballast/remote"
 )
 
-// TestSay: however many messages are asked for, no more are under way than the options allow. Who waits ends with its context, and
-// has sent nothing. What the journal has does not wait.
-func TestSay(t *testing.T) {
-	arrived, release := make(chan struct{}, 100), make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+// holding is a server that tells of each request and answers when it is let.
+func holding() (s *httptest.Server, arrived, release chan struct{}) {
+	arrived, release = make(chan struct{}, 100), make(chan struct{})
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		arrived <- struct{}{}
 		<-release
 		fmt.Fprint(w, `{"choices": [{"finish_reason": "stop", "message": {"content": "Hello."}}]}`)
-	}))
+	})), arrived, release
+}
+
+// TestSay: however many messages are asked for, no more are under way than the options allow. Who waits ends with its context, and
+// has sent nothing. What the journal has does not wait.
+func TestSay(t *testing.T) {
+	s, arrived, release := holding()
 	defer s.Close()
 	var once sync.Once
 	open := func() { once.Do(func() { close(release) }) }
@@ -67,12 +72,7 @@ func TestSay(t *testing.T) {
 
 // TestSayIsKept: a reply that comes after its caller was stopped and has gone is in the journal all the same.
 func TestSayIsKept(t *testing.T) {
-	arrived, release := make(chan struct{}, 100), make(chan struct{})
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		arrived <- struct{}{}
-		<-release
-		fmt.Fprint(w, `{"choices": [{"finish_reason": "stop", "message": {"content": "Hello."}}]}`)
-	}))
+	s, arrived, release := holding()
 	defer s.Close()
 	o := remote.Options{URL: s.URL, Model: "m", Retries: -1, Grace: time.Hour, Journal: filepath.Join(t.TempDir(), "said.jsonl")}
 	for i := range 2 {

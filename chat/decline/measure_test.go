@@ -10,7 +10,7 @@ import (
 	"ballast"
 )
 
-// The figures of docs/ood.md hold on replies of a real model, labelled by hand.
+// TestMeasured: the figures of docs/ood.md hold on replies of a real model with the labels of one reader (testdata/README.md).
 func TestMeasured(t *testing.T) {
 	file, err := os.ReadFile("testdata/smollm2.jsonl")
 	if err != nil {

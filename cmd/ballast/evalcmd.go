@@ -212,7 +212,7 @@ func (f *evalFlags) one(ctx context.Context, c *cobra.Command) (err error) {
 		sends(c.ErrOrStderr(), who, left, &protocol)
 	}
 	start := time.Now()
-	res, err := eval.RunStored(ctx, store, tasks, told(play, stderr, tellEvery))
+	res, err := eval.RunStored(ctx, store, tasks, withProgress(play, stderr, tellEvery))
 	switch {
 	case err != nil && store != nil:
 		return fmt.Errorf("%w; %d of %d episodes are in %s, the same command continues", err, store.Len(), len(tasks), f.Out)

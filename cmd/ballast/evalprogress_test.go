@@ -10,11 +10,11 @@ import (
 	"ballast/rollout"
 )
 
-// TestToldWhileItPlays: a line says how many have ended, without those that broke, and whoever keeps the episodes gets all.
-func TestToldWhileItPlays(t *testing.T) {
+// TestEvalProgress: a line says how many have ended, without those that broke, and whoever keeps the episodes gets all.
+func TestEvalProgress(t *testing.T) {
 	lines := make(notes, 100)
 	kept := 0
-	play := told(func(_ context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
+	play := withProgress(func(_ context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
 		for i, stop := range []ballast.Stop{ballast.StopInfra, ballast.StopDone, ballast.StopTurns} {
 			ended(&ballast.Episode{Group: i, Stop: stop})
 		}

@@ -16,9 +16,9 @@ import (
 // tellEvery is how often an evaluation says how far it is.
 const tellEvery = 30 * time.Second
 
-// told is a player that says on notes how many episodes have ended, every so often: a large model plays for hours. Episodes are
+// withProgress is a player that says on notes how many episodes have ended, every so often: a large model plays for hours. Episodes are
 // played side by side, so for long few have ended.
-func told(play eval.Player, notes io.Writer, every time.Duration) eval.Player {
+func withProgress(play eval.Player, notes io.Writer, every time.Duration) eval.Player {
 	return func(ctx context.Context, plays []rollout.Request, ended func(*ballast.Episode)) ([]ballast.Episode, error) {
 		var done atomic.Int64
 		var teller sync.WaitGroup
